@@ -1,0 +1,4 @@
+//! stalecard finds, explains and repairs stale OpenSC file caches.
+
+pub mod error;
+pub mod snapshot;

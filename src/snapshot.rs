@@ -1,0 +1,534 @@
+//! The facts of one host at one moment: plain, serialisable data without opinions.
+//!
+//! A snapshot holds what was read from cards, cache directories and
+//! configuration files, who owns them, when, and what could *not* be read and
+//! why ([`Gap`]). Every rule works on it and on nothing else; a file written
+//! by `stalecard snapshot` is accepted in place of the live machine.
+//!
+//! It never holds the content of a CAN file, of an object flagged private or of
+//! a file that is not recognised as an OpenSC cache entry ([`Content::Withheld`]).
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+/// Name and version of the snapshot's own schema.
+pub const SCHEMA: &str = "stalecard-snapshot/1";
+
+/// Everything observed on one host at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Always [`SCHEMA`].
+    pub schema: String,
+    /// When the observation was finished (UTC).
+    #[serde(with = "time::serde::rfc3339")]
+    pub taken_at: OffsetDateTime,
+    /// Name of the host.
+    pub host: String,
+    /// The user whose OpenSC is judged.
+    pub user: User,
+    /// The OpenSC libraries found on the host; the first is the one the tools load.
+    pub opensc: Vec<Installation>,
+    /// The configuration files that OpenSC would open.
+    pub configs: Vec<ConfigFile>,
+    /// Cards that were read, in the order of their readers.
+    pub cards: Vec<Card>,
+    /// Cache directories, whether they exist or not.
+    pub caches: Vec<CacheDir>,
+    /// What could not be read, and why.
+    pub coverage: Vec<Gap>,
+}
+
+/// A user and the part of the environment that changes what OpenSC does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    /// Numeric user id.
+    pub uid: u32,
+    /// Login name, when the user database knows it.
+    pub name: Option<String>,
+    /// Variables with effect on OpenSC (`HOME`, `XDG_CACHE_HOME`, `OPENSC_CONF`,
+    /// `OPENSC_DRIVER`), only those that are set. Not UTF-8: escaped as in [`Name`].
+    pub env: BTreeMap<String, Name>,
+}
+
+/// One installed OpenSC library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Installation {
+    /// The library file (`libopensc.so.N`), links resolved.
+    pub library: Name,
+    /// The version it carries, for example `0.23.0`.
+    pub version: Option<String>,
+    /// The configuration path compiled into it.
+    pub config_path: Option<Name>,
+}
+
+/// A configuration file as it was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigFile {
+    /// Its path as OpenSC would open it.
+    pub path: Name,
+    /// What was there.
+    pub state: ConfigState,
+}
+
+/// What was found in the place of a configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConfigState {
+    /// The file's bytes.
+    Text(Bytes),
+    /// There is no such file: OpenSC runs with its built-in defaults.
+    Missing,
+    /// It is there but could not be read, and why.
+    Unreadable(String),
+}
+
+/// One card as it answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Card {
+    /// Name of the reader.
+    pub reader: String,
+    /// Answer to reset.
+    pub atr: Bytes,
+    /// Which family's protocol was spoken.
+    pub family: Family,
+    /// The serial as OpenSC puts it into cache file names.
+    pub serial: Option<String>,
+    /// SmartCard-HSM: the answer of ENUMERATE OBJECTS, in the card's order.
+    pub key_list: Vec<Fid>,
+    /// Every file that was asked for.
+    pub files: Vec<CardFile>,
+    /// Status of a SmartCard-HSM; nothing of it is cached by OpenSC.
+    pub status: Option<ScHsmStatus>,
+}
+
+/// Card family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Family {
+    /// SmartCard-HSM and compatible (Nitrokey HSM, pico-hsm).
+    SmartCardHsm,
+    /// Anything else: seen, not read.
+    Other,
+}
+
+/// The status of a SmartCard-HSM as `sc-hsm-tool` tells it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScHsmStatus {
+    /// Firmware version (major, minor), known only if the applet was selected.
+    pub firmware: Option<(u8, u8)>,
+    /// State of the user PIN (reference 81).
+    pub user_pin: Option<PinState>,
+    /// State of the SO-PIN (reference 88).
+    pub so_pin: Option<PinState>,
+    /// The device key encryption key.
+    pub dkek: Option<Dkek>,
+}
+
+/// What a VERIFY without data said of a PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PinState {
+    /// Another program is logged in with it (status 9000).
+    LoggedIn,
+    /// Tries left (status 63Cx).
+    Tries(u8),
+    /// Blocked (status 6983).
+    Blocked,
+    /// Not set: the card is not initialised, or the transport PIN stands (6984, 6A88).
+    NotInitialised,
+    /// Any other status word.
+    Other(u16),
+}
+
+/// DKEK status of a SmartCard-HSM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dkek {
+    /// Number of shares the card was initialised for.
+    pub shares: u8,
+    /// Shares still missing.
+    pub outstanding: u8,
+    /// Key check value, 8 bytes; zeros while shares are missing.
+    pub check_value: Bytes,
+}
+
+/// Two-byte file identifier (ISO 7816-4), shown as four upper-case hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fid(pub u16);
+
+/// One file of a card and what the card said when it was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CardFile {
+    /// Its file identifier.
+    pub fid: Fid,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// What a card said when a file was read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// The whole content.
+    Content(Bytes),
+    /// There is no such file (6A82).
+    Absent,
+    /// The card refused with this status word.
+    Refused(u16),
+    /// Not asked for, and why (private data, for example).
+    NotRead(String),
+}
+
+/// One cache directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheDir {
+    /// Its path.
+    pub path: Name,
+    /// Why it is looked at.
+    pub origin: CacheOrigin,
+    /// What was found there.
+    pub state: DirState,
+    /// Its entries, sorted by name.
+    pub entries: Vec<CacheEntry>,
+}
+
+/// Why a directory counts as an OpenSC cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CacheOrigin {
+    /// The directory OpenSC uses by default in the user's environment.
+    Default,
+    /// `file_cache_dir` of a configuration file.
+    Configured,
+    /// `~/.eid/cache`, used up to OpenSC 0.21.
+    Former,
+}
+
+/// What is in the place of a cache directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DirState {
+    /// A directory.
+    Present(Inode),
+    /// Nothing.
+    Missing,
+    /// A symbolic link to this target; OpenSC follows it.
+    Symlink(Name),
+    /// Could not be read, and why.
+    Unreadable(String),
+}
+
+/// Owner, mode and identity of a file or directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inode {
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// Number of hard links.
+    pub nlink: u64,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Permission bits (07777).
+    pub mode: u32,
+    /// Size in bytes.
+    pub size: u64,
+    /// Time of the last change of content, Unix seconds.
+    pub mtime: i64,
+}
+
+/// One entry of a cache directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheEntry {
+    /// File name.
+    pub name: Name,
+    /// Kind of file.
+    pub kind: FileKind,
+    /// Owner, size, times.
+    pub inode: Inode,
+    /// Its content, or why it is not here.
+    pub content: Content,
+}
+
+/// Kind of a directory entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileKind {
+    /// Regular file.
+    File,
+    /// Directory.
+    Directory,
+    /// Symbolic link.
+    Symlink,
+    /// Named pipe.
+    Fifo,
+    /// Socket.
+    Socket,
+    /// Block or character device.
+    Device,
+}
+
+/// The content of a cache entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Content {
+    /// The file's bytes.
+    Bytes(Bytes),
+    /// Never read or never kept, and why.
+    Withheld(Withheld),
+    /// Could not be read, and why.
+    Unreadable(String),
+}
+
+/// Why the content of an entry is not part of a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Withheld {
+    /// A card access number.
+    Can,
+    /// Data that the card gives only after the PIN.
+    Private,
+    /// The name is not an OpenSC cache name.
+    Unknown,
+    /// Not a regular file.
+    NotAFile,
+    /// Larger than OpenSC ever reads.
+    TooBig,
+}
+
+/// Something that could not be observed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gap {
+    /// What was to be observed ("reader …", "cache directory …").
+    pub what: String,
+    /// Why it was not, and what would help.
+    pub why: String,
+    /// True if the user asked for just this: the exit status tells.
+    pub asked_for: bool,
+    /// Kind of gap, for the exit status.
+    pub kind: GapKind,
+}
+
+/// What kind of thing is missing from a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GapKind {
+    /// No PC/SC service, no reader, no card, or a card that could not be read.
+    Card,
+    /// A cache directory or entry.
+    Cache,
+    /// OpenSC's library or configuration.
+    OpenSc,
+}
+
+/// Bytes, written as lower-case hex.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Bytes(pub Vec<u8>);
+
+/// A file name or path, or any byte string of the environment. Serialised and
+/// shown with everything but printable ASCII (and the backslash) as `\xNN`, so
+/// that it can neither lose bytes nor reach a terminal as a control sequence.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(pub Vec<u8>);
+
+/// A string in a snapshot file that is not what its field asks for.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// Not an even number of hex digits.
+    #[error("not a hex string: {0}")]
+    Hex(String),
+    /// Not four hex digits.
+    #[error("not a file identifier: {0}")]
+    Fid(String),
+    /// A backslash not followed by `xNN`.
+    #[error("not an escaped name: {0}")]
+    Name(String),
+}
+
+impl Bytes {
+    /// The bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Lower-case hex.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.0)
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bytes({})", self.hex())
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<Bytes> for String {
+    fn from(bytes: Bytes) -> Self {
+        bytes.hex()
+    }
+}
+
+impl TryFrom<String> for Bytes {
+    type Error = FormatError;
+
+    fn try_from(text: String) -> Result<Self, FormatError> {
+        HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map(Self).map_err(|_| FormatError::Hex(text))
+    }
+}
+
+impl Name {
+    /// The name as the operating system wants it.
+    #[must_use]
+    pub fn as_os_str(&self) -> &OsStr {
+        OsStr::from_bytes(&self.0)
+    }
+
+    /// The name as a path.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        Path::new(self.as_os_str())
+    }
+
+    /// The name as text, if it is UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &byte in &self.0 {
+            match byte {
+                b'\\' => write!(f, "\\x5c")?,
+                0x20..=0x7e => write!(f, "{}", char::from(byte))?,
+                _ => write!(f, "\\x{byte:02x}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+impl From<&Path> for Name {
+    fn from(path: &Path) -> Self {
+        Self(path.as_os_str().as_bytes().to_vec())
+    }
+}
+
+impl From<PathBuf> for Name {
+    fn from(path: PathBuf) -> Self {
+        Self(path.into_os_string().into_vec())
+    }
+}
+
+impl From<OsString> for Name {
+    fn from(name: OsString) -> Self {
+        Self(name.into_vec())
+    }
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Self(name.as_bytes().to_vec())
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = FormatError;
+
+    fn try_from(text: String) -> Result<Self, FormatError> {
+        let bad = || FormatError::Name(text.clone());
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.as_bytes();
+        while let Some((&first, tail)) = rest.split_first() {
+            if first == b'\\' {
+                let digits = tail.strip_prefix(b"x").and_then(|t| t.get(..2)).ok_or_else(bad)?;
+                bytes.extend(HEXLOWER_PERMISSIVE.decode(digits).map_err(|_| bad())?);
+                rest = tail.get(3..).unwrap_or_default();
+            } else {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Fid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04X}", self.0)
+    }
+}
+
+impl From<Fid> for String {
+    fn from(fid: Fid) -> Self {
+        fid.to_string()
+    }
+}
+
+impl TryFrom<String> for Fid {
+    type Error = FormatError;
+
+    fn try_from(text: String) -> Result<Self, FormatError> {
+        match HEXLOWER_PERMISSIVE.decode(text.as_bytes()).as_deref() {
+            Ok(&[high, low]) => Ok(Self(u16::from_be_bytes([high, low]))),
+            _ => Err(FormatError::Fid(text)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn names_survive_with_every_byte() {
+        let name = Name((0..=255).collect());
+        let text = String::from(name.clone());
+        assert!(text.bytes().all(|b| (0x20..0x7f).contains(&b)));
+        assert_eq!(Name::try_from(text).unwrap(), name);
+        assert!(Name::try_from("a\\q".to_string()).is_err());
+        assert!(Name::try_from("a\\x1".to_string()).is_err());
+    }
+
+    #[test]
+    fn bytes_and_fids_are_hex() {
+        assert_eq!(Bytes::try_from("C401".to_string()).unwrap(), Bytes(vec![0xC4, 1]));
+        assert!(Bytes::try_from("C4x".to_string()).is_err());
+        assert_eq!(Fid::try_from("C401".to_string()).unwrap(), Fid(0xC401));
+        assert!(Fid::try_from("+401".to_string()).is_err());
+    }
+}
