@@ -1,0 +1,58 @@
+# The front door. Needed beforehand: make and a Rust toolchain (see rust-version
+# in Cargo.toml). Everything else is set up by tests/stand/setup.
+
+CARGO ?= cargo
+RUSTC ?= rustc
+
+.PHONY: help test lint demo bench long setup toolchain clean
+
+help:
+	@echo 'make demo    play the story of the stale cache on two virtual hosts, with the real OpenSC'
+	@echo 'make test    lints, then all tests'
+	@echo 'make lint    formatting, clippy, licences and sources of the dependencies'
+	@echo 'make bench   measurements beside the real tools'
+	@echo 'make long    the long random runs'
+
+# Lints first, so that the last lines are the results of the tests.
+test: lint
+	$(CARGO) test --workspace --locked
+
+# A toolchain without rustfmt or clippy can still run the tests, and cargo-deny
+# is a separate tool: what could not be looked at is said.
+lint: setup
+	@if $(CARGO) fmt --version >/dev/null 2>&1; then \
+		echo '$(CARGO) fmt --all --check'; $(CARGO) fmt --all --check; \
+	else echo 'lint: rustfmt is not installed, formatting NOT checked'; fi
+	@if $(CARGO) clippy --version >/dev/null 2>&1; then \
+		echo '$(CARGO) clippy --workspace --all-targets --locked -- -D warnings'; \
+		$(CARGO) clippy --workspace --all-targets --locked -- -D warnings; \
+	else echo 'lint: clippy is not installed, lints NOT checked'; fi
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		echo '$(CARGO) deny check bans licenses sources'; $(CARGO) deny check bans licenses sources; \
+	else echo 'lint: cargo-deny is not installed, licences and sources NOT checked'; fi
+
+demo: setup
+	$(CARGO) build --release --locked --package stalecard --package virtual-card --bins
+	@sh tests/demo/run
+
+bench: setup
+	$(CARGO) bench --workspace --locked
+
+long: setup
+	STALECARD_LONG=1 $(CARGO) test --workspace --locked
+
+setup: toolchain
+	@sh tests/stand/setup
+
+toolchain:
+	@wanted=$$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml); \
+	found=$$($(RUSTC) --version 2>/dev/null | sed -n 's/^rustc \([0-9.]*\).*/\1/p'); \
+	if [ -z "$$found" ] || ! $(CARGO) --version >/dev/null 2>&1; then \
+		echo "make: no Rust toolchain found (rustc and cargo): stalecard needs Rust $$wanted or later, see https://rustup.rs" >&2; exit 1; \
+	elif [ "$$(printf '%s\n' "$$wanted" "$$found" | sort -V | head -n 1)" != "$$wanted" ]; then \
+		echo "make: Rust $$found is too old: stalecard needs $$wanted or later (rustup update)" >&2; exit 1; \
+	fi
+
+clean:
+	$(CARGO) clean
+	rm -rf build

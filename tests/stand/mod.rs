@@ -1,0 +1,167 @@
+//! The stand: a private pcscd with a virtual reader, a software card in it, several hosts around
+//! it, and the real OpenSC tools to run on them.
+//!
+//! What it hides: namespaces, daemons and their start-up, the temporary directory, and that
+//! everything is gone afterwards, however the test ends. Any number of stands run side by side.
+//!
+//! ```ignore
+//! mod stand;
+//! let stand = Stand::start();                       // a factory-fresh SmartCard-HSM is in the reader
+//! let alpha = stand.host("alpha");                  // own home, caching = yes
+//! alpha.initialize("HSM-H1", PIN, SO_PIN, Some(1));
+//! let key = alpha.keypairgen("EC:prime256v1", &[]);
+//! assert_eq!(alpha.pkcs15_list().private_keys()[0].id, Some(key.id));
+//! let report = alpha.with_cache_copy().stalecard(&["check"]);
+//! ```
+//!
+//! The shell half is in `namespace` (also used by the demo) and `setup` (packages).
+
+#![allow(
+    dead_code,
+    unused_imports,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a library of the tests: each test uses a part of it, and failing loudly is its job"
+)]
+
+mod card;
+mod host;
+pub mod listing;
+mod namespace;
+mod process;
+mod tools;
+
+pub use card::{Card, CardFile, Stats};
+pub use host::Host;
+pub use process::{Output, Running};
+pub use tools::{GeneratedKey, PIN, SO_PIN};
+
+use namespace::Namespace;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The name of the reader that the card is in.
+pub const READER: &str = "Virtual PCD 00 00";
+
+/// How a stand is to be; [`Stand::start`] takes the defaults.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Switches of the first card, as for `virtual-card sc-hsm`.
+    pub switches: &'a [&'a str],
+    /// Whether the first card is in the reader when the stand is ready.
+    pub inserted: bool,
+    /// About 45 ms per APDU, as with a real reader, instead of a fraction of one.
+    pub slow_reader: bool,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self { switches: &[], inserted: true, slow_reader: false }
+    }
+}
+
+/// A running stand. All programs end when it is dropped; its directory goes when no [`Host`] of it is left either.
+pub struct Stand {
+    namespace: Arc<Namespace>,
+    card: Card,
+}
+
+impl Stand {
+    /// A stand with a factory-fresh card (serial `DENK0200834`) in the reader.
+    pub fn start() -> Self {
+        Self::with(Options::default())
+    }
+
+    pub fn with(options: Options<'_>) -> Self {
+        let namespace = Arc::new(Namespace::start(options.slow_reader));
+        let card = Card::start(&namespace, options.switches);
+        if options.inserted {
+            card.insert(card.first());
+        }
+        Self { namespace, card }
+    }
+
+    /// The card slot: insert, eject, count, disturb.
+    pub fn card(&self) -> &Card {
+        &self.card
+    }
+
+    /// Another card, not yet inserted. A card keeps the switches it was made with.
+    pub fn new_card(&self, name: &str, switches: &[&str]) -> CardFile {
+        card::create(&self.namespace, name, switches)
+    }
+
+    /// A host: a home directory of its own, with `use_file_caching = yes`. The same name is the same host.
+    pub fn host(&self, name: &str) -> Host {
+        Host::new(&self.namespace, name)
+    }
+
+    /// The temporary directory of this stand, for files of the test.
+    pub fn dir(&self) -> &Path {
+        self.namespace.dir()
+    }
+
+    /// What pcscd has logged so far.
+    pub fn pcscd_log(&self) -> String {
+        self.namespace.log()
+    }
+
+    /// Every APDU so far: `> HEX`, `< HEX`, `# power-on` and the like.
+    pub fn apdu_log(&self) -> Vec<String> {
+        self.card.apdu_log()
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        self.namespace.end();
+    }
+}
+
+/// A program of this workspace that belongs to the tests: beside the test's own binary, built when missing or older than its
+/// sources. (Cargo tells tests only the programs of their own package.)
+fn workspace_program(package: &str, sources: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("path of the test binary");
+    let profile_dir = test
+        .ancestors()
+        .find(|dir| dir.join("deps").is_dir() && !dir.ends_with("deps"))
+        .expect("target directory above the test binary");
+    let program = profile_dir.join(package);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if !is_fresh(&program, &root.join(sources)) {
+        let profile = match profile_dir.file_name().and_then(|name| name.to_str()) {
+            Some("debug") | None => "test",
+            Some(other) => other,
+        };
+        let status = std::process::Command::new(option_env!("CARGO").unwrap_or("cargo"))
+            .args(["build", "--quiet", "--workspace", "--bin", package, "--profile", profile])
+            .arg("--target-dir")
+            .arg(profile_dir.parent().expect("target directory"))
+            .current_dir(root)
+            .status()
+            .expect("cargo");
+        assert!(
+            status.success() && program.is_file(),
+            "{package} could not be built into {}",
+            profile_dir.display()
+        );
+    }
+    program
+}
+
+fn is_fresh(program: &Path, sources: &Path) -> bool {
+    let modified = |path: &Path| std::fs::metadata(path).and_then(|meta| meta.modified()).ok();
+    let Some(built) = modified(program) else {
+        return false;
+    };
+    walkdir::WalkDir::new(sources)
+        .into_iter()
+        .flatten()
+        .filter(|entry| {
+            entry.path().extension().is_some_and(|extension| extension == "rs" || extension == "toml")
+        })
+        .all(|entry| modified(entry.path()).is_none_or(|changed| changed <= built))
+}
