@@ -1,4 +1,5 @@
 //! stalecard finds, explains and repairs stale OpenSC file caches.
 
+pub mod card;
 pub mod error;
 pub mod snapshot;

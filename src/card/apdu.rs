@@ -1,0 +1,368 @@
+//! Commands and answers (ISO/IEC 7816-3 and -4) and the one door they go through.
+//!
+//! **Nothing is ever written to a card**, and the types say so: [`Command`] is
+//! the closed list of what can be sent, every one of them only reads, and
+//! [`Channel::send`] takes nothing else. [`is_on_the_list`] is the same rule over bytes,
+//! for the place where they leave the program.
+//!
+//! Hidden here: the four ISO cases in short and extended form, GET RESPONSE
+//! after 61xx, the second try after 6Cxx, and the limits that end a talk with a
+//! card that never ends its answer.
+
+pub use super::status::StatusWord;
+use crate::snapshot::Fid;
+
+/// Application identifier of the SmartCard-HSM.
+pub const SC_HSM_AID: [u8; 11] = [0xE8, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x81, 0xC3, 0x1F, 0x02, 0x01];
+
+/// Bytes in the longest short answer (Le = 00).
+pub const SHORT_NE: u32 = 256;
+
+/// The longest answer ever asked for in extended form. It is OpenSC's own buffer
+/// for lists, fits every SmartCard-HSM chip (whole APDUs of 1232 bytes and more) and the
+/// readers that break when one answer is longer than this.
+pub const EXTENDED_NE: u32 = 1014;
+
+/// Most commands sent in one scan. The largest card that can be listed (507
+/// objects, RSA 4096) needs less than half.
+const MAX_COMMANDS: u32 = 8192;
+
+/// Most bytes taken from a card in one scan; the chips hold 144 KiB at most.
+const MAX_BYTES: usize = 4 << 20;
+
+/// Most GET RESPONSE commands for one answer, and most bytes in one answer.
+const MAX_CHAIN: u32 = 300;
+const MAX_ANSWER: usize = 0x1_0000;
+
+/// Everything that is ever sent to a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// SELECT the SmartCard-HSM application. Ends a login, so it is only sent when there is none.
+    SelectScHsm,
+    /// VERIFY without data: asks for the state of a PIN and never spends a try.
+    VerifyStatus(Pin),
+    /// READ BINARY (odd instruction) of a file named in the command, from an offset.
+    ReadBinary(Fid, u16),
+    /// ENUMERATE OBJECTS: the list of file identifiers.
+    EnumerateObjects,
+    /// Status of the device key encryption key.
+    DkekStatus,
+}
+
+/// PIN references of a SmartCard-HSM.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pin {
+    /// The user PIN (81).
+    User,
+    /// The SO-PIN, or initialisation code (88).
+    So,
+}
+
+/// How long answers may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lengths {
+    /// Short APDUs only; every card and reader takes them.
+    #[default]
+    Short,
+    /// Extended APDUs, at most so many bytes in one answer.
+    Extended(u32),
+}
+
+/// One command in ISO 7816-3 terms.
+struct Apdu<'a> {
+    header: [u8; 4],
+    data: &'a [u8],
+    /// Length of the longest answer expected; 0: no Le field.
+    ne: u32,
+}
+
+impl Command {
+    /// The bytes of the command.
+    #[must_use]
+    pub fn encode(self, lengths: Lengths) -> Vec<u8> {
+        let (long, ne) = match lengths {
+            Lengths::Extended(ne) => (true, ne),
+            Lengths::Short => (false, SHORT_NE),
+        };
+        match self {
+            // Always short, Le 00: old firmware wants it so, and OpenSC sends it so.
+            Self::SelectScHsm => {
+                Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &SC_HSM_AID, ne: SHORT_NE }.encode(false)
+            }
+            Self::VerifyStatus(pin) => {
+                Apdu { header: [0x00, 0x20, 0x00, pin.reference()], data: &[], ne: 0 }.encode(false)
+            }
+            Self::ReadBinary(Fid(fid), offset) => {
+                let ([p1, p2], [high, low]) = (fid.to_be_bytes(), offset.to_be_bytes());
+                Apdu { header: [0x00, 0xB1, p1, p2], data: &[0x54, 0x02, high, low], ne }.encode(long)
+            }
+            Self::EnumerateObjects => Apdu { header: [0x80, 0x58, 0x00, 0x00], data: &[], ne }.encode(long),
+            Self::DkekStatus => {
+                Apdu { header: [0x80, 0x52, 0x00, 0x00], data: &[], ne: SHORT_NE }.encode(false)
+            }
+        }
+    }
+
+    /// The command once more, in short form with the Le that the card wants (00: 256).
+    /// VERIFY without data has no Le, and its last byte must not be touched.
+    fn with_length(self, le: u8) -> Option<Vec<u8>> {
+        let mut apdu = self.encode(Lengths::Short);
+        match self {
+            Self::VerifyStatus(_) => return None,
+            _ => *apdu.last_mut()? = le,
+        }
+        Some(apdu)
+    }
+
+    /// Length of the longest answer this command asks for.
+    const fn ne(self, lengths: Lengths) -> u32 {
+        match (self, lengths) {
+            (Self::ReadBinary(..) | Self::EnumerateObjects, Lengths::Extended(ne)) => ne,
+            _ => SHORT_NE,
+        }
+    }
+}
+
+impl Pin {
+    /// The reference as it stands in P2.
+    #[must_use]
+    pub const fn reference(self) -> u8 {
+        match self {
+            Self::User => 0x81,
+            Self::So => 0x88,
+        }
+    }
+}
+
+impl Apdu<'_> {
+    /// ISO 7816-3 12.1: case 1 (header), 2 (+ Le), 3 (+ data), 4 (+ data, Le).
+    /// The lengths are ours and small, so a length that does not fit is 0, which
+    /// also is how 256 and 65536 are written.
+    fn encode(&self, long: bool) -> Vec<u8> {
+        let mut bytes = self.header.to_vec();
+        let long = long && !(self.data.is_empty() && self.ne == 0);
+        if long {
+            // One 00 announces that all lengths take two bytes.
+            bytes.push(0);
+            if !self.data.is_empty() {
+                bytes.extend(u16::try_from(self.data.len()).unwrap_or(0).to_be_bytes());
+                bytes.extend(self.data);
+            }
+            if self.ne > 0 {
+                bytes.extend(u16::try_from(self.ne).unwrap_or(0).to_be_bytes());
+            }
+        } else {
+            if !self.data.is_empty() {
+                bytes.push(u8::try_from(self.data.len()).unwrap_or(0));
+                bytes.extend(self.data);
+            }
+            if self.ne > 0 {
+                bytes.push(u8::try_from(self.ne).unwrap_or(0));
+            }
+        }
+        bytes
+    }
+}
+
+/// GET RESPONSE: fetches the rest of an answer that the card announced with 61xx.
+const fn get_response(le: u8) -> [u8; 5] {
+    [0x00, 0xC0, 0x00, 0x00, le]
+}
+
+/// True for the bytes of a command of the list (or of GET RESPONSE). Only the
+/// header decides whether a command can change a card, except for VERIFY and
+/// 80 52, which must carry no data.
+#[must_use]
+pub fn is_on_the_list(apdu: &[u8]) -> bool {
+    match *apdu {
+        [0x00, 0xA4, 0x04, 0x00, 0x0B, ref aid @ .., _] => aid == SC_HSM_AID,
+        // VERIFY without data; DKEK status and ENUMERATE OBJECTS; GET RESPONSE; READ BINARY.
+        [0x00, 0x20, 0x00, 0x81 | 0x88]
+        | [0x80, 0x52 | 0x58, 0x00, 0x00, _]
+        | [0x80, 0x58, 0x00, 0x00, 0x00, _, _]
+        | [0x00, 0xC0, 0x00, 0x00, _]
+        | [0x00, 0xB1, _, _, 0x04, 0x54, 0x02, _, _, _]
+        | [0x00, 0xB1, _, _, 0x00, 0x00, 0x04, 0x54, 0x02, _, _, _, _] => true,
+        _ => false,
+    }
+}
+
+/// True for SELECT, which may only follow the question whether somebody is logged in.
+#[must_use]
+pub const fn is_select(apdu: &[u8]) -> bool {
+    matches!(apdu, [_, 0xA4, ..])
+}
+
+/// True for READ BINARY: what was read before stays good if others have the card in between.
+#[must_use]
+pub const fn is_read_binary(apdu: &[u8]) -> bool {
+    matches!(apdu, [_, 0xB1, ..])
+}
+
+/// What a card answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The data, without the status word.
+    pub data: Vec<u8>,
+    /// The status word.
+    pub status: StatusWord,
+}
+
+impl Response {
+    /// Splits the status word off.
+    fn parse(mut bytes: Vec<u8>) -> Result<Self, TransportError> {
+        let (Some(sw2), Some(sw1)) = (bytes.pop(), bytes.pop()) else {
+            return Err(TransportError::Nonsense("an answer without a status word"));
+        };
+        if bytes.len() > MAX_ANSWER {
+            return Err(TransportError::Nonsense("an answer longer than any card can give"));
+        }
+        Ok(Self { data: bytes, status: StatusWord(u16::from_be_bytes([sw1, sw2])) })
+    }
+}
+
+/// Why a card could not be talked to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TransportError {
+    /// Another program reset the card; the connection stands again, the scan begins anew.
+    #[error("another program reset the card (SCARD_W_RESET_CARD)")]
+    Reset,
+    /// The transaction ended before SELECT could be sent in it.
+    #[error("other programs had the card before it could be selected")]
+    LetGo,
+    /// The card or the reader is gone.
+    #[error("the card or its reader was taken out ({0}): put it back and run this again")]
+    Removed(&'static str),
+    /// Another program did not let go of the card.
+    #[error(
+        "another program has held the card for {0} seconds (SCardBeginTransaction): wait for it, or look for a \
+         PIN dialogue or pin-pad that waits for somebody"
+    )]
+    Busy(u64),
+    /// The reader does not answer.
+    #[error(
+        "the reader has not answered for {0} seconds: take the card out and put it back, or restart pcscd"
+    )]
+    Silent(u64),
+    /// Any other failure of PC/SC.
+    #[error("{what} ({code}): {advice}")]
+    PcSc {
+        /// What happened.
+        what: &'static str,
+        /// PC/SC's own name for it.
+        code: String,
+        /// What to do next.
+        advice: &'static str,
+    },
+    /// The card broke the protocol.
+    #[error("the card sent {0}: it is damaged, or not what it claims to be")]
+    Nonsense(&'static str),
+    /// A card image was asked for something that was never recorded.
+    #[error("not recorded")]
+    NotRecorded,
+    /// The bytes are not those of a command that only reads (an error in this program).
+    #[error("a command that is not on the list of reading commands was stopped")]
+    NotOnTheList,
+}
+
+/// Something that carries one command to a card and one answer back.
+pub trait Transport {
+    /// Sends these bytes; the answer ends with the status word.
+    ///
+    /// # Errors
+    /// When there is no answer.
+    fn transmit(&mut self, apdu: &[u8]) -> Result<Vec<u8>, TransportError>;
+
+    /// How long answers may be.
+    fn lengths(&self) -> Lengths {
+        Lengths::Short
+    }
+
+    /// A good moment (between two files) to let other programs have the card.
+    fn rest(&mut self) {}
+
+    /// True once after other programs could have had the card.
+    fn interrupted(&mut self) -> bool {
+        false
+    }
+}
+
+/// The door: sends commands of the list and hides 61xx and 6Cxx.
+pub struct Channel<'a> {
+    /// Where the bytes go.
+    pub transport: &'a mut dyn Transport,
+    commands: u32,
+    bytes: usize,
+}
+
+impl<'a> Channel<'a> {
+    /// A door to this card.
+    pub fn new(transport: &'a mut dyn Transport) -> Self {
+        Self { transport, commands: 0, bytes: 0 }
+    }
+
+    /// Number of APDUs sent so far.
+    #[must_use]
+    pub const fn commands(&self) -> u32 {
+        self.commands
+    }
+
+    /// Length of the longest answer to this command.
+    #[must_use]
+    pub fn ne(&self, command: Command) -> usize {
+        usize::try_from(command.ne(self.transport.lengths())).unwrap_or(usize::MAX)
+    }
+
+    /// Sends a command and gives the whole answer. When the card announces more
+    /// (61xx) and then does not hand it out, what came so far is given with
+    /// 61xx: a file can be read on at the next offset, as OpenSC does.
+    ///
+    /// # Errors
+    /// When there is no answer, or one without end.
+    pub fn send(&mut self, command: Command) -> Result<Response, TransportError> {
+        let mut response = self.exchange(&command.encode(self.transport.lengths()))?;
+        if let Some(le) = response.status.right_length()
+            && let Some(corrected) = command.with_length(le)
+        {
+            // Once: a card that corrects the corrected length is refused by its status word.
+            response = self.exchange(&corrected)?;
+        }
+        let mut links = 0;
+        while let Some(le) = response.status.more() {
+            let next = self.exchange(&get_response(le))?;
+            if !next.status.carries_data() {
+                if response.data.is_empty() {
+                    response.status = next.status;
+                }
+                break;
+            }
+            links += 1;
+            let endless = links > MAX_CHAIN || (next.data.is_empty() && next.status.more().is_some());
+            if endless || response.data.len() + next.data.len() > MAX_ANSWER {
+                return Err(TransportError::Nonsense("an answer without end (61xx)"));
+            }
+            response.data.extend(next.data);
+            response.status = next.status;
+        }
+        Ok(response)
+    }
+
+    /// One exchange, counted.
+    fn exchange(&mut self, apdu: &[u8]) -> Result<Response, TransportError> {
+        self.commands += 1;
+        if self.commands > MAX_COMMANDS {
+            return Err(TransportError::Nonsense("more files than any card can hold"));
+        }
+        let response = Response::parse(self.transport.transmit(apdu)?)?;
+        self.bytes += response.data.len();
+        if self.bytes > MAX_BYTES {
+            return Err(TransportError::Nonsense("more data than any card can hold"));
+        }
+        Ok(response)
+    }
+}
+
+#[cfg(test)]
+#[path = "apdu_tests.rs"]
+mod tests;

@@ -1,0 +1,418 @@
+//! Reading a SmartCard-HSM (CardContact; Nitrokey HSM and pico-hsm speak the same).
+//!
+//! What is read is what OpenSC's `pkcs15-sc-hsm.c` reads, each file addressed by
+//! its identifier so that the selected file does not matter, and nothing twice.
+//!
+//! **Politeness.** SELECT ends the login of every program that uses the card, so the
+//! state of the user PIN is asked first (VERIFY without data, which spends no
+//! try). If somebody is logged in there is no SELECT at all. Otherwise there is
+//! no login to lose, and SELECT makes sure that the right application answers.
+//!
+//! **One card, one moment.** Other programs have the card in between (see
+//! [`super::pcsc`]). So at the end the key list is read again, and of the
+//! device certificate the piece that holds its signature and the card's name
+//! (CHR): a card that was swapped for its twin, or that changed, is noticed and the
+//! scan begins anew. And a "no" heard after others had the card counts only when the card
+//! has shown that it is still the same one with the same application selected.
+//!
+//! Not noticed: a file that is rewritten during the scan without any change of the key list.
+
+use std::collections::BTreeSet;
+
+use super::apdu::{Channel, Command, Lengths, Pin, Response, StatusWord, Transport, TransportError};
+use super::identity::{mark, version};
+use super::read::{self, Shape};
+use crate::snapshot::{
+    Answer, Bytes, Card, CardFile, Dkek, Family, Fid, Gap, GapKind, PinState, ScHsmStatus,
+};
+
+/// How often a scan begins anew before it gives up.
+const RESTARTS: u32 = 3;
+
+/// Entries of the key list that OpenSC looks at (a buffer of 1014 bytes).
+const MAX_OBJECTS: usize = 507;
+
+/// Device certificate, then that of its issuer (emulators: a request, then the certificate).
+const DEVICE_CERTIFICATE: Fid = Fid(0x2F02);
+/// PKCS#15 TokenInfo.
+const TOKEN_INFO: Fid = Fid(0x2F03);
+
+/// First byte of the file identifiers.
+const KEY: u8 = 0xCC;
+const PRIVATE_KEY_ENTRY: u8 = 0xC4;
+const PUBLIC_PART: u8 = 0xCE;
+const CERTIFICATE_ENTRY: u8 = 0xC8;
+const CA_CERTIFICATE: u8 = 0xCA;
+const DATA_ENTRY: u8 = 0xC9;
+const PUBLIC_DATA: u8 = 0xCF;
+const PROTECTED_DATA: u8 = 0xCD;
+
+/// What to read, and what only a decoder knows.
+pub struct Options<'a> {
+    /// Read the device key's entry C400 as OpenSC up to 0.23 does.
+    pub read_c400: bool,
+    /// Ask for SO-PIN and DKEK too.
+    pub status: bool,
+    /// The files that a certificate or data object entry (C8, C9) names.
+    pub links: &'a dyn Fn(&[u8]) -> Vec<Fid>,
+    /// The serial that a device certificate (2F02) gives, as OpenSC puts it into file names.
+    pub serial: &'a dyn Fn(&[u8]) -> Option<String>,
+}
+
+/// Why a SmartCard-HSM could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// No talk.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// Every attempt met a change.
+    #[error(
+        "the card changed or was reset during each of {0} attempts ({1}): wait until nobody works with it"
+    )]
+    Restless(u32, &'static str),
+    /// Another application has a PIN 81 that somebody entered.
+    #[error(
+        "a program is logged in to another application of this card, and selecting the SmartCard-HSM would \
+         end that: run this again when the program is done"
+    )]
+    LoggedInElsewhere,
+    /// SELECT failed.
+    #[error("the ATR is that of a SmartCard-HSM, but selecting it gives {0}")]
+    NoApplication(String),
+    /// ENUMERATE OBJECTS failed.
+    #[error("the card does not list its keys ({0})")]
+    NoList(StatusWord),
+}
+
+/// What ends one attempt.
+enum Stop {
+    /// The card is not what it was when the attempt began.
+    Moved(&'static str),
+    Failed(ScanError),
+}
+
+impl<E: Into<ScanError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        match error.into() {
+            ScanError::Transport(TransportError::Reset) => Self::Moved("it was reset"),
+            ScanError::Transport(TransportError::LetGo) => Self::Moved("other programs came in between"),
+            error => Self::Failed(error),
+        }
+    }
+}
+
+/// Reads the whole card, public files only.
+///
+/// # Errors
+/// When there is nothing that could be called a reading of this card.
+pub fn scan(
+    transport: &mut dyn Transport,
+    reader: &str,
+    atr: &[u8],
+    options: &Options<'_>,
+) -> Result<(Card, Vec<Gap>), ScanError> {
+    let mut channel = Channel::new(transport);
+    let mut why = "";
+    for _ in 0..=RESTARTS {
+        match Attempt::new(&mut channel, reader, options).run(atr) {
+            Ok(read) => return Ok(read),
+            Err(Stop::Moved(reason)) => why = reason,
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+    }
+    Err(ScanError::Restless(RESTARTS + 1, why))
+}
+
+/// One walk through the card.
+struct Attempt<'a, 'c> {
+    channel: &'a mut Channel<'c>,
+    options: &'a Options<'a>,
+    reader: &'a str,
+    status: ScHsmStatus,
+    key_list: Vec<Fid>,
+    files: Vec<CardFile>,
+    gaps: Vec<Gap>,
+    /// Asked for already.
+    seen: BTreeSet<Fid>,
+    /// Where and what the card's own mark is: the end of the first certificate in 2F02.
+    mark: Option<(u16, Vec<u8>)>,
+    /// Other programs had the card since it last showed its mark.
+    doubt: bool,
+}
+
+impl<'a, 'c> Attempt<'a, 'c> {
+    fn new(channel: &'a mut Channel<'c>, reader: &'a str, options: &'a Options<'a>) -> Self {
+        // Whatever happened before this attempt does not concern it.
+        channel.transport.interrupted();
+        Self {
+            channel,
+            options,
+            reader,
+            status: ScHsmStatus::default(),
+            key_list: Vec::new(),
+            files: Vec::new(),
+            gaps: Vec::new(),
+            seen: BTreeSet::new(),
+            mark: None,
+            doubt: false,
+        }
+    }
+
+    fn run(mut self, atr: &[u8]) -> Result<(Card, Vec<Gap>), Stop> {
+        let logged_in = self.approach()?;
+        let device = self.read(DEVICE_CERTIFICATE, Shape::Elements(2))?;
+        if device.as_deref().and_then(read::element_length).is_none() {
+            if logged_in {
+                return Err(ScanError::LoggedInElsewhere.into());
+            }
+            self.gap("device certificate (2F02)", "there is none: the card cannot be told from others");
+        }
+        let serial = device.as_deref().and_then(self.options.serial);
+        self.mark = device.as_deref().and_then(mark);
+        self.read(TOKEN_INFO, Shape::Elements(1))?;
+        let list = self.list()?;
+        self.take_list(&list);
+        for fid in self.key_list.clone() {
+            self.read_object(fid)?;
+        }
+        if self.options.status {
+            self.ask_status(logged_in)?;
+        }
+        if self.list()? != list {
+            return Err(Stop::Moved("its key list is not the one the scan began with"));
+        }
+        self.check_mark()?;
+        let card = Card {
+            reader: self.reader.to_owned(),
+            atr: Bytes(atr.to_vec()),
+            family: Family::SmartCardHsm,
+            serial,
+            key_list: self.key_list,
+            files: self.files,
+            status: Some(self.status),
+        };
+        Ok((card, self.gaps))
+    }
+
+    /// Asks for the user PIN and selects the application unless somebody is logged in.
+    /// True if somebody is.
+    fn approach(&mut self) -> Result<bool, Stop> {
+        let status = match self.channel.send(Command::VerifyStatus(Pin::User)) {
+            Ok(response) => Some(response.status),
+            Err(TransportError::NotRecorded) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let state = status.map(StatusWord::pin_state);
+        if state == Some(PinState::LoggedIn) {
+            self.status.user_pin = state;
+            return Ok(true);
+        }
+        let response = self.channel.send(Command::SelectScHsm)?;
+        if response.status != StatusWord::OK {
+            return Err(ScanError::NoApplication(response.status.to_string()).into());
+        }
+        let Some(version) = version(&response.data) else {
+            return Err(ScanError::NoApplication("an answer without a version (tag 85)".into()).into());
+        };
+        self.status.firmware = Some(version);
+        // Any other status was that of some other application.
+        self.status.user_pin = state.filter(|state| !matches!(state, PinState::Other(_)));
+        Ok(false)
+    }
+
+    /// The answer of ENUMERATE OBJECTS.
+    fn list(&mut self) -> Result<Vec<u8>, Stop> {
+        let response = self.ask(Command::EnumerateObjects)?;
+        if response.status.carries_data() {
+            Ok(response.data)
+        } else {
+            Err(ScanError::NoList(response.status).into())
+        }
+    }
+
+    /// Makes file identifiers of the list.
+    fn take_list(&mut self, list: &[u8]) {
+        let pairs = list.chunks_exact(2);
+        if !pairs.remainder().is_empty() {
+            self.gap("key list", "the card sent an odd number of bytes");
+        }
+        self.key_list =
+            pairs.filter_map(|pair| Some(Fid(u16::from_be_bytes(pair.try_into().ok()?)))).collect();
+        if list.len() == self.channel.ne(Command::EnumerateObjects) {
+            let why = match self.channel.transport.lengths() {
+                Lengths::Short => {
+                    "it may be cut: the reader takes no answers above 256 bytes. Use another reader"
+                }
+                Lengths::Extended(_) => "it may be cut, as it is for OpenSC",
+            };
+            self.gap("key list", why);
+        }
+        if self.key_list.len() > MAX_OBJECTS {
+            self.gap("key list", "entries behind the 507th, which OpenSC does not see either, were not read");
+        }
+    }
+
+    /// Reads what belongs to one entry of the key list.
+    fn read_object(&mut self, fid: Fid) -> Result<(), Stop> {
+        let [prefix, id] = fid.0.to_be_bytes();
+        match prefix {
+            KEY if id == 0 => self.read_device_key(),
+            KEY => {
+                self.read(of(PRIVATE_KEY_ENTRY, id), Shape::Elements(1))?;
+                self.read(of(PUBLIC_PART, id), Shape::Elements(1))?;
+                Ok(())
+            }
+            CERTIFICATE_ENTRY => self.read_linked(fid, &[CA_CERTIFICATE]),
+            DATA_ENTRY => self.read_linked(fid, &[PUBLIC_DATA, PROTECTED_DATA]),
+            _ => Ok(()),
+        }
+    }
+
+    /// The device key's entry and public part, which only OpenSC up to 0.23 looks at.
+    ///
+    /// Every card lists the C4 files it has. If the list names those of all other keys
+    /// and not this one, there is none, and the card need not be asked.
+    fn read_device_key(&mut self) -> Result<(), Stop> {
+        if !self.options.read_c400 {
+            return Ok(());
+        }
+        let entry = of(PRIVATE_KEY_ENTRY, 0);
+        let unlisted = |fid: &Fid| {
+            let [prefix, id] = fid.0.to_be_bytes();
+            prefix == KEY && id != 0 && !self.key_list.contains(&of(PRIVATE_KEY_ENTRY, id))
+        };
+        if !self.key_list.contains(&entry) && !self.key_list.iter().any(unlisted) {
+            self.files.push(CardFile { fid: entry, answer: Answer::Absent });
+        } else if self.read(entry, Shape::Elements(1))?.is_some() {
+            self.read(of(PUBLIC_PART, 0), Shape::Elements(1))?;
+        }
+        Ok(())
+    }
+
+    /// An entry and the files it names, as far as they are of these kinds.
+    fn read_linked(&mut self, entry: Fid, kinds: &[u8]) -> Result<(), Stop> {
+        let Some(content) = self.read(entry, Shape::Elements(1))? else { return Ok(()) };
+        for target in (self.options.links)(&content) {
+            let [kind, _] = target.0.to_be_bytes();
+            if !kinds.contains(&kind) {
+                self.gap(
+                    &entry.to_string(),
+                    &format!("it names {target}, which is no file of this kind; not read"),
+                );
+            } else if kind == PROTECTED_DATA {
+                if self.seen.insert(target) {
+                    let why = "the card gives it only after the PIN".to_owned();
+                    self.files.push(CardFile { fid: target, answer: Answer::NotRead(why) });
+                }
+            } else {
+                let shape = if kind == PUBLIC_DATA { Shape::Opaque } else { Shape::Elements(1) };
+                self.read(target, shape)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// SO-PIN and DKEK, and the user PIN if it is not known yet.
+    fn ask_status(&mut self, logged_in: bool) -> Result<(), Stop> {
+        if !logged_in && self.status.user_pin.is_none() {
+            self.status.user_pin =
+                self.optional(Command::VerifyStatus(Pin::User))?.map(|r| r.status.pin_state());
+        }
+        self.status.so_pin = self.optional(Command::VerifyStatus(Pin::So))?.map(|r| r.status.pin_state());
+        // Shares, outstanding shares, check value; more behind it with key domains.
+        self.status.dkek =
+            self.optional(Command::DkekStatus)?.filter(|r| r.status == StatusWord::OK).and_then(|r| {
+                let (&[shares, outstanding], rest) = r.data.split_first_chunk::<2>()?;
+                Some(Dkek { shares, outstanding, check_value: Bytes(rest.get(..8)?.to_vec()) })
+            });
+        Ok(())
+    }
+
+    /// A command whose answer an image may not have.
+    fn optional(&mut self, command: Command) -> Result<Option<Response>, Stop> {
+        match self.ask(command) {
+            Err(Stop::Failed(ScanError::Transport(TransportError::NotRecorded))) => {
+                self.gap("card status", "not recorded");
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    /// Sends a command; a "no" is only believed if the card is still the same.
+    fn ask(&mut self, command: Command) -> Result<Response, Stop> {
+        let response = self.channel.send(command)?;
+        self.doubt |= self.channel.transport.interrupted();
+        if !response.status.carries_data() {
+            self.settle_doubt()?;
+        }
+        Ok(response)
+    }
+
+    /// Reads a file once, keeps it, and gives its content if there is any.
+    fn read(&mut self, fid: Fid, shape: Shape) -> Result<Option<Vec<u8>>, Stop> {
+        if !self.seen.insert(fid) {
+            return Ok(None);
+        }
+        self.channel.transport.rest();
+        // Firmware before 3.4 may send 6282 before the end.
+        let end_is_end = self.status.firmware.is_some_and(|version| version >= (3, 4));
+        let file = read::read_file(self.channel, fid, shape, end_is_end)?;
+        self.doubt |= self.channel.transport.interrupted();
+        if file.cut.is_some() || !matches!(file.answer, Answer::Content(_)) {
+            self.settle_doubt()?;
+        }
+        if let Some(why) = &file.cut {
+            self.gap(&format!("file {fid}"), &format!("only its beginning was read: {why}"));
+        }
+        match &file.answer {
+            Answer::Refused(sw) => {
+                self.gap(&format!("file {fid}"), &format!("refused ({})", StatusWord(*sw)));
+            }
+            Answer::NotRead(why) => self.gap(&format!("file {fid}"), why),
+            Answer::Content(_) | Answer::Absent => {}
+        }
+        let content =
+            if let Answer::Content(Bytes(content)) = &file.answer { Some(content.clone()) } else { None };
+        self.files.push(CardFile { fid, answer: file.answer });
+        Ok(content)
+    }
+
+    /// Makes sure that a "no" came from the application and card the scan began with.
+    fn settle_doubt(&mut self) -> Result<(), Stop> {
+        if self.doubt {
+            self.check_mark()?;
+            if self.channel.transport.interrupted() {
+                return Err(Stop::Moved("other programs came in between"));
+            }
+            self.doubt = false;
+        }
+        Ok(())
+    }
+
+    /// Reads the card's mark again. A card without one cannot be told from its twin.
+    fn check_mark(&mut self) -> Result<(), Stop> {
+        let Some((offset, mark)) = &self.mark else { return Ok(()) };
+        let response = self.channel.send(Command::ReadBinary(DEVICE_CERTIFICATE, *offset))?;
+        if response.status.carries_data() && response.data.get(..mark.len()) == Some(mark) {
+            Ok(())
+        } else {
+            Err(Stop::Moved("another card, or another application of it, answers now"))
+        }
+    }
+
+    fn gap(&mut self, what: &str, why: &str) {
+        let what = format!("{what} of the card in reader {}", self.reader);
+        self.gaps.push(Gap { what, why: why.to_owned(), asked_for: true, kind: GapKind::Card });
+    }
+}
+
+/// The file of this kind that belongs to this object.
+const fn of(prefix: u8, id: u8) -> Fid {
+    Fid(u16::from_be_bytes([prefix, id]))
+}
+
+#[cfg(test)]
+#[path = "sc_hsm_tests.rs"]
+mod tests;

@@ -1,0 +1,282 @@
+//! The walk through a card, over a card in memory.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+use super::*;
+use crate::card::script::{Eof, Files, Script};
+use std::collections::BTreeMap;
+
+/// A BER element of this size with a mark in it.
+fn element(size: u16, mark: u8) -> Vec<u8> {
+    let mut bytes = if size < 130 {
+        vec![0x30, u8::try_from(size - 2).unwrap()]
+    } else {
+        [&[0x30, 0x82], &(size - 4).to_be_bytes()[..]].concat()
+    };
+    bytes.resize(size.into(), mark);
+    bytes
+}
+
+/// The files and the list of a card as hardware has them, with this many P-256 keys.
+fn card(keys: u8, mark: u8) -> (Files, Vec<u8>) {
+    // 2F02: two certificates of 232 bytes, as on a Nitrokey HSM 2.
+    let mut files = Files::from([
+        (DEVICE_CERTIFICATE, [element(232, mark), element(232, 0)].concat()),
+        (TOKEN_INFO, element(19, 1)),
+    ]);
+    let mut list = vec![0xCC, 0x00];
+    for id in 1..=keys {
+        files.insert(of(PRIVATE_KEY_ENTRY, id), element(68, id));
+        files.insert(of(PUBLIC_PART, id), element(490, id));
+        list.extend([KEY, id, PRIVATE_KEY_ENTRY, id]);
+    }
+    (files, list)
+}
+
+fn script(keys: u8) -> Script {
+    let (files, list) = card(keys, 7);
+    Script { files, list, ..Script::default() }
+}
+
+fn options(read_c400: bool) -> Options<'static> {
+    Options {
+        read_c400,
+        status: false,
+        links: &|entry| entry.iter().map(|&byte| Fid(u16::from_be_bytes([byte, 0x03]))).collect(),
+        serial: &|_| Some("DENK0404144".into()),
+    }
+}
+
+fn read(script: &mut Script) -> Result<(Card, Vec<Gap>), ScanError> {
+    scan(script, "reader", b"atr", &options(true))
+}
+
+fn answer(card: &Card, fid: u16) -> &Answer {
+    &card.files.iter().find(|file| file.fid == Fid(fid)).unwrap().answer
+}
+
+#[test]
+fn the_budget_is_kept() {
+    for keys in [0, 1, 5, 20, 60] {
+        for eof in [Eof::Silent, Eof::Warning, Eof::WarningAlthoughMore] {
+            let mut script = script(keys);
+            script.eof = eof;
+            // Above 127 entries a list does not fit a short answer; emulators send 61xx then.
+            let (card, gaps) = read(&mut script).unwrap();
+            assert_eq!(gaps, []);
+            assert_eq!(card.files.len(), 3 + 2 * usize::from(keys));
+            assert!(script.log.len() <= 3 * usize::from(keys) + 10, "{keys} {eof:?}: {}", script.log.len());
+            assert_eq!(script.log.len(), 3 * usize::from(keys) + 8);
+            if eof != Eof::WarningAlthoughMore {
+                script.lengths = Lengths::Extended(1014);
+                script.log.clear();
+                read(&mut script).unwrap();
+                assert_eq!(script.log.len(), 2 * usize::from(keys) + 7, "{keys} {eof:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_budget_is_kept_where_emulators_differ() {
+    // A longer 2F02, the device key's entry not listed although it is asked about.
+    let mut script = script(5);
+    script.files.insert(DEVICE_CERTIFICATE, [element(418, 7), element(380, 0)].concat());
+    read(&mut script).unwrap();
+    assert_eq!(script.log.len(), 3 * 5 + 10);
+    // A C400 that is there: one command more for it, and its public part.
+    script.files.insert(Fid(0xC400), element(28, 0));
+    script.list.extend([0xC4, 0x00]);
+    script.log.clear();
+    let (card, _) = read(&mut script).unwrap();
+    assert_eq!(script.log.len(), 3 * 5 + 12);
+    assert!(matches!(answer(&card, 0xC400), Answer::Content(_)));
+    assert_eq!(answer(&card, 0xCE00), &Answer::Absent);
+    // A list that names no C4 at all says nothing about C400.
+    script.list = vec![0xCC, 0x00, 0xCC, 0x01];
+    script.log.clear();
+    read(&mut script).unwrap();
+    assert!(script.log.contains(&Command::ReadBinary(Fid(0xC400), 0).encode(Lengths::Short)));
+}
+
+#[test]
+fn without_read_c400_the_device_key_is_left_out() {
+    let mut script = script(1);
+    let (card, _) = scan(&mut script, "reader", b"atr", &options(false)).unwrap();
+    assert!(!card.files.iter().any(|file| file.fid == Fid(0xC400)));
+}
+
+#[test]
+fn a_logged_in_program_stays_logged_in() {
+    let mut script = script(2);
+    script.verify = [0x90, 0x00];
+    let (card, _) = read(&mut script).unwrap();
+    assert_eq!(script.count(0xA4), 0);
+    let status = card.status.unwrap();
+    assert_eq!((status.user_pin, status.firmware), (Some(PinState::LoggedIn), None));
+    // Somebody is logged in to some other application: hands off.
+    script.files.clear();
+    script.log.clear();
+    assert_eq!(read(&mut script), Err(ScanError::LoggedInElsewhere));
+    assert_eq!(script.count(0xA4), 0);
+}
+
+#[test]
+fn any_other_pin_state_leads_to_select() {
+    for (verify, state) in [
+        ([0x63, 0xC2], Some(PinState::Tries(2))),
+        ([0x69, 0x83], Some(PinState::Blocked)),
+        ([0x69, 0x84], Some(PinState::NotInitialised)),
+        ([0x6A, 0x88], Some(PinState::NotInitialised)),
+        ([0x6E, 0x00], None),
+        ([0x6D, 0x00], None),
+    ] {
+        let mut script = script(1);
+        script.verify = verify;
+        let (card, _) = read(&mut script).unwrap();
+        assert_eq!((script.count(0xA4), card.status.unwrap().user_pin), (1, state), "{verify:02X?}");
+    }
+}
+
+#[test]
+fn certificates_and_data_are_followed_but_nothing_private_is_read() {
+    let mut script = script(0);
+    script.list.extend([0xC8, 0x00, 0xC9, 0x01, 0xC9, 0x02]);
+    script.files.insert(Fid(0xC800), vec![0x30, 0x02, 0xCA, 0x2F]);
+    script.files.insert(Fid(0xC901), vec![0x30, 0x01, 0xCF]);
+    script.files.insert(Fid(0xC902), vec![0x30, 0x01, 0xCD]);
+    script.files.insert(Fid(0xCA03), element(600, 1));
+    script.files.insert(Fid(0xCF03), vec![0x30, 0x01, 0x02, 0x03]);
+    script.files.insert(Fid(0xCD03), vec![1, 2, 3]);
+    let (card, gaps) = read(&mut script).unwrap();
+    assert!(matches!(answer(&card, 0xCA03), Answer::Content(Bytes(content)) if content.len() == 600));
+    assert!(matches!(answer(&card, 0xCF03), Answer::Content(Bytes(content)) if content.len() == 4));
+    assert!(matches!(answer(&card, 0xCD03), Answer::NotRead(_)));
+    assert!(!script.log.iter().any(|apdu| apdu[1] == 0xB1 && matches!(apdu[2], 0xCD | 0xCC)));
+    assert!(gaps.iter().any(|gap| gap.why.contains("2F03")), "{gaps:?}");
+}
+
+#[test]
+fn a_swapped_card_is_noticed_at_any_moment() {
+    let total = {
+        let mut script = script(3);
+        read(&mut script).unwrap();
+        script.log.len()
+    };
+    for at in 1..=total {
+        let mut script = script(3);
+        // Its twin: same list, other keys.
+        let (mut files, list) = card(3, 8);
+        for file in files.values_mut() {
+            *file.last_mut().unwrap() ^= 0x80;
+        }
+        script.swaps.insert(at, (files.clone(), list));
+        let (card, _) = read(&mut script).unwrap();
+        let Answer::Content(Bytes(device)) = answer(&card, 0x2F02) else { panic!() };
+        // All files are the twin's, or all were read before.
+        for (fid, content) in &files {
+            let same = answer(&card, fid.0) == &Answer::Content(Bytes(content.clone()));
+            assert_eq!(same, device == &files[&DEVICE_CERTIFICATE], "APDU {at}, {fid}");
+        }
+    }
+}
+
+#[test]
+fn a_moving_card_is_given_up_after_three_restarts() {
+    let mut script = script(1);
+    let (files, list) = card(1, 7);
+    // Every second list differs.
+    for at in 1..200 {
+        let mut list = list.clone();
+        list.extend([0xCB, u8::try_from(at).unwrap()]);
+        script.swaps.insert(at, (files.clone(), list));
+    }
+    assert!(matches!(read(&mut script), Err(ScanError::Restless(4, _))));
+    assert_eq!(script.count(0xA4), 4);
+}
+
+#[test]
+fn a_reset_begins_anew_and_a_removal_ends() {
+    let mut script = script(2);
+    script.failures.insert(7, TransportError::Reset);
+    let (_, gaps) = read(&mut script).unwrap();
+    assert_eq!((script.count(0xA4), gaps.len()), (2, 0));
+    for at in 1..=14 {
+        let mut script = self::script(2);
+        script.failures.insert(at, TransportError::Removed("SCARD_W_REMOVED_CARD"));
+        assert!(matches!(read(&mut script), Err(ScanError::Transport(TransportError::Removed(_)))), "{at}");
+        assert_eq!(script.log.len(), at);
+    }
+}
+
+#[test]
+fn a_no_after_others_had_the_card_is_checked() {
+    // CE02 is missing, and before it is asked for, others had the card: one command more.
+    let mut script = script(2);
+    script.files.remove(&Fid(0xCE02));
+    script.interruptions = vec![11];
+    let (card, _) = read(&mut script).unwrap();
+    assert_eq!(answer(&card, 0xCE02), &Answer::Absent);
+    assert_eq!(script.log.len(), 3 * 2 + 8 - 1 + 1);
+    // They selected another application: it says no to everything, and the scan begins anew.
+    let mut script = self::script(2);
+    script.interruptions = vec![9];
+    script.answers = BTreeMap::from([(9, vec![0x6A, 0x82]), (10, vec![0x6D, 0x00])]);
+    let (card, gaps) = read(&mut script).unwrap();
+    assert!(matches!(answer(&card, 0xCE01), Answer::Content(_)));
+    assert_eq!((script.count(0xA4), gaps.len()), (2, 0));
+}
+
+#[test]
+fn cards_that_lie_end_within_bounds() {
+    let answers: [&[u8]; 7] = [
+        &[0x61, 0x00],
+        &[0x6C, 0x10],
+        &[0x90, 0x00],
+        &[0x90],
+        &[],
+        &[0x30, 0x61, 0x00],
+        &[0x30, 0x80, 0x62, 0x82],
+    ];
+    for answer in answers {
+        let mut script = script(3);
+        script.always = Some(answer.to_vec());
+        assert!(read(&mut script).is_err(), "{answer:02X?}");
+        assert!(script.log.len() < 1000, "{answer:02X?}: {}", script.log.len());
+    }
+    // Passes for a card, then lists 32767 keys and gives 64 KiB for each file.
+    let mut script = script(0);
+    script.list = vec![0xCC; 65534];
+    read(&mut script).unwrap();
+    script.list = (1..=0x7FFFu16).flat_map(|n| [KEY, n.to_be_bytes()[1]]).collect();
+    for id in 0..=255 {
+        script.files.insert(of(PUBLIC_PART, id), element(65535, 1));
+    }
+    script.log.clear();
+    let error = read(&mut script).unwrap_err();
+    assert!(matches!(error, ScanError::Transport(TransportError::Nonsense(_))), "{error}");
+    assert!(script.log.len() <= 8192 * 4);
+}
+
+#[test]
+fn a_list_that_may_be_cut_is_coverage() {
+    let mut script = script(0);
+    script.list = [0xCC, 0x00].repeat(128);
+    let (_, gaps) = read(&mut script).unwrap();
+    assert!(gaps.iter().any(|gap| gap.why.contains("may be cut")), "{gaps:?}");
+}
+
+#[test]
+fn refusals_are_coverage_and_absence_is_not() {
+    let mut script = script(1);
+    script.files.remove(&TOKEN_INFO);
+    // VERIFY, SELECT, 2F02 in two, 2F03, list, C401.
+    script.answers.insert(7, vec![0x69, 0x82]);
+    let (card, gaps) = read(&mut script).unwrap();
+    assert_eq!(answer(&card, 0x2F03), &Answer::Absent);
+    assert_eq!(answer(&card, 0xC401), &Answer::Refused(0x6982));
+    assert!(
+        gaps.len() == 1 && gaps[0].what.contains("C401") && gaps[0].why.contains("a PIN is needed"),
+        "{gaps:?}"
+    );
+}
