@@ -4,16 +4,98 @@
 //! - [`apdu`]: the closed list of commands, all of which only read, and the door they go through
 //! - [`read`]: one file in as few commands as can be
 //! - [`sc_hsm`]: the walk through a SmartCard-HSM
+//! - [`readers`]: which readers there are, and what is in them
+//! - [`pcsc`]: connections and short transactions
 //! - [`image`]: a card made from a recording
 //!
-//! Everything that cannot be read ends as a [`Gap`](crate::snapshot::Gap), never as a missing line.
+//! Everything that cannot be read ends as a [`Gap`], never as a missing line.
 
 pub mod apdu;
 pub mod family;
 mod identity;
 pub mod image;
+pub mod pcsc;
+mod pcsc_error;
 pub mod read;
+pub mod readers;
 pub mod sc_hsm;
 #[cfg(test)]
 pub(crate) mod script;
 mod status;
+
+use readers::{Reader, Slot};
+
+use crate::snapshot::{Bytes, Card, Family, Gap, GapKind};
+
+/// The cards of a host as far as they could be read.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Cards, in the order of their readers; those of an unknown family without files.
+    pub cards: Vec<Card>,
+    /// What could not be read, and why.
+    pub gaps: Vec<Gap>,
+}
+
+/// Reads the cards in all readers, or in the one that is named (by its name or
+/// its number, counted from 0).
+///
+/// Failures are gaps, because one bad card must not hide the others. An empty
+/// reader is a gap only if it was named or no reader has a card; a card of another kind only if it was named.
+#[must_use]
+pub fn read_all(wanted: Option<&str>, options: &sc_hsm::Options<'_>) -> Reading {
+    let mut reading = Reading::default();
+    let readers = match readers::readers().and_then(|all| readers::choose(all, wanted)) {
+        Ok(readers) => readers,
+        Err(error) => {
+            let what = wanted.map_or_else(|| "cards".to_owned(), |name| format!("reader {name}"));
+            reading.gap(what, error.to_string(), true);
+            return reading;
+        }
+    };
+    let alone = wanted.is_some() || readers.iter().all(|reader| reader.state == Slot::Empty);
+    for reader in &readers {
+        match reader.state {
+            Slot::Empty if !alone => {}
+            Slot::Card => reading.read_one(reader, wanted.is_some(), options),
+            other => reading.gap(format!("reader {}", reader.name()), other.why().to_owned(), true),
+        }
+    }
+    reading
+}
+
+impl Reading {
+    /// Reads the card in one reader.
+    fn read_one(&mut self, reader: &Reader, named: bool, options: &sc_hsm::Options<'_>) {
+        let name = reader.name();
+        let what = format!("card in reader {name}");
+        if family::of_atr(&reader.atr) == Family::Other {
+            let why =
+                format!("not a SmartCard-HSM (ATR {}): seen, not read", Bytes(reader.atr.clone()).hex());
+            self.gap(what, why, named);
+            self.cards.push(Card {
+                reader: name,
+                atr: Bytes(reader.atr.clone()),
+                family: Family::Other,
+                serial: None,
+                key_list: Vec::new(),
+                files: Vec::new(),
+                status: None,
+            });
+            return;
+        }
+        let scanned = pcsc::Session::open(reader)
+            .map_err(sc_hsm::ScanError::from)
+            .and_then(|mut session| sc_hsm::scan(&mut session, &name, &reader.atr, options));
+        match scanned {
+            Ok((card, gaps)) => {
+                self.cards.push(card);
+                self.gaps.extend(gaps);
+            }
+            Err(error) => self.gap(what, error.to_string(), true),
+        }
+    }
+
+    fn gap(&mut self, what: String, why: String, asked_for: bool) {
+        self.gaps.push(Gap { what, why, asked_for, kind: GapKind::Card });
+    }
+}
