@@ -2,4 +2,6 @@
 
 pub mod card;
 pub mod error;
+pub mod host;
+pub mod safe_fs;
 pub mod snapshot;
