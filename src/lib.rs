@@ -3,5 +3,6 @@
 pub mod card;
 pub mod error;
 pub mod host;
+pub mod repair;
 pub mod safe_fs;
 pub mod snapshot;

@@ -1,0 +1,65 @@
+//! Taking stale files out of cache directories, and bringing them back.
+//!
+//! A repair is data ([`Plan`]) before it is an action. [`rehearse`] says what
+//! would happen; [`apply`] looks again at every file, writes the journal, then
+//! moves; [`undo`] takes an operation back; [`operations`] lists what is kept.
+//!
+//! Hides how this survives being killed at any moment. The journal's first
+//! writing names every file before the first one moves; after that the
+//! quarantine itself is the truth: a file is in it or in its place, never in
+//! neither (private data that was to be removed excepted). The journal's last
+//! writing only adds how each step ended, after everything is on the disk.
+
+mod apply;
+mod journal;
+mod plan;
+mod quarantine;
+mod undo;
+
+pub use apply::{Applied, Outcome, StepResult, apply, rehearse};
+pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
+pub use quarantine::{KeptFile, Operation, OperationState, StateDir, operations};
+pub use undo::{UndoOutcome, UndoResult, UndoState, Undone, undo};
+
+use crate::safe_fs;
+use crate::snapshot::Name;
+
+/// Why nothing could be repaired, undone or listed at all. What happened to a
+/// single file is in the results instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The caller has no place for a quarantine.
+    #[error(transparent)]
+    Host(#[from] crate::host::Error),
+    /// The quarantine cannot be used.
+    #[error("the quarantine cannot be used: {0}")]
+    Quarantine(#[from] safe_fs::Error),
+    /// Another stalecard is at work.
+    #[error(
+        "another stalecard is changing files (it holds the lock {0}); wait until it has ended and try again"
+    )]
+    Locked(Name),
+    /// No such operation.
+    #[error("there is no operation `{0}`; `stalecard quarantine list` shows those there are")]
+    UnknownOperation(String),
+    /// A journal that does not say what it should.
+    #[error("the journal {path} cannot be understood: {why}; the files it kept lie beside it")]
+    Journal {
+        /// The journal.
+        path: Name,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The files were moved, but the journal does not say how that ended.
+    #[error(
+        "the files were moved, but the journal of operation {id} could not be completed: {source}; \
+             `stalecard undo {id}` still works"
+    )]
+    Unfinished {
+        /// The operation.
+        id: String,
+        /// The reason.
+        source: safe_fs::Error,
+    },
+}

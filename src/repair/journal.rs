@@ -1,0 +1,123 @@
+//! What is written down about an operation and about its undo.
+//!
+//! Two files beside the quarantined ones, each written twice and each time
+//! atomically: before anything moves, and after everything is on the disk.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::Error;
+use super::apply::Outcome;
+use super::plan::Step;
+use super::undo::UndoResult;
+use crate::safe_fs::Dir;
+use crate::snapshot::Name;
+
+/// Name and version of the format.
+const SCHEMA: &str = "stalecard-journal/1";
+
+/// The journal's own bound: about 100 000 steps.
+const MAX_JOURNAL: u64 = 64 << 20;
+
+/// A record that has a file of its own.
+pub(super) trait Record: Serialize + DeserializeOwned {
+    /// The file's name.
+    const FILE: &'static str;
+    /// Whether its schema is ours.
+    fn schema(&self) -> &str;
+}
+
+/// The journal of one operation.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Journal {
+    schema: String,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// When everything was on the disk; none after an interruption.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub finished_at: Option<OffsetDateTime>,
+    /// The effective user who did it.
+    pub by: u32,
+    /// The files it was to take; the index is the name in the quarantine.
+    pub files: Vec<Planned>,
+}
+
+/// One file of an operation.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Planned {
+    /// What was to be done.
+    pub step: Step,
+    /// User and group of the directory, to make it again.
+    pub directory_owner: (u32, u32),
+    /// How it ended; none after an interruption.
+    pub outcome: Option<Outcome>,
+}
+
+/// The journal of an undo.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct UndoRecord {
+    schema: String,
+    /// When it (last) began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// When every file was back; none while some are not.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub finished_at: Option<OffsetDateTime>,
+    /// Whether newcomers were to be moved aside.
+    pub force: bool,
+    /// How it ended for each file.
+    pub results: Vec<UndoResult>,
+}
+
+impl Journal {
+    pub(super) fn new(now: OffsetDateTime, by: u32, files: Vec<Planned>) -> Self {
+        Self { schema: SCHEMA.to_string(), started_at: now, finished_at: None, by, files }
+    }
+}
+
+impl UndoRecord {
+    pub(super) fn new(now: OffsetDateTime, force: bool) -> Self {
+        Self { schema: SCHEMA.to_string(), started_at: now, finished_at: None, force, results: Vec::new() }
+    }
+}
+
+impl Record for Journal {
+    const FILE: &'static str = "journal.json";
+    fn schema(&self) -> &str {
+        &self.schema
+    }
+}
+
+impl Record for UndoRecord {
+    const FILE: &'static str = "undo.json";
+    fn schema(&self) -> &str {
+        &self.schema
+    }
+}
+
+/// Writes a record into the operation's directory; durable on return.
+pub(super) fn write<R: Record>(operation: &Dir, record: &R) -> Result<(), crate::safe_fs::Error> {
+    let name = Name::from(R::FILE);
+    let mut text = serde_json::to_vec_pretty(record).map_err(|e| crate::safe_fs::Error::Io {
+        what: "write",
+        path: operation.path_of(&name),
+        source: e.into(),
+    })?;
+    text.push(b'\n');
+    operation.write_atomic(&name, &text)
+}
+
+/// Reads a record; `None` if there is none.
+pub(super) fn read<R: Record>(operation: &Dir) -> Result<Option<R>, Error> {
+    let name = Name::from(R::FILE);
+    let Some(held) = operation.hold(&name)? else { return Ok(None) };
+    let bad = |why: String| Error::Journal { path: operation.path_of(&name), why };
+    let text = held.read(MAX_JOURNAL)?;
+    let record: R = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
+    if record.schema() != SCHEMA {
+        return Err(bad("it was written by another version of stalecard".to_string()));
+    }
+    Ok(Some(record))
+}

@@ -1,0 +1,323 @@
+//! Bringing back what an operation took.
+//!
+//! Hides that it may be the second try: what to do follows from what is in the
+//! quarantine and what is in the place now, not from how far the journal says
+//! an earlier run came. First every place is looked at; if one is taken by
+//! something else, nothing moves.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::Error;
+use super::apply::Outcome;
+use super::journal::{self, Journal, Planned, UndoRecord};
+use super::plan::Action;
+use super::quarantine::{StateDir, existing_section, file_name, ids, section};
+use crate::safe_fs::{self, Dir, Held, Moved, Opened};
+use crate::snapshot::Name;
+
+/// What came of an undo.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undone {
+    /// The operation; none if there never was one.
+    pub operation: Option<String>,
+    /// How it stands now.
+    pub state: UndoState,
+    /// Whether any file moved.
+    pub changed: bool,
+    /// Each file of the operation.
+    pub files: Vec<UndoResult>,
+}
+
+/// How an undo ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoState {
+    /// Everything that was kept is back.
+    Undone,
+    /// It had been undone before; nothing was done.
+    AlreadyUndone,
+    /// No operation was ever recorded; nothing was done.
+    NothingToUndo,
+    /// A place is taken by different content; nothing was moved.
+    Conflict,
+    /// Some files could not be brought back; repeat it when the cause is removed.
+    Incomplete,
+}
+
+/// What came of one file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoResult {
+    /// The cache directory.
+    pub directory: Name,
+    /// The file.
+    pub name: Name,
+    /// How it ended.
+    pub outcome: UndoOutcome,
+}
+
+/// How the undo of one file ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoOutcome {
+    /// It is back as it was.
+    Restored,
+    /// It is back; what had taken its place is kept in the quarantine, here.
+    Replaced(Name),
+    /// The same content stands in its place: nothing was to be done.
+    SameContent,
+    /// It had never been moved, or an earlier undo brought it back.
+    InPlace,
+    /// It was removed and not kept (private data): it cannot come back.
+    NotKept,
+    /// Left in the quarantine, because others are in conflict.
+    Waiting,
+    /// Its place is taken, and by what.
+    Conflict(String),
+    /// It could not be brought back. Why.
+    Failed(String),
+}
+
+/// Takes back the newest operation, or the named one. With `force`, what stands
+/// in the place of a file is moved to the quarantine; without, that is a conflict.
+///
+/// # Errors
+/// When the quarantine cannot be used or there is no operation of that name.
+pub fn undo(state: &StateDir, operation: Option<&str>, force: bool) -> Result<Undone, Error> {
+    let unknown = |id: &str| Error::UnknownOperation(id.to_string());
+    let nothing =
+        Undone { operation: None, state: UndoState::NothingToUndo, changed: false, files: Vec::new() };
+    let Some(locked) = state.lock_existing()? else {
+        return operation.map_or(Ok(nothing), |id| Err(unknown(id)));
+    };
+    // Newest first; one that was interrupted before its journal took nothing.
+    for id in ids(&locked.dir)?.into_iter().rev() {
+        if operation.is_some_and(|named| named != id) {
+            continue;
+        }
+        let dir = locked.dir.subdir(&Name::from(id.as_str()))?;
+        if let Some(journal) = journal::read::<Journal>(&dir)? {
+            return take_back(id, &dir, &journal, force);
+        }
+    }
+    operation.map_or(Ok(nothing), |id| Err(unknown(id)))
+}
+
+fn take_back(id: String, operation: &Dir, journal: &Journal, force: bool) -> Result<Undone, Error> {
+    let earlier = journal::read::<UndoRecord>(operation)?;
+    if let Some(UndoRecord { finished_at: Some(_), results, .. }) = earlier {
+        let state = UndoState::AlreadyUndone;
+        return Ok(Undone { operation: Some(id), state, changed: false, files: results });
+    }
+    let mut work = Work {
+        stored: existing_section(operation, "files")?,
+        operation,
+        id: &id,
+        // An undo that had begun may have brought back any file.
+        begun: earlier.is_some(),
+        force,
+        directories: BTreeMap::new(),
+        changed: false,
+    };
+    let mut results: Vec<_> = journal
+        .files
+        .iter()
+        .enumerate()
+        .map(|(index, planned)| UndoResult {
+            directory: planned.step.directory.clone(),
+            name: planned.step.name.clone(),
+            outcome: work.look(index, planned),
+        })
+        .collect();
+    let ended = |results: Vec<UndoResult>, state, changed| Undone {
+        operation: Some(id.clone()),
+        state,
+        changed,
+        files: results,
+    };
+    if results.iter().any(|result| matches!(result.outcome, UndoOutcome::Conflict(_))) {
+        return Ok(ended(results, UndoState::Conflict, false));
+    }
+    let mut record = UndoRecord::new(OffsetDateTime::now_utc(), force);
+    record.results.clone_from(&results);
+    journal::write(operation, &record)?;
+    for ((index, planned), result) in journal.files.iter().enumerate().zip(&mut results) {
+        if result.outcome == UndoOutcome::Waiting {
+            result.outcome = work.bring_back(index, planned);
+        }
+    }
+    let whole = !results.iter().any(|r| {
+        matches!(r.outcome, UndoOutcome::Conflict(_) | UndoOutcome::Failed(_) | UndoOutcome::Waiting)
+    });
+    let changed = work.changed;
+    let mut finish = || {
+        work.sync()?;
+        record.results.clone_from(&results);
+        record.finished_at = whole.then(OffsetDateTime::now_utc);
+        journal::write(operation, &record)
+    };
+    finish().map_err(|source| Error::Unfinished { id: id.clone(), source })?;
+    let state = if whole { UndoState::Undone } else { UndoState::Incomplete };
+    Ok(ended(results, state, changed))
+}
+
+struct Work<'a> {
+    stored: Option<Dir>,
+    operation: &'a Dir,
+    id: &'a str,
+    begun: bool,
+    force: bool,
+    directories: BTreeMap<Name, Dir>,
+    changed: bool,
+}
+
+/// What stands where a file has to go.
+enum Place {
+    Free,
+    Same,
+    Taken(Held),
+}
+
+impl Work<'_> {
+    /// What there is to do for a file: [`UndoOutcome::Waiting`], or nothing.
+    fn look(&self, index: usize, planned: &Planned) -> UndoOutcome {
+        let held = match self.kept(index) {
+            Ok(Some(held)) => held,
+            Ok(None) => return self.not_kept(planned),
+            Err(error) => return failed(&error),
+        };
+        if let Err(outcome) = intact(&held, planned) {
+            return outcome;
+        }
+        let place = match Dir::open(planned.step.directory.as_path()) {
+            Ok(Opened::Dir(dir)) => place(&dir, &planned.step.name, &held),
+            Ok(Opened::Missing) => Ok(Place::Free),
+            Ok(Opened::Symlink(target)) => {
+                return UndoOutcome::Conflict(format!("its directory is now a symbolic link to {target}"));
+            }
+            Err(error) => Err(error),
+        };
+        match place {
+            Ok(Place::Free | Place::Same) => UndoOutcome::Waiting,
+            Ok(Place::Taken(_)) if self.force => UndoOutcome::Waiting,
+            Ok(Place::Taken(_)) => UndoOutcome::Conflict("another file stands in its place".to_string()),
+            Err(safe_fs::Error::Special { kind, .. }) => {
+                UndoOutcome::Conflict(format!("{} stands in its place", safe_fs::kind_words(kind)))
+            }
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn not_kept(&self, planned: &Planned) -> UndoOutcome {
+        match (&planned.outcome, planned.step.action) {
+            (Some(Outcome::Removed), _) => UndoOutcome::NotKept,
+            // Whether it was removed before the interruption, only its place can tell.
+            (None, Action::Remove) => match Dir::open(planned.step.directory.as_path()) {
+                Ok(Opened::Dir(dir)) if dir.facts(&planned.step.name).is_ok_and(|facts| facts.is_some()) => {
+                    UndoOutcome::InPlace
+                }
+                _ => UndoOutcome::NotKept,
+            },
+            (Some(Outcome::Moved), _) if !self.begun => {
+                UndoOutcome::Failed("it is no longer in the quarantine".to_string())
+            }
+            _ => UndoOutcome::InPlace,
+        }
+    }
+
+    fn kept(&self, index: usize) -> Result<Option<Held>, safe_fs::Error> {
+        self.stored.as_ref().map_or(Ok(None), |stored| stored.hold(&file_name(index)))
+    }
+
+    fn bring_back(&mut self, index: usize, planned: &Planned) -> UndoOutcome {
+        match self.try_bring_back(index, planned) {
+            Ok(outcome) => outcome,
+            Err(error) => failed(&error),
+        }
+    }
+
+    fn try_bring_back(&mut self, index: usize, planned: &Planned) -> Result<UndoOutcome, safe_fs::Error> {
+        let (path, name) = (&planned.step.directory, &planned.step.name);
+        if !self.directories.contains_key(path) {
+            let dir = Dir::open_or_recreate(path.as_path(), planned.directory_owner)?;
+            self.directories.insert(path.clone(), dir);
+        }
+        let (Some(dir), Some(stored)) = (self.directories.get(path), &self.stored) else {
+            return Ok(UndoOutcome::InPlace);
+        };
+        let stored_name = file_name(index);
+        let Some(held) = stored.hold(&stored_name)? else { return Ok(UndoOutcome::InPlace) };
+        let tag = format!("{}-{index}", self.id);
+        let mut replaced = None;
+        match place(dir, name, &held)? {
+            Place::Free => {}
+            Place::Same => {
+                // The place has it for sure before the copy goes.
+                dir.sync()?;
+                stored.remove_file(&stored_name, &held)?;
+                self.changed = true;
+                return Ok(UndoOutcome::SameContent);
+            }
+            Place::Taken(newcomer) if self.force => {
+                let aside = section(self.operation, "displaced")?;
+                let aside_name = free_name(&aside, index)?;
+                if dir.move_file(name, &newcomer, &aside, &aside_name, None, &tag)? != Moved::Done {
+                    return Ok(UndoOutcome::Conflict("its place is being written; try again".to_string()));
+                }
+                aside.sync()?;
+                self.changed = true;
+                replaced = Some(aside.path_of(&aside_name));
+            }
+            Place::Taken(_) => {
+                return Ok(UndoOutcome::Conflict("another file came to its place".to_string()));
+            }
+        }
+        match stored.move_file(&stored_name, &held, dir, name, planned.step.expect.sha256.as_ref(), &tag)? {
+            Moved::Done => {
+                self.changed = true;
+                Ok(replaced.map_or(UndoOutcome::Restored, UndoOutcome::Replaced))
+            }
+            Moved::Exists => Ok(UndoOutcome::Conflict("another file came to its place".to_string())),
+            Moved::Changed => Ok(UndoOutcome::Failed("it was written at this moment; try again".to_string())),
+        }
+    }
+
+    fn sync(&self) -> Result<(), safe_fs::Error> {
+        self.directories.values().try_for_each(Dir::sync)?;
+        self.stored.as_ref().map_or(Ok(()), Dir::sync)
+    }
+}
+
+/// What the journal says was moved has to be what is brought back.
+fn intact(held: &Held, planned: &Planned) -> Result<(), UndoOutcome> {
+    let meant = planned.step.expect.inode.size;
+    let same = match &planned.step.expect.sha256 {
+        Some(sha256) => held.sha256(meant).map_err(|e| failed(&e))? == *sha256,
+        None => held.facts().inode.size == meant,
+    };
+    if same { Ok(()) } else { Err(UndoOutcome::Failed("its content changed in the quarantine".to_string())) }
+}
+
+fn place(dir: &Dir, name: &Name, kept: &Held) -> Result<Place, safe_fs::Error> {
+    match dir.hold(name)? {
+        None => Ok(Place::Free),
+        Some(held) if held.same_content(kept)? => Ok(Place::Same),
+        Some(held) => Ok(Place::Taken(held)),
+    }
+}
+
+fn free_name(aside: &Dir, index: usize) -> Result<Name, safe_fs::Error> {
+    let mut name = file_name(index);
+    let mut number = 1;
+    while aside.facts(&name)?.is_some() {
+        name = Name::from(format!("{index}.{number}").as_str());
+        number += 1;
+    }
+    Ok(name)
+}
+
+fn failed(error: &safe_fs::Error) -> UndoOutcome {
+    UndoOutcome::Failed(error.to_string())
+}
