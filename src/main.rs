@@ -1,1 +1,3 @@
+//! The `stalecard` command.
+
 fn main() {}

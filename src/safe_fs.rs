@@ -24,7 +24,7 @@ mod walk;
 
 use std::io;
 
-pub use dir::{Dir, Facts, Listing, Opened};
+pub use dir::{Dir, Facts, Listing, Lock, Opened};
 pub use held::Held;
 pub use observe::{Classification, MAX_CONTENT, MAX_ENTRIES, observe_cache_dir};
 pub use transfer::Moved;

@@ -14,7 +14,7 @@ use super::journal::{self, Journal, Planned};
 use super::plan::{Action, Consent, Plan, Safety, Step};
 use super::quarantine::{Locked, StateDir, file_name, section};
 use crate::safe_fs::{self, Dir, Held, Moved, Opened};
-use crate::snapshot::{FileKind, Inode, Name};
+use crate::snapshot::{Inode, Name};
 
 /// What came of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -170,7 +170,7 @@ fn look(step: &Step, consent: Consent, directories: &mut Directories) -> Result<
     let held = match directory.hold(&step.name) {
         Ok(Some(held)) => held,
         Ok(None) => return Err(Outcome::AlreadyGone),
-        Err(safe_fs::Error::Special { kind, .. }) if kind != FileKind::File => {
+        Err(safe_fs::Error::Special { kind, .. }) => {
             return Err(Outcome::Changed(format!("it is now {}", safe_fs::kind_words(kind))));
         }
         Err(error @ safe_fs::Error::Swapped(_)) => return Err(Outcome::Changed(error.to_string())),
@@ -178,8 +178,10 @@ fn look(step: &Step, consent: Consent, directories: &mut Directories) -> Result<
     };
     let links = held.facts().inode.nlink;
     if links != 1 {
-        let why =
-            format!("the file has {links} hard links and may be needed elsewhere; remove this one by hand");
+        let why = format!(
+            "the file has {links} hard links and may be needed elsewhere; remove this one by hand \
+             (after an interrupted repair: `stalecard undo` first)"
+        );
         return Err(Outcome::Failed(why));
     }
     match held.differs(&step.expect.inode, step.expect.sha256.as_ref()).map_err(failed)? {

@@ -11,7 +11,6 @@
 //! Hides how an operation gets an id that is readable, unique, and sorts by
 //! time even if the clock is set back. No name in here comes from a cache.
 
-use std::fs::File;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -23,7 +22,7 @@ use super::apply::Outcome;
 use super::journal::{self, Journal, UndoRecord};
 use super::plan::Action;
 use crate::host::Caller;
-use crate::safe_fs::{self, Dir};
+use crate::safe_fs::{self, Dir, Lock};
 use crate::snapshot::{Inode, Name};
 
 /// More entries than any quarantine has.
@@ -91,7 +90,7 @@ pub struct KeptFile {
 /// A state directory that is locked for this process.
 pub(super) struct Locked {
     pub dir: Dir,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl StateDir {

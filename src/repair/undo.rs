@@ -262,7 +262,7 @@ impl Work<'_> {
             }
             Place::Taken(newcomer) if self.force => {
                 let aside = section(self.operation, "displaced")?;
-                let aside_name = free_name(&aside, index)?;
+                let aside_name = free_name(&aside, index, &newcomer)?;
                 if dir.move_file(name, &newcomer, &aside, &aside_name, None, &tag)? != Moved::Done {
                     return Ok(UndoOutcome::Conflict("its place is being written; try again".to_string()));
                 }
@@ -308,10 +308,15 @@ fn place(dir: &Dir, name: &Name, kept: &Held) -> Result<Place, safe_fs::Error> {
     }
 }
 
-fn free_name(aside: &Dir, index: usize) -> Result<Name, safe_fs::Error> {
+/// A free name for a newcomer; a copy of it that an interrupted undo made goes.
+fn free_name(aside: &Dir, index: usize, newcomer: &Held) -> Result<Name, safe_fs::Error> {
     let mut name = file_name(index);
     let mut number = 1;
-    while aside.facts(&name)?.is_some() {
+    while let Some(earlier) = aside.hold(&name)? {
+        if earlier.same_content(newcomer)? {
+            aside.remove_file(&name, &earlier)?;
+            break;
+        }
         name = Name::from(format!("{index}.{number}").as_str());
         number += 1;
     }

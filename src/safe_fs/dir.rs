@@ -39,6 +39,18 @@ pub enum Opened {
     Symlink(Name),
 }
 
+/// A lock that is held until this is dropped or the process ends.
+#[derive(Debug)]
+pub struct Lock(OwnedFd);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would not release it while a child that another thread
+        // is just starting still has a copy of the handle.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
 /// The names in a directory.
 #[derive(Debug)]
 pub struct Listing {
@@ -296,16 +308,16 @@ impl Dir {
     }
 
     /// Takes the lock file `name`, made if need be, without waiting; `None` if
-    /// another process holds it. It is released when the handle is dropped.
+    /// another process holds it.
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn lock(&self, name: &Name) -> Result<Option<File>, Error> {
+    pub fn lock(&self, name: &Name) -> Result<Option<Lock>, Error> {
         let failed = |e: Errno| Error::io("lock", self.path_of(name), e);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let lock = openat(&self.fd, name.as_os_str(), flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
-        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Some(File::from(lock))),
+        let file = openat(&self.fd, name.as_os_str(), flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Lock(file))),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(e) => Err(failed(e)),
         }

@@ -60,7 +60,8 @@ impl Dir {
         // The name may have meant another file by then, and a program that had
         // the file open may have written to it.
         let arrived = to.facts(to_name)?;
-        let is_it = arrived.is_some_and(|facts| facts.is_same_file(&held.facts)) && content_is(held, sha256)?;
+        let is_it = arrived.is_some_and(|facts| facts.is_same_file(&held.facts) && facts.inode.nlink == 1)
+            && content_is(held, sha256)?;
         if is_it {
             return Ok(Moved::Done);
         }

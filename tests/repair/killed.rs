@@ -1,0 +1,233 @@
+//! Death at any system call: `strace` kills a second run of this test program
+//! before its n-th call of each kind that can change a file, for every n. The
+//! state after one call is the state before the next, so that every state on
+//! the way is seen.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+
+use stalecard::repair::{Consent, Plan, StateDir, UndoState, apply, operations, undo};
+use stalecard::snapshot::{DirState, Name};
+
+use crate::support::{Scene, Seen, observe, run_as};
+
+/// Every call that can change a file, a directory or a lock; opening is among
+/// them because it can create.
+const CALLS: [&str; 14] = [
+    "renameat2",
+    "renameat",
+    "rename",
+    "linkat",
+    "unlinkat",
+    "openat",
+    "mkdirat",
+    "fsync",
+    "write",
+    "fchmod",
+    "fchown",
+    "utimensat",
+    "flock",
+    "ftruncate",
+];
+
+/// As on file systems that cannot rename without replacing. The other calls
+/// are those of the ordinary run.
+const NO_EXCLUSIVE_RENAME: [&str; 2] = ["-e", "inject=renameat2:error=EINVAL"];
+const LINKING: [&str; 3] = ["linkat", "unlinkat", "renameat"];
+
+/// `strace` counts the calls of each thread by itself, and the test harness's
+/// own thread opens and writes a few times. The child's thread does so this
+/// often for nothing, and killing begins only after that.
+const HARNESS_CALLS: usize = 40;
+
+/// Not a test by itself: what the other processes run.
+#[test]
+fn child() {
+    let Ok(role) = std::env::var("STALECARD_TEST_ROLE") else { return };
+    let path = |variable| PathBuf::from(std::env::var_os(variable).unwrap_or_default());
+    let state = StateDir::at(path("STALECARD_TEST_STATE"));
+    for _ in 0..HARNESS_CALLS {
+        fs::write("/dev/null", b"x").unwrap();
+    }
+    match role.as_str() {
+        "apply" => {
+            let plan: Plan = serde_json::from_slice(&fs::read(path("STALECARD_TEST_PLAN")).unwrap()).unwrap();
+            assert!(!apply(&plan, &Consent::safe(), &state).unwrap().failed());
+        }
+        "undo" => assert_eq!(undo(&state, None, true).unwrap().state, UndoState::Undone),
+        "unreadable" => unreadable(&path("STALECARD_TEST_PLAN")),
+        other => panic!("{other}"),
+    }
+}
+
+pub fn unreadable(cache: &Path) {
+    let (seen, gaps) = observe(cache);
+    assert!(matches!(seen.state, DirState::Unreadable(_)), "{seen:?}");
+    assert_eq!(gaps.len(), 1);
+}
+
+fn strace(role: &str, scene: &Scene, options: &[&str]) -> std::process::ExitStatus {
+    let mut via = vec!["strace", "-f", "-qq", "-o", "/dev/null"];
+    via.extend(options);
+    let output = run_as(role, scene, &via).output().expect("these tests need strace; `make` installs it");
+    output.status
+}
+
+/// Kills `role` before every call and hands the scene that remains to `check`.
+/// `also` is a further option of strace.
+fn at_every_call(
+    role: &str,
+    also: &[&str],
+    prepare: &dyn Fn() -> Scene,
+    check: &dyn Fn(&Scene, usize),
+) -> usize {
+    let mut points = 0;
+    let calls = if also.is_empty() { &CALLS[..] } else { &LINKING[..] };
+    for &call in calls {
+        let first = if matches!(call, "openat" | "write") { HARNESS_CALLS } else { 0 };
+        for n in first + 1.. {
+            let scene = prepare();
+            let inject = format!("inject={call}:signal=KILL:when={n}");
+            let mut options = vec!["-e", inject.as_str()];
+            options.extend(also);
+            let status = strace(role, &scene, &options);
+            if status.success() {
+                break;
+            }
+            assert_eq!(status.signal(), Some(9), "{call} {n}: {status}");
+            points += 1;
+            check(&scene, n);
+        }
+    }
+    eprintln!("{role} {also:?}: killed at {points} points");
+    points
+}
+
+fn with_plan(scene: Scene) -> Scene {
+    scene.fill();
+    fs::write(scene.home.path().join("plan.json"), serde_json::to_vec(&scene.plan()).unwrap()).unwrap();
+    scene
+}
+
+/// Every file is in its place, or in the quarantine and in its journal.
+fn nothing_is_lost(scene: &Scene, before: &BTreeMap<Name, Seen>) {
+    let now = scene.tree();
+    let listed = operations(&scene.state()).unwrap();
+    for (name, seen) in before {
+        let in_place = now.get(name) == Some(seen);
+        let kept = listed.iter().any(|operation| {
+            operation.files.iter().enumerate().any(|(index, file)| {
+                let path = scene.state_path().join(&operation.id).join("files").join(index.to_string());
+                file.name == *name && file.kept && fs::read(path).unwrap() == seen.content
+            })
+        });
+        assert!(in_place || kept, "{name} is lost");
+    }
+}
+
+fn apply_killed(make: &dyn Fn() -> Scene, also: &[&str]) -> usize {
+    let before = with_plan(make()).tree();
+    at_every_call("apply", also, &|| with_plan(make()), &|scene, n| {
+        nothing_is_lost(scene, &before);
+        if n % 2 == 0 {
+            // The work is taken up again; then both operations are undone.
+            let plan =
+                serde_json::from_slice(&fs::read(scene.home.path().join("plan.json")).unwrap()).unwrap();
+            let again = apply(&plan, &Consent::safe(), &scene.state()).unwrap();
+            // Between `linkat` and `unlinkat` the file has two links: undo first.
+            let may_be_linked = !also.is_empty();
+            assert!(may_be_linked || (!again.failed() && scene.tree().is_empty()), "{again:?}");
+        }
+        for operation in operations(&scene.state()).unwrap() {
+            let undone = undo(&scene.state(), Some(&operation.id), false).unwrap();
+            assert_eq!(undone.state, UndoState::Undone, "{undone:?}");
+        }
+        assert_eq!(scene.tree(), before);
+    })
+}
+
+fn undo_killed(make: &dyn Fn() -> Scene, also: &[&str]) -> usize {
+    let before = with_plan(make()).tree();
+    // With a newcomer, so that the forced path is on the way.
+    let prepare = || {
+        let scene = with_plan(make());
+        scene.flush();
+        scene.put("denk0401234_NODATE_CE01", b"newcomer");
+        scene
+    };
+    at_every_call("undo", also, &prepare, &|scene, _| {
+        nothing_is_lost(scene, &before);
+        let state = undo(&scene.state(), None, true).unwrap().state;
+        assert!(matches!(state, UndoState::Undone | UndoState::AlreadyUndone), "{state:?}");
+        assert_eq!(scene.tree(), before);
+        let kept = &operations(&scene.state()).unwrap()[0];
+        assert_eq!((kept.kept_files, kept.kept_bytes), (1, 8), "the newcomer is kept");
+    })
+}
+
+#[test]
+fn apply_on_one_file_system() {
+    assert!(apply_killed(&Scene::in_memory, &[]) > 40);
+}
+
+#[test]
+fn undo_on_one_file_system() {
+    assert!(undo_killed(&Scene::in_memory, &[]) > 40);
+}
+
+#[test]
+fn apply_across_file_systems() {
+    if Scene::across().is_none() {
+        return eprintln!("skipped: no second file system");
+    }
+    assert!(apply_killed(&|| Scene::across().unwrap(), &[]) > 60);
+}
+
+#[test]
+fn undo_across_file_systems() {
+    if Scene::across().is_none() {
+        return eprintln!("skipped: no second file system");
+    }
+    assert!(undo_killed(&|| Scene::across().unwrap(), &[]) > 60);
+}
+
+#[test]
+fn apply_without_exclusive_rename() {
+    assert!(apply_killed(&Scene::in_memory, &NO_EXCLUSIVE_RENAME) >= 8);
+}
+
+#[test]
+fn undo_without_exclusive_rename() {
+    assert!(undo_killed(&Scene::in_memory, &NO_EXCLUSIVE_RENAME) >= 8);
+}
+
+#[test]
+fn data_then_name_then_directories_then_journal() {
+    let scene = with_plan(Scene::new());
+    let log = scene.home.path().join("log");
+    let options = ["-y", "-e", "trace=fsync,renameat2,renameat,rename", "-o", log.to_str().unwrap()];
+    assert!(strace("apply", &scene, &options).success());
+    let log = fs::read_to_string(log).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    let at = |what: &dyn Fn(&str) -> bool| {
+        lines.iter().enumerate().filter(|(_, l)| what(l)).map(|(n, _)| n).collect::<Vec<_>>()
+    };
+    let journal = at(&|l| l.contains("rename") && l.contains("\"journal.json\""));
+    let [intent, done] = journal[..] else { panic!("{log}") };
+    let moves = at(&|l| l.contains("rename") && l.contains("/files>"));
+    assert_eq!(moves.len(), 3, "{log}");
+    assert!(lines[intent - 1].contains("fsync") && lines[intent - 1].contains("journal.json.part"));
+    assert!(lines[intent + 1].contains("fsync"));
+    for place in &moves {
+        assert!(*place > intent + 1 && *place < done);
+        let line = lines[place - 1];
+        assert!(line.contains("fsync") && line.contains(".cache/opensc/"), "{line}");
+    }
+    for directory in ["/files>", ".cache/opensc>"] {
+        let synced = at(&|l| l.contains("fsync") && l.contains(directory));
+        assert!(synced.iter().any(|n| n > moves.last().unwrap() && *n < done), "{directory}: {log}");
+    }
+    assert!(lines[done + 1].contains("fsync"), "{log}");
+}
