@@ -17,6 +17,7 @@
 //! `cap-std` resolves intermediate links in user-owned directories.
 
 mod dir;
+mod facts;
 mod held;
 mod observe;
 mod transfer;
@@ -24,7 +25,8 @@ mod walk;
 
 use std::io;
 
-pub use dir::{Dir, Facts, Listing, Lock, Opened};
+pub use dir::{Dir, Listing, Lock, Opened};
+pub use facts::Facts;
 pub use held::Held;
 pub use observe::{Classification, MAX_CONTENT, MAX_ENTRIES, observe_cache_dir};
 pub use transfer::Moved;
@@ -98,10 +100,10 @@ pub enum Error {
         /// Its size.
         size: u64,
     },
-    /// A file that changed during its move and could not go back.
+    /// Another file was moved by a race, and could not go back.
     #[error(
-        "{path} changed while it was being moved and its place was taken again; it is kept as {kept}, \
-         `stalecard undo` brings it back"
+        "{path} was exchanged while it was being moved, and its place is taken again; \
+         what was moved is kept as {kept}: look at it and decide by hand"
     )]
     Stranded {
         /// Where it was.

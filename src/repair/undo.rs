@@ -297,7 +297,11 @@ fn intact(held: &Held, planned: &Planned) -> Result<(), UndoOutcome> {
         Some(sha256) => held.sha256(meant).map_err(|e| failed(&e))? == *sha256,
         None => held.facts().inode.size == meant,
     };
-    if same { Ok(()) } else { Err(UndoOutcome::Failed("its content changed in the quarantine".to_string())) }
+    if same {
+        return Ok(());
+    }
+    let why = format!("{} is not what was to be moved; look at it and decide by hand", held.path());
+    Err(UndoOutcome::Failed(why))
 }
 
 fn place(dir: &Dir, name: &Name, kept: &Held) -> Result<Place, safe_fs::Error> {

@@ -10,7 +10,7 @@ use rustix::fs::fstat;
 use sha2::{Digest, Sha256};
 
 use super::Error;
-use super::dir::Facts;
+use super::facts::Facts;
 use crate::snapshot::{Bytes, Inode, Name};
 
 /// A regular file held open for reading.
@@ -26,6 +26,12 @@ impl Held {
     #[must_use]
     pub const fn facts(&self) -> &Facts {
         &self.facts
+    }
+
+    /// Its path when it was opened, for messages.
+    #[must_use]
+    pub const fn path(&self) -> &Name {
+        &self.path
     }
 
     /// Its first bytes, at most `limit` of them.

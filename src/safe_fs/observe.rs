@@ -6,7 +6,8 @@
 
 use std::path::Path;
 
-use super::dir::{Dir, Facts, Opened};
+use super::dir::{Dir, Opened};
+use super::facts::Facts;
 use super::{Error, kind_words};
 use crate::snapshot::{
     Bytes, CacheDir, CacheEntry, CacheOrigin, Content, DirState, FileKind, Gap, GapKind, Inode, Name,

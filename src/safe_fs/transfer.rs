@@ -13,7 +13,8 @@ use rustix::process::{Gid, Uid};
 use sha2::{Digest, Sha256};
 
 use super::Error;
-use super::dir::{Dir, Facts};
+use super::dir::Dir;
+use super::facts::Facts;
 use super::held::Held;
 use crate::snapshot::{Bytes, Name};
 

@@ -16,7 +16,8 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::Error;
-use super::dir::{Dir, Facts};
+use super::dir::Dir;
+use super::facts::Facts;
 use crate::snapshot::{Inode, Name};
 
 /// Links followed on one path; Linux has the same bound.
