@@ -5,4 +5,5 @@ pub mod error;
 pub mod host;
 pub mod repair;
 pub mod safe_fs;
+pub mod scconf;
 pub mod snapshot;

@@ -1,3 +1,3 @@
-//! The `stalecard` command.
+//! stalecard finds, explains and repairs stale OpenSC file caches.
 
 fn main() {}
