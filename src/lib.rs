@@ -3,6 +3,7 @@
 pub mod card;
 pub mod error;
 pub mod host;
+pub mod opensc;
 pub mod repair;
 pub mod safe_fs;
 pub mod scconf;

@@ -1,0 +1,312 @@
+//! Cache file names (`pkcs15-cache.c`, `generate_cache_filename`):
+//! `<serial>_<lastUpdate|NODATE>[_<counter>][_<AID>]_<path>`, hex in upper case.
+//!
+//! A name is text under control of the card and of whoever can write to the
+//! directory. It is read as bytes, bounded, and what does not print back
+//! exactly is not an OpenSC name. The fields cannot be confused: a counter has
+//! one to five digits and an AID at least ten, and either is followed by a path.
+
+use std::fmt;
+
+use data_encoding::HEXUPPER;
+
+use super::{Version, differences};
+use crate::snapshot::{Fid, Name};
+
+/// AID of the SmartCard-HSM applet, part of all its cache names.
+pub const SC_HSM_AID: [u8; 11] = [0xE8, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x81, 0xC3, 0x1F, 0x02, 0x01];
+
+/// Longest file name of the usual file systems.
+const NAME_MAX: usize = 255;
+
+/// The name of a cache entry, taken apart. Displays as exactly the name again
+/// (unusual bytes of the serial escaped as in [`Name`]).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CacheName {
+    /// Whose card.
+    pub serial: Serial,
+    /// Which generation of the card's content.
+    pub last_update: LastUpdate,
+    /// Change counter (MyEID, OsEID, from 0.24).
+    pub counter: Option<u16>,
+    /// Application the file belongs to.
+    pub aid: Option<Vec<u8>>,
+    /// Path of the file, without a leading 3F00.
+    pub path: Option<Vec<u8>>,
+}
+
+/// The first field of a cache name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Serial {
+    /// The card's serial number as text, which may be any bytes.
+    Text(Vec<u8>),
+    /// `uid-…`: the UID of a contactless card without serial number.
+    Uid(Vec<u8>),
+}
+
+/// The second field of a cache name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LastUpdate {
+    /// A GeneralizedTime as the card gave it, for example `20240131080000Z`.
+    Date(String),
+    /// `NODATE`, from 0.16: the card tells no date.
+    NoDate,
+    /// `DATE`, the same up to 0.15.
+    OldDate,
+}
+
+/// What a file in a cache directory is, by its name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recognised {
+    /// A file of a card.
+    Entry(CacheName),
+    /// `<serial>_<date>_CA4E` without an AID: the card access number of a D-Trust card.
+    Can,
+    /// 64 hex digits: a PIV certificate kept off the card, placed by the user.
+    OffCardCertificate,
+    /// `lteid_can`: the card access number of Lithuanian cards.
+    LteidCan,
+    /// Not one of OpenSC's names.
+    Unknown,
+}
+
+/// Why OpenSC would have no cache file for something, or none with a name we accept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotCached {
+    /// This version does not cache such a path.
+    #[error("this version of OpenSC does not cache such a path")]
+    Version,
+    /// Neither a serial nor a usable UID.
+    #[error("the card has no serial number to name a file by")]
+    NoSerial,
+    /// Shorter than a file identifier or longer than OpenSC's 16 bytes.
+    #[error("the path is too short or too long to be cached")]
+    Path,
+    /// A serial or date with `/`, `..` or NUL, or a name that is too long.
+    #[error("serial number and date do not make a file name")]
+    NotAFileName,
+}
+
+impl CacheName {
+    /// The name of a SmartCard-HSM's file, in every version from 0.17.
+    ///
+    /// # Errors
+    /// [`NotCached`] if the serial does not make a file name.
+    pub fn for_sc_hsm(serial: &str, last_update: Option<&str>, fid: Fid) -> Result<Self, NotCached> {
+        let serial = Serial::Text(serial.as_bytes().to_vec());
+        let version = Version::of(17);
+        Self::generate(version, &serial, last_update, None, Some(&SC_HSM_AID), &fid.0.to_be_bytes())
+    }
+
+    /// The name under which a version looks for a file.
+    ///
+    /// `path` is absolute, or a file identifier within `aid`; the counter is used by versions that know it.
+    ///
+    /// # Errors
+    /// [`NotCached`] if the version would not cache it, or if the name would not be one
+    /// file name: serial and date come from the card, and OpenSC does not check them.
+    pub fn generate(
+        version: Version,
+        serial: &Serial,
+        last_update: Option<&str>,
+        counter: Option<u16>,
+        aid: Option<&[u8]>,
+        path: &[u8],
+    ) -> Result<Self, NotCached> {
+        match serial {
+            Serial::Uid(_) if !differences::names_hold_uid(version) => return Err(NotCached::Version),
+            // A first byte 08 marks a UID that is new at every power-up.
+            Serial::Uid(uid) if uid.first().is_none_or(|&b| b == 0x08) || uid.len() > 10 => {
+                return Err(NotCached::NoSerial);
+            }
+            Serial::Text(text) if text.is_empty() => return Err(NotCached::NoSerial),
+            Serial::Uid(_) | Serial::Text(_) => {}
+        }
+        let aid = aid.filter(|aid| !aid.is_empty());
+        if aid.is_some() && !differences::names_hold_aid(version) {
+            return Err(NotCached::Version);
+        }
+        if !(2..=16).contains(&path.len()) || aid.is_some_and(|aid| aid.len() > 16) {
+            return Err(NotCached::Path);
+        }
+        let below_master_file = path.strip_prefix(&[0x3F, 0x00]).filter(|rest| !rest.is_empty());
+        let name = Self {
+            serial: serial.clone(),
+            last_update: match last_update {
+                Some(date) => LastUpdate::Date(date.to_string()),
+                None if differences::names_hold_aid(version) => LastUpdate::NoDate,
+                None => LastUpdate::OldDate,
+            },
+            counter: counter.filter(|_| differences::names_hold_counter(version)),
+            aid: aid.map(<[u8]>::to_vec),
+            path: Some(below_master_file.unwrap_or(path).to_vec()),
+        };
+        if is_file_name(&name.bytes()) { Ok(name) } else { Err(NotCached::NotAFileName) }
+    }
+
+    /// The file name.
+    #[must_use]
+    pub fn name(&self) -> Name {
+        Name(self.bytes())
+    }
+
+    /// The file identifier, if the path is just that.
+    #[must_use]
+    pub fn fid(&self) -> Option<Fid> {
+        match self.path.as_deref() {
+            Some(&[high, low]) => Some(Fid(u16::from_be_bytes([high, low]))),
+            _ => None,
+        }
+    }
+
+    /// Whether it names a file of the SmartCard-HSM applet.
+    #[must_use]
+    pub fn is_sc_hsm(&self) -> bool {
+        self.aid.as_deref() == Some(&SC_HSM_AID[..])
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        let mut name = match &self.serial {
+            Serial::Text(text) => text.clone(),
+            Serial::Uid(uid) => [b"uid-", HEXUPPER.encode(uid).as_bytes()].concat(),
+        };
+        let mut field = |text: &[u8]| {
+            name.push(b'_');
+            name.extend_from_slice(text);
+        };
+        match &self.last_update {
+            LastUpdate::Date(date) => field(date.as_bytes()),
+            LastUpdate::NoDate => field(b"NODATE"),
+            LastUpdate::OldDate => field(b"DATE"),
+        }
+        if let Some(counter) = self.counter {
+            field(counter.to_string().as_bytes());
+        }
+        for hex in [&self.aid, &self.path].into_iter().flatten() {
+            field(HEXUPPER.encode(hex).as_bytes());
+        }
+        name
+    }
+}
+
+impl fmt::Display for CacheName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.name().fmt(f)
+    }
+}
+
+/// Says what a file is by its name, for all versions of OpenSC.
+#[must_use]
+pub fn parse(name: &Name) -> Recognised {
+    let bytes = name.0.as_slice();
+    if bytes == b"lteid_can" {
+        return Recognised::LteidCan;
+    }
+    if bytes.len() == 64 && bytes.iter().all(u8::is_ascii_hexdigit) {
+        return Recognised::OffCardCertificate;
+    }
+    if !is_file_name(bytes) {
+        return Recognised::Unknown;
+    }
+    match entry(bytes) {
+        // With the AID it is file CA4E of a SmartCard-HSM, the CA certificate number 4E.
+        Some(entry) if entry.aid.is_none() && entry.path.as_deref() == Some(&[0xCA, 0x4E]) => Recognised::Can,
+        Some(entry) => Recognised::Entry(entry),
+        None => Recognised::Unknown,
+    }
+}
+
+/// Whether a SmartCard-HSM gives this file only after its PIN (`CDxx`, private data objects).
+#[must_use]
+pub fn is_private(name: &CacheName) -> bool {
+    name.is_sc_hsm() && name.fid().is_some_and(|fid| fid.0 >> 8 == 0xCD)
+}
+
+/// One component, no way up, and not too long. Stricter than needed with `..`: no card
+/// has a reason for it in its serial number.
+fn is_file_name(name: &[u8]) -> bool {
+    let bad = |&b: &u8| b == b'/' || b == 0;
+    !name.is_empty()
+        && name.len() <= NAME_MAX
+        && !name.iter().any(bad)
+        && !name.windows(2).any(|w| w == b"..")
+}
+
+/// The serial may hold the separator, so the date field is searched from the left until
+/// what follows it fits.
+fn entry(name: &[u8]) -> Option<CacheName> {
+    let mut separators = name.iter().enumerate().filter(|(_, b)| **b == b'_').map(|(at, _)| at);
+    separators.find_map(|at| {
+        let (serial, rest) = (name.get(..at)?, name.get(at + 1..)?);
+        let mut fields = rest.split(|b| *b == b'_');
+        let last_update = last_update(fields.next()?)?;
+        let fields: Vec<&[u8]> = fields.take(4).collect();
+        let (counter, aid, path) = match *fields.as_slice() {
+            [path] => (None, None, path),
+            [first, path] if first.len() <= 5 => (Some(counter(first)?), None, path),
+            [first, path] => (None, Some(hex(first, 5)?), path),
+            [first, second, path] => (Some(counter(first)?), Some(hex(second, 5)?), path),
+            _ => return None,
+        };
+        if serial.is_empty() {
+            return None;
+        }
+        let path = Some(hex(path, 2)?);
+        Some(CacheName { serial: parse_serial(serial), last_update, counter, aid, path })
+    })
+}
+
+fn parse_serial(text: &[u8]) -> Serial {
+    text.strip_prefix(b"uid-")
+        .and_then(|digits| hex(digits, 1).filter(|uid| uid.len() <= 10))
+        .map_or_else(|| Serial::Text(text.to_vec()), Serial::Uid)
+}
+
+fn last_update(field: &[u8]) -> Option<LastUpdate> {
+    match field {
+        b"NODATE" => Some(LastUpdate::NoDate),
+        b"DATE" => Some(LastUpdate::OldDate),
+        _ if is_generalized_time(field) => String::from_utf8(field.to_vec()).ok().map(LastUpdate::Date),
+        _ => None,
+    }
+}
+
+/// `YYYYMMDDHH[MM[SS[.f…]]]` with `Z`, `+hhmm`, `-hhmm` or nothing: digits and places only,
+/// for the card may write what it likes and OpenSC copies it.
+fn is_generalized_time(field: &[u8]) -> bool {
+    let digits = |text: &[u8]| text.iter().take_while(|b| b.is_ascii_digit()).count();
+    let whole = digits(field);
+    let Some(mut rest) = field.get(whole..) else { return false };
+    if !matches!(whole, 10 | 12 | 14) {
+        return false;
+    }
+    if let Some(fraction) = rest.strip_prefix(b".") {
+        let length = digits(fraction);
+        if length == 0 {
+            return false;
+        }
+        rest = fraction.get(length..).unwrap_or_default();
+    }
+    match rest {
+        [] | [b'Z'] => true,
+        [b'+' | b'-', zone @ ..] => zone.len() == 4 && digits(zone) == 4,
+        _ => false,
+    }
+}
+
+/// Decimal, unpadded, two bytes.
+fn counter(field: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(field).ok()?;
+    let value: u16 = text.parse().ok()?;
+    (value.to_string() == text).then_some(value)
+}
+
+/// Upper-case hex of `least` to 16 bytes.
+fn hex(field: &[u8], least: usize) -> Option<Vec<u8>> {
+    let bytes = HEXUPPER.decode(field).ok()?;
+    (least..=16).contains(&bytes.len()).then_some(bytes)
+}
+
+#[cfg(test)]
+#[path = "cache_name_tests.rs"]
+mod tests;

@@ -1,0 +1,250 @@
+//! What differs between OpenSC versions, as data in one place.
+//!
+//! Read in the sources of the releases and, where marked "seen", watched when
+//! they ran. `None` means unknown: only 0.22, 0.23, 0.26.1, 0.27.1 and the
+//! development head were compared for what concerns the view of a card, so
+//! 0.24 and 0.25 stay open where those differ. What is only in the head counts
+//! from [`HEAD`].
+
+use super::Version;
+use crate::scconf::Dialect;
+
+/// The first release that can contain what today is only in the development head.
+pub const HEAD: Version = Version::of(28);
+
+const fn from(version: Version, minor: u16) -> bool {
+    version.major > 0 || version.minor >= minor
+}
+
+/// For a change seen between 0.23 and 0.26.
+const fn between_23_and_26(version: Version) -> Option<bool> {
+    if from(version, 26) {
+        Some(true)
+    } else if from(version, 24) {
+        None
+    } else {
+        Some(false)
+    }
+}
+
+/// How the value of `use_file_caching` is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CachingWords {
+    /// Up to 0.22: on if it begins with t, T, y or Y.
+    Bool,
+    /// From 0.23: exactly `yes`, `public` or `no`; all else is off.
+    Words,
+}
+
+/// How `use_file_caching` is read.
+#[must_use]
+pub const fn caching_words(version: Version) -> CachingWords {
+    if from(version, 23) { CachingWords::Words } else { CachingWords::Bool }
+}
+
+/// Which parser reads the configuration.
+#[must_use]
+pub const fn dialect(version: Version) -> Dialect {
+    if from(version, 23) { Dialect::Since023 } else { Dialect::Until022 }
+}
+
+const DEFAULT_024: &[&str] = &[
+    "akis",
+    "atrust-acos",
+    "belpic",
+    "cac1",
+    "cac",
+    "coolkey",
+    "dnie",
+    "edo",
+    "esteid2018",
+    "flex",
+    "cyberflex",
+    "gemsafeV1",
+    "idprime",
+    "itacns",
+    "jpki",
+    "MaskTech",
+    "mcrd",
+    "myeid",
+    "npa",
+    "nqapplet",
+    "tcos",
+];
+
+/// Whether the cache is on (`public`) for a driver's cards without any setting.
+/// Driver names are compared exactly.
+#[must_use]
+pub fn cached_by_default(version: Version, driver: &str) -> bool {
+    if !from(version, 24) {
+        return false;
+    }
+    match driver {
+        "akis" => !from(version, 25),
+        "dnie" => !from(version, 27),
+        "esteid2025" | "dtrust" => from(version, 27),
+        "cedulauy" | "lteid" => version >= HEAD,
+        _ => DEFAULT_024.contains(&driver),
+    }
+}
+
+/// Whether a block `app <path of the executable>` counts (from 0.24).
+#[must_use]
+pub const fn has_executable_blocks(version: Version) -> bool {
+    from(version, 24)
+}
+
+/// The application name under which `onepin-opensc-pkcs11.so` looks for its block.
+#[must_use]
+pub const fn onepin_app_name(version: Version) -> &'static str {
+    if from(version, 24) { "opensc-pkcs11" } else { "onepin-opensc-pkcs11" }
+}
+
+/// Whether `file_cache_dir` is known (from 0.16).
+#[must_use]
+pub const fn has_cache_dir_setting(version: Version) -> bool {
+    from(version, 16)
+}
+
+/// Whether the default cache directory follows XDG (from 0.22) or is `~/.eid/cache`.
+#[must_use]
+pub const fn cache_follows_xdg(version: Version) -> bool {
+    from(version, 22)
+}
+
+/// Whether an AID is part of cache names and `NODATE` replaced `DATE` (from 0.16).
+#[must_use]
+pub const fn names_hold_aid(version: Version) -> bool {
+    from(version, 16)
+}
+
+/// Whether cards without serial are named by their UID (from 0.17).
+#[must_use]
+pub const fn names_hold_uid(version: Version) -> bool {
+    from(version, 17)
+}
+
+/// Whether a change counter is part of cache names (from 0.24; MyEID and OsEID only).
+#[must_use]
+pub const fn names_hold_counter(version: Version) -> bool {
+    from(version, 24)
+}
+
+/// Whether a SmartCard-HSM's files go through the cache (from 0.17).
+#[must_use]
+pub const fn sc_hsm_is_cached(version: Version) -> bool {
+    from(version, 17)
+}
+
+/// Whether a serial number from TokenInfo is written in lower case (from 0.20). Text
+/// serials, such as a SmartCard-HSM's, were never changed.
+#[must_use]
+pub const fn token_info_serial_is_lower_case(version: Version) -> bool {
+    from(version, 20)
+}
+
+/// What writing over an existing cache file does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheWriter {
+    /// Up to 0.23: the file holds what was written last.
+    Truncates,
+    /// From 0.24: what is written goes to the end; a wrong file stays wrong.
+    Appends,
+}
+
+/// What writing over an existing cache file does.
+#[must_use]
+pub const fn cache_writer(version: Version) -> CacheWriter {
+    if from(version, 24) { CacheWriter::Appends } else { CacheWriter::Truncates }
+}
+
+/// Whether the generic reader stores files of length zero (0.17, then again in the head).
+/// A SmartCard-HSM's optional files are stored empty in every version.
+#[must_use]
+pub fn generic_reader_stores_empty_files(version: Version) -> bool {
+    version >= HEAD || (from(version, 17) && !from(version, 18))
+}
+
+/// Whether the device key CC00 is listed when C400 exists (seen up to 0.23; not from 0.26).
+#[must_use]
+pub fn shows_device_key(version: Version) -> Option<bool> {
+    between_23_and_26(version).map(|skipped| !skipped)
+}
+
+/// Whether an EC field length of 528 bits is corrected to 521 (from 0.26).
+#[must_use]
+pub const fn corrects_field_length_528(version: Version) -> Option<bool> {
+    between_23_and_26(version)
+}
+
+/// Whether the public part of an EC key may also derive (from 0.26).
+#[must_use]
+pub const fn ec_public_key_derives(version: Version) -> Option<bool> {
+    between_23_and_26(version)
+}
+
+/// Whether the user PIN object is dropped when the card says 6A88 of it (from 0.26).
+#[must_use]
+pub const fn drops_missing_user_pin(version: Version) -> Option<bool> {
+    between_23_and_26(version)
+}
+
+/// Whether a request without the inner certification authority reference can be decoded
+/// (from 0.23; before, its key has no public part).
+#[must_use]
+pub const fn inner_car_is_optional(version: Version) -> bool {
+    from(version, 23)
+}
+
+/// How the curve of a SmartCard-HSM's public key is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CurveMatch {
+    /// By the prime alone; the table has the r1 and k1 curves.
+    Prime,
+    /// From 0.27: by prime and coefficient a, byte for byte; Brainpool t1 curves are in the table.
+    PrimeAndCoefficient,
+}
+
+/// How the curve of a SmartCard-HSM's public key is recognised.
+#[must_use]
+pub const fn curve_match(version: Version) -> CurveMatch {
+    if from(version, 27) { CurveMatch::PrimeAndCoefficient } else { CurveMatch::Prime }
+}
+
+/// Whether a device certificate whose holder reference is shorter than eight characters
+/// aborts the process (up to 0.27.1) instead of failing the bind.
+#[must_use]
+pub fn aborts_on_short_holder_reference(version: Version) -> bool {
+    version < HEAD
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn default_caching_follows_the_releases() {
+        let at = |minor, driver| cached_by_default(Version::of(minor), driver);
+        assert!(!at(23, "cac") && at(24, "cac") && at(27, "cac"));
+        assert!(at(24, "akis") && !at(25, "akis"));
+        assert!(at(26, "dnie") && !at(27, "dnie"));
+        assert!(!at(26, "dtrust") && at(27, "dtrust"));
+        assert!(!at(27, "lteid") && at(28, "lteid"));
+        for minor in 12..30 {
+            for driver in ["sc-hsm", "PIV-II", "openpgp", "cardos", "CAC", "masktech"] {
+                assert!(!at(minor, driver), "{driver} 0.{minor}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_lies_between_two_compared_versions_is_unknown() {
+        assert_eq!(shows_device_key(Version::of(23)), Some(true));
+        assert_eq!(shows_device_key(Version::of(24)), None);
+        assert_eq!(shows_device_key(Version::of(25)), None);
+        assert_eq!(shows_device_key(Version::of(26)), Some(false));
+        assert_eq!(corrects_field_length_528(Version::of(26)), Some(true));
+        assert!(generic_reader_stores_empty_files(Version::of(17)));
+        assert!(!generic_reader_stores_empty_files(Version::of(27)));
+    }
+}

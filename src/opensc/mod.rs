@@ -1,0 +1,18 @@
+//! What OpenSC would do on this host: which library and version, which
+//! configuration, which cache directory, which file names.
+//!
+//! Everything that differs between versions stands in [`differences`], as data
+//! with lookups by [`Version`]. Nothing here runs a program, talks to a card or
+//! has opinions; only [`install`] and [`programs`] look at the file system.
+
+pub mod cache_dir;
+pub mod cache_name;
+pub mod differences;
+pub mod install;
+mod program;
+mod version;
+
+pub use cache_dir::CacheLocation;
+pub use cache_name::{CacheName, Recognised};
+pub use program::{Program, programs};
+pub use version::{BadVersion, Version};
