@@ -7,12 +7,18 @@
 
 pub mod cache_dir;
 pub mod cache_name;
+pub mod config;
+mod crash;
 pub mod differences;
 pub mod install;
 mod program;
+mod shadowed;
 mod version;
 
 pub use cache_dir::CacheLocation;
 pub use cache_name::{CacheName, Recognised};
+pub use config::{Caching, Effective, Outcome, Situation};
+pub use crash::{Crash, When};
 pub use program::{Program, programs};
+pub use shadowed::{Shadowed, WhyShadowed};
 pub use version::{BadVersion, Version};

@@ -1,0 +1,367 @@
+//! What the configuration means for one program: whether the cache is on, and where.
+//!
+//! OpenSC reads one file (`OPENSC_CONF`, even if that is empty or wrong, else the path
+//! compiled in), takes the first `app` block of each of the program's names, and of
+//! those the first that holds a `framework pkcs15` block wins whole (`ctx.c`,
+//! `card.c`, `pkcs15.c`). A file it cannot parse is dropped whole. Pure.
+
+use super::crash::{self, Crash, When};
+use super::differences::{self, CachingWords};
+use super::shadowed::{self, Shadowed};
+use super::{CacheLocation, Program, Version, cache_dir};
+use crate::scconf::{self, Block, Document, ParseError, Position, Setting, Trap, Why};
+use crate::snapshot::{ConfigFile, ConfigState, Installation, Name, Snapshot, User};
+
+/// Releases that stand for all when the installed version is unknown.
+const RELEASES: std::ops::RangeInclusive<u16> = 19..=28;
+/// A driver of the default list and one that never was in it, for an unknown card.
+const ANY_DRIVER: [&str; 2] = ["cac", "sc-hsm"];
+
+/// What decides which configuration applies: a part of a snapshot.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The user, for the environment.
+    pub user: &'a User,
+    /// The library the program loads, if it was found.
+    pub installation: Option<&'a Installation>,
+    /// The configuration files that were looked at.
+    pub configs: &'a [ConfigFile],
+}
+
+/// Whether a program's OpenSC answers from its cache.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Caching {
+    /// Off.
+    No,
+    /// On, except for objects flagged private (from 0.23).
+    Public,
+    /// On for everything.
+    All,
+    /// Cannot be told, and why.
+    Undecided(String),
+}
+
+/// What happens to a program under the configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It runs.
+    Runs(Box<Effective>),
+    /// The configuration kills it.
+    Crashes(Crash),
+}
+
+/// The configuration as it works for one program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// What became of the file.
+    pub file: FileUse,
+    /// The `framework pkcs15` block that wins, if there is one.
+    pub block: Option<Winner>,
+    /// Whether the cache is on.
+    pub caching: Caching,
+    /// Where `use_file_caching` is written; `None`: the default of the version and driver holds.
+    pub use_file_caching: Option<Written>,
+    /// Where `file_cache_dir` is written; `None`: the default holds.
+    pub file_cache_dir: Option<Written>,
+    /// Where the cache is, whether it is on or not.
+    pub cache_dir: CacheLocation,
+    /// Settings of the same names that have no effect on this program.
+    pub shadowed: Vec<Shadowed>,
+    /// A trap that kills the program, but not always.
+    pub may_crash: Option<Crash>,
+}
+
+/// What became of the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileUse {
+    /// It was read.
+    Read(Name),
+    /// There is none: the built-in defaults hold.
+    Missing(Name),
+    /// OpenSC cannot parse it and drops it whole: the built-in defaults hold.
+    Dropped(Name, ParseError),
+    /// It cannot be told what OpenSC finds, and why.
+    Unknown(String),
+}
+
+/// The block that decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Winner {
+    /// The name of its `app` block.
+    pub app: Name,
+    /// Where that begins.
+    pub app_at: Position,
+    /// Where the `framework pkcs15` block begins.
+    pub at: Position,
+}
+
+/// A setting and its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The first value; none for `key = ;`, which counts as not set.
+    pub value: Option<Name>,
+    /// Place of the value, or of the key where there is none.
+    pub at: Position,
+}
+
+/// Which file OpenSC opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// The one `OPENSC_CONF` names.
+    Environment(Name),
+    /// The one compiled in.
+    Compiled(Name),
+    /// No OpenSC was found, or not its path.
+    Unknown,
+}
+
+impl<'a> Situation<'a> {
+    /// The situation of a snapshot: its user, and the library the tools load.
+    #[must_use]
+    pub fn of(snapshot: &'a Snapshot) -> Self {
+        Self { user: &snapshot.user, installation: snapshot.opensc.first(), configs: &snapshot.configs }
+    }
+
+    /// The installed version, if it is known.
+    #[must_use]
+    pub fn version(&self) -> Option<Version> {
+        self.installation?.version.as_deref()?.parse().ok()
+    }
+
+    /// Which file OpenSC opens here.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        match (self.user.env.get("OPENSC_CONF"), self.installation.and_then(|i| i.config_path.as_ref())) {
+            (Some(path), _) => Source::Environment(path.clone()),
+            (None, Some(path)) => Source::Compiled(path.clone()),
+            (None, None) => Source::Unknown,
+        }
+    }
+
+    /// What the configuration means for `program` and a card of `driver` (OpenSC's short
+    /// name of it, `sc-hsm`; `None`: any card).
+    #[must_use]
+    pub fn outcome(&self, program: &Program, driver: Option<&str>) -> Outcome {
+        let versions: Vec<Version> =
+            self.version().map_or_else(|| RELEASES.map(Version::of).collect(), |known| vec![known]);
+        let drivers = driver.map_or(ANY_DRIVER.to_vec(), |known| vec![known]);
+        let mut outcomes = versions.iter().flat_map(|&version| {
+            drivers.iter().map(move |driver| self.outcome_with(program, version, driver))
+        });
+        let first = outcomes.next().unwrap_or_else(|| self.unknown("there is no version to ask".into()));
+        outcomes.fold(first, |one, other| self.join(one, other))
+    }
+
+    fn outcome_with(&self, program: &Program, version: Version, driver: &str) -> Outcome {
+        let path = match self.source() {
+            Source::Environment(path) | Source::Compiled(path) => path,
+            Source::Unknown => {
+                let why = "no OpenSC library with a configuration path was found; name one with OPENSC_CONF";
+                return self.unknown(why.into());
+            }
+        };
+        let state = self.configs.iter().find(|config| config.path == path).map(|config| &config.state);
+        let text = match state {
+            Some(ConfigState::Text(text)) => text.as_slice(),
+            Some(ConfigState::Missing) => {
+                return self.defaults(FileUse::Missing(path), version, driver);
+            }
+            None if path.0.is_empty() => return self.defaults(FileUse::Missing(path), version, driver),
+            Some(ConfigState::Unreadable(why)) => return self.unknown(format!("{path}: {why}")),
+            None => return self.unknown(format!("{path} was not looked at")),
+        };
+        match scconf::parse(text, differences::dialect(version)) {
+            Ok(document) => {
+                let file = Reading { situation: self, document: &document, path: &path, version };
+                file.outcome(program, driver)
+            }
+            Err(error) if matches!(error.why, Why::Undefined(_)) => self.unknown(format!("{path}:{error}")),
+            Err(error) => self.defaults(FileUse::Dropped(path, error), version, driver),
+        }
+    }
+
+    fn defaults(&self, file: FileUse, version: Version, driver: &str) -> Outcome {
+        Outcome::Runs(Box::new(Effective {
+            file,
+            block: None,
+            caching: caching_of(version, None, driver),
+            use_file_caching: None,
+            file_cache_dir: None,
+            cache_dir: cache_dir::cache_dir(version, &self.user.env, None),
+            shadowed: Vec::new(),
+            may_crash: None,
+        }))
+    }
+
+    fn unknown(&self, why: String) -> Outcome {
+        Outcome::Runs(Box::new(Effective {
+            file: FileUse::Unknown(why.clone()),
+            block: None,
+            caching: Caching::Undecided(why.clone()),
+            use_file_caching: None,
+            file_cache_dir: None,
+            cache_dir: CacheLocation::Undecided(why),
+            shadowed: Vec::new(),
+            may_crash: None,
+        }))
+    }
+
+    /// What two possible cases have in common.
+    fn join(&self, one: Outcome, other: Outcome) -> Outcome {
+        let why = "it depends on the OpenSC version or the card's driver, which are not known";
+        match (one, other) {
+            (one, other) if one == other => one,
+            (Outcome::Runs(mut one), Outcome::Runs(other)) if one.file == other.file => {
+                if one.caching != other.caching {
+                    one.caching = Caching::Undecided(why.into());
+                }
+                if one.cache_dir != other.cache_dir {
+                    one.cache_dir = CacheLocation::Undecided(why.into());
+                }
+                Outcome::Runs(one)
+            }
+            _ => self.unknown(why.into()),
+        }
+    }
+}
+
+/// A file that parsed, on its way to a program.
+struct Reading<'a> {
+    situation: &'a Situation<'a>,
+    document: &'a Document,
+    path: &'a Name,
+    version: Version,
+}
+
+impl Reading<'_> {
+    fn outcome(&self, program: &Program, driver: &str) -> Outcome {
+        if let Some(exe) = self.unnamed_executable(program) {
+            let why = format!("{}:{exe}: this block may be the program's own", self.path);
+            return self.situation.unknown(why);
+        }
+        match self.effective(program, driver) {
+            Ok(effective) => Outcome::Runs(Box::new(effective)),
+            Err((trap, when)) => Outcome::Crashes(self.crash(&trap, when)),
+        }
+    }
+
+    fn effective(&self, program: &Program, driver: &str) -> Result<Effective, (Trap, When)> {
+        let apps = self.app_blocks(program).map_err(|trap| (trap, When::Start))?;
+        crash::at_start(&apps, program).map_err(|trap| (trap, When::Start))?;
+        let mut winner = None;
+        for app in &apps {
+            let frameworks =
+                app.body.blocks("framework", Some(b"pkcs15")).map_err(|trap| (trap, When::Start))?;
+            if let Some(&framework) = frameworks.first() {
+                winner = Some((*app, framework));
+                break;
+            }
+        }
+        let mut caching = caching_of(self.version, None, driver);
+        let (mut switch, mut dir) = (None, None);
+        if let Some((_, framework)) = winner {
+            let bind = |trap| (trap, When::Bind);
+            crash::at_bind(framework).map_err(bind)?;
+            switch = framework.body.setting("use_file_caching").map_err(bind)?;
+            caching = caching_of(self.version, value(switch.as_ref()), driver);
+            dir = match framework.body.setting("file_cache_dir") {
+                // Nobody asks for the directory of a cache that is off.
+                Err(_) if caching == Caching::No => None,
+                found => found.map_err(bind)?,
+            };
+        }
+        let may_crash = crash::sometimes(&apps, winner.map(|(_, framework)| framework));
+        let configured = value(dir.as_ref()).filter(|value| !is_template(value));
+        Ok(Effective {
+            file: FileUse::Read(self.path.clone()),
+            block: winner.map(|(app, framework)| Winner {
+                app: Name(app.name().to_vec()),
+                app_at: self.document.position(app.range.start),
+                at: self.document.position(framework.range.start),
+            }),
+            caching,
+            use_file_caching: switch.as_ref().map(|setting| self.written(setting)),
+            file_cache_dir: dir.as_ref().map(|setting| self.written(setting)),
+            cache_dir: cache_dir::cache_dir(self.version, &self.situation.user.env, configured),
+            shadowed: shadowed::find(self.document, &self.names(program), &apps, winner.map(|(_, f)| f)),
+            may_crash: may_crash.map(|trap| self.crash(&trap, When::Sometimes)),
+        })
+    }
+
+    /// The names of the program's blocks, in OpenSC's order.
+    fn names<'p>(&self, program: &'p Program) -> Vec<&'p [u8]> {
+        let mut names = Vec::new();
+        if let (true, Some(exe)) = (differences::has_executable_blocks(self.version), &program.exe) {
+            names.push(exe.0.as_slice());
+        }
+        names.push(program.app_name.as_bytes());
+        if program.app_name != "default" {
+            names.push(b"default");
+        }
+        names
+    }
+
+    /// The first block of each name.
+    fn app_blocks(&self, program: &Program) -> Result<Vec<&Block>, Trap> {
+        let mut apps = Vec::new();
+        for name in self.names(program) {
+            apps.extend(self.document.root().blocks("app", Some(name))?.first().copied());
+        }
+        Ok(apps)
+    }
+
+    /// A block that may be named after the program's executable, which we do not know.
+    fn unnamed_executable(&self, program: &Program) -> Option<Position> {
+        if program.exe.is_some() || !differences::has_executable_blocks(self.version) {
+            return None;
+        }
+        let tail = format!("/{}", program.app_name);
+        let own = |block: &&Block| {
+            let name = block.name();
+            let end = name.len().checked_sub(tail.len()).and_then(|at| name.get(at..));
+            block.key.is("app") && end.is_some_and(|end| end.eq_ignore_ascii_case(tail.as_bytes()))
+        };
+        let block = self.document.root().all_blocks().find(own)?;
+        Some(self.document.position(block.range.start))
+    }
+
+    fn written(&self, setting: &Setting<'_>) -> Written {
+        let key = setting.assignments.first().map_or(0, |first| first.range.start);
+        Written {
+            value: setting.first.map(|word| Name(word.value.clone())),
+            at: self.document.position(setting.first.map_or(key, |word| word.range.start)),
+        }
+    }
+
+    fn crash(&self, trap: &Trap, when: When) -> Crash {
+        Crash {
+            file: self.path.clone(),
+            at: self.document.position(trap.key.range.start),
+            taken_by: self.document.position(trap.taken_by.start),
+            key: Name(trap.key.value.clone()),
+            when,
+        }
+    }
+}
+
+/// What a value of `use_file_caching` means (`None`: not set, or set to nothing).
+#[must_use]
+pub fn caching_of(version: Version, value: Option<&[u8]>, driver: &str) -> Caching {
+    match (differences::caching_words(version), value.filter(|value| !is_template(value))) {
+        (CachingWords::Bool, Some([b't' | b'T' | b'y' | b'Y', ..])) | (CachingWords::Words, Some(b"yes")) => {
+            Caching::All
+        }
+        (CachingWords::Words, Some(b"public")) => Caching::Public,
+        (CachingWords::Words, None) if differences::cached_by_default(version, driver) => Caching::Public,
+        _ => Caching::No,
+    }
+}
+
+fn value<'a>(setting: Option<&Setting<'a>>) -> Option<&'a [u8]> {
+    setting.and_then(|setting| setting.first).map(|word| word.value.as_slice())
+}
+
+/// `@…@` is what a build would have replaced; the readers take it for not set.
+fn is_template(value: &[u8]) -> bool {
+    value.first() == Some(&b'@') && value.last() == Some(&b'@')
+}

@@ -1,0 +1,159 @@
+//! Cache settings that look alive and have no effect on a program.
+//!
+//! OpenSC says nothing about any of them: it takes the first block, the first
+//! duplicate and the first name, and ignores what it does not know.
+
+use crate::scconf::{Block, Body, Document, Position, Statement, Word};
+use crate::snapshot::Name;
+
+/// The settings that decide about the cache.
+const SETTINGS: [&str; 2] = ["use_file_caching", "file_cache_dir"];
+
+/// A cache setting without effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shadowed {
+    /// Where it stands.
+    pub at: Position,
+    /// Its bytes in the file.
+    pub range: std::ops::Range<usize>,
+    /// The key as written.
+    pub key: Name,
+    /// Its first value.
+    pub value: Option<Name>,
+    /// Why it has no effect.
+    pub why: WhyShadowed,
+}
+
+/// Why a setting has no effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyShadowed {
+    /// The block sets the same key before.
+    LaterDuplicate,
+    /// Another `framework pkcs15` block, at this place, wins whole.
+    OtherFramework(Position),
+    /// An earlier `app` block of the same name, at this place, is the one that counts.
+    DuplicateApp(Position),
+    /// The program is only the second name of the block, and only the first counts.
+    SecondName,
+    /// It does not stand in a `framework pkcs15` block.
+    OutsideFramework,
+    /// It does not stand in an `app` block.
+    OutsideApp,
+    /// There is no `=` of its own, for example in `use_file_caching=yes;`.
+    NotAnAssignment,
+}
+
+/// Finds them. `names` are the program's block names, `apps` its blocks, `winner` the
+/// `framework pkcs15` block that decides.
+pub(super) fn find(
+    document: &Document,
+    names: &[&[u8]],
+    apps: &[&Block],
+    winner: Option<&Block>,
+) -> Vec<Shadowed> {
+    let mut finder = Finder { document, winner, found: Vec::new() };
+    for statement in &document.root().0 {
+        let Statement::Block(block) = statement else {
+            finder.statement(statement, WhyShadowed::OutsideApp);
+            continue;
+        };
+        if !block.key.is("app") {
+            finder.body(&block.body, WhyShadowed::OutsideApp);
+            continue;
+        }
+        let is_name = |word: &[u8]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+        if apps.iter().any(|app| app.range == block.range) {
+            finder.app(block);
+        } else if is_name(block.name()) {
+            let first = apps.iter().find(|app| app.name().eq_ignore_ascii_case(block.name()));
+            let at = document.position(first.map_or(0, |app| app.range.start));
+            finder.body(&block.body, WhyShadowed::DuplicateApp(at));
+        } else if block.names.iter().skip(1).any(|word| is_name(&word.value)) {
+            finder.body(&block.body, WhyShadowed::SecondName);
+        }
+    }
+    finder.found
+}
+
+struct Finder<'a> {
+    document: &'a Document,
+    winner: Option<&'a Block>,
+    found: Vec<Shadowed>,
+}
+
+impl Finder<'_> {
+    /// A block that counts for the program.
+    fn app(&mut self, app: &Block) {
+        for statement in &app.body.0 {
+            match statement {
+                Statement::Block(b) if b.key.is("framework") && b.name().eq_ignore_ascii_case(b"pkcs15") => {
+                    match self.winner {
+                        Some(winner) if winner.range == b.range => self.effective(&b.body),
+                        Some(winner) => {
+                            let at = self.document.position(winner.range.start);
+                            self.body(&b.body, WhyShadowed::OtherFramework(at));
+                        }
+                        None => {}
+                    }
+                }
+                other => self.statement(other, WhyShadowed::OutsideFramework),
+            }
+        }
+    }
+
+    /// The block that decides: everything but the assignment that holds the first value.
+    fn effective(&mut self, body: &Body) {
+        for statement in &body.0 {
+            match statement {
+                Statement::Assignment(a) => {
+                    let effective = SETTINGS.iter().filter(|key| a.key.is(key)).any(|key| {
+                        let first =
+                            body.setting(key).ok().flatten().and_then(|s| s.first.map(|w| w.range.start));
+                        first.is_none_or(|first| a.range.contains(&first))
+                    });
+                    if !effective {
+                        self.statement(statement, WhyShadowed::LaterDuplicate);
+                    }
+                }
+                other => self.statement(other, WhyShadowed::OutsideFramework),
+            }
+        }
+    }
+
+    fn body(&mut self, body: &Body, why: WhyShadowed) {
+        for statement in &body.0 {
+            self.statement(statement, why);
+        }
+    }
+
+    fn statement(&mut self, statement: &Statement, why: WhyShadowed) {
+        match statement {
+            Statement::Block(block) => self.body(&block.body, why),
+            Statement::Assignment(a) if SETTINGS.iter().any(|key| a.key.is(key)) => {
+                self.push(statement, a.key.word(), a.values.first(), why);
+            }
+            Statement::Assignment(_) => {}
+            Statement::Discarded(discarded) => {
+                let begins = |word: &Word| {
+                    SETTINGS.iter().any(|key| {
+                        word.value.get(..key.len()).is_some_and(|k| k.eq_ignore_ascii_case(key.as_bytes()))
+                    })
+                };
+                if let Some(word) = discarded.words.iter().find(|word| begins(word)) {
+                    self.push(statement, word, None, WhyShadowed::NotAnAssignment);
+                }
+            }
+        }
+    }
+
+    fn push(&mut self, statement: &Statement, key: &Word, value: Option<&Word>, why: WhyShadowed) {
+        let range = statement.range().clone();
+        self.found.push(Shadowed {
+            at: self.document.position(range.start),
+            range,
+            key: Name(key.value.clone()),
+            value: value.map(|word| Name(word.value.clone())),
+            why,
+        });
+    }
+}
