@@ -42,6 +42,32 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A file given with `--snapshot` is not one.
+    #[error("{} is not a snapshot of this version of stalecard: {why}", path.display())]
+    NotASnapshot {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `explain` was asked for something that is not a finding.
+    #[error("there is no finding called {0:?}; `stalecard explain` lists them all")]
+    UnknownFinding(String),
+    /// `show` was asked for something that is neither on the card nor shown.
+    #[error("no token, key, label or cache entry is called {0:?}; `stalecard show` lists everything")]
+    NothingCalled(String),
+    /// `flush` without a card.
+    #[error(
+        "no card could be read, so nothing is proven stale and nothing was moved; insert the card, or take all \
+         entries of a card with `stalecard flush --serial SERIAL` (`stalecard ls` lists the serials)"
+    )]
+    NoCardToFlush,
+    /// The calling user cannot be served.
+    #[error(transparent)]
+    Host(#[from] crate::host::Error),
+    /// A repair could not be made.
+    #[error(transparent)]
+    Repair(#[from] crate::repair::Error),
 }
 
 impl Error {
@@ -49,7 +75,8 @@ impl Error {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Io { .. } => Exit::Failed,
+            Self::NoCardToFlush => Exit::NotRead,
+            _ => Exit::Failed,
         }
     }
 }

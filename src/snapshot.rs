@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub user: User,
     /// The OpenSC libraries found on the host; the first is the one the tools load.
     pub opensc: Vec<Installation>,
+    /// The real paths of OpenSC's own tools, by name; they name `app` blocks of their own.
+    pub executables: BTreeMap<String, Name>,
     /// The configuration files that OpenSC would open.
     pub configs: Vec<ConfigFile>,
     /// Cards that were read, in the order of their readers.
@@ -354,6 +356,35 @@ pub enum FormatError {
     /// A backslash not followed by `xNN`.
     #[error("not an escaped name: {0}")]
     Name(String),
+}
+
+impl Snapshot {
+    /// Leaves only the card with this serial; if there is none and cards were to
+    /// be read, that is a gap.
+    pub fn select_serial(&mut self, serial: &str, offline: bool) {
+        self.cards.retain(|card| card.serial.as_deref() == Some(serial));
+        if self.cards.is_empty() && !offline {
+            self.coverage.push(Gap {
+                what: format!("card {}", crate::text::escape(serial.as_bytes())),
+                why: "no reader holds a card with this serial number that could be read".to_owned(),
+                asked_for: true,
+                kind: GapKind::Card,
+            });
+        }
+    }
+
+    /// Leaves only the card in this reader; if there is none, that is a gap.
+    pub fn select_reader(&mut self, reader: &str) {
+        self.cards.retain(|card| card.reader == reader);
+        if self.cards.is_empty() {
+            self.coverage.push(Gap {
+                what: format!("reader {}", crate::text::escape(reader.as_bytes())),
+                why: "the snapshot has no card from this reader".to_owned(),
+                asked_for: true,
+                kind: GapKind::Card,
+            });
+        }
+    }
 }
 
 impl Bytes {

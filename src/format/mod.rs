@@ -1,0 +1,9 @@
+//! Bytes to values: BER-TLV, PKCS#15 entries, card-verifiable certificates,
+//! X.509 and public keys. Parsers keep raw bytes and have no opinions.
+
+pub mod curve;
+pub mod cvc;
+pub mod key;
+pub mod pkcs15;
+pub mod tlv;
+pub mod x509;
