@@ -1,0 +1,76 @@
+//! The OpenSC view: the card's files, answered from a cache directory where
+//! OpenSC would answer them from there.
+//!
+//! An existing file is believed without any question: no age, length or owner is
+//! looked at, nothing is compared with the card. It is passed over, and the card
+//! read, only if it is larger than the program's buffer, cannot be opened or is
+//! a directory.
+
+use std::collections::BTreeMap;
+
+use super::{Read, Source};
+use crate::snapshot::{CacheDir, CacheEntry, Card, Content, Fid, FileKind, Name};
+
+/// A card behind a cache directory.
+pub struct Cached<'a> {
+    card: &'a Card,
+    entries: BTreeMap<Fid, &'a CacheEntry>,
+}
+
+impl<'a> Cached<'a> {
+    /// Puts the entries that `name_of` names for this card in front of it.
+    pub fn new(card: &'a Card, dir: &'a CacheDir, name_of: impl Fn(Fid) -> Option<Name>) -> Self {
+        let by_name: BTreeMap<&Name, &CacheEntry> =
+            dir.entries.iter().map(|entry| (&entry.name, entry)).collect();
+        let listed = card.key_list.iter().flat_map(|&fid| super::files_of(fid));
+        let known = card.files.iter().map(|file| file.fid);
+        let described = by_name.keys().filter_map(|name| trailing_fid(name));
+        let entries = listed
+            .chain(known)
+            .chain(described)
+            .filter_map(|fid| Some((fid, *by_name.get(&name_of(fid)?)?)))
+            .collect();
+        Self { card, entries }
+    }
+
+    /// The cache entry that answers when a program reads this file into a buffer
+    /// of this size; `None` if the card is read.
+    #[must_use]
+    pub fn hit(&self, fid: Fid, buffer: usize) -> Option<&'a CacheEntry> {
+        let entry = *self.entries.get(&fid)?;
+        let fits = usize::try_from(entry.inode.size).is_ok_and(|size| size <= buffer);
+        let opens = match entry.kind {
+            FileKind::File => fits && !matches!(entry.content, Content::Unreadable(_)),
+            FileKind::Symlink | FileKind::Fifo | FileKind::Device => true,
+            FileKind::Directory | FileKind::Socket => false,
+        };
+        opens.then_some(entry)
+    }
+
+    /// The cache entry with this file's name, whether it is read or not.
+    #[must_use]
+    pub fn entry(&self, fid: Fid) -> Option<&'a CacheEntry> {
+        self.entries.get(&fid).copied()
+    }
+
+    /// All entries with the name of one of this card's files.
+    pub fn entries(&self) -> impl Iterator<Item = (Fid, &'a CacheEntry)> {
+        self.entries.iter().map(|(&fid, &entry)| (fid, entry))
+    }
+}
+
+/// The file identifier at the end of an entry's name, whatever stands before it.
+fn trailing_fid(name: &Name) -> Option<Fid> {
+    let digits = name.as_str()?.rsplit('_').next()?;
+    Fid::try_from(digits.to_owned()).ok()
+}
+
+impl Source for Cached<'_> {
+    fn read(&self, fid: Fid, buffer: usize) -> Read {
+        match self.hit(fid, buffer) {
+            None => self.card.read(fid, buffer),
+            Some(CacheEntry { content: Content::Bytes(bytes), .. }) => Read::Content(bytes.0.clone()),
+            Some(entry) => Read::Unknown(format!("the content of cache entry {} was not read", entry.name)),
+        }
+    }
+}
