@@ -1,0 +1,300 @@
+//! What a finding is: a closed catalogue of ids, and for each finding what is
+//! wrong, how it is proved, what it leads to and what to do.
+
+use serde::{Deserialize, Serialize};
+
+use crate::snapshot::{Inode, Name};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// A risk.
+    Warning,
+    /// Shown wrong, proven by bytes.
+    Error,
+    /// Signing through this view gives bad output.
+    Critical,
+}
+
+/// How much consent the repair of a finding needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Safety {
+    /// Regenerable data of the calling user, proven stale.
+    Safe,
+    /// Other users' caches, or an edit of `opensc.conf`.
+    Guarded,
+    /// Whole directories, unknown files, private data.
+    Unsafe,
+    /// Only a person can do it.
+    Manual,
+}
+
+macro_rules! catalogue {
+    ($($(#[$doc:meta])* $id:ident = $name:literal, $severity:ident, $safety:ident, $file:literal;)*) => {
+        /// The id of a finding.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Id {
+            $($(#[$doc])* #[serde(rename = $name)] $id,)*
+        }
+
+        impl Id {
+            /// All ids, in the order in which findings are reported.
+            pub const ALL: &[Self] = &[$(Self::$id),*];
+
+            /// The id in kebab-case.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$id => $name,)* }
+            }
+
+            /// The severity it usually has; a rule may say otherwise for one finding.
+            #[must_use]
+            pub const fn severity(self) -> Severity {
+                match self { $(Self::$id => Severity::$severity,)* }
+            }
+
+            /// How safe its repair is.
+            #[must_use]
+            pub const fn safety(self) -> Safety {
+                match self { $(Self::$id => Safety::$safety,)* }
+            }
+
+            /// The source of its rule, whose first comment is its manual.
+            const fn source(self) -> &'static str {
+                match self { $(Self::$id => include_str!(concat!("rules/", $file, ".rs")),)* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    /// The ID shown is not the card's.
+    StaleKeyId = "stale-key-id", Critical, Safe, "stale_key_id";
+    /// The public key shown is not the card's.
+    StalePublicKey = "stale-public-key", Critical, Safe, "stale_public_key";
+    /// The certificate shown is not the card's.
+    StaleCertificate = "stale-certificate", Error, Safe, "stale_certificate";
+    /// Another attribute is shown differently.
+    StaleObject = "stale-object", Error, Safe, "stale_object";
+    /// On the card, but not shown.
+    HiddenObject = "hidden-object", Error, Safe, "hidden_object";
+    /// Shown, but gone from the card.
+    GhostObject = "ghost-object", Error, Safe, "ghost_object";
+    /// A cache entry is truncated, doubled or undecodable.
+    DamagedEntry = "damaged-entry", Error, Safe, "damaged_entry";
+    /// Wrong, but no program reads it today.
+    DormantStaleEntry = "dormant-stale-entry", Warning, Safe, "dormant_stale_entry";
+    /// An entry whose object is not on the card any more.
+    OrphanEntry = "orphan-entry", Warning, Safe, "orphan_entry";
+    /// Left behind by an older state of the card or an older OpenSC.
+    OldGeneration = "old-generation", Info, Safe, "old_generation";
+    /// Caching is on for a card that never signals change.
+    CacheCannotNoticeChange = "cache-cannot-notice-change", Warning, Manual, "cache_cannot_notice_change";
+    /// Two keys with one ID.
+    DuplicateKeyId = "duplicate-key-id", Warning, Manual, "duplicate_key_id";
+    /// A private key without public key or certificate.
+    KeyWithoutPublicPart = "key-without-public-part", Warning, Manual, "key_without_public_part";
+}
+
+impl Id {
+    /// The id with this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|id| id.name() == name)
+    }
+
+    /// The manual page of the finding: the comment at the head of its rule.
+    #[must_use]
+    pub fn manual(self) -> String {
+        let lines = self.source().lines().map_while(|line| line.strip_prefix("//!"));
+        let text: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+        text.join("\n")
+    }
+}
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What kind.
+    pub id: Id,
+    /// How bad.
+    pub severity: Severity,
+    /// How safe its repair is.
+    pub safety: Safety,
+    /// Serial of the token, if it concerns one.
+    pub token: Option<String>,
+    /// The object, if it concerns one.
+    pub object: Option<ObjectName>,
+    /// The programs that are affected.
+    pub program: Vec<String>,
+    /// What is wrong, in one sentence.
+    pub summary: String,
+    /// What not to do.
+    pub danger: Option<String>,
+    /// What the user will experience.
+    pub consequence: String,
+    /// What proves it.
+    pub evidence: Vec<Evidence>,
+    /// What to do, most specific first.
+    pub fix: Vec<Fix>,
+}
+
+/// Which object a finding is about. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ObjectName {
+    /// Its class.
+    pub class: String,
+    /// Key reference on the card.
+    pub reference: Option<u8>,
+    /// Label on the card, or the one shown if it is not there.
+    pub label: String,
+    /// ID on the card, hex.
+    pub id: Option<String>,
+    /// ID shown, hex.
+    pub shown_id: Option<String>,
+}
+
+/// What proves a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Evidence {
+    /// The cache file that is the cause, if there is one.
+    pub file: Option<FileEvidence>,
+    /// Offset of the first byte in which it differs from the card's file.
+    pub first_difference: Option<usize>,
+    /// What is shown.
+    pub shown: Option<Side>,
+    /// What is on the card.
+    pub card: Option<Side>,
+}
+
+/// A cache file as evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FileEvidence {
+    /// Its full path, escaped.
+    pub path: String,
+    /// Its directory.
+    #[serde(skip)]
+    pub directory: Name,
+    /// Its name.
+    #[serde(skip)]
+    pub name: Name,
+    /// The file on the card that it stands for, four hex digits.
+    pub card_file: Option<String>,
+    /// Owner, size and times.
+    #[serde(skip)]
+    pub inode: Inode,
+    /// Numeric owner.
+    pub owner: u32,
+    /// When it was last written.
+    pub modified: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// SHA-256 of its content, if that was read.
+    pub sha256: Option<String>,
+}
+
+/// One side of a comparison. Text is escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Side {
+    /// In one word or a few: "absent", "undecodable".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// ID, hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Key type with curve or size.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<String>,
+    /// Subject of a certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// Serial number of a certificate, hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate_serial: Option<String>,
+    /// Validity of a certificate.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub validity: Option<String>,
+    /// Other attributes that differ.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attributes: Vec<String>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Fix {
+    /// What it does.
+    pub what: String,
+    /// The exact command, if there is one.
+    pub command: Option<String>,
+}
+
+impl Finding {
+    /// A finding with the usual severity and safety of its id.
+    #[must_use]
+    pub fn new(id: Id, summary: String, consequence: String) -> Self {
+        Self {
+            id,
+            severity: id.severity(),
+            safety: id.safety(),
+            token: None,
+            object: None,
+            program: Vec::new(),
+            summary,
+            danger: None,
+            consequence,
+            evidence: Vec::new(),
+            fix: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn every_finding_has_a_manual_with_its_name() {
+        for &id in Id::ALL {
+            assert_eq!(Id::from_name(id.name()), Some(id));
+            assert_eq!(serde_json::to_value(id).unwrap(), id.name());
+            let manual = id.manual();
+            assert!(manual.starts_with(&format!("`{}`", id.name())), "{manual}");
+            assert!(manual.contains("\n\n"), "{manual}");
+        }
+    }
+
+    #[test]
+    fn the_catalogue_is_what_scripts_rely_on() {
+        let list: Vec<String> =
+            Id::ALL.iter().map(|id| format!("{} {:?} {:?}", id.name(), id.severity(), id.safety())).collect();
+        assert_eq!(
+            list,
+            [
+                "stale-key-id Critical Safe",
+                "stale-public-key Critical Safe",
+                "stale-certificate Error Safe",
+                "stale-object Error Safe",
+                "hidden-object Error Safe",
+                "ghost-object Error Safe",
+                "damaged-entry Error Safe",
+                "dormant-stale-entry Warning Safe",
+                "orphan-entry Warning Safe",
+                "old-generation Info Safe",
+                "cache-cannot-notice-change Warning Manual",
+                "duplicate-key-id Warning Manual",
+                "key-without-public-part Warning Manual",
+            ]
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! `cache-cannot-notice-change`: caching is on for a card that never signals change
+//!
+//! A cache file's name carries the card's date of last update, if the card keeps
+//! one, so that a change makes the old files invisible. A SmartCard-HSM keeps
+//! none: its files are named `…_NODATE_…` for the whole life of the token, through
+//! every deletion and re-initialisation. Whatever is cached once is believed for
+//! ever, on every host that has seen the card.
+//!
+//! Cure: set `use_file_caching = no;` in the block `framework pkcs15` of `app
+//! default` in opensc.conf (and of any other `app` block that has a `framework
+//! pkcs15` of its own), or flush after every change, on every host.
+
+use super::case::Case;
+use crate::finding::{Finding, Fix, Id};
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    let mut programs: Vec<String> = case.lenses.iter().flat_map(|lens| lens.programs.clone()).collect();
+    programs.dedup();
+    if programs.is_empty() {
+        return;
+    }
+    sink.push(finding(case.serial, programs));
+}
+
+/// The finding for a token that these programs cache.
+#[must_use]
+pub fn finding(serial: &str, programs: Vec<String>) -> Finding {
+    let mut finding = Finding::new(
+        Id::CacheCannotNoticeChange,
+        format!("File caching is on for {}, and this card never signals a change.", programs.join(" and ")),
+        "After the next deletion or key generation elsewhere this host shows the old keys again.".to_owned(),
+    );
+    finding.token = Some(serial.to_owned());
+    finding.program = programs;
+    finding.fix.push(Fix {
+        what: "set use_file_caching = no; in framework pkcs15 of opensc.conf".to_owned(),
+        command: None,
+    });
+    finding
+}

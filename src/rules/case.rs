@@ -1,0 +1,320 @@
+//! What every rule looks at: one token, its live view, and the views that
+//! programs get through a cache.
+
+use sha2::{Digest, Sha256};
+
+use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
+use crate::format::{cvc, pkcs15, tlv, x509};
+use crate::snapshot::{Answer, CacheDir, CacheEntry, CacheOrigin, Card, Content, Fid, Name};
+use crate::text::{date, escape, hex};
+use crate::view::cached::Cached;
+use crate::view::difference::{Difference, Kind, compare};
+use crate::view::{Class, Object, View, prefix, split};
+
+/// One token under judgement.
+pub struct Case<'a> {
+    /// The card as it answered.
+    pub card: &'a Card,
+    /// Its serial as it stands in cache file names.
+    pub serial: &'a str,
+    /// Who runs stalecard: whose caches may be repaired without further consent.
+    pub uid: u32,
+    /// What is on the card.
+    pub live: View,
+    /// The views through caches.
+    pub lenses: Vec<Lens<'a>>,
+}
+
+/// The token as seen through one cache directory.
+pub struct Lens<'a> {
+    /// The programs that read this cache today; none: the cache is dormant.
+    pub programs: Vec<String>,
+    /// The directory.
+    pub dir: &'a CacheDir,
+    /// Which entries stand for which files.
+    pub cached: Cached<'a>,
+    /// What the programs show, or would show if caching were on.
+    pub shown: View,
+}
+
+/// What the bytes of an entry are as such.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing: OpenSC's mark for a file that it did not find.
+    Empty,
+    /// One whole element of the right kind.
+    Whole,
+    /// A whole element and this many bytes more.
+    Trailing(usize),
+    /// Not what this file should hold.
+    Undecodable,
+}
+
+impl Lens<'_> {
+    /// Does a program read this cache today?
+    #[must_use]
+    pub fn in_use(&self) -> bool {
+        !self.programs.is_empty()
+    }
+
+    /// Is it a directory that only OpenSC up to 0.21 reads, and nobody does?
+    #[must_use]
+    pub fn is_former(&self) -> bool {
+        self.dir.origin == CacheOrigin::Former && !self.in_use()
+    }
+
+    /// How what is shown differs from the card.
+    #[must_use]
+    pub fn differences<'v>(&'v self, live: &'v View) -> Vec<Difference<'v>> {
+        compare(live, &self.shown)
+    }
+
+    /// The cache entry that is the cause of a difference.
+    #[must_use]
+    pub fn cause(&self, difference: &Difference<'_>) -> Option<&CacheEntry> {
+        let (entry, _) = self.cause_file(difference)?;
+        Some(entry)
+    }
+
+    /// The cause with the file it stands for. A description decides which further
+    /// file is read, so it can be the cause of what is wrong with that one.
+    fn cause_file(&self, difference: &Difference<'_>) -> Option<(&CacheEntry, Fid)> {
+        let files =
+            [difference.live, difference.shown].into_iter().flatten().flat_map(|object| &object.files);
+        let mut files: Vec<Fid> = std::iter::once(difference.file).chain(files.copied()).collect();
+        files.dedup();
+        files.into_iter().find_map(|file| Some((self.cached.hit(file, buffer(file))?, file)))
+    }
+
+    /// Is the cause of a difference an entry whose bytes are damaged?
+    #[must_use]
+    pub fn condition(&self, difference: &Difference<'_>) -> Condition {
+        match self.cause_file(difference) {
+            Some((CacheEntry { content: Content::Bytes(bytes), .. }, file)) => {
+                condition(file, bytes.as_slice())
+            }
+            _ => Condition::Whole,
+        }
+    }
+}
+
+impl Case<'_> {
+    /// What the card answered for a file.
+    #[must_use]
+    pub fn on_card(&self, file: Fid) -> Option<&[u8]> {
+        self.card.files.iter().find(|known| known.fid == file).and_then(|known| match &known.answer {
+            Answer::Content(bytes) => Some(bytes.as_slice()),
+            _ => None,
+        })
+    }
+
+    /// A finding about a difference, with token, object, programs, evidence and
+    /// repair filled in.
+    #[must_use]
+    pub fn finding(
+        &self,
+        id: Id,
+        lens: &Lens<'_>,
+        difference: &Difference<'_>,
+        summary: String,
+        consequence: String,
+    ) -> Finding {
+        let mut finding = Finding::new(id, summary, consequence);
+        finding.token = Some(self.serial.to_owned());
+        finding.program.clone_from(&lens.programs);
+        finding.object = object_name(difference.live, difference.shown);
+        let cause = lens.cause_file(difference);
+        let (mut shown, mut card) = (side(difference.shown), side(difference.live));
+        // Attributes that are not in question would only hide what is.
+        if !matches!(difference.kind, Kind::Attributes(_)) {
+            shown.attributes.clear();
+            card.attributes.clear();
+        }
+        finding.evidence.push(Evidence {
+            first_difference: cause.and_then(|(entry, file)| self.first_difference(entry, file)),
+            file: cause.map(|(entry, file)| file_evidence(lens.dir, entry, Some(file))),
+            shown: Some(shown),
+            card: Some(card),
+        });
+        self.repairable(&mut finding, lens.dir);
+        finding
+    }
+
+    /// A finding about a cache entry as such.
+    #[must_use]
+    pub fn entry_finding(
+        &self,
+        id: Id,
+        lens: &Lens<'_>,
+        entry: &CacheEntry,
+        file: Option<Fid>,
+        summary: String,
+        consequence: String,
+    ) -> Finding {
+        let mut finding = Finding::new(id, summary, consequence);
+        finding.token = Some(self.serial.to_owned());
+        finding.program.clone_from(&lens.programs);
+        finding.evidence.push(Evidence {
+            first_difference: file.and_then(|file| self.first_difference(entry, file)),
+            file: Some(file_evidence(lens.dir, entry, file)),
+            shown: None,
+            card: None,
+        });
+        self.repairable(&mut finding, lens.dir);
+        finding
+    }
+
+    fn first_difference(&self, entry: &CacheEntry, file: Fid) -> Option<usize> {
+        let Content::Bytes(cached) = &entry.content else { return None };
+        first_difference(cached.as_slice(), self.on_card(file)?)
+    }
+
+    /// Says who may repair it and how.
+    fn repairable(&self, finding: &mut Finding, dir: &CacheDir) {
+        let other = finding
+            .evidence
+            .iter()
+            .filter_map(|evidence| evidence.file.as_ref())
+            .any(|file| file.owner != self.uid);
+        if other {
+            finding.safety = Safety::Guarded;
+        }
+        finding.fix.push(Fix {
+            what: format!("move the stale entries of {} to the quarantine", dir.path),
+            command: Some("stalecard flush".to_owned()),
+        });
+    }
+}
+
+/// The offset of the first byte in which two contents differ; `None` if they are equal.
+#[must_use]
+pub fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
+    let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    (common < a.len() || common < b.len()).then_some(common)
+}
+
+/// The size of the buffer into which OpenSC reads a file.
+#[must_use]
+pub const fn buffer(file: Fid) -> usize {
+    match split(file).0 {
+        prefix::PRIVATE_KEY | prefix::CERTIFICATE => crate::view::KEY_BUFFER,
+        prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION => crate::view::DESCRIPTION_BUFFER,
+        _ => crate::view::FILE_BUFFER,
+    }
+}
+
+/// What the content of a file is as such, whatever the card holds.
+#[must_use]
+pub fn condition(file: Fid, bytes: &[u8]) -> Condition {
+    if bytes.is_empty() {
+        return Condition::Empty;
+    }
+    let decodes = match split(file).0 {
+        prefix::PRIVATE_KEY => pkcs15::private_key(bytes).is_ok(),
+        prefix::CERTIFICATE => match bytes.first() {
+            Some(0x67 | 0x7F) => cvc::decode(bytes).is_ok(),
+            _ => x509::decode(bytes).is_some(),
+        },
+        prefix::CA_CERTIFICATE => x509::decode(bytes).is_some(),
+        prefix::CA_DESCRIPTION => pkcs15::certificate(bytes).is_ok(),
+        prefix::DATA_DESCRIPTION => pkcs15::data_object(bytes).is_ok(),
+        _ => return Condition::Whole,
+    };
+    match tlv::first(bytes).map(|element| element.rest.len()) {
+        Some(0) if decodes => Condition::Whole,
+        Some(rest) if decodes => Condition::Trailing(rest),
+        _ => Condition::Undecodable,
+    }
+}
+
+/// Is a key used for signing? Only then does a wrong public key make bad signatures.
+#[must_use]
+pub fn signs(object: Option<&Object>) -> bool {
+    // sign, signRecover, nonRepudiation
+    const SIGNING: u32 = 1 << 2 | 1 << 3 | 1 << 9;
+    object.is_some_and(|object| match object.class {
+        Class::PrivateKey { usage, .. } => usage & SIGNING != 0,
+        _ => false,
+    })
+}
+
+/// Severity of a stale key: critical if what it signs will be bad.
+#[must_use]
+pub fn key_severity(case: &Case<'_>, slot: Fid) -> Severity {
+    let private = case.live.slot(slot).find(|object| matches!(object.class, Class::PrivateKey { .. }));
+    if signs(private) { Severity::Critical } else { Severity::Error }
+}
+
+/// A cache entry as evidence.
+#[must_use]
+pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<Fid>) -> FileEvidence {
+    let sha256 = match &entry.content {
+        Content::Bytes(bytes) => Some(hex(&Sha256::digest(bytes.as_slice()))),
+        _ => None,
+    };
+    FileEvidence {
+        path: Name::from(dir.path.as_path().join(entry.name.as_os_str())).to_string(),
+        directory: dir.path.clone(),
+        name: entry.name.clone(),
+        card_file: file.map(|file| file.to_string()),
+        inode: entry.inode,
+        owner: entry.inode.uid,
+        modified: date(entry.inode.mtime),
+        size: entry.inode.size,
+        sha256,
+    }
+}
+
+fn object_name(live: Option<&Object>, shown: Option<&Object>) -> Option<ObjectName> {
+    let object = live.or(shown)?;
+    let id = |object: Option<&Object>| object.filter(|o| !o.id.is_empty()).map(|o| hex(&o.id));
+    let (kind, number) = split(object.slot);
+    Some(ObjectName {
+        class: object.class.name().to_owned(),
+        reference: (kind == prefix::KEY).then_some(number),
+        label: escape(&object.label),
+        id: id(live),
+        shown_id: id(shown),
+    })
+}
+
+/// One side of a comparison.
+#[must_use]
+pub fn side(object: Option<&Object>) -> Side {
+    let Some(object) = object else {
+        return Side { state: Some("absent".to_owned()), ..Side::default() };
+    };
+    let mut side = Side {
+        state: Some(object.class.name().to_owned()),
+        id: (!object.id.is_empty()).then(|| hex(&object.id)),
+        label: Some(escape(&object.label)),
+        ..Side::default()
+    };
+    if let Some(key) = object.public_key() {
+        side.key = Some(key.describe());
+        side.public_key = Some(hex(&key.fingerprint()));
+    }
+    match &object.class {
+        Class::Certificate { certificate: Some(certificate), .. } => {
+            side.subject = Some(escape(certificate.subject.as_bytes()));
+            side.certificate_serial = Some(hex(&certificate.serial));
+            side.validity =
+                Some(format!("{} to {}", date(certificate.not_before), date(certificate.not_after)));
+        }
+        Class::Certificate { certificate: None, .. } => {
+            side.state = Some("certificate that does not decode".to_owned());
+        }
+        Class::PrivateKey { key_type, bits, usage, access, flags, .. } => {
+            side.attributes = vec![
+                format!("{} {bits} bits", key_type.name()),
+                format!("usage {usage:#x}, access {access:#x}, flags {flags:#x}"),
+            ];
+        }
+        Class::Data { content: Some(content), .. } => {
+            side.attributes =
+                vec![format!("{} bytes, SHA-256 {}", content.len(), hex(&Sha256::digest(content)))];
+        }
+        _ => {}
+    }
+    side
+}

@@ -1,0 +1,92 @@
+//! `damaged-entry`: a cache entry is truncated, doubled or not decodable
+//!
+//! OpenSC writes cache files without locking and without checking that all bytes
+//! arrived; from 0.24 on it can also append to a file that it meant to replace.
+//! It never repairs such a file: an undecodable description hides its key, a
+//! request whose first byte happens to be 30 becomes a certificate that no
+//! program can use. An error if the listing is wrong because of it, otherwise a
+//! warning.
+//!
+//! What you see: a key or certificate is missing on this host only, or a
+//! certificate without content is listed.
+//!
+//! Cure: `stalecard flush`; OpenSC fetches the files again.
+
+use super::case::{Case, Condition, buffer, condition};
+use crate::finding::{Finding, Id, Severity};
+use crate::snapshot::{CacheEntry, Content, Fid};
+use crate::view::difference::Difference;
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+        let differences = lens.differences(&case.live);
+        for difference in &differences {
+            if lens.condition(difference) == Condition::Undecodable {
+                sink.push(case.finding(
+                    Id::DamagedEntry,
+                    lens,
+                    difference,
+                    format!(
+                        "A cache entry of slot {} does not decode; because of it OpenSC shows {}.",
+                        difference.slot,
+                        effect(difference)
+                    ),
+                    "Programs on this host see the key or certificate wrong or not at all; others do not."
+                        .to_owned(),
+                ));
+            }
+        }
+        let is_cause = |entry: &CacheEntry| {
+            differences.iter().filter_map(|d| lens.cause(d)).any(|cause| cause.name == entry.name)
+        };
+        for (file, entry) in lens.cached.entries().filter(|(_, entry)| !is_cause(entry)) {
+            if let Some(what) = defect(case, file, entry) {
+                let mut finding = case.entry_finding(
+                    Id::DamagedEntry,
+                    lens,
+                    entry,
+                    Some(file),
+                    format!("The cache entry of file {file} {what}."),
+                    "No listing is wrong because of it today.".to_owned(),
+                );
+                finding.severity = Severity::Warning;
+                sink.push(finding);
+            }
+        }
+    }
+}
+
+fn effect(difference: &Difference<'_>) -> String {
+    match (difference.live, difference.shown) {
+        (Some(live), None) => format!("no {}", live.class.name()),
+        (_, Some(shown)) => format!("a {} that the card does not have", shown.class.name()),
+        (None, None) => "something else".to_owned(),
+    }
+}
+
+/// What is wrong with an entry of a file that the card still lists, although no
+/// listing shows it.
+fn defect(case: &Case<'_>, file: Fid, entry: &CacheEntry) -> Option<String> {
+    if !super::orphan_entry::is_listed(case, file) {
+        return None;
+    }
+    let Content::Bytes(bytes) = &entry.content else { return None };
+    let (bytes, live) = (bytes.as_slice(), case.on_card(file));
+    if live == Some(bytes) || (live.is_none() && bytes.is_empty()) {
+        return None;
+    }
+    let size = entry.inode.size;
+    if bytes.len() > buffer(file) {
+        return Some(format!("has {size} bytes, more than OpenSC reads of such a file: it is passed over"));
+    }
+    match condition(file, bytes) {
+        Condition::Trailing(rest) => {
+            Some(format!("has {rest} bytes after its first element: written twice, or over a longer one"))
+        }
+        Condition::Undecodable | Condition::Empty => Some("does not decode".to_owned()),
+        Condition::Whole => {
+            live.map(|_| "differs from the card's file in bytes that no listing shows".to_owned())
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The entries of all cache directories, decoded: which card and object, which
+//! ID, how old, and whether a program reads them today.
+
+use serde::Serialize;
+
+use super::judge::Verdict;
+use crate::finding::Id;
+use crate::format::{cvc, pkcs15, x509};
+use crate::opensc::cache_name::{LastUpdate, Serial};
+use crate::opensc::{CacheName, Recognised, cache_name};
+use crate::snapshot::{CacheDir, CacheEntry, Content, Fid, FileKind, Name, Snapshot, Withheld};
+use crate::text::{date, escape, hex};
+use crate::view::{prefix, split};
+
+/// One cache entry for a listing. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Item {
+    /// Directory.
+    pub directory: String,
+    /// File name.
+    pub name: String,
+    /// Serial of its card, if the name is an OpenSC cache name.
+    pub card: Option<String>,
+    /// What the file holds, in words.
+    pub object: String,
+    /// ID of the key or certificate, hex.
+    pub id: Option<String>,
+    /// Label.
+    pub label: Option<String>,
+    /// SHA-256 of the public key, hex.
+    pub public_key: Option<String>,
+    /// What is to be said of it today.
+    pub state: State,
+    /// Findings that name it.
+    pub findings: Vec<Id>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Owner.
+    pub owner: u32,
+    /// When it was last written.
+    pub modified: String,
+    /// Age in whole days when the snapshot was taken.
+    pub age_days: i64,
+}
+
+/// What is to be said of a cache entry today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// A program reads it under today's configuration.
+    InUse,
+    /// No program reads this directory today.
+    Dormant,
+    /// Its object is not on the card.
+    Orphan,
+    /// No program looks for this name any more.
+    OldGeneration,
+    /// Of OpenSC, but not a copy of a card's file: never touched without being named.
+    Apart,
+    /// Not OpenSC's, or not a file.
+    Unknown,
+}
+
+impl State {
+    /// In a word or two.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::InUse => "in use",
+            Self::Dormant => "dormant",
+            Self::Orphan => "orphan",
+            Self::OldGeneration => "old generation",
+            Self::Apart => "not a card file",
+            Self::Unknown => "not OpenSC's",
+        }
+    }
+}
+
+/// Lists all entries, in the order of the directories.
+#[must_use]
+pub fn inventory(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Item> {
+    snapshot
+        .caches
+        .iter()
+        .flat_map(|dir| dir.entries.iter().map(move |entry| item(snapshot, verdict, dir, entry)))
+        .collect()
+}
+
+fn item(snapshot: &Snapshot, verdict: &Verdict, dir: &CacheDir, entry: &CacheEntry) -> Item {
+    let findings = findings_on(verdict, dir, &entry.name);
+    let read = verdict.cache_in_use(&dir.path);
+    let name = match cache_name::parse(&entry.name) {
+        Recognised::Entry(name) => Some(name),
+        _ => None,
+    };
+    let (object, id, label, public_key) = describe(entry, name.as_ref());
+    let state = match (cache_name::parse(&entry.name), entry.kind) {
+        (_, kind) if kind != FileKind::File => State::Unknown,
+        (Recognised::Unknown, _) => State::Unknown,
+        (Recognised::Can | Recognised::LteidCan | Recognised::OffCardCertificate, _) => State::Apart,
+        (Recognised::Entry(name), _) => {
+            if findings.contains(&Id::OrphanEntry) {
+                State::Orphan
+            } else if findings.contains(&Id::OldGeneration) || name.last_update == LastUpdate::OldDate {
+                State::OldGeneration
+            } else if read {
+                State::InUse
+            } else {
+                State::Dormant
+            }
+        }
+    };
+    let taken = snapshot.taken_at.unix_timestamp();
+    Item {
+        directory: dir.path.to_string(),
+        name: entry.name.to_string(),
+        card: name.map(|name| match name.serial {
+            Serial::Text(text) => escape(&text),
+            Serial::Uid(uid) => format!("uid-{}", hex(&uid)),
+        }),
+        object,
+        id,
+        label,
+        public_key,
+        state,
+        findings,
+        size: entry.inode.size,
+        owner: entry.inode.uid,
+        modified: date(entry.inode.mtime),
+        age_days: taken.saturating_sub(entry.inode.mtime) / 86_400,
+    }
+}
+
+fn findings_on(verdict: &Verdict, dir: &CacheDir, name: &Name) -> Vec<Id> {
+    let names = |finding: &&crate::finding::Finding| {
+        finding
+            .evidence
+            .iter()
+            .filter_map(|evidence| evidence.file.as_ref())
+            .any(|file| file.directory == dir.path && file.name == *name)
+    };
+    let mut ids: Vec<Id> = verdict.findings.iter().filter(names).map(|finding| finding.id).collect();
+    ids.dedup();
+    ids
+}
+
+type Description = (String, Option<String>, Option<String>, Option<String>);
+
+fn describe(entry: &CacheEntry, name: Option<&CacheName>) -> Description {
+    let plain = |text: &str| (text.to_owned(), None, None, None);
+    let bytes = match &entry.content {
+        Content::Bytes(bytes) => bytes.as_slice(),
+        Content::Withheld(why) => {
+            return plain(match why {
+                Withheld::Can => "card access number, not read",
+                Withheld::Private => "private data, not read",
+                Withheld::Unknown => "not an OpenSC cache name, not read",
+                Withheld::NotAFile => "not a regular file, not read",
+                Withheld::TooBig => "too big, not read",
+            });
+        }
+        Content::Unreadable(why) => return plain(&format!("not readable: {why}")),
+    };
+    let Some(file) = name.filter(|name| name.is_sc_hsm()).and_then(CacheName::fid) else {
+        return plain("file of a card");
+    };
+    if bytes.is_empty() {
+        return plain(&format!("{}: empty, stands for \"not on the card\"", file_words(file)));
+    }
+    let key = |key: &crate::format::key::PublicKey| Some(hex(&key.fingerprint()));
+    match split(file).0 {
+        prefix::PRIVATE_KEY => match pkcs15::private_key(bytes) {
+            Ok(entry) => (file_words(file), Some(hex(&entry.id)), Some(escape(&entry.common.label)), None),
+            Err(error) => plain(&format!("{}: {error}", file_words(file))),
+        },
+        prefix::CERTIFICATE | prefix::CA_CERTIFICATE if bytes.first() == Some(&0x30) => {
+            match x509::decode(bytes) {
+                Some(certificate) => (
+                    format!("{}, {}", file_words(file), escape(certificate.subject.as_bytes())),
+                    None,
+                    None,
+                    key(&certificate.key),
+                ),
+                None => plain(&format!("{}: not a certificate", file_words(file))),
+            }
+        }
+        prefix::CERTIFICATE => {
+            let request = cvc::decode(bytes).ok();
+            match request.and_then(|request| request.key.public_key(false)) {
+                Some(public) => (
+                    format!("request of key {}, {}", split(file).1, public.describe()),
+                    None,
+                    None,
+                    key(&public),
+                ),
+                None => plain(&format!("{}: no public key in it", file_words(file))),
+            }
+        }
+        prefix::CA_DESCRIPTION => match pkcs15::certificate(bytes) {
+            Ok(entry) => (file_words(file), Some(hex(&entry.id)), Some(escape(&entry.common.label)), None),
+            Err(error) => plain(&format!("{}: {error}", file_words(file))),
+        },
+        prefix::DATA_DESCRIPTION => match pkcs15::data_object(bytes) {
+            Ok(entry) => (file_words(file), None, Some(escape(&entry.common.label)), None),
+            Err(error) => plain(&format!("{}: {error}", file_words(file))),
+        },
+        _ => plain(&file_words(file)),
+    }
+}
+
+/// What a SmartCard-HSM's file is, in words.
+fn file_words(file: Fid) -> String {
+    let (kind, number) = split(file);
+    match kind {
+        prefix::PRIVATE_KEY => format!("description of private key {number}"),
+        prefix::CERTIFICATE => format!("certificate of key {number}"),
+        prefix::CA_DESCRIPTION => format!("description of certificate {number}"),
+        prefix::CA_CERTIFICATE => format!("CA certificate {number}"),
+        prefix::DATA_DESCRIPTION => format!("description of data object {number}"),
+        prefix::DATA => format!("data object {number}"),
+        prefix::PRIVATE_DATA => format!("private data object {number}"),
+        _ => format!("file {file}"),
+    }
+}

@@ -1,0 +1,394 @@
+//! Builds the cases out of a snapshot and collects what the rules say.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::case::{Case, Lens};
+use super::sides::{Sides, Wanted, sides};
+use crate::finding::Finding;
+use crate::format::{cvc, pkcs15};
+use crate::opensc::config::{FileUse, Situation, Written};
+use crate::opensc::differences::{self, CurveMatch};
+use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version};
+use crate::snapshot::{Answer, CacheDir, Card, Family, Fid, Gap, GapKind, Name, PinState, Snapshot};
+use crate::text::{escape, hex};
+use crate::view::cached::Cached;
+use crate::view::{Behaviour, Class, DEVICE_CERTIFICATE, TOKEN_INFO, View, decode, split};
+
+/// OpenSC's short name of the driver for a SmartCard-HSM.
+const DRIVER: &str = "sc-hsm";
+
+/// Everything the rules say of a snapshot.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// The tokens that were looked at.
+    pub tokens: Vec<Token>,
+    /// How programs cache.
+    pub programs: Vec<ProgramState>,
+    /// What was found, worst first.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at.
+    pub coverage: Vec<Gap>,
+    /// Was at least one token read from its card?
+    pub compared: bool,
+    /// Programs and the cache directories they read.
+    in_use: Vec<(String, Name)>,
+}
+
+impl Verdict {
+    /// Does any program read this cache directory today?
+    #[must_use]
+    pub fn cache_in_use(&self, directory: &Name) -> bool {
+        self.in_use.iter().any(|(_, path)| path == directory)
+    }
+}
+
+/// A token, as shown at the head of a report. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Token {
+    /// Reader.
+    pub reader: String,
+    /// Family of the card.
+    pub family: String,
+    /// Answer to reset, hex.
+    pub atr: String,
+    /// Serial as in cache file names.
+    pub serial: Option<String>,
+    /// Label.
+    pub label: Option<String>,
+    /// Firmware and PIN status: names and values; all of it live.
+    pub status: BTreeMap<String, String>,
+    /// How many objects of which class are on the card.
+    pub objects: Option<String>,
+}
+
+/// How a program caches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProgramState {
+    /// Its name.
+    pub name: String,
+    /// `no`, `public`, `yes`, `undecided` or `crashes`.
+    pub caching: &'static str,
+    /// The same in words, with its origin.
+    pub caching_text: String,
+    /// Its cache directory, if caching is not off.
+    pub cache_dir: Option<String>,
+    /// The OpenSC version it was judged for.
+    pub opensc: Option<String>,
+}
+
+/// What a program does with caches.
+struct Reader {
+    name: String,
+    state: ProgramState,
+    reads: Option<Name>,
+    undecided: bool,
+}
+
+/// Judges a snapshot.
+#[must_use]
+pub fn judge(snapshot: &Snapshot) -> Verdict {
+    let mut coverage = snapshot.coverage.clone();
+    let version = Situation::of(snapshot).version();
+    if snapshot.opensc.is_empty() {
+        coverage.push(Gap {
+            what: "OpenSC".to_owned(),
+            why: "no libopensc was found on this host; no program reads a cache here".to_owned(),
+            asked_for: false,
+            kind: GapKind::OpenSc,
+        });
+    }
+    let readers = readers(snapshot, version);
+    for reader in readers.iter().filter(|reader| reader.undecided) {
+        coverage.push(Gap {
+            what: format!("caching of {}", reader.name),
+            why: reader.state.caching_text.clone(),
+            asked_for: false,
+            kind: GapKind::OpenSc,
+        });
+    }
+
+    let behaviour = behaviour(version);
+    let mut tokens = Vec::new();
+    let mut findings = Vec::new();
+    let mut compared = false;
+    for card in &snapshot.cards {
+        let Some(serial) = card.serial.as_deref().filter(|_| card.family == Family::SmartCardHsm) else {
+            tokens.push(token(card, None));
+            continue;
+        };
+        let case = case(snapshot, card, serial, &readers, behaviour);
+        tokens.push(token(card, Some(&case.live)));
+        coverage.extend(unknown_slots(&case, version));
+        findings.extend(super::apply_all(&case));
+        compared = true;
+    }
+    let in_use = in_use(&readers);
+    let absent = super::absent_card::apply(snapshot, &in_use);
+    findings.extend(absent.findings);
+    coverage.extend(absent.coverage);
+    findings.sort_by(|a, b| (b.severity, a.id).cmp(&(a.severity, b.id)));
+    let programs = readers.into_iter().map(|reader| reader.state).collect();
+    Verdict { tokens, programs, findings, coverage, compared, in_use }
+}
+
+/// Both views of the objects that are wanted, for every token that was read.
+#[must_use]
+pub fn show(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<Sides> {
+    let version = Situation::of(snapshot).version();
+    let readers = readers(snapshot, version);
+    let cards = snapshot.cards.iter().filter(|card| card.family == Family::SmartCardHsm);
+    cards
+        .filter_map(|card| Some((card, card.serial.as_deref()?)))
+        .flat_map(|(card, serial)| sides(&case(snapshot, card, serial, &readers, behaviour(version)), wanted))
+        .collect()
+}
+
+/// Which programs read which directory.
+fn in_use(readers: &[Reader]) -> Vec<(String, Name)> {
+    readers.iter().filter_map(|reader| Some((reader.name.clone(), reader.reads.clone()?))).collect()
+}
+
+/// The token's live view and its views through every cache directory.
+fn case<'a>(
+    snapshot: &'a Snapshot,
+    card: &'a Card,
+    serial: &'a str,
+    readers: &[Reader],
+    behaviour: Behaviour,
+) -> Case<'a> {
+    let last_update = card.files.iter().find_map(|file| match &file.answer {
+        Answer::Content(bytes) if file.fid == TOKEN_INFO => {
+            let date = pkcs15::token_info(bytes.as_slice()).ok()?.last_update?;
+            String::from_utf8(date).ok()
+        }
+        _ => None,
+    });
+    let name_of = |fid: Fid| {
+        // Read before the serial is known: OpenSC never caches these two.
+        if fid == DEVICE_CERTIFICATE || fid == TOKEN_INFO {
+            return None;
+        }
+        CacheName::for_sc_hsm(serial, last_update.as_deref(), fid).ok().map(|name| name.name())
+    };
+    let lens = |dir: &'a CacheDir| {
+        let cached = Cached::new(card, dir, name_of);
+        let shown = decode(&card.key_list, &cached, behaviour);
+        let programs = readers
+            .iter()
+            .filter(|reader| reader.reads.as_ref() == Some(&dir.path))
+            .map(|reader| reader.name.clone())
+            .collect();
+        Lens { programs, dir, cached, shown }
+    };
+    Case {
+        card,
+        serial,
+        uid: snapshot.user.uid,
+        live: decode(&card.key_list, card, behaviour),
+        lenses: snapshot.caches.iter().map(lens).collect(),
+    }
+}
+
+/// How the installed OpenSC, or the newest one if none is known, lists a SmartCard-HSM.
+fn behaviour(version: Option<Version>) -> Behaviour {
+    let version = version.unwrap_or(differences::HEAD);
+    Behaviour {
+        shows_device_key: differences::shows_device_key(version).unwrap_or(false),
+        car_optional: differences::inner_car_is_optional(version),
+        rounds_521: differences::corrects_field_length_528(version).unwrap_or(false),
+        matches_coefficient: differences::curve_match(version) == CurveMatch::PrimeAndCoefficient,
+    }
+}
+
+fn readers(snapshot: &Snapshot, version: Option<Version>) -> Vec<Reader> {
+    if snapshot.opensc.is_empty() {
+        return Vec::new();
+    }
+    let situation = Situation::of(snapshot);
+    let programs =
+        [Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned()), Program::pkcs11(None)];
+    programs.iter().map(|program| reader(program, &situation, version)).collect()
+}
+
+fn reader(program: &Program, situation: &Situation<'_>, version: Option<Version>) -> Reader {
+    let opensc = version.map(|version| version.to_string());
+    let name = program.label.clone();
+    let effective = match situation.outcome(program, Some(DRIVER)) {
+        Outcome::Runs(effective) => effective,
+        Outcome::Crashes(crash) => {
+            let state = ProgramState {
+                name: name.clone(),
+                caching: "crashes",
+                caching_text: crash.to_string(),
+                cache_dir: None,
+                opensc,
+            };
+            return Reader { name, state, reads: None, undecided: false };
+        }
+    };
+    let origin = match (&effective.file, &effective.use_file_caching) {
+        (FileUse::Read(path), Some(Written { value: Some(value), at })) => {
+            format!("use_file_caching = {value} in {path}:{at}")
+        }
+        (FileUse::Read(path), _) => format!("default, {path} does not set it"),
+        (FileUse::Missing(path), _) => format!("default, there is no {path}"),
+        (FileUse::Dropped(path, error), _) => format!("default, OpenSC cannot parse {path}:{error}"),
+        (FileUse::Unknown(why), _) => why.clone(),
+    };
+    let cached = version.is_none_or(differences::sc_hsm_is_cached);
+    let (caching, text, on, undecided) = match &effective.caching {
+        Caching::No => ("no", format!("off ({origin})"), false, false),
+        Caching::Public if cached => ("public", format!("on ({origin})"), true, false),
+        Caching::All if cached => ("yes", format!("on, private data too ({origin})"), true, false),
+        Caching::Public | Caching::All => {
+            ("no", "this version of OpenSC does not cache this card".to_owned(), false, false)
+        }
+        Caching::Undecided(why) => ("undecided", format!("undecided: {why}"), false, true),
+    };
+    let (reads, dir) = match &effective.cache_dir {
+        CacheLocation::At { path, relative: false, .. } => (on.then(|| path.clone()), Some(path.to_string())),
+        CacheLocation::At { path, .. } => {
+            (None, Some(format!("{path} (relative to where a program is started)")))
+        }
+        CacheLocation::Nowhere(why) => (None, Some(format!("none: {why}"))),
+        CacheLocation::Undecided(why) => (None, Some(format!("undecided: {why}"))),
+    };
+    let state = ProgramState {
+        name: name.clone(),
+        caching,
+        caching_text: text,
+        cache_dir: dir.filter(|_| caching != "no"),
+        opensc,
+    };
+    Reader { name, state, reads, undecided }
+}
+
+/// Slots about which a view says nothing.
+fn unknown_slots(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
+    let mut gaps = Vec::new();
+    let mut note = |what: String, why: String| {
+        let gap = Gap { what, why, asked_for: false, kind: GapKind::Card };
+        if !gaps.contains(&gap) {
+            gaps.push(gap);
+        }
+    };
+    for (slot, why) in &case.live.unknown {
+        note(format!("slot {slot} of token {}", escape(case.serial.as_bytes())), why.clone());
+    }
+    for lens in &case.lenses {
+        for (slot, why) in &lens.shown.unknown {
+            if !case.live.unknown.iter().any(|(known, _)| known == slot) {
+                note(format!("slot {slot} in cache {}", lens.dir.path), why.clone());
+            }
+        }
+    }
+    let device_key = crate::view::fid(crate::view::prefix::PRIVATE_KEY, 0);
+    let undecided = version.is_some_and(|version| differences::shows_device_key(version).is_none());
+    if undecided && case.on_card(device_key).is_some() {
+        note(
+            "device key (slot CC00)".to_owned(),
+            "whether this version of OpenSC lists it is not known".to_owned(),
+        );
+    }
+    for object in &case.live.objects {
+        if let Class::Data { content: None, path: pkcs15::Value::Path(path), .. } = &object.class {
+            let private = crate::view::file_of(path).is_some_and(crate::view::is_private);
+            if private {
+                note(
+                    format!("content of data object \"{}\" (slot {})", escape(&object.label), object.slot),
+                    "private: it takes the PIN to read it from the card".to_owned(),
+                );
+            }
+        }
+    }
+    gaps
+}
+
+/// The head of a report on a card.
+fn token(card: &Card, live: Option<&View>) -> Token {
+    let label = card.files.iter().find_map(|file| match &file.answer {
+        Answer::Content(bytes) if file.fid == TOKEN_INFO => {
+            pkcs15::token_info(bytes.as_slice()).ok()?.label.map(|label| escape(&label))
+        }
+        _ => None,
+    });
+    let mut status = BTreeMap::new();
+    if let Some(known) = &card.status {
+        if let Some((major, minor)) = known.firmware {
+            status.insert("firmware".to_owned(), format!("{major}.{minor}"));
+        }
+        if let Some(pin) = known.user_pin {
+            status.insert("user PIN".to_owned(), pin_words(pin));
+        }
+        if let Some(pin) = known.so_pin {
+            status.insert("SO-PIN".to_owned(), pin_words(pin));
+        }
+        if let Some(dkek) = &known.dkek {
+            let text = if dkek.outstanding > 0 {
+                format!("{} shares, {} still missing", dkek.shares, dkek.outstanding)
+            } else {
+                format!("{} shares, key check value {}", dkek.shares, dkek.check_value.hex().to_uppercase())
+            };
+            status.insert("DKEK".to_owned(), text);
+        }
+    }
+    Token {
+        reader: escape(card.reader.as_bytes()),
+        family: match card.family {
+            Family::SmartCardHsm => "SmartCard-HSM".to_owned(),
+            Family::Other => "another kind of card, not read".to_owned(),
+        },
+        atr: hex(card.atr.as_slice()),
+        serial: card.serial.as_ref().map(|serial| escape(serial.as_bytes())),
+        label,
+        status,
+        objects: live.map(count),
+    }
+}
+
+fn pin_words(pin: PinState) -> String {
+    match pin {
+        PinState::LoggedIn => "another program is logged in".to_owned(),
+        PinState::Tries(tries) => format!("{tries} tries left"),
+        PinState::Blocked => "blocked".to_owned(),
+        PinState::NotInitialised => "not initialised".to_owned(),
+        PinState::Other(status) => format!("status {status:04X}"),
+    }
+}
+
+fn count(view: &View) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for object in &view.objects {
+        *counts.entry(object.class.name()).or_default() += 1;
+    }
+    if counts.is_empty() {
+        return "none".to_owned();
+    }
+    let parts: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| format!("{count} {name}{}", if *count == 1 { "" } else { "s" }))
+        .collect();
+    parts.join(", ")
+}
+
+/// The serial as OpenSC takes it from a device certificate: the holder reference
+/// without its last five characters.
+#[must_use]
+pub fn serial_of(device_certificate: &[u8]) -> Option<String> {
+    let chr = cvc::decode(device_certificate).ok()?.chr;
+    // OpenSC stops at a NUL and gives up below eight characters.
+    let chr = chr.split(|&byte| byte == 0).next()?;
+    if chr.len() < 8 {
+        return None;
+    }
+    String::from_utf8(chr.get(..chr.len() - 5)?.to_vec()).ok()
+}
+
+/// Sorts slots the way people read them: keys first, by number.
+#[must_use]
+pub fn slot_order(slot: Fid) -> (bool, u8, u8) {
+    let (kind, number) = split(slot);
+    (kind != crate::view::prefix::KEY, kind, number)
+}

@@ -1,0 +1,44 @@
+//! `key-without-public-part`: the card holds nothing public for a private key
+//!
+//! There is no certificate request and no certificate for the key, or none that
+//! OpenSC can read (a curve it does not know, damaged bytes). The key can sign,
+//! but programs cannot tell what verifies its signatures; many do not offer it.
+//!
+//! Cure: write a certificate for the key, with the key's ID; if none exists and
+//! the public key is lost, recover it from a signature.
+
+use super::case::{Case, side};
+use crate::finding::{Evidence, Finding, Fix, Id};
+use crate::text::{escape, hex};
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for key in case.live.private_keys() {
+        let known = case.live.slot(key.slot).any(|object| object.public_key().is_some());
+        let unknown = case.live.unknown.iter().any(|(slot, _)| *slot == key.slot);
+        // The device's own key has its certificate elsewhere.
+        let (_, number) = crate::view::split(key.slot);
+        if known || unknown || number == 0 {
+            continue;
+        }
+        let mut finding = Finding::new(
+            Id::KeyWithoutPublicPart,
+            format!(
+                "The private key \"{}\" (slot {}, ID {}) has neither certificate nor readable request.",
+                escape(&key.label),
+                key.slot,
+                hex(&key.id)
+            ),
+            "Programs cannot verify what it signs.".to_owned(),
+        );
+        finding.token = Some(case.serial.to_owned());
+        finding.evidence.push(Evidence {
+            file: None,
+            first_difference: None,
+            shown: None,
+            card: Some(side(Some(key))),
+        });
+        finding.fix.push(Fix { what: "write its certificate to the card".to_owned(), command: None });
+        sink.push(finding);
+    }
+}

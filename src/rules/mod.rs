@@ -1,0 +1,81 @@
+//! From facts to opinions: a snapshot in, findings out.
+//!
+//! Rules are pure: they never touch the file system, a card, the clock or the
+//! environment (a test reads the sources for it). Each is one file, and the
+//! comment at its head is what `stalecard explain` prints.
+
+pub mod case;
+
+mod absent_card;
+mod cache_cannot_notice_change;
+mod damaged_entry;
+mod dormant_stale_entry;
+mod duplicate_key_id;
+mod ghost_object;
+mod hidden_object;
+pub mod inventory;
+mod judge;
+mod key_without_public_part;
+mod old_generation;
+mod orphan_entry;
+pub mod sides;
+mod stale_certificate;
+mod stale_key_id;
+mod stale_object;
+mod stale_public_key;
+
+pub use judge::{ProgramState, Token, Verdict, judge, serial_of, show, slot_order};
+
+use case::Case;
+
+use crate::finding::Finding;
+
+/// Applies every rule to one token.
+fn apply_all(case: &Case<'_>) -> Vec<Finding> {
+    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 13] = [
+        stale_key_id::apply,
+        stale_public_key::apply,
+        stale_certificate::apply,
+        stale_object::apply,
+        hidden_object::apply,
+        ghost_object::apply,
+        damaged_entry::apply,
+        dormant_stale_entry::apply,
+        orphan_entry::apply,
+        old_generation::apply,
+        cache_cannot_notice_change::apply,
+        duplicate_key_id::apply,
+        key_without_public_part::apply,
+    ];
+    let mut findings = Vec::new();
+    for rule in rules {
+        rule(case, &mut findings);
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    /// Rules see the world through the snapshot alone.
+    #[test]
+    fn rules_are_pure() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rules");
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.file_name().is_some_and(|name| name == "mod.rs") {
+                continue;
+            }
+            let source = std::fs::read_to_string(&path).unwrap();
+            files += 1;
+            for forbidden in
+                ["std::fs", "std::env", "std::process", "SystemTime", "now_utc", "pcsc", "safe_fs", "host::"]
+            {
+                assert!(!source.contains(forbidden), "{} uses {forbidden}", path.display());
+            }
+        }
+        assert!(files > 10);
+    }
+}

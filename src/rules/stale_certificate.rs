@@ -1,0 +1,45 @@
+//! `stale-certificate`: OpenSC shows another certificate than the card has
+//!
+//! The certificate was replaced on the card (renewed, or written by another host)
+//! but is answered from the cache.
+//!
+//! What you see: the old, perhaps expired certificate in browsers, VPN clients
+//! and `pkcs15-tool --read-certificate`, although the card holds the new one.
+//!
+//! Cure: `stalecard flush`, then restart the programs that showed the old one.
+
+use super::case::{Case, Condition};
+use crate::finding::{Finding, Id};
+use crate::view::difference::Kind;
+use crate::view::{Class, Object};
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+        for difference in lens.differences(&case.live) {
+            if difference.kind != Kind::Certificate || lens.condition(&difference) == Condition::Undecodable {
+                continue;
+            }
+            let name = |object: Option<&Object>| match object.map(|object| &object.class) {
+                Some(Class::Certificate { certificate: Some(certificate), .. }) => format!(
+                    "{} (serial number {}, valid until {})",
+                    crate::text::escape(certificate.subject.as_bytes()),
+                    crate::text::hex(&certificate.serial),
+                    crate::text::date(certificate.not_after)
+                ),
+                _ => "bytes that are no certificate".to_owned(),
+            };
+            sink.push(case.finding(
+                Id::StaleCertificate,
+                lens,
+                &difference,
+                format!(
+                    "OpenSC shows the certificate {}; the card holds {}.",
+                    name(difference.shown),
+                    name(difference.live)
+                ),
+                "Programs present the old certificate.".to_owned(),
+            ));
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! `stale-object`: OpenSC shows an object with other attributes than the card's
+//!
+//! Label, usage, size, type or content come from a cache entry that is no longer
+//! what the card holds; or a public key is shown where the card now has a
+//! certificate, or the reverse.
+//!
+//! What you see: a changed label or a freshly written certificate does not
+//! appear, although the command that wrote it reported success.
+//!
+//! Cure: `stalecard flush`, then restart programs that had the card open.
+
+use super::case::{Case, Condition};
+use crate::finding::{Finding, Id};
+use crate::view::difference::Kind;
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+        for difference in lens.differences(&case.live) {
+            let Kind::Attributes(names) = &difference.kind else { continue };
+            if lens.condition(&difference) == Condition::Undecodable {
+                continue;
+            }
+            let class = difference.live.map_or("object", |object| object.class.name());
+            let shown = difference.shown.map_or("object", |object| object.class.name());
+            let summary = if names.as_slice() == ["class"] {
+                format!("OpenSC shows a {shown} where the card has a {class} (slot {}).", difference.slot)
+            } else {
+                format!(
+                    "OpenSC shows a {class} (slot {}) with another {} than the card's.",
+                    difference.slot,
+                    names.join(", ")
+                )
+            };
+            sink.push(case.finding(
+                Id::StaleObject,
+                lens,
+                &difference,
+                summary,
+                "What was changed on the card does not show on this host.".to_owned(),
+            ));
+        }
+    }
+}

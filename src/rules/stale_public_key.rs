@@ -1,0 +1,53 @@
+//! `stale-public-key`: OpenSC shows another public key than the card has
+//!
+//! The certificate request or certificate of a key (on a SmartCard-HSM: file
+//! `CExx`) is answered from the cache, but the key pair in that slot has been
+//! replaced since.
+//!
+//! What you see: `openssl dgst -verify` and `pkcs11-tool --verify` refuse every
+//! signature that this host makes; certificates made here are invalid, because
+//! they carry the old public key and a signature of the new private key. The same
+//! signature verifies on a host whose cache is fresh: the card is sound.
+//!
+//! Do not delete or re-initialise anything on the card.
+//!
+//! Cure: `stalecard flush`, restart programs that had the card open, and issue
+//! again what was signed in the meantime.
+
+use super::case::{Case, Condition, key_severity};
+use crate::finding::{Finding, Id};
+use crate::text::hex;
+use crate::view::difference::Kind;
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+        for difference in lens.differences(&case.live) {
+            let (Kind::PublicKey, Some(live), Some(shown)) =
+                (&difference.kind, difference.live, difference.shown)
+            else {
+                continue;
+            };
+            if lens.condition(&difference) == Condition::Undecodable {
+                continue;
+            }
+            let (_, reference) = crate::view::split(difference.slot);
+            let mut finding = case.finding(
+                Id::StalePublicKey,
+                lens,
+                &difference,
+                format!("OpenSC shows a public key for key reference {reference} that is not the card's."),
+                "Signatures made here do not verify with the public key shown; certificates made here are \
+                 invalid."
+                    .to_owned(),
+            );
+            finding.severity = key_severity(case, difference.slot);
+            finding.danger = Some(format!(
+                "Do not delete or re-initialise by ID {}: it names key reference {reference}, whose live key is {}.",
+                hex(&shown.id),
+                hex(&live.id)
+            ));
+            sink.push(finding);
+        }
+    }
+}
