@@ -1,10 +1,25 @@
 //! stalecard finds, explains and repairs stale OpenSC file caches.
+//!
+//! The rooms, from the top down: [`cli`] what was typed; [`observe`] the facts of
+//! this host in one [`snapshot`]; [`rules`] the opinions about them, each a
+//! [`finding`]; [`repair`] what is done about it; [`report`] how it is shown.
+//! Below: [`view`] what a program shows, [`opensc`] what OpenSC would do,
+//! [`scconf`] its configuration language, [`card`] talking to a card, [`format`](mod@format)
+//! bytes to values, [`safe_fs`] and [`host`] the system underneath.
 
 pub mod card;
+pub mod cli;
 pub mod error;
+pub mod finding;
+pub mod format;
 pub mod host;
+pub mod observe;
 pub mod opensc;
 pub mod repair;
+pub mod report;
+pub mod rules;
 pub mod safe_fs;
 pub mod scconf;
 pub mod snapshot;
+pub mod text;
+pub mod view;

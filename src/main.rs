@@ -1,3 +1,7 @@
-//! stalecard finds, explains and repairs stale OpenSC file caches.
+//! The `stalecard` program: everything it does is in the library.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stalecard::cli::run().into()
+}

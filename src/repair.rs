@@ -11,6 +11,7 @@
 //! writing only adds how each step ended, after everything is on the disk.
 
 mod apply;
+pub mod flush;
 mod journal;
 mod plan;
 mod quarantine;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use crate::finding::Safety;
 use crate::snapshot::{Bytes, CacheEntry, Content, Inode, Name};
 
 /// The steps of a repair, in order.
@@ -39,20 +40,6 @@ pub struct Precondition {
     pub inode: Inode,
     /// SHA-256 of the content; none of what may not be read.
     pub sha256: Option<Bytes>,
-}
-
-/// How dangerous a step is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Safety {
-    /// Regenerable data of the calling user, proven stale.
-    Safe,
-    /// Another user's cache, or a configuration file.
-    Guarded,
-    /// A whole directory, unknown files, private data.
-    Unsafe,
-    /// Only a person can do it: printed as advice.
-    Manual,
 }
 
 /// What is done with a file.

@@ -1,0 +1,35 @@
+//! `explain`: the manual of a finding.
+
+use std::fmt::Write;
+
+use super::output;
+use crate::error::{Error, Exit};
+use crate::finding::Id;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The finding; without it all are listed
+    finding: Option<String>,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    let mut text = String::new();
+    match &args.finding {
+        None => {
+            for &id in Id::ALL {
+                let manual = id.manual();
+                let title = manual.lines().next().unwrap_or_default();
+                let title = title.split_once(": ").map_or(title, |(_, title)| title);
+                let _ = writeln!(text, "{:<28} {title}", id.name());
+            }
+        }
+        Some(name) => {
+            let id = Id::from_name(name).ok_or_else(|| Error::UnknownFinding(name.clone()))?;
+            let severity = format!("{:?}", id.severity()).to_lowercase();
+            let safety = format!("{:?}", id.safety()).to_lowercase();
+            let _ = writeln!(text, "{}\n\nSeverity: {severity}. Repair: {safety}.", id.manual());
+        }
+    }
+    output::print(&text)?;
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,89 @@
+//! What was typed: one file per command, each only wires the rooms together.
+
+mod args;
+mod check;
+mod explain;
+mod flush;
+mod generate;
+mod ls;
+mod output;
+mod quarantine;
+mod show;
+mod snapshot;
+mod undo;
+
+use clap::{Parser, Subcommand};
+
+use crate::error::Exit;
+
+/// Finds, explains and repairs stale OpenSC file caches.
+///
+/// OpenSC can keep the files of a smart card in an on-disk cache. When the card
+/// changes elsewhere, nothing notices: key IDs, public keys and certificates are
+/// shown that are no longer on the card. stalecard reads the card itself,
+/// compares it with what OpenSC shows from its cache, and says what is wrong.
+///
+/// Without a command it runs `check`, which changes nothing.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    check: check::Args,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; \
+                          2 usage error or a repair that failed; 3 something could not be read.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compare the card with what OpenSC shows (changes nothing)
+    Check(check::Args),
+    /// List the cache entries, decoded
+    Ls(ls::Args),
+    /// Show tokens, keys or entries, on the card and as OpenSC shows them
+    Show(show::Args),
+    /// Move stale cache entries to the quarantine
+    Flush(flush::Args),
+    /// Take back the newest flush, or the one named
+    Undo(undo::Args),
+    /// Look at what was taken out of caches
+    Quarantine(quarantine::Args),
+    /// Explain a finding: cause, symptoms, cure
+    Explain(explain::Args),
+    /// Write everything observed to a file, for later or for another host
+    Snapshot(snapshot::Args),
+    /// Write man pages and shell completions
+    #[command(hide = true)]
+    Generate(generate::Args),
+}
+
+/// Runs the program: what was typed, done, and how it ended.
+#[must_use]
+pub fn run() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Failed } else { Exit::Clean };
+            // Nowhere to say that help could not be written.
+            let _ = error.print();
+            return exit;
+        }
+    };
+    let result = match cli.command.unwrap_or(Command::Check(cli.check)) {
+        Command::Check(args) => check::run(&args),
+        Command::Ls(args) => ls::run(&args),
+        Command::Show(args) => show::run(&args),
+        Command::Flush(args) => flush::run(&args),
+        Command::Undo(args) => undo::run(&args),
+        Command::Quarantine(args) => quarantine::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Snapshot(args) => snapshot::run(&args),
+        Command::Generate(args) => generate::run(&args),
+    };
+    result.unwrap_or_else(|error| {
+        output::complain(&error.to_string());
+        error.exit()
+    })
+}

@@ -1,0 +1,50 @@
+//! `quarantine`: what was taken out of caches.
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::args::Format;
+use super::output;
+use crate::error::{Error, Exit};
+use crate::repair::{self, StateDir};
+use crate::report::{human, json::Document, json::SCHEMA};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// List the operations that can be undone, newest last
+    List {
+        /// How to print
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    let Command::List { format } = args.command;
+    let caller = crate::host::Caller::current()?;
+    let operations = repair::operations(&StateDir::of(&caller, caller.user.uid)?)?;
+    match format {
+        Format::Human => output::print(&human::operations(&operations))?,
+        Format::Json => {
+            let host = crate::host::hostname();
+            let document = Document {
+                schema: SCHEMA,
+                command: "quarantine list",
+                changed: false,
+                host: &host,
+                tokens: &[],
+                programs: &[],
+                findings: &[],
+                coverage: &[],
+            };
+            output::print_json(&document.with(json!({ "operations": operations })))?;
+        }
+    }
+    Ok(Exit::Clean)
+}

@@ -1,0 +1,63 @@
+//! `show`: tokens, keys or entries, both views side by side.
+
+use serde_json::json;
+
+use super::args::{Facts, Format};
+use super::output;
+use crate::error::{Error, Exit};
+use crate::finding::Severity;
+use crate::report::{human, json::Document, json::SCHEMA};
+use crate::rules::sides::Wanted;
+use crate::rules::{judge, show};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Serial, key ID, label, key reference or cache entry; without it everything
+    what: Option<String>,
+    #[command(flatten)]
+    facts: Facts,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    let snapshot = args.facts.look(true)?;
+    let verdict = judge(&snapshot);
+    let wanted = args.what.as_deref().map_or(Wanted::All, Wanted::Named);
+    let objects = show(&snapshot, &wanted);
+    let missing = args.what.as_ref().filter(|_| objects.is_empty() && !verdict.tokens.is_empty());
+    match args.format {
+        Format::Human => {
+            let mut text = String::new();
+            human::tokens(&mut text, &verdict.tokens);
+            if !verdict.tokens.is_empty() {
+                human::live_note(&mut text);
+            }
+            human::programs(&mut text, &verdict.programs);
+            human::sides(&mut text, &objects);
+            human::coverage(&mut text, &verdict.coverage);
+            output::print(&text)?;
+        }
+        Format::Json => {
+            let document = Document {
+                schema: SCHEMA,
+                command: "show",
+                changed: false,
+                host: &snapshot.host,
+                tokens: &verdict.tokens,
+                programs: &verdict.programs,
+                findings: &[],
+                coverage: &verdict.coverage,
+            };
+            output::print_json(&document.with(json!({ "objects": objects })))?;
+        }
+    }
+    if let Some(what) = missing {
+        return Err(Error::NothingCalled(what.clone()));
+    }
+    Ok(match output::exit(&verdict, Severity::Critical, args.facts.offline) {
+        Exit::Findings => Exit::Clean,
+        exit => exit,
+    })
+}

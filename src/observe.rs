@@ -1,0 +1,261 @@
+//! Gathers the facts of this host: the only place that knows cards and files both.
+//!
+//! Strictly read-only. What cannot be observed becomes a gap.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use time::OffsetDateTime;
+
+use crate::card::{self, Reading, sc_hsm};
+use crate::error::Error;
+use crate::format::pkcs15;
+use crate::host::{Caller, hostname};
+use crate::opensc::cache_name::{is_private, parse};
+use crate::opensc::config::{Situation, Source};
+use crate::opensc::{Outcome, Program, Recognised, cache_dir, differences, install, programs};
+use crate::rules::serial_of;
+use crate::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
+use crate::snapshot::{
+    CacheDir, CacheEntry, CacheOrigin, Content, Gap, GapKind, Name, SCHEMA, Snapshot, Withheld,
+};
+use crate::view::{prefix, referenced, split};
+
+/// What to observe.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Which cards.
+    pub cards: Cards<'a>,
+    /// Ask for SO-PIN and DKEK too.
+    pub status: bool,
+}
+
+/// Which cards to read.
+#[derive(Debug, Clone, Copy)]
+pub enum Cards<'a> {
+    /// None: PC/SC is not opened.
+    None,
+    /// All, or the one in the reader that is named.
+    In(Option<&'a str>),
+}
+
+/// The largest snapshot file that is accepted.
+const LARGEST_SNAPSHOT: u64 = 256 << 20;
+
+/// Observes this host as the calling user.
+///
+/// # Errors
+/// When the process runs with the rights of another user than the caller.
+pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
+    let caller = Caller::current()?;
+    let mut snapshot = Snapshot {
+        schema: SCHEMA.to_owned(),
+        taken_at: now(),
+        host: hostname(),
+        user: caller.user,
+        opensc: Vec::new(),
+        executables: BTreeMap::new(),
+        configs: Vec::new(),
+        cards: Vec::new(),
+        caches: Vec::new(),
+        coverage: Vec::new(),
+    };
+    let found = install::find();
+    snapshot.opensc = found.installations;
+    for (path, why) in found.problems {
+        snapshot.coverage.push(Gap {
+            what: format!("OpenSC library {}", Name::from(path)),
+            why,
+            asked_for: false,
+            kind: GapKind::OpenSc,
+        });
+    }
+    snapshot.executables =
+        programs().into_iter().filter_map(|program| Some((program.label, program.exe?))).collect();
+    snapshot.configs = match Situation::of(&snapshot).source() {
+        Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
+        Source::Unknown => Vec::new(),
+    };
+    if let Cards::In(reader) = wish.cards {
+        let reading = with_progress("reading the card", || read_cards(&snapshot, reader, wish.status));
+        snapshot.cards = reading.cards;
+        snapshot.coverage.extend(reading.gaps);
+    }
+    // After the cards: what OpenSC writes in the meantime is then seen.
+    let (caches, gaps) = caches(&snapshot);
+    snapshot.caches = caches;
+    snapshot.coverage.extend(gaps);
+    snapshot.taken_at = now();
+    Ok(snapshot)
+}
+
+/// Looks at the cache directories of a snapshot's user again.
+#[must_use]
+pub fn observe_caches(snapshot: &Snapshot) -> Vec<CacheDir> {
+    caches(snapshot).0
+}
+
+fn now() -> OffsetDateTime {
+    let now = OffsetDateTime::now_utc();
+    now.replace_nanosecond(0).unwrap_or(now)
+}
+
+fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Reading {
+    let version = Situation::of(snapshot).version();
+    let options = sc_hsm::Options {
+        read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
+        status,
+        links: &referenced,
+        serial: &serial_of,
+    };
+    card::read_all(reader, &options)
+}
+
+/// The directories that OpenSC uses, or used, as this user.
+fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
+    let situation = Situation::of(snapshot);
+    let mut wanted: Vec<(Name, CacheOrigin)> = Vec::new();
+    let mut add = |path: Option<Name>, origin| {
+        let known = |path: &Name| wanted.iter().any(|(known, _)| known == path);
+        if let Some(path) = path.filter(|path| path.as_path().is_absolute() && !known(path)) {
+            wanted.push((path, origin));
+        }
+    };
+    for program in
+        [Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned()), Program::pkcs11(None)]
+    {
+        if let Outcome::Runs(effective) = situation.outcome(&program, Some("sc-hsm")) {
+            let origin = match effective.file_cache_dir {
+                Some(_) => CacheOrigin::Configured,
+                None => CacheOrigin::Default,
+            };
+            add(effective.cache_dir.path().cloned(), origin);
+        }
+    }
+    // Where OpenSC would look without any configuration: an entry there comes
+    // alive when a setting goes.
+    let version = situation.version().unwrap_or(differences::HEAD);
+    add(cache_dir::cache_dir(version, &snapshot.user.env, None).path().cloned(), CacheOrigin::Default);
+    add(cache_dir::former(&snapshot.user.env), CacheOrigin::Former);
+
+    let mut gaps = Vec::new();
+    let dirs = wanted
+        .into_iter()
+        .map(|(path, origin)| {
+            let (mut dir, missing) = observe_cache_dir(path.as_path(), origin, true, &classify);
+            withhold_private(&mut dir);
+            gaps.extend(missing);
+            dir
+        })
+        .collect();
+    (dirs, gaps)
+}
+
+/// Which entries may be read: copies of public card files, nothing else.
+fn classify(name: &Name) -> Classification {
+    match parse(name) {
+        Recognised::Entry(name) if is_private(&name) => Classification::Withhold(Withheld::Private),
+        Recognised::Entry(_) => Classification::Keep { max: MAX_CONTENT },
+        Recognised::Can | Recognised::LteidCan => Classification::Withhold(Withheld::Can),
+        Recognised::OffCardCertificate | Recognised::Unknown => Classification::Withhold(Withheld::Unknown),
+    }
+}
+
+/// Forgets the content of data objects whose description, cached beside them,
+/// says that they are private.
+fn withhold_private(dir: &mut CacheDir) {
+    let private: Vec<Name> = dir.entries.iter().filter_map(private_data_name).collect();
+    for entry in dir.entries.iter_mut().filter(|entry| private.contains(&entry.name)) {
+        entry.content = Content::Withheld(Withheld::Private);
+    }
+}
+
+/// The cache name of the private data object that an entry describes.
+fn private_data_name(entry: &CacheEntry) -> Option<Name> {
+    let (Recognised::Entry(mut name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+        return None;
+    };
+    let fid = name.fid().filter(|_| name.is_sc_hsm())?;
+    if split(fid).0 != prefix::DATA_DESCRIPTION {
+        return None;
+    }
+    let data = pkcs15::data_object(bytes.as_slice()).ok()?;
+    match data.value {
+        pkcs15::Value::Path(path) if data.common.flags & pkcs15::FLAG_PRIVATE != 0 => {
+            name.path = Some(path);
+            Some(name.name())
+        }
+        _ => None,
+    }
+}
+
+/// Runs something that may take long; after a second says so on standard error.
+fn with_progress<T>(what: &str, work: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        let (done, waiting) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            if waiting.recv_timeout(Duration::from_secs(1)) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // If standard error is gone there is nobody to tell.
+                let _ = std::io::stderr().write_all(format!("stalecard: {what} …\n").as_bytes());
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
+}
+
+/// Reads a snapshot file.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::NotASnapshot`] if it is not one or too large.
+pub fn load(path: &Path) -> Result<Snapshot, Error> {
+    let failed = |source| Error::Io { what: "cannot read", path: path.to_owned(), source };
+    let bad = |why: String| Error::NotASnapshot { path: path.to_owned(), why };
+    let file = std::fs::File::open(path).map_err(failed)?;
+    let mut text = String::new();
+    file.take(LARGEST_SNAPSHOT + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > LARGEST_SNAPSHOT {
+        return Err(bad("it is too large".to_owned()));
+    }
+    let snapshot: Snapshot = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    if snapshot.schema != SCHEMA {
+        return Err(bad(format!("its schema is {:?}, not {SCHEMA:?}", snapshot.schema)));
+    }
+    Ok(snapshot)
+}
+
+/// Writes a snapshot file: mode 0600, whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn save(snapshot: &Snapshot, path: &Path) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(snapshot).unwrap_or_default() + "\n";
+    write_private(path, text.as_bytes()).map_err(|source| Error::Io {
+        what: "cannot write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes beside the target under a name nobody else uses, then renames.
+fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let name = path.file_name().ok_or(std::io::ErrorKind::IsADirectory)?;
+    let mut beside = OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let placed = written.and_then(|()| std::fs::rename(&beside, path));
+    if placed.is_err() {
+        // What went wrong before is what the caller has to know.
+        let _ = std::fs::remove_file(&beside);
+    }
+    placed
+}

@@ -1,0 +1,103 @@
+//! What a flush takes out of the caches: a plan, not yet an action.
+
+use crate::finding::{Id, Safety};
+use crate::opensc::cache_name::{Serial, is_private};
+use crate::opensc::{Recognised, cache_name};
+use crate::rules::Verdict;
+use crate::snapshot::{CacheDir, CacheEntry, DirState, FileKind, Name, Snapshot};
+
+use super::{Action, Plan, Precondition, Step};
+
+/// Which entries to take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope<'a> {
+    /// What is proven stale of the cards that were read, and orphans.
+    Stale,
+    /// All recognised entries of one card.
+    Serial(&'a str),
+    /// All recognised entries.
+    All,
+}
+
+/// The findings whose entries a plain flush removes.
+const FLUSHED: &[Id] = &[
+    Id::StaleKeyId,
+    Id::StalePublicKey,
+    Id::StaleCertificate,
+    Id::StaleObject,
+    Id::HiddenObject,
+    Id::GhostObject,
+    Id::DamagedEntry,
+    Id::DormantStaleEntry,
+    Id::OrphanEntry,
+];
+
+/// Plans a flush.
+#[must_use]
+pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>) -> Plan {
+    let mut steps = Vec::new();
+    for dir in &snapshot.caches {
+        for entry in &dir.entries {
+            if let Some(reason) = reason(verdict, dir, entry, scope) {
+                steps.push(step(snapshot.user.uid, dir, entry, reason));
+            }
+        }
+    }
+    Plan { steps }
+}
+
+/// Why an entry is to be taken; `None` if it stays. Only regular files with an
+/// OpenSC cache name are ever taken: CANs, off-card certificates and strangers
+/// have to be named by hand.
+fn reason(verdict: &Verdict, dir: &CacheDir, entry: &CacheEntry, scope: Scope<'_>) -> Option<String> {
+    let Recognised::Entry(name) = cache_name::parse(&entry.name) else { return None };
+    if entry.kind != FileKind::File {
+        return None;
+    }
+    match scope {
+        Scope::All => Some("all entries were asked for".to_owned()),
+        Scope::Serial(serial) => {
+            let of_card = match &name.serial {
+                Serial::Text(text) => text == serial.as_bytes(),
+                Serial::Uid(uid) => format!("uid-{}", crate::text::hex(uid)).eq_ignore_ascii_case(serial),
+            };
+            of_card.then(|| format!("all entries of card {serial} were asked for"))
+        }
+        Scope::Stale => {
+            let named = |finding: &&crate::finding::Finding| {
+                let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+                FLUSHED.contains(&finding.id)
+                    && files.clone().any(|file| file.directory == dir.path && file.name == entry.name)
+            };
+            verdict.findings.iter().find(named).map(|finding| finding.id.name().to_owned())
+        }
+    }
+}
+
+fn step(uid: u32, dir: &CacheDir, entry: &CacheEntry, reason: String) -> Step {
+    let private = match cache_name::parse(&entry.name) {
+        Recognised::Entry(name) => is_private(&name),
+        _ => false,
+    };
+    let safety = match (private, entry.inode.uid == uid) {
+        (true, _) => Safety::Unsafe,
+        (false, false) => Safety::Guarded,
+        (false, true) => Safety::Safe,
+    };
+    // The quarantine takes files out of real directories only.
+    let directory = match &dir.state {
+        DirState::Symlink(target) => {
+            let parent = dir.path.as_path().parent().unwrap_or(dir.path.as_path());
+            Name::from(parent.join(target.as_path()))
+        }
+        _ => dir.path.clone(),
+    };
+    Step {
+        directory,
+        name: entry.name.clone(),
+        expect: Precondition::of(entry),
+        safety,
+        action: if private { Action::Remove } else { Action::Quarantine },
+        reason,
+    }
+}

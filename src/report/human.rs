@@ -1,0 +1,430 @@
+//! For people: 80 columns, full IDs and paths, the exact command to run next.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use crate::finding::{Evidence, Finding, Safety, Severity, Side};
+use crate::repair::{Applied, Operation, OperationState, Outcome, UndoOutcome, UndoState, Undone};
+use crate::rules::inventory::Item;
+use crate::rules::sides::Sides;
+use crate::rules::{ProgramState, Token, Verdict};
+use crate::snapshot::Gap;
+
+const WIDTH: usize = 80;
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default();
+
+/// The report of `check`.
+#[must_use]
+pub fn check(verdict: &Verdict) -> String {
+    let mut out = String::new();
+    tokens(&mut out, &verdict.tokens);
+    programs(&mut out, &verdict.programs);
+    findings(&mut out, &verdict.findings);
+    coverage(&mut out, &verdict.coverage);
+    conclusion(&mut out, verdict);
+    out
+}
+
+/// One paragraph for each token.
+pub fn tokens(out: &mut String, tokens: &[Token]) {
+    for token in tokens {
+        let serial = token.serial.as_deref().unwrap_or("without serial number");
+        let label = token.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
+        let _ = writeln!(out, "{BOLD}Token {serial}{label}{BOLD:#}");
+        row(out, "reader", &token.reader);
+        row(out, "card", &token.family);
+        for (name, value) in &token.status {
+            row(out, name, value);
+        }
+        if let Some(objects) = &token.objects {
+            row(out, "objects", objects);
+        }
+        out.push('\n');
+    }
+}
+
+/// How each program caches.
+pub fn programs(out: &mut String, programs: &[ProgramState]) {
+    if programs.is_empty() {
+        return;
+    }
+    for program in programs {
+        let _ = writeln!(out, "{BOLD}{}{BOLD:#}", program.name);
+        row(out, "caching", &program.caching_text);
+        if let Some(dir) = &program.cache_dir {
+            row(out, "cache", dir);
+        }
+    }
+    out.push('\n');
+}
+
+/// The findings, worst first.
+pub fn findings(out: &mut String, findings: &[Finding]) {
+    let mut warned = None;
+    for finding in findings {
+        let style = severity_style(finding.severity);
+        let _ = writeln!(
+            out,
+            "{style}{}{style:#}  {BOLD}{}{BOLD:#}{}",
+            severity_name(finding.severity),
+            finding.id.name(),
+            finding.object.as_ref().map(|object| format!("  {}", describe(object))).unwrap_or_default()
+        );
+        // Findings with one cause share their warning: once is enough.
+        if let Some(danger) = finding.danger.as_ref().filter(|danger| warned != Some(*danger)) {
+            wrap(out, "  ! ", "    ", danger);
+            warned = Some(danger);
+        }
+        wrap(out, "  ", "  ", &finding.summary);
+        for evidence in &finding.evidence {
+            show_evidence(out, evidence);
+        }
+        wrap(out, "  ", "  ", &finding.consequence);
+        if !finding.program.is_empty() {
+            wrap(out, "  Affects: ", "    ", &finding.program.join(", "));
+        }
+        for fix in &finding.fix {
+            match &fix.command {
+                Some(command) => {
+                    let _ = writeln!(out, "  Cure: {GREEN}{command}{GREEN:#}");
+                }
+                None => wrap(out, "  Cure: ", "    ", &fix.what),
+            }
+        }
+        out.push('\n');
+    }
+}
+
+fn describe(object: &crate::finding::ObjectName) -> String {
+    let reference = object.reference.map(|number| format!("key reference {number} ")).unwrap_or_default();
+    format!("{reference}\"{}\"", object.label)
+}
+
+fn show_evidence(out: &mut String, evidence: &Evidence) {
+    if let Some(shown) = &evidence.shown {
+        show_side(out, "shown by OpenSC", shown);
+    }
+    if let Some(card) = &evidence.card {
+        show_side(out, "on the card", card);
+    }
+    if let Some(file) = &evidence.file {
+        let _ = writeln!(out, "    {DIM}cache entry{DIM:#}");
+        let _ = writeln!(out, "      {}", file.path);
+        let _ =
+            writeln!(out, "      {} bytes, written {}, owner uid {}", file.size, file.modified, file.owner);
+        if let Some(sha256) = &file.sha256 {
+            let _ = writeln!(out, "      SHA-256 {sha256}");
+        }
+        if let Some(offset) = evidence.first_difference {
+            let _ = writeln!(out, "      differs from the card's file from byte {offset} on");
+        }
+    }
+}
+
+fn show_side(out: &mut String, title: &str, side: &Side) {
+    let _ = writeln!(out, "    {DIM}{title}{DIM:#}");
+    let mut line = |name: &str, value: &Option<String>| {
+        if let Some(value) = value {
+            let _ = writeln!(out, "      {name:<11} {value}");
+        }
+    };
+    line("what", &side.state);
+    line("ID", &side.id);
+    line("label", &side.label.as_ref().map(|label| format!("\"{label}\"")));
+    line("key", &side.key);
+    line("fingerprint", &side.public_key);
+    line("subject", &side.subject);
+    line("serial no.", &side.certificate_serial);
+    line("valid", &side.validity);
+    for attribute in &side.attributes {
+        let _ = writeln!(out, "      {:<11} {attribute}", "");
+    }
+}
+
+/// What was not looked at.
+pub fn coverage(out: &mut String, gaps: &[Gap]) {
+    if gaps.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{BOLD}Not looked at{BOLD:#}");
+    for gap in gaps {
+        wrap(out, "  ", "    ", &format!("{}: {}", gap.what, gap.why));
+    }
+    out.push('\n');
+}
+
+fn conclusion(out: &mut String, verdict: &Verdict) {
+    let count = |severity| verdict.findings.iter().filter(|finding| finding.severity == severity).count();
+    let parts: Vec<String> = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info]
+        .into_iter()
+        .filter(|&severity| count(severity) > 0)
+        .map(|severity| format!("{} {}", count(severity), severity_name(severity).to_lowercase()))
+        .collect();
+    let _ = match (verdict.findings.len(), verdict.compared) {
+        (0, true) => {
+            writeln!(out, "{GREEN}What OpenSC shows here is what is on the card.{GREEN:#}")
+        }
+        (0, false) => writeln!(out, "Nothing found, but no card was compared with its cache."),
+        (1, _) => writeln!(out, "1 finding: {}.", parts.join(", ")),
+        (n, _) => writeln!(out, "{n} findings: {}.", parts.join(", ")),
+    };
+    let mut commands: Vec<&str> = Vec::new();
+    for fix in verdict.findings.iter().flat_map(|finding| &finding.fix) {
+        if let Some(command) = fix.command.as_deref().filter(|command| !commands.contains(command)) {
+            commands.push(command);
+        }
+    }
+    for command in commands {
+        let _ = writeln!(out, "To repair:  {GREEN}{command}{GREEN:#}");
+    }
+    if let Some(first) = verdict.findings.first() {
+        let _ = writeln!(out, "To learn more:  stalecard explain {}", first.id.name());
+    }
+}
+
+/// One line or two for a cache entry.
+pub fn item(out: &mut String, item: &Item) {
+    let ids: Vec<&str> = item.findings.iter().map(|id| id.name()).collect();
+    let style = if ids.is_empty() { Style::new() } else { AnsiColor::Yellow.on_default() };
+    let _ = writeln!(out, "  {BOLD}{}{BOLD:#}", item.name);
+    let label = item.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
+    wrap(out, "      ", "      ", &format!("{}{label}", item.object));
+    if let Some(id) = &item.id {
+        let _ = writeln!(out, "      ID {id}");
+    }
+    if let Some(key) = &item.public_key {
+        let _ = writeln!(out, "      key {key}");
+    }
+    let _ = writeln!(
+        out,
+        "      {} bytes, written {} ({} days ago), owner uid {}",
+        item.size, item.modified, item.age_days, item.owner
+    );
+    let found = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
+    let _ = writeln!(out, "      {style}{}{found}{style:#}", item.state.words());
+}
+
+/// Says which half of the picture never comes from a cache.
+pub fn live_note(out: &mut String) {
+    wrap(
+        out,
+        "",
+        "",
+        "The lines above are read from the card at this moment; OpenSC never caches them. Key IDs, labels, \
+         public keys and certificates are what OpenSC answers from its cache.",
+    );
+    out.push('\n');
+}
+
+/// Both views of objects.
+pub fn sides(out: &mut String, objects: &[Sides]) {
+    for object in objects {
+        let reference =
+            object.reference.map(|number| format!(", key reference {number}")).unwrap_or_default();
+        let _ = writeln!(out, "{BOLD}slot {}{reference}{BOLD:#} (token {})", object.slot, object.token);
+        show_side(out, "on the card", &object.card);
+        for shown in &object.shown {
+            let who = if shown.program.is_empty() {
+                format!("in {} (no program reads it today)", shown.directory)
+            } else {
+                format!("shown by {}", shown.program.join(", "))
+            };
+            if shown.side == object.card && !shown.entries.is_empty() {
+                let _ = writeln!(out, "    {DIM}{who}{DIM:#}\n      the same");
+            } else if shown.side != object.card {
+                show_side(out, &who, &shown.side);
+            }
+            for entry in &shown.entries {
+                let _ = writeln!(out, "      from {entry}");
+            }
+        }
+        out.push('\n');
+    }
+}
+
+/// What a flush did and what remains.
+#[must_use]
+pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
+    let mut out = String::new();
+    let mut moved = 0;
+    for applied in results {
+        for step in &applied.steps {
+            let path = format!("{}/{}", step.directory, step.name);
+            let text = match &step.outcome {
+                Outcome::Moved | Outcome::Removed => {
+                    moved += 1;
+                    let verb = match (dry_run, &step.outcome) {
+                        (true, Outcome::Removed) => "would remove",
+                        (true, _) => "would move",
+                        (false, Outcome::Removed) => "removed",
+                        (false, _) => "moved",
+                    };
+                    format!("{verb} {path} ({})", step.reason)
+                }
+                Outcome::AlreadyGone => format!("gone already: {path}"),
+                Outcome::Changed(why) => format!("left alone: {path}: {why}"),
+                Outcome::NeedsConsent(safety) => {
+                    let option = if *safety == Safety::Guarded { "--guarded" } else { "--unsafe" };
+                    format!("left alone: {path}: it takes {option}")
+                }
+                Outcome::Failed(why) => format!("FAILED: {path}: {why}"),
+            };
+            wrap(&mut out, "", "  ", &text);
+        }
+    }
+    if moved == 0 {
+        out.push_str("Nothing to move.\n");
+    } else if !dry_run {
+        for id in results.iter().filter_map(|applied| applied.operation.as_ref()) {
+            let _ =
+                writeln!(out, "{moved} entries are in the quarantine. To take it back: stalecard undo {id}");
+        }
+        wrap(
+            &mut out,
+            "",
+            "",
+            "Programs that had the card open still hold the old view: restart them (browsers, signing services, \
+             p11-kit, sssd). OpenSC fills the cache again with what is on the card.",
+        );
+    }
+    let remain: Vec<_> =
+        after.findings.iter().filter(|finding| finding.severity >= Severity::Error).collect();
+    if !dry_run && !remain.is_empty() {
+        let _ = writeln!(out, "{} findings remain:", remain.len());
+        for finding in remain {
+            wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
+        }
+    }
+    out
+}
+
+/// What an undo did.
+#[must_use]
+pub fn undone(undone: &Undone) -> String {
+    let mut out = String::new();
+    for file in &undone.files {
+        let path = format!("{}/{}", file.directory, file.name);
+        let text = match &file.outcome {
+            UndoOutcome::Restored => format!("restored {path}"),
+            UndoOutcome::Replaced(kept) => format!("restored {path}; what stood there is now {kept}"),
+            UndoOutcome::SameContent => format!("{path}: the same content is there"),
+            UndoOutcome::InPlace => format!("{path}: in place"),
+            UndoOutcome::NotKept => format!("{path}: private data, was removed and not kept"),
+            UndoOutcome::Waiting => format!("{path}: still in the quarantine"),
+            UndoOutcome::Conflict(why) => format!("CONFLICT: {path}: {why}"),
+            UndoOutcome::Failed(why) => format!("FAILED: {path}: {why}"),
+        };
+        wrap(&mut out, "", "  ", &text);
+    }
+    let id = undone.operation.as_deref().unwrap_or_default();
+    let text = match undone.state {
+        UndoState::Undone => format!("Operation {id} is undone."),
+        UndoState::AlreadyUndone => format!("Operation {id} was undone before; nothing changed."),
+        UndoState::NothingToUndo => "There is nothing to undo.".to_owned(),
+        UndoState::Conflict => format!(
+            "Nothing was moved: OpenSC has written other files since operation {id}. Those are newer than what is \
+             in the quarantine; to put the old ones back nevertheless: stalecard undo --force {id}"
+        ),
+        UndoState::Incomplete => {
+            format!(
+                "Not everything of operation {id} is back; remove the cause and repeat: stalecard undo {id}"
+            )
+        }
+    };
+    wrap(&mut out, "", "", &text);
+    out
+}
+
+/// What is in the quarantine.
+#[must_use]
+pub fn operations(operations: &[Operation]) -> String {
+    if operations.is_empty() {
+        return "The quarantine is empty.\n".to_owned();
+    }
+    let mut out = String::new();
+    for operation in operations {
+        let state = match &operation.state {
+            OperationState::Done => "can be undone",
+            OperationState::Interrupted => "was interrupted; can be undone",
+            OperationState::Undone => "undone",
+            OperationState::PartlyUndone => "partly undone; repeat the undo",
+            OperationState::Damaged(_) => "its journal cannot be read",
+        };
+        let _ = writeln!(
+            out,
+            "{BOLD}{}{BOLD:#}  {} files, {} bytes kept; {state}",
+            operation.id, operation.kept_files, operation.kept_bytes
+        );
+        if let OperationState::Damaged(why) = &operation.state {
+            wrap(&mut out, "  ", "    ", why);
+        }
+        for file in &operation.files {
+            wrap(&mut out, "  ", "    ", &format!("{}/{} ({})", file.directory, file.name, file.reason));
+        }
+    }
+    out
+}
+
+/// A name and its value, aligned.
+pub fn row(out: &mut String, name: &str, value: &str) {
+    let first = format!("  {name:<14} ");
+    wrap(out, &first, &" ".repeat(17), value);
+}
+
+/// Writes text in lines of at most 80 columns; words are never broken, so that a
+/// key ID or path can be copied.
+pub fn wrap(out: &mut String, first: &str, other: &str, text: &str) {
+    let mut line = first.to_owned();
+    let mut empty = true;
+    for word in text.split(' ') {
+        if !empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            let _ = writeln!(out, "{}", line.trim_end());
+            other.clone_into(&mut line);
+            empty = true;
+        }
+        if !empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        empty = false;
+    }
+    let _ = writeln!(out, "{}", line.trim_end());
+}
+
+const fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Critical => "CRITICAL",
+        Severity::Error => "ERROR",
+        Severity::Warning => "WARNING",
+        Severity::Info => "INFO",
+    }
+}
+
+fn severity_style(severity: Severity) -> Style {
+    match severity {
+        Severity::Critical | Severity::Error => AnsiColor::Red.on_default().bold(),
+        Severity::Warning => AnsiColor::Yellow.on_default().bold(),
+        Severity::Info => Style::new().bold(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_short_and_ids_whole() {
+        let mut out = String::new();
+        let id = "2caf2c01df2eb911514a169cc885c73d3a8dd07a";
+        let text = format!("OpenSC shows ID {id} for key reference 1; the card's key there has ID {id}.");
+        wrap(&mut out, "  ", "    ", &text);
+        assert!(out.lines().all(|line| line.len() <= WIDTH), "{out}");
+        assert_eq!(out.matches(id).count(), 2);
+        let mut long = String::new();
+        wrap(&mut long, "", "", &"x".repeat(200));
+        assert_eq!(long.len(), 201);
+    }
+}
