@@ -193,6 +193,12 @@ pub const fn is_select(apdu: &[u8]) -> bool {
     matches!(apdu, [_, 0xA4, ..])
 }
 
+/// True for the question whether somebody is logged in.
+#[must_use]
+pub const fn is_user_pin_status(apdu: &[u8]) -> bool {
+    matches!(apdu, [0x00, 0x20, 0x00, 0x81])
+}
+
 /// True for READ BINARY: what was read before stays good if others have the card in between.
 #[must_use]
 pub const fn is_read_binary(apdu: &[u8]) -> bool {
@@ -245,6 +251,12 @@ pub enum TransportError {
         "the reader has not answered for {0} seconds: take the card out and put it back, or restart pcscd"
     )]
     Silent(u64),
+    /// The reader lost the card in the middle of a command.
+    #[error(
+        "the talk between reader and card failed ({0}): put the card back in; if this stays, plug the reader in \
+         again or try another"
+    )]
+    Broken(&'static str),
     /// Any other failure of PC/SC.
     #[error("{what} ({code}): {advice}")]
     PcSc {

@@ -19,6 +19,7 @@ mod pcsc_error;
 pub mod read;
 pub mod readers;
 pub mod sc_hsm;
+mod scan_error;
 #[cfg(test)]
 pub(crate) mod script;
 mod status;

@@ -1,9 +1,12 @@
 //! Connections to cards over PC/SC, polite to every other program.
 //!
 //! - Connections are shared and always closed with `SCARD_LEAVE_CARD`: no reset, so nobody
-//!   else's login ends. (`pcsc::Card` resets when dropped; [`Handle`] prevents that.)
+//!   else's login ends. (`pcsc::Card` resets when dropped; `Handle` prevents that.)
 //! - A scan is cut into short transactions with pauses in between. pcscd makes a waiting
 //!   program ask again every 0.1 s, so a pause must be longer than that to be of use.
+//! - While somebody is logged in there are no transactions at all: a process that dies inside
+//!   one (Ctrl-C, `kill`) makes pcscd reset the card, and the login would go with it. Every
+//!   command then stands alone, which it can, because each names its file.
 //! - `SCardBeginTransaction` and `SCardTransmit` cannot be interrupted. Each connection
 //!   therefore lives in a thread of its own, and the caller waits for its
 //!   answers with a deadline. A thread given up dies with the process; while it only *waits* for
@@ -19,9 +22,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pcsc::{Card, Context, Disposition, Protocols, Scope, ShareMode, Transaction};
+use pcsc::{Card, Context, Disposition, Protocols, ReaderState, Scope, ShareMode, State, Transaction};
 
-use super::apdu::{self, EXTENDED_NE, Lengths, SHORT_NE, Transport, TransportError};
+use super::apdu::{self, EXTENDED_NE, Lengths, SHORT_NE, StatusWord, Transport, TransportError};
 use super::pcsc_error::failure;
 use super::readers::Reader;
 
@@ -31,8 +34,13 @@ const REST_AFTER: Duration = Duration::from_millis(200);
 const LONGEST_HOLD: Duration = Duration::from_millis(400);
 /// How long the card is left to others. A program that waits asks every 100 ms.
 const PAUSE: Duration = Duration::from_millis(120);
-/// How long anything may take before it is given up.
+/// How long to wait for the card. A program that signs in a loop lets go of it for moments only, and
+/// pcscd gives us a look every 0.1 s: with a slow card it took up to 15 seconds to get in between.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an answer of the card may take.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How long pcscd may take to notice that a card is gone (it looks every 0.4 s).
+const NOTICE: Duration = Duration::from_secs(1);
 /// How long a connection may take to close.
 const CLOSING: Duration = Duration::from_secs(1);
 
@@ -83,7 +91,12 @@ impl Session {
         let doing = Arc::new(AtomicU8::new(WAITING));
         let (shared, reader) = (Arc::clone(&doing), reader.clone());
         thread::spawn(move || {
-            if let Err(error) = serve(&reader, &todo, &done, &shared) {
+            if let Err(mut error) = serve(&reader, &todo, &done, &shared) {
+                if let TransportError::Broken(code) = error
+                    && is_gone(&reader)
+                {
+                    error = TransportError::Removed(code);
+                }
                 // Nobody listens any more: the caller has given up.
                 let _ = done.send(Reply::Failed(error));
             }
@@ -103,16 +116,21 @@ impl Session {
     }
 
     fn reply(&mut self) -> Result<Reply, TransportError> {
-        let error = match self.replies.recv_timeout(DEADLINE) {
-            Ok(Reply::Failed(error)) if matches!(error, TransportError::Reset | TransportError::LetGo) => {
-                return Err(error);
+        let begun = Instant::now();
+        let error = loop {
+            match self.replies.recv_timeout(DEADLINE) {
+                Ok(Reply::Failed(error @ (TransportError::Reset | TransportError::LetGo))) => {
+                    return Err(error);
+                }
+                Ok(Reply::Failed(error)) => break error,
+                Ok(reply) => return Ok(reply),
+                Err(RecvTimeoutError::Timeout) if self.doing.load(Ordering::Relaxed) == WAITING => {
+                    if begun.elapsed() >= PATIENCE {
+                        break TransportError::Busy(PATIENCE.as_secs());
+                    }
+                }
+                Err(_) => break TransportError::Silent(DEADLINE.as_secs()),
             }
-            Ok(Reply::Failed(error)) => error,
-            Ok(reply) => return Ok(reply),
-            Err(RecvTimeoutError::Timeout) if self.doing.load(Ordering::Relaxed) == WAITING => {
-                TransportError::Busy(DEADLINE.as_secs())
-            }
-            Err(_) => TransportError::Silent(DEADLINE.as_secs()),
         };
         self.dead = Some(error.clone());
         Err(error)
@@ -201,30 +219,26 @@ fn serve(
     }
     let mut buffer = vec![0; pcsc::MAX_BUFFER_SIZE_EXTENDED];
     let _ = replies.send(Reply::Opened(lengths(card, &mut buffer)));
+    let mut talk = Talk { jobs, replies, doing, buffer, logged_in: false, interrupted: false };
     let mut ended: Option<Instant> = None;
     let mut next = None;
     loop {
-        let first = match next.take().map_or_else(|| jobs.recv(), Ok) {
+        let apdu = match next.take().map_or_else(|| jobs.recv(), Ok) {
             Ok(Job::Transmit(apdu)) => apdu,
             Ok(Job::Rest) => continue,
             Err(_) => return Ok(()),
         };
-        if let Some(ended) = ended {
-            thread::sleep(PAUSE.saturating_sub(ended.elapsed()));
-        }
-        let outcome = match card.transaction() {
-            Ok(transaction) => {
-                doing.store(TALKING, Ordering::Relaxed);
-                if apdu::is_select(&first) {
-                    // Somebody may have logged in since the PIN state was asked for.
-                    let _ = transaction.end(Disposition::LeaveCard);
-                    Err(TransportError::LetGo)
-                } else {
-                    hold(&transaction, first, ended.is_some(), jobs, replies, &mut buffer)
-                        .map(|pending| next = pending)
-                }
+        talk.interrupted = ended.is_some();
+        let outcome = if talk.logged_in && !apdu::is_user_pin_status(&apdu) {
+            talk.alone(card, &apdu)
+        } else {
+            if let Some(ended) = ended {
+                thread::sleep(PAUSE.saturating_sub(ended.elapsed()));
             }
-            Err(error) => Err(failure(error)),
+            card.transaction()
+                .map_err(failure)
+                .and_then(|held| talk.hold(&held, apdu))
+                .map(|pending| next = pending)
         };
         doing.store(WAITING, Ordering::Relaxed);
         ended = Some(Instant::now());
@@ -243,33 +257,86 @@ fn serve(
     }
 }
 
-/// One transaction: from this command to the next pause. Gives the command that was not sent any more.
-fn hold(
-    transaction: &Transaction<'_>,
-    first: Vec<u8>,
-    mut interrupted: bool,
-    jobs: &Receiver<Job>,
-    replies: &Sender<Reply>,
-    buffer: &mut [u8],
-) -> Result<Option<Job>, TransportError> {
-    let begun = Instant::now();
-    let mut apdu = first;
-    loop {
-        // A buffer of full size, always: pcsc-lite finds out that it is too small only
-        // after the card has done the work.
-        let answer = transaction.transmit(&apdu, buffer).map_err(failure)?;
-        let _ = replies.send(Reply::Answer(answer.to_vec(), std::mem::take(&mut interrupted)));
-        apdu = loop {
-            // If the program is stopped for long, the card is not.
-            match jobs.recv_timeout(LONGEST_HOLD) {
-                Ok(Job::Rest) if begun.elapsed() < REST_AFTER => {}
-                Ok(Job::Transmit(apdu)) if begun.elapsed() >= LONGEST_HOLD && apdu::is_read_binary(&apdu) => {
-                    return Ok(Some(Job::Transmit(apdu)));
-                }
-                Ok(Job::Transmit(apdu)) => break apdu,
-                Ok(Job::Rest) | Err(_) => return Ok(None),
+/// True if the card is gone, which pcscd notices only some time after the card stops to answer.
+fn is_gone(reader: &Reader) -> bool {
+    let Ok(context) = Context::establish(Scope::User) else { return true };
+    let mut states = [ReaderState::new(reader.id.clone(), State::UNAWARE)];
+    let end = Instant::now() + NOTICE;
+    while context.get_status_change(end.saturating_duration_since(Instant::now()), &mut states).is_ok() {
+        for state in &mut states {
+            if !state.event_state().contains(State::PRESENT) {
+                return true;
             }
-        };
+            state.sync_current_state();
+        }
+    }
+    false
+}
+
+/// The thread's end of the talk.
+struct Talk<'a> {
+    jobs: &'a Receiver<Job>,
+    replies: &'a Sender<Reply>,
+    doing: &'a AtomicU8,
+    /// Of full size, always: pcsc-lite finds out that a buffer is too small only after the
+    /// card has done the work.
+    buffer: Vec<u8>,
+    /// The user PIN was entered by somebody.
+    logged_in: bool,
+    /// Others could have had the card before the next answer.
+    interrupted: bool,
+}
+
+impl Talk<'_> {
+    /// One transaction: from this command to the next pause. Gives the command that was not sent any more.
+    fn hold(&mut self, transaction: &Transaction<'_>, first: Vec<u8>) -> Result<Option<Job>, TransportError> {
+        if apdu::is_select(&first) {
+            // Somebody may have logged in since the PIN state was asked for.
+            return Err(TransportError::LetGo);
+        }
+        self.doing.store(TALKING, Ordering::Relaxed);
+        let begun = Instant::now();
+        let mut apdu = first;
+        loop {
+            self.exchange(transaction, &apdu)?;
+            if apdu::is_user_pin_status(&apdu) && self.logged_in {
+                return Ok(None);
+            }
+            apdu = loop {
+                // If this program is stopped for long, the card is not.
+                match self.jobs.recv_timeout(LONGEST_HOLD) {
+                    Ok(Job::Rest) if begun.elapsed() < REST_AFTER => {}
+                    Ok(Job::Transmit(apdu))
+                        if begun.elapsed() >= LONGEST_HOLD && apdu::is_read_binary(&apdu) =>
+                    {
+                        return Ok(Some(Job::Transmit(apdu)));
+                    }
+                    Ok(Job::Transmit(apdu)) => break apdu,
+                    Ok(Job::Rest) | Err(_) => return Ok(None),
+                }
+            };
+        }
+    }
+
+    /// One command without a transaction, as soon as nobody else has one.
+    fn alone(&mut self, card: &Card, apdu: &[u8]) -> Result<(), TransportError> {
+        if apdu::is_select(apdu) {
+            return Err(TransportError::LetGo);
+        }
+        self.exchange(card, apdu)
+    }
+
+    fn exchange(&mut self, card: &Card, apdu: &[u8]) -> Result<(), TransportError> {
+        let answer = card.transmit(apdu, &mut self.buffer).map_err(failure)?;
+        if answer.len() < 2 {
+            return Err(TransportError::Broken("an answer without a status word"));
+        }
+        if apdu::is_user_pin_status(apdu) {
+            self.logged_in = answer == StatusWord::OK.0.to_be_bytes();
+        }
+        // Nobody listens any more if the caller has given up.
+        let _ = self.replies.send(Reply::Answer(answer.to_vec(), std::mem::take(&mut self.interrupted)));
+        Ok(())
     }
 }
 

@@ -39,6 +39,8 @@ pub fn failure(error: Error) -> TransportError {
         Error::ReaderUnavailable => TransportError::Removed("SCARD_E_READER_UNAVAILABLE"),
         Error::UnknownReader => TransportError::Removed("SCARD_E_UNKNOWN_READER"),
         Error::InvalidHandle => TransportError::Removed("SCARD_E_INVALID_HANDLE"),
+        Error::NotTransacted => TransportError::Broken("SCARD_E_NOT_TRANSACTED"),
+        Error::CommError => TransportError::Broken("SCARD_F_COMM_ERROR"),
         error => {
             let (what, advice) = words(error);
             TransportError::PcSc { what, code: name(error), advice }
@@ -72,10 +74,6 @@ const fn words(error: Error) -> (&'static str, &'static str) {
             "the card does not answer as a card should",
             "take it out and put it back the right way round; clean its contacts; try another reader",
         ),
-        Error::NotTransacted | Error::CommError => (
-            "the talk between reader and card failed",
-            "put the card back in; if this stays, plug the reader in again or try another",
-        ),
         _ => ("PC/SC failed", "see what pcscd logs (journalctl -u pcscd), or restart it"),
     }
 }
@@ -93,8 +91,6 @@ fn name(error: Error) -> String {
         Error::UnpoweredCard => "SCARD_W_UNPOWERED_CARD",
         Error::UnsupportedCard => "SCARD_W_UNSUPPORTED_CARD",
         Error::ProtoMismatch => "SCARD_E_PROTO_MISMATCH",
-        Error::NotTransacted => "SCARD_E_NOT_TRANSACTED",
-        Error::CommError => "SCARD_F_COMM_ERROR",
         Error::InternalError => "SCARD_F_INTERNAL_ERROR",
         Error::NoMemory => "SCARD_E_NO_MEMORY",
         Error::Timeout => "SCARD_E_TIMEOUT",

@@ -22,6 +22,8 @@ use std::collections::BTreeSet;
 use super::apdu::{Channel, Command, Lengths, Pin, Response, StatusWord, Transport, TransportError};
 use super::identity::{mark, version};
 use super::read::{self, Shape};
+pub use super::scan_error::ScanError;
+use super::scan_error::Stop;
 use crate::snapshot::{
     Answer, Bytes, Card, CardFile, Dkek, Family, Fid, Gap, GapKind, PinState, ScHsmStatus,
 };
@@ -57,49 +59,6 @@ pub struct Options<'a> {
     pub links: &'a dyn Fn(&[u8]) -> Vec<Fid>,
     /// The serial that a device certificate (2F02) gives, as OpenSC puts it into file names.
     pub serial: &'a dyn Fn(&[u8]) -> Option<String>,
-}
-
-/// Why a SmartCard-HSM could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ScanError {
-    /// No talk.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// Every attempt met a change.
-    #[error(
-        "the card changed or was reset during each of {0} attempts ({1}): wait until nobody works with it"
-    )]
-    Restless(u32, &'static str),
-    /// Another application has a PIN 81 that somebody entered.
-    #[error(
-        "a program is logged in to another application of this card, and selecting the SmartCard-HSM would \
-         end that: run this again when the program is done"
-    )]
-    LoggedInElsewhere,
-    /// SELECT failed.
-    #[error("the ATR is that of a SmartCard-HSM, but selecting it gives {0}")]
-    NoApplication(String),
-    /// ENUMERATE OBJECTS failed.
-    #[error("the card does not list its keys ({0})")]
-    NoList(StatusWord),
-}
-
-/// What ends one attempt.
-enum Stop {
-    /// The card is not what it was when the attempt began.
-    Moved(&'static str),
-    Failed(ScanError),
-}
-
-impl<E: Into<ScanError>> From<E> for Stop {
-    fn from(error: E) -> Self {
-        match error.into() {
-            ScanError::Transport(TransportError::Reset) => Self::Moved("it was reset"),
-            ScanError::Transport(TransportError::LetGo) => Self::Moved("other programs came in between"),
-            error => Self::Failed(error),
-        }
-    }
 }
 
 /// Reads the whole card, public files only.
@@ -173,7 +132,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
         self.read(TOKEN_INFO, Shape::Elements(1))?;
         let list = self.list()?;
         self.take_list(&list);
-        for fid in self.key_list.clone() {
+        for fid in self.key_list.iter().copied().take(MAX_OBJECTS).collect::<Vec<_>>() {
             self.read_object(fid)?;
         }
         if self.options.status {

@@ -259,6 +259,18 @@ fn cards_that_lie_end_within_bounds() {
 }
 
 #[test]
+fn entries_that_opensc_does_not_see_are_not_read() {
+    let mut script = script(1);
+    let late = script.list.split_off(2);
+    script.list.extend([0xCB, 0x00].repeat(506));
+    script.list.extend(late);
+    let (card, gaps) = read(&mut script).unwrap();
+    assert_eq!(card.key_list.len(), 509);
+    assert!(!card.files.iter().any(|file| file.fid == Fid(0xC401)));
+    assert!(gaps.iter().any(|gap| gap.why.contains("507th")), "{gaps:?}");
+}
+
+#[test]
 fn a_list_that_may_be_cut_is_coverage() {
     let mut script = script(0);
     script.list = [0xCC, 0x00].repeat(128);

@@ -48,7 +48,7 @@ impl StatusWord {
         matches!(self, Self::OK | Self::END_OF_FILE) || self.more().is_some()
     }
 
-    /// What it says as the answer to [`Command::VerifyStatus`].
+    /// What it says as the answer to [`Command::VerifyStatus`](super::apdu::Command::VerifyStatus).
     #[must_use]
     pub fn pin_state(self) -> PinState {
         match self {

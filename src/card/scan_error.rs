@@ -1,0 +1,47 @@
+//! How a scan ends without a result: for good, or to begin anew.
+
+use super::apdu::{StatusWord, TransportError};
+
+/// Why a SmartCard-HSM could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ScanError {
+    /// No talk.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// Every attempt met a change.
+    #[error(
+        "the card changed or was reset during each of {0} attempts ({1}): wait until nobody works with it"
+    )]
+    Restless(u32, &'static str),
+    /// Another application has a PIN 81 that somebody entered.
+    #[error(
+        "a program is logged in to another application of this card, and selecting the SmartCard-HSM would \
+         end that: run this again when the program is done"
+    )]
+    LoggedInElsewhere,
+    /// SELECT failed.
+    #[error("the ATR is that of a SmartCard-HSM, but selecting it gives {0}")]
+    NoApplication(String),
+    /// ENUMERATE OBJECTS failed.
+    #[error("the card does not list its keys ({0})")]
+    NoList(StatusWord),
+}
+
+/// What ends one attempt.
+pub enum Stop {
+    /// The card is not what it was when the attempt began.
+    Moved(&'static str),
+    /// There is no use in going on.
+    Failed(ScanError),
+}
+
+impl<E: Into<ScanError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        match error.into() {
+            ScanError::Transport(TransportError::Reset) => Self::Moved("it was reset"),
+            ScanError::Transport(TransportError::LetGo) => Self::Moved("other programs came in between"),
+            error => Self::Failed(error),
+        }
+    }
+}
