@@ -164,6 +164,9 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
         .map(|severity| format!("{} {}", count(severity), severity_name(severity).to_lowercase()))
         .collect();
     let _ = match (verdict.findings.len(), verdict.compared) {
+        (0, true) if !verdict.coverage.is_empty() => {
+            writeln!(out, "Nothing wrong in what was looked at; see above for what was not.")
+        }
         (0, true) => {
             writeln!(out, "{GREEN}What OpenSC shows here is what is on the card.{GREEN:#}")
         }

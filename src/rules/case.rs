@@ -29,6 +29,8 @@ pub struct Case<'a> {
 pub struct Lens<'a> {
     /// The programs that read this cache today; none: the cache is dormant.
     pub programs: Vec<String>,
+    /// Whether some program reads it could not be told.
+    pub undecided: bool,
     /// The directory.
     pub dir: &'a CacheDir,
     /// Which entries stand for which files.

@@ -21,14 +21,16 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 continue;
             }
             seen.push(&entry.name);
+            let who = if lens.undecided {
+                "whether a program reads it could not be told"
+            } else {
+                "no program reads it today"
+            };
             sink.push(case.finding(
                 Id::DormantStaleEntry,
                 lens,
                 difference,
-                format!(
-                    "A cache entry of slot {} is not what the card holds; no program reads it today.",
-                    difference.slot
-                ),
+                format!("A cache entry of slot {} is not what the card holds; {who}.", difference.slot),
                 "It will be shown as soon as caching is switched on.".to_owned(),
             ));
         }

@@ -109,6 +109,15 @@ pub fn judge(snapshot: &Snapshot) -> Verdict {
         });
     }
 
+    if let Some(driver) = snapshot.user.env.get("OPENSC_DRIVER") {
+        coverage.push(Gap {
+            what: format!("OPENSC_DRIVER = {driver}"),
+            why: "the variable replaces OpenSC's list of drivers; what follows holds without it".to_owned(),
+            asked_for: false,
+            kind: GapKind::OpenSc,
+        });
+    }
+
     let behaviour = behaviour(version);
     let mut tokens = Vec::new();
     let mut findings = Vec::new();
@@ -180,7 +189,8 @@ fn case<'a>(
             .filter(|reader| reader.reads.as_ref() == Some(&dir.path))
             .map(|reader| reader.name.clone())
             .collect();
-        Lens { programs, dir, cached, shown }
+        let undecided = readers.iter().any(|reader| reader.undecided);
+        Lens { programs, undecided, dir, cached, shown }
     };
     Case {
         card,
@@ -255,6 +265,13 @@ fn reader(program: &Program, situation: &Situation<'_>, version: Option<Version>
         CacheLocation::Nowhere(why) => (None, Some(format!("none: {why}"))),
         CacheLocation::Undecided(why) => (None, Some(format!("undecided: {why}"))),
     };
+    // A cache that is on, but somewhere that cannot be told, decides nothing either.
+    let undecided = undecided
+        || (on
+            && matches!(
+                effective.cache_dir,
+                CacheLocation::At { relative: true, .. } | CacheLocation::Undecided(_)
+            ));
     let state = ProgramState {
         name: name.clone(),
         caching,

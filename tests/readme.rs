@@ -1,0 +1,83 @@
+//! What README says is what the program does: its commands, options and findings.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+use stalecard::finding::{Id, Severity};
+use std::process::Command;
+
+fn readme() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
+}
+
+fn help(words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_stalecard")).args(words).arg("--help").output().unwrap();
+    assert!(output.status.success(), "{words:?} --help");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The commands between backticks or in indented blocks that begin with `stalecard`.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let in_code = text.split('`').skip(1).step_by(2);
+    let blocks = text.lines().filter_map(|line| line.strip_prefix("    "));
+    in_code
+        .chain(blocks)
+        .flat_map(|code| code.split("&&").map(str::trim))
+        .filter_map(|code| code.strip_prefix("stalecard"))
+        .filter(|rest| rest.is_empty() || rest.starts_with(' '))
+        .map(|rest| rest.split('#').next().unwrap().split_whitespace().map(str::to_owned).collect())
+        .collect()
+}
+
+#[test]
+fn every_command_and_option_exists() {
+    let commands = commands(&readme());
+    assert!(commands.len() > 12, "{commands:?}");
+    let top = help(&[]);
+    for words in commands {
+        let Some(name) = words.first() else { continue };
+        let page = if name.starts_with('-') {
+            top.clone()
+        } else {
+            assert!(top.contains(&format!("\n  {name}")), "no command {name}");
+            help(&[name])
+        };
+        for option in words.iter().filter(|word| word.starts_with('-')) {
+            assert!(page.contains(option.as_str()), "{words:?}: no option {option}\n{page}");
+        }
+    }
+}
+
+#[test]
+fn every_command_has_its_row() {
+    let readme = readme();
+    let help = help(&[]);
+    let listed = help.split("Commands:").nth(1).unwrap().split("\n\n").next().unwrap();
+    for line in listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")) {
+        let name = line.split_whitespace().next().unwrap();
+        assert!(readme.contains(&format!("| `{name}")), "README has no row for {name}");
+    }
+}
+
+#[test]
+fn every_finding_has_its_row_with_its_severity() {
+    let readme = readme();
+    for &id in Id::ALL {
+        let severity = match id.severity() {
+            Severity::Critical => "critical",
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Info => "info",
+        };
+        assert!(readme.contains(&format!("| `{}` | {severity} |", id.name())), "{}", id.name());
+        let output =
+            Command::new(env!("CARGO_BIN_EXE_stalecard")).args(["explain", id.name()]).output().unwrap();
+        assert!(output.status.success());
+    }
+}
