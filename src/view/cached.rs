@@ -59,6 +59,18 @@ impl<'a> Cached<'a> {
     }
 }
 
+/// Why the content of an entry that a program reads is not known.
+fn unread(entry: &CacheEntry) -> &'static str {
+    match entry.kind {
+        FileKind::Symlink => {
+            "is a symbolic link, which OpenSC follows and stalecard does not: look where it leads, then remove it"
+        }
+        FileKind::Fifo => "is a named pipe, at which OpenSC waits for ever: remove it",
+        FileKind::Device => "is a device, which OpenSC opens and stalecard does not: remove it",
+        FileKind::File | FileKind::Directory | FileKind::Socket => "was not read",
+    }
+}
+
 /// The file identifier at the end of an entry's name, whatever stands before it.
 fn trailing_fid(name: &Name) -> Option<Fid> {
     let digits = name.as_str()?.rsplit('_').next()?;
@@ -70,7 +82,7 @@ impl Source for Cached<'_> {
         match self.hit(fid, buffer) {
             None => self.card.read(fid, buffer),
             Some(CacheEntry { content: Content::Bytes(bytes), .. }) => Read::Content(bytes.0.clone()),
-            Some(entry) => Read::Unknown(format!("the content of cache entry {} was not read", entry.name)),
+            Some(entry) => Read::Unknown(format!("cache entry {} {}", entry.name, unread(entry))),
         }
     }
 }

@@ -48,6 +48,10 @@ pub const DESCRIPTION_BUFFER: usize = 512;
 /// The most OpenSC reads of any other file.
 pub const FILE_BUFFER: usize = 65_535;
 
+/// Access flags that OpenSC gives a key whose description has none (`pkcs15-syn.c`):
+/// sensitive, always sensitive, never extractable, local.
+const DEFAULT_ACCESS: u32 = 0x1D;
+
 /// Gives the content of a card's files to the decoder.
 pub trait Source {
     /// The content of a file as a program gets it into a buffer of this size.
@@ -241,7 +245,7 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
             key_type: entry.key_type,
             bits,
             usage: entry.usage,
-            access: entry.access,
+            access: if entry.access == 0 { DEFAULT_ACCESS } else { entry.access },
             flags: entry.common.flags | pkcs15::FLAG_PRIVATE,
             native: entry.native,
         },
