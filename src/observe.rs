@@ -18,12 +18,14 @@ use crate::format::pkcs15;
 use crate::host::{Caller, hostname};
 use crate::opensc::cache_name::{is_private, parse};
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::{Outcome, Program, Recognised, cache_dir, differences, install, programs};
+use crate::opensc::{CacheName, Outcome, Program, Recognised, cache_dir, differences, install, programs};
 use crate::rules::serial_of;
 use crate::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
 use crate::snapshot::{
-    CacheDir, CacheEntry, CacheOrigin, Content, Gap, GapKind, Name, SCHEMA, Snapshot, Withheld,
+    Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, Fid, Gap, GapKind, Name,
+    SCHEMA, Snapshot, Withheld,
 };
+use crate::text::tame;
 use crate::view::{prefix, referenced, split};
 
 /// What to observe.
@@ -143,12 +145,13 @@ fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
     add(cache_dir::cache_dir(version, &snapshot.user.env, None).path().cloned(), CacheOrigin::Default);
     add(cache_dir::former(&snapshot.user.env), CacheOrigin::Former);
 
+    let private_on_cards: Vec<Name> = snapshot.cards.iter().flat_map(private_data_of).collect();
     let mut gaps = Vec::new();
     let dirs = wanted
         .into_iter()
         .map(|(path, origin)| {
             let (mut dir, missing) = observe_cache_dir(path.as_path(), origin, true, &classify);
-            withhold_private(&mut dir);
+            withhold_private(&mut dir, &private_on_cards);
             gaps.extend(missing);
             dir
         })
@@ -160,19 +163,41 @@ fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
 fn classify(name: &Name) -> Classification {
     match parse(name) {
         Recognised::Entry(name) if is_private(&name) => Classification::Withhold(Withheld::Private),
-        Recognised::Entry(_) => Classification::Keep { max: MAX_CONTENT },
+        Recognised::Entry(name) if name.is_sc_hsm() => Classification::Keep { max: MAX_CONTENT },
+        // With caching `yes` OpenSC keeps what it read after the PIN, too.
+        Recognised::Entry(_) => Classification::Withhold(Withheld::OtherCard),
         Recognised::Can | Recognised::LteidCan => Classification::Withhold(Withheld::Can),
         Recognised::OffCardCertificate | Recognised::Unknown => Classification::Withhold(Withheld::Unknown),
     }
 }
 
-/// Forgets the content of data objects whose description, cached beside them,
-/// says that they are private.
-fn withhold_private(dir: &mut CacheDir) {
+/// Forgets the content of data objects whose description, cached beside them or
+/// on the card, says that they are private.
+fn withhold_private(dir: &mut CacheDir, on_cards: &[Name]) {
     let private: Vec<Name> = dir.entries.iter().filter_map(private_data_name).collect();
-    for entry in dir.entries.iter_mut().filter(|entry| private.contains(&entry.name)) {
-        entry.content = Content::Withheld(Withheld::Private);
+    for entry in dir.entries.iter_mut() {
+        if private.contains(&entry.name) || on_cards.contains(&entry.name) {
+            entry.content = Content::Withheld(Withheld::Private);
+        }
     }
+}
+
+/// The cache names of the data objects that a card describes as private.
+fn private_data_of(card: &Card) -> Vec<Name> {
+    let Some(serial) = &card.serial else { return Vec::new() };
+    let described = card.files.iter().filter_map(|file| match &file.answer {
+        Answer::Content(bytes) if split(file.fid).0 == prefix::DATA_DESCRIPTION => {
+            private_path(bytes.as_slice())
+        }
+        _ => None,
+    });
+    described
+        .filter_map(|path| {
+            let mut name = CacheName::for_sc_hsm(serial, None, Fid(0)).ok()?;
+            name.path = Some(path);
+            Some(name.name())
+        })
+        .collect()
 }
 
 /// The cache name of the private data object that an entry describes.
@@ -184,12 +209,15 @@ fn private_data_name(entry: &CacheEntry) -> Option<Name> {
     if split(fid).0 != prefix::DATA_DESCRIPTION {
         return None;
     }
-    let data = pkcs15::data_object(bytes.as_slice()).ok()?;
+    name.path = Some(private_path(bytes.as_slice())?);
+    Some(name.name())
+}
+
+/// Where the data are, if this describes a private data object.
+fn private_path(description: &[u8]) -> Option<Vec<u8>> {
+    let data = pkcs15::data_object(description).ok()?;
     match data.value {
-        pkcs15::Value::Path(path) if data.common.flags & pkcs15::FLAG_PRIVATE != 0 => {
-            name.path = Some(path);
-            Some(name.name())
-        }
+        pkcs15::Value::Path(path) if data.common.flags & pkcs15::FLAG_PRIVATE != 0 => Some(path),
         _ => None,
     }
 }
@@ -219,15 +247,50 @@ pub fn load(path: &Path) -> Result<Snapshot, Error> {
     let bad = |why: String| Error::NotASnapshot { path: path.to_owned(), why };
     let file = std::fs::File::open(path).map_err(failed)?;
     let mut text = String::new();
-    file.take(LARGEST_SNAPSHOT + 1).read_to_string(&mut text).map_err(failed)?;
+    file.take(LARGEST_SNAPSHOT + 1).read_to_string(&mut text).map_err(|error| match error.kind() {
+        std::io::ErrorKind::InvalidData => bad("it is not UTF-8 text".to_owned()),
+        _ => failed(error),
+    })?;
     if text.len() as u64 > LARGEST_SNAPSHOT {
         return Err(bad("it is too large".to_owned()));
     }
-    let snapshot: Snapshot = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    let mut snapshot: Snapshot = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
     if snapshot.schema != SCHEMA {
-        return Err(bad(format!("its schema is {:?}, not {SCHEMA:?}", snapshot.schema)));
+        let schema = crate::text::escape(snapshot.schema.as_bytes());
+        return Err(bad(format!("its schema is \"{schema}\", not \"{SCHEMA}\"")));
     }
+    tame_words(&mut snapshot);
     Ok(snapshot)
+}
+
+/// What an honest snapshot says in words is fit to be shown; this one may come from anywhere.
+fn tame_words(snapshot: &mut Snapshot) {
+    let words = |text: &mut String| *text = tame(text);
+    words(&mut snapshot.host);
+    for gap in &mut snapshot.coverage {
+        words(&mut gap.what);
+        words(&mut gap.why);
+    }
+    for config in &mut snapshot.configs {
+        if let ConfigState::Unreadable(why) = &mut config.state {
+            words(why);
+        }
+    }
+    for answer in snapshot.cards.iter_mut().flat_map(|card| &mut card.files).map(|file| &mut file.answer) {
+        if let Answer::NotRead(why) = answer {
+            words(why);
+        }
+    }
+    for dir in &mut snapshot.caches {
+        if let DirState::Unreadable(why) = &mut dir.state {
+            words(why);
+        }
+        for entry in &mut dir.entries {
+            if let Content::Unreadable(why) = &mut entry.content {
+                words(why);
+            }
+        }
+    }
 }
 
 /// Writes a snapshot file: mode 0600, whole or not at all.

@@ -305,6 +305,8 @@ pub enum Withheld {
     NotAFile,
     /// Larger than OpenSC ever reads.
     TooBig,
+    /// Of a card of another kind: whether it is private cannot be told.
+    OtherCard,
 }
 
 /// Something that could not be observed.
@@ -348,13 +350,13 @@ pub struct Name(pub Vec<u8>);
 #[derive(Debug, thiserror::Error)]
 pub enum FormatError {
     /// Not an even number of hex digits.
-    #[error("not a hex string: {0}")]
+    #[error("not a hex string: {}", crate::text::escape(.0.as_bytes()))]
     Hex(String),
     /// Not four hex digits.
-    #[error("not a file identifier: {0}")]
+    #[error("not a file identifier: {}", crate::text::escape(.0.as_bytes()))]
     Fid(String),
     /// A backslash not followed by `xNN`.
-    #[error("not an escaped name: {0}")]
+    #[error("not an escaped name: {}", crate::text::escape(.0.as_bytes()))]
     Name(String),
 }
 
@@ -362,7 +364,9 @@ impl Snapshot {
     /// Leaves only the card with this serial; if there is none and cards were to
     /// be read, that is a gap.
     pub fn select_serial(&mut self, serial: &str, offline: bool) {
-        self.cards.retain(|card| card.serial.as_deref() == Some(serial));
+        self.cards.retain(|card| {
+            card.serial.as_ref().is_some_and(|known| crate::text::is_typed(known.as_bytes(), serial))
+        });
         if self.cards.is_empty() && !offline {
             self.coverage.push(Gap {
                 what: format!("card {}", crate::text::escape(serial.as_bytes())),
@@ -373,9 +377,17 @@ impl Snapshot {
         }
     }
 
-    /// Leaves only the card in this reader; if there is none, that is a gap.
+    /// Leaves only the card in this reader (its name, or its number among those that hold
+    /// a card); if there is none, that is a gap.
     pub fn select_reader(&mut self, reader: &str) {
-        self.cards.retain(|card| card.reader == reader);
+        let named = |card: &Card| crate::text::is_typed(card.reader.as_bytes(), reader);
+        if self.cards.iter().any(named) {
+            self.cards.retain(named);
+        } else {
+            let number = reader.parse().ok();
+            let mut numbers = 0_usize..;
+            self.cards.retain(|_| numbers.next() == number && number.is_some());
+        }
         if self.cards.is_empty() {
             self.coverage.push(Gap {
                 what: format!("reader {}", crate::text::escape(reader.as_bytes())),

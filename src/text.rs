@@ -27,11 +27,25 @@ fn push(out: &mut String, character: char) {
     let number = u32::from(character);
     match character {
         '\\' => out.push_str("\\\\"),
-        '\0'..='\u{1f}' | '\u{7f}' => {
+        '\0'..='\u{7f}' if acts(character) => {
             let _ = write!(out, "\\x{number:02x}");
         }
-        // C1 controls, soft hyphen, marks of direction, zero-width and the like.
-        '\u{80}'..='\u{9f}'
+        _ if acts(character) => {
+            let _ = write!(out, "\\u{{{number:x}}}");
+        }
+        _ => out.push(character),
+    }
+}
+
+/// Does a character do anything but show itself: control characters, and those that
+/// are invisible or change the direction of others?
+#[must_use]
+pub const fn acts(character: char) -> bool {
+    matches!(
+        character,
+        '\0'..='\u{1f}'
+        // Delete and C1 controls; soft hyphen; marks of direction, zero-width and the like.
+        | '\u{7f}'..='\u{9f}'
         | '\u{ad}'
         | '\u{61c}'
         | '\u{180e}'
@@ -40,11 +54,45 @@ fn push(out: &mut String, character: char) {
         | '\u{2060}'..='\u{206f}'
         | '\u{feff}'
         | '\u{fff0}'..='\u{ffff}'
-        | '\u{e0000}'.. => {
-            let _ = write!(out, "\\u{{{number:x}}}");
+        | '\u{e0000}'..
+    )
+}
+
+/// Escapes like [`escape`] what acts, and nothing else: for text that is made of escaped
+/// parts already, or that another program wrote. Doing it twice is doing it once.
+#[must_use]
+pub fn tame(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        if acts(character) {
+            push(&mut out, character);
+        } else {
+            out.push(character);
         }
-        _ => out.push(character),
     }
+    out
+}
+
+/// A word for the shell: as it is where that is safe, else in single quotes.
+#[must_use]
+pub fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | ':' | '@' | '+');
+    if !word.is_empty() && !word.starts_with('-') && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// Is this serial number what somebody typed: the bytes, or the way we show them?
+#[must_use]
+pub fn is_typed(serial: &[u8], typed: &str) -> bool {
+    serial == typed.as_bytes() || escape(serial) == typed
+}
+
+/// `1 finding`, `2 findings`.
+#[must_use]
+pub fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Lower-case hex.
@@ -76,6 +124,23 @@ mod tests {
         assert_eq!(escape("\u{9b}31m\u{202e}x".as_bytes()), "\\u{9b}31m\\u{202e}x");
         assert_eq!(escape(&[0xff, b'a']), "\\xffa");
         assert!(escape(&[b'a'; 70_000]).len() < 400);
+    }
+
+    #[test]
+    fn taming_changes_only_what_acts_and_only_once() {
+        let text = "a\x1b[2J\\x1b Schlüssel\u{202e}\u{9b}\n";
+        let tamed = tame(text);
+        assert_eq!(tamed, "a\\x1b[2J\\x1b Schlüssel\\u{202e}\\u{9b}\\x0a");
+        assert_eq!(tame(&tamed), tamed);
+    }
+
+    #[test]
+    fn a_command_to_copy_is_never_more_than_one_command() {
+        assert_eq!(shell_word("DENK0200834"), "DENK0200834");
+        assert_eq!(shell_word("x;rm -rf ~"), "'x;rm -rf ~'");
+        assert_eq!(shell_word("it's"), "'it'\\''s'");
+        assert_eq!((shell_word(""), shell_word("--all")), ("''".to_owned(), "'--all'".to_owned()));
+        assert!(is_typed(b"A\x1b", "A\\x1b") && is_typed(b"A\\", "A\\") && !is_typed(b"A", "a"));
     }
 
     #[test]

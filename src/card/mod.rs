@@ -27,6 +27,7 @@ mod status;
 use readers::{Reader, Slot};
 
 use crate::snapshot::{Bytes, Card, Family, Gap, GapKind};
+use crate::text::escape;
 
 /// The cards of a host as far as they could be read.
 #[derive(Debug, Default)]
@@ -41,14 +42,16 @@ pub struct Reading {
 /// its number, counted from 0).
 ///
 /// Failures are gaps, because one bad card must not hide the others. An empty
-/// reader is a gap only if it was named or no reader has a card; a card of another kind only if it was named.
+/// reader is a gap only if it was named or no reader has a card. A card of another kind counts as asked for if it
+/// was named or there is no other card.
 #[must_use]
 pub fn read_all(wanted: Option<&str>, options: &sc_hsm::Options<'_>) -> Reading {
     let mut reading = Reading::default();
     let readers = match readers::readers().and_then(|all| readers::choose(all, wanted)) {
         Ok(readers) => readers,
         Err(error) => {
-            let what = wanted.map_or_else(|| "cards".to_owned(), |name| format!("reader {name}"));
+            let what = wanted
+                .map_or_else(|| "cards".to_owned(), |name| format!("reader {}", escape(name.as_bytes())));
             reading.gap(what, error.to_string(), true);
             return reading;
         }
@@ -58,7 +61,13 @@ pub fn read_all(wanted: Option<&str>, options: &sc_hsm::Options<'_>) -> Reading 
         match reader.state {
             Slot::Empty if !alone => {}
             Slot::Card => reading.read_one(reader, wanted.is_some(), options),
-            other => reading.gap(format!("reader {}", reader.name()), other.why().to_owned(), true),
+            other => reading.gap(format!("reader {}", reader.shown()), other.why().to_owned(), true),
+        }
+    }
+    // Nothing but cards of other kinds: then nothing of what was asked for could be looked at.
+    if reading.cards.iter().all(|card| card.family == Family::Other) {
+        for gap in &mut reading.gaps {
+            gap.asked_for = true;
         }
     }
     reading
@@ -68,7 +77,7 @@ impl Reading {
     /// Reads the card in one reader.
     fn read_one(&mut self, reader: &Reader, named: bool, options: &sc_hsm::Options<'_>) {
         let name = reader.name();
-        let what = format!("card in reader {name}");
+        let what = format!("card in reader {}", reader.shown());
         if family::of_atr(&reader.atr) == Family::Other {
             let why =
                 format!("not a SmartCard-HSM (ATR {}): seen, not read", Bytes(reader.atr.clone()).hex());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use pcsc::{Context, Error, ReaderState, Scope, State};
 
 pub use super::pcsc_error::PcscError;
+use crate::text::escape;
 
 /// How long to wait for a first reader: pcscd may just have been started by our own call.
 const FIRST_READER: Duration = Duration::from_millis(800);
@@ -40,6 +41,12 @@ impl Reader {
     #[must_use]
     pub fn name(&self) -> String {
         self.id.to_string_lossy().into_owned()
+    }
+
+    /// The name, fit to be shown.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        escape(self.id.to_bytes())
     }
 }
 
@@ -116,8 +123,9 @@ pub fn choose(readers: Vec<Reader>, wanted: Option<&str>) -> Result<Vec<Reader>,
         .or_else(|| readers.get(wanted.parse::<usize>().ok()?))
         .cloned();
     found.map(|reader| vec![reader]).ok_or_else(|| {
-        let known = readers.iter().enumerate().map(|(number, reader)| format!("{number}: {}", reader.name()));
-        PcscError::NoSuchReader(wanted.to_owned(), known.collect::<Vec<_>>().join(", "))
+        let known =
+            readers.iter().enumerate().map(|(number, reader)| format!("{number}: {}", reader.shown()));
+        PcscError::NoSuchReader(escape(wanted.as_bytes()), known.collect::<Vec<_>>().join(", "))
     })
 }
 

@@ -27,6 +27,7 @@ use super::scan_error::Stop;
 use crate::snapshot::{
     Answer, Bytes, Card, CardFile, Dkek, Family, Fid, Gap, GapKind, PinState, ScHsmStatus,
 };
+use crate::text::escape;
 
 /// How often a scan begins anew before it gives up.
 const RESTARTS: u32 = 3;
@@ -292,7 +293,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
     fn optional(&mut self, command: Command) -> Result<Option<Response>, Stop> {
         match self.ask(command) {
             Err(Stop::Failed(ScanError::Transport(TransportError::NotRecorded))) => {
-                self.gap("card status", "not recorded");
+                self.gap("PIN and DKEK status", "not recorded");
                 Ok(None)
             }
             other => other.map(Some),
@@ -362,8 +363,11 @@ impl<'a, 'c> Attempt<'a, 'c> {
     }
 
     fn gap(&mut self, what: &str, why: &str) {
-        let what = format!("{what} of the card in reader {}", self.reader);
-        self.gaps.push(Gap { what, why: why.to_owned(), asked_for: true, kind: GapKind::Card });
+        let what = format!("{what} of the card in reader {}", escape(self.reader.as_bytes()));
+        let gap = Gap { what, why: why.to_owned(), asked_for: true, kind: GapKind::Card };
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
     }
 }
 

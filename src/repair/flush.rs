@@ -4,7 +4,8 @@ use crate::finding::{Id, Safety};
 use crate::opensc::cache_name::{Serial, is_private};
 use crate::opensc::{Recognised, cache_name};
 use crate::rules::Verdict;
-use crate::snapshot::{CacheDir, CacheEntry, DirState, FileKind, Name, Snapshot};
+use crate::snapshot::{CacheDir, CacheEntry, Content, DirState, FileKind, Name, Snapshot, Withheld};
+use crate::text::{escape, is_typed};
 
 use super::{Action, Plan, Precondition, Step};
 
@@ -35,11 +36,13 @@ const FLUSHED: &[Id] = &[
 /// Plans a flush.
 #[must_use]
 pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>) -> Plan {
+    // With caching `yes` OpenSC keeps what it read after the PIN, too.
+    let keeps_private = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "undecided"));
     let mut steps = Vec::new();
     for dir in &snapshot.caches {
         for entry in &dir.entries {
             if let Some(reason) = reason(verdict, dir, entry, scope) {
-                steps.push(step(snapshot.user.uid, dir, entry, reason));
+                steps.push(step(snapshot.user.uid, dir, entry, reason, keeps_private));
             }
         }
     }
@@ -58,10 +61,10 @@ fn reason(verdict: &Verdict, dir: &CacheDir, entry: &CacheEntry, scope: Scope<'_
         Scope::All => Some("all entries were asked for".to_owned()),
         Scope::Serial(serial) => {
             let of_card = match &name.serial {
-                Serial::Text(text) => text == serial.as_bytes(),
+                Serial::Text(text) => is_typed(text, serial),
                 Serial::Uid(uid) => format!("uid-{}", crate::text::hex(uid)).eq_ignore_ascii_case(serial),
             };
-            of_card.then(|| format!("all entries of card {serial} were asked for"))
+            of_card.then(|| format!("all entries of card {} were asked for", escape(serial.as_bytes())))
         }
         Scope::Stale => {
             let named = |finding: &&crate::finding::Finding| {
@@ -74,9 +77,11 @@ fn reason(verdict: &Verdict, dir: &CacheDir, entry: &CacheEntry, scope: Scope<'_
     }
 }
 
-fn step(uid: u32, dir: &CacheDir, entry: &CacheEntry, reason: String) -> Step {
-    let private = match cache_name::parse(&entry.name) {
-        Recognised::Entry(name) => is_private(&name),
+fn step(uid: u32, dir: &CacheDir, entry: &CacheEntry, reason: String, keeps_private: bool) -> Step {
+    let private = match (&entry.content, cache_name::parse(&entry.name)) {
+        (Content::Withheld(Withheld::Private), _) => true,
+        // Of a card of another kind nobody can tell.
+        (_, Recognised::Entry(name)) => is_private(&name) || (keeps_private && !name.is_sc_hsm()),
         _ => false,
     };
     let safety = match (private, entry.inode.uid == uid) {

@@ -10,7 +10,7 @@ use crate::finding::{Evidence, Finding, Fix, Id, Safety, Severity};
 use crate::opensc::cache_name::{CacheName, LastUpdate, Serial};
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheDir, CacheEntry, Content, Gap, GapKind, Name, Snapshot};
-use crate::text::escape;
+use crate::text::{count, escape, shell_word};
 
 /// What can be said.
 #[derive(Default)]
@@ -64,8 +64,12 @@ fn one_card(
 ) {
     let token = escape(serial);
     said.coverage.push(Gap {
-        what: format!("{} cache entries of card {token} in {}", entries.len(), dir.path),
-        why: "whether they are stale only the card can tell, and it was not read".to_owned(),
+        what: format!(
+            "{} of card {token} in {}",
+            count(entries.len(), "cache entry", "cache entries"),
+            dir.path
+        ),
+        why: "only the card can tell whether they are stale, and it was not read".to_owned(),
         asked_for: false,
         kind: GapKind::Card,
     });
@@ -97,7 +101,7 @@ fn one_card(
         });
         finding.fix.push(Fix {
             what: "remove all cache entries of this card; OpenSC fetches them again".to_owned(),
-            command: Some(format!("stalecard flush --serial {token}")),
+            command: Some(format!("stalecard flush --serial {}", shell_word(&token))),
         });
         said.findings.push(finding);
     }

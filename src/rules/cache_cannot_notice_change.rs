@@ -12,6 +12,7 @@
 
 use super::case::Case;
 use crate::finding::{Finding, Fix, Id};
+use crate::text::escape;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -20,18 +21,18 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     if programs.is_empty() {
         return;
     }
-    sink.push(finding(case.serial, programs));
+    sink.push(finding(&escape(case.serial.as_bytes()), programs));
 }
 
-/// The finding for a token that these programs cache.
+/// The finding for a token (its serial as it is shown) that these programs cache.
 #[must_use]
-pub fn finding(serial: &str, programs: Vec<String>) -> Finding {
+pub fn finding(token: &str, programs: Vec<String>) -> Finding {
     let mut finding = Finding::new(
         Id::CacheCannotNoticeChange,
         format!("File caching is on for {}, and this card never signals a change.", programs.join(" and ")),
         "After the next deletion or key generation elsewhere this host shows the old keys again.".to_owned(),
     );
-    finding.token = Some(serial.to_owned());
+    finding.token = Some(token.to_owned());
     finding.program = programs;
     finding.fix.push(Fix {
         what: "set use_file_caching = no; in framework pkcs15 of opensc.conf".to_owned(),

@@ -122,7 +122,7 @@ impl Case<'_> {
         consequence: String,
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
-        finding.token = Some(self.serial.to_owned());
+        finding.token = Some(escape(self.serial.as_bytes()));
         finding.program.clone_from(&lens.programs);
         finding.object = object_name(difference.live, difference.shown);
         let cause = lens.cause_file(difference);
@@ -154,7 +154,7 @@ impl Case<'_> {
         consequence: String,
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
-        finding.token = Some(self.serial.to_owned());
+        finding.token = Some(escape(self.serial.as_bytes()));
         finding.program.clone_from(&lens.programs);
         finding.evidence.push(Evidence {
             first_difference: file.and_then(|file| self.first_difference(entry, file)),

@@ -8,7 +8,7 @@
 
 use super::case::{Case, side};
 use crate::finding::{Evidence, Finding, Fix, Id};
-use crate::text::hex;
+use crate::text::{escape, hex};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -25,7 +25,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             format!("{} private keys have the ID {} (slots {}).", same.len(), hex(&key.id), slots.join(", ")),
             "PKCS#11 applications see only one of them.".to_owned(),
         );
-        finding.token = Some(case.serial.to_owned());
+        finding.token = Some(escape(case.serial.as_bytes()));
         finding.evidence = same
             .iter()
             .map(|key| Evidence {

@@ -12,7 +12,7 @@ use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::differences::{self, CurveMatch};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version};
 use crate::snapshot::{Answer, CacheDir, Card, Family, Fid, Gap, GapKind, Name, PinState, Snapshot};
-use crate::text::{escape, hex};
+use crate::text::{self, escape, hex};
 use crate::view::cached::Cached;
 use crate::view::{Behaviour, Class, DEVICE_CERTIFICATE, TOKEN_INFO, View, decode, split};
 
@@ -100,11 +100,17 @@ pub fn judge(snapshot: &Snapshot) -> Verdict {
         });
     }
     let readers = readers(snapshot, version);
-    for reader in readers.iter().filter(|reader| reader.undecided) {
+    for reader in &readers {
+        let (what, why) = match (reader.undecided, reader.state.caching) {
+            (_, "crashes") => ("what it shows", Some(&reader.state.caching_text)),
+            (true, "undecided") => ("whether it caches", Some(&reader.state.caching_text)),
+            (true, _) => ("its cache", reader.state.cache_dir.as_ref()),
+            (false, _) => continue,
+        };
         coverage.push(Gap {
-            what: format!("caching of {}", reader.name),
-            why: reader.state.caching_text.clone(),
-            asked_for: false,
+            what: format!("{}, {what}", reader.name),
+            why: why.cloned().unwrap_or_default(),
+            asked_for: true,
             kind: GapKind::OpenSc,
         });
     }
@@ -125,6 +131,7 @@ pub fn judge(snapshot: &Snapshot) -> Verdict {
     for card in &snapshot.cards {
         let Some(serial) = card.serial.as_deref().filter(|_| card.family == Family::SmartCardHsm) else {
             tokens.push(token(card, None));
+            coverage.extend(nameless(card));
             continue;
         };
         let case = case(snapshot, card, serial, &readers, behaviour);
@@ -282,22 +289,39 @@ fn reader(program: &Program, situation: &Situation<'_>, version: Option<Version>
     Reader { name, state, reads, undecided }
 }
 
+/// What cannot be said of a SmartCard-HSM whose serial number is not known.
+fn nameless(card: &Card) -> Option<Gap> {
+    (card.family == Family::SmartCardHsm).then(|| Gap {
+        what: format!("cache of the card in reader {}", escape(card.reader.as_bytes())),
+        why:
+            "its device certificate (2F02) gives no serial number, and cache files are named by that; OpenSC \
+              itself fails or dies on such a card"
+                .to_owned(),
+        asked_for: true,
+        kind: GapKind::Card,
+    })
+}
+
 /// Slots about which a view says nothing.
 fn unknown_slots(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
     let mut gaps = Vec::new();
-    let mut note = |what: String, why: String| {
-        let gap = Gap { what, why, asked_for: false, kind: GapKind::Card };
+    let mut note = |what: String, why: String, asked_for| {
+        let gap = Gap { what, why, asked_for, kind: GapKind::Card };
         if !gaps.contains(&gap) {
             gaps.push(gap);
         }
     };
+    let token = escape(case.serial.as_bytes());
+    if let Err(why) = CacheName::for_sc_hsm(case.serial, None, TOKEN_INFO) {
+        note(format!("cache entries of token {token}"), why.to_string(), true);
+    }
     for (slot, why) in &case.live.unknown {
-        note(format!("slot {slot} of token {}", escape(case.serial.as_bytes())), why.clone());
+        note(format!("slot {slot} of token {token}"), why.clone(), true);
     }
     for lens in &case.lenses {
         for (slot, why) in &lens.shown.unknown {
             if !case.live.unknown.iter().any(|(known, _)| known == slot) {
-                note(format!("slot {slot} in cache {}", lens.dir.path), why.clone());
+                note(format!("slot {slot} in cache {}", lens.dir.path), why.clone(), lens.in_use());
             }
         }
     }
@@ -307,6 +331,7 @@ fn unknown_slots(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
         note(
             "device key (slot CC00)".to_owned(),
             "whether this version of OpenSC lists it is not known".to_owned(),
+            false,
         );
     }
     for object in &case.live.objects {
@@ -316,6 +341,7 @@ fn unknown_slots(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
                 note(
                     format!("content of data object \"{}\" (slot {})", escape(&object.label), object.slot),
                     "private: it takes the PIN to read it from the card".to_owned(),
+                    false,
                 );
             }
         }
@@ -343,10 +369,11 @@ fn token(card: &Card, live: Option<&View>) -> Token {
             status.insert("SO-PIN".to_owned(), pin_words(pin));
         }
         if let Some(dkek) = &known.dkek {
+            let shares = text::count(dkek.shares.into(), "share", "shares");
             let text = if dkek.outstanding > 0 {
-                format!("{} shares, {} still missing", dkek.shares, dkek.outstanding)
+                format!("{shares}, {} still missing", dkek.outstanding)
             } else {
-                format!("{} shares, key check value {}", dkek.shares, dkek.check_value.hex().to_uppercase())
+                format!("{shares}, key check value {}", dkek.check_value.hex().to_uppercase())
             };
             status.insert("DKEK".to_owned(), text);
         }
@@ -368,7 +395,7 @@ fn token(card: &Card, live: Option<&View>) -> Token {
 fn pin_words(pin: PinState) -> String {
     match pin {
         PinState::LoggedIn => "another program is logged in".to_owned(),
-        PinState::Tries(tries) => format!("{tries} tries left"),
+        PinState::Tries(tries) => format!("{} left", text::count(tries.into(), "try", "tries")),
         PinState::Blocked => "blocked".to_owned(),
         PinState::NotInitialised => "not initialised".to_owned(),
         PinState::Other(status) => format!("status {status:04X}"),
@@ -380,14 +407,12 @@ fn count(view: &View) -> String {
     for object in &view.objects {
         *counts.entry(object.class.name()).or_default() += 1;
     }
-    if counts.is_empty() {
-        return "none".to_owned();
+    let mut parts: Vec<String> =
+        counts.iter().map(|(name, count)| text::count(*count, name, &format!("{name}s"))).collect();
+    if !view.unknown.is_empty() {
+        parts.push(format!("{} not known", view.unknown.len()));
     }
-    let parts: Vec<String> = counts
-        .iter()
-        .map(|(name, count)| format!("{count} {name}{}", if *count == 1 { "" } else { "s" }))
-        .collect();
-    parts.join(", ")
+    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
 }
 
 /// The serial as OpenSC takes it from a device certificate: the holder reference

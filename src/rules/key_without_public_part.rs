@@ -31,7 +31,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             ),
             "Programs cannot verify what it signs.".to_owned(),
         );
-        finding.token = Some(case.serial.to_owned());
+        finding.token = Some(escape(case.serial.as_bytes()));
         finding.evidence.push(Evidence {
             file: None,
             first_difference: None,

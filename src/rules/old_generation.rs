@@ -15,6 +15,7 @@ use super::case::Case;
 use crate::finding::{Finding, Fix, Id, Safety};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::{Recognised, cache_name};
+use crate::text::{count, escape, shell_word};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -38,10 +39,14 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         }
         let mut finding = Finding::new(
             Id::OldGeneration,
-            format!("{} cache entries of this card in {} are not read any more.", old.len(), lens.dir.path),
+            format!(
+                "No program reads {} of this card in {} any more.",
+                count(old.len(), "cache entry", "cache entries"),
+                lens.dir.path
+            ),
             "None; they only take space and tell of old keys.".to_owned(),
         );
-        finding.token = Some(case.serial.to_owned());
+        finding.token = Some(escape(case.serial.as_bytes()));
         finding.evidence = old
             .iter()
             .map(|entry| crate::finding::Evidence {
@@ -56,7 +61,10 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         }
         finding.fix.push(Fix {
             what: "remove all cache entries of this card".to_owned(),
-            command: Some(format!("stalecard flush --serial {}", case.serial)),
+            command: Some(format!(
+                "stalecard flush --serial {}",
+                shell_word(&escape(case.serial.as_bytes()))
+            )),
         });
         sink.push(finding);
     }

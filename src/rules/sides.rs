@@ -113,9 +113,9 @@ fn is_wanted(case: &Case<'_>, sides: &Sides, wanted: &Wanted<'_>) -> bool {
     let Wanted::Named(name) = wanted else { return true };
     let all = || std::iter::once(&sides.card).chain(sides.shown.iter().map(|shown| &shown.side));
     let entries = || sides.shown.iter().flat_map(|shown| &shown.entries);
-    *name == case.serial
+    crate::text::is_typed(case.serial.as_bytes(), name)
         || sides.reference.is_some_and(|reference| *name == reference.to_string())
-        || *name == sides.slot.to_string()
+        || name.eq_ignore_ascii_case(&sides.slot.to_string())
         || all().any(|side| side.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(name)))
         || all().any(|side| side.label.as_deref() == Some(&escape(name.as_bytes())))
         || entries().any(|path| path == name || path.rsplit('/').next() == Some(name))
