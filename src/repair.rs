@@ -20,7 +20,7 @@ mod undo;
 pub use apply::{Applied, Outcome, StepResult, apply, rehearse};
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
 pub use quarantine::{KeptFile, Operation, OperationState, StateDir, operations};
-pub use undo::{UndoOutcome, UndoResult, UndoState, Undone, undo};
+pub use undo::{UndoOutcome, UndoResult, UndoState, Undone, undo, undo_in};
 
 use crate::safe_fs;
 use crate::snapshot::Name;

@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let verdict = judge(&snapshot);
     let unread =
         matches!(scope, Scope::Stale) && output::exit(&verdict, Severity::Critical, false) == Exit::NotRead;
-    if unread && verdict.tokens.is_empty() {
+    if unread && !verdict.compared {
         let mut text = String::new();
         human::coverage(&mut text, &verdict.coverage);
         output::print(&text)?;

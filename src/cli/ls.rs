@@ -10,7 +10,7 @@ use crate::error::{Error, Exit};
 use crate::report::{human, json::Document, json::SCHEMA};
 use crate::rules::inventory::inventory;
 use crate::rules::judge;
-use crate::snapshot::DirState;
+use crate::snapshot::{DirState, GapKind};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,13 +22,13 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    let mut snapshot = args.facts.look(false)?;
+    let snapshot = args.facts.look(false)?;
+    let mut verdict = judge(&snapshot);
     // The list is of cache entries: a card only adds which of them are orphans.
     let named = args.facts.selection.reader.is_some();
-    for gap in &mut snapshot.coverage {
-        gap.asked_for &= named || gap.kind != crate::snapshot::GapKind::Card;
+    for gap in &mut verdict.coverage {
+        gap.asked_for &= gap.kind == GapKind::Cache || (named && gap.kind == GapKind::Card);
     }
-    let verdict = judge(&snapshot);
     let items: Vec<_> = inventory(&snapshot, &verdict)
         .into_iter()
         .filter(|item| {

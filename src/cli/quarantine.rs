@@ -17,7 +17,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// List the operations that can be undone, newest last
+    /// List what was flushed, newest first
     List {
         /// How to print
         #[arg(long, value_enum, default_value_t)]
@@ -28,7 +28,12 @@ enum Command {
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let Command::List { format } = args.command;
     let caller = crate::host::Caller::current()?;
-    let operations = repair::operations(&StateDir::of(&caller, caller.user.uid)?)?;
+    let mut operations = Vec::new();
+    for state in StateDir::all(&caller)? {
+        operations.extend(repair::operations(&state)?);
+    }
+    // Each quarantine is sorted; root sees several.
+    operations.sort_by_key(|operation| std::cmp::Reverse(operation.started_at));
     match format {
         Format::Human => output::print(&human::operations(&operations))?,
         Format::Json => {

@@ -22,8 +22,8 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let caller = crate::host::Caller::current()?;
-    let state = StateDir::of(&caller, caller.user.uid)?;
-    let undone = repair::undo(&state, args.operation.as_deref(), args.force)?;
+    let states = StateDir::all(&caller)?;
+    let undone = repair::undo_in(&states, args.operation.as_deref(), args.force)?;
     match args.format {
         Format::Human => output::print(&human::undone(&undone))?,
         Format::Json => {

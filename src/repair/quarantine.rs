@@ -104,6 +104,28 @@ impl StateDir {
         Ok(Self { path: caller.state_dir(owner)? })
     }
 
+    /// All quarantines the caller has: the own one, and for root those of every owner
+    /// whose files it has taken.
+    ///
+    /// # Errors
+    /// When the caller has no home, or root's directory cannot be read or is open to others.
+    pub fn all(caller: &Caller) -> Result<Vec<Self>, Error> {
+        let own = Self::of(caller, caller.user.uid)?;
+        let mut all = vec![own.clone()];
+        if caller.user.uid == 0
+            && let Some(parent) = own.path.parent()
+            && let Some(dir) = Dir::open_private(parent)?
+        {
+            for name in dir.list(MAX_LISTED)?.names {
+                let owner = name.as_str().and_then(|name| name.parse().ok());
+                if let Some(owner) = owner.filter(|&owner| owner != caller.user.uid) {
+                    all.push(Self::of(caller, owner)?);
+                }
+            }
+        }
+        Ok(all)
+    }
+
     /// A quarantine at another place (absolute path), under the same conditions.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {

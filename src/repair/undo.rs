@@ -14,7 +14,7 @@ use super::Error;
 use super::apply::Outcome;
 use super::journal::{self, Journal, Planned, UndoRecord};
 use super::plan::Action;
-use super::quarantine::{StateDir, existing_section, file_name, ids, section};
+use super::quarantine::{StateDir, existing_section, file_name, ids, operations, section};
 use crate::safe_fs::{self, Dir, Held, Moved, Opened};
 use crate::snapshot::Name;
 
@@ -103,6 +103,59 @@ pub fn undo(state: &StateDir, operation: Option<&str>, force: bool) -> Result<Un
         }
     }
     operation.map_or(Ok(nothing), |id| Err(unknown(id)))
+}
+
+/// As [`undo`] over several quarantines: root keeps one for each owner of files, and what one
+/// run took from several owners has one name in all of them.
+///
+/// # Errors
+/// As [`undo`].
+pub fn undo_in(states: &[StateDir], operation: Option<&str>, force: bool) -> Result<Undone, Error> {
+    if let [state] = states {
+        return undo(state, operation, force);
+    }
+    let mut known = Vec::new();
+    for state in states {
+        let operations = operations(state)?;
+        known.extend(operations.into_iter().map(|found| (found.started_at, found.id, state)));
+    }
+    let newest = known.iter().max_by_key(|(started_at, ..)| *started_at).map(|(_, id, _)| id.clone());
+    let Some(id) = operation.map(str::to_owned).or(newest) else {
+        let state = UndoState::NothingToUndo;
+        return Ok(Undone { operation: None, state, changed: false, files: Vec::new() });
+    };
+    let mut all: Option<Undone> = None;
+    for (_, _, state) in known.iter().filter(|(_, known, _)| *known == id) {
+        let one = undo(state, Some(&id), force)?;
+        all = Some(match all {
+            None => one,
+            Some(all) => all.and(one),
+        });
+    }
+    all.ok_or(Error::UnknownOperation(id))
+}
+
+impl Undone {
+    /// Both results in one: as bad as the worse, as changed as either.
+    fn and(mut self, other: Self) -> Self {
+        let badness = |state| match state {
+            UndoState::NothingToUndo => 0,
+            UndoState::AlreadyUndone => 1,
+            UndoState::Undone => 2,
+            UndoState::Conflict => 3,
+            UndoState::Incomplete => 4,
+        };
+        self.changed |= other.changed;
+        self.files.extend(other.files);
+        if badness(other.state) > badness(self.state) {
+            self.state = other.state;
+        }
+        // Nothing moved here, but it did there: the rest has to be repeated.
+        if self.changed && self.state == UndoState::Conflict {
+            self.state = UndoState::Incomplete;
+        }
+        self
+    }
 }
 
 fn take_back(id: String, operation: &Dir, journal: &Journal, force: bool) -> Result<Undone, Error> {
