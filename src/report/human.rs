@@ -10,6 +10,7 @@ use crate::rules::inventory::Item;
 use crate::rules::sides::Sides;
 use crate::rules::{ProgramState, Token, Verdict};
 use crate::snapshot::Gap;
+use crate::text::count;
 
 const WIDTH: usize = 80;
 const BOLD: Style = Style::new().bold();
@@ -32,8 +33,13 @@ pub fn check(verdict: &Verdict) -> String {
 pub fn tokens(out: &mut String, tokens: &[Token]) {
     for token in tokens {
         let serial = token.serial.as_deref().unwrap_or("without serial number");
-        let label = token.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
-        let _ = writeln!(out, "{BOLD}Token {serial}{label}{BOLD:#}");
+        let label = token.label.as_ref().map(|label| format!("\"{label}\""));
+        let fits = |label: &&String| serial.chars().count() + label.chars().count() < 70;
+        let beside = label.as_ref().filter(fits).map(|label| format!(" {label}")).unwrap_or_default();
+        let _ = writeln!(out, "{BOLD}Token {serial}{BOLD:#}{beside}");
+        if let Some(label) = label.as_ref().filter(|label| !fits(label)) {
+            row(out, "label", label);
+        }
         row(out, "reader", &token.reader);
         row(out, "card", &token.family);
         for (name, value) in &token.status {
@@ -66,13 +72,14 @@ pub fn findings(out: &mut String, findings: &[Finding]) {
     let mut warned = None;
     for finding in findings {
         let style = severity_style(finding.severity);
-        let _ = writeln!(
-            out,
-            "{style}{}{style:#}  {BOLD}{}{BOLD:#}{}",
-            severity_name(finding.severity),
-            finding.id.name(),
-            finding.object.as_ref().map(|object| format!("  {}", describe(object))).unwrap_or_default()
-        );
+        let (severity, id) = (severity_name(finding.severity), finding.id.name());
+        let object = finding.object.as_ref().map(describe).unwrap_or_default();
+        let fits = severity.len() + id.len() + object.chars().count() + 4 <= WIDTH;
+        let beside = if fits && !object.is_empty() { format!("  {object}") } else { String::new() };
+        let _ = writeln!(out, "{style}{severity}{style:#}  {BOLD}{id}{BOLD:#}{beside}");
+        if !fits {
+            wrap(out, "  ", "    ", &object);
+        }
         // Findings with one cause share their warning: once is enough.
         if let Some(danger) = finding.danger.as_ref().filter(|danger| warned != Some(*danger)) {
             wrap(out, "  ! ", "    ", danger);
@@ -111,24 +118,25 @@ fn show_evidence(out: &mut String, evidence: &Evidence) {
         show_side(out, "on the card", card);
     }
     if let Some(file) = &evidence.file {
-        let _ = writeln!(out, "    {DIM}cache entry{DIM:#}");
-        let _ = writeln!(out, "      {}", file.path);
-        let _ =
-            writeln!(out, "      {} bytes, written {}, owner uid {}", file.size, file.modified, file.owner);
+        let _ = writeln!(out, "  {DIM}cache entry{DIM:#}");
+        let _ = writeln!(out, "    {}", file.path);
+        let size = bytes(file.size);
+        let _ = writeln!(out, "    {size}, written {}, owner uid {}", file.modified, file.owner);
         if let Some(sha256) = &file.sha256 {
-            let _ = writeln!(out, "      SHA-256 {sha256}");
+            let _ = writeln!(out, "    SHA-256 {sha256}");
         }
         if let Some(offset) = evidence.first_difference {
-            let _ = writeln!(out, "      differs from the card's file from byte {offset} on");
+            let _ = writeln!(out, "    differs from the card's file from byte {offset} on");
         }
     }
 }
 
 fn show_side(out: &mut String, title: &str, side: &Side) {
-    let _ = writeln!(out, "    {DIM}{title}{DIM:#}");
+    let _ = writeln!(out, "  {DIM}{title}{DIM:#}");
+    // A fingerprint of 64 digits just fits behind its name.
     let mut line = |name: &str, value: &Option<String>| {
         if let Some(value) = value {
-            let _ = writeln!(out, "      {name:<11} {value}");
+            wrap(out, &format!("    {name:<11} "), &" ".repeat(16), value);
         }
     };
     line("what", &side.state);
@@ -140,7 +148,7 @@ fn show_side(out: &mut String, title: &str, side: &Side) {
     line("serial no.", &side.certificate_serial);
     line("valid", &side.validity);
     for attribute in &side.attributes {
-        let _ = writeln!(out, "      {:<11} {attribute}", "");
+        wrap(out, &" ".repeat(16), &" ".repeat(16), attribute);
     }
 }
 
@@ -157,11 +165,11 @@ pub fn coverage(out: &mut String, gaps: &[Gap]) {
 }
 
 fn conclusion(out: &mut String, verdict: &Verdict) {
-    let count = |severity| verdict.findings.iter().filter(|finding| finding.severity == severity).count();
+    let number = |severity| verdict.findings.iter().filter(|finding| finding.severity == severity).count();
     let parts: Vec<String> = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info]
         .into_iter()
-        .filter(|&severity| count(severity) > 0)
-        .map(|severity| format!("{} {}", count(severity), severity_name(severity).to_lowercase()))
+        .filter(|&severity| number(severity) > 0)
+        .map(|severity| format!("{} {}", number(severity), severity_name(severity).to_lowercase()))
         .collect();
     let _ = match (verdict.findings.len(), verdict.compared) {
         (0, true) if !verdict.coverage.is_empty() => {
@@ -174,6 +182,9 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
         (1, _) => writeln!(out, "1 finding: {}.", parts.join(", ")),
         (n, _) => writeln!(out, "{n} findings: {}.", parts.join(", ")),
     };
+    if !verdict.findings.is_empty() && verdict.coverage.iter().any(|gap| gap.asked_for) {
+        out.push_str("Not everything could be looked at: there may be more, see above.\n");
+    }
     let mut commands: Vec<&str> = Vec::new();
     for fix in verdict.findings.iter().flat_map(|finding| &finding.fix) {
         if let Some(command) = fix.command.as_deref().filter(|command| !commands.contains(command)) {
@@ -201,11 +212,13 @@ pub fn item(out: &mut String, item: &Item) {
     if let Some(key) = &item.public_key {
         let _ = writeln!(out, "      key {key}");
     }
-    let _ = writeln!(
-        out,
-        "      {} bytes, written {} ({} days ago), owner uid {}",
-        item.size, item.modified, item.age_days, item.owner
-    );
+    let age = match item.age_days {
+        0 => "today".to_owned(),
+        1 => "1 day ago".to_owned(),
+        days => format!("{days} days ago"),
+    };
+    let what = format!("{}, written {} ({age}), owner uid {}", bytes(item.size), item.modified, item.owner);
+    wrap(out, "      ", "      ", &what);
     let found = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
     let _ = writeln!(out, "      {style}{}{found}{style:#}", item.state.words());
 }
@@ -216,8 +229,8 @@ pub fn live_note(out: &mut String) {
         out,
         "",
         "",
-        "The lines above are read from the card at this moment; OpenSC never caches them. Key IDs, labels, \
-         public keys and certificates are what OpenSC answers from its cache.",
+        "The lines above come from the card itself: OpenSC never caches them. Key IDs, labels, public keys and \
+         certificates are what OpenSC answers from its cache.",
     );
     out.push('\n');
 }
@@ -236,12 +249,12 @@ pub fn sides(out: &mut String, objects: &[Sides]) {
                 format!("shown by {}", shown.program.join(", "))
             };
             if shown.side == object.card && !shown.entries.is_empty() {
-                let _ = writeln!(out, "    {DIM}{who}{DIM:#}\n      the same");
+                let _ = writeln!(out, "  {DIM}{who}{DIM:#}\n    the same");
             } else if shown.side != object.card {
                 show_side(out, &who, &shown.side);
             }
             for entry in &shown.entries {
-                let _ = writeln!(out, "      from {entry}");
+                let _ = writeln!(out, "    from {entry}");
             }
         }
         out.push('\n');
@@ -252,13 +265,11 @@ pub fn sides(out: &mut String, objects: &[Sides]) {
 #[must_use]
 pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
     let mut out = String::new();
-    let mut moved = 0;
     for applied in results {
         for step in &applied.steps {
             let path = format!("{}/{}", step.directory, step.name);
             let text = match &step.outcome {
                 Outcome::Moved | Outcome::Removed => {
-                    moved += 1;
                     let verb = match (dry_run, &step.outcome) {
                         (true, Outcome::Removed) => "would remove",
                         (true, _) => "would move",
@@ -278,12 +289,18 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
             wrap(&mut out, "", "  ", &text);
         }
     }
-    if moved == 0 {
+    let changed = results.iter().any(|applied| applied.changed);
+    if results.iter().all(|applied| applied.steps.is_empty()) {
         out.push_str("Nothing to move.\n");
+    } else if !changed {
+        out.push_str("Nothing was moved.\n");
     } else if !dry_run {
-        for id in results.iter().filter_map(|applied| applied.operation.as_ref()) {
-            let _ =
-                writeln!(out, "{moved} entries are in the quarantine. To take it back: stalecard undo {id}");
+        for applied in results {
+            let moved = applied.steps.iter().filter(|step| step.outcome == Outcome::Moved).count();
+            if let Some(id) = applied.operation.as_ref().filter(|_| moved > 0) {
+                let what = count(moved, "entry is", "entries are");
+                let _ = writeln!(out, "{what} in the quarantine. To take back: stalecard undo {id}");
+            }
         }
         wrap(
             &mut out,
@@ -296,7 +313,7 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
     let remain: Vec<_> =
         after.findings.iter().filter(|finding| finding.severity >= Severity::Error).collect();
     if !dry_run && !remain.is_empty() {
-        let _ = writeln!(out, "{} findings remain:", remain.len());
+        let _ = writeln!(out, "{}:", count(remain.len(), "finding remains", "findings remain"));
         for finding in remain {
             wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
         }
@@ -356,10 +373,12 @@ pub fn operations(operations: &[Operation]) -> String {
             OperationState::PartlyUndone => "partly undone; repeat the undo",
             OperationState::Damaged(_) => "its journal cannot be read",
         };
+        let files = count(operation.kept_files, "file", "files");
         let _ = writeln!(
             out,
-            "{BOLD}{}{BOLD:#}  {} files, {} bytes kept; {state}",
-            operation.id, operation.kept_files, operation.kept_bytes
+            "{BOLD}{}{BOLD:#}  {files}, {} kept; {state}",
+            operation.id,
+            bytes(operation.kept_bytes)
         );
         if let OperationState::Damaged(why) = &operation.state {
             wrap(&mut out, "  ", "    ", why);
@@ -369,6 +388,10 @@ pub fn operations(operations: &[Operation]) -> String {
         }
     }
     out
+}
+
+fn bytes(size: u64) -> String {
+    format!("{size} {}", if size == 1 { "byte" } else { "bytes" })
 }
 
 /// A name and its value, aligned.

@@ -1,5 +1,5 @@
-//! JSON for scripts, schema `stalecard/1` (`packaging/`-free: the committed
-//! schema stands in `fixtures/schema/stalecard-1.json`). Changes only add.
+//! JSON for scripts, schema `stalecard/1`: `fixtures/schema/stalecard-1.json`, to which a test
+//! holds what the commands really print. Changes only add.
 
 use serde::Serialize;
 use serde_json::{Value, json};

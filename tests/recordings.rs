@@ -1,0 +1,460 @@
+//! What real tools and cards once said, judged again: the recorded exchanges become a card in
+//! memory, the recorded cache directories stand in front of it, and what our own code makes of the
+//! two is compared with what the real tools printed on that day. The snapshots made of it are
+//! committed, with what every reading command says of them (`fixtures/snapshots/`).
+//!
+//! `STALECARD_ACCEPT=1` writes those files anew: read the difference before you commit it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "support/text.rs"]
+mod text;
+
+// The readers of listings alone: no stand is needed here.
+#[path = "stand/listing/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "a library of the tests: each test uses a part of it")]
+mod listing;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use listing::{Pkcs11Listing, Pkcs15Listing};
+use serde_json::Value;
+use stalecard::card::image::Image;
+use stalecard::card::sc_hsm::{Options, scan};
+use stalecard::finding::{Id, Severity};
+use stalecard::format::key::PublicKey;
+use stalecard::opensc::cache_name::{CacheName, parse};
+use stalecard::opensc::{Recognised, Version};
+use stalecard::rules::{judge, serial_of};
+use stalecard::snapshot::{
+    Answer, Bytes, CacheDir, CacheEntry, CacheOrigin, Card, CardFile, ConfigFile, ConfigState, Content,
+    DirState, Family, Fid, FileKind, Gap, Inode, Installation, Name, SCHEMA, Snapshot, User,
+};
+use stalecard::view::cached::Cached;
+use stalecard::view::{Behaviour, Class, View, decode, referenced};
+
+const SERIAL: &str = "DENK0200834";
+const CACHE: &str = "/home/ca/.cache/opensc";
+const CONF: &str = "/etc/opensc/opensc.conf";
+const ATR: &[u8] =
+    b"\x3B\xFE\x18\x00\x00\x81\x31\xFE\x45\x80\x31\x81\x54\x48\x53\x4D\x31\x73\x80\x21\x40\x81\x07\xFA";
+
+/// OpenSC 0.23.0, which the recordings were made with.
+const OPENSC_0_23: Behaviour =
+    Behaviour { shows_device_key: true, car_optional: true, rounds_521: false, matches_coefficient: false };
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+}
+
+fn recording(name: &str) -> String {
+    let path = fixtures().join("recordings/sc-hsm").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Our own scan over a card made of these exchanges.
+fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
+    let texts: Vec<String> = recordings.iter().map(|name| recording(name)).collect();
+    let mut image = Image::from_recordings(texts.iter().map(String::as_str)).unwrap();
+    let options = Options { read_c400: true, status: true, links: &referenced, serial: &serial_of };
+    scan(&mut image, "Virtual PCD 00 00", ATR, &options).unwrap()
+}
+
+/// A recorded cache directory as our own code would have found it.
+fn cache(name: &str) -> CacheDir {
+    let folder = fixtures().join("recordings/sc-hsm").join(name);
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    let inode = |ino, size, mode| Inode {
+        dev: 1,
+        ino,
+        nlink: 1,
+        uid: 1000,
+        gid: 1000,
+        mode,
+        size,
+        // 2026-11-23 06:53:00Z
+        mtime: 1_795_416_780,
+    };
+    let entries = (2..).zip(names).map(|(ino, name)| {
+        let content = std::fs::read(folder.join(&name)).unwrap();
+        CacheEntry {
+            name: name.into(),
+            kind: FileKind::File,
+            inode: inode(ino, content.len() as u64, 0o644),
+            content: Content::Bytes(Bytes(content)),
+        }
+    });
+    CacheDir {
+        path: CACHE.into(),
+        origin: CacheOrigin::Default,
+        state: DirState::Present(inode(1, 4096, 0o700)),
+        entries: entries.collect(),
+    }
+}
+
+/// A host with OpenSC 0.23.0 and caching `yes`.
+fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir) -> Snapshot {
+    let text = "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = yes;\n\t}\n}\n";
+    Snapshot {
+        schema: SCHEMA.into(),
+        taken_at: time::macros::datetime!(2026-11-25 08:00 UTC),
+        host: host.into(),
+        user: User {
+            uid: 1000,
+            name: Some("ca".into()),
+            env: BTreeMap::from([("HOME".into(), "/home/ca".into())]),
+        },
+        opensc: vec![Installation {
+            library: "/usr/lib/x86_64-linux-gnu/libopensc.so.8.1.0".into(),
+            version: Some(Version { major: 0, minor: 23, patch: 0 }.to_string()),
+            config_path: Some(CONF.into()),
+        }],
+        executables: BTreeMap::from([("pkcs15-tool".into(), "/usr/bin/pkcs15-tool".into())]),
+        configs: vec![ConfigFile { path: CONF.into(), state: ConfigState::Text(Bytes(text.into())) }],
+        cards: vec![card],
+        caches: vec![cache],
+        coverage,
+    }
+}
+
+/// The seed's card as far as it is known: the files that a fresh cache of that moment held.
+fn seed_card(fresh: &str) -> (Card, Vec<Gap>) {
+    let (mut card, gaps) = scanned(&["5-keys-live.apdus", "5-keys-sc-hsm-tool.apdus"]);
+    card.key_list = [0xCC00, 0xCC01, 0xC401].map(Fid).into();
+    card.files.retain(|file| matches!(file.fid.0, 0x2F02 | 0x2F03));
+    for entry in cache(fresh).entries {
+        let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), entry.content) else {
+            panic!("{}", entry.name);
+        };
+        // OpenSC keeps an empty file for "there is none".
+        let answer = if bytes.0.is_empty() { Answer::Absent } else { Answer::Content(bytes) };
+        card.files.push(CardFile { fid: name.fid().unwrap(), answer });
+    }
+    (card, gaps)
+}
+
+/// The IDs that were generated in the seed's story, in order.
+fn generated() -> [String; 3] {
+    let transcript = recording("seed-transcript.txt");
+    let ids: Vec<String> = transcript
+        .split("Key pair generated:\n")
+        .skip(1)
+        .map(|rest| Pkcs11Listing::parse(rest.split("\n\n").next().unwrap()))
+        .map(|listing| listing.public_keys()[0].id.clone().unwrap())
+        .collect();
+    ids.try_into().unwrap()
+}
+
+fn opensc_view(card: &Card, dir: &CacheDir) -> View {
+    let name = |fid| CacheName::for_sc_hsm(SERIAL, None, fid).ok().map(|name| name.name());
+    decode(&card.key_list, &Cached::new(card, dir, name), OPENSC_0_23)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+/// `[0x10C], sign, signRecover, derive`
+fn flags(listed: Option<&str>) -> u32 {
+    let text = listed.unwrap();
+    let digits = text.strip_prefix("[0x").unwrap().split(']').next().unwrap();
+    u32::from_str_radix(digits, 16).unwrap()
+}
+
+/// Every key of `pkcs15-tool -D`, attribute for attribute.
+#[track_caller]
+fn same_as_pkcs15(view: &View, listing: &Pkcs15Listing) {
+    assert_eq!(view.unknown, []);
+    let listed = listing.private_keys();
+    assert_eq!(view.private_keys().count(), listed.len());
+    for (object, listed) in view.private_keys().zip(listed) {
+        let Class::PrivateKey { reference, key_type, bits, usage, access, flags: object_flags, native } =
+            object.class
+        else {
+            panic!("{object:?}");
+        };
+        assert_eq!(String::from_utf8(object.label.clone()).unwrap(), listed.label);
+        assert_eq!(Some(hex(&object.id)), listed.id);
+        assert_eq!(Some(u32::from(reference)), listed.key_ref);
+        assert_eq!(Some(key_type.name()), listed.key_type.as_deref());
+        assert_eq!(u32::try_from(bits).ok(), listed.bits);
+        assert_eq!(usage, flags(listed.usage.as_deref()));
+        assert_eq!(access, flags(listed.block.get("Access Flags")));
+        assert_eq!(object_flags, flags(listed.block.get("Object Flags")));
+        assert_eq!(Some(if native { "yes" } else { "no" }), listed.block.get("Native"));
+    }
+    let public: Vec<_> = view.objects.iter().filter(|o| matches!(o.class, Class::PublicKey(_))).collect();
+    let listed = listing.public_keys();
+    assert_eq!(public.len(), listed.len());
+    for (object, listed) in public.iter().zip(listed) {
+        assert_eq!(String::from_utf8(object.label.clone()).unwrap(), listed.label);
+        assert_eq!(Some(hex(&object.id)), listed.id);
+        assert_eq!(object.public_key().map(|key| key.bits() as u32), listed.bits);
+    }
+    assert_eq!(view.objects.len(), listing.private_keys().len() + public.len());
+}
+
+/// Every public key of `pkcs11-tool -O`, byte for byte.
+#[track_caller]
+fn same_as_pkcs11(view: &View, listing: &Pkcs11Listing) {
+    let point = |key: &PublicKey| match key {
+        PublicKey::Ec { point, .. } => Some(hex(point)),
+        _ => None,
+    };
+    let ours: Vec<_> = view
+        .objects
+        .iter()
+        .filter(|object| matches!(object.class, Class::PublicKey(_)))
+        .map(|object| {
+            let label = String::from_utf8(object.label.clone()).unwrap();
+            (label, Some(hex(&object.id)), object.public_key().and_then(point))
+        })
+        .collect();
+    let theirs: Vec<_> = listing
+        .public_keys()
+        .iter()
+        .map(|key| (key.label.clone(), key.id.clone(), key.ec_point.clone()))
+        .collect();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn five_keys_live() {
+    for exchange in ["5-keys-live.apdus", "5-keys-live-pkcs11.apdus", "5-keys-cached-cold.apdus"] {
+        let (card, gaps) = scanned(&[exchange, "5-keys-sc-hsm-tool.apdus"]);
+        assert_eq!(gaps, [], "{exchange}");
+        assert_eq!(card.serial.as_deref(), Some(SERIAL));
+        let view = decode(&card.key_list, &card, OPENSC_0_23);
+        same_as_pkcs15(&view, &Pkcs15Listing::parse(&recording("5-keys-live.txt")).unwrap());
+        same_as_pkcs11(&view, &Pkcs11Listing::parse(&recording("5-keys-live-pkcs11.txt")));
+    }
+}
+
+#[test]
+fn five_keys_through_the_cache() {
+    let (card, _) = scanned(&["5-keys-live.apdus"]);
+    let view = opensc_view(&card, &cache("5-keys-cache"));
+    for listing in ["5-keys-cached-cold.txt", "5-keys-cached-warm.txt"] {
+        same_as_pkcs15(&view, &Pkcs15Listing::parse(&recording(listing)).unwrap());
+    }
+}
+
+/// With a warm cache the real tool asked the card for almost nothing. So the card is hardly known, what OpenSC
+/// showed is, and nobody may call the one the other.
+#[test]
+fn what_was_never_recorded_is_coverage() {
+    let (card, gaps) = scanned(&["5-keys-cached-warm.apdus"]);
+    let dir = cache("5-keys-cache");
+    same_as_pkcs15(
+        &opensc_view(&card, &dir),
+        &Pkcs15Listing::parse(&recording("5-keys-cached-warm.txt")).unwrap(),
+    );
+    let live = decode(&card.key_list, &card, OPENSC_0_23);
+    assert_eq!(live.objects, []);
+    assert_eq!(live.unknown.len(), 5, "{:?}", live.unknown);
+    for number in 1..=5 {
+        let file = format!("file C40{number} ");
+        assert!(gaps.iter().any(|gap| gap.what.starts_with(&file) && gap.why == "not recorded"), "{gaps:#?}");
+    }
+    let verdict = judge(&snapshot("ca-alpha", (card, gaps), dir));
+    assert!(verdict.findings.iter().all(|finding| finding.severity <= Severity::Warning));
+    assert!(verdict.findings.iter().all(|finding| finding.id == Id::CacheCannotNoticeChange));
+    assert_eq!(verdict.tokens[0].objects.as_deref(), Some("5 not known"));
+    assert!(verdict.coverage.iter().any(|gap| gap.what.contains("CC03") && gap.why == "not recorded"));
+    assert!(verdict.coverage.iter().any(|gap| gap.what.contains("DKEK status") && gap.why == "not recorded"));
+}
+
+/// Each host of the seed's story at each moment: what it shows, what the card has, and that this is what is found.
+#[test]
+fn the_seeds_caches_give_the_seeds_findings() {
+    let [first, second, third] = generated();
+    let moments = [
+        ("seed-alpha-5-back", "seed-beta-4-key2", &first, &second),
+        ("seed-alpha-5-back", "seed-alpha-8-flushed", &first, &third),
+        ("seed-beta-4-key2", "seed-alpha-8-flushed", &second, &third),
+    ];
+    for (shown, on_card, old, new) in moments {
+        let (card, gaps) = seed_card(on_card);
+        assert_eq!(gaps, []);
+        let dir = cache(shown);
+        let id = |view: &View| view.private_keys().map(|key| hex(&key.id)).collect::<Vec<_>>();
+        assert_eq!(id(&opensc_view(&card, &dir)), [old.clone()]);
+        assert_eq!(id(&decode(&card.key_list, &card, OPENSC_0_23)), [new.clone()]);
+
+        let verdict = judge(&snapshot("ca-alpha", (card, gaps), dir));
+        let errors: Vec<_> = verdict.findings.iter().filter(|f| f.severity >= Severity::Error).collect();
+        let told: Vec<_> = errors
+            .iter()
+            .map(|finding| {
+                let evidence = &finding.evidence[0];
+                (
+                    finding.id,
+                    evidence.file.as_ref().unwrap().card_file.as_deref().unwrap(),
+                    evidence.shown.as_ref().unwrap().id.as_deref().unwrap(),
+                    evidence.card.as_ref().unwrap().id.as_deref().unwrap(),
+                )
+            })
+            .collect();
+        let (old, new) = (old.as_str(), new.as_str());
+        assert_eq!(
+            told,
+            [(Id::StaleKeyId, "C401", old, new), (Id::StalePublicKey, "CE01", old, new)],
+            "{shown}"
+        );
+        for finding in errors {
+            assert_eq!(finding.severity, Severity::Critical);
+            assert!(finding.danger.as_ref().unwrap().contains(old), "{finding:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_cache_of_its_own_moment_is_not_stale() {
+    for moment in ["seed-alpha-1-key1", "seed-beta-4-key2", "seed-alpha-8-flushed"] {
+        let verdict = judge(&snapshot("ca-alpha", seed_card(moment), cache(moment)));
+        let ids: Vec<_> = verdict.findings.iter().map(|finding| finding.id).collect();
+        assert_eq!((ids, verdict.coverage), (vec![Id::CacheCannotNoticeChange], vec![]), "{moment}");
+    }
+}
+
+/// The committed snapshots, with the exit code that `check` has for them.
+fn committed() -> Vec<(&'static str, Snapshot, i32)> {
+    let five = || scanned(&["5-keys-live.apdus", "5-keys-sc-hsm-tool.apdus"]);
+    vec![
+        ("five-keys", snapshot("ca-alpha", five(), cache("5-keys-cache")), 0),
+        (
+            "five-keys-hardly-recorded",
+            snapshot("ca-alpha", scanned(&["5-keys-cached-warm.apdus"]), cache("5-keys-cache")),
+            3,
+        ),
+        (
+            "seed-alpha-back",
+            snapshot("ca-alpha", seed_card("seed-beta-4-key2"), cache("seed-alpha-5-back")),
+            1,
+        ),
+        (
+            "seed-beta-stale",
+            snapshot("ca-beta", seed_card("seed-alpha-8-flushed"), cache("seed-beta-4-key2")),
+            1,
+        ),
+        (
+            "seed-alpha-flushed",
+            snapshot("ca-alpha", seed_card("seed-alpha-8-flushed"), cache("seed-alpha-8-flushed")),
+            0,
+        ),
+    ]
+}
+
+fn stalecard(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_stalecard")).args(arguments).output().unwrap()
+}
+
+/// Compares with a committed file, or writes it.
+#[track_caller]
+fn same_as_committed(name: &str, text: &str) {
+    let path = fixtures().join("snapshots").join(name);
+    if std::env::var_os("STALECARD_ACCEPT").is_some() {
+        std::fs::write(&path, text).unwrap();
+    }
+    let committed = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        committed == text,
+        "{} is not what is said now (STALECARD_ACCEPT=1 accepts it):\n{text}",
+        path.display()
+    );
+}
+
+#[test]
+fn every_reading_command_on_the_committed_snapshots() {
+    for (name, snapshot, code) in committed() {
+        let text = serde_json::to_string_pretty(&snapshot).unwrap() + "\n";
+        same_as_committed(&format!("{name}.json"), &text);
+        let path = fixtures().join("snapshots").join(format!("{name}.json"));
+        let file = path.to_str().unwrap();
+        let gap = if code == 3 { 3 } else { 0 };
+        for (command, expected) in [("check", code), ("ls", 0), ("show", gap)] {
+            let human = stalecard(&[command, "--snapshot", file]);
+            let said = String::from_utf8(human.stdout).unwrap();
+            assert_eq!(human.status.code(), Some(expected), "{command} {name}: {said}");
+            assert_eq!(String::from_utf8(human.stderr).unwrap(), "");
+            text::readable(&said);
+            same_as_committed(&format!("{name}.{command}.txt"), &said);
+
+            let json = stalecard(&[command, "--snapshot", file, "--format", "json"]);
+            assert_eq!(json.status.code(), Some(expected));
+            let said = String::from_utf8(json.stdout).unwrap();
+            let value: Value = serde_json::from_str(&said).unwrap();
+            assert_eq!((&value["schema"], &value["command"]), (&"stalecard/1".into(), &command.into()));
+            if command == "check" {
+                same_as_committed(&format!("{name}.{command}.json"), &said);
+            }
+        }
+    }
+}
+
+/// Nothing of an ID is ever left out: people copy it from here.
+#[test]
+fn full_ids_are_shown_to_people() {
+    let [first, second, _] = generated();
+    let path = fixtures().join("snapshots/seed-alpha-back.json");
+    for command in ["check", "ls", "show"] {
+        let said = stalecard(&[command, "--snapshot", path.to_str().unwrap()]);
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains(&first), "{said}");
+        // The list is of cache entries, and the card's own ID is in none of them.
+        assert_eq!(said.contains(&second), command != "ls", "{said}");
+    }
+}
+
+/// One key, by whatever a person has at hand.
+#[test]
+fn show_finds_a_key_by_every_name_it_has() {
+    let [first, second, _] = generated();
+    let path = fixtures().join("snapshots/seed-alpha-back.json");
+    let file = path.to_str().unwrap();
+    let entry = format!("{SERIAL}_NODATE_E82B0601040181C31F0201_C401");
+    let full = format!("{CACHE}/{entry}");
+    for name in
+        [&first, &second, &first.to_uppercase(), "1", "CC01", "cc01", "Private Key", SERIAL, &entry, &full]
+    {
+        let said = stalecard(&["show", name, "--snapshot", file]);
+        assert_eq!(said.status.code(), Some(0), "{name}: {said:?}");
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains(&first) && said.contains(&second), "{name}: {said}");
+    }
+    let nothing = stalecard(&["show", "no such thing", "--snapshot", file]);
+    assert_eq!(nothing.status.code(), Some(2));
+    assert!(String::from_utf8(nothing.stderr).unwrap().contains("\"no such thing\""));
+}
+
+#[test]
+fn selection_works_on_a_snapshot_too() {
+    let path = fixtures().join("snapshots/seed-alpha-back.json");
+    let file = path.to_str().unwrap();
+    let code = |arguments: &[&str]| {
+        let said = stalecard(&[&["check", "--snapshot", file], arguments].concat());
+        (said.status.code().unwrap(), String::from_utf8(said.stdout).unwrap())
+    };
+    assert_eq!(code(&["--serial", SERIAL]).0, 1);
+    assert_eq!(code(&["--reader", "Virtual PCD 00 00"]).0, 1);
+    assert_eq!(code(&["--reader", "0"]).0, 1);
+    assert_eq!(code(&["--fail-on", "critical"]).0, 1);
+    for missing in [["--serial", "DENK0000000"], ["--reader", "7"], ["--reader", "another"]] {
+        let (exit, said) = code(&missing);
+        assert_eq!(exit, 3, "{said}");
+        assert!(said.contains(missing[1]), "{said}");
+    }
+}
