@@ -17,7 +17,7 @@ fn recording(name: &str) -> String {
 }
 
 fn options(status: bool) -> Options<'static> {
-    Options { read_c400: true, status, links: &|_| Vec::new(), serial: &|_| None }
+    Options { read_c400: true, status, links: &|_| Vec::new(), serial: &|_| Some("ESPICOHSMTR".into()) }
 }
 
 #[test]

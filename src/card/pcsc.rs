@@ -44,6 +44,9 @@ const NOTICE: Duration = Duration::from_secs(1);
 /// How long a connection may take to close.
 const CLOSING: Duration = Duration::from_secs(1);
 
+/// What some readers give, as a success, when the card is pulled during a command.
+const NO_STATUS_WORD: &str = "an answer without a status word";
+
 /// `CM_IOCTL_GET_FEATURE_REQUEST` (PC/SC part 10, 2.2).
 const GET_FEATURE_REQUEST: u32 = 3400;
 /// `FEATURE_GET_TLV_PROPERTIES` and, in its answer, `dwMaxAPDUDataSize` (PC/SC part 10, 2.6.14).
@@ -95,7 +98,9 @@ impl Session {
                 if let TransportError::Broken(code) = error
                     && is_gone(&reader)
                 {
-                    error = TransportError::Removed(code);
+                    // No failure of PC/SC: the next call would be told its name.
+                    let empty = code == NO_STATUS_WORD;
+                    error = TransportError::Removed(if empty { "SCARD_W_REMOVED_CARD" } else { code });
                 }
                 // Nobody listens any more: the caller has given up.
                 let _ = done.send(Reply::Failed(error));
@@ -329,7 +334,7 @@ impl Talk<'_> {
     fn exchange(&mut self, card: &Card, apdu: &[u8]) -> Result<(), TransportError> {
         let answer = card.transmit(apdu, &mut self.buffer).map_err(failure)?;
         if answer.len() < 2 {
-            return Err(TransportError::Broken("an answer without a status word"));
+            return Err(TransportError::Broken(NO_STATUS_WORD));
         }
         if apdu::is_user_pin_status(apdu) {
             self.logged_in = answer == StatusWord::OK.0.to_be_bytes();

@@ -98,15 +98,31 @@ fn cut(content: Vec<u8>, why: String) -> FileRead {
 }
 
 impl Shape {
+    /// True if a file is as it should be: nothing missing, nothing behind the last element, no
+    /// tag that begins no such file.
+    #[must_use]
+    pub fn is_met(self, file: &FileRead) -> bool {
+        match (&file.answer, self) {
+            (Answer::NotRead(_), _) => true,
+            (Answer::Absent | Answer::Refused(_), _) => false,
+            (Answer::Content(_), Self::Opaque) => file.cut.is_none(),
+            (Answer::Content(Bytes(content)), Self::Elements(_)) => {
+                // Request, certificate; SEQUENCE; entries of EC and of secret keys.
+                matches!(content.first(), Some(0x67 | 0x7F | 0x30 | 0xA0 | 0xA8))
+                    && self.behind(content) == Some(&[])
+            }
+        }
+    }
+
     /// True if the content holds all its elements.
     fn is_whole(self, content: &[u8]) -> bool {
-        let Self::Elements(count) = self else { return false };
-        let mut rest = content;
-        for _ in 0..count {
-            let Some(tail) = element_length(rest).and_then(|length| rest.get(length..)) else { return false };
-            rest = tail;
-        }
-        true
+        self.behind(content).is_some()
+    }
+
+    /// What stands behind the last element, if all of them are there.
+    fn behind(self, content: &[u8]) -> Option<&[u8]> {
+        let Self::Elements(count) = self else { return None };
+        (0..count).try_fold(content, |rest, _| rest.get(element_length(rest)?..))
     }
 }
 

@@ -129,6 +129,12 @@ impl<'a, 'c> Attempt<'a, 'c> {
             self.gap("device certificate (2F02)", "there is none: the card cannot be told from others");
         }
         let serial = device.as_deref().and_then(self.options.serial);
+        if serial.is_none() && device.as_deref().and_then(read::element_length).is_some() {
+            self.gap(
+                "device certificate (2F02)",
+                "it names no holder as OpenSC needs it, so cache files cannot be told to be this card's",
+            );
+        }
         self.mark = device.as_deref().and_then(mark);
         self.read(TOKEN_INFO, Shape::Elements(1))?;
         let list = self.list()?;
@@ -159,6 +165,10 @@ impl<'a, 'c> Attempt<'a, 'c> {
     /// True if somebody is.
     fn approach(&mut self) -> Result<bool, Stop> {
         let status = match self.channel.send(Command::VerifyStatus(Pin::User)) {
+            // 9000 with data is no PIN state, and must not pass for somebody's login.
+            Ok(response) if !response.data.is_empty() => {
+                return Err(Stop::Moved("it answered with data where none belong"));
+            }
             Ok(response) => Some(response.status),
             Err(TransportError::NotRecorded) => None,
             Err(error) => return Err(error.into()),
@@ -319,6 +329,11 @@ impl<'a, 'c> Attempt<'a, 'c> {
         // Firmware before 3.4 may send 6282 before the end.
         let end_is_end = self.status.firmware.is_some_and(|version| version >= (3, 4));
         let file = read::read_file(self.channel, fid, shape, end_is_end)?;
+        // A bad contact, or a card that is not what it was. Whatever a card really says, it says twice.
+        let odd = !shape.is_met(&file) && (file.answer != Answer::Absent || self.key_list.contains(&fid));
+        if odd && read::read_file(self.channel, fid, shape, end_is_end)? != file {
+            return Err(Stop::Moved("a file was not the same when it was read again"));
+        }
         self.doubt |= self.channel.transport.interrupted();
         if file.cut.is_some() || !matches!(file.answer, Answer::Content(_)) {
             self.settle_doubt()?;

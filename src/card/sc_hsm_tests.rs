@@ -282,8 +282,8 @@ fn a_list_that_may_be_cut_is_coverage() {
 fn refusals_are_coverage_and_absence_is_not() {
     let mut script = script(1);
     script.files.remove(&TOKEN_INFO);
-    // VERIFY, SELECT, 2F02 in two, 2F03, list, C401.
-    script.answers.insert(7, vec![0x69, 0x82]);
+    // VERIFY, SELECT, 2F02 in two, 2F03, list, C401, and that again.
+    script.answers = BTreeMap::from([(7, vec![0x69, 0x82]), (8, vec![0x69, 0x82])]);
     let (card, gaps) = read(&mut script).unwrap();
     assert_eq!(answer(&card, 0x2F03), &Answer::Absent);
     assert_eq!(answer(&card, 0xC401), &Answer::Refused(0x6982));
@@ -291,4 +291,50 @@ fn refusals_are_coverage_and_absence_is_not() {
         gaps.len() == 1 && gaps[0].what.contains("C401") && gaps[0].why.contains("a PIN is needed"),
         "{gaps:?}"
     );
+}
+
+#[test]
+fn what_a_card_says_of_a_file_only_once_is_not_believed() {
+    let (truth, _) = read(&mut script(1)).unwrap();
+    let whole_but_strange = [&[0x5A, 0x05][..], &[0; 5], &[0x90, 0x00]].concat();
+    let with_a_tail = [element(68, 9), vec![1, 2, 0x90, 0x00]].concat();
+    let bad: [&[u8]; 7] = [
+        &[0x69, 0x82],
+        &[0x6F, 0x00],
+        &[0x6D, 0x00],
+        // The list names C401.
+        &[0x6A, 0x82],
+        // Empty: for OpenSC there is no key then.
+        &[0x90, 0x00],
+        &whole_but_strange,
+        &with_a_tail,
+    ];
+    for bad in bad {
+        let mut script = script(1);
+        script.answers.insert(7, bad.to_vec());
+        let (card, gaps) = read(&mut script).unwrap();
+        assert_eq!((card, gaps), (truth.clone(), vec![]), "{bad:02X?}");
+    }
+    // Said twice, it is so: a file whose label was rewritten keeps the old end.
+    let mut script = script(1);
+    script.files.insert(Fid(0xC401), with_a_tail[..70].to_vec());
+    let (card, gaps) = read(&mut script).unwrap();
+    assert_eq!(answer(&card, 0xC401), &Answer::Content(Bytes(with_a_tail[..70].to_vec())));
+    assert_eq!((gaps, script.log.len()), (vec![], 3 + 8 + 1));
+}
+
+#[test]
+fn data_in_place_of_a_pin_state_is_no_login() {
+    let mut script = script(1);
+    script.answers.insert(1, vec![0x01, 0x02, 0x90, 0x00]);
+    let (card, _) = read(&mut script).unwrap();
+    assert_eq!((card.status.unwrap().user_pin, script.count(0xA4)), (Some(PinState::Tries(3)), 1));
+}
+
+#[test]
+fn a_device_certificate_without_a_holder_is_coverage() {
+    let nobody = Options { serial: &|_| None, ..options(true) };
+    let (card, gaps) = scan(&mut script(1), "reader", b"atr", &nobody).unwrap();
+    assert_eq!(card.serial, None);
+    assert!(gaps.len() == 1 && gaps[0].asked_for && gaps[0].why.contains("no holder"), "{gaps:?}");
 }
