@@ -175,7 +175,7 @@ fn classify(name: &Name) -> Classification {
 /// on the card, says that they are private.
 fn withhold_private(dir: &mut CacheDir, on_cards: &[Name]) {
     let private: Vec<Name> = dir.entries.iter().filter_map(private_data_name).collect();
-    for entry in dir.entries.iter_mut() {
+    for entry in &mut dir.entries {
         if private.contains(&entry.name) || on_cards.contains(&entry.name) {
             entry.content = Content::Withheld(Withheld::Private);
         }

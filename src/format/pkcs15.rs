@@ -27,7 +27,7 @@ pub enum KeyType {
     Rsa,
     /// Elliptic curve.
     Ec,
-    /// Any other type that PKCS#15 knows (DSA, GOST).
+    /// GOST R 34.10, which OpenSC takes for EC on a SmartCard-HSM.
     Other,
 }
 
@@ -188,7 +188,7 @@ pub fn private_key(bytes: &[u8]) -> Result<PrivateKeyEntry, TlvError> {
     let key_type = match element.tag {
         0x30 => KeyType::Rsa,
         0xA0 => KeyType::Ec,
-        0xA2 | 0xA4 => KeyType::Other,
+        0xA4 => KeyType::Other,
         _ => return Err(TlvError::Missing(0x30)),
     };
     let mut parts = parts(element.value)?;
@@ -218,11 +218,10 @@ pub fn private_key(bytes: &[u8]) -> Result<PrivateKeyEntry, TlvError> {
             }
             bits
         }
-        KeyType::Ec => {
+        KeyType::Ec | KeyType::Other => {
             path(kind.required(0x30)?)?;
             kind.optional(0x02).map_or(Ok(0), |value| integer(0x02, value))?
         }
-        KeyType::Other => 0,
     };
     Ok(PrivateKeyEntry {
         common: parts.common,

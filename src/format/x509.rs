@@ -13,6 +13,12 @@ pub struct Certificate {
     pub der: Vec<u8>,
     /// Subject, RFC 4514-like text, not escaped for a terminal.
     pub subject: String,
+    /// Issuer, DER.
+    pub raw_issuer: Vec<u8>,
+    /// Subject, DER.
+    pub raw_subject: Vec<u8>,
+    /// First common name of the subject.
+    pub common_name: Option<Vec<u8>>,
     /// Serial number, big-endian.
     pub serial: Vec<u8>,
     /// Beginning of validity, Unix seconds.
@@ -32,6 +38,13 @@ pub fn decode(bytes: &[u8]) -> Option<Certificate> {
     Some(Certificate {
         der: der.to_vec(),
         subject: certificate.subject().to_string(),
+        raw_issuer: certificate.issuer().as_raw().to_vec(),
+        raw_subject: certificate.subject().as_raw().to_vec(),
+        common_name: certificate
+            .subject()
+            .iter_common_name()
+            .next()
+            .map(|name| name.attr_value().data.to_vec()),
         serial: certificate.raw_serial().to_vec(),
         not_before: certificate.validity().not_before.timestamp(),
         not_after: certificate.validity().not_after.timestamp(),

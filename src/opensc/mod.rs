@@ -11,7 +11,7 @@ pub mod config;
 mod crash;
 pub mod differences;
 pub mod install;
-mod program;
+pub mod program;
 mod shadowed;
 mod version;
 

@@ -10,6 +10,10 @@ use crate::snapshot::Name;
 /// `PATH` is not asked: what it holds should not decide what is judged.
 const TOOL_DIRS: &[&str] = &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
+/// What an application that loads OpenSC's PKCS#11 module is called in reports, and its
+/// `app` block.
+pub const PKCS11: &str = "opensc-pkcs11";
+
 /// A program as OpenSC's configuration knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
@@ -31,7 +35,7 @@ impl Program {
     /// Any application that loads `opensc-pkcs11`, with its executable if one is meant.
     #[must_use]
     pub fn pkcs11(exe: Option<Name>) -> Self {
-        Self { label: "opensc-pkcs11".into(), app_name: "opensc-pkcs11".into(), exe }
+        Self { label: PKCS11.into(), app_name: PKCS11.into(), exe }
     }
 
     /// Another of OpenSC's programs, by its application name.

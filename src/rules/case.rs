@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
 use crate::format::{cvc, pkcs15, tlv, x509};
+use crate::opensc::program::PKCS11;
 use crate::snapshot::{Answer, CacheDir, CacheEntry, CacheOrigin, Card, Content, Fid, Name};
 use crate::text::{date, escape, hex};
 use crate::view::cached::Cached;
@@ -37,6 +38,8 @@ pub struct Lens<'a> {
     pub cached: Cached<'a>,
     /// What the programs show, or would show if caching were on.
     pub shown: View,
+    /// The slots of which PKCS#11 applications see something else than the card's.
+    pub pkcs11: Vec<Fid>,
 }
 
 /// What the bytes of an entry are as such.
@@ -65,10 +68,37 @@ impl Lens<'_> {
         self.dir.origin == CacheOrigin::Former && !self.in_use()
     }
 
-    /// How what is shown differs from the card.
+    /// How what is shown differs from the card. Of a cache in use only what one
+    /// of its programs lets its users see.
     #[must_use]
     pub fn differences<'v>(&'v self, live: &'v View) -> Vec<Difference<'v>> {
-        compare(live, &self.shown)
+        let all = compare(live, &self.shown);
+        if !self.in_use() {
+            return all;
+        }
+        all.into_iter().filter(|difference| !self.shown_by(live, difference).is_empty()).collect()
+    }
+
+    /// How what is read differs from the card although nobody can see it today: PKCS#11 shows
+    /// one private key of several with the same ID, and no certificates behind a broken one.
+    #[must_use]
+    pub fn unseen<'v>(&'v self, live: &'v View) -> Vec<Difference<'v>> {
+        let mut all = compare(live, &self.shown);
+        if self.in_use() {
+            all.retain(|difference| self.shown_by(live, difference).is_empty());
+        }
+        all
+    }
+
+    /// The programs in which a difference can be seen.
+    #[must_use]
+    pub fn shown_by(&self, live: &View, difference: &Difference<'_>) -> Vec<String> {
+        let all = compare(live, &self.shown);
+        // A slot whose own objects are alike and that is shown differently all
+        // the same suffers from another: from any of those that differ.
+        let follows = |slot: &Fid| !all.iter().any(|known| known.slot == *slot);
+        let pkcs11 = self.pkcs11.contains(&difference.slot) || self.pkcs11.iter().any(follows);
+        self.programs.iter().filter(|program| *program != PKCS11 || pkcs11).cloned().collect()
     }
 
     /// The cache entry that is the cause of a difference.
@@ -123,7 +153,7 @@ impl Case<'_> {
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
         finding.token = Some(escape(self.serial.as_bytes()));
-        finding.program.clone_from(&lens.programs);
+        finding.program = lens.shown_by(&self.live, difference);
         finding.object = object_name(difference.live, difference.shown);
         let cause = lens.cause_file(difference);
         let (mut shown, mut card) = (side(difference.shown), side(difference.live));

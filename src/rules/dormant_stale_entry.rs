@@ -12,9 +12,9 @@ use crate::finding::{Finding, Id};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| !lens.in_use() && !lens.is_former()) {
+    for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
         let mut seen: Vec<&crate::snapshot::Name> = Vec::new();
-        let differences = lens.differences(&case.live);
+        let differences = lens.unseen(&case.live);
         for difference in &differences {
             let Some(entry) = lens.cause(difference) else { continue };
             if seen.contains(&&entry.name) {
@@ -22,9 +22,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             }
             seen.push(&entry.name);
             let who = if lens.undecided {
-                "whether a program reads it could not be told"
+                "whether a program shows it could not be told"
             } else {
-                "no program reads it today"
+                "no program shows it today"
             };
             sink.push(case.finding(
                 Id::DormantStaleEntry,

@@ -14,6 +14,7 @@ use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version
 use crate::snapshot::{Answer, CacheDir, Card, Family, Fid, Gap, GapKind, Name, PinState, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::view::cached::Cached;
+use crate::view::pkcs11;
 use crate::view::{Behaviour, Class, DEVICE_CERTIFICATE, TOKEN_INFO, View, decode, split};
 
 /// OpenSC's short name of the driver for a SmartCard-HSM.
@@ -152,12 +153,18 @@ pub fn judge(snapshot: &Snapshot) -> Verdict {
 /// Both views of the objects that are wanted, for every token that was read.
 #[must_use]
 pub fn show(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<Sides> {
+    cases(snapshot).iter().flat_map(|case| sides(case, wanted)).collect()
+}
+
+/// All views of every token that was read.
+#[must_use]
+pub fn cases(snapshot: &Snapshot) -> Vec<Case<'_>> {
     let version = Situation::of(snapshot).version();
     let readers = readers(snapshot, version);
     let cards = snapshot.cards.iter().filter(|card| card.family == Family::SmartCardHsm);
     cards
         .filter_map(|card| Some((card, card.serial.as_deref()?)))
-        .flat_map(|(card, serial)| sides(&case(snapshot, card, serial, &readers, behaviour(version)), wanted))
+        .map(|(card, serial)| case(snapshot, card, serial, &readers, behaviour(version)))
         .collect()
 }
 
@@ -188,6 +195,7 @@ fn case<'a>(
         }
         CacheName::for_sc_hsm(serial, last_update.as_deref(), fid).ok().map(|name| name.name())
     };
+    let live = decode(&card.key_list, card, behaviour);
     let lens = |dir: &'a CacheDir| {
         let cached = Cached::new(card, dir, name_of);
         let shown = decode(&card.key_list, &cached, behaviour);
@@ -197,15 +205,11 @@ fn case<'a>(
             .map(|reader| reader.name.clone())
             .collect();
         let undecided = readers.iter().any(|reader| reader.undecided);
-        Lens { programs, undecided, dir, cached, shown }
+        let pkcs11 = pkcs11::differing_slots(&live, &shown);
+        Lens { programs, undecided, dir, cached, shown, pkcs11 }
     };
-    Case {
-        card,
-        serial,
-        uid: snapshot.user.uid,
-        live: decode(&card.key_list, card, behaviour),
-        lenses: snapshot.caches.iter().map(lens).collect(),
-    }
+    let lenses = snapshot.caches.iter().map(lens).collect();
+    Case { card, serial, uid: snapshot.user.uid, live, lenses }
 }
 
 /// How the installed OpenSC, or the newest one if none is known, lists a SmartCard-HSM.

@@ -24,7 +24,7 @@ mod stale_key_id;
 mod stale_object;
 mod stale_public_key;
 
-pub use judge::{ProgramState, Token, Verdict, judge, serial_of, show, slot_order};
+pub use judge::{ProgramState, Token, Verdict, cases, judge, serial_of, show, slot_order};
 
 use case::Case;
 

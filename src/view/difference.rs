@@ -100,6 +100,9 @@ impl<'v> Found<'v> {
             if on_card.label != object.label {
                 attributes.push("label");
             }
+            if on_card.auth_id != object.auth_id {
+                attributes.push("authentication ID");
+            }
             if !key && on_card.id != object.id {
                 attributes.push("ID");
             }
@@ -183,8 +186,12 @@ fn class_attributes(live: &Class, shown: &Class) -> Vec<&'static str> {
             note(access != shown_access, "access flags");
             note(flags != shown_flags || native != shown_native, "flags");
         }
-        (Class::Certificate { authority, .. }, Class::Certificate { authority: shown, .. }) => {
-            note(authority != shown, "authority flag");
+        (
+            Class::Certificate { authority, flags, .. },
+            Class::Certificate { authority: shown_authority, flags: shown_flags, .. },
+        ) => {
+            note(authority != shown_authority, "authority flag");
+            note(flags != shown_flags, "flags");
         }
         (
             Class::Data { application, oid, flags, path, .. },

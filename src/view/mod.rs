@@ -10,6 +10,7 @@
 
 pub mod cached;
 pub mod difference;
+pub mod pkcs11;
 
 use crate::format::pkcs15::{self, KeyType, Value};
 use crate::format::x509::{self, Certificate};
@@ -102,6 +103,8 @@ pub struct Object {
     pub label: Vec<u8>,
     /// ID (`CKA_ID`); empty for data objects.
     pub id: Vec<u8>,
+    /// ID of the PIN that protects it, if it names one.
+    pub auth_id: Vec<u8>,
     /// The rest depends on its class.
     pub class: Class,
 }
@@ -135,6 +138,8 @@ pub enum Class {
         certificate: Option<Certificate>,
         /// A certificate authority's?
         authority: bool,
+        /// Object flags.
+        flags: u32,
     },
     /// A data object.
     Data {
@@ -240,6 +245,8 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
         files: vec![description],
         label: entry.common.label.clone(),
         id: entry.id.clone(),
+        // Whatever the entry says.
+        auth_id: vec![1],
         class: Class::PrivateKey {
             reference: number,
             key_type: entry.key_type,
@@ -264,7 +271,7 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
             Some(key) => Class::PublicKey(key),
             None => return Ok(()),
         },
-        Some(0x30) => Class::Certificate { certificate: x509::decode(&content), authority: false },
+        Some(0x30) => Class::Certificate { certificate: x509::decode(&content), authority: false, flags: 0 },
         _ => return Ok(()),
     };
     view.objects.push(Object {
@@ -272,6 +279,7 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
         files: vec![description, file],
         label: entry.common.label,
         id: entry.id,
+        auth_id: Vec::new(),
         class,
     });
     Ok(())
@@ -308,8 +316,9 @@ fn ca_certificate(view: &mut View, slot: Fid, source: &dyn Source) -> Result<(),
         },
         Value::Absent => None,
     };
-    let class = Class::Certificate { certificate, authority: entry.authority };
-    view.objects.push(Object { slot, files, label: entry.common.label, id: entry.id, class });
+    let class = Class::Certificate { certificate, authority: entry.authority, flags: entry.common.flags };
+    let (label, auth_id) = (entry.common.label, entry.common.auth_id);
+    view.objects.push(Object { slot, files, label, id: entry.id, auth_id, class });
     Ok(())
 }
 
@@ -341,6 +350,7 @@ fn data(view: &mut View, slot: Fid, source: &dyn Source) -> Result<(), String> {
         files,
         label: entry.common.label,
         id: Vec::new(),
+        auth_id: entry.common.auth_id,
         class: Class::Data {
             application: entry.application,
             oid: entry.application_oid,

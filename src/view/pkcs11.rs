@@ -1,0 +1,312 @@
+//! What an application sees of a view through OpenSC's PKCS#11 module.
+//!
+//! The module makes its objects out of the same list that `pkcs15-tool` prints,
+//! but not one for one, and the differences decide whether a wrong cache entry
+//! can be seen at all. As watched with 0.23:
+//!
+//! - Objects are made class by class: RSA private keys, RSA public keys, EC private keys,
+//!   EC public keys, certificates, data; there is room for 128 in all, and what
+//!   comes later is left out.
+//! - A certificate brings a public key of its own, with its label and ID, unless
+//!   a public key object has that ID already.
+//! - The first certificate that does not decode ends the making of certificates:
+//!   those behind it are gone, however sound.
+//! - Of private keys with one ID only the first is shown.
+//! - Private objects are shown to whoever logs in with the PIN they name; public
+//!   ones to all, but a data object that names a PIN to nobody.
+//! - A private key is followed by the public key of its ID and by the certificates of its
+//!   ID; a certificate by its public key and its issuer's certificate, if the token has it.
+
+use std::collections::BTreeMap;
+
+use super::{Class, Object, View};
+use crate::format::key::PublicKey;
+use crate::format::pkcs15::{FLAG_PRIVATE, KeyType};
+use crate::format::x509::Certificate;
+use crate::snapshot::Fid;
+
+/// The most objects the module has room for.
+const MAX_OBJECTS: usize = 128;
+
+/// The authentication ID of a SmartCard-HSM's user PIN.
+const USER_PIN: &[u8] = &[1];
+
+/// An object of the PKCS#11 token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item<'v> {
+    /// The object of the view it is made of.
+    pub object: &'v Object,
+    /// The public key that came with a certificate, not the certificate itself.
+    pub from_certificate: bool,
+    /// `CKA_LABEL`.
+    pub label: Vec<u8>,
+    /// `CKA_PRIVATE`: shown after login only.
+    pub private: bool,
+}
+
+impl<'v> Item<'v> {
+    /// `CKO_PRIVATE_KEY`, …, as `pkcs11-tool -O` names it.
+    #[must_use]
+    pub const fn class(&self) -> &'static str {
+        match &self.object.class {
+            Class::PrivateKey { .. } => "Private Key",
+            Class::PublicKey(_) => "Public Key",
+            Class::Certificate { .. } if self.from_certificate => "Public Key",
+            Class::Certificate { .. } => "Certificate",
+            Class::Data { .. } => "Data",
+        }
+    }
+
+    /// The public key, of a public key object only.
+    #[must_use]
+    pub const fn public_key(&self) -> Option<&'v PublicKey> {
+        match &self.object.class {
+            Class::PublicKey(_) => self.object.public_key(),
+            Class::Certificate { .. } if self.from_certificate => self.object.public_key(),
+            _ => None,
+        }
+    }
+
+    /// Do both look the same to an application? Where they come from does not count.
+    #[must_use]
+    pub fn looks_like(&self, other: &Self) -> bool {
+        let certificate = |item: &Self| certificate_of(item.object).cloned();
+        let head = |item: &Self| (item.class(), item.from_certificate, item.label.clone(), item.private);
+        if head(self) != head(other) || self.object.id != other.object.id {
+            return false;
+        }
+        match (&self.object.class, &other.object.class) {
+            (
+                Class::PrivateKey { key_type, bits, usage, access, .. },
+                Class::PrivateKey {
+                    key_type: other_type,
+                    bits: other_bits,
+                    usage: other_usage,
+                    access: other_access,
+                    ..
+                },
+            ) => (key_type, bits, usage, access) == (other_type, other_bits, other_usage, other_access),
+            (Class::Certificate { .. }, Class::Certificate { .. }) if !self.from_certificate => {
+                certificate(self) == certificate(other)
+            }
+            (
+                Class::Data { application, oid, flags, content, .. },
+                Class::Data {
+                    application: other_application,
+                    oid: other_oid,
+                    flags: other_flags,
+                    content: other_content,
+                    ..
+                },
+            ) => {
+                (application, oid, flags, content)
+                    == (other_application, other_oid, other_flags, other_content)
+            }
+            _ => self.public_key() == other.public_key(),
+        }
+    }
+}
+
+/// The objects that are listed, in the order in which they are found.
+#[must_use]
+pub fn project(view: &View) -> Vec<Item<'_>> {
+    let mut module = Module { made: Vec::new(), shown: Vec::new() };
+    for key_type in [KeyType::Rsa, KeyType::Ec] {
+        module.make(view, |object| match object.class {
+            Class::PrivateKey { key_type: own, .. } => (own == KeyType::Rsa) == (key_type == KeyType::Rsa),
+            _ => false,
+        });
+        module.make(view, |object| match &object.class {
+            Class::PublicKey(key) => matches!(key, PublicKey::Rsa { .. }) == (key_type == KeyType::Rsa),
+            _ => false,
+        });
+    }
+    module.make_certificates(view);
+    module.make(view, |object| matches!(object.class, Class::Data { .. }));
+    module.show();
+    module.shown
+}
+
+/// The slots of which the module shows something different in the two views.
+#[must_use]
+pub fn differing_slots(live: &View, shown: &View) -> Vec<Fid> {
+    let (live, shown) = (by_slot(live), by_slot(shown));
+    let mut slots: Vec<Fid> = live.keys().chain(shown.keys()).copied().collect();
+    slots.sort_unstable();
+    slots.dedup();
+    slots.retain(|slot| {
+        let live = live.get(slot).cloned().unwrap_or_default();
+        !alike(live, shown.get(slot).map_or(&[], Vec::as_slice))
+    });
+    slots
+}
+
+fn by_slot(view: &View) -> BTreeMap<Fid, Vec<Item<'_>>> {
+    let mut slots: BTreeMap<Fid, Vec<Item<'_>>> = BTreeMap::new();
+    for item in project(view) {
+        slots.entry(item.object.slot).or_default().push(item);
+    }
+    slots
+}
+
+/// Are these the same objects, in whatever order?
+fn alike(mut left: Vec<Item<'_>>, right: &[Item<'_>]) -> bool {
+    let same_number = left.len() == right.len();
+    same_number
+        && right.iter().all(|item| match left.iter().position(|other| other.looks_like(item)) {
+            Some(place) => {
+                left.swap_remove(place);
+                true
+            }
+            None => false,
+        })
+}
+
+const fn certificate_of(object: &Object) -> Option<&Certificate> {
+    match &object.class {
+        Class::Certificate { certificate, .. } => certificate.as_ref(),
+        _ => None,
+    }
+}
+
+/// An object as the module makes it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Made<'v> {
+    object: &'v Object,
+    from_certificate: bool,
+}
+
+struct Module<'v> {
+    made: Vec<Made<'v>>,
+    shown: Vec<Item<'v>>,
+}
+
+impl<'v> Module<'v> {
+    fn make(&mut self, view: &'v View, wanted: impl Fn(&Object) -> bool) {
+        for object in view.objects.iter().filter(|object| wanted(object)) {
+            self.add(Made { object, from_certificate: false });
+        }
+    }
+
+    fn add(&mut self, made: Made<'v>) {
+        if self.made.len() < MAX_OBJECTS {
+            self.made.push(made);
+        }
+    }
+
+    fn make_certificates(&mut self, view: &'v View) {
+        for object in &view.objects {
+            let Class::Certificate { certificate, flags, .. } = &object.class else { continue };
+            // A private one is read only when somebody asks for its value.
+            if certificate.is_none() && flags & FLAG_PRIVATE == 0 {
+                return;
+            }
+            self.add(Made { object, from_certificate: false });
+            if self.public_key(&object.id).is_none() {
+                self.add(Made { object, from_certificate: true });
+            }
+        }
+    }
+
+    /// The public key object with this ID; those that came with certificates are not asked.
+    fn public_key(&self, id: &[u8]) -> Option<Made<'v>> {
+        let is_key = |made: &&Made<'_>| matches!(made.object.class, Class::PublicKey(_));
+        self.made.iter().filter(is_key).find(|made| made.object.id == id).copied()
+    }
+
+    /// The private key that is shown for this ID.
+    fn private_key(&self, id: &[u8]) -> Option<Made<'v>> {
+        let is_key = |made: &&Made<'_>| matches!(made.object.class, Class::PrivateKey { .. });
+        self.made.iter().filter(is_key).find(|made| made.object.id == id).copied()
+    }
+
+    fn show(&mut self) {
+        for made in self.made.clone() {
+            if is_private(made.object) && made.object.auth_id == USER_PIN && !made.from_certificate {
+                self.list(made);
+            }
+        }
+        for made in self.made.clone() {
+            let readable = made.object.auth_id.is_empty() || !matches!(made.object.class, Class::Data { .. });
+            if !is_private(made.object) && readable && !made.from_certificate {
+                self.list(made);
+            }
+        }
+    }
+
+    /// Lists an object, then what belongs to it.
+    fn list(&mut self, made: Made<'v>) {
+        let Made { object, from_certificate } = made;
+        let known =
+            |item: &Item<'_>| std::ptr::eq(item.object, object) && item.from_certificate == from_certificate;
+        let is_private_key = matches!(object.class, Class::PrivateKey { .. });
+        let merged = is_private_key && self.private_key(&object.id) != Some(made);
+        if merged || self.shown.iter().any(known) {
+            return;
+        }
+        self.shown.push(Item {
+            object,
+            from_certificate,
+            label: label(object),
+            private: is_private(object) && !from_certificate,
+        });
+        match &object.class {
+            Class::PrivateKey { .. } => {
+                if let Some(key) = self.public_key(&object.id) {
+                    self.list(key);
+                }
+                for certificate in self.certificates() {
+                    if certificate.object.id == object.id {
+                        self.list(certificate);
+                    }
+                }
+            }
+            Class::Certificate { .. } if !from_certificate => {
+                match self.public_key(&object.id) {
+                    Some(key) => self.list(key),
+                    None => {
+                        let own = Made { object, from_certificate: true };
+                        if self.made.contains(&own) {
+                            self.list(own);
+                        }
+                    }
+                }
+                if let Some(issuer) = self.issuer(object) {
+                    self.list(issuer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn certificates(&self) -> Vec<Made<'v>> {
+        let is_certificate = |made: &&Made<'_>| {
+            matches!(made.object.class, Class::Certificate { .. }) && !made.from_certificate
+        };
+        self.made.iter().filter(is_certificate).copied().collect()
+    }
+
+    /// The first other certificate whose subject is this one's issuer.
+    fn issuer(&self, object: &Object) -> Option<Made<'v>> {
+        let issuer = &certificate_of(object)?.raw_issuer;
+        self.certificates().into_iter().find(|made| {
+            !std::ptr::eq(made.object, object)
+                && certificate_of(made.object).is_some_and(|other| other.raw_subject == *issuer)
+        })
+    }
+}
+
+const fn is_private(object: &Object) -> bool {
+    match object.class {
+        Class::PrivateKey { flags, .. } | Class::Certificate { flags, .. } | Class::Data { flags, .. } => {
+            flags & FLAG_PRIVATE != 0
+        }
+        Class::PublicKey(_) => false,
+    }
+}
+
+/// The label, or the common name of a certificate without one.
+fn label(object: &Object) -> Vec<u8> {
+    let name = certificate_of(object).and_then(|certificate| certificate.common_name.clone());
+    if object.label.is_empty() { name.unwrap_or_default() } else { object.label.clone() }
+}

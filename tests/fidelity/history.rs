@@ -1,0 +1,188 @@
+//! Random histories of a card and two hosts, as data: seeded, printable, and
+//! still meaningful when actions are taken out.
+
+/// Pseudo-random numbers (SplitMix64): a history is its seed.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// One of the two hosts.
+pub type Side = usize;
+
+/// What happens. A number called `nth` picks from what there is at that moment,
+/// modulo its count, so that an action stays possible when others are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    Initialise { host: Side },
+    Generate { host: Side, kind: usize, id: Option<u8>, label: Option<u8> },
+    DeleteKey { host: Side, nth: usize },
+    DeleteCertificate { host: Side, nth: usize },
+    DeleteData { host: Side, name: u8 },
+    WriteCertificate { host: Side, nth: usize, which: usize },
+    WriteOwnCertificate { host: Side, nth: usize },
+    WriteCa { host: Side, id: u8, which: usize },
+    WriteData { host: Side, name: u8, private: bool, size: usize },
+    List { host: Side, module: bool },
+    Flush { host: Side },
+    Damage { host: Side, nth: usize, how: Damage },
+    Tamper { nth: usize, how: Tamper },
+    Caching { host: Side, how: usize },
+    Observe,
+}
+
+/// What becomes of a cache entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    Truncate(usize),
+    Empty,
+    Random(u64),
+    Begin30,
+    Zeros(usize),
+    Doubled,
+    Huge,
+    Directory,
+    Missing,
+    OtherSlot(usize),
+    Older(usize),
+    Flip(usize, u8),
+}
+
+/// What becomes of a file of the card, behind everybody's back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tamper {
+    Delete,
+    Empty,
+    PlainCertificate,
+    NoInnerCar,
+    UnknownCurve,
+    Truncate(usize),
+    Flip(usize, u8),
+    CopyOfOther(usize),
+    LastUpdate,
+}
+
+pub const KINDS: &[&str] = &[
+    "EC:prime256v1",
+    "EC:prime256v1",
+    "EC:prime256v1",
+    "EC:secp384r1",
+    "EC:brainpoolP256r1",
+    "EC:secp256k1",
+    "EC:prime192v1",
+    "EC:secp521r1",
+    "rsa:1024",
+    "rsa:1024",
+    "rsa:2048",
+];
+
+/// How many ways of caching, natures of the card and ready-made certificates there are.
+pub const CACHINGS: usize = 8;
+pub const NATURES: usize = 4;
+pub const CERTIFICATES: usize = 4;
+
+/// A card's nature and what happens to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct History {
+    pub seed: u64,
+    pub nature: usize,
+    pub actions: Vec<Action>,
+}
+
+impl History {
+    pub fn random(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let nature = random.below(NATURES);
+        let length = 5 + random.below(11);
+        let mut actions: Vec<Action> = Vec::new();
+        for _ in 0..length {
+            actions.push(action(&mut random));
+            if random.chance(15) {
+                actions.push(Action::Observe);
+            }
+        }
+        actions.push(Action::Observe);
+        Self { seed, nature, actions }
+    }
+}
+
+fn action(random: &mut Random) -> Action {
+    let host = random.below(2);
+    let nth = random.below(64);
+    match random.below(100) {
+        0..26 => Action::Generate {
+            host,
+            kind: random.below(KINDS.len()),
+            id: random.chance(50).then(|| 1 + random.below(4) as u8),
+            label: random.chance(60).then(|| random.below(5) as u8),
+        },
+        26..34 => Action::DeleteKey { host, nth },
+        34..36 => Action::DeleteCertificate { host, nth },
+        36..38 => Action::DeleteData { host, name: random.below(3) as u8 },
+        38..42 => Action::WriteCertificate { host, nth, which: random.below(CERTIFICATES) },
+        42..45 => Action::WriteOwnCertificate { host, nth },
+        45..49 => Action::WriteCa {
+            host,
+            id: [0x77, 0x78, 0x01][random.below(3)],
+            which: random.below(CERTIFICATES),
+        },
+        49..54 => Action::WriteData {
+            host,
+            name: random.below(3) as u8,
+            private: random.chance(30),
+            size: [0, 3, 40, 300, 700][random.below(5)],
+        },
+        54..66 => Action::List { host, module: random.chance(50) },
+        66..70 => Action::Flush { host },
+        70..88 => Action::Damage { host, nth, how: damage(random) },
+        88..94 => Action::Tamper { nth, how: tamper(random) },
+        94..98 => Action::Caching { host, how: random.below(CACHINGS) },
+        _ => Action::Initialise { host },
+    }
+}
+
+fn damage(random: &mut Random) -> Damage {
+    match random.below(14) {
+        0 => Damage::Truncate(random.below(600)),
+        1 => Damage::Empty,
+        2 => Damage::Random(random.next()),
+        3 => Damage::Begin30,
+        4 => Damage::Zeros(1 + random.below(100)),
+        5 => Damage::Doubled,
+        6 => Damage::Huge,
+        7 => Damage::Directory,
+        8 => Damage::Missing,
+        9 => Damage::OtherSlot(random.below(8)),
+        10 | 11 => Damage::Older(random.below(8)),
+        _ => Damage::Flip(random.below(600), 1 << random.below(8)),
+    }
+}
+
+fn tamper(random: &mut Random) -> Tamper {
+    match random.below(11) {
+        0 | 1 => Tamper::Delete,
+        2 => Tamper::Empty,
+        3 => Tamper::PlainCertificate,
+        4 => Tamper::NoInnerCar,
+        5 => Tamper::UnknownCurve,
+        6 => Tamper::Truncate(random.below(600)),
+        7 => Tamper::Flip(random.below(600), 1 << random.below(8)),
+        8 | 9 => Tamper::CopyOfOther(random.below(8)),
+        _ => Tamper::LastUpdate,
+    }
+}

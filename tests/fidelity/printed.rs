@@ -1,0 +1,245 @@
+//! What the real tools print, and what they should print of a view: one line of
+//! text for each object, so that a disagreement can be read.
+
+use crate::stand::listing::{Kind, Pkcs11Listing, Pkcs11Object, Pkcs15Listing, Pkcs15Object};
+use stalecard::format::key::PublicKey;
+use stalecard::format::pkcs15::{KeyType, Value};
+use stalecard::view::pkcs11::{Item, project};
+use stalecard::view::{Class, Object, View};
+use std::fmt::Write as _;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// 0.23 counts the bytes of the prime in a request: a P-521 key has 528 bits.
+fn bits(key: &PublicKey, request: bool) -> u32 {
+    let bits = key.bits() as u32;
+    if request && matches!(key, PublicKey::Ec { .. }) { bits.next_multiple_of(8) } else { bits }
+}
+
+/// A label as it arrives: C strings end at NUL, output is read as UTF-8 and line by line.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+/// The number in `[0x10C], sign, …`.
+fn flags(field: Option<&str>) -> String {
+    field.and_then(|field| field.split(['[', ']']).nth(1)).unwrap_or("-").to_owned()
+}
+
+/// What stands behind the AID: which is there with caching, and not without.
+fn path(field: Option<&str>) -> String {
+    let path = field.unwrap_or_default();
+    path.rsplit("::").next().unwrap_or(path).to_owned()
+}
+
+fn digits(serial: &str) -> String {
+    serial.trim_start_matches('0').to_lowercase()
+}
+
+/// `pkcs15-tool -D` without the PINs.
+pub fn pkcs15(listing: &Pkcs15Listing) -> Vec<String> {
+    listing.objects.iter().filter(|object| object.kind != Kind::Pin).map(pkcs15_object).collect()
+}
+
+fn pkcs15_object(object: &Pkcs15Object) -> String {
+    let get = |name| object.block.get(name);
+    let head = &object.block.head;
+    match object.kind {
+        Kind::PrivateKey => format!(
+            "{head} flags={} usage={} access={} bits={:?} ref={:?} native={} auth={} id={}",
+            flags(get("Object Flags")),
+            flags(get("Usage")),
+            flags(get("Access Flags")),
+            object.bits,
+            object.key_ref,
+            get("Native").unwrap_or("-"),
+            object.auth_id.as_deref().unwrap_or("-"),
+            object.id.as_deref().unwrap_or("-"),
+        ),
+        Kind::PublicKey => format!(
+            "{head} flags={} usage={} access={} bits={:?} id={} value={}",
+            flags(get("Object Flags")),
+            flags(get("Usage")),
+            flags(get("Access Flags")),
+            object.bits,
+            object.id.as_deref().unwrap_or("-"),
+            get("DirectValue").unwrap_or("-"),
+        ),
+        Kind::Certificate => format!(
+            "{head} flags={} authority={} path={} id={} serial={}",
+            flags(get("Object Flags")),
+            get("Authority").unwrap_or("-"),
+            path(object.path.as_deref()),
+            object.id.as_deref().unwrap_or("-"),
+            get("Encoded serial").map_or_else(
+                || "-".to_owned(),
+                |serial| digits(serial.split_whitespace().nth(2).unwrap_or_default())
+            ),
+        ),
+        Kind::Data => format!(
+            "{head} application={} path={} auth={} data={}",
+            get("applicationName").unwrap_or("-"),
+            path(object.path.as_deref()),
+            object.auth_id.as_deref().unwrap_or("-"),
+            object
+                .block
+                .fields
+                .iter()
+                .find(|(name, _)| name.starts_with("Data ("))
+                .map_or_else(|| "-".to_owned(), |(_, value)| value.replace(' ', "").to_lowercase()),
+        ),
+        _ => format!("unexpected: {object:?}"),
+    }
+}
+
+/// What `pkcs15-tool -D` should print of a view.
+pub fn expected_pkcs15(view: &View) -> Vec<String> {
+    let rank = |object: &&Object| match object.class {
+        Class::PrivateKey { .. } => 0,
+        Class::PublicKey(_) => 1,
+        Class::Certificate { .. } => 2,
+        Class::Data { .. } => 3,
+    };
+    let mut objects: Vec<&Object> = view.objects.iter().collect();
+    objects.sort_by_key(rank);
+    objects.into_iter().map(expected_pkcs15_object).collect()
+}
+
+fn expected_pkcs15_object(object: &Object) -> String {
+    let label = text(&object.label);
+    let id = hex(&object.id);
+    let auth = if object.auth_id.is_empty() { "-".to_owned() } else { hex(&object.auth_id) };
+    match &object.class {
+        Class::PrivateKey { reference, key_type, bits, usage, access, flags, native } => format!(
+            "Private {} Key [{label}] flags=0x{flags:02X} usage=0x{usage:02X} access=0x{access:02X} bits={:?} \
+             ref={:?} native={} auth={auth} id={id}",
+            if *key_type == KeyType::Rsa { "RSA" } else { "EC" },
+            u32::try_from(*bits).ok(),
+            Some(u32::from(*reference)),
+            if *native { "yes" } else { "no" },
+        ),
+        Class::PublicKey(key) => {
+            let (name, usage) =
+                if matches!(key, PublicKey::Rsa { .. }) { ("RSA", "0x51") } else { ("EC", "0x40") };
+            format!(
+                "Public {name} Key [{label}] flags=0x00 usage={usage} access=0x02 bits={:?} id={id} value=<present>",
+                Some(bits(key, true))
+            )
+        }
+        Class::Certificate { certificate, authority, flags } => format!(
+            "X.509 Certificate [{label}] flags=0x{flags:02X} authority={} path={} id={id} serial={}",
+            if *authority { "yes" } else { "no" },
+            object.files.last().map(|file| file.to_string().to_lowercase()).unwrap_or_default(),
+            certificate.as_ref().map_or_else(|| "-".to_owned(), |found| digits(&hex(&found.serial))),
+        ),
+        Class::Data { application, path, content, .. } => format!(
+            "Data object '{label}' application={} path={} auth={auth} data={}",
+            text(application),
+            match path {
+                Value::Path(path) => hex(path),
+                _ => String::new(),
+            },
+            match content {
+                Some(content) if object.auth_id.is_empty() => hex(content),
+                _ => "-".to_owned(),
+            },
+        ),
+    }
+}
+
+/// `pkcs11-tool -O`, with or without login.
+pub fn pkcs11(listing: &Pkcs11Listing) -> Vec<String> {
+    listing.objects.iter().map(pkcs11_object).collect()
+}
+
+fn pkcs11_object(object: &Pkcs11Object) -> String {
+    let id = object.id.as_deref().unwrap_or("-");
+    let label = &object.label;
+    let key_type = object.key_type.as_deref().unwrap_or("-");
+    match object.class.as_str() {
+        "Private Key" => {
+            format!(
+                "Private Key {key_type} [{label}] id={id} usage={}",
+                object.usage.as_deref().unwrap_or("-")
+            )
+        }
+        "Public Key" => format!(
+            "Public Key {key_type} [{label}] id={id} usage={} bits={:?} point={} params={}",
+            object.usage.as_deref().unwrap_or("-"),
+            object.bits,
+            object.ec_point.as_deref().unwrap_or("-"),
+            object.ec_params.as_deref().unwrap_or("-"),
+        ),
+        "Certificate" => format!(
+            "Certificate [{label}] id={id} serial={}",
+            object.block.get("serial").map_or_else(|| "-".to_owned(), digits)
+        ),
+        _ => format!(
+            "{} [{label}] application={} flags={}",
+            object.class,
+            object.application.as_deref().unwrap_or("-"),
+            object.block.get("flags").unwrap_or("-")
+        ),
+    }
+}
+
+/// What `pkcs11-tool -O` should print of a view.
+pub fn expected_pkcs11(view: &View, login: bool) -> Vec<String> {
+    project(view).iter().filter(|item| login || !item.private).map(expected_pkcs11_item).collect()
+}
+
+fn words(usage: u32, names: &[(u32, &str)]) -> String {
+    let set: Vec<&str> =
+        names.iter().filter(|(bit, _)| usage & 1 << bit != 0).map(|(_, name)| *name).collect();
+    if set.is_empty() { "none".to_owned() } else { set.join(", ") }
+}
+
+fn expected_pkcs11_item(item: &Item<'_>) -> String {
+    let object = item.object;
+    let (label, id) = (text(&item.label), hex(&object.id));
+    match (&object.class, item.public_key()) {
+        (Class::PrivateKey { key_type, usage, .. }, _) => format!(
+            "Private Key {} [{label}] id={id} usage={}",
+            if *key_type == KeyType::Rsa { "RSA" } else { "EC" },
+            words(*usage, &[(1, "decrypt"), (2, "sign"), (5, "unwrap"), (8, "derive")]),
+        ),
+        (_, Some(key)) => {
+            let usage = match (item.from_certificate, key) {
+                (true, _) => "encrypt, verify",
+                (false, PublicKey::Rsa { .. }) => "encrypt, verify, wrap",
+                (false, _) => "verify",
+            };
+            let (name, point, params) = match key {
+                PublicKey::Ec { curve_oid, point } => {
+                    ("EC", hex(point), format!("06{:02x}{}", curve_oid.len(), hex(curve_oid)))
+                }
+                _ => ("RSA", "-".to_owned(), "-".to_owned()),
+            };
+            format!(
+                "Public Key {name} [{label}] id={id} usage={usage} bits={:?} point={point} params={params}",
+                Some(bits(key, !item.from_certificate))
+            )
+        }
+        (Class::Certificate { certificate, .. }, None) => format!(
+            "Certificate [{label}] id={id} serial={}",
+            certificate.as_ref().map_or_else(|| "-".to_owned(), |found| digits(&hex(&found.serial)))
+        ),
+        (Class::Data { application, flags, .. }, None) => {
+            let mut names = Vec::new();
+            if flags & 2 != 0 {
+                names.push("modifiable");
+            }
+            if flags & 1 != 0 {
+                names.push("private");
+            }
+            format!("Data [{label}] application={} flags={}", text(application), names.join(" "))
+        }
+        (Class::PublicKey(_), None) => String::new(),
+    }
+}
