@@ -16,7 +16,7 @@ use crate::card::{self, Reading, sc_hsm};
 use crate::error::Error;
 use crate::format::pkcs15;
 use crate::host::{Caller, hostname};
-use crate::opensc::cache_name::{is_private, parse};
+use crate::opensc::cache_name::{Serial, is_private, parse};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::{CacheName, Outcome, Program, Recognised, cache_dir, differences, install, programs};
 use crate::rules::serial_of;
@@ -109,13 +109,33 @@ fn now() -> OffsetDateTime {
 
 fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Reading {
     let version = Situation::of(snapshot).version();
+    let caches = observe_caches(snapshot);
     let options = sc_hsm::Options {
         read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
         status,
         links: &referenced,
+        cached_links: &|serial| cached_links(&caches, serial),
         serial: &serial_of,
     };
     card::read_all(reader, &options)
+}
+
+/// The files that the cached descriptions of a card's objects name. An old one can name
+/// another file than the card's own, and that one OpenSC then reads from the card.
+fn cached_links(caches: &[CacheDir], serial: &str) -> Vec<(Fid, Fid)> {
+    let serial = Serial::Text(serial.as_bytes().to_vec());
+    let of_entry = |entry: &CacheEntry| -> Vec<(Fid, Fid)> {
+        let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+            return Vec::new();
+        };
+        match name.fid().filter(|_| name.is_sc_hsm() && name.serial == serial) {
+            Some(fid) if matches!(split(fid).0, prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION) => {
+                referenced(bytes.as_slice()).into_iter().map(|target| (fid, target)).collect()
+            }
+            _ => Vec::new(),
+        }
+    };
+    caches.iter().flat_map(|dir| &dir.entries).flat_map(of_entry).collect()
 }
 
 /// The directories that OpenSC uses, or used, as this user.

@@ -58,6 +58,9 @@ pub struct Options<'a> {
     pub status: bool,
     /// The files that a certificate or data object entry (C8, C9) names.
     pub links: &'a dyn Fn(&[u8]) -> Vec<Fid>,
+    /// The files that cached entries of the card with this serial name, each with its place in
+    /// the key list: what OpenSC reads if it believes them.
+    pub cached_links: &'a dyn Fn(&str) -> Vec<(Fid, Fid)>,
     /// The serial that a device certificate (2F02) gives, as OpenSC puts it into file names.
     pub serial: &'a dyn Fn(&[u8]) -> Option<String>,
 }
@@ -141,6 +144,13 @@ impl<'a, 'c> Attempt<'a, 'c> {
         self.take_list(&list);
         for fid in self.key_list.iter().copied().take(MAX_OBJECTS).collect::<Vec<_>>() {
             self.read_object(fid)?;
+        }
+        if let Some(serial) = &serial {
+            for (entry, target) in (self.options.cached_links)(serial) {
+                if self.key_list.contains(&entry) {
+                    self.read_target(target)?;
+                }
+            }
         }
         if self.options.status {
             self.ask_status(logged_in)?;
@@ -276,10 +286,20 @@ impl<'a, 'c> Attempt<'a, 'c> {
                     self.files.push(CardFile { fid: target, answer: Answer::NotRead(why) });
                 }
             } else {
-                let shape = if kind == PUBLIC_DATA { Shape::Opaque } else { Shape::Elements(1) };
-                self.read(target, shape)?;
+                self.read_target(target)?;
             }
         }
+        Ok(())
+    }
+
+    /// A CA certificate or public data.
+    fn read_target(&mut self, target: Fid) -> Result<(), Stop> {
+        let [kind, _] = target.0.to_be_bytes();
+        match kind {
+            PUBLIC_DATA => self.read(target, Shape::Opaque)?,
+            CA_CERTIFICATE => self.read(target, Shape::Elements(1))?,
+            _ => None,
+        };
         Ok(())
     }
 

@@ -99,8 +99,6 @@ pub enum Value {
     Path(Vec<u8>),
     /// In the entry itself.
     Direct(Vec<u8>),
-    /// Nowhere.
-    Absent,
 }
 
 /// TokenInfo, as far as a listing shows it.
@@ -248,11 +246,11 @@ fn boolean(value: &[u8]) -> Result<bool, TlvError> {
     }
 }
 
-/// A path: `[04 path] [02 index] [80 length] [A1 …]`; only the bytes matter
+/// A path: `04 path [02 index] [80 length] [A1 …]`; only the bytes matter
 /// here, and OpenSC keeps 16 of them.
 fn path(content: &[u8]) -> Result<Vec<u8>, TlvError> {
     let mut walk = Walk::new(content)?;
-    let path = walk.optional(0x04).unwrap_or_default();
+    let path = walk.required(0x04)?;
     for tag in [0x02, 0x80] {
         walk.optional(tag).map(|number| integer(tag, number)).transpose()?;
     }
@@ -285,10 +283,7 @@ pub fn data_object(bytes: &[u8]) -> Result<DataEntry, TlvError> {
     let application_oid = parts.class.optional(0x06).map(<[u8]>::to_vec);
     let value = match parts.kind.optional(0x30) {
         Some(content) => Value::Path(path(content)?),
-        None => match parts.kind.optional(0xA0) {
-            Some(direct) => Value::Direct(direct.to_vec()),
-            None => Value::Absent,
-        },
+        None => Value::Direct(parts.kind.required(0xA0)?.to_vec()),
     };
     Ok(DataEntry { common: parts.common, application, application_oid, value })
 }

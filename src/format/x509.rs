@@ -1,76 +1,113 @@
 //! X.509 certificates (RFC 5280), as much as a listing and a comparison need.
+//!
+//! Whether bytes are a certificate is decided as OpenSC decides it: it looks at
+//! the order of the elements and at the public key, at nothing else. A date that
+//! is none, or a name that no other decoder takes, does not keep it from
+//! showing a certificate. So what people want to read besides may be missing.
 
-use x509_parser::prelude::{FromDer, SubjectPublicKeyInfo, X509Certificate};
-use x509_parser::public_key::PublicKey as Parsed;
+use x509_parser::certificate::Validity;
+use x509_parser::prelude::FromDer;
+use x509_parser::x509::X509Name;
 
 use super::key::PublicKey;
-use super::tlv;
+use super::tlv::{TlvError, Walk, first, integer};
 
 /// The parts of a certificate that people and rules look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// The certificate without anything that follows it.
     pub der: Vec<u8>,
-    /// Subject, RFC 4514-like text, not escaped for a terminal.
+    /// Subject, RFC 4514-like text, not escaped for a terminal; empty if it does not decode.
     pub subject: String,
-    /// Issuer, DER.
+    /// Issuer, DER content.
     pub raw_issuer: Vec<u8>,
-    /// Subject, DER.
+    /// Subject, DER content.
     pub raw_subject: Vec<u8>,
     /// First common name of the subject.
     pub common_name: Option<Vec<u8>>,
     /// Serial number, big-endian.
     pub serial: Vec<u8>,
-    /// Beginning of validity, Unix seconds.
-    pub not_before: i64,
-    /// End of validity, Unix seconds.
-    pub not_after: i64,
+    /// Beginning and end of validity, Unix seconds, if they decode.
+    pub validity: Option<(i64, i64)>,
     /// Its public key.
     pub key: PublicKey,
 }
 
+const RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
+const EC: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01];
+/// Ed25519, Ed448, X25519, X448.
+const EDWARDS: [&[u8]; 4] =
+    [&[0x2B, 0x65, 0x70], &[0x2B, 0x65, 0x71], &[0x2B, 0x65, 0x6E], &[0x2B, 0x65, 0x6F]];
+
 /// Decodes the certificate at the start of `bytes`; what follows it is ignored,
-/// as OpenSC ignores it. `None` if it is not one.
+/// as OpenSC ignores it. `None` if OpenSC does not take it for one.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<Certificate> {
-    let der = tlv::first(bytes).filter(|element| element.tag == 0x30)?.raw;
-    let (_, certificate) = X509Certificate::from_der(der).ok()?;
-    Some(Certificate {
+    let whole = first(bytes).filter(|element| element.tag == 0x30)?;
+    certificate(whole.value, whole.raw).ok()
+}
+
+fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
+    let mut walk = Walk::new(content)?;
+    let mut body = Walk::new(walk.required(0x30)?)?;
+    object_id(Walk::new(walk.required(0x30)?)?.required(0x06)?)?;
+    walk.required(0x03)?;
+
+    if let Some(version) = body.optional(0xA0) {
+        integer(0x02, Walk::new(version)?.required(0x02)?)?;
+    }
+    let serial = body.required(0x02)?;
+    body.required(0x30)?;
+    let issuer = body.required(0x30)?;
+    let validity = body.required_element(0x30)?;
+    let subject = body.required_element(0x30)?;
+    let key_info = body.required_element(0x30)?;
+    if let Some(extensions) = body.optional(0xA3) {
+        Walk::new(extensions)?;
+    }
+
+    let name = X509Name::from_der(subject.raw).ok().map(|(_, name)| name);
+    Ok(Certificate {
         der: der.to_vec(),
-        subject: certificate.subject().to_string(),
-        raw_issuer: certificate.issuer().as_raw().to_vec(),
-        raw_subject: certificate.subject().as_raw().to_vec(),
-        common_name: certificate
-            .subject()
-            .iter_common_name()
-            .next()
-            .map(|name| name.attr_value().data.to_vec()),
-        serial: certificate.raw_serial().to_vec(),
-        not_before: certificate.validity().not_before.timestamp(),
-        not_after: certificate.validity().not_after.timestamp(),
-        key: public_key(certificate.public_key())?,
+        subject: name.as_ref().map(ToString::to_string).unwrap_or_default(),
+        raw_issuer: issuer.to_vec(),
+        raw_subject: subject.value.to_vec(),
+        common_name: name.and_then(|name| Some(name.iter_common_name().next()?.attr_value().data.to_vec())),
+        serial: serial.to_vec(),
+        validity: Validity::from_der(validity.raw)
+            .ok()
+            .map(|(_, dates)| (dates.not_before.timestamp(), dates.not_after.timestamp())),
+        key: public_key(key_info.value, key_info.raw)?,
     })
 }
 
-fn public_key(spki: &SubjectPublicKeyInfo<'_>) -> Option<PublicKey> {
-    let key = match spki.parsed().ok()? {
-        Parsed::RSA(rsa) => {
-            let strip =
-                |number: &[u8]| number.iter().copied().skip_while(|&byte| byte == 0).collect::<Vec<_>>();
-            PublicKey::Rsa { modulus: strip(rsa.modulus), exponent: strip(rsa.exponent) }
-        }
-        Parsed::EC(point) => {
-            let oid = spki.algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok());
-            match oid {
-                Some(oid) => {
-                    PublicKey::Ec { curve_oid: oid.as_bytes().to_vec(), point: point.data().to_vec() }
-                }
-                None => PublicKey::Other(spki.raw.to_vec()),
-            }
-        }
-        _ => PublicKey::Other(spki.raw.to_vec()),
-    };
-    Some(key)
+/// OpenSC wants at least one byte.
+const fn object_id(content: &[u8]) -> Result<&[u8], TlvError> {
+    if content.is_empty() { Err(TlvError::Invalid(0x06)) } else { Ok(content) }
+}
+
+fn public_key(content: &[u8], spki: &[u8]) -> Result<PublicKey, TlvError> {
+    let mut walk = Walk::new(content)?;
+    let mut algorithm = Walk::new(walk.required(0x30)?)?;
+    let oid = object_id(algorithm.required(0x06)?)?;
+    let (_, bits) = walk.required(0x03)?.split_first().ok_or(TlvError::Invalid(0x03))?;
+    if oid == RSA {
+        let mut numbers = Walk::new(Walk::new(bits)?.required(0x30)?)?;
+        let strip = |number: &[u8]| number.iter().copied().skip_while(|&byte| byte == 0).collect::<Vec<_>>();
+        Ok(PublicKey::Rsa {
+            modulus: strip(numbers.required(0x02)?),
+            exponent: strip(numbers.required(0x02)?),
+        })
+    } else if oid == EC {
+        Ok(match algorithm.optional(0x06) {
+            Some(curve) => PublicKey::Ec { curve_oid: object_id(curve)?.to_vec(), point: bits.to_vec() },
+            None => PublicKey::Other(spki.to_vec()),
+        })
+    } else if EDWARDS.contains(&oid) {
+        Ok(PublicKey::Other(spki.to_vec()))
+    } else {
+        Err(TlvError::Invalid(0x06))
+    }
 }
 
 #[cfg(test)]

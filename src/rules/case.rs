@@ -330,8 +330,7 @@ pub fn side(object: Option<&Object>) -> Side {
         Class::Certificate { certificate: Some(certificate), .. } => {
             side.subject = Some(escape(certificate.subject.as_bytes()));
             side.certificate_serial = Some(hex(&certificate.serial));
-            side.validity =
-                Some(format!("{} to {}", date(certificate.not_before), date(certificate.not_after)));
+            side.validity = certificate.validity.map(|(from, to)| format!("{} to {}", date(from), date(to)));
         }
         Class::Certificate { certificate: None, .. } => {
             side.state = Some("certificate that does not decode".to_owned());

@@ -314,7 +314,6 @@ fn ca_certificate(view: &mut View, slot: Fid, source: &dyn Source) -> Result<(),
             }
             None => None,
         },
-        Value::Absent => None,
     };
     let class = Class::Certificate { certificate, authority: entry.authority, flags: entry.common.flags };
     let (label, auth_id) = (entry.common.label, entry.common.auth_id);
@@ -343,7 +342,6 @@ fn data(view: &mut View, slot: Fid, source: &dyn Source) -> Result<(), String> {
             }
             _ => None,
         },
-        Value::Absent => None,
     };
     view.objects.push(Object {
         slot,

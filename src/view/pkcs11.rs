@@ -290,7 +290,8 @@ impl<'v> Module<'v> {
     fn issuer(&self, object: &Object) -> Option<Made<'v>> {
         let issuer = &certificate_of(object)?.raw_issuer;
         self.certificates().into_iter().find(|made| {
-            !std::ptr::eq(made.object, object)
+            !issuer.is_empty()
+                && !std::ptr::eq(made.object, object)
                 && certificate_of(made.object).is_some_and(|other| other.raw_subject == *issuer)
         })
     }

@@ -98,13 +98,20 @@ fn report(world: &mut World, full: History, why: String, shorter: bool) -> Strin
     )
 }
 
+/// What disagrees, without host, place and content: a shorter history has to fail in the same way.
+fn kind(why: &str) -> Option<&str> {
+    why.lines().next()?.split(": ").nth(2)
+}
+
 fn shrink(world: &mut World, mut history: History, mut why: String) -> (History, String) {
     loop {
         let mut shorter = None;
         for left_out in (0..history.actions.len()).rev() {
             let mut candidate = history.clone();
             candidate.actions.remove(left_out);
-            if let Err(reason) = world.play(&candidate) {
+            if let Err(reason) = world.play(&candidate)
+                && kind(&reason) == kind(&why)
+            {
                 shorter = Some((candidate, reason));
                 break;
             }

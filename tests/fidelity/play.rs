@@ -29,6 +29,8 @@ const SWITCHES: [&[&str]; 4] = [
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     pub observations: usize,
+    /// Observations in which a slot was said to be unknown: nothing compared.
+    pub unknown: usize,
     pub objects: usize,
     /// Programs that printed something else than the card's.
     pub stale_pkcs15: usize,
@@ -390,7 +392,9 @@ impl World {
         let (shown15, shown11) = (view("pkcs15-tool"), view("opensc-pkcs11"));
         for unknown in [&case.live, shown15, shown11] {
             if !unknown.unknown.is_empty() {
-                return Err(format!("unknown: {:?}", unknown.unknown));
+                // Said to be unknown, with the reason: right, as long as it is rare.
+                self.tally.unknown += 1;
+                return Ok(());
             }
         }
         same("live view, pkcs15-tool -D", &printed::expected_pkcs15(&case.live), live15)?;
