@@ -246,6 +246,12 @@ pub enum TransportError {
          PIN dialogue or pin-pad that waits for somebody"
     )]
     Busy(u64),
+    /// Other programs let go of the card for moments only.
+    #[error(
+        "other programs use the card without a pause, and {0} seconds of waiting were not enough to read it: run \
+         this again when they have less to do"
+    )]
+    Crowded(u64),
     /// The reader does not answer.
     #[error(
         "the reader has not answered for {0} seconds: take the card out and put it back, or restart pcscd"

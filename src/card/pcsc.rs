@@ -37,6 +37,10 @@ const PAUSE: Duration = Duration::from_millis(120);
 /// How long to wait for the card. A program that signs in a loop lets go of it for moments only, and
 /// pcscd gives us a look every 0.1 s: with a slow card it took up to 15 seconds to get in between.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait in all, when every single command gets in before that.
+const PATIENCE_IN_ALL: Duration = Duration::from_secs(60);
+/// What a command takes at most (on a slow reader) before it counts as waited for.
+const UNHINDERED: Duration = Duration::from_millis(150);
 /// How long an answer of the card may take.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// How long pcscd may take to notice that a card is gone (it looks every 0.4 s).
@@ -79,6 +83,8 @@ pub struct Session {
     doing: Arc<AtomicU8>,
     lengths: Lengths,
     interrupted: bool,
+    /// How long other programs had to be waited for.
+    waited: Duration,
     /// Why nothing more can be sent.
     dead: Option<TransportError>,
 }
@@ -112,6 +118,7 @@ impl Session {
             doing,
             lengths: Lengths::Short,
             interrupted: false,
+            waited: Duration::ZERO,
             dead: None,
         };
         if let Reply::Opened(lengths) = session.reply()? {
@@ -128,7 +135,13 @@ impl Session {
                     return Err(error);
                 }
                 Ok(Reply::Failed(error)) => break error,
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => {
+                    self.waited += begun.elapsed().saturating_sub(UNHINDERED);
+                    if self.waited < PATIENCE_IN_ALL {
+                        return Ok(reply);
+                    }
+                    break TransportError::Crowded(PATIENCE_IN_ALL.as_secs());
+                }
                 Err(RecvTimeoutError::Timeout) if self.doing.load(Ordering::Relaxed) == WAITING => {
                     if begun.elapsed() >= PATIENCE {
                         break TransportError::Busy(PATIENCE.as_secs());
@@ -234,7 +247,7 @@ fn serve(
             Err(_) => return Ok(()),
         };
         talk.interrupted = ended.is_some();
-        let outcome = if talk.logged_in && !apdu::is_user_pin_status(&apdu) {
+        let outcome = if talk.logged_in {
             talk.alone(card, &apdu)
         } else {
             if let Some(ended) = ended {

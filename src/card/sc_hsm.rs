@@ -13,7 +13,8 @@
 //! device certificate the piece that holds its signature and the card's name
 //! (CHR): a card that was swapped for its twin, or that changed, is noticed and the
 //! scan begins anew. And a "no" heard after others had the card counts only when the card
-//! has shown that it is still the same one with the same application selected.
+//! has shown that it is still the same one with the same application selected (while somebody
+//! is logged in: when the login still stands at the end, which no SELECT would have left).
 //!
 //! Not noticed: a file that is rewritten during the scan without any change of the key list.
 
@@ -102,6 +103,10 @@ struct Attempt<'a, 'c> {
     mark: Option<(u16, Vec<u8>)>,
     /// Other programs had the card since it last showed its mark.
     doubt: bool,
+    /// Somebody was logged in when the attempt began.
+    logged_in: bool,
+    /// A "no" was believed because of that.
+    login_must_stand: bool,
 }
 
 impl<'a, 'c> Attempt<'a, 'c> {
@@ -119,14 +124,16 @@ impl<'a, 'c> Attempt<'a, 'c> {
             seen: BTreeSet::new(),
             mark: None,
             doubt: false,
+            logged_in: false,
+            login_must_stand: false,
         }
     }
 
     fn run(mut self, atr: &[u8]) -> Result<(Card, Vec<Gap>), Stop> {
-        let logged_in = self.approach()?;
+        self.logged_in = self.approach()?;
         let device = self.read(DEVICE_CERTIFICATE, Shape::Elements(2))?;
         if device.as_deref().and_then(read::element_length).is_none() {
-            if logged_in {
+            if self.logged_in {
                 return Err(ScanError::LoggedInElsewhere.into());
             }
             self.gap("device certificate (2F02)", "there is none: the card cannot be told from others");
@@ -153,12 +160,13 @@ impl<'a, 'c> Attempt<'a, 'c> {
             }
         }
         if self.options.status {
-            self.ask_status(logged_in)?;
+            self.ask_status()?;
         }
         if self.list()? != list {
             return Err(Stop::Moved("its key list is not the one the scan began with"));
         }
         self.check_mark()?;
+        self.check_login()?;
         let card = Card {
             reader: self.reader.to_owned(),
             atr: Bytes(atr.to_vec()),
@@ -304,8 +312,8 @@ impl<'a, 'c> Attempt<'a, 'c> {
     }
 
     /// SO-PIN and DKEK, and the user PIN if it is not known yet.
-    fn ask_status(&mut self, logged_in: bool) -> Result<(), Stop> {
-        if !logged_in && self.status.user_pin.is_none() {
+    fn ask_status(&mut self) -> Result<(), Stop> {
+        if !self.logged_in && self.status.user_pin.is_none() {
             self.status.user_pin =
                 self.optional(Command::VerifyStatus(Pin::User))?.map(|r| r.status.pin_state());
         }
@@ -374,9 +382,12 @@ impl<'a, 'c> Attempt<'a, 'c> {
         Ok(content)
     }
 
-    /// Makes sure that a "no" came from the application and card the scan began with.
+    /// Makes sure that a "no" came from the application and card the scan began with. While somebody
+    /// is logged in, others have the card before every command, and [`Self::check_login`] tells it for all of them.
     fn settle_doubt(&mut self) -> Result<(), Stop> {
-        if self.doubt {
+        if self.logged_in {
+            self.login_must_stand = true;
+        } else if self.doubt {
             self.check_mark()?;
             if self.channel.transport.interrupted() {
                 return Err(Stop::Moved("other programs came in between"));
@@ -395,6 +406,17 @@ impl<'a, 'c> Attempt<'a, 'c> {
         } else {
             Err(Stop::Moved("another card, or another application of it, answers now"))
         }
+    }
+
+    /// Selecting any application would have ended the login. If it still stands, all answers came from this one.
+    fn check_login(&mut self) -> Result<(), Stop> {
+        if self.login_must_stand {
+            let state = self.channel.send(Command::VerifyStatus(Pin::User))?.status.pin_state();
+            if state != PinState::LoggedIn {
+                return Err(Stop::Moved("the program that was logged in is not any more"));
+            }
+        }
+        Ok(())
     }
 
     fn gap(&mut self, what: &str, why: &str) {

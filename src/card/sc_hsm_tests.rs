@@ -123,6 +123,26 @@ fn a_logged_in_program_stays_logged_in() {
 }
 
 #[test]
+fn beside_a_logged_in_program_a_no_is_believed_if_the_login_stands_at_the_end() {
+    // Others have the card before every command then, so there is no quiet moment to ask again.
+    let mut script = script(1);
+    script.verify = [0x90, 0x00];
+    script.interruptions = (1..100).collect();
+    script.files.remove(&Fid(0xCE01));
+    let status = Options { status: true, ..options(true) };
+    let (card, _) = scan(&mut script, "reader", b"atr", &status).unwrap();
+    assert_eq!((answer(&card, 0xCE01), script.count(0xA4)), (&Answer::Absent, 0));
+    assert_eq!(script.count(0x20), 3);
+    // It ended on the way: somebody selected something, and the scan begins anew.
+    let mut script = self::script(1);
+    script.files.remove(&Fid(0xCE01));
+    script.answers.insert(1, vec![0x90, 0x00]);
+    let (card, gaps) = read(&mut script).unwrap();
+    assert_eq!((script.count(0xA4), gaps.len()), (1, 0));
+    assert_eq!(card.status.unwrap().user_pin, Some(PinState::Tries(3)));
+}
+
+#[test]
 fn any_other_pin_state_leads_to_select() {
     for (verify, state) in [
         ([0x63, 0xC2], Some(PinState::Tries(2))),
