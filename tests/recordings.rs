@@ -39,7 +39,7 @@ use stalecard::opensc::{Recognised, Version};
 use stalecard::rules::{judge, serial_of};
 use stalecard::snapshot::{
     Answer, Bytes, CacheDir, CacheEntry, CacheOrigin, Card, CardFile, ConfigFile, ConfigState, Content,
-    DirState, Family, Fid, FileKind, Gap, Inode, Installation, Name, SCHEMA, Snapshot, User,
+    DirState, Fid, FileKind, Gap, Inode, Installation, SCHEMA, Snapshot, User,
 };
 use stalecard::view::cached::Cached;
 use stalecard::view::{Behaviour, Class, View, decode, referenced};
@@ -67,7 +67,13 @@ fn recording(name: &str) -> String {
 fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
     let texts: Vec<String> = recordings.iter().map(|name| recording(name)).collect();
     let mut image = Image::from_recordings(texts.iter().map(String::as_str)).unwrap();
-    let options = Options { read_c400: true, status: true, links: &referenced, serial: &serial_of };
+    let options = Options {
+        read_c400: true,
+        status: true,
+        links: &referenced,
+        cached_links: &|_| Vec::new(),
+        serial: &serial_of,
+    };
     scan(&mut image, "Virtual PCD 00 00", ATR, &options).unwrap()
 }
 

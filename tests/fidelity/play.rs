@@ -331,7 +331,7 @@ impl World {
         }
         let (fid, content) = wanted[nth % wanted.len()];
         let new = match how {
-            Tamper::Delete => None,
+            Tamper::Delete | Tamper::LastUpdate => None,
             Tamper::Empty => Some(Vec::new()),
             Tamper::PlainCertificate => plain(content),
             Tamper::NoInnerCar => without_car(content),
@@ -345,7 +345,6 @@ impl World {
                 let same: Vec<_> = files.iter().filter(|(other, _)| other >> 8 == fid >> 8).collect();
                 Some(same[nth % same.len()].1.clone())
             }
-            Tamper::LastUpdate => None,
         };
         self.stand.card().tamper(*fid, new.as_deref());
     }
