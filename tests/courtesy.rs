@@ -118,7 +118,7 @@ fn beside_a_service_that(keys: usize, latency: u64, pause: u64, checks: usize, t
     let service = Service::start(&stand, &host, Duration::from_millis(pause));
     let observer = stand.host("beta").with_time_limit(Duration::from_secs(90));
     card.reset_stats();
-    std::thread::sleep(Duration::from_secs(2));
+    std::thread::sleep(Duration::from_millis(1500));
     let alone = card.stats().signatures;
     let mut took = Vec::new();
     for _ in 0..checks {
@@ -154,7 +154,7 @@ fn beside_a_service_that(keys: usize, latency: u64, pause: u64, checks: usize, t
 
 #[test]
 fn a_service_signing_without_pause_stays_logged_in_and_is_not_held_up() {
-    beside_a_service(1, 0, 0, 3);
+    beside_a_service(1, 0, 0, 2);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn said(output: &Output) -> String {
 
 /// How often a fault that behaves differently each time is tried at each APDU.
 fn repetitions() -> u64 {
-    if std::env::var_os("STALECARD_LONG").is_some() { 50 } else { 3 }
+    if std::env::var_os("STALECARD_LONG").is_some() { 50 } else { 2 }
 }
 
 /// The card is pulled at every APDU of a command: at the first, the second, and so on until the command is
@@ -229,7 +229,9 @@ fn every_answer_spoilt(scene: &Scene, code: i32) {
     for k in 1..=truth.lengths.len() {
         for status in ["6982", "6F00", "6A82", "6D00"] {
             let fault = format!("status-at {k} {status}");
-            good_news(scene, &fault);
+            if matches!(status, "6982" | "6A82") {
+                good_news(scene, &fault);
+            }
             *if spoilt(scene, &fault, &truth) { &mut read } else { &mut unread } += 1;
         }
         for _ in 0..repetitions() {
@@ -289,6 +291,13 @@ fn is_this_card(snapshot: &Value, dump: &Value) -> Result<(), String> {
     Ok(())
 }
 
+/// What a report says of the card. Whether the PIN state is known depends on whether the card had been without power.
+fn comparable(report: &Value) -> [Value; 3] {
+    let mut tokens = report["tokens"].clone();
+    tokens[0]["status"].as_object_mut().unwrap().remove("user PIN");
+    [tokens, report["findings"].clone(), report["coverage"].clone()]
+}
+
 /// At every APDU the card is exchanged for one that nothing but its content tells apart.
 fn swapped(name: &str, switches: &[&str]) {
     let scene = Scene::fresh();
@@ -327,12 +336,7 @@ fn swapped(name: &str, switches: &[&str]) {
         swap(&scene, k, &first, &second);
         let output = scene.host.stalecard(&["check", "--format", "json"]);
         let report: Value = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{k}: {output}"));
-        let one_of_them = [&expected_one, &expected_two].iter().any(|expected| {
-            ["tokens", "findings", "coverage"].iter().all(|part| {
-                // Only the age of things may differ.
-                report[part] == expected[part]
-            })
-        });
+        let one_of_them = [&expected_one, &expected_two].map(comparable).contains(&comparable(&report));
         assert!(one_of_them, "swapped at {k}: {output}");
     }
     scene.card_is_untouched("swapped");
