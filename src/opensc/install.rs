@@ -1,19 +1,16 @@
 //! Finds the installed OpenSC and looks at its configuration, without running anything.
 //!
 //! `libopensc.so.N` carries its version and its compiled configuration path as plain
-//! strings. Of several libraries the one that `pkcs15-tool` needs comes first. A
-//! library may carry other version numbers (zlib's is one): the one nearest to the
-//! configuration path is OpenSC's, since both come from the same source file's strings.
+//! strings. Of several libraries the one that `pkcs15-tool` needs comes first.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::{Version, program};
+use super::program;
+use super::strings::Strings;
 use crate::snapshot::{ConfigFile, ConfigState, Installation, Name};
 
-/// Largest file that is read.
-const LARGEST: u64 = 64 << 20;
 /// Largest configuration that is looked at; OpenSC's own example has 50 kB.
 const LARGEST_CONFIG: u64 = 1 << 20;
 /// Libraries looked at, at most.
@@ -37,8 +34,11 @@ pub struct Found {
 #[must_use]
 pub fn find() -> Found {
     let mut candidates = loader_cache(Path::new(LOADER_CACHE));
+    // A folder that the loader's cache knows one from was searched for it by ldconfig.
+    let mut searched: Vec<PathBuf> =
+        candidates.iter().filter_map(|path| path.parent()?.canonicalize().ok()).collect();
     for dir in LIBRARY_DIRS {
-        candidates.extend(libraries_below(Path::new(dir)));
+        candidates.extend(libraries_below(Path::new(dir), &mut searched));
     }
     let needed = program::find_tool("pkcs15-tool").and_then(|tool| needed_library(&tool));
     find_among(candidates, needed.as_deref())
@@ -57,9 +57,8 @@ pub fn find_among(mut candidates: Vec<PathBuf>, needed: Option<&str>) -> Found {
             continue;
         }
         seen.push(real.clone());
-        match read_bounded(&real) {
-            Ok(bytes) => {
-                let (version, config_path) = identify(&bytes);
+        match Strings::open(&real).and_then(|strings| strings.identify()) {
+            Ok((version, config_path)) => {
                 if version.is_none() || config_path.is_none() {
                     found
                         .problems
@@ -71,76 +70,52 @@ pub fn find_among(mut candidates: Vec<PathBuf>, needed: Option<&str>) -> Found {
                     config_path,
                 });
             }
-            Err(why) => found.problems.push((real, why)),
+            Err(error) => found.problems.push((real, error.to_string())),
         }
     }
     found
 }
 
-/// Version and configuration path from the strings of a library.
-#[must_use]
-pub fn identify(bytes: &[u8]) -> (Option<Version>, Option<Name>) {
-    let mut paths = Vec::new();
-    let mut versions = Vec::new();
-    let mut at = 0;
-    for string in bytes.split(|b| *b == 0) {
-        if is_config_path(string) {
-            paths.push((at, string));
-        } else if let Some(version) = as_version(string) {
-            versions.push((at, version));
-        }
-        at += string.len() + 1;
-    }
-    let path = paths.first();
-    let version = match path {
-        Some((near, _)) => versions.iter().min_by_key(|(at, _)| at.abs_diff(*near)),
-        // Every OpenSC so far is a 0.x; nothing else in it is.
-        None => versions.iter().find(|(_, version)| version.major == 0),
-    };
-    (version.map(|(_, version)| *version), path.map(|(_, path)| Name(path.to_vec())))
-}
-
-/// `/etc/opensc/opensc.conf`, `/etc/opensc-i386.conf` and the like, as a whole string.
-fn is_config_path(string: &[u8]) -> bool {
-    let plain = |b: &u8| b.is_ascii_graphic();
-    let file = string.rsplit(|b| *b == b'/').next().unwrap_or_default();
-    string.first() == Some(&b'/')
-        && string.len() <= 4096
-        && string.iter().all(plain)
-        && file.starts_with(b"opensc")
-        && file.ends_with(b".conf")
-}
-
-fn as_version(string: &[u8]) -> Option<Version> {
-    if !(5..=40).contains(&string.len()) || !string.first().is_some_and(u8::is_ascii_digit) {
-        return None;
-    }
-    let text = std::str::from_utf8(string).ok()?;
-    if text.contains(' ') { None } else { text.parse().ok() }
-}
-
 /// The paths of `libopensc.so.N` in the loader's cache: every NUL-terminated string of it is a
 /// library's name or path, so the format of its tables does not matter.
 fn loader_cache(cache: &Path) -> Vec<PathBuf> {
-    let bytes = read_bounded(cache).unwrap_or_default();
-    let paths = bytes.split(|b| *b == 0).filter(|s| s.first() == Some(&b'/'));
-    paths.map(|path| Name(path.to_vec()).as_path().to_path_buf()).filter(|path| is_library(path)).collect()
+    let mut paths = Vec::new();
+    let look = &mut |_, string: &[u8]| {
+        paths.push(Name(string.to_vec()).as_path().to_path_buf());
+        true
+    };
+    // Without a cache, or what could be read of it: the folders are looked at all the same.
+    let _ = Strings::open(cache).and_then(|cache| cache.each_with(b"/libopensc.so.", look));
+    paths.retain(|path| path.is_absolute() && is_library(path));
+    paths
 }
 
-/// `libopensc.so.N` in a folder and in its folders for processor architectures.
-fn libraries_below(dir: &Path) -> Vec<PathBuf> {
-    let entries = |dir: &Path| -> Vec<PathBuf> {
-        let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+/// `libopensc.so.N` in a folder and in its folders for processor architectures, as far as
+/// these were not searched yet.
+fn libraries_below(dir: &Path, searched: &mut Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut entries = |dir: &Path, wanted: &dyn Fn(&Path) -> bool| -> Vec<PathBuf> {
+        let Ok(dir) = dir.canonicalize() else { return Vec::new() };
+        if searched.contains(&dir) {
+            return Vec::new();
+        }
+        let Ok(entries) = std::fs::read_dir(&dir) else { return Vec::new() };
+        let names = entries.flatten().map(|entry| PathBuf::from(entry.file_name()));
+        let mut paths: Vec<PathBuf> = names.filter(|name| wanted(name)).map(|name| dir.join(name)).collect();
         paths.sort();
+        searched.push(dir);
         paths
     };
-    let here = entries(dir);
-    let triplets = here.iter().filter(|path| {
-        path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains("-linux-"))
-    });
-    let below: Vec<PathBuf> = triplets.flat_map(|path| entries(path)).collect();
-    here.into_iter().chain(below).filter(|path| is_library(path)).collect()
+    let (mut found, triplets): (Vec<_>, Vec<_>) = entries(dir, &|name| is_library(name) || is_triplet(name))
+        .into_iter()
+        .partition(|path| is_library(path));
+    found.extend(triplets.iter().flat_map(|triplet| entries(triplet, &is_library)));
+    found
+}
+
+/// A folder for one processor architecture, such as `x86_64-linux-gnu`.
+fn is_triplet(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.contains("-linux-") && !name.contains(".so")
 }
 
 fn is_library(path: &Path) -> bool {
@@ -150,23 +125,12 @@ fn is_library(path: &Path) -> bool {
 
 /// The library an executable asks for, from its strings.
 fn needed_library(executable: &Path) -> Option<String> {
-    let bytes = read_bounded(executable).ok()?;
-    let name = bytes.split(|b| *b == 0).find(|s| s.len() < 40 && s.starts_with(b"libopensc.so."))?;
-    String::from_utf8(name.to_vec()).ok()
-}
-
-fn read_bounded(path: &Path) -> Result<Vec<u8>, String> {
-    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
-    if !metadata.is_file() {
-        return Err("not a regular file".into());
-    }
-    if metadata.len() > LARGEST {
-        return Err("larger than 64 MiB".into());
-    }
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(LARGEST).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    Ok(bytes)
+    let whole = |string: &[u8]| {
+        let wanted = string.len() < 40 && string.starts_with(b"libopensc.so.");
+        if wanted { String::from_utf8(string.to_vec()).ok() } else { None }
+    };
+    let found = Strings::open(executable).and_then(|strings| strings.first_with(b"libopensc.so.", whole));
+    found.ok()?.map(|(_, name)| name)
 }
 
 /// Looks at a configuration file, as OpenSC would open it. Never waits for a FIFO and
@@ -202,6 +166,7 @@ fn read_config(path: &Path) -> std::io::Result<ConfigState> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::opensc::Version;
 
     fn blob(strings: &[&str]) -> Vec<u8> {
         let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
@@ -214,29 +179,6 @@ mod tests {
     }
 
     #[test]
-    fn the_version_near_the_path_is_opensc_s() {
-        let (version, path) = identify(&blob(&[
-            "1.3.132.0.33",
-            "0.26.1",
-            "called",
-            "/etc/opensc/opensc.conf",
-            "Oberthur 64k v4/2.1.1",
-            "some text between the two, as there always is",
-            "1.3.1",
-        ]));
-        assert_eq!(version, Some(Version { major: 0, minor: 26, patch: 1 }));
-        assert_eq!(path, Some("/etc/opensc/opensc.conf".into()));
-    }
-
-    #[test]
-    fn what_is_missing_stays_unknown() {
-        assert_eq!(identify(&blob(&["1.2.13", "no /etc/opensc.conf here"])), (None, None));
-        assert_eq!(identify(&blob(&["1.2.13", "0.22.0"])), (Some(Version::of(22)), None));
-        assert_eq!(identify(&blob(&["/etc/opensc-i386.conf"])), (None, Some("/etc/opensc-i386.conf".into())));
-        assert_eq!(identify(b""), (None, None));
-    }
-
-    #[test]
     fn the_needed_library_comes_first_and_each_file_once() {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
@@ -246,7 +188,7 @@ mod tests {
         std::fs::create_dir(at("libopensc.so.10")).unwrap();
         std::os::unix::fs::symlink("libopensc.so.12.0.2", at("libopensc.so.12")).unwrap();
         std::os::unix::fs::symlink("nowhere", at("libopensc.so.11")).unwrap();
-        let candidates = libraries_below(dir.path());
+        let candidates = libraries_below(dir.path(), &mut Vec::new());
         assert_eq!(candidates.len(), 6);
         let found = find_among(candidates, Some("libopensc.so.12"));
         let versions: Vec<_> = found.installations.iter().map(|i| i.version.as_deref()).collect();

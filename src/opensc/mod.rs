@@ -13,6 +13,7 @@ pub mod differences;
 pub mod install;
 pub mod program;
 mod shadowed;
+mod strings;
 mod version;
 
 pub use cache_dir::CacheLocation;

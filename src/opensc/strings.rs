@@ -1,0 +1,238 @@
+//! The strings of a library or program, found piece by piece: two megabytes of code are not worth
+//! the memory, and touching so much of it takes longer than everything else a check without a card does.
+//!
+//! A string is what stands between two NUL bytes, or behind the last one.
+
+use std::fs::File;
+use std::io::{Error, ErrorKind, Result};
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use memchr::{memchr, memmem, memrchr};
+
+use super::Version;
+use crate::snapshot::Name;
+
+/// Largest file that is looked at.
+const LARGEST: u64 = 64 << 20;
+/// Longest string that is looked at; a path cannot be longer.
+const LONGEST: usize = 4096;
+/// How much is read at once.
+const PIECE: usize = 32 << 10;
+/// How far from the configuration path the version is looked for first; both are string constants.
+const NEAR: u64 = 64 << 10;
+
+/// A file to look for strings in.
+pub struct Strings {
+    file: File,
+    length: u64,
+}
+
+impl Strings {
+    /// Opens a regular file.
+    pub fn open(path: &Path) -> Result<Self> {
+        // Before it is opened: a FIFO would wait for a writer.
+        let metadata = std::fs::metadata(path)?;
+        if !metadata.is_file() {
+            return Err(Error::new(ErrorKind::InvalidInput, "not a regular file"));
+        }
+        if metadata.len() > LARGEST {
+            return Err(Error::new(ErrorKind::FileTooLarge, "larger than 64 MiB"));
+        }
+        Ok(Self { file: File::open(path)?, length: metadata.len() })
+    }
+
+    /// Version and configuration path, if this is `libopensc.so.N`.
+    ///
+    /// A library may carry other version numbers (zlib's is one): the one nearest to the path
+    /// is OpenSC's, since both come from the same source file's strings.
+    pub fn identify(&self) -> Result<(Option<Version>, Option<Name>)> {
+        let path = |string: &[u8]| if is_config_path(string) { Some(Name(string.to_vec())) } else { None };
+        let Some((near, path)) = self.first_with(b".conf", path)? else {
+            // Every OpenSC so far is a 0.x; nothing else in it is.
+            let mut versions = self.versions(0..self.length)?.into_iter();
+            return Ok((versions.find(|(_, version)| version.major == 0).map(|(_, version)| version), None));
+        };
+        let around = near.saturating_sub(NEAR)..(near + NEAR).min(self.length);
+        let mut versions = self.versions(around)?;
+        if versions.is_empty() {
+            versions = self.versions(0..self.length)?;
+        }
+        let nearest = versions.into_iter().min_by_key(|(at, _)| at.abs_diff(near));
+        Ok((nearest.map(|(_, version)| version), Some(path)))
+    }
+
+    /// The first string that holds this text and is accepted, with its place.
+    pub fn first_with<T>(
+        &self,
+        text: &[u8],
+        accept: impl Fn(&[u8]) -> Option<T>,
+    ) -> Result<Option<(u64, T)>> {
+        let mut found = None;
+        self.each_with(text, &mut |at, string| {
+            found = accept(string).map(|value| (at, value));
+            found.is_none()
+        })?;
+        Ok(found)
+    }
+
+    /// Shows each string that holds this text, with its place, as long as the answer is true.
+    pub fn each_with(&self, text: &[u8], look: &mut dyn FnMut(u64, &[u8]) -> bool) -> Result<()> {
+        let finder = memmem::Finder::new(text);
+        self.pieces(0..self.length, &mut |at, piece| {
+            finder.find_iter(piece).all(|hit| {
+                let (before, behind) = piece.split_at_checked(hit).unwrap_or_default();
+                let start = memrchr(0, before).map_or(0, |end| end + 1);
+                let end = hit + memchr(0, behind).unwrap_or(behind.len());
+                look(at + start as u64, piece.get(start..end).unwrap_or_default())
+            })
+        })
+    }
+
+    /// All version numbers in a part, with their places.
+    fn versions(&self, part: Range<u64>) -> Result<Vec<(u64, Version)>> {
+        let mut versions = Vec::new();
+        self.pieces(part, &mut |mut at, piece| {
+            for string in piece.split(|byte| *byte == 0) {
+                versions.extend(as_version(string).map(|version| (at, version)));
+                at += string.len() as u64 + 1;
+            }
+            true
+        })?;
+        Ok(versions)
+    }
+
+    /// Shows a part in pieces of whole strings, with their places, as long as the answer is true.
+    /// Strings that reach out of the part, and those that are too long, are left out.
+    fn pieces(&self, part: Range<u64>, look: &mut dyn FnMut(u64, &[u8]) -> bool) -> Result<()> {
+        let mut buffer = vec![0; LONGEST + PIECE];
+        // So much at the beginning of the buffer was read already: an unfinished string.
+        let mut kept = 0;
+        let mut at = part.start;
+        // The string at the beginning of the buffer lacks its own beginning.
+        let mut headless = part.start > 0;
+        loop {
+            let room = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX).min(PIECE);
+            let read = match self.file.read_at(buffer.get_mut(kept..kept + room).unwrap_or_default(), at) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                read => read?,
+            };
+            at += read as u64;
+            let filled = kept + read;
+            let content = buffer.get(..filled).unwrap_or_default();
+            let last = read == 0 && at >= self.length;
+            let whole = if last { filled } else { memrchr(0, content).map_or(0, |end| end + 1) };
+            let skipped = if headless { memchr(0, content).map_or(whole, |end| end + 1) } else { 0 };
+            let strings = content.get(skipped..whole).unwrap_or_default();
+            if !strings.is_empty() && !look(at - filled as u64 + skipped as u64, strings) || read == 0 {
+                return Ok(());
+            }
+            headless &= whole == 0;
+            kept = filled - whole;
+            if kept > LONGEST {
+                (kept, headless) = (0, true);
+            }
+            buffer.copy_within(filled - kept..filled, 0);
+        }
+    }
+}
+
+/// `/etc/opensc/opensc.conf`, `/etc/opensc-i386.conf` and the like, as a whole string.
+fn is_config_path(string: &[u8]) -> bool {
+    let plain = |b: &u8| b.is_ascii_graphic();
+    let file = string.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    string.first() == Some(&b'/')
+        && string.len() <= LONGEST
+        && string.iter().all(plain)
+        && file.starts_with(b"opensc")
+        && file.ends_with(b".conf")
+}
+
+fn as_version(string: &[u8]) -> Option<Version> {
+    if !(5..=40).contains(&string.len()) || !string.first().is_some_and(u8::is_ascii_digit) {
+        return None;
+    }
+    let text = std::str::from_utf8(string).ok()?;
+    if text.contains(' ') { None } else { text.parse().ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A file in which so many bytes of code stand between the strings.
+    fn strings(strings: &[&str], code: usize) -> Strings {
+        let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
+        for string in strings {
+            bytes.push(0);
+            bytes.extend(vec![0x90; code]);
+            bytes.push(0);
+            bytes.extend_from_slice(string.as_bytes());
+        }
+        bytes.push(0);
+        of(&bytes)
+    }
+
+    fn of(bytes: &[u8]) -> Strings {
+        let file = tempfile::tempfile().unwrap();
+        file.write_all_at(bytes, 0).unwrap();
+        Strings { file, length: bytes.len() as u64 }
+    }
+
+    #[test]
+    fn the_version_near_the_path_is_opensc_s() {
+        let texts = [
+            "1.3.132.0.33",
+            "0.26.1",
+            "called",
+            "/etc/opensc/opensc.conf",
+            "Oberthur 64k v4/2.1.1",
+            "some text between the two, as there always is",
+            "1.3.1",
+        ];
+        for code in [0, 1, 100, LONGEST, PIECE - 1, PIECE, PIECE + LONGEST, 3 * PIECE] {
+            let (version, path) = strings(&texts, code).identify().unwrap();
+            assert_eq!(version, Some(Version { major: 0, minor: 26, patch: 1 }), "{code}");
+            assert_eq!(path, Some("/etc/opensc/opensc.conf".into()), "{code}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_stays_unknown() {
+        let identify = |texts: &[&str]| strings(texts, 0).identify().unwrap();
+        assert_eq!(identify(&["1.2.13", "no /etc/opensc.conf here"]), (None, None));
+        assert_eq!(identify(&["1.2.13", "0.22.0"]), (Some(Version::of(22)), None));
+        assert_eq!(identify(&["/etc/opensc-i386.conf"]), (None, Some("/etc/opensc-i386.conf".into())));
+        assert_eq!(of(b"").identify().unwrap(), (None, None));
+    }
+
+    #[test]
+    fn strings_are_seen_whole_or_not_at_all() {
+        // At every place around the border between two pieces; the first and the last need no NUL.
+        for place in PIECE - 30..PIECE + 5 {
+            let mut bytes = vec![0x90; place];
+            *bytes.last_mut().unwrap() = 0;
+            bytes.extend(b"libopensc.so.8\0xlibopensc.so.9");
+            let mut seen = Vec::new();
+            let look = &mut |at, string: &[u8]| {
+                seen.push((usize::try_from(at).unwrap(), string.to_vec()));
+                true
+            };
+            of(&bytes).each_with(b"opensc", look).unwrap();
+            assert_eq!(
+                seen,
+                [(place, b"libopensc.so.8".to_vec()), (place + 15, b"xlibopensc.so.9".to_vec())]
+            );
+        }
+        // A part begins and ends in the middle of a number.
+        let file = of(b"10.24.0\x000.22.0\x000.23.0\x000.24.01\0");
+        assert_eq!(file.versions(1..25).unwrap(), [(8, Version::of(22)), (15, Version::of(23))]);
+        // The end of a string that is too long is not one.
+        let mut bytes = vec![b'1'; 3 * PIECE];
+        bytes.extend(b"0.22.0\x000.23.0");
+        let file = of(&bytes);
+        assert_eq!(file.versions(0..file.length).unwrap(), [(3 * PIECE as u64 + 7, Version::of(23))]);
+    }
+}
