@@ -389,12 +389,24 @@ impl<'a, 'c> Attempt<'a, 'c> {
             self.login_must_stand = true;
         } else if self.doubt {
             self.check_mark()?;
-            if self.channel.transport.interrupted() {
+            if self.channel.transport.interrupted() && !self.is_still_logged_in()? {
                 return Err(Stop::Moved("other programs came in between"));
             }
             self.doubt = false;
         }
         Ok(())
+    }
+
+    /// While somebody is logged in every command stands alone, and others always come in
+    /// between. What could make a "no" untrue, another application or another card, would
+    /// have ended the login that the scan began with.
+    fn is_still_logged_in(&mut self) -> Result<bool, Stop> {
+        if self.status.user_pin != Some(PinState::LoggedIn) {
+            return Ok(false);
+        }
+        let response = self.channel.send(Command::VerifyStatus(Pin::User))?;
+        self.channel.transport.interrupted();
+        Ok(response.status.pin_state() == PinState::LoggedIn)
     }
 
     /// Reads the card's mark again. A card without one cannot be told from its twin.

@@ -248,6 +248,19 @@ fn a_no_after_others_had_the_card_is_checked() {
     assert_eq!((script.count(0xA4), gaps.len()), (2, 0));
 }
 
+/// Found by `show` on a card that somebody was logged in to: every "no" began the scan anew.
+#[test]
+fn a_no_while_somebody_is_logged_in_is_believed_as_long_as_the_login_lasts() {
+    let mut script = script(2);
+    script.verify = [0x90, 0x00];
+    script.files.remove(&Fid(0xCE02));
+    script.interruptions = (1..500).collect();
+    let (card, gaps) =
+        scan(&mut script, "reader", b"atr", &Options { status: true, ..options(true) }).unwrap();
+    assert_eq!((answer(&card, 0xCE02), gaps), (&Answer::Absent, vec![]));
+    assert_eq!(script.count(0xA4), 0);
+}
+
 #[test]
 fn cards_that_lie_end_within_bounds() {
     let answers: [&[u8]; 7] = [
