@@ -25,7 +25,7 @@ use crate::snapshot::{
     Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, Fid, Gap, GapKind, Name,
     SCHEMA, Snapshot, Withheld,
 };
-use crate::text::tame;
+use crate::text::{is_typed, tame};
 use crate::view::{prefix, referenced, split};
 
 /// What to observe.
@@ -94,6 +94,25 @@ pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
     snapshot.coverage.extend(gaps);
     snapshot.taken_at = now();
     Ok(snapshot)
+}
+
+/// Leaves only what concerns the card with this serial: itself, and its cache entries. If
+/// there is no such card and cards were to be read, that is a gap.
+pub fn select_serial(snapshot: &mut Snapshot, serial: &str, offline: bool) {
+    snapshot.select_serial(serial, offline);
+    for dir in &mut snapshot.caches {
+        dir.entries.retain(|entry| match parse(&entry.name) {
+            Recognised::Entry(name) => {
+                let text = match name.serial {
+                    Serial::Text(text) => text,
+                    Serial::Uid(uid) => format!("uid-{}", crate::text::hex(&uid)).into_bytes(),
+                };
+                // An entry may be of an older OpenSC that wrote the serial in another case.
+                is_typed(&text.to_ascii_lowercase(), &serial.to_ascii_lowercase())
+            }
+            _ => false,
+        });
+    }
 }
 
 /// Looks at the cache directories of a snapshot's user again.
@@ -165,13 +184,13 @@ fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
     add(cache_dir::cache_dir(version, &snapshot.user.env, None).path().cloned(), CacheOrigin::Default);
     add(cache_dir::former(&snapshot.user.env), CacheOrigin::Former);
 
-    let private_on_cards: Vec<Name> = snapshot.cards.iter().flat_map(private_data_of).collect();
+    let data_on_cards: Vec<(Name, bool)> = snapshot.cards.iter().flat_map(data_on_card).collect();
     let mut gaps = Vec::new();
     let dirs = wanted
         .into_iter()
         .map(|(path, origin)| {
             let (mut dir, missing) = observe_cache_dir(path.as_path(), origin, true, &classify);
-            withhold_private(&mut dir, &private_on_cards);
+            withhold_private(&mut dir, &data_on_cards);
             gaps.extend(missing);
             dir
         })
@@ -185,43 +204,55 @@ fn classify(name: &Name) -> Classification {
         Recognised::Entry(name) if is_private(&name) => Classification::Withhold(Withheld::Private),
         Recognised::Entry(name) if name.is_sc_hsm() => Classification::Keep { max: MAX_CONTENT },
         // With caching `yes` OpenSC keeps what it read after the PIN, too.
-        Recognised::Entry(_) => Classification::Withhold(Withheld::OtherCard),
+        Recognised::Entry(_) => Classification::Withhold(Withheld::Undecided),
         Recognised::Can | Recognised::LteidCan => Classification::Withhold(Withheld::Can),
         Recognised::OffCardCertificate | Recognised::Unknown => Classification::Withhold(Withheld::Unknown),
     }
 }
 
-/// Forgets the content of data objects whose description, cached beside them or
-/// on the card, says that they are private.
-fn withhold_private(dir: &mut CacheDir, on_cards: &[Name]) {
-    let private: Vec<Name> = dir.entries.iter().filter_map(private_data_name).collect();
+/// Forgets the content of data objects unless every description of them, cached beside them
+/// or on the card, says that they are public.
+fn withhold_private(dir: &mut CacheDir, on_cards: &[(Name, bool)]) {
+    let mut described: BTreeMap<Name, bool> = BTreeMap::new();
+    for (name, private) in dir.entries.iter().filter_map(described_data).chain(on_cards.iter().cloned()) {
+        *described.entry(name).or_default() |= private;
+    }
     for entry in &mut dir.entries {
-        if private.contains(&entry.name) || on_cards.contains(&entry.name) {
-            entry.content = Content::Withheld(Withheld::Private);
+        let is_data = || match parse(&entry.name) {
+            Recognised::Entry(name) => name.fid().is_some_and(|fid| split(fid).0 == prefix::DATA),
+            _ => false,
+        };
+        let why = match described.get(&entry.name) {
+            Some(true) => Withheld::Private,
+            None if is_data() => Withheld::Undecided,
+            _ => continue,
+        };
+        if matches!(entry.content, Content::Bytes(_)) {
+            entry.content = Content::Withheld(why);
         }
     }
 }
 
-/// The cache names of the data objects that a card describes as private.
-fn private_data_of(card: &Card) -> Vec<Name> {
+/// The cache names of the data objects that a card describes, and whether they are private.
+fn data_on_card(card: &Card) -> Vec<(Name, bool)> {
     let Some(serial) = &card.serial else { return Vec::new() };
     let described = card.files.iter().filter_map(|file| match &file.answer {
         Answer::Content(bytes) if split(file.fid).0 == prefix::DATA_DESCRIPTION => {
-            private_path(bytes.as_slice())
+            data_path(bytes.as_slice())
         }
         _ => None,
     });
     described
-        .filter_map(|path| {
+        .filter_map(|(path, private)| {
             let mut name = CacheName::for_sc_hsm(serial, None, Fid(0)).ok()?;
             name.path = Some(path);
-            Some(name.name())
+            Some((name.name(), private))
         })
         .collect()
 }
 
-/// The cache name of the private data object that an entry describes.
-fn private_data_name(entry: &CacheEntry) -> Option<Name> {
+/// The cache name of the data object that an entry describes, and whether it is private.
+fn described_data(entry: &CacheEntry) -> Option<(Name, bool)> {
     let (Recognised::Entry(mut name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
         return None;
     };
@@ -229,15 +260,16 @@ fn private_data_name(entry: &CacheEntry) -> Option<Name> {
     if split(fid).0 != prefix::DATA_DESCRIPTION {
         return None;
     }
-    name.path = Some(private_path(bytes.as_slice())?);
-    Some(name.name())
+    let (path, private) = data_path(bytes.as_slice())?;
+    name.path = Some(path);
+    Some((name.name(), private))
 }
 
-/// Where the data are, if this describes a private data object.
-fn private_path(description: &[u8]) -> Option<Vec<u8>> {
+/// Where the data are, and whether they are private.
+fn data_path(description: &[u8]) -> Option<(Vec<u8>, bool)> {
     let data = pkcs15::data_object(description).ok()?;
     match data.value {
-        pkcs15::Value::Path(path) if data.common.flags & pkcs15::FLAG_PRIVATE != 0 => Some(path),
+        pkcs15::Value::Path(path) => Some((path, data.common.flags & pkcs15::FLAG_PRIVATE != 0)),
         _ => None,
     }
 }
@@ -329,6 +361,11 @@ pub fn save(snapshot: &Snapshot, path: &Path) -> Result<(), Error> {
 /// Writes beside the target under a name nobody else uses, then renames.
 fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let name = path.file_name().ok_or(std::io::ErrorKind::IsADirectory)?;
+    // A rename would put a file in the place of a device, and root may do that to /dev/null.
+    if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        let why = "it is there and not a regular file; without --output the snapshot goes to standard output";
+        return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, why));
+    }
     let mut beside = OsString::from(".");
     beside.push(name);
     beside.push(format!(".{}", std::process::id()));

@@ -305,8 +305,9 @@ pub enum Withheld {
     NotAFile,
     /// Larger than OpenSC ever reads.
     TooBig,
-    /// Of a card of another kind: whether it is private cannot be told.
-    OtherCard,
+    /// Whether it is private cannot be told: of a card of another kind, or a data object that
+    /// nothing describes.
+    Undecided,
 }
 
 /// Something that could not be observed.
@@ -367,6 +368,19 @@ impl Snapshot {
         self.cards.retain(|card| {
             card.serial.as_ref().is_some_and(|known| crate::text::is_typed(known.as_bytes(), serial))
         });
+        let readers: Vec<String> = self
+            .cards
+            .iter()
+            .map(|card| format!("reader {}", crate::text::escape(card.reader.as_bytes())))
+            .collect();
+        // What went wrong with other cards was not asked for any more.
+        if !readers.is_empty() {
+            self.coverage.retain(|gap| {
+                gap.kind != GapKind::Card
+                    || !gap.what.contains("reader ")
+                    || readers.iter().any(|reader| gap.what.ends_with(reader))
+            });
+        }
         if self.cards.is_empty() && !offline {
             self.coverage.push(Gap {
                 what: format!("card {}", crate::text::escape(serial.as_bytes())),

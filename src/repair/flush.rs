@@ -80,8 +80,8 @@ fn reason(verdict: &Verdict, dir: &CacheDir, entry: &CacheEntry, scope: Scope<'_
 fn step(uid: u32, dir: &CacheDir, entry: &CacheEntry, reason: String, keeps_private: bool) -> Step {
     let private = match (&entry.content, cache_name::parse(&entry.name)) {
         (Content::Withheld(Withheld::Private), _) => true,
-        // Of a card of another kind nobody can tell.
-        (_, Recognised::Entry(name)) => is_private(&name) || (keeps_private && !name.is_sc_hsm()),
+        (Content::Withheld(Withheld::Undecided), _) => keeps_private,
+        (_, Recognised::Entry(name)) => is_private(&name),
         _ => false,
     };
     let safety = match (private, entry.inode.uid == uid) {

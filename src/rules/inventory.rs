@@ -157,7 +157,7 @@ fn describe(entry: &CacheEntry, name: Option<&CacheName>) -> Description {
                 Withheld::Unknown => "not an OpenSC cache name, not read",
                 Withheld::NotAFile => "not a regular file, not read",
                 Withheld::TooBig => "too big, not read",
-                Withheld::OtherCard => "file of a card of another kind, not read",
+                Withheld::Undecided => "perhaps private, not read",
             });
         }
         Content::Unreadable(why) => return plain(&format!("not readable: {why}")),
