@@ -83,6 +83,13 @@ pub fn shell_word(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// An option with its value for the shell, also if the value looks like an option.
+#[must_use]
+pub fn shell_option(option: &str, value: &str) -> String {
+    let joint = if value.starts_with('-') { '=' } else { ' ' };
+    format!("{option}{joint}{}", shell_word(value))
+}
+
 /// Is this serial number what somebody typed: the bytes, or the way we show them?
 #[must_use]
 pub fn is_typed(serial: &[u8], typed: &str) -> bool {
@@ -139,6 +146,8 @@ mod tests {
         assert_eq!(shell_word("DENK0200834"), "DENK0200834");
         assert_eq!(shell_word("x;rm -rf ~"), "'x;rm -rf ~'");
         assert_eq!(shell_word("it's"), "'it'\\''s'");
+        assert_eq!(shell_option("--serial", "A1"), "--serial A1");
+        assert_eq!(shell_option("--serial", "--all"), "--serial='--all'");
         assert_eq!((shell_word(""), shell_word("--all")), ("''".to_owned(), "'--all'".to_owned()));
         assert!(is_typed(b"A\x1b", "A\\x1b") && is_typed(b"A\\", "A\\") && !is_typed(b"A", "a"));
     }

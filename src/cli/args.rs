@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
-use crate::observe::{Cards, Wish, observe};
+use crate::observe::{Cards, Wish, observe, select_serial};
 use crate::snapshot::Snapshot;
 
 /// Which cards, and whether they are there at all.
@@ -56,7 +56,7 @@ impl Facts {
             }
         };
         if let Some(serial) = &self.selection.serial {
-            snapshot.select_serial(serial, self.offline);
+            select_serial(&mut snapshot, serial, self.offline);
         }
         if let (Some(reader), Some(_)) = (&self.selection.reader, &self.snapshot) {
             snapshot.select_reader(reader);

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Id;
+use crate::report::human::wrap;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -20,7 +21,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                 let manual = id.manual();
                 let title = manual.lines().next().unwrap_or_default();
                 let title = title.split_once(": ").map_or(title, |(_, title)| title);
-                let _ = writeln!(text, "{:<28} {title}", id.name());
+                wrap(&mut text, &format!("{:<27} ", id.name()), &" ".repeat(28), title);
             }
         }
         Some(name) => {

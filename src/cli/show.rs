@@ -26,7 +26,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let verdict = judge(&snapshot);
     let wanted = args.what.as_deref().map_or(Wanted::All, Wanted::Named);
     let objects = show(&snapshot, &wanted);
-    let missing = args.what.as_ref().filter(|_| objects.is_empty() && !verdict.tokens.is_empty());
+    let known = |what: &str| {
+        verdict.tokens.iter().any(|token| token.serial.as_deref() == Some(what))
+            || snapshot.cards.iter().any(|card| card.serial.as_deref() == Some(what))
+    };
+    let missing = args.what.as_ref().filter(|what| objects.is_empty() && verdict.compared && !known(what));
     match args.format {
         Format::Human => {
             let mut text = String::new();

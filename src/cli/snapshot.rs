@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::args::Selection;
 use super::output;
 use crate::error::{Error, Exit};
-use crate::observe::{Cards, Wish, observe, save};
+use crate::observe::{Cards, Wish, observe, save, select_serial};
 use crate::snapshot::GapKind;
 
 #[derive(Debug, clap::Args)]
@@ -27,7 +27,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     };
     let mut snapshot = observe(&Wish { cards, status: true })?;
     if let Some(serial) = &args.selection.serial {
-        snapshot.select_serial(serial, args.offline);
+        select_serial(&mut snapshot, serial, args.offline);
     }
     match &args.output {
         Some(path) => save(&snapshot, path)?,

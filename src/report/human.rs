@@ -10,7 +10,7 @@ use crate::rules::inventory::Item;
 use crate::rules::sides::Sides;
 use crate::rules::{ProgramState, Token, Verdict};
 use crate::snapshot::Gap;
-use crate::text::count;
+use crate::text::{count, shell_word};
 
 const WIDTH: usize = 80;
 const BOLD: Style = Style::new().bold();
@@ -32,7 +32,7 @@ pub fn check(verdict: &Verdict) -> String {
 /// One paragraph for each token.
 pub fn tokens(out: &mut String, tokens: &[Token]) {
     for token in tokens {
-        let serial = token.serial.as_deref().unwrap_or("without serial number");
+        let serial = token.serial.as_deref().map_or_else(|| "without serial number".to_owned(), shell_word);
         let label = token.label.as_ref().map(|label| format!("\"{label}\""));
         let fits = |label: &&String| serial.chars().count() + label.chars().count() < 70;
         let beside = label.as_ref().filter(fits).map(|label| format!(" {label}")).unwrap_or_default();
@@ -203,7 +203,9 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
 pub fn item(out: &mut String, item: &Item) {
     let ids: Vec<&str> = item.findings.iter().map(|id| id.name()).collect();
     let style = if ids.is_empty() { Style::new() } else { AnsiColor::Yellow.on_default() };
-    let _ = writeln!(out, "  {BOLD}{}{BOLD:#}", item.name);
+    // A name that begins or ends with blanks cannot be seen without quotes.
+    let quote = if item.name.trim() == item.name { "" } else { "\"" };
+    let _ = writeln!(out, "  {quote}{BOLD}{}{BOLD:#}{quote}", item.name);
     let label = item.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
     wrap(out, "      ", "      ", &format!("{}{label}", item.object));
     if let Some(id) = &item.id {

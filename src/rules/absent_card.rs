@@ -10,7 +10,7 @@ use crate::finding::{Evidence, Finding, Fix, Id, Safety, Severity};
 use crate::opensc::cache_name::{CacheName, LastUpdate, Serial};
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheDir, CacheEntry, Content, Gap, GapKind, Name, Snapshot};
-use crate::text::{count, escape, shell_word};
+use crate::text::{count, escape, shell_option};
 
 /// What can be said.
 #[derive(Default)]
@@ -101,7 +101,7 @@ fn one_card(
         });
         finding.fix.push(Fix {
             what: "remove all cache entries of this card; OpenSC fetches them again".to_owned(),
-            command: Some(format!("stalecard flush --serial {}", shell_word(&token))),
+            command: Some(format!("stalecard flush {}", shell_option("--serial", &token))),
         });
         said.findings.push(finding);
     }

@@ -15,7 +15,7 @@ use super::case::Case;
 use crate::finding::{Finding, Fix, Id, Safety};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::{Recognised, cache_name};
-use crate::text::{count, escape, shell_word};
+use crate::text::{count, escape, shell_option};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -62,8 +62,8 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         finding.fix.push(Fix {
             what: "remove all cache entries of this card".to_owned(),
             command: Some(format!(
-                "stalecard flush --serial {}",
-                shell_word(&escape(case.serial.as_bytes()))
+                "stalecard flush {}",
+                shell_option("--serial", &escape(case.serial.as_bytes()))
             )),
         });
         sink.push(finding);
