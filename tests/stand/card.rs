@@ -5,7 +5,7 @@
 //! pcscd's log says so, because only then the tools see it.
 
 use super::namespace::{Namespace, PATIENCE};
-use super::workspace_program;
+use super::{SECOND_READER, workspace_program};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -162,6 +162,20 @@ impl Card {
             None => Err(answer.strip_prefix("error").unwrap_or(answer).trim_start().to_owned()),
         }
     }
+}
+
+/// A second process with a card of its own, on vpcd's second slot.
+pub(super) fn insert_second(namespace: &Arc<Namespace>, switches: &[&str]) -> CardFile {
+    let card = state_file(namespace, "second");
+    let socket = namespace.dir().join("second.sock");
+    let mut command = namespace.command(program());
+    command.args(arguments(&card, &socket, switches));
+    // The last one counts.
+    command.args(["--vpcd", "127.0.0.1:35964", "--insert"]);
+    namespace.adopt(spawn_ready(command));
+    let inserted = format!("Card inserted into {SECOND_READER}");
+    namespace.wait_until("pcscd has seen the second card", |seen| seen.log.contains(&inserted));
+    card
 }
 
 /// Makes a card without inserting it: the program writes the state file at its start.

@@ -46,6 +46,9 @@ use std::sync::Arc;
 /// The name of the reader that the card is in.
 pub const READER: &str = "Virtual PCD 00 00";
 
+/// The name of the second reader, empty unless [`Stand::second_card`] fills it.
+pub const SECOND_READER: &str = "Virtual PCD 00 01";
+
 /// How a stand is to be; [`Stand::start`] takes the defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
@@ -92,6 +95,11 @@ impl Stand {
     /// Another card, not yet inserted. A card keeps the switches it was made with.
     pub fn new_card(&self, name: &str, switches: &[&str]) -> CardFile {
         card::create(&self.namespace, name, switches)
+    }
+
+    /// Puts another, new card into the second reader, where it stays.
+    pub fn second_card(&self, switches: &[&str]) -> CardFile {
+        card::insert_second(&self.namespace, switches)
     }
 
     /// A host: a home directory of its own, with `use_file_caching = yes`. The same name is the same host.

@@ -37,7 +37,7 @@ struct Watch {
 
 #[derive(Default, Clone)]
 pub struct Seen {
-    log: String,
+    pub log: String,
     ready: bool,
     ended: bool,
     /// Whether pcscd knows a card in the first slot, and how often one has come.
