@@ -299,8 +299,8 @@ fn the_seeds_caches_give_the_seeds_findings() {
         assert_eq!(gaps, []);
         let dir = cache(shown);
         let id = |view: &View| view.private_keys().map(|key| hex(&key.id)).collect::<Vec<_>>();
-        assert_eq!(id(&opensc_view(&card, &dir)), std::slice::from_ref(&old));
-        assert_eq!(id(&decode(&card.key_list, &card, OPENSC_0_23)), std::slice::from_ref(&new));
+        assert_eq!(id(&opensc_view(&card, &dir)), std::slice::from_ref(old));
+        assert_eq!(id(&decode(&card.key_list, &card, OPENSC_0_23)), std::slice::from_ref(new));
 
         let verdict = judge(&snapshot("ca-alpha", (card, gaps), dir));
         let errors: Vec<_> = verdict.findings.iter().filter(|f| f.severity >= Severity::Error).collect();
