@@ -417,3 +417,6 @@ impl Source for Card {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

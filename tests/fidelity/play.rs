@@ -8,7 +8,7 @@ use crate::history::{Action, Damage, History, KINDS, Random, Tamper};
 use crate::printed;
 use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
 use crate::stand::{CardFile, Host, PIN, SO_PIN, Stand};
-use stalecard::finding::Severity;
+use stalecard::finding::{Finding, Severity};
 use stalecard::format::tlv;
 use stalecard::rules::{cases, judge};
 use stalecard::snapshot::Snapshot;
@@ -223,8 +223,12 @@ impl World {
             }
             Action::Flush { host } => {
                 let output = self.hosts[host].stalecard(&["flush"]);
-                if ![0, 1].contains(&output.code()) {
+                if output.code() != 0 {
                     return Err(format!("flush failed: {output}"));
+                }
+                let left = judge(&snapshot(&self.hosts[host])?).findings;
+                if left.iter().any(|finding| finding.severity >= Severity::Error) {
+                    return Err(format!("flush has cured not all: {output}\n{}", lines(&left)));
                 }
             }
             Action::Damage { host, nth, how } => self.damage(host, nth, how),
@@ -355,7 +359,7 @@ impl World {
         let live11 = run_pkcs11(&self.live, login)?;
         for side in 0..self.hosts.len() {
             let host = self.hosts[side].clone();
-            self.observe_host(&host, login, &live15, &live11)
+            self.observe_host(&host, login, &live15, &live11, random)
                 .map_err(|why| format!("on {}: {why}", host.name()))?;
         }
         Ok(())
@@ -367,14 +371,10 @@ impl World {
         login: bool,
         live15: &[String],
         live11: &[String],
+        random: &mut Random,
     ) -> Result<(), String> {
         let before = host.cache_files();
-        let output = host.stalecard(&["snapshot"]);
-        if output.code() != 0 {
-            return Err(format!("no snapshot: {output}"));
-        }
-        let snapshot: Snapshot =
-            serde_json::from_str(&output.stdout).map_err(|error| format!("{error} in {output}"))?;
+        let snapshot = snapshot(host)?;
         if host.cache_files() != before {
             return Err("stalecard has changed the cache".to_owned());
         }
@@ -402,6 +402,13 @@ impl World {
         same("OpenSC view, pkcs11-tool -O", &printed::expected_pkcs11(shown11, login), &cached11)?;
 
         let verdict = judge(&snapshot);
+        if random.below(4) == 0 {
+            let check = host.stalecard(&["check"]);
+            let wrong = verdict.findings.iter().any(|finding| finding.severity >= Severity::Error);
+            if check.code() != i32::from(wrong) {
+                return Err(format!("check ends with another code than its findings say: {check}"));
+            }
+        }
         for finding in &verdict.findings {
             *self.tally.findings.entry(finding.id.name()).or_default() += 1;
         }
@@ -421,18 +428,7 @@ impl World {
             ("pkcs15-tool", named("pkcs15-tool"), differ15, shown15),
             ("opensc-pkcs11", named("opensc-pkcs11"), differ11, shown11),
         ] {
-            let findings = || {
-                let lines = verdict.findings.iter().map(|finding| {
-                    format!(
-                        "{:?} {} {:?}: {}\n",
-                        finding.severity,
-                        finding.id.name(),
-                        finding.program,
-                        finding.summary
-                    )
-                });
-                lines.collect::<String>()
-            };
+            let findings = || lines(&verdict.findings);
             if differ && !named {
                 return Err(format!(
                     "miss: {program} shows the card wrong, no error names it\n{}",
@@ -491,6 +487,21 @@ fn unprinted(program: &str, live: &View, shown: &View, login: bool) -> bool {
             && (!login || private(live) == private(shown));
     }
     !compare(live, shown).is_empty()
+}
+
+fn snapshot(host: &Host) -> Result<Snapshot, String> {
+    let output = host.stalecard(&["snapshot"]);
+    if output.code() != 0 {
+        return Err(format!("no snapshot: {output}"));
+    }
+    serde_json::from_str(&output.stdout).map_err(|error| format!("{error} in {output}"))
+}
+
+fn lines(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        format!("{:?} {} {:?}: {}\n", finding.severity, finding.id.name(), finding.program, finding.summary)
+    };
+    findings.iter().map(line).collect()
 }
 
 fn run_pkcs15(host: &Host) -> Result<Vec<String>, String> {

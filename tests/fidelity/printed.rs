@@ -15,10 +15,10 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// 0.23 counts the bytes of the prime in a request: a P-521 key has 528 bits.
-fn bits(key: &PublicKey, request: bool) -> u32 {
+/// 0.23 counts bytes: a P-521 key has 528 bits.
+fn bits(key: &PublicKey) -> u32 {
     let bits = key.bits() as u32;
-    if request && matches!(key, PublicKey::Ec { .. }) { bits.next_multiple_of(8) } else { bits }
+    if matches!(key, PublicKey::Ec { .. }) { bits.next_multiple_of(8) } else { bits }
 }
 
 /// A label as it arrives: C strings end at NUL, output is read as UTF-8 and line by line.
@@ -129,7 +129,7 @@ fn expected_pkcs15_object(object: &Object) -> String {
                 if matches!(key, PublicKey::Rsa { .. }) { ("RSA", "0x51") } else { ("EC", "0x40") };
             format!(
                 "Public {name} Key [{label}] flags=0x00 usage={usage} access=0x02 bits={:?} id={id} value=<present>",
-                Some(bits(key, true))
+                Some(bits(key))
             )
         }
         Class::Certificate { certificate, authority, flags } => format!(
@@ -223,7 +223,7 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
             };
             format!(
                 "Public Key {name} [{label}] id={id} usage={usage} bits={:?} point={point} params={params}",
-                Some(bits(key, !item.from_certificate))
+                Some(bits(key))
             )
         }
         (Class::Certificate { certificate, .. }, None) => format!(

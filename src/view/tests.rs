@@ -1,0 +1,238 @@
+//! What random histories found (`tests/fidelity`), one test for each mistake. The files are built
+//! here by hand, in the shape OpenSC 0.23 writes them.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::format::tlv::encode;
+
+const OF_023: Behaviour =
+    Behaviour { shows_device_key: true, car_optional: true, rounds_521: false, matches_coefficient: false };
+
+/// P-256 certificate of `CN=leaf`, made by openssl and issued by `CN=root`.
+fn certificate() -> Vec<u8> {
+    x509_by("root", "leaf")
+}
+
+fn x509_by(issuer: &str, subject: &str) -> Vec<u8> {
+    let name = |name: &str| {
+        let value = [encode(0x06, &[0x55, 4, 3]), encode(0x0C, name.as_bytes())].concat();
+        encode(0x30, &encode(0x31, &encode(0x30, &value)))
+    };
+    let algorithm = encode(0x30, &encode(0x06, &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 4, 3, 2]));
+    let date = encode(0x17, b"260101000000Z");
+    let key_type = [
+        encode(0x06, &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 2, 1]),
+        encode(0x06, &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7]),
+    ]
+    .concat();
+    let point = [&[0, 4][..], &[7; 64]].concat();
+    let key = [encode(0x30, &key_type), encode(0x03, &point)].concat();
+    let body = [
+        encode(0xA0, &encode(2, &[2])),
+        encode(2, &[9]),
+        algorithm.clone(),
+        name(issuer),
+        encode(0x30, &[date.clone(), date].concat()),
+        name(subject),
+        encode(0x30, &key),
+    ]
+    .concat();
+    encode(0x30, &[encode(0x30, &body), algorithm, encode(3, &[0, 1])].concat())
+}
+
+struct Entry<'a> {
+    tag: u32,
+    label: &'a str,
+    id: &'a [u8],
+    access: Option<u8>,
+    path: Vec<u8>,
+}
+
+impl Default for Entry<'_> {
+    fn default() -> Self {
+        Self { tag: 0xA0, label: "key", id: &[1], access: None, path: vec![4, 0] }
+    }
+}
+
+fn private_key(entry: &Entry<'_>) -> Vec<u8> {
+    let common = [encode(0x0C, entry.label.as_bytes()), vec![3, 2, 6, 0xC0, 4, 1, 1]].concat();
+    let mut class = [encode(4, entry.id), vec![3, 3, 7, 0x30, 0x80]].concat();
+    class.extend(entry.access.into_iter().flat_map(|flags| vec![3, 2, 3, flags]));
+    let kind = [encode(0x30, &entry.path), vec![2, 2, 1, 0]].concat();
+    let parts = [encode(0x30, &common), encode(0x30, &class), encode(0xA1, &encode(0x30, &kind))].concat();
+    encode(entry.tag, &parts)
+}
+
+fn ca_description(label: &str, id: &[u8], path: &[u8]) -> Vec<u8> {
+    let common = [encode(0x0C, label.as_bytes()), vec![3, 2, 6, 0x40]].concat();
+    let kind = encode(0x30, &encode(0x30, path));
+    let parts = [encode(0x30, &common), encode(0x30, &encode(4, id)), encode(0xA1, &kind)].concat();
+    encode(0x30, &parts)
+}
+
+fn data_description(kind: &[u8], auth_id: Option<u8>, flags: u8) -> Vec<u8> {
+    let mut common = [encode(0x0C, b"data"), vec![3, 2, 6, flags]].concat();
+    common.extend(auth_id.into_iter().flat_map(|id| vec![4, 1, id]));
+    encode(0x30, &[encode(0x30, &common), encode(0x30, &encode(0x0C, b"app")), encode(0xA1, kind)].concat())
+}
+
+struct Files(BTreeMap<u16, Vec<u8>>);
+
+impl Source for Files {
+    fn read(&self, fid: Fid, _buffer: usize) -> Read {
+        self.0.get(&fid.0).map_or(Read::Failed, |content| Read::Content(content.clone()))
+    }
+}
+
+fn view(files: &[(u16, Vec<u8>)]) -> View {
+    let list: Vec<Fid> = files
+        .iter()
+        .filter_map(|(fid, _)| match fid >> 8 {
+            0xC4 => Some(Fid(fid + 0x0800)),
+            0xC8 | 0xC9 => Some(Fid(*fid)),
+            _ => None,
+        })
+        .collect();
+    decode(&list, &Files(files.iter().cloned().collect()), OF_023)
+}
+
+fn listed(view: &View) -> Vec<String> {
+    let line = |item: &pkcs11::Item<'_>| format!("{} {}", item.class(), String::from_utf8_lossy(&item.label));
+    pkcs11::project(view).iter().map(line).collect()
+}
+
+#[test]
+fn a_key_without_access_flags_is_sensitive_and_local() {
+    for (written, shown) in [(None, 0x1D), (Some(0), 0x1D), (Some(0x40), 0x02)] {
+        let view = view(&[(0xC401, private_key(&Entry { access: written, ..Entry::default() }))]);
+        assert!(
+            matches!(view.objects[0].class, Class::PrivateKey { access, .. } if access == shown),
+            "{written:?}"
+        );
+    }
+}
+
+#[test]
+fn a_gost_key_is_listed_with_its_size_and_a_dsa_key_is_not() {
+    let key = |tag| view(&[(0xC401, private_key(&Entry { tag, ..Entry::default() }))]);
+    assert!(matches!(key(0xA4).objects[0].class, Class::PrivateKey { bits: 256, .. }));
+    assert!(key(0xA2).objects.is_empty());
+}
+
+#[test]
+fn an_entry_whose_path_has_no_octets_is_not_listed() {
+    let wrong = vec![5, 2, 0xCA, 0];
+    let files = [
+        (0xC401, private_key(&Entry { path: vec![5, 0], ..Entry::default() })),
+        (0xC800, ca_description("ca", &[7], &wrong)),
+        (0xC900, data_description(&encode(0x30, &wrong), None, 0x40)),
+    ];
+    assert!(view(&files).objects.is_empty());
+}
+
+#[test]
+fn a_data_object_without_a_value_is_not_listed() {
+    assert!(view(&[(0xC900, data_description(&encode(0x31, &[]), None, 0x40))]).objects.is_empty());
+}
+
+#[test]
+fn a_certificate_is_one_although_its_date_is_none() {
+    let mut der = certificate();
+    let date = der.windows(6).position(|bytes| bytes == b"260101").unwrap();
+    der[date] = b'x';
+    let found = x509::decode(&der).unwrap();
+    assert_eq!((found.validity, found.subject.as_str()), (None, "CN=leaf"));
+    assert!(x509::decode(&certificate()).unwrap().validity.is_some());
+}
+
+#[test]
+fn a_certificate_with_a_foreign_tag_class_is_none() {
+    let mut der = certificate();
+    // The sequence of the signature algorithm, behind version and serial number.
+    let at = der.windows(3).position(|bytes| bytes == [2, 1, 9]).unwrap() + 3;
+    assert_eq!(der[at], 0x30);
+    der[at] = 0x70;
+    assert_eq!(x509::decode(&der), None);
+}
+
+#[test]
+fn a_broken_certificate_takes_those_behind_it_along() {
+    let path = |number| encode(4, &[0xCA, number]);
+    let files = [
+        (0xC401, private_key(&Entry { label: "one", ..Entry::default() })),
+        (0xCE01, vec![0x30, 3, 2, 1, 1]),
+        (0xC800, ca_description("ca", &[7], &path(0))),
+        (0xCA00, certificate()),
+    ];
+    let broken = view(&files);
+    assert_eq!(broken.objects.len(), 3);
+    assert_eq!(listed(&broken), ["Private Key one"]);
+    let sound = view(&[files[0].clone(), files[2].clone(), files[3].clone()]);
+    assert_eq!(listed(&sound), ["Private Key one", "Certificate ca", "Public Key ca"]);
+    assert_eq!(pkcs11::differing_slots(&sound, &broken), [Fid(0xC800)]);
+}
+
+#[test]
+fn one_private_key_of_an_id_is_shown_with_all_public_parts_of_that_id() {
+    let key = |label| private_key(&Entry { label, ..Entry::default() });
+    let files = [(0xC401, key("one")), (0xC402, key("two")), (0xCE02, certificate())];
+    let first = view(&files);
+    assert_eq!(listed(&first), ["Private Key one", "Certificate two", "Public Key two"]);
+    let other = view(&[files[0].clone(), (0xC402, key("2")), files[2].clone()]);
+    assert_eq!(pkcs11::differing_slots(&first, &other), [Fid(0xCC02)]);
+    let hidden = view(&[files[0].clone(), files[1].clone()]);
+    let renamed = view(&[files[0].clone(), (0xC402, key("2"))]);
+    assert!(!difference::compare(&hidden, &renamed).is_empty());
+    assert!(pkcs11::differing_slots(&hidden, &renamed).is_empty());
+}
+
+#[test]
+fn a_certificate_is_followed_by_its_key_and_its_issuer() {
+    let path = |number| encode(4, &[0xCA, number]);
+    let view = view(&[
+        (0xC800, ca_description("leaf", &[1], &path(0))),
+        (0xC801, ca_description("other", &[2], &path(1))),
+        (0xC802, ca_description("", &[3], &path(2))),
+        (0xCA00, certificate()),
+        (0xCA01, x509_by("else", "other")),
+        (0xCA02, x509_by("root", "root")),
+    ]);
+    assert_eq!(
+        listed(&view),
+        [
+            "Certificate leaf",
+            "Public Key leaf",
+            "Certificate root",
+            "Public Key root",
+            "Certificate other",
+            "Public Key other"
+        ]
+    );
+}
+
+#[test]
+fn there_is_room_for_128_objects() {
+    let names: Vec<String> = (1..=100).map(|number| format!("key{number}")).collect();
+    let mut files = Vec::new();
+    for (label, number) in names.iter().zip(1..) {
+        files
+            .push((0xC400 + number, private_key(&Entry { label, id: label.as_bytes(), ..Entry::default() })));
+        files.push((0xCE00 + number, certificate()));
+    }
+    let view = view(&files);
+    assert_eq!(view.objects.len(), 200);
+    assert_eq!(pkcs11::project(&view).len(), 128);
+}
+
+#[test]
+fn data_that_name_a_pin_are_private_or_for_nobody() {
+    let path = encode(0x30, &encode(4, &[0xCF, 0]));
+    let data = |auth_id, flags| view(&[(0xC900, data_description(&path, auth_id, flags))]);
+    assert_eq!(listed(&data(None, 0x40)), ["Data data"]);
+    assert_eq!(listed(&data(Some(1), 0x40)), [""; 0]);
+    assert!(pkcs11::project(&data(Some(1), 0xC0))[0].private);
+    assert_eq!(listed(&data(Some(2), 0xC0)), [""; 0]);
+}
