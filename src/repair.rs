@@ -17,7 +17,7 @@ mod plan;
 mod quarantine;
 mod undo;
 
-pub use apply::{Applied, Outcome, StepResult, apply, rehearse};
+pub use apply::{Applied, Outcome, StepResult, apply, apply_at, rehearse};
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
 pub use quarantine::{KeptFile, Operation, OperationState, StateDir, operations};
 pub use undo::{UndoOutcome, UndoResult, UndoState, Undone, undo, undo_in};

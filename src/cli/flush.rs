@@ -72,9 +72,10 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         vec![repair::rehearse(&plan, &consent)]
     } else {
         let caller = crate::host::Caller::current()?;
+        let now = time::OffsetDateTime::now_utc();
         let mut results = Vec::new();
         for (owner, plan) in plan.by_owner() {
-            results.push(repair::apply(&plan, &consent, &repair::StateDir::of(&caller, owner)?)?);
+            results.push(repair::apply_at(&plan, &consent, &repair::StateDir::of(&caller, owner)?, now)?);
         }
         results
     };

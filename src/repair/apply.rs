@@ -81,6 +81,20 @@ pub fn rehearse(plan: &Plan, consent: &Consent) -> Applied {
 /// When the quarantine cannot be used (then nothing was moved), or the journal
 /// could not be completed.
 pub fn apply(plan: &Plan, consent: &Consent, state: &StateDir) -> Result<Applied, Error> {
+    apply_at(plan, consent, state, OffsetDateTime::now_utc())
+}
+
+/// As [`apply`], with the time that one run gives to all its parts: root keeps a quarantine for
+/// each owner of files, and one undo takes back what has one time.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_at(
+    plan: &Plan,
+    consent: &Consent,
+    state: &StateDir,
+    now: OffsetDateTime,
+) -> Result<Applied, Error> {
     let mut directories = Directories::default();
     let (mut steps, due) = examine(plan, *consent, &mut directories);
     let (places, files): (Vec<usize>, Vec<Planned>) = due.into_iter().unzip();
@@ -88,7 +102,7 @@ pub fn apply(plan: &Plan, consent: &Consent, state: &StateDir) -> Result<Applied
         return Ok(Applied { operation: None, changed: false, steps });
     }
     let locked = state.lock()?;
-    let id = run(&locked, files, &mut directories, |index, outcome| {
+    let id = run(&locked, now, files, &mut directories, |index, outcome| {
         if let Some(result) = places.get(index).and_then(|place| steps.get_mut(*place)) {
             result.outcome = outcome;
         }
@@ -122,11 +136,11 @@ fn examine(
 
 fn run(
     locked: &Locked,
+    now: OffsetDateTime,
     files: Vec<Planned>,
     directories: &mut Directories,
     mut report: impl FnMut(usize, Outcome),
 ) -> Result<String, Error> {
-    let now = OffsetDateTime::now_utc();
     let (id, operation) = locked.begin(now)?;
     let stored = section(&operation, "files")?;
     let mut journal = Journal::new(now, rustix::process::geteuid().as_raw(), files);

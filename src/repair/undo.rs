@@ -106,7 +106,7 @@ pub fn undo(state: &StateDir, operation: Option<&str>, force: bool) -> Result<Un
 }
 
 /// As [`undo`] over several quarantines: root keeps one for each owner of files, and what one
-/// run took from several owners has one name in all of them.
+/// run took from several owners has one time in all of them.
 ///
 /// # Errors
 /// As [`undo`].
@@ -119,20 +119,27 @@ pub fn undo_in(states: &[StateDir], operation: Option<&str>, force: bool) -> Res
         let operations = operations(state)?;
         known.extend(operations.into_iter().map(|found| (found.started_at, found.id, state)));
     }
-    let newest = known.iter().max_by_key(|(started_at, ..)| *started_at).map(|(_, id, _)| id.clone());
-    let Some(id) = operation.map(str::to_owned).or(newest) else {
+    let named = |id: &str| known.iter().find(|(_, known, _)| known == id);
+    let meant = match operation {
+        Some(id) => Some(named(id).ok_or_else(|| Error::UnknownOperation(id.to_owned()))?),
+        None => known.iter().max_by_key(|(started_at, ..)| *started_at),
+    };
+    let Some((time, meant_id, _)) = meant else {
         let state = UndoState::NothingToUndo;
         return Ok(Undone { operation: None, state, changed: false, files: Vec::new() });
     };
     let mut all: Option<Undone> = None;
-    for (_, _, state) in known.iter().filter(|(_, known, _)| *known == id) {
-        let one = undo(state, Some(&id), force)?;
+    // A damaged journal has no time: then the name alone says what belongs together.
+    let same_run =
+        |started_at: &Option<_>, id: &String| started_at == time && (time.is_some() || id == meant_id);
+    for (_, id, state) in known.iter().filter(|(started_at, id, _)| same_run(started_at, id)) {
+        let one = undo(state, Some(id), force)?;
         all = Some(match all {
             None => one,
             Some(all) => all.and(one),
         });
     }
-    all.ok_or(Error::UnknownOperation(id))
+    all.ok_or_else(|| Error::UnknownOperation(meant_id.clone()))
 }
 
 impl Undone {
