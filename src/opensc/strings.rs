@@ -21,7 +21,7 @@ const LONGEST: usize = 4096;
 /// How much is read at once.
 const PIECE: usize = 32 << 10;
 /// How far from the configuration path the version is looked for first; both are string constants.
-const NEAR: u64 = 64 << 10;
+const NEAR: u64 = 8 << 10;
 
 /// A file to look for strings in.
 pub struct Strings {
@@ -70,17 +70,35 @@ impl Strings {
         accept: impl Fn(&[u8]) -> Option<T>,
     ) -> Result<Option<(u64, T)>> {
         let mut found = None;
-        self.each_with(text, &mut |at, string| {
-            found = accept(string).map(|value| (at, value));
-            found.is_none()
-        })?;
+        let everything = 0..self.length;
+        for part in self.data()?.into_iter().flatten().chain([everything]) {
+            self.each_in(part, text, &mut |at, string| {
+                found = accept(string).map(|value| (at, value));
+                found.is_none()
+            })?;
+            if found.is_some() {
+                break;
+            }
+        }
         Ok(found)
+    }
+
+    /// What stands before and behind the machine code, by the program headers of a 64-bit
+    /// little-endian ELF file that keeps the two apart. None for every other file.
+    fn data(&self) -> Result<Option<[Range<u64>; 2]>> {
+        let mut head = [0; 4096];
+        let read = self.file.read_at(&mut head, 0)?;
+        Ok(head.get(..read).and_then(code).map(|code| [0..code.start, code.end..self.length]))
     }
 
     /// Shows each string that holds this text, with its place, as long as the answer is true.
     pub fn each_with(&self, text: &[u8], look: &mut dyn FnMut(u64, &[u8]) -> bool) -> Result<()> {
+        self.each_in(0..self.length, text, look)
+    }
+
+    fn each_in(&self, part: Range<u64>, text: &[u8], look: &mut dyn FnMut(u64, &[u8]) -> bool) -> Result<()> {
         let finder = memmem::Finder::new(text);
-        self.pieces(0..self.length, &mut |at, piece| {
+        self.pieces(part, &mut |at, piece| {
             finder.find_iter(piece).all(|hit| {
                 let (before, behind) = piece.split_at_checked(hit).unwrap_or_default();
                 let start = memrchr(0, before).map_or(0, |end| end + 1);
@@ -136,6 +154,26 @@ impl Strings {
             buffer.copy_within(filled - kept..filled, 0);
         }
     }
+}
+
+/// Where the machine code is in a file that begins so (ELF-64, program headers).
+fn code(head: &[u8]) -> Option<Range<u64>> {
+    let number = |at: usize, length: usize| -> Option<u64> {
+        let bytes = head.get(at..at.checked_add(length)?)?;
+        Some(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+    };
+    if !head.starts_with(b"\x7FELF\x02\x01") {
+        return None;
+    }
+    let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+    (0..count).find_map(|index| {
+        let at = usize::try_from(table.checked_add(index * size)?).ok()?;
+        let (kind, flags, offset, length) =
+            (number(at, 4)?, number(at + 4, 4)?, number(at + 8, 8)?, number(at + 32, 8)?);
+        // PT_LOAD with PF_X; one that begins with the file holds everything else, too.
+        let is_code = kind == 1 && flags & 1 != 0 && offset > 0;
+        if is_code { Some(offset..offset.checked_add(length)?) } else { None }
+    })
 }
 
 /// `/etc/opensc/opensc.conf`, `/etc/opensc-i386.conf` and the like, as a whole string.
@@ -206,6 +244,37 @@ mod tests {
         assert_eq!(identify(&["1.2.13", "0.22.0"]), (Some(Version::of(22)), None));
         assert_eq!(identify(&["/etc/opensc-i386.conf"]), (None, Some("/etc/opensc-i386.conf".into())));
         assert_eq!(of(b"").identify().unwrap(), (None, None));
+    }
+
+    #[test]
+    fn machine_code_is_passed_over() {
+        // Of the real thing: the path is behind the code.
+        let library = super::super::install::find().installations.remove(0).library;
+        let mut head = vec![0; 4096];
+        let file = File::open(library.as_path()).unwrap();
+        file.read_exact_at(&mut head, 0).unwrap();
+        let code = code(&head).unwrap();
+        assert!(code.start > 0 && code.end < file.metadata().unwrap().len(), "{code:?}");
+        // No part of a broken header is believed.
+        for length in 0..64 {
+            assert_eq!(super::code(head.get(..length).unwrap()), None);
+        }
+        for wild in [&[0xFF; 8][..], &[0; 8], &[0xF0, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]] {
+            let mut head = head.clone();
+            head.splice(32..40, wild.iter().copied());
+            let _ = super::code(&head);
+        }
+        // What is only in the code is found all the same.
+        let mut bytes = vec![0; 4096];
+        bytes.splice(0..6, *b"\x7FELF\x02\x01");
+        bytes.splice(32..40, 64_u64.to_le_bytes());
+        bytes.splice(54..58, [56, 0, 1, 0]);
+        bytes.splice(64..72, [1, 0, 0, 0, 5, 0, 0, 0]);
+        bytes.splice(72..80, 1000_u64.to_le_bytes());
+        bytes.splice(96..104, 3000_u64.to_le_bytes());
+        assert_eq!(super::code(&bytes), Some(1000..4000));
+        bytes.splice(2000..2020, *b"/etc/opensc-old.conf");
+        assert_eq!(of(&bytes).identify().unwrap().1, Some("/etc/opensc-old.conf".into()));
     }
 
     #[test]
