@@ -45,6 +45,8 @@ pub enum Command {
     ReadBinary(Fid, u16),
     /// ENUMERATE OBJECTS: the list of file identifiers.
     EnumerateObjects,
+    /// The same, asked in extended form whatever the reader announces, as OpenSC always does.
+    EnumerateManyObjects,
     /// Status of the device key encryption key.
     DkekStatus,
 }
@@ -97,6 +99,9 @@ impl Command {
                 Apdu { header: [0x00, 0xB1, p1, p2], data: &[0x54, 0x02, high, low], ne }.encode(long)
             }
             Self::EnumerateObjects => Apdu { header: [0x80, 0x58, 0x00, 0x00], data: &[], ne }.encode(long),
+            Self::EnumerateManyObjects => {
+                Apdu { header: [0x80, 0x58, 0x00, 0x00], data: &[], ne: EXTENDED_NE }.encode(true)
+            }
             Self::DkekStatus => {
                 Apdu { header: [0x80, 0x52, 0x00, 0x00], data: &[], ne: SHORT_NE }.encode(false)
             }
@@ -108,7 +113,7 @@ impl Command {
     fn with_length(self, le: u8) -> Option<Vec<u8>> {
         let mut apdu = self.encode(Lengths::Short);
         match self {
-            Self::VerifyStatus(_) => return None,
+            Self::VerifyStatus(_) | Self::EnumerateManyObjects => return None,
             _ => *apdu.last_mut()? = le,
         }
         Some(apdu)
@@ -118,6 +123,7 @@ impl Command {
     const fn ne(self, lengths: Lengths) -> u32 {
         match (self, lengths) {
             (Self::ReadBinary(..) | Self::EnumerateObjects, Lengths::Extended(ne)) => ne,
+            (Self::EnumerateManyObjects, _) => EXTENDED_NE,
             _ => SHORT_NE,
         }
     }
@@ -199,6 +205,12 @@ pub const fn is_user_pin_status(apdu: &[u8]) -> bool {
     matches!(apdu, [0x00, 0x20, 0x00, 0x81])
 }
 
+/// True for a command in extended form: a length of two bytes stands behind a 00.
+#[must_use]
+pub const fn is_extended(apdu: &[u8]) -> bool {
+    matches!(apdu, [_, _, _, _, 0, _, _, ..])
+}
+
 /// True for READ BINARY: what was read before stays good if others have the card in between.
 #[must_use]
 pub const fn is_read_binary(apdu: &[u8]) -> bool {
@@ -237,6 +249,9 @@ pub enum TransportError {
     /// The transaction ended before SELECT could be sent in it.
     #[error("other programs had the card before it could be selected")]
     LetGo,
+    /// The reader failed at an extended APDU it had not announced; the connection stands again.
+    #[error("the reader does not take extended APDUs")]
+    TooLong,
     /// The card or the reader is gone.
     #[error("the card or its reader was taken out ({0}): put it back and run this again")]
     Removed(&'static str),
@@ -300,6 +315,10 @@ pub trait Transport {
     /// A good moment (between two files) to let other programs have the card.
     fn rest(&mut self) {}
 
+    /// What follows until the next [`Transport::rest`] belongs together: no other program
+    /// should have the card in between.
+    fn hold(&mut self) {}
+
     /// True once after other programs could have had the card.
     fn interrupted(&mut self) -> bool {
         false
@@ -310,6 +329,8 @@ pub trait Transport {
 pub struct Channel<'a> {
     /// Where the bytes go.
     pub transport: &'a mut dyn Transport,
+    /// An extended APDU that was not announced has failed already.
+    pub short_only: bool,
     commands: u32,
     bytes: usize,
 }
@@ -317,7 +338,7 @@ pub struct Channel<'a> {
 impl<'a> Channel<'a> {
     /// A door to this card.
     pub fn new(transport: &'a mut dyn Transport) -> Self {
-        Self { transport, commands: 0, bytes: 0 }
+        Self { transport, short_only: false, commands: 0, bytes: 0 }
     }
 
     /// Number of APDUs sent so far.

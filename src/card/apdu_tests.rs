@@ -13,6 +13,7 @@ fn every_command() -> Vec<Command> {
         Command::VerifyStatus(Pin::So),
         Command::ReadBinary(Fid(0xCE01), 0x0102),
         Command::EnumerateObjects,
+        Command::EnumerateManyObjects,
         Command::DkekStatus,
     ];
     for command in &all {
@@ -21,6 +22,7 @@ fn every_command() -> Vec<Command> {
             | Command::VerifyStatus(Pin::User | Pin::So)
             | Command::ReadBinary(..)
             | Command::EnumerateObjects
+            | Command::EnumerateManyObjects
             | Command::DkekStatus => {}
         }
     }
@@ -35,14 +37,18 @@ fn hex(bytes: &[u8]) -> String {
 fn everything_that_is_ever_sent() {
     let sent = |lengths| every_command().into_iter().map(|c| hex(&c.encode(lengths))).collect::<Vec<_>>();
     let select = "00A404000BE82B0601040181C31F020100";
+    let many = "805800000003F6";
     assert_eq!(
         sent(Lengths::Short),
-        [select, "00200081", "00200088", "00B1CE01045402010200", "8058000000", "8052000000"]
+        [select, "00200081", "00200088", "00B1CE01045402010200", "8058000000", many, "8052000000"]
     );
     assert_eq!(
         sent(Lengths::Extended(EXTENDED_NE)),
-        [select, "00200081", "00200088", "00B1CE010000045402010203F6", "805800000003F6", "8052000000"]
+        [select, "00200081", "00200088", "00B1CE010000045402010203F6", many, many, "8052000000"]
     );
+    assert!(is_extended(&Command::EnumerateManyObjects.encode(Lengths::Short)));
+    let short = every_command().into_iter().filter(|command| *command != Command::EnumerateManyObjects);
+    assert!(short.into_iter().all(|command| !is_extended(&command.encode(Lengths::Short))));
     for lengths in [Lengths::Short, Lengths::Extended(EXTENDED_NE)] {
         assert!(every_command().into_iter().all(|command| is_on_the_list(&command.encode(lengths))));
     }

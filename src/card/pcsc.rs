@@ -2,8 +2,10 @@
 //!
 //! - Connections are shared and always closed with `SCARD_LEAVE_CARD`: no reset, so nobody
 //!   else's login ends. (`pcsc::Card` resets when dropped; `Handle` prevents that.)
-//! - A scan is cut into short transactions with pauses in between. pcscd makes a waiting
-//!   program ask again every 0.1 s, so a pause must be longer than that to be of use.
+//! - A scan is cut into short transactions with breaks in between. pcscd makes a waiting
+//!   program ask again every 0.1 s, so a break must be longer than that to be of use. Nobody may
+//!   be waiting, so a break is not idle: commands then go without a transaction, one by one, and
+//!   whoever wants the card has it after the next answer.
 //! - While somebody is logged in there are no transactions at all: a process that dies inside
 //!   one (Ctrl-C, `kill`) makes pcscd reset the card, and the login would go with it. Every
 //!   command then stands alone, which it can, because each names its file.
@@ -32,8 +34,8 @@ use super::readers::Reader;
 const REST_AFTER: Duration = Duration::from_millis(200);
 /// Age at which it is ended before the next piece of a file.
 const LONGEST_HOLD: Duration = Duration::from_millis(400);
-/// How long the card is left to others. A program that waits asks every 100 ms.
-const PAUSE: Duration = Duration::from_millis(120);
+/// How long the card stays without a transaction of ours. A program that waits asks every 100 ms.
+const BREAK: Duration = Duration::from_millis(120);
 /// How long to wait for the card. A program that signs in a loop lets go of it for moments only, and
 /// pcscd gives us a look every 0.1 s: with a slow card it took up to 15 seconds to get in between.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,6 +64,8 @@ enum Job {
     Transmit(Vec<u8>),
     /// End the transaction if it is old.
     Rest,
+    /// What follows until the next rest belongs into one transaction.
+    Hold,
 }
 
 /// What it answers.
@@ -131,9 +135,9 @@ impl Session {
         let begun = Instant::now();
         let error = loop {
             match self.replies.recv_timeout(DEADLINE) {
-                Ok(Reply::Failed(error @ (TransportError::Reset | TransportError::LetGo))) => {
-                    return Err(error);
-                }
+                Ok(Reply::Failed(
+                    error @ (TransportError::Reset | TransportError::LetGo | TransportError::TooLong),
+                )) => return Err(error),
                 Ok(Reply::Failed(error)) => break error,
                 Ok(reply) => {
                     self.waited += begun.elapsed().saturating_sub(UNHINDERED);
@@ -183,6 +187,12 @@ impl Transport for Session {
     fn rest(&mut self) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(Job::Rest);
+        }
+    }
+
+    fn hold(&mut self) {
+        if let Some(jobs) = &self.jobs {
+            let _ = jobs.send(Job::Hold);
         }
     }
 
@@ -236,32 +246,53 @@ fn serve(
         return Err(TransportError::Removed("another card is in the reader now"));
     }
     let mut buffer = vec![0; pcsc::MAX_BUFFER_SIZE_EXTENDED];
-    let _ = replies.send(Reply::Opened(lengths(card, &mut buffer)));
-    let mut talk = Talk { jobs, replies, doing, buffer, logged_in: false, interrupted: false };
+    let lengths = lengths(card, &mut buffer);
+    let _ = replies.send(Reply::Opened(lengths));
+    let mut talk = Talk {
+        jobs,
+        replies,
+        doing,
+        buffer,
+        stretches: lengths == Lengths::Short,
+        stretched: false,
+        logged_in: false,
+        interrupted: false,
+    };
+    // When the last transaction ended, and whether the next command must be in one.
     let mut ended: Option<Instant> = None;
+    let mut together = false;
     let mut next = None;
     loop {
         let apdu = match next.take().map_or_else(|| jobs.recv(), Ok) {
             Ok(Job::Transmit(apdu)) => apdu,
-            Ok(Job::Rest) => continue,
+            Ok(job) => {
+                together = matches!(job, Job::Hold);
+                continue;
+            }
             Err(_) => return Ok(()),
         };
         talk.interrupted = ended.is_some();
-        let outcome = if talk.logged_in {
+        let left = ended.map_or(Duration::ZERO, |ended| BREAK.saturating_sub(ended.elapsed()));
+        let in_break = !left.is_zero() && !together && !apdu::is_user_pin_status(&apdu);
+        let outcome = if talk.logged_in || in_break {
             talk.alone(card, &apdu)
         } else {
-            if let Some(ended) = ended {
-                thread::sleep(PAUSE.saturating_sub(ended.elapsed()));
-            }
-            card.transaction()
+            thread::sleep(left);
+            let outcome = card
+                .transaction()
                 .map_err(failure)
                 .and_then(|held| talk.hold(&held, apdu))
-                .map(|pending| next = pending)
+                .map(|pending| next = pending);
+            ended = Some(Instant::now());
+            outcome
         };
         doing.store(WAITING, Ordering::Relaxed);
-        ended = Some(Instant::now());
         match outcome {
             Ok(()) => {}
+            Err(TransportError::Broken(_) | TransportError::PcSc { .. }) if talk.stretched => {
+                card.reconnect(ShareMode::Shared, Protocols::ANY, Disposition::LeaveCard).map_err(failure)?;
+                let _ = replies.send(Reply::Failed(TransportError::TooLong));
+            }
             Err(error @ TransportError::Reset) => {
                 // The reset is somebody else's; LEAVE adds none. The scan begins anew.
                 card.reconnect(ShareMode::Shared, Protocols::ANY, Disposition::LeaveCard).map_err(failure)?;
@@ -299,6 +330,9 @@ struct Talk<'a> {
     /// Of full size, always: pcsc-lite finds out that a buffer is too small only after the
     /// card has done the work.
     buffer: Vec<u8>,
+    /// The reader does not say that it takes extended APDUs, and one is on its way.
+    stretches: bool,
+    stretched: bool,
     /// The user PIN was entered by somebody.
     logged_in: bool,
     /// Others could have had the card before the next answer.
@@ -323,6 +357,7 @@ impl Talk<'_> {
             apdu = loop {
                 // If this program is stopped for long, the card is not.
                 match self.jobs.recv_timeout(LONGEST_HOLD) {
+                    Ok(Job::Hold) => {}
                     Ok(Job::Rest) if begun.elapsed() < REST_AFTER => {}
                     Ok(Job::Transmit(apdu))
                         if begun.elapsed() >= LONGEST_HOLD && apdu::is_read_binary(&apdu) =>
@@ -345,7 +380,9 @@ impl Talk<'_> {
     }
 
     fn exchange(&mut self, card: &Card, apdu: &[u8]) -> Result<(), TransportError> {
+        self.stretched = self.stretches && apdu::is_extended(apdu);
         let answer = card.transmit(apdu, &mut self.buffer).map_err(failure)?;
+        self.stretched = false;
         if answer.len() < 2 {
             return Err(TransportError::Broken(NO_STATUS_WORD));
         }

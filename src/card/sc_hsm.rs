@@ -12,9 +12,10 @@
 //! [`super::pcsc`]). So at the end the key list is read again, and of the
 //! device certificate the piece that holds its signature and the card's name
 //! (CHR): a card that was swapped for its twin, or that changed, is noticed and the
-//! scan begins anew. And a "no" heard after others had the card counts only when the card
-//! has shown that it is still the same one with the same application selected (while somebody
-//! is logged in: when the login still stands at the end, which no SELECT would have left).
+//! scan begins anew. And a "no" heard after others had the card is asked for again, right after
+//! the card has shown that it is still the same one with the same application selected (while
+//! somebody is logged in it counts when the login still stands at the end, which no SELECT
+//! would have left).
 //!
 //! Not noticed: a file that is rewritten during the scan without any change of the key list.
 
@@ -107,6 +108,8 @@ struct Attempt<'a, 'c> {
     logged_in: bool,
     /// A "no" was believed because of that.
     login_must_stand: bool,
+    /// How the key list is asked for.
+    list_command: Command,
 }
 
 impl<'a, 'c> Attempt<'a, 'c> {
@@ -126,6 +129,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
             doubt: false,
             logged_in: false,
             login_must_stand: false,
+            list_command: Command::EnumerateObjects,
         }
     }
 
@@ -210,8 +214,26 @@ impl<'a, 'c> Attempt<'a, 'c> {
     }
 
     /// The answer of ENUMERATE OBJECTS.
+    ///
+    /// 128 entries, which 42 keys have, fill a short answer. OpenSC sends this one
+    /// command in extended form to every reader, so one that cannot take it is met rarely.
     fn list(&mut self) -> Result<Vec<u8>, Stop> {
-        let response = self.ask(Command::EnumerateObjects)?;
+        let mut response = self.ask(self.list_command)?;
+        let full = response.data.len() == self.channel.ne(self.list_command);
+        if full && self.channel.transport.lengths() == Lengths::Short && !self.channel.short_only {
+            match self.ask(Command::EnumerateManyObjects) {
+                Ok(longer) if longer.status.carries_data() => {
+                    response = longer;
+                    self.list_command = Command::EnumerateManyObjects;
+                }
+                Ok(_) => self.channel.short_only = true,
+                Err(Stop::Failed(ScanError::Transport(TransportError::TooLong))) => {
+                    self.channel.short_only = true;
+                    self.doubt = true;
+                }
+                Err(stop) => return Err(stop),
+            }
+        }
         if response.status.carries_data() {
             Ok(response.data)
         } else {
@@ -227,12 +249,11 @@ impl<'a, 'c> Attempt<'a, 'c> {
         }
         self.key_list =
             pairs.filter_map(|pair| Some(Fid(u16::from_be_bytes(pair.try_into().ok()?)))).collect();
-        if list.len() == self.channel.ne(Command::EnumerateObjects) {
-            let why = match self.channel.transport.lengths() {
-                Lengths::Short => {
-                    "it may be cut: the reader takes no answers above 256 bytes. Use another reader"
-                }
-                Lengths::Extended(_) => "it may be cut, as it is for OpenSC",
+        if list.len() == self.channel.ne(self.list_command) {
+            let why = if self.channel.short_only {
+                "it may be cut: the reader takes no answers above 256 bytes. Use another reader"
+            } else {
+                "it may be cut, as it is for OpenSC"
             };
             self.gap("key list", why);
         }
@@ -340,10 +361,16 @@ impl<'a, 'c> Attempt<'a, 'c> {
 
     /// Sends a command; a "no" is only believed if the card is still the same.
     fn ask(&mut self, command: Command) -> Result<Response, Stop> {
-        let response = self.channel.send(command)?;
+        let mut response = self.channel.send(command)?;
         self.doubt |= self.channel.transport.interrupted();
         if !response.status.carries_data() {
-            self.settle_doubt()?;
+            if self.logged_in {
+                self.login_must_stand = true;
+            } else if self.doubt {
+                self.face_to_face()?;
+                response = self.channel.send(command)?;
+                self.settle()?;
+            }
         }
         Ok(response)
     }
@@ -356,7 +383,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
         self.channel.transport.rest();
         // Firmware before 3.4 may send 6282 before the end.
         let end_is_end = self.status.firmware.is_some_and(|version| version >= (3, 4));
-        let file = read::read_file(self.channel, fid, shape, end_is_end)?;
+        let mut file = read::read_file(self.channel, fid, shape, end_is_end)?;
         // A bad contact, or a card that is not what it was. Whatever a card really says, it says twice.
         let odd = !shape.is_met(&file) && (file.answer != Answer::Absent || self.key_list.contains(&fid));
         if odd && read::read_file(self.channel, fid, shape, end_is_end)? != file {
@@ -364,7 +391,14 @@ impl<'a, 'c> Attempt<'a, 'c> {
         }
         self.doubt |= self.channel.transport.interrupted();
         if file.cut.is_some() || !matches!(file.answer, Answer::Content(_)) {
-            self.settle_doubt()?;
+            if self.logged_in {
+                // Others have the card before every command then, and the login tells for all of them.
+                self.login_must_stand = true;
+            } else if self.doubt {
+                self.face_to_face()?;
+                file = read::read_file(self.channel, fid, shape, end_is_end)?;
+                self.settle()?;
+            }
         }
         if let Some(why) = &file.cut {
             self.gap(&format!("file {fid}"), &format!("only its beginning was read: {why}"));
@@ -382,31 +416,23 @@ impl<'a, 'c> Attempt<'a, 'c> {
         Ok(content)
     }
 
-    /// Makes sure that a "no" came from the application and card the scan began with. While somebody
-    /// is logged in, others have the card before every command, and [`Self::check_login`] tells it for all of them.
-    fn settle_doubt(&mut self) -> Result<(), Stop> {
-        if self.logged_in {
-            self.login_must_stand = true;
-        } else if self.doubt {
-            self.check_mark()?;
-            if self.channel.transport.interrupted() && !self.is_still_logged_in()? {
-                return Err(Stop::Moved("other programs came in between"));
-            }
-            self.doubt = false;
-        }
+    /// Makes sure, before a "no" is asked for again, that the card and application of the scan's
+    /// beginning will answer, and keeps others out if that can be.
+    fn face_to_face(&mut self) -> Result<(), Stop> {
+        self.channel.transport.hold();
+        self.check_mark()?;
+        self.channel.transport.interrupted();
         Ok(())
     }
 
-    /// While somebody is logged in every command stands alone, and others always come in
-    /// between. What could make a "no" untrue, another application or another card, would
-    /// have ended the login that the scan began with.
-    fn is_still_logged_in(&mut self) -> Result<bool, Stop> {
-        if self.status.user_pin != Some(PinState::LoggedIn) {
-            return Ok(false);
+    /// The answer that came then counts, unless others could have had the card once more.
+    fn settle(&mut self) -> Result<(), Stop> {
+        if self.channel.transport.interrupted() {
+            self.check_mark()?;
+            self.channel.transport.interrupted();
         }
-        let response = self.channel.send(Command::VerifyStatus(Pin::User))?;
-        self.channel.transport.interrupted();
-        Ok(response.status.pin_state() == PinState::LoggedIn)
+        self.doubt = false;
+        Ok(())
     }
 
     /// Reads the card's mark again. A card without one cannot be told from its twin.

@@ -232,13 +232,26 @@ fn a_reset_begins_anew_and_a_removal_ends() {
 
 #[test]
 fn a_no_after_others_had_the_card_is_checked() {
-    // CE02 is missing, and before it is asked for, others had the card: one command more.
+    // CE02 is missing, and before it is asked for, others had the card: the mark, and asked again.
     let mut script = script(2);
     script.files.remove(&Fid(0xCE02));
     script.interruptions = vec![11];
     let (card, _) = read(&mut script).unwrap();
     assert_eq!(answer(&card, 0xCE02), &Answer::Absent);
-    assert_eq!(script.log.len(), 3 * 2 + 8 - 1 + 1);
+    assert_eq!(script.log.len(), 3 * 2 + 8 - 1 + 2);
+    // They have it all the time, as while somebody is logged in: the mark once more.
+    script.log.clear();
+    script.interruptions = (1..100).collect();
+    let (card, gaps) = read(&mut script).unwrap();
+    assert_eq!(answer(&card, 0xCE02), &Answer::Absent);
+    assert_eq!((script.log.len(), gaps.len()), (3 * 2 + 8 - 1 + 3, 0));
+    // A "no" of their application that is gone when it is asked for again.
+    let mut script = self::script(2);
+    script.interruptions = vec![9];
+    script.answers = BTreeMap::from([(9, vec![0x6A, 0x82])]);
+    let (card, _) = read(&mut script).unwrap();
+    assert!(matches!(answer(&card, 0xCE01), Answer::Content(_)));
+    assert_eq!(script.count(0xA4), 1);
     // They selected another application: it says no to everything, and the scan begins anew.
     let mut script = self::script(2);
     script.interruptions = vec![9];
@@ -259,6 +272,32 @@ fn a_no_while_somebody_is_logged_in_is_believed_as_long_as_the_login_lasts() {
         scan(&mut script, "reader", b"atr", &Options { status: true, ..options(true) }).unwrap();
     assert_eq!((answer(&card, 0xCE02), gaps), (&Answer::Absent, vec![]));
     assert_eq!(script.count(0xA4), 0);
+}
+
+#[test]
+fn a_list_that_fills_a_short_answer_is_asked_for_in_extended_form() {
+    let cut = |script: &Script| [&script.list[..256], &[0x90, 0x00]].concat();
+    let mut script = script(70);
+    script.answers.insert(6, cut(&script));
+    let (card, gaps) = read(&mut script).unwrap();
+    assert_eq!((card.key_list.len(), gaps.len()), (141, 0));
+    assert_eq!(script.log[6], b"\x80\x58\x00\x00\x00\x03\xF6");
+    assert_eq!(script.log.len(), 3 * 70 + 8 + 1);
+    // A reader or a card that does not take it: what came is read, and not all is said to be there.
+    // The 64th key is the last entry, and its C4 is cut off: C400 may be, too, and is asked for.
+    // After a failure the card shows its mark, and C400 is asked for again.
+    let last = 7 + 1 + 3 * 64 + 1;
+    for (refusal, last) in [(None, last + 2), (Some(vec![0x67, 0x00]), last)] {
+        let mut script = self::script(70);
+        script.answers = BTreeMap::from([(6, cut(&script)), (last, cut(&script))]);
+        match refusal {
+            None => drop(script.failures.insert(7, TransportError::TooLong)),
+            Some(answer) => drop(script.answers.insert(7, answer)),
+        }
+        let (card, gaps) = read(&mut script).unwrap();
+        assert_eq!((card.key_list.len(), script.count(0x58)), (128, 3));
+        assert!(gaps[0].why.contains("256 bytes"), "{gaps:?}");
+    }
 }
 
 #[test]
@@ -307,9 +346,12 @@ fn entries_that_opensc_does_not_see_are_not_read() {
 #[test]
 fn a_list_that_may_be_cut_is_coverage() {
     let mut script = script(0);
-    script.list = [0xCC, 0x00].repeat(128);
-    let (_, gaps) = read(&mut script).unwrap();
-    assert!(gaps.iter().any(|gap| gap.why.contains("may be cut")), "{gaps:?}");
+    for (entries, cut) in [(128, false), (506, false), (507, true)] {
+        script.lengths = if entries > 500 { Lengths::Extended(1014) } else { Lengths::Short };
+        script.list = [0xCC, 0x00].repeat(entries);
+        let (_, gaps) = read(&mut script).unwrap();
+        assert_eq!(gaps.iter().any(|gap| gap.why.contains("may be cut")), cut, "{gaps:?}");
+    }
 }
 
 #[test]
