@@ -36,7 +36,7 @@ demo: setup
 	@sh tests/demo/run
 
 bench: setup
-	$(CARGO) bench --workspace --locked
+	$(CARGO) bench --locked --bench cost
 
 long: setup
 	STALECARD_LONG=1 $(CARGO) test --workspace --locked
