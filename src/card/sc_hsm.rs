@@ -384,21 +384,21 @@ impl<'a, 'c> Attempt<'a, 'c> {
         // Firmware before 3.4 may send 6282 before the end.
         let end_is_end = self.status.firmware.is_some_and(|version| version >= (3, 4));
         let mut file = read::read_file(self.channel, fid, shape, end_is_end)?;
-        // A bad contact, or a card that is not what it was. Whatever a card really says, it says twice.
-        let odd = !shape.is_met(&file) && (file.answer != Answer::Absent || self.key_list.contains(&fid));
-        if odd && read::read_file(self.channel, fid, shape, end_is_end)? != file {
-            return Err(Stop::Moved("a file was not the same when it was read again"));
-        }
         self.doubt |= self.channel.transport.interrupted();
-        if file.cut.is_some() || !matches!(file.answer, Answer::Content(_)) {
-            if self.logged_in {
-                // Others have the card before every command then, and the login tells for all of them.
-                self.login_must_stand = true;
-            } else if self.doubt {
-                self.face_to_face()?;
-                file = read::read_file(self.channel, fid, shape, end_is_end)?;
-                self.settle()?;
+        let no = file.cut.is_some() || !matches!(file.answer, Answer::Content(_));
+        if no && self.doubt && !self.logged_in {
+            self.face_to_face()?;
+            file = read::read_file(self.channel, fid, shape, end_is_end)?;
+            self.settle()?;
+        } else {
+            // A bad contact, or a card that is not what it was. Whatever a card really says, it says twice.
+            let odd = !shape.is_met(&file) && (file.answer != Answer::Absent || self.key_list.contains(&fid));
+            if odd && read::read_file(self.channel, fid, shape, end_is_end)? != file {
+                return Err(Stop::Moved("a file was not the same when it was read again"));
             }
+            // Others have the card before every command while somebody is logged in, and the login
+            // tells for all of them.
+            self.login_must_stand |= no && self.logged_in;
         }
         if let Some(why) = &file.cut {
             self.gap(&format!("file {fid}"), &format!("only its beginning was read: {why}"));
