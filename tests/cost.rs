@@ -95,7 +95,7 @@ fn count_extended(state: &Path, keys: usize) -> usize {
         status: false,
         links: &|_| Vec::new(),
         cached_links: &|_| Vec::new(),
-        serial: &|_| None,
+        serial: &stalecard::rules::serial_of,
     };
     let (card, gaps) = scan(&mut reader, "in this process", ATR, &options).unwrap();
     assert_eq!(gaps, []);
