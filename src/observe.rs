@@ -18,7 +18,7 @@ use crate::format::pkcs15;
 use crate::host::{Caller, hostname};
 use crate::opensc::cache_name::{Serial, is_private, parse};
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::{CacheName, Outcome, Program, Recognised, cache_dir, differences, install, programs};
+use crate::opensc::{CacheName, Outcome, Program, Recognised, cache_dir, differences, install, program};
 use crate::rules::serial_of;
 use crate::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
 use crate::snapshot::{
@@ -77,8 +77,7 @@ pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
             kind: GapKind::OpenSc,
         });
     }
-    snapshot.executables =
-        programs().into_iter().filter_map(|program| Some((program.label, program.exe?))).collect();
+    snapshot.executables = program::tools();
     snapshot.configs = match Situation::of(&snapshot).source() {
         Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
         Source::Unknown => Vec::new(),

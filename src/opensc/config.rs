@@ -13,7 +13,7 @@ use crate::scconf::{self, Block, Document, ParseError, Position, Setting, Trap, 
 use crate::snapshot::{ConfigFile, ConfigState, Installation, Name, Snapshot, User};
 
 /// Releases that stand for all when the installed version is unknown.
-const RELEASES: std::ops::RangeInclusive<u16> = 19..=28;
+pub const RELEASES: std::ops::RangeInclusive<u16> = 19..=28;
 /// A driver of the default list and one that never was in it, for an unknown card.
 const ANY_DRIVER: [&str; 2] = ["cac", "sc-hsm"];
 

@@ -88,6 +88,14 @@ pub fn cached_by_default(version: Version, driver: &str) -> bool {
     }
 }
 
+/// The drivers whose cards are cached without any setting.
+#[must_use]
+pub fn drivers_cached_by_default(version: Version) -> Vec<&'static str> {
+    let later = ["esteid2025", "dtrust", "cedulauy", "lteid"];
+    let known = DEFAULT_024.iter().copied().chain(later);
+    known.filter(|driver| cached_by_default(version, driver)).collect()
+}
+
 /// Whether a block `app <path of the executable>` counts (from 0.24).
 #[must_use]
 pub const fn has_executable_blocks(version: Version) -> bool {
@@ -230,6 +238,8 @@ mod tests {
         assert!(at(26, "dnie") && !at(27, "dnie"));
         assert!(!at(26, "dtrust") && at(27, "dtrust"));
         assert!(!at(27, "lteid") && at(28, "lteid"));
+        let drivers = |minor| drivers_cached_by_default(Version::of(minor)).len();
+        assert_eq!((drivers(23), drivers(24), drivers(26), drivers(27), drivers(28)), (0, 21, 20, 21, 23));
         for minor in 12..30 {
             for driver in ["sc-hsm", "PIV-II", "openpgp", "cardos", "CAC", "masktech"] {
                 assert!(!at(minor, driver), "{driver} 0.{minor}");

@@ -20,6 +20,6 @@ pub use cache_dir::CacheLocation;
 pub use cache_name::{CacheName, Recognised};
 pub use config::{Caching, Effective, Outcome, Situation};
 pub use crash::{Crash, When};
-pub use program::{Program, programs};
+pub use program::Program;
 pub use shadowed::{Shadowed, WhyShadowed};
 pub use version::{BadVersion, Version};

@@ -2,17 +2,52 @@
 //! their `app` block (`ctx.c`: the path of the executable from 0.24, the
 //! application name, then `default`).
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::{Version, differences};
 use crate::snapshot::Name;
 
 /// Folders searched for OpenSC's tools, in the order of a usual `PATH`. The user's own
 /// `PATH` is not asked: what it holds should not decide what is judged.
 const TOOL_DIRS: &[&str] = &["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/// What an application that loads OpenSC's PKCS#11 module is called in reports, and its
-/// `app` block.
+/// OpenSC's own programs that make a context under their own name. `dtrust-tool`, `netkey-tool`
+/// and `westcos-tool` use the name they were called by, which usually is this one.
+const TOOLS: &[&str] = &[
+    "cardos-tool",
+    "cryptoflex-tool",
+    "dnie-tool",
+    "dtrust-tool",
+    "egk-tool",
+    "eidenv",
+    "gids-tool",
+    "goid-tool",
+    "iasecc-tool",
+    "lteid-tool",
+    "netkey-tool",
+    "npa-tool",
+    "openpgp-tool",
+    "opensc-explorer",
+    "opensc-tool",
+    "piv-tool",
+    "pkcs15-crypt",
+    "pkcs15-init",
+    "pkcs15-tool",
+    "sc-hsm-tool",
+    "westcos-tool",
+];
+
+/// Names of OpenSC on other systems (minidriver, tokend, CryptoTokenKit), and what an
+/// application gets that names nothing.
+const OTHER_APP_NAMES: &[&str] = &["cardmod", "tokend", "cryptotokenkit", "default"];
+
+/// What every application that loads the PKCS#11 module is called.
 pub const PKCS11: &str = "opensc-pkcs11";
+/// The module that shows one PIN only.
+pub const ONEPIN: &str = "onepin-opensc-pkcs11";
+/// OpenSC's own application of the PKCS#11 module; it makes no context of its own.
+pub const PKCS11_TOOL: &str = "pkcs11-tool";
 
 /// A program as OpenSC's configuration knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,13 +64,13 @@ impl Program {
     /// `pkcs15-tool`, with the executable if it is known.
     #[must_use]
     pub fn pkcs15_tool(exe: Option<Name>) -> Self {
-        Self { label: "pkcs15-tool".into(), app_name: "pkcs15-tool".into(), exe }
+        Self::named("pkcs15-tool", exe)
     }
 
     /// Any application that loads `opensc-pkcs11`, with its executable if one is meant.
     #[must_use]
     pub fn pkcs11(exe: Option<Name>) -> Self {
-        Self { label: PKCS11.into(), app_name: PKCS11.into(), exe }
+        Self::named(PKCS11, exe)
     }
 
     /// Another of OpenSC's programs, by its application name.
@@ -43,17 +78,75 @@ impl Program {
     pub fn named(app_name: &str, exe: Option<Name>) -> Self {
         Self { label: app_name.into(), app_name: app_name.into(), exe }
     }
+
+    /// Any application that loads the module which shows one PIN only.
+    #[must_use]
+    pub fn onepin(version: Version) -> Self {
+        Self { label: ONEPIN.into(), app_name: differences::onepin_app_name(version).into(), exe: None }
+    }
+
+    /// The program with this executable: one of OpenSC's own by its name, else an
+    /// application of the PKCS#11 module.
+    #[must_use]
+    pub fn of_executable(exe: Name) -> Self {
+        let file = exe.0.rsplit(|b| *b == b'/').next().unwrap_or_default();
+        let own = TOOLS.iter().find(|tool| tool.as_bytes() == file);
+        Self { label: exe.to_string(), app_name: (*own.unwrap_or(&PKCS11)).into(), exe: Some(exe) }
+    }
+
+    /// The program that is called this, with its executable among `found`; `None` for a name
+    /// under which OpenSC never looks for a block.
+    #[must_use]
+    pub fn called(name: &str, found: &BTreeMap<String, Name>, version: Version) -> Option<Self> {
+        let exe = found.get(name).cloned();
+        if name == ONEPIN {
+            Some(Self::onepin(version))
+        } else if name == PKCS11_TOOL {
+            Some(Self { label: name.into(), app_name: PKCS11.into(), exe })
+        } else if name == PKCS11 || TOOLS.contains(&name) || OTHER_APP_NAMES.contains(&name) {
+            Some(Self::named(name, exe))
+        } else {
+            None
+        }
+    }
 }
 
-/// The two programs every token is judged for: `pkcs15-tool`, and any application that
-/// loads `opensc-pkcs11`. Looks for the executable of the first.
+/// OpenSC's own programs on this host, by name, with their real paths.
 #[must_use]
-pub fn programs() -> [Program; 2] {
-    [Program::pkcs15_tool(find_tool("pkcs15-tool").map(Name::from)), Program::pkcs11(None)]
+pub fn tools() -> BTreeMap<String, Name> {
+    let named = |name: &&str| Some(((*name).to_owned(), Name::from(find_tool(name)?)));
+    TOOLS.iter().chain([&PKCS11_TOOL]).filter_map(named).collect()
 }
 
 /// The real path of one of OpenSC's tools, as `/proc/self/exe` would show it.
 pub(super) fn find_tool(name: &str) -> Option<PathBuf> {
     let found = TOOL_DIRS.iter().map(|dir| Path::new(dir).join(name)).find(|path| path.is_file())?;
     found.canonicalize().ok()
+}
+
+/// The path of an executable as `/proc/self/exe` would show it; as it is where nothing is there.
+#[must_use]
+pub fn real_path(path: &Path) -> Name {
+    path.canonicalize().unwrap_or_else(|_| path.to_owned()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_program_is_known_by_its_name_or_its_executable() {
+        let found = BTreeMap::from([("pkcs11-tool".to_owned(), Name::from("/usr/bin/pkcs11-tool"))]);
+        let called = |name| Program::called(name, &found, Version::of(23));
+        let pkcs11_tool = called("pkcs11-tool").unwrap();
+        assert_eq!(pkcs11_tool.app_name, "opensc-pkcs11");
+        assert_eq!(pkcs11_tool.exe, Some("/usr/bin/pkcs11-tool".into()));
+        assert_eq!(called("onepin-opensc-pkcs11").unwrap().app_name, "onepin-opensc-pkcs11");
+        let newer = Program::called(ONEPIN, &found, Version::of(24)).unwrap();
+        assert_eq!((newer.label.as_str(), newer.app_name.as_str()), (ONEPIN, PKCS11));
+        assert_eq!(called("firefox"), None);
+        assert_eq!(Program::of_executable("/opt/bin/pkcs15-init".into()).app_name, "pkcs15-init");
+        assert_eq!(Program::of_executable("/usr/lib/firefox/firefox".into()).app_name, "opensc-pkcs11");
+    }
 }
