@@ -56,6 +56,12 @@ pub enum Error {
     /// `show` was asked for something that is neither on the card nor shown.
     #[error("no token, key, label or cache entry is called {0:?}; `stalecard show` lists everything")]
     NothingCalled(String),
+    /// `config show --for` was asked for a name that no program has.
+    #[error(
+        "OpenSC has no program called {0:?}; applications that load its PKCS#11 module are all \"opensc-pkcs11\", \
+         and --exe PATH names one of them"
+    )]
+    NoProgramCalled(String),
     /// `flush` without a card.
     #[error(
         "no card could be read, so nothing is proven stale and nothing was moved; insert the card, or take all \

@@ -94,6 +94,19 @@ catalogue! {
     OldGeneration = "old-generation", Info, Safe, "old_generation";
     /// Caching is on for a card that never signals change.
     CacheCannotNoticeChange = "cache-cannot-notice-change", Warning, Manual, "cache_cannot_notice_change";
+    /// The configuration kills OpenSC.
+    ConfigCrashesOpenSc = "config-crashes-opensc", Error, Manual, "config_crashes_opensc";
+    /// OpenSC drops the whole configuration.
+    ConfigUnreadable = "config-unreadable", Error, Manual, "config_unreadable";
+    /// A value means something else than it seems to.
+    ConfigValueNotUnderstood = "config-value-not-understood", Warning, Manual, "config_value_not_understood";
+    /// A cache setting that nobody reads.
+    ConfigSettingIgnored = "config-setting-ignored", Warning, Manual, "config_setting_ignored";
+    /// A block that hides the cache settings of another.
+    ConfigBlockShadowed = "config-block-shadowed", Warning, Manual, "config_block_shadowed";
+    /// Programs of one host cache differently.
+    ConfigDiffersBetweenPrograms =
+        "config-differs-between-programs", Warning, Manual, "config_differs_between_programs";
     /// Two keys with one ID.
     DuplicateKeyId = "duplicate-key-id", Warning, Manual, "duplicate_key_id";
     /// A private key without public key or certificate.
@@ -159,7 +172,7 @@ pub struct ObjectName {
 }
 
 /// What proves a finding.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Evidence {
     /// The cache file that is the cause, if there is one.
     pub file: Option<FileEvidence>,
@@ -169,6 +182,31 @@ pub struct Evidence {
     pub shown: Option<Side>,
     /// What is on the card.
     pub card: Option<Side>,
+    /// The place in a configuration file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceLine>,
+}
+
+/// A line of a configuration file and what is meant in it. Text is escaped, except for
+/// tabs; of a very long line only the surroundings are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SourceLine {
+    /// The file.
+    pub file: String,
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in bytes, from 1.
+    pub column: usize,
+    /// The line up to that column.
+    pub before: String,
+    /// What is meant.
+    pub marked: String,
+    /// The rest of the line.
+    pub after: String,
+    /// What is to be said of it.
+    pub note: String,
+    /// How the line would have to read, where that can be told.
+    pub corrected: Option<String>,
 }
 
 /// A cache file as evidence.
@@ -292,6 +330,12 @@ mod tests {
                 "orphan-entry Warning Safe",
                 "old-generation Info Safe",
                 "cache-cannot-notice-change Warning Manual",
+                "config-crashes-opensc Error Manual",
+                "config-unreadable Error Manual",
+                "config-value-not-understood Warning Manual",
+                "config-setting-ignored Warning Manual",
+                "config-block-shadowed Warning Manual",
+                "config-differs-between-programs Warning Manual",
                 "duplicate-key-id Warning Manual",
                 "key-without-public-part Warning Manual",
             ]

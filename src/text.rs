@@ -23,6 +23,13 @@ pub fn escape(bytes: &[u8]) -> String {
     }
 }
 
+/// As [`escape`], for a piece of a text file: tabs stay.
+#[must_use]
+pub fn escape_source(bytes: &[u8]) -> String {
+    let pieces: Vec<String> = bytes.split(|b| *b == b'\t').map(escape).collect();
+    pieces.join("\t")
+}
+
 fn push(out: &mut String, character: char) {
     let number = u32::from(character);
     match character {
@@ -150,6 +157,11 @@ mod tests {
         assert_eq!(shell_option("--serial", "--all"), "--serial='--all'");
         assert_eq!((shell_word(""), shell_word("--all")), ("''".to_owned(), "'--all'".to_owned()));
         assert!(is_typed(b"A\x1b", "A\\x1b") && is_typed(b"A\\", "A\\") && !is_typed(b"A", "a"));
+    }
+
+    #[test]
+    fn tabs_of_a_source_stay() {
+        assert_eq!(escape_source(b"\ta\t\x1b\r"), "\ta\t\\x1b\\x0d");
     }
 
     #[test]

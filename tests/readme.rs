@@ -46,7 +46,11 @@ fn every_command_and_option_exists() {
             top.clone()
         } else {
             assert!(top.contains(&format!("\n  {name}")), "no command {name}");
-            help(&[name])
+            let page = help(&[name]);
+            match words.get(1).filter(|word| page.contains(&format!("\n  {word} "))) {
+                Some(below) => help(&[name, below]),
+                None => page,
+            }
         };
         for option in words.iter().filter(|word| word.starts_with('-')) {
             assert!(page.contains(option.as_str()), "{words:?}: no option {option}\n{page}");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
+use crate::finding::Severity;
 use crate::observe::{Cards, Wish, observe, select_serial};
 use crate::snapshot::Snapshot;
 
@@ -40,6 +41,27 @@ pub enum Format {
     Human,
     /// For scripts: schema stalecard/1
     Json,
+}
+
+/// The least severity that makes the exit code 1.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum FailOn {
+    Critical,
+    Error,
+    Warning,
+    Info,
+}
+
+impl FailOn {
+    /// The severity that is meant.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Critical => Severity::Critical,
+            Self::Error => Severity::Error,
+            Self::Warning => Severity::Warning,
+            Self::Info => Severity::Info,
+        }
+    }
 }
 
 impl Facts {

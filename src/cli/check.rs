@@ -1,12 +1,10 @@
 //! `check`: compare the card with what OpenSC shows. Strictly read-only.
 
-use clap::ValueEnum;
 use serde_json::json;
 
-use super::args::{Facts, Format};
+use super::args::{Facts, FailOn, Format};
 use super::output;
 use crate::error::{Error, Exit};
-use crate::finding::Severity;
 use crate::report::{human, json::Document, json::SCHEMA};
 use crate::rules::judge;
 
@@ -20,14 +18,6 @@ pub struct Args {
     /// The least severity that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY", default_value = "error")]
     fail_on: FailOn,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum FailOn {
-    Critical,
-    Error,
-    Warning,
-    Info,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
@@ -49,11 +39,5 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print_json(&document.with(json!({})))?;
         }
     }
-    let fail_on = match args.fail_on {
-        FailOn::Critical => Severity::Critical,
-        FailOn::Error => Severity::Error,
-        FailOn::Warning => Severity::Warning,
-        FailOn::Info => Severity::Info,
-    };
-    Ok(output::exit(&verdict, fail_on, args.facts.offline))
+    Ok(output::exit(&verdict, args.fail_on.severity(), args.facts.offline))
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod config;
 mod explain;
 mod flush;
 mod generate;
@@ -52,6 +53,9 @@ enum Command {
     Quarantine(quarantine::Args),
     /// Explain a finding: cause, symptoms, cure
     Explain(explain::Args),
+    /// Explain what opensc.conf means, and find what is wrong with it
+    #[command(subcommand)]
+    Config(config::Command),
     /// Write everything observed to a file, for later or for another host
     Snapshot(snapshot::Args),
     /// Write man pages and shell completions
@@ -79,6 +83,7 @@ pub fn run() -> Exit {
         Command::Undo(args) => undo::run(&args),
         Command::Quarantine(args) => quarantine::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Config(command) => config::run(&command),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Generate(args) => generate::run(&args),
     };

@@ -12,7 +12,7 @@ use crate::rules::{ProgramState, Token, Verdict};
 use crate::snapshot::Gap;
 use crate::text::{count, shell_word};
 
-const WIDTH: usize = 80;
+pub(super) const WIDTH: usize = 80;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GREEN: Style = AnsiColor::Green.on_default();
@@ -91,7 +91,7 @@ pub fn findings(out: &mut String, findings: &[Finding]) {
         }
         wrap(out, "  ", "  ", &finding.consequence);
         if !finding.program.is_empty() {
-            wrap(out, "  Affects: ", "    ", &finding.program.join(", "));
+            wrap(out, "  Affects: ", "    ", &some(&finding.program));
         }
         for fix in &finding.fix {
             match &fix.command {
@@ -105,12 +105,25 @@ pub fn findings(out: &mut String, findings: &[Finding]) {
     }
 }
 
+/// The names, or of many the first.
+fn some(names: &[String]) -> String {
+    match names {
+        [first, second, third, rest @ ..] if rest.len() > 2 => {
+            format!("{first}, {second}, {third} and {} others", rest.len())
+        }
+        all => all.join(", "),
+    }
+}
+
 fn describe(object: &crate::finding::ObjectName) -> String {
     let reference = object.reference.map(|number| format!("key reference {number} ")).unwrap_or_default();
     format!("{reference}\"{}\"", object.label)
 }
 
 fn show_evidence(out: &mut String, evidence: &Evidence) {
+    if let Some(source) = &evidence.source {
+        super::source::show(out, source);
+    }
     if let Some(shown) = &evidence.shown {
         show_side(out, "shown by OpenSC", shown);
     }

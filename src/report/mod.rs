@@ -1,4 +1,6 @@
 //! Renderers: each shows what it is given in one format and decides nothing.
 
+pub mod config;
 pub mod human;
 pub mod json;
+mod source;

@@ -98,6 +98,7 @@ fn one_card(
             first_difference: None,
             shown: None,
             card: None,
+            source: None,
         });
         finding.fix.push(Fix {
             what: "remove all cache entries of this card; OpenSC fetches them again".to_owned(),

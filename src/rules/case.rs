@@ -167,6 +167,7 @@ impl Case<'_> {
             file: cause.map(|(entry, file)| file_evidence(lens.dir, entry, Some(file))),
             shown: Some(shown),
             card: Some(card),
+            source: None,
         });
         self.repairable(&mut finding, lens.dir);
         finding
@@ -191,6 +192,7 @@ impl Case<'_> {
             file: Some(file_evidence(lens.dir, entry, file)),
             shown: None,
             card: None,
+            source: None,
         });
         self.repairable(&mut finding, lens.dir);
         finding

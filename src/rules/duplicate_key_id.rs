@@ -33,6 +33,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 first_difference: None,
                 shown: None,
                 card: Some(side(Some(key))),
+                source: None,
             })
             .collect();
         finding.fix.push(Fix { what: "give one of the keys another ID".to_owned(), command: None });

@@ -144,6 +144,9 @@ pub fn judge(snapshot: &Snapshot) -> Verdict {
     let in_use = in_use(&readers);
     let absent = super::absent_card::apply(snapshot, &in_use);
     findings.extend(absent.findings);
+    if !snapshot.opensc.is_empty() {
+        findings.extend(super::judge_config(snapshot));
+    }
     coverage.extend(absent.coverage);
     findings.sort_by(|a, b| (b.severity, a.id).cmp(&(a.severity, b.id)));
     let programs = readers.into_iter().map(|reader| reader.state).collect();

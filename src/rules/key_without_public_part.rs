@@ -37,6 +37,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             first_difference: None,
             shown: None,
             card: Some(side(Some(key))),
+            source: None,
         });
         finding.fix.push(Fix { what: "write its certificate to the card".to_owned(), command: None });
         sink.push(finding);

@@ -8,6 +8,14 @@ pub mod case;
 
 mod absent_card;
 mod cache_cannot_notice_change;
+mod config;
+mod config_block_shadowed;
+mod config_case;
+mod config_crashes_opensc;
+mod config_differs_between_programs;
+mod config_setting_ignored;
+mod config_unreadable;
+mod config_value_not_understood;
 mod damaged_entry;
 mod dormant_stale_entry;
 mod duplicate_key_id;
@@ -18,12 +26,14 @@ mod judge;
 mod key_without_public_part;
 mod old_generation;
 mod orphan_entry;
+pub mod settings;
 pub mod sides;
 mod stale_certificate;
 mod stale_key_id;
 mod stale_object;
 mod stale_public_key;
 
+pub use config::{config_coverage, judge_config};
 pub use judge::{ProgramState, Token, Verdict, cases, judge, serial_of, show, slot_order};
 
 use case::Case;

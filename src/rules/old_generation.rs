@@ -54,6 +54,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 first_difference: None,
                 shown: None,
                 card: None,
+                source: None,
             })
             .collect();
         if old.iter().any(|entry| entry.inode.uid != case.uid) {

@@ -1,0 +1,82 @@
+//! `config lint`: the findings on configuration files, without a card.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::cli::args::{FailOn, Format};
+use crate::cli::output;
+use crate::error::{Error, Exit};
+use crate::finding::Finding;
+use crate::observe::{Cards, Wish, load, observe};
+use crate::opensc::install::observe_config;
+use crate::report::{config, json::Document, json::SCHEMA};
+use crate::rules::{config_coverage, judge_config};
+use crate::snapshot::{Gap, Snapshot};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The files to look at; without any, the one that OpenSC reads
+    #[arg(value_name = "FILE", conflicts_with = "snapshot")]
+    files: Vec<PathBuf>,
+    /// Look at the configuration in this snapshot file
+    #[arg(long, value_name = "FILE")]
+    snapshot: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "error")]
+    fail_on: FailOn,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    let host = match &args.snapshot {
+        Some(path) => load(path)?,
+        None => observe(&Wish { cards: Cards::None, status: false })?,
+    };
+    let snapshots = if args.files.is_empty() {
+        vec![host.clone()]
+    } else {
+        args.files.iter().map(|file| in_place_of_its_own(&host, file.clone())).collect()
+    };
+    let findings: Vec<Finding> = snapshots.iter().flat_map(judge_config).collect();
+    let named = !args.files.is_empty();
+    let coverage: Vec<Gap> = snapshots.iter().flat_map(|snapshot| config_coverage(snapshot, named)).collect();
+    match args.format {
+        Format::Human => {
+            let version = host.opensc.first().and_then(|found| found.version.as_deref());
+            output::print(&config::lint(&findings, &coverage, version))?;
+        }
+        Format::Json => {
+            let document = Document {
+                schema: SCHEMA,
+                command: "config lint",
+                changed: false,
+                host: &host.host,
+                tokens: &[],
+                programs: &[],
+                findings: &findings,
+                coverage: &coverage,
+            };
+            let version = host.opensc.first().and_then(|found| found.version.clone());
+            output::print_json(&document.with(json!({ "opensc": version })))?;
+        }
+    }
+    Ok(if findings.iter().any(|finding| finding.severity >= args.fail_on.severity()) {
+        Exit::Findings
+    } else if coverage.iter().any(|gap| gap.asked_for) {
+        Exit::NotRead
+    } else {
+        Exit::Clean
+    })
+}
+
+/// The host as it would be if this were the file that OpenSC opens.
+fn in_place_of_its_own(host: &Snapshot, file: PathBuf) -> Snapshot {
+    let mut snapshot = host.clone();
+    let config = observe_config(&file.into());
+    snapshot.user.env.insert("OPENSC_CONF".to_owned(), config.path.clone());
+    snapshot.configs = vec![config];
+    snapshot
+}

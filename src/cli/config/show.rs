@@ -1,0 +1,66 @@
+//! `config show`: what the configuration means for each program.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use crate::cli::args::Format;
+use crate::cli::output;
+use crate::error::{Error, Exit};
+use crate::observe::{Cards, Wish, load, observe};
+use crate::opensc::program::real_path;
+use crate::report::{config, json::Document, json::SCHEMA};
+use crate::rules::settings::{Wanted, settings};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only this program: pkcs15-tool, opensc-pkcs11 (any application that loads the module) …
+    #[arg(long = "for", value_name = "PROGRAM", conflicts_with = "exe")]
+    program: Option<String>,
+    /// Only the program with this executable; from OpenSC 0.24 it may have a block of its own
+    #[arg(long, value_name = "PATH")]
+    exe: Option<PathBuf>,
+    /// Show the configuration in this snapshot file instead of this machine's
+    #[arg(long, value_name = "FILE")]
+    snapshot: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    let snapshot = match &args.snapshot {
+        Some(path) => load(path)?,
+        None => observe(&Wish { cards: Cards::None, status: false })?,
+    };
+    let wanted = match (&args.program, &args.exe) {
+        (Some(program), _) => Wanted::Called(program),
+        // A snapshot of another host says nothing of this host's links.
+        (None, Some(exe)) if args.snapshot.is_some() => Wanted::Executable(exe.as_path().into()),
+        (None, Some(exe)) => Wanted::Executable(real_path(exe)),
+        (None, None) => Wanted::All,
+    };
+    let Some(settings) = settings(&snapshot, &wanted) else {
+        return Err(Error::NoProgramCalled(args.program.clone().unwrap_or_default()));
+    };
+    match args.format {
+        Format::Human => {
+            let one = matches!(wanted, Wanted::Called(_) | Wanted::Executable(_));
+            output::print(&if one { config::one(&settings) } else { config::table(&settings) })?;
+        }
+        Format::Json => {
+            let document = Document {
+                schema: SCHEMA,
+                command: "config show",
+                changed: false,
+                host: &snapshot.host,
+                tokens: &[],
+                programs: &settings.states(),
+                findings: &[],
+                coverage: &snapshot.coverage,
+            };
+            output::print_json(&document.with(json!({ "config": settings })))?;
+        }
+    }
+    Ok(if settings.is_decided() { Exit::Clean } else { Exit::NotRead })
+}

@@ -1,0 +1,174 @@
+//! For people: the effective configuration, as a table or for one program.
+
+use std::fmt::Write;
+
+use anstyle::Style;
+
+use super::human::{self, row, wrap};
+use crate::finding::Finding;
+use crate::rules::settings::{Place, ProgramSettings, Settings};
+use crate::snapshot::Gap;
+
+const BOLD: Style = Style::new().bold();
+
+/// The table over all programs.
+#[must_use]
+pub fn table(settings: &Settings) -> String {
+    let mut out = String::new();
+    head(&mut out, settings);
+    let _ = writeln!(out, "{BOLD}{:<24}{:<11}{:<8}means{BOLD:#}", "program", "value", "line");
+    for program in &settings.programs {
+        let value = program.use_file_caching.as_ref().and_then(|place| place.value.as_deref());
+        let value = value.unwrap_or("-");
+        let line = program.use_file_caching.as_ref().map_or_else(|| "-".to_owned(), position);
+        let first = [cell(&program.name, 24), cell(value, 11), cell(&line, 8)].concat();
+        wrap(&mut out, &first, &" ".repeat(43), &program.meaning);
+    }
+    out.push('\n');
+    directories(&mut out, settings);
+    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+    for program in &settings.programs {
+        for dead in &program.without_effect {
+            let value = dead.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
+            let text = format!("{}:{} {}{value}: {}", dead.line, dead.column, dead.key, dead.why);
+            match said.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, programs)) => programs.push(&program.name),
+                None => said.push((text, vec![&program.name])),
+            }
+        }
+    }
+    if !said.is_empty() {
+        let _ = writeln!(out, "{BOLD}Without effect{BOLD:#}");
+        for (text, programs) in said {
+            let who = if programs.len() == settings.programs.len() {
+                "every program".to_owned()
+            } else {
+                programs.join(", ")
+            };
+            wrap(&mut out, "  ", "    ", &format!("{text} (for {who})"));
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// The report of `config lint`.
+#[must_use]
+pub fn lint(findings: &[Finding], gaps: &[Gap], version: Option<&str>) -> String {
+    let mut out = String::new();
+    human::findings(&mut out, findings);
+    human::coverage(&mut out, gaps);
+    let judged = match version {
+        Some(version) => format!("for OpenSC {version}, which is installed here"),
+        None => "for every OpenSC from 0.19 on, because none was found here".to_owned(),
+    };
+    let count = match findings.len() {
+        0 if gaps.is_empty() => "Nothing found".to_owned(),
+        0 => "Nothing found in what was looked at".to_owned(),
+        1 => "1 finding".to_owned(),
+        n => format!("{n} findings"),
+    };
+    wrap(&mut out, "", "  ", &format!("{count}, judged {judged}."));
+    if let Some(first) = findings.first() {
+        let _ = writeln!(out, "To learn more:  stalecard explain {}", first.id.name());
+    }
+    out
+}
+
+/// One program in detail.
+#[must_use]
+pub fn one(settings: &Settings) -> String {
+    let mut out = String::new();
+    head(&mut out, settings);
+    for program in &settings.programs {
+        let _ = writeln!(out, "{BOLD}{}{BOLD:#}", program.name);
+        detail(&mut out, settings, program);
+    }
+    out
+}
+
+fn detail(out: &mut String, settings: &Settings, program: &ProgramSettings) {
+    if let Some(executable) = program.executable.as_ref().filter(|path| **path != program.name) {
+        row(out, "executable", executable);
+    }
+    let file = settings.file.as_deref().unwrap_or_default();
+    let at = |place: &Place| {
+        let value = place.value.as_deref().unwrap_or("nothing, which counts as not set");
+        format!("{value} ({file}:{}:{})", place.line, place.column)
+    };
+    let block = program.block.as_ref().map_or_else(
+        || format!("no framework pkcs15 in app {} or app default", program.app),
+        |block| format!("framework pkcs15 in app {} ({file}:{}:{})", block.app, block.line, block.column),
+    );
+    row(out, "block", &block);
+    let value = program.use_file_caching.as_ref().map_or_else(|| "not set".to_owned(), at);
+    row(out, "file caching", &value);
+    row(out, "means", &program.meaning);
+    if program.caching != program.caching_by_default_list {
+        row(out, "drivers", &settings.cached_by_default.join(", "));
+    }
+    if let Some(place) = &program.file_cache_dir {
+        row(out, "file_cache_dir", &at(place));
+    }
+    match &program.cache_dir {
+        Some(dir) => row(out, "cache", &format!("{dir} ({})", program.cache_dir_note)),
+        None => row(out, "cache", &program.cache_dir_note),
+    }
+    for dead in &program.without_effect {
+        let value = dead.value.as_ref().map(|value| format!(" = {value}")).unwrap_or_default();
+        let text = format!("{}{value} ({file}:{}:{}): {}", dead.key, dead.line, dead.column, dead.why);
+        row(out, "without effect", &text);
+    }
+    out.push('\n');
+}
+
+/// Which OpenSC and which file.
+fn head(out: &mut String, settings: &Settings) {
+    let version = settings.opensc.as_deref().unwrap_or("of unknown version");
+    let library = settings.library.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
+    wrap(out, "", "  ", &format!("OpenSC {version}{library}"));
+    let origin = match settings.file_origin {
+        Some("environment") => " (named by OPENSC_CONF)",
+        _ => "",
+    };
+    match &settings.file {
+        Some(file) => wrap(out, "", "  ", &format!("configuration {file}{origin}")),
+        None => out.push_str("no configuration file is known\n"),
+    }
+    if let Some(note) = &settings.file_note {
+        wrap(out, "  ", "  ", note);
+    }
+    out.push('\n');
+}
+
+fn directories(out: &mut String, settings: &Settings) {
+    let mut dirs: Vec<(String, Vec<&str>)> = Vec::new();
+    for program in &settings.programs {
+        let text = match &program.cache_dir {
+            Some(dir) => format!("{dir} ({})", program.cache_dir_note),
+            None => program.cache_dir_note.clone(),
+        };
+        match dirs.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, programs)) => programs.push(&program.name),
+            None => dirs.push((text, vec![&program.name])),
+        }
+    }
+    let _ = writeln!(out, "{BOLD}Cache directory{BOLD:#}");
+    let only = dirs.len() == 1;
+    for (dir, programs) in dirs {
+        wrap(out, "  ", "    ", &dir);
+        if !only {
+            wrap(out, "    for ", "        ", &programs.join(", "));
+        }
+    }
+    out.push('\n');
+}
+
+fn position(place: &Place) -> String {
+    format!("{}:{}", place.line, place.column)
+}
+
+/// A column of a table; what is wider keeps one blank behind it.
+fn cell(text: &str, width: usize) -> String {
+    if text.chars().count() < width { format!("{text:<width$}") } else { format!("{text} ") }
+}

@@ -1,0 +1,311 @@
+//! What the rules on the configuration look at: one file, read as one version of OpenSC reads
+//! it, and what it comes to for every program that matters on the host.
+
+use std::ops::Range;
+
+use crate::finding::{Evidence, Finding, Id, SourceLine};
+use crate::opensc::config::{FileUse, Situation, Source, Written};
+use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
+use crate::opensc::{Effective, Outcome, Program, Shadowed, Version, differences};
+use crate::scconf::{self, Block, Document, ParseError, Position};
+use crate::snapshot::{ConfigState, Name, Snapshot};
+use crate::text::{escape, escape_source};
+
+/// A driver that was in every default list so far.
+pub const LISTED_DRIVER: &str = "cac";
+/// A driver that never was in one.
+pub const OTHER_DRIVER: &str = "sc-hsm";
+/// How much of a long line is kept on either side, and of what is marked.
+const KEPT: usize = 160;
+
+/// One configuration file under one version of OpenSC.
+pub struct ConfigCase<'a> {
+    /// Where it is.
+    pub path: Name,
+    /// What is in it.
+    pub text: &'a [u8],
+    /// The version that reads it.
+    pub version: Version,
+    /// How it parses.
+    pub parsed: Result<Document, ParseError>,
+    /// The programs, and what becomes of them.
+    pub rows: Vec<Row>,
+}
+
+/// A program and what the configuration means for it.
+pub struct Row {
+    /// The program.
+    pub program: Program,
+    /// With a card of a driver that is cached by default in the versions that do so.
+    pub listed: Outcome,
+    /// With any other card, a SmartCard-HSM for example.
+    pub other: Outcome,
+}
+
+/// A setting that does not count, for these programs.
+pub struct Dead<'a> {
+    /// The setting.
+    pub setting: &'a Shadowed,
+    /// The programs.
+    pub programs: Vec<&'a Row>,
+}
+
+impl<'a> ConfigCase<'a> {
+    /// The configuration of a snapshot; `None` if there is no file or it could not be read.
+    #[must_use]
+    pub fn new(snapshot: &'a Snapshot, situation: &Situation<'_>, version: Version) -> Option<Self> {
+        let (path, text) = text(snapshot)?;
+        let parsed = scconf::parse(text, differences::dialect(version));
+        let rows = rows(snapshot, situation, version, parsed.as_ref().ok());
+        Some(Self { path, text, version, parsed, rows })
+    }
+
+    /// The programs that run, with a card of either kind.
+    pub fn running(&self) -> impl Iterator<Item = (&Row, &Effective)> {
+        self.rows.iter().flat_map(|row| {
+            [&row.other, &row.listed].into_iter().filter_map(move |outcome| match outcome {
+                Outcome::Runs(effective) if matches!(effective.file, FileUse::Read(_)) => {
+                    Some((row, &**effective))
+                }
+                _ => None,
+            })
+        })
+    }
+
+    /// Settings of no effect, each once, with the programs that do not read it.
+    #[must_use]
+    pub fn dead(&self) -> Vec<Dead<'_>> {
+        let mut all: Vec<Dead<'_>> = Vec::new();
+        for (row, effective) in self.running() {
+            for setting in &effective.shadowed {
+                let known = |dead: &&mut Dead<'_>| {
+                    dead.setting.range == setting.range && dead.setting.why == setting.why
+                };
+                match all.iter_mut().find(known) {
+                    Some(dead) if dead.programs.iter().any(|known| known.program == row.program) => {}
+                    Some(dead) => dead.programs.push(row),
+                    None => all.push(Dead { setting, programs: vec![row] }),
+                }
+            }
+        }
+        all
+    }
+
+    /// Does any program take a value from this part of the file?
+    #[must_use]
+    pub fn is_read(&self, range: &Range<usize>) -> bool {
+        self.running().any(|(_, effective)| {
+            [&effective.use_file_caching, &effective.file_cache_dir]
+                .into_iter()
+                .flatten()
+                .any(|written| range.contains(&self.offset(written.at)))
+        })
+    }
+
+    /// The `app` blocks of the file.
+    pub fn apps(&self) -> impl Iterator<Item = &Block> {
+        let root = self.parsed.as_ref().ok().map(Document::root);
+        root.into_iter().flat_map(|root| root.all_blocks()).filter(|block| block.key.is("app"))
+    }
+
+    /// The `app` block around a byte.
+    #[must_use]
+    pub fn app_around(&self, offset: usize) -> Option<&Block> {
+        self.apps().find(|app| app.range.contains(&offset))
+    }
+
+    /// The byte at a position.
+    #[must_use]
+    pub fn offset(&self, at: Position) -> usize {
+        let lines = self.text.split_inclusive(|b| *b == b'\n').take(at.line.saturating_sub(1));
+        lines.map(<[u8]>::len).sum::<usize>() + at.column.saturating_sub(1)
+    }
+
+    /// The token that begins at a position.
+    #[must_use]
+    pub fn token(&self, at: Position) -> Range<usize> {
+        let start = self.offset(at);
+        let tokens = scconf::tokens(self.text);
+        let found = tokens.into_iter().find(|token| token.range.start == start);
+        found.map_or(start..start + 1, |token| token.range)
+    }
+
+    /// A piece of the file.
+    #[must_use]
+    pub fn piece(&self, range: Range<usize>) -> &[u8] {
+        self.text.get(range).unwrap_or_default()
+    }
+
+    /// The whole lines that a part of the file touches, without the last line end.
+    #[must_use]
+    pub fn lines(&self, range: &Range<usize>) -> Range<usize> {
+        let before = self.piece(0..range.start);
+        let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+        let from = range.end.max(range.start);
+        let rest = self.piece(from..self.text.len());
+        let mut end = from + rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+        if end > start && self.text.get(end - 1) == Some(&b'\r') {
+            end -= 1;
+        }
+        start..end.max(start)
+    }
+
+    /// The file with another text in place of a part of it.
+    #[must_use]
+    pub fn with(&self, range: &Range<usize>, replacement: &[u8]) -> Vec<u8> {
+        let mut text = self.piece(0..range.start).to_vec();
+        text.extend_from_slice(replacement);
+        text.extend_from_slice(self.piece(range.end..self.text.len()));
+        text
+    }
+
+    /// The line with another text in place of a part of it, without its indentation. Only what
+    /// brings OpenSC further through the file than it comes now is a correction.
+    #[must_use]
+    pub fn corrected(&self, range: &Range<usize>, replacement: &[u8]) -> Option<String> {
+        let parsed = scconf::parse(&self.with(range, replacement), differences::dialect(self.version));
+        let better = match (&parsed, &self.parsed) {
+            (Ok(_), _) => true,
+            // What stands behind the place has moved by the difference in length.
+            (Err(new), Err(old)) => new.range.start + range.len() > old.range.start + replacement.len(),
+            (Err(_), Ok(_)) => false,
+        };
+        let lines = self.lines(range);
+        let mut line = self.piece(lines.start..range.start).to_vec();
+        line.extend_from_slice(replacement);
+        line.extend_from_slice(self.piece(range.end..lines.end));
+        let trimmed = line.trim_ascii();
+        (better && trimmed.len() <= KEPT).then(|| escape_source(trimmed))
+    }
+
+    /// A part of the file as evidence; of several lines the first.
+    #[must_use]
+    pub fn source(&self, range: &Range<usize>, note: &str, corrected: Option<String>) -> Evidence {
+        let at = Position::of(self.text, range.start);
+        let line = self.lines(&(range.start..range.start));
+        let end = range.end.clamp(range.start, line.end.max(range.start));
+        let before = self.piece(line.start..range.start);
+        let marked = self.piece(range.start..end);
+        let after = self.piece(end..line.end);
+        let source = SourceLine {
+            file: self.path.to_string(),
+            line: at.line,
+            column: at.column,
+            before: escape_source(before.get(before.len().saturating_sub(KEPT)..).unwrap_or(before)),
+            marked: escape_source(marked.get(..KEPT).unwrap_or(marked)),
+            after: escape_source(after.get(..KEPT).unwrap_or(after)),
+            note: note.to_owned(),
+            corrected,
+        };
+        Evidence { source: Some(source), ..Evidence::default() }
+    }
+
+    /// A finding about some programs.
+    #[must_use]
+    pub fn finding(&self, id: Id, programs: Vec<String>, summary: String, consequence: String) -> Finding {
+        let mut finding = Finding::new(id, summary, consequence);
+        finding.program = programs;
+        finding
+    }
+
+    /// `/etc/opensc.conf:3:22`
+    #[must_use]
+    pub fn place(&self, at: Position) -> String {
+        format!("{}:{at}", self.path)
+    }
+
+    /// `pkcs15-tool`, `pkcs15-tool and pkcs15-init`, `pkcs15-tool and 12 others`, `every program`
+    #[must_use]
+    pub fn who(&self, labels: &[String]) -> String {
+        match labels {
+            [one] => one.clone(),
+            all if all.len() == self.rows.len() => "every program".to_owned(),
+            [one, other] => format!("{one} and {other}"),
+            [one, others @ ..] => format!("{one} and {} others", others.len()),
+            [] => "no program".to_owned(),
+        }
+    }
+
+    /// A value as it is shown in a sentence.
+    #[must_use]
+    pub fn value(written: &Written) -> String {
+        written.value.as_ref().map(|value| escape(&value.0)).unwrap_or_default()
+    }
+}
+
+/// The labels of rows, each once.
+pub fn labels<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Vec<String> {
+    let mut labels: Vec<String> = Vec::new();
+    for row in rows {
+        if !labels.contains(&row.program.label) {
+            labels.push(row.program.label.clone());
+        }
+    }
+    labels
+}
+
+/// The text of the file that OpenSC opens, if there is one and it could be read.
+fn text(snapshot: &Snapshot) -> Option<(Name, &[u8])> {
+    let (Source::Environment(path) | Source::Compiled(path)) = Situation::of(snapshot).source() else {
+        return None;
+    };
+    let config = snapshot.configs.iter().find(|config| config.path == path)?;
+    match &config.state {
+        ConfigState::Text(text) => Some((path, text.as_slice())),
+        ConfigState::Missing | ConfigState::Unreadable(_) => None,
+    }
+}
+
+/// What becomes of the programs that matter.
+#[must_use]
+pub fn rows(
+    snapshot: &Snapshot,
+    situation: &Situation<'_>,
+    version: Version,
+    document: Option<&Document>,
+) -> Vec<Row> {
+    let programs = programs(snapshot, version, document);
+    programs.into_iter().map(|program| row(situation, program)).collect()
+}
+
+/// What becomes of one program.
+#[must_use]
+pub fn row(situation: &Situation<'_>, program: Program) -> Row {
+    let listed = situation.outcome(&program, Some(LISTED_DRIVER));
+    let other = situation.outcome(&program, Some(OTHER_DRIVER));
+    Row { program, listed, other }
+}
+
+/// The programs that matter: any application of the PKCS#11 modules, OpenSC's own on this
+/// host, and whatever the file has a block for.
+fn programs(snapshot: &Snapshot, version: Version, document: Option<&Document>) -> Vec<Program> {
+    let found = &snapshot.executables;
+    let names = ["pkcs15-tool", PKCS11, ONEPIN, PKCS11_TOOL].into_iter();
+    let names = names.filter(|name| *name != PKCS11_TOOL || found.contains_key(*name));
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    let mut executables = Vec::new();
+    for block in document.map(Document::root).into_iter().flat_map(|root| root.all_blocks()) {
+        let name = block.name();
+        match std::str::from_utf8(name) {
+            _ if !block.key.is("app") => {}
+            _ if name.starts_with(b"/") && differences::has_executable_blocks(version) => {
+                executables.push(Name(name.to_vec()));
+            }
+            Ok(text) if !text.eq_ignore_ascii_case("default") => names.push(text.to_ascii_lowercase()),
+            _ => {}
+        }
+    }
+    names.extend(found.keys().cloned());
+    let mut programs: Vec<Program> = Vec::new();
+    let named = names.iter().filter_map(|name| Program::called(name, found, version));
+    for program in named.chain(executables.into_iter().map(Program::of_executable)) {
+        let same = |known: &Program| {
+            known.label == program.label
+                || (program.exe.is_some() && known.exe == program.exe && known.app_name == program.app_name)
+        };
+        if !programs.iter().any(same) {
+            programs.push(program);
+        }
+    }
+    programs
+}

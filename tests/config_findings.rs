@@ -1,0 +1,262 @@
+//! What `config lint` says of every trap under `fixtures/config/`: the rules on the configuration,
+//! their lines and corrections, on three versions and where none is known.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use stalecard::finding::{Finding, Severity};
+use stalecard::rules::judge_config;
+use stalecard::scconf;
+use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, SCHEMA, Snapshot, User};
+
+/// Fixture; findings on 0.22, 0.23 and 0.27.1. What is not here has none.
+const TABLE: &[(&str, [&[&str]; 3])] = &[
+    ("block-shadows-default", [&[SHADOW, DIFFERS]; 3]),
+    ("byte-order-mark", [&[IGNORED]; 3]),
+    ("c-comment", [&[UNREADABLE]; 3]),
+    ("cache-dir-environment", [&[VALUE]; 3]),
+    ("cache-dir-tilde", [&[VALUE]; 3]),
+    ("closed-once-too-often", [&[UNREADABLE]; 3]),
+    ("comment-before-brace", [&[CRASH]; 3]),
+    ("comment-before-equals", [&[CRASH]; 3]),
+    ("comment-before-name", [&[CRASH]; 3]),
+    ("comment-before-value", [&[UNREADABLE]; 3]),
+    ("duplicate-app", [&[SHADOW]; 3]),
+    ("duplicate-framework", [&[SHADOW]; 3]),
+    ("duplicate-key", [&[IGNORED]; 3]),
+    ("empty-line-before-brace", [&[CRASH]; 3]),
+    ("empty-line-before-equals", [&[CRASH]; 3]),
+    ("empty-line-before-value", [&[], &[UNREADABLE], &[UNREADABLE]]),
+    ("executable-block", [&[IGNORED], &[IGNORED], &[DIFFERS]]),
+    ("framework-outside-app", [&[IGNORED]; 3]),
+    ("glued-assignment", [&[IGNORED]; 3]),
+    ("glued-block", [&[UNREADABLE]; 3]),
+    ("onepin-block", [&[DIFFERS], &[DIFFERS], &[IGNORED]]),
+    ("opensc-tool-S", [&[IGNORED]; 3]),
+    ("redhat-public", [&[VALUE], &[DIFFERS], &[DIFFERS]]),
+    ("redhat-true", [&[DIFFERS], &[VALUE], &[VALUE]]),
+    ("second-name", [&[IGNORED]; 3]),
+    ("setting-outside-framework", [&[IGNORED, IGNORED]; 3]),
+    ("seventeen-blocks", [&[], &[UNREADABLE], &[UNREADABLE]]),
+    ("slash-comment", [&[UNREADABLE]; 3]),
+    ("trap-in-foreign-app", [&[CRASH]; 3]),
+    ("value-all", [&[VALUE]; 3]),
+    ("value-capital-yes", [&[], &[VALUE], &[VALUE]]),
+    ("value-glued-brace", [&[VALUE]; 3]),
+    ("value-one", [&[VALUE]; 3]),
+    ("value-public", [&[VALUE], &[], &[]]),
+    ("value-single-quotes", [&[VALUE]; 3]),
+    ("value-true", [&[], &[VALUE], &[VALUE]]),
+    ("value-unclosed-quote", [&[VALUE]; 3]),
+];
+const CRASH: &str = "config-crashes-opensc";
+const UNREADABLE: &str = "config-unreadable";
+const VALUE: &str = "config-value-not-understood";
+const IGNORED: &str = "config-setting-ignored";
+const SHADOW: &str = "config-block-shadowed";
+const DIFFERS: &str = "config-differs-between-programs";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config")
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join(format!("{name}.conf"))).unwrap()
+}
+
+/// A host with three of OpenSC's tools and this configuration.
+fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
+    let path = Name::from("/etc/opensc.conf");
+    let installation = Installation {
+        library: "/usr/lib/libopensc.so".into(),
+        version: version.map(Into::into),
+        config_path: Some(path.clone()),
+    };
+    let tool = |name: &str| (name.to_owned(), Name::from(format!("/usr/bin/{name}").as_str()));
+    Snapshot {
+        schema: SCHEMA.to_owned(),
+        taken_at: time::OffsetDateTime::UNIX_EPOCH,
+        host: "test".to_owned(),
+        user: User { uid: 0, name: None, env: BTreeMap::from([("HOME".to_owned(), Name::from("/home/u"))]) },
+        opensc: vec![installation],
+        executables: ["pkcs15-tool", "pkcs15-init", "pkcs11-tool"].map(tool).into(),
+        configs: vec![ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }],
+        cards: Vec::new(),
+        caches: Vec::new(),
+        coverage: Vec::new(),
+    }
+}
+
+fn on(version: &str, name: &str) -> Vec<Finding> {
+    judge_config(&host(Some(version), &fixture(name)))
+}
+
+fn corrections(findings: &[Finding]) -> Vec<String> {
+    let sources = findings.iter().flat_map(|f| &f.evidence).filter_map(|e| e.source.as_ref());
+    sources.filter_map(|source| source.corrected.clone()).collect()
+}
+
+#[test]
+fn every_trap_is_found_where_it_is_one() {
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let name = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
+        let expected = TABLE.iter().find(|(known, _)| *known == name).map_or([&[][..]; 3], |(_, ids)| *ids);
+        for (version, expected) in ["0.22.0", "0.23.0", "0.27.1"].into_iter().zip(expected) {
+            let seen: Vec<&str> = on(version, &name).iter().map(|f| f.id.name()).collect();
+            assert_eq!(seen, expected, "{name} on {version}");
+        }
+    }
+}
+
+#[test]
+fn the_corrected_line_is_the_whole_line_as_it_should_be() {
+    for (name, line) in [
+        ("c-comment", "# caching off"),
+        ("slash-comment", "# caching off"),
+        ("glued-block", "app default {"),
+        ("comment-before-value", "use_file_caching = no;"),
+        ("empty-line-before-value", "use_file_caching = yes;"),
+        ("comment-before-brace", "app default {"),
+        ("comment-before-name", "app default {"),
+        ("comment-before-equals", "use_file_caching = no;"),
+        ("glued-assignment", "use_file_caching = yes;"),
+        ("value-true", "use_file_caching = no;"),
+        ("value-glued-brace", "use_file_caching = no; }"),
+        ("value-unclosed-quote", "use_file_caching = no;"),
+        ("byte-order-mark", "app default {"),
+    ] {
+        assert_eq!(corrections(&on("0.23.0", name)), [line], "{name}");
+    }
+    assert_eq!(corrections(&on("0.22.0", "value-public")), ["use_file_caching = no;"]);
+    assert_eq!(corrections(&on("0.22.0", "value-glued-brace")), ["use_file_caching = yes; }"]);
+}
+
+#[test]
+fn who_is_concerned_is_told() {
+    let programs = |name: &str| on("0.23.0", name).iter().map(|f| f.program.join(" ")).collect::<Vec<_>>();
+    let shadowed = "opensc-pkcs11 pkcs11-tool";
+    assert_eq!(programs("block-shadows-default")[0], shadowed);
+    assert_eq!(programs("trap-in-foreign-app"), ["pkcs15-init"]);
+    let summary = |name: &str| on("0.23.0", name).remove(0).summary;
+    assert_eq!(
+        summary("redhat-public"),
+        "Programs of this host cache differently: pkcs15-tool and 3 others: on (public) in the default \
+         directory; pkcs15-init: off."
+    );
+    assert!(summary("onepin-block").contains("onepin-opensc-pkcs11: on"));
+    let newer = on("0.27.1", "onepin-block").remove(0);
+    assert!(
+        newer.summary.contains("from OpenSC 0.24 this module reads the block opensc-pkcs11"),
+        "{newer:?}"
+    );
+}
+
+#[test]
+fn a_dropped_file_switches_caching_on_and_it_is_said() {
+    let consequence = |version| on(version, "slash-comment").remove(0).consequence;
+    assert!(consequence("0.23.0").contains("caching is off"), "{}", consequence("0.23.0"));
+    assert!(consequence("0.27.1").contains("Caching is on (public)"), "{}", consequence("0.27.1"));
+    assert!(consequence("0.27.1").contains("dtrust"));
+}
+
+#[test]
+fn blocks_that_nobody_reads_are_named() {
+    let app = |name: &str| {
+        let text = format!("app {name} {{ framework pkcs15 {{ use_file_caching = no; }} }}");
+        let findings = judge_config(&host(Some("0.23.0"), text.as_bytes()));
+        findings.iter().map(|f| f.summary.clone()).collect::<Vec<_>>()
+    };
+    assert!(app("pkcs11-tool")[0].contains("pkcs11-tool reads the block opensc-pkcs11"));
+    assert!(app("firefox")[0].contains("no program of OpenSC's is called firefox"));
+    for known in ["PKCS15-Init", "default", "cardmod", "opensc-pkcs11", "sc-hsm-tool"] {
+        assert_eq!(app(known), [""; 0], "{known}");
+    }
+}
+
+#[test]
+fn without_a_known_version_every_release_is_judged() {
+    let all = |name: &str| {
+        let findings = judge_config(&host(None, &fixture(name)));
+        findings.iter().map(|f| (f.id.name(), f.consequence.clone())).collect::<Vec<_>>()
+    };
+    let value = all("value-public");
+    assert_eq!(value.len(), 1);
+    assert!(value[0].1.ends_with("Concerns OpenSC 0.19 to 0.22."), "{value:?}");
+    let value = all("value-true");
+    assert!(value[0].1.ends_with("Concerns OpenSC 0.23 and later."), "{value:?}");
+    let crash = all("comment-before-brace");
+    assert!(crash.len() == 1 && !crash[0].1.contains("Concerns"), "{crash:?}");
+    assert_eq!(all("value-no"), []);
+}
+
+/// Hostile bytes reach neither a terminal nor JSON, whatever is in the file, and nothing panics.
+#[test]
+fn hostile_bytes_are_escaped() {
+    let hostile =
+        b"app default { framework pkcs15 { use_file_caching = \x1b[2J\xff\xe2\x80\xae; } }\n// \x07 x y\n";
+    for text in
+        [&hostile[..], b"app \x1b[31m { framework pkcs15 { use_file_caching = no; } }", b"\0{\0}=\xff;,\""]
+    {
+        for version in ["0.22.0", "0.23.0", "0.27.1"] {
+            let json = serde_json::to_string(&judge_config(&host(Some(version), text))).unwrap();
+            assert!(!json.bytes().any(|b| b < 0x20 && b != b'\n') && !json.contains('\u{202e}'), "{json}");
+            assert!(!json.contains("\\u001b"), "{json}");
+        }
+    }
+}
+
+/// The rules never panic and never correct a line to something OpenSC refuses at the same place:
+/// all fixtures with a byte taken away, and with a line end put in.
+#[test]
+fn mutated_fixtures_are_judged_without_panic() {
+    for entry in std::fs::read_dir(folder()).unwrap() {
+        let text = std::fs::read(entry.unwrap().path()).unwrap();
+        for at in (0..text.len()).step_by(3) {
+            let mut shorter = text.clone();
+            shorter.remove(at);
+            let mut longer = text.clone();
+            longer.splice(at..at, *b"\n\n");
+            for text in [shorter, longer] {
+                let findings = judge_config(&host(Some("0.23.0"), &text));
+                let refused = scconf::parse(&text, scconf::Dialect::Since023).is_err();
+                let said = findings.iter().any(|f| f.id.name() == UNREADABLE);
+                assert_eq!(refused, said, "{}", String::from_utf8_lossy(&text));
+            }
+        }
+    }
+}
+
+fn lint(args: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+    let output = command.args(["config", "lint"]).args(args).env_remove("OPENSC_CONF").output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
+#[test]
+fn lint_ends_with_the_codes_of_the_contract() {
+    let at = |name: &str| folder().join(format!("{name}.conf")).to_str().unwrap().to_owned();
+    assert_eq!(lint(&[&at("value-no")]).0, 0);
+    assert_eq!(lint(&[&at("glued-assignment")]).0, 0, "a warning");
+    assert_eq!(lint(&[&at("glued-assignment"), "--fail-on", "warning"]).0, 1);
+    assert_eq!(lint(&[&at("slash-comment")]).0, 1);
+    assert_eq!(lint(&["/nowhere/opensc.conf"]).0, 3);
+    assert_eq!(lint(&[&at("slash-comment"), "/nowhere/opensc.conf"]).0, 1, "findings come first");
+    assert_eq!(lint(&["--nonsense"]).0, 2);
+    let (code, text) = lint(&[&at("value-no"), &at("c-comment"), &at("comment-before-brace")]);
+    assert_eq!(code, 1);
+    assert!(text.contains("2 findings, judged for OpenSC 0."), "{text}");
+    // Commands and paths are never broken, everything else keeps to 80 columns.
+    for line in text.lines().filter(|line| !line.contains("-->") && !line.contains("/config/")) {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+    let json: serde_json::Value =
+        serde_json::from_str(&lint(&[&at("value-no"), "--format", "json"]).1).unwrap();
+    assert_eq!(
+        (json["schema"].as_str(), json["command"].as_str()),
+        (Some("stalecard/1"), Some("config lint"))
+    );
+    let severities: BTreeSet<Severity> = on("0.23.0", "c-comment").iter().map(|f| f.severity).collect();
+    assert_eq!(severities, BTreeSet::from([Severity::Error]));
+}
