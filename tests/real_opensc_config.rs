@@ -9,160 +9,17 @@
 //! asks for more cases.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+mod configurations;
+
 use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use configurations::{Random, SEALED, configuration};
 use stalecard::opensc::{CacheLocation, Outcome, Program, Situation, Version, When, differences, install};
 use stalecard::scconf::{self, Body, Statement, TokenKind};
 use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
-
-/// Small, good enough, and the same everywhere (splitmix64).
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).unwrap()
-    }
-
-    fn one<'a>(&mut self, of: &[&'a [u8]]) -> &'a [u8] {
-        of[self.below(of.len())]
-    }
-}
-
-const APPS: &[&[u8]] =
-    &[b"default", b"default", b"pkcs15-tool", b"opensc-pkcs11", b"opensc-tool", b"DEFAULT"];
-const FRAMEWORKS: &[&[u8]] = &[b"pkcs15", b"pkcs15", b"pkcs15", b"PKCS15", b"\"pkcs15\"", b"x"];
-const NAMES: &[&[u8]] = &[b"pcsc", b"pkcs15", b"3B001122", b"3B00112233", b"x"];
-const KEYS: &[&[u8]] = &[
-    b"file_cache_dir",
-    b"file_cache_dir",
-    b"file_cache_dir",
-    b"FILE_CACHE_DIR",
-    b"use_file_caching",
-    b"debug",
-    b"max_send_size",
-    b"lock_login",
-];
-const VALUES: &[&[u8]] = &[b"d1", b"d2", b"d3", b"\"d1\"", b"yes", b"@d1@", b"\"\"", b"d3", b"d1}", b"1"];
-const BLOCKS: &[&[u8]] =
-    &[b"framework", b"framework", b"framework", b"reader_driver", b"card_atr", b"pkcs11"];
-const PIECES: &[&[u8]] = &[
-    b"{",
-    b"}",
-    b"=",
-    b";",
-    b",",
-    b"\n",
-    b"\n\n",
-    b" ",
-    b"\t",
-    b"\r\n",
-    b"# c\n",
-    b"\"",
-    b"\0",
-    b"#",
-    b"d1",
-    b"file_cache_dir",
-    b"app",
-    b"default",
-    b"framework",
-    b"\xEF\xBB\xBF",
-    b"\n \n",
-    b"};",
-    b"\xFF",
-    b"'",
-];
-
-/// White space, now and then one of the kinds that matter.
-fn gap(random: &mut Random, text: &mut Vec<u8>) {
-    let gaps: &[&[u8]] = &[b"\n", b"\t", b"  ", b"\r\n", b" # c\n", b"\n\n", b"\n \n"];
-    text.extend_from_slice(if random.below(30) == 0 { random.one(gaps) } else { b" " });
-}
-
-fn assignment(random: &mut Random, text: &mut Vec<u8>) {
-    text.extend_from_slice(random.one(KEYS));
-    gap(random, text);
-    text.extend_from_slice(b"=");
-    gap(random, text);
-    text.extend_from_slice(random.one(VALUES));
-    for _ in 0..random.below(2) {
-        text.extend_from_slice(b", ");
-        text.extend_from_slice(random.one(VALUES));
-    }
-    text.extend_from_slice(if random.below(12) == 0 { b"\n" } else { b";\n" });
-}
-
-fn block(random: &mut Random, text: &mut Vec<u8>, key: &[u8], names: &[&[u8]], depth: usize) {
-    text.extend_from_slice(key);
-    gap(random, text);
-    text.extend_from_slice(random.one(names));
-    if random.below(10) == 0 {
-        text.extend_from_slice(b", ");
-        text.extend_from_slice(random.one(names));
-    }
-    gap(random, text);
-    text.extend_from_slice(b"{\n");
-    for _ in 0..=random.below(4) {
-        if depth > 0 && random.below(4) > 0 {
-            let key = random.one(BLOCKS);
-            let names = if key == b"framework" { FRAMEWORKS } else { NAMES };
-            block(random, text, key, names, depth - 1);
-        } else {
-            assignment(random, text);
-        }
-    }
-    text.extend_from_slice(b"}\n");
-}
-
-/// A plausible configuration, most of the time hurt in a few places.
-fn configuration(random: &mut Random) -> Vec<u8> {
-    let mut text = Vec::new();
-    if random.below(6) == 0 {
-        (0..random.below(20)).for_each(|_| {
-            text.extend_from_slice(random.one(PIECES));
-            gap(random, &mut text);
-        });
-    }
-    for _ in 0..=random.below(3) {
-        match random.below(8) {
-            0 if random.below(3) == 0 => assignment(random, &mut text),
-            1 if random.below(3) == 0 => block(random, &mut text, b"framework", FRAMEWORKS, 0),
-            2 if random.below(3) == 0 => {
-                text.extend(b"app default { ".repeat(14 + random.below(5)));
-            }
-            _ => block(random, &mut text, b"app", APPS, 1),
-        }
-    }
-    for _ in 0..random.below(5).saturating_sub(2) {
-        let at = random.below(text.len() + 1);
-        match random.below(3) {
-            0 => {
-                let end = (at + 1 + random.below(3)).min(text.len());
-                text.drain(at.min(end)..end);
-            }
-            1 => {
-                let piece = random.one(PIECES);
-                text.splice(at..at, piece.iter().copied());
-            }
-            _ => {
-                let from = random.below(text.len() + 1);
-                let copy = text[from..(from + random.below(20)).min(text.len())].to_vec();
-                text.splice(at..at, copy);
-            }
-        }
-    }
-    assert!(!text.iter().any(|b| matches!(b, b'/' | b'.')), "nothing may lead out of the sandbox");
-    text
-}
 
 /// The world of one case: directories that may be removed, and only them.
 struct Sandbox(tempfile::TempDir);
@@ -351,7 +208,7 @@ fn generated_configurations_mean_to_us_what_they_mean_to_opensc() {
     let module = module();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..cases {
-        let text = configuration(&mut Random(seed));
+        let text = configuration(&mut Random(seed), &SEALED);
         *counts.entry(compare(&text, &installation, version, &module)).or_default() += 1;
     }
     println!("OpenSC {version}, {cases} configurations: {counts:?}");
