@@ -4,7 +4,7 @@
 CARGO ?= cargo
 RUSTC ?= rustc
 
-.PHONY: help test lint demo bench long setup toolchain clean
+.PHONY: help test lint demo bench long matrix setup toolchain clean
 
 help:
 	@echo 'make demo    play the story of the stale cache on two virtual hosts, with the real OpenSC'
@@ -12,6 +12,7 @@ help:
 	@echo 'make lint    formatting, clippy, licences and sources of the dependencies'
 	@echo 'make bench   measurements beside the real tools'
 	@echo 'make long    the long random runs'
+	@echo 'make matrix  the configuration against the OpenSC of other Debian suites'
 
 # Lints first, so that the last lines are the results of the tests.
 test: lint
@@ -40,6 +41,9 @@ bench: setup
 
 long: setup
 	STALECARD_LONG=1 $(CARGO) test --workspace --locked
+
+matrix: setup
+	@sh tests/matrix/run
 
 setup: toolchain
 	@sh tests/stand/setup
