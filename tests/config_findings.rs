@@ -228,6 +228,33 @@ fn mutated_fixtures_are_judged_without_panic() {
     }
 }
 
+/// A long file full of settings that nobody reads, takes time in proportion.
+#[test]
+fn a_huge_file_is_judged_in_time() {
+    let clock = std::time::Instant::now();
+    let setting = "use_file_caching = yes;\n";
+    let mut text = "app default { framework pkcs15 { use_file_caching = no;\n".to_owned();
+    text.push_str(&setting.repeat(5_000));
+    text.push_str("} }\napp default { framework pkcs15 {\n");
+    text.push_str(&setting.repeat(5_000));
+    let findings = judge_config(&host(Some("0.23.0"), text.as_bytes()));
+    assert_eq!(findings.len(), 2 * 51);
+    assert_eq!(findings.iter().filter(|f| f.summary.starts_with("4950 more settings")).count(), 2);
+
+    assert!(clock.elapsed() < std::time::Duration::from_secs(60), "{:?}", clock.elapsed());
+}
+
+/// Positions found by the table of lines are those counted in the text.
+#[test]
+fn positions_are_the_same_both_ways() {
+    for text in [&b"a = 1;\n\n b\r\n= 2;"[..], b"", b"\n", b"x"] {
+        let document = scconf::parse(text, scconf::Dialect::Until022).unwrap();
+        for at in 0..=text.len() + 2 {
+            assert_eq!(document.position(at), scconf::Position::of(text, at), "{at} in {text:?}");
+        }
+    }
+}
+
 fn lint(args: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
     let output = command.args(["config", "lint"]).args(args).env_remove("OPENSC_CONF").output().unwrap();

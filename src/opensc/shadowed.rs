@@ -103,14 +103,15 @@ impl Finder<'_> {
 
     /// The block that decides: everything but the assignment that holds the first value.
     fn effective(&mut self, body: &Body) {
+        let first = |key| body.setting(key).ok().flatten().and_then(|s| s.first.map(|w| w.range.start));
+        let firsts = SETTINGS.map(|key| (key, first(key)));
         for statement in &body.0 {
             match statement {
                 Statement::Assignment(a) => {
-                    let effective = SETTINGS.iter().filter(|key| a.key.is(key)).any(|key| {
-                        let first =
-                            body.setting(key).ok().flatten().and_then(|s| s.first.map(|w| w.range.start));
-                        first.is_none_or(|first| a.range.contains(&first))
-                    });
+                    let effective = firsts
+                        .iter()
+                        .filter(|(key, _)| a.key.is(key))
+                        .any(|(_, first)| first.is_none_or(|first| a.range.contains(&first)));
                     if !effective {
                         self.statement(statement, WhyShadowed::LaterDuplicate);
                     }

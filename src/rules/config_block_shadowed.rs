@@ -8,7 +8,7 @@
 //!
 //! Cure: copy what is missing into the block that wins, or merge the two.
 
-use super::config_case::{ConfigCase, Dead, Row, labels};
+use super::config_case::{ConfigCase, Dead, MOST, NOT_SHOWN, Row, labels};
 use crate::finding::{Finding, Fix, Id};
 use crate::opensc::WhyShadowed;
 use crate::scconf::Position;
@@ -16,33 +16,42 @@ use crate::text::escape;
 
 /// Applies the rule to one configuration.
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
+    let (mut found, mut more) = (Vec::new(), 0);
     for dead in case.dead() {
-        match dead.setting.why {
+        let hidden = match dead.setting.why {
             WhyShadowed::DuplicateApp(first) => {
-                sink.push(finding(case, &dead, first, &dead.programs, "an app block of the same name"));
+                Some((first, dead.programs.clone(), "an app block of the same name"))
+            }
+            WhyShadowed::OtherFramework(winner) if same_app(case, &dead, winner) => {
+                Some((winner, dead.programs.clone(), "another framework pkcs15 block"))
             }
             WhyShadowed::OtherFramework(winner) => {
-                let same = case.app_around(dead.setting.range.start).map(|app| app.range.start)
-                    == case.app_around(case.offset(winner)).map(|app| app.range.start);
-                if same {
-                    sink.push(finding(case, &dead, winner, &dead.programs, "another framework pkcs15 block"));
-                    continue;
-                }
                 let losing: Vec<&Row> =
                     dead.programs.iter().copied().filter(|row| lacks(case, row, &dead)).collect();
-                if !losing.is_empty() {
-                    sink.push(finding(
-                        case,
-                        &dead,
-                        winner,
-                        &losing,
-                        "a framework pkcs15 block that wins whole",
-                    ));
-                }
+                let by = "a framework pkcs15 block that wins whole";
+                (!losing.is_empty()).then_some((winner, losing, by))
             }
-            _ => {}
+            _ => None,
+        };
+        match hidden {
+            Some((winner, rows, by)) if found.len() < MOST => {
+                found.push(finding(case, &dead, winner, &rows, by));
+            }
+            Some(_) => more += 1,
+            None => {}
         }
     }
+    if more > 0 {
+        let summary = format!("{more} more settings of {} are hidden by other blocks.", case.path);
+        found.push(case.finding(Id::ConfigBlockShadowed, Vec::new(), summary, NOT_SHOWN.to_owned()));
+    }
+    sink.extend(found);
+}
+
+/// Do both stand in one `app` block?
+fn same_app(case: &ConfigCase<'_>, dead: &Dead<'_>, winner: Position) -> bool {
+    let around = |offset| case.app_around(offset).map(|app| app.range.start);
+    around(dead.setting.range.start) == around(case.offset(winner))
 }
 
 /// Does the program's own block say nothing about this key?

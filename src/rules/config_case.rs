@@ -1,13 +1,14 @@
 //! What the rules on the configuration look at: one file, read as one version of OpenSC reads
 //! it, and what it comes to for every program that matters on the host.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::finding::{Evidence, Finding, Id, SourceLine};
 use crate::opensc::config::{FileUse, Situation, Source, Written};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
 use crate::opensc::{Effective, Outcome, Program, Shadowed, Version, differences};
-use crate::scconf::{self, Block, Document, ParseError, Position};
+use crate::scconf::{self, Block, Body, Document, ParseError, Position};
 use crate::snapshot::{ConfigState, Name, Snapshot};
 use crate::text::{escape, escape_source};
 
@@ -15,6 +16,10 @@ use crate::text::{escape, escape_source};
 pub const LISTED_DRIVER: &str = "cac";
 /// A driver that never was in one.
 pub const OTHER_DRIVER: &str = "sc-hsm";
+/// Settings that one rule describes one by one; of more it only says how many there are.
+pub const MOST: usize = 50;
+/// What is said of the others.
+pub const NOT_SHOWN: &str = "Those above come first in the file; correct them and look again.";
 /// How much of a long line is kept on either side, and of what is marked.
 const KEPT: usize = 160;
 
@@ -75,37 +80,35 @@ impl<'a> ConfigCase<'a> {
     /// Settings of no effect, each once, with the programs that do not read it.
     #[must_use]
     pub fn dead(&self) -> Vec<Dead<'_>> {
-        let mut all: Vec<Dead<'_>> = Vec::new();
+        // By place, because there may be very many; for one place there are few reasons.
+        let mut all: BTreeMap<usize, Vec<Dead<'_>>> = BTreeMap::new();
         for (row, effective) in self.running() {
             for setting in &effective.shadowed {
-                let known = |dead: &&mut Dead<'_>| {
-                    dead.setting.range == setting.range && dead.setting.why == setting.why
-                };
-                match all.iter_mut().find(known) {
+                let here = all.entry(setting.range.start).or_default();
+                match here.iter_mut().find(|dead| dead.setting.why == setting.why) {
                     Some(dead) if dead.programs.iter().any(|known| known.program == row.program) => {}
                     Some(dead) => dead.programs.push(row),
-                    None => all.push(Dead { setting, programs: vec![row] }),
+                    None => here.push(Dead { setting, programs: vec![row] }),
                 }
             }
         }
-        all
+        all.into_values().flatten().collect()
     }
 
-    /// Does any program take a value from this part of the file?
+    /// The places of the values that some program takes.
     #[must_use]
-    pub fn is_read(&self, range: &Range<usize>) -> bool {
-        self.running().any(|(_, effective)| {
-            [&effective.use_file_caching, &effective.file_cache_dir]
-                .into_iter()
-                .flatten()
-                .any(|written| range.contains(&self.offset(written.at)))
-        })
+    pub fn read(&self) -> BTreeSet<usize> {
+        let written = self.running().flat_map(|(_, effective)| {
+            [&effective.use_file_caching, &effective.file_cache_dir].into_iter().flatten()
+        });
+        let positions: BTreeSet<Position> = written.map(|written| written.at).collect();
+        positions.into_iter().map(|at| self.offset(at)).collect()
     }
 
     /// The `app` blocks of the file.
     pub fn apps(&self) -> impl Iterator<Item = &Block> {
         let root = self.parsed.as_ref().ok().map(Document::root);
-        root.into_iter().flat_map(|root| root.all_blocks()).filter(|block| block.key.is("app"))
+        root.into_iter().flat_map(Body::all_blocks).filter(|block| block.key.is("app"))
     }
 
     /// The `app` block around a byte.
@@ -284,7 +287,7 @@ fn programs(snapshot: &Snapshot, version: Version, document: Option<&Document>) 
     let names = names.filter(|name| *name != PKCS11_TOOL || found.contains_key(*name));
     let mut names: Vec<String> = names.map(str::to_owned).collect();
     let mut executables = Vec::new();
-    for block in document.map(Document::root).into_iter().flat_map(|root| root.all_blocks()) {
+    for block in document.map(Document::root).into_iter().flat_map(Body::all_blocks) {
         let name = block.name();
         match std::str::from_utf8(name) {
             _ if !block.key.is("app") => {}

@@ -11,7 +11,7 @@
 //!
 //! Cure: put the setting where it is read; the corrected line is shown where there is one.
 
-use super::config_case::{ConfigCase, Dead, labels};
+use super::config_case::{ConfigCase, Dead, MOST, NOT_SHOWN, labels};
 use crate::finding::{Finding, Fix, Id};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
 use crate::opensc::{Program, Shadowed, WhyShadowed, differences};
@@ -22,22 +22,36 @@ const SETTINGS: [&str; 2] = ["use_file_caching", "file_cache_dir"];
 
 /// Applies the rule to one configuration.
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
+    let read = case.read();
+    let (mut found, mut more) = (Vec::new(), 0);
+    let mut say = |finding: &dyn Fn() -> Finding| {
+        if found.len() < MOST { found.push(finding()) } else { more += 1 }
+    };
     for dead in case.dead() {
-        let unread = dead.setting.why == WhyShadowed::SecondName || !case.is_read(&dead.setting.range);
-        if unread && let Some(why) = why(case, dead.setting) {
-            sink.push(finding(case, &dead, &why));
+        let is_read = read.range(dead.setting.range.clone()).next().is_some();
+        if is_read && dead.setting.why != WhyShadowed::SecondName {
+            continue;
+        }
+        if let Some(why) = why(case, dead.setting) {
+            say(&|| finding(case, &dead, &why));
         }
     }
     for app in case.apps() {
         for assignment in app.body.assignments().filter(|assignment| assignment.key.is("framework")) {
-            let why =
-                "framework is the key of a block; opensc-tool -S writes this line, and nothing reads it";
-            sink.push(unread(case, assignment.range.clone(), why));
+            let why = "framework is the key of a block; opensc-tool -S writes this line, and none reads it";
+            say(&|| unread(case, assignment.range.clone(), why));
         }
         if let Some(why) = nobody(case, app) {
-            settings(&app.body, &mut |statement| sink.push(unread(case, statement.range().clone(), &why)));
+            settings(&app.body, &mut |statement| {
+                say(&|| unread(case, statement.range().clone(), &why));
+            });
         }
     }
+    if more > 0 {
+        let summary = format!("{more} more settings of {} have no effect.", case.path);
+        found.push(case.finding(Id::ConfigSettingIgnored, Vec::new(), summary, NOT_SHOWN.to_owned()));
+    }
+    sink.extend(found);
 }
 
 fn why(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<String> {

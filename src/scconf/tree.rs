@@ -17,6 +17,8 @@ pub struct Document {
     text: Vec<u8>,
     tokens: Vec<Token>,
     root: Body,
+    /// Where lines begin, so that the many positions of a long file are found at once.
+    lines: Vec<usize>,
 }
 
 /// The statements of a file or block, in the order of the text.
@@ -145,8 +147,10 @@ pub enum TrapKind {
 }
 
 impl Document {
-    pub(super) const fn new(text: Vec<u8>, tokens: Vec<Token>, root: Body) -> Self {
-        Self { text, tokens, root }
+    pub(super) fn new(text: Vec<u8>, tokens: Vec<Token>, root: Body) -> Self {
+        let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let lines = std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect();
+        Self { text, tokens, root, lines }
     }
 
     /// The text it was parsed from, which is also how it prints.
@@ -175,7 +179,10 @@ impl Document {
     /// Line and column of a byte.
     #[must_use]
     pub fn position(&self, offset: usize) -> Position {
-        Position::of(&self.text, offset)
+        let offset = offset.min(self.text.len());
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or_default();
+        Position { line, column: offset - start + 1 }
     }
 }
 
