@@ -287,3 +287,24 @@ fn lint_ends_with_the_codes_of_the_contract() {
     let severities: BTreeSet<Severity> = on("0.23.0", "c-comment").iter().map(|f| f.severity).collect();
     assert_eq!(severities, BTreeSet::from([Severity::Error]));
 }
+
+/// The same findings stand in `check`, beside what concerns cards, where an OpenSC is installed.
+#[test]
+fn check_tells_them_too() {
+    let check = |name: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+        command.args(["check", "--offline", "--format", "json"]);
+        command.env("OPENSC_CONF", folder().join(format!("{name}.conf")));
+        let output = command.env("HOME", "/nowhere").env_remove("XDG_CACHE_HOME").output().unwrap();
+        (output.status.code().unwrap(), serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap())
+    };
+    let (code, report) = check("slash-comment");
+    assert_eq!(code, 1);
+    let finding = &report["findings"][0];
+    assert_eq!((finding["id"].as_str(), finding["severity"].as_str()), (Some(UNREADABLE), Some("error")));
+    let source = &finding["evidence"][0]["source"];
+    assert_eq!((source["line"].as_u64(), source["column"].as_u64()), (Some(1), Some(12)));
+    assert_eq!(finding["evidence"][1]["source"]["corrected"], "# caching off");
+    let (code, report) = check("value-no");
+    assert_eq!((code, report["findings"].as_array().unwrap().len()), (0, 0), "{report}");
+}
