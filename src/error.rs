@@ -68,6 +68,12 @@ pub enum Error {
          entries of a card with `stalecard flush --serial SERIAL` (`stalecard ls` lists the serials)"
     )]
     NoCardToFlush,
+    /// There is no file to edit.
+    #[error("{0}; name the file with --file")]
+    NoConfiguration(&'static str),
+    /// A configuration was not edited.
+    #[error(transparent)]
+    Config(#[from] crate::repair::config::Error),
     /// The calling user cannot be served.
     #[error(transparent)]
     Host(#[from] crate::host::Error),

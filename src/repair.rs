@@ -1,4 +1,5 @@
-//! Taking stale files out of cache directories, and bringing them back.
+//! Taking stale files out of cache directories, editing the configuration, and
+//! taking either back.
 //!
 //! A repair is data ([`Plan`]) before it is an action. [`rehearse`] says what
 //! would happen; [`apply`] looks again at every file, writes the journal, then
@@ -11,6 +12,7 @@
 //! writing only adds how each step ended, after everything is on the disk.
 
 mod apply;
+pub mod config;
 pub mod flush;
 mod journal;
 mod plan;
@@ -19,7 +21,7 @@ mod undo;
 
 pub use apply::{Applied, Outcome, StepResult, apply, apply_at, rehearse};
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
-pub use quarantine::{KeptFile, Operation, OperationState, StateDir, operations};
+pub use quarantine::{EditedFile, KeptFile, Operation, OperationState, StateDir, operations};
 pub use undo::{UndoOutcome, UndoResult, UndoState, Undone, undo, undo_in};
 
 use crate::safe_fs;
@@ -52,9 +54,9 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// The files were moved, but the journal does not say how that ended.
+    /// The change was made, but the journal does not say how that ended.
     #[error(
-        "the files were moved, but the journal of operation {id} could not be completed: {source}; \
+        "the change was made, but the journal of operation {id} could not be completed: {source}; \
              `stalecard undo {id}` still works"
     )]
     Unfinished {

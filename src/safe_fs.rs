@@ -20,6 +20,7 @@ mod dir;
 mod facts;
 mod held;
 mod observe;
+mod replace;
 mod transfer;
 mod walk;
 
@@ -29,6 +30,7 @@ pub use dir::{Dir, Listing, Lock, Opened};
 pub use facts::Facts;
 pub use held::Held;
 pub use observe::{Classification, MAX_CONTENT, MAX_ENTRIES, observe_cache_dir};
+pub use replace::{Like, Over, Place};
 pub use transfer::Moved;
 
 use crate::snapshot::{FileKind, Name};

@@ -47,7 +47,9 @@ enum Command {
     Show(show::Args),
     /// Move stale cache entries to the quarantine
     Flush(flush::Args),
-    /// Take back the newest flush, or the one named
+    /// Show, check and change what opensc.conf says about the cache
+    Config(config::Args),
+    /// Take back the newest flush or edit, or the one named
     Undo(undo::Args),
     /// Look at what was taken out of caches
     Quarantine(quarantine::Args),
@@ -80,6 +82,7 @@ pub fn run() -> Exit {
         Command::Ls(args) => ls::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Flush(args) => flush::run(&args),
+        Command::Config(args) => config::run(&args),
         Command::Undo(args) => undo::run(&args),
         Command::Quarantine(args) => quarantine::run(&args),
         Command::Explain(args) => explain::run(&args),

@@ -1,4 +1,4 @@
-//! `undo`: take back a flush.
+//! `undo`: take back a flush, or an edit of the configuration.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::report::{human, json::Document, json::SCHEMA};
 pub struct Args {
     /// The operation, as `stalecard quarantine list` names it; without it the newest
     operation: Option<String>,
-    /// Put files back even where OpenSC has written others since; those go to the quarantine
+    /// Put files back even where others were written since; those go to the quarantine
     #[arg(long)]
     force: bool,
     /// How to print

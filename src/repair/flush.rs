@@ -21,7 +21,7 @@ pub enum Scope<'a> {
 }
 
 /// The findings whose entries a plain flush removes.
-const FLUSHED: &[Id] = &[
+pub const FLUSHED: &[Id] = &[
     Id::StaleKeyId,
     Id::StalePublicKey,
     Id::StaleCertificate,

@@ -9,10 +9,10 @@ use time::OffsetDateTime;
 
 use super::Error;
 use super::apply::Outcome;
-use super::plan::Step;
+use super::plan::{Precondition, Step};
 use super::undo::UndoResult;
 use crate::safe_fs::Dir;
-use crate::snapshot::Name;
+use crate::snapshot::{Bytes, Name};
 
 /// Name and version of the format.
 const SCHEMA: &str = "stalecard-journal/1";
@@ -42,6 +42,30 @@ pub(super) struct Journal {
     pub by: u32,
     /// The files it was to take; the index is the name in the quarantine.
     pub files: Vec<Planned>,
+    /// The texts it was to change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<TextEdit>,
+}
+
+/// One text of an operation. What it replaces is kept in the quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TextEdit {
+    /// The directory of the file, links resolved.
+    pub directory: Name,
+    /// Its name there.
+    pub name: Name,
+    /// The file before; none if there was none.
+    pub before: Option<Precondition>,
+    /// Length of the new text.
+    pub size: u64,
+    /// SHA-256 of the new text.
+    pub sha256: Bytes,
+    /// The copy of the old file beside it.
+    pub backup: Option<Name>,
+    /// Why, in a sentence for people.
+    pub reason: String,
+    /// Whether the new text is there and does what was promised; false after an interruption.
+    pub done: bool,
 }
 
 /// One file of an operation.
@@ -73,7 +97,7 @@ pub(super) struct UndoRecord {
 
 impl Journal {
     pub(super) fn new(now: OffsetDateTime, by: u32, files: Vec<Planned>) -> Self {
-        Self { schema: SCHEMA.to_string(), started_at: now, finished_at: None, by, files }
+        Self { schema: SCHEMA.to_string(), started_at: now, finished_at: None, by, files, edits: Vec::new() }
     }
 }
 

@@ -19,7 +19,7 @@ use time::macros::format_description;
 
 use super::Error;
 use super::apply::Outcome;
-use super::journal::{self, Journal, UndoRecord};
+use super::journal::{self, Journal, TextEdit, UndoRecord};
 use super::plan::Action;
 use crate::host::Caller;
 use crate::safe_fs::{self, Dir, Lock};
@@ -50,6 +50,24 @@ pub struct Operation {
     pub kept_bytes: u64,
     /// What it was to take.
     pub files: Vec<KeptFile>,
+    /// The texts it was to change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<EditedFile>,
+}
+
+/// One text of an operation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EditedFile {
+    /// The directory of the file.
+    pub directory: Name,
+    /// Its name.
+    pub name: Name,
+    /// Why.
+    pub reason: String,
+    /// The copy of the old file beside it.
+    pub backup: Option<Name>,
+    /// Whether it was finished.
+    pub done: bool,
 }
 
 /// How an operation stands.
@@ -235,6 +253,7 @@ pub fn operations(state: &StateDir) -> Result<Vec<Operation>, Error> {
                 kept_files: 0,
                 kept_bytes: 0,
                 files: Vec::new(),
+                edits: Vec::new(),
             }),
         }
     }
@@ -280,8 +299,19 @@ fn describe(state: &Dir, id: &str) -> Result<Option<Operation>, Error> {
             kept,
         });
     }
+    let edits = journal
+        .edits
+        .into_iter()
+        .map(|TextEdit { directory, name, reason, backup, done, .. }| EditedFile {
+            directory,
+            name,
+            reason,
+            backup,
+            done,
+        })
+        .collect();
     let started_at = Some(journal.started_at);
-    Ok(Some(Operation { id: id.to_string(), state, started_at, kept_files, kept_bytes, files }))
+    Ok(Some(Operation { id: id.to_string(), state, started_at, kept_files, kept_bytes, files, edits }))
 }
 
 #[cfg(test)]

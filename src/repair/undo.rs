@@ -1,4 +1,4 @@
-//! Bringing back what an operation took.
+//! Bringing back what an operation took, or the text it changed.
 //!
 //! Hides that it may be the second try: what to do follows from what is in the
 //! quarantine and what is in the place now, not from how far the journal says
@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use super::Error;
 use super::apply::Outcome;
+use super::config::{self, Edited};
 use super::journal::{self, Journal, Planned, UndoRecord};
 use super::plan::Action;
 use super::quarantine::{StateDir, existing_section, file_name, ids, operations, section};
@@ -47,10 +48,10 @@ pub enum UndoState {
     Incomplete,
 }
 
-/// What came of one file.
+/// What came of one file, moved or edited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UndoResult {
-    /// The cache directory.
+    /// Its directory.
     pub directory: Name,
     /// The file.
     pub name: Name,
@@ -171,6 +172,7 @@ fn take_back(id: String, operation: &Dir, journal: &Journal, force: bool) -> Res
         let state = UndoState::AlreadyUndone;
         return Ok(Undone { operation: Some(id), state, changed: false, files: results });
     }
+    let kept_texts = existing_section(operation, "files")?;
     let mut work = Work {
         stored: existing_section(operation, "files")?,
         operation,
@@ -191,6 +193,16 @@ fn take_back(id: String, operation: &Dir, journal: &Journal, force: bool) -> Res
             outcome: work.look(index, planned),
         })
         .collect();
+    let edited = |index: usize| -> Option<Edited<'_>> {
+        let edit = journal.edits.get(index)?;
+        Some(Edited { edit, index, operation, stored: kept_texts.as_ref(), force })
+    };
+    let edits = (0..journal.edits.len()).filter_map(edited);
+    results.extend(edits.map(|edited| UndoResult {
+        directory: edited.edit.directory.clone(),
+        name: edited.edit.name.clone(),
+        outcome: config::look(edited),
+    }));
     let ended = |results: Vec<UndoResult>, state, changed| Undone {
         operation: Some(id.clone()),
         state,
@@ -206,6 +218,13 @@ fn take_back(id: String, operation: &Dir, journal: &Journal, force: bool) -> Res
     for ((index, planned), result) in journal.files.iter().enumerate().zip(&mut results) {
         if result.outcome == UndoOutcome::Waiting {
             result.outcome = work.bring_back(index, planned);
+        }
+    }
+    for (index, result) in results.iter_mut().skip(journal.files.len()).enumerate() {
+        if let Some(edited) = edited(index).filter(|_| result.outcome == UndoOutcome::Waiting) {
+            let (outcome, changed) = config::bring_back(edited);
+            result.outcome = outcome;
+            work.changed |= changed;
         }
     }
     let whole = !results.iter().any(|r| {

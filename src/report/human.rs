@@ -360,8 +360,8 @@ pub fn undone(undone: &Undone) -> String {
         UndoState::AlreadyUndone => format!("Operation {id} was undone before; nothing changed."),
         UndoState::NothingToUndo => "There is nothing to undo.".to_owned(),
         UndoState::Conflict => format!(
-            "Nothing was moved: OpenSC has written other files since operation {id}. Those are newer than what is \
-             in the quarantine; to put the old ones back nevertheless: stalecard undo --force {id}"
+            "Nothing was changed: something else has been written since operation {id}. It is newer than what is \
+             in the quarantine; to put the old content back nevertheless: stalecard undo --force {id}"
         ),
         UndoState::Incomplete => {
             format!(
@@ -400,6 +400,9 @@ pub fn operations(operations: &[Operation]) -> String {
         }
         for file in &operation.files {
             wrap(&mut out, "  ", "    ", &format!("{}/{} ({})", file.directory, file.name, file.reason));
+        }
+        for edit in &operation.edits {
+            wrap(&mut out, "  ", "    ", &format!("{}/{} ({})", edit.directory, edit.name, edit.reason));
         }
     }
     out

@@ -1,6 +1,7 @@
 //! Renderers: each shows what it is given in one format and decides nothing.
 
 pub mod config;
+pub mod edited;
 pub mod human;
 pub mod json;
 mod source;

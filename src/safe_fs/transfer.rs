@@ -163,7 +163,7 @@ fn content_is(held: &Held, sha256: Option<&Bytes>) -> Result<bool, Error> {
 /// Renames without replacing. Where the system or the file system cannot do
 /// that in one step, a second link and the removal of the first do; killed in
 /// between, the file is at both places.
-fn rename(from: &Dir, name: &Name, to: &Dir, to_name: &Name) -> Result<(), Errno> {
+pub(super) fn rename(from: &Dir, name: &Name, to: &Dir, to_name: &Name) -> Result<(), Errno> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{RenameFlags, renameat_with};

@@ -125,7 +125,7 @@ pub(super) fn only_ours(dir: &Inode) -> bool {
 }
 
 /// Who besides its owner can write into the directory, in words.
-fn writers(dir: &Inode) -> Option<&'static str> {
+pub(super) fn writers(dir: &Inode) -> Option<&'static str> {
     if dir.mode & 0o002 != 0 {
         Some("every user can write there; `chmod o-w` it")
     } else if dir.mode & 0o020 != 0 && !private_group(dir.gid) {

@@ -8,6 +8,7 @@
 //! What the settings mean to a program is not decided here but in
 //! [`crate::opensc`].
 
+pub mod edit;
 mod lexer;
 mod parser;
 mod tree;

@@ -1,5 +1,8 @@
-//! `config`: what opensc.conf means, and what is wrong with it.
+//! `config`: what opensc.conf means, what is wrong with it, and changing it.
 
+mod disable_cache;
+mod edit;
+mod enable_cache;
 mod lint;
 mod show;
 
@@ -13,11 +16,17 @@ pub enum Command {
     Show(show::Args),
     /// Find mistakes in configuration files; needs no card
     Lint(lint::Args),
+    /// Switch OpenSC's file cache off, by the smallest edit that is effective
+    DisableCache(disable_cache::Args),
+    /// Switch OpenSC's file cache on, unless stale entries would come back to life
+    EnableCache(enable_cache::Args),
 }
 
 pub fn run(command: &Command) -> Result<Exit, Error> {
     match command {
         Command::Show(args) => show::run(args),
         Command::Lint(args) => lint::run(args),
+        Command::DisableCache(args) => disable_cache::run(args),
+        Command::EnableCache(args) => enable_cache::run(args),
     }
 }

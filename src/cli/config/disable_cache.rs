@@ -1,0 +1,15 @@
+//! `config disable-cache`: off for every program concerned, in every version.
+
+use super::edit::{self, Guard};
+use crate::error::{Error, Exit};
+use crate::repair::config::Goal;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    edit: edit::Args,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    edit::run(&args.edit, Goal::Off, "config disable-cache", &Guard::None)
+}

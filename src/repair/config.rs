@@ -1,0 +1,294 @@
+//! Switching the cache on or off in `opensc.conf`.
+//!
+//! [`plan`] finds the smallest edit that makes the effective value right for every
+//! program concerned, in the installed OpenSC and in all releases from 0.19 to
+//! 0.27 where that is possible; it is pure. [`Target`] is the file, looked at with
+//! care; [`write`] replaces it, keeps what it replaced, and looks whether the
+//! promise was kept.
+//!
+//! What is decided here and not by OpenSC:
+//! - a value that already means the wanted thing everywhere stays as it is
+//!   (`false` is off in every version);
+//! - a word glued to its `=` (`use_file_caching=yes;`), which OpenSC ignores, is
+//!   written anew where it decides; a commented setting stays, the real one comes below it;
+//! - duplicates, second names and blocks that OpenSC never looks at stay;
+//! - a file that OpenSC cannot parse, or that kills a program concerned, is not edited:
+//!   what it means afterwards would depend on more than the edit.
+
+mod layout;
+mod planner;
+mod programs;
+mod undo;
+mod write;
+
+use serde::{Deserialize, Serialize};
+
+pub use planner::{Planned, plan};
+pub use programs::{Effect, check, releases};
+pub(super) use undo::{Edited, bring_back, look};
+pub use write::{Target, Written, write};
+
+use crate::opensc::{Caching, Crash, Version};
+use crate::safe_fs;
+use crate::scconf::{ParseError, Position, Why};
+use crate::snapshot::Name;
+
+/// What the effective value is to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// Off.
+    Off,
+    /// On, except for objects flagged private. Known from 0.23.
+    Public,
+    /// On for everything.
+    Yes,
+}
+
+/// Whose effective value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Scope {
+    /// That of every program on this host.
+    All,
+    /// That of the program with this application name, whatever its executable.
+    App(String),
+    /// That of the program with this executable.
+    Exe(Name),
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The configuration file, for messages.
+    pub path: &'a Name,
+    /// The value.
+    pub goal: Goal,
+    /// The programs.
+    pub scope: &'a Scope,
+    /// The installed OpenSC; without it all releases have to come right.
+    pub installed: Option<Version>,
+}
+
+/// Something the caller should know about an edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// `public` is unknown to these.
+    PublicIsNew,
+    /// `yes` stores private objects unprotected.
+    YesStoresPrivate,
+    /// Blocks for executables are new.
+    ExecutablesAreNew,
+    /// Settings of another block were copied into a new one that hides it.
+    CarriedAlong {
+        /// How many.
+        settings: usize,
+        /// The `app` block they come from.
+        from: Name,
+    },
+    /// A byte-order mark hides the first statement.
+    ByteOrderMark,
+    /// Some releases cannot be made to do what is wanted.
+    NotIn {
+        /// The releases.
+        versions: Vec<Version>,
+        /// A program that shows it.
+        program: String,
+        /// What happens there.
+        what: String,
+    },
+}
+
+/// Why a configuration was not edited. Nothing was changed unless the text says so.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// OpenSC drops the whole file.
+    #[error("{path}:{error}; OpenSC drops the whole file, so it was not edited. {}", cure(&error.why))]
+    Unparsable {
+        /// The file.
+        path: Name,
+        /// Where and why.
+        error: ParseError,
+    },
+    /// OpenSC dies of the file.
+    #[error(
+        "{0}; the file was not edited. Move the comment or empty line at {at} to a place between two statements",
+        at = .0.taken_by
+    )]
+    Crashes(Box<Crash>),
+    /// A place that cannot be copied into another block.
+    #[error(
+        "{path}:{at}: a comment or an empty line takes this key away, so it cannot be carried along; \
+         move it to a place between two statements"
+    )]
+    LostKey {
+        /// The file.
+        path: Name,
+        /// The statement.
+        at: Position,
+    },
+    /// `public` is not known to the installed OpenSC.
+    #[error(
+        "OpenSC {0} does not know `public` and would leave the cache off; `--value yes` switches it on, for \
+         private objects too"
+    )]
+    NoPublic(Version),
+    /// Blocks for executables are not known to the installed OpenSC.
+    #[error("OpenSC {0} does not look for blocks named after an executable (0.24 does); use `--app NAME`")]
+    NoExecutableBlocks(Version),
+    /// A name that cannot be written in a configuration.
+    #[error(
+        "`{0}` cannot be the name of an `app` block (it may not be empty or hold quotes or control characters; \
+         an executable is named by its whole path)"
+    )]
+    BadBlockName(Name),
+    /// No edit was found that does what was asked for.
+    #[error(
+        "{path} was not edited: with the planned change {program} of OpenSC {version} would not do what was asked \
+         for ({what}); edit it by hand and look with `stalecard config show`"
+    )]
+    NotReached {
+        /// The file.
+        path: Name,
+        /// The program.
+        program: String,
+        /// The version.
+        version: Version,
+        /// What would happen instead.
+        what: String,
+    },
+    /// The file cannot be reached, read or written.
+    #[error("{0}; nothing was changed")]
+    File(#[from] safe_fs::Error),
+    /// Another user's file.
+    #[error("{path} belongs to user {uid}; to change another user's file add --guarded")]
+    NeedsGuarded {
+        /// The file.
+        path: Name,
+        /// Its owner.
+        uid: u32,
+    },
+    /// Another user's file, and the caller is not root.
+    #[error("{path} belongs to user {uid}; only that user or root may change it here")]
+    Foreign {
+        /// The file.
+        path: Name,
+        /// Its owner.
+        uid: u32,
+    },
+    /// More than one name.
+    #[error(
+        "{path} has {links} hard links: replacing it would part them; make the others symbolic links, or edit by hand"
+    )]
+    HardLinks {
+        /// The file.
+        path: Name,
+        /// How many.
+        links: u64,
+    },
+    /// No configuration is that large.
+    #[error("{path} has {size} bytes, more than any configuration; it was not read")]
+    TooBig {
+        /// The file.
+        path: Name,
+        /// Its size.
+        size: u64,
+    },
+    /// The file cannot be made because its directory is not there.
+    #[error("there is no {path}, and its directory does not exist; make the directory first")]
+    NoDirectory {
+        /// The file.
+        path: Name,
+    },
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(Box<super::Error>),
+    /// The new file did not do what was promised; the old one is back.
+    #[error("{path}: {why}; the old file was put back")]
+    Restored {
+        /// The file.
+        path: Name,
+        /// What was wrong.
+        why: String,
+    },
+    /// The old file could not be put back.
+    #[error("{path}: {why}; putting the old file back failed as well ({restore}). It is kept as {kept}")]
+    NotRestored {
+        /// The file.
+        path: Name,
+        /// What was wrong first.
+        why: String,
+        /// Why it could not be put back.
+        restore: String,
+        /// Where the old content is.
+        kept: Name,
+    },
+}
+
+impl Goal {
+    /// The word to be written.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "no",
+            Self::Public => "public",
+            Self::Yes => "yes",
+        }
+    }
+
+    /// What it means where it can be had.
+    #[must_use]
+    pub fn promised(self, version: Version) -> Option<Caching> {
+        match self {
+            Self::Off => Some(Caching::No),
+            Self::Public if version < Version::of(23) => None,
+            Self::Public => Some(Caching::Public),
+            Self::Yes => Some(Caching::All),
+        }
+    }
+}
+
+impl std::fmt::Display for Note {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::PublicIsNew => f.write_str("OpenSC up to 0.22 does not know `public`: there the cache is off."),
+            Self::YesStoresPrivate => f.write_str(
+                "`yes` also stores objects that the card gives only after the PIN, unprotected on the disk; \
+                 `public` (OpenSC 0.23 and later) does not.",
+            ),
+            Self::ExecutablesAreNew => f.write_str(
+                "OpenSC up to 0.23 does not look for blocks named after an executable: there this has no effect.",
+            ),
+            Self::CarriedAlong { settings, from } => write!(
+                f,
+                "The new block hides the `framework pkcs15` of `app {from}` from this program, so its other \
+                 {settings} settings were copied."
+            ),
+            Self::ByteOrderMark => f.write_str(
+                "The file begins with a byte-order mark, which hides its first statement from OpenSC; that was left \
+                 as it is.",
+            ),
+            Self::NotIn { versions, program, what } => {
+                let names: Vec<String> =
+                    versions.iter().map(|v| format!("{}.{}", v.major, v.minor)).collect();
+                write!(f, "Not so in OpenSC {} ({program}): {what}.", names.join(", "))
+            }
+        }
+    }
+}
+
+/// What repairs a text that OpenSC cannot parse.
+fn cure(why: &Why) -> &'static str {
+    match why {
+        Why::Word => {
+            "Look at the words before it: `{`, `}` and `=` count only behind a blank (`default {`, not `default{`), \
+             a value list needs commas, a comment begins with `#`"
+        }
+        Why::ValueAfterComment => "Put the value on the line of its `=`",
+        Why::Punctuation('}') => "End the statement before it with `;`",
+        Why::Punctuation(_) => "Look at the statement before it: a key, a name or a `;` is missing",
+        Why::Unmatched => "Remove it, or look for the `{` that is missing",
+        Why::TooDeep => "Close the blocks before it: look for a missing `}`",
+        Why::Undefined(_) => "Move the comment to a line before the statement",
+    }
+}

@@ -1,0 +1,323 @@
+//! The programs an edit concerns, and what a text means to them.
+//!
+//! Which values are effective is asked of [`Situation`], as everywhere; here only
+//! the host around it is made up: one file, one version after the other.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{Error, Goal, Request, Scope};
+use crate::opensc::{Caching, Effective, Outcome, Program, Situation, Version, differences};
+use crate::scconf::{self, Block, Body, Document, Statement};
+use crate::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
+
+/// The releases that an edit is made for.
+const RELEASES: std::ops::RangeInclusive<u16> = 19..=27;
+/// A driver that is cached without any setting from 0.24, and one that never is.
+const DRIVERS: [&str; 2] = ["cac", "sc-hsm"];
+/// An executable that no block can be named after: words hold no NUL.
+const NO_BLOCK: &[u8] = b"\0";
+/// OpenSC's own programs, by the name of executable and `app` block. Anything else
+/// with an executable loads the PKCS#11 module.
+const TOOLS: &[&str] = &[
+    "cardos-tool",
+    "cryptoflex-tool",
+    "dnie-tool",
+    "dtrust-tool",
+    "egk-tool",
+    "eidenv",
+    "gids-tool",
+    "goid-tool",
+    "iasecc-tool",
+    "lteid-tool",
+    "netkey-tool",
+    "npa-tool",
+    "openpgp-tool",
+    "opensc-explorer",
+    "opensc-tool",
+    "piv-tool",
+    "pkcs15-crypt",
+    "pkcs15-init",
+    "pkcs15-tool",
+    "sc-hsm-tool",
+    "westcos-tool",
+];
+
+/// What an edit does to one program, in the installed OpenSC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Effect {
+    /// The program.
+    pub program: String,
+    /// The cache before.
+    pub before: String,
+    /// The cache after.
+    pub after: String,
+}
+
+/// All releases an edit is made for, and the installed one among them.
+#[must_use]
+pub fn releases(installed: Option<Version>) -> Vec<Version> {
+    let mut versions: Vec<Version> = RELEASES.map(Version::of).chain(installed).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    versions
+}
+
+/// The versions in which the edit has to come right.
+pub(super) fn required(installed: Option<Version>) -> Vec<Version> {
+    installed.map_or_else(|| releases(None), |version| vec![version])
+}
+
+/// The program of an executable: one of OpenSC's own, or an application that loads its module.
+pub(super) fn of_executable(exe: &Name) -> Program {
+    let file = exe.0.rsplit(|b| *b == b'/').next().unwrap_or_default();
+    let tool = TOOLS.iter().find(|tool| tool.as_bytes() == file);
+    let mut program = Program::named(tool.copied().unwrap_or("opensc-pkcs11"), Some(exe.clone()));
+    program.label = exe.to_string();
+    program
+}
+
+/// Whether a block's name is that of an executable.
+pub(super) fn is_executable(name: &[u8]) -> bool {
+    name.first() == Some(&b'/')
+}
+
+/// The names of all `app` blocks that OpenSC can find, in the order of the text.
+pub(super) fn block_names(document: &Document) -> Vec<&[u8]> {
+    let mut names: Vec<&[u8]> = Vec::new();
+    for block in document.root().all_blocks().filter(|block| block.key.is("app")) {
+        let name = block.name();
+        if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// The programs concerned: those with a block of their own, and one for all that have none.
+pub(super) fn concerned(document: &Document, scope: &Scope) -> Vec<Program> {
+    let plain = |app: &str| Program::named(app, Some(Name(NO_BLOCK.to_vec())));
+    let names = block_names(document);
+    let executables = names.iter().filter(|name| is_executable(name)).map(|name| of_executable(&Name(name.to_vec())));
+    match scope {
+        Scope::Exe(exe) => vec![of_executable(exe)],
+        Scope::App(app) => {
+            let own = executables.filter(|program| program.app_name.eq_ignore_ascii_case(app));
+            std::iter::once(plain(app)).chain(own).collect()
+        }
+        Scope::All => {
+            let mut programs = vec![plain("pkcs15-tool"), plain("opensc-pkcs11")];
+            let named = names.iter().filter(|name| !is_executable(name));
+            for name in named.filter_map(|name| std::str::from_utf8(name).ok()) {
+                let known = programs.iter().any(|program| program.app_name.eq_ignore_ascii_case(name));
+                if !known && !name.eq_ignore_ascii_case("default") {
+                    programs.push(plain(name));
+                }
+            }
+            programs.extend(executables);
+            let mut others = plain("default");
+            others.label = "every other program".to_owned();
+            programs.push(others);
+            programs
+        }
+    }
+}
+
+/// The `framework pkcs15` that decides for a program, with its `app` block.
+pub(super) fn winner<'d>(document: &'d Document, program: &Program, version: Version) -> Option<(&'d Block, &'d Block)> {
+    let exe = program.exe.as_ref().filter(|_| differences::has_executable_blocks(version));
+    let names = exe.map(|exe| exe.0.as_slice()).into_iter().chain([program.app_name.as_bytes(), b"default"]);
+    names.into_iter().find_map(|name| {
+        let app = first_app(document, name)?;
+        Some((app, framework(app)?))
+    })
+}
+
+/// The first `app` block of this name.
+pub(super) fn first_app<'d>(document: &'d Document, name: &[u8]) -> Option<&'d Block> {
+    document.root().blocks("app", Some(name)).ok()?.first().copied()
+}
+
+/// Its first `framework pkcs15`.
+pub(super) fn framework(app: &Block) -> Option<&Block> {
+    app.body.blocks("framework", Some(b"pkcs15")).ok()?.first().copied()
+}
+
+/// A text as the configuration of an otherwise unknown host.
+pub(super) struct Ground<'a> {
+    request: &'a Request<'a>,
+    user: User,
+    configs: [ConfigFile; 1],
+}
+
+impl<'a> Ground<'a> {
+    pub(super) fn new(request: &'a Request<'a>, text: Option<&[u8]>) -> Self {
+        let state = text.map_or(ConfigState::Missing, |text| ConfigState::Text(text.to_vec().into()));
+        let user = User {
+            uid: 0,
+            name: None,
+            env: BTreeMap::from([("HOME".to_owned(), Name::from("/")), ("OPENSC_CONF".to_owned(), request.path.clone())]),
+        };
+        Self { request, user, configs: [ConfigFile { path: request.path.clone(), state }] }
+    }
+
+    pub(super) fn outcomes(&self, program: &Program, version: Version) -> [Outcome; 2] {
+        let installation = Installation {
+            library: Name::default(),
+            version: Some(version.to_string()),
+            config_path: Some(self.request.path.clone()),
+        };
+        let situation =
+            Situation { user: &self.user, installation: Some(&installation), configs: &self.configs };
+        DRIVERS.map(|driver| situation.outcome(program, Some(driver)))
+    }
+
+    /// The cache of a program in words.
+    fn words(&self, program: &Program, version: Version) -> String {
+        let [listed, other] = self.outcomes(program, version).map(|outcome| match outcome {
+            Outcome::Runs(effective) => caching_words(&effective.caching).to_owned(),
+            Outcome::Crashes(crash) => crash.to_string(),
+        });
+        if listed == other { other } else { format!("{other}; {listed} for drivers of OpenSC's own list") }
+    }
+
+    /// What is wrong with a program in a version; `None` if the promise is kept or none was made.
+    fn broken(&self, program: &Program, version: Version) -> Option<String> {
+        let promised = self.request.goal.promised(version)?;
+        if matches!(self.request.scope, Scope::Exe(_)) && !differences::has_executable_blocks(version) {
+            return None;
+        }
+        self.outcomes(program, version).into_iter().find_map(|outcome| match outcome {
+            Outcome::Crashes(crash) => Some(crash.to_string()),
+            Outcome::Runs(effective) => wrong(&effective, &promised),
+        })
+    }
+}
+
+fn wrong(effective: &Effective, promised: &Caching) -> Option<String> {
+    match &effective.caching {
+        caching if caching == promised => None,
+        Caching::Undecided(why) => Some(why.clone()),
+        caching => Some(format!("the cache is {}", caching_words(caching))),
+    }
+}
+
+fn caching_words(caching: &Caching) -> &str {
+    match caching {
+        Caching::No => "off",
+        Caching::Public => "on (public)",
+        Caching::All => "on (yes)",
+        Caching::Undecided(why) => why,
+    }
+}
+
+/// Whether the new text does what was asked for, and nothing else, in every required version.
+///
+/// # Errors
+/// [`Error::NotReached`] with what is wrong.
+pub fn check(request: &Request<'_>, old: Option<&[u8]>, new: &[u8]) -> Result<(), Error> {
+    let ground = Ground::new(request, Some(new));
+    for version in required(request.installed) {
+        let not_reached = |program: &str, what: String| Error::NotReached {
+            path: request.path.clone(),
+            program: program.to_owned(),
+            version,
+            what,
+        };
+        let dialect = differences::dialect(version);
+        let before = scconf::parse(old.unwrap_or_default(), dialect);
+        let after = scconf::parse(new, dialect);
+        let (Ok(before), Ok(after)) = (before, after) else {
+            return Err(not_reached("every program", "the file cannot be parsed".to_owned()));
+        };
+        // Those that were meant keep their other settings, and those that were not keep all. A block
+        // `default` is shared by definition.
+        let meant = concerned(&after, request.scope);
+        let shared = matches!(request.scope, Scope::App(app) if app.eq_ignore_ascii_case("default"));
+        for program in &meant {
+            if let Some(what) = ground.broken(program, version) {
+                return Err(not_reached(&program.label, what));
+            }
+        }
+        for program in concerned(&after, &Scope::All).iter().chain(&meant) {
+            let is_meant = meant.iter().any(|m| m.app_name.eq_ignore_ascii_case(&program.app_name) && m.exe == program.exe);
+            let keeps_all = *request.scope != Scope::All && !is_meant && !shared;
+            let kept = |document| {
+                winner(document, program, version).map_or_else(Vec::new, |(_, f)| settings(&f.body, keeps_all))
+            };
+            if kept(&before) != kept(&after) {
+                return Err(not_reached(&program.label, "other settings would change".to_owned()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The releases where the promise cannot be kept, with one program that shows it.
+pub(super) fn exceptions(request: &Request<'_>, document: &Document, new: &[u8]) -> Option<super::Note> {
+    let ground = Ground::new(request, Some(new));
+    let programs = concerned(document, request.scope);
+    let broken: Vec<(Version, String, String)> = releases(request.installed)
+        .into_iter()
+        .filter_map(|version| {
+            programs.iter().find_map(|p| Some((version, p.label.clone(), ground.broken(p, version)?)))
+        })
+        .collect();
+    let (_, program, what) = broken.first()?.clone();
+    Some(super::Note::NotIn { versions: broken.into_iter().map(|(version, ..)| version).collect(), program, what })
+}
+
+/// What changes for each program concerned.
+pub(super) fn effects(request: &Request<'_>, document: &Document, old: Option<&[u8]>, new: &[u8]) -> Vec<Effect> {
+    let version = request.installed.unwrap_or(Version::of(*RELEASES.end()));
+    let (before, after) = (Ground::new(request, old), Ground::new(request, Some(new)));
+    concerned(document, request.scope)
+        .into_iter()
+        .map(|program| Effect {
+            before: before.words(&program, version),
+            after: after.words(&program, version),
+            program: program.label,
+        })
+        .collect()
+}
+
+/// Whether a value means what is wanted in all releases. Also in a block for an executable,
+/// although those are new: a few tools have always taken their path for their name.
+pub(super) fn is_right(request: &Request<'_>, value: Option<&[u8]>) -> bool {
+    releases(request.installed).into_iter().all(|version| {
+        request.goal.promised(version).is_none_or(|promised| {
+            DRIVERS.iter().all(|driver| crate::opensc::config::caching_of(version, value, driver) == promised)
+        })
+    })
+}
+
+/// All settings below a block, flat and in order; `use_file_caching` itself only if it counts.
+fn settings(body: &Body, with_caching: bool) -> Vec<Vec<u8>> {
+    let mut flat = Vec::new();
+    for statement in &body.0 {
+        match statement {
+            Statement::Assignment(a) if a.key.is("use_file_caching") && !with_caching => {}
+            Statement::Assignment(a) => {
+                flat.push(a.key.word().value.to_ascii_lowercase());
+                flat.extend(a.values.iter().map(|word| word.value.clone()));
+            }
+            Statement::Block(block) => {
+                flat.push(b"{".to_vec());
+                flat.push(block.key.word().value.to_ascii_lowercase());
+                flat.extend(block.names.iter().map(|word| word.value.clone()));
+                flat.extend(settings(&block.body, true));
+                flat.push(b"}".to_vec());
+            }
+            Statement::Discarded(_) => {}
+        }
+    }
+    flat
+}
+
+/// The goal's word, for tests and messages.
+impl std::fmt::Display for Goal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}

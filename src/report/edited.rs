@@ -1,0 +1,167 @@
+//! What an edit of the configuration did, for people and as data.
+
+use std::fmt::Write;
+
+use serde::{Serialize, Serializer};
+
+use super::human::{row, wrap};
+use crate::repair::config::{Effect, Goal};
+use crate::snapshot::Name;
+
+/// An edit of the configuration, done or rehearsed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The file, links resolved.
+    pub file: Name,
+    /// There was no such file before.
+    pub created: bool,
+    /// Nothing was written.
+    pub dry_run: bool,
+    /// Nothing was written because stale entries would come back to life.
+    pub refused: bool,
+    /// The edits; none if everything was right already.
+    pub changes: Vec<Change>,
+    /// The difference in the unified format, if it was asked for.
+    #[serde(serialize_with = "text", skip_serializing_if = "Option::is_none")]
+    pub diff: Option<Vec<u8>>,
+    /// What it means for the programs concerned.
+    pub programs: Vec<Effect>,
+    /// What else to know.
+    pub notes: Vec<String>,
+    /// Entries that would be shown again.
+    pub revived: Vec<Revived>,
+    /// What `undo` takes back.
+    pub operation: Option<String>,
+    /// The copy of the old file.
+    pub backup: Option<Name>,
+}
+
+/// One edit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// Line and column in the old text.
+    pub at: String,
+    /// What stood there.
+    pub old: String,
+    /// What stands there now.
+    pub new: String,
+}
+
+/// A cache entry that programs would show again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Revived {
+    /// The cache directory.
+    pub directory: Name,
+    /// The entry.
+    pub name: Name,
+    /// The finding, or why it is not known.
+    pub why: String,
+}
+
+fn text<S: Serializer>(diff: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&String::from_utf8_lossy(diff.as_deref().unwrap_or_default()))
+}
+
+/// For people.
+#[must_use]
+pub fn human(report: &Report, goal: Goal) -> String {
+    let mut out = String::new();
+    let file = &report.file;
+    if let Some(diff) = &report.diff {
+        out.push_str(&visible(diff));
+    }
+    if report.refused {
+        refusal(&mut out, report);
+        return out;
+    }
+    let switched = if goal == Goal::Off { "off" } else { "on" };
+    let text = match (report.changes.is_empty(), report.created, report.dry_run) {
+        (true, ..) => format!("{file}: nothing to change, the cache is {switched} already."),
+        (_, true, true) => format!("{file}: would be created, to switch the cache {switched}."),
+        (_, false, true) => format!("{file}: would be edited, to switch the cache {switched}."),
+        (_, true, false) => format!("{file}: created; the cache is {switched}."),
+        (_, false, false) => format!("{file}: edited; the cache is {switched}."),
+    };
+    wrap(&mut out, "", "", &text);
+    for Effect { program, before, after } in &report.programs {
+        let change = if before == after { after.clone() } else { format!("{before} -> {after}") };
+        row(&mut out, program, &change);
+    }
+    for entry in &report.revived {
+        wrap(&mut out, "  ", "    ", &format!("comes alive again: {}/{} ({})", entry.directory, entry.name, entry.why));
+    }
+    for note in &report.notes {
+        wrap(&mut out, "", "  ", &format!("Note: {note}"));
+    }
+    if let Some(operation) = &report.operation {
+        if let Some(backup) = &report.backup {
+            let _ = writeln!(out, "The old file is kept as {backup}");
+        }
+        let _ = writeln!(out, "To take it back: stalecard undo {operation}");
+        let entries = match goal {
+            Goal::Off => {
+                " What is in the caches stays there, unread; it would be read again if caching is ever switched on: \
+                 stalecard flush."
+            }
+            Goal::Public | Goal::Yes => "",
+        };
+        wrap(
+            &mut out,
+            "",
+            "",
+            &format!("Running programs have read the old file: restart them (browsers, signing services).{entries}"),
+        );
+    }
+    out
+}
+
+fn refusal(out: &mut String, report: &Report) {
+    let text = format!(
+        "{}: not edited. With caching on, programs would show these cache entries again:",
+        report.file
+    );
+    wrap(out, "", "", &text);
+    for entry in &report.revived {
+        wrap(out, "  ", "    ", &format!("{}/{} ({})", entry.directory, entry.name, entry.why));
+    }
+    wrap(
+        out,
+        "",
+        "",
+        "Remove them first: `stalecard flush` with the card inserted, or `stalecard flush --all`. To switch caching on \
+         nevertheless: --force.",
+    );
+}
+
+/// Text of a file, harmless on a terminal: control characters but tab and line ends as `\xNN`.
+fn visible(bytes: &[u8]) -> String {
+    let mut out = String::new();
+    for line in bytes.split_inclusive(|b| *b == b'\n') {
+        let body = line.strip_suffix(b"\n").unwrap_or(line);
+        let body = body.strip_suffix(b"\r").unwrap_or(body);
+        for chunk in body.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    '\t' => out.push('\t'),
+                    '\\' => out.push('\\'),
+                    other => out.push_str(&crate::text::escape(other.encode_utf8(&mut [0; 4]).as_bytes())),
+                }
+            }
+            chunk.invalid().iter().for_each(|byte| {
+                let _ = write!(out, "\\x{byte:02x}");
+            });
+        }
+        out.push_str(&String::from_utf8_lossy(line.get(body.len()..).unwrap_or_default()));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::visible;
+
+    #[test]
+    fn a_diff_keeps_its_line_ends_and_loses_its_teeth() {
+        assert_eq!(visible(b"+\ta = \\x;\r\n-\x1b[2J\xff\n"), "+\ta = \\x;\r\n-\\x1b[2J\\xff\n");
+    }
+}

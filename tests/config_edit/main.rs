@@ -1,0 +1,18 @@
+//! Switching the cache on and off: what is planned, what is written, and what is
+//! left when that is interrupted.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod cases;
+mod command;
+mod files;
+mod generated;
+mod killed;
+mod meaning;
