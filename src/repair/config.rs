@@ -285,7 +285,10 @@ fn cure(why: &Why) -> &'static str {
              a value list needs commas, a comment begins with `#`"
         }
         Why::ValueAfterComment => "Put the value on the line of its `=`",
-        Why::Punctuation('}') => "End the statement before it with `;`",
+        Why::Punctuation('}') => {
+            "End the statement before it with `;`; a `{` before it counts only behind a blank (`default {`, not \
+             `default{`)"
+        }
         Why::Punctuation(_) => "Look at the statement before it: a key, a name or a `;` is missing",
         Why::Unmatched => "Remove it, or look for the `{` that is missing",
         Why::TooDeep => "Close the blocks before it: look for a missing `}`",

@@ -1,11 +1,11 @@
 //! Generated configurations: disable, then ask what the text means.
 
 use stalecard::opensc::{Outcome, Program, Version};
-use stalecard::repair::config::{Error, Goal, Scope};
+use stalecard::repair::config::{Error, Goal, Note, Scope};
 use stalecard::scconf::{self, Dialect};
 use stalecard::snapshot::Name;
 
-use crate::meaning::{is_off, outcome, planned};
+use crate::meaning::{INSTALLED, is_off, is_off_in, outcome, planned};
 
 /// Small, good enough, and the same everywhere (splitmix64).
 struct Random(u64);
@@ -95,18 +95,25 @@ fn configuration(random: &mut Random) -> Vec<u8> {
 }
 
 fn cases() -> u64 {
-    std::env::var("STALECARD_CONFIG_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(4000)
+    std::env::var("STALECARD_CONFIG_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(500)
 }
 
 #[test]
 fn disabled_is_off_for_everybody_or_refused_for_a_reason() {
-    let (mut edited, mut refused, mut right, mut given_up) = (0, 0, 0, 0);
+    let (mut edited, mut refused, mut right, mut given_up, mut elsewhere) = (0, 0, 0, 0, 0);
     for seed in 0..cases() {
         let text = configuration(&mut Random(seed));
         let shown = String::from_utf8_lossy(&text);
         match planned(&text, Goal::Off, &Scope::All) {
             Ok(planned) => {
-                is_off(&planned.new);
+                if planned.notes.iter().any(|note| matches!(note, Note::NotIn { .. })) {
+                    // A trap in a block for an executable, which the installed 0.23 does not look at.
+                    assert!(shown.contains("app /") || shown.contains("app \"/"), "{shown}");
+                    is_off_in(&planned.new, &[INSTALLED]);
+                    elsewhere += 1;
+                } else {
+                    is_off(&planned.new);
+                }
                 assert!(crate::meaning::planned(&planned.new, Goal::Off, &Scope::All).unwrap().edits.is_empty(), "{shown}");
                 if planned.edits.is_empty() {
                     assert_eq!(planned.new, text);
@@ -132,7 +139,7 @@ fn disabled_is_off_for_everybody_or_refused_for_a_reason() {
             }
         }
     }
-    println!("{edited} edited, {right} right already, {refused} broken and refused, {given_up} given up");
+    println!("{edited} edited, {right} right already, {refused} broken and refused, {given_up} given up, {elsewhere} not for all releases");
     assert!(edited > right && right > 0 && refused > 0);
     assert!(given_up * 200 < edited, "{given_up}");
 }
@@ -163,5 +170,5 @@ fn there_and_back() {
         }
     }
     println!("{round_trips} round trips");
-    assert!(round_trips > 100);
+    assert!(round_trips > 50);
 }

@@ -7,7 +7,7 @@ use crate::repair::config::Goal;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    edit: edit::Args,
+    edit: edit::EditArgs,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {

@@ -18,7 +18,7 @@ use crate::scconf::edit::unified_diff;
 use crate::snapshot::{Name, Snapshot};
 
 #[derive(Debug, clap::Args)]
-pub struct Args {
+pub struct EditArgs {
     /// Only for the program with this application name (`pkcs15-tool`; `opensc-pkcs11` is any
     /// application that loads the module)
     #[arg(long, value_name = "NAME", conflicts_with = "exe")]
@@ -54,7 +54,7 @@ pub enum Guard<'a> {
     Stale { force: bool, revived: Revivals<'a> },
 }
 
-pub fn run(args: &Args, goal: Goal, command: &'static str, guard: &Guard<'_>) -> Result<Exit, Error> {
+pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>) -> Result<Exit, Error> {
     let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
     let situation = Situation::of(&snapshot);
     let (path, is_read_here) = file(args.file.as_deref(), &situation.source())?;
@@ -143,7 +143,7 @@ fn file(named: Option<&Path>, source: &Source) -> Result<(PathBuf, bool), Error>
     }
 }
 
-fn scope(args: &Args) -> Result<Scope, Error> {
+fn scope(args: &EditArgs) -> Result<Scope, Error> {
     Ok(match (&args.app, &args.exe) {
         (Some(app), _) => Scope::App(app.clone()),
         (None, Some(exe)) => {

@@ -17,7 +17,7 @@ use crate::snapshot::{Bytes, ConfigFile, ConfigState, Family, Snapshot};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    edit: edit::Args,
+    edit: edit::EditArgs,
     /// What to cache
     #[arg(long, value_enum, default_value_t)]
     value: Value,

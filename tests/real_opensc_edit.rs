@@ -1,0 +1,112 @@
+//! After `config disable-cache` the installed OpenSC says of itself that it does not cache:
+//! `pkcs15-tool` and the PKCS#11 module, with a card, for every fixture that can be edited.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod stand;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use stand::{Host, PIN, SO_PIN, Stand};
+
+/// What the two programs say: `use_file_cache=N`, or none if they did not come that far.
+fn said(host: &Host) -> [Option<char>; 2] {
+    let host = host.clone().env("OPENSC_DEBUG", "9");
+    [&["pkcs15-tool", "-D"][..], &["pkcs11-tool", "-O"][..]].map(|command| {
+        let output = host.run(command);
+        let after = output.stderr.split("use_file_cache=").nth(1);
+        after.and_then(|rest| rest.chars().next())
+    })
+}
+
+fn fixtures() -> Vec<(String, Vec<u8>)> {
+    let mut fixtures: Vec<_> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
+        .collect();
+    fixtures.sort();
+    fixtures
+}
+
+#[test]
+fn every_fixture_is_off_for_the_real_thing() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    alpha.keypairgen("EC:prime256v1", &["--label", "signer"]);
+    assert_eq!(said(&alpha), [Some('2'); 2]);
+
+    let (mut edited, mut right, mut refused, mut was_on) = (0, 0, 0, 0);
+    for (name, text) in fixtures() {
+        let host = stand.host(&name);
+        std::fs::write(host.conf(), &text).unwrap();
+        let before = said(&host);
+        let disabled = host.stalecard(&["config", "disable-cache"]);
+        let now = std::fs::read(host.conf()).unwrap();
+        if disabled.code() != 0 {
+            assert_eq!((disabled.code(), &now), (2, &text), "{name}: {disabled}");
+            refused += 1;
+            continue;
+        }
+        assert_eq!(said(&host), [Some('0'); 2], "{name}: {}", String::from_utf8_lossy(&now));
+        was_on += usize::from(before != [Some('0'); 2]);
+        if now == text {
+            right += 1;
+        } else {
+            edited += 1;
+            host.stalecard(&["undo"]).ok();
+            assert_eq!(std::fs::read(host.conf()).unwrap(), text, "{name}");
+        }
+    }
+    println!("{edited} edited ({was_on} were on), {right} off already, {refused} refused");
+    assert!(edited >= 30 && was_on >= 15 && refused == 13, "{edited} {was_on} {refused}");
+}
+
+#[test]
+fn one_program_and_back_on() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    let first = alpha.keypairgen("EC:prime256v1", &["--label", "signer"]);
+    let cache = alpha.home().join("own");
+    alpha.configure(&format!(
+        "app default {{\n  framework pkcs15 {{\n    use_file_caching = public;\n    file_cache_dir = {};\n  }}\n}}\n",
+        cache.display()
+    ));
+    alpha.stalecard(&["config", "disable-cache", "--app", "opensc-pkcs11"]).ok();
+    assert_eq!(said(&alpha), [Some('1'), Some('0')]);
+    // The settings went along: the module, switched on alone, fills the same directory.
+    alpha.stalecard(&["config", "disable-cache"]).ok();
+    assert_eq!(said(&alpha), [Some('0'); 2]);
+    let entries = || -> BTreeMap<String, u64> {
+        let dir = std::fs::read_dir(&cache).into_iter().flatten().flatten();
+        dir.map(|e| (e.file_name().to_string_lossy().into_owned(), e.metadata().unwrap().len())).collect()
+    };
+    assert!(!entries().is_empty());
+    // What is in there is the card's: nothing stale would come back to life.
+    alpha.stalecard(&["config", "enable-cache", "--app", "opensc-pkcs11", "--value", "yes"]).ok();
+    assert_eq!(said(&alpha), [Some('0'), Some('2')]);
+    alpha.stalecard(&["undo"]).ok();
+
+    // Another key in the same place: now it would.
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    let second = alpha.keypairgen("EC:prime256v1", &["--label", "signer"]);
+    assert_ne!(first.id, second.id);
+    let refused = alpha.stalecard(&["config", "enable-cache"]);
+    assert_eq!(refused.code(), 2, "{refused}");
+    assert!(refused.stdout.contains("stale-key-id") && refused.stdout.contains("stalecard flush"), "{refused}");
+    assert_eq!(said(&alpha), [Some('0'); 2]);
+    alpha.stalecard(&["flush"]).ok();
+    alpha.stalecard(&["config", "enable-cache"]).ok();
+    assert_eq!(said(&alpha), [Some('1'); 2]);
+    assert_eq!(alpha.pkcs15_list().private_keys()[0].id.as_deref(), Some(second.id.as_str()));
+}
