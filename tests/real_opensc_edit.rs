@@ -28,11 +28,14 @@ fn said(host: &Host) -> [Option<char>; 2] {
 }
 
 fn fixtures() -> Vec<(String, Vec<u8>)> {
-    let mut fixtures: Vec<_> = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap()))
-        .collect();
+    let mut fixtures: Vec<_> =
+        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| {
+                (path.file_stem().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap())
+            })
+            .collect();
     fixtures.sort();
     fixtures
 }
@@ -49,7 +52,6 @@ fn every_fixture_is_off_for_the_real_thing() {
     for (name, text) in fixtures() {
         let host = stand.host(&name);
         std::fs::write(host.conf(), &text).unwrap();
-        let before = said(&host);
         let disabled = host.stalecard(&["config", "disable-cache"]);
         let now = std::fs::read(host.conf()).unwrap();
         if disabled.code() != 0 {
@@ -58,13 +60,13 @@ fn every_fixture_is_off_for_the_real_thing() {
             continue;
         }
         assert_eq!(said(&host), [Some('0'); 2], "{name}: {}", String::from_utf8_lossy(&now));
-        was_on += usize::from(before != [Some('0'); 2]);
         if now == text {
             right += 1;
         } else {
             edited += 1;
             host.stalecard(&["undo"]).ok();
             assert_eq!(std::fs::read(host.conf()).unwrap(), text, "{name}");
+            was_on += usize::from(said(&host) != [Some('0'); 2]);
         }
     }
     println!("{edited} edited ({was_on} were on), {right} off already, {refused} refused");
@@ -103,7 +105,10 @@ fn one_program_and_back_on() {
     assert_ne!(first.id, second.id);
     let refused = alpha.stalecard(&["config", "enable-cache"]);
     assert_eq!(refused.code(), 2, "{refused}");
-    assert!(refused.stdout.contains("stale-key-id") && refused.stdout.contains("stalecard flush"), "{refused}");
+    assert!(
+        refused.stdout.contains("stale-key-id") && refused.stdout.contains("stalecard flush"),
+        "{refused}"
+    );
     assert_eq!(said(&alpha), [Some('0'); 2]);
     alpha.stalecard(&["flush"]).ok();
     alpha.stalecard(&["config", "enable-cache"]).ok();

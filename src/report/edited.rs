@@ -88,7 +88,12 @@ pub fn human(report: &Report, goal: Goal) -> String {
         row(&mut out, program, &change);
     }
     for entry in &report.revived {
-        wrap(&mut out, "  ", "    ", &format!("comes alive again: {}/{} ({})", entry.directory, entry.name, entry.why));
+        wrap(
+            &mut out,
+            "  ",
+            "    ",
+            &format!("comes alive again: {}/{} ({})", entry.directory, entry.name, entry.why),
+        );
     }
     for note in &report.notes {
         wrap(&mut out, "", "  ", &format!("Note: {note}"));
@@ -109,7 +114,9 @@ pub fn human(report: &Report, goal: Goal) -> String {
             &mut out,
             "",
             "",
-            &format!("Running programs have read the old file: restart them (browsers, signing services).{entries}"),
+            &format!(
+                "Running programs have read the old file: restart them (browsers, signing services).{entries}"
+            ),
         );
     }
     out

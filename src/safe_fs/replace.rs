@@ -11,7 +11,7 @@ use std::io::Write;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, XattrFlags, fchmod, fchown, fgetxattr, flistxattr, fsetxattr, readlinkat, renameat};
+use rustix::fs::{AtFlags, Mode, fchmod, fchown, readlinkat, renameat};
 use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
@@ -25,6 +25,7 @@ use crate::snapshot::{FileKind, Inode, Name};
 /// Links followed from one file to the next; Linux has the same bound.
 const MAX_LINKS: usize = 40;
 /// Linux allows no larger attribute, and no longer list of them.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 const MAX_ATTRIBUTE: usize = 64 << 10;
 
 /// Where a file is: its directory, and its name in it.
@@ -81,7 +82,8 @@ impl Place {
             let target = readlinkat(dir.fd(), name.as_os_str(), Vec::new())
                 .map_err(|e| Error::io("look at", dir.path_of(&name), e))?;
             // From here on relative to where the link lies.
-            path = dir.path().as_path().join(PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes())));
+            path =
+                dir.path().as_path().join(PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes())));
         }
         Err(Error::TooManyLinks(path.into()))
     }
@@ -107,10 +109,17 @@ impl Dir {
     /// # Errors
     /// When the system refuses, or something else came to the place. The old file is then
     /// untouched, except that the last step, making the name durable, may fail alone.
-    pub fn place_file(&self, name: &Name, content: &[u8], like: Like<'_>, over: Over<'_>) -> Result<(), Error> {
+    pub fn place_file(
+        &self,
+        name: &Name,
+        content: &[u8],
+        like: Like<'_>,
+        over: Over<'_>,
+    ) -> Result<(), Error> {
         let part = part_name(name);
         let file = self.create(&part)?;
-        let placed = fill(file, content, like, &self.path_of(&part)).and_then(|()| self.put(&part, name, over));
+        let placed =
+            fill(file, content, like, &self.path_of(&part)).and_then(|()| self.put(&part, name, over));
         if placed.is_err() {
             // What went wrong before is what the caller has to know.
             let _ = self.unlink(&part);
@@ -182,7 +191,9 @@ fn fill(mut file: File, content: &[u8], like: Like<'_>, path: &Name) -> Result<(
 
 /// Labels, access lists and the like. What the new file has already is not set again: that may be
 /// forbidden where having it is not.
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn copy_attributes(from: &Held, to: &File) -> Result<(), Errno> {
+    use rustix::fs::{XattrFlags, flistxattr, fsetxattr};
     let mut list = vec![0_u8; MAX_ATTRIBUTE];
     let length = match flistxattr(&from.file, list.as_mut_slice()) {
         Ok(length) => length,
@@ -199,9 +210,16 @@ fn copy_attributes(from: &Held, to: &File) -> Result<(), Errno> {
     Ok(())
 }
 
+/// Elsewhere there are none that programs set.
+#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
+const fn copy_attributes(_from: &Held, _to: &File) -> Result<(), Errno> {
+    Ok(())
+}
+
+#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
 fn attribute(file: &File, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
     let mut value = vec![0_u8; MAX_ATTRIBUTE];
-    match fgetxattr(file, name, value.as_mut_slice()) {
+    match rustix::fs::fgetxattr(file, name, value.as_mut_slice()) {
         Ok(length) => {
             value.truncate(length);
             Ok(Some(value))

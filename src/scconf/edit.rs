@@ -35,7 +35,8 @@ impl Edits {
         edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
         let mut free = None;
         for Edit { range, .. } in &edits {
-            let begins_free = free.is_none_or(|free| range.start > free || range.start == free && range.end > free);
+            let begins_free =
+                free.is_none_or(|free| range.start > free || range.start == free && range.end > free);
             if range.start > range.end || range.end > length || !begins_free {
                 return Err(BadEdit(range.clone()));
             }
@@ -93,7 +94,8 @@ mod tests {
     #[test]
     fn only_the_named_bytes_change() {
         let old = b"a = yes;\r\nb = yes;\r\n";
-        let edits = Edits::new(vec![edit(14..17, "no"), edit(4..7, "no"), edit(20..20, "c")], old.len()).unwrap();
+        let edits =
+            Edits::new(vec![edit(14..17, "no"), edit(4..7, "no"), edit(20..20, "c")], old.len()).unwrap();
         assert_eq!(edits.apply(old), b"a = no;\r\nb = no;\r\nc");
         assert_eq!(Edits::default().apply(old), old);
     }
@@ -101,7 +103,10 @@ mod tests {
     #[test]
     fn edits_of_the_same_bytes_are_refused() {
         for (one, other) in [(0..3, 2..4), (0..3, 1..1), (1..1, 1..1), (0..2, 1..2)] {
-            assert!(Edits::new(vec![edit(one.clone(), "x"), edit(other.clone(), "y")], 9).is_err(), "{one:?} {other:?}");
+            assert!(
+                Edits::new(vec![edit(one.clone(), "x"), edit(other.clone(), "y")], 9).is_err(),
+                "{one:?} {other:?}"
+            );
         }
         for (one, other) in [(0..3, 3..4), (0..1, 2..2)] {
             assert!(Edits::new(vec![edit(other, "x"), edit(one, "y")], 9).is_ok());
@@ -113,7 +118,10 @@ mod tests {
     fn the_difference_is_a_patch() {
         let diff = unified_diff("/etc/x", b"a\nb = yes;\r\nc", b"a\nb = no;\r\nc");
         let text = String::from_utf8(diff).unwrap();
-        assert!(text.starts_with("--- /etc/x\n+++ /etc/x\n@@ -1,3 +1,3 @@\n a\n-b = yes;\r\n+b = no;\r\n c"), "{text}");
+        assert!(
+            text.starts_with("--- /etc/x\n+++ /etc/x\n@@ -1,3 +1,3 @@\n a\n-b = yes;\r\n+b = no;\r\n c"),
+            "{text}"
+        );
         assert!(text.contains("\\ No newline at end of file"));
         assert_eq!(unified_diff("x", b"a", b"a"), b"");
     }

@@ -30,7 +30,10 @@ fn values() {
         ("    use_file_caching = \"yes\";\n", "    use_file_caching = \"no\";\n"),
         ("    USE_FILE_CACHING = Yes\n", "    USE_FILE_CACHING = no\n"),
         ("    use_file_caching = yes, no;\n", "    use_file_caching = no, no;\n"),
-        ("    use_file_caching = yes;\n    use_file_caching = no;\n", "    use_file_caching = no;\n    use_file_caching = no;\n"),
+        (
+            "    use_file_caching = yes;\n    use_file_caching = no;\n",
+            "    use_file_caching = no;\n    use_file_caching = no;\n",
+        ),
         ("    use_file_caching = ;\n", "    use_file_caching = no;\n"),
         ("    use_file_caching =;\n", "    use_file_caching = no;\n"),
         ("    use_file_caching = @x@;\n", "    use_file_caching = no;\n"),
@@ -94,7 +97,10 @@ fn missing_blocks() {
             "app default { # all\n}",
             "app default { # all\n\tframework pkcs15 {\n\t\tuse_file_caching = no;\n\t}\n}",
         ),
-        ("app default { debug = 1; }\n", "app default { framework pkcs15 { use_file_caching = no; } debug = 1; }\n"),
+        (
+            "app default { debug = 1; }\n",
+            "app default { framework pkcs15 { use_file_caching = no; } debug = 1; }\n",
+        ),
         (
             "app default { framework pkcs15 { } }\n",
             "app default { framework pkcs15 { use_file_caching = no; } }\n",
@@ -216,12 +222,22 @@ fn executables() {
     let planned = at(24).unwrap();
     assert!(planned.notes.contains(&Note::ExecutablesAreNew));
     let text = String::from_utf8(planned.new.clone()).unwrap();
-    assert!(text.contains("app \"/usr/lib/fire fox\" {\n  framework pkcs15 {\n    use_file_caching = no;\n    file_cache_dir"));
+    assert!(text.contains(
+        "app \"/usr/lib/fire fox\" {\n  framework pkcs15 {\n    use_file_caching = no;\n    file_cache_dir"
+    ));
     let own = Program::pkcs11(Some("/usr/lib/fire fox".into()));
     assert_eq!(caching(&planned.new, &own, Version::of(24), "cac"), Caching::No);
     assert_eq!(caching(&planned.new, &own, Version::of(23), "cac"), Caching::All);
-    assert_eq!(caching(&planned.new, &Program::pkcs11(Some("/x".into())), Version::of(24), "cac"), Caching::All);
-    for bad in [Scope::Exe("/a\"b".into()), Scope::Exe("x".into()), Scope::App(String::new()), Scope::App("/x".into())] {
+    assert_eq!(
+        caching(&planned.new, &Program::pkcs11(Some("/x".into())), Version::of(24), "cac"),
+        Caching::All
+    );
+    for bad in [
+        Scope::Exe("/a\"b".into()),
+        Scope::Exe("x".into()),
+        Scope::App(String::new()),
+        Scope::App("/x".into()),
+    ] {
         let refused = planned_for(Some(Version::of(27)), Some(b""), Goal::Off, &bad);
         assert!(matches!(refused, Err(Error::BadBlockName(_))), "{bad:?}");
     }
@@ -231,7 +247,10 @@ fn executables() {
 fn switching_on() {
     let text = "app default { framework pkcs15 { use_file_caching = true; } }\napp pkcs15-init { framework pkcs15 { use_file_caching = false; } }\n";
     let public = planned(text.as_bytes(), Goal::Public, &Scope::All).unwrap();
-    assert_eq!(String::from_utf8(public.new.clone()).unwrap(), text.replace("true", "public").replace("false", "public"));
+    assert_eq!(
+        String::from_utf8(public.new.clone()).unwrap(),
+        text.replace("true", "public").replace("false", "public")
+    );
     assert!(public.notes.contains(&Note::PublicIsNew));
     let old = planned_for(Some(Version::of(22)), Some(text.as_bytes()), Goal::Public, &Scope::All);
     assert!(matches!(old, Err(Error::NoPublic(_))));
@@ -251,7 +270,11 @@ fn switching_on() {
     let deep = "app default {\n".repeat(17);
     assert!(planned_for(None, Some(deep.as_bytes()), Goal::Off, &Scope::All).is_err());
     let new = planned_for(Some(Version::of(22)), Some(deep.as_bytes()), Goal::Off, &Scope::All).unwrap();
-    assert!(new.notes.iter().any(|note| matches!(note, Note::NotIn { versions, .. } if versions.len() == 4)), "{:?}", new.notes);
+    assert!(
+        new.notes.iter().any(|note| matches!(note, Note::NotIn { versions, .. } if versions.len() == 4)),
+        "{:?}",
+        new.notes
+    );
 }
 
 /// What `disable-cache` does to each fixture: the lines that go and come, or why it does nothing.
@@ -268,13 +291,22 @@ fn every_trap_is_disarmed_or_named() {
         let name = path.file_stem().unwrap().to_str().unwrap();
         let result = planned(&old, Goal::Off, &Scope::All);
         match name {
-            "c-comment" | "closed-once-too-often" | "comment-before-value" | "empty-line-before-value" | "glued-block"
-            | "seventeen-blocks" | "slash-comment" => {
+            "c-comment"
+            | "closed-once-too-often"
+            | "comment-before-value"
+            | "empty-line-before-value"
+            | "glued-block"
+            | "seventeen-blocks"
+            | "slash-comment" => {
                 let error = result.unwrap_err();
                 assert!(matches!(error, Error::Unparsable { .. }), "{name}: {error}");
             }
-            "comment-before-brace" | "comment-before-equals" | "comment-before-name" | "empty-line-before-brace"
-            | "empty-line-before-equals" | "trap-in-foreign-app" => {
+            "comment-before-brace"
+            | "comment-before-equals"
+            | "comment-before-name"
+            | "empty-line-before-brace"
+            | "empty-line-before-equals"
+            | "trap-in-foreign-app" => {
                 let error = result.unwrap_err();
                 assert!(matches!(error, Error::Crashes(_)), "{name}: {error}");
             }
@@ -286,9 +318,17 @@ fn every_trap_is_disarmed_or_named() {
                     let block = ["app default {", "framework pkcs15 {", "}"].contains(&line.as_str());
                     block || line.to_ascii_lowercase().contains("caching")
                 };
-                assert!(gone.iter().chain(&came).filter(|line| !line.is_empty()).all(intended), "{name}: {gone:?} {came:?}");
+                assert!(
+                    gone.iter().chain(&came).filter(|line| !line.is_empty()).all(intended),
+                    "{name}: {gone:?} {came:?}"
+                );
                 assert!(gone.len() <= 1 || name == "no-final-newline", "{name}: {gone:?}");
-                assert!(planned_for(Some(INSTALLED), Some(&planned.new), Goal::Off, &Scope::All).unwrap().edits.is_empty());
+                assert!(
+                    planned_for(Some(INSTALLED), Some(&planned.new), Goal::Off, &Scope::All)
+                        .unwrap()
+                        .edits
+                        .is_empty()
+                );
                 disarmed += 1;
             }
         }

@@ -122,7 +122,10 @@ fn what_cannot_be_edited_says_where_and_what_to_do() {
     let user = User::new("app default\n\n{ }\n");
     let (code, out, error) = user.stalecard(&DISABLE);
     assert_eq!((code, out.as_str()), (2, ""));
-    assert!(error.contains("opensc.conf:1:1") && error.contains("Move the comment or empty line at 2:1"), "{error}");
+    assert!(
+        error.contains("opensc.conf:1:1") && error.contains("Move the comment or empty line at 2:1"),
+        "{error}"
+    );
     let user = User::new(OLD);
     let (code, _, error) = user.stalecard(&[&DISABLE[..], &["--exe", "/bin/sh"]].concat());
     assert!(code == 2 && error.contains("--app NAME") || code == 0, "{error}");
@@ -140,13 +143,23 @@ fn one_program_and_another_file() {
     let user = User::new(OLD);
     let (code, done) = user.json(&[&DISABLE[..], &["--app", "opensc-pkcs11", "--diff"]].concat());
     assert_eq!((code, &done["changed"]), (0, &Value::Bool(true)));
-    assert!(user.text().starts_with(OLD) && user.text().contains("app opensc-pkcs11 {\n\tframework"), "{}", user.text());
+    assert!(
+        user.text().starts_with(OLD) && user.text().contains("app opensc-pkcs11 {\n\tframework"),
+        "{}",
+        user.text()
+    );
     assert!(done["edit"]["diff"].as_str().unwrap().contains("+app opensc-pkcs11 {\n"));
     let other = user.path("etc/new.conf");
     let (code, done) = user.json(&[&DISABLE[..], &["--file", other.to_str().unwrap()]].concat());
-    assert_eq!((code, &done["changed"], &done["edit"]["created"]), (0, &Value::Bool(true), &Value::Bool(true)));
+    assert_eq!(
+        (code, &done["changed"], &done["edit"]["created"]),
+        (0, &Value::Bool(true), &Value::Bool(true))
+    );
     assert!(done["edit"]["notes"][0].as_str().unwrap().contains("OpenSC reads"), "{done}");
-    assert_eq!(fs::read_to_string(&other).unwrap(), "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = no;\n\t}\n}\n");
+    assert_eq!(
+        fs::read_to_string(&other).unwrap(),
+        "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = no;\n\t}\n}\n"
+    );
 }
 
 #[test]
@@ -155,7 +168,10 @@ fn on_only_when_nothing_stale_comes_alive() {
     let entry = user.path("cache/opensc/DENK0200834_NODATE_E82B0601040181C31F0201_C401");
     fs::write(&entry, b"old").unwrap();
     let (code, refused) = user.json(&ENABLE);
-    assert_eq!((code, &refused["changed"], &refused["edit"]["refused"]), (2, &Value::Bool(false), &Value::Bool(true)));
+    assert_eq!(
+        (code, &refused["changed"], &refused["edit"]["refused"]),
+        (2, &Value::Bool(false), &Value::Bool(true))
+    );
     assert_eq!(refused["edit"]["revived"].as_array().unwrap().len(), 1);
     assert_eq!(user.text(), new_text());
     let (code, out, _) = user.stalecard(&[&ENABLE[..], &["--dry-run"]].concat());
@@ -180,11 +196,22 @@ fn on_only_when_nothing_stale_comes_alive() {
 fn success_is_said_after_everything_is_on_the_disk() {
     let user = User::new(OLD);
     let log = user.path("log");
-    let via = ["strace", "-f", "-qq", "-y", "-e", "trace=fsync,renameat,renameat2,write", "-o", log.to_str().unwrap()];
+    let via = [
+        "strace",
+        "-f",
+        "-qq",
+        "-y",
+        "-e",
+        "trace=fsync,renameat,renameat2,write",
+        "-o",
+        log.to_str().unwrap(),
+    ];
     assert!(user.run(&via, &DISABLE).status.success());
     let log = fs::read_to_string(log).unwrap();
     let lines: Vec<&str> = log.lines().collect();
-    let at = |what: &dyn Fn(&str) -> bool| lines.iter().rposition(|line| what(line)).unwrap_or_else(|| panic!("{log}"));
+    let at = |what: &dyn Fn(&str) -> bool| {
+        lines.iter().rposition(|line| what(line)).unwrap_or_else(|| panic!("{log}"))
+    };
     let renamed = at(&|l| l.contains("rename") && l.contains("/etc>, \"opensc.conf\""));
     let synced = at(&|l| l.contains("fsync") && l.contains("/etc>"));
     let said = lines.iter().position(|l| l.contains("write(1<")).unwrap();

@@ -67,6 +67,21 @@ impl Scene {
     }
 }
 
+/// A user's own, a label, and an access list: owner rw-, user 1 r--, group r--, mask r--, others ---.
+const ATTRIBUTES: [(&str, &[u8]); 3] = [
+    ("user.origin", b"hand"),
+    ("security.selinux", b"system_u:object_r:etc_t:s0\0"),
+    (
+        "system.posix_acl_access",
+        b"\x02\0\0\0\
+          \x01\0\x06\0\xff\xff\xff\xff\
+          \x02\0\x04\0\x01\0\0\0\
+          \x04\0\x04\0\xff\xff\xff\xff\
+          \x10\0\x04\0\xff\xff\xff\xff\
+          \x20\0\0\0\xff\xff\xff\xff",
+    ),
+];
+
 pub fn tree(dir: &Path) -> BTreeMap<String, String> {
     fs::read_dir(dir)
         .unwrap()
@@ -82,7 +97,9 @@ pub fn new_text() -> String {
 }
 
 pub fn off(path: &Path, guarded: bool, state: &StateDir) -> Result<Written, Error> {
-    off_with(path, guarded, state, |request, planned, text| check(request, Some(OLD.as_bytes()), text).map(|()| drop(planned.clone())))
+    off_with(path, guarded, state, |request, planned, text| {
+        check(request, Some(OLD.as_bytes()), text).map(|()| drop(planned.clone()))
+    })
 }
 
 /// `verify` looks at the new file.
@@ -109,8 +126,14 @@ fn what_is_kept() {
     if is_root() {
         chown(scene.conf(), Some(0), Some(1)).unwrap();
     }
-    let file = fs::File::open(scene.conf()).unwrap();
-    let attribute = rustix::fs::fsetxattr(&file, "user.origin", b"hand", rustix::fs::XattrFlags::empty());
+    // What this file system and this user allow of them.
+    let attributes: Vec<_> = ATTRIBUTES
+        .into_iter()
+        .filter(|(name, value)| {
+            let file = fs::File::open(scene.conf()).unwrap();
+            rustix::fs::fsetxattr(&file, *name, value, rustix::fs::XattrFlags::empty()).is_ok()
+        })
+        .collect();
     let before = fs::metadata(scene.conf()).unwrap();
     let written = scene.off().unwrap();
     let after = fs::metadata(scene.conf()).unwrap();
@@ -120,13 +143,13 @@ fn what_is_kept() {
     let backup = written.backup.unwrap();
     for path in [scene.conf(), backup.as_path().to_path_buf()] {
         assert_eq!(fs::metadata(&path).unwrap().mode(), before.mode());
-        if attribute.is_ok() {
-            let mut value = [0; 16];
-            let length = rustix::fs::getxattr(&path, "user.origin", &mut value[..]).unwrap();
-            assert_eq!(&value[..length], b"hand");
+        for (name, expected) in &attributes {
+            let mut value = [0; 100];
+            let length = rustix::fs::getxattr(&path, *name, &mut value[..]).unwrap();
+            assert_eq!(&value[..length], *expected, "{name}");
         }
     }
-    println!("extended attributes compared: {}", attribute.is_ok());
+    println!("extended attributes compared: {:?}", attributes.iter().map(|a| a.0).collect::<Vec<_>>());
     assert_eq!(fs::read_to_string(backup.as_path()).unwrap(), OLD);
     assert!(backup.to_string().contains("/opensc.conf.stalecard-20"), "{backup}");
     assert_eq!(scene.tree().len(), 2);
@@ -149,7 +172,10 @@ fn through_a_symbolic_link_to_its_target() {
     symlink("loop", scene.etc().join("loop")).unwrap();
     assert!(Target::open(&scene.etc().join("loop"), false).is_err());
     symlink("nowhere", scene.etc().join("dangling")).unwrap();
-    assert_eq!(Target::open(&scene.etc().join("dangling"), false).unwrap().path().as_path(), scene.etc().join("nowhere"));
+    assert_eq!(
+        Target::open(&scene.etc().join("dangling"), false).unwrap().path().as_path(),
+        scene.etc().join("nowhere")
+    );
 }
 
 #[test]
@@ -164,7 +190,10 @@ fn what_is_refused() {
         fs::set_permissions(scene.etc(), Permissions::from_mode(mode)).unwrap();
         let error = refused(scene.off());
         let private_group = mode == 0o775 && !is_root();
-        assert!(matches!(error, Error::File(safe_fs::Error::Unsafe { .. })) || private_group, "{mode:o} {error}");
+        assert!(
+            matches!(error, Error::File(safe_fs::Error::Unsafe { .. })) || private_group,
+            "{mode:o} {error}"
+        );
     }
     fs::set_permissions(scene.etc(), Permissions::from_mode(0o755)).unwrap();
     let fifo = scene.home.path().join("fifo");
@@ -177,7 +206,10 @@ fn what_is_refused() {
     )
     .unwrap();
     for special in [fifo, scene.etc()] {
-        assert!(matches!(refused(off(&special, false, &scene.state())), Error::File(safe_fs::Error::Special { .. })));
+        assert!(matches!(
+            refused(off(&special, false, &scene.state())),
+            Error::File(safe_fs::Error::Special { .. })
+        ));
     }
     let nowhere = scene.etc().join("missing/opensc.conf");
     assert!(matches!(refused(off(&nowhere, false, &scene.state())), Error::NoDirectory { .. }));
@@ -335,7 +367,8 @@ fn child() {
             assert_eq!(tree(&etc), before, "nothing changed, no debris");
             let kept = operations(&StateDir::at(state.clone())).map(|kept| kept.len());
             assert!(matches!(kept, Ok(0) | Err(_)), "{kept:?}");
-            let names: Vec<String> = if state.is_dir() { tree(&state).into_keys().collect() } else { Vec::new() };
+            let names: Vec<String> =
+                if state.is_dir() { tree(&state).into_keys().collect() } else { Vec::new() };
             assert!(names.iter().all(|name| name == "lock"), "{names:?}");
             println!("as it should: {error}");
         }
@@ -349,7 +382,9 @@ fn no_room_no_writing_no_permission() {
     }
     const COPY: &str = "cp $ETC/opensc.conf /tmp/.stalecard-edit-$$; mount -t tmpfs -o SIZE,mode=755 tmpfs $ETC; \
                         mv /tmp/.stalecard-edit-$$ $ETC/opensc.conf";
-    let fill = |pages: u32| format!("; head -c 1M /dev/zero >$ETC/fill 2>/dev/null || truncate -s -{} $ETC/fill", pages * 4096);
+    let fill = |pages: u32| {
+        format!("; head -c 1M /dev/zero >$ETC/fill 2>/dev/null || truncate -s -{} $ETC/fill", pages * 4096)
+    };
     let small = |pages| COPY.replace("SIZE", "size=64k") + &fill(pages);
     for (role, setup) in [
         // No room for the copy; room for the copy but not for the new file; room for both.

@@ -133,7 +133,9 @@ fn data_then_name_then_directory_then_success() {
     assert!(strace("edit", &scene, &options).success());
     let log = fs::read_to_string(log).unwrap();
     let lines: Vec<&str> = log.lines().filter(|line| !line.contains("+++")).collect();
-    let at = |what: &dyn Fn(&str) -> bool| lines.iter().position(|line| what(line)).unwrap_or_else(|| panic!("{log}"));
+    let at = |what: &dyn Fn(&str) -> bool| {
+        lines.iter().position(|line| what(line)).unwrap_or_else(|| panic!("{log}"))
+    };
     let rename = |line: &str, to: &str| line.contains("rename") && line.contains(&format!("/etc>, \"{to}"));
     let kept = at(&|l| l.contains("rename") && l.contains("\"edit-0\""));
     let intent = at(&|l| l.contains("rename") && l.contains("\"journal.json\""));

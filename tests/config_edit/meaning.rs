@@ -32,7 +32,8 @@ pub fn outcome(text: &[u8], program: &Program, version: Version, driver: &str) -
         config_path: Some(path.clone()),
     };
     let configs = [ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }];
-    Situation { user: &user, installation: Some(&installation), configs: &configs }.outcome(program, Some(driver))
+    Situation { user: &user, installation: Some(&installation), configs: &configs }
+        .outcome(program, Some(driver))
 }
 
 pub fn caching(text: &[u8], program: &Program, version: Version, driver: &str) -> Caching {
@@ -77,7 +78,12 @@ pub fn is_off_in(text: &[u8], versions: &[Version]) {
         for &version in versions {
             for driver in ["cac", "sc-hsm", "dnie"] {
                 let caching = caching(text, program, version, driver);
-                assert_eq!(caching, Caching::No, "{program:?} {version} {driver}\n{}", String::from_utf8_lossy(text));
+                assert_eq!(
+                    caching,
+                    Caching::No,
+                    "{program:?} {version} {driver}\n{}",
+                    String::from_utf8_lossy(text)
+                );
             }
         }
     }

@@ -89,6 +89,12 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>
     });
     let mut notes: Vec<String> = planned.notes.iter().map(ToString::to_string).collect();
     notes.extend(host_notes(&snapshot, &real, is_read_here));
+    if let (Guard::Stale { .. }, true) = (guard, changed) {
+        notes.push(
+            "Only your own caches were looked at; other users of this host may have stale entries too."
+                .to_owned(),
+        );
+    }
     let report = Report {
         file: real.clone(),
         created: target.text().is_none(),
@@ -124,8 +130,11 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>
 /// The file to edit, and whether OpenSC reads it here.
 fn file(named: Option<&Path>, source: &Source) -> Result<(PathBuf, bool), Error> {
     let absolute = |path: &Path| {
-        std::path::absolute(path)
-            .map_err(|source| Error::Io { what: "cannot find", path: path.to_owned(), source })
+        std::path::absolute(path).map_err(|source| Error::Io {
+            what: "cannot find",
+            path: path.to_owned(),
+            source,
+        })
     };
     let read_here = match source {
         Source::Environment(path) | Source::Compiled(path) => Some(path.as_path()),
@@ -134,11 +143,14 @@ fn file(named: Option<&Path>, source: &Source) -> Result<(PathBuf, bool), Error>
     let real = |path: &Path| path.canonicalize().ok();
     match (named, read_here) {
         (Some(named), read_here) => {
-            let same = read_here.is_some_and(|here| here == named || real(here).is_some_and(|h| Some(h) == real(named)));
+            let same = read_here
+                .is_some_and(|here| here == named || real(here).is_some_and(|h| Some(h) == real(named)));
             Ok((absolute(named)?, same))
         }
         (None, Some(path)) if !path.as_os_str().is_empty() => Ok((absolute(path)?, true)),
-        (None, Some(_)) => Err(Error::NoConfiguration("OPENSC_CONF is set but empty, so that OpenSC reads no file")),
+        (None, Some(_)) => {
+            Err(Error::NoConfiguration("OPENSC_CONF is set but empty, so that OpenSC reads no file"))
+        }
         (None, None) => Err(Error::NoConfiguration("no OpenSC with a configuration path was found")),
     }
 }
@@ -149,7 +161,9 @@ fn scope(args: &EditArgs) -> Result<Scope, Error> {
         (None, Some(exe)) => {
             // OpenSC compares with the real path; a program that is not installed yet has none.
             let path = exe.canonicalize().or_else(|_| std::path::absolute(exe));
-            Scope::Exe(path.map_err(|source| Error::Io { what: "cannot find", path: exe.clone(), source })?.into())
+            Scope::Exe(
+                path.map_err(|source| Error::Io { what: "cannot find", path: exe.clone(), source })?.into(),
+            )
         }
         (None, None) => Scope::All,
     })
@@ -164,7 +178,8 @@ fn host_notes(snapshot: &Snapshot, file: &Name, is_read_here: bool) -> Vec<Strin
             notes.push(format!("OpenSC reads {path} here, not {file}."));
         }
         Source::Environment(_) => {
-            notes.push(format!("OPENSC_CONF names {file}; programs without that variable read another file."));
+            notes
+                .push(format!("OPENSC_CONF names {file}; programs without that variable read another file."));
         }
         Source::Compiled(_) | Source::Unknown => {}
     }

@@ -5,9 +5,9 @@ use clap::ValueEnum;
 use super::edit::{self, Guard};
 use crate::error::{Error, Exit};
 use crate::observe::{Cards, Wish, observe};
+use crate::opensc::Recognised;
 use crate::opensc::cache_name::{self, Serial};
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::Recognised;
 use crate::repair::config::Goal;
 use crate::repair::flush::FLUSHED;
 use crate::report::edited::Revived;
@@ -67,10 +67,11 @@ fn revived(snapshot: &Snapshot, new: &[u8]) -> Result<Vec<Revived>, Error> {
     for dir in snapshot.caches.iter().filter(|dir| after.cache_in_use(&dir.path)) {
         for entry in &dir.entries {
             let Recognised::Entry(name) = cache_name::parse(&entry.name) else { continue };
-            let stale = after.findings.iter().filter(|finding| FLUSHED.contains(&finding.id)).find(|finding| {
-                let mut files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
-                files.any(|file| file.directory == dir.path && file.name == entry.name)
-            });
+            let stale =
+                after.findings.iter().filter(|finding| FLUSHED.contains(&finding.id)).find(|finding| {
+                    let mut files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+                    files.any(|file| file.directory == dir.path && file.name == entry.name)
+                });
             let was_read = snapshot.cards.iter().any(|card| match (&name.serial, &card.serial) {
                 (Serial::Text(text), Some(serial)) => {
                     card.family == Family::SmartCardHsm && serial.as_bytes().eq_ignore_ascii_case(text)

@@ -25,11 +25,8 @@ impl<'d> Layout<'d> {
         let text = document.text();
         let first = text.iter().position(|&b| b == b'\n');
         let is_crlf = first.is_some_and(|at| at > 0 && text.get(at - 1) == Some(&b'\r'));
-        let mut layout = Self {
-            document,
-            line_end: if is_crlf { b"\r\n" } else { b"\n" },
-            unit: b"\t".to_vec(),
-        };
+        let mut layout =
+            Self { document, line_end: if is_crlf { b"\r\n" } else { b"\n" }, unit: b"\t".to_vec() };
         if let Some(unit) = layout.unit_in(document.root()) {
             layout.unit = unit;
         }
@@ -169,7 +166,10 @@ fn between_statements(body: &Body, at: usize) -> bool {
     let before = body.0.iter().take_while(|statement| statement.range().start < at).last();
     before.is_none_or(|statement| {
         statement.range().end <= at
-            && !matches!(statement, Statement::Assignment(Assignment { end: End::NextWord | End::Brace | End::File, .. }))
+            && !matches!(
+                statement,
+                Statement::Assignment(Assignment { end: End::NextWord | End::Brace | End::File, .. })
+            )
     })
 }
 

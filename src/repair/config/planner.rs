@@ -56,8 +56,13 @@ pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error>
             }
         }
     }
-    let mut planner =
-        Planner { request, document: &document, layout: Layout::of(&document), edits: Vec::new(), notes: Vec::new() };
+    let mut planner = Planner {
+        request,
+        document: &document,
+        layout: Layout::of(&document),
+        edits: Vec::new(),
+        notes: Vec::new(),
+    };
     match request.scope {
         Scope::All => planner.all()?,
         Scope::App(app) => planner.app(app)?,
@@ -181,7 +186,8 @@ impl<'d> Planner<'d> {
                 at: self.document.position(at),
             })?;
             if !carried.is_empty() {
-                self.notes.push(Note::CarriedAlong { settings: carried.len(), from: Name(other.name().to_vec()) });
+                self.notes
+                    .push(Note::CarriedAlong { settings: carried.len(), from: Name(other.name().to_vec()) });
             }
         }
         self.add_framework(app, name, carried);
@@ -264,7 +270,9 @@ impl<'d> Planner<'d> {
         let piece = self.setting();
         let glued = framework.body.0.iter().find(|statement| self.is_glued(statement));
         match (glued, &piece) {
-            (Some(statement), Piece::Line(text)) => Edit { range: statement.range().clone(), text: text.clone() },
+            (Some(statement), Piece::Line(text)) => {
+                Edit { range: statement.range().clone(), text: text.clone() }
+            }
             _ => self
                 .layout
                 .below_comment(framework, KEY, &piece)
@@ -277,7 +285,9 @@ impl<'d> Planner<'d> {
     fn is_glued(&self, statement: &Statement) -> bool {
         let Statement::Discarded(discarded) = statement else { return false };
         let text = self.document.text().get(discarded.range.clone()).unwrap_or_default();
-        let Some(first) = discarded.words.first().filter(|word| word.quote == Quote::Bare) else { return false };
+        let Some(first) = discarded.words.first().filter(|word| word.quote == Quote::Bare) else {
+            return false;
+        };
         let key = first.value.split(|b| *b == b'=').next().unwrap_or_default();
         key.eq_ignore_ascii_case(KEY.as_bytes()) && discarded.words.len() <= 2 && !text.contains(&b'\n')
     }

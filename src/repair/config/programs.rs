@@ -99,7 +99,8 @@ pub(super) fn block_names(document: &Document) -> Vec<&[u8]> {
 pub(super) fn concerned(document: &Document, scope: &Scope) -> Vec<Program> {
     let plain = |app: &str| Program::named(app, Some(Name(NO_BLOCK.to_vec())));
     let names = block_names(document);
-    let executables = names.iter().filter(|name| is_executable(name)).map(|name| of_executable(&Name(name.to_vec())));
+    let executables =
+        names.iter().filter(|name| is_executable(name)).map(|name| of_executable(&Name(name.to_vec())));
     match scope {
         Scope::Exe(exe) => vec![of_executable(exe)],
         Scope::App(app) => {
@@ -125,7 +126,11 @@ pub(super) fn concerned(document: &Document, scope: &Scope) -> Vec<Program> {
 }
 
 /// The `framework pkcs15` that decides for a program, with its `app` block.
-pub(super) fn winner<'d>(document: &'d Document, program: &Program, version: Version) -> Option<(&'d Block, &'d Block)> {
+pub(super) fn winner<'d>(
+    document: &'d Document,
+    program: &Program,
+    version: Version,
+) -> Option<(&'d Block, &'d Block)> {
     let exe = program.exe.as_ref().filter(|_| differences::has_executable_blocks(version));
     let names = exe.map(|exe| exe.0.as_slice()).into_iter().chain([program.app_name.as_bytes(), b"default"]);
     names.into_iter().find_map(|name| {
@@ -157,7 +162,10 @@ impl<'a> Ground<'a> {
         let user = User {
             uid: 0,
             name: None,
-            env: BTreeMap::from([("HOME".to_owned(), Name::from("/")), ("OPENSC_CONF".to_owned(), request.path.clone())]),
+            env: BTreeMap::from([
+                ("HOME".to_owned(), Name::from("/")),
+                ("OPENSC_CONF".to_owned(), request.path.clone()),
+            ]),
         };
         Self { request, user, configs: [ConfigFile { path: request.path.clone(), state }] }
     }
@@ -241,10 +249,13 @@ pub fn check(request: &Request<'_>, old: Option<&[u8]>, new: &[u8]) -> Result<()
             }
         }
         for program in concerned(&after, &Scope::All).iter().chain(&meant) {
-            let is_meant = meant.iter().any(|m| m.app_name.eq_ignore_ascii_case(&program.app_name) && m.exe == program.exe);
+            let is_meant = meant
+                .iter()
+                .any(|m| m.app_name.eq_ignore_ascii_case(&program.app_name) && m.exe == program.exe);
             let keeps_all = *request.scope != Scope::All && !is_meant && !shared;
             let kept = |document| {
-                winner(document, program, version).map_or_else(Vec::new, |(_, f)| settings(&f.body, keeps_all))
+                winner(document, program, version)
+                    .map_or_else(Vec::new, |(_, f)| settings(&f.body, keeps_all))
             };
             if kept(&before) != kept(&after) {
                 return Err(not_reached(&program.label, "other settings would change".to_owned()));
@@ -265,11 +276,20 @@ pub(super) fn exceptions(request: &Request<'_>, document: &Document, new: &[u8])
         })
         .collect();
     let (_, program, what) = broken.first()?.clone();
-    Some(super::Note::NotIn { versions: broken.into_iter().map(|(version, ..)| version).collect(), program, what })
+    Some(super::Note::NotIn {
+        versions: broken.into_iter().map(|(version, ..)| version).collect(),
+        program,
+        what,
+    })
 }
 
 /// What changes for each program concerned.
-pub(super) fn effects(request: &Request<'_>, document: &Document, old: Option<&[u8]>, new: &[u8]) -> Vec<Effect> {
+pub(super) fn effects(
+    request: &Request<'_>,
+    document: &Document,
+    old: Option<&[u8]>,
+    new: &[u8],
+) -> Vec<Effect> {
     let version = request.installed.unwrap_or(Version::of(*RELEASES.end()));
     let (before, after) = (Ground::new(request, old), Ground::new(request, Some(new)));
     concerned(document, request.scope)

@@ -37,7 +37,7 @@ enum Now {
 
 /// What there is to do: [`UndoOutcome::Waiting`], or nothing.
 pub(in crate::repair) fn look(edited: Edited<'_>) -> UndoOutcome {
-    let looked = open(edited.edit).and_then(|dir| Ok(dir.map(|dir| now(edited.edit, &dir)).transpose()?));
+    let looked = open(edited.edit).and_then(|dir| dir.map(|dir| now(edited.edit, &dir)).transpose());
     match looked {
         Err(error) => UndoOutcome::Failed(error.to_string()),
         Ok(None) => UndoOutcome::Conflict("its directory is gone".to_owned()),
@@ -97,7 +97,8 @@ fn try_bring_back(edited: Edited<'_>) -> Result<(UndoOutcome, bool), safe_fs::Er
         (Some(before), over) => {
             let kept = stored.map_or(Ok(None), |stored| stored.hold(&kept_name(index)))?;
             let text = kept.map(|kept| kept.read(MAX_TEXT)).transpose()?;
-            let Some(text) = text.filter(|text| before.sha256.as_ref() == Some(&super::write::digest(text))) else {
+            let Some(text) = text.filter(|text| before.sha256.as_ref() == Some(&super::write::digest(text)))
+            else {
                 let why = "the old text is no longer in the quarantine as it was";
                 return Ok((UndoOutcome::Failed(why.to_owned()), false));
             };

@@ -120,7 +120,8 @@ pub fn write(
     let mut journal = Journal::new(now, rustix::process::geteuid().as_raw(), Vec::new());
     let backup = target.old.as_ref().map(|_| backup_name(&target.place.name, &id));
     journal.edits.push(record(target, &planned.new, reason, backup.clone()));
-    let written = (Work { target, new: &planned.new, verify, operation: &operation }).run(&journal, backup.as_ref());
+    let written =
+        (Work { target, new: &planned.new, verify, operation: &operation }).run(&journal, backup.as_ref());
     if let Err(error) = written {
         if !matches!(error, Error::NotRestored { .. }) {
             discard(&lock, &operation, &id);
@@ -206,7 +207,11 @@ impl Work<'_> {
     fn look(&self) -> Result<(), Error> {
         let Place { dir, name } = &self.target.place;
         let text = dir.hold(name)?.map(|held| held.read(MAX_TEXT + 1)).transpose()?.unwrap_or_default();
-        if text == self.new { (self.verify)(&text) } else { Err(safe_fs::Error::Swapped(dir.path_of(name)).into()) }
+        if text == self.new {
+            (self.verify)(&text)
+        } else {
+            Err(safe_fs::Error::Swapped(dir.path_of(name)).into())
+        }
     }
 
     /// Puts the old file back, if the new one stands in its place; false if it does not.
