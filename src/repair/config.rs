@@ -87,6 +87,8 @@ pub enum Note {
     },
     /// A byte-order mark hides the first statement.
     ByteOrderMark,
+    /// The installed OpenSC does what is wanted already; these did not.
+    OnlyElsewhere(Vec<Version>),
     /// Some releases cannot be made to do what is wanted.
     NotIn {
         /// The releases.
@@ -201,8 +203,11 @@ pub enum Error {
         path: Name,
     },
     /// The state directory cannot be used.
-    #[error(transparent)]
+    #[error("{0}; the configuration was not changed")]
     State(Box<super::Error>),
+    /// The edit was made, but its journal could not be completed.
+    #[error(transparent)]
+    Unfinished(Box<super::Error>),
     /// The new file did not do what was promised; the old one is back.
     #[error("{path}: {why}; the old file was put back")]
     Restored {
@@ -268,13 +273,22 @@ impl std::fmt::Display for Note {
                 "The file begins with a byte-order mark, which hides its first statement from OpenSC; that was left \
                  as it is.",
             ),
+            Self::OnlyElsewhere(versions) => write!(
+                f,
+                "The installed OpenSC did so already; the edit makes it so in OpenSC {} too.",
+                series(versions)
+            ),
             Self::NotIn { versions, program, what } => {
-                let names: Vec<String> =
-                    versions.iter().map(|v| format!("{}.{}", v.major, v.minor)).collect();
-                write!(f, "Not so in OpenSC {} ({program}): {what}.", names.join(", "))
+                write!(f, "Not so in OpenSC {} ({program}): {what}.", series(versions))
             }
         }
     }
+}
+
+/// `0.24, 0.25`.
+fn series(versions: &[Version]) -> String {
+    let names: Vec<String> = versions.iter().map(|v| format!("{}.{}", v.major, v.minor)).collect();
+    names.join(", ")
 }
 
 /// What repairs a text that OpenSC cannot parse.

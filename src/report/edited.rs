@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::{Serialize, Serializer};
 
-use super::human::{row, wrap};
+use super::human::wrap;
 use crate::repair::config::{Effect, Goal};
 use crate::snapshot::Name;
 
@@ -83,9 +83,10 @@ pub fn human(report: &Report, goal: Goal) -> String {
         (_, false, false) => format!("{file}: edited; the cache is {switched}."),
     };
     wrap(&mut out, "", "", &text);
+    let width = report.programs.iter().map(|effect| effect.program.chars().count()).max().unwrap_or(0);
     for Effect { program, before, after } in &report.programs {
         let change = if before == after { after.clone() } else { format!("{before} -> {after}") };
-        row(&mut out, program, &change);
+        wrap(&mut out, &format!("  {program:<width$}  "), "    ", &change);
     }
     for entry in &report.revived {
         wrap(

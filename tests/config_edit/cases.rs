@@ -277,6 +277,17 @@ fn switching_on() {
     );
 }
 
+#[test]
+fn an_edit_for_other_versions_says_so() {
+    let notes = |text: &str| planned(text.as_bytes(), Goal::Off, &Scope::All).unwrap().notes;
+    let until_022: Vec<Version> = (19..=22).map(Version::of).collect();
+    assert_eq!(notes(&framework("    use_file_caching = true;\n")), [Note::OnlyElsewhere(until_022)]);
+    let from_024: Vec<Version> = (24..=27).map(Version::of).collect();
+    assert_eq!(notes(""), [Note::OnlyElsewhere(from_024)]);
+    assert_eq!(notes(&framework("    use_file_caching = yes;\n")), []);
+    assert_eq!(notes(&framework("    use_file_caching = no;\n")), []);
+}
+
 /// What `disable-cache` does to each fixture: the lines that go and come, or why it does nothing.
 #[test]
 fn every_trap_is_disarmed_or_named() {

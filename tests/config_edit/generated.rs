@@ -110,7 +110,7 @@ fn configuration(random: &mut Random) -> Vec<u8> {
 }
 
 fn cases() -> u64 {
-    let usual = if std::env::var_os("STALECARD_LONG").is_some() { 10_000 } else { 300 };
+    let usual = if std::env::var_os("STALECARD_LONG").is_some() { 10_000 } else { 200 };
     std::env::var("STALECARD_CONFIG_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(usual)
 }
 
@@ -161,7 +161,7 @@ fn disabled_is_off_for_everybody_or_refused_for_a_reason() {
     println!(
         "{edited} edited, {right} right already, {refused} broken and refused, {given_up} given up, {elsewhere} not for all releases"
     );
-    assert!(edited > right && right > 0 && refused > 0);
+    assert!(edited > right && refused > 0);
     assert!(given_up * 200 < edited, "{given_up}");
 }
 
@@ -191,5 +191,5 @@ fn there_and_back() {
         }
     }
     println!("{round_trips} round trips");
-    assert!(round_trips > 40);
+    assert!(round_trips > 25);
 }

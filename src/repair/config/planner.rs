@@ -78,6 +78,7 @@ pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error>
     let new = edits.apply(text);
     programs::check(request, old, &new)?;
     notes.extend(general_notes(request, text));
+    notes.extend(programs::only_elsewhere(request, &document, old, &new));
     notes.extend(programs::exceptions(request, &document, &new));
     let effects = programs::effects(request, &document, old, &new);
     Ok(Planned { edits, new, effects, notes })

@@ -283,6 +283,21 @@ pub(super) fn exceptions(request: &Request<'_>, document: &Document, new: &[u8])
     })
 }
 
+/// The releases for which the edit is made, where it is not made for the installed one.
+pub(super) fn only_elsewhere(
+    request: &Request<'_>,
+    document: &Document,
+    old: Option<&[u8]>,
+    new: &[u8],
+) -> Option<super::Note> {
+    let (before, after) = (Ground::new(request, old), Ground::new(request, Some(new)));
+    let programs = concerned(document, request.scope);
+    let changes = |version| programs.iter().any(|p| before.words(p, version) != after.words(p, version));
+    let versions: Vec<Version> = releases(None).into_iter().filter(|version| changes(*version)).collect();
+    let here = request.installed.is_none_or(changes);
+    (!here && !versions.is_empty()).then_some(super::Note::OnlyElsewhere(versions))
+}
+
 /// What changes for each program concerned.
 pub(super) fn effects(
     request: &Request<'_>,

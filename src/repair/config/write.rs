@@ -130,8 +130,9 @@ pub fn write(
     }
     journal.edits.iter_mut().for_each(|edit| edit.done = true);
     journal.finished_at = Some(OffsetDateTime::now_utc());
-    journal::write(&operation, &journal)
-        .map_err(|source| boxed(crate::repair::Error::Unfinished { id: id.clone(), source }))?;
+    journal::write(&operation, &journal).map_err(|source| {
+        Error::Unfinished(Box::new(crate::repair::Error::Unfinished { id: id.clone(), source }))
+    })?;
     Ok(Written { operation: id, backup: backup.map(|name| target.place.dir.path_of(&name)) })
 }
 
