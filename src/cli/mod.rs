@@ -47,15 +47,13 @@ enum Command {
     Show(show::Args),
     /// Move stale cache entries to the quarantine
     Flush(flush::Args),
-    /// Show, check and change what opensc.conf says about the cache
-    Config(config::Args),
     /// Take back the newest flush or edit, or the one named
     Undo(undo::Args),
     /// Look at what was taken out of caches
     Quarantine(quarantine::Args),
     /// Explain a finding: cause, symptoms, cure
     Explain(explain::Args),
-    /// Explain what opensc.conf means, and find what is wrong with it
+    /// Show, check and change what opensc.conf says about the cache
     #[command(subcommand)]
     Config(config::Command),
     /// Write everything observed to a file, for later or for another host
@@ -82,7 +80,6 @@ pub fn run() -> Exit {
         Command::Ls(args) => ls::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Flush(args) => flush::run(&args),
-        Command::Config(args) => config::run(&args),
         Command::Undo(args) => undo::run(&args),
         Command::Quarantine(args) => quarantine::run(&args),
         Command::Explain(args) => explain::run(&args),
