@@ -11,7 +11,7 @@
 //!   a public key object has that ID already.
 //! - The first certificate that does not decode ends the making of certificates:
 //!   those behind it are gone, however sound.
-//! - Of private keys with one ID only the first is shown.
+//! - Of private keys with one ID only the first is shown, with the usages of all.
 //! - Private objects are shown to whoever logs in with the PIN they name; public
 //!   ones to all, but a data object that names a PIN to nobody.
 //! - A private key is followed by the public key of its ID and by the certificates of its
@@ -42,6 +42,8 @@ pub struct Item<'v> {
     pub label: Vec<u8>,
     /// `CKA_PRIVATE`: shown after login only.
     pub private: bool,
+    /// PKCS#15 usage flags, of a private key only.
+    pub usage: u32,
 }
 
 impl<'v> Item<'v> {
@@ -71,21 +73,16 @@ impl<'v> Item<'v> {
     #[must_use]
     pub fn looks_like(&self, other: &Self) -> bool {
         let certificate = |item: &Self| certificate_of(item.object).cloned();
-        let head = |item: &Self| (item.class(), item.from_certificate, item.label.clone(), item.private);
+        let head =
+            |item: &Self| (item.class(), item.from_certificate, item.label.clone(), item.private, item.usage);
         if head(self) != head(other) || self.object.id != other.object.id {
             return false;
         }
         match (&self.object.class, &other.object.class) {
             (
-                Class::PrivateKey { key_type, bits, usage, access, .. },
-                Class::PrivateKey {
-                    key_type: other_type,
-                    bits: other_bits,
-                    usage: other_usage,
-                    access: other_access,
-                    ..
-                },
-            ) => (key_type, bits, usage, access) == (other_type, other_bits, other_usage, other_access),
+                Class::PrivateKey { key_type, bits, access, .. },
+                Class::PrivateKey { key_type: other_type, bits: other_bits, access: other_access, .. },
+            ) => (key_type, bits, access) == (other_type, other_bits, other_access),
             (Class::Certificate { .. }, Class::Certificate { .. }) if !self.from_certificate => {
                 certificate(self) == certificate(other)
             }
@@ -220,6 +217,15 @@ impl<'v> Module<'v> {
         self.made.iter().filter(is_key).find(|made| made.object.id == id).copied()
     }
 
+    /// What the private keys with this ID may be used for, taken together.
+    fn usage(&self, id: &[u8]) -> u32 {
+        let of = |made: &Made<'_>| match made.object.class {
+            Class::PrivateKey { usage, .. } if made.object.id == id => usage,
+            _ => 0,
+        };
+        self.made.iter().map(of).fold(0, |all, usage| all | usage)
+    }
+
     fn show(&mut self) {
         for made in self.made.clone() {
             if is_private(made.object) && made.object.auth_id == USER_PIN && !made.from_certificate {
@@ -249,6 +255,7 @@ impl<'v> Module<'v> {
             from_certificate,
             label: label(object),
             private: is_private(object) && !from_certificate,
+            usage: if is_private_key { self.usage(&object.id) } else { 0 },
         });
         match &object.class {
             Class::PrivateKey { .. } => {

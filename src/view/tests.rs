@@ -190,6 +190,17 @@ fn one_private_key_of_an_id_is_shown_with_all_public_parts_of_that_id() {
 }
 
 #[test]
+fn private_keys_of_one_id_are_shown_with_the_usages_of_all() {
+    let rsa = private_key(&Entry { tag: 0x30, ..Entry::default() });
+    // decrypt, sign, signRecover instead of sign, signRecover, derive
+    let usage = rsa.windows(5).position(|bytes| bytes == [3, 3, 7, 0x30, 0x80]).unwrap();
+    let rsa = [&rsa[..usage], &[3, 3, 7, 0x70, 0x00], &rsa[usage + 5..]].concat();
+    let view = view(&[(0xC401, private_key(&Entry::default())), (0xC402, rsa)]);
+    let items = pkcs11::project(&view);
+    assert_eq!((items.len(), items[0].object.slot, items[0].usage), (1, Fid(0xCC02), 0x10E));
+}
+
+#[test]
 fn a_certificate_is_followed_by_its_key_and_its_issuer() {
     let path = |number| encode(4, &[0xCA, number]);
     let view = view(&[

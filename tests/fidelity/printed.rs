@@ -204,10 +204,10 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
     let object = item.object;
     let (label, id) = (text(&item.label), hex(&object.id));
     match (&object.class, item.public_key()) {
-        (Class::PrivateKey { key_type, usage, .. }, _) => format!(
+        (Class::PrivateKey { key_type, .. }, _) => format!(
             "Private Key {} [{label}] id={id} usage={}",
             if *key_type == KeyType::Rsa { "RSA" } else { "EC" },
-            words(*usage, &[(1, "decrypt"), (2, "sign"), (5, "unwrap"), (8, "derive")]),
+            words(item.usage, &[(1, "decrypt"), (2, "sign"), (5, "unwrap"), (8, "derive")]),
         ),
         (_, Some(key)) => {
             let usage = match (item.from_certificate, key) {
