@@ -1,5 +1,7 @@
 //! What a flush takes out of the caches: a plan, not yet an action.
 
+use std::collections::BTreeMap;
+
 use crate::finding::{Id, Safety};
 use crate::opensc::cache_name::{Serial, is_private};
 use crate::opensc::{Recognised, cache_name};
@@ -38,10 +40,11 @@ pub const FLUSHED: &[Id] = &[
 pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>) -> Plan {
     // With caching `yes` OpenSC keeps what it read after the PIN, too.
     let keeps_private = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "undecided"));
+    let named = verdict.by_file();
     let mut steps = Vec::new();
     for dir in &snapshot.caches {
         for entry in &dir.entries {
-            if let Some(reason) = reason(verdict, dir, entry, scope) {
+            if let Some(reason) = reason(&named, dir, entry, scope) {
                 steps.push(step(snapshot.user.uid, dir, entry, reason, keeps_private));
             }
         }
@@ -52,7 +55,12 @@ pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>) -> P
 /// Why an entry is to be taken; `None` if it stays. Only regular files with an
 /// OpenSC cache name are ever taken: CANs, off-card certificates and strangers
 /// have to be named by hand.
-fn reason(verdict: &Verdict, dir: &CacheDir, entry: &CacheEntry, scope: Scope<'_>) -> Option<String> {
+fn reason(
+    named: &BTreeMap<(&Name, &Name), Vec<Id>>,
+    dir: &CacheDir,
+    entry: &CacheEntry,
+    scope: Scope<'_>,
+) -> Option<String> {
     let Recognised::Entry(name) = cache_name::parse(&entry.name) else { return None };
     if entry.kind != FileKind::File {
         return None;
@@ -67,12 +75,8 @@ fn reason(verdict: &Verdict, dir: &CacheDir, entry: &CacheEntry, scope: Scope<'_
             of_card.then(|| format!("all entries of card {} were asked for", escape(serial.as_bytes())))
         }
         Scope::Stale => {
-            let named = |finding: &&crate::finding::Finding| {
-                let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
-                FLUSHED.contains(&finding.id)
-                    && files.clone().any(|file| file.directory == dir.path && file.name == entry.name)
-            };
-            verdict.findings.iter().find(named).map(|finding| finding.id.name().to_owned())
+            let ids = named.get(&(&dir.path, &entry.name))?;
+            ids.iter().find(|id| FLUSHED.contains(id)).map(|id| id.name().to_owned())
         }
     }
 }

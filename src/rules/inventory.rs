@@ -8,7 +8,7 @@ use crate::finding::Id;
 use crate::format::{cvc, pkcs15, x509};
 use crate::opensc::cache_name::{LastUpdate, Serial};
 use crate::opensc::{CacheName, Recognised, cache_name};
-use crate::snapshot::{CacheDir, CacheEntry, Content, Fid, FileKind, Name, Snapshot, Withheld};
+use crate::snapshot::{CacheDir, CacheEntry, Content, Fid, FileKind, Snapshot, Withheld};
 use crate::text::{date, escape, hex};
 use crate::view::{prefix, split};
 
@@ -79,15 +79,26 @@ impl State {
 /// Lists all entries, in the order of the directories.
 #[must_use]
 pub fn inventory(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Item> {
-    snapshot
-        .caches
-        .iter()
-        .flat_map(|dir| dir.entries.iter().map(move |entry| item(snapshot, verdict, dir, entry)))
-        .collect()
+    let named = verdict.by_file();
+    let findings = |dir: &CacheDir, entry: &CacheEntry| {
+        named.get(&(&dir.path, &entry.name)).cloned().unwrap_or_default()
+    };
+    let mut items = Vec::new();
+    for dir in &snapshot.caches {
+        for entry in &dir.entries {
+            items.push(item(snapshot, verdict, dir, entry, findings(dir, entry)));
+        }
+    }
+    items
 }
 
-fn item(snapshot: &Snapshot, verdict: &Verdict, dir: &CacheDir, entry: &CacheEntry) -> Item {
-    let findings = findings_on(verdict, dir, &entry.name);
+fn item(
+    snapshot: &Snapshot,
+    verdict: &Verdict,
+    dir: &CacheDir,
+    entry: &CacheEntry,
+    findings: Vec<Id>,
+) -> Item {
     let read = verdict.cache_in_use(&dir.path);
     let name = match cache_name::parse(&entry.name) {
         Recognised::Entry(name) => Some(name),
@@ -129,19 +140,6 @@ fn item(snapshot: &Snapshot, verdict: &Verdict, dir: &CacheDir, entry: &CacheEnt
         modified: date(entry.inode.mtime),
         age_days: taken.saturating_sub(entry.inode.mtime) / 86_400,
     }
-}
-
-fn findings_on(verdict: &Verdict, dir: &CacheDir, name: &Name) -> Vec<Id> {
-    let names = |finding: &&crate::finding::Finding| {
-        finding
-            .evidence
-            .iter()
-            .filter_map(|evidence| evidence.file.as_ref())
-            .any(|file| file.directory == dir.path && file.name == *name)
-    };
-    let mut ids: Vec<Id> = verdict.findings.iter().filter(names).map(|finding| finding.id).collect();
-    ids.dedup();
-    ids
 }
 
 type Description = (String, Option<String>, Option<String>, Option<String>);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::case::{Case, Lens};
 use super::sides::{Sides, Wanted, sides};
-use crate::finding::Finding;
+use crate::finding::{Finding, Id};
 use crate::format::{cvc, pkcs15};
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::differences::{self, CurveMatch};
@@ -38,6 +38,22 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// Which findings name which file as their evidence, in the order of the findings. Made once,
+    /// because a cache directory may hold as many entries as somebody likes.
+    #[must_use]
+    pub fn by_file(&self) -> BTreeMap<(&Name, &Name), Vec<Id>> {
+        let mut named: BTreeMap<_, Vec<Id>> = BTreeMap::new();
+        for finding in &self.findings {
+            for file in finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()) {
+                let ids = named.entry((&file.directory, &file.name)).or_default();
+                if ids.last() != Some(&finding.id) {
+                    ids.push(finding.id);
+                }
+            }
+        }
+        named
+    }
+
     /// Does any program read this cache directory today?
     #[must_use]
     pub fn cache_in_use(&self, directory: &Name) -> bool {

@@ -11,6 +11,8 @@
 //!
 //! Cure: `stalecard flush --serial SERIAL` removes all entries of a card.
 
+use std::collections::BTreeSet;
+
 use super::case::Case;
 use crate::finding::{Finding, Fix, Id, Safety};
 use crate::opensc::cache_name::Serial;
@@ -21,6 +23,7 @@ use crate::text::{count, escape, shell_option};
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for lens in &case.lenses {
         let former = lens.is_former();
+        let known: BTreeSet<_> = lens.cached.entries().map(|(_, entry)| &entry.name).collect();
         let old: Vec<_> = lens
             .dir
             .entries
@@ -28,8 +31,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             .filter(|entry| match cache_name::parse(&entry.name) {
                 Recognised::Entry(name) => {
                     let same = matches!(&name.serial, Serial::Text(text) if text.eq_ignore_ascii_case(case.serial.as_bytes()));
-                    let read = lens.cached.entries().any(|(_, known)| known.name == entry.name);
-                    same && (former || !read)
+                    same && (former || !known.contains(&entry.name))
                 }
                 _ => false,
             })

@@ -137,21 +137,21 @@ fn no_opensc_installed() {
     let host = stale(&stand);
     // Its libraries and tools are left out of a second view of the directories they lie in. The rest is linked to.
     let hide = r#"
-        hide() {
-            mkdir -p "$1" "$2"
-            mount --bind "$3" "$2"
-            ls -A "$3" | while read -r name; do
-                case $name in *opensc*|pkcs15-*|pkcs11-tool) ;; *) ln -s "$2/$name" "$1/$name" ;; esac
-            done
-            mount --bind "$1" "$3"
-        }
-        here=$(mktemp -d); trap 'rm -rf --one-file-system "$here/new"*' EXIT
-        n=0
+        mkdir -p "$HIDE"
         for dir in /usr/lib/*-linux-gnu /usr/lib64 /usr/bin; do
-            [ -d "$dir" ] || continue
-            case $(ls "$dir") in *opensc*|*pkcs15-*) ;; *) continue ;; esac
-            n=$((n + 1)); hide "$here/new$n" "$here/old$n" "$dir"
+            case $(ls "$dir" 2>/dev/null) in *opensc*|*pkcs15-*) ;; *) continue ;; esac
+            name=$(echo "$dir" | tr / _)
+            old=$HIDE/old$name new=$HIDE/new$name
+            mkdir -p "$old"
+            mount --bind "$dir" "$old"
+            if [ ! -d "$new" ]; then
+                mkdir "$new"
+                ln -s "$old"/* "$new"
+                rm -f "$new"/*opensc* "$new"/pkcs15-* "$new"/pkcs11-tool
+            fi
+            mount --bind "$new" "$dir"
         done"#;
+    let host = host.env("HIDE", stand.dir().join("hide").to_str().unwrap());
     let gone = within(&host, hide, &["check", "--format", "json"]);
     let report: serde_json::Value = serde_json::from_str(&gone.stdout).unwrap();
     crate::schema::is_output(&report);
