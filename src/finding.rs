@@ -93,7 +93,7 @@ catalogue! {
     /// Left behind by an older state of the card or an older OpenSC.
     OldGeneration = "old-generation", Info, Safe, "old_generation";
     /// Caching is on for a card that never signals change.
-    CacheCannotNoticeChange = "cache-cannot-notice-change", Warning, Manual, "cache_cannot_notice_change";
+    CacheCannotNoticeChange = "cache-cannot-notice-change", Warning, Guarded, "cache_cannot_notice_change";
     /// The configuration kills OpenSC.
     ConfigCrashesOpenSc = "config-crashes-opensc", Error, Manual, "config_crashes_opensc";
     /// OpenSC drops the whole configuration.
@@ -329,7 +329,7 @@ mod tests {
                 "dormant-stale-entry Warning Safe",
                 "orphan-entry Warning Safe",
                 "old-generation Info Safe",
-                "cache-cannot-notice-change Warning Manual",
+                "cache-cannot-notice-change Warning Guarded",
                 "config-crashes-opensc Error Manual",
                 "config-unreadable Error Manual",
                 "config-value-not-understood Warning Manual",

@@ -6,9 +6,8 @@
 //! every deletion and re-initialisation. Whatever is cached once is believed for
 //! ever, on every host that has seen the card.
 //!
-//! Cure: set `use_file_caching = no;` in the block `framework pkcs15` of `app
-//! default` in opensc.conf (and of any other `app` block that has a `framework
-//! pkcs15` of its own), or flush after every change, on every host.
+//! Cure: `stalecard config disable-cache` switches caching off for every program, with
+//! a backup and a way back; or flush after every change, on every host.
 
 use super::case::Case;
 use crate::finding::{Finding, Fix, Id};
@@ -36,7 +35,7 @@ pub fn finding(token: &str, programs: Vec<String>) -> Finding {
     finding.program = programs;
     finding.fix.push(Fix {
         what: "set use_file_caching = no; in framework pkcs15 of opensc.conf".to_owned(),
-        command: None,
+        command: Some("stalecard config disable-cache".to_owned()),
     });
     finding
 }
