@@ -35,6 +35,16 @@ pub fn by_oid(oid: &[u8]) -> Option<&'static Curve> {
     CURVES.iter().find(|curve| curve.oid == oid)
 }
 
+/// P-224 (secp224r1), which OpenSC knows in certificates but not in requests.
+const P224: &[u8] = &hex!("2b81040021");
+
+/// Does OpenSC know the curve when a certificate names it? The twisted ones since they are
+/// recognised in requests too. Without its curve it does not take a certificate at all.
+#[must_use]
+pub fn is_known_by_name(oid: &[u8], twisted: bool) -> bool {
+    oid == P224 || by_oid(oid).is_some_and(|curve| twisted || !curve.name.ends_with("t1"))
+}
+
 /// Parameters as printed by `openssl ecparam -param_enc explicit -text`.
 const CURVES: &[Curve] = &[
     Curve {

@@ -9,6 +9,7 @@ use x509_parser::certificate::Validity;
 use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
+use super::curve;
 use super::key::PublicKey;
 use super::tlv::{TlvError, Walk, first, integer};
 
@@ -31,6 +32,8 @@ pub struct Certificate {
     pub validity: Option<(i64, i64)>,
     /// Its public key.
     pub key: PublicKey,
+    /// Algorithm of the public key, OID content.
+    pub algorithm: Vec<u8>,
 }
 
 const RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
@@ -40,7 +43,8 @@ const EDWARDS: [&[u8]; 4] =
     [&[0x2B, 0x65, 0x70], &[0x2B, 0x65, 0x71], &[0x2B, 0x65, 0x6E], &[0x2B, 0x65, 0x6F]];
 
 /// Decodes the certificate at the start of `bytes`; what follows it is ignored,
-/// as OpenSC ignores it. `None` if OpenSC does not take it for one.
+/// as OpenSC ignores it. `None` if OpenSC does not take it for one; see also
+/// [`Certificate::is_understood`].
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<Certificate> {
     let whole = first(bytes).filter(|element| element.tag == 0x30)?;
@@ -66,6 +70,7 @@ fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
         Walk::new(extensions)?;
     }
 
+    let (key, algorithm) = public_key(key_info.value, key_info.raw)?;
     let name = X509Name::from_der(subject.raw).ok().map(|(_, name)| name);
     Ok(Certificate {
         der: der.to_vec(),
@@ -77,7 +82,8 @@ fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
         validity: Validity::from_der(validity.raw)
             .ok()
             .map(|(_, dates)| (dates.not_before.timestamp(), dates.not_after.timestamp())),
-        key: public_key(key_info.value, key_info.raw)?,
+        key,
+        algorithm,
     })
 }
 
@@ -86,27 +92,35 @@ const fn object_id(content: &[u8]) -> Result<&[u8], TlvError> {
     if content.is_empty() { Err(TlvError::Invalid(0x06)) } else { Ok(content) }
 }
 
-fn public_key(content: &[u8], spki: &[u8]) -> Result<PublicKey, TlvError> {
+/// The key and its algorithm.
+fn public_key(content: &[u8], spki: &[u8]) -> Result<(PublicKey, Vec<u8>), TlvError> {
     let mut walk = Walk::new(content)?;
     let mut algorithm = Walk::new(walk.required(0x30)?)?;
     let oid = object_id(algorithm.required(0x06)?)?;
     let (_, bits) = walk.required(0x03)?.split_first().ok_or(TlvError::Invalid(0x03))?;
-    if oid == RSA {
+    let key = if oid == RSA {
         let mut numbers = Walk::new(Walk::new(bits)?.required(0x30)?)?;
         let strip = |number: &[u8]| number.iter().copied().skip_while(|&byte| byte == 0).collect::<Vec<_>>();
-        Ok(PublicKey::Rsa {
-            modulus: strip(numbers.required(0x02)?),
-            exponent: strip(numbers.required(0x02)?),
-        })
-    } else if oid == EC {
-        Ok(match algorithm.optional(0x06) {
+        PublicKey::Rsa { modulus: strip(numbers.required(0x02)?), exponent: strip(numbers.required(0x02)?) }
+    } else {
+        match algorithm.optional(0x06).filter(|_| oid == EC) {
             Some(curve) => PublicKey::Ec { curve_oid: object_id(curve)?.to_vec(), point: bits.to_vec() },
             None => PublicKey::Other(spki.to_vec()),
-        })
-    } else if EDWARDS.contains(&oid) {
-        Ok(PublicKey::Other(spki.to_vec()))
-    } else {
-        Err(TlvError::Invalid(0x06))
+        }
+    };
+    Ok((key, oid.to_vec()))
+}
+
+impl Certificate {
+    /// Does OpenSC understand the public key? If it does not, it uses nothing of the
+    /// certificate. `twisted`: it knows the twisted Brainpool curves.
+    #[must_use]
+    pub fn is_understood(&self, twisted: bool) -> bool {
+        match &self.key {
+            PublicKey::Rsa { .. } => true,
+            PublicKey::Ec { curve_oid, .. } => curve::is_known_by_name(curve_oid, twisted),
+            PublicKey::Other(_) => EDWARDS.contains(&self.algorithm.as_slice()),
+        }
     }
 }
 

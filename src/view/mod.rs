@@ -215,7 +215,7 @@ pub fn decode(key_list: &[Fid], source: &dyn Source, behaviour: Behaviour) -> Vi
         let result = match prefix {
             prefix::KEY if number == 0 && !behaviour.shows_device_key => Ok(()),
             prefix::KEY => key(&mut view, number, source, behaviour),
-            prefix::CA_DESCRIPTION => ca_certificate(&mut view, slot, source),
+            prefix::CA_DESCRIPTION => ca_certificate(&mut view, slot, source, behaviour),
             prefix::DATA_DESCRIPTION => data(&mut view, slot, source),
             _ => Ok(()),
         };
@@ -271,7 +271,9 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
             Some(key) => Class::PublicKey(key),
             None => return Ok(()),
         },
-        Some(0x30) => Class::Certificate { certificate: x509::decode(&content), authority: false, flags: 0 },
+        Some(0x30) => {
+            Class::Certificate { certificate: x509_as(&content, behaviour), authority: false, flags: 0 }
+        }
         _ => return Ok(()),
     };
     view.objects.push(Object {
@@ -285,6 +287,12 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
     Ok(())
 }
 
+/// The certificate, if this OpenSC can make anything of it.
+fn x509_as(bytes: &[u8], behaviour: Behaviour) -> Option<Certificate> {
+    // The twisted curves came into both tables together.
+    x509::decode(bytes).filter(|certificate| certificate.is_understood(behaviour.matches_coefficient))
+}
+
 fn request_key(bytes: &[u8], behaviour: Behaviour) -> Option<PublicKey> {
     let request = cvc::decode(bytes).ok()?;
     if request.car.is_none() && !behaviour.car_optional {
@@ -293,7 +301,12 @@ fn request_key(bytes: &[u8], behaviour: Behaviour) -> Option<PublicKey> {
     request.key.public_key(behaviour.matches_coefficient)
 }
 
-fn ca_certificate(view: &mut View, slot: Fid, source: &dyn Source) -> Result<(), String> {
+fn ca_certificate(
+    view: &mut View,
+    slot: Fid,
+    source: &dyn Source,
+    behaviour: Behaviour,
+) -> Result<(), String> {
     let bytes = match source.read(slot, DESCRIPTION_BUFFER) {
         Read::Content(bytes) => bytes,
         Read::Failed => Vec::new(),
@@ -302,12 +315,12 @@ fn ca_certificate(view: &mut View, slot: Fid, source: &dyn Source) -> Result<(),
     let Ok(entry) = pkcs15::certificate(&bytes) else { return Ok(()) };
     let mut files = vec![slot];
     let certificate = match entry.value {
-        Value::Direct(der) => x509::decode(&der),
+        Value::Direct(der) => x509_as(&der, behaviour),
         Value::Path(path) => match file_of(&path) {
             Some(file) => {
                 files.push(file);
                 match source.read(file, FILE_BUFFER) {
-                    Read::Content(content) => x509::decode(&content),
+                    Read::Content(content) => x509_as(&content, behaviour),
                     Read::Failed => None,
                     Read::Unknown(why) => return Err(why),
                 }

@@ -149,6 +149,22 @@ fn a_certificate_is_one_although_its_date_is_none() {
 }
 
 #[test]
+fn a_certificate_with_a_curve_that_opensc_does_not_know_is_none() {
+    let with_curve = |curve: &[u8]| {
+        let der = certificate();
+        let at = der.windows(8).position(|bytes| bytes == [0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7]).unwrap();
+        [&der[..at], curve, &der[at + 8..]].concat()
+    };
+    let usable = |der: &[u8]| x509_as(der, OF_023).is_some();
+    assert!(usable(&with_curve(&[0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 1])));
+    let unknown = with_curve(&[0x2A, 0x86, 0x48, 0xDE, 0x3D, 3, 1, 7]);
+    assert!(x509::decode(&unknown).is_some() && !usable(&unknown));
+    assert!(crate::format::curve::is_known_by_name(&[0x2B, 0x81, 4, 0, 0x21], false));
+    let twisted = [0x2B, 0x24, 3, 3, 2, 8, 1, 1, 8];
+    assert!(!crate::format::curve::is_known_by_name(&twisted, false));
+}
+
+#[test]
 fn a_certificate_with_a_foreign_tag_class_is_none() {
     let mut der = certificate();
     // The sequence of the signature algorithm, behind version and serial number.

@@ -17,14 +17,17 @@
     reason = "tests"
 )]
 
+mod compare;
+mod damage;
 mod history;
 mod play;
 mod printed;
 #[path = "../stand/mod.rs"]
 mod stand;
 
+use compare::Tally;
 use history::History;
-use play::{Tally, World};
+use play::World;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Instant;

@@ -1,0 +1,219 @@
+//! Compares what the real tools print with what stalecard makes of the same card and caches.
+//!
+//! Stalecard looks first; then every tool runs on a copy of the cache of its own,
+//! because the tools write what they read.
+
+use crate::history::Random;
+use crate::play::World;
+use crate::printed;
+use crate::stand::Host;
+use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
+use stalecard::finding::{Finding, Severity};
+use stalecard::rules::{cases, judge};
+use stalecard::snapshot::Snapshot;
+use stalecard::view::View;
+use stalecard::view::difference::{Kind, compare};
+use std::collections::BTreeMap;
+
+/// What was seen in all histories: to know that the test has teeth.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    pub observations: usize,
+    /// Observations in which a slot was said to be unknown: nothing compared.
+    pub unknown: usize,
+    pub objects: usize,
+    /// Programs that printed something else than the card's.
+    pub stale_pkcs15: usize,
+    pub stale_pkcs11: usize,
+    /// Differences in what no listing prints, which had to be read one by one.
+    pub read_out: usize,
+    /// Differences that exist in the view only: attributes that the tools never print.
+    pub not_printable: usize,
+    pub findings: BTreeMap<&'static str, usize>,
+}
+impl World {
+    pub fn observe(&mut self, random: &mut Random) -> Result<(), String> {
+        let login = random.below(3) > 0;
+        let live15 = run_pkcs15(&self.live)?;
+        let live11 = run_pkcs11(&self.live, login)?;
+        for side in 0..self.hosts.len() {
+            let host = self.hosts[side].clone();
+            self.observe_host(&host, login, &live15, &live11, random)
+                .map_err(|why| format!("on {}: {why}", host.name()))?;
+        }
+        Ok(())
+    }
+
+    fn observe_host(
+        &mut self,
+        host: &Host,
+        login: bool,
+        live15: &[String],
+        live11: &[String],
+        random: &mut Random,
+    ) -> Result<(), String> {
+        let before = host.cache_files();
+        let snapshot = snapshot(host)?;
+        if host.cache_files() != before {
+            return Err("stalecard has changed the cache".to_owned());
+        }
+        let cached15 = run_pkcs15(&host.with_cache_copy())?;
+        let cached11 = run_pkcs11(&host.with_cache_copy(), login)?;
+
+        let cases = cases(&snapshot);
+        let [case] = cases.as_slice() else { return Err(format!("{} cards", cases.len())) };
+        let view = |program: &str| -> &View {
+            let reads =
+                |lens: &&stalecard::rules::case::Lens<'_>| lens.programs.iter().any(|name| name == program);
+            case.lenses.iter().find(reads).map_or(&case.live, |lens| &lens.shown)
+        };
+        let (shown15, shown11) = (view("pkcs15-tool"), view("opensc-pkcs11"));
+        for unknown in [&case.live, shown15, shown11] {
+            if !unknown.unknown.is_empty() {
+                // Said to be unknown, with the reason: right, as long as it is rare.
+                self.tally.unknown += 1;
+                return Ok(());
+            }
+        }
+        same("live view, pkcs15-tool -D", &printed::expected_pkcs15(&case.live), live15)?;
+        same("live view, pkcs11-tool -O", &printed::expected_pkcs11(&case.live, login), live11)?;
+        same("OpenSC view, pkcs15-tool -D", &printed::expected_pkcs15(shown15), &cached15)?;
+        same("OpenSC view, pkcs11-tool -O", &printed::expected_pkcs11(shown11, login), &cached11)?;
+
+        let verdict = judge(&snapshot);
+        if random.below(4) == 0 {
+            let check = host.stalecard(&["check"]);
+            let wrong = verdict.findings.iter().any(|finding| finding.severity >= Severity::Error);
+            if check.code() != i32::from(wrong) {
+                return Err(format!("check ends with another code than its findings say: {check}"));
+            }
+        }
+        for finding in &verdict.findings {
+            *self.tally.findings.entry(finding.id.name()).or_default() += 1;
+        }
+        self.tally.observations += 1;
+        self.tally.objects += case.live.objects.len();
+        let named = |program: &str| {
+            verdict.findings.iter().any(|finding| {
+                finding.severity >= Severity::Error && finding.program.iter().any(|name| name == program)
+            })
+        };
+        // A private object's change shows after login only: the projection says so for both.
+        let differ15 = cached15 != live15;
+        let differ11 = cached11 != live11;
+        self.tally.stale_pkcs15 += usize::from(differ15);
+        self.tally.stale_pkcs11 += usize::from(differ11);
+        for (program, named, differ, shown) in [
+            ("pkcs15-tool", named("pkcs15-tool"), differ15, shown15),
+            ("opensc-pkcs11", named("opensc-pkcs11"), differ11, shown11),
+        ] {
+            let findings = || lines(&verdict.findings);
+            if differ && !named {
+                return Err(format!(
+                    "miss: {program} shows the card wrong, no error names it\n{}",
+                    findings()
+                ));
+            }
+            if named && !differ {
+                if self.reads_differ(host, program, &case.live, shown) {
+                    self.tally.read_out += 1;
+                } else if unprinted(program, &case.live, shown) {
+                    self.tally.not_printable += 1;
+                } else {
+                    return Err(format!(
+                        "false alarm: an error names {program}, which shows the card\n{}",
+                        findings()
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Do the values behind the listing differ: public keys, certificates, data?
+    fn reads_differ(&self, host: &Host, program: &str, live: &View, shown: &View) -> bool {
+        let mut ids: Vec<String> = Vec::new();
+        for difference in compare(live, shown) {
+            for object in [difference.live, difference.shown].into_iter().flatten() {
+                let id: String = object.id.iter().map(|byte| format!("{byte:02x}")).collect();
+                if !id.is_empty() && !ids.contains(&id) {
+                    ids.push(id);
+                }
+            }
+        }
+        let read = |host: &Host, id: &str| -> Vec<Vec<u8>> {
+            let commands: Vec<Vec<&str>> = if program == "pkcs15-tool" {
+                ["--read-public-key", "--read-certificate"].map(|what| vec!["pkcs15-tool", what, id]).to_vec()
+            } else {
+                ["pubkey", "cert"]
+                    .map(|what| vec!["pkcs11-tool", "--read-object", "--type", what, "--id", id])
+                    .to_vec()
+            };
+            commands.iter().map(|command| host.run(command).raw).collect()
+        };
+        let copy = host.with_cache_copy();
+        if program != "pkcs15-tool" && run_pkcs11(&copy, true) != run_pkcs11(&self.live, true) {
+            return true;
+        }
+        ids.iter().any(|id| read(&copy, id) != read(&self.live, id))
+    }
+}
+
+/// Do the views differ only in what no listing prints and reading by ID does not reach: flags that
+/// are attributes in PKCS#11, or the value of an object whose ID another has too?
+fn unprinted(program: &str, live: &View, shown: &View) -> bool {
+    let shared = |view: &View, id: &[u8]| view.objects.iter().filter(|object| object.id == id).count() > 2;
+    let differences = compare(live, shown);
+    !differences.is_empty()
+        && differences.iter().all(|difference| {
+            let mut objects = [(live, difference.live), (shown, difference.shown)].into_iter();
+            match &difference.kind {
+                Kind::Attributes(_) => program == "opensc-pkcs11",
+                _ => objects.any(|(view, object)| object.is_some_and(|object| shared(view, &object.id))),
+            }
+        })
+}
+
+pub fn snapshot(host: &Host) -> Result<Snapshot, String> {
+    let output = host.stalecard(&["snapshot"]);
+    if output.code() != 0 {
+        return Err(format!("no snapshot: {output}"));
+    }
+    serde_json::from_str(&output.stdout).map_err(|error| format!("{error} in {output}"))
+}
+
+pub fn lines(findings: &[Finding]) -> String {
+    let line = |finding: &Finding| {
+        format!("{:?} {} {:?}: {}\n", finding.severity, finding.id.name(), finding.program, finding.summary)
+    };
+    findings.iter().map(line).collect()
+}
+
+fn run_pkcs15(host: &Host) -> Result<Vec<String>, String> {
+    let output = host.run(&["pkcs15-tool", "-D"]);
+    let listing = Pkcs15Listing::parse(&output.stdout).ok_or_else(|| format!("no card: {output}"))?;
+    Ok(printed::pkcs15(&listing))
+}
+
+fn run_pkcs11(host: &Host, login: bool) -> Result<Vec<String>, String> {
+    let output = if login { host.pkcs11_login(&["-O"]) } else { host.run(&["pkcs11-tool", "-O"]) };
+    if output.code() != 0 {
+        return Err(format!("listing failed: {output}"));
+    }
+    Ok(printed::pkcs11(&Pkcs11Listing::parse(&output.stdout)))
+}
+
+fn same(what: &str, expected: &[String], printed: &[String]) -> Result<(), String> {
+    if expected == printed {
+        return Ok(());
+    }
+    let mark = |lines: &[String], others: &[String]| {
+        let line = |line: &String| format!("  {} {line}\n", if others.contains(line) { ' ' } else { '!' });
+        lines.iter().map(line).collect::<String>()
+    };
+    Err(format!(
+        "{what}\n stalecard says:\n{} OpenSC prints:\n{}",
+        mark(expected, printed),
+        mark(printed, expected)
+    ))
+}
