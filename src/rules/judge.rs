@@ -148,7 +148,8 @@ pub fn judge(snapshot: &Snapshot) -> Verdict {
     for card in &snapshot.cards {
         let Some(serial) = card.serial.as_deref().filter(|_| card.family == Family::SmartCardHsm) else {
             tokens.push(token(card, None));
-            coverage.extend(nameless(card));
+            // The scan has said it already, unless this is a snapshot that somebody has edited.
+            coverage.extend(nameless(card).filter(|gap| coverage.iter().all(|known| known.what != gap.what)));
             continue;
         };
         let case = case(snapshot, card, serial, &readers, behaviour);
@@ -315,11 +316,8 @@ fn reader(program: &Program, situation: &Situation<'_>, version: Option<Version>
 /// What cannot be said of a SmartCard-HSM whose serial number is not known.
 fn nameless(card: &Card) -> Option<Gap> {
     (card.family == Family::SmartCardHsm).then(|| Gap {
-        what: format!("cache of the card in reader {}", escape(card.reader.as_bytes())),
-        why:
-            "its device certificate (2F02) gives no serial number, and cache files are named by that; OpenSC \
-              itself fails or dies on such a card"
-                .to_owned(),
+        what: format!("device certificate (2F02) of the card in reader {}", escape(card.reader.as_bytes())),
+        why: "it gives no serial number, and cache files are named by that".to_owned(),
         asked_for: true,
         kind: GapKind::Card,
     })
