@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::program;
@@ -35,8 +36,7 @@ pub struct Found {
 pub fn find() -> Found {
     let mut candidates = loader_cache(Path::new(LOADER_CACHE));
     // A folder that the loader's cache knows one from was searched for it by ldconfig.
-    let mut searched: Vec<PathBuf> =
-        candidates.iter().filter_map(|path| path.parent()?.canonicalize().ok()).collect();
+    let mut searched: Vec<Folder> = candidates.iter().filter_map(|path| folder(path.parent()?)).collect();
     for dir in LIBRARY_DIRS {
         candidates.extend(libraries_below(Path::new(dir), &mut searched));
     }
@@ -92,17 +92,14 @@ fn loader_cache(cache: &Path) -> Vec<PathBuf> {
 
 /// `libopensc.so.N` in a folder and in its folders for processor architectures, as far as
 /// these were not searched yet.
-fn libraries_below(dir: &Path, searched: &mut Vec<PathBuf>) -> Vec<PathBuf> {
+fn libraries_below(dir: &Path, searched: &mut Vec<Folder>) -> Vec<PathBuf> {
     let mut entries = |dir: &Path, wanted: &dyn Fn(&Path) -> bool| -> Vec<PathBuf> {
-        let Ok(dir) = dir.canonicalize() else { return Vec::new() };
-        if searched.contains(&dir) {
-            return Vec::new();
-        }
-        let Ok(entries) = std::fs::read_dir(&dir) else { return Vec::new() };
+        let Some(folder) = folder(dir).filter(|folder| !searched.contains(folder)) else { return Vec::new() };
+        let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
         let names = entries.flatten().map(|entry| PathBuf::from(entry.file_name()));
         let mut paths: Vec<PathBuf> = names.filter(|name| wanted(name)).map(|name| dir.join(name)).collect();
         paths.sort();
-        searched.push(dir);
+        searched.push(folder);
         paths
     };
     let (mut found, triplets): (Vec<_>, Vec<_>) = entries(dir, &|name| is_library(name) || is_triplet(name))
@@ -110,6 +107,14 @@ fn libraries_below(dir: &Path, searched: &mut Vec<PathBuf>) -> Vec<PathBuf> {
         .partition(|path| is_library(path));
     found.extend(triplets.iter().flat_map(|triplet| entries(triplet, &is_library)));
     found
+}
+
+/// Device and inode: the same for all names of a folder.
+type Folder = (u64, u64);
+
+fn folder(path: &Path) -> Option<Folder> {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.dev(), metadata.ino()))
 }
 
 /// A folder for one processor architecture, such as `x86_64-linux-gnu`.

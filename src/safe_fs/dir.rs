@@ -257,6 +257,11 @@ impl Dir {
     /// When it is anything but a regular file, or is exchanged meanwhile.
     pub fn hold(&self, name: &Name) -> Result<Option<Held>, Error> {
         let Some(seen) = self.facts(name)? else { return Ok(None) };
+        self.hold_seen(name, &seen)
+    }
+
+    /// Opens a regular file that was seen already, if it is still the same one.
+    pub(super) fn hold_seen(&self, name: &Name, seen: &Facts) -> Result<Option<Held>, Error> {
         let path = self.path_of(name);
         if seen.kind != FileKind::File {
             return Err(Error::Special { path, kind: seen.kind });
@@ -271,7 +276,7 @@ impl Dir {
             Err(e) => return Err(Error::io("open", path, e)),
         };
         let facts = Facts::of(&fstat(&fd).map_err(|e| Error::io("look at", path.clone(), e))?);
-        if facts.kind != FileKind::File || !facts.is_same_file(&seen) {
+        if facts.kind != FileKind::File || !facts.is_same_file(seen) {
             return Err(Error::Swapped(path));
         }
         Ok(Some(Held { file: File::from(fd), facts, path }))

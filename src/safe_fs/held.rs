@@ -107,7 +107,8 @@ impl Held {
         limit: u64,
         mut take: impl FnMut(&[u8]) -> Result<(), Error>,
     ) -> Result<u64, Error> {
-        let mut buffer = vec![0; 64 * 1024];
+        // A cache file has some hundred bytes, and there are many.
+        let mut buffer = vec![0; usize::try_from(limit).unwrap_or(usize::MAX).min(64 * 1024)];
         let mut offset = 0;
         while offset < limit {
             let want = usize::try_from(limit - offset).unwrap_or(usize::MAX).min(buffer.len());

@@ -154,8 +154,9 @@ fn look(
     // A program may be writing it at this moment: three times are enough for
     // any writer that ends.
     let mut last = String::new();
+    let mut seen = Some(facts);
     for _ in 0..3 {
-        match read_once(dir, name, max, room) {
+        match read_once(dir, name, seen.take(), max, room) {
             Ok(Some(read)) => return read,
             Ok(None) => last = format!("{} is being written; try again", dir.path_of(name)),
             Err(error @ Error::Special { kind, .. }) => {
@@ -170,8 +171,15 @@ fn look(
 }
 
 /// One consistent reading; `None` if the file was written or removed meanwhile.
-fn read_once(dir: &Dir, name: &Name, max: u64, room: u64) -> Result<Option<(Facts, Content)>, Error> {
-    let Some(held) = dir.hold(name)? else { return Ok(None) };
+fn read_once(
+    dir: &Dir,
+    name: &Name,
+    seen: Option<Facts>,
+    max: u64,
+    room: u64,
+) -> Result<Option<(Facts, Content)>, Error> {
+    let held = seen.map_or_else(|| dir.hold(name), |seen| dir.hold_seen(name, &seen));
+    let Some(held) = held? else { return Ok(None) };
     let facts = *held.facts();
     if facts.inode.size > max {
         return Ok(Some((facts, Content::Withheld(Withheld::TooBig))));
