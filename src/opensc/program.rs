@@ -114,14 +114,33 @@ impl Program {
 /// OpenSC's own programs on this host, by name, with their real paths.
 #[must_use]
 pub fn tools() -> BTreeMap<String, Name> {
-    let named = |name: &&str| Some(((*name).to_owned(), Name::from(find_tool(name)?)));
+    let dirs = tool_dirs();
+    let named = |name: &&str| Some(((*name).to_owned(), Name::from(find_in(&dirs, name)?)));
     TOOLS.iter().chain([&PKCS11_TOOL]).filter_map(named).collect()
 }
 
 /// The real path of one of OpenSC's tools, as `/proc/self/exe` would show it.
 pub(super) fn find_tool(name: &str) -> Option<PathBuf> {
-    let found = TOOL_DIRS.iter().map(|dir| Path::new(dir).join(name)).find(|path| path.is_file())?;
-    found.canonicalize().ok()
+    find_in(&tool_dirs(), name)
+}
+
+/// The real paths of the folders, each once: of a file in one of them it need not be asked again.
+fn tool_dirs() -> Vec<PathBuf> {
+    let mut dirs = Vec::new();
+    for dir in TOOL_DIRS.iter().filter_map(|dir| Path::new(dir).canonicalize().ok()) {
+        if !dirs.contains(&dir) {
+            dirs.push(dir);
+        }
+    }
+    dirs
+}
+
+fn find_in(dirs: &[PathBuf], name: &str) -> Option<PathBuf> {
+    dirs.iter().map(|dir| dir.join(name)).find_map(|path| match path.symlink_metadata().ok()?.file_type() {
+        kind if kind.is_file() => Some(path),
+        kind if kind.is_symlink() => path.canonicalize().ok().filter(|real| real.is_file()),
+        _ => None,
+    })
 }
 
 /// The path of an executable as `/proc/self/exe` would show it; as it is where nothing is there.
