@@ -3,6 +3,7 @@
 
 CARGO ?= cargo
 RUSTC ?= rustc
+DENY := build/tools/bin/cargo-deny
 
 .PHONY: help test lint demo bench long matrix setup toolchain clean
 
@@ -18,9 +19,9 @@ help:
 test: lint
 	$(CARGO) test --workspace --locked
 
-# A toolchain without rustfmt or clippy can still run the tests, and cargo-deny
-# is a separate tool: what could not be looked at is said.
-lint: setup
+# A toolchain without rustfmt or clippy can still run the tests; what could not be
+# looked at is said. cargo-deny is a separate tool, unpacked into build/ like the rest.
+lint: setup $(DENY)
 	@if $(CARGO) fmt --version >/dev/null 2>&1; then \
 		echo '$(CARGO) fmt --all --check'; $(CARGO) fmt --all --check; \
 	else echo 'lint: rustfmt is not installed, formatting NOT checked'; fi
@@ -28,9 +29,11 @@ lint: setup
 		echo '$(CARGO) clippy --workspace --all-targets --locked -- -D warnings'; \
 		$(CARGO) clippy --workspace --all-targets --locked -- -D warnings; \
 	else echo 'lint: clippy is not installed, lints NOT checked'; fi
-	@if $(CARGO) deny --version >/dev/null 2>&1; then \
-		echo '$(CARGO) deny check bans licenses sources'; $(CARGO) deny check bans licenses sources; \
-	else echo 'lint: cargo-deny is not installed, licences and sources NOT checked'; fi
+	$(DENY) check bans licenses sources
+
+# Without optimisation it is built in a minute, and has little to do.
+$(DENY): | toolchain
+	$(CARGO) install --quiet --locked --debug --root build/tools --version '^0.20' cargo-deny
 
 demo: setup
 	$(CARGO) build --release --locked --package stalecard --package virtual-card --bins

@@ -56,13 +56,11 @@ pub struct Options<'a> {
     pub switches: &'a [&'a str],
     /// Whether the first card is in the reader when the stand is ready.
     pub inserted: bool,
-    /// About 45 ms per APDU, as with a real reader, instead of a fraction of one.
-    pub slow_reader: bool,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { switches: &[], inserted: true, slow_reader: false }
+        Self { switches: &[], inserted: true }
     }
 }
 
@@ -79,7 +77,7 @@ impl Stand {
     }
 
     pub fn with(options: Options<'_>) -> Self {
-        let namespace = Arc::new(Namespace::start(options.slow_reader));
+        let namespace = Arc::new(Namespace::start());
         let card = Card::start(&namespace, options.switches);
         if options.inserted {
             card.insert(card.first());

@@ -46,7 +46,7 @@ pub struct Seen {
 }
 
 impl Namespace {
-    pub fn start(slow_reader: bool) -> Self {
+    pub fn start() -> Self {
         let dir = tempfile::Builder::new().prefix("stand-").tempdir().expect("temporary directory");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand/namespace");
         let mut command = Command::new("sh");
@@ -55,11 +55,7 @@ impl Namespace {
             .arg(dir.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .env_remove("STAND_SLOW_READER");
-        if slow_reader {
-            command.env("STAND_SLOW_READER", "1");
-        }
+            .stderr(Stdio::piped());
         let mut first = command.spawn().expect("sh");
         let watch = Arc::new(Watch::default());
         watch.follow(first.stdout.take().expect("piped"));
