@@ -189,13 +189,13 @@ pub fn lines(findings: &[Finding]) -> String {
     findings.iter().map(line).collect()
 }
 
-fn run_pkcs15(host: &Host) -> Result<Vec<String>, String> {
+pub fn run_pkcs15(host: &Host) -> Result<Vec<String>, String> {
     let output = host.run(&["pkcs15-tool", "-D"]);
     let listing = Pkcs15Listing::parse(&output.stdout).ok_or_else(|| format!("no card: {output}"))?;
     Ok(printed::pkcs15(&listing))
 }
 
-fn run_pkcs11(host: &Host, login: bool) -> Result<Vec<String>, String> {
+pub fn run_pkcs11(host: &Host, login: bool) -> Result<Vec<String>, String> {
     let output = if login { host.pkcs11_login(&["-O"]) } else { host.run(&["pkcs11-tool", "-O"]) };
     if output.code() != 0 {
         return Err(format!("listing failed: {output}"));
@@ -203,7 +203,7 @@ fn run_pkcs11(host: &Host, login: bool) -> Result<Vec<String>, String> {
     Ok(printed::pkcs11(&Pkcs11Listing::parse(&output.stdout)))
 }
 
-fn same(what: &str, expected: &[String], printed: &[String]) -> Result<(), String> {
+pub fn same(what: &str, expected: &[String], printed: &[String]) -> Result<(), String> {
     if expected == printed {
         return Ok(());
     }

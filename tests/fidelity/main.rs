@@ -20,6 +20,7 @@
 mod compare;
 mod damage;
 mod history;
+mod many;
 mod play;
 mod printed;
 #[path = "../stand/mod.rs"]

@@ -98,6 +98,9 @@ fn pkcs15_object(object: &Pkcs15Object) -> String {
     }
 }
 
+/// How many objects of a class `pkcs15-tool -D` prints; the others it finds all the same when it is asked for their ID.
+const PRINTED: usize = 32;
+
 /// What `pkcs15-tool -D` should print of a view.
 pub fn expected_pkcs15(view: &View) -> Vec<String> {
     let rank = |object: &&Object| match object.class {
@@ -108,7 +111,8 @@ pub fn expected_pkcs15(view: &View) -> Vec<String> {
     };
     let mut objects: Vec<&Object> = view.objects.iter().collect();
     objects.sort_by_key(rank);
-    objects.into_iter().map(expected_pkcs15_object).collect()
+    let classes = objects.chunk_by(|a, b| rank(a) == rank(b));
+    classes.flat_map(|class| class.iter().take(PRINTED)).copied().map(expected_pkcs15_object).collect()
 }
 
 fn expected_pkcs15_object(object: &Object) -> String {
