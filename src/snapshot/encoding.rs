@@ -1,0 +1,218 @@
+//! How bytes, names and file identifiers are written in a snapshot: so that none is
+//! lost, and none reaches a terminal as a control sequence.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use serde::{Deserialize, Serialize};
+
+/// Two-byte file identifier (ISO 7816-4), shown as four upper-case hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Fid(pub u16);
+
+/// Bytes, written as lower-case hex.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Bytes(pub Vec<u8>);
+
+/// A file name or path, or any byte string of the environment. Serialised and
+/// shown with everything but printable ASCII (and the backslash) as `\xNN`, so
+/// that it can neither lose bytes nor reach a terminal as a control sequence.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name(pub Vec<u8>);
+
+/// A string in a snapshot file that is not what its field asks for.
+#[derive(Debug, thiserror::Error)]
+pub enum FormatError {
+    /// Not an even number of hex digits.
+    #[error("not a hex string: {}", crate::text::escape(.0.as_bytes()))]
+    Hex(String),
+    /// Not four hex digits.
+    #[error("not a file identifier: {}", crate::text::escape(.0.as_bytes()))]
+    Fid(String),
+    /// A backslash not followed by `xNN`.
+    #[error("not an escaped name: {}", crate::text::escape(.0.as_bytes()))]
+    Name(String),
+}
+
+impl Bytes {
+    /// The bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Lower-case hex.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.0)
+    }
+}
+
+impl fmt::Debug for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Bytes({})", self.hex())
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl From<Bytes> for String {
+    fn from(bytes: Bytes) -> Self {
+        bytes.hex()
+    }
+}
+
+impl TryFrom<String> for Bytes {
+    type Error = FormatError;
+
+    fn try_from(text: String) -> Result<Self, FormatError> {
+        HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map(Self).map_err(|_| FormatError::Hex(text))
+    }
+}
+
+impl Name {
+    /// The name as the operating system wants it.
+    #[must_use]
+    pub fn as_os_str(&self) -> &OsStr {
+        OsStr::from_bytes(&self.0)
+    }
+
+    /// The name as a path.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        Path::new(self.as_os_str())
+    }
+
+    /// The name as text, if it is UTF-8.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        std::str::from_utf8(&self.0).ok()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for &byte in &self.0 {
+            match byte {
+                b'\\' => write!(f, "\\x5c")?,
+                0x20..=0x7e => write!(f, "{}", char::from(byte))?,
+                _ => write!(f, "\\x{byte:02x}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+impl From<&Path> for Name {
+    fn from(path: &Path) -> Self {
+        Self(path.as_os_str().as_bytes().to_vec())
+    }
+}
+
+impl From<PathBuf> for Name {
+    fn from(path: PathBuf) -> Self {
+        Self(path.into_os_string().into_vec())
+    }
+}
+
+impl From<OsString> for Name {
+    fn from(name: OsString) -> Self {
+        Self(name.into_vec())
+    }
+}
+
+impl From<&str> for Name {
+    fn from(name: &str) -> Self {
+        Self(name.as_bytes().to_vec())
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.to_string()
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = FormatError;
+
+    fn try_from(text: String) -> Result<Self, FormatError> {
+        let bad = || FormatError::Name(text.clone());
+        let mut bytes = Vec::with_capacity(text.len());
+        let mut rest = text.as_bytes();
+        while let Some((&first, tail)) = rest.split_first() {
+            if first == b'\\' {
+                let digits = tail.strip_prefix(b"x").and_then(|t| t.get(..2)).ok_or_else(bad)?;
+                bytes.extend(HEXLOWER_PERMISSIVE.decode(digits).map_err(|_| bad())?);
+                rest = tail.get(3..).unwrap_or_default();
+            } else {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for Fid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04X}", self.0)
+    }
+}
+
+impl From<Fid> for String {
+    fn from(fid: Fid) -> Self {
+        fid.to_string()
+    }
+}
+
+impl TryFrom<String> for Fid {
+    type Error = FormatError;
+
+    fn try_from(text: String) -> Result<Self, FormatError> {
+        match HEXLOWER_PERMISSIVE.decode(text.as_bytes()).as_deref() {
+            Ok(&[high, low]) => Ok(Self(u16::from_be_bytes([high, low]))),
+            _ => Err(FormatError::Fid(text)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn names_survive_with_every_byte() {
+        let name = Name((0..=255).collect());
+        let text = String::from(name.clone());
+        assert!(text.bytes().all(|b| (0x20..0x7f).contains(&b)));
+        assert_eq!(Name::try_from(text).unwrap(), name);
+        assert!(Name::try_from("a\\q".to_string()).is_err());
+        assert!(Name::try_from("a\\x1".to_string()).is_err());
+    }
+
+    #[test]
+    fn bytes_and_fids_are_hex() {
+        assert_eq!(Bytes::try_from("C401".to_string()).unwrap(), Bytes(vec![0xC4, 1]));
+        assert!(Bytes::try_from("C4x".to_string()).is_err());
+        assert_eq!(Fid::try_from("C401".to_string()).unwrap(), Fid(0xC401));
+        assert!(Fid::try_from("+401".to_string()).is_err());
+    }
+}
