@@ -74,6 +74,15 @@ pub enum Error {
     /// A configuration was not edited.
     #[error(transparent)]
     Config(#[from] crate::repair::config::Error),
+    /// There is no PIN to log in with.
+    #[error("no PIN: {0}; nothing was sent to the card")]
+    Pin(String),
+    /// More than one card, or none, where one is needed.
+    #[error("{0}")]
+    WhichCard(String),
+    /// A key that is on none of the cards.
+    #[error("the card has no key with the ID, label or reference {0:?}; `stalecard show` lists them")]
+    NoSuchKey(String),
     /// The calling user cannot be served.
     #[error(transparent)]
     Host(#[from] crate::host::Error),

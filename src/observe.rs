@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::card::held::Held;
+use crate::card::readers::{self, Slot};
+use crate::card::sc_hsm_sign::{self, Login, Order, SignError};
 use crate::card::{self, Reading, sc_hsm};
 use crate::error::Error;
 use crate::format::pkcs15;
@@ -93,6 +96,47 @@ pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
     snapshot.coverage.extend(gaps);
     snapshot.taken_at = now();
     Ok(snapshot)
+}
+
+/// Takes the card that was read in this reader: nobody else has it until this is dropped.
+///
+/// # Errors
+/// When it is not there any more, or others do not let go of it.
+pub fn hold(card: &Card) -> Result<Held, SignError> {
+    let gone = || SignError::Moved("the card that was read is not in its reader any more");
+    let readers = readers::readers().map_err(|_| gone())?;
+    let named = |reader: &&readers::Reader| reader.name() == card.reader && reader.state == Slot::Card;
+    let reader = readers.iter().find(named).filter(|reader| reader.atr == card.atr.as_slice());
+    let reader = reader.ok_or_else(gone)?;
+    Ok(with_progress("waiting for the card", || Held::take(reader))?)
+}
+
+/// Has each key sign its challenge, and adds the answers to the facts about the card.
+///
+/// # Errors
+/// When nothing was signed; at most one try of the PIN is spent.
+pub fn prove(
+    held: &mut Held,
+    card: &mut Card,
+    orders: &[Order],
+    login: &Login,
+    keep: u8,
+) -> Result<(), SignError> {
+    card.trials = with_progress("signing", || sc_hsm_sign::sign(held, card, orders, login, keep))?;
+    Ok(())
+}
+
+/// Fresh random bytes.
+///
+/// # Errors
+/// When the system has none.
+pub fn random(length: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; length];
+    let mut filled = 0;
+    while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        filled += rustix::rand::getrandom(rest, rustix::rand::GetRandomFlags::empty())?;
+    }
+    Ok(bytes)
 }
 
 /// Leaves only what concerns the card with this serial: itself, and its cache entries. If

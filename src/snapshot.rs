@@ -106,6 +106,44 @@ pub struct Card {
     pub files: Vec<CardFile>,
     /// Status of a SmartCard-HSM; nothing of it is cached by OpenSC.
     pub status: Option<ScHsmStatus>,
+    /// Signatures that its keys made when they were asked to (`verify`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<Trial>,
+}
+
+/// What came of asking a key for a fresh signature.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    /// Key reference.
+    pub key: u8,
+    /// How it was to sign.
+    pub scheme: Scheme,
+    /// What it was to sign: fresh and random.
+    pub challenge: Bytes,
+    /// What the card answered.
+    pub outcome: TrialOutcome,
+}
+
+/// How a key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scheme {
+    /// ECDSA; the challenge is the hash.
+    Ecdsa,
+    /// RSA PKCS#1 v1.5 over the SHA-256 of the challenge.
+    RsaPkcs1Sha256,
+}
+
+/// The end of one [`Trial`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TrialOutcome {
+    /// A signature, as the card gave it.
+    Signed(Bytes),
+    /// The card refused with this status word.
+    Refused(u16),
+    /// It was not asked, and why.
+    Skipped(String),
 }
 
 /// Card family.

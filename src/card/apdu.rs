@@ -71,11 +71,11 @@ pub enum Lengths {
 }
 
 /// One command in ISO 7816-3 terms.
-struct Apdu<'a> {
-    header: [u8; 4],
-    data: &'a [u8],
+pub(super) struct Apdu<'a> {
+    pub(super) header: [u8; 4],
+    pub(super) data: &'a [u8],
     /// Length of the longest answer expected; 0: no Le field.
-    ne: u32,
+    pub(super) ne: u32,
 }
 
 impl Command {
@@ -144,7 +144,7 @@ impl Apdu<'_> {
     /// ISO 7816-3 12.1: case 1 (header), 2 (+ Le), 3 (+ data), 4 (+ data, Le).
     /// The lengths are ours and small, so a length that does not fit is 0, which
     /// also is how 256 and 65536 are written.
-    fn encode(&self, long: bool) -> Vec<u8> {
+    pub(super) fn encode(&self, long: bool) -> Vec<u8> {
         let mut bytes = self.header.to_vec();
         let long = long && !(self.data.is_empty() && self.ne == 0);
         if long {
@@ -228,7 +228,7 @@ pub struct Response {
 
 impl Response {
     /// Splits the status word off.
-    fn parse(mut bytes: Vec<u8>) -> Result<Self, TransportError> {
+    pub(super) fn parse(mut bytes: Vec<u8>) -> Result<Self, TransportError> {
         let (Some(sw2), Some(sw1)) = (bytes.pop(), bytes.pop()) else {
             return Err(TransportError::Nonsense("an answer without a status word"));
         };
@@ -367,6 +367,14 @@ impl<'a> Channel<'a> {
             // Once: a card that corrects the corrected length is refused by its status word.
             response = self.exchange(&corrected)?;
         }
+        self.finish(response)
+    }
+
+    /// Fetches what an answer announces (61xx).
+    ///
+    /// # Errors
+    /// When there is no answer, or one without end.
+    pub(super) fn finish(&mut self, mut response: Response) -> Result<Response, TransportError> {
         let mut links = 0;
         while let Some(le) = response.status.more() {
             let next = self.exchange(&get_response(le))?;

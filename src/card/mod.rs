@@ -4,6 +4,7 @@
 //! - [`apdu`]: the closed list of commands, all of which only read, and the door they go through
 //! - [`read`]: one file in as few commands as can be
 //! - [`sc_hsm`]: the walk through a SmartCard-HSM
+//! - [`held`], [`sc_hsm_sign`]: a card kept to oneself, for a login and fresh signatures
 //! - [`readers`]: which readers there are, and what is in them
 //! - [`pcsc`]: connections and short transactions
 //! - [`image`]: a card made from a recording
@@ -12,6 +13,7 @@
 
 pub mod apdu;
 pub mod family;
+pub mod held;
 mod identity;
 pub mod image;
 pub mod pcsc;
@@ -19,6 +21,7 @@ mod pcsc_error;
 pub mod read;
 pub mod readers;
 pub mod sc_hsm;
+pub mod sc_hsm_sign;
 mod scan_error;
 #[cfg(test)]
 pub(crate) mod script;
@@ -90,6 +93,7 @@ impl Reading {
                 key_list: Vec::new(),
                 files: Vec::new(),
                 status: None,
+                trials: Vec::new(),
             });
             return;
         }

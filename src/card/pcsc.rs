@@ -51,7 +51,7 @@ const NOTICE: Duration = Duration::from_secs(1);
 const CLOSING: Duration = Duration::from_secs(1);
 
 /// What some readers give, as a success, when the card is pulled during a command.
-const NO_STATUS_WORD: &str = "an answer without a status word";
+pub(super) const NO_STATUS_WORD: &str = "an answer without a status word";
 
 /// `CM_IOCTL_GET_FEATURE_REQUEST` (PC/SC part 10, 2.2).
 const GET_FEATURE_REQUEST: u32 = 3400;
@@ -214,10 +214,14 @@ impl Drop for Session {
 }
 
 /// A connection that is closed without touching the card.
-struct Handle(Option<Card>);
+pub(super) struct Handle(Option<Card>);
 
 impl Handle {
-    fn card(&mut self) -> Result<&mut Card, TransportError> {
+    pub(super) const fn new(card: Card) -> Self {
+        Self(Some(card))
+    }
+
+    pub(super) fn card(&mut self) -> Result<&mut Card, TransportError> {
         self.0.as_mut().ok_or(TransportError::Removed("SCARD_E_INVALID_HANDLE"))
     }
 }
@@ -240,7 +244,7 @@ fn serve(
 ) -> Result<(), TransportError> {
     let context = Context::establish(Scope::User).map_err(failure)?;
     let card = context.connect(&reader.id, ShareMode::Shared, Protocols::ANY).map_err(failure)?;
-    let mut handle = Handle(Some(card));
+    let mut handle = Handle::new(card);
     let card = handle.card()?;
     if card.status2_owned().map_err(failure)?.atr() != reader.atr {
         return Err(TransportError::Removed("another card is in the reader now"));
@@ -403,10 +407,15 @@ fn lengths(card: &Card, buffer: &mut [u8]) -> Lengths {
     }
 }
 
+/// The control code of one of the reader's features (PC/SC part 10, 2.2); None if it has none.
+pub(super) fn feature(card: &Card, wanted: u8, buffer: &mut [u8]) -> Option<u32> {
+    let features = card.control(pcsc::ctl_code(GET_FEATURE_REQUEST.into()), &[], buffer).ok()?;
+    Some(u32::from_be_bytes(tlv(features, wanted)?.try_into().ok()?))
+}
+
 /// `dwMaxAPDUDataSize` of the reader; None if it does not say.
 fn max_apdu_data_size(card: &Card, buffer: &mut [u8]) -> Option<u32> {
-    let features = card.control(pcsc::ctl_code(GET_FEATURE_REQUEST.into()), &[], buffer).ok()?;
-    let code = u32::from_be_bytes(tlv(features, GET_TLV_PROPERTIES)?.try_into().ok()?);
+    let code = feature(card, GET_TLV_PROPERTIES, buffer)?;
     let properties = card.control(code.into(), &[], buffer).ok()?;
     Some(u32::from_le_bytes(tlv(properties, MAX_APDU_DATA_SIZE)?.try_into().ok()?))
 }

@@ -38,12 +38,12 @@ const RESTARTS: u32 = 3;
 const MAX_OBJECTS: usize = 507;
 
 /// Device certificate, then that of its issuer (emulators: a request, then the certificate).
-const DEVICE_CERTIFICATE: Fid = Fid(0x2F02);
+pub(super) const DEVICE_CERTIFICATE: Fid = Fid(0x2F02);
 /// PKCS#15 TokenInfo.
 const TOKEN_INFO: Fid = Fid(0x2F03);
 
 /// First byte of the file identifiers.
-const KEY: u8 = 0xCC;
+pub(super) const KEY: u8 = 0xCC;
 const PRIVATE_KEY_ENTRY: u8 = 0xC4;
 const PUBLIC_PART: u8 = 0xCE;
 const CERTIFICATE_ENTRY: u8 = 0xC8;
@@ -179,6 +179,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
             key_list: self.key_list,
             files: self.files,
             status: Some(self.status),
+            trials: Vec::new(),
         };
         Ok((card, self.gaps))
     }
