@@ -25,8 +25,8 @@ use crate::opensc::{CacheName, Outcome, Program, Recognised, cache_dir, differen
 use crate::rules::serial_of;
 use crate::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
 use crate::snapshot::{
-    Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, Fid, Gap, GapKind, Name,
-    SCHEMA, Snapshot, Withheld,
+    Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, EfPath, Fid, Gap,
+    GapKind, Name, SCHEMA, Snapshot, Withheld,
 };
 use crate::text::{is_typed, tame};
 use crate::view::{prefix, referenced, split};
@@ -190,8 +190,8 @@ fn cached_links(caches: &[CacheDir], serial: &str) -> Vec<(Fid, Fid)> {
         let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
             return Vec::new();
         };
-        match name.fid().filter(|_| name.is_sc_hsm() && name.serial == serial) {
-            Some(fid) if matches!(split(fid).0, prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION) => {
+        match name.ef().filter(|_| name.is_sc_hsm() && name.serial == serial).and_then(EfPath::fid) {
+            Some(fid) if matches!(split(fid.into()).0, prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION) => {
                 referenced(bytes.as_slice()).into_iter().map(|target| (fid, target)).collect()
             }
             _ => Vec::new(),
@@ -262,7 +262,7 @@ fn withhold_private(dir: &mut CacheDir, on_cards: &[(Name, bool)]) {
     }
     for entry in &mut dir.entries {
         let is_data = || match parse(&entry.name) {
-            Recognised::Entry(name) => name.fid().is_some_and(|fid| split(fid).0 == prefix::DATA),
+            Recognised::Entry(name) => name.ef().is_some_and(|fid| split(fid).0 == prefix::DATA),
             _ => false,
         };
         let why = match described.get(&entry.name) {
@@ -280,14 +280,14 @@ fn withhold_private(dir: &mut CacheDir, on_cards: &[(Name, bool)]) {
 fn data_on_card(card: &Card) -> Vec<(Name, bool)> {
     let Some(serial) = &card.serial else { return Vec::new() };
     let described = card.files.iter().filter_map(|file| match &file.answer {
-        Answer::Content(bytes) if split(file.fid).0 == prefix::DATA_DESCRIPTION => {
+        Answer::Content(bytes) if split(file.path).0 == prefix::DATA_DESCRIPTION => {
             data_path(bytes.as_slice())
         }
         _ => None,
     });
     described
         .filter_map(|(path, private)| {
-            let mut name = CacheName::for_sc_hsm(serial, None, Fid(0)).ok()?;
+            let mut name = CacheName::for_sc_hsm(serial, None, EfPath::default()).ok()?;
             name.path = Some(path);
             Some((name.name(), private))
         })
@@ -299,7 +299,7 @@ fn described_data(entry: &CacheEntry) -> Option<(Name, bool)> {
     let (Recognised::Entry(mut name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
         return None;
     };
-    let fid = name.fid().filter(|_| name.is_sc_hsm())?;
+    let fid = name.ef().filter(|_| name.is_sc_hsm())?;
     if split(fid).0 != prefix::DATA_DESCRIPTION {
         return None;
     }

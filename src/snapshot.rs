@@ -12,7 +12,7 @@ mod encoding;
 
 use std::collections::BTreeMap;
 
-pub use encoding::{Bytes, Fid, FormatError, Name};
+pub use encoding::{Bytes, EfPath, Fid, FormatError, Name};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -199,8 +199,8 @@ pub struct Dkek {
 /// One file of a card and what the card said when it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CardFile {
-    /// Its file identifier.
-    pub fid: Fid,
+    /// Where it is.
+    pub path: EfPath,
     /// The answer.
     pub answer: Answer,
 }

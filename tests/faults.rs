@@ -281,7 +281,7 @@ fn is_this_card(snapshot: &Value, dump: &Value) -> Result<(), String> {
     let files = |value: &Value| value.as_object().cloned().unwrap_or_default();
     let truth = files(&dump["files"]);
     for file in snapshot["files"].as_array().unwrap() {
-        let fid = file["fid"].as_str().unwrap();
+        let fid = file["path"].as_str().unwrap();
         let content = file["answer"]["content"].as_str().unwrap_or_default().to_lowercase();
         let real = truth.get(fid).and_then(Value::as_str).unwrap_or_default().to_lowercase();
         if content != real {

@@ -142,14 +142,14 @@ fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir) -> 
 fn seed_card(fresh: &str) -> (Card, Vec<Gap>) {
     let (mut card, gaps) = scanned(&["5-keys-live.apdus", "5-keys-sc-hsm-tool.apdus"]);
     card.key_list = [0xCC00, 0xCC01, 0xC401].map(Fid).into();
-    card.files.retain(|file| matches!(file.fid.0, 0x2F02 | 0x2F03));
+    card.files.retain(|file| matches!(file.path.fid(), Some(Fid(0x2F02 | 0x2F03))));
     for entry in cache(fresh).entries {
         let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), entry.content) else {
             panic!("{}", entry.name);
         };
         // OpenSC keeps an empty file for "there is none".
         let answer = if bytes.0.is_empty() { Answer::Absent } else { Answer::Content(bytes) };
-        card.files.push(CardFile { fid: name.fid().unwrap(), answer });
+        card.files.push(CardFile { path: name.ef().unwrap(), answer });
     }
     (card, gaps)
 }

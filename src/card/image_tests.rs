@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::card::sc_hsm::{Options, scan};
-use crate::snapshot::{Answer, Bytes, Dkek, PinState};
+use crate::snapshot::{Answer, Bytes, Dkek, EfPath, PinState};
 
 fn recordings() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings/sc-hsm")
@@ -37,8 +37,9 @@ fn the_files_of_the_image_are_those_in_the_recorded_cache() {
         let mut compared = 0;
         for entry in std::fs::read_dir(recordings().join("5-keys-cache")).unwrap() {
             let path = entry.unwrap().path();
-            let fid = Fid::try_from(path.to_str().unwrap().rsplit_once('_').unwrap().1.to_owned()).unwrap();
-            let file = card.files.iter().find(|file| file.fid == fid).unwrap();
+            let fid =
+                EfPath::try_from(path.to_str().unwrap().rsplit_once('_').unwrap().1.to_owned()).unwrap();
+            let file = card.files.iter().find(|file| file.path == fid).unwrap();
             let cached = std::fs::read(&path).unwrap();
             // OpenSC keeps an empty file for "there is none".
             let expected = if cached.is_empty() { Answer::Absent } else { Answer::Content(Bytes(cached)) };
@@ -46,7 +47,7 @@ fn the_files_of_the_image_are_those_in_the_recorded_cache() {
             compared += 1;
         }
         assert_eq!(compared, 11);
-        let device = card.files.iter().find(|file| file.fid == Fid(0x2F02)).unwrap();
+        let device = card.files.iter().find(|file| file.path == EfPath::at(0x2F02)).unwrap();
         assert!(matches!(&device.answer, Answer::Content(Bytes(content)) if content.len() == 798));
     }
 }
@@ -70,7 +71,7 @@ fn what_was_not_recorded_is_coverage() {
     let without = [&live[..at], &live[end..]].concat();
     let mut image = Image::from_recordings([without.as_str()]).unwrap();
     let (card, gaps) = scan(&mut image, "recording", &[], &options(false)).unwrap();
-    let file = card.files.iter().find(|file| file.fid == Fid(0xCE03)).unwrap();
+    let file = card.files.iter().find(|file| file.path == EfPath::at(0xCE03)).unwrap();
     assert_eq!(file.answer, Answer::NotRead("not recorded".into()));
     assert!(gaps.len() == 1 && gaps[0].what.contains("CE03"), "{gaps:?}");
 }
@@ -83,7 +84,7 @@ fn a_file_recorded_in_part_is_given_in_part() {
     let text = [&live[..at], &cut].concat();
     let mut image = Image::from_recordings([text.as_str()]).unwrap();
     let (card, gaps) = scan(&mut image, "recording", &[], &options(false)).unwrap();
-    let file = card.files.iter().find(|file| file.fid == Fid(0xCE05)).unwrap();
+    let file = card.files.iter().find(|file| file.path == EfPath::at(0xCE05)).unwrap();
     assert!(matches!(&file.answer, Answer::Content(Bytes(content)) if content.len() == 256));
     assert!(gaps.len() == 1 && gaps[0].why.contains("not recorded"), "{gaps:?}");
 }

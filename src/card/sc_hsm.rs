@@ -293,7 +293,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
             prefix == KEY && id != 0 && !self.key_list.contains(&of(PRIVATE_KEY_ENTRY, id))
         };
         if !self.key_list.contains(&entry) && !self.key_list.iter().any(unlisted) {
-            self.files.push(CardFile { fid: entry, answer: Answer::Absent });
+            self.files.push(CardFile { path: entry.into(), answer: Answer::Absent });
         } else if self.read(entry, Shape::Elements(1))?.is_some() {
             self.read(of(PUBLIC_PART, 0), Shape::Elements(1))?;
         }
@@ -313,7 +313,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
             } else if kind == PROTECTED_DATA {
                 if self.seen.insert(target) {
                     let why = "the card gives it only after the PIN".to_owned();
-                    self.files.push(CardFile { fid: target, answer: Answer::NotRead(why) });
+                    self.files.push(CardFile { path: target.into(), answer: Answer::NotRead(why) });
                 }
             } else {
                 self.read_target(target)?;
@@ -413,7 +413,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
         }
         let content =
             if let Answer::Content(Bytes(content)) = &file.answer { Some(content.clone()) } else { None };
-        self.files.push(CardFile { fid, answer: file.answer });
+        self.files.push(CardFile { path: fid.into(), answer: file.answer });
         Ok(content)
     }
 

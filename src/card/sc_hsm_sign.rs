@@ -201,7 +201,8 @@ impl Talk<'_> {
     fn same_card(&mut self, card: &Card) -> Result<(), SignError> {
         let mut channel = Channel::new(self);
         let device = read_file(&mut channel, DEVICE_CERTIFICATE, Shape::Elements(2), false)?;
-        let known = card.files.iter().find(|file| file.fid == DEVICE_CERTIFICATE).map(|file| &file.answer);
+        let known =
+            card.files.iter().find(|file| file.path == DEVICE_CERTIFICATE.into()).map(|file| &file.answer);
         let own = |answer: &Answer| match answer {
             Answer::Content(bytes) => mark(bytes.as_slice()),
             _ => None,

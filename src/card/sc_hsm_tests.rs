@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::card::script::{Eof, Files, Script};
+use crate::snapshot::EfPath;
 use std::collections::BTreeMap;
 
 /// A BER element of this size with a mark in it.
@@ -53,7 +54,7 @@ fn read(script: &mut Script) -> Result<(Card, Vec<Gap>), ScanError> {
 }
 
 fn answer(card: &Card, fid: u16) -> &Answer {
-    &card.files.iter().find(|file| file.fid == Fid(fid)).unwrap().answer
+    &card.files.iter().find(|file| file.path == EfPath::at(fid)).unwrap().answer
 }
 
 #[test]
@@ -104,7 +105,7 @@ fn the_budget_is_kept_where_emulators_differ() {
 fn without_read_c400_the_device_key_is_left_out() {
     let mut script = script(1);
     let (card, _) = scan(&mut script, "reader", b"atr", &options(false)).unwrap();
-    assert!(!card.files.iter().any(|file| file.fid == Fid(0xC400)));
+    assert!(!card.files.iter().any(|file| file.path == EfPath::at(0xC400)));
 }
 
 #[test]
@@ -339,7 +340,7 @@ fn entries_that_opensc_does_not_see_are_not_read() {
     script.list.extend(late);
     let (card, gaps) = read(&mut script).unwrap();
     assert_eq!(card.key_list.len(), 509);
-    assert!(!card.files.iter().any(|file| file.fid == Fid(0xC401)));
+    assert!(!card.files.iter().any(|file| file.path == EfPath::at(0xC401)));
     assert!(gaps.iter().any(|gap| gap.why.contains("507th")), "{gaps:?}");
 }
 

@@ -11,7 +11,7 @@ use std::fmt;
 use data_encoding::HEXUPPER;
 
 use super::{Version, differences};
-use crate::snapshot::{Fid, Name};
+use crate::snapshot::{EfPath, Name};
 
 /// AID of the SmartCard-HSM applet, part of all its cache names.
 pub const SC_HSM_AID: [u8; 11] = [0xE8, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x81, 0xC3, 0x1F, 0x02, 0x01];
@@ -92,10 +92,10 @@ impl CacheName {
     ///
     /// # Errors
     /// [`NotCached`] if the serial does not make a file name.
-    pub fn for_sc_hsm(serial: &str, last_update: Option<&str>, fid: Fid) -> Result<Self, NotCached> {
+    pub fn for_sc_hsm(serial: &str, last_update: Option<&str>, file: EfPath) -> Result<Self, NotCached> {
         let serial = Serial::Text(serial.as_bytes().to_vec());
         let version = Version::of(17);
-        Self::generate(version, &serial, last_update, None, Some(&SC_HSM_AID), &fid.0.to_be_bytes())
+        Self::generate(version, &serial, last_update, None, Some(&SC_HSM_AID), file.as_slice())
     }
 
     /// The name under which a version looks for a file.
@@ -150,13 +150,10 @@ impl CacheName {
         Name(self.bytes())
     }
 
-    /// The file identifier, if the path is just that.
+    /// Which file it stands for, if the name says so.
     #[must_use]
-    pub fn fid(&self) -> Option<Fid> {
-        match self.path.as_deref() {
-            Some(&[high, low]) => Some(Fid(u16::from_be_bytes([high, low]))),
-            _ => None,
-        }
+    pub fn ef(&self) -> Option<EfPath> {
+        EfPath::new(self.path.as_deref()?)
     }
 
     /// Whether it names a file of the SmartCard-HSM applet.
@@ -219,7 +216,7 @@ pub fn parse(name: &Name) -> Recognised {
 /// Whether a SmartCard-HSM gives this file only after its PIN (`CDxx`, private data objects).
 #[must_use]
 pub fn is_private(name: &CacheName) -> bool {
-    name.is_sc_hsm() && name.fid().is_some_and(|fid| fid.0 >> 8 == 0xCD)
+    name.is_sc_hsm() && matches!(name.path.as_deref(), Some([0xCD, _]))
 }
 
 /// One component, no way up, and not too long. Stricter than needed with `..`: no card

@@ -22,13 +22,13 @@ fn entry_of(name: &str) -> CacheName {
 
 #[test]
 fn the_seeds_names_are_built_and_read() {
-    let key = CacheName::for_sc_hsm("DENK0200834", None, Fid(0xC401)).unwrap();
+    let key = CacheName::for_sc_hsm("DENK0200834", None, EfPath::at(0xC401)).unwrap();
     assert_eq!(key.to_string(), "DENK0200834_NODATE_E82B0601040181C31F0201_C401");
     assert_eq!(entry_of(&key.to_string()), key);
-    assert_eq!((key.fid(), key.is_sc_hsm(), is_private(&key)), (Some(Fid(0xC401)), true, false));
-    let data = CacheName::for_sc_hsm("DENK0200834", None, Fid(0xCD01)).unwrap();
+    assert_eq!((key.ef(), key.is_sc_hsm(), is_private(&key)), (Some(EfPath::at(0xC401)), true, false));
+    let data = CacheName::for_sc_hsm("DENK0200834", None, EfPath::at(0xCD01)).unwrap();
     assert!(is_private(&data));
-    let public = CacheName::for_sc_hsm("DENK0200834", None, Fid(0xCF01)).unwrap();
+    let public = CacheName::for_sc_hsm("DENK0200834", None, EfPath::at(0xCF01)).unwrap();
     assert!(!is_private(&public));
 }
 
@@ -83,7 +83,7 @@ fn a_can_is_not_a_ca_certificate() {
     assert_eq!(recognise("0123_20240131080000Z_CA4E"), Recognised::Can);
     assert_eq!(recognise("0123_NODATE_7_CA4E"), Recognised::Can);
     let certificate = entry_of("DENK0200834_NODATE_E82B0601040181C31F0201_CA4E");
-    assert_eq!(certificate.fid(), Some(Fid(0xCA4E)));
+    assert_eq!(certificate.ef(), Some(EfPath::at(0xCA4E)));
     assert_eq!(recognise("lteid_can"), Recognised::LteidCan);
     assert_eq!(recognise(&"0aB1".repeat(16)), Recognised::OffCardCertificate);
     assert_eq!(recognise(&"0aB1".repeat(15)), Recognised::Unknown);
@@ -138,10 +138,10 @@ fn other_names_are_unknown() {
 fn a_hostile_serial_makes_no_file_name() {
     let long = "x".repeat(250);
     for serial in ["../../etc", "a/b", "a\0b", "..", "/", long.as_str()] {
-        assert_eq!(CacheName::for_sc_hsm(serial, None, Fid(0xC401)), Err(NotCached::NotAFileName));
+        assert_eq!(CacheName::for_sc_hsm(serial, None, EfPath::at(0xC401)), Err(NotCached::NotAFileName));
     }
-    assert_eq!(CacheName::for_sc_hsm("x", Some("../y"), Fid(0xC401)), Err(NotCached::NotAFileName));
-    CacheName::for_sc_hsm("a_b \u{1b}[2J", None, Fid(0xC401)).unwrap();
+    assert_eq!(CacheName::for_sc_hsm("x", Some("../y"), EfPath::at(0xC401)), Err(NotCached::NotAFileName));
+    CacheName::for_sc_hsm("a_b \u{1b}[2J", None, EfPath::at(0xC401)).unwrap();
 }
 
 #[test]

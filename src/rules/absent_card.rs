@@ -74,7 +74,7 @@ fn one_card(
         kind: GapKind::Card,
     });
     for (entry, name) in entries {
-        let (Some(file), Content::Bytes(bytes), true) = (name.fid(), &entry.content, name.is_sc_hsm()) else {
+        let (Some(file), Content::Bytes(bytes), true) = (name.ef(), &entry.content, name.is_sc_hsm()) else {
             continue;
         };
         let what = match condition(file, bytes.as_slice()) {

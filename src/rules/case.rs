@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
 use crate::format::{cvc, pkcs15, tlv, x509};
 use crate::opensc::program::PKCS11;
-use crate::snapshot::{Answer, CacheDir, CacheEntry, CacheOrigin, Card, Content, Fid, Name};
+use crate::snapshot::{Answer, CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
 use crate::text::{date, escape, hex};
 use crate::view::cached::Cached;
 use crate::view::difference::{Difference, Kind, compare};
@@ -39,7 +39,7 @@ pub struct Lens<'a> {
     /// What the programs show, or would show if caching were on.
     pub shown: View,
     /// The slots of which PKCS#11 applications see something else than the card's.
-    pub pkcs11: Vec<Fid>,
+    pub pkcs11: Vec<EfPath>,
 }
 
 /// What the bytes of an entry are as such.
@@ -96,7 +96,7 @@ impl Lens<'_> {
         let all = compare(live, &self.shown);
         // A slot whose own objects are alike and that is shown differently all
         // the same suffers from another: from any of those that differ.
-        let follows = |slot: &Fid| !all.iter().any(|known| known.slot == *slot);
+        let follows = |slot: &EfPath| !all.iter().any(|known| known.slot == *slot);
         let pkcs11 = self.pkcs11.contains(&difference.slot) || self.pkcs11.iter().any(follows);
         self.programs.iter().filter(|program| *program != PKCS11 || pkcs11).cloned().collect()
     }
@@ -110,10 +110,10 @@ impl Lens<'_> {
 
     /// The cause with the file it stands for. A description decides which further
     /// file is read, so it can be the cause of what is wrong with that one.
-    fn cause_file(&self, difference: &Difference<'_>) -> Option<(&CacheEntry, Fid)> {
+    fn cause_file(&self, difference: &Difference<'_>) -> Option<(&CacheEntry, EfPath)> {
         let files =
             [difference.live, difference.shown].into_iter().flatten().flat_map(|object| &object.files);
-        let mut files: Vec<Fid> = std::iter::once(difference.file).chain(files.copied()).collect();
+        let mut files: Vec<EfPath> = std::iter::once(difference.file).chain(files.copied()).collect();
         files.dedup();
         files.into_iter().find_map(|file| Some((self.cached.hit(file, buffer(file))?, file)))
     }
@@ -133,8 +133,8 @@ impl Lens<'_> {
 impl Case<'_> {
     /// What the card answered for a file.
     #[must_use]
-    pub fn on_card(&self, file: Fid) -> Option<&[u8]> {
-        self.card.files.iter().find(|known| known.fid == file).and_then(|known| match &known.answer {
+    pub fn on_card(&self, file: EfPath) -> Option<&[u8]> {
+        self.card.files.iter().find(|known| known.path == file).and_then(|known| match &known.answer {
             Answer::Content(bytes) => Some(bytes.as_slice()),
             _ => None,
         })
@@ -180,7 +180,7 @@ impl Case<'_> {
         id: Id,
         lens: &Lens<'_>,
         entry: &CacheEntry,
-        file: Option<Fid>,
+        file: Option<EfPath>,
         summary: String,
         consequence: String,
     ) -> Finding {
@@ -198,7 +198,7 @@ impl Case<'_> {
         finding
     }
 
-    fn first_difference(&self, entry: &CacheEntry, file: Fid) -> Option<usize> {
+    fn first_difference(&self, entry: &CacheEntry, file: EfPath) -> Option<usize> {
         let Content::Bytes(cached) = &entry.content else { return None };
         first_difference(cached.as_slice(), self.on_card(file)?)
     }
@@ -229,7 +229,7 @@ pub fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
 
 /// The size of the buffer into which OpenSC reads a file.
 #[must_use]
-pub const fn buffer(file: Fid) -> usize {
+pub const fn buffer(file: EfPath) -> usize {
     match split(file).0 {
         prefix::PRIVATE_KEY | prefix::CERTIFICATE => crate::view::KEY_BUFFER,
         prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION => crate::view::DESCRIPTION_BUFFER,
@@ -239,7 +239,7 @@ pub const fn buffer(file: Fid) -> usize {
 
 /// What the content of a file is as such, whatever the card holds.
 #[must_use]
-pub fn condition(file: Fid, bytes: &[u8]) -> Condition {
+pub fn condition(file: EfPath, bytes: &[u8]) -> Condition {
     if bytes.is_empty() {
         return Condition::Empty;
     }
@@ -274,14 +274,14 @@ pub fn signs(object: Option<&Object>) -> bool {
 
 /// Severity of a stale key: critical if what it signs will be bad.
 #[must_use]
-pub fn key_severity(case: &Case<'_>, slot: Fid) -> Severity {
+pub fn key_severity(case: &Case<'_>, slot: EfPath) -> Severity {
     let private = case.live.slot(slot).find(|object| matches!(object.class, Class::PrivateKey { .. }));
     if signs(private) { Severity::Critical } else { Severity::Error }
 }
 
 /// A cache entry as evidence.
 #[must_use]
-pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<Fid>) -> FileEvidence {
+pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<EfPath>) -> FileEvidence {
     let sha256 = match &entry.content {
         Content::Bytes(bytes) => Some(hex(&Sha256::digest(bytes.as_slice()))),
         _ => None,

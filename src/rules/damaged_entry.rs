@@ -14,7 +14,7 @@
 
 use super::case::{Case, Condition, buffer, condition};
 use crate::finding::{Finding, Id, Severity};
-use crate::snapshot::{CacheEntry, Content, Fid};
+use crate::snapshot::{CacheEntry, Content, EfPath};
 use crate::view::difference::Difference;
 
 /// Applies the rule to one token.
@@ -67,7 +67,7 @@ fn effect(difference: &Difference<'_>) -> String {
 
 /// What is wrong with an entry of a file that the card still lists, although no
 /// listing shows it.
-fn defect(case: &Case<'_>, file: Fid, entry: &CacheEntry) -> Option<String> {
+fn defect(case: &Case<'_>, file: EfPath, entry: &CacheEntry) -> Option<String> {
     if !super::orphan_entry::is_listed(case, file) {
         return None;
     }

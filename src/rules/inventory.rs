@@ -8,7 +8,7 @@ use crate::finding::Id;
 use crate::format::{cvc, pkcs15, x509};
 use crate::opensc::cache_name::{LastUpdate, Serial};
 use crate::opensc::{CacheName, Recognised, cache_name};
-use crate::snapshot::{CacheDir, CacheEntry, Content, Fid, FileKind, Snapshot, Withheld};
+use crate::snapshot::{CacheDir, CacheEntry, Content, EfPath, FileKind, Snapshot, Withheld};
 use crate::text::{date, escape, hex};
 use crate::view::{prefix, split};
 
@@ -160,7 +160,7 @@ fn describe(entry: &CacheEntry, name: Option<&CacheName>) -> Description {
         }
         Content::Unreadable(why) => return plain(&format!("not readable: {why}")),
     };
-    let Some(file) = name.filter(|name| name.is_sc_hsm()).and_then(CacheName::fid) else {
+    let Some(file) = name.filter(|name| name.is_sc_hsm()).and_then(CacheName::ef) else {
         return plain("file of a card");
     };
     if bytes.is_empty() {
@@ -208,7 +208,7 @@ fn describe(entry: &CacheEntry, name: Option<&CacheName>) -> Description {
 }
 
 /// What a SmartCard-HSM's file is, in words.
-fn file_words(file: Fid) -> String {
+fn file_words(file: EfPath) -> String {
     let (kind, number) = split(file);
     match kind {
         prefix::PRIVATE_KEY => format!("description of private key {number}"),

@@ -11,7 +11,7 @@ use crate::format::{cvc, pkcs15};
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::differences::{self, CurveMatch};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version};
-use crate::snapshot::{Answer, CacheDir, Card, Family, Fid, Gap, GapKind, Name, PinState, Snapshot};
+use crate::snapshot::{Answer, CacheDir, Card, EfPath, Family, Gap, GapKind, Name, PinState, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::view::cached::Cached;
 use crate::view::pkcs11;
@@ -202,13 +202,13 @@ fn case<'a>(
     behaviour: Behaviour,
 ) -> Case<'a> {
     let last_update = card.files.iter().find_map(|file| match &file.answer {
-        Answer::Content(bytes) if file.fid == TOKEN_INFO => {
+        Answer::Content(bytes) if file.path == TOKEN_INFO => {
             let date = pkcs15::token_info(bytes.as_slice()).ok()?.last_update?;
             String::from_utf8(date).ok()
         }
         _ => None,
     });
-    let name_of = |fid: Fid| {
+    let name_of = |fid: EfPath| {
         // Read before the serial is known: OpenSC never caches these two.
         if fid == DEVICE_CERTIFICATE || fid == TOKEN_INFO {
             return None;
@@ -373,7 +373,7 @@ fn unknown_slots(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
 /// The head of a report on a card.
 fn token(card: &Card, live: Option<&View>) -> Token {
     let label = card.files.iter().find_map(|file| match &file.answer {
-        Answer::Content(bytes) if file.fid == TOKEN_INFO => {
+        Answer::Content(bytes) if file.path == TOKEN_INFO => {
             pkcs15::token_info(bytes.as_slice()).ok()?.label.map(|label| escape(&label))
         }
         _ => None,
@@ -451,7 +451,7 @@ pub fn serial_of(device_certificate: &[u8]) -> Option<String> {
 
 /// Sorts slots the way people read them: keys first, by number.
 #[must_use]
-pub fn slot_order(slot: Fid) -> (bool, u8, u8) {
+pub fn slot_order(slot: EfPath) -> (bool, u8, u8) {
     let (kind, number) = split(slot);
     (kind != crate::view::prefix::KEY, kind, number)
 }

@@ -12,7 +12,7 @@
 
 use super::case::Case;
 use crate::finding::{Finding, Id};
-use crate::snapshot::Fid;
+use crate::snapshot::EfPath;
 use crate::view::{fid, prefix, referenced, split};
 
 /// Applies the rule to one token.
@@ -39,9 +39,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 /// Does the card list the object that this file belongs to? Files that no list
 /// decides about count as listed.
 #[must_use]
-pub fn is_listed(case: &Case<'_>, file: Fid) -> bool {
+pub fn is_listed(case: &Case<'_>, file: EfPath) -> bool {
     let (kind, number) = split(file);
-    let listed = |fid: Fid| case.card.key_list.contains(&fid);
+    let listed = |file: EfPath| file.fid().is_some_and(|fid| case.card.key_list.contains(&fid));
     match kind {
         prefix::PRIVATE_KEY | prefix::CERTIFICATE => listed(fid(prefix::KEY, number)),
         prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION => listed(file),
@@ -51,8 +51,9 @@ pub fn is_listed(case: &Case<'_>, file: Fid) -> bool {
                     .card
                     .key_list
                     .iter()
-                    .filter_map(|&slot| case.on_card(slot))
-                    .any(|description| referenced(description).contains(&file))
+                    .filter_map(|&slot| case.on_card(slot.into()))
+                    .flat_map(referenced)
+                    .any(|fid| file == fid.into())
         }
         _ => true,
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::case::{Case, side};
 use crate::finding::Side;
-use crate::snapshot::Fid;
+use crate::snapshot::EfPath;
 use crate::text::{escape, hex};
 use crate::view::{Object, prefix, split};
 
@@ -14,7 +14,7 @@ pub struct Sides {
     /// Serial of the token.
     pub token: String,
     /// Entry of the key list it comes from.
-    pub slot: Fid,
+    pub slot: EfPath,
     /// Key reference, for keys.
     pub reference: Option<u8>,
     /// What is on the card.
@@ -51,7 +51,7 @@ pub enum Wanted<'a> {
 #[must_use]
 pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<Sides> {
     let mut found = Vec::new();
-    let mut seen: Vec<(Fid, usize)> = Vec::new();
+    let mut seen: Vec<(EfPath, usize)> = Vec::new();
     let shown = case.lenses.iter().flat_map(|lens| &lens.shown.objects);
     let mut objects: Vec<&Object> = case.live.objects.iter().chain(shown).collect();
     objects.sort_by_key(|object| super::slot_order(object.slot));
@@ -74,7 +74,7 @@ fn part(object: &Object) -> usize {
     usize::from(!matches!(object.class, crate::view::Class::PrivateKey { .. }))
 }
 
-fn one(case: &Case<'_>, (slot, which): (Fid, usize)) -> Sides {
+fn one(case: &Case<'_>, (slot, which): (EfPath, usize)) -> Sides {
     let pick = |view: &'_ crate::view::View| -> Option<Object> {
         view.slot(slot).find(|object| part(object) == which).cloned()
     };

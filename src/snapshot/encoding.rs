@@ -14,6 +14,15 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Fid(pub u16);
 
+/// Where a file is on a card, as OpenSC puts it into cache file names: `C401` on a SmartCard-HSM,
+/// `50154401` below the master file, a container of a PIV card. Shown as upper-case hex.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EfPath {
+    length: u8,
+    bytes: [u8; EfPath::LONGEST],
+}
+
 /// Bytes, written as lower-case hex.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -35,6 +44,9 @@ pub enum FormatError {
     /// Not four hex digits.
     #[error("not a file identifier: {}", crate::text::escape(.0.as_bytes()))]
     Fid(String),
+    /// Not hex digits of at most 16 bytes.
+    #[error("not a path: {}", crate::text::escape(.0.as_bytes()))]
+    Path(String),
     /// A backslash not followed by `xNN`.
     #[error("not an escaped name: {}", crate::text::escape(.0.as_bytes()))]
     Name(String),
@@ -193,6 +205,73 @@ impl TryFrom<String> for Fid {
     }
 }
 
+impl EfPath {
+    /// The longest path of ISO 7816-4 and of OpenSC.
+    pub const LONGEST: usize = 16;
+
+    /// A file that is known by its identifier alone.
+    #[must_use]
+    pub const fn at(fid: u16) -> Self {
+        let mut bytes = [0; Self::LONGEST];
+        [bytes[0], bytes[1]] = fid.to_be_bytes();
+        Self { length: 2, bytes }
+    }
+
+    /// A path of these bytes; none if it is too long.
+    #[must_use]
+    pub fn new(path: &[u8]) -> Option<Self> {
+        let mut bytes = [0; Self::LONGEST];
+        bytes.get_mut(..path.len())?.copy_from_slice(path);
+        Some(Self { length: u8::try_from(path.len()).ok()?, bytes })
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+
+    /// The file identifier, if that is all it is.
+    #[must_use]
+    pub const fn fid(self) -> Option<Fid> {
+        let [high, low, ..] = self.bytes;
+        if self.length == 2 { Some(Fid(u16::from_be_bytes([high, low]))) } else { None }
+    }
+}
+
+impl From<Fid> for EfPath {
+    fn from(fid: Fid) -> Self {
+        Self::at(fid.0)
+    }
+}
+
+impl fmt::Display for EfPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&data_encoding::HEXUPPER.encode(self.as_slice()))
+    }
+}
+
+impl fmt::Debug for EfPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EfPath({self})")
+    }
+}
+
+impl From<EfPath> for String {
+    fn from(path: EfPath) -> Self {
+        path.to_string()
+    }
+}
+
+impl TryFrom<String> for EfPath {
+    type Error = FormatError;
+
+    fn try_from(text: String) -> Result<Self, FormatError> {
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+        bytes.and_then(|bytes| Self::new(&bytes)).ok_or(FormatError::Path(text))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -214,5 +293,9 @@ mod tests {
         assert!(Bytes::try_from("C4x".to_string()).is_err());
         assert_eq!(Fid::try_from("C401".to_string()).unwrap(), Fid(0xC401));
         assert!(Fid::try_from("+401".to_string()).is_err());
+        let path = EfPath::try_from("50154401".to_string()).unwrap();
+        assert_eq!((path.as_slice(), path.fid()), (&[0x50, 0x15, 0x44, 1][..], None));
+        assert_eq!(EfPath::at(0xC401).fid(), Some(Fid(0xC401)));
+        assert!(EfPath::try_from("00".repeat(17)).is_err());
     }
 }

@@ -9,21 +9,21 @@
 use std::collections::BTreeMap;
 
 use super::{Read, Source};
-use crate::snapshot::{CacheDir, CacheEntry, Card, Content, Fid, FileKind, Name};
+use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath, FileKind, Name};
 
 /// A card behind a cache directory.
 pub struct Cached<'a> {
     card: &'a Card,
-    entries: BTreeMap<Fid, &'a CacheEntry>,
+    entries: BTreeMap<EfPath, &'a CacheEntry>,
 }
 
 impl<'a> Cached<'a> {
     /// Puts the entries that `name_of` names for this card in front of it.
-    pub fn new(card: &'a Card, dir: &'a CacheDir, name_of: impl Fn(Fid) -> Option<Name>) -> Self {
+    pub fn new(card: &'a Card, dir: &'a CacheDir, name_of: impl Fn(EfPath) -> Option<Name>) -> Self {
         let by_name: BTreeMap<&Name, &CacheEntry> =
             dir.entries.iter().map(|entry| (&entry.name, entry)).collect();
-        let listed = card.key_list.iter().flat_map(|&fid| super::files_of(fid));
-        let known = card.files.iter().map(|file| file.fid);
+        let listed = card.key_list.iter().flat_map(|&fid| super::files_of(fid.into()));
+        let known = card.files.iter().map(|file| file.path);
         let described = by_name.keys().filter_map(|name| trailing_fid(name));
         let entries = listed
             .chain(known)
@@ -36,7 +36,7 @@ impl<'a> Cached<'a> {
     /// The cache entry that answers when a program reads this file into a buffer
     /// of this size; `None` if the card is read.
     #[must_use]
-    pub fn hit(&self, fid: Fid, buffer: usize) -> Option<&'a CacheEntry> {
+    pub fn hit(&self, fid: EfPath, buffer: usize) -> Option<&'a CacheEntry> {
         let entry = *self.entries.get(&fid)?;
         let fits = usize::try_from(entry.inode.size).is_ok_and(|size| size <= buffer);
         let opens = match entry.kind {
@@ -49,12 +49,12 @@ impl<'a> Cached<'a> {
 
     /// The cache entry with this file's name, whether it is read or not.
     #[must_use]
-    pub fn entry(&self, fid: Fid) -> Option<&'a CacheEntry> {
+    pub fn entry(&self, fid: EfPath) -> Option<&'a CacheEntry> {
         self.entries.get(&fid).copied()
     }
 
     /// All entries with the name of one of this card's files.
-    pub fn entries(&self) -> impl Iterator<Item = (Fid, &'a CacheEntry)> {
+    pub fn entries(&self) -> impl Iterator<Item = (EfPath, &'a CacheEntry)> {
         self.entries.iter().map(|(&fid, &entry)| (fid, entry))
     }
 }
@@ -72,13 +72,13 @@ fn unread(entry: &CacheEntry) -> &'static str {
 }
 
 /// The file identifier at the end of an entry's name, whatever stands before it.
-fn trailing_fid(name: &Name) -> Option<Fid> {
+fn trailing_fid(name: &Name) -> Option<EfPath> {
     let digits = name.as_str()?.rsplit('_').next()?;
-    Fid::try_from(digits.to_owned()).ok()
+    EfPath::try_from(digits.to_owned()).ok()
 }
 
 impl Source for Cached<'_> {
-    fn read(&self, fid: Fid, buffer: usize) -> Read {
+    fn read(&self, fid: EfPath, buffer: usize) -> Read {
         match self.hit(fid, buffer) {
             None => self.card.read(fid, buffer),
             Some(CacheEntry { content: Content::Bytes(bytes), .. }) => Read::Content(bytes.0.clone()),

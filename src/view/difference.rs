@@ -4,15 +4,15 @@
 //! or label: those are what a stale cache gets wrong.
 
 use super::{Class, Object, View, prefix, split};
-use crate::snapshot::Fid;
+use crate::snapshot::EfPath;
 
 /// One way in which what is shown is not what is on the card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference<'v> {
     /// Which entry of the key list it concerns.
-    pub slot: Fid,
+    pub slot: EfPath,
     /// The file whose content makes the difference.
-    pub file: Fid,
+    pub file: EfPath,
     /// In what they differ.
     pub kind: Kind,
     /// The object on the card.
@@ -41,7 +41,7 @@ pub enum Kind {
 /// Compares two views; slots that either side knows nothing about are left out.
 #[must_use]
 pub fn compare<'v>(live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
-    let mut slots: Vec<Fid> = Vec::new();
+    let mut slots: Vec<EfPath> = Vec::new();
     for object in live.objects.iter().chain(&shown.objects) {
         if !slots.contains(&object.slot) {
             slots.push(object.slot);
@@ -55,7 +55,7 @@ pub fn compare<'v>(live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
         .collect()
 }
 
-fn compare_slot<'v>(slot: Fid, live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
+fn compare_slot<'v>(slot: EfPath, live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
     let pick = |view: &'v View, private: bool| {
         view.slot(slot).find(|object| matches!(object.class, Class::PrivateKey { .. }) == private)
     };
@@ -71,7 +71,7 @@ fn compare_slot<'v>(slot: Fid, live: &'v View, shown: &'v View) -> Vec<Differenc
 }
 
 struct Found<'v> {
-    slot: Fid,
+    slot: EfPath,
     differences: Vec<Difference<'v>>,
 }
 
@@ -145,18 +145,18 @@ impl<'v> Found<'v> {
         }
     }
 
-    fn push(&mut self, kind: Kind, file: Fid, live: Option<&'v Object>, shown: Option<&'v Object>) {
+    fn push(&mut self, kind: Kind, file: EfPath, live: Option<&'v Object>, shown: Option<&'v Object>) {
         self.differences.push(Difference { slot: self.slot, file, kind, live, shown });
     }
 }
 
 /// The file that describes an object.
-fn description_file(object: &Object) -> Fid {
+fn description_file(object: &Object) -> EfPath {
     object.files.first().copied().unwrap_or(object.slot)
 }
 
 /// The file that holds an object's value, or describes it if it has no other.
-fn content_file(object: &Object) -> Fid {
+fn content_file(object: &Object) -> EfPath {
     object.files.last().copied().unwrap_or(object.slot)
 }
 

@@ -15,7 +15,7 @@ pub mod pkcs11;
 use crate::format::pkcs15::{self, KeyType, Value};
 use crate::format::x509::{self, Certificate};
 use crate::format::{cvc, key::PublicKey};
-use crate::snapshot::{Answer, Card, Fid};
+use crate::snapshot::{Answer, Card, EfPath, Fid};
 
 /// Prefixes of a SmartCard-HSM's file identifiers.
 pub mod prefix {
@@ -38,9 +38,9 @@ pub mod prefix {
 }
 
 /// Device certificate of a SmartCard-HSM.
-pub const DEVICE_CERTIFICATE: Fid = Fid(0x2F02);
+pub const DEVICE_CERTIFICATE: EfPath = EfPath::at(0x2F02);
 /// TokenInfo of a SmartCard-HSM.
-pub const TOKEN_INFO: Fid = Fid(0x2F03);
+pub const TOKEN_INFO: EfPath = EfPath::at(0x2F03);
 
 /// How many bytes OpenSC's buffer holds for the description and the certificate of a key.
 pub const KEY_BUFFER: usize = 4096;
@@ -56,7 +56,7 @@ const DEFAULT_ACCESS: u32 = 0x1D;
 /// Gives the content of a card's files to the decoder.
 pub trait Source {
     /// The content of a file as a program gets it into a buffer of this size.
-    fn read(&self, fid: Fid, buffer: usize) -> Read;
+    fn read(&self, fid: EfPath, buffer: usize) -> Read;
 }
 
 /// What a program gets when it reads a file.
@@ -89,16 +89,16 @@ pub struct View {
     /// Objects in the order OpenSC finds them.
     pub objects: Vec<Object>,
     /// Slots about which nothing can be said, and why.
-    pub unknown: Vec<(Fid, String)>,
+    pub unknown: Vec<(EfPath, String)>,
 }
 
 /// One object of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// Which entry of the key list it comes from: `CC01`, `C801`, `C901`.
-    pub slot: Fid,
+    pub slot: EfPath,
     /// The files it was made of.
-    pub files: Vec<Fid>,
+    pub files: Vec<EfPath>,
     /// Label.
     pub label: Vec<u8>,
     /// ID (`CKA_ID`); empty for data objects.
@@ -183,7 +183,7 @@ impl Object {
 
 impl View {
     /// The objects of one slot of the key list.
-    pub fn slot(&self, slot: Fid) -> impl Iterator<Item = &Object> {
+    pub fn slot(&self, slot: EfPath) -> impl Iterator<Item = &Object> {
         self.objects.iter().filter(move |object| object.slot == slot)
     }
 
@@ -195,22 +195,27 @@ impl View {
 
 /// A file identifier of a SmartCard-HSM: prefix and number.
 #[must_use]
-pub const fn fid(prefix: u8, number: u8) -> Fid {
-    Fid(u16::from_be_bytes([prefix, number]))
+pub const fn fid(prefix: u8, number: u8) -> EfPath {
+    EfPath::at(u16::from_be_bytes([prefix, number]))
 }
 
 /// Prefix and number of a file identifier.
 #[must_use]
-pub const fn split(fid: Fid) -> (u8, u8) {
-    let [prefix, number] = fid.0.to_be_bytes();
-    (prefix, number)
+pub const fn split(file: EfPath) -> (u8, u8) {
+    match file.fid() {
+        Some(fid) => {
+            let [prefix, number] = fid.0.to_be_bytes();
+            (prefix, number)
+        }
+        None => (0, 0),
+    }
 }
 
 /// Lists a SmartCard-HSM's objects as OpenSC would from these files.
 #[must_use]
 pub fn decode(key_list: &[Fid], source: &dyn Source, behaviour: Behaviour) -> View {
     let mut view = View { objects: Vec::new(), unknown: Vec::new() };
-    for &slot in key_list {
+    for slot in key_list.iter().copied().map(EfPath::from) {
         let (prefix, number) = split(slot);
         let result = match prefix {
             prefix::KEY if number == 0 && !behaviour.shows_device_key => Ok(()),
@@ -303,7 +308,7 @@ fn request_key(bytes: &[u8], behaviour: Behaviour) -> Option<PublicKey> {
 
 fn ca_certificate(
     view: &mut View,
-    slot: Fid,
+    slot: EfPath,
     source: &dyn Source,
     behaviour: Behaviour,
 ) -> Result<(), String> {
@@ -334,7 +339,7 @@ fn ca_certificate(
     Ok(())
 }
 
-fn data(view: &mut View, slot: Fid, source: &dyn Source) -> Result<(), String> {
+fn data(view: &mut View, slot: EfPath, source: &dyn Source) -> Result<(), String> {
     let bytes = match source.read(slot, DESCRIPTION_BUFFER) {
         Read::Content(bytes) => bytes,
         Read::Failed => Vec::new(),
@@ -375,7 +380,7 @@ fn data(view: &mut View, slot: Fid, source: &dyn Source) -> Result<(), String> {
 
 /// The file that a path of a SmartCard-HSM's entry names.
 #[must_use]
-pub fn file_of(path: &[u8]) -> Option<Fid> {
+pub fn file_of(path: &[u8]) -> Option<EfPath> {
     match path {
         [high, low] => Some(fid(*high, *low)),
         _ => None,
@@ -393,7 +398,7 @@ pub fn referenced(description: &[u8]) -> Vec<Fid> {
     };
     match value {
         Value::Path(path) if !private => {
-            file_of(&path).filter(|&file| !is_private(file)).into_iter().collect()
+            file_of(&path).filter(|&file| !is_private(file)).and_then(EfPath::fid).into_iter().collect()
         }
         _ => Vec::new(),
     }
@@ -401,7 +406,7 @@ pub fn referenced(description: &[u8]) -> Vec<Fid> {
 
 /// The files that belong to one entry of the key list by their number.
 #[must_use]
-pub fn files_of(slot: Fid) -> Vec<Fid> {
+pub fn files_of(slot: EfPath) -> Vec<EfPath> {
     let (kind, number) = split(slot);
     match kind {
         prefix::KEY => vec![fid(prefix::PRIVATE_KEY, number), fid(prefix::CERTIFICATE, number)],
@@ -412,14 +417,14 @@ pub fn files_of(slot: Fid) -> Vec<Fid> {
 
 /// True for the files that a SmartCard-HSM gives only after the PIN.
 #[must_use]
-pub const fn is_private(file: Fid) -> bool {
+pub const fn is_private(file: EfPath) -> bool {
     matches!(split(file).0, prefix::PRIVATE_DATA | prefix::KEY)
 }
 
 /// The card's own files.
 impl Source for Card {
-    fn read(&self, fid: Fid, buffer: usize) -> Read {
-        match self.files.iter().find(|file| file.fid == fid).map(|file| &file.answer) {
+    fn read(&self, fid: EfPath, buffer: usize) -> Read {
+        match self.files.iter().find(|file| file.path == fid).map(|file| &file.answer) {
             Some(Answer::Content(bytes)) => {
                 let bytes = bytes.as_slice();
                 Read::Content(bytes.get(..buffer).unwrap_or(bytes).to_vec())

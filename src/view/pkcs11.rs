@@ -23,7 +23,7 @@ use super::{Class, Object, View};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{FLAG_PRIVATE, KeyType};
 use crate::format::x509::Certificate;
-use crate::snapshot::Fid;
+use crate::snapshot::EfPath;
 
 /// The most objects the module has room for.
 const MAX_OBJECTS: usize = 128;
@@ -126,9 +126,9 @@ pub fn project(view: &View) -> Vec<Item<'_>> {
 
 /// The slots of which the module shows something different in the two views.
 #[must_use]
-pub fn differing_slots(live: &View, shown: &View) -> Vec<Fid> {
+pub fn differing_slots(live: &View, shown: &View) -> Vec<EfPath> {
     let (live, shown) = (by_slot(live), by_slot(shown));
-    let mut slots: Vec<Fid> = live.keys().chain(shown.keys()).copied().collect();
+    let mut slots: Vec<EfPath> = live.keys().chain(shown.keys()).copied().collect();
     slots.sort_unstable();
     slots.dedup();
     slots.retain(|slot| {
@@ -138,8 +138,8 @@ pub fn differing_slots(live: &View, shown: &View) -> Vec<Fid> {
     slots
 }
 
-fn by_slot(view: &View) -> BTreeMap<Fid, Vec<Item<'_>>> {
-    let mut slots: BTreeMap<Fid, Vec<Item<'_>>> = BTreeMap::new();
+fn by_slot(view: &View) -> BTreeMap<EfPath, Vec<Item<'_>>> {
+    let mut slots: BTreeMap<EfPath, Vec<Item<'_>>> = BTreeMap::new();
     for item in project(view) {
         slots.entry(item.object.slot).or_default().push(item);
     }

@@ -82,8 +82,8 @@ fn data_description(kind: &[u8], auth_id: Option<u8>, flags: u8) -> Vec<u8> {
 struct Files(BTreeMap<u16, Vec<u8>>);
 
 impl Source for Files {
-    fn read(&self, fid: Fid, _buffer: usize) -> Read {
-        self.0.get(&fid.0).map_or(Read::Failed, |content| Read::Content(content.clone()))
+    fn read(&self, file: EfPath, _buffer: usize) -> Read {
+        self.0.get(&file.fid().unwrap().0).map_or(Read::Failed, |content| Read::Content(content.clone()))
     }
 }
 
@@ -188,7 +188,7 @@ fn a_broken_certificate_takes_those_behind_it_along() {
     assert_eq!(listed(&broken), ["Private Key one"]);
     let sound = view(&[files[0].clone(), files[2].clone(), files[3].clone()]);
     assert_eq!(listed(&sound), ["Private Key one", "Certificate ca", "Public Key ca"]);
-    assert_eq!(pkcs11::differing_slots(&sound, &broken), [Fid(0xC800)]);
+    assert_eq!(pkcs11::differing_slots(&sound, &broken), [EfPath::at(0xC800)]);
 }
 
 #[test]
@@ -198,7 +198,7 @@ fn one_private_key_of_an_id_is_shown_with_all_public_parts_of_that_id() {
     let first = view(&files);
     assert_eq!(listed(&first), ["Private Key one", "Certificate two", "Public Key two"]);
     let other = view(&[files[0].clone(), (0xC402, key("2")), files[2].clone()]);
-    assert_eq!(pkcs11::differing_slots(&first, &other), [Fid(0xCC02)]);
+    assert_eq!(pkcs11::differing_slots(&first, &other), [EfPath::at(0xCC02)]);
     let hidden = view(&[files[0].clone(), files[1].clone()]);
     let renamed = view(&[files[0].clone(), (0xC402, key("2"))]);
     assert!(!difference::compare(&hidden, &renamed).is_empty());
@@ -213,7 +213,7 @@ fn private_keys_of_one_id_are_shown_with_the_usages_of_all() {
     let rsa = [&rsa[..usage], &[3, 3, 7, 0x70, 0x00], &rsa[usage + 5..]].concat();
     let view = view(&[(0xC401, private_key(&Entry::default())), (0xC402, rsa)]);
     let items = pkcs11::project(&view);
-    assert_eq!((items.len(), items[0].object.slot, items[0].usage), (1, Fid(0xCC02), 0x10E));
+    assert_eq!((items.len(), items[0].object.slot, items[0].usage), (1, EfPath::at(0xCC02), 0x10E));
 }
 
 #[test]
