@@ -45,22 +45,38 @@ pub struct Stats {
     pub signatures: u64,
 }
 
+/// The kinds of cards that `virtual-card` can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    ScHsm,
+}
+
+impl Family {
+    /// The subcommand of `virtual-card`.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::ScHsm => "sc-hsm",
+        }
+    }
+}
+
 pub struct Card {
     namespace: Arc<Namespace>,
+    family: Family,
     socket: PathBuf,
     log: PathBuf,
     first: CardFile,
 }
 
 impl Card {
-    pub(super) fn start(namespace: &Arc<Namespace>, switches: &[&str]) -> Self {
+    pub(super) fn start(namespace: &Arc<Namespace>, family: Family, switches: &[&str]) -> Self {
         let first = state_file(namespace, "card");
         let socket = namespace.dir().join("card.sock");
         let log = namespace.dir().join("card.apdus");
         let mut command = namespace.command(program());
-        command.args(arguments(&first, &socket, switches)).arg("--log").arg(&log);
+        command.args(arguments(family, &first, &socket, switches)).arg("--log").arg(&log);
         namespace.adopt(spawn_ready(command));
-        Self { namespace: Arc::clone(namespace), socket, log, first }
+        Self { namespace: Arc::clone(namespace), family, socket, log, first }
     }
 
     /// The card the stand was started with.
@@ -127,8 +143,13 @@ impl Card {
 
     /// Replaces a file of the card, or deletes it, behind everybody's back.
     pub fn tamper(&self, fid: u16, content: Option<&[u8]>) {
+        self.tamper_path(&fid.to_be_bytes(), content);
+    }
+
+    /// The same for a card that names its files by paths or tags.
+    pub fn tamper_path(&self, path: &[u8], content: Option<&[u8]>) {
         let content = content.map_or_else(|| "-".to_owned(), hex);
-        self.ask(&format!("tamper {fid:04X} {content}"));
+        self.ask(&format!("tamper {} {content}", hex(path)));
     }
 
     /// All files and counters of the card.
@@ -162,39 +183,39 @@ impl Card {
             None => Err(answer.strip_prefix("error").unwrap_or(answer).trim_start().to_owned()),
         }
     }
+
+    /// A second process with a card of its own, on vpcd's second slot.
+    pub(super) fn insert_second(&self, switches: &[&str]) -> CardFile {
+        let card = state_file(&self.namespace, "second");
+        let socket = self.namespace.dir().join("second.sock");
+        let mut command = self.namespace.command(program());
+        command.args(arguments(self.family, &card, &socket, switches));
+        // The last one counts.
+        command.args(["--vpcd", "127.0.0.1:35964", "--insert"]);
+        self.namespace.adopt(spawn_ready(command));
+        let inserted = format!("Card inserted into {SECOND_READER}");
+        self.namespace.wait_until("pcscd has seen the second card", |seen| seen.log.contains(&inserted));
+        card
+    }
+
+    /// Makes a card without inserting it: the program writes the state file at its start.
+    pub(super) fn create(&self, name: &str, switches: &[&str]) -> CardFile {
+        let card = state_file(&self.namespace, name);
+        assert!(!card.path.exists(), "there is a card named {name} already");
+        let socket = self.namespace.dir().join(format!("{name}.sock"));
+        let mut command = Command::new(program());
+        command.args(arguments(self.family, &card, &socket, switches));
+        let mut child = spawn_ready(command);
+        let _ = child.kill();
+        let _ = child.wait();
+        let _ = std::fs::remove_file(socket);
+        assert!(card.path.is_file(), "virtual-card wrote no {}", card.path.display());
+        card
+    }
 }
 
-/// A second process with a card of its own, on vpcd's second slot.
-pub(super) fn insert_second(namespace: &Arc<Namespace>, switches: &[&str]) -> CardFile {
-    let card = state_file(namespace, "second");
-    let socket = namespace.dir().join("second.sock");
-    let mut command = namespace.command(program());
-    command.args(arguments(&card, &socket, switches));
-    // The last one counts.
-    command.args(["--vpcd", "127.0.0.1:35964", "--insert"]);
-    namespace.adopt(spawn_ready(command));
-    let inserted = format!("Card inserted into {SECOND_READER}");
-    namespace.wait_until("pcscd has seen the second card", |seen| seen.log.contains(&inserted));
-    card
-}
-
-/// Makes a card without inserting it: the program writes the state file at its start.
-pub(super) fn create(namespace: &Arc<Namespace>, name: &str, switches: &[&str]) -> CardFile {
-    let card = state_file(namespace, name);
-    assert!(!card.path.exists(), "there is a card named {name} already");
-    let socket = namespace.dir().join(format!("{name}.sock"));
-    let mut command = Command::new(program());
-    command.args(arguments(&card, &socket, switches));
-    let mut child = spawn_ready(command);
-    let _ = child.kill();
-    let _ = child.wait();
-    let _ = std::fs::remove_file(socket);
-    assert!(card.path.is_file(), "virtual-card wrote no {}", card.path.display());
-    card
-}
-
-fn arguments(card: &CardFile, socket: &Path, switches: &[&str]) -> Vec<String> {
-    let mut arguments = vec!["sc-hsm".to_owned()];
+fn arguments(family: Family, card: &CardFile, socket: &Path, switches: &[&str]) -> Vec<String> {
+    let mut arguments = vec![family.name().to_owned()];
     for (option, value) in [("--state", card.path.as_path()), ("--control", socket)] {
         arguments.extend([option.to_owned(), value.to_str().expect("UTF-8 path").to_owned()]);
     }

@@ -34,7 +34,7 @@ mod namespace;
 mod process;
 mod tools;
 
-pub use card::{Card, CardFile, Stats};
+pub use card::{Card, CardFile, Family, Stats};
 pub use host::Host;
 pub use process::{Output, Running};
 pub use tools::{GeneratedKey, PIN, SO_PIN};
@@ -52,7 +52,9 @@ pub const SECOND_READER: &str = "Virtual PCD 00 01";
 /// How a stand is to be; [`Stand::start`] takes the defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
-    /// Switches of the first card, as for `virtual-card sc-hsm`.
+    /// The kind of all cards of this stand.
+    pub family: Family,
+    /// Switches of the first card, as for `virtual-card` and its family.
     pub switches: &'a [&'a str],
     /// Whether the first card is in the reader when the stand is ready.
     pub inserted: bool,
@@ -60,7 +62,7 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { switches: &[], inserted: true }
+        Self { family: Family::ScHsm, switches: &[], inserted: true }
     }
 }
 
@@ -78,7 +80,7 @@ impl Stand {
 
     pub fn with(options: Options<'_>) -> Self {
         let namespace = Arc::new(Namespace::start());
-        let card = Card::start(&namespace, options.switches);
+        let card = Card::start(&namespace, options.family, options.switches);
         if options.inserted {
             card.insert(card.first());
         }
@@ -92,12 +94,12 @@ impl Stand {
 
     /// Another card, not yet inserted. A card keeps the switches it was made with.
     pub fn new_card(&self, name: &str, switches: &[&str]) -> CardFile {
-        card::create(&self.namespace, name, switches)
+        self.card.create(name, switches)
     }
 
     /// Puts another, new card into the second reader, where it stays.
     pub fn second_card(&self, switches: &[&str]) -> CardFile {
-        card::insert_second(&self.namespace, switches)
+        self.card.insert_second(switches)
     }
 
     /// A host: a home directory of its own, with `use_file_caching = yes`. The same name is the same host.
