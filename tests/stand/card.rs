@@ -49,6 +49,7 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
     ScHsm,
+    MyEid,
 }
 
 impl Family {
@@ -56,6 +57,7 @@ impl Family {
     const fn name(self) -> &'static str {
         match self {
             Self::ScHsm => "sc-hsm",
+            Self::MyEid => "myeid",
         }
     }
 }

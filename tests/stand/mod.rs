@@ -31,11 +31,13 @@ mod card;
 mod host;
 pub mod listing;
 mod namespace;
+mod pkcs15_init;
 mod process;
 mod tools;
 
 pub use card::{Card, CardFile, Family, Stats};
 pub use host::Host;
+pub use pkcs15_init::{NATIVE_SO_PIN, NATIVE_SO_PUK, PUK, generate_key};
 pub use process::{Output, Running};
 pub use tools::{GeneratedKey, PIN, SO_PIN};
 

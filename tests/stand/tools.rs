@@ -239,6 +239,6 @@ impl Host {
     }
 }
 
-fn text(path: &Path) -> &str {
+pub(super) fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8 path")
 }
