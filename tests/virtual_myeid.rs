@@ -191,9 +191,13 @@ fn objects_come_change_and_go() {
     maker.store_data(b"secret", "closed", true);
     maker.write_data(b"more", "by the module", true);
     grew("data");
+    let file = maker.scratch("key", &[0x5A; 16]);
+    let secret = ["--store-secret-key", file.to_str().unwrap(), "--secret-key-algorithm", "aes/128"];
+    maker.pkcs15_init(&[&secret[..], &["--auth-id", "01", "--id", "70", "--label", "aes"]].concat()).ok();
+    grew("a secret key");
     assert_eq!(
         labels(),
-        [&pins[..], &["renamed", "by the module", "open", "closed", "by the module"]].concat()
+        [&pins[..], &["renamed", "by the module", "aes", "open", "closed", "by the module"]].concat()
     );
     assert_eq!(key.id, "50");
     let read = |label: &str| maker.run(&["pkcs15-tool", "--read-data-object", label, "--raw"]);
@@ -203,7 +207,7 @@ fn objects_come_change_and_go() {
     maker.delete_object("privkey", "50");
     maker.delete_data("closed");
     grew("deletion");
-    assert_eq!(labels(), [&pins[..], &["by the module", "open", "by the module"]].concat());
+    assert_eq!(labels(), [&pins[..], &["by the module", "aes", "open", "by the module"]].concat());
 
     maker.erase_application();
     grew("erasure");

@@ -20,10 +20,9 @@ impl Host {
         self.run(&command)
     }
 
-    /// An empty PKCS#15 structure with a security officer's PIN.
+    /// An empty PKCS#15 structure with a security officer's PIN. OpenSC 0.21 wants a user PIN before there is one.
     pub fn create_pkcs15(&self) -> Output {
-        self.run(&["pkcs15-init", "--create-pkcs15", "--so-pin", NATIVE_SO_PIN, "--so-puk", NATIVE_SO_PUK])
-            .ok()
+        self.pkcs15_init(&["--create-pkcs15", "--so-pin", NATIVE_SO_PIN, "--so-puk", NATIVE_SO_PUK]).ok()
     }
 
     /// The user PIN, labelled `user`.
