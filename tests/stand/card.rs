@@ -50,6 +50,7 @@ pub struct Stats {
 pub enum Family {
     ScHsm,
     MyEid,
+    Piv,
 }
 
 impl Family {
@@ -58,6 +59,7 @@ impl Family {
         match self {
             Self::ScHsm => "sc-hsm",
             Self::MyEid => "myeid",
+            Self::Piv => "piv",
         }
     }
 }

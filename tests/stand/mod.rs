@@ -31,12 +31,14 @@ mod card;
 mod host;
 pub mod listing;
 mod namespace;
+mod piv;
 mod pkcs15_init;
 mod process;
 mod tools;
 
 pub use card::{Card, CardFile, Family, Stats};
 pub use host::Host;
+pub use piv::PIV_PIN;
 pub use pkcs15_init::{NATIVE_SO_PIN, NATIVE_SO_PUK, PUK, generate_key};
 pub use process::{Output, Running};
 pub use tools::{GeneratedKey, PIN, SO_PIN};
