@@ -51,6 +51,7 @@ pub enum Family {
     ScHsm,
     MyEid,
     Piv,
+    OpenPgp,
 }
 
 impl Family {
@@ -60,6 +61,7 @@ impl Family {
             Self::ScHsm => "sc-hsm",
             Self::MyEid => "myeid",
             Self::Piv => "piv",
+            Self::OpenPgp => "openpgp",
         }
     }
 }

@@ -31,6 +31,7 @@ mod card;
 mod host;
 pub mod listing;
 mod namespace;
+mod openpgp;
 mod piv;
 mod pkcs15_init;
 mod process;
@@ -38,6 +39,7 @@ mod tools;
 
 pub use card::{Card, CardFile, Family, Stats};
 pub use host::Host;
+pub use openpgp::{PW1, PW3};
 pub use piv::PIV_PIN;
 pub use pkcs15_init::{NATIVE_SO_PIN, NATIVE_SO_PUK, PUK, generate_key};
 pub use process::{Output, Running};
