@@ -1,19 +1,22 @@
-//! The elliptic curves that OpenSC recognises in a SmartCard-HSM's certificate
-//! requests: a request carries domain parameters, a listing wants a name.
+//! The elliptic curves a SmartCard-HSM can hold, with their domain parameters
+//! (FIPS 186-4, SEC 2, RFC 5639). Certificate requests carry parameters, listings
+//! want a name.
 //!
-//! Up to 0.26 OpenSC compares the prime alone; from 0.27 the first coefficient
-//! too, byte for byte with its length, which is what tells the twisted brainpool
-//! curves (`t1`) from the others, and what makes a coefficient without its
-//! padding unknown.
+//! Up to 0.26 OpenSC recognises a request's curve by the prime alone; from 0.27 by
+//! the first coefficient too, byte for byte with its length, which is what tells the
+//! twisted brainpool curves (`t1`) from the others, and what makes a coefficient
+//! without its padding unknown. To prove a signature all parameters must agree.
 
-use hex_literal::hex;
+pub mod table;
 
-/// A named curve.
+use table::{IN_REQUESTS, SECP224R1};
+
+/// A named curve. Its cofactor is 1.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Curve {
     /// OpenSSL's name, which `pkcs11-tool --key-type EC:` takes.
     pub name: &'static str,
-    /// Bits of the field.
+    /// Bits of the field, and of the order.
     pub bits: usize,
     /// OID content.
     pub oid: &'static [u8],
@@ -21,183 +24,93 @@ pub struct Curve {
     pub prime: &'static [u8],
     /// First coefficient, padded to the length of the prime.
     pub a: &'static [u8],
+    /// Second coefficient, padded likewise.
+    pub b: &'static [u8],
+    /// Base point, uncompressed.
+    pub base_point: &'static [u8],
+    /// Order of the base point.
+    pub order: &'static [u8],
 }
 
-/// The first curve with this prime, and with this first coefficient if one is given.
+/// Domain parameters as a key or a certificate carries them: big-endian numbers,
+/// padded or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parameters<'a> {
+    /// Prime of the field.
+    pub prime: &'a [u8],
+    /// First coefficient.
+    pub a: &'a [u8],
+    /// Second coefficient.
+    pub b: &'a [u8],
+    /// Base point, uncompressed.
+    pub base_point: &'a [u8],
+    /// Order of the base point.
+    pub order: &'a [u8],
+    /// Cofactor, if it is given.
+    pub cofactor: Option<&'a [u8]>,
+}
+
+/// All curves.
+pub fn all() -> impl Iterator<Item = &'static Curve> {
+    IN_REQUESTS.iter().copied().chain([&SECP224R1])
+}
+
+/// The first curve that OpenSC recognises by this prime, and by this first coefficient if one is given.
 #[must_use]
 pub fn by_prime(prime: &[u8], a: Option<&[u8]>) -> Option<&'static Curve> {
-    CURVES.iter().find(|curve| curve.prime == prime && a.is_none_or(|a| curve.a == a))
+    IN_REQUESTS.iter().copied().find(|curve| curve.prime == prime && a.is_none_or(|a| curve.a == a))
 }
 
 /// The curve with this OID content.
 #[must_use]
 pub fn by_oid(oid: &[u8]) -> Option<&'static Curve> {
-    CURVES.iter().find(|curve| curve.oid == oid)
+    all().find(|curve| curve.oid == oid)
 }
 
-/// P-224 (secp224r1), which OpenSC knows in certificates but not in requests.
-const P224: &[u8] = &hex!("2b81040021");
+/// The curve with this name: OpenSSL's, SECG's or NIST's, in upper or lower case.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Curve> {
+    let lower = name.to_ascii_lowercase();
+    let usual = match lower.as_str() {
+        "secp192r1" | "p-192" => "prime192v1",
+        "p-224" => "secp224r1",
+        "secp256r1" | "p-256" => "prime256v1",
+        "p-384" => "secp384r1",
+        "p-521" => "secp521r1",
+        other => other,
+    };
+    all().find(|curve| curve.name.eq_ignore_ascii_case(usual))
+}
+
+/// The curve with exactly these domain parameters.
+#[must_use]
+pub fn by_parameters(given: &Parameters<'_>) -> Option<&'static Curve> {
+    all().find(|curve| {
+        let pairs = [
+            (given.prime, curve.prime),
+            (given.a, curve.a),
+            (given.b, curve.b),
+            (given.order, curve.order),
+            (given.cofactor.unwrap_or(&[1]), &[1]),
+        ];
+        given.base_point == curve.base_point
+            && pairs.iter().all(|(given, known)| significant(given) == significant(known))
+    })
+}
+
+/// A big-endian number without its leading zeros.
+#[must_use]
+pub fn significant(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|&&byte| byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
+}
 
 /// Does OpenSC know the curve when a certificate names it? The twisted ones since they are
 /// recognised in requests too. Without its curve it does not take a certificate at all.
 #[must_use]
 pub fn is_known_by_name(oid: &[u8], twisted: bool) -> bool {
-    oid == P224 || by_oid(oid).is_some_and(|curve| twisted || !curve.name.ends_with("t1"))
+    by_oid(oid).is_some_and(|curve| twisted || !curve.name.ends_with("t1"))
 }
-
-/// Parameters as printed by `openssl ecparam -param_enc explicit -text`.
-const CURVES: &[Curve] = &[
-    Curve {
-        name: "prime192v1",
-        bits: 192,
-        oid: &hex!("2a8648ce3d030101"),
-        prime: &hex!("fffffffffffffffffffffffffffffffeffffffffffffffff"),
-        a: &hex!("fffffffffffffffffffffffffffffffefffffffffffffffc"),
-    },
-    Curve {
-        name: "prime256v1",
-        bits: 256,
-        oid: &hex!("2a8648ce3d030107"),
-        prime: &hex!("ffffffff00000001000000000000000000000000ffffffffffffffffffffffff"),
-        a: &hex!("ffffffff00000001000000000000000000000000fffffffffffffffffffffffc"),
-    },
-    Curve {
-        name: "secp384r1",
-        bits: 384,
-        oid: &hex!("2b81040022"),
-        prime: &hex!(
-            "fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000ffffffff"
-        ),
-        a: &hex!(
-            "fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffeffffffff0000000000000000fffffffc"
-        ),
-    },
-    Curve {
-        name: "secp521r1",
-        bits: 521,
-        oid: &hex!("2b81040023"),
-        prime: &hex!(
-            "01ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
-        ),
-        a: &hex!(
-            "01fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffc"
-        ),
-    },
-    Curve {
-        name: "secp192k1",
-        bits: 192,
-        oid: &hex!("2b8104001f"),
-        prime: &hex!("fffffffffffffffffffffffffffffffffffffffeffffee37"),
-        a: &hex!("000000000000000000000000000000000000000000000000"),
-    },
-    Curve {
-        name: "secp256k1",
-        bits: 256,
-        oid: &hex!("2b8104000a"),
-        prime: &hex!("fffffffffffffffffffffffffffffffffffffffffffffffffffffffefffffc2f"),
-        a: &hex!("0000000000000000000000000000000000000000000000000000000000000000"),
-    },
-    Curve {
-        name: "brainpoolP192r1",
-        bits: 192,
-        oid: &hex!("2b2403030208010103"),
-        prime: &hex!("c302f41d932a36cda7a3463093d18db78fce476de1a86297"),
-        a: &hex!("6a91174076b1e0e19c39c031fe8685c1cae040e5c69a28ef"),
-    },
-    Curve {
-        name: "brainpoolP224r1",
-        bits: 224,
-        oid: &hex!("2b2403030208010105"),
-        prime: &hex!("d7c134aa264366862a18302575d1d787b09f075797da89f57ec8c0ff"),
-        a: &hex!("68a5e62ca9ce6c1c299803a6c1530b514e182ad8b0042a59cad29f43"),
-    },
-    Curve {
-        name: "brainpoolP256r1",
-        bits: 256,
-        oid: &hex!("2b2403030208010107"),
-        prime: &hex!("a9fb57dba1eea9bc3e660a909d838d726e3bf623d52620282013481d1f6e5377"),
-        a: &hex!("7d5a0975fc2c3057eef67530417affe7fb8055c126dc5c6ce94a4b44f330b5d9"),
-    },
-    Curve {
-        name: "brainpoolP320r1",
-        bits: 320,
-        oid: &hex!("2b2403030208010109"),
-        prime: &hex!("d35e472036bc4fb7e13c785ed201e065f98fcfa6f6f40def4f92b9ec7893ec28fcd412b1f1b32e27"),
-        a: &hex!("3ee30b568fbab0f883ccebd46d3f3bb8a2a73513f5eb79da66190eb085ffa9f492f375a97d860eb4"),
-    },
-    Curve {
-        name: "brainpoolP384r1",
-        bits: 384,
-        oid: &hex!("2b240303020801010b"),
-        prime: &hex!(
-            "8cb91e82a3386d280f5d6f7e50e641df152f7109ed5456b412b1da197fb71123acd3a729901d1a71874700133107ec53"
-        ),
-        a: &hex!(
-            "7bc382c63d8c150c3c72080ace05afa0c2bea28e4fb22787139165efba91f90f8aa5814a503ad4eb04a8c7dd22ce2826"
-        ),
-    },
-    Curve {
-        name: "brainpoolP512r1",
-        bits: 512,
-        oid: &hex!("2b240303020801010d"),
-        prime: &hex!(
-            "aadd9db8dbe9c48b3fd4e6ae33c9fc07cb308db3b3c9d20ed6639cca703308717d4d9b009bc66842aecda12ae6a380e62881ff2f2d82c68528aa6056583a48f3"
-        ),
-        a: &hex!(
-            "7830a3318b603b89e2327145ac234cc594cbdd8d3df91610a83441caea9863bc2ded5d5aa8253aa10a2ef1c98b9ac8b57f1117a72bf2c7b9e7c1ac4d77fc94ca"
-        ),
-    },
-    Curve {
-        name: "brainpoolP192t1",
-        bits: 192,
-        oid: &hex!("2b2403030208010104"),
-        prime: &hex!("c302f41d932a36cda7a3463093d18db78fce476de1a86297"),
-        a: &hex!("c302f41d932a36cda7a3463093d18db78fce476de1a86294"),
-    },
-    Curve {
-        name: "brainpoolP224t1",
-        bits: 224,
-        oid: &hex!("2b2403030208010106"),
-        prime: &hex!("d7c134aa264366862a18302575d1d787b09f075797da89f57ec8c0ff"),
-        a: &hex!("d7c134aa264366862a18302575d1d787b09f075797da89f57ec8c0fc"),
-    },
-    Curve {
-        name: "brainpoolP256t1",
-        bits: 256,
-        oid: &hex!("2b2403030208010108"),
-        prime: &hex!("a9fb57dba1eea9bc3e660a909d838d726e3bf623d52620282013481d1f6e5377"),
-        a: &hex!("a9fb57dba1eea9bc3e660a909d838d726e3bf623d52620282013481d1f6e5374"),
-    },
-    Curve {
-        name: "brainpoolP320t1",
-        bits: 320,
-        oid: &hex!("2b240303020801010a"),
-        prime: &hex!("d35e472036bc4fb7e13c785ed201e065f98fcfa6f6f40def4f92b9ec7893ec28fcd412b1f1b32e27"),
-        a: &hex!("d35e472036bc4fb7e13c785ed201e065f98fcfa6f6f40def4f92b9ec7893ec28fcd412b1f1b32e24"),
-    },
-    Curve {
-        name: "brainpoolP384t1",
-        bits: 384,
-        oid: &hex!("2b240303020801010c"),
-        prime: &hex!(
-            "8cb91e82a3386d280f5d6f7e50e641df152f7109ed5456b412b1da197fb71123acd3a729901d1a71874700133107ec53"
-        ),
-        a: &hex!(
-            "8cb91e82a3386d280f5d6f7e50e641df152f7109ed5456b412b1da197fb71123acd3a729901d1a71874700133107ec50"
-        ),
-    },
-    Curve {
-        name: "brainpoolP512t1",
-        bits: 512,
-        oid: &hex!("2b240303020801010e"),
-        prime: &hex!(
-            "aadd9db8dbe9c48b3fd4e6ae33c9fc07cb308db3b3c9d20ed6639cca703308717d4d9b009bc66842aecda12ae6a380e62881ff2f2d82c68528aa6056583a48f3"
-        ),
-        a: &hex!(
-            "aadd9db8dbe9c48b3fd4e6ae33c9fc07cb308db3b3c9d20ed6639cca703308717d4d9b009bc66842aecda12ae6a380e62881ff2f2d82c68528aa6056583a48f0"
-        ),
-    },
-];
 
 #[cfg(test)]
 mod tests {
@@ -205,12 +118,56 @@ mod tests {
 
     #[test]
     fn twisted_curves_need_the_coefficient() {
-        for curve in CURVES {
+        for curve in IN_REQUESTS.iter().copied() {
             assert_eq!(by_prime(curve.prime, Some(curve.a)), Some(curve));
-            assert_eq!(by_oid(curve.oid), Some(curve));
             assert!(by_prime(curve.prime, None).is_some_and(|found| !found.name.ends_with("t1")));
-            assert_eq!(curve.prime.len(), curve.a.len());
         }
         assert_eq!(by_prime(&[7], None), None);
+        assert_eq!(by_prime(SECP224R1.prime, None), None);
+    }
+
+    #[test]
+    fn curves_have_several_names() {
+        for (name, usual) in [("secp256r1", "prime256v1"), ("P-192", "prime192v1"), ("P-521", "secp521r1")] {
+            assert_eq!(by_name(name).map(|curve| curve.name), Some(usual));
+        }
+        assert_eq!(by_name("P-255"), None);
+    }
+
+    #[test]
+    fn every_curve_is_found_by_its_parameters_padded_or_not() {
+        for curve in all() {
+            assert_eq!(by_oid(curve.oid), Some(curve));
+            assert_eq!(by_name(&curve.name.to_uppercase()), Some(curve));
+            let length = curve.bits.div_ceil(8);
+            let numbers = [curve.prime, curve.a, curve.b, curve.order];
+            assert!(numbers.iter().all(|number| number.len() == length), "{}", curve.name);
+            assert_eq!(curve.base_point.len(), 1 + 2 * length);
+
+            let padded = numbers.map(|number| [&[0; 3], number].concat());
+            let [prime, a, b, order] = padded.each_ref().map(Vec::as_slice);
+            let given =
+                Parameters { prime, a, b, base_point: curve.base_point, order, cofactor: Some(&[0, 1]) };
+            assert_eq!(by_parameters(&given), Some(curve));
+            let minimal = Parameters {
+                prime: significant(prime),
+                a: significant(a),
+                b: significant(b),
+                order: significant(order),
+                cofactor: None,
+                ..given
+            };
+            assert_eq!(by_parameters(&minimal), Some(curve));
+            for wrong in [
+                Parameters { prime: b, ..given },
+                Parameters { a: prime, ..given },
+                Parameters { b: prime, ..given },
+                Parameters { base_point: curve.base_point.get(1..).unwrap_or_default(), ..given },
+                Parameters { order: prime, ..given },
+                Parameters { cofactor: Some(&[4]), ..given },
+            ] {
+                assert_eq!(by_parameters(&wrong), None);
+            }
+        }
     }
 }

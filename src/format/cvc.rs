@@ -2,6 +2,7 @@
 //! in the shapes a SmartCard-HSM writes: an authenticated request (`67`) or a
 //! certificate (`7F21`), decoded with OpenSC's order of elements.
 
+use super::curve::{self, Curve, Parameters};
 use super::key::PublicKey;
 use super::tlv::{TlvError, Walk, first, integer};
 
@@ -59,6 +60,17 @@ pub struct CvcKey<'a> {
     pub point: Option<&'a [u8]>,
     /// `87`: cofactor.
     pub cofactor: Option<&'a [u8]>,
+}
+
+/// What a key says of its curve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Domain {
+    /// All parameters, and they are this curve's.
+    Curve(&'static Curve),
+    /// Nothing: the parameters are those of the certificate above.
+    Inherited,
+    /// Parameters that are incomplete or not in the table.
+    Unknown,
 }
 
 /// Decodes the first certificate or request of `bytes`.
@@ -124,13 +136,26 @@ impl CvcKey<'_> {
     pub fn public_key(&self, match_a: bool) -> Option<PublicKey> {
         match (self.point, self.prime_or_modulus, self.a_or_exponent) {
             (Some(point), Some(prime), a) if !point.is_empty() => {
-                let curve = super::curve::by_prime(prime, if match_a { Some(a?) } else { None })?;
+                let curve = curve::by_prime(prime, if match_a { Some(a?) } else { None })?;
                 Some(PublicKey::Ec { curve_oid: curve.oid.to_vec(), point: point.to_vec() })
             }
             (_, Some(modulus), Some(exponent)) => {
                 Some(PublicKey::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
             }
             _ => None,
+        }
+    }
+
+    /// The curve of an EC key, by all domain parameters.
+    #[must_use]
+    pub fn domain(&self) -> Domain {
+        match (self.prime_or_modulus, self.a_or_exponent, self.b, self.base_point, self.order) {
+            (Some(prime), Some(a), Some(b), Some(base_point), Some(order)) => {
+                curve::by_parameters(&Parameters { prime, a, b, base_point, order, cofactor: self.cofactor })
+                    .map_or(Domain::Unknown, Domain::Curve)
+            }
+            (None, None, None, None, None) if self.cofactor.is_none() => Domain::Inherited,
+            _ => Domain::Unknown,
         }
     }
 }
@@ -174,6 +199,9 @@ mod tests {
             "058fef5a6d72948611702acf1c64870caca63c37394bf4ce7684358cc1c52162"
         );
         assert_eq!(HEX.encode(&key.intrinsic_id()), "750b580c0e6b0a94c4f9fff44ecd2510717f8d7c");
+        assert_eq!(request.key.domain(), Domain::Curve(&curve::table::SECP256R1));
+        assert_eq!(CvcKey { order: None, ..request.key.clone() }.domain(), Domain::Unknown);
+        assert_eq!(CvcKey { a_or_exponent: request.key.b, ..request.key }.domain(), Domain::Unknown);
     }
 
     #[test]
@@ -198,6 +226,7 @@ mod tests {
         let device = decode(&bytes).unwrap();
         assert_eq!(device.chr, b"DENK040414400000");
         assert_eq!(device.key.public_key(false), None);
+        assert_eq!(device.key.domain(), Domain::Inherited);
         let issuer = decode(device.rest).unwrap();
         assert_eq!((issuer.chr, device.car), (&b"DEDINK0400001"[..], Some(issuer.chr)));
     }

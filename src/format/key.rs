@@ -3,7 +3,8 @@
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::tlv::encode;
+use super::curve::{self, Parameters, significant};
+use super::tlv::{TlvError, Walk, encode, first};
 
 /// A public key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,8 +29,67 @@ pub enum PublicKey {
 
 const RSA_ENCRYPTION: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
 const EC_PUBLIC_KEY: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01];
+const PRIME_FIELD: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x01, 0x01];
+/// All of an Ed25519 key but its 32 bytes (RFC 8410).
+const ED25519: &[u8] = &[0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 impl PublicKey {
+    /// The key of a SubjectPublicKeyInfo and the OID content of its algorithm, as OpenSC
+    /// takes it: what follows the SEQUENCE is ignored, an EC key without the name of its
+    /// curve is of another kind; but see [`Self::named`].
+    ///
+    /// # Errors
+    /// [`TlvError`] where OpenSC's decoder fails.
+    pub fn from_spki(bytes: &[u8]) -> Result<(Self, Vec<u8>), TlvError> {
+        let whole = Walk::new(bytes)?.required_element(0x30)?;
+        let mut walk = Walk::new(whole.value)?;
+        let mut algorithm = Walk::new(walk.required(0x30)?)?;
+        let oid = object_id(algorithm.required(0x06)?)?;
+        let (_, bits) = walk.required(0x03)?.split_first().ok_or(TlvError::Invalid(0x03))?;
+        let key = if oid == RSA_ENCRYPTION {
+            let mut numbers = Walk::new(Walk::new(bits)?.required(0x30)?)?;
+            Self::rsa(numbers.required(0x02)?, numbers.required(0x02)?)
+        } else {
+            match algorithm.optional(0x06).filter(|_| oid == EC_PUBLIC_KEY) {
+                Some(curve) => Self::Ec { curve_oid: object_id(curve)?.to_vec(), point: bits.to_vec() },
+                None => Self::Other(whole.raw.to_vec()),
+            }
+        };
+        Ok((key, oid.to_vec()))
+    }
+
+    /// The same key with the name of its curve, if its SubjectPublicKeyInfo spells out the
+    /// domain parameters of one we know (RFC 5480 forbids that, OpenSSL can write it).
+    #[must_use]
+    pub fn named(&self) -> Option<Self> {
+        let Self::Other(spki) = self else { return None };
+        let mut walk = Walk::new(first(spki)?.value).ok()?;
+        let mut algorithm = Walk::new(walk.optional(0x30)?).ok()?;
+        algorithm.optional(0x06).filter(|&oid| oid == EC_PUBLIC_KEY)?;
+        let curve = curve::by_parameters(&explicit_parameters(algorithm.optional(0x30)?).ok()?)?;
+        let point = walk.optional(0x03)?.get(1..)?;
+        Some(Self::Ec { curve_oid: curve.oid.to_vec(), point: point.to_vec() })
+    }
+
+    /// An RSA key, its numbers without leading zeros.
+    #[must_use]
+    pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Self {
+        Self::Rsa { modulus: significant(modulus).to_vec(), exponent: significant(exponent).to_vec() }
+    }
+
+    /// An Ed25519 key (RFC 8410).
+    #[must_use]
+    pub fn from_ed25519(bytes: &[u8; 32]) -> Self {
+        Self::Other([ED25519, bytes].concat())
+    }
+
+    /// The 32 bytes of an Ed25519 key.
+    #[must_use]
+    pub fn ed25519(&self) -> Option<&[u8; 32]> {
+        let Self::Other(spki) = self else { return None };
+        spki.strip_prefix(ED25519)?.try_into().ok()
+    }
+
     /// The key as SubjectPublicKeyInfo (RFC 5280, RFC 5480), DER.
     #[must_use]
     pub fn spki(&self) -> Vec<u8> {
@@ -73,11 +133,10 @@ impl PublicKey {
     pub fn bits(&self) -> usize {
         match self {
             Self::Rsa { modulus, .. } => {
-                let zeros = modulus.iter().take_while(|&&byte| byte == 0).count();
-                let lead = modulus.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
-                (modulus.len() - zeros) * 8 - lead
+                let digits = significant(modulus);
+                digits.len() * 8 - digits.first().map_or(0, |byte| byte.leading_zeros() as usize)
             }
-            Self::Ec { curve_oid, point } => super::curve::by_oid(curve_oid)
+            Self::Ec { curve_oid, point } => curve::by_oid(curve_oid)
                 .map_or_else(|| point.len().saturating_sub(1) / 2 * 8, |curve| curve.bits),
             Self::Other(_) => 0,
         }
@@ -88,19 +147,39 @@ impl PublicKey {
     pub fn describe(&self) -> String {
         match self {
             Self::Rsa { .. } => format!("RSA {}", self.bits()),
-            Self::Ec { curve_oid, .. } => match super::curve::by_oid(curve_oid) {
+            Self::Ec { curve_oid, .. } => match curve::by_oid(curve_oid) {
                 Some(curve) => format!("EC {}", curve.name),
                 None => format!("EC {}", self.bits()),
             },
+            Self::Other(_) if self.ed25519().is_some() => "Ed25519".to_owned(),
             Self::Other(_) => "key of another type".to_owned(),
         }
     }
 }
 
+/// OpenSC wants at least one byte.
+pub(super) const fn object_id(content: &[u8]) -> Result<&[u8], TlvError> {
+    if content.is_empty() { Err(TlvError::Invalid(0x06)) } else { Ok(content) }
+}
+
+/// The content of `ECParameters` (SEC 1, C.2) over a prime field.
+fn explicit_parameters(content: &[u8]) -> Result<Parameters<'_>, TlvError> {
+    let mut walk = Walk::new(content)?;
+    walk.required(0x02)?;
+    let mut field = Walk::new(walk.required(0x30)?)?;
+    if field.required(0x06)? != PRIME_FIELD {
+        return Err(TlvError::Invalid(0x06));
+    }
+    let prime = field.required(0x02)?;
+    let mut coefficients = Walk::new(walk.required(0x30)?)?;
+    let [a, b] = [coefficients.required(0x04)?, coefficients.required(0x04)?];
+    let [base_point, order] = [walk.required(0x04)?, walk.required(0x02)?];
+    Ok(Parameters { prime, a, b, base_point, order, cofactor: walk.optional(0x02) })
+}
+
 /// A non-negative INTEGER, with the leading zero that DER wants.
 fn unsigned(number: &[u8]) -> Vec<u8> {
-    let zeros = number.iter().take_while(|&&byte| byte == 0).count();
-    let digits = number.get(zeros..).unwrap_or_default();
+    let digits = significant(number);
     let pad: &[u8] = if digits.first().is_none_or(|&byte| byte & 0x80 != 0) { &[0] } else { &[] };
     encode(0x02, &[pad, digits].concat())
 }

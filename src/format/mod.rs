@@ -1,9 +1,10 @@
 //! Bytes to values: BER-TLV, PKCS#15 entries, card-verifiable certificates,
-//! X.509 and public keys. Parsers keep raw bytes and have no opinions.
+//! X.509, public keys and signatures. Parsers keep raw bytes and have no opinions.
 
 pub mod curve;
 pub mod cvc;
 pub mod key;
 pub mod pkcs15;
+pub mod signature;
 pub mod tlv;
 pub mod x509;

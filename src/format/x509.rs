@@ -10,7 +10,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::X509Name;
 
 use super::curve;
-use super::key::PublicKey;
+use super::key::{PublicKey, object_id};
 use super::tlv::{TlvError, Walk, first, integer};
 
 /// The parts of a certificate that people and rules look at.
@@ -36,8 +36,32 @@ pub struct Certificate {
     pub algorithm: Vec<u8>,
 }
 
-const RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
-const EC: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01];
+/// A certificate request (PKCS#10, RFC 2986).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The request without anything that follows it.
+    pub der: Vec<u8>,
+    /// Subject, RFC 4514-like text, not escaped for a terminal; empty if it does not decode.
+    pub subject: String,
+    /// The public key it asks a certificate for.
+    pub key: PublicKey,
+}
+
+/// What certificates and requests have in common: a body and a signature over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Signed<'a> {
+    /// What is signed, tag and length included.
+    pub body: &'a [u8],
+    /// How: OID content.
+    pub algorithm: &'a [u8],
+    /// Parameters of the algorithm, tag and length included; empty if there are none.
+    pub parameters: &'a [u8],
+    /// The signature.
+    pub signature: &'a [u8],
+    /// Does the body of a certificate name another algorithm? Then every other program refuses it.
+    pub contradicted: bool,
+}
+
 /// Ed25519, Ed448, X25519, X448.
 const EDWARDS: [&[u8]; 4] =
     [&[0x2B, 0x65, 0x70], &[0x2B, 0x65, 0x71], &[0x2B, 0x65, 0x6E], &[0x2B, 0x65, 0x6F]];
@@ -70,7 +94,7 @@ fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
         Walk::new(extensions)?;
     }
 
-    let (key, algorithm) = public_key(key_info.value, key_info.raw)?;
+    let (key, algorithm) = PublicKey::from_spki(key_info.raw)?;
     let name = X509Name::from_der(subject.raw).ok().map(|(_, name)| name);
     Ok(Certificate {
         der: der.to_vec(),
@@ -87,28 +111,50 @@ fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
     })
 }
 
-/// OpenSC wants at least one byte.
-const fn object_id(content: &[u8]) -> Result<&[u8], TlvError> {
-    if content.is_empty() { Err(TlvError::Invalid(0x06)) } else { Ok(content) }
+/// Decodes the certificate request at the start of `bytes`; what follows it is ignored.
+///
+/// # Errors
+/// [`TlvError`] if it is none.
+pub fn decode_request(bytes: &[u8]) -> Result<Request, TlvError> {
+    let whole = Walk::new(bytes)?.required_element(0x30)?;
+    let mut body = Walk::new(Walk::new(whole.value)?.required(0x30)?)?;
+    body.required(0x02)?;
+    let subject = body.required_element(0x30)?;
+    let (key, _) = PublicKey::from_spki(body.required_element(0x30)?.raw)?;
+    signed(whole.raw)?;
+    let name = X509Name::from_der(subject.raw).ok().map(|(_, name)| name);
+    Ok(Request {
+        der: whole.raw.to_vec(),
+        subject: name.map(|name| name.to_string()).unwrap_or_default(),
+        key,
+    })
 }
 
-/// The key and its algorithm.
-fn public_key(content: &[u8], spki: &[u8]) -> Result<(PublicKey, Vec<u8>), TlvError> {
-    let mut walk = Walk::new(content)?;
-    let mut algorithm = Walk::new(walk.required(0x30)?)?;
+/// Takes a certificate or a request apart; what follows it is ignored.
+///
+/// # Errors
+/// [`TlvError`] if it is neither, or the signature is no whole number of bytes.
+pub fn signed(bytes: &[u8]) -> Result<Signed<'_>, TlvError> {
+    let mut walk = Walk::new(Walk::new(bytes)?.required(0x30)?)?;
+    let body = walk.required_element(0x30)?;
+    let named = walk.required_element(0x30)?;
+    let mut algorithm = Walk::new(named.value)?;
     let oid = object_id(algorithm.required(0x06)?)?;
-    let (_, bits) = walk.required(0x03)?.split_first().ok_or(TlvError::Invalid(0x03))?;
-    let key = if oid == RSA {
-        let mut numbers = Walk::new(Walk::new(bits)?.required(0x30)?)?;
-        let strip = |number: &[u8]| number.iter().copied().skip_while(|&byte| byte == 0).collect::<Vec<_>>();
-        PublicKey::Rsa { modulus: strip(numbers.required(0x02)?), exponent: strip(numbers.required(0x02)?) }
-    } else {
-        match algorithm.optional(0x06).filter(|_| oid == EC) {
-            Some(curve) => PublicKey::Ec { curve_oid: object_id(curve)?.to_vec(), point: bits.to_vec() },
-            None => PublicKey::Other(spki.to_vec()),
-        }
-    };
-    Ok((key, oid.to_vec()))
+    let signature = walk.required(0x03)?.strip_prefix(&[0]).ok_or(TlvError::Invalid(0x03))?;
+
+    // Only a certificate begins with a version in a tag of its own.
+    let mut within = Walk::new(body.value)?;
+    let repeated = within.optional(0xA0).and_then(|_| {
+        within.optional(0x02)?;
+        within.optional_element(0x30)
+    });
+    Ok(Signed {
+        body: body.raw,
+        algorithm: oid,
+        parameters: algorithm.rest(),
+        signature,
+        contradicted: repeated.is_some_and(|repeated| repeated.raw != named.raw),
+    })
 }
 
 impl Certificate {
