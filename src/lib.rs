@@ -4,11 +4,13 @@
 //! this host in one [`snapshot`]; [`rules`] the opinions about them, each a
 //! [`finding`]; [`repair`] what is done about it; [`report`] how it is shown.
 //! Below: [`view`] what a program shows, [`opensc`] what OpenSC would do,
-//! [`scconf`] its configuration language, [`card`] talking to a card, [`format`](mod@format)
-//! bytes to values, [`safe_fs`] and [`host`] the system underneath.
+//! [`scconf`] its configuration language, [`card`] talking to a card, [`crypto`] which
+//! key made a signature, [`format`](mod@format) bytes to values, [`safe_fs`] and [`host`]
+//! the system underneath.
 
 pub mod card;
 pub mod cli;
+pub mod crypto;
 pub mod error;
 pub mod finding;
 pub mod format;

@@ -1,0 +1,23 @@
+//! Signatures: the bytes of real cards and of the thread that started it all, and a second
+//! opinion on everything else from OpenSSL, which the program itself never asks.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "../support/random.rs"]
+mod random;
+
+mod ecdsa;
+mod rsa;
+mod second;
+
+/// A few hundred cases, many thousand with `STALECARD_LONG`.
+fn cases(usual: u64, long: u64) -> u64 {
+    if std::env::var_os("STALECARD_LONG").is_some() { long } else { usual }
+}
