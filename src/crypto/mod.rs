@@ -9,6 +9,7 @@
 //! to say. What cannot be decided is told apart from what does not fit.
 
 mod ecdsa;
+pub mod given;
 mod hash;
 mod local;
 mod outcome;

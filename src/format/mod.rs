@@ -3,6 +3,7 @@
 
 pub mod curve;
 pub mod cvc;
+pub mod given;
 pub mod key;
 pub mod pkcs15;
 pub mod signature;

@@ -16,6 +16,7 @@ mod random;
 mod ecdsa;
 mod rsa;
 mod second;
+mod seed;
 
 /// A few hundred cases, many thousand with `STALECARD_LONG`.
 fn cases(usual: u64, long: u64) -> u64 {
