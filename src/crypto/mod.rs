@@ -8,12 +8,14 @@
 //! Nothing is an opinion: whether a signature that fits is good news is for the rules
 //! to say. What cannot be decided is told apart from what does not fit.
 
+pub mod cvc;
 mod ecdsa;
 pub mod given;
 mod hash;
 mod local;
 mod outcome;
 mod rsa;
+pub mod x509;
 
 use std::borrow::Cow;
 

@@ -2,6 +2,8 @@
 
 use std::fmt::{Display, Formatter};
 
+use x509_parser::oid_registry::asn1_rs::Oid;
+
 use super::Hash;
 use crate::format::signature::Encoding;
 
@@ -59,6 +61,15 @@ pub enum Reason {
     /// A key that is neither RSA nor Ed25519 nor on a curve of our table.
     #[error("the key is of a kind or on a curve that is not known here")]
     UnknownKey,
+    /// A signature algorithm (this OID) that is not known here.
+    #[error("the signature algorithm {0} is not known here")]
+    UnknownAlgorithm(String),
+    /// RSA-PSS with an unknown hash, or with two different ones.
+    #[error("the parameters of the RSA-PSS signature are not known here")]
+    PssParameters,
+    /// A certificate that names two signature algorithms, inside and outside.
+    #[error("the certificate names two different algorithms for its signature")]
+    Contradiction,
     /// Ed25519 signs messages, not digests.
     #[error("Ed25519 signs the message itself, its digest is not enough")]
     MessageNeeded,
@@ -82,5 +93,12 @@ impl Display for Scheme {
             Self::Pss { hash, .. } => write!(out, "RSA-PSS with {}", hash.name()),
             Self::Ed25519 => out.write_str("Ed25519"),
         }
+    }
+}
+
+impl Reason {
+    /// An algorithm by its OID content.
+    pub(super) fn algorithm(oid: &[u8]) -> Self {
+        Self::UnknownAlgorithm(Oid::new(oid.into()).to_id_string())
     }
 }

@@ -13,7 +13,10 @@
 #[path = "../support/random.rs"]
 mod random;
 
+mod cards;
+mod certificates;
 mod ecdsa;
+mod hostile;
 mod rsa;
 mod second;
 mod seed;
