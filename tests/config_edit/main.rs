@@ -10,6 +10,9 @@
     reason = "tests"
 )]
 
+#[path = "../support/random.rs"]
+mod random;
+
 mod cases;
 mod command;
 mod files;

@@ -2,25 +2,10 @@
 //! failing case can be made again from its number.
 #![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
-/// Small, good enough, and the same everywhere (splitmix64).
-pub struct Random(pub u64);
+#[path = "../support/random.rs"]
+mod random;
 
-impl Random {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        z ^ (z >> 31)
-    }
-
-    pub fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).unwrap()
-    }
-
-    pub fn one<'a>(&mut self, of: &[&'a [u8]]) -> &'a [u8] {
-        of[self.below(of.len())]
-    }
-}
+pub use random::Random;
 
 /// What a configuration is made of.
 pub struct Vocabulary {

@@ -23,6 +23,8 @@ mod history;
 mod many;
 mod play;
 mod printed;
+#[path = "../support/random.rs"]
+mod random;
 #[path = "../stand/mod.rs"]
 mod stand;
 
