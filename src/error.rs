@@ -77,9 +77,9 @@ pub enum Error {
     /// There is no PIN to log in with.
     #[error("no PIN: {0}; nothing was sent to the card")]
     Pin(String),
-    /// More than one card, or none, where one is needed.
+    /// Arguments that do not go together, or a file that is not what it should be.
     #[error("{0}")]
-    WhichCard(String),
+    Usage(String),
     /// A key that is on none of the cards.
     #[error("the card has no key with the ID, label or reference {0:?}; `stalecard show` lists them")]
     NoSuchKey(String),

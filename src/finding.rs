@@ -107,6 +107,18 @@ catalogue! {
     /// Programs of one host cache differently.
     ConfigDiffersBetweenPrograms =
         "config-differs-between-programs", Warning, Manual, "config_differs_between_programs";
+    /// A fresh signature fits the card's key and not the one shown.
+    SignatureFailsWithCachedKey =
+        "signature-fails-with-cached-key", Critical, Safe, "signature_fails_with_cached_key";
+    /// A fresh signature does not fit the card's own public key.
+    SignatureFailsWithLiveKey =
+        "signature-fails-with-live-key", Critical, Manual, "signature_fails_with_live_key";
+    /// A certificate on the card is another key's.
+    CertificateKeyMismatch = "certificate-key-mismatch", Error, Manual, "certificate_key_mismatch";
+    /// A signature or certificate was made by another key than it seems.
+    SignedByOtherKey = "signed-by-other-key", Error, Manual, "signed_by_other_key";
+    /// Nothing proves that a private key matches.
+    PossessionNotProved = "possession-not-proved", Info, Manual, "possession_not_proved";
     /// Two keys with one ID.
     DuplicateKeyId = "duplicate-key-id", Warning, Manual, "duplicate_key_id";
     /// A private key without public key or certificate.
@@ -253,6 +265,9 @@ pub struct Side {
     /// SHA-256 of the SubjectPublicKeyInfo.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
+    /// What proves that the private key belongs to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<String>,
     /// Subject of a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
@@ -336,6 +351,11 @@ mod tests {
                 "config-setting-ignored Warning Manual",
                 "config-block-shadowed Warning Manual",
                 "config-differs-between-programs Warning Manual",
+                "signature-fails-with-cached-key Critical Safe",
+                "signature-fails-with-live-key Critical Manual",
+                "certificate-key-mismatch Error Manual",
+                "signed-by-other-key Error Manual",
+                "possession-not-proved Info Manual",
                 "duplicate-key-id Warning Manual",
                 "key-without-public-part Warning Manual",
             ]

@@ -26,7 +26,7 @@ use crate::rules::serial_of;
 use crate::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
 use crate::snapshot::{
     Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, EfPath, Fid, Gap,
-    GapKind, Name, SCHEMA, Snapshot, Withheld,
+    GapKind, Name, PinState, SCHEMA, Snapshot, Withheld,
 };
 use crate::text::{is_typed, tame};
 use crate::view::{prefix, referenced, split};
@@ -109,6 +109,28 @@ pub fn hold(card: &Card) -> Result<Held, SignError> {
     let reader = readers.iter().find(named).filter(|reader| reader.atr == card.atr.as_slice());
     let reader = reader.ok_or_else(gone)?;
     Ok(with_progress("waiting for the card", || Held::take(reader))?)
+}
+
+/// The state of a card's user PIN, asked again after each of these times as long as somebody seems to be
+/// logged in, and whether its reader has a pin pad.
+///
+/// # Errors
+/// As for [`hold`].
+pub fn pin_state(card: &Card, waits: &[Duration]) -> Result<(PinState, bool), SignError> {
+    let ask = || {
+        let mut held = hold(card)?;
+        Ok((sc_hsm_sign::pin_state(&mut held)?, held.has_pad()))
+    };
+    for wait in waits {
+        with_progress("waiting whether the login on the card has outlived its program", || {
+            std::thread::sleep(*wait);
+        });
+        match ask()? {
+            (PinState::LoggedIn, _) => {}
+            other => return Ok(other),
+        }
+    }
+    ask()
 }
 
 /// Has each key sign its challenge, and adds the answers to the facts about the card.

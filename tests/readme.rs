@@ -85,3 +85,40 @@ fn every_finding_has_its_row_with_its_severity() {
         assert!(output.status.success());
     }
 }
+
+/// The first example on signatures holds nothing but what a forum post does, and proves what the text around it says.
+#[test]
+fn the_forum_posts_signature_is_attributed() {
+    let readme = readme();
+    let section = readme.split("## Signatures").nth(1).unwrap();
+    let block: Vec<&str> = section
+        .lines()
+        .skip_while(|line| !line.starts_with("    "))
+        .map_while(|line| line.strip_prefix("    "))
+        .collect();
+    assert_eq!(block.len(), 3);
+    let folder = tempfile::tempdir().unwrap();
+    let run = |line: &str| {
+        let program = env!("CARGO_BIN_EXE_stalecard");
+        let line = line.replacen("stalecard verify", &format!("{program} verify --offline"), 1);
+        Command::new("bash")
+            .args(["-c", &line])
+            .current_dir(folder.path())
+            .env("HOME", folder.path())
+            .output()
+            .unwrap()
+    };
+    for line in &block[..2] {
+        assert!(run(line).status.success(), "{line}");
+    }
+    let id = "6e5182b957014bfff8a7dc1da6b2f325c73dbee0";
+    assert!(section.contains(id));
+    let output = run(block[2]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(id), "{output:?}");
+    // Recovery alone.
+    let output = run(block[2].split(" --pubkey").next().unwrap());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!((output.status.code(), text.matches("could be").count()), (Some(1), 2), "{text}");
+    assert!(text.contains(id), "{text}");
+}

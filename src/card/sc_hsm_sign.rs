@@ -121,6 +121,20 @@ fn tries_left(left: Option<u8>) -> String {
     }
 }
 
+/// The state of the user PIN. Asking spends no try; SELECT is sent only if nobody is logged in.
+///
+/// # Errors
+/// When there is no answer.
+pub fn pin_state(link: &mut dyn Exclusive) -> Result<PinState, SignError> {
+    let mut talk = Talk { link };
+    if talk.plain(Command::VerifyStatus(Pin::User))?.status.pin_state() == PinState::LoggedIn {
+        return Ok(PinState::LoggedIn);
+    }
+    // Nobody's login ends, and now it is certainly this application that answers.
+    talk.select()?;
+    Ok(talk.plain(Command::VerifyStatus(Pin::User))?.status.pin_state())
+}
+
 /// Logs in, signs with each key, logs out. `card` is what was read before: it must be the same still.
 ///
 /// # Errors

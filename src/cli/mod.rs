@@ -12,6 +12,7 @@ mod quarantine;
 mod show;
 mod snapshot;
 mod undo;
+mod verify;
 
 use clap::{Parser, Subcommand};
 
@@ -41,6 +42,8 @@ const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or 
 enum Command {
     /// Compare the card with what OpenSC shows (changes nothing)
     Check(check::Args),
+    /// Prove by fresh signatures which keys are sound, or tell which key made a signature
+    Verify(verify::Args),
     /// List the cache entries, decoded
     Ls(ls::Args),
     /// Show tokens, keys or entries, on the card and as OpenSC shows them
@@ -77,6 +80,7 @@ pub fn run() -> Exit {
     };
     let result = match cli.command.unwrap_or(Command::Check(cli.check)) {
         Command::Check(args) => check::run(&args),
+        Command::Verify(args) => verify::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Flush(args) => flush::run(&args),

@@ -52,6 +52,12 @@ pub fn complain(why: &str) {
     let _ = writeln!(std::io::stderr(), "stalecard: {}", text::tame(why));
 }
 
+/// Says on standard error what somebody has to do now.
+pub fn note(what: &str) {
+    // If standard error is gone there is nobody to tell.
+    let _ = writeln!(std::io::stderr(), "stalecard: {what}");
+}
+
 /// The exit status of a command that reads: see the contract in README.
 pub fn exit(verdict: &Verdict, fail_on: Severity, offline: bool) -> Exit {
     let asked_for = verdict.coverage.iter().any(|gap| gap.asked_for);

@@ -125,6 +125,12 @@ impl<'a> Signed<'a> {
         place.map_or(self.bytes, |(_, digest)| digest.get_or_init(|| hash.digest(self.bytes)))
     }
 
+    /// Are these the bytes of a message, not of a digest?
+    #[must_use]
+    pub const fn is_message(&self) -> bool {
+        self.is_message
+    }
+
     pub(super) fn whole(&self) -> Option<&'a [u8]> {
         self.is_message.then_some(self.bytes)
     }

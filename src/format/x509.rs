@@ -111,6 +111,12 @@ fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
     })
 }
 
+/// A distinguished name as text, RFC 4514-like, not escaped for a terminal; empty if it does not decode.
+#[must_use]
+pub fn name(raw: &[u8]) -> String {
+    X509Name::from_der(raw).map(|(_, name)| name.to_string()).unwrap_or_default()
+}
+
 /// Decodes the certificate request at the start of `bytes`; what follows it is ignored.
 ///
 /// # Errors

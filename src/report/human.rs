@@ -157,6 +157,7 @@ fn show_side(out: &mut String, title: &str, side: &Side) {
     line("label", &side.label.as_ref().map(|label| format!("\"{label}\"")));
     line("key", &side.key);
     line("fingerprint", &side.public_key);
+    line("proof", &side.proof);
     line("subject", &side.subject);
     line("serial no.", &side.certificate_serial);
     line("valid", &side.validity);
@@ -177,6 +178,9 @@ pub fn coverage(out: &mut String, gaps: &[Gap]) {
     out.push('\n');
 }
 
+/// Said when nothing is wrong.
+const SOUND: &str = "What OpenSC shows here is what is on the card.";
+
 fn conclusion(out: &mut String, verdict: &Verdict) {
     let number = |severity| verdict.findings.iter().filter(|finding| finding.severity == severity).count();
     let parts: Vec<String> = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info]
@@ -184,12 +188,16 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
         .filter(|&severity| number(severity) > 0)
         .map(|severity| format!("{} {}", number(severity), severity_name(severity).to_lowercase()))
         .collect();
+    let harmless = verdict.findings.iter().all(|finding| finding.severity == Severity::Info);
+    if harmless && !verdict.findings.is_empty() && verdict.compared && verdict.coverage.is_empty() {
+        let _ = writeln!(out, "{GREEN}{SOUND}{GREEN:#}");
+    }
     let _ = match (verdict.findings.len(), verdict.compared) {
         (0, true) if !verdict.coverage.is_empty() => {
             writeln!(out, "Nothing wrong in what was looked at; see above for what was not.")
         }
         (0, true) => {
-            writeln!(out, "{GREEN}What OpenSC shows here is what is on the card.{GREEN:#}")
+            writeln!(out, "{GREEN}{SOUND}{GREEN:#}")
         }
         (0, false) => writeln!(out, "Nothing found, but no card was compared with its cache."),
         (1, _) => writeln!(out, "1 finding: {}.", parts.join(", ")),

@@ -4,4 +4,5 @@ pub mod config;
 pub mod edited;
 pub mod human;
 pub mod json;
+pub mod proofs;
 mod source;

@@ -198,13 +198,15 @@ impl Case<'_> {
         finding
     }
 
-    fn first_difference(&self, entry: &CacheEntry, file: EfPath) -> Option<usize> {
+    /// Where a cache entry begins to differ from the card's file.
+    #[must_use]
+    pub fn first_difference(&self, entry: &CacheEntry, file: EfPath) -> Option<usize> {
         let Content::Bytes(cached) = &entry.content else { return None };
         first_difference(cached.as_slice(), self.on_card(file)?)
     }
 
     /// Says who may repair it and how.
-    fn repairable(&self, finding: &mut Finding, dir: &CacheDir) {
+    pub fn repairable(&self, finding: &mut Finding, dir: &CacheDir) {
         let other = finding
             .evidence
             .iter()
@@ -299,7 +301,9 @@ pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<EfPath>) -
     }
 }
 
-fn object_name(live: Option<&Object>, shown: Option<&Object>) -> Option<ObjectName> {
+/// Which object it is, by both names it has.
+#[must_use]
+pub fn object_name(live: Option<&Object>, shown: Option<&Object>) -> Option<ObjectName> {
     let object = live.or(shown)?;
     let id = |object: Option<&Object>| object.filter(|o| !o.id.is_empty()).map(|o| hex(&o.id));
     let (kind, number) = split(object.slot);

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::case::{Case, Lens};
+use super::proofs::{Proof, proofs};
 use super::sides::{Sides, Wanted, sides};
+use crate::crypto::cvc::Origin;
 use crate::finding::{Finding, Id};
 use crate::format::{cvc, pkcs15};
 use crate::opensc::config::{FileUse, Situation, Written};
@@ -174,6 +176,12 @@ pub fn judge(snapshot: &Snapshot) -> Verdict {
 #[must_use]
 pub fn show(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<Sides> {
     cases(snapshot).iter().flat_map(|case| sides(case, wanted)).collect()
+}
+
+/// What the signatures of every token prove.
+#[must_use]
+pub fn proofs_of(snapshot: &Snapshot) -> Vec<Proof> {
+    cases(snapshot).iter().flat_map(proofs).collect()
 }
 
 /// All views of every token that was read.
@@ -389,6 +397,9 @@ fn token(card: &Card, live: Option<&View>) -> Token {
         if let Some(pin) = known.so_pin {
             status.insert("SO-PIN".to_owned(), pin_words(pin));
         }
+        if let Some(device) = device_words(card) {
+            status.insert("device".to_owned(), device);
+        }
         if let Some(dkek) = &known.dkek {
             let shares = text::count(dkek.shares.into(), "share", "shares");
             let text = if dkek.outstanding > 0 {
@@ -411,6 +422,29 @@ fn token(card: &Card, live: Option<&View>) -> Token {
         status,
         objects: live.map(count),
     }
+}
+
+/// Where a device's certificates lead.
+fn device_words(card: &Card) -> Option<String> {
+    let certificates = card.files.iter().find_map(|file| match &file.answer {
+        Answer::Content(bytes) if file.path == DEVICE_CERTIFICATE => Some(bytes.as_slice()),
+        _ => None,
+    });
+    let device = crate::crypto::cvc::device(certificates?).ok()?;
+    Some(match &device.origin {
+        Origin::Root(root) if root.production => {
+            format!("genuine: certified below CardContact's root {}", root.chr)
+        }
+        Origin::Root(root) => format!("a test device: certified below the test root {}", root.chr),
+        Origin::SelfSigned => "self-signed certificate: nothing proves who made it (emulators)".to_owned(),
+        Origin::UnknownIssuer(issuer) => format!("its issuer {} is not known here", escape(issuer)),
+        Origin::Broken(holder) => {
+            format!("NOT genuine: the certificate of {} is not signed by the issuer it names", escape(holder))
+        }
+        Origin::NotDecidable(holder, why) => {
+            format!("the certificate of {} cannot be judged: {why}", escape(holder))
+        }
+    })
 }
 
 fn pin_words(pin: PinState) -> String {

@@ -8,6 +8,7 @@ pub mod case;
 
 mod absent_card;
 mod cache_cannot_notice_change;
+mod certificate_key_mismatch;
 mod config;
 mod config_block_shadowed;
 mod config_case;
@@ -24,17 +25,25 @@ mod hidden_object;
 pub mod inventory;
 mod judge;
 mod key_without_public_part;
+pub mod known_keys;
 mod old_generation;
 mod orphan_entry;
+pub mod possession;
+mod possession_not_proved;
+pub mod proofs;
 pub mod settings;
 pub mod sides;
+mod signature_fails_with_cached_key;
+mod signature_fails_with_live_key;
+pub mod signed_by_other_key;
 mod stale_certificate;
 mod stale_key_id;
 mod stale_object;
 mod stale_public_key;
 
 pub use config::{config_coverage, judge_config};
-pub use judge::{ProgramState, Token, Verdict, cases, judge, serial_of, show, slot_order};
+pub use judge::{ProgramState, Token, Verdict, cases, judge, proofs_of, serial_of, show, slot_order};
+pub use proofs::signers;
 
 use case::Case;
 
@@ -42,7 +51,7 @@ use crate::finding::Finding;
 
 /// Applies every rule to one token.
 fn apply_all(case: &Case<'_>) -> Vec<Finding> {
-    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 13] = [
+    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 17] = [
         stale_key_id::apply,
         stale_public_key::apply,
         stale_certificate::apply,
@@ -56,6 +65,10 @@ fn apply_all(case: &Case<'_>) -> Vec<Finding> {
         cache_cannot_notice_change::apply,
         duplicate_key_id::apply,
         key_without_public_part::apply,
+        signature_fails_with_cached_key::apply,
+        signature_fails_with_live_key::apply,
+        certificate_key_mismatch::apply,
+        possession_not_proved::apply,
     ];
     let mut findings = Vec::new();
     for rule in rules {

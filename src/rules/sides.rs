@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::case::{Case, side};
+use super::possession::{possession_in, request_file};
 use crate::finding::Side;
 use crate::snapshot::EfPath;
 use crate::text::{escape, hex};
-use crate::view::{Object, prefix, split};
+use crate::view::{Object, Read, Source, prefix, split};
 
 /// One object as it is on the card and as each cache shows it. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -89,10 +90,14 @@ fn one(case: &Case<'_>, (slot, which): (EfPath, usize)) -> Sides {
                 .filter_map(|file| lens.cached.hit(file, super::case::buffer(file)))
                 .map(|entry| super::case::file_evidence(lens.dir, entry, None).path)
                 .collect();
+            let request = || match lens.cached.read(request_file(slot), crate::view::KEY_BUFFER) {
+                Read::Content(bytes) => bytes,
+                _ => Vec::new(),
+            };
             let shown = Shown {
                 program: lens.programs.clone(),
                 directory: lens.dir.path.to_string(),
-                side: side(object.as_ref()),
+                side: with_proof(case, object.as_ref(), request),
                 entries,
             };
             (object, shown)
@@ -103,10 +108,22 @@ fn one(case: &Case<'_>, (slot, which): (EfPath, usize)) -> Sides {
         token: escape(case.serial.as_bytes()),
         slot,
         reference: (kind == prefix::KEY).then_some(number),
-        card: side(live.as_ref()),
+        card: with_proof(case, live.as_ref(), || {
+            case.on_card(request_file(slot)).unwrap_or_default().to_vec()
+        }),
         equal: shown.iter().all(|(object, _)| *object == live),
         shown: shown.into_iter().map(|(_, shown)| shown).collect(),
     }
+}
+
+/// One side; of a key's public part also what proves it.
+fn with_proof(case: &Case<'_>, object: Option<&Object>, request: impl Fn() -> Vec<u8>) -> Side {
+    let mut side = side(object);
+    let public = |object: &Object| split(object.slot).0 == prefix::KEY && object.public_key().is_some();
+    if object.is_some_and(public) {
+        side.proof = Some(possession_in(case, Some(&request())).words());
+    }
+    side
 }
 
 fn is_wanted(case: &Case<'_>, sides: &Sides, wanted: &Wanted<'_>) -> bool {

@@ -1,0 +1,62 @@
+//! `verify`: proofs by signature. From the keys of a card, or of a signature or certificate in a file.
+
+mod attribute;
+mod keys;
+mod pin;
+
+use std::path::PathBuf;
+
+use super::args::{Facts, FailOn, Format};
+use crate::error::{Error, Exit};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only this key: its ID, label or key reference (a key with a use counter signs only if it is named)
+    #[arg(long, value_name = "ID|LABEL|REF", conflicts_with = "all")]
+    key: Option<String>,
+    /// All keys, as without --key
+    #[arg(long)]
+    all: bool,
+    /// How many tries the PIN must have left before one is risked
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=15))]
+    min_tries: u8,
+    /// Read the PIN from this file (/dev/fd/N for a pipe) instead of asking
+    #[arg(long, value_name = "FILE")]
+    pin_file: Option<PathBuf>,
+    /// Sign within the login that another program has on the card, without a PIN
+    #[arg(long, conflicts_with = "pin_file")]
+    use_existing_login: bool,
+    /// Which key made the signature over this file? (needs --signature, but no card)
+    #[arg(long, value_name = "FILE", requires = "signature", conflicts_with_all = CARD_ONLY)]
+    data: Option<PathBuf>,
+    /// The same for the hash itself, in hex
+    #[arg(long, value_name = "HEX", requires = "signature", conflicts_with_all = CARD_ONLY, conflicts_with = "data")]
+    digest: Option<String>,
+    /// The signature: DER, r||s or RSA, as bytes, hex or base64
+    #[arg(long, value_name = "FILE")]
+    signature: Option<PathBuf>,
+    /// Which key signed this certificate or request (PEM or DER)? (needs no card)
+    #[arg(long, value_name = "FILE", conflicts_with_all = CARD_ONLY, conflicts_with_all = ["data", "digest", "signature"])]
+    certificate: Option<PathBuf>,
+    /// One more public key to try: a file (PEM or DER, key or certificate), or an uncompressed EC point in hex
+    #[arg(long, value_name = "FILE|POINT")]
+    pubkey: Vec<String>,
+    #[command(flatten)]
+    facts: Facts,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "error")]
+    fail_on: FailOn,
+}
+
+/// What makes sense only for a card that is to sign.
+const CARD_ONLY: [&str; 5] = ["key", "all", "min_tries", "pin_file", "use_existing_login"];
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    match (&args.data, &args.digest, &args.signature, &args.certificate) {
+        (None, None, None, None) => keys::run(args),
+        _ => attribute::run(args),
+    }
+}

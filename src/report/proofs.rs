@@ -1,0 +1,153 @@
+//! For people: what fresh signatures prove, key by key, and who made a signature.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use super::human::{row, wrap};
+use crate::rules::proofs::{Conclusion, Proof, Source};
+use crate::rules::signed_by_other_key::{Attributed, Attribution};
+
+const BOLD: Style = Style::new().bold();
+const GREEN: Style = AnsiColor::Green.on_default();
+const RED: Style = AnsiColor::Red.on_default().bold();
+
+/// One paragraph for each key.
+pub fn show(out: &mut String, proofs: &[Proof]) {
+    for proof in proofs {
+        let _ = writeln!(out, "{BOLD}Key reference {}{BOLD:#} \"{}\"", proof.reference, proof.label);
+        row(out, "ID", &proof.id);
+        row(out, "signed", &proof.signed);
+        for tried in &proof.tried {
+            let style = if tried.fits { GREEN } else { RED };
+            let word = if tried.fits { "fits" } else { "DOES NOT FIT" };
+            let who = match tried.source {
+                Source::Card => "public key on the card".to_owned(),
+                Source::Certificate => "certificate on the card".to_owned(),
+                Source::OpenSc => format!("key shown by {}", tried.program.join(", ")),
+            };
+            let _ = writeln!(out, "  {style}{word}{style:#}");
+            wrap(out, "    ", "      ", &who);
+            wrap(out, "    ", "      ", &format!("ID {}, {}", tried.id, tried.key));
+            let _ = writeln!(out, "    fingerprint {}", tried.public_key);
+        }
+        candidates(out, proof.candidates.iter().map(|key| (key, None, None)));
+        let style = if proof.conclusion == Conclusion::Sound { GREEN } else { BOLD };
+        let mut text = String::new();
+        wrap(&mut text, "  ", "  ", words(proof.conclusion));
+        let _ = writeln!(out, "{style}{}{style:#}", text.trim_end());
+        out.push('\n');
+    }
+}
+
+/// What a conclusion means, in a sentence or two.
+const fn words(conclusion: Conclusion) -> &'static str {
+    match conclusion {
+        Conclusion::Sound => "Sound: the private key on the card belongs to every public key shown for it.",
+        Conclusion::StaleCache => {
+            "Stale cache: the card is sound, and this host shows another public key. Flush, then sign again."
+        }
+        Conclusion::StaleCacheAndWrongCertificate => {
+            "Stale cache, and a certificate on the card that is another key's: flush, then have the certificate \
+             issued anew."
+        }
+        Conclusion::WrongCertificate => {
+            "Wrong certificate: the key is sound, the certificate on the card belongs to another one. No flush \
+             cures that."
+        }
+        Conclusion::WrongPublicObject => {
+            "The public key on the card is not this private key's, and another one known here is. Do not flush \
+             first: what fits is worth keeping."
+        }
+        Conclusion::NothingFits => {
+            "No public key known here fits. That is not a cache problem: look at how the key came onto the card, \
+             and at driver and mechanism."
+        }
+        Conclusion::NoPublicKey => "The key signs, but nothing names a public key for it.",
+        Conclusion::NotSigned => "Nothing is proved: there is no signature.",
+    }
+}
+
+/// The last line.
+pub fn conclusion(out: &mut String, proofs: &[Proof]) {
+    let sound = proofs.iter().filter(|proof| proof.conclusion == Conclusion::Sound).count();
+    let text = match (sound, proofs.len()) {
+        (_, 0) => "No key was asked for a signature.".to_owned(),
+        (1, 1) => "The key is proved sound.".to_owned(),
+        (sound, all) if sound == all => format!("All {all} keys are proved sound."),
+        (sound, all) => format!("{sound} of {all} keys are proved sound."),
+    };
+    let _ = writeln!(out, "{text}");
+}
+
+/// Who made a signature or signed a certificate.
+#[must_use]
+pub fn attribution(attribution: &Attribution) -> String {
+    let mut out = String::new();
+    if let Some(subject) = &attribution.subject {
+        row(&mut out, "subject", subject);
+    }
+    if let Some(issuer) = &attribution.issuer {
+        row(&mut out, "issuer", issuer);
+    }
+    if let Some(names) = &attribution.names {
+        key(&mut out, "It names the public key", names);
+    }
+    match &attribution.made_by {
+        Some(made_by) => {
+            let title =
+                if attribution.names.is_some() { "It is signed by" } else { "The signature was made by" };
+            key(&mut out, title, made_by);
+            if let Some(how) = &attribution.how {
+                row(&mut out, "how", how);
+            }
+        }
+        None => {
+            out.push_str("No key known here made the signature.\n");
+            if let Some(assumed) = attribution.assumed.as_ref().filter(|_| !attribution.candidates.is_empty())
+            {
+                wrap(
+                    &mut out,
+                    "",
+                    "",
+                    &format!(
+                        "It was made by one of these, {assumed}. A second signature of the same key, or any of \
+                         these IDs in a listing, tells which:"
+                    ),
+                );
+            }
+            let keys = attribution.candidates.iter().map(|one| (&one.key, one.hash, one.known_id.as_deref()));
+            candidates(&mut out, keys);
+        }
+    }
+    out
+}
+
+fn key(out: &mut String, title: &str, key: &Attributed) {
+    let _ = writeln!(out, "{BOLD}{title}{BOLD:#}");
+    for place in &key.places {
+        row(out, "ID", &place.id);
+        row(out, "known", &place.place);
+    }
+    if key.places.is_empty() {
+        row(out, "ID", &format!("{} (as OpenSC would make it)", key.id));
+        row(out, "known", "nowhere here");
+    }
+    row(out, "key", &key.key);
+    row(out, "fingerprint", &key.public_key);
+}
+
+fn candidates<'a>(
+    out: &mut String,
+    keys: impl Iterator<Item = (&'a crate::rules::proofs::Candidate, Option<&'a str>, Option<&'a str>)>,
+) {
+    for (key, hash, known) in keys {
+        let _ = writeln!(out, "  {BOLD}could be{BOLD:#} ID {}", key.id);
+        if let Some(known) = known {
+            wrap(out, "    ", "      ", &format!("a private key with this ID is {known}"));
+        }
+        let hash = hash.map(|hash| format!(", if hashed with {hash}")).unwrap_or_default();
+        let _ = writeln!(out, "    {}{hash}", key.key);
+        let _ = writeln!(out, "    fingerprint {}", key.public_key);
+    }
+}

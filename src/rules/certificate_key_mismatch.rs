@@ -1,0 +1,91 @@
+//! `certificate-key-mismatch`: a certificate on the card is not its private key's
+//!
+//! A certificate carries the ID of a private key, and programs pair the two by that ID, but
+//! the public key in it is another one. Proven either by a fresh signature (`stalecard
+//! verify`), which the certificate does not verify; or without a PIN, because the key's own
+//! request on the card names another public key and holds a valid proof of possession, or because
+//! kind or size of the keys differ.
+//!
+//! What you see: TLS handshakes and signatures that fail although the cache is fresh;
+//! a listing that looks right.
+//!
+//! How it comes about: a certificate was written with the ID of the wrong key, or the key
+//! was generated anew and its old certificate left in place. On a SmartCard-HSM writing a
+//! certificate also replaces the request, and with it the only proof which key it was.
+//!
+//! Cure: only a person can decide: write the right certificate over it (`pkcs11-tool
+//! --login --write-object FILE --type cert --id ID`), or have one issued.
+
+use super::case::{Case, object_name, side};
+use super::possession::{Possession, possession};
+use super::proofs::{fits, is_certificate, named_by_card};
+use crate::finding::{Evidence, Finding, Fix, Id};
+use crate::format::key::PublicKey;
+use crate::format::pkcs15::KeyType;
+use crate::snapshot::TrialOutcome;
+use crate::text::{escape, hex, shell_word};
+use crate::view::{Class, Object};
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for key in case.live.private_keys() {
+        for certificate in named_by_card(case, key).filter(|object| is_certificate(object)) {
+            let Some((proven, other)) = mismatch(case, key, certificate) else { continue };
+            let mut finding = Finding::new(
+                Id::CertificateKeyMismatch,
+                format!("The certificate with ID {} is another key's: {proven}.", hex(&key.id)),
+                "Programs take it for this key's: what they sign does not verify with it, and TLS fails."
+                    .to_owned(),
+            );
+            finding.token = Some(escape(case.serial.as_bytes()));
+            finding.object = object_name(Some(key), None);
+            let mut card = side(Some(certificate));
+            card.attributes.extend(other.map(|other| format!("the key's own fingerprint is {other}")));
+            finding.evidence.push(Evidence { card: Some(card), ..Evidence::default() });
+            finding.fix.push(Fix {
+                what: format!(
+                    "write the right certificate: pkcs11-tool --login --write-object FILE --type cert --id {}",
+                    shell_word(&hex(&key.id))
+                ),
+                command: None,
+            });
+            sink.push(finding);
+        }
+    }
+}
+
+/// Why a certificate is not this key's, and the fingerprint of the key's own, if it is known.
+fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(String, Option<String>)> {
+    let Class::PrivateKey { reference, key_type, bits, .. } = key.class else { return None };
+    let public = certificate.public_key()?;
+    let print = |key: &PublicKey| hex(&key.fingerprint());
+    let own = named_by_card(case, key).find(|object| !is_certificate(object)).and_then(Object::public_key);
+    // A fresh signature is the last word, in either direction.
+    let trial = case.card.trials.iter().find(|trial| trial.key == reference);
+    if let Some(TrialOutcome::Signed(signature)) = trial.map(|trial| &trial.outcome) {
+        let fits = |public| trial.is_some_and(|trial| fits(public, trial, signature.as_slice()));
+        let why = format!("a signature that key reference {reference} made just now does not verify with it");
+        return (!fits(public)).then(|| (why, own.filter(|own| fits(own)).map(print)));
+    }
+    if let Some(own) = own.filter(|own| *own != public)
+        && matches!(possession(case, key), Possession::Here | Possession::Elsewhere(_))
+    {
+        let why = format!("key reference {reference} has proved possession of another one");
+        return Some((why, Some(print(own))));
+    }
+    let kind = match public {
+        PublicKey::Rsa { .. } => KeyType::Rsa,
+        PublicKey::Ec { .. } => KeyType::Ec,
+        PublicKey::Other(_) => return None,
+    };
+    let same = |bits: usize| bits.next_multiple_of(8);
+    let size = usize::try_from(bits).ok()?;
+    (kind != key_type || same(size) != same(public.bits())).then(|| {
+        let why = format!(
+            "it is for {}, and key reference {reference} is {} with {bits} bits",
+            public.describe(),
+            key_type.name()
+        );
+        (why, None)
+    })
+}

@@ -1,0 +1,162 @@
+//! Every public key that a snapshot knows, and where it knows it from: cards, caches in any
+//! generation, certificates, and what the user has named.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::format::key::PublicKey;
+use crate::format::{cvc, pkcs15, x509};
+use crate::opensc::cache_name::parse;
+use crate::opensc::{CacheName, Recognised};
+use crate::snapshot::{CacheDir, CacheEntry, Content, Name, Snapshot};
+use crate::text::{escape, hex};
+use crate::view::{Class, Object, fid, prefix, split};
+
+/// A public key and where it is known from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKey {
+    /// The key.
+    pub key: PublicKey,
+    /// Where it is; the most telling place first.
+    pub places: Vec<Place>,
+}
+
+/// Where a public key is known from. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// What kind of place.
+    pub kind: PlaceKind,
+    /// The place in words.
+    pub place: String,
+    /// The ID under which it is known there, hex; without one the ID that OpenSC would give it.
+    pub id: String,
+}
+
+/// Kinds of places, the most telling first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlaceKind {
+    /// On a card that was read.
+    Card,
+    /// Named by the user.
+    Given,
+    /// In a cache.
+    Cache,
+}
+
+impl KnownKey {
+    /// Is it on a card that was read, or named by the user?
+    #[must_use]
+    pub fn is_live_or_given(&self) -> bool {
+        self.places.iter().any(|place| place.kind != PlaceKind::Cache)
+    }
+}
+
+/// All keys that are known.
+#[must_use]
+pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<KnownKey> {
+    let mut found: Vec<KnownKey> = Vec::new();
+    let mut add = |key: &PublicKey, place: Place| match found.iter_mut().find(|known| known.key == *key) {
+        Some(known) if known.places.contains(&place) => {}
+        Some(known) => known.places.push(place),
+        None => found.push(KnownKey { key: key.clone(), places: vec![place] }),
+    };
+    for case in super::cases(snapshot) {
+        for object in &case.live.objects {
+            if let Some(key) = object.public_key() {
+                add(key, on_card(case.serial, object, key));
+            }
+        }
+    }
+    for (name, key) in given {
+        let place = format!("given with --pubkey {}", escape(name.as_bytes()));
+        add(key, Place { kind: PlaceKind::Given, place, id: hex(&key.intrinsic_id()) });
+    }
+    for dir in &snapshot.caches {
+        let ids = ids(dir);
+        for entry in &dir.entries {
+            if let Some((name, key)) = in_cache(entry) {
+                let id = described_by(&name).and_then(|name| ids.get(&name).cloned());
+                let id = id.unwrap_or_else(|| key.intrinsic_id().to_vec());
+                let path = Name::from(dir.path.as_path().join(entry.name.as_os_str()));
+                let place = format!("in the cache ({path})");
+                add(&key, Place { kind: PlaceKind::Cache, place, id: hex(&id) });
+            }
+        }
+    }
+    for known in &mut found {
+        known.places.sort_by_key(|place| place.kind);
+    }
+    found
+}
+
+/// The IDs of private keys that are known without their public keys too: hex, and where.
+#[must_use]
+pub fn known_ids(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let cases = super::cases(snapshot);
+    let live = cases.iter().flat_map(|case| {
+        let on_card = |key: &Object| (hex(&key.id), format!("on card {}", escape(case.serial.as_bytes())));
+        case.live.private_keys().map(on_card).collect::<Vec<_>>()
+    });
+    let cached = snapshot.caches.iter().flat_map(|dir| {
+        ids(dir).into_values().map(|id| (hex(&id), format!("in the cache {}", dir.path))).collect::<Vec<_>>()
+    });
+    live.chain(cached).collect()
+}
+
+fn on_card(serial: &str, object: &Object, key: &PublicKey) -> Place {
+    let (kind, number) = split(object.slot);
+    let what = match (&object.class, kind) {
+        (Class::Certificate { .. }, prefix::KEY) => format!("certificate of key reference {number}"),
+        (_, prefix::KEY) => format!("key reference {number}"),
+        _ => format!("certificate in {}", object.slot),
+    };
+    let label = escape(&object.label);
+    let place = format!("on card {}: {what} \"{label}\"", escape(serial.as_bytes()));
+    let id = if object.id.is_empty() { key.intrinsic_id().to_vec() } else { object.id.clone() };
+    Place { kind: PlaceKind::Card, place, id: hex(&id) }
+}
+
+/// The key in a cache entry.
+fn in_cache(entry: &CacheEntry) -> Option<(CacheName, PublicKey)> {
+    let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+        return None;
+    };
+    let file = name.ef().filter(|_| name.is_sc_hsm())?;
+    let bytes = bytes.as_slice();
+    let key = match (split(file).0, bytes.first()) {
+        (prefix::CERTIFICATE | prefix::CA_CERTIFICATE, Some(0x30)) => x509::decode(bytes)?.key,
+        (prefix::CERTIFICATE, _) => cvc::decode(bytes).ok()?.key.public_key(false)?,
+        _ => return None,
+    };
+    Some((name, key))
+}
+
+/// The name of the entry that describes this one.
+fn described_by(name: &CacheName) -> Option<Name> {
+    let (kind, number) = split(name.ef()?);
+    let description = match kind {
+        prefix::CERTIFICATE => fid(prefix::PRIVATE_KEY, number),
+        prefix::CA_CERTIFICATE => fid(prefix::CA_DESCRIPTION, number),
+        _ => return None,
+    };
+    let mut name = name.clone();
+    name.path = Some(description.as_slice().to_vec());
+    Some(name.name())
+}
+
+/// The IDs that the descriptions in a cache give, by entry name.
+fn ids(dir: &CacheDir) -> BTreeMap<Name, Vec<u8>> {
+    let id = |entry: &CacheEntry| {
+        let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+            return None;
+        };
+        match split(name.ef().filter(|_| name.is_sc_hsm())?).0 {
+            prefix::PRIVATE_KEY => Some(pkcs15::private_key(bytes.as_slice()).ok()?.id),
+            prefix::CA_DESCRIPTION => Some(pkcs15::certificate(bytes.as_slice()).ok()?.id),
+            _ => None,
+        }
+    };
+    dir.entries.iter().filter_map(|entry| Some((entry.name.clone(), id(entry)?))).collect()
+}

@@ -1,0 +1,70 @@
+//! `signature-fails-with-cached-key`: a fresh signature fits the card's key, not the one OpenSC shows
+//!
+//! The card was asked for a signature just now. It verifies with the public key on
+//! the card and not with the one that OpenSC shows for the same private key. So the
+//! key on the card is sound and this host's view of it is stale: proven, not presumed.
+//!
+//! What you see: every signature made here "fails" on this host, and every
+//! certificate or request made here names the old public key and is signed by the
+//! new private one. On a host with a fresh cache the same signature is good.
+//!
+//! What it does not say: that what was signed before today was signed by this key.
+//!
+//! Do not delete or re-initialise anything on the card.
+//!
+//! Cure: `stalecard flush`, restart programs that had the card open, and issue
+//! again what was signed in the meantime.
+
+use super::case::{Case, buffer, file_evidence, key_severity, object_name, side};
+use super::proofs::{fits, named_by_card, private_key, shown_for};
+use crate::finding::{Evidence, Finding, Id};
+use crate::snapshot::TrialOutcome;
+use crate::text::hex;
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for trial in &case.card.trials {
+        let (TrialOutcome::Signed(signature), Some(key)) = (&trial.outcome, private_key(case, trial)) else {
+            continue;
+        };
+        let good = |object: &&crate::view::Object| {
+            object.public_key().is_some_and(|public| fits(public, trial, signature.as_slice()))
+        };
+        let Some(live) = named_by_card(case, key).find(good) else { continue };
+        for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+            let Some(shown) = shown_for(lens, key).find(|object| !good(object)) else { continue };
+            let cause =
+                shown.files.iter().rev().find_map(|&file| Some((file, lens.cached.hit(file, buffer(file))?)));
+            let mut finding = Finding::new(
+                Id::SignatureFailsWithCachedKey,
+                format!(
+                    "A signature that key reference {} made just now verifies with the card's public key, and not \
+                     with the one that OpenSC shows for it.",
+                    trial.key
+                ),
+                "The card is sound. Everything signed through this view is refused by whoever trusts the key \
+                 shown, and certificates made through it are invalid."
+                    .to_owned(),
+            );
+            finding.severity = key_severity(case, key.slot);
+            finding.token = Some(crate::text::escape(case.serial.as_bytes()));
+            finding.object = object_name(Some(key), lens.shown.slot(key.slot).next());
+            finding.program.clone_from(&lens.programs);
+            finding.danger = Some(format!(
+                "Do not delete or re-initialise by ID {}: it names key reference {}, whose live key is {}.",
+                hex(&shown.id),
+                trial.key,
+                hex(&key.id)
+            ));
+            finding.evidence.push(Evidence {
+                file: cause.map(|(file, entry)| file_evidence(lens.dir, entry, Some(file))),
+                first_difference: cause.and_then(|(file, entry)| case.first_difference(entry, file)),
+                shown: Some(side(Some(shown))),
+                card: Some(side(Some(live))),
+                source: None,
+            });
+            case.repairable(&mut finding, lens.dir);
+            sink.push(finding);
+        }
+    }
+}
