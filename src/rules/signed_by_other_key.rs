@@ -21,7 +21,7 @@ use crate::crypto::{self, Fit, Hash, Outcome, Signed, x509 as signatures};
 use crate::finding::{Finding, Fix, Id};
 use crate::format::curve::{self, Curve, significant};
 use crate::format::key::PublicKey;
-use crate::format::signature::readings;
+use crate::format::signature::{Encoding, readings};
 use crate::format::x509;
 use crate::snapshot::Snapshot;
 use crate::text::{escape, hex};
@@ -100,7 +100,7 @@ pub fn of_signature(
         subject: None,
         names: None,
         made_by: hit.as_ref().map(|(known, _)| attributed(&known.key, &known.places)),
-        how: hit.as_ref().map(|(_, fit)| fit.scheme.to_string()),
+        how: hit.as_ref().map(|(_, fit)| how(fit)),
         candidates: Vec::new(),
         assumed: None,
         good: hit.as_ref().is_some_and(|(known, _)| known.is_live_or_given()),
@@ -194,7 +194,7 @@ pub fn of_certificate(snapshot: &Snapshot, given: &[(String, PublicKey)], der: &
         subject: Some(escape(subject.as_bytes())),
         names: Some(attributed(&own, &places(&own))),
         made_by: hit.as_ref().map(|(key, _)| attributed(key, &places(key))),
-        how: hit.as_ref().map(|(_, fit)| fit.scheme.to_string()),
+        how: hit.as_ref().map(|(_, fit)| how(fit)),
         candidates: Vec::new(),
         assumed: None,
         good: if issuer.is_none() { made_by_own } else { hit.is_some() },
@@ -209,6 +209,16 @@ pub fn of_certificate(snapshot: &Snapshot, given: &[(String, PublicKey)], der: &
         attribution.assumed = Some("if the signer is on the same curve".to_owned());
     }
     Some(attribution)
+}
+
+/// How it was signed, and what is wrong with the way it is written.
+fn how(fit: &Fit) -> String {
+    match &fit.encoding {
+        Encoding::Plain | Encoding::Der => fit.scheme.to_string(),
+        loose @ Encoding::Loose(_) => {
+            format!("{}, {loose}, which OpenSSL and others refuse", fit.scheme)
+        }
+    }
 }
 
 fn attributed(key: &PublicKey, places: &[Place]) -> Attributed {

@@ -51,27 +51,29 @@ fn a_key_of_another_type_has_taken_the_place() {
     assert_eq!(keys, [("EC secp384r1", true), ("RSA 2048", false)]);
 }
 
+/// The curves of a SmartCard-HSM that OpenSC generates keys on.
+pub const CURVES: [&str; 12] = [
+    "prime192v1",
+    "prime256v1",
+    "secp384r1",
+    "secp521r1",
+    "secp192k1",
+    "secp256k1",
+    "brainpoolP192r1",
+    "brainpoolP224r1",
+    "brainpoolP256r1",
+    "brainpoolP320r1",
+    "brainpoolP384r1",
+    "brainpoolP512r1",
+];
+
 /// All key types that the real tools can make on this card.
 #[test]
 fn every_key_type() {
     let stand = Stand::start();
     let host = initialised(&stand, "alpha");
-    let curves = [
-        "prime192v1",
-        "prime256v1",
-        "secp384r1",
-        "secp521r1",
-        "secp192k1",
-        "secp256k1",
-        "brainpoolP192r1",
-        "brainpoolP224r1",
-        "brainpoolP256r1",
-        "brainpoolP320r1",
-        "brainpoolP384r1",
-        "brainpoolP512r1",
-    ];
     let mut made = Vec::new();
-    for curve in curves {
+    for curve in CURVES {
         let output =
             host.pkcs11_login(&["--keypairgen", "--key-type", &format!("EC:{curve}"), "--label", curve]);
         if output.success() {

@@ -92,6 +92,34 @@ fn what_is_no_pin_is_not_sent() {
     host.sh(&format!("printf {PIN} | {program} verify --pin-file /dev/fd/0")).ok();
 }
 
+/// On a terminal it asks, once, without an echo.
+#[test]
+fn the_prompt_asks_without_an_echo() {
+    let (stand, host) = scene(1);
+    let program = env!("CARGO_BIN_EXE_stalecard");
+    for (pin, code, said) in
+        [("111111", 3, "wrong PIN (63C2): 2 tries left"), (PIN, 0, "The key is proved sound.")]
+    {
+        let line = format!("{program} verify");
+        // `script` is a terminal around a program, and gives its exit code.
+        let words = ["script", "--quiet", "--return", "--command", &line, "/dev/null"];
+        let output = host.run_with_input(&words, format!("{pin}\n").as_bytes()).exits(code);
+        let said_once = output.stdout.matches("PIN of token DENK0200834 (").count() == 1;
+        assert!(said_once && output.stdout.contains(said), "{output}");
+        assert!(!output.stdout.contains(&format!("left): {pin}")), "{output}");
+    }
+    assert_eq!((tries(&stand), stand.card().stats().verify), (3, 2));
+}
+
+/// A card fresh from the factory has neither PIN nor keys.
+#[test]
+fn a_card_that_is_not_initialised_has_nothing_to_prove() {
+    let stand = Stand::start();
+    let output = verify(&stand, &stand.host("alpha"), &[]).ok();
+    assert!(output.stdout.contains("No key was asked for a signature."), "{output}");
+    assert_eq!(stand.card().stats().verify, 0);
+}
+
 /// Taken out at each APDU: never more than one try, and after a right PIN never fewer than all.
 #[test]
 fn the_card_is_pulled_at_every_apdu() {
