@@ -7,7 +7,7 @@ use super::args::Format;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
-use crate::observe::{Cards, Wish, observe, observe_caches};
+use crate::observe::{Cards, Wish, observe, observe_again};
 use crate::repair::flush::{Scope, flush_plan};
 use crate::repair::{self, Consent, Outcome};
 use crate::report::{human, json::Document, json::SCHEMA};
@@ -82,7 +82,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let changed = results.iter().any(|applied| applied.changed);
     // Nothing was moved: what was found still stands.
     let after = if changed && !args.dry_run {
-        snapshot.caches = observe_caches(&snapshot);
+        snapshot.caches = observe_again(&snapshot);
         judge(&snapshot)
     } else {
         verdict

@@ -8,21 +8,25 @@ use crate::finding::{Evidence, Finding, Safety, Severity, Side};
 use crate::repair::{Applied, Operation, OperationState, Outcome, UndoOutcome, UndoState, Undone};
 use crate::rules::inventory::Item;
 use crate::rules::sides::Sides;
+use crate::rules::users::Cache;
 use crate::rules::{ProgramState, Token, Verdict};
 use crate::snapshot::Gap;
 use crate::text::{count, shell_word};
 
 pub(super) const WIDTH: usize = 80;
+/// Caches that a check lists one by one.
+const MOST_CACHES: usize = 40;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GREEN: Style = AnsiColor::Green.on_default();
 
-/// The report of `check`.
+/// The report of `check`; `caches` of several users are listed.
 #[must_use]
-pub fn check(verdict: &Verdict) -> String {
+pub fn check(verdict: &Verdict, caches: &[Cache]) -> String {
     let mut out = String::new();
     tokens(&mut out, &verdict.tokens);
     programs(&mut out, &verdict.programs);
+    cache_list(&mut out, caches);
     findings(&mut out, &verdict.findings);
     coverage(&mut out, &verdict.coverage);
     conclusion(&mut out, verdict);
@@ -67,6 +71,46 @@ pub fn programs(out: &mut String, programs: &[ProgramState]) {
     out.push('\n');
 }
 
+/// One line for a cache directory: whose it is, and who reads it.
+pub fn cache(out: &mut String, cache: &Cache) {
+    let (state, used) = (&cache.state, cache.use_today.replace('-', " "));
+    let _ = writeln!(out, "{} ({state}, {used})", cache.path);
+    let whose = cache.user.as_ref().map_or_else(String::new, |user| format!("of {user}"));
+    let readers = if cache.programs.is_empty() {
+        String::new()
+    } else {
+        format!("read by {}", cache.programs.join(", "))
+    };
+    let parts: Vec<String> = [whose, readers].into_iter().filter(|part| !part.is_empty()).collect();
+    if !parts.is_empty() {
+        wrap(out, "    ", "    ", &parts.join(", "));
+    }
+}
+
+/// Caches of several users; of very many only how many there are.
+fn cache_list(out: &mut String, caches: &[Cache]) {
+    if caches.is_empty() {
+        return;
+    }
+    let in_use = caches.iter().filter(|cache| cache.use_today == "in-use").count();
+    let entries = caches.iter().map(|cache| cache.entries).sum();
+    let _ = writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}, {}, {in_use} in use",
+        count(caches.len(), "cache", "caches"),
+        count(entries, "entry", "entries")
+    );
+    if caches.len() <= MOST_CACHES {
+        for known in caches {
+            out.push_str("  ");
+            cache(out, known);
+        }
+    } else {
+        wrap(out, "  ", "  ", "`stalecard ls` with the same options lists them.");
+    }
+    out.push('\n');
+}
+
 /// The findings, worst first.
 pub fn findings(out: &mut String, findings: &[Finding]) {
     let mut warned = None;
@@ -90,6 +134,9 @@ pub fn findings(out: &mut String, findings: &[Finding]) {
             show_evidence(out, evidence);
         }
         wrap(out, "  ", "  ", &finding.consequence);
+        if let Some(user) = &finding.user {
+            wrap(out, "  Cache of: ", "    ", user);
+        }
         if !finding.program.is_empty() {
             wrap(out, "  Affects: ", "    ", &some(&finding.program));
         }

@@ -8,6 +8,7 @@ pub mod case;
 
 mod absent_card;
 mod cache_cannot_notice_change;
+mod cache_case;
 mod config;
 mod config_block_shadowed;
 mod config_case;
@@ -19,6 +20,7 @@ mod config_value_not_understood;
 mod damaged_entry;
 mod dormant_stale_entry;
 mod duplicate_key_id;
+mod foreign_owner;
 mod ghost_object;
 mod hidden_object;
 pub mod inventory;
@@ -26,15 +28,22 @@ mod judge;
 mod key_without_public_part;
 mod old_generation;
 mod orphan_entry;
+mod secret_in_cache;
 pub mod settings;
 pub mod sides;
 mod stale_certificate;
 mod stale_key_id;
 mod stale_object;
 mod stale_public_key;
+mod symlinked_cache;
+mod unexpected_file;
+mod unsafe_permissions;
+pub mod users;
 
+pub use cache_case::apply_to_caches;
 pub use config::{config_coverage, judge_config};
-pub use judge::{ProgramState, Token, Verdict, cases, judge, serial_of, show, slot_order};
+pub use judge::{Judge, ProgramState, Token, Unread, Verdict, cases, judge, serial_of, show, slot_order};
+pub use users::Tally;
 
 use case::Case;
 
