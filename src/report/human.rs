@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use crate::finding::{Evidence, Finding, Safety, Severity, Side};
-use crate::repair::{Applied, Operation, OperationState, Outcome, UndoOutcome, UndoState, Undone};
+use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
 use crate::rules::inventory::Item;
 use crate::rules::sides::Sides;
 use crate::rules::users::Cache;
@@ -323,10 +323,8 @@ pub fn sides(out: &mut String, objects: &[Sides]) {
     }
 }
 
-/// What a flush did and what remains.
-#[must_use]
-pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
-    let mut out = String::new();
+/// What was, or would be, done with each file.
+pub fn flushed_steps(out: &mut String, results: &[Applied], dry_run: bool) {
     for applied in results {
         for step in &applied.steps {
             let path = format!("{}/{}", step.directory, step.name);
@@ -348,22 +346,34 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
                 }
                 Outcome::Failed(why) => format!("FAILED: {path}: {why}"),
             };
-            wrap(&mut out, "", "  ", &text);
+            wrap(out, "", "  ", &text);
         }
     }
+}
+
+/// How to take back what was moved.
+pub fn taken_back(out: &mut String, results: &[Applied]) {
+    for applied in results {
+        let moved = applied.steps.iter().filter(|step| step.outcome == Outcome::Moved).count();
+        if let Some(id) = applied.operation.as_ref().filter(|_| moved > 0) {
+            let what = count(moved, "entry is", "entries are");
+            let _ = writeln!(out, "{what} in the quarantine. To take back: stalecard undo {id}");
+        }
+    }
+}
+
+/// What a flush did and what remains.
+#[must_use]
+pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
+    let mut out = String::new();
+    flushed_steps(&mut out, results, dry_run);
     let changed = results.iter().any(|applied| applied.changed);
     if results.iter().all(|applied| applied.steps.is_empty()) {
         out.push_str("Nothing to move.\n");
     } else if !changed {
         out.push_str("Nothing was moved.\n");
     } else if !dry_run {
-        for applied in results {
-            let moved = applied.steps.iter().filter(|step| step.outcome == Outcome::Moved).count();
-            if let Some(id) = applied.operation.as_ref().filter(|_| moved > 0) {
-                let what = count(moved, "entry is", "entries are");
-                let _ = writeln!(out, "{what} in the quarantine. To take back: stalecard undo {id}");
-            }
-        }
+        taken_back(&mut out, results);
         wrap(
             &mut out,
             "",
@@ -451,6 +461,21 @@ pub fn operations(operations: &[Operation]) -> String {
         for edit in &operation.edits {
             wrap(&mut out, "  ", "    ", &format!("{}/{} ({})", edit.directory, edit.name, edit.reason));
         }
+    }
+    out
+}
+
+/// What went out of the quarantine for good.
+#[must_use]
+pub fn purged(purged: &[Purged], dry_run: bool) -> String {
+    if purged.is_empty() {
+        return "Nothing in the quarantine is that old.\n".to_owned();
+    }
+    let mut out = String::new();
+    let verb = if dry_run { "would remove" } else { "removed" };
+    for operation in purged {
+        let files = count(operation.files, "file", "files");
+        let _ = writeln!(out, "{verb} {}: {files}, {}", operation.id, bytes(operation.bytes));
     }
     out
 }
