@@ -4,8 +4,8 @@
 //! for root in a user's home. A directory is opened once and then only its
 //! handle is used: no path is resolved twice. A symbolic link is followed only
 //! in a directory that nobody but root and the effective user can change, and
-//! never below a cache directory; a mount that somebody else may have placed is
-//! not entered, because it may be a file system of his own. Only regular files are opened, without
+//! never below a cache directory; a mount in another user's directory is not
+//! entered, because it may be a file system of his own. Only regular files are opened, without
 //! blocking, and the open handle is compared with what was seen by name. A file
 //! is moved only while it is the one that was meant, and it is looked at again
 //! where it arrived. What cannot be done with handles on Unix is `unlink` and

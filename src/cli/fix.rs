@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         repair.add(snapshot, done.after);
         Ok(())
     })?;
-    let mut changed = repair.changed();
+    let (mut changed, now) = (repair.changed(), repair.now);
     let (operations, mut after) = repair.end();
     // What several users have in common is one finding.
     let mut said = BTreeSet::new();
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         !finding.evidence.is_empty()
             || said.insert((finding.id, finding.token.clone(), finding.summary.clone()))
     });
-    let edit = edit(args, &mut snapshot, &mut repairs, &mut after)?;
+    let edit = edit(args, &mut snapshot, &mut repairs, &mut after, now)?;
     changed |= edit.as_ref().is_some_and(|edit| {
         !edit.changes.is_empty() && (args.agreed.dry_run || edit.operation.is_some()) && args.agreed.guarded
     });
@@ -156,6 +156,7 @@ fn edit(
     snapshot: &mut Snapshot,
     repairs: &mut [Repaired],
     after: &mut Verdict,
+    now: time::OffsetDateTime,
 ) -> Result<Option<crate::report::edited::Report>, Error> {
     let called_for = |repaired: &&mut Repaired| repaired.finding.id == Id::CacheCannotNoticeChange;
     let mut concerned: Vec<&mut Repaired> = repairs.iter_mut().filter(called_for).collect();
@@ -167,8 +168,14 @@ fn edit(
         concerned.iter_mut().for_each(|repaired| repaired.result = needs(Safety::Guarded));
         return Ok(None);
     }
-    let edit =
-        perform(&EditArgs::plain(dry_run, args.diff, guarded), snapshot, Goal::Off, "fix", &Guard::None)?;
+    let edit = perform(
+        &EditArgs::plain(dry_run, args.diff, guarded),
+        snapshot,
+        Goal::Off,
+        "fix",
+        &Guard::None,
+        now,
+    )?;
     let result = if !guarded {
         needs(Safety::Guarded)
     } else if dry_run {
@@ -179,12 +186,12 @@ fn edit(
             snapshot.configs.retain(|config| config.path != path);
             snapshot.configs.push(observe_config(&path));
         }
-        let now = judge(snapshot);
-        let on = now.programs.iter().any(|program| matches!(program.caching, "yes" | "public"));
+        let verdict = judge(snapshot);
+        let on = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "public"));
         if !on {
             after.findings.retain(|finding| finding.id != Id::CacheCannotNoticeChange);
         }
-        after.programs = now.programs;
+        after.programs = verdict.programs;
         if on { Fixed::NotCured } else { Fixed::Cured }
     };
     concerned.iter_mut().for_each(|repaired| repaired.result = result);

@@ -30,7 +30,8 @@ pub struct Agreed {
 pub struct Repair {
     caller: Caller,
     agreed: Agreed,
-    now: OffsetDateTime,
+    /// When the run began.
+    pub now: OffsetDateTime,
     tally: Tally,
     /// What was done.
     pub results: Vec<Applied>,

@@ -2,8 +2,8 @@
 //!
 //! Hides the question whom to trust on the way. A link is the choice of whoever
 //! can change the directory it lies in; it is followed only if that is root or
-//! the effective user alone, and so is a mount: a user can mount a file system of
-//! his own there, which need never answer. `..` goes back to the handle that was walked
+//! the effective user alone. A mount is not entered from another user's directory:
+//! it may be a file system of his own, which need never answer. `..` goes back to the handle that was walked
 //! through, never through the file system.
 
 use std::collections::VecDeque;
@@ -180,7 +180,7 @@ enum Step {
 fn step(here: &Dir, name: &OsString, is_last: bool) -> Result<Step, Error> {
     let flags = if is_last { readable() } else { passable() };
     let path = here.path_of(&name.clone().into());
-    let opened = if only_ours(&here.inode()?) {
+    let opened = if trusted_owner(&here.inode()?) {
         openat(here.fd(), name, flags | OFlags::NOFOLLOW, Mode::empty())
     } else {
         enter(here.fd(), &name.clone().into(), flags | OFlags::NOFOLLOW)

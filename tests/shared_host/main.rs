@@ -12,6 +12,7 @@
 )]
 
 mod hostile;
+mod killed;
 mod quiet;
 mod race;
 mod scene;

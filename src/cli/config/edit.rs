@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::cli::args::Format;
 use crate::cli::output;
@@ -10,7 +11,7 @@ use crate::error::{Error, Exit};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::{Situation, Source};
 use crate::repair::StateDir;
-use crate::repair::config::{Goal, Request, Scope, Target, check, plan, write};
+use crate::repair::config::{Goal, Request, Scope, Target, check, plan, write_at};
 use crate::report::edited::{Change, Report, Revived, human};
 use crate::report::json::{Document, SCHEMA};
 use crate::scconf::Position;
@@ -63,7 +64,7 @@ pub enum Guard<'a> {
 
 pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>) -> Result<Exit, Error> {
     let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
-    let report = perform(args, &snapshot, goal, command, guard)?;
+    let report = perform(args, &snapshot, goal, command, guard, OffsetDateTime::now_utc())?;
     match args.format {
         Format::Human => output::print(&human(&report, goal))?,
         Format::Json => {
@@ -83,13 +84,14 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>
     Ok(if report.refused && !args.dry_run { Exit::Failed } else { Exit::Clean })
 }
 
-/// Makes the edit, or says what it would be.
+/// Makes the edit, or says what it would be. `now` is the time of the run, for `undo`.
 pub fn perform(
     args: &EditArgs,
     snapshot: &Snapshot,
     goal: Goal,
     command: &str,
     guard: &Guard<'_>,
+    now: OffsetDateTime,
 ) -> Result<Report, Error> {
     let situation = Situation::of(snapshot);
     let (path, is_read_here) = file(args.file.as_deref(), &situation.source())?;
@@ -112,7 +114,7 @@ pub fn perform(
         // With the caller's own operations, whoever owns the file: there `undo` looks.
         let state = StateDir::of(&caller, caller.user.uid)?;
         let verify = |text: &[u8]| check(&request, target.text(), text);
-        Some(write(&target, &planned, command, &verify, &state)?)
+        Some(write_at(&target, &planned, command, &verify, &state, now)?)
     } else {
         None
     };
