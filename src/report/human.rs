@@ -14,6 +14,8 @@ use crate::snapshot::Gap;
 use crate::text::{count, shell_word};
 
 pub(super) const WIDTH: usize = 80;
+/// Pieces of evidence that are shown for one finding.
+const MOST_EVIDENCE: usize = 20;
 /// Caches that a check lists one by one.
 const MOST_CACHES: usize = 40;
 const BOLD: Style = Style::new().bold();
@@ -130,8 +132,11 @@ pub fn findings(out: &mut String, findings: &[Finding]) {
             warned = Some(danger);
         }
         wrap(out, "  ", "  ", &finding.summary);
-        for evidence in &finding.evidence {
+        for evidence in finding.evidence.iter().take(MOST_EVIDENCE) {
             show_evidence(out, evidence);
+        }
+        if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
+            let _ = writeln!(out, "    and {more} more; --format json has them all");
         }
         wrap(out, "  ", "  ", &finding.consequence);
         if let Some(user) = &finding.user {
@@ -179,7 +184,9 @@ fn show_evidence(out: &mut String, evidence: &Evidence) {
     }
     if let Some(file) = &evidence.file {
         let _ = writeln!(out, "  {DIM}cache entry{DIM:#}");
-        let _ = writeln!(out, "    {}", file.path);
+        // A name that ends with blanks cannot be seen without quotes.
+        let quote = if file.path.trim() == file.path { "" } else { "\"" };
+        let _ = writeln!(out, "    {quote}{}{quote}", file.path);
         let size = bytes(file.size);
         let _ = writeln!(out, "    {size}, written {}, owner uid {}", file.modified, file.owner);
         if let Some(sha256) = &file.sha256 {
