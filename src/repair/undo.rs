@@ -149,7 +149,7 @@ pub fn undo_in(states: &[StateDir], operation: Option<&str>, force: bool) -> Res
             Some(all) => all.and(one),
         });
     }
-    all.ok_or_else(|| Error::UnknownOperation(meant_id))
+    all.ok_or(Error::UnknownOperation(meant_id))
 }
 
 impl Undone {
