@@ -1,12 +1,14 @@
 //! `foreign-owner`: a cache directory or an entry belongs to somebody else
 //!
-//! OpenSC that was run through `sudo` with the user's `HOME` leaves files of root in
-//! the user's cache. The user's own programs read and believe them, but can never
-//! refresh them: they stay stale until somebody removes them. A whole directory that
-//! belongs to another user is worse: its owner decides what is shown.
+//! OpenSC that was run through `sudo` with the user's `HOME` leaves files of root
+//! in the user's cache. The user's own programs read and believe them, but can
+//! never refresh them: they stay stale until somebody removes them. A whole
+//! directory that belongs to another user is worse: its owner decides what is
+//! shown.
 //!
-//! Cure for entries: `stalecard fix --guarded` moves them to the quarantine; OpenSC
-//! fetches them from the card again. Cure for a directory: give it back with `chown`.
+//! Cure for entries: `stalecard fix --guarded` moves them to the quarantine;
+//! OpenSC fetches them from the card again. Cure for a directory: give it back
+//! with `chown`.
 
 use super::cache_case::{CacheCase, entries};
 use crate::finding::{Finding, Id, Safety};

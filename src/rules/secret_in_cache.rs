@@ -1,16 +1,17 @@
 //! `secret-in-cache`: a card access number or private data lies in a cache
 //!
-//! OpenSC keeps the card access number of D-Trust cards (`…_CA4E` without an AID in its
-//! name) and of Lithuanian cards (`lteid_can`), and with `use_file_caching = yes` also
-//! objects that a card gives only after the PIN. They lie unprotected on the disk and
-//! in every backup. stalecard never reads, shows or copies their content.
+//! OpenSC keeps the card access number of D-Trust cards (`…_CA4E` without an AID
+//! in its name) and of Lithuanian cards (`lteid_can`), and with `use_file_caching
+//! = yes` also objects that a card gives only after the PIN. They lie unprotected
+//! on the disk and in every backup. stalecard never reads, shows or copies their
+//! content.
 //!
-//! A file `…_CA4E` *with* the AID of a SmartCard-HSM is not meant: it is the copy of a
-//! certificate.
+//! A file `…_CA4E` *with* the AID of a SmartCard-HSM is not meant: it is the copy
+//! of a certificate.
 //!
-//! Cure for private data: `stalecard fix --unsafe` removes it and keeps nothing; set
-//! `use_file_caching = public` or `no`. A card access number is needed by its card, and
-//! goes only when its file is named: `stalecard flush --unsafe FILE`.
+//! Cure for private data: `stalecard fix --unsafe` removes it and keeps nothing;
+//! set `use_file_caching = public` or `no`. A card access number is needed by its
+//! card, and goes only when its file is named: `stalecard flush --unsafe FILE`.
 
 use super::cache_case::{CacheCase, entries};
 use crate::finding::{Finding, Id};

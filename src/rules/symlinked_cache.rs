@@ -1,12 +1,12 @@
 //! `symlinked-cache`: a cache directory or an entry is a symbolic link
 //!
-//! OpenSC follows symbolic links, for reading and for writing: whoever placed the link
-//! decides which file your programs believe, and which file they overwrite. stalecard
-//! never follows one in a directory that others can change, and never moves what lies
-//! behind one in a cache.
+//! OpenSC follows symbolic links, for reading and for writing: whoever placed the
+//! link decides which file your programs believe, and which file they overwrite.
+//! stalecard never follows one in a directory that others can change, and never
+//! moves what lies behind one in a cache.
 //!
-//! Some people link their cache to a local disk because the home is on a server. Set
-//! `XDG_CACHE_HOME` for that instead.
+//! Some people link their cache to a local disk because the home is on a server.
+//! Set `XDG_CACHE_HOME` for that instead.
 //!
 //! Cure: look where it leads with `ls -l`, then remove the link.
 

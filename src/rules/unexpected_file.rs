@@ -1,16 +1,17 @@
 //! `unexpected-file`: something that OpenSC did not put there lies in a cache
 //!
-//! The name is not one that any version of OpenSC makes, or it is not a file at all: a
-//! directory, a named pipe (at which a program would wait for ever), a socket, a
-//! device. stalecard opens none of them. It may be harmless, as a file that somebody
-//! saved at the wrong place; `pkcs15-tool --clear-cache` would delete it all the same.
+//! The name is not one that any version of OpenSC makes, or it is not a file at
+//! all: a directory, a named pipe (at which a program would wait for ever), a
+//! socket, a device. stalecard opens none of them. It may be harmless, as a file
+//! that somebody saved at the wrong place; `pkcs15-tool --clear-cache` would
+//! delete it all the same.
 //!
-//! Files with names of 64 hex digits are not meant: OpenSC reads them as certificates
-//! of PIV cards that their user placed there. Nor are stored card access numbers; see
-//! `secret-in-cache`.
+//! Files with names of 64 hex digits are not meant: OpenSC reads them as
+//! certificates of PIV cards that their user placed there. Nor are stored card
+//! access numbers; see `secret-in-cache`.
 //!
-//! Cure: look at it. A file goes to the quarantine when it is named:
-//! `stalecard flush --unsafe FILE`. Nothing else takes it away.
+//! Cure: look at it. A file goes to the quarantine when it is named: `stalecard
+//! flush --unsafe FILE`. Nothing else takes it away.
 
 use super::cache_case::{CacheCase, entries};
 use crate::finding::{Finding, Id, Safety};

@@ -7,11 +7,11 @@
 //! and with `use_file_caching = yes` also data that the card gives only after the
 //! PIN. OpenSC never looks at the mode of a directory that exists.
 //!
-//! A directory that a configuration names for all users (`file_cache_dir`) is always
-//! like this: give each user an own one, by removing the setting.
+//! A directory that a configuration names for all users (`file_cache_dir`) is
+//! always like this: give each user an own one, by removing the setting.
 //!
-//! Cure: `chmod 700` the directory, then `stalecard flush --all`, because what lies
-//! there may have been planted.
+//! Cure: `chmod 700` the directory, then `stalecard flush --all`, because what
+//! lies there may have been planted.
 
 use super::cache_case::CacheCase;
 use crate::finding::{Finding, Id};

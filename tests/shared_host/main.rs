@@ -16,6 +16,9 @@ mod killed;
 mod quiet;
 mod race;
 mod scene;
+#[path = "../support/schema.rs"]
+#[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]
+mod schema;
 #[path = "../repair/support.rs"]
 #[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]
 mod support;

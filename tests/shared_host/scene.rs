@@ -145,6 +145,7 @@ impl Scene {
         let said = String::from_utf8_lossy(&output.stdout);
         let value = serde_json::from_str(&said)
             .unwrap_or_else(|error| panic!("{error}: {said}{}", String::from_utf8_lossy(&output.stderr)));
+        crate::schema::is_output(&value);
         (output.status.code().unwrap(), value)
     }
 }
