@@ -16,6 +16,8 @@ use crate::text::{count, shell_word};
 pub(super) const WIDTH: usize = 80;
 /// Pieces of evidence that are shown for one finding.
 const MOST_EVIDENCE: usize = 20;
+/// Commands at the end of a report.
+const MOST_COMMANDS: usize = 12;
 /// Caches that a check lists one by one.
 const MOST_CACHES: usize = 40;
 const BOLD: Style = Style::new().bold();
@@ -258,8 +260,11 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
             commands.push(command);
         }
     }
-    for command in commands {
+    for command in commands.iter().take(MOST_COMMANDS) {
         let _ = writeln!(out, "To repair:  {GREEN}{command}{GREEN:#}");
+    }
+    if let Some(more) = commands.len().checked_sub(MOST_COMMANDS).filter(|more| *more > 0) {
+        let _ = writeln!(out, "and {more} more, each with its finding; `stalecard fix --dry-run` plans all.");
     }
     if let Some(first) = verdict.findings.first() {
         let _ = writeln!(out, "To learn more:  stalecard explain {}", first.id.name());
@@ -358,14 +363,13 @@ pub fn flushed_steps(out: &mut String, results: &[Applied], dry_run: bool) {
     }
 }
 
-/// How to take back what was moved.
+/// How to take back what one run moved: any of its operations stands for all.
 pub fn taken_back(out: &mut String, results: &[Applied]) {
-    for applied in results {
-        let moved = applied.steps.iter().filter(|step| step.outcome == Outcome::Moved).count();
-        if let Some(id) = applied.operation.as_ref().filter(|_| moved > 0) {
-            let what = count(moved, "entry is", "entries are");
-            let _ = writeln!(out, "{what} in the quarantine. To take back: stalecard undo {id}");
-        }
+    let steps = results.iter().flat_map(|applied| &applied.steps);
+    let moved = steps.filter(|step| step.outcome == Outcome::Moved).count();
+    if let Some(id) = results.iter().find_map(|applied| applied.operation.as_ref()).filter(|_| moved > 0) {
+        let what = count(moved, "entry is", "entries are");
+        let _ = writeln!(out, "{what} in the quarantine. To take back: stalecard undo {id}");
     }
 }
 

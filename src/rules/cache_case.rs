@@ -6,7 +6,7 @@ use crate::finding::{Evidence, Finding, Fix, Id};
 use crate::snapshot::{CacheDir, CacheEntry, Name, Snapshot, User};
 use crate::text::{count, shell_word};
 
-/// Entries that one finding names; of more it only says how many there are.
+/// Entries of no use to a repair that one finding names; somebody may make as many as he likes.
 const MOST: usize = 20;
 
 /// One cache directory under judgement.
@@ -52,13 +52,10 @@ impl CacheCase<'_> {
         entries: &[&CacheEntry],
         (what, command): (String, Option<String>),
     ) -> Finding {
-        let more = entries.len().saturating_sub(MOST);
-        let more = if more == 0 { String::new() } else { format!(" {more} of them are not shown.") };
-        let mut finding = Finding::new(id, summary + &more, consequence);
+        let mut finding = Finding::new(id, summary, consequence);
         finding.program.clone_from(&self.programs);
         finding.evidence = entries
             .iter()
-            .take(MOST)
             .map(|entry| Evidence { file: Some(file_evidence(self.dir, entry, None)), ..Evidence::default() })
             .collect();
         finding.fix.push(Fix { what, command });
@@ -84,4 +81,13 @@ impl CacheCase<'_> {
 #[must_use]
 pub fn entries(number: usize) -> String {
     count(number, "entry", "entries")
+}
+
+/// The first of many entries, and a sentence about the others.
+#[must_use]
+pub fn few<'a, 'e>(found: &'a [&'e CacheEntry]) -> (&'a [&'e CacheEntry], String) {
+    match found.split_at_checked(MOST) {
+        Some((few, others)) if !others.is_empty() => (few, format!(" {} are not shown.", others.len())),
+        _ => (found, String::new()),
+    }
 }

@@ -37,8 +37,8 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         return;
     }
     let texts = (
-        format!("{} in {} belong to another user than the directory.", entries(foreign.len()), case.dir.path),
-        "OpenSC believes them, but cannot refresh them.".to_owned(),
+        format!("{} holds {} of another owner than its own.", case.dir.path, entries(foreign.len())),
+        "OpenSC believes what is in them, but the user's programs cannot refresh it.".to_owned(),
     );
     let fix = ("move them to the quarantine".to_owned(), Some("stalecard fix --guarded".to_owned()));
     sink.push(case.finding(Id::ForeignOwner, texts, &foreign, fix));

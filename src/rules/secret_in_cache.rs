@@ -17,6 +17,7 @@ use super::cache_case::{CacheCase, entries};
 use crate::finding::{Finding, Id};
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheEntry, Content, FileKind, Withheld};
+use crate::text::count;
 
 /// Applies the rule to one cache directory.
 pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
@@ -27,7 +28,11 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
     let numbers: Vec<&CacheEntry> = files().filter(is_number).collect();
     if !numbers.is_empty() {
         let texts = (
-            format!("{} in {} hold a card access number.", entries(numbers.len()), case.dir.path),
+            format!(
+                "{} holds {}.",
+                case.dir.path,
+                count(numbers.len(), "card access number", "card access numbers")
+            ),
             "Whoever can read the file can talk to the card over the air.".to_owned(),
         );
         let fix = ("move it to the quarantine".to_owned(), case.flush_named(&numbers, "--unsafe"));
@@ -37,7 +42,7 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         files().filter(|entry| entry.content == Content::Withheld(Withheld::Private)).collect();
     if !private.is_empty() {
         let texts = (
-            format!("{} in {} hold private data.", entries(private.len()), case.dir.path),
+            format!("{} holds {} with private data.", case.dir.path, entries(private.len())),
             "Whoever can read the file needs no PIN for it.".to_owned(),
         );
         let fix = ("remove it, keeping nothing".to_owned(), Some("stalecard fix --unsafe".to_owned()));

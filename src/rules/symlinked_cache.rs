@@ -10,9 +10,10 @@
 //!
 //! Cure: look where it leads with `ls -l`, then remove the link.
 
-use super::cache_case::{CacheCase, entries};
+use super::cache_case::{CacheCase, few};
 use crate::finding::{Finding, Id};
 use crate::snapshot::{CacheEntry, DirState, FileKind};
+use crate::text::count;
 
 /// Applies the rule to one cache directory.
 pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
@@ -21,8 +22,8 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
             format!("The cache directory {} is a symbolic link to {target}.", case.dir.path),
             "Whoever can change that place decides what OpenSC shows.".to_owned(),
         );
-        let fix = ("look where it leads, then remove it".to_owned(), Some(format!("ls -ld {}", case.path())));
-        sink.push(case.finding(Id::SymlinkedCache, texts, &[], fix));
+        let what = format!("look where it leads with `ls -ld {}`, then remove it", case.path());
+        sink.push(case.finding(Id::SymlinkedCache, texts, &[], (what, None)));
     }
     let links: Vec<&CacheEntry> =
         case.dir.entries.iter().filter(|entry| entry.kind == FileKind::Symlink).collect();
@@ -30,9 +31,14 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         return;
     }
     let texts = (
-        format!("{} in {} are symbolic links, which OpenSC follows.", entries(links.len()), case.dir.path),
-        "OpenSC reads and overwrites the files they lead to.".to_owned(),
+        format!(
+            "{} holds {}, which OpenSC follows.",
+            case.dir.path,
+            count(links.len(), "symbolic link", "symbolic links")
+        ),
+        "OpenSC reads and overwrites the files that are at the other end.".to_owned(),
     );
-    let fix = ("look where they lead, then remove them".to_owned(), Some(format!("ls -l {}", case.path())));
-    sink.push(case.finding(Id::SymlinkedCache, texts, &links, fix));
+    let what = format!("look where they lead with `ls -l {}`, then remove them", case.path());
+    let (few, more) = few(&links);
+    sink.push(case.finding(Id::SymlinkedCache, (texts.0 + &more, texts.1), few, (what, None)));
 }

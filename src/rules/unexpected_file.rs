@@ -13,7 +13,7 @@
 //! Cure: look at it. A file goes to the quarantine when it is named: `stalecard
 //! flush --unsafe FILE`. Nothing else takes it away.
 
-use super::cache_case::{CacheCase, entries};
+use super::cache_case::{CacheCase, entries, few};
 use crate::finding::{Finding, Id, Safety};
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheEntry, FileKind};
@@ -32,16 +32,16 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
     let files: Vec<&CacheEntry> =
         found.iter().copied().filter(|entry| entry.kind == FileKind::File).collect();
     let texts = (
-        format!("{} in {} are not OpenSC's; they were not opened.", entries(found.len()), case.dir.path),
-        "None for OpenSC's listings, unless a program waits at a named pipe.".to_owned(),
+        format!("{} holds {} that OpenSC did not put there.", case.dir.path, entries(found.len())),
+        "OpenSC's listings do not change by it, but a program that opens a named pipe waits for ever."
+            .to_owned(),
     );
     let fix = match case.flush_named(&files, "--unsafe") {
         Some(command) => ("look at it, then move it to the quarantine".to_owned(), Some(command)),
-        None => {
-            ("look at them, then remove them by hand".to_owned(), Some(format!("ls -la {}", case.path())))
-        }
+        None => (format!("look at it with `ls -la {}`, then remove it by hand", case.path()), None),
     };
-    let mut finding = case.finding(Id::UnexpectedFile, texts, &found, fix);
+    let (few, more) = few(&found);
+    let mut finding = case.finding(Id::UnexpectedFile, (texts.0 + &more, texts.1), few, fix);
     if files.is_empty() {
         finding.safety = Safety::Manual;
     }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use super::judge::{Judge, Unread, Verdict};
-use crate::finding::{Finding, Safety};
+use crate::finding::{Finding, Id, Safety};
 use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
 use crate::text::{count, escape, shell_option};
 
@@ -147,6 +147,10 @@ pub fn user_name(snapshot: &Snapshot) -> String {
 
 /// Another user's caches take consent, and commands have to say whose they are about.
 fn of_another_user(finding: &mut Finding, name: &str) {
+    // The configuration is everybody's.
+    if finding.id == Id::CacheCannotNoticeChange {
+        return;
+    }
     finding.user = Some(name.to_owned());
     finding.safety = finding.safety.max(Safety::Guarded);
     for command in finding.fix.iter_mut().filter_map(|fix| fix.command.as_mut()) {
