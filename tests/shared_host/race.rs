@@ -24,10 +24,11 @@ fn a_racing_user_gains_nothing() {
         let mut racer = start(scene, &cache);
         let (mut moved, mut disturbed) = (0, 0);
         for attempt in 0..attempts {
-            let command: &[&str] = if attempt % 2 == 0 {
-                &["flush", "--all", "--user", "racer", "--guarded", "--unsafe"]
-            } else {
-                &["fix", "--offline", "--user", "racer", "--guarded", "--unsafe"]
+            let command: &[&str] = match attempt % 5 {
+                0 | 2 => &["flush", "--all", "--user", "racer", "--guarded", "--unsafe"],
+                1 | 3 => &["fix", "--offline", "--user", "racer", "--guarded", "--unsafe"],
+                // Back into the same hands.
+                _ => &["undo", "--force"],
             };
             let (code, report) = scene.json(command);
             moved += usize::from(report["changed"] == true);
