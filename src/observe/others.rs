@@ -67,7 +67,7 @@ pub fn observe_each(
                 observe_more_configs(&mut snapshot);
                 snapshot.coverage.push(environment_gap());
                 let data = Data::of(&snapshot);
-                become_user(&mut snapshot, account.user());
+                snapshot.user = account.user();
                 let (caches, gaps) = of_account(&snapshot, &account, &data);
                 snapshot.caches = caches;
                 snapshot.coverage.extend(gaps);
@@ -196,7 +196,7 @@ fn others(
         if account.uid == own.uid && user.env.get("HOME") == own.env.get("HOME") {
             continue;
         }
-        become_user(snapshot, user);
+        snapshot.user = user;
         let (mut caches, gaps) = of_account(snapshot, account, &data);
         caches.retain(|dir| !known.contains(&&dir.path));
         if caches.is_empty() && gaps.is_empty() {
@@ -207,11 +207,6 @@ fn others(
         each(snapshot)?;
     }
     Ok(())
-}
-
-/// Another user has an environment of its own, so that another configuration may hold.
-fn become_user(snapshot: &mut Snapshot, user: User) {
-    snapshot.user = user;
 }
 
 /// The configurations that others' programs read, and those of every OpenSC on the host.
