@@ -56,6 +56,15 @@ pub enum Error {
     /// `show` was asked for something that is neither on the card nor shown.
     #[error("no token, key, label or cache entry is called {0:?}; `stalecard show` lists everything")]
     NothingCalled(String),
+    /// A cache entry that was named is not there.
+    #[error(
+        "no cache that was looked at has a file {0:?}; `stalecard ls` lists them, and --user or --cache-dir says \
+         where else to look"
+    )]
+    NoSuchEntry(String),
+    /// `--user` without such a user.
+    #[error("this host has no user called {0:?}; `getent passwd` lists them")]
+    NoSuchUser(String),
     /// `config show --for` was asked for a name that no program has.
     #[error(
         "OpenSC has no program called {0:?}; applications that load its PKCS#11 module are all \"opensc-pkcs11\", \

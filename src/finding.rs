@@ -119,6 +119,16 @@ catalogue! {
     SignedByOtherKey = "signed-by-other-key", Error, Manual, "signed_by_other_key";
     /// Nothing proves that a private key matches.
     PossessionNotProved = "possession-not-proved", Info, Manual, "possession_not_proved";
+    /// Others can write to a cache, or read it.
+    UnsafePermissions = "unsafe-permissions", Warning, Manual, "unsafe_permissions";
+    /// A cache or an entry belongs to somebody else.
+    ForeignOwner = "foreign-owner", Warning, Guarded, "foreign_owner";
+    /// A cache directory or an entry is a symbolic link.
+    SymlinkedCache = "symlinked-cache", Warning, Manual, "symlinked_cache";
+    /// Something that OpenSC did not put there.
+    UnexpectedFile = "unexpected-file", Warning, Unsafe, "unexpected_file";
+    /// A card access number or private data on the disk.
+    SecretInCache = "secret-in-cache", Warning, Unsafe, "secret_in_cache";
     /// Two keys with one ID.
     DuplicateKeyId = "duplicate-key-id", Warning, Manual, "duplicate_key_id";
     /// A private key without public key or certificate.
@@ -154,6 +164,9 @@ pub struct Finding {
     pub token: Option<String>,
     /// The object, if it concerns one.
     pub object: Option<ObjectName>,
+    /// Whose cache it is, if it is not the calling user's: login name, or number. Escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The programs that are affected.
     pub program: Vec<String>,
     /// What is wrong, in one sentence.
@@ -301,6 +314,7 @@ impl Finding {
             safety: id.safety(),
             token: None,
             object: None,
+            user: None,
             program: Vec::new(),
             summary,
             danger: None,
@@ -356,6 +370,11 @@ mod tests {
                 "certificate-key-mismatch Error Manual",
                 "signed-by-other-key Error Manual",
                 "possession-not-proved Info Manual",
+                "unsafe-permissions Warning Manual",
+                "foreign-owner Warning Guarded",
+                "symlinked-cache Warning Manual",
+                "unexpected-file Warning Unsafe",
+                "secret-in-cache Warning Unsafe",
                 "duplicate-key-id Warning Manual",
                 "key-without-public-part Warning Manual",
             ]

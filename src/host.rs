@@ -2,16 +2,25 @@
 //!
 //! Hides the difference between what the environment says and what may be
 //! believed: OpenSC's own variables are facts to be recorded as they are, but
-//! for root no variable decides where stalecard keeps its files.
+//! for root no variable decides where stalecard keeps its files. Also whose
+//! homes there are: the user database's file, because a directory service may
+//! refuse to list its users, and for those the owners of what lies in `/home`.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::snapshot::{Name, User};
 
 /// The variables that change what OpenSC does.
 const OPENSC_VARIABLES: [&str; 4] = ["HOME", "OPENSC_CONF", "OPENSC_DRIVER", "XDG_CACHE_HOME"];
+
+/// The user database's file.
+const USER_DATABASE: &str = "/etc/passwd";
+/// Where homes usually are.
+const HOMES: &str = "/home";
 
 /// Why the caller cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +103,73 @@ impl Caller {
     }
 }
 
+/// Somebody who has a home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// Numeric user id.
+    pub uid: u32,
+    /// Login name.
+    pub name: String,
+    /// Home directory, an absolute path. It need not exist.
+    pub home: PathBuf,
+}
+
+impl Account {
+    /// As a snapshot records it: of the environment of another user's programs only the home is known.
+    #[must_use]
+    pub fn user(&self) -> User {
+        let env = BTreeMap::from([("HOME".to_owned(), Name::from(self.home.as_path()))]);
+        User { uid: self.uid, name: Some(self.name.clone()), env }
+    }
+}
+
+/// The account with this name.
+#[must_use]
+pub fn account(name: &str) -> Option<Account> {
+    uzers::get_user_by_name(name).and_then(|user| of_entry(&user))
+}
+
+/// All accounts of this host, service users too, one for each home.
+///
+/// # Errors
+/// When the user database cannot be read.
+pub fn accounts() -> std::io::Result<Vec<Account>> {
+    let mut accounts = listed(&std::fs::read(USER_DATABASE)?);
+    let homes: BTreeSet<PathBuf> = accounts.iter().map(|account| account.home.clone()).collect();
+    // Whoever a directory service knows has a home at least.
+    for home in std::fs::read_dir(HOMES).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if !homes.contains(&home)
+            && let Ok(meta) = std::fs::symlink_metadata(&home)
+            && let Some(account) = uzers::get_user_by_uid(meta.uid()).and_then(|user| of_entry(&user))
+            && account.home == home
+        {
+            accounts.push(account);
+        }
+    }
+    Ok(accounts)
+}
+
+fn of_entry(user: &uzers::User) -> Option<Account> {
+    let home = uzers::os::unix::UserExt::home_dir(user).to_owned();
+    let name = user.name().to_string_lossy().into_owned();
+    home.is_absolute().then_some(Account { uid: user.uid(), name, home })
+}
+
+/// The lines of a user database; of several accounts with one home the first.
+fn listed(database: &[u8]) -> Vec<Account> {
+    let mut homes = BTreeSet::new();
+    let account = |line: &[u8]| {
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == b':').collect();
+        let &[name, _, uid, _, _, home, _] = fields.as_slice() else { return None };
+        let home = Path::new(OsStr::from_bytes(home));
+        let uid = std::str::from_utf8(uid).ok()?.parse().ok()?;
+        let name = String::from_utf8_lossy(name).into_owned();
+        home.is_absolute().then(|| Account { uid, name, home: home.to_owned() })
+    };
+    let lines = database.split(|byte| *byte == b'\n');
+    lines.filter_map(account).filter(|account| homes.insert(account.home.clone())).collect()
+}
+
 /// The name of this host.
 #[must_use]
 pub fn hostname() -> String {
@@ -125,6 +201,16 @@ mod tests {
         assert_eq!(user.user.env.get("HOME"), Some(&Name::from("")));
         let lost = Caller::of(7, None, None, &|_| None);
         assert!(matches!(lost.state_dir(7), Err(Error::NoHome(7))));
+    }
+
+    #[test]
+    fn a_user_database_is_read_line_by_line() {
+        let text = b"root:x:0:0:root:/root:/bin/sh\n\nbad\n+::::::\nca:x:998:998::/var/lib/ca:/bin/false\n\
+                     two:x:999:999::/var/lib/ca:/bin/false\nneg:x:-1:0::/n:/bin/sh\nrel:x:7:7::home:/bin/sh\n\
+                     od\xffd:x:8:8:,,:/h\xff:/bin/sh";
+        let found: Vec<_> = listed(text).into_iter().map(|account| (account.uid, account.name)).collect();
+        let named = |uid, name: &str| (uid, name.to_owned());
+        assert_eq!(found, [named(0, "root"), named(998, "ca"), named(8, "od\u{fffd}d")]);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! Strictly read-only. What cannot be observed becomes a gap.
 
+mod others;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{Read, Write};
@@ -31,6 +33,8 @@ use crate::snapshot::{
 use crate::text::{is_typed, tame};
 use crate::view::{prefix, referenced, split};
 
+pub use others::{Whose, each_in, observe_again, observe_all, observe_each};
+
 /// What to observe.
 #[derive(Debug, Clone, Copy)]
 pub struct Wish<'a> {
@@ -57,6 +61,11 @@ const LARGEST_SNAPSHOT: u64 = 256 << 20;
 /// # Errors
 /// When the process runs with the rights of another user than the caller.
 pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
+    observe_all(wish, &Whose::Caller)
+}
+
+/// Everything but the caches. They come after the cards: what OpenSC writes in the meantime is then seen.
+fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
     let caller = Caller::current()?;
     let mut snapshot = Snapshot {
         schema: SCHEMA.to_owned(),
@@ -68,6 +77,7 @@ pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
         configs: Vec::new(),
         cards: Vec::new(),
         caches: Vec::new(),
+        others: Vec::new(),
         coverage: Vec::new(),
     };
     let found = install::find();
@@ -90,10 +100,6 @@ pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
         snapshot.cards = reading.cards;
         snapshot.coverage.extend(reading.gaps);
     }
-    // After the cards: what OpenSC writes in the meantime is then seen.
-    let (caches, gaps) = caches(&snapshot);
-    snapshot.caches = caches;
-    snapshot.coverage.extend(gaps);
     snapshot.taken_at = now();
     Ok(snapshot)
 }
@@ -165,7 +171,13 @@ pub fn random(length: usize) -> std::io::Result<Vec<u8>> {
 /// there is no such card and cards were to be read, that is a gap.
 pub fn select_serial(snapshot: &mut Snapshot, serial: &str, offline: bool) {
     snapshot.select_serial(serial, offline);
-    for dir in &mut snapshot.caches {
+    select_entries(snapshot, serial);
+}
+
+/// Leaves only the cache entries of the card with this serial.
+pub fn select_entries(snapshot: &mut Snapshot, serial: &str) {
+    let others = snapshot.others.iter_mut().flat_map(|other| &mut other.caches);
+    for dir in snapshot.caches.iter_mut().chain(others) {
         dir.entries.retain(|entry| match parse(&entry.name) {
             Recognised::Entry(name) => {
                 let text = match name.serial {
@@ -180,12 +192,6 @@ pub fn select_serial(snapshot: &mut Snapshot, serial: &str, offline: bool) {
     }
 }
 
-/// Looks at the cache directories of a snapshot's user again.
-#[must_use]
-pub fn observe_caches(snapshot: &Snapshot) -> Vec<CacheDir> {
-    caches(snapshot).0
-}
-
 fn now() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(0).unwrap_or(now)
@@ -193,7 +199,7 @@ fn now() -> OffsetDateTime {
 
 fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Reading {
     let version = Situation::of(snapshot).version();
-    let caches = observe_caches(snapshot);
+    let caches = caches(snapshot).0;
     let options = sc_hsm::Options {
         read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
         status,
@@ -398,7 +404,8 @@ fn tame_words(snapshot: &mut Snapshot) {
             words(why);
         }
     }
-    for dir in &mut snapshot.caches {
+    let others = snapshot.others.iter_mut().flat_map(|other| &mut other.caches);
+    for dir in snapshot.caches.iter_mut().chain(others) {
         if let DirState::Unreadable(why) = &mut dir.state {
             words(why);
         }

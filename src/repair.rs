@@ -16,11 +16,13 @@ pub mod config;
 pub mod flush;
 mod journal;
 mod plan;
+mod purge;
 mod quarantine;
 mod undo;
 
 pub use apply::{Applied, Outcome, StepResult, apply, apply_at, rehearse};
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
+pub use purge::{Purged, purge};
 pub use quarantine::{EditedFile, KeptFile, Operation, OperationState, StateDir, operations};
 pub use undo::{UndoOutcome, UndoResult, UndoState, Undone, undo, undo_in};
 

@@ -4,7 +4,8 @@
 //! for root in a user's home. A directory is opened once and then only its
 //! handle is used: no path is resolved twice. A symbolic link is followed only
 //! in a directory that nobody but root and the effective user can change, and
-//! never below a cache directory. Only regular files are opened, without
+//! never below a cache directory; a mount in another user's directory is not
+//! entered, because it may be a file system of his own. Only regular files are opened, without
 //! blocking, and the open handle is compared with what was seen by name. A file
 //! is moved only while it is the one that was meant, and it is looked at again
 //! where it arrived. What cannot be done with handles on Unix is `unlink` and
@@ -16,6 +17,7 @@
 //! mounts, `fsync` of directories and owner and times by handle are needed, and
 //! `cap-std` resolves intermediate links in user-owned directories.
 
+mod below;
 mod dir;
 mod facts;
 mod held;
@@ -29,7 +31,7 @@ use std::io;
 pub use dir::{Dir, Listing, Lock, Opened};
 pub use facts::Facts;
 pub use held::Held;
-pub use observe::{Classification, MAX_CONTENT, MAX_ENTRIES, observe_cache_dir};
+pub use observe::{Classification, MAX_CONTENT, MAX_ENTRIES, observe_below, observe_cache_dir};
 pub use replace::{Like, Over, Place};
 pub use transfer::Moved;
 

@@ -41,6 +41,9 @@ pub struct Snapshot {
     pub cards: Vec<Card>,
     /// Cache directories, whether they exist or not.
     pub caches: Vec<CacheDir>,
+    /// Those of other users of the host, if they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<UserCaches>,
     /// What could not be read, and why.
     pub coverage: Vec<Gap>,
 }
@@ -55,6 +58,15 @@ pub struct User {
     /// Variables with effect on OpenSC (`HOME`, `XDG_CACHE_HOME`, `OPENSC_CONF`,
     /// `OPENSC_DRIVER`), only those that are set. Not UTF-8: escaped as in [`Name`].
     pub env: BTreeMap<String, Name>,
+}
+
+/// The cache directories of one user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserCaches {
+    /// Whose programs use them. Of the environment only `HOME` is known.
+    pub user: User,
+    /// The directories that exist.
+    pub caches: Vec<CacheDir>,
 }
 
 /// One installed OpenSC library.
@@ -242,6 +254,12 @@ pub enum CacheOrigin {
     Configured,
     /// `~/.eid/cache`, used up to OpenSC 0.21.
     Former,
+    /// Of a program in a sandbox (snap, flatpak), which has an OpenSC and a configuration of its own.
+    Sandbox,
+    /// Of a system service with a place of its own (SSSD).
+    Service,
+    /// Named on the command line.
+    Named,
 }
 
 /// What is in the place of a cache directory.

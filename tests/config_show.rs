@@ -26,6 +26,7 @@ fn snapshot(version: &str, state: ConfigState) -> Snapshot {
         configs: vec![ConfigFile { path, state }],
         cards: Vec::new(),
         caches: Vec::new(),
+        others: Vec::new(),
         coverage: Vec::new(),
     }
 }

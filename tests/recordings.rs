@@ -134,6 +134,7 @@ fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir) -> 
         configs: vec![ConfigFile { path: CONF.into(), state: ConfigState::Text(Bytes(text.into())) }],
         cards: vec![card],
         caches: vec![cache],
+        others: Vec::new(),
         coverage,
     }
 }

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use crate::error::Error;
 use crate::finding::Severity;
-use crate::observe::{Cards, Wish, observe, select_serial};
+use crate::observe::{Cards, Whose, Wish, each_in, observe, observe_each, select_entries, select_serial};
 use crate::snapshot::Snapshot;
 
 /// Which cards, and whether they are there at all.
@@ -31,6 +31,36 @@ pub struct Facts {
     /// Judge this snapshot file instead of this machine
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
+}
+
+/// Whose caches.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub struct Whom {
+    /// The caches of all users of this host, and those that belong to no home
+    #[arg(long)]
+    all_users: bool,
+    /// The caches of this user
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// This cache directory, as your own OpenSC would read it; may be repeated
+    #[arg(long, value_name = "DIR")]
+    cache_dir: Vec<PathBuf>,
+}
+
+/// What is done with the facts about each user.
+pub type Each<'a> = &'a mut dyn FnMut(&mut Snapshot) -> Result<(), Error>;
+
+impl Whom {
+    /// Whose caches are meant.
+    pub fn whose(&self) -> Whose {
+        match &self.user {
+            Some(name) => Whose::User(name.clone()),
+            None if self.all_users => Whose::All,
+            None if self.cache_dir.is_empty() => Whose::Caller,
+            None => Whose::Directories(self.cache_dir.clone()),
+        }
+    }
 }
 
 /// How to print.
@@ -64,18 +94,69 @@ impl FailOn {
     }
 }
 
+impl Selection {
+    /// Which cards to read.
+    pub fn cards(&self, offline: bool) -> Cards<'_> {
+        if offline { Cards::None } else { Cards::In(self.reader.as_deref()) }
+    }
+
+    /// Observes the host and hands over each user's caches, what is selected of them.
+    pub fn each(
+        &self,
+        wish: &Wish<'_>,
+        whose: &Whose,
+        offline: bool,
+        each: Each<'_>,
+    ) -> Result<Snapshot, Error> {
+        observe_each(wish, whose, &mut self.selecting(offline, each))
+    }
+
+    fn selecting<'a>(
+        &'a self,
+        offline: bool,
+        each: Each<'a>,
+    ) -> impl FnMut(&mut Snapshot) -> Result<(), Error> + 'a {
+        let mut is_first = true;
+        move |snapshot| {
+            match (&self.serial, std::mem::take(&mut is_first)) {
+                (Some(serial), true) => select_serial(snapshot, serial, offline),
+                (Some(serial), false) => select_entries(snapshot, serial),
+                (None, _) => {}
+            }
+            each(snapshot)
+        }
+    }
+}
+
 impl Facts {
+    /// Gets the facts about each user, one after the other; those in a snapshot file are all there is.
+    pub fn each(&self, whom: &Whom, each: Each<'_>) -> Result<Snapshot, Error> {
+        let selection = &self.selection;
+        let Some(path) = &self.snapshot else {
+            let wish = Wish { cards: selection.cards(self.offline), status: false };
+            return selection.each(&wish, &whom.whose(), self.offline, each);
+        };
+        let mut snapshot = crate::observe::load(path)?;
+        if let Some(reader) = &selection.reader {
+            snapshot.select_reader(reader);
+        }
+        each_in(&mut snapshot, &mut selection.selecting(self.offline, each))?;
+        Ok(snapshot)
+    }
+
+    /// The user who may change the caches that are looked at; with a snapshot that of the snapshot.
+    pub fn caller(&self) -> Result<Option<u32>, Error> {
+        match self.snapshot {
+            Some(_) => Ok(None),
+            None => Ok(Some(crate::host::Caller::current()?.user.uid)),
+        }
+    }
+
     /// Gets the facts; `status` asks the card for SO-PIN and DKEK as well.
     pub fn look(&self, status: bool) -> Result<Snapshot, Error> {
         let mut snapshot = match &self.snapshot {
             Some(path) => crate::observe::load(path)?,
-            None => {
-                let cards = match (&self.selection.reader, self.offline) {
-                    (_, true) => Cards::None,
-                    (reader, false) => Cards::In(reader.as_deref()),
-                };
-                observe(&Wish { cards, status })?
-            }
+            None => observe(&Wish { cards: self.selection.cards(self.offline), status })?,
         };
         if let Some(serial) = &self.selection.serial {
             select_serial(&mut snapshot, serial, self.offline);

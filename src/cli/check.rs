@@ -2,16 +2,19 @@
 
 use serde_json::json;
 
-use super::args::{Facts, FailOn, Format};
+use super::args::{Facts, FailOn, Format, Whom};
 use super::output;
 use crate::error::{Error, Exit};
+use crate::observe::Whose;
 use crate::report::{human, json::Document, json::SCHEMA};
-use crate::rules::judge;
+use crate::rules::Tally;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     facts: Facts,
+    #[command(flatten)]
+    whom: Whom,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -21,10 +24,18 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    let snapshot = args.facts.look(false)?;
-    let verdict = judge(&snapshot);
+    let mut tally = Tally::new(args.facts.caller()?);
+    let snapshot = args.facts.each(&args.whom, &mut |snapshot| {
+        let verdict = tally.judge(snapshot);
+        tally.add(snapshot, verdict);
+        Ok(())
+    })?;
+    let (verdict, caches) = tally.verdict();
+    let several = args.whom.whose() != Whose::Caller || !snapshot.others.is_empty();
     match args.format {
-        Format::Human => output::print(&human::check(&verdict))?,
+        Format::Human => {
+            output::print(&human::check(&verdict, if several { caches.as_slice() } else { &[] }))?;
+        }
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,

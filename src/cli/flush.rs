@@ -1,21 +1,26 @@
 //! `flush`: stale cache entries go to the quarantine.
 
+use std::cell::RefCell;
+
 use clap::ArgGroup;
 use serde_json::json;
 
-use super::args::Format;
+use super::args::{Format, Selection, Whom};
 use super::output;
+use super::repairing::{Agreed, Repair};
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
-use crate::observe::{Cards, Wish, observe, observe_caches};
-use crate::repair::flush::{Scope, flush_plan};
-use crate::repair::{self, Consent, Outcome};
+use crate::observe::{Cards, Wish};
+use crate::repair::Outcome;
+use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::report::{human, json::Document, json::SCHEMA};
-use crate::rules::judge;
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]
 pub struct Args {
+    /// These entries, by file name or path, whatever they are; needs no card
+    #[arg(value_name = "ENTRY", group = "scope")]
+    entries: Vec<String>,
     /// Only the card in this reader (its name, or its number counted from 0)
     #[arg(long, value_name = "NAME|N", group = "scope")]
     reader: Option<String>,
@@ -25,15 +30,10 @@ pub struct Args {
     /// All entries of all cards, stale or not; needs no card
     #[arg(long, group = "scope")]
     all: bool,
-    /// Say what would be moved, and move nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Also entries that belong to another user
-    #[arg(long)]
-    guarded: bool,
-    /// Also private data; it is removed and not kept
-    #[arg(long = "unsafe")]
-    dangerous: bool,
+    #[command(flatten)]
+    whom: Whom,
+    #[command(flatten)]
+    agreed: Agreed,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -43,52 +43,54 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let scope = match (&args.serial, args.all) {
         (Some(serial), _) => Scope::Serial(serial),
         (None, true) => Scope::All,
+        (None, false) if !args.entries.is_empty() => Scope::Named(&args.entries),
         (None, false) => Scope::Stale,
     };
     let cards = match scope {
         Scope::Stale => Cards::In(args.reader.as_deref()),
         _ => Cards::None,
     };
-    let mut snapshot = observe(&Wish { cards, status: false })?;
-    let verdict = judge(&snapshot);
-    let unread =
-        matches!(scope, Scope::Stale) && output::exit(&verdict, Severity::Critical, false) == Exit::NotRead;
-    if unread && !verdict.compared {
-        let mut text = String::new();
-        human::coverage(&mut text, &verdict.coverage);
-        output::print(&text)?;
-        return Err(Error::NoCardToFlush);
-    }
-
-    let plan = flush_plan(&snapshot, &verdict, scope);
-    let mut consent = Consent::safe();
-    if args.guarded {
-        consent = consent.and_guarded();
-    }
-    if args.dangerous {
-        consent = consent.and_unsafe();
-    }
-    let results = if args.dry_run {
-        vec![repair::rehearse(&plan, &consent)]
-    } else {
-        let caller = crate::host::Caller::current()?;
-        let now = time::OffsetDateTime::now_utc();
-        let mut results = Vec::new();
-        for (owner, plan) in plan.by_owner() {
-            results.push(repair::apply_at(&plan, &consent, &repair::StateDir::of(&caller, owner)?, now)?);
-        }
-        results
-    };
-    let changed = results.iter().any(|applied| applied.changed);
-    // Nothing was moved: what was found still stands.
-    let after = if changed && !args.dry_run {
-        snapshot.caches = observe_caches(&snapshot);
-        judge(&snapshot)
-    } else {
-        verdict
-    };
+    let missing = RefCell::new(args.entries.clone());
+    let mut repair = Repair::new(args.agreed)?;
+    let mut unread = None;
+    let mut failed = false;
+    // The whole directory is looked at, whichever card is meant.
+    let selection = Selection { reader: args.reader.clone(), serial: None };
+    let snapshot =
+        selection.each(&Wish { cards, status: false }, &args.whom.whose(), false, &mut |snapshot| {
+            let done = repair.user(snapshot, &|snapshot, verdict, caller| {
+                for dir in &snapshot.caches {
+                    let here = |name: &String| {
+                        dir.entries.iter().any(|e| is_named(dir, e, std::slice::from_ref(name)))
+                    };
+                    missing.borrow_mut().retain(|name| !here(name));
+                }
+                let first = unread_first(verdict);
+                // Without a card nothing is proven stale, and damage alone is no reason here.
+                if matches!(scope, Scope::Stale) && first && !verdict.compared {
+                    return crate::repair::Plan::default();
+                }
+                flush_plan(snapshot, verdict, scope, caller)
+            })?;
+            if unread.is_none() {
+                let is_unread = matches!(scope, Scope::Stale) && unread_first(&done.before);
+                unread = Some(is_unread);
+                if is_unread && !done.before.compared {
+                    let mut text = String::new();
+                    human::coverage(&mut text, &done.before.coverage);
+                    output::print(&text)?;
+                    return Err(Error::NoCardToFlush);
+                }
+            }
+            let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Changed(_));
+            failed |= done.steps.iter().any(|(.., outcome)| bad(outcome));
+            repair.add(snapshot, done.after);
+            Ok(())
+        })?;
+    let changed = repair.changed();
+    let (results, after) = repair.end();
     match args.format {
-        Format::Human => output::print(&human::flushed(&results, args.dry_run, &after))?,
+        Format::Human => output::print(&human::flushed(&results, args.agreed.dry_run, &after))?,
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,
@@ -100,16 +102,27 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                 findings: &after.findings,
                 coverage: &after.coverage,
             };
-            output::print_json(&document.with(json!({ "dry_run": args.dry_run, "operations": results })))?;
+            let members = json!({ "dry_run": args.agreed.dry_run, "operations": results });
+            output::print_json(&document.with(members))?;
         }
     }
-    let unfinished = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Changed(_));
-    let failed = results.iter().flat_map(|applied| &applied.steps).any(|step| unfinished(&step.outcome));
+    if let Some(name) = missing.into_inner().into_iter().next() {
+        return Err(Error::NoSuchEntry(name));
+    }
+    // Whoever asks for others' caches has to know that one could not be looked at.
+    let others = args.whom.whose() != crate::observe::Whose::Caller;
+    let gaps = others
+        && after.coverage.iter().any(|gap| gap.asked_for && gap.kind == crate::snapshot::GapKind::Cache);
     Ok(if failed {
         Exit::Failed
-    } else if unread {
+    } else if unread == Some(true) || gaps {
         Exit::NotRead
     } else {
         Exit::Clean
     })
+}
+
+/// Was something that was asked for not read?
+fn unread_first(verdict: &crate::rules::Verdict) -> bool {
+    output::exit(verdict, Severity::Critical, false) == Exit::NotRead
 }

@@ -1,60 +1,69 @@
-//! `ls`: the cache entries, decoded.
-
-use std::fmt::Write;
+//! `ls`: the cache entries, decoded, and whose caches they are in.
 
 use serde_json::json;
 
-use super::args::{Facts, Format};
+use super::args::{Facts, Format, Whom};
 use super::output;
 use crate::error::{Error, Exit};
+use crate::observe::Whose;
 use crate::report::{human, json::Document, json::SCHEMA};
+use crate::rules::Tally;
 use crate::rules::inventory::inventory;
-use crate::rules::judge;
-use crate::snapshot::{DirState, GapKind};
+use crate::snapshot::GapKind;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     facts: Facts,
+    #[command(flatten)]
+    whom: Whom,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    let snapshot = args.facts.look(false)?;
-    let mut verdict = judge(&snapshot);
+    let mut tally = Tally::new(args.facts.caller()?);
+    let mut all = Vec::new();
+    let wanted = args.facts.selection.serial.as_ref();
+    let snapshot = args.facts.each(&args.whom, &mut |snapshot| {
+        let verdict = tally.judge(snapshot);
+        let mut items = inventory(snapshot, &verdict);
+        items
+            .retain(|item| wanted.is_none_or(|serial| item.card.as_ref().is_some_and(|card| card == serial)));
+        let known = tally.caches.len();
+        tally.add(snapshot, verdict);
+        match args.format {
+            // One user after the other: there may be many.
+            Format::Human => {
+                let mut text = String::new();
+                for cache in tally.caches.get(known..).unwrap_or_default() {
+                    human::cache(&mut text, cache);
+                    let entries = items.iter().filter(|item| item.directory == cache.path);
+                    entries.for_each(|item| human::item(&mut text, item));
+                }
+                output::print(&text)
+            }
+            Format::Json => {
+                all.append(&mut items);
+                Ok(())
+            }
+        }
+    })?;
+    let (mut verdict, caches) = tally.verdict();
     // The list is of cache entries: a card only adds which of them are orphans.
     let named = args.facts.selection.reader.is_some();
     for gap in &mut verdict.coverage {
         gap.asked_for &= gap.kind == GapKind::Cache || (named && gap.kind == GapKind::Card);
     }
-    let items: Vec<_> = inventory(&snapshot, &verdict)
-        .into_iter()
-        .filter(|item| {
-            let wanted = args.facts.selection.serial.as_ref();
-            wanted.is_none_or(|serial| item.card.as_ref().is_some_and(|card| card == serial))
-        })
-        .collect();
     match args.format {
         Format::Human => {
             let mut text = String::new();
-            for dir in &snapshot.caches {
-                let state = match &dir.state {
-                    DirState::Present(inode) => format!("owner uid {}, mode {:04o}", inode.uid, inode.mode),
-                    DirState::Missing => continue,
-                    DirState::Symlink(target) => format!("symbolic link to {target}"),
-                    DirState::Unreadable(why) => format!("not readable: {why}"),
-                };
-                let read = if verdict.cache_in_use(&dir.path) { "in use" } else { "dormant" };
-                let _ = writeln!(text, "{} ({state}, {read})", dir.path);
-                let path = dir.path.to_string();
-                for item in items.iter().filter(|item| item.directory == path) {
-                    human::item(&mut text, item);
-                }
-            }
-            if text.is_empty() {
-                text.push_str("No OpenSC cache directory exists for this user.\n");
+            if caches.is_empty() {
+                text.push_str(match args.whom.whose() {
+                    Whose::Caller => "No OpenSC cache directory exists for this user.\n",
+                    _ => "No OpenSC cache directory exists there.\n",
+                });
             }
             human::coverage(&mut text, &verdict.coverage);
             output::print(&text)?;
@@ -70,7 +79,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                 findings: &[],
                 coverage: &verdict.coverage,
             };
-            output::print_json(&document.with(json!({ "entries": items })))?;
+            output::print_json(&document.with(json!({ "entries": all, "caches": caches })))?;
         }
     }
     let missing = verdict.coverage.iter().any(|gap| gap.asked_for);

@@ -4,11 +4,13 @@ mod args;
 mod check;
 mod config;
 mod explain;
+mod fix;
 mod flush;
 mod generate;
 mod ls;
 mod output;
 mod quarantine;
+mod repairing;
 mod show;
 mod snapshot;
 mod undo;
@@ -48,11 +50,13 @@ enum Command {
     Ls(ls::Args),
     /// Show tokens, keys or entries, on the card and as OpenSC shows them
     Show(show::Args),
+    /// Do what the findings call for, as far as that is safe; say what else to do
+    Fix(fix::Args),
     /// Move stale cache entries to the quarantine
     Flush(flush::Args),
-    /// Take back the newest flush or edit, or the one named
+    /// Take back the newest repair, or the one named
     Undo(undo::Args),
-    /// Look at what was taken out of caches
+    /// Look at what was taken out of caches, or let go of it
     Quarantine(quarantine::Args),
     /// Explain a finding: cause, symptoms, cure
     Explain(explain::Args),
@@ -83,6 +87,7 @@ pub fn run() -> Exit {
         Command::Verify(args) => verify::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Show(args) => show::run(&args),
+        Command::Fix(args) => fix::run(&args),
         Command::Flush(args) => flush::run(&args),
         Command::Undo(args) => undo::run(&args),
         Command::Quarantine(args) => quarantine::run(&args),

@@ -1,7 +1,8 @@
-//! `quarantine`: what was taken out of caches.
+//! `quarantine`: what was taken out of caches, and letting go of it.
 
 use clap::Subcommand;
 use serde_json::json;
+use time::{Duration, OffsetDateTime};
 
 use super::args::Format;
 use super::output;
@@ -23,10 +24,71 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
+    /// Remove for good what is older; that cannot be undone
+    Purge {
+        /// The age: a number with h, d or w (hours, days, weeks)
+        #[arg(long, value_name = "AGE", value_parser = age)]
+        older_than: Duration,
+        /// Say what would be removed, and remove nothing
+        #[arg(long)]
+        dry_run: bool,
+        /// How to print
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    let Command::List { format } = args.command;
+    match args.command {
+        Command::List { format } => list(format),
+        Command::Purge { older_than, dry_run, format } => purge(older_than, dry_run, format),
+    }
+}
+
+/// `12h`, `30d`, `2w`.
+fn age(text: &str) -> Result<Duration, String> {
+    let bad = || format!("`{text}` is not an age; write 12h, 30d or 2w");
+    let (unit, number) = text.as_bytes().split_last().ok_or_else(bad)?;
+    let number = std::str::from_utf8(number).ok().filter(|number| !number.starts_with('+'));
+    let number: u32 = number.and_then(|number| number.parse().ok()).ok_or_else(bad)?;
+    let hours = match unit {
+        b'h' => 1,
+        b'd' => 24,
+        b'w' => 7 * 24,
+        _ => return Err(bad()),
+    };
+    Ok(Duration::hours(i64::from(number) * hours))
+}
+
+fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Error> {
+    let caller = crate::host::Caller::current()?;
+    // Longer ago than there is a time: nothing is that old.
+    let before = OffsetDateTime::now_utc().checked_sub(older_than).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let mut purged = Vec::new();
+    for state in StateDir::all(&caller)? {
+        purged.extend(repair::purge(&state, before, dry_run)?);
+    }
+    match format {
+        Format::Human => output::print(&human::purged(&purged, dry_run))?,
+        Format::Json => {
+            let host = crate::host::hostname();
+            let document = Document {
+                schema: SCHEMA,
+                command: "quarantine purge",
+                changed: !purged.is_empty(),
+                host: &host,
+                tokens: &[],
+                programs: &[],
+                findings: &[],
+                coverage: &[],
+            };
+            output::print_json(&document.with(json!({ "dry_run": dry_run, "purged": purged })))?;
+        }
+    }
+    Ok(Exit::Clean)
+}
+
+fn list(format: Format) -> Result<Exit, Error> {
     let caller = crate::host::Caller::current()?;
     let mut operations = Vec::new();
     for state in StateDir::all(&caller)? {
@@ -52,4 +114,19 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         }
     }
     Ok(Exit::Clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, age};
+
+    #[test]
+    fn ages_are_a_number_and_a_unit() {
+        assert_eq!(age("12h"), Ok(Duration::hours(12)));
+        assert_eq!(age("30d"), Ok(Duration::days(30)));
+        assert_eq!(age("2w"), Ok(Duration::weeks(2)));
+        for bad in ["", "d", "30", "-1d", "+1d", "1 d", "1y", "99999999999d", "1\u{fc}"] {
+            assert!(age(bad).is_err(), "{bad}");
+        }
+    }
 }

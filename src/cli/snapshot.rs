@@ -2,16 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::args::Selection;
+use super::args::{Selection, Whom};
 use super::output;
 use crate::error::{Error, Exit};
-use crate::observe::{Cards, Wish, observe, save, select_serial};
+use crate::observe::{Whose, Wish, observe_all, save, select_serial};
 use crate::snapshot::GapKind;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     selection: Selection,
+    #[command(flatten)]
+    whom: Whom,
     /// Do not open PC/SC: caches and configuration only
     #[arg(long, conflicts_with = "reader")]
     offline: bool,
@@ -21,11 +23,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    let cards = match (&args.selection.reader, args.offline) {
-        (_, true) => Cards::None,
-        (reader, false) => Cards::In(reader.as_deref()),
-    };
-    let mut snapshot = observe(&Wish { cards, status: true })?;
+    let wish = Wish { cards: args.selection.cards(args.offline), status: true };
+    let mut snapshot = observe_all(&wish, &args.whom.whose())?;
     if let Some(serial) = &args.selection.serial {
         select_serial(&mut snapshot, serial, args.offline);
     }
@@ -36,6 +35,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     for gap in &snapshot.coverage {
         output::complain(&format!("not read: {}: {}", gap.what, gap.why));
     }
-    let missing = snapshot.coverage.iter().any(|gap| gap.asked_for && gap.kind == GapKind::Card);
+    // Of the caller's own caches all there is goes into the file; others were asked for by name.
+    let others = args.whom.whose() != Whose::Caller;
+    let missing = snapshot
+        .coverage
+        .iter()
+        .any(|gap| gap.asked_for && (gap.kind == GapKind::Card || (others && gap.kind == GapKind::Cache)));
     Ok(if missing { Exit::NotRead } else { Exit::Clean })
 }

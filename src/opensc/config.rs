@@ -5,6 +5,8 @@
 //! those the first that holds a `framework pkcs15` block wins whole (`ctx.c`,
 //! `card.c`, `pkcs15.c`). A file it cannot parse is dropped whole. Pure.
 
+use std::collections::BTreeMap;
+
 use super::crash::{self, Crash, When};
 use super::differences::{self, CachingWords};
 use super::shadowed::{self, Shadowed};
@@ -222,6 +224,23 @@ impl<'a> Situation<'a> {
             }
             _ => self.unknown(why.into()),
         }
+    }
+}
+
+impl Outcome {
+    /// The same for a user who differs in nothing but this environment.
+    #[must_use]
+    pub fn in_environment(&self, version: Option<Version>, env: &BTreeMap<String, Name>) -> Self {
+        let mut outcome = self.clone();
+        if let (Self::Runs(effective), Some(version)) = (&mut outcome, version)
+            && matches!(
+                effective.cache_dir,
+                CacheLocation::At { configured: false, .. } | CacheLocation::Nowhere(_)
+            )
+        {
+            effective.cache_dir = cache_dir::cache_dir(version, env, None);
+        }
+        outcome
     }
 }
 

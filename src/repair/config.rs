@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use planner::{Planned, plan};
 pub use programs::{Effect, check, releases};
 pub(super) use undo::{Edited, bring_back, look};
-pub use write::{Target, Written, write};
+pub use write::{Target, Written, write, write_at};
 
 use crate::opensc::{Caching, Crash, Version};
 use crate::safe_fs;

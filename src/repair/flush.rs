@@ -20,6 +20,8 @@ pub enum Scope<'a> {
     Serial(&'a str),
     /// All recognised entries.
     All,
+    /// Those with these names or paths, whatever they are.
+    Named(&'a [String]),
 }
 
 /// The findings whose entries a plain flush removes.
@@ -35,36 +37,62 @@ pub const FLUSHED: &[Id] = &[
     Id::OrphanEntry,
 ];
 
-/// Plans a flush.
+/// The findings whose entries `fix` removes besides: proven to be of no use, or to be where they
+/// should not be.
+const FIXED: &[Id] = &[Id::OldGeneration, Id::ForeignOwner, Id::SecretInCache];
+
+/// Plans a flush by the user with the number `caller`.
 #[must_use]
-pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>) -> Plan {
+pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>, caller: u32) -> Plan {
+    let named = verdict.by_file();
+    plan(snapshot, verdict, caller, |dir, entry| reason(&named, dir, entry, scope))
+}
+
+/// Plans what the findings on cache entries call for. What needs a decision of the user (a card
+/// access number, a file that is not OpenSC's) is never in it.
+#[must_use]
+pub fn fix_plan(snapshot: &Snapshot, verdict: &Verdict, caller: u32) -> Plan {
+    let named = verdict.by_file();
+    plan(snapshot, verdict, caller, |dir, entry| {
+        let Recognised::Entry(_) = cache_name::parse(&entry.name) else { return None };
+        let ids = named.get(&(&dir.path, &entry.name))?;
+        let called_for = |id: &&Id| FLUSHED.contains(id) || FIXED.contains(id);
+        ids.iter().find(called_for).map(|id| id.name().to_owned())
+    })
+}
+
+fn plan(
+    snapshot: &Snapshot,
+    verdict: &Verdict,
+    caller: u32,
+    reason: impl Fn(&CacheDir, &CacheEntry) -> Option<String>,
+) -> Plan {
     // With caching `yes` OpenSC keeps what it read after the PIN, too.
     let keeps_private = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "undecided"));
-    let named = verdict.by_file();
     let mut steps = Vec::new();
     for dir in &snapshot.caches {
-        for entry in &dir.entries {
-            if let Some(reason) = reason(&named, dir, entry, scope) {
-                steps.push(step(snapshot.user.uid, dir, entry, reason, keeps_private));
+        for entry in dir.entries.iter().filter(|entry| entry.kind == FileKind::File) {
+            if let Some(reason) = reason(dir, entry) {
+                steps.push(step(caller, dir, entry, reason, keeps_private));
             }
         }
     }
     Plan { steps }
 }
 
-/// Why an entry is to be taken; `None` if it stays. Only regular files with an
-/// OpenSC cache name are ever taken: CANs, off-card certificates and strangers
-/// have to be named by hand.
+/// Why an entry is to be taken; `None` if it stays. Only files with an OpenSC cache
+/// name are ever taken: CANs, off-card certificates and strangers have to be named
+/// by hand.
 fn reason(
     named: &BTreeMap<(&Name, &Name), Vec<Id>>,
     dir: &CacheDir,
     entry: &CacheEntry,
     scope: Scope<'_>,
 ) -> Option<String> {
-    let Recognised::Entry(name) = cache_name::parse(&entry.name) else { return None };
-    if entry.kind != FileKind::File {
-        return None;
+    if let Scope::Named(names) = scope {
+        return is_named(dir, entry, names).then(|| "it was asked for by name".to_owned());
     }
+    let Recognised::Entry(name) = cache_name::parse(&entry.name) else { return None };
     match scope {
         Scope::All => Some("all entries were asked for".to_owned()),
         Scope::Serial(serial) => {
@@ -78,17 +106,27 @@ fn reason(
             let ids = named.get(&(&dir.path, &entry.name))?;
             ids.iter().find(|id| FLUSHED.contains(id)).map(|id| id.name().to_owned())
         }
+        Scope::Named(_) => None,
     }
 }
 
-fn step(uid: u32, dir: &CacheDir, entry: &CacheEntry, reason: String, keeps_private: bool) -> Step {
+/// Is this one of the names or paths? They are typed as they are shown.
+#[must_use]
+pub fn is_named(dir: &CacheDir, entry: &CacheEntry, names: &[String]) -> bool {
+    let path = Name::from(dir.path.as_path().join(entry.name.as_os_str()));
+    let typed = |known: &Name, name: &str| known.0 == name.as_bytes() || known.to_string() == name;
+    names.iter().any(|name| typed(&entry.name, name) || typed(&path, name))
+}
+
+fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: String, keeps_private: bool) -> Step {
+    let recognised = matches!(cache_name::parse(&entry.name), Recognised::Entry(_));
     let private = match (&entry.content, cache_name::parse(&entry.name)) {
         (Content::Withheld(Withheld::Private), _) => true,
         (Content::Withheld(Withheld::Undecided), _) => keeps_private,
         (_, Recognised::Entry(name)) => is_private(&name),
         _ => false,
     };
-    let safety = match (private, entry.inode.uid == uid) {
+    let safety = match (private || !recognised, entry.inode.uid == caller) {
         (true, _) => Safety::Unsafe,
         (false, false) => Safety::Guarded,
         (false, true) => Safety::Safe,

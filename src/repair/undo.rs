@@ -15,7 +15,9 @@ use super::apply::Outcome;
 use super::config::{self, Edited};
 use super::journal::{self, Journal, Planned, UndoRecord};
 use super::plan::Action;
-use super::quarantine::{StateDir, existing_section, file_name, ids, operations, section};
+use super::quarantine::{
+    Operation, OperationState, StateDir, existing_section, file_name, ids, operations, section,
+};
 use crate::safe_fs::{self, Dir, Held, Moved, Opened};
 use crate::snapshot::Name;
 
@@ -112,35 +114,42 @@ pub fn undo(state: &StateDir, operation: Option<&str>, force: bool) -> Result<Un
 /// # Errors
 /// As [`undo`].
 pub fn undo_in(states: &[StateDir], operation: Option<&str>, force: bool) -> Result<Undone, Error> {
-    if let [state] = states {
-        return undo(state, operation, force);
-    }
     let mut known = Vec::new();
     for state in states {
         let operations = operations(state)?;
-        known.extend(operations.into_iter().map(|found| (found.started_at, found.id, state)));
+        known.extend(operations.into_iter().map(|found| (found, state)));
     }
-    let named = |id: &str| known.iter().find(|(_, known, _)| known == id);
+    let began = |(operation, _): &&(Operation, &StateDir)| operation.started_at;
     let meant = match operation {
-        Some(id) => Some(named(id).ok_or_else(|| Error::UnknownOperation(id.to_owned()))?),
-        None => known.iter().max_by_key(|(started_at, ..)| *started_at),
+        // Two quarantines may have an operation with one id: then the one that is not undone yet.
+        Some(id) => known
+            .iter()
+            .filter(|(operation, _)| operation.id == id)
+            .max_by_key(|one| (one.0.state != OperationState::Undone, began(one)))
+            .ok_or_else(|| Error::UnknownOperation(id.to_owned()))
+            .map(Some)?,
+        // One whose journal is damaged has no time; the newest of all it may be nevertheless.
+        None => match (states, known.first()) {
+            ([_], newest) => newest,
+            _ => known.iter().max_by_key(began),
+        },
     };
-    let Some((time, meant_id, _)) = meant else {
+    let meant = meant.map(|(operation, _)| (operation.started_at, operation.id.clone()));
+    let Some((time, meant_id)) = meant else {
         let state = UndoState::NothingToUndo;
         return Ok(Undone { operation: None, state, changed: false, files: Vec::new() });
     };
     let mut all: Option<Undone> = None;
     // A damaged journal has no time: then the name alone says what belongs together.
-    let same_run =
-        |started_at: &Option<_>, id: &String| started_at == time && (time.is_some() || id == meant_id);
-    for (_, id, state) in known.iter().filter(|(started_at, id, _)| same_run(started_at, id)) {
-        let one = undo(state, Some(id), force)?;
+    let same_run = |one: &Operation| one.started_at == time && (time.is_some() || one.id == meant_id);
+    for (one, state) in known.iter().filter(|(one, _)| same_run(one)) {
+        let one = undo(state, Some(&one.id), force)?;
         all = Some(match all {
             None => one,
             Some(all) => all.and(one),
         });
     }
-    all.ok_or_else(|| Error::UnknownOperation(meant_id.clone()))
+    all.ok_or(Error::UnknownOperation(meant_id))
 }
 
 impl Undone {

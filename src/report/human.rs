@@ -5,24 +5,32 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use crate::finding::{Evidence, Finding, Safety, Severity, Side};
-use crate::repair::{Applied, Operation, OperationState, Outcome, UndoOutcome, UndoState, Undone};
+use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
 use crate::rules::inventory::Item;
 use crate::rules::sides::Sides;
+use crate::rules::users::Cache;
 use crate::rules::{ProgramState, Token, Verdict};
 use crate::snapshot::Gap;
 use crate::text::{count, shell_word};
 
 pub(super) const WIDTH: usize = 80;
+/// Pieces of evidence that are shown for one finding.
+const MOST_EVIDENCE: usize = 20;
+/// Commands at the end of a report.
+const MOST_COMMANDS: usize = 12;
+/// Caches that a check lists one by one.
+const MOST_CACHES: usize = 40;
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const GREEN: Style = AnsiColor::Green.on_default();
 
-/// The report of `check`.
+/// The report of `check`; `caches` of several users are listed.
 #[must_use]
-pub fn check(verdict: &Verdict) -> String {
+pub fn check(verdict: &Verdict, caches: &[Cache]) -> String {
     let mut out = String::new();
     tokens(&mut out, &verdict.tokens);
     programs(&mut out, &verdict.programs);
+    cache_list(&mut out, caches);
     findings(&mut out, &verdict.findings);
     coverage(&mut out, &verdict.coverage);
     conclusion(&mut out, verdict);
@@ -67,6 +75,46 @@ pub fn programs(out: &mut String, programs: &[ProgramState]) {
     out.push('\n');
 }
 
+/// One line for a cache directory: whose it is, and who reads it.
+pub fn cache(out: &mut String, cache: &Cache) {
+    let (state, used) = (&cache.state, cache.use_today.replace('-', " "));
+    let _ = writeln!(out, "{} ({state}, {used})", cache.path);
+    let whose = cache.user.as_ref().map_or_else(String::new, |user| format!("of {user}"));
+    let readers = if cache.programs.is_empty() {
+        String::new()
+    } else {
+        format!("read by {}", cache.programs.join(", "))
+    };
+    let parts: Vec<String> = [whose, readers].into_iter().filter(|part| !part.is_empty()).collect();
+    if !parts.is_empty() {
+        wrap(out, "    ", "    ", &parts.join(", "));
+    }
+}
+
+/// Caches of several users; of very many only how many there are.
+fn cache_list(out: &mut String, caches: &[Cache]) {
+    if caches.is_empty() {
+        return;
+    }
+    let in_use = caches.iter().filter(|cache| cache.use_today == "in-use").count();
+    let entries = caches.iter().map(|cache| cache.entries).sum();
+    let _ = writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}, {}, {in_use} in use",
+        count(caches.len(), "cache", "caches"),
+        count(entries, "entry", "entries")
+    );
+    if caches.len() <= MOST_CACHES {
+        for known in caches {
+            out.push_str("  ");
+            cache(out, known);
+        }
+    } else {
+        wrap(out, "  ", "  ", "`stalecard ls` with the same options lists them.");
+    }
+    out.push('\n');
+}
+
 /// The findings, worst first.
 pub fn findings(out: &mut String, findings: &[Finding]) {
     let mut warned = None;
@@ -86,10 +134,16 @@ pub fn findings(out: &mut String, findings: &[Finding]) {
             warned = Some(danger);
         }
         wrap(out, "  ", "  ", &finding.summary);
-        for evidence in &finding.evidence {
+        for evidence in finding.evidence.iter().take(MOST_EVIDENCE) {
             show_evidence(out, evidence);
         }
+        if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
+            let _ = writeln!(out, "    and {more} more; --format json has them all");
+        }
         wrap(out, "  ", "  ", &finding.consequence);
+        if let Some(user) = &finding.user {
+            wrap(out, "  Cache of: ", "    ", user);
+        }
         if !finding.program.is_empty() {
             wrap(out, "  Affects: ", "    ", &some(&finding.program));
         }
@@ -132,7 +186,9 @@ fn show_evidence(out: &mut String, evidence: &Evidence) {
     }
     if let Some(file) = &evidence.file {
         let _ = writeln!(out, "  {DIM}cache entry{DIM:#}");
-        let _ = writeln!(out, "    {}", file.path);
+        // A name that ends with blanks cannot be seen without quotes.
+        let quote = if file.path.trim() == file.path { "" } else { "\"" };
+        let _ = writeln!(out, "    {quote}{}{quote}", file.path);
         let size = bytes(file.size);
         let _ = writeln!(out, "    {size}, written {}, owner uid {}", file.modified, file.owner);
         if let Some(sha256) = &file.sha256 {
@@ -212,8 +268,11 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
             commands.push(command);
         }
     }
-    for command in commands {
+    for command in commands.iter().take(MOST_COMMANDS) {
         let _ = writeln!(out, "To repair:  {GREEN}{command}{GREEN:#}");
+    }
+    if let Some(more) = commands.len().checked_sub(MOST_COMMANDS).filter(|more| *more > 0) {
+        let _ = writeln!(out, "and {more} more, each with its finding; `stalecard fix --dry-run` plans all.");
     }
     if let Some(first) = verdict.findings.first() {
         let _ = writeln!(out, "To learn more:  stalecard explain {}", first.id.name());
@@ -284,10 +343,8 @@ pub fn sides(out: &mut String, objects: &[Sides]) {
     }
 }
 
-/// What a flush did and what remains.
-#[must_use]
-pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
-    let mut out = String::new();
+/// What was, or would be, done with each file.
+pub fn flushed_steps(out: &mut String, results: &[Applied], dry_run: bool) {
     for applied in results {
         for step in &applied.steps {
             let path = format!("{}/{}", step.directory, step.name);
@@ -309,22 +366,33 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
                 }
                 Outcome::Failed(why) => format!("FAILED: {path}: {why}"),
             };
-            wrap(&mut out, "", "  ", &text);
+            wrap(out, "", "  ", &text);
         }
     }
+}
+
+/// How to take back what one run moved: any of its operations stands for all.
+pub fn taken_back(out: &mut String, results: &[Applied]) {
+    let steps = results.iter().flat_map(|applied| &applied.steps);
+    let moved = steps.filter(|step| step.outcome == Outcome::Moved).count();
+    if let Some(id) = results.iter().find_map(|applied| applied.operation.as_ref()).filter(|_| moved > 0) {
+        let what = count(moved, "entry is", "entries are");
+        let _ = writeln!(out, "{what} in the quarantine. To take back: stalecard undo {id}");
+    }
+}
+
+/// What a flush did and what remains.
+#[must_use]
+pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
+    let mut out = String::new();
+    flushed_steps(&mut out, results, dry_run);
     let changed = results.iter().any(|applied| applied.changed);
     if results.iter().all(|applied| applied.steps.is_empty()) {
         out.push_str("Nothing to move.\n");
     } else if !changed {
         out.push_str("Nothing was moved.\n");
     } else if !dry_run {
-        for applied in results {
-            let moved = applied.steps.iter().filter(|step| step.outcome == Outcome::Moved).count();
-            if let Some(id) = applied.operation.as_ref().filter(|_| moved > 0) {
-                let what = count(moved, "entry is", "entries are");
-                let _ = writeln!(out, "{what} in the quarantine. To take back: stalecard undo {id}");
-            }
-        }
+        taken_back(&mut out, results);
         wrap(
             &mut out,
             "",
@@ -412,6 +480,21 @@ pub fn operations(operations: &[Operation]) -> String {
         for edit in &operation.edits {
             wrap(&mut out, "  ", "    ", &format!("{}/{} ({})", edit.directory, edit.name, edit.reason));
         }
+    }
+    out
+}
+
+/// What went out of the quarantine for good.
+#[must_use]
+pub fn purged(purged: &[Purged], dry_run: bool) -> String {
+    if purged.is_empty() {
+        return "Nothing in the quarantine is that old.\n".to_owned();
+    }
+    let mut out = String::new();
+    let verb = if dry_run { "would remove" } else { "removed" };
+    for operation in purged {
+        let files = count(operation.files, "file", "files");
+        let _ = writeln!(out, "{verb} {}: {files}, {}", operation.id, bytes(operation.bytes));
     }
     out
 }

@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod edited;
+pub mod fixed;
 pub mod human;
 pub mod json;
 pub mod proofs;

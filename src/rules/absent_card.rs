@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 
 use super::case::{Condition, condition, file_evidence};
+use super::judge::Unread;
 use crate::finding::{Evidence, Finding, Fix, Id, Safety, Severity};
 use crate::opensc::cache_name::{CacheName, LastUpdate, Serial};
 use crate::opensc::{Recognised, cache_name};
-use crate::snapshot::{CacheDir, CacheEntry, Content, Gap, GapKind, Name, Snapshot};
-use crate::text::{count, escape, shell_option};
+use crate::snapshot::{CacheDir, CacheEntry, Content, Name, Snapshot};
+use crate::text::{escape, shell_option};
 
 /// What can be said.
 #[derive(Default)]
@@ -18,7 +19,7 @@ pub struct Said {
     /// Findings.
     pub findings: Vec<Finding>,
     /// What cannot be said.
-    pub coverage: Vec<Gap>,
+    pub unread: Vec<Unread>,
 }
 
 /// Looks at the entries of every card that is not in the snapshot. `in_use` names
@@ -63,16 +64,7 @@ fn one_card(
     programs: &[String],
 ) {
     let token = escape(serial);
-    said.coverage.push(Gap {
-        what: format!(
-            "{} of card {token} in {}",
-            count(entries.len(), "cache entry", "cache entries"),
-            dir.path
-        ),
-        why: "only the card can tell whether they are stale, and it was not read".to_owned(),
-        asked_for: false,
-        kind: GapKind::Card,
-    });
+    said.unread.push(Unread { token: token.clone(), entries: entries.len(), directory: dir.path.clone() });
     for (entry, name) in entries {
         let (Some(file), Content::Bytes(bytes), true) = (name.ef(), &entry.content, name.is_sc_hsm()) else {
             continue;

@@ -23,7 +23,7 @@ use crate::view::{Behaviour, Class, DEVICE_CERTIFICATE, TOKEN_INFO, View, decode
 const DRIVER: &str = "sc-hsm";
 
 /// Everything the rules say of a snapshot.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Verdict {
     /// The tokens that were looked at.
     pub tokens: Vec<Token>,
@@ -35,8 +35,28 @@ pub struct Verdict {
     pub coverage: Vec<Gap>,
     /// Was at least one token read from its card?
     pub compared: bool,
+    /// Entries of cards that were not read; also said in the coverage.
+    pub unread: Vec<Unread>,
     /// Programs and the cache directories they read.
     in_use: Vec<(String, Name)>,
+}
+
+/// Entries of one card in one cache directory, about which only the card could say more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The card's serial, escaped.
+    pub token: String,
+    /// How many.
+    pub entries: usize,
+    /// Where.
+    pub directory: Name,
+}
+
+/// What holds for every user of a host, worked out once.
+#[derive(Debug)]
+pub struct Judge {
+    version: Option<Version>,
+    outcomes: Vec<(Program, Outcome)>,
 }
 
 impl Verdict {
@@ -56,10 +76,22 @@ impl Verdict {
         named
     }
 
+    /// Worst first.
+    pub(super) fn sort(&mut self) {
+        self.findings.sort_by(|a, b| (b.severity, a.id).cmp(&(a.severity, b.id)));
+    }
+
     /// Does any program read this cache directory today?
     #[must_use]
     pub fn cache_in_use(&self, directory: &Name) -> bool {
         self.in_use.iter().any(|(_, path)| path == directory)
+    }
+
+    /// The programs that read this cache directory today.
+    #[must_use]
+    pub fn readers_of(&self, directory: &Name) -> Vec<&str> {
+        let readers = self.in_use.iter().filter(|(_, path)| path == directory);
+        readers.map(|(program, _)| program.as_str()).collect()
     }
 }
 
@@ -105,71 +137,124 @@ struct Reader {
     undecided: bool,
 }
 
-/// Judges a snapshot.
+/// Judges the first user of a snapshot.
 #[must_use]
 pub fn judge(snapshot: &Snapshot) -> Verdict {
-    let mut coverage = snapshot.coverage.clone();
-    let version = Situation::of(snapshot).version();
+    let judge = Judge::of(snapshot);
+    let mut verdict = judge.user(snapshot, true);
+    verdict.coverage.extend(verdict.unread.iter().map(Unread::gap));
+    if !snapshot.opensc.is_empty() {
+        verdict.findings.extend(super::judge_config(snapshot));
+    }
+    verdict.sort();
+    verdict
+}
+
+impl Judge {
+    /// For the user of this snapshot, and for all whose environment differs in `HOME` only.
+    #[must_use]
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let situation = Situation::of(snapshot);
+        let outcomes = if snapshot.opensc.is_empty() {
+            Vec::new()
+        } else {
+            let tool = Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned());
+            let asked = |program: Program| {
+                let outcome = situation.outcome(&program, Some(DRIVER));
+                (program, outcome)
+            };
+            [tool, Program::pkcs11(None)].map(asked).into()
+        };
+        Self { version: situation.version(), outcomes }
+    }
+
+    /// Judges the caches of a further user: what concerns the cards and the host is not said again.
+    #[must_use]
+    pub fn another(&self, snapshot: &Snapshot) -> Verdict {
+        self.user(snapshot, false)
+    }
+
+    fn user(&self, snapshot: &Snapshot, is_first: bool) -> Verdict {
+        let version = self.version;
+        let mut coverage = snapshot.coverage.clone();
+        let readers = self.readers(snapshot);
+        if is_first {
+            coverage.extend(host_gaps(snapshot, &readers));
+        }
+        let behaviour = behaviour(version);
+        let mut tokens = Vec::new();
+        let mut findings = Vec::new();
+        let mut compared = false;
+        for card in &snapshot.cards {
+            let Some(serial) = card.serial.as_deref().filter(|_| card.family == Family::SmartCardHsm) else {
+                tokens.push(token(card, None));
+                // The scan has said it already, unless this is a snapshot that somebody has edited.
+                coverage
+                    .extend(nameless(card).filter(|gap| coverage.iter().all(|known| known.what != gap.what)));
+                continue;
+            };
+            let case = case(snapshot, card, serial, &readers, behaviour);
+            tokens.push(token(card, Some(&case.live)));
+            coverage.extend(unknown_slots(&case, version));
+            findings.extend(super::apply_all(&case));
+            compared = true;
+        }
+        let in_use = in_use(&readers);
+        let absent = super::absent_card::apply(snapshot, &in_use);
+        findings.extend(absent.findings);
+        findings.extend(super::apply_to_caches(snapshot, &in_use));
+        let programs = readers.into_iter().map(|reader| reader.state).collect();
+        let mut verdict =
+            Verdict { tokens, programs, findings, coverage, compared, unread: absent.unread, in_use };
+        verdict.sort();
+        verdict
+    }
+
+    fn readers(&self, snapshot: &Snapshot) -> Vec<Reader> {
+        let env = &snapshot.user.env;
+        let outcomes = self.outcomes.iter();
+        outcomes
+            .map(|(program, outcome)| {
+                reader(program, &outcome.in_environment(self.version, env), self.version)
+            })
+            .collect()
+    }
+}
+
+/// What cannot be said of OpenSC on this host.
+fn host_gaps(snapshot: &Snapshot, readers: &[Reader]) -> Vec<Gap> {
+    let mut gaps = Vec::new();
     if snapshot.opensc.is_empty() {
-        coverage.push(Gap {
+        gaps.push(Gap {
             what: "OpenSC".to_owned(),
             why: "no libopensc was found on this host; no program reads a cache here".to_owned(),
             asked_for: false,
             kind: GapKind::OpenSc,
         });
     }
-    let readers = readers(snapshot, version);
-    for reader in &readers {
+    for reader in readers {
         let (what, why) = match (reader.undecided, reader.state.caching) {
             (_, "crashes") => ("what it shows", Some(&reader.state.caching_text)),
             (true, "undecided") => ("whether it caches", Some(&reader.state.caching_text)),
             (true, _) => ("its cache", reader.state.cache_dir.as_ref()),
             (false, _) => continue,
         };
-        coverage.push(Gap {
+        gaps.push(Gap {
             what: format!("{}, {what}", reader.name),
             why: why.cloned().unwrap_or_default(),
             asked_for: true,
             kind: GapKind::OpenSc,
         });
     }
-
     if let Some(driver) = snapshot.user.env.get("OPENSC_DRIVER") {
-        coverage.push(Gap {
+        gaps.push(Gap {
             what: format!("OPENSC_DRIVER = {driver}"),
             why: "the variable replaces OpenSC's list of drivers; what follows holds without it".to_owned(),
             asked_for: false,
             kind: GapKind::OpenSc,
         });
     }
-
-    let behaviour = behaviour(version);
-    let mut tokens = Vec::new();
-    let mut findings = Vec::new();
-    let mut compared = false;
-    for card in &snapshot.cards {
-        let Some(serial) = card.serial.as_deref().filter(|_| card.family == Family::SmartCardHsm) else {
-            tokens.push(token(card, None));
-            // The scan has said it already, unless this is a snapshot that somebody has edited.
-            coverage.extend(nameless(card).filter(|gap| coverage.iter().all(|known| known.what != gap.what)));
-            continue;
-        };
-        let case = case(snapshot, card, serial, &readers, behaviour);
-        tokens.push(token(card, Some(&case.live)));
-        coverage.extend(unknown_slots(&case, version));
-        findings.extend(super::apply_all(&case));
-        compared = true;
-    }
-    let in_use = in_use(&readers);
-    let absent = super::absent_card::apply(snapshot, &in_use);
-    findings.extend(absent.findings);
-    if !snapshot.opensc.is_empty() {
-        findings.extend(super::judge_config(snapshot));
-    }
-    coverage.extend(absent.coverage);
-    findings.sort_by(|a, b| (b.severity, a.id).cmp(&(a.severity, b.id)));
-    let programs = readers.into_iter().map(|reader| reader.state).collect();
-    Verdict { tokens, programs, findings, coverage, compared, in_use }
+    gaps
 }
 
 /// Both views of the objects that are wanted, for every token that was read.
@@ -187,8 +272,8 @@ pub fn proofs_of(snapshot: &Snapshot) -> Vec<Proof> {
 /// All views of every token that was read.
 #[must_use]
 pub fn cases(snapshot: &Snapshot) -> Vec<Case<'_>> {
-    let version = Situation::of(snapshot).version();
-    let readers = readers(snapshot, version);
+    let judge = Judge::of(snapshot);
+    let (version, readers) = (judge.version, judge.readers(snapshot));
     let cards = snapshot.cards.iter().filter(|card| card.family == Family::SmartCardHsm);
     cards
         .filter_map(|card| Some((card, card.serial.as_deref()?)))
@@ -251,20 +336,10 @@ fn behaviour(version: Option<Version>) -> Behaviour {
     }
 }
 
-fn readers(snapshot: &Snapshot, version: Option<Version>) -> Vec<Reader> {
-    if snapshot.opensc.is_empty() {
-        return Vec::new();
-    }
-    let situation = Situation::of(snapshot);
-    let programs =
-        [Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned()), Program::pkcs11(None)];
-    programs.iter().map(|program| reader(program, &situation, version)).collect()
-}
-
-fn reader(program: &Program, situation: &Situation<'_>, version: Option<Version>) -> Reader {
+fn reader(program: &Program, outcome: &Outcome, version: Option<Version>) -> Reader {
     let opensc = version.map(|version| version.to_string());
     let name = program.label.clone();
-    let effective = match situation.outcome(program, Some(DRIVER)) {
+    let effective = match outcome {
         Outcome::Runs(effective) => effective,
         Outcome::Crashes(crash) => {
             let state = ProgramState {

@@ -8,6 +8,7 @@ pub mod case;
 
 mod absent_card;
 mod cache_cannot_notice_change;
+mod cache_case;
 mod certificate_key_mismatch;
 mod config;
 mod config_block_shadowed;
@@ -20,6 +21,7 @@ mod config_value_not_understood;
 mod damaged_entry;
 mod dormant_stale_entry;
 mod duplicate_key_id;
+mod foreign_owner;
 mod ghost_object;
 mod hidden_object;
 pub mod inventory;
@@ -31,6 +33,7 @@ mod orphan_entry;
 pub mod possession;
 mod possession_not_proved;
 pub mod proofs;
+mod secret_in_cache;
 pub mod settings;
 pub mod sides;
 mod signature_fails_with_cached_key;
@@ -40,10 +43,18 @@ mod stale_certificate;
 mod stale_key_id;
 mod stale_object;
 mod stale_public_key;
+mod symlinked_cache;
+mod unexpected_file;
+mod unsafe_permissions;
+pub mod users;
 
+pub use cache_case::apply_to_caches;
 pub use config::{config_coverage, judge_config};
-pub use judge::{ProgramState, Token, Verdict, cases, judge, proofs_of, serial_of, show, slot_order};
+pub use judge::{
+    Judge, ProgramState, Token, Unread, Verdict, cases, judge, proofs_of, serial_of, show, slot_order,
+};
 pub use proofs::signers;
+pub use users::Tally;
 
 use case::Case;
 

@@ -46,9 +46,46 @@ pub fn observe_cache_dir(
     asked_for: bool,
     classify: &dyn Fn(&Name) -> Classification,
 ) -> (CacheDir, Vec<Gap>) {
-    let mut seen = CacheDir { path: path.into(), origin, state: DirState::Missing, entries: Vec::new() };
+    let seen = CacheDir { path: path.into(), origin, state: DirState::Missing, entries: Vec::new() };
+    look_into(seen, asked_for, classify, &|state| open(path, state))
+}
+
+/// Looks at the cache directory at `path` below a home that may be another user's: no link is
+/// followed and no mount entered. Otherwise as [`observe_cache_dir`].
+#[must_use]
+pub fn observe_below(
+    home: &Dir,
+    path: &Path,
+    origin: CacheOrigin,
+    classify: &dyn Fn(&Name) -> Classification,
+) -> (CacheDir, Vec<Gap>) {
+    let whole = Name::from(home.path().as_path().join(path));
+    let seen = CacheDir { path: whole, origin, state: DirState::Missing, entries: Vec::new() };
+    look_into(seen, true, classify, &|state| match home.open_below(path)? {
+        Opened::Missing => Ok(None),
+        Opened::Dir(dir) => {
+            let inode = dir.inode()?;
+            *state = DirState::Present(inode);
+            Ok(Some((dir, inode)))
+        }
+        Opened::Symlink(target) => {
+            *state = DirState::Symlink(target);
+            Err(Error::UntrustedLink { link: home.path_of(&path.into()) })
+        }
+    })
+}
+
+/// Opens a cache directory, and says what is in its place.
+type Open<'a> = &'a dyn Fn(&mut DirState) -> Result<Option<(Dir, Inode)>, Error>;
+
+fn look_into(
+    mut seen: CacheDir,
+    asked_for: bool,
+    classify: &dyn Fn(&Name) -> Classification,
+    open: Open<'_>,
+) -> (CacheDir, Vec<Gap>) {
     let mut gaps = Gaps { what: format!("cache directory {}", seen.path), asked_for, found: Vec::new() };
-    match open(path, &mut seen.state) {
+    match open(&mut seen.state) {
         Ok(Some((dir, inode))) => {
             if let Err(error) = read_entries(&dir, &inode, classify, &mut seen.entries, &mut gaps) {
                 gaps.add(error.to_string());

@@ -2,7 +2,8 @@
 //!
 //! Hides the question whom to trust on the way. A link is the choice of whoever
 //! can change the directory it lies in; it is followed only if that is root or
-//! the effective user alone. `..` goes back to the handle that was walked
+//! the effective user alone. A mount is not entered from another user's directory:
+//! it may be a file system of his own, which need never answer. `..` goes back to the handle that was walked
 //! through, never through the file system.
 
 use std::collections::VecDeque;
@@ -16,6 +17,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::Error;
+use super::below::enter;
 use super::dir::Dir;
 use super::facts::Facts;
 use crate::snapshot::{Inode, Name};
@@ -178,9 +180,15 @@ enum Step {
 fn step(here: &Dir, name: &OsString, is_last: bool) -> Result<Step, Error> {
     let flags = if is_last { readable() } else { passable() };
     let path = here.path_of(&name.clone().into());
-    match openat(here.fd(), name, flags | OFlags::NOFOLLOW, Mode::empty()) {
+    let opened = if trusted_owner(&here.inode()?) {
+        openat(here.fd(), name, flags | OFlags::NOFOLLOW, Mode::empty())
+    } else {
+        enter(here.fd(), &name.clone().into(), flags | OFlags::NOFOLLOW)
+    };
+    match opened {
         Ok(fd) => Ok(Step::Into(Dir::new(fd, path))),
         Err(Errno::NOENT) => Ok(Step::Nothing),
+        Err(Errno::XDEV) => Err(Error::MountPoint(path)),
         // Which of these a link gives depends on the system and the flags.
         Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => match readlinkat(here.fd(), name, Vec::new()) {
             Ok(target) => Ok(Step::Link(Name(target.into_bytes()))),

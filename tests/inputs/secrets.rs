@@ -58,6 +58,7 @@ fn secrets_stay_where_they_are() {
         take(&["check", "--fail-on", "info", "--format", format]);
         take(&["show", "mine", "--format", format]);
         take(&["flush", "--all", "--dry-run", "--unsafe", "--format", format]);
+        take(&["fix", "--dry-run", "--guarded", "--unsafe", "--format", format]);
         take(&["quarantine", "list", "--format", format]);
     }
     take(&["snapshot"]);
@@ -71,6 +72,8 @@ fn secrets_stay_where_they_are() {
         for command in ["check", "ls", "show"] {
             take(&[command, "--snapshot", "snapshot.json", "--format", format]);
         }
+        take(&["fix", "--format", format]);
+        take(&["undo", "--format", format]);
         take(&["flush", "--format", format]);
         take(&["flush", "--all", "--format", format]);
         take(&["quarantine", "list", "--format", format]);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
+use time::OffsetDateTime;
 
 use crate::cli::args::Format;
 use crate::cli::output;
@@ -10,7 +11,7 @@ use crate::error::{Error, Exit};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::{Situation, Source};
 use crate::repair::StateDir;
-use crate::repair::config::{Goal, Request, Scope, Target, check, plan, write};
+use crate::repair::config::{Goal, Request, Scope, Target, check, plan, write_at};
 use crate::report::edited::{Change, Report, Revived, human};
 use crate::report::json::{Document, SCHEMA};
 use crate::scconf::Position;
@@ -43,6 +44,13 @@ pub struct EditArgs {
     format: Format,
 }
 
+impl EditArgs {
+    /// For every program, in the file that OpenSC reads.
+    pub const fn plain(dry_run: bool, diff: bool, guarded: bool) -> Self {
+        Self { app: None, exe: None, file: None, dry_run, diff, guarded, format: Format::Human }
+    }
+}
+
 /// Which entries would be served again under a new text.
 type Revivals<'a> = &'a dyn Fn(&Snapshot, &[u8]) -> Result<Vec<Revived>, Error>;
 
@@ -56,7 +64,36 @@ pub enum Guard<'a> {
 
 pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>) -> Result<Exit, Error> {
     let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
-    let situation = Situation::of(&snapshot);
+    let report = perform(args, &snapshot, goal, command, guard, OffsetDateTime::now_utc())?;
+    match args.format {
+        Format::Human => output::print(&human(&report, goal))?,
+        Format::Json => {
+            let document = Document {
+                schema: SCHEMA,
+                command,
+                changed: !report.changes.is_empty() && !report.refused,
+                host: &snapshot.host,
+                tokens: &[],
+                programs: &[],
+                findings: &[],
+                coverage: &snapshot.coverage,
+            };
+            output::print_json(&document.with(json!({ "edit": report })))?;
+        }
+    }
+    Ok(if report.refused && !args.dry_run { Exit::Failed } else { Exit::Clean })
+}
+
+/// Makes the edit, or says what it would be. `now` is the time of the run, for `undo`.
+pub fn perform(
+    args: &EditArgs,
+    snapshot: &Snapshot,
+    goal: Goal,
+    command: &str,
+    guard: &Guard<'_>,
+    now: OffsetDateTime,
+) -> Result<Report, Error> {
+    let situation = Situation::of(snapshot);
     let (path, is_read_here) = file(args.file.as_deref(), &situation.source())?;
     let target = Target::open(&path, args.guarded)?;
     let scope = scope(args)?;
@@ -69,7 +106,7 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>
     let mut revived = Vec::new();
     let mut refused = false;
     if let (Guard::Stale { force, revived: look }, true, true) = (guard, changed, is_read_here) {
-        revived = look(&snapshot, &planned.new)?;
+        revived = look(snapshot, &planned.new)?;
         refused = !force && !revived.is_empty();
     }
     let written = if changed && !refused && !args.dry_run {
@@ -77,7 +114,7 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>
         // With the caller's own operations, whoever owns the file: there `undo` looks.
         let state = StateDir::of(&caller, caller.user.uid)?;
         let verify = |text: &[u8]| check(&request, target.text(), text);
-        Some(write(&target, &planned, command, &verify, &state)?)
+        Some(write_at(&target, &planned, command, &verify, &state, now)?)
     } else {
         None
     };
@@ -88,14 +125,14 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>
         new: String::from_utf8_lossy(&edit.text).into_owned(),
     });
     let mut notes: Vec<String> = planned.notes.iter().map(ToString::to_string).collect();
-    notes.extend(host_notes(&snapshot, &real, is_read_here));
+    notes.extend(host_notes(snapshot, &real, is_read_here));
     if let (Guard::Stale { .. }, true) = (guard, changed) {
         notes.push(
             "Only your own caches were looked at; other users of this host may have stale entries too."
                 .to_owned(),
         );
     }
-    let report = Report {
+    Ok(Report {
         file: real.clone(),
         created: target.text().is_none(),
         dry_run: args.dry_run,
@@ -107,24 +144,7 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>
         revived,
         operation: written.as_ref().map(|written| written.operation.clone()),
         backup: written.and_then(|written| written.backup),
-    };
-    match args.format {
-        Format::Human => output::print(&human(&report, goal))?,
-        Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                command,
-                changed: changed && !refused,
-                host: &snapshot.host,
-                tokens: &[],
-                programs: &[],
-                findings: &[],
-                coverage: &snapshot.coverage,
-            };
-            output::print_json(&document.with(json!({ "edit": report })))?;
-        }
-    }
-    Ok(if refused && !args.dry_run { Exit::Failed } else { Exit::Clean })
+    })
 }
 
 /// The file to edit, and whether OpenSC reads it here.

@@ -1,7 +1,7 @@
 //! `config`: what opensc.conf means, what is wrong with it, and changing it.
 
 mod disable_cache;
-mod edit;
+pub mod edit;
 mod enable_cache;
 mod lint;
 mod show;

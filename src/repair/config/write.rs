@@ -114,8 +114,23 @@ pub fn write(
     verify: &dyn Fn(&[u8]) -> Result<(), Error>,
     state: &StateDir,
 ) -> Result<Written, Error> {
+    write_at(target, planned, reason, verify, state, OffsetDateTime::now_utc())
+}
+
+/// As [`write`], with the time that one run gives to all its parts: one undo takes back what has one
+/// time.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_at(
+    target: &Target,
+    planned: &Planned,
+    reason: &str,
+    verify: &dyn Fn(&[u8]) -> Result<(), Error>,
+    state: &StateDir,
+    now: OffsetDateTime,
+) -> Result<Written, Error> {
     let lock = state.lock().map_err(boxed)?;
-    let now = OffsetDateTime::now_utc();
     let (id, operation) = lock.begin(now).map_err(boxed)?;
     let mut journal = Journal::new(now, rustix::process::geteuid().as_raw(), Vec::new());
     let backup = target.old.as_ref().map(|_| backup_name(&target.place.name, &id));

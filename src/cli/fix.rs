@@ -1,0 +1,199 @@
+//! `fix`: everything the findings call for, as far as the caller agrees; then a second look.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::args::{Format, Selection, Whom};
+use super::config::edit::{EditArgs, Guard, perform};
+use super::output;
+use super::repairing::{Agreed, Done, Repair};
+use crate::error::{Error, Exit};
+use crate::finding::{Finding, Id, Safety, Severity};
+use crate::observe::Wish;
+use crate::opensc::config::{Situation, Source};
+use crate::opensc::install::observe_config;
+use crate::repair::Outcome;
+use crate::repair::config::Goal;
+use crate::repair::flush::fix_plan;
+use crate::report::fixed::{Repaired, Report, Result as Fixed, human, needs};
+use crate::report::{human as people, json::Document, json::SCHEMA};
+use crate::rules::{Verdict, judge};
+use crate::snapshot::{Name, Snapshot};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    selection: Selection,
+    /// Do not open PC/SC: repair what is wrong whatever the card holds
+    #[arg(long, conflicts_with = "reader")]
+    offline: bool,
+    #[command(flatten)]
+    whom: Whom,
+    #[command(flatten)]
+    agreed: Agreed,
+    /// Show edits of the configuration as a unified diff
+    #[arg(long)]
+    diff: bool,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    let mut repair = Repair::new(args.agreed)?;
+    let mut repairs: Vec<Repaired> = Vec::new();
+    let mut unread = false;
+    let mut failed = false;
+    let wish = Wish { cards: args.selection.cards(args.offline), status: false };
+    let whose = args.whom.whose();
+    let mut snapshot = args.selection.each(&wish, &whose, args.offline, &mut |snapshot| {
+        let done = repair.user(snapshot, &fix_plan)?;
+        // Only a look at the card's side of the first user says what could not be read of it.
+        unread |= output::exit(&done.before, Severity::Critical, args.offline) == Exit::NotRead;
+        failed |= done.steps.iter().any(|(.., outcome)| matches!(outcome, Outcome::Failed(_)));
+        repairs.extend(what_became(&done, args.agreed));
+        repair.add(snapshot, done.after);
+        Ok(())
+    })?;
+    let (mut changed, now) = (repair.changed(), repair.now);
+    let (operations, mut after) = repair.end();
+    // What several users have in common is one finding.
+    let mut said = BTreeSet::new();
+    repairs.retain(|Repaired { finding, .. }| {
+        !finding.evidence.is_empty()
+            || said.insert((finding.id, finding.token.clone(), finding.summary.clone()))
+    });
+    let edit = edit(args, &mut snapshot, &mut repairs, &mut after, now)?;
+    changed |= edit.as_ref().is_some_and(|edit| {
+        !edit.changes.is_empty() && (args.agreed.dry_run || edit.operation.is_some()) && args.agreed.guarded
+    });
+    failed |= repairs.iter().any(|repaired| repaired.result == Fixed::NotCured);
+    let report = Report { dry_run: args.agreed.dry_run, operations, edit, repairs };
+    match args.format {
+        Format::Human => {
+            let mut text = human(&report);
+            people::coverage(&mut text, &after.coverage);
+            output::print(&text)?;
+        }
+        Format::Json => {
+            let document = Document {
+                schema: SCHEMA,
+                command: "fix",
+                changed,
+                host: &snapshot.host,
+                tokens: &after.tokens,
+                programs: &after.programs,
+                findings: &after.findings,
+                coverage: &after.coverage,
+            };
+            output::print_json(&document.with(json!(report)))?;
+        }
+    }
+    Ok(if args.agreed.dry_run {
+        Exit::Clean
+    } else if failed {
+        Exit::Failed
+    } else if unread {
+        Exit::NotRead
+    } else {
+        Exit::Clean
+    })
+}
+
+/// What became of each finding on one user's caches.
+fn what_became(done: &Done, agreed: Agreed) -> Vec<Repaired> {
+    let mut steps: BTreeMap<&Name, Vec<(&Name, &Outcome)>> = BTreeMap::new();
+    for (directory, name, outcome) in &done.steps {
+        steps.entry(name).or_default().push((directory, outcome));
+    }
+    let remaining: BTreeSet<_> = done.after.findings.iter().flat_map(keys).collect();
+    let of = |finding: &Finding| {
+        let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+        let outcomes = files.filter_map(|file| {
+            let known = steps.get(&file.name)?;
+            // A linked directory was repaired where it really is.
+            let (_, outcome) = known.iter().find(|(dir, _)| **dir == file.directory).or(known.first())?;
+            Some(*outcome)
+        });
+        let (mut tried, mut refused) = (false, None);
+        for outcome in outcomes {
+            match outcome {
+                Outcome::NeedsConsent(level) => refused = Some(needs(*level)),
+                Outcome::AlreadyGone => {}
+                Outcome::Moved | Outcome::Removed | Outcome::Failed(_) | Outcome::Changed(_) => tried = true,
+            }
+        }
+        let remains = keys(finding).iter().any(|key| remaining.contains(key));
+        match (tried, refused) {
+            (_, Some(refused)) => refused,
+            (true, None) if agreed.dry_run => Fixed::WouldTry,
+            (true, None) if remains => Fixed::NotCured,
+            (true, None) => Fixed::Cured,
+            (false, None) if !remains && !agreed.dry_run => Fixed::Gone,
+            // No step is made for what has to be named, or is no file.
+            (false, None) => Fixed::Manual,
+        }
+    };
+    done.before
+        .findings
+        .iter()
+        .map(|finding| Repaired { result: of(finding), finding: finding.clone() })
+        .collect()
+}
+
+/// What a finding is about: each file, or where there is none what it says.
+fn keys(finding: &Finding) -> Vec<(Id, Option<String>, String)> {
+    let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+    let key = |what: &String| (finding.id, finding.token.clone(), what.clone());
+    let keys: Vec<_> = files.map(|file| key(&file.path)).collect();
+    if keys.is_empty() { vec![key(&finding.summary)] } else { keys }
+}
+
+/// Switches the cache off where a finding calls for it.
+fn edit(
+    args: &Args,
+    snapshot: &mut Snapshot,
+    repairs: &mut [Repaired],
+    after: &mut Verdict,
+    now: time::OffsetDateTime,
+) -> Result<Option<crate::report::edited::Report>, Error> {
+    let called_for = |repaired: &&mut Repaired| repaired.finding.id == Id::CacheCannotNoticeChange;
+    let mut concerned: Vec<&mut Repaired> = repairs.iter_mut().filter(called_for).collect();
+    if concerned.is_empty() {
+        return Ok(None);
+    }
+    let Agreed { dry_run, guarded, .. } = args.agreed;
+    if !guarded && !dry_run {
+        concerned.iter_mut().for_each(|repaired| repaired.result = needs(Safety::Guarded));
+        return Ok(None);
+    }
+    let edit = perform(
+        &EditArgs::plain(dry_run, args.diff, guarded),
+        snapshot,
+        Goal::Off,
+        "fix",
+        &Guard::None,
+        now,
+    )?;
+    let result = if !guarded {
+        needs(Safety::Guarded)
+    } else if dry_run {
+        Fixed::WouldTry
+    } else {
+        // Again as the programs will see it.
+        if let Source::Environment(path) | Source::Compiled(path) = Situation::of(snapshot).source() {
+            snapshot.configs.retain(|config| config.path != path);
+            snapshot.configs.push(observe_config(&path));
+        }
+        let verdict = judge(snapshot);
+        let on = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "public"));
+        if !on {
+            after.findings.retain(|finding| finding.id != Id::CacheCannotNoticeChange);
+        }
+        after.programs = verdict.programs;
+        if on { Fixed::NotCured } else { Fixed::Cured }
+    };
+    concerned.iter_mut().for_each(|repaired| repaired.result = result);
+    Ok(Some(edit))
+}

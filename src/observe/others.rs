@@ -1,0 +1,357 @@
+//! Whose caches to look at: the caller's, another user's, those of the whole host, or
+//! directories that were named.
+//!
+//! Hides where else on a host OpenSC keeps caches: under the homes of sandboxed
+//! programs (snap, flatpak), in SSSD's state directory, wherever a configuration
+//! says `file_cache_dir`. One user after the other is looked at and handed over, so
+//! that a host with ten thousand takes no more memory than its largest cache.
+
+use std::path::{Path, PathBuf};
+
+use super::{Wish, caches, classify, data_on_card, host, with_progress, withhold_private};
+use crate::error::Error;
+use crate::host::{Account, account, accounts};
+use crate::opensc::cache_dir::CacheLocation;
+use crate::opensc::config::Situation;
+use crate::opensc::{cache_dir, differences, install};
+use crate::safe_fs::{self, Dir, Opened, observe_below, observe_cache_dir};
+use crate::scconf;
+use crate::snapshot::{
+    CacheDir, CacheOrigin, ConfigState, DirState, Gap, GapKind, Name, Snapshot, User, UserCaches,
+};
+
+/// Where SSSD's `p11_child` keeps OpenSC's cache: `XDG_CACHE_HOME` is SSSD's state directory there
+/// (since the change of July 2026).
+const SSSD_CACHE: &str = "/var/lib/sss/opensc";
+/// What OpenSC puts below a cache home, and up to 0.21 below a home.
+const CACHE: &str = "cache/opensc";
+const DEFAULT: &str = ".cache/opensc";
+const FORMER: &str = ".eid/cache";
+/// More sandboxed programs than anybody has.
+const MAX_SANDBOXES: usize = 1000;
+
+/// Whose caches to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whose {
+    /// The calling user's.
+    Caller,
+    /// The user's with this name.
+    User(String),
+    /// Those of all users, and those that belong to no home.
+    All,
+    /// These directories, as the calling user's OpenSC would read them.
+    Directories(Vec<PathBuf>),
+}
+
+/// Observes the host and hands it over once for each user, with that user's caches alone. The
+/// first is the calling user unless another is named; the answer is the first snapshot.
+///
+/// # Errors
+/// When the caller cannot be served, a named user does not exist, or `each` says so.
+pub fn observe_each(
+    wish: &Wish<'_>,
+    whose: &Whose,
+    each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
+) -> Result<Snapshot, Error> {
+    let mut snapshot = host(wish)?;
+    match whose {
+        Whose::Caller => {
+            own(&mut snapshot);
+            each(&mut snapshot)?;
+        }
+        Whose::User(name) => {
+            let account = account(name).ok_or_else(|| Error::NoSuchUser(name.clone()))?;
+            if account.uid == snapshot.user.uid {
+                own(&mut snapshot);
+            } else {
+                observe_more_configs(&mut snapshot);
+                snapshot.coverage.push(environment_gap());
+                let data = Data::of(&snapshot);
+                snapshot.user = account.user();
+                let (caches, gaps) = of_account(&snapshot, &account, &data);
+                snapshot.caches = caches;
+                snapshot.coverage.extend(gaps);
+            }
+            each(&mut snapshot)?;
+        }
+        Whose::Directories(paths) => {
+            let data = Data::of(&snapshot);
+            for path in paths {
+                let path = std::path::absolute(path).map_err(|source| Error::Io {
+                    what: "cannot find",
+                    path: path.clone(),
+                    source,
+                })?;
+                let (dir, mut gaps) = at(&path, CacheOrigin::Named, &data);
+                if dir.state == DirState::Missing {
+                    gaps.push(gap(&dir.path, "there is no such directory".to_owned()));
+                }
+                snapshot.caches.push(dir);
+                snapshot.coverage.extend(gaps);
+            }
+            each(&mut snapshot)?;
+        }
+        Whose::All => {
+            let accounts = accounts();
+            observe_more_configs(&mut snapshot);
+            own(&mut snapshot);
+            without_a_home(&mut snapshot);
+            if let Err(error) = &accounts {
+                let what = Name::from("the user database");
+                snapshot.coverage.push(gap(&what, error.to_string()));
+            }
+            snapshot.coverage.push(environment_gap());
+            let accounts = accounts.unwrap_or_default();
+            each(&mut snapshot)?;
+            let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
+            let coverage = std::mem::take(&mut snapshot.coverage);
+            let what = format!("looking at the caches of {} users", accounts.len());
+            with_progress(&what, || others(&mut snapshot, &accounts, &first, each))?;
+            (snapshot.user, snapshot.caches) = first;
+            snapshot.coverage = coverage;
+        }
+    }
+    Ok(snapshot)
+}
+
+/// Looks at the cache directories of a snapshot again, the same ones.
+#[must_use]
+pub fn observe_again(snapshot: &Snapshot) -> Vec<CacheDir> {
+    let data = Data::of(snapshot);
+    snapshot.caches.iter().map(|dir| at(dir.path.as_path(), dir.origin, &data).0).collect()
+}
+
+/// Everything about all users in one snapshot, for a file.
+///
+/// # Errors
+/// As [`observe_each`].
+pub fn observe_all(wish: &Wish<'_>, whose: &Whose) -> Result<Snapshot, Error> {
+    let mut others = Vec::new();
+    let mut coverage = Vec::new();
+    let mut is_first = true;
+    let mut snapshot = observe_each(wish, whose, &mut |snapshot| {
+        if !std::mem::take(&mut is_first) {
+            coverage.append(&mut snapshot.coverage);
+            if !snapshot.caches.is_empty() {
+                let caches = std::mem::take(&mut snapshot.caches);
+                others.push(UserCaches { user: snapshot.user.clone(), caches });
+            }
+        }
+        Ok(())
+    })?;
+    snapshot.others = others;
+    snapshot.coverage.append(&mut coverage);
+    Ok(snapshot)
+}
+
+/// Hands a snapshot over once for each user in it; coverage comes with the first.
+///
+/// # Errors
+/// When `each` says so.
+pub fn each_in(
+    snapshot: &mut Snapshot,
+    each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut others = std::mem::take(&mut snapshot.others);
+    each(snapshot)?;
+    let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
+    let coverage = std::mem::take(&mut snapshot.coverage);
+    for other in &mut others {
+        snapshot.user = other.user.clone();
+        snapshot.caches = std::mem::take(&mut other.caches);
+        each(snapshot)?;
+        other.caches = std::mem::take(&mut snapshot.caches);
+    }
+    (snapshot.user, snapshot.caches) = first;
+    snapshot.coverage = coverage;
+    snapshot.others = others;
+    Ok(())
+}
+
+/// The cards' data objects, for what may be kept of their cached copies.
+struct Data(Vec<(Name, bool)>);
+
+impl Data {
+    fn of(snapshot: &Snapshot) -> Self {
+        Self(snapshot.cards.iter().flat_map(data_on_card).collect())
+    }
+}
+
+fn own(snapshot: &mut Snapshot) {
+    let (caches, gaps) = caches(snapshot);
+    snapshot.caches = caches;
+    snapshot.coverage.extend(gaps);
+}
+
+fn others(
+    snapshot: &mut Snapshot,
+    accounts: &[Account],
+    (own, known): &(User, Vec<CacheDir>),
+    each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let data = Data::of(snapshot);
+    let known: Vec<&Name> = known.iter().map(|dir| &dir.path).collect();
+    for account in accounts {
+        let user = account.user();
+        if account.uid == own.uid && user.env.get("HOME") == own.env.get("HOME") {
+            continue;
+        }
+        snapshot.user = user;
+        let (mut caches, gaps) = of_account(snapshot, account, &data);
+        caches.retain(|dir| !known.contains(&&dir.path));
+        if caches.is_empty() && gaps.is_empty() {
+            continue;
+        }
+        snapshot.caches = caches;
+        snapshot.coverage = gaps;
+        each(snapshot)?;
+    }
+    Ok(())
+}
+
+/// The configurations that others' programs read, and those of every OpenSC on the host.
+fn observe_more_configs(snapshot: &mut Snapshot) {
+    let paths: Vec<Name> = snapshot.opensc.iter().filter_map(|found| found.config_path.clone()).collect();
+    for path in paths {
+        if snapshot.configs.iter().all(|known| known.path != path) {
+            snapshot.configs.push(install::observe_config(&path));
+        }
+    }
+}
+
+/// The caches in one home: those that exist.
+fn of_account(snapshot: &Snapshot, account: &Account, data: &Data) -> (Vec<CacheDir>, Vec<Gap>) {
+    let name = Name::from(account.home.as_path());
+    let home = match Dir::open_following(&account.home) {
+        Ok(Some(home)) => home,
+        // Most service users have none.
+        Ok(None) | Err(safe_fs::Error::NotADirectory(_)) => return (Vec::new(), Vec::new()),
+        Err(error) => {
+            let what = Name::from(format!("home of user {} ({name})", account.name).as_str());
+            return (Vec::new(), vec![gap(&what, error.to_string())]);
+        }
+    };
+    let mut places = vec![(PathBuf::from(DEFAULT), CacheOrigin::Default)];
+    places.push((PathBuf::from(FORMER), CacheOrigin::Former));
+    if let Some(first) = default_below(snapshot, &account.home) {
+        places.retain(|(path, _)| *path != first);
+        places.insert(0, (first, CacheOrigin::Default));
+    }
+    let mut gaps = Vec::new();
+    places.extend(sandboxes(&home, &mut gaps).into_iter().map(|path| (path, CacheOrigin::Sandbox)));
+    let mut found = Vec::new();
+    for (path, origin) in places {
+        let (mut dir, missing) = observe_below(&home, &path, origin, &classify);
+        withhold_private(&mut dir, &data.0);
+        gaps.extend(missing);
+        if dir.state != DirState::Missing {
+            found.push(dir);
+        }
+    }
+    (found, gaps)
+}
+
+/// Where the installed OpenSC keeps this user's cache, relative to the home.
+fn default_below(snapshot: &Snapshot, home: &Path) -> Option<PathBuf> {
+    let version = Situation::of(snapshot).version().unwrap_or(differences::HEAD);
+    match cache_dir::cache_dir(version, &snapshot.user.env, None) {
+        CacheLocation::At { path, .. } => path.as_path().strip_prefix(home).ok().map(Path::to_path_buf),
+        CacheLocation::Nowhere(_) | CacheLocation::Undecided(_) => None,
+    }
+}
+
+/// The places of sandboxed programs below a home: a snap has a home for each revision and one for
+/// all (`~/snap/NAME/common`), a flatpak has a cache home (`~/.var/app/ID/cache`).
+fn sandboxes(home: &Dir, gaps: &mut Vec<Gap>) -> Vec<PathBuf> {
+    let mut list = |path: &Path| -> Vec<PathBuf> {
+        let listed = match home.open_below(path) {
+            Ok(Opened::Dir(dir)) => dir.list(MAX_SANDBOXES).map(|listing| listing.names),
+            Ok(Opened::Missing | Opened::Symlink(_)) | Err(safe_fs::Error::NotADirectory(_)) => {
+                return Vec::new();
+            }
+            Err(error) => Err(error),
+        };
+        match listed {
+            Ok(names) => names.into_iter().map(|name| path.join(name.as_os_str())).collect(),
+            Err(error) => {
+                gaps.push(gap(&home.path_of(&path.into()), error.to_string()));
+                Vec::new()
+            }
+        }
+    };
+    let mut places: Vec<PathBuf> =
+        list(Path::new(".var/app")).into_iter().map(|app| app.join(CACHE)).collect();
+    for snap in list(Path::new("snap")) {
+        for revision in list(&snap) {
+            // `current` is a link to one of the others.
+            if revision.file_name().is_some_and(|name| name != "current") {
+                places.extend([revision.join(DEFAULT), revision.join(FORMER)]);
+            }
+        }
+    }
+    places
+}
+
+/// Adds the caches that belong to no home.
+fn without_a_home(snapshot: &mut Snapshot) {
+    let mut places: Vec<(Name, CacheOrigin)> = vec![(SSSD_CACHE.into(), CacheOrigin::Service)];
+    let version = Situation::of(snapshot).version().unwrap_or(differences::HEAD);
+    for config in &snapshot.configs {
+        let ConfigState::Text(text) = &config.state else { continue };
+        let Ok(document) = scconf::parse(text.as_slice(), differences::dialect(version)) else { continue };
+        for (path, at) in configured(&document) {
+            if path.as_path().is_absolute() {
+                places.push((path, CacheOrigin::Configured));
+            } else {
+                let what = Name::from(format!("file_cache_dir = {path} in {}:{at}", config.path).as_str());
+                let why = "it is relative to wherever a program is started, so the caches may be anywhere";
+                snapshot.coverage.push(Gap { asked_for: false, ..gap(&what, why.to_owned()) });
+            }
+        }
+    }
+    let data = Data::of(snapshot);
+    for (path, origin) in places {
+        if snapshot.caches.iter().all(|known| known.path != path) {
+            let (dir, gaps) = at(path.as_path(), origin, &data);
+            snapshot.coverage.extend(gaps);
+            if dir.state != DirState::Missing {
+                snapshot.caches.push(dir);
+            }
+        }
+    }
+}
+
+/// Every `file_cache_dir` of any program, whether it is effective or not.
+fn configured(document: &scconf::Document) -> Vec<(Name, scconf::Position)> {
+    let mut found = Vec::new();
+    for app in document.root().all_blocks().filter(|block| block.key.is("app")) {
+        for framework in app.body.all_blocks().filter(|block| block.key.is("framework")) {
+            if let Ok(Some(setting)) = framework.body.setting("file_cache_dir")
+                && let Some(word) = setting.first
+            {
+                found.push((Name(word.value.clone()), document.position(word.range.start)));
+            }
+        }
+    }
+    found
+}
+
+fn at(path: &Path, origin: CacheOrigin, data: &Data) -> (CacheDir, Vec<Gap>) {
+    let (mut dir, gaps) = observe_cache_dir(path, origin, true, &classify);
+    withhold_private(&mut dir, &data.0);
+    (dir, gaps)
+}
+
+fn gap(what: &Name, why: String) -> Gap {
+    Gap { what: what.to_string(), why, asked_for: true, kind: GapKind::Cache }
+}
+
+fn environment_gap() -> Gap {
+    Gap {
+        what: "the environment of other users' programs".to_owned(),
+        why: "of OPENSC_CONF and XDG_CACHE_HOME nothing is known for them; they were taken as not set"
+            .to_owned(),
+        asked_for: false,
+        kind: GapKind::OpenSc,
+    }
+}
