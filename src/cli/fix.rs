@@ -65,9 +65,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             || said.insert((finding.id, finding.token.clone(), finding.summary.clone()))
     });
     let edit = edit(args, &mut snapshot, &mut repairs, &mut after, now)?;
-    changed |= edit.as_ref().is_some_and(|edit| {
-        !edit.changes.is_empty() && (args.agreed.dry_run || edit.operation.is_some()) && args.agreed.guarded
-    });
+    changed |= edit
+        .as_ref()
+        .is_some_and(|edit| !edit.changes.is_empty() && (args.agreed.dry_run || edit.operation.is_some()));
     failed |= repairs.iter().any(|repaired| repaired.result == Fixed::NotCured);
     let report = Report { dry_run: args.agreed.dry_run, operations, edit, repairs };
     match args.format {
@@ -164,7 +164,7 @@ fn edit(
         return Ok(None);
     }
     let Agreed { dry_run, guarded, .. } = args.agreed;
-    if !guarded && !dry_run {
+    if !guarded {
         concerned.iter_mut().for_each(|repaired| repaired.result = needs(Safety::Guarded));
         return Ok(None);
     }
@@ -176,9 +176,7 @@ fn edit(
         &Guard::None,
         now,
     )?;
-    let result = if !guarded {
-        needs(Safety::Guarded)
-    } else if dry_run {
+    let result = if dry_run {
         Fixed::WouldTry
     } else {
         // Again as the programs will see it.
