@@ -231,6 +231,7 @@ fn cached_links(caches: &[CacheDir], serial: &str) -> Vec<(Fid, Fid)> {
 /// The directories that OpenSC uses, or used, as this user.
 fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
     let situation = Situation::of(snapshot);
+    let configuration = situation.configuration();
     let mut wanted: Vec<(Name, CacheOrigin)> = Vec::new();
     let mut add = |path: Option<Name>, origin| {
         let known = |path: &Name| wanted.iter().any(|(known, _)| known == path);
@@ -241,7 +242,7 @@ fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
     for program in
         [Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned()), Program::pkcs11(None)]
     {
-        if let Outcome::Runs(effective) = situation.outcome(&program, Some("sc-hsm")) {
+        if let Outcome::Runs(effective) = configuration.outcome(&program, Some("sc-hsm")) {
             let origin = match effective.file_cache_dir {
                 Some(_) => CacheOrigin::Configured,
                 None => CacheOrigin::Default,

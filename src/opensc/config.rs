@@ -5,13 +5,14 @@
 //! those the first that holds a `framework pkcs15` block wins whole (`ctx.c`,
 //! `card.c`, `pkcs15.c`). A file it cannot parse is dropped whole. Pure.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::crash::{self, Crash, When};
 use super::differences::{self, CachingWords};
 use super::shadowed::{self, Shadowed};
 use super::{CacheLocation, Program, Version, cache_dir};
-use crate::scconf::{self, Block, Document, ParseError, Position, Setting, Trap, Why};
+use crate::scconf::{self, Block, Dialect, Document, ParseError, Position, Setting, Trap, Why};
 use crate::snapshot::{ConfigFile, ConfigState, Installation, Name, Snapshot, User};
 
 /// Releases that stand for all when the installed version is unknown.
@@ -117,6 +118,26 @@ pub enum Source {
     Unknown,
 }
 
+/// The file that OpenSC opens, parsed once for each of its parsers, however many programs are asked about.
+#[derive(Debug)]
+pub struct Configuration<'a> {
+    situation: Situation<'a>,
+    file: Found<'a>,
+    /// What the parsers up to 0.22 and from 0.23 make of it.
+    parsed: [OnceCell<Result<Document, ParseError>>; 2],
+}
+
+/// What stands where OpenSC opens its file.
+#[derive(Debug)]
+enum Found<'a> {
+    /// A text.
+    Text(Name, &'a [u8]),
+    /// Nothing.
+    Missing(Name),
+    /// It cannot be told, and why.
+    Unknown(String),
+}
+
 impl<'a> Situation<'a> {
     /// The situation of a snapshot: its user, and the library the tools load.
     #[must_use]
@@ -140,45 +161,32 @@ impl<'a> Situation<'a> {
         }
     }
 
-    /// What the configuration means for `program` and a card of `driver` (OpenSC's short
-    /// name of it, `sc-hsm`; `None`: any card).
+    /// The file that OpenSC opens here, to be asked about several programs.
     #[must_use]
-    pub fn outcome(&self, program: &Program, driver: Option<&str>) -> Outcome {
-        let versions: Vec<Version> =
-            self.version().map_or_else(|| RELEASES.map(Version::of).collect(), |known| vec![known]);
-        let drivers = driver.map_or(ANY_DRIVER.to_vec(), |known| vec![known]);
-        let mut outcomes = versions.iter().flat_map(|&version| {
-            drivers.iter().map(move |driver| self.outcome_with(program, version, driver))
-        });
-        let first = outcomes.next().unwrap_or_else(|| self.unknown("there is no version to ask".into()));
-        outcomes.fold(first, |one, other| self.join(one, other))
+    pub fn configuration(&self) -> Configuration<'a> {
+        Configuration { situation: *self, file: self.find(), parsed: Default::default() }
     }
 
-    fn outcome_with(&self, program: &Program, version: Version, driver: &str) -> Outcome {
+    /// What the configuration means for one program; see [`Configuration::outcome`].
+    #[must_use]
+    pub fn outcome(&self, program: &Program, driver: Option<&str>) -> Outcome {
+        self.configuration().outcome(program, driver)
+    }
+
+    fn find(&self) -> Found<'a> {
         let path = match self.source() {
             Source::Environment(path) | Source::Compiled(path) => path,
             Source::Unknown => {
                 let why = "no OpenSC library with a configuration path was found; name one with OPENSC_CONF";
-                return self.unknown(why.into());
+                return Found::Unknown(why.into());
             }
         };
-        let state = self.configs.iter().find(|config| config.path == path).map(|config| &config.state);
-        let text = match state {
-            Some(ConfigState::Text(text)) => text.as_slice(),
-            Some(ConfigState::Missing) => {
-                return self.defaults(FileUse::Missing(path), version, driver);
-            }
-            None if path.0.is_empty() => return self.defaults(FileUse::Missing(path), version, driver),
-            Some(ConfigState::Unreadable(why)) => return self.unknown(format!("{path}: {why}")),
-            None => return self.unknown(format!("{path} was not looked at")),
-        };
-        match scconf::parse(text, differences::dialect(version)) {
-            Ok(document) => {
-                let file = Reading { situation: self, document: &document, path: &path, version };
-                file.outcome(program, driver)
-            }
-            Err(error) if matches!(error.why, Why::Undefined(_)) => self.unknown(format!("{path}:{error}")),
-            Err(error) => self.defaults(FileUse::Dropped(path, error), version, driver),
+        match self.configs.iter().find(|config| config.path == path).map(|config| &config.state) {
+            Some(ConfigState::Text(text)) => Found::Text(path, text.as_slice()),
+            Some(ConfigState::Missing) => Found::Missing(path),
+            None if path.0.is_empty() => Found::Missing(path),
+            Some(ConfigState::Unreadable(why)) => Found::Unknown(format!("{path}: {why}")),
+            None => Found::Unknown(format!("{path} was not looked at")),
         }
     }
 
@@ -241,6 +249,63 @@ impl Outcome {
             effective.cache_dir = cache_dir::cache_dir(version, env, None);
         }
         outcome
+    }
+}
+
+impl<'a> Configuration<'a> {
+    /// What the configuration means for `program` and a card of `driver` (OpenSC's short
+    /// name of it, `sc-hsm`; `None`: any card).
+    #[must_use]
+    pub fn outcome(&self, program: &Program, driver: Option<&str>) -> Outcome {
+        let situation = &self.situation;
+        let versions: Vec<Version> =
+            situation.version().map_or_else(|| RELEASES.map(Version::of).collect(), |known| vec![known]);
+        let drivers = driver.map_or(ANY_DRIVER.to_vec(), |known| vec![known]);
+        let mut outcomes = versions.iter().flat_map(|&version| {
+            drivers.iter().map(move |driver| self.outcome_with(program, version, driver))
+        });
+        let first = outcomes.next().unwrap_or_else(|| situation.unknown("there is no version to ask".into()));
+        outcomes.fold(first, |one, other| situation.join(one, other))
+    }
+
+    /// The file and its text, if there is one and it could be read.
+    #[must_use]
+    pub const fn text(&self) -> Option<(&Name, &'a [u8])> {
+        match &self.file {
+            Found::Text(path, text) => Some((path, *text)),
+            Found::Missing(_) | Found::Unknown(_) => None,
+        }
+    }
+
+    /// The text as a version parses it, if there is one and it could be read.
+    #[must_use]
+    pub fn parsed(&self, version: Version) -> Option<&Result<Document, ParseError>> {
+        let Found::Text(_, text) = &self.file else { return None };
+        let dialect = differences::dialect(version);
+        let [until_022, since_023] = &self.parsed;
+        let cell = match dialect {
+            Dialect::Until022 => until_022,
+            Dialect::Since023 => since_023,
+        };
+        Some(cell.get_or_init(|| scconf::parse(text, dialect)))
+    }
+
+    fn outcome_with(&self, program: &Program, version: Version, driver: &str) -> Outcome {
+        let situation = &self.situation;
+        let (path, parsed) = match (&self.file, self.parsed(version)) {
+            (Found::Text(path, _), Some(parsed)) => (path, parsed),
+            (Found::Text(path, _) | Found::Missing(path), _) => {
+                return situation.defaults(FileUse::Missing(path.clone()), version, driver);
+            }
+            (Found::Unknown(why), _) => return situation.unknown(why.clone()),
+        };
+        match parsed {
+            Ok(document) => Reading { situation, document, path, version }.outcome(program, driver),
+            Err(error) if matches!(error.why, Why::Undefined(_)) => {
+                situation.unknown(format!("{path}:{error}"))
+            }
+            Err(error) => situation.defaults(FileUse::Dropped(path.clone(), error.clone()), version, driver),
+        }
     }
 }
 

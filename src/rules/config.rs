@@ -47,7 +47,8 @@ pub fn config_coverage(snapshot: &Snapshot, named: bool) -> Vec<Gap> {
 }
 
 fn findings(snapshot: &Snapshot, situation: &Situation<'_>, version: Version) -> Vec<Finding> {
-    let Some(case) = ConfigCase::new(snapshot, situation, version) else { return Vec::new() };
+    let configuration = situation.configuration();
+    let Some(case) = ConfigCase::new(snapshot, &configuration, version) else { return Vec::new() };
     let rules: [fn(&ConfigCase<'_>, &mut Vec<Finding>); 6] = [
         config_crashes_opensc::apply,
         config_unreadable::apply,

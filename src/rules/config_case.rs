@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use crate::finding::{Evidence, Finding, Id, SourceLine};
-use crate::opensc::config::{FileUse, Situation, Source, Written};
+use crate::opensc::config::{Configuration, FileUse, Written};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
 use crate::opensc::{Effective, Outcome, Program, Shadowed, Version, differences};
 use crate::scconf::{self, Block, Body, Document, ParseError, Position};
-use crate::snapshot::{ConfigState, Name, Snapshot};
+use crate::snapshot::{Name, Snapshot};
 use crate::text::{escape, escape_source};
 
 /// A driver that was in every default list so far.
@@ -32,7 +32,7 @@ pub struct ConfigCase<'a> {
     /// The version that reads it.
     pub version: Version,
     /// How it parses.
-    pub parsed: Result<Document, ParseError>,
+    pub parsed: &'a Result<Document, ParseError>,
     /// The programs, and what becomes of them.
     pub rows: Vec<Row>,
 }
@@ -58,11 +58,11 @@ pub struct Dead<'a> {
 impl<'a> ConfigCase<'a> {
     /// The configuration of a snapshot; `None` if there is no file or it could not be read.
     #[must_use]
-    pub fn new(snapshot: &'a Snapshot, situation: &Situation<'_>, version: Version) -> Option<Self> {
-        let (path, text) = text(snapshot)?;
-        let parsed = scconf::parse(text, differences::dialect(version));
-        let rows = rows(snapshot, situation, version, parsed.as_ref().ok());
-        Some(Self { path, text, version, parsed, rows })
+    pub fn new(snapshot: &Snapshot, configuration: &'a Configuration<'_>, version: Version) -> Option<Self> {
+        let (path, text) = configuration.text()?;
+        let parsed = configuration.parsed(version)?;
+        let rows = rows(snapshot, configuration, version);
+        Some(Self { path: path.clone(), text, version, parsed, rows })
     }
 
     /// The programs that run, with a card of either kind.
@@ -167,7 +167,7 @@ impl<'a> ConfigCase<'a> {
     #[must_use]
     pub fn corrected(&self, range: &Range<usize>, replacement: &[u8]) -> Option<String> {
         let parsed = scconf::parse(&self.with(range, replacement), differences::dialect(self.version));
-        let better = match (&parsed, &self.parsed) {
+        let better = match (&parsed, self.parsed) {
             (Ok(_), _) => true,
             // What stands behind the place has moved by the difference in length.
             (Err(new), Err(old)) => new.range.start + range.len() > old.range.start + replacement.len(),
@@ -247,35 +247,19 @@ pub fn labels<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Vec<String> {
     labels
 }
 
-/// The text of the file that OpenSC opens, if there is one and it could be read.
-fn text(snapshot: &Snapshot) -> Option<(Name, &[u8])> {
-    let (Source::Environment(path) | Source::Compiled(path)) = Situation::of(snapshot).source() else {
-        return None;
-    };
-    let config = snapshot.configs.iter().find(|config| config.path == path)?;
-    match &config.state {
-        ConfigState::Text(text) => Some((path, text.as_slice())),
-        ConfigState::Missing | ConfigState::Unreadable(_) => None,
-    }
-}
-
 /// What becomes of the programs that matter.
 #[must_use]
-pub fn rows(
-    snapshot: &Snapshot,
-    situation: &Situation<'_>,
-    version: Version,
-    document: Option<&Document>,
-) -> Vec<Row> {
+pub fn rows(snapshot: &Snapshot, configuration: &Configuration<'_>, version: Version) -> Vec<Row> {
+    let document = configuration.parsed(version).and_then(|parsed| parsed.as_ref().ok());
     let programs = programs(snapshot, version, document);
-    programs.into_iter().map(|program| row(situation, program)).collect()
+    programs.into_iter().map(|program| row(configuration, program)).collect()
 }
 
 /// What becomes of one program.
 #[must_use]
-pub fn row(situation: &Situation<'_>, program: Program) -> Row {
-    let listed = situation.outcome(&program, Some(LISTED_DRIVER));
-    let other = situation.outcome(&program, Some(OTHER_DRIVER));
+pub fn row(configuration: &Configuration<'_>, program: Program) -> Row {
+    let listed = configuration.outcome(&program, Some(LISTED_DRIVER));
+    let other = configuration.outcome(&program, Some(OTHER_DRIVER));
     Row { program, listed, other }
 }
 

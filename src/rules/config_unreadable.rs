@@ -16,7 +16,7 @@ use crate::scconf::{self, ParseError, TokenKind, Why};
 
 /// Applies the rule to one configuration.
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
-    let Err(error) = &case.parsed else { return };
+    let Err(error) = case.parsed else { return };
     let undefined = matches!(error.why, Why::Undefined(_));
     let summary = if undefined {
         format!("What OpenSC makes of {} cannot be told.", case.place(error.position))

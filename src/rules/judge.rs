@@ -155,12 +155,13 @@ impl Judge {
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
         let situation = Situation::of(snapshot);
+        let configuration = situation.configuration();
         let outcomes = if snapshot.opensc.is_empty() {
             Vec::new()
         } else {
             let tool = Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned());
             let asked = |program: Program| {
-                let outcome = situation.outcome(&program, Some(DRIVER));
+                let outcome = configuration.outcome(&program, Some(DRIVER));
                 (program, outcome)
             };
             [tool, Program::pkcs11(None)].map(asked).into()

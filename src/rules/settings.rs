@@ -9,8 +9,7 @@ use crate::opensc::config::{FileUse, Situation, Source, Written};
 use crate::opensc::{
     CacheLocation, Caching, Effective, Outcome, Program, Shadowed, Version, WhyShadowed, differences,
 };
-use crate::scconf;
-use crate::snapshot::{ConfigState, Name, Snapshot};
+use crate::snapshot::{Name, Snapshot};
 use crate::text::escape;
 
 /// Which programs are wanted.
@@ -122,18 +121,14 @@ pub fn settings(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Option<Settings> {
         Source::Compiled(path) => (Some(path), Some("compiled-in")),
         Source::Unknown => (None, None),
     };
-    let state = snapshot.configs.iter().find(|config| Some(&config.path) == path.as_ref());
-    let document = state.and_then(|config| match &config.state {
-        ConfigState::Text(text) => scconf::parse(text.as_slice(), differences::dialect(assumed)).ok(),
-        ConfigState::Missing | ConfigState::Unreadable(_) => None,
-    });
+    let configuration = situation.configuration();
     let rows = match wanted {
-        Wanted::All => rows(snapshot, &situation, assumed, document.as_ref()),
+        Wanted::All => rows(snapshot, &configuration, assumed),
         Wanted::Called(name) => {
             let name = name.to_ascii_lowercase();
-            vec![row(&situation, Program::called(&name, &snapshot.executables, assumed)?)]
+            vec![row(&configuration, Program::called(&name, &snapshot.executables, assumed)?)]
         }
-        Wanted::Executable(exe) => vec![row(&situation, Program::of_executable(exe.clone()))],
+        Wanted::Executable(exe) => vec![row(&configuration, Program::of_executable(exe.clone()))],
     };
     let file_note = rows.iter().find_map(|row| match &row.other {
         Outcome::Runs(effective) => note(&effective.file),
