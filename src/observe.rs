@@ -80,7 +80,8 @@ fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
         others: Vec::new(),
         coverage: Vec::new(),
     };
-    let found = install::find();
+    snapshot.executables = program::tools();
+    let found = install::find(snapshot.executables.get("pkcs15-tool").map(Name::as_path));
     snapshot.opensc = found.installations;
     for (path, why) in found.problems {
         snapshot.coverage.push(Gap {
@@ -90,7 +91,6 @@ fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
             kind: GapKind::OpenSc,
         });
     }
-    snapshot.executables = program::tools();
     snapshot.configs = match Situation::of(&snapshot).source() {
         Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
         Source::Unknown => Vec::new(),
@@ -192,6 +192,16 @@ pub fn select_entries(snapshot: &mut Snapshot, serial: &str) {
     }
 }
 
+/// Looks at these cache directories too, if they were not looked at.
+pub fn observe_more_caches<'a>(snapshot: &mut Snapshot, paths: impl Iterator<Item = &'a Name>) {
+    let known = |path: &Name| snapshot.caches.iter().any(|dir| dir.path == *path);
+    let wanted: Vec<_> =
+        paths.filter(|path| !known(path)).map(|path| (path.clone(), CacheOrigin::Configured)).collect();
+    let (dirs, gaps) = look_into(wanted, &snapshot.cards);
+    snapshot.caches.extend(dirs);
+    snapshot.coverage.extend(gaps);
+}
+
 fn now() -> OffsetDateTime {
     let now = OffsetDateTime::now_utc();
     now.replace_nanosecond(0).unwrap_or(now)
@@ -256,7 +266,11 @@ fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
     add(cache_dir::cache_dir(version, &snapshot.user.env, None).path().cloned(), CacheOrigin::Default);
     add(cache_dir::former(&snapshot.user.env), CacheOrigin::Former);
 
-    let data_on_cards: Vec<(Name, bool)> = snapshot.cards.iter().flat_map(data_on_card).collect();
+    look_into(wanted, &snapshot.cards)
+}
+
+fn look_into(wanted: Vec<(Name, CacheOrigin)>, cards: &[Card]) -> (Vec<CacheDir>, Vec<Gap>) {
+    let data_on_cards: Vec<(Name, bool)> = cards.iter().flat_map(data_on_card).collect();
     let mut gaps = Vec::new();
     let dirs = wanted
         .into_iter()

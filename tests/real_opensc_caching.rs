@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use configurations::{OPEN, Random, configuration, replaced};
 use stalecard::opensc::config::FileUse;
-use stalecard::opensc::{CacheLocation, Caching, Outcome, Program, Situation, Version, install};
+use stalecard::opensc::{CacheLocation, Caching, Outcome, Program, Situation, Version, install, program};
 use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
 use stand::{Host, PIN, SO_PIN, Stand};
 
@@ -54,7 +54,7 @@ impl Asked {
     fn start() -> Self {
         let root = std::env::var_os("STALECARD_OPENSC_ROOT").map(PathBuf::from);
         let found = match &root {
-            None => install::find(),
+            None => install::find(program::tools().get("pkcs15-tool").map(Name::as_path)),
             Some(root) => install::find_among(libraries(root), None),
         };
         let installation = found.installations.into_iter().next().expect("OpenSC's library");

@@ -126,7 +126,7 @@ fn offset(text: &[u8], position: scconf::Position) -> usize {
 }
 
 fn installed() -> (Installation, Version) {
-    let installation = install::find().installations.into_iter().next().expect("OpenSC is installed");
+    let installation = install::find(None).installations.into_iter().next().expect("OpenSC is installed");
     let version = installation.version.as_deref().unwrap().parse().unwrap();
     (installation, version)
 }

@@ -8,7 +8,6 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::program;
 use super::strings::Strings;
 use crate::snapshot::{ConfigFile, ConfigState, Installation, Name};
 
@@ -31,16 +30,17 @@ pub struct Found {
     pub problems: Vec<(PathBuf, String)>,
 }
 
-/// Looks for OpenSC where the dynamic loader would.
+/// Looks for OpenSC where the dynamic loader would. The library that `tool` asks for comes first: OpenSC's
+/// own `pkcs15-tool`, if it is there.
 #[must_use]
-pub fn find() -> Found {
+pub fn find(tool: Option<&Path>) -> Found {
     let mut candidates = loader_cache(Path::new(LOADER_CACHE));
     // A folder that the loader's cache knows one from was searched for it by ldconfig.
     let mut searched: Vec<Folder> = candidates.iter().filter_map(|path| folder(path.parent()?)).collect();
     for dir in LIBRARY_DIRS {
         candidates.extend(libraries_below(Path::new(dir), &mut searched));
     }
-    let needed = program::find_tool("pkcs15-tool").and_then(|tool| needed_library(&tool));
+    let needed = tool.and_then(needed_library);
     find_among(candidates, needed.as_deref())
 }
 
@@ -204,7 +204,8 @@ mod tests {
 
     #[test]
     fn the_installed_library_is_understood() {
-        let found = find();
+        let tools = crate::opensc::program::tools();
+        let found = find(tools.get("pkcs15-tool").map(Name::as_path));
         let first = found.installations.first().unwrap();
         assert!(first.version.as_deref().unwrap().parse::<Version>().unwrap() >= Version::of(19));
         assert!(first.config_path.as_ref().unwrap().as_path().ends_with("opensc.conf"));

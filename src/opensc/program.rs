@@ -114,25 +114,15 @@ impl Program {
 /// OpenSC's own programs on this host, by name, with their real paths.
 #[must_use]
 pub fn tools() -> BTreeMap<String, Name> {
-    let dirs = tool_dirs();
-    let named = |name: &&str| Some(((*name).to_owned(), Name::from(find_in(&dirs, name)?)));
-    TOOLS.iter().chain([&PKCS11_TOOL]).filter_map(named).collect()
-}
-
-/// The real path of one of OpenSC's tools, as `/proc/self/exe` would show it.
-pub(super) fn find_tool(name: &str) -> Option<PathBuf> {
-    find_in(&tool_dirs(), name)
-}
-
-/// The real paths of the folders, each once: of a file in one of them it need not be asked again.
-fn tool_dirs() -> Vec<PathBuf> {
+    // The real paths of the folders, each once: of a file in one of them it need not be asked again.
     let mut dirs = Vec::new();
     for dir in TOOL_DIRS.iter().filter_map(|dir| Path::new(dir).canonicalize().ok()) {
         if !dirs.contains(&dir) {
             dirs.push(dir);
         }
     }
-    dirs
+    let named = |name: &&str| Some(((*name).to_owned(), Name::from(find_in(&dirs, name)?)));
+    TOOLS.iter().chain([&PKCS11_TOOL]).filter_map(named).collect()
 }
 
 fn find_in(dirs: &[PathBuf], name: &str) -> Option<PathBuf> {

@@ -249,7 +249,7 @@ mod tests {
     #[test]
     fn machine_code_is_passed_over() {
         // Of the real thing: the path is behind the code.
-        let library = super::super::install::find().installations.remove(0).library;
+        let library = super::super::install::find(None).installations.remove(0).library;
         let mut head = vec![0; 4096];
         let file = File::open(library.as_path()).unwrap();
         file.read_exact_at(&mut head, 0).unwrap();
