@@ -18,6 +18,7 @@ mod journal;
 mod plan;
 mod purge;
 mod quarantine;
+pub mod revived;
 mod undo;
 
 pub use apply::{Applied, Outcome, StepResult, apply, apply_at, rehearse};

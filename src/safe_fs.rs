@@ -22,6 +22,7 @@ mod dir;
 mod facts;
 mod held;
 mod observe;
+mod rehearse;
 mod replace;
 mod transfer;
 mod walk;

@@ -8,6 +8,10 @@ use std::process::Command;
 use serde_json::Value;
 use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, SCHEMA, Snapshot, User};
 
+#[path = "support/schema.rs"]
+#[allow(dead_code, reason = "no snapshots here")]
+mod schema;
+
 const TOOLS: [&str; 3] = ["pkcs11-tool", "pkcs15-init", "pkcs15-tool"];
 
 fn snapshot(version: &str, state: ConfigState) -> Snapshot {
@@ -54,6 +58,7 @@ fn show(snapshot: &Snapshot, arguments: &[&str]) -> (i32, String) {
 fn json(snapshot: &Snapshot, arguments: &[&str]) -> BTreeMap<String, Value> {
     let (_, text) = show(snapshot, &[arguments, &["--format", "json"]].concat());
     let document: Value = serde_json::from_str(&text).unwrap();
+    schema::is_output(&document);
     assert_eq!(document["command"], "config show");
     let programs = document["config"]["programs"].as_array().unwrap();
     assert_eq!(document["programs"].as_array().unwrap().len(), programs.len());
@@ -139,4 +144,35 @@ fn what_cannot_be_told_is_exit_code_3_and_a_name_nobody_has_is_2() {
     assert_eq!(code, 2);
     assert!(told.contains("opensc-pkcs11"), "{told}");
     assert_eq!(show(&snapshot("0.23.0", ConfigState::Missing), &["--for", "a", "--exe", "b"]).0, 2);
+}
+
+/// Every member that `config show` prints for every fixture is in the schema, and the schema would miss each.
+#[test]
+fn the_schema_tells_all_of_it() {
+    let (mut members, mut documents) = (0, 0);
+    let document = |snapshot: &Snapshot| -> Value {
+        serde_json::from_str(&show(snapshot, &["--format", "json"]).1).unwrap()
+    };
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        for version in ["0.22.0", "0.23.0", "0.27.1"] {
+            schema::is_output(&document(&snapshot(version, fixture(name))));
+            documents += 1;
+        }
+    }
+    // A default, a directory, a block, something without effect; a crash; no file; nothing installed.
+    let mut nothing = snapshot("0.23.0", ConfigState::Missing);
+    nothing.opensc.clear();
+    for told in [
+        snapshot("0.27.1", fixture("block-shadows-default")),
+        snapshot("0.23.0", fixture("second-name")),
+        snapshot("0.23.0", fixture("comment-before-brace")),
+        snapshot("0.27.1", ConfigState::Missing),
+        nothing,
+    ] {
+        members += schema::is_told_exactly(&document(&told), "/config", &[]);
+    }
+    println!("{documents} documents, {members} members left out, renamed and mistaken");
+    assert!(members > 200, "{members}");
 }

@@ -73,6 +73,13 @@ fn every_fixture_is_off_for_the_real_thing() {
     assert!(edited >= 30 && was_on >= 15 && refused == 13, "{edited} {was_on} {refused}");
 }
 
+/// The operation of a `disable-cache`.
+fn operation(host: &Host, arguments: &[&str]) -> String {
+    let disabled = host.stalecard(&[&["config", "disable-cache", "--format", "json"], arguments].concat());
+    let document: serde_json::Value = serde_json::from_str(&disabled.ok().stdout).unwrap();
+    document["edit"]["operation"].as_str().unwrap().to_owned()
+}
+
 #[test]
 fn one_program_and_back_on() {
     let stand = Stand::start();
@@ -84,10 +91,10 @@ fn one_program_and_back_on() {
         "app default {{\n  framework pkcs15 {{\n    use_file_caching = public;\n    file_cache_dir = {};\n  }}\n}}\n",
         cache.display()
     ));
-    alpha.stalecard(&["config", "disable-cache", "--app", "opensc-pkcs11"]).ok();
+    let off_for_module = operation(&alpha, &["--app", "opensc-pkcs11"]);
     assert_eq!(said(&alpha), [Some('1'), Some('0')]);
     // The settings went along: the module, switched on alone, fills the same directory.
-    alpha.stalecard(&["config", "disable-cache"]).ok();
+    let off_for_all = operation(&alpha, &[]);
     assert_eq!(said(&alpha), [Some('0'); 2]);
     let entries = || -> BTreeMap<String, u64> {
         let dir = std::fs::read_dir(&cache).into_iter().flatten().flatten();
@@ -103,15 +110,25 @@ fn one_program_and_back_on() {
     alpha.initialize("HSM-H1", PIN, SO_PIN, None);
     let second = alpha.keypairgen("EC:prime256v1", &["--label", "signer"]);
     assert_ne!(first.id, second.id);
-    let refused = alpha.stalecard(&["config", "enable-cache"]);
-    assert_eq!(refused.code(), 2, "{refused}");
-    assert!(
-        refused.stdout.contains("stale-key-id") && refused.stdout.contains("stalecard flush"),
-        "{refused}"
-    );
-    assert_eq!(said(&alpha), [Some('0'); 2]);
+    for wakes in [
+        &["config", "enable-cache"][..],
+        &["undo", &off_for_all],
+        &["undo", &off_for_all, "--format", "json"],
+    ] {
+        let refused = alpha.stalecard(wakes);
+        assert_eq!(refused.code(), 2, "{refused}");
+        assert!(refused.stdout.contains("stale-key-id"), "{refused}");
+        assert!(wakes.contains(&"json") || refused.stdout.contains("stalecard flush"), "{refused}");
+        assert_eq!(said(&alpha), [Some('0'); 2]);
+    }
     alpha.stalecard(&["flush"]).ok();
     alpha.stalecard(&["config", "enable-cache"]).ok();
+    assert_eq!(said(&alpha), [Some('1'); 2]);
+    alpha.stalecard(&["undo"]).ok();
+    assert_eq!(said(&alpha), [Some('0'); 2]);
+    alpha.stalecard(&["undo", &off_for_all]).ok();
+    assert_eq!(said(&alpha), [Some('1'), Some('0')]);
+    alpha.stalecard(&["undo", &off_for_module]).ok();
     assert_eq!(said(&alpha), [Some('1'); 2]);
     assert_eq!(alpha.pkcs15_list().private_keys()[0].id.as_deref(), Some(second.id.as_str()));
 }

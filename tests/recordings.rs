@@ -15,6 +15,7 @@
 )]
 
 #[path = "support/schema.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
 mod schema;
 #[path = "support/text.rs"]
 mod text;

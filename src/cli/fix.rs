@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::args::{Format, Selection, Whom};
-use super::config::edit::{EditArgs, Guard, perform};
+use super::config::edit::{EditArgs, perform};
 use super::output;
 use super::repairing::{Agreed, Done, Repair};
 use crate::error::{Error, Exit};
@@ -168,14 +168,8 @@ fn edit(
         concerned.iter_mut().for_each(|repaired| repaired.result = needs(Safety::Guarded));
         return Ok(None);
     }
-    let edit = perform(
-        &EditArgs::plain(dry_run, args.diff, guarded),
-        snapshot,
-        Goal::Off,
-        "fix",
-        &Guard::None,
-        now,
-    )?;
+    let edit =
+        perform(&EditArgs::plain(dry_run, args.diff, guarded), snapshot, Goal::Off, "fix", false, now)?;
     let result = if dry_run {
         Fixed::WouldTry
     } else {

@@ -11,6 +11,7 @@ mod ls;
 mod output;
 mod quarantine;
 mod repairing;
+mod revival;
 mod show;
 mod snapshot;
 mod undo;

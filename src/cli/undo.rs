@@ -4,15 +4,21 @@ use serde_json::json;
 
 use super::args::Format;
 use super::output;
+use super::revival::{Revival, is_read_here, revival};
 use crate::error::{Error, Exit};
+use crate::observe::{Cards, Wish, observe};
+use crate::opensc::config::Situation;
+use crate::repair::config::Returning;
+use crate::repair::revived::Revived;
 use crate::repair::{self, StateDir, UndoState};
-use crate::report::{human, json::Document, json::SCHEMA};
+use crate::report::{edited, human, json::Document, json::SCHEMA};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The operation, as `stalecard quarantine list` names it; without it the newest
     operation: Option<String>,
-    /// Put files back even where others were written since; those go to the quarantine
+    /// Put files back even where others were written since; those go to the quarantine. Switch
+    /// caching on again even if stale entries come back to life
     #[arg(long)]
     force: bool,
     /// How to print
@@ -23,9 +29,25 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let caller = crate::host::Caller::current()?;
     let states = StateDir::all(&caller)?;
-    let undone = repair::undo_in(&states, args.operation.as_deref(), args.force)?;
+    let mut found = Ok(Revival { revived: Vec::new(), notes: Vec::new() });
+    let mut come_along = false;
+    let undone = repair::undo_in(&states, args.operation.as_deref(), args.force, &mut |returning| {
+        come_along = !returning.entries.is_empty();
+        found = look(returning);
+        found.as_ref().map_or(true, |found| !args.force && !found.revived.is_empty())
+    })?;
+    let Revival { revived, notes } = found?;
     match args.format {
-        Format::Human => output::print(&human::undone(&undone))?,
+        Format::Human => {
+            let lead = human::undone(&undone);
+            let command = format!("`stalecard undo {}`", undone.operation.as_deref().unwrap_or_default());
+            let more = match undone.state {
+                UndoState::Refused => edited::refusal(&revived, &command, come_along),
+                UndoState::Undone => edited::alive(&revived, &notes),
+                _ => String::new(),
+            };
+            output::print(&(lead + &more))?;
+        }
         Format::Json => {
             let host = crate::host::hostname();
             let document = Document {
@@ -38,11 +60,29 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                 findings: &[],
                 coverage: &[],
             };
-            output::print_json(&document.with(json!({ "undo": undone })))?;
+            output::print_json(
+                &document.with(json!({ "undo": undone, "revived": revived, "notes": notes })),
+            )?;
         }
     }
     Ok(match undone.state {
-        UndoState::Conflict | UndoState::Incomplete => Exit::Failed,
+        UndoState::Conflict | UndoState::Refused | UndoState::Incomplete => Exit::Failed,
         UndoState::Undone | UndoState::AlreadyUndone | UndoState::NothingToUndo => Exit::Clean,
     })
+}
+
+/// What an old configuration would bring back to life: what lies in the caches, and what comes back with it.
+fn look(returning: &Returning<'_>) -> Result<Revival, Error> {
+    let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
+    let none = Revival { revived: Vec::new(), notes: Vec::new() };
+    if !is_read_here(returning.file.as_path(), &Situation::of(&snapshot).source()) {
+        return Ok(none);
+    }
+    let Some(mut revival) = revival(&snapshot, returning.text)? else { return Ok(none) };
+    revival.revived.extend(returning.entries.iter().map(|entry| Revived {
+        directory: entry.directory.clone(),
+        name: entry.name.clone(),
+        why: format!("{}, comes back too", entry.reason),
+    }));
+    Ok(revival)
 }

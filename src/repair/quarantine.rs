@@ -155,6 +155,11 @@ impl StateDir {
         Ok(Dir::open_private(&self.path)?)
     }
 
+    /// Whether [`StateDir::lock`] may open or make it, as far as that can be told without writing.
+    pub(super) fn may_lock(&self) -> Result<(), Error> {
+        Ok(Dir::may_create_private(&self.path)?)
+    }
+
     /// Locks it against every other stalecard; made if it is not there.
     pub(super) fn lock(&self) -> Result<Locked, Error> {
         Locked::take(Dir::create_private(&self.path)?)

@@ -12,11 +12,11 @@ use time::OffsetDateTime;
 
 use super::Error;
 use super::apply::Outcome;
-use super::config::{self, Edited};
+use super::config::{self, Edited, Objects};
 use super::journal::{self, Journal, Planned, UndoRecord};
 use super::plan::Action;
 use super::quarantine::{
-    Operation, OperationState, StateDir, existing_section, file_name, ids, operations, section,
+    KeptFile, Operation, OperationState, StateDir, existing_section, file_name, ids, operations, section,
 };
 use crate::safe_fs::{self, Dir, Held, Moved, Opened};
 use crate::snapshot::Name;
@@ -46,6 +46,8 @@ pub enum UndoState {
     NothingToUndo,
     /// A place is taken by different content; nothing was moved.
     Conflict,
+    /// An old configuration would bring stale cache entries back to life; nothing was moved.
+    Refused,
     /// Some files could not be brought back; repeat it when the cause is removed.
     Incomplete,
 }
@@ -109,11 +111,17 @@ pub fn undo(state: &StateDir, operation: Option<&str>, force: bool) -> Result<Un
 }
 
 /// As [`undo`] over several quarantines: root keeps one for each owner of files, and what one
-/// run took from several owners has one time in all of them.
+/// run took from several owners has one time in all of them. `objects` is asked about every text before
+/// anything moves.
 ///
 /// # Errors
 /// As [`undo`].
-pub fn undo_in(states: &[StateDir], operation: Option<&str>, force: bool) -> Result<Undone, Error> {
+pub fn undo_in(
+    states: &[StateDir],
+    operation: Option<&str>,
+    force: bool,
+    objects: &mut Objects<'_>,
+) -> Result<Undone, Error> {
     let mut known = Vec::new();
     for state in states {
         let operations = operations(state)?;
@@ -142,7 +150,24 @@ pub fn undo_in(states: &[StateDir], operation: Option<&str>, force: bool) -> Res
     let mut all: Option<Undone> = None;
     // A damaged journal has no time: then the name alone says what belongs together.
     let same_run = |one: &Operation| one.started_at == time && (time.is_some() || one.id == meant_id);
-    for (one, state) in known.iter().filter(|(one, _)| same_run(one)) {
+    known.retain(|(one, _)| same_run(one));
+    let entries: Vec<&KeptFile> =
+        known.iter().flat_map(|(one, _)| &one.files).filter(|file| file.kept).collect();
+    for (one, state) in &known {
+        if !one.edits.is_empty() && is_refused(state, &one.id, force, &entries, objects)? {
+            let waiting = |directory: &Name, name: &Name| UndoResult {
+                directory: directory.clone(),
+                name: name.clone(),
+                outcome: UndoOutcome::Waiting,
+            };
+            let files = entries.iter().map(|file| waiting(&file.directory, &file.name));
+            let files =
+                files.chain(one.edits.iter().map(|edit| waiting(&edit.directory, &edit.name))).collect();
+            let state = UndoState::Refused;
+            return Ok(Undone { operation: Some(one.id.clone()), state, changed: false, files });
+        }
+    }
+    for (one, state) in &known {
         let one = undo(state, Some(&one.id), force)?;
         all = Some(match all {
             None => one,
@@ -152,6 +177,30 @@ pub fn undo_in(states: &[StateDir], operation: Option<&str>, force: bool) -> Res
     all.ok_or(Error::UnknownOperation(meant_id))
 }
 
+/// Whether somebody objects to a text that an operation would bring back, together with these entries.
+fn is_refused(
+    state: &StateDir,
+    id: &str,
+    force: bool,
+    entries: &[&KeptFile],
+    objects: &mut Objects<'_>,
+) -> Result<bool, Error> {
+    let Some(locked) = state.lock_existing()? else { return Ok(false) };
+    let operation = locked.dir.subdir(&Name::from(id))?;
+    let undone = journal::read::<UndoRecord>(&operation)?.is_some_and(|record| record.finished_at.is_some());
+    let Some(journal) = journal::read::<Journal>(&operation)?.filter(|_| !undone) else { return Ok(false) };
+    let stored = existing_section(&operation, "files")?;
+    let edits = journal.edits.iter().enumerate();
+    let mut edits = edits.map(|(index, edit)| Edited {
+        edit,
+        index,
+        operation: &operation,
+        stored: stored.as_ref(),
+        force,
+    });
+    Ok(edits.any(|edited| config::is_refused(edited, entries, objects)))
+}
+
 impl Undone {
     /// Both results in one: as bad as the worse, as changed as either.
     fn and(mut self, other: Self) -> Self {
@@ -159,8 +208,9 @@ impl Undone {
             UndoState::NothingToUndo => 0,
             UndoState::AlreadyUndone => 1,
             UndoState::Undone => 2,
-            UndoState::Conflict => 3,
-            UndoState::Incomplete => 4,
+            UndoState::Refused => 3,
+            UndoState::Conflict => 4,
+            UndoState::Incomplete => 5,
         };
         self.changed |= other.changed;
         self.files.extend(other.files);

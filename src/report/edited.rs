@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::human::wrap;
 use crate::repair::config::{Effect, Goal};
+use crate::repair::revived::Revived;
 use crate::snapshot::Name;
 
 /// An edit of the configuration, done or rehearsed.
@@ -47,17 +48,6 @@ pub struct Change {
     pub new: String,
 }
 
-/// A cache entry that programs would show again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Revived {
-    /// The cache directory.
-    pub directory: Name,
-    /// The entry.
-    pub name: Name,
-    /// The finding, or why it is not known.
-    pub why: String,
-}
-
 fn text<S: Serializer>(diff: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&String::from_utf8_lossy(diff.as_deref().unwrap_or_default()))
 }
@@ -71,7 +61,8 @@ pub fn human(report: &Report, goal: Goal) -> String {
         out.push_str(&visible(diff));
     }
     if report.refused {
-        refusal(&mut out, report);
+        wrap(&mut out, "", "", &format!("{file}: not edited."));
+        out.push_str(&refusal(&report.revived, "the same command", false));
         return out;
     }
     let switched = if goal == Goal::Off { "off" } else { "on" };
@@ -88,17 +79,7 @@ pub fn human(report: &Report, goal: Goal) -> String {
         let change = if before == after { after.clone() } else { format!("{before} -> {after}") };
         wrap(&mut out, &format!("  {program:<width$}  "), "    ", &change);
     }
-    for entry in &report.revived {
-        wrap(
-            &mut out,
-            "  ",
-            "    ",
-            &format!("comes alive again: {}/{} ({})", entry.directory, entry.name, entry.why),
-        );
-    }
-    for note in &report.notes {
-        wrap(&mut out, "", "  ", &format!("Note: {note}"));
-    }
+    out.push_str(&alive(&report.revived, &report.notes));
     if let Some(operation) = &report.operation {
         if let Some(backup) = &report.backup {
             let _ = writeln!(out, "The old file is kept as {backup}");
@@ -123,22 +104,41 @@ pub fn human(report: &Report, goal: Goal) -> String {
     out
 }
 
-fn refusal(out: &mut String, report: &Report) {
-    let text = format!(
-        "{}: not edited. With caching on, programs would show these cache entries again:",
-        report.file
-    );
-    wrap(out, "", "", &text);
-    for entry in &report.revived {
-        wrap(out, "  ", "    ", &format!("{}/{} ({})", entry.directory, entry.name, entry.why));
+/// Entries that are shown again, and what else to know.
+#[must_use]
+pub fn alive(revived: &[Revived], notes: &[String]) -> String {
+    let mut out = String::new();
+    for Revived { directory, name, why } in revived {
+        wrap(&mut out, "  ", "    ", &format!("comes alive again: {directory}/{name} ({why})"));
     }
-    wrap(
-        out,
-        "",
-        "",
-        "Remove them first: `stalecard flush` with the card inserted, or `stalecard flush --all`. To switch caching on \
-         nevertheless: --force.",
-    );
+    for note in notes {
+        wrap(&mut out, "", "  ", &format!("Note: {note}"));
+    }
+    out
+}
+
+/// Why caching was not switched on, and what to do: `command` is to be repeated then. `come_along`: some of
+/// the entries are not there yet, but would come back with it.
+#[must_use]
+pub fn refusal(revived: &[Revived], command: &str, come_along: bool) -> String {
+    let mut out = String::new();
+    wrap(&mut out, "", "", "With caching on, programs would show these cache entries again:");
+    for Revived { directory, name, why } in revived {
+        wrap(&mut out, "  ", "    ", &format!("{directory}/{name} ({why})"));
+    }
+    let text = if come_along {
+        format!(
+            "To have caching on without those that come back: `stalecard config enable-cache`. To take everything \
+             back nevertheless: {command} with --force."
+        )
+    } else {
+        format!(
+            "Remove them first: `stalecard flush` with the card inserted, or `stalecard flush --all`; then repeat \
+             {command}. To switch caching on nevertheless, add --force."
+        )
+    };
+    wrap(&mut out, "", "", &text);
+    out
 }
 
 /// Text of a file, harmless on a terminal: control characters but tab and line ends as `\xNN`.

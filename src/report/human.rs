@@ -439,6 +439,9 @@ pub fn undone(undone: &Undone) -> String {
             "Nothing was changed: something else has been written since operation {id}. It is newer than what is \
              in the quarantine; to put the old content back nevertheless: stalecard undo --force {id}"
         ),
+        UndoState::Refused => {
+            format!("Nothing was changed: without operation {id} caching would be on again.")
+        }
         UndoState::Incomplete => {
             format!(
                 "Not everything of operation {id} is back; remove the cause and repeat: stalecard undo {id}"

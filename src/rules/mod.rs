@@ -12,7 +12,7 @@ mod cache_case;
 mod certificate_key_mismatch;
 mod config;
 mod config_block_shadowed;
-mod config_case;
+pub mod config_case;
 mod config_crashes_opensc;
 mod config_differs_between_programs;
 mod config_setting_ignored;

@@ -125,7 +125,7 @@ impl Dir {
         }
     }
 
-    fn private(self) -> Result<Self, Error> {
+    pub(super) fn private(self) -> Result<Self, Error> {
         let inode = self.inode()?;
         let me = geteuid().as_raw();
         let why = if inode.uid != me {

@@ -10,12 +10,12 @@ use tempfile::TempDir;
 use crate::files::{OLD, new_text};
 
 /// A user with an `OPENSC_CONF`, a cache and a quarantine, and no PC/SC service.
-struct User {
+pub struct User {
     home: TempDir,
 }
 
 impl User {
-    fn new(conf: &str) -> Self {
+    pub fn new(conf: &str) -> Self {
         let user = Self { home: TempDir::new().unwrap() };
         for dir in ["etc", "state", "cache/opensc"] {
             fs::create_dir_all(user.path(dir)).unwrap();
@@ -25,19 +25,19 @@ impl User {
         user
     }
 
-    fn path(&self, below: &str) -> PathBuf {
+    pub fn path(&self, below: &str) -> PathBuf {
         self.home.path().join(below)
     }
 
-    fn conf(&self) -> PathBuf {
+    pub fn conf(&self) -> PathBuf {
         self.path("etc/opensc.conf")
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         fs::read_to_string(self.conf()).unwrap()
     }
 
-    fn run(&self, via: &[&str], arguments: &[&str]) -> Output {
+    pub fn run(&self, via: &[&str], arguments: &[&str]) -> Output {
         let program = env!("CARGO_BIN_EXE_stalecard");
         // Root's quarantine has a fixed place, which is covered, not touched.
         let mut command = if rustix::process::geteuid().is_root() {
@@ -68,20 +68,23 @@ impl User {
     }
 
     /// Exit code, standard output and error.
-    fn stalecard(&self, arguments: &[&str]) -> (i32, String, String) {
+    pub fn stalecard(&self, arguments: &[&str]) -> (i32, String, String) {
         let output = self.run(&[], arguments);
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
     }
 
-    fn json(&self, arguments: &[&str]) -> (i32, Value) {
+    /// Exit code and output, which is held to the schema.
+    pub fn json(&self, arguments: &[&str]) -> (i32, Value) {
         let (code, out, error) = self.stalecard(&[arguments, &["--format", "json"]].concat());
-        (code, serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out} {error}")))
+        let value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out} {error}"));
+        crate::schema::is_output(&value);
+        (code, value)
     }
 }
 
-const DISABLE: [&str; 2] = ["config", "disable-cache"];
-const ENABLE: [&str; 2] = ["config", "enable-cache"];
+pub const DISABLE: [&str; 2] = ["config", "disable-cache"];
+pub const ENABLE: [&str; 2] = ["config", "enable-cache"];
 
 #[test]
 fn off_and_off_again_and_back() {
@@ -115,6 +118,47 @@ fn off_and_off_again_and_back() {
     assert!(!Path::new(backup).exists());
     let (_, out, _) = user.stalecard(&["quarantine", "list"]);
     assert!(out.contains("undone") && out.contains("opensc.conf (config disable-cache)"), "{out}");
+}
+
+/// Every member of what an edit says is in the schema, and the schema would miss each.
+#[test]
+fn the_schema_tells_all_of_an_edit() {
+    let user = User::new(OLD);
+    let told = |arguments: &[&str]| {
+        let (_, document) = user.json(arguments);
+        crate::schema::is_told_exactly(&document, "/edit", &["diff"])
+    };
+    fs::write(user.path("cache/opensc/DENK0200834_NODATE_E82B0601040181C31F0201_C401"), b"old").unwrap();
+    let mut members = told(&[&DISABLE[..], &["--diff", "--dry-run"]].concat());
+    members += told(&[&DISABLE[..], &["--app", "opensc-pkcs11"]].concat());
+    members += told(&[&DISABLE[..], &["--diff"]].concat());
+    members += told(&DISABLE);
+    members += told(&ENABLE);
+    let (code, listed) = user.json(&["quarantine", "list"]);
+    assert_eq!(code, 0);
+    members += crate::schema::is_told_exactly(&listed, "/operations/0/edits", &[]);
+    let (_, refused) = user.json(&["undo"]);
+    members += crate::schema::is_told_exactly(&refused, "/undo", &[]);
+    members += crate::schema::is_told_exactly(&refused, "/revived", &[]);
+    println!("{members} members left out, renamed and mistaken");
+    assert!(members > 100, "{members}");
+}
+
+/// What a configuration says reaches no terminal as it is, and the columns stay columns.
+#[test]
+fn a_block_called_an_escape_sequence() {
+    let hostile =
+        "app \"\x1b[31mX\u{202e}\u{9b}\" { framework pkcs15 { use_file_caching = \"yes\x1b[2J\"; } }\n";
+    let user = User::new(hostile);
+    for arguments in [&DISABLE[..], &ENABLE[..]] {
+        let dry = [arguments, &["--dry-run", "--diff"]].concat();
+        let (code, out, error) = user.stalecard(&dry);
+        crate::text::harmless(&out.replace('\t', " "));
+        assert_eq!((code, error.as_str()), (0, ""));
+        assert!(out.contains("\\x1b[31mX"), "{out}");
+        let output = user.run(&[], &[&dry[..], &["--format", "json"]].concat());
+        crate::text::harmless(&String::from_utf8(output.stdout).unwrap());
+    }
 }
 
 #[test]

@@ -12,10 +12,17 @@
 
 #[path = "../support/random.rs"]
 mod random;
+#[path = "../support/schema.rs"]
+#[allow(dead_code, reason = "no snapshots here")]
+mod schema;
+#[path = "../support/text.rs"]
+mod text;
 
+mod asked;
 mod cases;
 mod command;
 mod files;
 mod generated;
 mod killed;
 mod meaning;
+mod rehearsal;

@@ -11,6 +11,7 @@
 )]
 
 #[path = "../support/schema.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
 mod schema;
 #[path = "../stand/mod.rs"]
 mod stand;

@@ -13,7 +13,59 @@ pub fn is_output(value: &Value) {
     check(SCHEMA.get_or_init(|| load("stalecard-1.json")), value);
 }
 
-/// The same for a snapshot.
+/// Fails the test unless the committed schema, open as it is to new members, tells this part of an output
+/// exactly: without a member, with a member renamed, or of another type, it has to be refused. Gives the number
+/// of members tried.
+#[track_caller]
+pub fn is_told_exactly(value: &Value, part: &str, optional: &[&str]) -> usize {
+    static SCHEMA: OnceLock<Validator> = OnceLock::new();
+    let schema = SCHEMA.get_or_init(|| jsonschema::draft202012::new(&read("stalecard-1.json")).unwrap());
+    let refused = |mutated: &Value, what: &str| {
+        assert!(!schema.is_valid(mutated), "{what} is not refused");
+    };
+    check(schema, value);
+    let mut members = Vec::new();
+    pointers(value.pointer(part).unwrap_or_else(|| panic!("no {part} in {value:#}")), part, &mut members);
+    for member in &members {
+        let (parent, name) = member.rsplit_once('/').unwrap();
+        let with = |change: &dyn Fn(&mut Value)| {
+            let mut mutated = value.clone();
+            change(mutated.pointer_mut(parent).unwrap());
+            mutated
+        };
+        let other = if value.pointer(member).unwrap().is_object() { json!("x") } else { json!({"x": 1}) };
+        refused(&with(&|parent| parent[name] = other.clone()), &format!("another type of {member}"));
+        if !optional.contains(&name) {
+            let remove = |parent: &mut Value| drop(parent.as_object_mut().unwrap().remove(name));
+            refused(&with(&remove), &format!("the lack of {member}"));
+            let rename = |parent: &mut Value| {
+                let moved = parent.as_object_mut().unwrap().remove(name).unwrap();
+                parent[format!("{name}s")] = moved;
+            };
+            refused(&with(&rename), &format!("another name of {member}"));
+        }
+    }
+    members.len()
+}
+
+/// All members of all objects below a value.
+fn pointers(value: &Value, at: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                let at = format!("{at}/{name}");
+                pointers(value, &at, found);
+                found.push(at);
+            }
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(n, item)| pointers(item, &format!("{at}/{n}"), found));
+        }
+        _ => {}
+    }
+}
+
+/// As [`is_output`], for a snapshot.
 #[track_caller]
 pub fn is_snapshot(value: &Value) {
     static SCHEMA: OnceLock<Validator> = OnceLock::new();
@@ -30,10 +82,14 @@ fn check(schema: &Validator, value: &Value) {
 /// The committed schemas let scripts meet members that are added later. What is printed today must be told in them,
 /// so here nothing may be added.
 fn load(name: &str) -> Validator {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema").join(name);
-    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let mut schema = read(name);
     close(&mut schema);
     jsonschema::draft202012::new(&schema).unwrap()
+}
+
+fn read(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 fn close(schema: &mut Value) {

@@ -1,6 +1,6 @@
 //! `config disable-cache`: off for every program concerned, in every version.
 
-use super::edit::{self, Guard};
+use super::edit;
 use crate::error::{Error, Exit};
 use crate::repair::config::Goal;
 
@@ -11,5 +11,5 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    edit::run(&args.edit, Goal::Off, "config disable-cache", &Guard::None)
+    edit::run(&args.edit, Goal::Off, "config disable-cache", false)
 }

@@ -7,12 +7,13 @@ use time::OffsetDateTime;
 
 use crate::cli::args::Format;
 use crate::cli::output;
+use crate::cli::revival::{is_read_here, revival};
 use crate::error::{Error, Exit};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::{Situation, Source};
 use crate::repair::StateDir;
-use crate::repair::config::{Goal, Request, Scope, Target, check, plan, write_at};
-use crate::report::edited::{Change, Report, Revived, human};
+use crate::repair::config::{Goal, Request, Scope, Target, check, plan, rehearse, write_at};
+use crate::report::edited::{Change, Report, human};
 use crate::report::json::{Document, SCHEMA};
 use crate::scconf::Position;
 use crate::scconf::edit::unified_diff;
@@ -30,7 +31,8 @@ pub struct EditArgs {
     /// Edit this file instead of the one that OpenSC reads here
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Say what would be changed, and change nothing
+    /// Say what would be changed, and change nothing. Fails as the edit itself would for want of permission;
+    /// only what writing alone can tell, such as a full disk, is not known
     #[arg(long)]
     dry_run: bool,
     /// Show the change as a unified diff
@@ -51,20 +53,10 @@ impl EditArgs {
     }
 }
 
-/// Which entries would be served again under a new text.
-type Revivals<'a> = &'a dyn Fn(&Snapshot, &[u8]) -> Result<Vec<Revived>, Error>;
-
-/// What stands in the way of an edit besides the file.
-pub enum Guard<'a> {
-    /// Nothing.
-    None,
-    /// Stale cache entries that the edit would bring back to life.
-    Stale { force: bool, revived: Revivals<'a> },
-}
-
-pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>) -> Result<Exit, Error> {
+/// Edits, and says so; see [`perform`].
+pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> Result<Exit, Error> {
     let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
-    let report = perform(args, &snapshot, goal, command, guard, OffsetDateTime::now_utc())?;
+    let report = perform(args, &snapshot, goal, command, force, OffsetDateTime::now_utc())?;
     match args.format {
         Format::Human => output::print(&human(&report, goal))?,
         Format::Json => {
@@ -84,13 +76,14 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, guard: &Guard<'_>
     Ok(if report.refused && !args.dry_run { Exit::Failed } else { Exit::Clean })
 }
 
-/// Makes the edit, or says what it would be. `now` is the time of the run, for `undo`.
+/// Makes the edit, or says what it would be. `force`: also if stale entries come back to life. `now` is the
+/// time of the run, for `undo`.
 pub fn perform(
     args: &EditArgs,
     snapshot: &Snapshot,
     goal: Goal,
     command: &str,
-    guard: &Guard<'_>,
+    force: bool,
     now: OffsetDateTime,
 ) -> Result<Report, Error> {
     let situation = Situation::of(snapshot);
@@ -103,35 +96,36 @@ pub fn perform(
     let changed = !planned.edits.is_empty();
     let old = target.text().unwrap_or_default();
 
+    let mut notes: Vec<String> = planned.notes.iter().map(ToString::to_string).collect();
+    notes.extend(host_notes(snapshot, &real, is_read_here));
     let mut revived = Vec::new();
-    let mut refused = false;
-    if let (Guard::Stale { force, revived: look }, true, true) = (guard, changed, is_read_here) {
-        revived = look(snapshot, &planned.new)?;
-        refused = !force && !revived.is_empty();
+    if changed
+        && is_read_here
+        && goal != Goal::Off
+        && let Some(revival) = revival(snapshot, Some(&planned.new))?
+    {
+        notes.extend(revival.notes);
+        revived = revival.revived;
     }
-    let written = if changed && !refused && !args.dry_run {
+    let refused = !force && !revived.is_empty();
+    let mut written = None;
+    if changed && !refused {
         let caller = crate::host::Caller::current()?;
         // With the caller's own operations, whoever owns the file: there `undo` looks.
         let state = StateDir::of(&caller, caller.user.uid)?;
         let verify = |text: &[u8]| check(&request, target.text(), text);
-        Some(write_at(&target, &planned, command, &verify, &state, now)?)
-    } else {
-        None
-    };
+        if args.dry_run {
+            rehearse(&target, &state)?;
+        } else {
+            written = Some(write_at(&target, &planned, command, &verify, &state, now)?);
+        }
+    }
 
     let changes = planned.edits.as_slice().iter().map(|edit| Change {
         at: Position::of(old, edit.range.start).to_string(),
         old: String::from_utf8_lossy(old.get(edit.range.clone()).unwrap_or_default()).into_owned(),
         new: String::from_utf8_lossy(&edit.text).into_owned(),
     });
-    let mut notes: Vec<String> = planned.notes.iter().map(ToString::to_string).collect();
-    notes.extend(host_notes(snapshot, &real, is_read_here));
-    if let (Guard::Stale { .. }, true) = (guard, changed) {
-        notes.push(
-            "Only your own caches were looked at; other users of this host may have stale entries too."
-                .to_owned(),
-        );
-    }
     Ok(Report {
         file: real.clone(),
         created: target.text().is_none(),
@@ -160,13 +154,8 @@ fn file(named: Option<&Path>, source: &Source) -> Result<(PathBuf, bool), Error>
         Source::Environment(path) | Source::Compiled(path) => Some(path.as_path()),
         Source::Unknown => None,
     };
-    let real = |path: &Path| path.canonicalize().ok();
     match (named, read_here) {
-        (Some(named), read_here) => {
-            let same = read_here
-                .is_some_and(|here| here == named || real(here).is_some_and(|h| Some(h) == real(named)));
-            Ok((absolute(named)?, same))
-        }
+        (Some(named), _) => Ok((absolute(named)?, is_read_here(named, source))),
         (None, Some(path)) if !path.as_os_str().is_empty() => Ok((absolute(path)?, true)),
         (None, Some(_)) => {
             Err(Error::NoConfiguration("OPENSC_CONF is set but empty, so that OpenSC reads no file"))

@@ -11,6 +11,7 @@ use super::{Error, Goal, Request, Scope};
 use crate::opensc::{Caching, Effective, Outcome, Program, Situation, Version, differences};
 use crate::scconf::{self, Block, Body, Document, Statement};
 use crate::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
+use crate::text::escape;
 
 /// The releases that an edit is made for.
 const RELEASES: std::ops::RangeInclusive<u16> = 19..=27;
@@ -97,7 +98,11 @@ pub(super) fn block_names(document: &Document) -> Vec<&[u8]> {
 
 /// The programs concerned: those with a block of their own, and one for all that have none.
 pub(super) fn concerned(document: &Document, scope: &Scope) -> Vec<Program> {
-    let plain = |app: &str| Program::named(app, Some(Name(NO_BLOCK.to_vec())));
+    // A block may be called anything.
+    let plain = |app: &str| Program {
+        label: escape(app.as_bytes()),
+        ..Program::named(app, Some(Name(NO_BLOCK.to_vec())))
+    };
     let names = block_names(document);
     let executables =
         names.iter().filter(|name| is_executable(name)).map(|name| of_executable(&Name(name.to_vec())));

@@ -2,7 +2,8 @@
 
 use super::write::MAX_TEXT;
 use crate::repair::journal::TextEdit;
-use crate::repair::quarantine::section;
+use crate::repair::plan::Precondition;
+use crate::repair::quarantine::{KeptFile, section};
 use crate::repair::undo::UndoOutcome;
 use crate::safe_fs::{self, Dir, Held, Like, Opened, Over};
 use crate::snapshot::{Bytes, Name};
@@ -27,6 +28,20 @@ pub(in crate::repair) struct Edited<'a> {
     pub force: bool,
 }
 
+/// What is to come back to the disk.
+#[derive(Debug, Clone, Copy)]
+pub struct Returning<'a> {
+    /// The configuration file.
+    pub file: &'a Name,
+    /// Its old text; none if there was no file.
+    pub text: Option<&'a [u8]>,
+    /// The cache entries that the same run took, which come back too.
+    pub entries: &'a [&'a KeptFile],
+}
+
+/// Asked before anything moves; true: it is not to come back.
+pub type Objects<'a> = dyn FnMut(&Returning<'_>) -> bool + 'a;
+
 /// What stands in the place now.
 enum Now {
     New(Held),
@@ -50,6 +65,34 @@ pub(in crate::repair) fn look(edited: Edited<'_>) -> UndoOutcome {
     }
 }
 
+/// Whether somebody objects to what would come back. What comes back to its place by a conflict, or not at
+/// all, is said later.
+pub(in crate::repair) fn is_refused(
+    edited: Edited<'_>,
+    entries: &[&KeptFile],
+    objects: &mut Objects<'_>,
+) -> bool {
+    let edit = edited.edit;
+    let stands = open(edit).and_then(|dir| dir.map(|dir| now(edit, &dir)).transpose());
+    let comes_back = look(edited) == UndoOutcome::Waiting && !matches!(stands, Ok(Some(Now::Old)));
+    let file = &Name::from(edit.directory.as_path().join(edit.name.as_os_str()));
+    let mut objects = |text: Option<&[u8]>| objects(&Returning { file, text, entries });
+    comes_back
+        && match &edit.before {
+            None => objects(None),
+            Some(before) => {
+                kept(edited, before).is_ok_and(|text| text.is_some_and(|text| objects(Some(&text))))
+            }
+        }
+}
+
+/// The old text, if the quarantine has it as it was.
+fn kept(edited: Edited<'_>, before: &Precondition) -> Result<Option<Vec<u8>>, safe_fs::Error> {
+    let held = edited.stored.map_or(Ok(None), |stored| stored.hold(&kept_name(edited.index)))?;
+    let text = held.map(|held| held.read(MAX_TEXT)).transpose()?;
+    Ok(text.filter(|text| before.sha256.as_ref() == Some(&super::write::digest(text))))
+}
+
 /// Brings the old text back; also says whether anything changed.
 pub(in crate::repair) fn bring_back(edited: Edited<'_>) -> (UndoOutcome, bool) {
     match try_bring_back(edited) {
@@ -59,7 +102,7 @@ pub(in crate::repair) fn bring_back(edited: Edited<'_>) -> (UndoOutcome, bool) {
 }
 
 fn try_bring_back(edited: Edited<'_>) -> Result<(UndoOutcome, bool), safe_fs::Error> {
-    let Edited { edit, index, operation, stored, force } = edited;
+    let Edited { edit, index, operation, force, .. } = edited;
     let Some(dir) = open(edit)? else {
         return Ok((UndoOutcome::Conflict("its directory is gone".to_owned()), false));
     };
@@ -95,10 +138,7 @@ fn try_bring_back(edited: Edited<'_>) -> Result<(UndoOutcome, bool), safe_fs::Er
         }
         (None, Over::Nothing) => {}
         (Some(before), over) => {
-            let kept = stored.map_or(Ok(None), |stored| stored.hold(&kept_name(index)))?;
-            let text = kept.map(|kept| kept.read(MAX_TEXT)).transpose()?;
-            let Some(text) = text.filter(|text| before.sha256.as_ref() == Some(&super::write::digest(text)))
-            else {
+            let Some(text) = kept(edited, before)? else {
                 let why = "the old text is no longer in the quarantine as it was";
                 return Ok((UndoOutcome::Failed(why.to_owned()), false));
             };

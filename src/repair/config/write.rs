@@ -103,6 +103,15 @@ fn owner_fits(place: &Place, held: Option<&Held>, me: u32, guarded: bool) -> Res
     }
 }
 
+/// Whether the file may be replaced, as far as that can be told without writing.
+///
+/// # Errors
+/// The same that [`write`] has then.
+pub fn rehearse(target: &Target, state: &StateDir) -> Result<(), Error> {
+    state.may_lock().map_err(boxed)?;
+    Ok(target.place.dir.may_place(target.old.as_ref().map(|(held, _)| held))?)
+}
+
 /// Replaces the file. `verify` looks at what then stands there; if it refuses, the old file comes back.
 ///
 /// # Errors
@@ -130,6 +139,7 @@ pub fn write_at(
     state: &StateDir,
     now: OffsetDateTime,
 ) -> Result<Written, Error> {
+    rehearse(target, state)?;
     let lock = state.lock().map_err(boxed)?;
     let (id, operation) = lock.begin(now).map_err(boxed)?;
     let mut journal = Journal::new(now, rustix::process::geteuid().as_raw(), Vec::new());
