@@ -12,6 +12,7 @@ mod crash;
 pub mod differences;
 pub mod install;
 pub mod program;
+mod reading;
 mod shadowed;
 mod strings;
 mod version;

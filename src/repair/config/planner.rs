@@ -49,8 +49,9 @@ pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error>
     }
     let document = parse(newest)?;
     let ground = programs::Ground::new(request, old);
+    let reading = ground.at(newest);
     for program in programs::concerned(&document, request.scope) {
-        for outcome in ground.outcomes(&program, newest) {
+        for outcome in programs::outcomes(&reading, &program) {
             if let Outcome::Crashes(crash) = outcome {
                 return Err(Error::Crashes(Box::new(crash)));
             }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{Error, Goal, Request, Scope};
+use crate::opensc::config::Configuration;
 use crate::opensc::{Caching, Effective, Outcome, Program, Situation, Version, differences};
 use crate::scconf::{self, Block, Body, Document, Statement};
 use crate::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
@@ -56,12 +57,14 @@ pub struct Effect {
     pub after: String,
 }
 
-/// All releases an edit is made for, and the installed one among them.
+/// All releases an edit is made for, the installed one in the place of its series.
 #[must_use]
 pub fn releases(installed: Option<Version>) -> Vec<Version> {
-    let mut versions: Vec<Version> = RELEASES.map(Version::of).chain(installed).collect();
+    let minor = |version: Version| (version.major, version.minor);
+    let others =
+        RELEASES.map(Version::of).filter(|v| installed.is_none_or(|known| minor(known) != minor(*v)));
+    let mut versions: Vec<Version> = others.chain(installed).collect();
     versions.sort_unstable();
-    versions.dedup();
     versions
 }
 
@@ -159,6 +162,7 @@ pub(super) struct Ground<'a> {
     request: &'a Request<'a>,
     user: User,
     configs: [ConfigFile; 1],
+    installations: Vec<(Version, Installation)>,
 }
 
 impl<'a> Ground<'a> {
@@ -172,40 +176,47 @@ impl<'a> Ground<'a> {
                 ("OPENSC_CONF".to_owned(), request.path.clone()),
             ]),
         };
-        Self { request, user, configs: [ConfigFile { path: request.path.clone(), state }] }
-    }
-
-    pub(super) fn outcomes(&self, program: &Program, version: Version) -> [Outcome; 2] {
-        let installation = Installation {
+        let configs = [ConfigFile { path: request.path.clone(), state }];
+        let installed = |version: Version| Installation {
             library: Name::default(),
             version: Some(version.to_string()),
-            config_path: Some(self.request.path.clone()),
+            config_path: Some(request.path.clone()),
         };
-        let situation =
-            Situation { user: &self.user, installation: Some(&installation), configs: &self.configs };
-        DRIVERS.map(|driver| situation.outcome(program, Some(driver)))
+        let installations = releases(request.installed).into_iter().map(|v| (v, installed(v))).collect();
+        Self { request, user, configs, installations }
     }
 
-    /// The cache of a program in words.
-    fn words(&self, program: &Program, version: Version) -> String {
-        let [listed, other] = self.outcomes(program, version).map(|outcome| match outcome {
-            Outcome::Runs(effective) => caching_words(&effective.caching).to_owned(),
-            Outcome::Crashes(crash) => crash.to_string(),
-        });
-        if listed == other { other } else { format!("{other}; {listed} for drivers of OpenSC's own list") }
+    /// The text as one of the releases reads it.
+    pub(super) fn at(&self, version: Version) -> Configuration<'_> {
+        let installation = self.installations.iter().find(|(known, _)| *known == version).map(|(_, i)| i);
+        Situation { user: &self.user, installation, configs: &self.configs }.configuration()
     }
 
     /// What is wrong with a program in a version; `None` if the promise is kept or none was made.
-    fn broken(&self, program: &Program, version: Version) -> Option<String> {
+    fn broken(&self, text: &Configuration<'_>, program: &Program, version: Version) -> Option<String> {
         let promised = self.request.goal.promised(version)?;
         if matches!(self.request.scope, Scope::Exe(_)) && !differences::has_executable_blocks(version) {
             return None;
         }
-        self.outcomes(program, version).into_iter().find_map(|outcome| match outcome {
+        outcomes(text, program).into_iter().find_map(|outcome| match outcome {
             Outcome::Crashes(crash) => Some(crash.to_string()),
             Outcome::Runs(effective) => wrong(&effective, &promised),
         })
     }
+}
+
+/// What becomes of a program, with a card of either kind.
+pub(super) fn outcomes(text: &Configuration<'_>, program: &Program) -> [Outcome; 2] {
+    DRIVERS.map(|driver| text.outcome(program, Some(driver)))
+}
+
+/// The cache of a program in words.
+fn words(text: &Configuration<'_>, program: &Program) -> String {
+    let [listed, other] = outcomes(text, program).map(|outcome| match outcome {
+        Outcome::Runs(effective) => caching_words(&effective.caching).to_owned(),
+        Outcome::Crashes(crash) => crash.to_string(),
+    });
+    if listed == other { other } else { format!("{other}; {listed} for drivers of OpenSC's own list") }
 }
 
 fn wrong(effective: &Effective, promised: &Caching) -> Option<String> {
@@ -238,22 +249,21 @@ pub fn check(request: &Request<'_>, old: Option<&[u8]>, new: &[u8]) -> Result<()
             version,
             what,
         };
-        let dialect = differences::dialect(version);
-        let before = scconf::parse(old.unwrap_or_default(), dialect);
-        let after = scconf::parse(new, dialect);
-        let (Ok(before), Ok(after)) = (before, after) else {
+        let before = scconf::parse(old.unwrap_or_default(), differences::dialect(version));
+        let reading = ground.at(version);
+        let (Ok(before), Some(Ok(after))) = (before, reading.parsed(version)) else {
             return Err(not_reached("every program", "the file cannot be parsed".to_owned()));
         };
         // Those that were meant keep their other settings, and those that were not keep all. A block
         // `default` is shared by definition.
-        let meant = concerned(&after, request.scope);
+        let meant = concerned(after, request.scope);
         let shared = matches!(request.scope, Scope::App(app) if app.eq_ignore_ascii_case("default"));
         for program in &meant {
-            if let Some(what) = ground.broken(program, version) {
+            if let Some(what) = ground.broken(&reading, program, version) {
                 return Err(not_reached(&program.label, what));
             }
         }
-        for program in concerned(&after, &Scope::All).iter().chain(&meant) {
+        for program in concerned(after, &Scope::All).iter().chain(&meant) {
             let is_meant = meant
                 .iter()
                 .any(|m| m.app_name.eq_ignore_ascii_case(&program.app_name) && m.exe == program.exe);
@@ -262,7 +272,7 @@ pub fn check(request: &Request<'_>, old: Option<&[u8]>, new: &[u8]) -> Result<()
                 winner(document, program, version)
                     .map_or_else(Vec::new, |(_, f)| settings(&f.body, keeps_all))
             };
-            if kept(&before) != kept(&after) {
+            if kept(&before) != kept(after) {
                 return Err(not_reached(&program.label, "other settings would change".to_owned()));
             }
         }
@@ -277,7 +287,8 @@ pub(super) fn exceptions(request: &Request<'_>, document: &Document, new: &[u8])
     let broken: Vec<(Version, String, String)> = releases(request.installed)
         .into_iter()
         .filter_map(|version| {
-            programs.iter().find_map(|p| Some((version, p.label.clone(), ground.broken(p, version)?)))
+            let text = ground.at(version);
+            programs.iter().find_map(|p| Some((version, p.label.clone(), ground.broken(&text, p, version)?)))
         })
         .collect();
     let (_, program, what) = broken.first()?.clone();
@@ -297,8 +308,12 @@ pub(super) fn only_elsewhere(
 ) -> Option<super::Note> {
     let (before, after) = (Ground::new(request, old), Ground::new(request, Some(new)));
     let programs = concerned(document, request.scope);
-    let changes = |version| programs.iter().any(|p| before.words(p, version) != after.words(p, version));
-    let versions: Vec<Version> = releases(None).into_iter().filter(|version| changes(*version)).collect();
+    let changes = |version| {
+        let (before, after) = (before.at(version), after.at(version));
+        programs.iter().any(|program| words(&before, program) != words(&after, program))
+    };
+    let versions: Vec<Version> =
+        releases(request.installed).into_iter().filter(|version| changes(*version)).collect();
     let here = request.installed.is_none_or(changes);
     (!here && !versions.is_empty()).then_some(super::Note::OnlyElsewhere(versions))
 }
@@ -312,11 +327,12 @@ pub(super) fn effects(
 ) -> Vec<Effect> {
     let version = request.installed.unwrap_or(Version::of(*RELEASES.end()));
     let (before, after) = (Ground::new(request, old), Ground::new(request, Some(new)));
+    let (before, after) = (before.at(version), after.at(version));
     concerned(document, request.scope)
         .into_iter()
         .map(|program| Effect {
-            before: before.words(&program, version),
-            after: after.words(&program, version),
+            before: words(&before, &program),
+            after: words(&after, &program),
             program: program.label,
         })
         .collect()
