@@ -5,7 +5,7 @@ CARGO ?= cargo
 RUSTC ?= rustc
 DENY := build/tools/bin/cargo-deny
 
-.PHONY: help test lint demo bench long matrix setup toolchain clean
+.PHONY: help test lint demo bench long matrix fuzz setup toolchain clean
 
 help:
 	@echo 'make demo    play the story of the stale cache on two virtual hosts, with the real OpenSC'
@@ -14,6 +14,7 @@ help:
 	@echo 'make bench   measurements beside the real tools'
 	@echo 'make long    the long random runs'
 	@echo 'make matrix  the configuration against the OpenSC of other Debian suites'
+	@echo 'make fuzz    hostile texts for the configuration; FUZZ_SECONDS for each target'
 
 # Lints first, so that the last lines are the results of the tests.
 test: lint
@@ -47,6 +48,9 @@ long: setup
 
 matrix: setup
 	@sh tests/matrix/run
+
+fuzz: toolchain
+	@sh fuzz/run
 
 setup: toolchain
 	@sh tests/stand/setup

@@ -14,6 +14,7 @@ use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, SCHEMA, S
 /// Fixture; findings on 0.22, 0.23 and 0.27.1. What is not here has none.
 const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("block-shadows-default", [&[SHADOW, DIFFERS]; 3]),
+    ("brace-without-key", [&[UNREADABLE]; 3]),
     ("byte-order-mark", [&[IGNORED]; 3]),
     ("c-comment", [&[UNREADABLE]; 3]),
     ("cache-dir-environment", [&[VALUE]; 3]),
@@ -28,13 +29,18 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("duplicate-key", [&[IGNORED]; 3]),
     ("empty-line-before-brace", [&[CRASH]; 3]),
     ("empty-line-before-equals", [&[CRASH]; 3]),
+    ("empty-line-before-name", [&[CRASH]; 3]),
     ("empty-line-before-value", [&[], &[UNREADABLE], &[UNREADABLE]]),
     ("executable-block", [&[IGNORED], &[IGNORED], &[DIFFERS]]),
+    ("framework-of-another-name", [&[IGNORED]; 3]),
     ("framework-outside-app", [&[IGNORED]; 3]),
     ("glued-assignment", [&[IGNORED]; 3]),
     ("glued-block", [&[UNREADABLE]; 3]),
+    ("key-alone", [&[IGNORED]; 3]),
+    ("names-without-comma", [&[UNREADABLE]; 3]),
     ("onepin-block", [&[DIFFERS], &[DIFFERS], &[IGNORED]]),
     ("opensc-tool-S", [&[IGNORED]; 3]),
+    ("pkcs11-tool-block", [&[IGNORED]; 3]),
     ("redhat-public", [&[VALUE], &[DIFFERS], &[DIFFERS]]),
     ("redhat-true", [&[DIFFERS], &[VALUE], &[VALUE]]),
     ("second-name", [&[IGNORED]; 3]),
@@ -45,11 +51,15 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("value-all", [&[VALUE]; 3]),
     ("value-capital-yes", [&[], &[VALUE], &[VALUE]]),
     ("value-glued-brace", [&[VALUE]; 3]),
+    ("value-glued-comment", [&[VALUE]; 3]),
+    ("value-on", [&[VALUE]; 3]),
     ("value-one", [&[VALUE]; 3]),
     ("value-public", [&[VALUE], &[], &[]]),
     ("value-single-quotes", [&[VALUE]; 3]),
     ("value-true", [&[], &[VALUE], &[VALUE]]),
     ("value-unclosed-quote", [&[VALUE]; 3]),
+    ("value-upper-case-true", [&[], &[VALUE], &[VALUE]]),
+    ("value-y", [&[], &[VALUE], &[VALUE]]),
 ];
 const CRASH: &str = "config-crashes-opensc";
 const UNREADABLE: &str = "config-unreadable";
@@ -125,11 +135,16 @@ fn the_corrected_line_is_the_whole_line_as_it_should_be() {
         ("glued-assignment", "use_file_caching = yes;"),
         ("value-true", "use_file_caching = no;"),
         ("value-glued-brace", "use_file_caching = no; }"),
+        ("value-glued-comment", "use_file_caching = no; # off;"),
+        ("value-upper-case-true", "use_file_caching = no;"),
+        ("empty-line-before-name", "app default {"),
         ("value-unclosed-quote", "use_file_caching = no;"),
         ("byte-order-mark", "app default {"),
     ] {
         assert_eq!(corrections(&on("0.23.0", name)), [line], "{name}");
     }
+    // A block inside another is not read: there is no line that could be corrected alone.
+    assert_eq!(corrections(&on("0.23.0", "framework-of-another-name")), [""; 0]);
     assert_eq!(corrections(&on("0.22.0", "value-public")), ["use_file_caching = no;"]);
     assert_eq!(corrections(&on("0.22.0", "value-glued-brace")), ["use_file_caching = yes; }"]);
 }

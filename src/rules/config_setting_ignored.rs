@@ -120,11 +120,16 @@ fn corrected(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<String> {
             };
             case.corrected(&setting.range, &fixed)
         }
-        WhyShadowed::OutsideFramework if case.app_around(setting.range.start).is_some() => {
+        WhyShadowed::OutsideFramework => {
+            let app = case.app_around(setting.range.start)?;
             let fixed = [b"framework pkcs15 { ", text.trim_ascii(), b" }"].concat();
-            let has_one = case.app_around(setting.range.start).is_some_and(has_framework);
-            // A second block of the same name would not be read either.
-            if has_one { None } else { case.corrected(&setting.range, &fixed) }
+            // A second block of the same name would not be read, and neither would one inside another block.
+            let is_inside_another = !app.body.assignments().any(|own| own.range == setting.range);
+            if has_framework(app) || is_inside_another {
+                None
+            } else {
+                case.corrected(&setting.range, &fixed)
+            }
         }
         _ => None,
     }

@@ -101,7 +101,11 @@ fn corrected(case: &ConfigCase<'_>, at: Position, says: &str) -> Option<String> 
         replacement.push(b';');
         return case.corrected(&(token.start..line.end), &replacement);
     }
-    if text.ends_with(b"}") {
+    // A comment begins only where a word may.
+    if let Some(comment) = text.iter().position(|b| *b == b'#') {
+        replacement.extend_from_slice(b"; ");
+        replacement.extend_from_slice(text.get(comment..).unwrap_or_default());
+    } else if text.ends_with(b"}") {
         replacement.extend_from_slice(b"; }");
     }
     case.corrected(&token, &replacement)

@@ -1,7 +1,5 @@
-//! Every row of the traps that OpenSC's parser has, and the promise to lose no byte.
+//! Every row of the traps that OpenSC's parser has. The promise to lose no byte: `tests/scconf.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-
-use proptest::prelude::*;
 
 use super::*;
 
@@ -139,71 +137,4 @@ fn before_023_a_value_behind_an_empty_line_is_lost() {
     assert_eq!(document.root().setting("a").unwrap().unwrap().first, None);
     assert!(document.root().setting("b").unwrap().unwrap().first.is_some());
     assert!(matches!(old("a = # c\n x;").unwrap_err().why, Why::Undefined(_)));
-}
-
-/// Checks that tokens tile the text, that nodes nest and do not overlap, and that every token with
-/// a meaning belongs to a node or is one OpenSC ignores.
-fn check(text: &[u8], dialect: Dialect) {
-    let all = tokens(text);
-    let mut end = 0;
-    for token in &all {
-        assert_eq!(token.range.start, end);
-        assert!(token.range.end > token.range.start);
-        end = token.range.end;
-    }
-    assert_eq!(end, text.len());
-    match parse(text, dialect) {
-        Err(error) => {
-            assert!(error.range.end <= text.len() && error.range.start < error.range.end);
-            assert_eq!(error.position, Position::of(text, error.range.start));
-        }
-        Ok(document) => {
-            let printed: Vec<u8> =
-                document.tokens().iter().flat_map(|t| text.get(t.range.clone()).unwrap()).copied().collect();
-            assert_eq!(printed, text);
-            assert_eq!(document.text(), text);
-            nested(document.root(), 0, text.len());
-            for token in &all {
-                let stray = matches!(token.kind, TokenKind::Punctuation(b';'));
-                let node = |body: &Body| body.0.iter().any(|s| s.range().contains(&token.range.start));
-                if matches!(token.kind, TokenKind::Word { .. } | TokenKind::Punctuation(_)) && !stray {
-                    assert!(node(document.root()), "{token:?} of {text:?} is lost");
-                }
-            }
-        }
-    }
-}
-
-fn nested(body: &Body, start: usize, end: usize) {
-    let mut last = start;
-    for statement in &body.0 {
-        let range = statement.range();
-        assert!(last <= range.start && range.start < range.end && range.end <= end);
-        last = range.end;
-        if let Statement::Block(block) = statement {
-            nested(&block.body, block.open + 1, block.close.unwrap_or(end));
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn any_bytes_are_kept_or_refused(text in proptest::collection::vec(any::<u8>(), 0..200)) {
-        check(&text, Dialect::Since023);
-        check(&text, Dialect::Until022);
-    }
-
-    #[test]
-    fn any_pieces_are_kept_or_refused(pieces in proptest::collection::vec(
-        proptest::sample::select(vec![
-            "a", "b ", "=", " = ", ";", ",", "{", " {", "}", "} ", "#", "# c\n", "\n", "\n\n", "\"", "\" x\"", "\0",
-            "\r\n", "\t", "\u{e9}",
-        ]), 0..60)
-    ) {
-        let text = pieces.concat();
-        check(text.as_bytes(), Dialect::Since023);
-        check(text.as_bytes(), Dialect::Until022);
-    }
 }
