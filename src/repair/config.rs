@@ -121,7 +121,7 @@ pub enum Error {
     Crashes(Box<Crash>),
     /// A place that cannot be copied into another block.
     #[error(
-        "{path}:{at}: a comment or an empty line takes this key away, so it cannot be carried along; \
+        "{path}:{at}: a comment or an empty line takes this key away, so it can be neither edited nor carried along; \
          move it to a place between two statements"
     )]
     LostKey {

@@ -118,6 +118,7 @@ fn missing_blocks() {
             "debug = 1; app x {\n",
             "debug = 1; \napp default {\n\tframework pkcs15 {\n\t\tuse_file_caching = no;\n\t}\n}\napp x {\n",
         ),
+        ("\";", "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = no;\n\t}\n}\n\";"),
         (
             "include \"x\"",
             "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = no;\n\t}\n}\ninclude \"x\"",

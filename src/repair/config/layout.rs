@@ -179,7 +179,10 @@ fn is_finished(statement: &Statement, text: &[u8]) -> bool {
         Statement::Block(block) => block.close.is_some(),
         Statement::Assignment(assignment) => assignment.end == End::Semicolon,
         Statement::Discarded(discarded) => {
-            discarded.range.end.checked_sub(1).and_then(|last| text.get(last)) == Some(&b';')
+            let end = discarded.range.end;
+            // A `;` that an unclosed quote has swallowed ends nothing.
+            let in_word = discarded.words.last().is_some_and(|word| word.range.end == end);
+            !in_word && end.checked_sub(1).and_then(|last| text.get(last)) == Some(&b';')
         }
     }
 }
