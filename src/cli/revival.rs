@@ -7,10 +7,10 @@ use crate::error::Error;
 use crate::observe::{Cards, Wish, observe, observe_more_caches};
 use crate::opensc::config::Source;
 use crate::repair::revived::{Revived, revived, switched_on, with_text};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{DirState, Snapshot};
 
 /// What is said wherever caching is switched on.
-pub const ONLY_YOURS: &str =
+const ONLY_YOURS: &str =
     "Only your own caches were looked at; other users of this host may have stale entries too.";
 
 /// What a text switches on.
@@ -41,6 +41,11 @@ pub fn revival(snapshot: &Snapshot, text: Option<&[u8]>) -> Result<Option<Reviva
     notes.push(ONLY_YOURS.to_owned());
     let mut here = snapshot.clone();
     observe_more_caches(&mut here, on.directories());
+    for dir in here.caches.iter().filter(|dir| on.directories().any(|path| *path == dir.path)) {
+        if let DirState::Unreadable(why) = &dir.state {
+            notes.push(format!("Whether stale entries would come alive could not be looked at: {why}."));
+        }
+    }
     let mut entries = here.caches.iter().flat_map(|dir| on.entries(dir));
     if entries.next().is_none() {
         return Ok(Some(Revival { revived: Vec::new(), notes }));

@@ -145,6 +145,14 @@ fn what_cannot_be_looked_at_is_said() {
     let notes = done["edit"]["notes"].to_string();
     assert!(notes.contains("was not looked at for pkcs15-tool and ") && notes.contains("relative"), "{done}");
     assert_eq!(notes.matches("was not looked at").count(), 1, "{done}");
+
+    // A cache that is open to nobody, and nothing of a directory.
+    let user = User::new(&new_text());
+    fs::remove_dir(user.path("cache/opensc")).unwrap();
+    fs::write(user.path("cache/opensc"), b"x").unwrap();
+    let (code, done) = user.json(&ENABLE);
+    assert_eq!((code, &done["changed"]), (0, &json!(true)));
+    assert!(done["edit"]["notes"].to_string().contains("could not be looked at"), "{done}");
 }
 
 /// What `fix` took and switched off in one run comes back in one, and would be alive at once.
