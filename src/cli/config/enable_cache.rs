@@ -12,7 +12,8 @@ use crate::repair::config::Goal;
 use crate::repair::flush::FLUSHED;
 use crate::report::edited::Revived;
 use crate::rules::judge;
-use crate::snapshot::{Bytes, ConfigFile, ConfigState, Family, Snapshot};
+use crate::snapshot::{Bytes, ConfigFile, ConfigState, Snapshot};
+use crate::view::layout;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -74,7 +75,7 @@ fn revived(snapshot: &Snapshot, new: &[u8]) -> Result<Vec<Revived>, Error> {
                 });
             let was_read = snapshot.cards.iter().any(|card| match (&name.serial, &card.serial) {
                 (Serial::Text(text), Some(serial)) => {
-                    card.family == Family::SmartCardHsm && serial.as_bytes().eq_ignore_ascii_case(text)
+                    layout(card.family).is_some() && serial.as_bytes().eq_ignore_ascii_case(text)
                 }
                 _ => false,
             });
