@@ -3,6 +3,7 @@
 //! Strictly read-only. What cannot be observed becomes a gap.
 
 mod others;
+mod privacy;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,26 +13,26 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use privacy::Privacy;
 use time::OffsetDateTime;
 
 use crate::card::held::Held;
 use crate::card::readers::{self, Slot};
 use crate::card::sc_hsm_sign::{self, Login, Order, SignError};
-use crate::card::{self, Reading, sc_hsm};
+use crate::card::{self, Link, Reading};
 use crate::error::Error;
-use crate::format::pkcs15;
 use crate::host::{Caller, hostname};
-use crate::opensc::cache_name::{Serial, is_private, parse};
+use crate::opensc::cache_name::{Serial, parse};
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::{CacheName, Outcome, Program, Recognised, cache_dir, differences, install, program};
-use crate::rules::serial_of;
-use crate::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
+use crate::opensc::{Outcome, Program, Recognised, cache_dir, differences, install, program};
+use crate::safe_fs::observe_cache_dir;
 use crate::snapshot::{
-    Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, EfPath, Fid, Gap,
-    GapKind, Name, PinState, SCHEMA, Snapshot, Withheld,
+    Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, Family, Gap, GapKind,
+    Name, PinState, SCHEMA, Snapshot,
 };
 use crate::text::{is_typed, tame};
-use crate::view::{prefix, referenced, split};
+use crate::view::layout;
+use crate::view::sc_hsm::{referenced, serial_of};
 
 pub use others::{Whose, each_in, observe_again, observe_all, observe_each};
 
@@ -197,7 +198,7 @@ pub fn observe_more_caches<'a>(snapshot: &mut Snapshot, paths: impl Iterator<Ite
     let known = |path: &Name| snapshot.caches.iter().any(|dir| dir.path == *path);
     let wanted: Vec<_> =
         paths.filter(|path| !known(path)).map(|path| (path.clone(), CacheOrigin::Configured)).collect();
-    let (dirs, gaps) = look_into(wanted, &snapshot.cards);
+    let (dirs, gaps) = look_into(wanted, snapshot);
     snapshot.caches.extend(dirs);
     snapshot.coverage.extend(gaps);
 }
@@ -210,30 +211,30 @@ fn now() -> OffsetDateTime {
 fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Reading {
     let version = Situation::of(snapshot).version();
     let caches = caches(snapshot).0;
-    let options = sc_hsm::Options {
+    let options = card::Options {
         read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
         status,
         links: &referenced,
-        cached_links: &|serial| cached_links(&caches, serial),
+        cached_links: &|family, serial| cached_links(&caches, family, serial),
         serial: &serial_of,
     };
     card::read_all(reader, &options)
 }
 
-/// The files that the cached descriptions of a card's objects name. An old one can name
-/// another file than the card's own, and that one OpenSC then reads from the card.
-fn cached_links(caches: &[CacheDir], serial: &str) -> Vec<(Fid, Fid)> {
-    let serial = Serial::Text(serial.as_bytes().to_vec());
-    let of_entry = |entry: &CacheEntry| -> Vec<(Fid, Fid)> {
+/// The files that the cached descriptions of a card's objects name, each with the file of that
+/// description. An old one can name another file than the card's own, and that one OpenSC then
+/// reads from the card.
+fn cached_links(caches: &[CacheDir], family: Family, serial: &str) -> Vec<Link> {
+    let Some(layout) = layout(family) else { return Vec::new() };
+    let of_entry = |entry: &CacheEntry| -> Vec<Link> {
         let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
             return Vec::new();
         };
-        match name.ef().filter(|_| name.is_sc_hsm() && name.serial == serial).and_then(EfPath::fid) {
-            Some(fid) if matches!(split(fid.into()).0, prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION) => {
-                referenced(bytes.as_slice()).into_iter().map(|target| (fid, target)).collect()
-            }
-            _ => Vec::new(),
-        }
+        let of_card =
+            matches!(&name.serial, Serial::Text(text) if text.eq_ignore_ascii_case(serial.as_bytes()));
+        let Some(file) = name.ef().filter(|_| of_card) else { return Vec::new() };
+        let named = layout.names(file, bytes.as_slice());
+        named.into_iter().filter(|named| !named.private).map(|named| (file, named.file)).collect()
     };
     caches.iter().flat_map(|dir| &dir.entries).flat_map(of_entry).collect()
 }
@@ -252,6 +253,7 @@ fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
     for program in
         [Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned()), Program::pkcs11(None)]
     {
+        // The directory does not depend on the driver.
         if let Outcome::Runs(effective) = configuration.outcome(&program, Some("sc-hsm")) {
             let origin = match effective.file_cache_dir {
                 Some(_) => CacheOrigin::Configured,
@@ -266,98 +268,23 @@ fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
     add(cache_dir::cache_dir(version, &snapshot.user.env, None).path().cloned(), CacheOrigin::Default);
     add(cache_dir::former(&snapshot.user.env), CacheOrigin::Former);
 
-    look_into(wanted, &snapshot.cards)
+    look_into(wanted, snapshot)
 }
 
-fn look_into(wanted: Vec<(Name, CacheOrigin)>, cards: &[Card]) -> (Vec<CacheDir>, Vec<Gap>) {
-    let data_on_cards: Vec<(Name, bool)> = cards.iter().flat_map(data_on_card).collect();
+fn look_into(wanted: Vec<(Name, CacheOrigin)>, snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
+    let privacy = Privacy::of(snapshot);
     let mut gaps = Vec::new();
     let dirs = wanted
         .into_iter()
         .map(|(path, origin)| {
-            let (mut dir, missing) = observe_cache_dir(path.as_path(), origin, true, &classify);
-            withhold_private(&mut dir, &data_on_cards);
+            let (mut dir, missing) =
+                observe_cache_dir(path.as_path(), origin, true, &|name| privacy.classify(name));
+            privacy.withhold(&mut dir);
             gaps.extend(missing);
             dir
         })
         .collect();
     (dirs, gaps)
-}
-
-/// Which entries may be read: copies of public card files, nothing else.
-fn classify(name: &Name) -> Classification {
-    match parse(name) {
-        Recognised::Entry(name) if is_private(&name) => Classification::Withhold(Withheld::Private),
-        Recognised::Entry(name) if name.is_sc_hsm() => Classification::Keep { max: MAX_CONTENT },
-        // With caching `yes` OpenSC keeps what it read after the PIN, too.
-        Recognised::Entry(_) => Classification::Withhold(Withheld::Undecided),
-        Recognised::Can | Recognised::LteidCan => Classification::Withhold(Withheld::Can),
-        Recognised::OffCardCertificate | Recognised::Unknown => Classification::Withhold(Withheld::Unknown),
-    }
-}
-
-/// Forgets the content of data objects unless every description of them, cached beside them
-/// or on the card, says that they are public.
-fn withhold_private(dir: &mut CacheDir, on_cards: &[(Name, bool)]) {
-    let mut described: BTreeMap<Name, bool> = BTreeMap::new();
-    for (name, private) in dir.entries.iter().filter_map(described_data).chain(on_cards.iter().cloned()) {
-        *described.entry(name).or_default() |= private;
-    }
-    for entry in &mut dir.entries {
-        let is_data = || match parse(&entry.name) {
-            Recognised::Entry(name) => name.ef().is_some_and(|fid| split(fid).0 == prefix::DATA),
-            _ => false,
-        };
-        let why = match described.get(&entry.name) {
-            Some(true) => Withheld::Private,
-            None if is_data() => Withheld::Undecided,
-            _ => continue,
-        };
-        if matches!(entry.content, Content::Bytes(_)) {
-            entry.content = Content::Withheld(why);
-        }
-    }
-}
-
-/// The cache names of the data objects that a card describes, and whether they are private.
-fn data_on_card(card: &Card) -> Vec<(Name, bool)> {
-    let Some(serial) = &card.serial else { return Vec::new() };
-    let described = card.files.iter().filter_map(|file| match &file.answer {
-        Answer::Content(bytes) if split(file.path).0 == prefix::DATA_DESCRIPTION => {
-            data_path(bytes.as_slice())
-        }
-        _ => None,
-    });
-    described
-        .filter_map(|(path, private)| {
-            let mut name = CacheName::for_sc_hsm(serial, None, EfPath::default()).ok()?;
-            name.path = Some(path);
-            Some((name.name(), private))
-        })
-        .collect()
-}
-
-/// The cache name of the data object that an entry describes, and whether it is private.
-fn described_data(entry: &CacheEntry) -> Option<(Name, bool)> {
-    let (Recognised::Entry(mut name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
-        return None;
-    };
-    let fid = name.ef().filter(|_| name.is_sc_hsm())?;
-    if split(fid).0 != prefix::DATA_DESCRIPTION {
-        return None;
-    }
-    let (path, private) = data_path(bytes.as_slice())?;
-    name.path = Some(path);
-    Some((name.name(), private))
-}
-
-/// Where the data are, and whether they are private.
-fn data_path(description: &[u8]) -> Option<(Vec<u8>, bool)> {
-    let data = pkcs15::data_object(description).ok()?;
-    match data.value {
-        pkcs15::Value::Path(path) => Some((path, data.common.flags & pkcs15::FLAG_PRIVATE != 0)),
-        _ => None,
-    }
 }
 
 /// Runs something that may take long; after a second says so on standard error.

@@ -110,8 +110,15 @@ pub struct Card {
     pub atr: Bytes,
     /// Which family's protocol was spoken.
     pub family: Family,
-    /// The serial as OpenSC puts it into cache file names.
+    /// Short name of the OpenSC driver that takes such a card, if that is known: it decides whether
+    /// cards are cached without any setting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
+    /// The serial as OpenSC (from 0.20 on) puts it into cache file names.
     pub serial: Option<String>,
+    /// The change counter that MyEID and OsEID cards keep.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change_counter: Option<u16>,
     /// SmartCard-HSM: the answer of ENUMERATE OBJECTS, in the card's order.
     pub key_list: Vec<Fid>,
     /// Every file that was asked for.
@@ -164,6 +171,12 @@ pub enum TrialOutcome {
 pub enum Family {
     /// SmartCard-HSM and compatible (Nitrokey HSM, pico-hsm).
     SmartCardHsm,
+    /// A card with PKCS#15 files (ISO 7816-15) that OpenSC reads as they are.
+    Pkcs15,
+    /// PIV (NIST SP 800-73).
+    Piv,
+    /// OpenPGP card.
+    OpenPgp,
     /// Anything else: seen, not read.
     Other,
 }

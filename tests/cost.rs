@@ -17,8 +17,9 @@ mod stand;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use stalecard::card::Options;
 use stalecard::card::apdu::{EXTENDED_NE, Lengths, Transport, TransportError};
-use stalecard::card::sc_hsm::{Options, scan};
+use stalecard::card::sc_hsm::scan;
 use stalecard::snapshot::Answer;
 use stand::{PIN, SO_PIN, Stand};
 use virtual_card::Card;
@@ -94,8 +95,8 @@ fn count_extended(state: &Path, keys: usize) -> usize {
         read_c400: true,
         status: false,
         links: &|_| Vec::new(),
-        cached_links: &|_| Vec::new(),
-        serial: &stalecard::rules::serial_of,
+        cached_links: &|_, _| Vec::new(),
+        serial: &stalecard::view::sc_hsm::serial_of,
     };
     let (card, gaps) = scan(&mut reader, "in this process", ATR, &options).unwrap();
     assert_eq!(gaps, []);

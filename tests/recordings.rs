@@ -31,19 +31,21 @@ use std::process::{Command, Output};
 
 use listing::{Pkcs11Listing, Pkcs15Listing};
 use serde_json::Value;
+use stalecard::card::Options;
 use stalecard::card::image::Image;
-use stalecard::card::sc_hsm::{Options, scan};
+use stalecard::card::sc_hsm::scan;
 use stalecard::finding::{Id, Severity};
 use stalecard::format::key::PublicKey;
 use stalecard::opensc::cache_name::{CacheName, parse};
 use stalecard::opensc::{Recognised, Version};
-use stalecard::rules::{judge, serial_of};
+use stalecard::rules::judge;
 use stalecard::snapshot::{
     Answer, Bytes, CacheDir, CacheEntry, CacheOrigin, Card, CardFile, ConfigFile, ConfigState, Content,
     DirState, Fid, FileKind, Gap, Inode, Installation, SCHEMA, Snapshot, User,
 };
 use stalecard::view::cached::Cached;
-use stalecard::view::{Behaviour, Class, View, decode, referenced};
+use stalecard::view::sc_hsm::{decode, referenced, serial_of};
+use stalecard::view::{Behaviour, Class, View};
 
 const SERIAL: &str = "DENK0200834";
 const CACHE: &str = "/home/ca/.cache/opensc";
@@ -72,7 +74,7 @@ fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
         read_c400: true,
         status: true,
         links: &referenced,
-        cached_links: &|_| Vec::new(),
+        cached_links: &|_, _| Vec::new(),
         serial: &serial_of,
     };
     scan(&mut image, "Virtual PCD 00 00", ATR, &options).unwrap()
@@ -191,14 +193,15 @@ fn same_as_pkcs15(view: &View, listing: &Pkcs15Listing) {
     let listed = listing.private_keys();
     assert_eq!(view.private_keys().count(), listed.len());
     for (object, listed) in view.private_keys().zip(listed) {
-        let Class::PrivateKey { reference, key_type, bits, usage, access, flags: object_flags, native } =
-            object.class
+        let Class::PrivateKey {
+            reference, key_type, bits, usage, access, flags: object_flags, native, ..
+        } = object.class
         else {
             panic!("{object:?}");
         };
         assert_eq!(String::from_utf8(object.label.clone()).unwrap(), listed.label);
         assert_eq!(Some(hex(&object.id)), listed.id);
-        assert_eq!(Some(u32::from(reference)), listed.key_ref);
+        assert_eq!(reference.map(u32::from), listed.key_ref);
         assert_eq!(Some(key_type.name()), listed.key_type.as_deref());
         assert_eq!(u32::try_from(bits).ok(), listed.bits);
         assert_eq!(usage, flags(listed.usage.as_deref()));
@@ -206,7 +209,7 @@ fn same_as_pkcs15(view: &View, listing: &Pkcs15Listing) {
         assert_eq!(object_flags, flags(listed.block.get("Object Flags")));
         assert_eq!(Some(if native { "yes" } else { "no" }), listed.block.get("Native"));
     }
-    let public: Vec<_> = view.objects.iter().filter(|o| matches!(o.class, Class::PublicKey(_))).collect();
+    let public: Vec<_> = view.objects.iter().filter(|o| matches!(o.class, Class::PublicKey { .. })).collect();
     let listed = listing.public_keys();
     assert_eq!(public.len(), listed.len());
     for (object, listed) in public.iter().zip(listed) {
@@ -227,7 +230,7 @@ fn same_as_pkcs11(view: &View, listing: &Pkcs11Listing) {
     let ours: Vec<_> = view
         .objects
         .iter()
-        .filter(|object| matches!(object.class, Class::PublicKey(_)))
+        .filter(|object| matches!(object.class, Class::PublicKey { .. }))
         .map(|object| {
             let label = String::from_utf8(object.label.clone()).unwrap();
             (label, Some(hex(&object.id)), object.public_key().and_then(point))

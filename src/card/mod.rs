@@ -16,6 +16,7 @@ pub mod family;
 pub mod held;
 mod identity;
 pub mod image;
+mod options;
 pub mod pcsc;
 mod pcsc_error;
 pub mod read;
@@ -27,6 +28,7 @@ mod scan_error;
 pub(crate) mod script;
 mod status;
 
+pub use options::{Link, Options};
 use readers::{Reader, Slot};
 
 use crate::snapshot::{Bytes, Card, Family, Gap, GapKind};
@@ -48,7 +50,7 @@ pub struct Reading {
 /// reader is a gap only if it was named or no reader has a card. A card of another kind counts as asked for if it
 /// was named or there is no other card.
 #[must_use]
-pub fn read_all(wanted: Option<&str>, options: &sc_hsm::Options<'_>) -> Reading {
+pub fn read_all(wanted: Option<&str>, options: &Options<'_>) -> Reading {
     let mut reading = Reading::default();
     let readers = match readers::readers().and_then(|all| readers::choose(all, wanted)) {
         Ok(readers) => readers,
@@ -78,18 +80,26 @@ pub fn read_all(wanted: Option<&str>, options: &sc_hsm::Options<'_>) -> Reading 
 
 impl Reading {
     /// Reads the card in one reader.
-    fn read_one(&mut self, reader: &Reader, named: bool, options: &sc_hsm::Options<'_>) {
+    fn read_one(&mut self, reader: &Reader, named: bool, options: &Options<'_>) {
         let name = reader.name();
         let what = format!("card in reader {}", reader.shown());
-        if family::of_atr(&reader.atr) == Family::Other {
-            let why =
-                format!("not a SmartCard-HSM (ATR {}): seen, not read", Bytes(reader.atr.clone()).hex());
+        let kind = family::of_atr(&reader.atr);
+        if kind.family != Family::SmartCardHsm {
+            let atr = Bytes(reader.atr.clone()).hex();
+            let why = match kind.driver {
+                Some(driver) => format!(
+                    "a card of OpenSC's driver {driver} (ATR {atr}), which this program cannot read: seen, not read"
+                ),
+                None => format!("a card that this program does not know (ATR {atr}): seen, not read"),
+            };
             self.gap(what, why, named);
             self.cards.push(Card {
                 reader: name,
                 atr: Bytes(reader.atr.clone()),
                 family: Family::Other,
+                driver: kind.driver.map(str::to_owned),
                 serial: None,
+                change_counter: None,
                 key_list: Vec::new(),
                 files: Vec::new(),
                 status: None,

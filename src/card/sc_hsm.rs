@@ -23,6 +23,7 @@ use std::collections::BTreeSet;
 
 use super::apdu::{Channel, Command, Lengths, Pin, Response, StatusWord, Transport, TransportError};
 use super::identity::{mark, version};
+pub use super::options::Options;
 use super::read::{self, Shape};
 pub use super::scan_error::ScanError;
 use super::scan_error::Stop;
@@ -51,21 +52,6 @@ const CA_CERTIFICATE: u8 = 0xCA;
 const DATA_ENTRY: u8 = 0xC9;
 const PUBLIC_DATA: u8 = 0xCF;
 const PROTECTED_DATA: u8 = 0xCD;
-
-/// What to read, and what only a decoder knows.
-pub struct Options<'a> {
-    /// Read the device key's entry C400 as OpenSC up to 0.23 does.
-    pub read_c400: bool,
-    /// Ask for SO-PIN and DKEK too.
-    pub status: bool,
-    /// The files that a certificate or data object entry (C8, C9) names.
-    pub links: &'a dyn Fn(&[u8]) -> Vec<Fid>,
-    /// The files that cached entries of the card with this serial name, each with its place in
-    /// the key list: what OpenSC reads if it believes them.
-    pub cached_links: &'a dyn Fn(&str) -> Vec<(Fid, Fid)>,
-    /// The serial that a device certificate (2F02) gives, as OpenSC puts it into file names.
-    pub serial: &'a dyn Fn(&[u8]) -> Option<String>,
-}
 
 /// Reads the whole card, public files only.
 ///
@@ -157,8 +143,10 @@ impl<'a, 'c> Attempt<'a, 'c> {
             self.read_object(fid)?;
         }
         if let Some(serial) = &serial {
-            for (entry, target) in (self.options.cached_links)(serial) {
-                if self.key_list.contains(&entry) {
+            for (entry, target) in (self.options.cached_links)(Family::SmartCardHsm, serial) {
+                if let (Some(entry), Some(target)) = (entry.fid(), target.fid())
+                    && self.key_list.contains(&entry)
+                {
                     self.read_target(target)?;
                 }
             }
@@ -175,7 +163,9 @@ impl<'a, 'c> Attempt<'a, 'c> {
             reader: self.reader.to_owned(),
             atr: Bytes(atr.to_vec()),
             family: Family::SmartCardHsm,
+            driver: Some("sc-hsm".to_owned()),
             serial,
+            change_counter: None,
             key_list: self.key_list,
             files: self.files,
             status: Some(self.status),

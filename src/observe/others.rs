@@ -8,7 +8,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Wish, caches, classify, data_on_card, host, with_progress, withhold_private};
+use super::privacy::Privacy;
+use super::{Wish, caches, host, with_progress};
 use crate::error::Error;
 use crate::host::{Account, account, accounts};
 use crate::opensc::cache_dir::CacheLocation;
@@ -66,23 +67,23 @@ pub fn observe_each(
             } else {
                 observe_more_configs(&mut snapshot);
                 snapshot.coverage.push(environment_gap());
-                let data = Data::of(&snapshot);
+                let privacy = Privacy::of(&snapshot);
                 snapshot.user = account.user();
-                let (caches, gaps) = of_account(&snapshot, &account, &data);
+                let (caches, gaps) = of_account(&snapshot, &account, &privacy);
                 snapshot.caches = caches;
                 snapshot.coverage.extend(gaps);
             }
             each(&mut snapshot)?;
         }
         Whose::Directories(paths) => {
-            let data = Data::of(&snapshot);
+            let privacy = Privacy::of(&snapshot);
             for path in paths {
                 let path = std::path::absolute(path).map_err(|source| Error::Io {
                     what: "cannot find",
                     path: path.clone(),
                     source,
                 })?;
-                let (dir, mut gaps) = at(&path, CacheOrigin::Named, &data);
+                let (dir, mut gaps) = at(&path, CacheOrigin::Named, &privacy);
                 if dir.state == DirState::Missing {
                     gaps.push(gap(&dir.path, "there is no such directory".to_owned()));
                 }
@@ -117,8 +118,8 @@ pub fn observe_each(
 /// Looks at the cache directories of a snapshot again, the same ones.
 #[must_use]
 pub fn observe_again(snapshot: &Snapshot) -> Vec<CacheDir> {
-    let data = Data::of(snapshot);
-    snapshot.caches.iter().map(|dir| at(dir.path.as_path(), dir.origin, &data).0).collect()
+    let privacy = Privacy::of(snapshot);
+    snapshot.caches.iter().map(|dir| at(dir.path.as_path(), dir.origin, &privacy).0).collect()
 }
 
 /// Everything about all users in one snapshot, for a file.
@@ -168,15 +169,6 @@ pub fn each_in(
     Ok(())
 }
 
-/// The cards' data objects, for what may be kept of their cached copies.
-struct Data(Vec<(Name, bool)>);
-
-impl Data {
-    fn of(snapshot: &Snapshot) -> Self {
-        Self(snapshot.cards.iter().flat_map(data_on_card).collect())
-    }
-}
-
 fn own(snapshot: &mut Snapshot) {
     let (caches, gaps) = caches(snapshot);
     snapshot.caches = caches;
@@ -189,7 +181,7 @@ fn others(
     (own, known): &(User, Vec<CacheDir>),
     each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let data = Data::of(snapshot);
+    let privacy = Privacy::of(snapshot);
     let known: Vec<&Name> = known.iter().map(|dir| &dir.path).collect();
     for account in accounts {
         let user = account.user();
@@ -197,7 +189,7 @@ fn others(
             continue;
         }
         snapshot.user = user;
-        let (mut caches, gaps) = of_account(snapshot, account, &data);
+        let (mut caches, gaps) = of_account(snapshot, account, &privacy);
         caches.retain(|dir| !known.contains(&&dir.path));
         if caches.is_empty() && gaps.is_empty() {
             continue;
@@ -220,7 +212,7 @@ fn observe_more_configs(snapshot: &mut Snapshot) {
 }
 
 /// The caches in one home: those that exist.
-fn of_account(snapshot: &Snapshot, account: &Account, data: &Data) -> (Vec<CacheDir>, Vec<Gap>) {
+fn of_account(snapshot: &Snapshot, account: &Account, privacy: &Privacy) -> (Vec<CacheDir>, Vec<Gap>) {
     let name = Name::from(account.home.as_path());
     let home = match Dir::open_following(&account.home) {
         Ok(Some(home)) => home,
@@ -241,8 +233,8 @@ fn of_account(snapshot: &Snapshot, account: &Account, data: &Data) -> (Vec<Cache
     places.extend(sandboxes(&home, &mut gaps).into_iter().map(|path| (path, CacheOrigin::Sandbox)));
     let mut found = Vec::new();
     for (path, origin) in places {
-        let (mut dir, missing) = observe_below(&home, &path, origin, &classify);
-        withhold_private(&mut dir, &data.0);
+        let (mut dir, missing) = observe_below(&home, &path, origin, &|name| privacy.classify(name));
+        privacy.withhold(&mut dir);
         gaps.extend(missing);
         if dir.state != DirState::Missing {
             found.push(dir);
@@ -309,10 +301,10 @@ fn without_a_home(snapshot: &mut Snapshot) {
             }
         }
     }
-    let data = Data::of(snapshot);
+    let privacy = Privacy::of(snapshot);
     for (path, origin) in places {
         if snapshot.caches.iter().all(|known| known.path != path) {
-            let (dir, gaps) = at(path.as_path(), origin, &data);
+            let (dir, gaps) = at(path.as_path(), origin, &privacy);
             snapshot.coverage.extend(gaps);
             if dir.state != DirState::Missing {
                 snapshot.caches.push(dir);
@@ -336,9 +328,9 @@ fn configured(document: &scconf::Document) -> Vec<(Name, scconf::Position)> {
     found
 }
 
-fn at(path: &Path, origin: CacheOrigin, data: &Data) -> (CacheDir, Vec<Gap>) {
-    let (mut dir, gaps) = observe_cache_dir(path, origin, true, &classify);
-    withhold_private(&mut dir, &data.0);
+fn at(path: &Path, origin: CacheOrigin, privacy: &Privacy) -> (CacheDir, Vec<Gap>) {
+    let (mut dir, gaps) = observe_cache_dir(path, origin, true, &|name| privacy.classify(name));
+    privacy.withhold(&mut dir);
     (dir, gaps)
 }
 

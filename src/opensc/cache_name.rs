@@ -153,7 +153,16 @@ impl CacheName {
     /// Which file it stands for, if the name says so.
     #[must_use]
     pub fn ef(&self) -> Option<EfPath> {
-        EfPath::new(self.path.as_deref()?)
+        // A SmartCard-HSM has one application, and that goes without saying.
+        let aid = self.aid.as_deref().filter(|_| !self.is_sc_hsm()).unwrap_or_default();
+        EfPath::within(aid, self.path.as_deref()?)
+    }
+
+    /// The name of another file of the same card in the same generation.
+    #[must_use]
+    pub fn at(&self, file: EfPath) -> Self {
+        let aid = if self.is_sc_hsm() { self.aid.clone() } else { file.aid().map(<[u8]>::to_vec) };
+        Self { aid, path: Some(file.as_slice().to_vec()), ..self.clone() }
     }
 
     /// Whether it names a file of the SmartCard-HSM applet.
@@ -211,12 +220,6 @@ pub fn parse(name: &Name) -> Recognised {
         Some(entry) => Recognised::Entry(entry),
         None => Recognised::Unknown,
     }
-}
-
-/// Whether a SmartCard-HSM gives this file only after its PIN (`CDxx`, private data objects).
-#[must_use]
-pub fn is_private(name: &CacheName) -> bool {
-    name.is_sc_hsm() && matches!(name.path.as_deref(), Some([0xCD, _]))
 }
 
 /// One component, no way up, and not too long. Stricter than needed with `..`: no card

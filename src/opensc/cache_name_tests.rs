@@ -25,11 +25,7 @@ fn the_seeds_names_are_built_and_read() {
     let key = CacheName::for_sc_hsm("DENK0200834", None, EfPath::at(0xC401)).unwrap();
     assert_eq!(key.to_string(), "DENK0200834_NODATE_E82B0601040181C31F0201_C401");
     assert_eq!(entry_of(&key.to_string()), key);
-    assert_eq!((key.ef(), key.is_sc_hsm(), is_private(&key)), (Some(EfPath::at(0xC401)), true, false));
-    let data = CacheName::for_sc_hsm("DENK0200834", None, EfPath::at(0xCD01)).unwrap();
-    assert!(is_private(&data));
-    let public = CacheName::for_sc_hsm("DENK0200834", None, EfPath::at(0xCF01)).unwrap();
-    assert!(!is_private(&public));
+    assert_eq!((key.ef(), key.is_sc_hsm()), (Some(EfPath::at(0xC401)), true));
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::finding::{Id, Safety};
-use crate::opensc::cache_name::{Serial, is_private};
+use crate::opensc::cache_name::Serial;
 use crate::opensc::{Recognised, cache_name};
 use crate::rules::Verdict;
 use crate::snapshot::{CacheDir, CacheEntry, Content, DirState, FileKind, Name, Snapshot, Withheld};
 use crate::text::{escape, is_typed};
+use crate::view::is_private;
 
 use super::{Action, Plan, Precondition, Step};
 

@@ -14,7 +14,8 @@ use crate::opensc::differences::HEAD;
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
 use crate::rules::config_case::{LISTED_DRIVER, OTHER_DRIVER, rows};
 use crate::rules::judge;
-use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Family, Name, Snapshot};
+use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Name, Snapshot};
+use crate::view::layout;
 
 /// A cache entry that programs would show again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -127,7 +128,7 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
     let was_read = |name: &CacheName| {
         after.cards.iter().any(|card| match (&name.serial, &card.serial) {
             (Serial::Text(text), Some(serial)) => {
-                card.family == Family::SmartCardHsm && serial.as_bytes().eq_ignore_ascii_case(text)
+                layout(card.family).is_some() && serial.as_bytes().eq_ignore_ascii_case(text)
             }
             _ => false,
         })

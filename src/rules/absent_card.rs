@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use super::case::{Condition, condition, file_evidence};
+use super::case::file_evidence;
 use super::judge::Unread;
 use crate::finding::{Evidence, Finding, Fix, Id, Safety, Severity};
 use crate::opensc::cache_name::{CacheName, LastUpdate, Serial};
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheDir, CacheEntry, Content, Name, Snapshot};
 use crate::text::{escape, shell_option};
+use crate::view::{Condition, layout_of};
 
 /// What can be said.
 #[derive(Default)]
@@ -66,10 +67,12 @@ fn one_card(
     let token = escape(serial);
     said.unread.push(Unread { token: token.clone(), entries: entries.len(), directory: dir.path.clone() });
     for (entry, name) in entries {
-        let (Some(file), Content::Bytes(bytes), true) = (name.ef(), &entry.content, name.is_sc_hsm()) else {
+        let (Some(file), Content::Bytes(bytes), Some((layout, _))) =
+            (name.ef(), &entry.content, layout_of(&[], name))
+        else {
             continue;
         };
-        let what = match condition(file, bytes.as_slice()) {
+        let what = match layout.condition(None, file, bytes.as_slice()) {
             Condition::Undecodable => "does not decode".to_owned(),
             Condition::Trailing(rest) => format!("has {rest} bytes after its first element"),
             Condition::Empty | Condition::Whole => continue,

@@ -4,18 +4,19 @@
 use sha2::{Digest, Sha256};
 
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
-use crate::format::{cvc, pkcs15, tlv, x509};
 use crate::opensc::program::PKCS11;
 use crate::snapshot::{Answer, CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
 use crate::text::{date, escape, hex};
 use crate::view::cached::Cached;
 use crate::view::difference::{Difference, Kind, compare};
-use crate::view::{Class, Object, View, prefix, split};
+use crate::view::{Class, Condition, Layout, Object, Part, Place, View};
 
 /// One token under judgement.
 pub struct Case<'a> {
     /// The card as it answered.
     pub card: &'a Card,
+    /// What is known of cards of its family.
+    pub layout: &'static dyn Layout,
     /// Its serial as it stands in cache file names.
     pub serial: &'a str,
     /// Who runs stalecard: whose caches may be repaired without further consent.
@@ -38,21 +39,12 @@ pub struct Lens<'a> {
     pub cached: Cached<'a>,
     /// What the programs show, or would show if caching were on.
     pub shown: View,
-    /// The slots of which PKCS#11 applications see something else than the card's.
-    pub pkcs11: Vec<EfPath>,
-}
-
-/// What the bytes of an entry are as such.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
-    /// Nothing: OpenSC's mark for a file that it did not find.
-    Empty,
-    /// One whole element of the right kind.
-    Whole,
-    /// A whole element and this many bytes more.
-    Trailing(usize),
-    /// Not what this file should hold.
-    Undecodable,
+    /// The units of which PKCS#11 applications see something else than the card's.
+    pub pkcs11: Vec<Place>,
+    /// Its family's layout.
+    pub layout: &'static dyn Layout,
+    /// The card behind it.
+    pub card: &'a Card,
 }
 
 impl Lens<'_> {
@@ -96,8 +88,8 @@ impl Lens<'_> {
         let all = compare(live, &self.shown);
         // A slot whose own objects are alike and that is shown differently all
         // the same suffers from another: from any of those that differ.
-        let follows = |slot: &EfPath| !all.iter().any(|known| known.slot == *slot);
-        let pkcs11 = self.pkcs11.contains(&difference.slot) || self.pkcs11.iter().any(follows);
+        let follows = |unit: &Place| !all.iter().any(|known| known.place.unit() == *unit);
+        let pkcs11 = self.pkcs11.contains(&difference.place.unit()) || self.pkcs11.iter().any(follows);
         self.programs.iter().filter(|program| *program != PKCS11 || pkcs11).cloned().collect()
     }
 
@@ -115,7 +107,7 @@ impl Lens<'_> {
             [difference.live, difference.shown].into_iter().flatten().flat_map(|object| &object.files);
         let mut files: Vec<EfPath> = std::iter::once(difference.file).chain(files.copied()).collect();
         files.dedup();
-        files.into_iter().find_map(|file| Some((self.cached.hit(file, buffer(file))?, file)))
+        files.into_iter().find_map(|file| Some((self.cached.hit(file, self.layout.buffer(file))?, file)))
     }
 
     /// Is the cause of a difference an entry whose bytes are damaged?
@@ -123,7 +115,7 @@ impl Lens<'_> {
     pub fn condition(&self, difference: &Difference<'_>) -> Condition {
         match self.cause_file(difference) {
             Some((CacheEntry { content: Content::Bytes(bytes), .. }, file)) => {
-                condition(file, bytes.as_slice())
+                self.layout.condition(Some(self.card), file, bytes.as_slice())
             }
             _ => Condition::Whole,
         }
@@ -154,7 +146,7 @@ impl Case<'_> {
         let mut finding = Finding::new(id, summary, consequence);
         finding.token = Some(escape(self.serial.as_bytes()));
         finding.program = lens.shown_by(&self.live, difference);
-        finding.object = object_name(difference.live, difference.shown);
+        finding.object = self.object_name(lens, difference.live, difference.shown);
         let cause = lens.cause_file(difference);
         let (mut shown, mut card) = (side(difference.shown), side(difference.live));
         // Attributes that are not in question would only hide what is.
@@ -171,6 +163,20 @@ impl Case<'_> {
         });
         self.repairable(&mut finding, lens.dir);
         finding
+    }
+
+    /// Which object it is, by both names it has.
+    #[must_use]
+    pub fn object_name(
+        &self,
+        lens: &Lens<'_>,
+        live: Option<&Object>,
+        shown: Option<&Object>,
+    ) -> Option<ObjectName> {
+        let (view, object) =
+            live.map(|live| (&self.live, live)).or(shown.map(|shown| (&lens.shown, shown)))?;
+        let id = |object: Option<&Object>| object.filter(|o| !o.id.is_empty()).map(|o| hex(&o.id));
+        Some(ObjectName { id: id(live), shown_id: id(shown), ..object_name(view, object) })
     }
 
     /// A finding about a cache entry as such.
@@ -229,40 +235,6 @@ pub fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
     (common < a.len() || common < b.len()).then_some(common)
 }
 
-/// The size of the buffer into which OpenSC reads a file.
-#[must_use]
-pub const fn buffer(file: EfPath) -> usize {
-    match split(file).0 {
-        prefix::PRIVATE_KEY | prefix::CERTIFICATE => crate::view::KEY_BUFFER,
-        prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION => crate::view::DESCRIPTION_BUFFER,
-        _ => crate::view::FILE_BUFFER,
-    }
-}
-
-/// What the content of a file is as such, whatever the card holds.
-#[must_use]
-pub fn condition(file: EfPath, bytes: &[u8]) -> Condition {
-    if bytes.is_empty() {
-        return Condition::Empty;
-    }
-    let decodes = match split(file).0 {
-        prefix::PRIVATE_KEY => pkcs15::private_key(bytes).is_ok(),
-        prefix::CERTIFICATE => match bytes.first() {
-            Some(0x67 | 0x7F) => cvc::decode(bytes).is_ok(),
-            _ => x509::decode(bytes).is_some(),
-        },
-        prefix::CA_CERTIFICATE => x509::decode(bytes).is_some(),
-        prefix::CA_DESCRIPTION => pkcs15::certificate(bytes).is_ok(),
-        prefix::DATA_DESCRIPTION => pkcs15::data_object(bytes).is_ok(),
-        _ => return Condition::Whole,
-    };
-    match tlv::first(bytes).map(|element| element.rest.len()) {
-        Some(0) if decodes => Condition::Whole,
-        Some(rest) if decodes => Condition::Trailing(rest),
-        _ => Condition::Undecodable,
-    }
-}
-
 /// Is a key used for signing? Only then does a wrong public key make bad signatures.
 #[must_use]
 pub fn signs(object: Option<&Object>) -> bool {
@@ -276,9 +248,23 @@ pub fn signs(object: Option<&Object>) -> bool {
 
 /// Severity of a stale key: critical if what it signs will be bad.
 #[must_use]
-pub fn key_severity(case: &Case<'_>, slot: EfPath) -> Severity {
-    let private = case.live.slot(slot).find(|object| matches!(object.class, Class::PrivateKey { .. }));
-    if signs(private) { Severity::Critical } else { Severity::Error }
+pub fn key_severity(case: &Case<'_>, object: &Object) -> Severity {
+    if signs(case.live.private_key_of(object)) { Severity::Critical } else { Severity::Error }
+}
+
+/// The device's own key of a SmartCard-HSM: its certificate is elsewhere, and it signs requests, nothing else.
+#[must_use]
+pub fn is_device_key(key: &Object) -> bool {
+    matches!(key.class, Class::PrivateKey { reference: Some(0), .. }) && key.part == Part::PrivateKey
+}
+
+/// A key as people name it: by its reference, where the card has one.
+#[must_use]
+pub fn which_key(view: &View, object: &Object) -> String {
+    match view.reference(object) {
+        Some(reference) => format!("key reference {reference}"),
+        None => format!("key {}", hex(&object.id)),
+    }
 }
 
 /// A cache entry as evidence.
@@ -301,19 +287,16 @@ pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<EfPath>) -
     }
 }
 
-/// Which object it is, by both names it has.
+/// An object of a view by its name.
 #[must_use]
-pub fn object_name(live: Option<&Object>, shown: Option<&Object>) -> Option<ObjectName> {
-    let object = live.or(shown)?;
-    let id = |object: Option<&Object>| object.filter(|o| !o.id.is_empty()).map(|o| hex(&o.id));
-    let (kind, number) = split(object.slot);
-    Some(ObjectName {
+pub fn object_name(view: &View, object: &Object) -> ObjectName {
+    ObjectName {
         class: object.class.name().to_owned(),
-        reference: (kind == prefix::KEY).then_some(number),
+        reference: view.reference(object),
         label: escape(&object.label),
-        id: id(live),
-        shown_id: id(shown),
-    })
+        id: (!object.id.is_empty()).then(|| hex(&object.id)),
+        shown_id: None,
+    }
 }
 
 /// One side of a comparison.

@@ -16,7 +16,7 @@
 //! Cure: only a person can decide: write the right certificate over it (`pkcs11-tool
 //! --login --write-object FILE --type cert --id ID`), or have one issued.
 
-use super::case::{Case, object_name, side};
+use super::case::{Case, object_name, side, which_key};
 use super::possession::{Possession, possession};
 use super::proofs::{fits, is_certificate, named_by_card};
 use crate::finding::{Evidence, Finding, Fix, Id};
@@ -38,7 +38,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     .to_owned(),
             );
             finding.token = Some(escape(case.serial.as_bytes()));
-            finding.object = object_name(Some(key), None);
+            finding.object = Some(object_name(&case.live, key));
             let mut card = side(Some(certificate));
             card.attributes.extend(other.map(|other| format!("the key's own fingerprint is {other}")));
             finding.evidence.push(Evidence { card: Some(card), ..Evidence::default() });
@@ -56,21 +56,22 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 
 /// Why a certificate is not this key's, and the fingerprint of the key's own, if it is known.
 fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(String, Option<String>)> {
-    let Class::PrivateKey { reference, key_type, bits, .. } = key.class else { return None };
+    let Class::PrivateKey { key_type, bits, .. } = key.class else { return None };
+    let name = which_key(&case.live, key);
     let public = certificate.public_key()?;
     let print = |key: &PublicKey| hex(&key.fingerprint());
     let own = named_by_card(case, key).find(|object| !is_certificate(object)).and_then(Object::public_key);
     // A fresh signature is the last word, in either direction.
-    let trial = case.card.trials.iter().find(|trial| trial.key == reference);
+    let trial = case.card.trials.iter().find(|trial| Some(trial.key) == case.live.reference(key));
     if let Some(TrialOutcome::Signed(signature)) = trial.map(|trial| &trial.outcome) {
         let fits = |public| trial.is_some_and(|trial| fits(public, trial, signature.as_slice()));
-        let why = format!("a signature that key reference {reference} made just now does not verify with it");
+        let why = format!("a signature that {name} made just now does not verify with it");
         return (!fits(public)).then(|| (why, own.filter(|own| fits(own)).map(print)));
     }
     if let Some(own) = own.filter(|own| *own != public)
         && matches!(possession(case, key), Possession::Here | Possession::Elsewhere(_))
     {
-        let why = format!("key reference {reference} has proved possession of another one");
+        let why = format!("{name} has proved possession of another one");
         return Some((why, Some(print(own))));
     }
     let kind = match public {
@@ -79,13 +80,10 @@ fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(Stri
         PublicKey::Other(_) => return None,
     };
     let same = |bits: usize| bits.next_multiple_of(8);
-    let size = usize::try_from(bits).ok()?;
+    let size = usize::try_from(bits).ok().filter(|&bits| bits > 0)?;
     (kind != key_type || same(size) != same(public.bits())).then(|| {
-        let why = format!(
-            "it is for {}, and key reference {reference} is {} with {bits} bits",
-            public.describe(),
-            key_type.name()
-        );
+        let why =
+            format!("it is for {}, and {name} is {} with {bits} bits", public.describe(), key_type.name());
         (why, None)
     })
 }

@@ -12,9 +12,10 @@
 //!
 //! Cure: `stalecard flush`; OpenSC fetches the files again.
 
-use super::case::{Case, Condition, buffer, condition};
+use super::case::Case;
 use crate::finding::{Finding, Id, Severity};
 use crate::snapshot::{CacheEntry, Content, EfPath};
+use crate::view::Condition;
 use crate::view::difference::Difference;
 
 /// Applies the rule to one token.
@@ -29,7 +30,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     difference,
                     format!(
                         "A cache entry of slot {} does not decode; because of it OpenSC shows {}.",
-                        difference.slot,
+                        difference.place.slot,
                         effect(difference)
                     ),
                     "Programs on this host see the key or certificate wrong or not at all; others do not."
@@ -68,7 +69,7 @@ fn effect(difference: &Difference<'_>) -> String {
 /// What is wrong with an entry of a file that the card still lists, although no
 /// listing shows it.
 fn defect(case: &Case<'_>, file: EfPath, entry: &CacheEntry) -> Option<String> {
-    if !super::orphan_entry::is_listed(case, file) {
+    if !case.layout.is_listed(case.card, file) {
         return None;
     }
     let Content::Bytes(bytes) = &entry.content else { return None };
@@ -77,10 +78,10 @@ fn defect(case: &Case<'_>, file: EfPath, entry: &CacheEntry) -> Option<String> {
         return None;
     }
     let size = entry.inode.size;
-    if bytes.len() > buffer(file) {
+    if bytes.len() > case.layout.buffer(file) {
         return Some(format!("has {size} bytes, more than OpenSC reads of such a file: it is passed over"));
     }
-    match condition(file, bytes) {
+    match case.layout.condition(Some(case.card), file, bytes) {
         Condition::Trailing(rest) => {
             Some(format!("has {rest} bytes after its first element: written twice, or over a longer one"))
         }

@@ -30,7 +30,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 Id::DormantStaleEntry,
                 lens,
                 difference,
-                format!("A cache entry of slot {} is not what the card holds; {who}.", difference.slot),
+                format!("A cache entry of slot {} is not what the card holds; {who}.", difference.place.slot),
                 "It will be shown as soon as caching is switched on.".to_owned(),
             ));
         }

@@ -8,9 +8,10 @@
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
-use super::case::{Case, Condition};
+use super::case::Case;
 use crate::finding::{Finding, Id};
 use crate::text::{escape, hex};
+use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
@@ -30,7 +31,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     "OpenSC shows the {} \"{}\" (slot {}{id}); the card has no such object.",
                     shown.class.name(),
                     escape(&shown.label),
-                    difference.slot
+                    difference.place.slot
                 ),
                 "Programs offer an object that cannot be used.".to_owned(),
             ));

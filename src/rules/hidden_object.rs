@@ -12,9 +12,10 @@
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
-use super::case::{Case, Condition};
+use super::case::Case;
 use crate::finding::{Finding, Id};
 use crate::text::{escape, hex};
+use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
@@ -34,7 +35,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     "The card has the {} \"{}\" (slot {}{id}); OpenSC does not show it.",
                     live.class.name(),
                     escape(&live.label),
-                    difference.slot
+                    difference.place.slot
                 ),
                 "Programs behave as if it did not exist.".to_owned(),
             ));

@@ -5,12 +5,11 @@ use serde::Serialize;
 
 use super::judge::Verdict;
 use crate::finding::Id;
-use crate::format::{cvc, pkcs15, x509};
 use crate::opensc::cache_name::{LastUpdate, Serial};
 use crate::opensc::{CacheName, Recognised, cache_name};
-use crate::snapshot::{CacheDir, CacheEntry, Content, EfPath, FileKind, Snapshot, Withheld};
+use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
 use crate::text::{date, escape, hex};
-use crate::view::{prefix, split};
+use crate::view::layout_of;
 
 /// One cache entry for a listing. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -104,7 +103,7 @@ fn item(
         Recognised::Entry(name) => Some(name),
         _ => None,
     };
-    let (object, id, label, public_key) = describe(entry, name.as_ref());
+    let (object, id, label, public_key) = describe(snapshot, entry, name.as_ref());
     let state = match (cache_name::parse(&entry.name), entry.kind) {
         (_, kind) if kind != FileKind::File => State::Unknown,
         (Recognised::Unknown, _) => State::Unknown,
@@ -144,7 +143,7 @@ fn item(
 
 type Description = (String, Option<String>, Option<String>, Option<String>);
 
-fn describe(entry: &CacheEntry, name: Option<&CacheName>) -> Description {
+fn describe(snapshot: &Snapshot, entry: &CacheEntry, name: Option<&CacheName>) -> Description {
     let plain = |text: &str| (text.to_owned(), None, None, None);
     let bytes = match &entry.content {
         Content::Bytes(bytes) => bytes.as_slice(),
@@ -160,64 +159,13 @@ fn describe(entry: &CacheEntry, name: Option<&CacheName>) -> Description {
         }
         Content::Unreadable(why) => return plain(&format!("not readable: {why}")),
     };
-    let Some(file) = name.filter(|name| name.is_sc_hsm()).and_then(CacheName::ef) else {
-        return plain("file of a card");
-    };
-    if bytes.is_empty() {
-        return plain(&format!("{}: empty, stands for \"not on the card\"", file_words(file)));
-    }
-    let key = |key: &crate::format::key::PublicKey| Some(hex(&key.fingerprint()));
-    match split(file).0 {
-        prefix::PRIVATE_KEY => match pkcs15::private_key(bytes) {
-            Ok(entry) => (file_words(file), Some(hex(&entry.id)), Some(escape(&entry.common.label)), None),
-            Err(error) => plain(&format!("{}: {error}", file_words(file))),
-        },
-        prefix::CERTIFICATE | prefix::CA_CERTIFICATE if bytes.first() == Some(&0x30) => {
-            match x509::decode(bytes) {
-                Some(certificate) => (
-                    format!("{}, {}", file_words(file), escape(certificate.subject.as_bytes())),
-                    None,
-                    None,
-                    key(&certificate.key),
-                ),
-                None => plain(&format!("{}: not a certificate", file_words(file))),
-            }
-        }
-        prefix::CERTIFICATE => {
-            let request = cvc::decode(bytes).ok();
-            match request.and_then(|request| request.key.public_key(false)) {
-                Some(public) => (
-                    format!("request of key {}, {}", split(file).1, public.describe()),
-                    None,
-                    None,
-                    key(&public),
-                ),
-                None => plain(&format!("{}: no public key in it", file_words(file))),
-            }
-        }
-        prefix::CA_DESCRIPTION => match pkcs15::certificate(bytes) {
-            Ok(entry) => (file_words(file), Some(hex(&entry.id)), Some(escape(&entry.common.label)), None),
-            Err(error) => plain(&format!("{}: {error}", file_words(file))),
-        },
-        prefix::DATA_DESCRIPTION => match pkcs15::data_object(bytes) {
-            Ok(entry) => (file_words(file), None, Some(escape(&entry.common.label)), None),
-            Err(error) => plain(&format!("{}: {error}", file_words(file))),
-        },
-        _ => plain(&file_words(file)),
-    }
-}
-
-/// What a SmartCard-HSM's file is, in words.
-fn file_words(file: EfPath) -> String {
-    let (kind, number) = split(file);
-    match kind {
-        prefix::PRIVATE_KEY => format!("description of private key {number}"),
-        prefix::CERTIFICATE => format!("certificate of key {number}"),
-        prefix::CA_DESCRIPTION => format!("description of certificate {number}"),
-        prefix::CA_CERTIFICATE => format!("CA certificate {number}"),
-        prefix::DATA_DESCRIPTION => format!("description of data object {number}"),
-        prefix::DATA => format!("data object {number}"),
-        prefix::PRIVATE_DATA => format!("private data object {number}"),
-        _ => format!("file {file}"),
-    }
+    let known = name.and_then(|name| Some((name.ef()?, layout_of(&snapshot.cards, name)?.0)));
+    let Some((file, layout)) = known else { return plain("file of a card") };
+    let described = layout.describe(file, bytes);
+    (
+        described.words,
+        described.id.as_deref().map(hex),
+        described.label.as_deref().map(escape),
+        described.key.map(|key| hex(&key.fingerprint())),
+    )
 }

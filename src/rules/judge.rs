@@ -7,19 +7,17 @@ use serde::Serialize;
 use super::case::{Case, Lens};
 use super::proofs::{Proof, proofs};
 use super::sides::{Sides, Wanted, sides};
-use crate::crypto::cvc::Origin;
 use crate::finding::{Finding, Id};
-use crate::format::{cvc, pkcs15};
+use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
-use crate::opensc::differences::{self, CurveMatch};
-use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version};
-use crate::snapshot::{Answer, CacheDir, Card, EfPath, Family, Gap, GapKind, Name, PinState, Snapshot};
+use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
+use crate::snapshot::{CacheDir, Card, EfPath, Family, Gap, GapKind, Name, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::view::cached::Cached;
 use crate::view::pkcs11;
-use crate::view::{Behaviour, Class, DEVICE_CERTIFICATE, TOKEN_INFO, View, decode, split};
+use crate::view::{Behaviour, Layout, View, layout};
 
-/// OpenSC's short name of the driver for a SmartCard-HSM.
+/// The driver whose cards are meant where there is no card.
 const DRIVER: &str = "sc-hsm";
 
 /// Everything the rules say of a snapshot.
@@ -56,7 +54,8 @@ pub struct Unread {
 #[derive(Debug)]
 pub struct Judge {
     version: Option<Version>,
-    outcomes: Vec<(Program, Outcome)>,
+    /// By program and driver.
+    outcomes: Vec<(Program, String, Outcome)>,
 }
 
 impl Verdict {
@@ -132,6 +131,8 @@ pub struct ProgramState {
 /// What a program does with caches.
 struct Reader {
     name: String,
+    /// Whose cards.
+    driver: String,
     state: ProgramState,
     reads: Option<Name>,
     undecided: bool,
@@ -160,11 +161,14 @@ impl Judge {
             Vec::new()
         } else {
             let tool = Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned());
-            let asked = |program: Program| {
-                let outcome = configuration.outcome(&program, Some(DRIVER));
-                (program, outcome)
+            let programs = [tool, Program::pkcs11(None)];
+            let of_driver = |driver: String| {
+                programs.clone().map(|program| {
+                    let outcome = configuration.outcome(&program, Some(&driver));
+                    (program, driver.clone(), outcome)
+                })
             };
-            [tool, Program::pkcs11(None)].map(asked).into()
+            drivers(snapshot).into_iter().flat_map(of_driver).collect()
         };
         Self { version: situation.version(), outcomes }
     }
@@ -182,21 +186,19 @@ impl Judge {
         if is_first {
             coverage.extend(host_gaps(snapshot, &readers));
         }
-        let behaviour = behaviour(version);
         let mut tokens = Vec::new();
         let mut findings = Vec::new();
         let mut compared = false;
         for card in &snapshot.cards {
-            let Some(serial) = card.serial.as_deref().filter(|_| card.family == Family::SmartCardHsm) else {
+            let Some(case) = case(snapshot, card, version, &readers) else {
                 tokens.push(token(card, None));
                 // The scan has said it already, unless this is a snapshot that somebody has edited.
                 coverage
                     .extend(nameless(card).filter(|gap| coverage.iter().all(|known| known.what != gap.what)));
                 continue;
             };
-            let case = case(snapshot, card, serial, &readers, behaviour);
             tokens.push(token(card, Some(&case.live)));
-            coverage.extend(unknown_slots(&case, version));
+            coverage.extend(unknown_places(&case, version));
             findings.extend(super::apply_all(&case));
             compared = true;
         }
@@ -204,7 +206,13 @@ impl Judge {
         let absent = super::absent_card::apply(snapshot, &in_use);
         findings.extend(absent.findings);
         findings.extend(super::apply_to_caches(snapshot, &in_use));
-        let programs = readers.into_iter().map(|reader| reader.state).collect();
+        let mut programs: Vec<ProgramState> = Vec::new();
+        for state in readers.into_iter().map(|reader| reader.state) {
+            // One line for all drivers, where they make no difference.
+            if !programs.contains(&state) {
+                programs.push(state);
+            }
+        }
         let mut verdict =
             Verdict { tokens, programs, findings, coverage, compared, unread: absent.unread, in_use };
         verdict.sort();
@@ -214,11 +222,20 @@ impl Judge {
     fn readers(&self, snapshot: &Snapshot) -> Vec<Reader> {
         let env = &snapshot.user.env;
         let outcomes = self.outcomes.iter();
-        outcomes
-            .map(|(program, outcome)| {
-                reader(program, &outcome.in_environment(self.version, env), self.version)
+        let mut readers: Vec<Reader> = outcomes
+            .map(|(program, driver, outcome)| {
+                reader(program, driver, &outcome.in_environment(self.version, env), self.version)
             })
-            .collect()
+            .collect();
+        // Where it depends on the driver, each line says of whose cards it speaks.
+        let lines: Vec<ProgramState> = readers.iter().map(|reader| reader.state.clone()).collect();
+        for reader in &mut readers {
+            let differs = |state: &ProgramState| state.name == reader.name && *state != reader.state;
+            if lines.iter().any(differs) {
+                reader.state.name = format!("{} (cards of driver {})", reader.name, reader.driver);
+            }
+        }
+        readers
     }
 }
 
@@ -274,72 +291,73 @@ pub fn proofs_of(snapshot: &Snapshot) -> Vec<Proof> {
 #[must_use]
 pub fn cases(snapshot: &Snapshot) -> Vec<Case<'_>> {
     let judge = Judge::of(snapshot);
-    let (version, readers) = (judge.version, judge.readers(snapshot));
-    let cards = snapshot.cards.iter().filter(|card| card.family == Family::SmartCardHsm);
-    cards
-        .filter_map(|card| Some((card, card.serial.as_deref()?)))
-        .map(|(card, serial)| case(snapshot, card, serial, &readers, behaviour(version)))
-        .collect()
+    let readers = judge.readers(snapshot);
+    snapshot.cards.iter().filter_map(|card| case(snapshot, card, judge.version, &readers)).collect()
+}
+
+/// OpenSC's short name of the driver for a card.
+fn driver(card: &Card) -> &str {
+    card.driver.as_deref().unwrap_or(DRIVER)
+}
+
+/// The drivers of the cards that were read, each once.
+fn drivers(snapshot: &Snapshot) -> Vec<String> {
+    let mut drivers: Vec<String> = Vec::new();
+    for card in snapshot.cards.iter().filter(|card| layout(card.family).is_some()) {
+        if !drivers.iter().any(|known| known == driver(card)) {
+            drivers.push(driver(card).to_owned());
+        }
+    }
+    if drivers.is_empty() {
+        drivers.push(DRIVER.to_owned());
+    }
+    drivers
 }
 
 /// Which programs read which directory.
 fn in_use(readers: &[Reader]) -> Vec<(String, Name)> {
-    readers.iter().filter_map(|reader| Some((reader.name.clone(), reader.reads.clone()?))).collect()
+    let mut in_use: Vec<(String, Name)> = Vec::new();
+    for reader in readers {
+        let reads = reader.reads.clone().map(|path| (reader.name.clone(), path));
+        in_use.extend(reads.filter(|known| !in_use.contains(known)));
+    }
+    in_use
 }
 
-/// The token's live view and its views through every cache directory.
+/// The token's live view and its views through every cache directory; none if it has no serial
+/// number, or is of a kind that is not read.
 fn case<'a>(
     snapshot: &'a Snapshot,
     card: &'a Card,
-    serial: &'a str,
+    version: Option<Version>,
     readers: &[Reader],
-    behaviour: Behaviour,
-) -> Case<'a> {
-    let last_update = card.files.iter().find_map(|file| match &file.answer {
-        Answer::Content(bytes) if file.path == TOKEN_INFO => {
-            let date = pkcs15::token_info(bytes.as_slice()).ok()?.last_update?;
-            String::from_utf8(date).ok()
-        }
-        _ => None,
-    });
-    let name_of = |fid: EfPath| {
-        // Read before the serial is known: OpenSC never caches these two.
-        if fid == DEVICE_CERTIFICATE || fid == TOKEN_INFO {
-            return None;
-        }
-        CacheName::for_sc_hsm(serial, last_update.as_deref(), fid).ok().map(|name| name.name())
-    };
-    let live = decode(&card.key_list, card, behaviour);
+) -> Option<Case<'a>> {
+    let (layout, serial) = (layout(card.family)?, card.serial.as_deref()?);
+    let newest = version.unwrap_or(differences::HEAD);
+    let behaviour = Behaviour::of(version);
+    let name_of = |file: EfPath| layout.cache_name(card, newest, file).ok().map(|name| name.name());
+    let live = layout.decode(card, card, behaviour);
+    let readers: Vec<&Reader> = readers.iter().filter(|reader| reader.driver == driver(card)).collect();
     let lens = |dir: &'a CacheDir| {
         let cached = Cached::new(card, dir, name_of);
-        let shown = decode(&card.key_list, &cached, behaviour);
+        let shown = layout.decode(card, &cached, behaviour);
         let programs = readers
             .iter()
             .filter(|reader| reader.reads.as_ref() == Some(&dir.path))
             .map(|reader| reader.name.clone())
             .collect();
         let undecided = readers.iter().any(|reader| reader.undecided);
-        let pkcs11 = pkcs11::differing_slots(&live, &shown);
-        Lens { programs, undecided, dir, cached, shown, pkcs11 }
+        let pkcs11 = pkcs11::differing(&live, &shown);
+        Lens { programs, undecided, dir, cached, shown, pkcs11, layout, card }
     };
     let lenses = snapshot.caches.iter().map(lens).collect();
-    Case { card, serial, uid: snapshot.user.uid, live, lenses }
+    Some(Case { card, layout, serial, uid: snapshot.user.uid, live, lenses })
 }
 
-/// How the installed OpenSC, or the newest one if none is known, lists a SmartCard-HSM.
-fn behaviour(version: Option<Version>) -> Behaviour {
-    let version = version.unwrap_or(differences::HEAD);
-    Behaviour {
-        shows_device_key: differences::shows_device_key(version).unwrap_or(false),
-        car_optional: differences::inner_car_is_optional(version),
-        rounds_521: differences::corrects_field_length_528(version).unwrap_or(false),
-        matches_coefficient: differences::curve_match(version) == CurveMatch::PrimeAndCoefficient,
-    }
-}
-
-fn reader(program: &Program, outcome: &Outcome, version: Option<Version>) -> Reader {
+fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Version>) -> Reader {
     let opensc = version.map(|version| version.to_string());
     let name = program.label.clone();
+    let driver = driver.to_owned();
     let effective = match outcome {
         Outcome::Runs(effective) => effective,
         Outcome::Crashes(crash) => {
@@ -350,7 +368,7 @@ fn reader(program: &Program, outcome: &Outcome, version: Option<Version>) -> Rea
                 cache_dir: None,
                 opensc,
             };
-            return Reader { name, state, reads: None, undecided: false };
+            return Reader { name, driver, state, reads: None, undecided: false };
         }
     };
     let origin = match (&effective.file, &effective.use_file_caching) {
@@ -362,7 +380,7 @@ fn reader(program: &Program, outcome: &Outcome, version: Option<Version>) -> Rea
         (FileUse::Dropped(path, error), _) => format!("default, OpenSC cannot parse {path}:{error}"),
         (FileUse::Unknown(why), _) => why.clone(),
     };
-    let cached = version.is_none_or(differences::sc_hsm_is_cached);
+    let cached = driver != "sc-hsm" || version.is_none_or(differences::sc_hsm_is_cached);
     let (caching, text, on, undecided) = match &effective.caching {
         Caching::No => ("no", format!("off ({origin})"), false, false),
         Caching::Public if cached => ("public", format!("on ({origin})"), true, false),
@@ -394,21 +412,27 @@ fn reader(program: &Program, outcome: &Outcome, version: Option<Version>) -> Rea
         cache_dir: dir.filter(|_| caching != "no"),
         opensc,
     };
-    Reader { name, state, reads, undecided }
+    Reader { name, driver, state, reads, undecided }
 }
 
-/// What cannot be said of a SmartCard-HSM whose serial number is not known.
+/// What cannot be said of a card whose serial number is not known.
 fn nameless(card: &Card) -> Option<Gap> {
-    (card.family == Family::SmartCardHsm).then(|| Gap {
-        what: format!("device certificate (2F02) of the card in reader {}", escape(card.reader.as_bytes())),
+    layout(card.family)?;
+    let reader = escape(card.reader.as_bytes());
+    let what = match card.family {
+        Family::SmartCardHsm => format!("device certificate (2F02) of the card in reader {reader}"),
+        _ => format!("serial number of the card in reader {reader}"),
+    };
+    Some(Gap {
+        what,
         why: "it gives no serial number, and cache files are named by that".to_owned(),
         asked_for: true,
         kind: GapKind::Card,
     })
 }
 
-/// Slots about which a view says nothing.
-fn unknown_slots(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
+/// Places about which a view says nothing.
+fn unknown_places(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
     let mut gaps = Vec::new();
     let mut note = |what: String, why: String, asked_for| {
         let gap = Gap { what, why, asked_for, kind: GapKind::Card };
@@ -417,119 +441,38 @@ fn unknown_slots(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
         }
     };
     let token = escape(case.serial.as_bytes());
-    if let Err(why) = CacheName::for_sc_hsm(case.serial, None, TOKEN_INFO) {
+    let serial = Serial::Text(case.serial.as_bytes().to_vec());
+    if let Err(why) = CacheName::generate(differences::HEAD, &serial, None, None, None, &[0x3F, 0]) {
         note(format!("cache entries of token {token}"), why.to_string(), true);
     }
-    for (slot, why) in &case.live.unknown {
-        note(format!("slot {slot} of token {token}"), why.clone(), true);
+    for (place, why) in &case.live.unknown {
+        note(format!("slot {} of token {token}", place.slot), why.clone(), true);
     }
     for lens in &case.lenses {
-        for (slot, why) in &lens.shown.unknown {
-            if !case.live.unknown.iter().any(|(known, _)| known == slot) {
-                note(format!("slot {slot} in cache {}", lens.dir.path), why.clone(), lens.in_use());
+        for (place, why) in &lens.shown.unknown {
+            if !case.live.is_unknown(place) {
+                note(format!("slot {} in cache {}", place.slot, lens.dir.path), why.clone(), lens.in_use());
             }
         }
     }
-    let device_key = crate::view::fid(crate::view::prefix::PRIVATE_KEY, 0);
-    let undecided = version.is_some_and(|version| differences::shows_device_key(version).is_none());
-    if undecided && case.on_card(device_key).is_some() {
-        note(
-            "device key (slot CC00)".to_owned(),
-            "whether this version of OpenSC lists it is not known".to_owned(),
-            false,
-        );
-    }
-    for object in &case.live.objects {
-        if let Class::Data { content: None, path: pkcs15::Value::Path(path), .. } = &object.class {
-            let private = crate::view::file_of(path).is_some_and(crate::view::is_private);
-            if private {
-                note(
-                    format!("content of data object \"{}\" (slot {})", escape(&object.label), object.slot),
-                    "private: it takes the PIN to read it from the card".to_owned(),
-                    false,
-                );
-            }
-        }
+    for known in case.layout.notes(case.card, version, &case.live) {
+        note(known.what, known.why, known.asked_for);
     }
     gaps
 }
 
 /// The head of a report on a card.
 fn token(card: &Card, live: Option<&View>) -> Token {
-    let label = card.files.iter().find_map(|file| match &file.answer {
-        Answer::Content(bytes) if file.path == TOKEN_INFO => {
-            pkcs15::token_info(bytes.as_slice()).ok()?.label.map(|label| escape(&label))
-        }
-        _ => None,
-    });
-    let mut status = BTreeMap::new();
-    if let Some(known) = &card.status {
-        if let Some((major, minor)) = known.firmware {
-            status.insert("firmware".to_owned(), format!("{major}.{minor}"));
-        }
-        if let Some(pin) = known.user_pin {
-            status.insert("user PIN".to_owned(), pin_words(pin));
-        }
-        if let Some(pin) = known.so_pin {
-            status.insert("SO-PIN".to_owned(), pin_words(pin));
-        }
-        if let Some(device) = device_words(card) {
-            status.insert("device".to_owned(), device);
-        }
-        if let Some(dkek) = &known.dkek {
-            let shares = text::count(dkek.shares.into(), "share", "shares");
-            let text = if dkek.outstanding > 0 {
-                format!("{shares}, {} still missing", dkek.outstanding)
-            } else {
-                format!("{shares}, key check value {}", dkek.check_value.hex().to_uppercase())
-            };
-            status.insert("DKEK".to_owned(), text);
-        }
-    }
+    let known = layout(card.family);
+    let label = known.and_then(|layout| layout.label(card));
     Token {
         reader: escape(card.reader.as_bytes()),
-        family: match card.family {
-            Family::SmartCardHsm => "SmartCard-HSM".to_owned(),
-            Family::Other => "another kind of card, not read".to_owned(),
-        },
+        family: known.map_or("another kind of card, not read", Layout::name).to_owned(),
         atr: hex(card.atr.as_slice()),
         serial: card.serial.as_ref().map(|serial| escape(serial.as_bytes())),
-        label,
-        status,
+        label: label.map(|label| escape(&label)),
+        status: known.map(|layout| layout.status(card)).unwrap_or_default(),
         objects: live.map(count),
-    }
-}
-
-/// Where a device's certificates lead.
-fn device_words(card: &Card) -> Option<String> {
-    let certificates = card.files.iter().find_map(|file| match &file.answer {
-        Answer::Content(bytes) if file.path == DEVICE_CERTIFICATE => Some(bytes.as_slice()),
-        _ => None,
-    });
-    let device = crate::crypto::cvc::device(certificates?).ok()?;
-    Some(match &device.origin {
-        Origin::Root(root) if root.production => {
-            format!("genuine: certified below CardContact's root {}", root.chr)
-        }
-        Origin::Root(root) => format!("a test device: certified below the test root {}", root.chr),
-        Origin::SelfSigned => "self-signed certificate: nothing proves who made it (emulators)".to_owned(),
-        Origin::UnknownIssuer(issuer) => format!("its issuer {} is not known here", escape(issuer)),
-        Origin::Broken(holder) => {
-            format!("NOT genuine: the certificate of {} is not signed by the issuer it names", escape(holder))
-        }
-        Origin::NotDecidable(holder, why) => {
-            format!("the certificate of {} cannot be judged: {why}", escape(holder))
-        }
-    })
-}
-
-fn pin_words(pin: PinState) -> String {
-    match pin {
-        PinState::LoggedIn => "another program is logged in".to_owned(),
-        PinState::Tries(tries) => format!("{} left", text::count(tries.into(), "try", "tries")),
-        PinState::Blocked => "blocked".to_owned(),
-        PinState::NotInitialised => "not initialised".to_owned(),
-        PinState::Other(status) => format!("status {status:04X}"),
     }
 }
 
@@ -544,24 +487,4 @@ fn count(view: &View) -> String {
         parts.push(format!("{} not known", view.unknown.len()));
     }
     if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
-}
-
-/// The serial as OpenSC takes it from a device certificate: the holder reference
-/// without its last five characters.
-#[must_use]
-pub fn serial_of(device_certificate: &[u8]) -> Option<String> {
-    let chr = cvc::decode(device_certificate).ok()?.chr;
-    // OpenSC stops at a NUL and gives up below eight characters.
-    let chr = chr.split(|&byte| byte == 0).next()?;
-    if chr.len() < 8 {
-        return None;
-    }
-    String::from_utf8(chr.get(..chr.len() - 5)?.to_vec()).ok()
-}
-
-/// Sorts slots the way people read them: keys first, by number.
-#[must_use]
-pub fn slot_order(slot: EfPath) -> (bool, u8, u8) {
-    let (kind, number) = split(slot);
-    (kind != crate::view::prefix::KEY, kind, number)
 }

@@ -7,18 +7,17 @@
 //! Cure: write a certificate for the key, with the key's ID; if none exists and
 //! the public key is lost, recover it from a signature.
 
-use super::case::{Case, side};
+use super::case::{Case, is_device_key, side};
 use crate::finding::{Evidence, Finding, Fix, Id};
 use crate::text::{escape, hex};
+use crate::view::Place;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for key in case.live.private_keys() {
-        let known = case.live.slot(key.slot).any(|object| object.public_key().is_some());
-        let unknown = case.live.unknown.iter().any(|(slot, _)| *slot == key.slot);
-        // The device's own key has its certificate elsewhere.
-        let (_, number) = crate::view::split(key.slot);
-        if known || unknown || number == 0 {
+        let known = case.live.public_parts(key).next().is_some();
+        let unknown = case.live.is_unknown(&Place::whole(key.slot));
+        if known || unknown || is_device_key(key) {
             continue;
         }
         let mut finding = Finding::new(

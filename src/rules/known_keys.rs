@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::case::Case;
 use crate::format::key::PublicKey;
-use crate::format::{cvc, pkcs15, x509};
 use crate::opensc::cache_name::parse;
 use crate::opensc::{CacheName, Recognised};
-use crate::snapshot::{CacheDir, CacheEntry, Content, Name, Snapshot};
+use crate::snapshot::{CacheDir, CacheEntry, Content, EfPath, Name, Snapshot};
 use crate::text::{escape, hex};
-use crate::view::{Class, Object, fid, prefix, split};
+use crate::view::{Class, Layout, Object, layout_of};
 
 /// A public key and where it is known from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +65,7 @@ pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<Kno
     for case in super::cases(snapshot) {
         for object in &case.live.objects {
             if let Some(key) = object.public_key() {
-                add(key, on_card(case.serial, object, key));
+                add(key, on_card(&case, object, key));
             }
         }
     }
@@ -74,10 +74,10 @@ pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<Kno
         add(key, Place { kind: PlaceKind::Given, place, id: hex(&key.intrinsic_id()) });
     }
     for dir in &snapshot.caches {
-        let ids = ids(dir);
+        let ids = ids(snapshot, dir);
         for entry in &dir.entries {
-            if let Some((name, key)) = in_cache(entry) {
-                let id = described_by(&name).and_then(|name| ids.get(&name).cloned());
+            if let Some(key) = in_cache(snapshot, entry) {
+                let id = ids.get(&entry.name).cloned();
                 let id = id.unwrap_or_else(|| key.intrinsic_id().to_vec());
                 let path = Name::from(dir.path.as_path().join(entry.name.as_os_str()));
                 let place = format!("in the cache ({path})");
@@ -100,63 +100,51 @@ pub fn known_ids(snapshot: &Snapshot) -> Vec<(String, String)> {
         case.live.private_keys().map(on_card).collect::<Vec<_>>()
     });
     let cached = snapshot.caches.iter().flat_map(|dir| {
-        ids(dir).into_values().map(|id| (hex(&id), format!("in the cache {}", dir.path))).collect::<Vec<_>>()
+        ids(snapshot, dir)
+            .into_values()
+            .map(|id| (hex(&id), format!("in the cache {}", dir.path)))
+            .collect::<Vec<_>>()
     });
     live.chain(cached).collect()
 }
 
-fn on_card(serial: &str, object: &Object, key: &PublicKey) -> Place {
-    let (kind, number) = split(object.slot);
-    let what = match (&object.class, kind) {
-        (Class::Certificate { .. }, prefix::KEY) => format!("certificate of key reference {number}"),
-        (_, prefix::KEY) => format!("key reference {number}"),
-        _ => format!("certificate in {}", object.slot),
+fn on_card(case: &Case<'_>, object: &Object, key: &PublicKey) -> Place {
+    let what = match (&object.class, case.live.reference(object)) {
+        (Class::Certificate { .. }, Some(number)) => format!("certificate of key reference {number}"),
+        (_, Some(number)) => format!("key reference {number}"),
+        (_, None) => format!("{} in {}", object.class.name(), object.slot),
     };
     let label = escape(&object.label);
-    let place = format!("on card {}: {what} \"{label}\"", escape(serial.as_bytes()));
+    let place = format!("on card {}: {what} \"{label}\"", escape(case.serial.as_bytes()));
     let id = if object.id.is_empty() { key.intrinsic_id().to_vec() } else { object.id.clone() };
     Place { kind: PlaceKind::Card, place, id: hex(&id) }
 }
 
-/// The key in a cache entry.
-fn in_cache(entry: &CacheEntry) -> Option<(CacheName, PublicKey)> {
+/// The content of a cache entry, with all that its family knows.
+fn entry_of<'s>(
+    snapshot: &'s Snapshot,
+    entry: &'s CacheEntry,
+) -> Option<(CacheName, &'static dyn Layout, EfPath, &'s [u8])> {
     let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
         return None;
     };
-    let file = name.ef().filter(|_| name.is_sc_hsm())?;
-    let bytes = bytes.as_slice();
-    let key = match (split(file).0, bytes.first()) {
-        (prefix::CERTIFICATE | prefix::CA_CERTIFICATE, Some(0x30)) => x509::decode(bytes)?.key,
-        (prefix::CERTIFICATE, _) => cvc::decode(bytes).ok()?.key.public_key(false)?,
-        _ => return None,
-    };
-    Some((name, key))
+    let (layout, _) = layout_of(&snapshot.cards, &name)?;
+    let file = name.ef()?;
+    Some((name, layout, file, bytes.as_slice()))
 }
 
-/// The name of the entry that describes this one.
-fn described_by(name: &CacheName) -> Option<Name> {
-    let (kind, number) = split(name.ef()?);
-    let description = match kind {
-        prefix::CERTIFICATE => fid(prefix::PRIVATE_KEY, number),
-        prefix::CA_CERTIFICATE => fid(prefix::CA_DESCRIPTION, number),
-        _ => return None,
-    };
-    let mut name = name.clone();
-    name.path = Some(description.as_slice().to_vec());
-    Some(name.name())
+/// The key in a cache entry.
+fn in_cache(snapshot: &Snapshot, entry: &CacheEntry) -> Option<PublicKey> {
+    let (_, layout, file, bytes) = entry_of(snapshot, entry)?;
+    layout.describe(file, bytes).key
 }
 
-/// The IDs that the descriptions in a cache give, by entry name.
-fn ids(dir: &CacheDir) -> BTreeMap<Name, Vec<u8>> {
-    let id = |entry: &CacheEntry| {
-        let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
-            return None;
-        };
-        match split(name.ef().filter(|_| name.is_sc_hsm())?).0 {
-            prefix::PRIVATE_KEY => Some(pkcs15::private_key(bytes.as_slice()).ok()?.id),
-            prefix::CA_DESCRIPTION => Some(pkcs15::certificate(bytes.as_slice()).ok()?.id),
-            _ => None,
-        }
+/// The IDs that the descriptions in a cache give to other entries, by the names of those.
+fn ids(snapshot: &Snapshot, dir: &CacheDir) -> BTreeMap<Name, Vec<u8>> {
+    let of_entry = |entry| {
+        let (name, layout, file, bytes) = entry_of(snapshot, entry)?;
+        let named = layout.names(file, bytes).into_iter().filter(|named| !named.id.is_empty());
+        Some(named.map(|named| (name.at(named.file).name(), named.id)).collect::<Vec<_>>())
     };
-    dir.entries.iter().filter_map(|entry| Some((entry.name.clone(), id(entry)?))).collect()
+    dir.entries.iter().filter_map(of_entry).flatten().collect()
 }

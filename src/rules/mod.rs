@@ -50,9 +50,7 @@ pub mod users;
 
 pub use cache_case::apply_to_caches;
 pub use config::{config_coverage, judge_config};
-pub use judge::{
-    Judge, ProgramState, Token, Unread, Verdict, cases, judge, proofs_of, serial_of, show, slot_order,
-};
+pub use judge::{Judge, ProgramState, Token, Unread, Verdict, cases, judge, proofs_of, show};
 pub use proofs::signers;
 pub use users::Tally;
 

@@ -12,16 +12,12 @@
 
 use super::case::Case;
 use crate::finding::{Finding, Id};
-use crate::snapshot::EfPath;
-use crate::view::{fid, prefix, referenced, split};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
         for (file, entry) in lens.cached.entries() {
-            let (kind, number) = split(file);
-            // The device key's description never belongs to a user's key.
-            if (kind, number) == (prefix::PRIVATE_KEY, 0) || is_listed(case, file) {
+            if case.layout.is_listed(case.card, file) {
                 continue;
             }
             sink.push(case.entry_finding(
@@ -33,28 +29,5 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 "The next object in that slot is shown with the old one's content.".to_owned(),
             ));
         }
-    }
-}
-
-/// Does the card list the object that this file belongs to? Files that no list
-/// decides about count as listed.
-#[must_use]
-pub fn is_listed(case: &Case<'_>, file: EfPath) -> bool {
-    let (kind, number) = split(file);
-    let listed = |file: EfPath| file.fid().is_some_and(|fid| case.card.key_list.contains(&fid));
-    match kind {
-        prefix::PRIVATE_KEY | prefix::CERTIFICATE => listed(fid(prefix::KEY, number)),
-        prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION => listed(file),
-        prefix::CA_CERTIFICATE | prefix::DATA => {
-            listed(file)
-                || case
-                    .card
-                    .key_list
-                    .iter()
-                    .filter_map(|&slot| case.on_card(slot.into()))
-                    .flat_map(referenced)
-                    .any(|fid| file == fid.into())
-        }
-        _ => true,
     }
 }

@@ -8,9 +8,9 @@
 use super::case::Case;
 use crate::crypto::{Outcome, cvc as signatures};
 use crate::format::cvc;
-use crate::snapshot::EfPath;
 use crate::text::escape;
-use crate::view::{DEVICE_CERTIFICATE, Object, fid, prefix, split};
+use crate::view::Object;
+use crate::view::sc_hsm::DEVICE_CERTIFICATE;
 
 /// What proves that a private key belongs to the public key shown for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Possession {
 /// What the card's request for a private key proves.
 #[must_use]
 pub fn possession(case: &Case<'_>, key: &Object) -> Possession {
-    possession_in(case, case.on_card(request_file(key.slot)))
+    possession_in(case, case.layout.request(key.slot).and_then(|file| case.on_card(file)))
 }
 
 /// What the content of a request file proves, on this card.
@@ -92,12 +92,6 @@ pub fn possession_in(case: &Case<'_>, content: Option<&[u8]>) -> Possession {
         Ok(Some(Outcome::NotDecidable(why))) => Possession::NotDecidable(why.to_string()),
         Err(why) => Possession::NotDecidable(why.to_string()),
     }
-}
-
-/// The file that holds a key's request or certificate.
-#[must_use]
-pub fn request_file(slot: EfPath) -> EfPath {
-    fid(prefix::CERTIFICATE, split(slot).1)
 }
 
 fn device(case: &Case<'_>) -> Option<signatures::Device> {

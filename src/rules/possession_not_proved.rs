@@ -15,7 +15,7 @@
 //! Cure: none is needed for a key whose certificate works. To know, have the key sign: `stalecard
 //! verify` asks for a fresh signature, which proves what no file can.
 
-use super::case::{Case, object_name, side};
+use super::case::{Case, is_device_key, object_name, side};
 use super::possession::{Possession, possession};
 use super::proofs::{is_certificate, named_by_card, private_key, proof};
 use crate::crypto::{Outcome, x509};
@@ -27,10 +27,14 @@ use crate::view::{Class, Object};
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     let mut without = Vec::new();
     for key in case.live.private_keys() {
-        let Class::PrivateKey { reference, .. } = key.class else { continue };
+        let Class::PrivateKey { reference: Some(reference), .. } = key.class else { continue };
+        // Most families keep no requests, and then nothing is missing.
+        if case.layout.request(key.slot).is_none() {
+            continue;
+        }
         let public = named_by_card(case, key).next();
         // The device's own key has its certificate elsewhere; what nothing public belongs to is another finding.
-        if reference == 0 || public.is_none() || signed_just_now(case, key) {
+        if is_device_key(key) || public.is_none() || signed_just_now(case, key) {
             continue;
         }
         match possession(case, key) {
@@ -46,8 +50,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 
 /// A signature of today proves more than any file.
 fn signed_just_now(case: &Case<'_>, key: &Object) -> bool {
-    let of_key =
-        |trial: &&crate::snapshot::Trial| private_key(case, trial).is_some_and(|own| own.slot == key.slot);
+    let of_key = |trial: &&crate::snapshot::Trial| {
+        private_key(case, trial).is_some_and(|own| own.place() == key.place())
+    };
     let proof = case.card.trials.iter().find(of_key).and_then(|trial| proof(case, trial));
     proof.is_some_and(|proof| proof.tried.iter().any(|one| one.fits))
 }
@@ -55,7 +60,7 @@ fn signed_just_now(case: &Case<'_>, key: &Object) -> bool {
 /// A proof that is not good.
 fn bad(case: &Case<'_>, key: &Object, reference: u8, state: &Possession) -> Finding {
     let mut finding = finding(case, format!("The request for key reference {reference}: {}.", state.words()));
-    finding.object = object_name(Some(key), None);
+    finding.object = Some(object_name(&case.live, key));
     let public = named_by_card(case, key).next();
     finding.evidence.push(Evidence { card: Some(side(public)), ..Evidence::default() });
     finding

@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::case::{Case, Lens};
+use super::case::{Case, Lens, is_device_key};
 use crate::crypto::{self, Hash, Outcome, Signed};
 use crate::format::curve;
 use crate::format::key::PublicKey;
@@ -141,10 +141,7 @@ pub fn signers(case: &Case<'_>) -> Vec<Signer> {
 
 fn signer(case: &Case<'_>, object: &Object) -> Option<Signer> {
     let Class::PrivateKey { reference, key_type, bits, .. } = object.class else { return None };
-    // The device's own key signs requests, nothing else.
-    if reference == 0 {
-        return None;
-    }
+    let reference = reference.filter(|_| !is_device_key(object))?;
     let bytes = usize::try_from(bits).unwrap_or(0).div_ceil(8);
     let (scheme, challenge, signature) = match key_type {
         KeyType::Rsa => (Scheme::RsaPkcs1Sha256, 32, bytes),
@@ -152,7 +149,11 @@ fn signer(case: &Case<'_>, object: &Object) -> Option<Signer> {
         KeyType::Ec => (Scheme::Ecdsa, bytes.clamp(1, 32), 2 * bytes + 16),
         _ => return None,
     };
-    let shown = case.lenses.iter().flat_map(|lens| lens.shown.slot(object.slot));
+    let place = object.place();
+    let shown = case.lenses.iter().flat_map(|lens| lens.shown.objects.iter()).filter(|object| {
+        // What is public of a key goes by an ID, too.
+        object.slot == place.slot && (place.part.is_of_key() || object.part == place.part)
+    });
     let mut ids: Vec<Vec<u8>> =
         std::iter::once(object).chain(shown).map(|object| object.id.clone()).collect();
     ids.retain(|id| !id.is_empty());
@@ -212,22 +213,23 @@ pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {
 /// The private key that a trial was made with.
 #[must_use]
 pub fn private_key<'a>(case: &'a Case<'_>, trial: &Trial) -> Option<&'a Object> {
-    let of = |object: &&Object| matches!(object.class, Class::PrivateKey { reference, .. } if reference == trial.key);
+    let of = |object: &&Object| matches!(object.class, Class::PrivateKey { reference, .. } if reference == Some(trial.key));
     case.live.private_keys().find(of)
 }
 
 /// What on the card names a public key for this private key: its own public part, and
 /// certificates with its ID.
 pub fn named_by_card<'a>(case: &'a Case<'_>, key: &'a Object) -> impl Iterator<Item = &'a Object> {
+    let own = case.live.public_parts(key).map(Object::place).collect::<Vec<_>>();
     let belongs = move |object: &&Object| {
-        object.slot == key.slot || (is_certificate(object) && !key.id.is_empty() && object.id == key.id)
+        own.contains(&object.place()) || (is_certificate(object) && !key.id.is_empty() && object.id == key.id)
     };
     case.live.objects.iter().filter(|object| object.public_key().is_some()).filter(belongs)
 }
 
 /// The public part that a program shows for the private key in this place.
 pub fn shown_for<'a>(lens: &'a Lens<'_>, key: &'a Object) -> impl Iterator<Item = &'a Object> {
-    lens.shown.slot(key.slot).filter(|object| object.public_key().is_some())
+    lens.shown.public_parts(key)
 }
 
 /// Is it a certificate, not a bare public key?

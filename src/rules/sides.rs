@@ -1,13 +1,15 @@
 //! Both views of a token's objects, side by side.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::case::{Case, side};
-use super::possession::{possession_in, request_file};
+use super::possession::possession_in;
 use crate::finding::Side;
 use crate::snapshot::EfPath;
 use crate::text::{escape, hex};
-use crate::view::{Object, Read, Source, prefix, split};
+use crate::view::{Object, Place, Read, Source};
 
 /// One object as it is on the card and as each cache shows it. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -52,17 +54,16 @@ pub enum Wanted<'a> {
 #[must_use]
 pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<Sides> {
     let mut found = Vec::new();
-    let mut seen: Vec<(EfPath, usize)> = Vec::new();
+    let mut seen: BTreeSet<Place> = BTreeSet::new();
     let shown = case.lenses.iter().flat_map(|lens| &lens.shown.objects);
     let mut objects: Vec<&Object> = case.live.objects.iter().chain(shown).collect();
-    objects.sort_by_key(|object| super::slot_order(object.slot));
+    objects.sort_by_key(|object| case.layout.order(object));
     for object in objects {
-        let place = (object.slot, part(object));
-        if seen.contains(&place) {
+        let place = object.place();
+        if !seen.insert(place.clone()) {
             continue;
         }
-        seen.push(place);
-        let sides = one(case, place);
+        let sides = one(case, &place);
         if is_wanted(case, &sides, wanted) {
             found.push(sides);
         }
@@ -70,58 +71,56 @@ pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<Sides> {
     found
 }
 
-/// The private key of a slot, or what else it holds.
-fn part(object: &Object) -> usize {
-    usize::from(!matches!(object.class, crate::view::Class::PrivateKey { .. }))
-}
-
-fn one(case: &Case<'_>, (slot, which): (EfPath, usize)) -> Sides {
-    let pick = |view: &'_ crate::view::View| -> Option<Object> {
-        view.slot(slot).find(|object| part(object) == which).cloned()
-    };
-    let live = pick(&case.live);
-    let shown: Vec<(Option<Object>, Shown)> = case
+fn one(case: &Case<'_>, place: &Place) -> Sides {
+    let live = case.live.at(place);
+    let request = case.layout.request(place.slot);
+    let shown: Vec<(Option<&Object>, Shown)> = case
         .lenses
         .iter()
         .map(|lens| {
-            let object = pick(&lens.shown);
+            let object = lens.shown.at(place);
             let files = object.iter().flat_map(|object| object.files.clone());
             let entries = files
-                .filter_map(|file| lens.cached.hit(file, super::case::buffer(file)))
+                .filter_map(|file| lens.cached.hit(file, case.layout.buffer(file)))
                 .map(|entry| super::case::file_evidence(lens.dir, entry, None).path)
                 .collect();
-            let request = || match lens.cached.read(request_file(slot), crate::view::KEY_BUFFER) {
+            let content = |file| match lens.cached.read(file, case.layout.buffer(file)) {
                 Read::Content(bytes) => bytes,
                 _ => Vec::new(),
             };
             let shown = Shown {
                 program: lens.programs.clone(),
                 directory: lens.dir.path.to_string(),
-                side: with_proof(case, object.as_ref(), request),
+                side: with_proof(case, object, request, content),
                 entries,
             };
             (object, shown)
         })
         .collect();
-    let (kind, number) = split(slot);
+    let reference = |view: &crate::view::View| view.at(place).and_then(|object| view.reference(object));
     Sides {
         token: escape(case.serial.as_bytes()),
-        slot,
-        reference: (kind == prefix::KEY).then_some(number),
-        card: with_proof(case, live.as_ref(), || {
-            case.on_card(request_file(slot)).unwrap_or_default().to_vec()
-        }),
+        slot: place.slot,
+        reference: reference(&case.live)
+            .or_else(|| case.lenses.iter().find_map(|lens| reference(&lens.shown))),
+        card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
         equal: shown.iter().all(|(object, _)| *object == live),
         shown: shown.into_iter().map(|(_, shown)| shown).collect(),
     }
 }
 
-/// One side; of a key's public part also what proves it.
-fn with_proof(case: &Case<'_>, object: Option<&Object>, request: impl Fn() -> Vec<u8>) -> Side {
+/// One side; of a key's public part also what the key's request proves, in families that keep one.
+fn with_proof(
+    case: &Case<'_>,
+    object: Option<&Object>,
+    request: Option<EfPath>,
+    content: impl Fn(EfPath) -> Vec<u8>,
+) -> Side {
     let mut side = side(object);
-    let public = |object: &Object| split(object.slot).0 == prefix::KEY && object.public_key().is_some();
-    if object.is_some_and(public) {
-        side.proof = Some(possession_in(case, Some(&request())).words());
+    if let Some(request) = request
+        && object.is_some_and(|object| object.public_key().is_some())
+    {
+        side.proof = Some(possession_in(case, Some(&content(request))).words());
     }
     side
 }

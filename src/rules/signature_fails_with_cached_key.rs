@@ -15,7 +15,7 @@
 //! Cure: `stalecard flush`, restart programs that had the card open, and issue
 //! again what was signed in the meantime.
 
-use super::case::{Case, buffer, file_evidence, key_severity, object_name, side};
+use super::case::{Case, file_evidence, key_severity, side};
 use super::proofs::{fits, named_by_card, private_key, shown_for};
 use crate::finding::{Evidence, Finding, Id};
 use crate::snapshot::TrialOutcome;
@@ -33,8 +33,11 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         let Some(live) = named_by_card(case, key).find(good) else { continue };
         for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
             let Some(shown) = shown_for(lens, key).find(|object| !good(object)) else { continue };
-            let cause =
-                shown.files.iter().rev().find_map(|&file| Some((file, lens.cached.hit(file, buffer(file))?)));
+            let cause = shown
+                .files
+                .iter()
+                .rev()
+                .find_map(|&file| Some((file, lens.cached.hit(file, case.layout.buffer(file))?)));
             let mut finding = Finding::new(
                 Id::SignatureFailsWithCachedKey,
                 format!(
@@ -46,9 +49,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                  shown, and certificates made through it are invalid."
                     .to_owned(),
             );
-            finding.severity = key_severity(case, key.slot);
+            finding.severity = key_severity(case, key);
             finding.token = Some(crate::text::escape(case.serial.as_bytes()));
-            finding.object = object_name(Some(key), lens.shown.slot(key.slot).next());
+            finding.object = case.object_name(lens, Some(key), lens.shown.at(&key.place()).or(Some(shown)));
             finding.program.clone_from(&lens.programs);
             finding.danger = Some(format!(
                 "Do not delete or re-initialise by ID {}: it names key reference {}, whose live key is {}.",

@@ -59,9 +59,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
              not change that."
                 .to_owned(),
         );
-        finding.severity = key_severity(case, key.slot).max(Severity::Critical);
+        finding.severity = key_severity(case, key).max(Severity::Critical);
         finding.token = Some(escape(case.serial.as_bytes()));
-        finding.object = object_name(Some(key), None);
+        finding.object = Some(object_name(&case.live, key));
         let mut card = side(Some(public));
         card.attributes =
             proof.candidates.iter().map(|key| format!("could be {} with ID {}", key.key, key.id)).collect();

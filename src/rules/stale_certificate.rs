@@ -8,10 +8,10 @@
 //!
 //! Cure: `stalecard flush`, then restart the programs that showed the old one.
 
-use super::case::{Case, Condition};
+use super::case::Case;
 use crate::finding::{Finding, Id};
 use crate::view::difference::Kind;
-use crate::view::{Class, Object};
+use crate::view::{Class, Condition, Object};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {

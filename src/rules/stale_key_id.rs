@@ -15,9 +15,10 @@
 //! Cure: `stalecard flush`, then restart programs that had the card open. A key
 //! ID never depends on the host; if two hosts disagree, one of them is stale.
 
-use super::case::{Case, Condition, key_severity};
+use super::case::{Case, key_severity, which_key};
 use crate::finding::{Finding, Id};
 use crate::text::hex;
+use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
@@ -32,21 +33,19 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             if lens.condition(&difference) == Condition::Undecodable {
                 continue;
             }
-            let (_, reference) = crate::view::split(difference.slot);
+            let key = which_key(&case.live, live);
             let (old, new) = (hex(&shown.id), hex(&live.id));
             let mut finding = case.finding(
                 Id::StaleKeyId,
                 lens,
                 &difference,
-                format!(
-                    "OpenSC shows ID {old} for key reference {reference}; the card's key there has ID {new}."
-                ),
+                format!("OpenSC shows ID {old} for {key}; the card's key there has ID {new}."),
                 "The ID on the card gives \"object not found\"; the ID shown signs with the card's new key."
                     .to_owned(),
             );
-            finding.severity = key_severity(case, difference.slot);
+            finding.severity = key_severity(case, live);
             finding.danger = Some(format!(
-                "Do not delete or re-initialise by ID {old}: it names key reference {reference}, whose live key is {new}."
+                "Do not delete or re-initialise by ID {old}: it names {key}, whose live key is {new}."
             ));
             sink.push(finding);
         }

@@ -9,8 +9,9 @@
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
-use super::case::{Case, Condition};
+use super::case::Case;
 use crate::finding::{Finding, Id};
+use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
@@ -24,11 +25,14 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             let class = difference.live.map_or("object", |object| object.class.name());
             let shown = difference.shown.map_or("object", |object| object.class.name());
             let summary = if names.as_slice() == ["class"] {
-                format!("OpenSC shows a {shown} where the card has a {class} (slot {}).", difference.slot)
+                format!(
+                    "OpenSC shows a {shown} where the card has a {class} (slot {}).",
+                    difference.place.slot
+                )
             } else {
                 format!(
                     "OpenSC shows a {class} (slot {}) with another {} than the card's.",
-                    difference.slot,
+                    difference.place.slot,
                     names.join(", ")
                 )
             };

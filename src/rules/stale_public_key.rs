@@ -14,9 +14,10 @@
 //! Cure: `stalecard flush`, restart programs that had the card open, and issue
 //! again what was signed in the meantime.
 
-use super::case::{Case, Condition, key_severity};
+use super::case::{Case, key_severity, which_key};
 use crate::finding::{Finding, Id};
 use crate::text::hex;
+use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
@@ -31,19 +32,19 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             if lens.condition(&difference) == Condition::Undecodable {
                 continue;
             }
-            let (_, reference) = crate::view::split(difference.slot);
+            let key = which_key(&case.live, live);
             let mut finding = case.finding(
                 Id::StalePublicKey,
                 lens,
                 &difference,
-                format!("OpenSC shows a public key for key reference {reference} that is not the card's."),
+                format!("OpenSC shows a public key for {key} that is not the card's."),
                 "Signatures made here do not verify with the public key shown; certificates made here are \
                  invalid."
                     .to_owned(),
             );
-            finding.severity = key_severity(case, difference.slot);
+            finding.severity = key_severity(case, live);
             finding.danger = Some(format!(
-                "Do not delete or re-initialise by ID {}: it names key reference {reference}, whose live key is {}.",
+                "Do not delete or re-initialise by ID {}: it names {key}, whose live key is {}.",
                 hex(&shown.id),
                 hex(&live.id)
             ));

@@ -15,10 +15,19 @@ use serde::{Deserialize, Serialize};
 pub struct Fid(pub u16);
 
 /// Where a file is on a card, as OpenSC puts it into cache file names: `C401` on a SmartCard-HSM,
-/// `50154401` below the master file, a container of a PIV card. Shown as upper-case hex.
+/// `50154401` below the master file, a container of a PIV card. Shown as upper-case hex. A file
+/// that is known by an application has that application's AID in front: `A000…_4401`. (A
+/// SmartCard-HSM has one application, which is not named.)
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EfPath {
+    application: Short,
+    path: Short,
+}
+
+/// At most 16 bytes.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Short {
     length: u8,
     bytes: [u8; EfPath::LONGEST],
 }
@@ -205,8 +214,20 @@ impl TryFrom<String> for Fid {
     }
 }
 
+impl Short {
+    fn new(content: &[u8]) -> Option<Self> {
+        let mut bytes = [0; EfPath::LONGEST];
+        bytes.get_mut(..content.len())?.copy_from_slice(content);
+        Some(Self { length: u8::try_from(content.len()).ok()?, bytes })
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
 impl EfPath {
-    /// The longest path of ISO 7816-4 and of OpenSC.
+    /// The longest path of ISO 7816-4 and of OpenSC; and the longest AID.
     pub const LONGEST: usize = 16;
 
     /// A file that is known by its identifier alone.
@@ -214,28 +235,43 @@ impl EfPath {
     pub const fn at(fid: u16) -> Self {
         let mut bytes = [0; Self::LONGEST];
         [bytes[0], bytes[1]] = fid.to_be_bytes();
-        Self { length: 2, bytes }
+        let none = Short { length: 0, bytes: [0; Self::LONGEST] };
+        Self { application: none, path: Short { length: 2, bytes } }
     }
 
     /// A path of these bytes; none if it is too long.
     #[must_use]
     pub fn new(path: &[u8]) -> Option<Self> {
-        let mut bytes = [0; Self::LONGEST];
-        bytes.get_mut(..path.len())?.copy_from_slice(path);
-        Some(Self { length: u8::try_from(path.len()).ok()?, bytes })
+        Self::within(&[], path)
+    }
+
+    /// A path within the application of this AID; none if either is too long.
+    #[must_use]
+    pub fn within(aid: &[u8], path: &[u8]) -> Option<Self> {
+        Some(Self { application: Short::new(aid)?, path: Short::new(path)? })
     }
 
     /// Its bytes.
     #[must_use]
     pub fn as_slice(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.length)).unwrap_or_default()
+        self.path.as_slice()
+    }
+
+    /// The AID of the application it is known by, if it is.
+    #[must_use]
+    pub fn aid(&self) -> Option<&[u8]> {
+        Some(self.application.as_slice()).filter(|aid| !aid.is_empty())
     }
 
     /// The file identifier, if that is all it is.
     #[must_use]
     pub const fn fid(self) -> Option<Fid> {
-        let [high, low, ..] = self.bytes;
-        if self.length == 2 { Some(Fid(u16::from_be_bytes([high, low]))) } else { None }
+        let [high, low, ..] = self.path.bytes;
+        if self.path.length == 2 && self.application.length == 0 {
+            Some(Fid(u16::from_be_bytes([high, low])))
+        } else {
+            None
+        }
     }
 }
 
@@ -247,6 +283,9 @@ impl From<Fid> for EfPath {
 
 impl fmt::Display for EfPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(aid) = self.aid() {
+            write!(f, "{}_", data_encoding::HEXUPPER.encode(aid))?;
+        }
         f.write_str(&data_encoding::HEXUPPER.encode(self.as_slice()))
     }
 }
@@ -267,8 +306,10 @@ impl TryFrom<String> for EfPath {
     type Error = FormatError;
 
     fn try_from(text: String) -> Result<Self, FormatError> {
-        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
-        bytes.and_then(|bytes| Self::new(&bytes)).ok_or(FormatError::Path(text))
+        let (aid, path) = text.split_once('_').unwrap_or(("", &text));
+        let hex = |text: &str| HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+        let path = hex(aid).zip(hex(path)).and_then(|(aid, path)| Self::within(&aid, &path));
+        path.ok_or(FormatError::Path(text))
     }
 }
 
@@ -297,5 +338,8 @@ mod tests {
         assert_eq!((path.as_slice(), path.fid()), (&[0x50, 0x15, 0x44, 1][..], None));
         assert_eq!(EfPath::at(0xC401).fid(), Some(Fid(0xC401)));
         assert!(EfPath::try_from("00".repeat(17)).is_err());
+        let within = EfPath::within(&[0xA0, 0, 0, 0, 0x63], &[0x44, 1]).unwrap();
+        assert_eq!((within.to_string().as_str(), within.fid()), ("A000000063_4401", None));
+        assert_eq!(EfPath::try_from(within.to_string()).unwrap(), within);
     }
 }

@@ -20,17 +20,12 @@ pub struct Cached<'a> {
 impl<'a> Cached<'a> {
     /// Puts the entries that `name_of` names for this card in front of it.
     pub fn new(card: &'a Card, dir: &'a CacheDir, name_of: impl Fn(EfPath) -> Option<Name>) -> Self {
-        let by_name: BTreeMap<&Name, &CacheEntry> =
-            dir.entries.iter().map(|entry| (&entry.name, entry)).collect();
-        let listed = card.key_list.iter().flat_map(|&fid| super::files_of(fid.into()));
-        let known = card.files.iter().map(|file| file.path);
-        let described = by_name.keys().filter_map(|name| trailing_fid(name));
-        let entries = listed
-            .chain(known)
-            .chain(described)
-            .filter_map(|fid| Some((fid, *by_name.get(&name_of(fid)?)?)))
-            .collect();
-        Self { card, entries }
+        let of_card = |entry: &'a CacheEntry| {
+            let file =
+                trailing(&entry.name).into_iter().find(|&file| name_of(file).as_ref() == Some(&entry.name));
+            file.map(|file| (file, entry))
+        };
+        Self { card, entries: dir.entries.iter().filter_map(of_card).collect() }
     }
 
     /// The cache entry that answers when a program reads this file into a buffer
@@ -71,10 +66,14 @@ fn unread(entry: &CacheEntry) -> &'static str {
     }
 }
 
-/// The file identifier at the end of an entry's name, whatever stands before it.
-fn trailing_fid(name: &Name) -> Option<EfPath> {
-    let digits = name.as_str()?.rsplit('_').next()?;
-    EfPath::try_from(digits.to_owned()).ok()
+/// The files that the end of an entry's name can mean, whatever stands before it: a path, or a path
+/// within an application.
+fn trailing(name: &Name) -> Vec<EfPath> {
+    let Some(name) = name.as_str() else { return Vec::new() };
+    let mut fields = name.rsplit('_');
+    let path = fields.next().unwrap_or_default();
+    let within = fields.next().map(|aid| format!("{aid}_{path}"));
+    [Some(path.to_owned()), within].into_iter().flatten().filter_map(|text| text.try_into().ok()).collect()
 }
 
 impl Source for Cached<'_> {

@@ -1,16 +1,20 @@
 //! The difference of two views of one token, object by object.
 //!
-//! Objects are matched by the entry of the key list they come from, never by ID
-//! or label: those are what a stale cache gets wrong.
+//! Objects are matched by their place. On most cards that is the slot they come from, never ID
+//! or label: those are what a stale cache gets wrong. A directory file holds many objects, and
+//! there is nothing but class and ID to know one of them again by: what is found on one side
+//! only is then a ghost, or hidden.
 
-use super::{Class, Object, View, prefix, split};
+use super::{Class, Object, Part, Place, View};
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::snapshot::EfPath;
 
 /// One way in which what is shown is not what is on the card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference<'v> {
-    /// Which entry of the key list it concerns.
-    pub slot: EfPath,
+    /// Which object it concerns.
+    pub place: Place,
     /// The file whose content makes the difference.
     pub file: EfPath,
     /// In what they differ.
@@ -38,40 +42,42 @@ pub enum Kind {
     Ghost,
 }
 
-/// Compares two views; slots that either side knows nothing about are left out.
+/// Compares two views; places that either side knows nothing about are left out.
 #[must_use]
 pub fn compare<'v>(live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
-    let mut slots: Vec<EfPath> = Vec::new();
-    for object in live.objects.iter().chain(&shown.objects) {
-        if !slots.contains(&object.slot) {
-            slots.push(object.slot);
-        }
-    }
-    let unknown = |slot| live.unknown.iter().chain(&shown.unknown).any(|(fid, _)| *fid == slot);
-    slots
+    let mut seen: BTreeSet<Place> = BTreeSet::new();
+    let objects = live.objects.iter().chain(&shown.objects);
+    let mut places: Vec<Place> = objects.map(Object::place).collect();
+    places.retain(|place| seen.insert(place.clone()));
+    // What one slot holds is told together.
+    let order: BTreeMap<EfPath, usize> =
+        places.iter().rev().map(|place| place.slot).zip((0..).map(|n: usize| usize::MAX - n)).collect();
+    places.sort_by_key(|place| {
+        (order.get(&place.slot).copied(), place.part.is_of_key().then(|| place.part.clone()))
+    });
+    places
         .into_iter()
-        .filter(|&slot| !unknown(slot))
-        .flat_map(|slot| compare_slot(slot, live, shown))
+        .filter(|place| !live.is_unknown(place) && !shown.is_unknown(place))
+        .flat_map(|place| compare_place(place, live, shown))
         .collect()
 }
 
-fn compare_slot<'v>(slot: EfPath, live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
-    let pick = |view: &'v View, private: bool| {
-        view.slot(slot).find(|object| matches!(object.class, Class::PrivateKey { .. }) == private)
-    };
-    let mut found = Found { slot, differences: Vec::new() };
-    let (live_private, shown_private) = (pick(live, true), pick(shown, true));
-    found.main(live_private, shown_private);
+fn compare_place<'v>(place: Place, live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
+    let has_key = |view: &View| view.slot(place.slot).any(Object::is_private_key);
     // Without its private key OpenSC does not even look at the public part: that
     // one is gone goes without saying.
-    if split(slot).0 != prefix::KEY || live_private.is_some() == shown_private.is_some() {
-        found.main(pick(live, false), pick(shown, false));
+    let follows = place.part.is_of_key() && place.part != Part::PrivateKey;
+    if follows && has_key(live) != has_key(shown) {
+        return Vec::new();
     }
+    let (on_card, object) = (live.at(&place), shown.at(&place));
+    let mut found = Found { place, differences: Vec::new() };
+    found.main(on_card, object);
     found.differences
 }
 
 struct Found<'v> {
-    slot: EfPath,
+    place: Place,
     differences: Vec<Difference<'v>>,
 }
 
@@ -79,31 +85,30 @@ impl<'v> Found<'v> {
     fn main(&mut self, live: Option<&'v Object>, shown: Option<&'v Object>) {
         match (live, shown) {
             (None, None) => {}
-            (Some(object), None) => self.push(Kind::Hidden, content_file(object), live, shown),
-            (None, Some(object)) => self.push(Kind::Ghost, content_file(object), live, shown),
+            (Some(object), None) => self.push(Kind::Hidden, deciding_file(object), live, shown),
+            (None, Some(object)) => self.push(Kind::Ghost, deciding_file(object), live, shown),
             (Some(on_card), Some(object)) => self.both(on_card, object),
         }
     }
 
     fn both(&mut self, on_card: &'v Object, object: &'v Object) {
         let (live, shown) = (Some(on_card), Some(object));
-        let key = split(self.slot).0 == prefix::KEY;
         let description = description_file(object);
-        let private = matches!(object.class, Class::PrivateKey { .. });
-        if key && private && on_card.id != object.id {
+        let private_key = self.place.part == Part::PrivateKey;
+        if private_key && on_card.id != object.id {
             self.push(Kind::KeyId, description, live, shown);
         }
-        // The public part of a key takes ID and label from the private key's
+        // The public part of a key's slot takes ID and label from the private key's
         // description: reported there.
         let mut attributes = Vec::new();
-        if private || !key {
+        if private_key || !self.place.part.is_of_key() {
             if on_card.label != object.label {
                 attributes.push("label");
             }
             if on_card.auth_id != object.auth_id {
                 attributes.push("authentication ID");
             }
-            if !key && on_card.id != object.id {
+            if !private_key && on_card.id != object.id {
                 attributes.push("ID");
             }
             attributes.extend(class_attributes(&on_card.class, &object.class));
@@ -119,16 +124,16 @@ impl<'v> Found<'v> {
         let (live, shown) = (Some(on_card), Some(object));
         let file = content_file(object);
         match (&on_card.class, &object.class) {
-            (Class::PrivateKey { .. }, _) => {}
             (Class::Data { content: a, .. }, Class::Data { content: b, .. }) => {
                 if a != b {
                     self.push(Kind::Attributes(vec!["content"]), file, live, shown);
                 }
             }
+            (Class::PrivateKey { .. } | Class::Pin(_), _) => {}
             (a, b) => {
-                let keys_differ = on_card.public_key() != object.public_key();
-                let key = split(self.slot).0 == prefix::KEY;
-                if key && keys_differ {
+                let both_keys = matches!((a, b), (Class::PublicKey { .. }, Class::PublicKey { .. }));
+                let of_key = both_keys || self.place.part == Part::Public;
+                if of_key && on_card.public_key() != object.public_key() {
                     self.push(Kind::PublicKey, file, live, shown);
                 }
                 match (a, b) {
@@ -146,7 +151,7 @@ impl<'v> Found<'v> {
     }
 
     fn push(&mut self, kind: Kind, file: EfPath, live: Option<&'v Object>, shown: Option<&'v Object>) {
-        self.differences.push(Difference { slot: self.slot, file, kind, live, shown });
+        self.differences.push(Difference { place: self.place.clone(), file, kind, live, shown });
     }
 }
 
@@ -160,6 +165,14 @@ fn content_file(object: &Object) -> EfPath {
     object.files.last().copied().unwrap_or(object.slot)
 }
 
+/// The file that decides whether an object is there at all.
+fn deciding_file(object: &Object) -> EfPath {
+    match object.part {
+        Part::Entry(..) => description_file(object),
+        _ => content_file(object),
+    }
+}
+
 fn class_attributes(live: &Class, shown: &Class) -> Vec<&'static str> {
     let mut names = Vec::new();
     let mut note = |differs: bool, name| {
@@ -169,17 +182,20 @@ fn class_attributes(live: &Class, shown: &Class) -> Vec<&'static str> {
     };
     match (live, shown) {
         (
-            Class::PrivateKey { key_type, bits, usage, access, flags, native, .. },
+            Class::PrivateKey { reference, key_type, bits, usage, access, flags, native, path },
             Class::PrivateKey {
+                reference: shown_reference,
                 key_type: shown_type,
                 bits: shown_bits,
                 usage: shown_usage,
                 access: shown_access,
                 flags: shown_flags,
                 native: shown_native,
-                ..
+                path: shown_path,
             },
         ) => {
+            note(reference != shown_reference, "key reference");
+            note(path != shown_path, "path");
             note(key_type != shown_type, "key type");
             note(bits != shown_bits, "key size");
             note(usage != shown_usage, "usage");
@@ -208,6 +224,10 @@ fn class_attributes(live: &Class, shown: &Class) -> Vec<&'static str> {
             note(flags != shown_flags, "flags");
             note(path != shown_path, "path");
         }
+        (Class::PublicKey { entry, .. }, Class::PublicKey { entry: shown_entry, .. }) => {
+            note(entry != shown_entry, "description");
+        }
+        (Class::Pin(pin), Class::Pin(shown_pin)) => note(pin != shown_pin, "description"),
         _ => {}
     }
     names

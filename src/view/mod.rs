@@ -1,57 +1,32 @@
 //! Files and decoder make the list of objects that a program shows.
 //!
-//! One decoder over two file sources: [`decode`] walks a SmartCard-HSM's key
-//! list the way OpenSC's `sc-hsm` emulation does and asks a [`Source`] for every
-//! file. Over the card's files the result is the **live view**; over the cache,
-//! with the card behind it, it is the **OpenSC view**. The quirks are OpenSC's
-//! own: an empty file hides its object, only the first element of a file
-//! counts, a certificate request becomes a public key, an X.509 certificate a
-//! certificate, anything else nothing.
+//! One decoder over two file sources: a family's decoder walks its cards the way OpenSC does
+//! and asks a [`Source`] for every file. Over the card's files the result is the **live view**;
+//! over the cache, with the card behind it, it is the **OpenSC view**.
+//!
+//! - [`layout`]: the door to all that only a family knows
+//! - [`sc_hsm`]: the SmartCard-HSM
+//! - [`cached`]: the cache in front of a card
+//! - [`difference`]: two views compared, object by object
+//! - [`pkcs11`]: what applications see of a view
 
 pub mod cached;
 pub mod difference;
+pub mod layout;
 pub mod pkcs11;
+pub mod sc_hsm;
 
-use crate::format::pkcs15::{self, KeyType, Value};
+pub use layout::{Condition, Described, Layout, Named, Note, is_private, layout, layout_of};
+
+use crate::format::key::PublicKey;
+use crate::format::pkcs15::{KeyType, Value};
 use crate::format::x509::{self, Certificate};
-use crate::format::{cvc, key::PublicKey};
-use crate::snapshot::{Answer, Card, EfPath, Fid};
+use crate::opensc::Version;
+use crate::opensc::differences::{self, CurveMatch};
+use crate::snapshot::{Answer, Card, EfPath};
 
-/// Prefixes of a SmartCard-HSM's file identifiers.
-pub mod prefix {
-    /// Key object; never readable.
-    pub const KEY: u8 = 0xCC;
-    /// Description of a private key.
-    pub const PRIVATE_KEY: u8 = 0xC4;
-    /// Certificate request or certificate of a key.
-    pub const CERTIFICATE: u8 = 0xCE;
-    /// Description of a CA certificate.
-    pub const CA_DESCRIPTION: u8 = 0xC8;
-    /// CA certificate.
-    pub const CA_CERTIFICATE: u8 = 0xCA;
-    /// Description of a data object.
-    pub const DATA_DESCRIPTION: u8 = 0xC9;
-    /// Data that need the PIN.
-    pub const PRIVATE_DATA: u8 = 0xCD;
-    /// Public data.
-    pub const DATA: u8 = 0xCF;
-}
-
-/// Device certificate of a SmartCard-HSM.
-pub const DEVICE_CERTIFICATE: EfPath = EfPath::at(0x2F02);
-/// TokenInfo of a SmartCard-HSM.
-pub const TOKEN_INFO: EfPath = EfPath::at(0x2F03);
-
-/// How many bytes OpenSC's buffer holds for the description and the certificate of a key.
-pub const KEY_BUFFER: usize = 4096;
-/// The same for descriptions of certificates and data.
-pub const DESCRIPTION_BUFFER: usize = 512;
-/// The most OpenSC reads of any other file.
+/// The most OpenSC reads of a file for which it has no buffer of its own.
 pub const FILE_BUFFER: usize = 65_535;
-
-/// Access flags that OpenSC gives a key whose description has none (`pkcs15-syn.c`):
-/// sensitive, always sensitive, never extractable, local.
-const DEFAULT_ACCESS: u32 = 0x1D;
 
 /// Gives the content of a card's files to the decoder.
 pub trait Source {
@@ -70,7 +45,7 @@ pub enum Read {
     Unknown(String),
 }
 
-/// What differs between OpenSC versions in the way a SmartCard-HSM is listed.
+/// What differs between OpenSC versions in the way cards are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Behaviour {
     /// The device key (`CC00`) is listed if `C400` exists (up to 0.23).
@@ -83,20 +58,93 @@ pub struct Behaviour {
     pub matches_coefficient: bool,
 }
 
+impl Behaviour {
+    /// Of the installed OpenSC, or of the newest one if none is known.
+    #[must_use]
+    pub fn of(version: Option<Version>) -> Self {
+        let version = version.unwrap_or(differences::HEAD);
+        Self {
+            shows_device_key: differences::shows_device_key(version).unwrap_or(false),
+            car_optional: differences::inner_car_is_optional(version),
+            rounds_521: differences::corrects_field_length_528(version).unwrap_or(false),
+            matches_coefficient: differences::curve_match(version) == CurveMatch::PrimeAndCoefficient,
+        }
+    }
+}
+
 /// A token as a program shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// Objects in the order OpenSC finds them.
     pub objects: Vec<Object>,
-    /// Slots about which nothing can be said, and why.
-    pub unknown: Vec<(EfPath, String)>,
+    /// Places about which nothing can be said, and why.
+    pub unknown: Vec<(Place, String)>,
+}
+
+/// Where an object stands. What stands in one place in two views of a card is the same object,
+/// whatever it looks like.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// The entry of the key list, the container, or the directory file.
+    pub slot: EfPath,
+    /// Which of the slot's objects.
+    pub part: Part,
+}
+
+/// Which of the objects of a slot.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// The only one; or all of them.
+    Whole,
+    /// The private key of a key's slot.
+    PrivateKey,
+    /// What is public of it: a public key, or a certificate in its place.
+    Public,
+    /// The certificate beside a public key.
+    Certificate,
+    /// An entry of a directory file that holds many: told from the others by its class and its
+    /// ID (or its name, without one), and by its number among those that have all this in common.
+    Entry(&'static str, Vec<u8>, usize),
+}
+
+impl Part {
+    /// Does it stand in the slot of one key, whose description it shares?
+    #[must_use]
+    pub const fn is_of_key(&self) -> bool {
+        matches!(self, Self::PrivateKey | Self::Public | Self::Certificate)
+    }
+}
+
+impl Place {
+    /// The whole slot.
+    #[must_use]
+    pub const fn whole(slot: EfPath) -> Self {
+        Self { slot, part: Part::Whole }
+    }
+
+    /// What is shown or hidden together: a key's slot, but one entry of a directory file.
+    #[must_use]
+    pub fn unit(&self) -> Self {
+        match self.part {
+            Part::Entry(..) => self.clone(),
+            _ => Self::whole(self.slot),
+        }
+    }
+
+    /// Is the other place this one, or a part of it?
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        self.slot == other.slot && (self.part == Part::Whole || self.part == other.part)
+    }
 }
 
 /// One object of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
-    /// Which entry of the key list it comes from: `CC01`, `C801`, `C901`.
+    /// Which entry of the key list it comes from (`CC01`, `C801`), or which directory file (`50154402`).
     pub slot: EfPath,
+    /// Which of the slot's objects it is.
+    pub part: Part,
     /// The files it was made of.
     pub files: Vec<EfPath>,
     /// Label.
@@ -114,8 +162,8 @@ pub struct Object {
 pub enum Class {
     /// A private key.
     PrivateKey {
-        /// Key reference, the number of the key on the card.
-        reference: u8,
+        /// Key reference, the number of the key on the card; none if the card tells none.
+        reference: Option<u8>,
         /// RSA or EC.
         key_type: KeyType,
         /// Modulus or field length in bits as shown.
@@ -128,9 +176,17 @@ pub enum Class {
         flags: u32,
         /// Native flag.
         native: bool,
+        /// Where it is, if the card tells.
+        path: Option<EfPath>,
     },
-    /// A public key made from a certificate request.
-    PublicKey(PublicKey),
+    /// A public key.
+    PublicKey {
+        /// The key. `None` if it could not be made out: OpenSC lists it all the same.
+        key: Option<PublicKey>,
+        /// What its description says; none if it has none of its own (as one that was made
+        /// from a certificate request).
+        entry: Option<PublicKeyEntry>,
+    },
     /// An X.509 certificate. `None` if its bytes do not parse: OpenSC lists it
     /// but nothing can use it.
     Certificate {
@@ -141,6 +197,8 @@ pub enum Class {
         /// Object flags.
         flags: u32,
     },
+    /// A PIN, or another way to authenticate.
+    Pin(Pin),
     /// A data object.
     Data {
         /// Application name.
@@ -156,25 +214,78 @@ pub enum Class {
     },
 }
 
+/// What the description of a PIN says (PKCS#15 `PinAttributes`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// Object flags.
+    pub object_flags: u32,
+    /// PIN flags.
+    pub flags: u32,
+    /// Its type: 0 BCD, 1 ASCII digits, 2 UTF-8, 3 half nibble BCD, 4 ISO 9564-1.
+    pub kind: i32,
+    /// Least, stored and greatest length.
+    pub lengths: [i32; 3],
+    /// Reference in VERIFY.
+    pub reference: i32,
+    /// Pad character.
+    pub pad: Option<u8>,
+    /// Where it is, if it tells.
+    pub path: Option<EfPath>,
+}
+
+/// What the description of a public key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicKeyEntry {
+    /// RSA or EC.
+    pub key_type: KeyType,
+    /// Modulus or field length in bits as shown.
+    pub bits: i32,
+    /// Usage flags.
+    pub usage: u32,
+    /// Access flags.
+    pub access: u32,
+    /// Object flags.
+    pub flags: u32,
+    /// Native flag.
+    pub native: bool,
+    /// Key reference.
+    pub reference: Option<u8>,
+    /// Where it is, unless it stands in the description itself.
+    pub path: Option<EfPath>,
+}
+
 impl Class {
     /// The name of the class as people use it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::PrivateKey { .. } => "private key",
-            Self::PublicKey(_) => "public key",
+            Self::PublicKey { .. } => "public key",
             Self::Certificate { .. } => "certificate",
+            Self::Pin(_) => "PIN",
             Self::Data { .. } => "data object",
         }
     }
 }
 
 impl Object {
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place { slot: self.slot, part: self.part.clone() }
+    }
+
+    /// Is it a private key?
+    #[must_use]
+    pub const fn is_private_key(&self) -> bool {
+        matches!(self.class, Class::PrivateKey { .. })
+    }
+
     /// The public key behind a public key or certificate object.
     #[must_use]
     pub const fn public_key(&self) -> Option<&PublicKey> {
         match &self.class {
-            Class::PublicKey(key) => Some(key),
+            Class::PublicKey { key, .. } => key.as_ref(),
             Class::Certificate { certificate: Some(certificate), .. } => Some(&certificate.key),
             _ => None,
         }
@@ -187,238 +298,59 @@ impl View {
         self.objects.iter().filter(move |object| object.slot == slot)
     }
 
+    /// The object in one place.
+    #[must_use]
+    pub fn at(&self, place: &Place) -> Option<&Object> {
+        self.objects.iter().find(|object| object.slot == place.slot && object.part == place.part)
+    }
+
     /// The private keys.
     pub fn private_keys(&self) -> impl Iterator<Item = &Object> {
-        self.objects.iter().filter(|object| matches!(object.class, Class::PrivateKey { .. }))
+        self.objects.iter().filter(|object| object.is_private_key())
+    }
+
+    /// The private key that an object belongs to: of its slot, or of its ID.
+    #[must_use]
+    pub fn private_key_of(&self, object: &Object) -> Option<&Object> {
+        self.private_keys().find(|key| {
+            if object.part.is_of_key() { key.slot == object.slot } else { is_entry_of(key, object) }
+        })
+    }
+
+    /// The objects that name a public key for a private key: those of its slot, or of its ID.
+    pub fn public_parts<'v>(&'v self, key: &'v Object) -> impl Iterator<Item = &'v Object> {
+        self.objects.iter().filter(|object| object.public_key().is_some()).filter(move |object| {
+            if key.part.is_of_key() { key.slot == object.slot } else { is_entry_of(key, object) }
+        })
+    }
+
+    /// The key reference of the private key that an object is or belongs to.
+    #[must_use]
+    pub fn reference(&self, object: &Object) -> Option<u8> {
+        match self.private_key_of(object)?.class {
+            Class::PrivateKey { reference, .. } => reference,
+            _ => None,
+        }
+    }
+
+    /// Is nothing known of this place?
+    #[must_use]
+    pub fn is_unknown(&self, place: &Place) -> bool {
+        self.unknown.iter().any(|(unknown, _)| unknown.covers(place) || place.covers(unknown))
     }
 }
 
-/// A file identifier of a SmartCard-HSM: prefix and number.
-#[must_use]
-pub const fn fid(prefix: u8, number: u8) -> EfPath {
-    EfPath::at(u16::from_be_bytes([prefix, number]))
-}
-
-/// Prefix and number of a file identifier.
-#[must_use]
-pub const fn split(file: EfPath) -> (u8, u8) {
-    match file.fid() {
-        Some(fid) => {
-            let [prefix, number] = fid.0.to_be_bytes();
-            (prefix, number)
-        }
-        None => (0, 0),
-    }
-}
-
-/// Lists a SmartCard-HSM's objects as OpenSC would from these files.
-#[must_use]
-pub fn decode(key_list: &[Fid], source: &dyn Source, behaviour: Behaviour) -> View {
-    let mut view = View { objects: Vec::new(), unknown: Vec::new() };
-    for slot in key_list.iter().copied().map(EfPath::from) {
-        let (prefix, number) = split(slot);
-        let result = match prefix {
-            prefix::KEY if number == 0 && !behaviour.shows_device_key => Ok(()),
-            prefix::KEY => key(&mut view, number, source, behaviour),
-            prefix::CA_DESCRIPTION => ca_certificate(&mut view, slot, source, behaviour),
-            prefix::DATA_DESCRIPTION => data(&mut view, slot, source),
-            _ => Ok(()),
-        };
-        if let Err(why) = result {
-            view.unknown.push((slot, why));
-        }
-    }
-    view
-}
-
-fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -> Result<(), String> {
-    let slot = fid(prefix::KEY, number);
-    let description = fid(prefix::PRIVATE_KEY, number);
-    let bytes = match source.read(description, KEY_BUFFER) {
-        Read::Content(bytes) => bytes,
-        // A missing description is an optional file: OpenSC goes on with an empty one.
-        Read::Failed => Vec::new(),
-        Read::Unknown(why) => return Err(why),
-    };
-    let Ok(entry) = pkcs15::private_key(&bytes) else { return Ok(()) };
-    let bits = match (entry.key_type, entry.bits) {
-        (KeyType::Ec, 528) if behaviour.rounds_521 => 521,
-        (_, bits) => bits,
-    };
-    view.objects.push(Object {
-        slot,
-        files: vec![description],
-        label: entry.common.label.clone(),
-        id: entry.id.clone(),
-        // Whatever the entry says.
-        auth_id: vec![1],
-        class: Class::PrivateKey {
-            reference: number,
-            key_type: entry.key_type,
-            bits,
-            usage: entry.usage,
-            access: if entry.access == 0 { DEFAULT_ACCESS } else { entry.access },
-            flags: entry.common.flags | pkcs15::FLAG_PRIVATE,
-            native: entry.native,
-        },
-    });
-
-    let file = fid(prefix::CERTIFICATE, number);
-    let content = match source.read(file, KEY_BUFFER) {
-        Read::Content(content) => content,
-        Read::Failed => return Ok(()),
-        Read::Unknown(why) => return Err(why),
-    };
-    // OpenSC reads both files into one buffer and looks at its first byte: of an
-    // empty certificate file that is still the first byte of the description.
-    let class = match content.first().or_else(|| bytes.first()) {
-        Some(0x67) => match request_key(&content, behaviour) {
-            Some(key) => Class::PublicKey(key),
-            None => return Ok(()),
-        },
-        Some(0x30) => {
-            Class::Certificate { certificate: x509_as(&content, behaviour), authority: false, flags: 0 }
-        }
-        _ => return Ok(()),
-    };
-    view.objects.push(Object {
-        slot,
-        files: vec![description, file],
-        label: entry.common.label,
-        id: entry.id,
-        auth_id: Vec::new(),
-        class,
-    });
-    Ok(())
+/// Do both, entries of directory files, belong together by their ID?
+fn is_entry_of(key: &Object, object: &Object) -> bool {
+    matches!((&key.part, &object.part), (Part::Entry(..), Part::Entry(..)))
+        && !key.id.is_empty()
+        && key.id == object.id
 }
 
 /// The certificate, if this OpenSC can make anything of it.
 fn x509_as(bytes: &[u8], behaviour: Behaviour) -> Option<Certificate> {
     // The twisted curves came into both tables together.
     x509::decode(bytes).filter(|certificate| certificate.is_understood(behaviour.matches_coefficient))
-}
-
-fn request_key(bytes: &[u8], behaviour: Behaviour) -> Option<PublicKey> {
-    let request = cvc::decode(bytes).ok()?;
-    if request.car.is_none() && !behaviour.car_optional {
-        return None;
-    }
-    request.key.public_key(behaviour.matches_coefficient)
-}
-
-fn ca_certificate(
-    view: &mut View,
-    slot: EfPath,
-    source: &dyn Source,
-    behaviour: Behaviour,
-) -> Result<(), String> {
-    let bytes = match source.read(slot, DESCRIPTION_BUFFER) {
-        Read::Content(bytes) => bytes,
-        Read::Failed => Vec::new(),
-        Read::Unknown(why) => return Err(why),
-    };
-    let Ok(entry) = pkcs15::certificate(&bytes) else { return Ok(()) };
-    let mut files = vec![slot];
-    let certificate = match entry.value {
-        Value::Direct(der) => x509_as(&der, behaviour),
-        Value::Path(path) => match file_of(&path) {
-            Some(file) => {
-                files.push(file);
-                match source.read(file, FILE_BUFFER) {
-                    Read::Content(content) => x509_as(&content, behaviour),
-                    Read::Failed => None,
-                    Read::Unknown(why) => return Err(why),
-                }
-            }
-            None => None,
-        },
-    };
-    let class = Class::Certificate { certificate, authority: entry.authority, flags: entry.common.flags };
-    let (label, auth_id) = (entry.common.label, entry.common.auth_id);
-    view.objects.push(Object { slot, files, label, id: entry.id, auth_id, class });
-    Ok(())
-}
-
-fn data(view: &mut View, slot: EfPath, source: &dyn Source) -> Result<(), String> {
-    let bytes = match source.read(slot, DESCRIPTION_BUFFER) {
-        Read::Content(bytes) => bytes,
-        Read::Failed => Vec::new(),
-        Read::Unknown(why) => return Err(why),
-    };
-    let Ok(entry) = pkcs15::data_object(&bytes) else { return Ok(()) };
-    let mut files = vec![slot];
-    let content = match &entry.value {
-        Value::Direct(content) => Some(content.clone()),
-        Value::Path(path) => match file_of(path) {
-            Some(file) if entry.common.flags & pkcs15::FLAG_PRIVATE == 0 && !is_private(file) => {
-                files.push(file);
-                match source.read(file, FILE_BUFFER) {
-                    Read::Content(content) => Some(content),
-                    Read::Failed => None,
-                    Read::Unknown(why) => return Err(why),
-                }
-            }
-            _ => None,
-        },
-    };
-    view.objects.push(Object {
-        slot,
-        files,
-        label: entry.common.label,
-        id: Vec::new(),
-        auth_id: entry.common.auth_id,
-        class: Class::Data {
-            application: entry.application,
-            oid: entry.application_oid,
-            flags: entry.common.flags,
-            path: entry.value,
-            content,
-        },
-    });
-    Ok(())
-}
-
-/// The file that a path of a SmartCard-HSM's entry names.
-#[must_use]
-pub fn file_of(path: &[u8]) -> Option<EfPath> {
-    match path {
-        [high, low] => Some(fid(*high, *low)),
-        _ => None,
-    }
-}
-
-/// The files that the descriptions on a card point to and that may be read
-/// without the PIN: what a scan has to read besides the key list's own files.
-#[must_use]
-pub fn referenced(description: &[u8]) -> Vec<Fid> {
-    let (value, private) = match (pkcs15::certificate(description), pkcs15::data_object(description)) {
-        (Ok(entry), _) => (entry.value, false),
-        (_, Ok(entry)) => (entry.value, entry.common.flags & pkcs15::FLAG_PRIVATE != 0),
-        _ => return Vec::new(),
-    };
-    match value {
-        Value::Path(path) if !private => {
-            file_of(&path).filter(|&file| !is_private(file)).and_then(EfPath::fid).into_iter().collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// The files that belong to one entry of the key list by their number.
-#[must_use]
-pub fn files_of(slot: EfPath) -> Vec<EfPath> {
-    let (kind, number) = split(slot);
-    match kind {
-        prefix::KEY => vec![fid(prefix::PRIVATE_KEY, number), fid(prefix::CERTIFICATE, number)],
-        prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION => vec![slot],
-        _ => Vec::new(),
-    }
-}
-
-/// True for the files that a SmartCard-HSM gives only after the PIN.
-#[must_use]
-pub const fn is_private(file: EfPath) -> bool {
-    matches!(split(file).0, prefix::PRIVATE_DATA | prefix::KEY)
 }
 
 /// The card's own files.

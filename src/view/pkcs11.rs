@@ -19,11 +19,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Class, Object, View};
+use super::{Class, Object, Place, View};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{FLAG_PRIVATE, KeyType};
 use crate::format::x509::Certificate;
-use crate::snapshot::EfPath;
 
 /// The most objects the module has room for.
 const MAX_OBJECTS: usize = 128;
@@ -52,10 +51,12 @@ impl<'v> Item<'v> {
     pub const fn class(&self) -> &'static str {
         match &self.object.class {
             Class::PrivateKey { .. } => "Private Key",
-            Class::PublicKey(_) => "Public Key",
+            Class::PublicKey { .. } => "Public Key",
             Class::Certificate { .. } if self.from_certificate => "Public Key",
             Class::Certificate { .. } => "Certificate",
             Class::Data { .. } => "Data",
+            // A PIN is a slot there, not an object.
+            Class::Pin(_) => "PIN",
         }
     }
 
@@ -63,7 +64,7 @@ impl<'v> Item<'v> {
     #[must_use]
     pub const fn public_key(&self) -> Option<&'v PublicKey> {
         match &self.object.class {
-            Class::PublicKey(_) => self.object.public_key(),
+            Class::PublicKey { .. } => self.object.public_key(),
             Class::Certificate { .. } if self.from_certificate => self.object.public_key(),
             _ => None,
         }
@@ -114,7 +115,9 @@ pub fn project(view: &View) -> Vec<Item<'_>> {
             _ => false,
         });
         module.make(view, |object| match &object.class {
-            Class::PublicKey(key) => matches!(key, PublicKey::Rsa { .. }) == (key_type == KeyType::Rsa),
+            Class::PublicKey { key, .. } => {
+                matches!(key, Some(PublicKey::Rsa { .. })) == (key_type == KeyType::Rsa)
+            }
             _ => false,
         });
     }
@@ -124,26 +127,26 @@ pub fn project(view: &View) -> Vec<Item<'_>> {
     module.shown
 }
 
-/// The slots of which the module shows something different in the two views.
+/// The units ([`Place::unit`]) of which the module shows something different in the two views.
 #[must_use]
-pub fn differing_slots(live: &View, shown: &View) -> Vec<EfPath> {
-    let (live, shown) = (by_slot(live), by_slot(shown));
-    let mut slots: Vec<EfPath> = live.keys().chain(shown.keys()).copied().collect();
-    slots.sort_unstable();
-    slots.dedup();
-    slots.retain(|slot| {
-        let live = live.get(slot).cloned().unwrap_or_default();
-        !alike(live, shown.get(slot).map_or(&[], Vec::as_slice))
+pub fn differing(live: &View, shown: &View) -> Vec<Place> {
+    let (live, shown) = (by_unit(live), by_unit(shown));
+    let mut units: Vec<Place> = live.keys().chain(shown.keys()).cloned().collect();
+    units.sort_unstable();
+    units.dedup();
+    units.retain(|unit| {
+        let live = live.get(unit).cloned().unwrap_or_default();
+        !alike(live, shown.get(unit).map_or(&[], Vec::as_slice))
     });
-    slots
+    units
 }
 
-fn by_slot(view: &View) -> BTreeMap<EfPath, Vec<Item<'_>>> {
-    let mut slots: BTreeMap<EfPath, Vec<Item<'_>>> = BTreeMap::new();
+fn by_unit(view: &View) -> BTreeMap<Place, Vec<Item<'_>>> {
+    let mut units: BTreeMap<Place, Vec<Item<'_>>> = BTreeMap::new();
     for item in project(view) {
-        slots.entry(item.object.slot).or_default().push(item);
+        units.entry(item.object.place().unit()).or_default().push(item);
     }
-    slots
+    units
 }
 
 /// Are these the same objects, in whatever order?
@@ -207,7 +210,7 @@ impl<'v> Module<'v> {
 
     /// The public key object with this ID; those that came with certificates are not asked.
     fn public_key(&self, id: &[u8]) -> Option<Made<'v>> {
-        let is_key = |made: &&Made<'_>| matches!(made.object.class, Class::PublicKey(_));
+        let is_key = |made: &&Made<'_>| matches!(made.object.class, Class::PublicKey { .. });
         self.made.iter().filter(is_key).find(|made| made.object.id == id).copied()
     }
 
@@ -309,7 +312,7 @@ const fn is_private(object: &Object) -> bool {
         Class::PrivateKey { flags, .. } | Class::Certificate { flags, .. } | Class::Data { flags, .. } => {
             flags & FLAG_PRIVATE != 0
         }
-        Class::PublicKey(_) => false,
+        Class::PublicKey { .. } | Class::Pin(_) => false,
     }
 }
 

@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
+use super::sc_hsm::decode;
 use super::*;
 use crate::format::tlv::encode;
+use crate::snapshot::Fid;
 
 const OF_023: Behaviour =
     Behaviour { shows_device_key: true, car_optional: true, rounds_521: false, matches_coefficient: false };
@@ -188,7 +190,7 @@ fn a_broken_certificate_takes_those_behind_it_along() {
     assert_eq!(listed(&broken), ["Private Key one"]);
     let sound = view(&[files[0].clone(), files[2].clone(), files[3].clone()]);
     assert_eq!(listed(&sound), ["Private Key one", "Certificate ca", "Public Key ca"]);
-    assert_eq!(pkcs11::differing_slots(&sound, &broken), [EfPath::at(0xC800)]);
+    assert_eq!(pkcs11::differing(&sound, &broken), [Place::whole(EfPath::at(0xC800))]);
 }
 
 #[test]
@@ -198,11 +200,11 @@ fn one_private_key_of_an_id_is_shown_with_all_public_parts_of_that_id() {
     let first = view(&files);
     assert_eq!(listed(&first), ["Private Key one", "Certificate two", "Public Key two"]);
     let other = view(&[files[0].clone(), (0xC402, key("2")), files[2].clone()]);
-    assert_eq!(pkcs11::differing_slots(&first, &other), [EfPath::at(0xCC02)]);
+    assert_eq!(pkcs11::differing(&first, &other), [Place::whole(EfPath::at(0xCC02))]);
     let hidden = view(&[files[0].clone(), files[1].clone()]);
     let renamed = view(&[files[0].clone(), (0xC402, key("2"))]);
     assert!(!difference::compare(&hidden, &renamed).is_empty());
-    assert!(pkcs11::differing_slots(&hidden, &renamed).is_empty());
+    assert!(pkcs11::differing(&hidden, &renamed).is_empty());
 }
 
 #[test]
@@ -262,4 +264,11 @@ fn data_that_name_a_pin_are_private_or_for_nobody() {
     assert_eq!(listed(&data(Some(1), 0x40)), [""; 0]);
     assert!(pkcs11::project(&data(Some(1), 0xC0))[0].private);
     assert_eq!(listed(&data(Some(2), 0xC0)), [""; 0]);
+}
+
+#[test]
+fn a_name_of_a_smart_card_hsm_tells_whether_its_file_is_private() {
+    let name = |file| crate::opensc::CacheName::for_sc_hsm("DENK0200834", None, EfPath::at(file)).unwrap();
+    assert!(is_private(&name(0xCD01)));
+    assert!(!is_private(&name(0xCF01)) && !is_private(&name(0xC401)));
 }

@@ -202,7 +202,9 @@ impl World {
                     return Err(format!("flush failed: {output}"));
                 }
                 let left = judge(&snapshot(&self.hosts[host])?).findings;
-                if left.iter().any(|finding| finding.severity >= Severity::Error) {
+                let mut errors = left.iter().filter(|finding| finding.severity >= Severity::Error);
+                // A foreign certificate on the card itself, which no program shows wrong, stays.
+                if errors.any(|finding| !finding.program.is_empty()) {
                     return Err(format!("flush has cured not all: {output}\n{}", lines(&left)));
                 }
             }

@@ -105,9 +105,9 @@ const PRINTED: usize = 32;
 pub fn expected_pkcs15(view: &View) -> Vec<String> {
     let rank = |object: &&Object| match object.class {
         Class::PrivateKey { .. } => 0,
-        Class::PublicKey(_) => 1,
+        Class::PublicKey { .. } => 1,
         Class::Certificate { .. } => 2,
-        Class::Data { .. } => 3,
+        Class::Data { .. } | Class::Pin(_) => 3,
     };
     let mut objects: Vec<&Object> = view.objects.iter().collect();
     objects.sort_by_key(rank);
@@ -120,15 +120,15 @@ fn expected_pkcs15_object(object: &Object) -> String {
     let id = hex(&object.id);
     let auth = if object.auth_id.is_empty() { "-".to_owned() } else { hex(&object.auth_id) };
     match &object.class {
-        Class::PrivateKey { reference, key_type, bits, usage, access, flags, native } => format!(
+        Class::PrivateKey { reference, key_type, bits, usage, access, flags, native, .. } => format!(
             "Private {} Key [{label}] flags=0x{flags:02X} usage=0x{usage:02X} access=0x{access:02X} bits={:?} \
              ref={:?} native={} auth={auth} id={id}",
             if *key_type == KeyType::Rsa { "RSA" } else { "EC" },
             u32::try_from(*bits).ok(),
-            Some(u32::from(*reference)),
+            reference.map(u32::from),
             if *native { "yes" } else { "no" },
         ),
-        Class::PublicKey(key) => {
+        Class::PublicKey { key: Some(key), .. } => {
             let (name, usage) =
                 if matches!(key, PublicKey::Rsa { .. }) { ("RSA", "0x51") } else { ("EC", "0x40") };
             format!(
@@ -136,6 +136,7 @@ fn expected_pkcs15_object(object: &Object) -> String {
                 Some(bits(key))
             )
         }
+        Class::PublicKey { key: None, .. } | Class::Pin(_) => String::new(),
         Class::Certificate { certificate, authority, flags } => format!(
             "X.509 Certificate [{label}] flags=0x{flags:02X} authority={} path={} id={id} serial={}",
             if *authority { "yes" } else { "no" },
@@ -244,6 +245,6 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
             }
             format!("Data [{label}] application={} flags={}", text(application), names.join(" "))
         }
-        (Class::PublicKey(_), None) => String::new(),
+        (Class::PublicKey { .. } | Class::Pin(_), None) => String::new(),
     }
 }

@@ -24,7 +24,7 @@ fn a_card_of_another_kind_is_seen_and_never_spoken_to() {
             [&["check"][..], &["check", "--reader", "0"], &["show"], &["check", "--serial", SERIAL]]
         {
             let said = human(&host, arguments).exits(3);
-            assert!(said.stdout.contains("not a SmartCard-HSM"), "{said}");
+            assert!(said.stdout.contains("seen, not read"), "{said}");
             assert!(said.stdout.contains(&atr.to_lowercase()), "{said}");
             assert!(!said.stdout.contains("what is on the card."), "{said}");
             let (code, report) = json(&host, arguments);

@@ -1,0 +1,21 @@
+//! What to read of cards, and what only a decoder knows: the way up from [`super`] to the views.
+
+use crate::snapshot::{EfPath, Family, Fid};
+
+/// A description and a file that it names.
+pub type Link = (EfPath, EfPath);
+
+/// What to read, and what only a decoder knows.
+pub struct Options<'a> {
+    /// SmartCard-HSM: read the device key's entry C400 as OpenSC up to 0.23 does.
+    pub read_c400: bool,
+    /// SmartCard-HSM: ask for SO-PIN and DKEK too.
+    pub status: bool,
+    /// SmartCard-HSM: the files that a certificate or data object entry (C8, C9) names.
+    pub links: &'a dyn Fn(&[u8]) -> Vec<Fid>,
+    /// The files that cached copies of a card's descriptions name, by its family and serial, each
+    /// with the file of that description: what OpenSC reads if it believes them.
+    pub cached_links: &'a dyn Fn(Family, &str) -> Vec<Link>,
+    /// SmartCard-HSM: the serial that a device certificate (2F02) gives, as OpenSC puts it into file names.
+    pub serial: &'a dyn Fn(&[u8]) -> Option<String>,
+}

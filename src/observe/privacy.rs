@@ -1,0 +1,93 @@
+//! What may be kept of cached copies: of files that everybody may read on the card, nothing else.
+//!
+//! With caching `yes` OpenSC keeps what it read after the PIN, too, and a name does not tell. What
+//! tells is the description of an object, on the card or cached beside the copy.
+
+use std::collections::BTreeMap;
+
+use crate::opensc::cache_name::parse;
+use crate::opensc::config::Situation;
+use crate::opensc::{Recognised, Version, differences};
+use crate::safe_fs::{Classification, MAX_CONTENT};
+use crate::snapshot::{Answer, CacheDir, CacheEntry, Card, Content, Name, Snapshot, Withheld};
+use crate::view::{is_private, layout, layout_of};
+
+/// What the cards say of their files.
+pub(super) struct Privacy {
+    cards: Vec<Card>,
+    /// Cache names of the files that their descriptions name, and whether they are private.
+    described: Vec<(Name, bool)>,
+}
+
+impl Privacy {
+    /// Of the cards that were read.
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let version = Situation::of(snapshot).version().unwrap_or(differences::HEAD);
+        let described = snapshot.cards.iter().flat_map(|card| described_on_card(card, version)).collect();
+        Self { cards: snapshot.cards.clone(), described }
+    }
+
+    /// Which entries may be read: copies of card files that can be told to be public, sooner or later.
+    pub(super) fn classify(&self, name: &Name) -> Classification {
+        match parse(name) {
+            Recognised::Entry(name) if is_private(&name) => Classification::Withhold(Withheld::Private),
+            Recognised::Entry(name) if layout_of(&self.cards, &name).is_some() => {
+                Classification::Keep { max: MAX_CONTENT }
+            }
+            // With caching `yes` OpenSC keeps what it read after the PIN, too.
+            Recognised::Entry(_) => Classification::Withhold(Withheld::Undecided),
+            Recognised::Can | Recognised::LteidCan => Classification::Withhold(Withheld::Can),
+            Recognised::OffCardCertificate | Recognised::Unknown => {
+                Classification::Withhold(Withheld::Unknown)
+            }
+        }
+    }
+
+    /// Forgets the content of what may be private unless every description of it, cached beside it
+    /// or on the card, says that it is public.
+    pub(super) fn withhold(&self, dir: &mut CacheDir) {
+        let mut described: BTreeMap<Name, bool> = BTreeMap::new();
+        let in_cache = dir.entries.iter().flat_map(|entry| described_in_entry(&self.cards, entry));
+        for (name, private) in in_cache.chain(self.described.iter().cloned()) {
+            *described.entry(name).or_default() |= private;
+        }
+        for entry in &mut dir.entries {
+            let may_be_private = || match parse(&entry.name) {
+                Recognised::Entry(name) => layout_of(&self.cards, &name).is_some_and(|(layout, card)| {
+                    name.ef().is_none_or(|file| layout.may_be_private(card, file))
+                }),
+                _ => false,
+            };
+            let why = match described.get(&entry.name) {
+                Some(true) => Withheld::Private,
+                None if may_be_private() => Withheld::Undecided,
+                _ => continue,
+            };
+            if matches!(entry.content, Content::Bytes(_)) {
+                entry.content = Content::Withheld(why);
+            }
+        }
+    }
+}
+
+/// The cache names of the files that a card's own descriptions name, and whether they are private.
+fn described_on_card(card: &Card, version: Version) -> Vec<(Name, bool)> {
+    let Some(layout) = layout(card.family) else { return Vec::new() };
+    let named = card.files.iter().flat_map(|file| match &file.answer {
+        Answer::Content(bytes) => layout.names(file.path, bytes.as_slice()),
+        _ => Vec::new(),
+    });
+    named
+        .filter_map(|named| Some((layout.cache_name(card, version, named.file).ok()?.name(), named.private)))
+        .collect()
+}
+
+/// The cache names of the files that an entry names, and whether they are private.
+fn described_in_entry(cards: &[Card], entry: &CacheEntry) -> Vec<(Name, bool)> {
+    let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+        return Vec::new();
+    };
+    let (Some((layout, _)), Some(file)) = (layout_of(cards, &name), name.ef()) else { return Vec::new() };
+    let named = layout.names(file, bytes.as_slice());
+    named.into_iter().map(|named| (name.at(named.file).name(), named.private)).collect()
+}

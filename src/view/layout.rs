@@ -1,0 +1,165 @@
+//! What only a family knows of its cards: the one door through which rules, listings and the
+//! observation of caches ask for it.
+//!
+//! A family is one file beside this one with its decoder and its [`Layout`]. Nothing outside
+//! asks which family a card is of.
+
+use std::collections::BTreeMap;
+
+use super::sc_hsm::ScHsm;
+use super::{Behaviour, Object, Source, View};
+use crate::format::key::PublicKey;
+use crate::format::tlv;
+use crate::opensc::cache_name::{NotCached, Serial};
+use crate::opensc::{CacheName, Version};
+use crate::snapshot::{Card, EfPath, Family};
+
+/// What a family knows of its cards.
+pub trait Layout: Sync {
+    /// Its name for people.
+    fn name(&self) -> &'static str;
+
+    /// Lists a card's objects as OpenSC would from these files.
+    fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View;
+
+    /// The name under which a version of OpenSC looks for its copy of a file.
+    ///
+    /// # Errors
+    /// [`NotCached`] if it never keeps one.
+    fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached>;
+
+    /// The size of the buffer into which OpenSC reads a file.
+    fn buffer(&self, file: EfPath) -> usize;
+
+    /// What the content of a file is as such, whatever the card holds. Without the card only what
+    /// the file's place tells.
+    fn condition(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Condition;
+
+    /// Does the card list the object that this file belongs to? Files that no list decides about
+    /// count as listed.
+    fn is_listed(&self, card: &Card, file: EfPath) -> bool;
+
+    /// What a copy of a file holds, for a listing.
+    fn describe(&self, file: EfPath, bytes: &[u8]) -> Described;
+
+    /// The files that the content of this one names.
+    fn names(&self, file: EfPath, bytes: &[u8]) -> Vec<Named>;
+
+    /// Must something say that this file is public before its content may be kept?
+    fn may_be_private(&self, card: Option<&Card>, file: EfPath) -> bool;
+
+    /// Does the card give this file only after a PIN, whatever its descriptions say?
+    fn is_private(&self, _file: EfPath) -> bool {
+        false
+    }
+
+    /// In which order people read objects.
+    fn order(&self, object: &Object) -> (u8, u8, u8);
+
+    /// The label of a card's token.
+    fn label(&self, card: &Card) -> Option<Vec<u8>>;
+
+    /// Facts about a card for the head of a report, by name.
+    fn status(&self, card: &Card) -> BTreeMap<String, String>;
+
+    /// What else could not be told of a card, beside what the views do not know.
+    fn notes(&self, card: &Card, version: Option<Version>, live: &View) -> Vec<Note>;
+
+    /// The file with the certificate request for the key in this slot, in families that keep one.
+    fn request(&self, _slot: EfPath) -> Option<EfPath> {
+        None
+    }
+
+    /// Does a card itself say, when its content changes, that cached copies are void?
+    fn signals_change(&self, card: &Card, version: Version) -> bool;
+}
+
+/// What the bytes of an entry are as such.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// Nothing: OpenSC's mark for a file that it did not find.
+    Empty,
+    /// One whole element of the right kind.
+    Whole,
+    /// A whole element and this many bytes more.
+    Trailing(usize),
+    /// Not what this file should hold.
+    Undecodable,
+}
+
+impl Condition {
+    /// Of a file that holds one element, which decodes or not.
+    #[must_use]
+    pub fn of_element(bytes: &[u8], decodes: bool) -> Self {
+        match tlv::first(bytes).map(|element| element.rest.len()) {
+            Some(0) if decodes => Self::Whole,
+            Some(rest) if decodes => Self::Trailing(rest),
+            _ => Self::Undecodable,
+        }
+    }
+}
+
+/// What a file holds, for a listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Described {
+    /// In words; text is escaped.
+    pub words: String,
+    /// ID of the key or certificate.
+    pub id: Option<Vec<u8>>,
+    /// Label.
+    pub label: Option<Vec<u8>>,
+    /// The public key in it.
+    pub key: Option<PublicKey>,
+}
+
+/// A file that the content of another one names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// Where it is.
+    pub file: EfPath,
+    /// Is it said to be private?
+    pub private: bool,
+    /// The ID of its object; empty if it has none.
+    pub id: Vec<u8>,
+}
+
+/// Something that could not be told of a card.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// Of what.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// Does it leave open what was asked?
+    pub asked_for: bool,
+}
+
+/// The layout of a family's cards; none if such cards are seen and not read.
+#[must_use]
+pub fn layout(family: Family) -> Option<&'static dyn Layout> {
+    match family {
+        Family::SmartCardHsm => Some(&ScHsm),
+        Family::Pkcs15 | Family::Piv | Family::OpenPgp | Family::Other => None,
+    }
+}
+
+/// Does a card give the file of this cache entry only after a PIN? True only if the name alone tells.
+#[must_use]
+pub fn is_private(name: &CacheName) -> bool {
+    let file = name.ef();
+    layout_of(&[], name).is_some_and(|(layout, _)| file.is_some_and(|file| layout.is_private(file)))
+}
+
+/// The layout behind a cache entry's name, and its card if that was read.
+#[must_use]
+pub fn layout_of<'c>(cards: &'c [Card], name: &CacheName) -> Option<(&'static dyn Layout, Option<&'c Card>)> {
+    let is_named = |card: &&Card| match (&card.serial, &name.serial) {
+        (Some(serial), Serial::Text(text)) => serial.as_bytes().eq_ignore_ascii_case(text),
+        _ => false,
+    };
+    let card = cards.iter().find(is_named);
+    // A SmartCard-HSM's names tell what they are without the card.
+    let of_name = name.is_sc_hsm().then_some(Family::SmartCardHsm);
+    let family = of_name.or_else(|| card.map(|card| card.family))?;
+    Some((layout(family)?, card.filter(|card| card.family == family)))
+}
