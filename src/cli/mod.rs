@@ -7,6 +7,7 @@ mod explain;
 mod fix;
 mod flush;
 mod generate;
+mod holders;
 mod ls;
 mod output;
 mod quarantine;
