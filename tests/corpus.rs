@@ -118,3 +118,11 @@ fn journals() {
 fn processes() {
     corpus("process", process::process);
 }
+
+/// Found by the fuzzer: what was wrong with a journal was told by quoting it, control characters and all.
+#[test]
+fn a_damaged_journal_is_told_without_its_control_characters() {
+    for name in ["escape-in-a-bad-value", "escape-in-a-reason"] {
+        journal::journal(&std::fs::read(project().join("fuzz/corpus/journal").join(name)).unwrap());
+    }
+}
