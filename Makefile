@@ -14,7 +14,7 @@ help:
 	@echo 'make bench   measurements beside the real tools'
 	@echo 'make long    the long random runs'
 	@echo 'make matrix  the configuration against the OpenSC of other Debian suites'
-	@echo 'make fuzz    hostile texts for the configuration; FUZZ_SECONDS for each target'
+	@echo 'make fuzz    foreign bytes for every parser; FUZZ_SECONDS for each, or TARGETS alone'
 
 # Lints first, so that the last lines are the results of the tests.
 test: lint
@@ -50,7 +50,7 @@ matrix: setup
 	@sh tests/matrix/run
 
 fuzz: toolchain
-	@sh fuzz/run
+	@sh fuzz/run $(TARGETS)
 
 setup: toolchain
 	@sh tests/stand/setup

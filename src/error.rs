@@ -42,6 +42,14 @@ pub enum Error {
         /// The system's reason.
         source: std::io::Error,
     },
+    /// A command could not be started.
+    #[error("cannot run {command}: {source}")]
+    Command {
+        /// Its program.
+        command: String,
+        /// The system's reason.
+        source: std::io::Error,
+    },
     /// A file given with `--snapshot` is not one.
     #[error("{} is not a snapshot of this version of stalecard: {why}", path.display())]
     NotASnapshot {

@@ -133,6 +133,8 @@ catalogue! {
     DuplicateKeyId = "duplicate-key-id", Warning, Manual, "duplicate_key_id";
     /// A private key without public key or certificate.
     KeyWithoutPublicPart = "key-without-public-part", Warning, Manual, "key_without_public_part";
+    /// A running program read the old view.
+    ProcessHoldsOldView = "process-holds-old-view", Warning, Manual, "process_holds_old_view";
 }
 
 impl Id {
@@ -177,8 +179,26 @@ pub struct Finding {
     pub consequence: String,
     /// What proves it.
     pub evidence: Vec<Evidence>,
+    /// The running processes it is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub processes: Vec<Holder>,
     /// What to do, most specific first.
     pub fix: Vec<Fix>,
+}
+
+/// A running process. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Holder {
+    /// Its number.
+    pub pid: u32,
+    /// Its effective user.
+    pub uid: u32,
+    /// That user's name.
+    pub user: Option<String>,
+    /// The systemd service it belongs to.
+    pub unit: Option<String>,
+    /// What of OpenSC it has loaded.
+    pub modules: Vec<String>,
 }
 
 /// Which object a finding is about. Text is escaped.
@@ -320,6 +340,7 @@ impl Finding {
             danger: None,
             consequence,
             evidence: Vec::new(),
+            processes: Vec::new(),
             fix: Vec::new(),
         }
     }
@@ -377,6 +398,7 @@ mod tests {
                 "secret-in-cache Warning Unsafe",
                 "duplicate-key-id Warning Manual",
                 "key-without-public-part Warning Manual",
+                "process-holds-old-view Warning Manual",
             ]
         );
     }

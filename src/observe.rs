@@ -79,6 +79,8 @@ fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
         cards: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
+        processes: Vec::new(),
+        flushed: Vec::new(),
         coverage: Vec::new(),
     };
     snapshot.executables = program::tools();
@@ -319,10 +321,18 @@ pub fn load(path: &Path) -> Result<Snapshot, Error> {
     if text.len() as u64 > LARGEST_SNAPSHOT {
         return Err(bad("it is too large".to_owned()));
     }
-    let mut snapshot: Snapshot = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
+    parse_snapshot(&text).map_err(bad)
+}
+
+/// Reads the text of a snapshot file.
+///
+/// # Errors
+/// Why it is none.
+pub fn parse_snapshot(text: &str) -> Result<Snapshot, String> {
+    let mut snapshot: Snapshot = serde_json::from_str(text).map_err(|error| error.to_string())?;
     if snapshot.schema != SCHEMA {
         let schema = crate::text::escape(snapshot.schema.as_bytes());
-        return Err(bad(format!("its schema is \"{schema}\", not \"{SCHEMA}\"")));
+        return Err(format!("its schema is \"{schema}\", not \"{SCHEMA}\""));
     }
     tame_words(&mut snapshot);
     Ok(snapshot)

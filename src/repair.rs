@@ -14,6 +14,7 @@
 mod apply;
 pub mod config;
 pub mod flush;
+mod flushed;
 mod journal;
 mod plan;
 mod purge;
@@ -22,6 +23,7 @@ pub mod revived;
 mod undo;
 
 pub use apply::{Applied, Outcome, StepResult, apply, apply_at, rehearse};
+pub use flushed::newest_flush;
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
 pub use purge::{Purged, purge};
 pub use quarantine::{EditedFile, KeptFile, Operation, OperationState, StateDir, operations};

@@ -96,6 +96,8 @@ fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
         cards: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
+        processes: Vec::new(),
+        flushed: Vec::new(),
         coverage: Vec::new(),
     }
 }

@@ -31,6 +31,8 @@ fn snapshot(version: &str, state: ConfigState) -> Snapshot {
         cards: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
+        processes: Vec::new(),
+        flushed: Vec::new(),
         coverage: Vec::new(),
     }
 }

@@ -138,6 +138,8 @@ fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir) -> 
         cards: vec![card],
         caches: vec![cache],
         others: Vec::new(),
+        processes: Vec::new(),
+        flushed: Vec::new(),
         coverage,
     }
 }

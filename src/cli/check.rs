@@ -3,11 +3,11 @@
 use serde_json::json;
 
 use super::args::{Facts, FailOn, Format, Whom};
-use super::output;
+use super::{holders, output};
 use crate::error::{Error, Exit};
 use crate::observe::Whose;
 use crate::report::{human, json::Document, json::SCHEMA};
-use crate::rules::Tally;
+use crate::rules::{Tally, judge_processes};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -25,12 +25,16 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let mut tally = Tally::new(args.facts.caller()?);
-    let snapshot = args.facts.each(&args.whom, &mut |snapshot| {
+    let mut snapshot = args.facts.each(&args.whom, &mut |snapshot| {
         let verdict = tally.judge(snapshot);
         tally.add(snapshot, verdict);
         Ok(())
     })?;
-    let (verdict, caches) = tally.verdict();
+    let (mut verdict, caches) = tally.verdict();
+    if args.facts.snapshot.is_none() {
+        verdict.coverage.extend(holders::look(&mut snapshot)?);
+    }
+    judge_processes(&snapshot, &mut verdict);
     let several = args.whom.whose() != Whose::Caller || !snapshot.others.is_empty();
     match args.format {
         Format::Human => {

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::args::{Format, Selection, Whom};
 use super::config::edit::{EditArgs, perform};
-use super::output;
 use super::repairing::{Agreed, Done, Repair};
+use super::{holders, output};
 use crate::error::{Error, Exit};
 use crate::finding::{Finding, Id, Safety, Severity};
 use crate::observe::Wish;
@@ -18,7 +18,7 @@ use crate::repair::config::Goal;
 use crate::repair::flush::fix_plan;
 use crate::report::fixed::{Repaired, Report, Result as Fixed, human, needs};
 use crate::report::{human as people, json::Document, json::SCHEMA};
-use crate::rules::{Verdict, judge};
+use crate::rules::{Verdict, judge, judge_processes};
 use crate::snapshot::{Name, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         repair.add(snapshot, done.after);
         Ok(())
     })?;
-    let (mut changed, now) = (repair.changed(), repair.now);
+    let (moved, now) = (repair.changed(), repair.now);
     let (operations, mut after) = repair.end();
     // What several users have in common is one finding.
     let mut said = BTreeSet::new();
@@ -65,14 +65,19 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             || said.insert((finding.id, finding.token.clone(), finding.summary.clone()))
     });
     let edit = edit(args, &mut snapshot, &mut repairs, &mut after, now)?;
-    changed |= edit
-        .as_ref()
-        .is_some_and(|edit| !edit.changes.is_empty() && (args.agreed.dry_run || edit.operation.is_some()));
+    if moved && !args.agreed.dry_run {
+        after.coverage.extend(holders::look(&mut snapshot)?);
+        judge_processes(&snapshot, &mut after);
+    }
+    let changed = moved
+        || edit.as_ref().is_some_and(|edit| {
+            !edit.changes.is_empty() && (args.agreed.dry_run || edit.operation.is_some())
+        });
     failed |= repairs.iter().any(|repaired| repaired.result == Fixed::NotCured);
     let report = Report { dry_run: args.agreed.dry_run, operations, edit, repairs };
     match args.format {
         Format::Human => {
-            let mut text = human(&report);
+            let mut text = human(&report, &after);
             people::coverage(&mut text, &after.coverage);
             output::print(&text)?;
         }

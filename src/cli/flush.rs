@@ -6,14 +6,15 @@ use clap::ArgGroup;
 use serde_json::json;
 
 use super::args::{Format, Selection, Whom};
-use super::output;
 use super::repairing::{Agreed, Repair};
+use super::{holders, output};
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
 use crate::observe::{Cards, Wish};
 use crate::repair::Outcome;
 use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::report::{human, json::Document, json::SCHEMA};
+use crate::rules::judge_processes;
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]
@@ -56,7 +57,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let mut failed = false;
     // The whole directory is looked at, whichever card is meant.
     let selection = Selection { reader: args.reader.clone(), serial: None };
-    let snapshot =
+    let mut snapshot =
         selection.each(&Wish { cards, status: false }, &args.whom.whose(), false, &mut |snapshot| {
             let done = repair.user(snapshot, &|snapshot, verdict, caller| {
                 for dir in &snapshot.caches {
@@ -88,7 +89,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             Ok(())
         })?;
     let changed = repair.changed();
-    let (results, after) = repair.end();
+    let (results, mut after) = repair.end();
+    if changed && !args.agreed.dry_run {
+        after.coverage.extend(holders::look(&mut snapshot)?);
+        judge_processes(&snapshot, &mut after);
+    }
     match args.format {
         Format::Human => output::print(&human::flushed(&results, args.agreed.dry_run, &after))?,
         Format::Json => {

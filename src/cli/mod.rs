@@ -7,11 +7,13 @@ mod explain;
 mod fix;
 mod flush;
 mod generate;
+mod holders;
 mod ls;
 mod output;
 mod quarantine;
 mod repairing;
 mod revival;
+mod run;
 mod show;
 mod snapshot;
 mod undo;
@@ -64,6 +66,8 @@ enum Command {
     /// Show, check and change what opensc.conf says about the cache
     #[command(subcommand)]
     Config(config::Command),
+    /// Run a command, with caching off for all OpenSC programs below it
+    Run(run::Args),
     /// Write everything observed to a file, for later or for another host
     Snapshot(snapshot::Args),
     /// Write man pages and shell completions
@@ -94,6 +98,7 @@ pub fn run() -> Exit {
         Command::Quarantine(args) => quarantine::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Config(command) => config::run(&command),
+        Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Generate(args) => generate::run(&args),
     };

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::args::{Selection, Whom};
-use super::output;
+use super::{holders, output};
 use crate::error::{Error, Exit};
 use crate::observe::{Whose, Wish, observe_all, save, select_serial};
 use crate::snapshot::GapKind;
@@ -25,6 +25,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let wish = Wish { cards: args.selection.cards(args.offline), status: true };
     let mut snapshot = observe_all(&wish, &args.whom.whose())?;
+    let gaps = holders::look(&mut snapshot)?;
+    snapshot.coverage.extend(gaps);
     if let Some(serial) = &args.selection.serial {
         select_serial(&mut snapshot, serial, args.offline);
     }

@@ -17,6 +17,7 @@
 
 mod layout;
 mod planner;
+mod private;
 mod programs;
 mod undo;
 mod write;
@@ -24,6 +25,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use planner::{Planned, plan};
+pub use private::Private;
 pub use programs::{Effect, check, releases};
 pub(super) use undo::{Edited, bring_back, is_refused, look};
 pub use undo::{Objects, Returning};
@@ -215,6 +217,16 @@ pub enum Error {
         /// The file.
         path: Name,
         /// What was wrong.
+        why: String,
+    },
+    /// No private configuration could be made of it.
+    #[error("cannot {what} {path}: {why}; nothing was started")]
+    Private {
+        /// What was attempted.
+        what: &'static str,
+        /// The configuration that OpenSC uses.
+        path: Name,
+        /// The reason.
         why: String,
     },
     /// The old file could not be put back.

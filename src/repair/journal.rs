@@ -10,9 +10,10 @@ use time::OffsetDateTime;
 use super::Error;
 use super::apply::Outcome;
 use super::plan::{Precondition, Step};
-use super::undo::UndoResult;
+use super::undo::{UndoOutcome, UndoResult};
 use crate::safe_fs::Dir;
 use crate::snapshot::{Bytes, Name};
+use crate::text::tame;
 
 /// Name and version of the format.
 const SCHEMA: &str = "stalecard-journal/1";
@@ -26,6 +27,8 @@ pub(super) trait Record: Serialize + DeserializeOwned {
     const FILE: &'static str;
     /// Whether its schema is ours.
     fn schema(&self) -> &str;
+    /// Its sentences for people, which a damaged file need not have from us.
+    fn words(&mut self) -> Vec<&mut String>;
 }
 
 /// The journal of one operation.
@@ -112,12 +115,31 @@ impl Record for Journal {
     fn schema(&self) -> &str {
         &self.schema
     }
+    fn words(&mut self) -> Vec<&mut String> {
+        let mut words: Vec<&mut String> = self.edits.iter_mut().map(|edit| &mut edit.reason).collect();
+        for Planned { step, outcome, .. } in &mut self.files {
+            words.push(&mut step.reason);
+            if let Some(Outcome::Changed(why) | Outcome::Failed(why)) = outcome {
+                words.push(why);
+            }
+        }
+        words
+    }
 }
 
 impl Record for UndoRecord {
     const FILE: &'static str = "undo.json";
     fn schema(&self) -> &str {
         &self.schema
+    }
+    fn words(&mut self) -> Vec<&mut String> {
+        let outcomes = self.results.iter_mut().map(|result| &mut result.outcome);
+        outcomes
+            .filter_map(|outcome| match outcome {
+                UndoOutcome::Conflict(why) | UndoOutcome::Failed(why) => Some(why),
+                _ => None,
+            })
+            .collect()
     }
 }
 
@@ -139,9 +161,13 @@ pub(super) fn read<R: Record>(operation: &Dir) -> Result<Option<R>, Error> {
     let Some(held) = operation.hold(&name)? else { return Ok(None) };
     let bad = |why: String| Error::Journal { path: operation.path_of(&name), why };
     let text = held.read(MAX_JOURNAL)?;
-    let record: R = serde_json::from_slice(&text).map_err(|e| bad(e.to_string()))?;
+    // What it says of a bad value is the value.
+    let mut record: R = serde_json::from_slice(&text).map_err(|e| bad(tame(&e.to_string())))?;
     if record.schema() != SCHEMA {
         return Err(bad("it was written by another version of stalecard".to_string()));
+    }
+    for words in record.words() {
+        *words = tame(words);
     }
     Ok(Some(record))
 }

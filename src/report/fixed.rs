@@ -5,10 +5,11 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::edited;
-use super::human::{flushed_steps, taken_back, wrap};
+use super::human::{flushed_steps, holders, taken_back, wrap};
 use crate::finding::{Finding, Fix, Safety, Severity};
 use crate::repair::Applied;
 use crate::repair::config::Goal;
+use crate::rules::Verdict;
 use crate::text::count;
 
 /// One finding, and what became of it.
@@ -55,9 +56,9 @@ pub struct Report {
     pub repairs: Vec<Repaired>,
 }
 
-/// For people.
+/// For people; `after` is what is found now.
 #[must_use]
-pub fn human(report: &Report) -> String {
+pub fn human(report: &Report, after: &Verdict) -> String {
     let mut out = String::new();
     if report.repairs.is_empty() {
         out.push_str("Nothing to repair.\n");
@@ -91,13 +92,7 @@ pub fn human(report: &Report) -> String {
     }
     if !report.dry_run && report.operations.iter().any(|applied| applied.changed) {
         taken_back(&mut out, &report.operations);
-        wrap(
-            &mut out,
-            "",
-            "",
-            "Programs that had the card open still hold the old view: restart them (browsers, signing services, \
-             p11-kit, sssd).",
-        );
+        holders(&mut out, after);
     }
     let bad = report.repairs.iter().filter(|repaired| {
         repaired.finding.severity >= Severity::Error

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use crate::finding::{Evidence, Finding, Safety, Severity, Side};
+use crate::finding::{Evidence, Finding, Id, Safety, Severity, Side};
 use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
 use crate::rules::inventory::Item;
 use crate::rules::sides::Sides;
@@ -393,13 +393,8 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
         out.push_str("Nothing was moved.\n");
     } else if !dry_run {
         taken_back(&mut out, results);
-        wrap(
-            &mut out,
-            "",
-            "",
-            "Programs that had the card open still hold the old view: restart them (browsers, signing services, \
-             p11-kit, sssd). OpenSC fills the cache again with what is on the card.",
-        );
+        holders(&mut out, after);
+        wrap(&mut out, "", "", "OpenSC fills the cache again with what is on the card.");
     }
     let remain: Vec<_> =
         after.findings.iter().filter(|finding| finding.severity >= Severity::Error).collect();
@@ -410,6 +405,29 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
         }
     }
     out
+}
+
+/// Who still goes on with what was read before a flush.
+pub fn holders(out: &mut String, after: &Verdict) {
+    let mut named = after.findings.iter().filter(|finding| finding.id == Id::ProcessHoldsOldView).peekable();
+    if named.peek().is_none() {
+        let text = "Programs that had the card open still hold the old view: restart them (browsers, signing \
+                    services, p11-kit, sssd). None was found running, as far as you may look.";
+        wrap(out, "", "", text);
+        return;
+    }
+    out.push_str("These programs still hold the old view; restart them:\n");
+    for finding in named {
+        wrap(out, "  ", "    ", &finding.summary);
+        for fix in &finding.fix {
+            match &fix.command {
+                Some(command) => {
+                    let _ = writeln!(out, "    {GREEN}{command}{GREEN:#}");
+                }
+                None => wrap(out, "    ", "      ", &fix.what),
+            }
+        }
+    }
 }
 
 /// What an undo did.

@@ -32,6 +32,7 @@ mod old_generation;
 mod orphan_entry;
 pub mod possession;
 mod possession_not_proved;
+mod process_holds_old_view;
 pub mod proofs;
 mod secret_in_cache;
 pub mod settings;
@@ -57,6 +58,15 @@ pub use users::Tally;
 use case::Case;
 
 use crate::finding::Finding;
+use crate::snapshot::Snapshot;
+
+/// Adds to the verdict on a host which of its processes hold an old view.
+pub fn judge_processes(snapshot: &Snapshot, verdict: &mut Verdict) {
+    let (holders, unknown) = process_holds_old_view::apply(snapshot, &verdict.findings);
+    verdict.findings.extend(holders);
+    verdict.coverage.extend(unknown);
+    verdict.sort();
+}
 
 /// Applies every rule to one token.
 fn apply_all(case: &Case<'_>) -> Vec<Finding> {

@@ -21,6 +21,7 @@ mod text;
 mod caches;
 mod cards;
 mod changing;
+mod lies;
 mod readers;
 mod secrets;
 mod snapshots;

@@ -142,7 +142,8 @@ impl Card {
         self.ask("reset-stats");
     }
 
-    /// `none`, `die-at K`, `garbage-at K`, `status-at K SW`, `swap-at K STATEFILE`, `wait-at K MILLISECONDS`.
+    /// `none`, `die-at K`, `garbage-at K`, `status-at K SW`, `swap-at K STATEFILE`, `wait-at K MILLISECONDS`, and what
+    /// lasts until `none`: `lie INS|any more|length|nothing|changing|answer HEX`.
     pub fn fault(&self, fault: &str) {
         self.ask(&format!("fault {fault}"));
     }

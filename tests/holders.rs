@@ -1,0 +1,220 @@
+//! Who still holds the old view: real programs that have loaded OpenSC and wait, each in the process
+//! namespace of its stand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+#[path = "support/schema.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
+mod schema;
+mod stand;
+#[path = "support/text.rs"]
+mod text;
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use stand::{Host, Output, PIN, Running, SO_PIN, Stand};
+
+const FINDING: &str = "process-holds-old-view";
+
+/// A host whose cache is stale: its key was replaced elsewhere.
+fn stale(host: &Host) {
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = host.keypairgen("EC:prime256v1", &[]);
+    host.pkcs15_list();
+    let live = host.live();
+    live.delete_object("privkey", &old.id);
+    live.keypairgen("EC:prime256v1", &[]);
+    host.stalecard(&["check"]).exits(1);
+}
+
+/// A pkcs11-tool that has read the card and waits for what it is to sign.
+fn waiting(stand: &Stand, host: &Host) -> Running {
+    let pipe = host.home().join(format!("to-be-signed-{}", stand.card().stats().verify));
+    let pipe = pipe.to_str().unwrap();
+    host.run(&["mkfifo", pipe]).ok();
+    let before = stand.card().stats().verify;
+    let words =
+        ["pkcs11-tool", "--login", "--pin", PIN, "--sign", "--mechanism", "ECDSA", "--input-file", pipe];
+    let running = host.spawn(&words);
+    let end = Instant::now() + Duration::from_secs(30);
+    while stand.card().stats().verify == before {
+        assert!(Instant::now() < end, "waited in vain for the login");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    running
+}
+
+fn report(output: &Output) -> Value {
+    let report = serde_json::from_str(&output.stdout).unwrap_or_else(|_| panic!("{output}"));
+    schema::is_output(&report);
+    report
+}
+
+/// The findings about processes.
+fn holders(report: &Value) -> Vec<Value> {
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().filter(|finding| finding["id"] == FINDING).cloned().collect()
+}
+
+fn check(host: &Host) -> Vec<Value> {
+    holders(&report(&host.stalecard(&["check", "--format", "json"])))
+}
+
+/// What a program printed, without its line breaks.
+fn said(output: &Output) -> String {
+    output.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_program_that_was_there_before_the_flush_is_named_until_it_ends() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    assert_eq!(check(&host), [] as [Value; 0]);
+    let tool = waiting(&stand, &host);
+    // It reads the stale cache.
+    let [finding] = &check(&host)[..] else { panic!("{:?}", check(&host)) };
+    assert_eq!((&finding["severity"], &finding["safety"]), (&"warning".into(), &"manual".into()));
+    let process = &finding["processes"][0];
+    assert!(process["pid"].as_u64().unwrap() > 1);
+    assert!(process["modules"].to_string().contains("opensc-pkcs11.so"), "{finding}");
+    assert!(finding["summary"].as_str().unwrap().contains("the cache that it reads is stale"), "{finding}");
+
+    let output = host.stalecard(&["flush"]).ok();
+    text::readable(&output.stdout);
+    let pid = process["pid"].to_string();
+    let spoken = said(&output);
+    assert!(spoken.contains("These programs still hold the old view; restart them:"), "{output}");
+    assert!(spoken.contains(&format!("pkcs11-tool (process {pid}) of user")), "{output}");
+    assert!(spoken.contains(&format!("pkcs11-tool (process {pid}) Open")), "{output}");
+
+    // The card and its cache are well, and still somebody does not know. That is no error.
+    let output = host.stalecard(&["check"]).exits(0);
+    text::readable(&output.stdout);
+    assert!(said(&output).contains("was running before the cache was flushed"), "{output}");
+    host.stalecard(&["check", "--fail-on", "warning"]).exits(1);
+    // What began after the flush is not named.
+    let newer = waiting(&stand, &host);
+    let [finding] = &check(&host)[..] else { panic!("{:?}", check(&host)) };
+    assert_eq!(finding["processes"].as_array().unwrap().len(), 1, "{finding}");
+    assert_eq!(finding["processes"][0]["pid"].to_string(), pid);
+    // A snapshot says the same, and so does undo: what is back is stale again, for both.
+    let file = host.home().join("snapshot.json");
+    host.stalecard(&["snapshot", "--output", file.to_str().unwrap()]).ok();
+    schema::is_snapshot(&serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap());
+    let again = host.stalecard(&["check", "--format", "json", "--snapshot", file.to_str().unwrap()]).ok();
+    assert_eq!(holders(&report(&again)), check(&host));
+    tool.stop();
+    assert_eq!(check(&host), [] as [Value; 0]);
+    host.stalecard(&["undo", "--force"]).ok();
+    let [finding] = &check(&host)[..] else { panic!("{:?}", check(&host)) };
+    assert!(finding["summary"].as_str().unwrap().contains("is stale"), "{finding}");
+    newer.stop();
+    assert_eq!(check(&host), [] as [Value; 0]);
+}
+
+/// Without a cache nothing is stale in one, and a program that reads none is not accused.
+#[test]
+fn a_program_that_reads_no_cache_is_not_named() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    host.configure(
+        "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = yes;\n\t}\n}\n\
+         app opensc-pkcs11 {\n\tframework pkcs15 {\n\t\tuse_file_caching = no;\n\t}\n}\n",
+    );
+    let _tool = waiting(&stand, &host);
+    let report = report(&host.stalecard(&["check", "--format", "json"]).exits(1));
+    assert!(report["findings"].to_string().contains("stale-key-id"), "{report}");
+    assert_eq!(holders(&report), [] as [Value; 0]);
+}
+
+/// A user sees his own processes; root those of everybody whose caches root has flushed.
+#[test]
+fn other_users_processes_are_roots_business() {
+    if !Host::can_switch_users() {
+        println!("not root: nothing to switch");
+        return;
+    }
+    let stand = Stand::start();
+    let root = stand.host("root");
+    stale(&root);
+    let other = root.with_cache_copy().for_user(4711);
+    let tool = waiting(&stand, &other);
+    assert_eq!(check(&root), [] as [Value; 0]);
+    let [finding] = &check(&other)[..] else { panic!("{:?}", check(&other)) };
+    assert!(finding["summary"].as_str().unwrap().contains("of user 4711 has OpenSC loaded"), "{finding}");
+    // After the other user's flush root still knows nothing of it: it stands in that user's journal.
+    let output = other.stalecard(&["flush"]).ok();
+    assert!(said(&output).contains("of user 4711 was running before"), "{output}");
+    assert_eq!(check(&root), [] as [Value; 0]);
+    tool.stop();
+}
+
+/// A service is named with the command that restarts it; what cannot be looked into is said.
+#[test]
+fn services_are_named_with_their_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("snapshot.json");
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/snapshots/seed-alpha-back.json");
+    let mut snapshot: Value = serde_json::from_str(&std::fs::read_to_string(fixture).unwrap()).unwrap();
+    let process = |pid: u32, uid: u32, program: &str, unit: Value, modules: Value| {
+        let mut process = serde_json::json!({
+            "pid": pid, "uid": uid, "user": null, "program": program, "modules": modules,
+            "started_at": "2026-11-24T08:00:00Z", "unit": unit,
+        });
+        if unit.is_null() {
+            process.as_object_mut().unwrap().remove("unit");
+        }
+        process
+    };
+    let unit = |name: &str, of_user: bool| serde_json::json!({ "name": name, "of_user": of_user });
+    let loaded = || serde_json::json!({ "loaded": ["/usr/lib/opensc-pkcs11.so"] });
+    snapshot["processes"] = serde_json::json!([
+        process(10, 1000, "/usr/sbin/signd", unit("signd@ca.service", false), loaded()),
+        process(11, 1000, "/usr/sbin/signd", unit("signd@ca.service", false), loaded()),
+        process(12, 1000, "/usr/bin/agent", unit("a\\x2db.service", true), loaded()),
+        process(13, 33, "/usr/sbin/apache2", unit("agent.service", true), loaded()),
+        process(14, 1000, "/usr/bin/ssh-agent", Value::Null, "unknown".into()),
+        process(15, 34, "/usr/sbin/later", Value::Null, loaded()),
+        process(16, 33, "/tmp/\\x1b[2J", Value::Null, loaded()),
+    ]);
+    snapshot["flushed"] = serde_json::json!([
+        { "uid": 33, "operation": "20261124T090000Z-1", "at": "2026-11-24T09:00:00Z" },
+        { "uid": 34, "operation": "20261124T070000Z-1", "at": "2026-11-24T07:00:00Z" },
+    ]);
+    schema::is_snapshot(&snapshot);
+    let judge = |snapshot: &Value| {
+        std::fs::write(&file, snapshot.to_string()).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stalecard"));
+        let output = command.arg("check").arg("--snapshot").arg(&file).output().unwrap();
+        let out = String::from_utf8(output.stdout).unwrap();
+        text::harmless(&out);
+        out.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let said = judge(&snapshot);
+    for expected in [
+        "/usr/sbin/signd (2 processes, 10, 11) of user 1000, service signd@ca.service, has OpenSC loaded, and the \
+         cache that it reads is stale.",
+        "Cure: systemctl restart signd@ca.service",
+        "Cure: systemctl --user restart 'a\\x2db.service'",
+        "/usr/sbin/apache2 (process 13) of user 33, service agent.service, was running before the cache was flushed \
+         (20261124T090000Z-1)",
+        "Cure: systemctl --user --machine=33@.host restart agent.service",
+        "Cure: end and start /tmp/\\x1b[2J (process 16)",
+        "/usr/bin/ssh-agent (process 14): whether it holds the old view only root can see",
+    ] {
+        assert!(said.contains(expected), "{expected}\n{said}");
+    }
+    assert!(!said.contains("later"), "{said}");
+    snapshot["processes"][2]["unit"]["name"] = "x;\u{1b}[2J\u{202e}$(id).service".into();
+    judge(&snapshot);
+}
