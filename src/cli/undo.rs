@@ -8,10 +8,9 @@ use super::revival::{Revival, is_read_here, revival};
 use crate::error::{Error, Exit};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::Situation;
-use crate::repair::config::Returning;
-use crate::repair::revived::Revived;
 use crate::repair::{self, StateDir, UndoState};
 use crate::report::{edited, human, json::Document, json::SCHEMA};
+use crate::snapshot::Name;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -30,10 +29,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let caller = crate::host::Caller::current()?;
     let states = StateDir::all(&caller)?;
     let mut found = Ok(Revival { revived: Vec::new(), notes: Vec::new() });
-    let mut come_along = false;
-    let undone = repair::undo_in(&states, args.operation.as_deref(), args.force, &mut |returning| {
-        come_along = !returning.entries.is_empty();
-        found = look(returning);
+    let undone = repair::undo_in(&states, args.operation.as_deref(), args.force, &mut |file, text| {
+        found = look(file, text);
         found.as_ref().map_or(true, |found| !args.force && !found.revived.is_empty())
     })?;
     let Revival { revived, notes } = found?;
@@ -42,7 +39,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let lead = human::undone(&undone);
             let command = format!("`stalecard undo {}`", undone.operation.as_deref().unwrap_or_default());
             let more = match undone.state {
-                UndoState::Refused => edited::refusal(&revived, &command, come_along),
+                UndoState::Refused => edited::refusal(&revived, &command),
                 UndoState::Undone => edited::alive(&revived, &notes),
                 _ => String::new(),
             };
@@ -71,18 +68,12 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     })
 }
 
-/// What an old configuration would bring back to life: what lies in the caches, and what comes back with it.
-fn look(returning: &Returning<'_>) -> Result<Revival, Error> {
+/// What an old configuration would bring back to life.
+fn look(file: &Name, text: Option<&[u8]>) -> Result<Revival, Error> {
     let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
     let none = Revival { revived: Vec::new(), notes: Vec::new() };
-    if !is_read_here(returning.file.as_path(), &Situation::of(&snapshot).source()) {
+    if !is_read_here(file.as_path(), &Situation::of(&snapshot).source()) {
         return Ok(none);
     }
-    let Some(mut revival) = revival(&snapshot, returning.text)? else { return Ok(none) };
-    revival.revived.extend(returning.entries.iter().map(|entry| Revived {
-        directory: entry.directory.clone(),
-        name: entry.name.clone(),
-        why: format!("{}, comes back too", entry.reason),
-    }));
-    Ok(revival)
+    Ok(revival(&snapshot, text)?.unwrap_or(none))
 }

@@ -27,8 +27,8 @@ use serde::{Deserialize, Serialize};
 pub use planner::{Planned, plan};
 pub use private::Private;
 pub use programs::{Effect, check, releases};
+pub use undo::Objects;
 pub(super) use undo::{Edited, bring_back, is_refused, look};
-pub use undo::{Objects, Returning};
 pub use write::{Target, Written, rehearse, write, write_at};
 
 use crate::opensc::{Caching, Crash, Version};

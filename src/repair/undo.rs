@@ -16,7 +16,7 @@ use super::config::{self, Edited, Objects};
 use super::journal::{self, Journal, Planned, UndoRecord};
 use super::plan::Action;
 use super::quarantine::{
-    KeptFile, Operation, OperationState, StateDir, existing_section, file_name, ids, operations, section,
+    Operation, OperationState, StateDir, existing_section, file_name, ids, operations, section,
 };
 use crate::safe_fs::{self, Dir, Held, Moved, Opened};
 use crate::snapshot::Name;
@@ -151,19 +151,15 @@ pub fn undo_in(
     // A damaged journal has no time: then the name alone says what belongs together.
     let same_run = |one: &Operation| one.started_at == time && (time.is_some() || one.id == meant_id);
     known.retain(|(one, _)| same_run(one));
-    let entries: Vec<&KeptFile> =
-        known.iter().flat_map(|(one, _)| &one.files).filter(|file| file.kept).collect();
+    // What the run took comes back to where it was; what lay there all the time is asked about.
     for (one, state) in &known {
-        if !one.edits.is_empty() && is_refused(state, &one.id, force, &entries, objects)? {
-            let waiting = |directory: &Name, name: &Name| UndoResult {
-                directory: directory.clone(),
-                name: name.clone(),
+        if !one.edits.is_empty() && is_refused(state, &one.id, force, objects)? {
+            let files = one.edits.iter().map(|edit| UndoResult {
+                directory: edit.directory.clone(),
+                name: edit.name.clone(),
                 outcome: UndoOutcome::Waiting,
-            };
-            let files = entries.iter().map(|file| waiting(&file.directory, &file.name));
-            let files =
-                files.chain(one.edits.iter().map(|edit| waiting(&edit.directory, &edit.name))).collect();
-            let state = UndoState::Refused;
+            });
+            let (files, state) = (files.collect(), UndoState::Refused);
             return Ok(Undone { operation: Some(one.id.clone()), state, changed: false, files });
         }
     }
@@ -177,14 +173,8 @@ pub fn undo_in(
     all.ok_or(Error::UnknownOperation(meant_id))
 }
 
-/// Whether somebody objects to a text that an operation would bring back, together with these entries.
-fn is_refused(
-    state: &StateDir,
-    id: &str,
-    force: bool,
-    entries: &[&KeptFile],
-    objects: &mut Objects<'_>,
-) -> Result<bool, Error> {
+/// Whether somebody objects to a text that an operation would bring back.
+fn is_refused(state: &StateDir, id: &str, force: bool, objects: &mut Objects<'_>) -> Result<bool, Error> {
     let Some(locked) = state.lock_existing()? else { return Ok(false) };
     let operation = locked.dir.subdir(&Name::from(id))?;
     let undone = journal::read::<UndoRecord>(&operation)?.is_some_and(|record| record.finished_at.is_some());
@@ -198,7 +188,7 @@ fn is_refused(
         stored: stored.as_ref(),
         force,
     });
-    Ok(edits.any(|edited| config::is_refused(edited, entries, objects)))
+    Ok(edits.any(|edited| config::is_refused(edited, objects)))
 }
 
 impl Undone {

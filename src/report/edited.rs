@@ -62,7 +62,7 @@ pub fn human(report: &Report, goal: Goal) -> String {
     }
     if report.refused {
         wrap(&mut out, "", "", &format!("{file}: not edited."));
-        out.push_str(&refusal(&report.revived, "the same command", false));
+        out.push_str(&refusal(&report.revived, "the same command"));
         return out;
     }
     let switched = if goal == Goal::Off { "off" } else { "on" };
@@ -117,26 +117,18 @@ pub fn alive(revived: &[Revived], notes: &[String]) -> String {
     out
 }
 
-/// Why caching was not switched on, and what to do: `command` is to be repeated then. `come_along`: some of
-/// the entries are not there yet, but would come back with it.
+/// Why caching was not switched on, and what to do: `command` is to be repeated then.
 #[must_use]
-pub fn refusal(revived: &[Revived], command: &str, come_along: bool) -> String {
+pub fn refusal(revived: &[Revived], command: &str) -> String {
     let mut out = String::new();
     wrap(&mut out, "", "", "With caching on, programs would show these cache entries again:");
     for Revived { directory, name, why } in revived {
         wrap(&mut out, "  ", "    ", &format!("{directory}/{name} ({why})"));
     }
-    let text = if come_along {
-        format!(
-            "To have caching on without those that come back: `stalecard config enable-cache`. To take everything \
-             back nevertheless: {command} with --force."
-        )
-    } else {
-        format!(
-            "Remove them first: `stalecard flush` with the card inserted, or `stalecard flush --all`; then repeat \
-             {command}. To switch caching on nevertheless, add --force."
-        )
-    };
+    let text = format!(
+        "Remove them first: `stalecard flush` with the card inserted, or `stalecard flush --all`; then repeat \
+         {command}. To switch caching on nevertheless, add --force."
+    );
     wrap(&mut out, "", "", &text);
     out
 }

@@ -3,7 +3,7 @@
 use super::write::MAX_TEXT;
 use crate::repair::journal::TextEdit;
 use crate::repair::plan::Precondition;
-use crate::repair::quarantine::{KeptFile, section};
+use crate::repair::quarantine::section;
 use crate::repair::undo::UndoOutcome;
 use crate::safe_fs::{self, Dir, Held, Like, Opened, Over};
 use crate::snapshot::{Bytes, Name};
@@ -28,19 +28,9 @@ pub(in crate::repair) struct Edited<'a> {
     pub force: bool,
 }
 
-/// What is to come back to the disk.
-#[derive(Debug, Clone, Copy)]
-pub struct Returning<'a> {
-    /// The configuration file.
-    pub file: &'a Name,
-    /// Its old text; none if there was no file.
-    pub text: Option<&'a [u8]>,
-    /// The cache entries that the same run took, which come back too.
-    pub entries: &'a [&'a KeptFile],
-}
-
-/// Asked before anything moves; true: it is not to come back.
-pub type Objects<'a> = dyn FnMut(&Returning<'_>) -> bool + 'a;
+/// Asked about an old text (`None`: there was no file) of this configuration before anything moves; true: it is
+/// not to come back.
+pub type Objects<'a> = dyn FnMut(&Name, Option<&[u8]>) -> bool + 'a;
 
 /// What stands in the place now.
 enum Now {
@@ -67,21 +57,16 @@ pub(in crate::repair) fn look(edited: Edited<'_>) -> UndoOutcome {
 
 /// Whether somebody objects to what would come back. What comes back to its place by a conflict, or not at
 /// all, is said later.
-pub(in crate::repair) fn is_refused(
-    edited: Edited<'_>,
-    entries: &[&KeptFile],
-    objects: &mut Objects<'_>,
-) -> bool {
+pub(in crate::repair) fn is_refused(edited: Edited<'_>, objects: &mut Objects<'_>) -> bool {
     let edit = edited.edit;
     let stands = open(edit).and_then(|dir| dir.map(|dir| now(edit, &dir)).transpose());
     let comes_back = look(edited) == UndoOutcome::Waiting && !matches!(stands, Ok(Some(Now::Old)));
-    let file = &Name::from(edit.directory.as_path().join(edit.name.as_os_str()));
-    let mut objects = |text: Option<&[u8]>| objects(&Returning { file, text, entries });
+    let file = Name::from(edit.directory.as_path().join(edit.name.as_os_str()));
     comes_back
         && match &edit.before {
-            None => objects(None),
+            None => objects(&file, None),
             Some(before) => {
-                kept(edited, before).is_ok_and(|text| text.is_some_and(|text| objects(Some(&text))))
+                kept(edited, before).is_ok_and(|text| text.is_some_and(|text| objects(&file, Some(&text))))
             }
         }
 }
