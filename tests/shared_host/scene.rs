@@ -148,15 +148,6 @@ impl Scene {
         crate::schema::is_output(&value);
         (output.status.code().unwrap(), value)
     }
-
-    /// Takes an operation back. That switching caching on again wakes what comes back with it is asked, and meant.
-    pub fn undo(&self, operation: &str) -> (i32, Value) {
-        let (code, undone) = self.json(&["undo", operation]);
-        if undone["undo"]["state"] == "refused" {
-            return self.json(&["undo", operation, "--force"]);
-        }
-        (code, undone)
-    }
 }
 
 pub fn run(command: &mut Command) {
