@@ -17,7 +17,7 @@
 //! --login --write-object FILE --type cert --id ID`), or have one issued.
 
 use super::case::{Case, object_name, side, which_key};
-use super::possession::{Possession, possession};
+use super::possession::{Device, Possession, possession};
 use super::proofs::{fits, is_certificate, named_by_card};
 use crate::finding::{Evidence, Finding, Fix, Id};
 use crate::format::key::PublicKey;
@@ -69,7 +69,10 @@ fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(Stri
         return (!fits(public)).then(|| (why, own.filter(|own| fits(own)).map(print)));
     }
     if let Some(own) = own.filter(|own| *own != public)
-        && matches!(possession(case, key), Possession::Here | Possession::Elsewhere(_))
+        && matches!(
+            possession(case, Device::of(case).as_ref(), key),
+            Possession::Here | Possession::Elsewhere(_)
+        )
     {
         let why = format!("{name} has proved possession of another one");
         return Some((why, Some(print(own))));

@@ -6,7 +6,7 @@
 //! signature proves, because all of these files can be written by whoever has the PIN.
 
 use super::case::Case;
-use crate::crypto::{Outcome, cvc as signatures};
+use crate::crypto::{Outcome, Reason, cvc as signatures};
 use crate::format::cvc;
 use crate::text::escape;
 use crate::view::Object;
@@ -59,13 +59,13 @@ impl Possession {
 
 /// What the card's request for a private key proves.
 #[must_use]
-pub fn possession(case: &Case<'_>, key: &Object) -> Possession {
-    possession_in(case, case.layout.request(key.slot).and_then(|file| case.on_card(file)))
+pub fn possession(case: &Case<'_>, device: Option<&Device>, key: &Object) -> Possession {
+    possession_in(device, case.layout.request(key.slot).and_then(|file| case.on_card(file)))
 }
 
 /// What the content of a request file proves, on this card.
 #[must_use]
-pub fn possession_in(case: &Case<'_>, content: Option<&[u8]>) -> Possession {
+pub fn possession_in(device: Option<&Device>, content: Option<&[u8]>) -> Possession {
     let Some(bytes) = content.filter(|bytes| bytes.first() == Some(&0x67)) else {
         return Possession::NoRequest;
     };
@@ -79,7 +79,7 @@ pub fn possession_in(case: &Case<'_>, content: Option<&[u8]>) -> Possession {
         Outcome::NotDecidable(why) => return Possession::NotDecidable(why.to_string()),
     }
     let Some(outer) = &request.outer else { return Possession::Unattested };
-    let Some(device) = device(case) else {
+    let Some(device) = device else {
         return Possession::NotDecidable("no device certificate".to_owned());
     };
     if outer.car != device.chr {
@@ -94,6 +94,18 @@ pub fn possession_in(case: &Case<'_>, content: Option<&[u8]>) -> Possession {
     }
 }
 
-fn device(case: &Case<'_>) -> Option<signatures::Device> {
-    signatures::device(case.on_card(DEVICE_CERTIFICATE)?).ok()
+/// The device that signs the requests it makes.
+#[derive(Debug, Clone)]
+pub struct Device {
+    chr: Vec<u8>,
+    signer: Result<signatures::Signer, Reason>,
+}
+
+impl Device {
+    /// As its certificate says; where that leads is another question.
+    #[must_use]
+    pub fn of(case: &Case<'_>) -> Option<Self> {
+        let certificate = cvc::decode(case.on_card(DEVICE_CERTIFICATE)?).ok()?;
+        Some(Self { chr: certificate.chr.to_vec(), signer: signatures::Signer::new(&certificate.key) })
+    }
 }

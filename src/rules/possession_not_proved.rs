@@ -15,8 +15,10 @@
 //! Cure: none is needed for a key whose certificate works. To know, have the key sign: `stalecard
 //! verify` asks for a fresh signature, which proves what no file can.
 
+use std::collections::BTreeSet;
+
 use super::case::{Case, is_device_key, object_name, side};
-use super::possession::{Possession, possession};
+use super::possession::{Device, Possession, possession};
 use super::proofs::{is_certificate, named_by_card, private_key, proof};
 use crate::crypto::{Outcome, x509};
 use crate::finding::{Evidence, Finding, Fix, Id};
@@ -26,7 +28,10 @@ use crate::view::{Class, Object};
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     let mut without = Vec::new();
-    for key in case.live.private_keys() {
+    let device = Device::of(case);
+    // A list may name a key more than once.
+    let mut seen = BTreeSet::new();
+    for key in case.live.private_keys().filter(|key| seen.insert(key.slot)) {
         let Class::PrivateKey { reference: Some(reference), .. } = key.class else { continue };
         // Most families keep no requests, and then nothing is missing.
         if case.layout.request(key.slot).is_none() {
@@ -37,7 +42,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         if is_device_key(key) || public.is_none() || signed_just_now(case, key) {
             continue;
         }
-        match possession(case, key) {
+        match possession(case, device.as_ref(), key) {
             state if state.is_proved() => {}
             Possession::NoRequest => without.push((key, reference)),
             state => sink.push(bad(case, key, reference, &state)),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use super::case::{Case, side};
-use super::possession::possession_in;
+use super::possession::{Device, possession_in};
 use crate::finding::Side;
 use crate::snapshot::EfPath;
 use crate::text::{escape, hex};
@@ -120,7 +120,7 @@ fn with_proof(
     if let Some(request) = request
         && object.is_some_and(|object| object.public_key().is_some())
     {
-        side.proof = Some(possession_in(case, Some(&content(request))).words());
+        side.proof = Some(possession_in(Device::of(case).as_ref(), Some(&content(request))).words());
     }
     side
 }
