@@ -10,7 +10,7 @@
 //! card that never ends its answer.
 
 pub use super::status::StatusWord;
-use crate::snapshot::Fid;
+use crate::snapshot::{EfPath, Fid};
 
 /// Application identifier of the SmartCard-HSM.
 pub const SC_HSM_AID: [u8; 11] = [0xE8, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x81, 0xC3, 0x1F, 0x02, 0x01];
@@ -49,6 +49,14 @@ pub enum Command {
     EnumerateManyObjects,
     /// Status of the device key encryption key.
     DkekStatus,
+    /// SELECT a file by its path from the master file, which ends no login on cards with files of their own.
+    SelectPath(EfPath),
+    /// READ BINARY of the selected file: from an offset, so many bytes (at most 256).
+    ReadSelected(u16, u16),
+    /// READ RECORD of the selected file, by number.
+    ReadRecord(u8),
+    /// GET DATA 01A0 of MyEID and OsEID: name, version, serial number, change counter.
+    AppletInfo,
 }
 
 /// PIN references of a SmartCard-HSM.
@@ -105,6 +113,20 @@ impl Command {
             Self::DkekStatus => {
                 Apdu { header: [0x80, 0x52, 0x00, 0x00], data: &[], ne: SHORT_NE }.encode(false)
             }
+            // Short, whatever the reader takes: these cards do not.
+            Self::SelectPath(path) => {
+                Apdu { header: [0x00, 0xA4, 0x08, 0x00], data: path.as_slice(), ne: SHORT_NE }.encode(false)
+            }
+            Self::ReadSelected(offset, ne) => {
+                let [high, low] = offset.to_be_bytes();
+                Apdu { header: [0x00, 0xB0, high & 0x7F, low], data: &[], ne: ne.into() }.encode(false)
+            }
+            Self::ReadRecord(number) => {
+                Apdu { header: [0x00, 0xB2, number, 0x04], data: &[], ne: SHORT_NE }.encode(false)
+            }
+            Self::AppletInfo => {
+                Apdu { header: [0x00, 0xCA, 0x01, 0xA0], data: &[], ne: SHORT_NE }.encode(false)
+            }
         }
     }
 
@@ -124,6 +146,7 @@ impl Command {
         match (self, lengths) {
             (Self::ReadBinary(..) | Self::EnumerateObjects, Lengths::Extended(ne)) => ne,
             (Self::EnumerateManyObjects, _) => EXTENDED_NE,
+            (Self::ReadSelected(_, ne), _) => ne as u32,
             _ => SHORT_NE,
         }
     }
@@ -182,8 +205,13 @@ const fn get_response(le: u8) -> [u8; 5] {
 pub fn is_on_the_list(apdu: &[u8]) -> bool {
     match *apdu {
         [0x00, 0xA4, 0x04, 0x00, 0x0B, ref aid @ .., _] => aid == SC_HSM_AID,
-        // VERIFY without data; DKEK status and ENUMERATE OBJECTS; GET RESPONSE; READ BINARY.
-        [0x00, 0x20, 0x00, 0x81 | 0x88]
+        [0x00, 0xA4, 0x08, 0x00, length @ 2..=16, ref path @ .., 0x00] => path.len() == usize::from(length),
+        // READ BINARY and READ RECORD of the selected file; GET DATA of a MyEID; VERIFY without data;
+        // DKEK status and ENUMERATE OBJECTS; GET RESPONSE; READ BINARY.
+        [0x00, 0xB0, 0x00..=0x7F, _, _]
+        | [0x00, 0xB2, _, 0x04, _]
+        | [0x00, 0xCA, 0x01, 0xA0, _]
+        | [0x00, 0x20, 0x00, 0x81 | 0x88]
         | [0x80, 0x52 | 0x58, 0x00, 0x00, _]
         | [0x80, 0x58, 0x00, 0x00, 0x00, _, _]
         | [0x00, 0xC0, 0x00, 0x00, _]
@@ -193,10 +221,22 @@ pub fn is_on_the_list(apdu: &[u8]) -> bool {
     }
 }
 
-/// True for SELECT, which may only follow the question whether somebody is logged in.
+/// True for SELECT of an application, which may only follow the question whether somebody is logged in.
 #[must_use]
 pub const fn is_select(apdu: &[u8]) -> bool {
-    matches!(apdu, [_, 0xA4, ..])
+    matches!(apdu, [_, 0xA4, 0x04, ..])
+}
+
+/// True for SELECT of a file, with which something begins that belongs into one transaction.
+#[must_use]
+pub const fn is_select_file(apdu: &[u8]) -> bool {
+    matches!(apdu, [_, 0xA4, 0x08, ..])
+}
+
+/// True for a read of the selected file: worth nothing if others have had the card since it was selected.
+#[must_use]
+pub const fn is_read_selected(apdu: &[u8]) -> bool {
+    matches!(apdu, [_, 0xB0 | 0xB2, ..])
 }
 
 /// True for the question whether somebody is logged in.

@@ -15,6 +15,11 @@ fn every_command() -> Vec<Command> {
         Command::EnumerateObjects,
         Command::EnumerateManyObjects,
         Command::DkekStatus,
+        Command::SelectPath(EfPath::new(&[0x50, 0x15, 0x44, 0x01]).unwrap()),
+        Command::ReadSelected(0x0102, 256),
+        Command::ReadSelected(0x0500, 0xFA),
+        Command::ReadRecord(1),
+        Command::AppletInfo,
     ];
     for command in &all {
         match command {
@@ -23,7 +28,11 @@ fn every_command() -> Vec<Command> {
             | Command::ReadBinary(..)
             | Command::EnumerateObjects
             | Command::EnumerateManyObjects
-            | Command::DkekStatus => {}
+            | Command::DkekStatus
+            | Command::SelectPath(_)
+            | Command::ReadSelected(..)
+            | Command::ReadRecord(_)
+            | Command::AppletInfo => {}
         }
     }
     all
@@ -38,13 +47,23 @@ fn everything_that_is_ever_sent() {
     let sent = |lengths| every_command().into_iter().map(|c| hex(&c.encode(lengths))).collect::<Vec<_>>();
     let select = "00A404000BE82B0601040181C31F020100";
     let many = "805800000003F6";
+    // The same in every form.
+    let native = ["00A40800045015440100", "00B0010200", "00B00500FA", "00B2010400", "00CA01A000"];
     assert_eq!(
         sent(Lengths::Short),
-        [select, "00200081", "00200088", "00B1CE01045402010200", "8058000000", many, "8052000000"]
+        [
+            &[select, "00200081", "00200088", "00B1CE01045402010200", "8058000000", many, "8052000000"],
+            &native[..]
+        ]
+        .concat()
     );
     assert_eq!(
         sent(Lengths::Extended(EXTENDED_NE)),
-        [select, "00200081", "00200088", "00B1CE010000045402010203F6", many, many, "8052000000"]
+        [
+            &[select, "00200081", "00200088", "00B1CE010000045402010203F6", many, many, "8052000000"],
+            &native[..]
+        ]
+        .concat()
     );
     assert!(is_extended(&Command::EnumerateManyObjects.encode(Lengths::Short)));
     let short = every_command().into_iter().filter(|command| *command != Command::EnumerateManyObjects);
@@ -74,6 +93,12 @@ fn nothing_else_passes_the_guard() {
         "00A4040007627601FF000000",
         "00A4000002CE0100", // select a file: others may rely on theirs
         "00B1CE0104530200000000",
+        "00D6000001AA",           // UPDATE BINARY
+        "00B0810000",             // a file by its short identifier
+        "00CA01AA00",             // GET DATA of another object
+        "00DA01E000",             // PUT DATA
+        "00A40804045015440100",   // SELECT with another answer
+        "00A408000450154401AA00", // and with data behind the path
     ];
     for apdu in refused {
         let bytes = data_encoding::HEXUPPER.decode(apdu.as_bytes()).unwrap();

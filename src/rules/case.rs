@@ -4,6 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
+use crate::opensc::Version;
 use crate::opensc::program::PKCS11;
 use crate::snapshot::{Answer, CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
 use crate::text::{date, escape, hex};
@@ -19,6 +20,8 @@ pub struct Case<'a> {
     pub layout: &'static dyn Layout,
     /// Its serial as it stands in cache file names.
     pub serial: &'a str,
+    /// The OpenSC that is judged; the newest if none is known.
+    pub version: Version,
     /// Who runs stalecard: whose caches may be repaired without further consent.
     pub uid: u32,
     /// What is on the card.

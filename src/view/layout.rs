@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::native::Native;
 use super::sc_hsm::ScHsm;
 use super::{Behaviour, Object, Source, View};
 use crate::format::key::PublicKey;
@@ -40,7 +41,7 @@ pub trait Layout: Sync {
     fn is_listed(&self, card: &Card, file: EfPath) -> bool;
 
     /// What a copy of a file holds, for a listing.
-    fn describe(&self, file: EfPath, bytes: &[u8]) -> Described;
+    fn describe(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described;
 
     /// The files that the content of this one names.
     fn names(&self, file: EfPath, bytes: &[u8]) -> Vec<Named>;
@@ -139,7 +140,8 @@ pub struct Note {
 pub fn layout(family: Family) -> Option<&'static dyn Layout> {
     match family {
         Family::SmartCardHsm => Some(&ScHsm),
-        Family::Pkcs15 | Family::Piv | Family::OpenPgp | Family::Other => None,
+        Family::Pkcs15 => Some(&Native),
+        Family::Piv | Family::OpenPgp | Family::Other => None,
     }
 }
 
