@@ -147,7 +147,7 @@ fn expected_pkcs15_object(object: &Object) -> String {
             "Data object '{label}' application={} path={} auth={auth} data={}",
             text(application),
             match path {
-                Value::Path(path) => hex(path),
+                Value::Path(path) => hex(&path.bytes),
                 _ => String::new(),
             },
             match content {
