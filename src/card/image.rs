@@ -18,6 +18,9 @@ pub struct Image {
     files: BTreeMap<Fid, File>,
     /// Whole answers to commands that do not read files, status word included.
     answers: BTreeMap<Question, Vec<u8>>,
+    /// Whole answers to commands that name what they ask for (PIV, OpenPGP), by the command
+    /// without its Le, which differs from program to program.
+    objects: BTreeMap<Vec<u8>, Vec<u8>>,
     /// Files that are selected by path, and read from there.
     tree: BTreeMap<EfPath, Selected>,
     /// What our own commands have selected of them.
@@ -89,6 +92,7 @@ impl Image {
     fn take(&mut self, text: &str) -> Result<(), RecordingError> {
         let mut command: Option<Vec<u8>> = None;
         let mut selected = Place::default();
+        let mut object: Option<Vec<u8>> = None;
         for (number, line) in (1..).zip(text.lines()) {
             let Some((direction, hex)) = line.trim_end().split_once(' ') else {
                 if line.trim().is_empty() {
@@ -102,6 +106,7 @@ impl Image {
                 (">", None) => command = Some(bytes),
                 ("<", Some(command)) => {
                     let (data, &sw) = bytes.split_last_chunk::<2>().ok_or(RecordingError::Order(number))?;
+                    self.learn_object(&command, &bytes, &mut object);
                     self.learn(&command, &bytes, data, StatusWord(u16::from_be_bytes(sw)), &mut selected);
                 }
                 (">" | "<", _) => return Err(RecordingError::Order(number)),
@@ -109,6 +114,22 @@ impl Image {
             }
         }
         Ok(())
+    }
+
+    /// Takes in an answer, or the next piece of one, to a command that names an object.
+    fn learn_object(&mut self, command: &[u8], answer: &[u8], object: &mut Option<Vec<u8>>) {
+        if let [0x00, 0xC0, ..] = command {
+            // In the place of the status word that announced it.
+            if let Some(known) = object.as_ref().and_then(|object| self.objects.get_mut(object)) {
+                known.truncate(known.len().saturating_sub(2));
+                known.extend(answer);
+            }
+            return;
+        }
+        *object = object_of(command);
+        if let Some(object) = object {
+            self.objects.insert(object.clone(), answer.to_vec());
+        }
     }
 
     /// Takes in one command and its answer.
@@ -254,8 +275,23 @@ impl Image {
     }
 }
 
+/// What stands for an object in a command that asks for it; none for other commands.
+fn object_of(command: &[u8]) -> Option<Vec<u8>> {
+    let (without_le, _) = command.split_at_checked(match *command {
+        [0x00, 0xCA, 0x01, 0xA0, _] => return None,
+        [0x00, 0xCA, _, _, _] => 4,
+        [0x00, 0xCB, _, _, length, ..] | [0x00, 0x47, 0x81, 0x00, length, ..] => 5 + usize::from(length),
+        _ => return None,
+    })?;
+    Some(without_le.to_vec())
+}
+
 impl Transport for Image {
     fn transmit(&mut self, apdu: &[u8]) -> Result<Vec<u8>, TransportError> {
+        if let Some(object) = object_of(apdu) {
+            let whole = |answer: &&Vec<u8>| !matches!(***answer, [.., 0x61, _]);
+            return self.objects.get(&object).filter(whole).cloned().ok_or(TransportError::NotRecorded);
+        }
         let answer = match *apdu {
             [0x00, 0xA4, 0x08, 0x00, length, ref path @ ..] => {
                 path.get(..usize::from(length)).and_then(|path| self.select(path))

@@ -5,6 +5,7 @@
 //! - [`read`]: one file in as few commands as can be
 //! - [`sc_hsm`]: the walk through a SmartCard-HSM
 //! - [`native`], [`application`]: the walk through a native PKCS#15 card, and where its files are
+//! - [`piv`], [`objects`]: the walk through a PIV card
 //! - [`held`], [`sc_hsm_sign`]: a card kept to oneself, for a login and fresh signatures
 //! - [`readers`]: which readers there are, and what is in them
 //! - [`pcsc`]: connections and short transactions
@@ -20,9 +21,11 @@ pub mod held;
 mod identity;
 pub mod image;
 pub mod native;
+mod objects;
 mod options;
 pub mod pcsc;
 mod pcsc_error;
+pub mod piv;
 pub mod read;
 pub mod readers;
 pub mod sc_hsm;
@@ -88,7 +91,7 @@ impl Reading {
         let name = reader.name();
         let what = format!("card in reader {}", reader.shown());
         let kind = family::of_atr(&reader.atr);
-        if !matches!(kind.family, Family::SmartCardHsm | Family::Pkcs15) {
+        if !matches!(kind.family, Family::SmartCardHsm | Family::Pkcs15 | Family::Piv) {
             let atr = Bytes(reader.atr.clone()).hex();
             let why = match kind.driver {
                 Some(driver) => format!(
@@ -114,6 +117,7 @@ impl Reading {
         let scanned = pcsc::Session::open(reader).map_err(sc_hsm::ScanError::from).and_then(|mut session| {
             match kind.family {
                 Family::Pkcs15 => native::scan(&mut session, &name, &reader.atr, kind, options),
+                Family::Piv => piv::scan(&mut session, &name, &reader.atr),
                 _ => sc_hsm::scan(&mut session, &name, &reader.atr, options),
             }
         });

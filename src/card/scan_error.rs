@@ -26,6 +26,14 @@ pub enum ScanError {
     /// A card of a native driver without PKCS#15.
     #[error("OpenSC would look for PKCS#15 files on this card: {0}")]
     NoPkcs15(String),
+    /// SELECT of another application failed.
+    #[error("the ATR is that of {card}, but selecting this application gives {status}")]
+    NotThere {
+        /// What the card should be.
+        card: &'static str,
+        /// What it says.
+        status: String,
+    },
     /// ENUMERATE OBJECTS failed.
     #[error("the card does not list its keys ({0})")]
     NoList(StatusWord),

@@ -38,7 +38,9 @@ impl Privacy {
     /// Which entries may be read: copies of card files that can be told to be public, sooner or later.
     pub(super) fn classify(&self, name: &Name) -> Classification {
         match parse(name) {
-            Recognised::Entry(name) if is_private(&name) => Classification::Withhold(Withheld::Private),
+            Recognised::Entry(name) if is_private(&self.cards, &name) => {
+                Classification::Withhold(Withheld::Private)
+            }
             Recognised::Entry(name) if self.passing || layout_of(&self.cards, &name).is_some() => {
                 Classification::Keep { max: MAX_CONTENT }
             }

@@ -258,7 +258,7 @@ pub fn key_severity(case: &Case<'_>, object: &Object) -> Severity {
 /// The device's own key of a SmartCard-HSM: its certificate is elsewhere, and it signs requests, nothing else.
 #[must_use]
 pub fn is_device_key(key: &Object) -> bool {
-    matches!(key.class, Class::PrivateKey { reference: Some(0), .. }) && key.part == Part::PrivateKey
+    key.slot == EfPath::at(0xCC00) && key.part == Part::PrivateKey
 }
 
 /// A key as people name it: by its reference, where the card has one.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::native::Native;
+use super::piv::Piv;
 use super::sc_hsm::ScHsm;
 use super::{Behaviour, Object, Source, View};
 use crate::format::key::PublicKey;
@@ -68,6 +69,11 @@ pub trait Layout: Sync {
 
     /// The file with the certificate request for the key in this slot, in families that keep one.
     fn request(&self, _slot: EfPath) -> Option<EfPath> {
+        None
+    }
+
+    /// Why other cards have the same cache file names as this one, if they have.
+    fn shared_identity(&self, _card: &Card, _version: Version) -> Option<String> {
         None
     }
 
@@ -141,15 +147,17 @@ pub fn layout(family: Family) -> Option<&'static dyn Layout> {
     match family {
         Family::SmartCardHsm => Some(&ScHsm),
         Family::Pkcs15 => Some(&Native),
-        Family::Piv | Family::OpenPgp | Family::Other => None,
+        Family::Piv => Some(&Piv),
+        Family::OpenPgp | Family::Other => None,
     }
 }
 
-/// Does a card give the file of this cache entry only after a PIN? True only if the name alone tells.
+/// Does a card give the file of this cache entry only after a PIN? True only if the name tells, with
+/// what is known of the card.
 #[must_use]
-pub fn is_private(name: &CacheName) -> bool {
+pub fn is_private(cards: &[Card], name: &CacheName) -> bool {
     let file = name.ef();
-    layout_of(&[], name).is_some_and(|(layout, _)| file.is_some_and(|file| layout.is_private(file)))
+    layout_of(cards, name).is_some_and(|(layout, _)| file.is_some_and(|file| layout.is_private(file)))
 }
 
 /// The layout behind a cache entry's name, and its card if that was read.

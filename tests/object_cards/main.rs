@@ -1,0 +1,20 @@
+//! Cards whose content is data objects (PIV, OpenPGP): what stalecard makes of them, held against what
+//! the real tools printed in the recordings, and print on the stand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod compare;
+mod piv;
+#[path = "../fidelity/printed.rs"]
+mod printed;
+mod recordings;
+#[path = "../stand/mod.rs"]
+mod stand;

@@ -1,0 +1,58 @@
+//! A PIV card on the stand, as a YubiKey 5 by its answer to reset.
+
+use crate::compare::{both_views_hold, lines};
+use crate::stand::{Family, Host, Options, PIV_PIN, Stand};
+use stalecard::finding::{Id, Severity};
+use stalecard::rules::Verdict;
+
+/// As the card that OpenSC and stalecard know by its name.
+const YUBIKEY: [&str; 2] = ["--atr", "3BFD1300008131FE158073C021C057597562694B657940"];
+
+fn stand() -> (Stand, Host) {
+    let stand = Stand::with(Options { family: Family::Piv, switches: &YUBIKEY, ..Options::default() });
+    let alpha = stand.host("alpha").with_pin(PIV_PIN);
+    (stand, alpha)
+}
+
+fn errors(verdict: &Verdict) -> Vec<Id> {
+    verdict.findings.iter().filter(|f| f.severity >= Severity::Error).map(|f| f.id).collect()
+}
+
+/// Fresh; filled; slots renewed, with another type of key, emptied; flushed.
+#[test]
+fn both_views_are_what_the_tools_show() {
+    let (_stand, alpha) = stand();
+    alpha.piv(&["--action", "set-chuid", "--action", "set-ccc"]).ok();
+    assert_eq!(errors(&both_views_hold(&alpha)), [], "an empty card");
+
+    alpha.piv_renew("9a", "RSA2048", "old holder");
+    let signature = alpha.piv_generate("9c", "ECCP256");
+    let packed = alpha.run_with_input(&["gzip", "--stdout"], &alpha.issue(&signature, "old signer")).ok().raw;
+    alpha.piv_certificate("9c", &packed, "GZIP");
+    alpha.piv_renew("9d", "ECCP384", "decipherer");
+    alpha.piv_renew("9e", "RSA1024", "card");
+    alpha.piv_renew("83", "ECCP256", "retired");
+    assert_eq!(errors(&both_views_hold(&alpha)), [], "nothing is cached yet");
+    alpha.pkcs15_list();
+    let verdict = both_views_hold(&alpha);
+    assert_eq!(errors(&verdict), [], "{}", lines(&verdict.findings));
+
+    alpha.piv_renew("9a", "RSA2048", "new holder");
+    alpha.piv_renew("9c", "RSA1024", "new signer");
+    alpha.piv(&["--action", "delete-certificate", "--slot", "9d"]).ok();
+    alpha.piv_renew("83", "ECCP384", "retired later");
+    let verdict = both_views_hold(&alpha);
+    let found = errors(&verdict);
+    for id in [Id::StalePublicKey, Id::StaleCertificate, Id::StaleObject, Id::GhostObject] {
+        assert!(found.contains(&id), "{id:?} in {}", lines(&verdict.findings));
+    }
+    assert_eq!(alpha.stalecard(&["check"]).code(), 1);
+
+    assert_eq!(alpha.stalecard(&["flush"]).code(), 0);
+    let verdict = both_views_hold(&alpha);
+    assert_eq!(errors(&verdict), [], "{}", lines(&verdict.findings));
+    for command in ["check", "ls", "show"] {
+        let said = alpha.stalecard(&[command]);
+        assert_eq!(said.code(), 0, "{said}");
+    }
+}
