@@ -16,6 +16,8 @@ use crate::view::{Class, Condition, Layout, Object, Part, Place, View};
 pub struct Case<'a> {
     /// The card as it answered.
     pub card: &'a Card,
+    /// All cards of the host, this one among them.
+    pub others: &'a [Card],
     /// What is known of cards of its family.
     pub layout: &'static dyn Layout,
     /// Its serial as it stands in cache file names.

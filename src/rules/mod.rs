@@ -35,6 +35,7 @@ mod possession_not_proved;
 pub mod proofs;
 mod secret_in_cache;
 pub mod settings;
+mod shared_identity;
 pub mod sides;
 mod signature_fails_with_cached_key;
 mod signature_fails_with_live_key;
@@ -60,7 +61,7 @@ use crate::finding::Finding;
 
 /// Applies every rule to one token.
 fn apply_all(case: &Case<'_>) -> Vec<Finding> {
-    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 17] = [
+    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 18] = [
         stale_key_id::apply,
         stale_public_key::apply,
         stale_certificate::apply,
@@ -71,6 +72,7 @@ fn apply_all(case: &Case<'_>) -> Vec<Finding> {
         dormant_stale_entry::apply,
         orphan_entry::apply,
         old_generation::apply,
+        shared_identity::apply,
         cache_cannot_notice_change::apply,
         duplicate_key_id::apply,
         key_without_public_part::apply,

@@ -73,7 +73,7 @@ pub trait Layout: Sync {
     }
 
     /// Why other cards have the same cache file names as this one, if they have.
-    fn shared_identity(&self, _card: &Card, _version: Version) -> Option<String> {
+    fn shared_identity(&self, _card: &Card) -> Option<String> {
         None
     }
 

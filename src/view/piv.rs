@@ -200,11 +200,9 @@ impl Layout for Piv {
         if elsewhere > 0 { vec![note] } else { Vec::new() }
     }
 
-    fn shared_identity(&self, card: &Card, version: Version) -> Option<String> {
-        let serial = serial(card, version);
-        serial.bytes().all(|digit| digit == b'0').then(|| {
-            "it has no CHUID that tells it from others, so OpenSC names the cache files of every such card alike"
-                .to_owned()
+    fn shared_identity(&self, card: &Card) -> Option<String> {
+        piv::serial(&chuid(card), true).is_none().then(|| {
+            "it has no CHUID that tells it from others, and every such card counts as this one".to_owned()
         })
     }
 

@@ -4,6 +4,7 @@ use crate::compare::{both_views_hold, lines};
 use crate::stand::{Family, Host, Options, PIV_PIN, Stand};
 use stalecard::finding::{Id, Severity};
 use stalecard::rules::Verdict;
+use std::time::{Duration, Instant};
 
 /// As the card that OpenSC and stalecard know by its name.
 const YUBIKEY: [&str; 2] = ["--atr", "3BFD1300008131FE158073C021C057597562694B657940"];
@@ -55,4 +56,61 @@ fn both_views_are_what_the_tools_show() {
         let said = alpha.stalecard(&[command]);
         assert_eq!(said.code(), 0, "{said}");
     }
+}
+
+/// Two cards without a CHUID in turn: the second shows the first one's keys, and that is said.
+#[test]
+fn cards_without_a_chuid_share_one_name() {
+    let (stand, alpha) = stand();
+    alpha.piv_renew("9a", "ECCP256", "first");
+    alpha.piv_renew("9d", "ECCP256", "first too");
+    alpha.pkcs15_list();
+    assert_eq!(errors(&both_views_hold(&alpha)), [Id::SharedIdentity]);
+
+    let second = stand.new_card("second", &YUBIKEY);
+    stand.card().insert(&second);
+    alpha.piv_renew("9a", "ECCP256", "second");
+    let verdict = both_views_hold(&alpha);
+    let found = errors(&verdict);
+    for id in [Id::SharedIdentity, Id::StalePublicKey, Id::StaleCertificate, Id::GhostObject] {
+        assert!(found.contains(&id), "{id:?} in {}", lines(&verdict.findings));
+    }
+
+    // A CHUID makes a card of its own of it, and leaves the old files behind.
+    alpha.piv(&["--action", "set-chuid"]).ok();
+    let verdict = both_views_hold(&alpha);
+    assert_eq!(errors(&verdict), [], "{}", lines(&verdict.findings));
+}
+
+/// A login of another program outlives a reading, and a card that is not selected is selected once.
+#[test]
+fn a_reading_is_polite() {
+    let (stand, alpha) = stand();
+    alpha.piv(&["--action", "set-chuid"]).ok();
+    alpha.piv_renew("9a", "RSA2048", "holder");
+    stand.card().insert(stand.card().first());
+    stand.card().reset_stats();
+    alpha.stalecard(&["check"]);
+    let stats = stand.card().stats();
+    assert_eq!((stats.select_aid, stats.verify, stats.writes), (1, 0, 0), "{stats:?}");
+
+    // A program that has logged in and waits for what it is to sign.
+    let pipe = stand.dir().join("to-be-signed");
+    let input = pipe.to_str().unwrap();
+    alpha.run(&["mkfifo", input]).ok();
+    let mut words = vec!["pkcs11-tool", "--login", "--pin", PIV_PIN, "--sign", "--id", "01"];
+    words.extend(["--mechanism", "SHA256-RSA-PKCS", "--input-file", input, "--output-file", "/dev/null"]);
+    let running = alpha.spawn(&words);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while stand.card().dump()["logged_in"] != true {
+        assert!(Instant::now() < deadline, "no login");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    stand.card().reset_stats();
+    let said = alpha.stalecard(&["check"]);
+    let stats = stand.card().stats();
+    assert_eq!((stats.select_aid, stats.verify_wrong, stats.writes), (0, 0, 0), "{stats:?} {said}");
+    assert_eq!((said.code(), &stand.card().dump()["logged_in"]), (0, &true.into()), "{said}");
+    std::fs::write(&pipe, b"data").unwrap();
+    running.finish(Duration::from_secs(60)).ok();
 }

@@ -99,6 +99,7 @@ fn findings(card: Card, cache: CacheDir) -> Vec<Finding> {
         configs: vec![ConfigFile { path: CONF.into(), state: ConfigState::Text(Bytes(text.into())) }],
         cards: vec![card],
         caches: vec![cache],
+        others: Vec::new(),
         coverage: Vec::new(),
     });
     assert_eq!(verdict.coverage, []);
