@@ -33,6 +33,14 @@ const PIV: [&[u8]; 7] = [
     b"\x3B\xFC\x18\x00\x00\x81\x31\x80\x45\x90\x67\x46\x4A\x00\x64\x16\x06\xF2\x72\x7E\x00\xE0",
 ];
 
+/// ATRs that OpenSC takes for an OpenPGP card (`card-openpgp.c`) and for nothing before it in its list.
+const OPENPGP: [&[u8]; 3] = [
+    // Version 1.0 and 1.1, 2.0, 3.
+    b"\x3B\xFA\x13\x00\xFF\x81\x31\x80\x45\x00\x31\xC1\x73\xC0\x01\x00\x00\x90\x00\xB1",
+    b"\x3B\xDA\x18\xFF\x81\xB1\xFE\x75\x1F\x03\x00\x31\xC5\x73\xC0\x01\x40\x00\x90\x00\x0C",
+    b"\x3B\xDA\x18\xFF\x81\xB1\xFE\x75\x1F\x03\x00\x31\xF5\x73\xC0\x01\x60\x00\x90\x00\x1C",
+];
+
 /// What a card is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
@@ -57,6 +65,7 @@ pub fn of_atr(atr: &[u8]) -> Kind {
         _ if SMART_CARD_HSM.contains(&atr) || is_goid(atr) => (Family::SmartCardHsm, Some("sc-hsm")),
         // PIV stands before OpenPGP; a YubiKey has both.
         Some(historical) if PIV.contains(&atr) || is_piv(historical) => (Family::Piv, Some("PIV-II")),
+        _ if OPENPGP.contains(&atr) || is_gnuk(atr) => (Family::OpenPgp, Some("openpgp")),
         _ => (Family::Other, None),
     };
     Kind { family, driver }
@@ -83,6 +92,12 @@ fn is_piv(historical: &[u8]) -> bool {
     let names: [&[u8]; 3] = [b"Yubikey", b"PIVKEY", b"SPIVKEY"];
     names.iter().any(|name| historical.starts_with(name))
         || issuer(historical).is_some_and(|name| name.starts_with(b"YubiKe"))
+}
+
+/// Gnuk, whatever its life cycle state; the check byte depends on that.
+fn is_gnuk(atr: &[u8]) -> bool {
+    let known = b"\x3B\xDA\x11\xFF\x81\xB1\xFE\x55\x1F\x03\x00\x31\x84\x73\x80\x01\x80";
+    matches!(atr.strip_prefix(known), Some([_, 0x90, 0x00, _]))
 }
 
 /// Card issuer's data (tag 5) in the historical bytes.
@@ -150,6 +165,15 @@ mod tests {
             assert_eq!(of_atr(atr), Kind { family: Family::Piv, driver: Some("PIV-II") }, "{atr:02X?}");
         }
         assert!(answers_empty_verify(yubikey_5) && !answers_empty_verify(yubikey_4));
+    }
+
+    #[test]
+    fn open_pgp_cards_are_told_by_their_whole_atr() {
+        let gnuk: &[u8] =
+            b"\x3B\xDA\x11\xFF\x81\xB1\xFE\x55\x1F\x03\x00\x31\x84\x73\x80\x01\x80\x05\x90\x00\xE4";
+        for atr in OPENPGP.iter().chain(&[gnuk]) {
+            assert_eq!(of_atr(atr), Kind { family: Family::OpenPgp, driver: Some("openpgp") }, "{atr:02X?}");
+        }
     }
 
     #[test]

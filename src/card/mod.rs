@@ -5,7 +5,7 @@
 //! - [`read`]: one file in as few commands as can be
 //! - [`sc_hsm`]: the walk through a SmartCard-HSM
 //! - [`native`], [`application`]: the walk through a native PKCS#15 card, and where its files are
-//! - [`piv`], [`objects`]: the walk through a PIV card
+//! - [`piv`], [`openpgp`], [`objects`]: the walk through cards of data objects
 //! - [`held`], [`sc_hsm_sign`]: a card kept to oneself, for a login and fresh signatures
 //! - [`readers`]: which readers there are, and what is in them
 //! - [`pcsc`]: connections and short transactions
@@ -22,6 +22,7 @@ mod identity;
 pub mod image;
 pub mod native;
 mod objects;
+pub mod openpgp;
 mod options;
 pub mod pcsc;
 mod pcsc_error;
@@ -91,7 +92,7 @@ impl Reading {
         let name = reader.name();
         let what = format!("card in reader {}", reader.shown());
         let kind = family::of_atr(&reader.atr);
-        if !matches!(kind.family, Family::SmartCardHsm | Family::Pkcs15 | Family::Piv) {
+        if kind.family == Family::Other {
             let atr = Bytes(reader.atr.clone()).hex();
             let why = match kind.driver {
                 Some(driver) => format!(
@@ -118,6 +119,7 @@ impl Reading {
             match kind.family {
                 Family::Pkcs15 => native::scan(&mut session, &name, &reader.atr, kind, options),
                 Family::Piv => piv::scan(&mut session, &name, &reader.atr),
+                Family::OpenPgp => openpgp::scan(&mut session, &name, &reader.atr),
                 _ => sc_hsm::scan(&mut session, &name, &reader.atr, options),
             }
         });

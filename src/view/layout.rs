@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::native::Native;
+use super::openpgp::OpenPgp;
 use super::piv::Piv;
 use super::sc_hsm::ScHsm;
 use super::{Behaviour, Object, Source, View};
@@ -148,7 +149,8 @@ pub fn layout(family: Family) -> Option<&'static dyn Layout> {
         Family::SmartCardHsm => Some(&ScHsm),
         Family::Pkcs15 => Some(&Native),
         Family::Piv => Some(&Piv),
-        Family::OpenPgp | Family::Other => None,
+        Family::OpenPgp => Some(&OpenPgp),
+        Family::Other => None,
     }
 }
 

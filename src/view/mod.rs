@@ -5,7 +5,7 @@
 //! over the cache, with the card behind it, it is the **OpenSC view**.
 //!
 //! - [`layout`]: the door to all that only a family knows
-//! - [`sc_hsm`], [`piv`]: cards that OpenSC has a list of its own for
+//! - [`sc_hsm`], [`piv`], [`openpgp`]: cards that OpenSC has a list of its own for
 //! - [`native`]: cards with PKCS#15 files of their own
 //! - [`cached`]: the cache in front of a card
 //! - [`difference`]: two views compared, object by object
@@ -15,6 +15,7 @@ pub mod cached;
 pub mod difference;
 pub mod layout;
 pub mod native;
+pub mod openpgp;
 pub mod piv;
 pub mod pkcs11;
 pub mod sc_hsm;

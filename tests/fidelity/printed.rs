@@ -222,7 +222,8 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
             "Private Key {} [{label}] id={id} usage={}",
             if *key_type == KeyType::Rsa { "RSA" } else { "EC" },
             words(
-                item.usage,
+                // Non-repudiation is a way to sign.
+                item.usage | item.usage >> 7 & 1 << 2,
                 &[(1, "decrypt"), (2, "sign"), (9, "non-repudiation"), (5, "unwrap"), (8, "derive")]
             ),
         ),
@@ -262,6 +263,9 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
                 names.push("private");
             }
             format!("Data [{label}] application={} flags={}", text(application), names.join(" "))
+        }
+        (Class::PublicKey { entry: Some(_), .. }, None) => {
+            format!("Public Key RSA [{label}] id={id} usage=verify bits=Some(0) point=- params=-")
         }
         (Class::PublicKey { .. } | Class::Pin(_), None) => String::new(),
     }

@@ -35,13 +35,18 @@ pub fn same_as_pkcs15(what: &str, view: &View, listing: &str) {
 
 #[track_caller]
 pub fn same_as_pkcs11(what: &str, view: &View, login: bool, listing: &str) {
-    let (ours, theirs) =
-        (printed::expected_pkcs11(view, login), printed::pkcs11(&Pkcs11Listing::parse(listing)));
+    same_objects(what, &printed::expected_pkcs11(view, login), listing);
+}
+
+/// Of the tokens of one card, this one.
+#[track_caller]
+pub fn same_objects(what: &str, ours: &[String], listing: &str) {
+    let theirs = printed::pkcs11(&Pkcs11Listing::parse(listing));
     assert!(
         ours == theirs,
         "{what}: stalecard says\n{}\nOpenSC\n{}",
-        differing(&ours, &theirs),
-        differing(&theirs, &ours)
+        differing(ours, &theirs),
+        differing(&theirs, ours)
     );
 }
 

@@ -12,6 +12,7 @@
 )]
 
 mod compare;
+mod openpgp;
 mod piv;
 #[path = "../fidelity/printed.rs"]
 mod printed;

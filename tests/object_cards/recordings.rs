@@ -1,11 +1,11 @@
 //! What real tools and cards once said, read by our own commands (`fixtures/recordings/`).
 
-use crate::compare::{lines, same_as_pkcs11, same_as_pkcs15};
+use crate::compare::{lines, same_as_pkcs11, same_as_pkcs15, same_objects};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use stalecard::card::image::Image;
-use stalecard::card::piv;
+use stalecard::card::{openpgp, piv};
 use stalecard::finding::{Finding, Id, Severity};
 use stalecard::opensc::Version;
 use stalecard::rules::judge;
@@ -14,7 +14,7 @@ use stalecard::snapshot::{
     Inode, Installation, SCHEMA, Snapshot, User,
 };
 use stalecard::view::cached::Cached;
-use stalecard::view::{Behaviour, View, layout};
+use stalecard::view::{Behaviour, Class, Object, View, layout};
 
 const CONF: &str = "/etc/opensc/opensc.conf";
 const OPENSC: Version = Version { major: 0, minor: 23, patch: 0 };
@@ -156,5 +156,47 @@ fn a_piv_cards_differences_are_told() {
         "5399aa6d9e497b5acf4d4d1d3bad0f2961b08e79",
     ] {
         assert!(certificate.summary.contains(part), "{}", certificate.summary);
+    }
+}
+
+/// The public keys (PEM) that were recorded, and those of a view.
+fn same_public_keys(view: &View, state: &str, what: &str) {
+    for id in 1..=3 {
+        let pem = text("openpgp", &format!("{state}-{what}-0{id}.pub.pem"));
+        let is_it = |object: &&Object| matches!(object.class, Class::PublicKey { .. }) && object.id == [id];
+        let key = view.objects.iter().find(is_it).unwrap().public_key().unwrap();
+        assert_eq!(data_encoding::BASE64.encode(&key.spki()), base64(&pem), "key {id}, {state} {what}");
+    }
+}
+
+fn base64(pem: &str) -> String {
+    pem.lines().filter(|line| !line.starts_with("-----")).collect()
+}
+
+/// Keys 1 and 3 were made anew between the states: the listings do not change, the public keys do.
+#[test]
+fn an_openpgp_card_before_and_after() {
+    for state in ["1", "2"] {
+        let name = |rest: &str| format!("{state}-{rest}");
+        let exchanges = ["live.apdus", "live-pkcs11.apdus"].map(|rest| text("openpgp", &name(rest)));
+        let mut image = Image::from_recordings(exchanges.iter().map(String::as_str)).unwrap();
+        let (card, gaps) = openpgp::scan(&mut image, "recording", &[]).unwrap();
+        assert_eq!(gaps, []);
+        assert_eq!(card.serial.as_deref(), Some("000000000001"));
+        let dir = cache("openpgp", &name("cache"));
+        let [live, shown] = views(&card, &dir);
+        for (view, what) in [(&live, "live"), (&shown, "cached")] {
+            same_as_pkcs15(what, view, &text("openpgp", &name(&format!("{what}.txt"))));
+            let first_token = crate::openpgp::of_token(view, false, false);
+            same_objects(what, &first_token, &text("openpgp", &name(&format!("{what}-pkcs11.txt"))));
+            same_public_keys(view, state, what);
+        }
+        let found: Vec<(Id, String)> = findings(card, dir)
+            .into_iter()
+            .filter(|finding| finding.severity >= Severity::Error)
+            .map(|finding| (finding.id, finding.object.unwrap().label))
+            .collect();
+        let stale = ["Signature key", "Authentication key"].map(|key| (Id::StalePublicKey, key.to_owned()));
+        assert_eq!(found, if state == "1" { Vec::new() } else { stale.to_vec() });
     }
 }
