@@ -92,6 +92,8 @@ catalogue! {
     OrphanEntry = "orphan-entry", Warning, Safe, "orphan_entry";
     /// Left behind by an older state of the card or an older OpenSC.
     OldGeneration = "old-generation", Info, Safe, "old_generation";
+    /// One name for the cached files of several cards.
+    SharedIdentity = "shared-identity", Error, Manual, "shared_identity";
     /// Caching is on for a card that never signals change.
     CacheCannotNoticeChange = "cache-cannot-notice-change", Warning, Guarded, "cache_cannot_notice_change";
     /// The configuration kills OpenSC.
@@ -379,6 +381,7 @@ mod tests {
                 "dormant-stale-entry Warning Safe",
                 "orphan-entry Warning Safe",
                 "old-generation Info Safe",
+                "shared-identity Error Manual",
                 "cache-cannot-notice-change Warning Guarded",
                 "config-crashes-opensc Error Manual",
                 "config-unreadable Error Manual",

@@ -24,10 +24,10 @@ use crate::error::Error;
 use crate::host::{Caller, hostname};
 use crate::opensc::cache_name::{Serial, parse};
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::{Outcome, Program, Recognised, cache_dir, differences, install, program};
+use crate::opensc::{Outcome, Program, Recognised, Version, cache_dir, differences, install, program};
 use crate::safe_fs::observe_cache_dir;
 use crate::snapshot::{
-    Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, Family, Gap, GapKind,
+    Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, EfPath, Gap, GapKind,
     Name, PinState, SCHEMA, Snapshot,
 };
 use crate::text::{is_typed, tame};
@@ -200,7 +200,7 @@ pub fn observe_more_caches<'a>(snapshot: &mut Snapshot, paths: impl Iterator<Ite
     let known = |path: &Name| snapshot.caches.iter().any(|dir| dir.path == *path);
     let wanted: Vec<_> =
         paths.filter(|path| !known(path)).map(|path| (path.clone(), CacheOrigin::Configured)).collect();
-    let (dirs, gaps) = look_into(wanted, snapshot);
+    let (dirs, gaps) = look_into(wanted, &Privacy::of(snapshot));
     snapshot.caches.extend(dirs);
     snapshot.coverage.extend(gaps);
 }
@@ -212,12 +212,13 @@ fn now() -> OffsetDateTime {
 
 fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Reading {
     let version = Situation::of(snapshot).version();
-    let caches = caches(snapshot).0;
+    let caches = caches(snapshot, &Privacy::for_links()).0;
+    let newest = version.unwrap_or(differences::HEAD);
     let options = card::Options {
         read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
         status,
         links: &referenced,
-        cached_links: &|family, serial| cached_links(&caches, family, serial),
+        cached_links: &|card| cached_links(&caches, card, newest),
         serial: &serial_of,
     };
     card::read_all(reader, &options)
@@ -226,15 +227,14 @@ fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Readin
 /// The files that the cached descriptions of a card's objects name, each with the file of that
 /// description. An old one can name another file than the card's own, and that one OpenSC then
 /// reads from the card.
-fn cached_links(caches: &[CacheDir], family: Family, serial: &str) -> Vec<Link> {
-    let Some(layout) = layout(family) else { return Vec::new() };
+fn cached_links(caches: &[CacheDir], card: &Card, version: Version) -> Vec<Link> {
+    let Some(layout) = layout(card.family) else { return Vec::new() };
     let of_entry = |entry: &CacheEntry| -> Vec<Link> {
         let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
             return Vec::new();
         };
-        let of_card =
-            matches!(&name.serial, Serial::Text(text) if text.eq_ignore_ascii_case(serial.as_bytes()));
-        let Some(file) = name.ef().filter(|_| of_card) else { return Vec::new() };
+        let of_card = |file: &EfPath| layout.cache_name(card, version, *file).as_ref() == Ok(&name);
+        let Some(file) = name.ef().filter(of_card) else { return Vec::new() };
         let named = layout.names(file, bytes.as_slice());
         named.into_iter().filter(|named| !named.private).map(|named| (file, named.file)).collect()
     };
@@ -242,7 +242,7 @@ fn cached_links(caches: &[CacheDir], family: Family, serial: &str) -> Vec<Link> 
 }
 
 /// The directories that OpenSC uses, or used, as this user.
-fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
+fn caches(snapshot: &Snapshot, privacy: &Privacy) -> (Vec<CacheDir>, Vec<Gap>) {
     let situation = Situation::of(snapshot);
     let configuration = situation.configuration();
     let mut wanted: Vec<(Name, CacheOrigin)> = Vec::new();
@@ -270,11 +270,10 @@ fn caches(snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
     add(cache_dir::cache_dir(version, &snapshot.user.env, None).path().cloned(), CacheOrigin::Default);
     add(cache_dir::former(&snapshot.user.env), CacheOrigin::Former);
 
-    look_into(wanted, snapshot)
+    look_into(wanted, privacy)
 }
 
-fn look_into(wanted: Vec<(Name, CacheOrigin)>, snapshot: &Snapshot) -> (Vec<CacheDir>, Vec<Gap>) {
-    let privacy = Privacy::of(snapshot);
+fn look_into(wanted: Vec<(Name, CacheOrigin)>, privacy: &Privacy) -> (Vec<CacheDir>, Vec<Gap>) {
     let mut gaps = Vec::new();
     let dirs = wanted
         .into_iter()

@@ -95,7 +95,7 @@ fn count_extended(state: &Path, keys: usize) -> usize {
         read_c400: true,
         status: false,
         links: &|_| Vec::new(),
-        cached_links: &|_, _| Vec::new(),
+        cached_links: &|_| Vec::new(),
         serial: &stalecard::view::sc_hsm::serial_of,
     };
     let (card, gaps) = scan(&mut reader, "in this process", ATR, &options).unwrap();

@@ -14,42 +14,31 @@
     reason = "tests"
 )]
 
-#[path = "support/schema.rs"]
-#[allow(dead_code, reason = "each test uses its part")]
-mod schema;
-#[path = "support/text.rs"]
-mod text;
+#[path = "support/recorded.rs"]
+#[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]
+mod recorded;
 
 // The readers of listings alone: no stand is needed here.
 #[path = "stand/listing/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "a library of the tests: each test uses a part of it")]
 mod listing;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
 use listing::{Pkcs11Listing, Pkcs15Listing};
-use serde_json::Value;
+use recorded::{CACHE, cache_of, committed_outputs, fixtures, recording_of, snapshot, stalecard};
 use stalecard::card::Options;
 use stalecard::card::image::Image;
 use stalecard::card::sc_hsm::scan;
 use stalecard::finding::{Id, Severity};
 use stalecard::format::key::PublicKey;
+use stalecard::opensc::Recognised;
 use stalecard::opensc::cache_name::{CacheName, parse};
-use stalecard::opensc::{Recognised, Version};
 use stalecard::rules::judge;
-use stalecard::snapshot::{
-    Answer, Bytes, CacheDir, CacheEntry, CacheOrigin, Card, CardFile, ConfigFile, ConfigState, Content,
-    DirState, Fid, FileKind, Gap, Inode, Installation, SCHEMA, Snapshot, User,
-};
+use stalecard::snapshot::{Answer, CacheDir, Card, CardFile, Content, Fid, Gap, Snapshot};
 use stalecard::view::cached::Cached;
 use stalecard::view::sc_hsm::{decode, referenced, serial_of};
 use stalecard::view::{Behaviour, Class, View};
 
 const SERIAL: &str = "DENK0200834";
-const CACHE: &str = "/home/ca/.cache/opensc";
-const CONF: &str = "/etc/opensc/opensc.conf";
 const ATR: &[u8] =
     b"\x3B\xFE\x18\x00\x00\x81\x31\xFE\x45\x80\x31\x81\x54\x48\x53\x4D\x31\x73\x80\x21\x40\x81\x07\xFA";
 
@@ -57,13 +46,12 @@ const ATR: &[u8] =
 const OPENSC_0_23: Behaviour =
     Behaviour { shows_device_key: true, car_optional: true, rounds_521: false, matches_coefficient: false };
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures")
+fn recording(name: &str) -> String {
+    recording_of("sc-hsm", name)
 }
 
-fn recording(name: &str) -> String {
-    let path = fixtures().join("recordings/sc-hsm").join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+fn cache(name: &str) -> CacheDir {
+    cache_of("sc-hsm", name)
 }
 
 /// Our own scan over a card made of these exchanges.
@@ -74,74 +62,10 @@ fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
         read_c400: true,
         status: true,
         links: &referenced,
-        cached_links: &|_, _| Vec::new(),
+        cached_links: &|_| Vec::new(),
         serial: &serial_of,
     };
     scan(&mut image, "Virtual PCD 00 00", ATR, &options).unwrap()
-}
-
-/// A recorded cache directory as our own code would have found it.
-fn cache(name: &str) -> CacheDir {
-    let folder = fixtures().join("recordings/sc-hsm").join(name);
-    let mut names: Vec<_> = std::fs::read_dir(&folder)
-        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    names.sort();
-    let inode = |ino, size, mode| Inode {
-        dev: 1,
-        ino,
-        nlink: 1,
-        uid: 1000,
-        gid: 1000,
-        mode,
-        size,
-        // 2026-11-23 06:53:00Z
-        mtime: 1_795_416_780,
-    };
-    let entries = (2..).zip(names).map(|(ino, name)| {
-        let content = std::fs::read(folder.join(&name)).unwrap();
-        CacheEntry {
-            name: name.into(),
-            kind: FileKind::File,
-            inode: inode(ino, content.len() as u64, 0o644),
-            content: Content::Bytes(Bytes(content)),
-        }
-    });
-    CacheDir {
-        path: CACHE.into(),
-        origin: CacheOrigin::Default,
-        state: DirState::Present(inode(1, 4096, 0o700)),
-        entries: entries.collect(),
-    }
-}
-
-/// A host with OpenSC 0.23.0 and caching `yes`.
-fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir) -> Snapshot {
-    let text = "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = yes;\n\t}\n}\n";
-    Snapshot {
-        schema: SCHEMA.into(),
-        taken_at: time::macros::datetime!(2026-11-25 08:00 UTC),
-        host: host.into(),
-        user: User {
-            uid: 1000,
-            name: Some("ca".into()),
-            env: BTreeMap::from([("HOME".into(), "/home/ca".into())]),
-        },
-        opensc: vec![Installation {
-            library: "/usr/lib/x86_64-linux-gnu/libopensc.so.8.1.0".into(),
-            version: Some(Version { major: 0, minor: 23, patch: 0 }.to_string()),
-            config_path: Some(CONF.into()),
-        }],
-        executables: BTreeMap::from([("pkcs15-tool".into(), "/usr/bin/pkcs15-tool".into())]),
-        configs: vec![ConfigFile { path: CONF.into(), state: ConfigState::Text(Bytes(text.into())) }],
-        cards: vec![card],
-        caches: vec![cache],
-        others: Vec::new(),
-        processes: Vec::new(),
-        flushed: Vec::new(),
-        coverage,
-    }
 }
 
 /// The seed's card as far as it is known: the files that a fresh cache of that moment held.
@@ -373,53 +297,9 @@ fn committed() -> Vec<(&'static str, Snapshot, i32)> {
     ]
 }
 
-fn stalecard(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stalecard")).args(arguments).output().unwrap()
-}
-
-/// Compares with a committed file, or writes it.
-#[track_caller]
-fn same_as_committed(name: &str, text: &str) {
-    let path = fixtures().join("snapshots").join(name);
-    if std::env::var_os("STALECARD_ACCEPT").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == text,
-        "{} is not what is said now (STALECARD_ACCEPT=1 accepts it):\n{text}",
-        path.display()
-    );
-}
-
 #[test]
 fn every_reading_command_on_the_committed_snapshots() {
-    for (name, snapshot, code) in committed() {
-        let text = serde_json::to_string_pretty(&snapshot).unwrap() + "\n";
-        same_as_committed(&format!("{name}.json"), &text);
-        schema::is_snapshot(&serde_json::from_str(&text).unwrap());
-        let path = fixtures().join("snapshots").join(format!("{name}.json"));
-        let file = path.to_str().unwrap();
-        let gap = if code == 3 { 3 } else { 0 };
-        for (command, expected) in [("check", code), ("ls", 0), ("show", gap)] {
-            let human = stalecard(&[command, "--snapshot", file]);
-            let said = String::from_utf8(human.stdout).unwrap();
-            assert_eq!(human.status.code(), Some(expected), "{command} {name}: {said}");
-            assert_eq!(String::from_utf8(human.stderr).unwrap(), "");
-            text::readable(&said);
-            same_as_committed(&format!("{name}.{command}.txt"), &said);
-
-            let json = stalecard(&[command, "--snapshot", file, "--format", "json"]);
-            assert_eq!(json.status.code(), Some(expected));
-            let said = String::from_utf8(json.stdout).unwrap();
-            let value: Value = serde_json::from_str(&said).unwrap();
-            assert_eq!(value["command"], command);
-            schema::is_output(&value);
-            if command == "check" {
-                same_as_committed(&format!("{name}.{command}.json"), &said);
-            }
-        }
-    }
+    committed_outputs(&committed());
 }
 
 /// Nothing of an ID is ever left out: people copy it from here.

@@ -18,6 +18,6 @@ pub fn cache_name(data: &[u8]) {
     harmless(&name.to_string());
     if let Recognised::Entry(entry) = cache_name::parse(&name) {
         assert_eq!(entry.name(), name);
-        let _ = (entry.is_sc_hsm(), stalecard::view::is_private(&entry));
+        let _ = (entry.is_sc_hsm(), stalecard::view::is_private(&[], &entry));
     }
 }

@@ -74,7 +74,7 @@ pub fn card(data: &[u8]) {
         read_c400: first & 1 != 0,
         status: first & 2 != 0,
         links: &referenced,
-        cached_links: &|_, _| Vec::new(),
+        cached_links: &|_| Vec::new(),
         serial: &serial_of,
     };
     let mut snapshot = five_keys();

@@ -10,10 +10,17 @@
 //! card that never ends its answer.
 
 pub use super::status::StatusWord;
-use crate::snapshot::Fid;
+use crate::format::piv;
+use crate::snapshot::{EfPath, Fid};
 
 /// Application identifier of the SmartCard-HSM.
 pub const SC_HSM_AID: [u8; 11] = [0xE8, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x81, 0xC3, 0x1F, 0x02, 0x01];
+
+/// Application identifier of PIV, without its version.
+pub const PIV_AID: [u8; 9] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
+
+/// Application identifier of OpenPGP cards, without version and serial number.
+pub const OPENPGP_AID: [u8; 6] = [0xD2, 0x76, 0x00, 0x01, 0x24, 0x01];
 
 /// Bytes in the longest short answer (Le = 00).
 pub const SHORT_NE: u32 = 256;
@@ -22,6 +29,9 @@ pub const SHORT_NE: u32 = 256;
 /// for lists, fits every SmartCard-HSM chip (whole APDUs of 1232 bytes and more) and the
 /// readers that break when one answer is longer than this.
 pub const EXTENDED_NE: u32 = 1014;
+
+/// `60 { 5C { 7F21 } }`: the tag list of SELECT DATA.
+const CERTIFICATE_TAGS: [u8; 6] = [0x60, 0x04, 0x5C, 0x02, 0x7F, 0x21];
 
 /// Most commands sent in one scan. The largest card that can be listed (507
 /// objects, RSA 4096) needs less than half.
@@ -49,14 +59,63 @@ pub enum Command {
     EnumerateManyObjects,
     /// Status of the device key encryption key.
     DkekStatus,
+    /// SELECT a file by its path from the master file, which ends no login on cards with files of their own.
+    SelectPath(EfPath),
+    /// READ BINARY of the selected file: from an offset, so many bytes (at most 256).
+    ReadSelected(u16, u16),
+    /// READ RECORD of the selected file, by number.
+    ReadRecord(u8),
+    /// GET DATA 01A0 of MyEID and OsEID: name, version, serial number, change counter.
+    AppletInfo,
+    /// SELECT the PIV application. Ends a login in whatever is selected, so it is only sent when that is not PIV.
+    SelectPiv,
+    /// GET DATA of PIV's discovery object.
+    PivDiscovery,
+    /// GET DATA of a PIV object that everybody may read, by the last byte of its tag (5FC1xx).
+    PivObject(u8),
+    /// SELECT the OpenPGP application. As [`Command::SelectPiv`].
+    SelectOpenPgp,
+    /// GET DATA of an OpenPGP card.
+    OpenPgpData(OpenPgpData),
+    /// SELECT DATA of an OpenPGP card: which of its certificates (0 to 2) GET DATA gives from now on.
+    OpenPgpCertificate(u8),
+    /// GENERATE ASYMMETRIC KEY PAIR of an OpenPGP card in the form (P1 = 81) that makes nothing
+    /// and gives the public key there is.
+    OpenPgpPublicKey(OpenPgpKey),
 }
 
-/// PIN references of a SmartCard-HSM.
+/// What is asked of an OpenPGP card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u16)]
+pub enum OpenPgpData {
+    /// Application identifier, with version and serial number.
+    Aid = 0x004F,
+    /// Application related data: which keys there are, and of what kind.
+    Application = 0x006E,
+    /// Cardholder certificate.
+    Certificate = 0x7F21,
+}
+
+/// A key of an OpenPGP card, by the tag (CRT) that stands for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum OpenPgpKey {
+    /// Signature key.
+    Signature = 0xB6,
+    /// Encryption key.
+    Encryption = 0xB8,
+    /// Authentication key.
+    Authentication = 0xA4,
+}
+
+/// PIN references.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pin {
-    /// The user PIN (81).
+    /// The PIN of a PIV card (80).
+    Piv,
+    /// The user PIN of a SmartCard-HSM (81).
     User,
-    /// The SO-PIN, or initialisation code (88).
+    /// The SO-PIN of a SmartCard-HSM, or initialisation code (88).
     So,
 }
 
@@ -105,6 +164,47 @@ impl Command {
             Self::DkekStatus => {
                 Apdu { header: [0x80, 0x52, 0x00, 0x00], data: &[], ne: SHORT_NE }.encode(false)
             }
+            // Short, whatever the reader takes: these cards do not.
+            Self::SelectPath(path) => {
+                Apdu { header: [0x00, 0xA4, 0x08, 0x00], data: path.as_slice(), ne: SHORT_NE }.encode(false)
+            }
+            Self::ReadSelected(offset, ne) => {
+                let [high, low] = offset.to_be_bytes();
+                Apdu { header: [0x00, 0xB0, high & 0x7F, low], data: &[], ne: ne.into() }.encode(false)
+            }
+            Self::ReadRecord(number) => {
+                Apdu { header: [0x00, 0xB2, number, 0x04], data: &[], ne: SHORT_NE }.encode(false)
+            }
+            Self::AppletInfo => {
+                Apdu { header: [0x00, 0xCA, 0x01, 0xA0], data: &[], ne: SHORT_NE }.encode(false)
+            }
+            // What follows is short, too: not every card takes extended APDUs because its reader does,
+            // and all of them hand out long answers with 61xx.
+            Self::SelectPiv => {
+                Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &PIV_AID, ne: SHORT_NE }.encode(false)
+            }
+            Self::PivDiscovery => {
+                Apdu { header: [0x00, 0xCB, 0x3F, 0xFF], data: &[0x5C, 1, 0x7E], ne: SHORT_NE }.encode(false)
+            }
+            Self::PivObject(tag) => {
+                let [first, second] = piv::TAG;
+                let data = &[0x5C, 3, first, second, tag];
+                Apdu { header: [0x00, 0xCB, 0x3F, 0xFF], data, ne: SHORT_NE }.encode(false)
+            }
+            Self::SelectOpenPgp => {
+                Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &OPENPGP_AID, ne: SHORT_NE }.encode(false)
+            }
+            Self::OpenPgpData(data) => {
+                let [p1, p2] = (data as u16).to_be_bytes();
+                Apdu { header: [0x00, 0xCA, p1, p2], data: &[], ne: SHORT_NE }.encode(false)
+            }
+            Self::OpenPgpCertificate(number) => {
+                Apdu { header: [0x00, 0xA5, number, 0x04], data: &CERTIFICATE_TAGS, ne: 0 }.encode(false)
+            }
+            Self::OpenPgpPublicKey(key) => {
+                Apdu { header: [0x00, 0x47, 0x81, 0x00], data: &[key as u8, 0x00], ne: SHORT_NE }
+                    .encode(false)
+            }
         }
     }
 
@@ -113,7 +213,7 @@ impl Command {
     fn with_length(self, le: u8) -> Option<Vec<u8>> {
         let mut apdu = self.encode(Lengths::Short);
         match self {
-            Self::VerifyStatus(_) | Self::EnumerateManyObjects => return None,
+            Self::VerifyStatus(_) | Self::EnumerateManyObjects | Self::OpenPgpCertificate(_) => return None,
             _ => *apdu.last_mut()? = le,
         }
         Some(apdu)
@@ -124,6 +224,7 @@ impl Command {
         match (self, lengths) {
             (Self::ReadBinary(..) | Self::EnumerateObjects, Lengths::Extended(ne)) => ne,
             (Self::EnumerateManyObjects, _) => EXTENDED_NE,
+            (Self::ReadSelected(_, ne), _) => ne as u32,
             _ => SHORT_NE,
         }
     }
@@ -134,6 +235,7 @@ impl Pin {
     #[must_use]
     pub const fn reference(self) -> u8 {
         match self {
+            Self::Piv => 0x80,
             Self::User => 0x81,
             Self::So => 0x88,
         }
@@ -182,8 +284,22 @@ const fn get_response(le: u8) -> [u8; 5] {
 pub fn is_on_the_list(apdu: &[u8]) -> bool {
     match *apdu {
         [0x00, 0xA4, 0x04, 0x00, 0x0B, ref aid @ .., _] => aid == SC_HSM_AID,
-        // VERIFY without data; DKEK status and ENUMERATE OBJECTS; GET RESPONSE; READ BINARY.
-        [0x00, 0x20, 0x00, 0x81 | 0x88]
+        [0x00, 0xA4, 0x08, 0x00, length @ 2..=16, ref path @ .., 0x00] => path.len() == usize::from(length),
+        [0x00, 0xA4, 0x04, 0x00, 0x09, ref aid @ .., _] => aid == PIV_AID,
+        [0x00, 0xA4, 0x04, 0x00, 0x06, ref aid @ .., _] => aid == OPENPGP_AID,
+        [0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, tag, _] => piv::is_public(tag),
+        [0x00, 0xA5, 0..=2, 0x04, 0x06, ref tags @ ..] => *tags == CERTIFICATE_TAGS,
+        // READ BINARY and READ RECORD of the selected file; GET DATA of a MyEID, PIV and OpenPGP; an OpenPGP
+        // key as it is (81, never 80, which makes a new one); VERIFY without data; DKEK status and
+        // ENUMERATE OBJECTS; GET RESPONSE; READ BINARY.
+        [0x00, 0xB0, 0x00..=0x7F, _, _]
+        | [0x00, 0xB2, _, 0x04, _]
+        | [0x00, 0xCA, 0x01, 0xA0, _]
+        | [0x00, 0xCB, 0x3F, 0xFF, 0x03, 0x5C, 0x01, 0x7E, _]
+        | [0x00, 0xCA, 0x00, 0x4F | 0x6E, _]
+        | [0x00, 0xCA, 0x7F, 0x21, _]
+        | [0x00, 0x47, 0x81, 0x00, 0x02, 0xB6 | 0xB8 | 0xA4, 0x00, _]
+        | [0x00, 0x20, 0x00, 0x80 | 0x81 | 0x88]
         | [0x80, 0x52 | 0x58, 0x00, 0x00, _]
         | [0x80, 0x58, 0x00, 0x00, 0x00, _, _]
         | [0x00, 0xC0, 0x00, 0x00, _]
@@ -193,16 +309,28 @@ pub fn is_on_the_list(apdu: &[u8]) -> bool {
     }
 }
 
-/// True for SELECT, which may only follow the question whether somebody is logged in.
+/// True for SELECT of an application, which may only follow the question whether somebody is logged in.
 #[must_use]
 pub const fn is_select(apdu: &[u8]) -> bool {
-    matches!(apdu, [_, 0xA4, ..])
+    matches!(apdu, [_, 0xA4, 0x04, ..])
+}
+
+/// True for SELECT of a file, with which something begins that belongs into one transaction.
+#[must_use]
+pub const fn is_select_file(apdu: &[u8]) -> bool {
+    matches!(apdu, [_, 0xA4, 0x08, ..])
+}
+
+/// True for a read of the selected file: worth nothing if others have had the card since it was selected.
+#[must_use]
+pub const fn is_read_selected(apdu: &[u8]) -> bool {
+    matches!(apdu, [_, 0xB0 | 0xB2, ..])
 }
 
 /// True for the question whether somebody is logged in.
 #[must_use]
 pub const fn is_user_pin_status(apdu: &[u8]) -> bool {
-    matches!(apdu, [0x00, 0x20, 0x00, 0x81])
+    matches!(apdu, [0x00, 0x20, 0x00, 0x80 | 0x81])
 }
 
 /// True for a command in extended form: a length of two bytes stands behind a 00.

@@ -15,15 +15,39 @@ fn every_command() -> Vec<Command> {
         Command::EnumerateObjects,
         Command::EnumerateManyObjects,
         Command::DkekStatus,
+        Command::SelectPath(EfPath::new(&[0x50, 0x15, 0x44, 0x01]).unwrap()),
+        Command::ReadSelected(0x0102, 256),
+        Command::ReadSelected(0x0500, 0xFA),
+        Command::ReadRecord(1),
+        Command::AppletInfo,
+        Command::VerifyStatus(Pin::Piv),
+        Command::SelectPiv,
+        Command::PivDiscovery,
+        Command::PivObject(0x05),
+        Command::SelectOpenPgp,
+        Command::OpenPgpData(OpenPgpData::Application),
+        Command::OpenPgpCertificate(2),
+        Command::OpenPgpPublicKey(OpenPgpKey::Signature),
     ];
     for command in &all {
         match command {
             Command::SelectScHsm
-            | Command::VerifyStatus(Pin::User | Pin::So)
+            | Command::VerifyStatus(Pin::Piv | Pin::User | Pin::So)
             | Command::ReadBinary(..)
             | Command::EnumerateObjects
             | Command::EnumerateManyObjects
-            | Command::DkekStatus => {}
+            | Command::DkekStatus
+            | Command::SelectPath(_)
+            | Command::ReadSelected(..)
+            | Command::ReadRecord(_)
+            | Command::AppletInfo
+            | Command::SelectPiv
+            | Command::PivDiscovery
+            | Command::PivObject(_)
+            | Command::SelectOpenPgp
+            | Command::OpenPgpData(_)
+            | Command::OpenPgpCertificate(_)
+            | Command::OpenPgpPublicKey(_) => {}
         }
     }
     all
@@ -38,14 +62,26 @@ fn everything_that_is_ever_sent() {
     let sent = |lengths| every_command().into_iter().map(|c| hex(&c.encode(lengths))).collect::<Vec<_>>();
     let select = "00A404000BE82B0601040181C31F020100";
     let many = "805800000003F6";
-    assert_eq!(
-        sent(Lengths::Short),
-        [select, "00200081", "00200088", "00B1CE01045402010200", "8058000000", many, "8052000000"]
-    );
-    assert_eq!(
-        sent(Lengths::Extended(EXTENDED_NE)),
-        [select, "00200081", "00200088", "00B1CE010000045402010203F6", many, many, "8052000000"]
-    );
+    // One form, whatever the reader takes.
+    let others = [
+        "00A40800045015440100",
+        "00B0010200",
+        "00B00500FA",
+        "00B2010400",
+        "00CA01A000",
+        "00200080",
+        "00A4040009A0000003080000100000",
+        "00CB3FFF035C017E00",
+        "00CB3FFF055C035FC10500",
+        "00A4040006D2760001240100",
+        "00CA006E00",
+        "00A502040660045C027F21",
+        "0047810002B60000",
+    ];
+    let short = [select, "00200081", "00200088", "00B1CE01045402010200", "8058000000", many, "8052000000"];
+    assert_eq!(sent(Lengths::Short), [&short[..], &others].concat());
+    let long = [select, "00200081", "00200088", "00B1CE010000045402010203F6", many, many, "8052000000"];
+    assert_eq!(sent(Lengths::Extended(EXTENDED_NE)), [&long[..], &others].concat());
     assert!(is_extended(&Command::EnumerateManyObjects.encode(Lengths::Short)));
     let short = every_command().into_iter().filter(|command| *command != Command::EnumerateManyObjects);
     assert!(short.into_iter().all(|command| !is_extended(&command.encode(Lengths::Short))));
@@ -62,6 +98,14 @@ fn nothing_else_passes_the_guard() {
         "00",
         "0020008106313233343536",       // VERIFY with a PIN
         "00200085",                     // pin-pad and biometric references
+        "0047800002B60000",             // make an OpenPGP key
+        "0047009A05AC0380011100",       // make a PIV key
+        "00CB3FFF055C035FC10900",       // PIV: printed information, which takes a PIN
+        "00CB3FFF055C035FC10300",       // PIV: fingerprints
+        "00DB3FFF055C035FC10500",       // PIV: PUT DATA
+        "00CA010300",                   // OpenPGP: private use
+        "00DA006E01AA",                 // OpenPGP: PUT DATA
+        "00A503040660045C027F21",       // OpenPGP: no such certificate
         "00D7CE0104540200005301AA",     // UPDATE BINARY
         "00E4020002CE01",               // DELETE
         "805000000B80020001810631",     // INITIALIZE
@@ -74,6 +118,12 @@ fn nothing_else_passes_the_guard() {
         "00A4040007627601FF000000",
         "00A4000002CE0100", // select a file: others may rely on theirs
         "00B1CE0104530200000000",
+        "00D6000001AA",           // UPDATE BINARY
+        "00B0810000",             // a file by its short identifier
+        "00CA01AA00",             // GET DATA of another object
+        "00DA01E000",             // PUT DATA
+        "00A40804045015440100",   // SELECT with another answer
+        "00A408000450154401AA00", // and with data behind the path
     ];
     for apdu in refused {
         let bytes = data_encoding::HEXUPPER.decode(apdu.as_bytes()).unwrap();

@@ -19,6 +19,28 @@ const SMART_CARD_HSM: [&[u8]; 4] = [
     b"\x3B\xDE\x96\xFF\x81\x91\xFE\x1F\xC3\x80\x31\x81\x54\x48\x53\x4D\x31\x73\x80\x21\x40\x81\x07\x92",
 ];
 
+/// ATRs of cards with PIV that OpenSC knows (`card-piv.c`); it asks each of them for PIV all the same.
+const PIV: [&[u8]; 7] = [
+    // Oberthur.
+    b"\x3B\xDB\x96\x00\x80\x1F\x03\x00\x31\xC0\x64\x77\xE3\x03\x00\x82\x90\x00\xC1",
+    b"\x3B\xDB\x96\x00\x80\x1F\x03\x00\x31\xC0\x64\xB0\xF3\x10\x00\x07\x90\x00\x80",
+    b"\x3B\xDB\x96\x00\x80\x1F\x03\x00\x31\xC0\x64\xB0\xF3\x10\x00\x0F\x90\x00\x88",
+    // Gemalto.
+    b"\x3B\x7D\x96\x00\x00\x80\x31\x80\x65\xB0\x83\x11\x13\xAC\x83\x00\x90\x00",
+    b"\x3B\x7D\x96\x00\x00\x80\x31\x80\x65\xB0\x83\x11\x17\xD6\x83\x00\x90\x00",
+    // PIVKEY of Taglio.
+    b"\x3B\xFC\x18\x00\x00\x81\x31\x80\x45\x90\x67\x46\x4A\x00\x64\x2D\x70\xC1\x72\xFE\xE0\xFE",
+    b"\x3B\xFC\x18\x00\x00\x81\x31\x80\x45\x90\x67\x46\x4A\x00\x64\x16\x06\xF2\x72\x7E\x00\xE0",
+];
+
+/// ATRs that OpenSC takes for an OpenPGP card (`card-openpgp.c`) and for nothing before it in its list.
+const OPENPGP: [&[u8]; 3] = [
+    // Version 1.0 and 1.1, 2.0, 3.
+    b"\x3B\xFA\x13\x00\xFF\x81\x31\x80\x45\x00\x31\xC1\x73\xC0\x01\x00\x00\x90\x00\xB1",
+    b"\x3B\xDA\x18\xFF\x81\xB1\xFE\x75\x1F\x03\x00\x31\xC5\x73\xC0\x01\x40\x00\x90\x00\x0C",
+    b"\x3B\xDA\x18\xFF\x81\xB1\xFE\x75\x1F\x03\x00\x31\xF5\x73\xC0\x01\x60\x00\x90\x00\x1C",
+];
+
 /// What a card is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
@@ -41,6 +63,9 @@ pub fn of_atr(atr: &[u8]) -> Kind {
             (Family::Pkcs15, Some("myeid"))
         }
         _ if SMART_CARD_HSM.contains(&atr) || is_goid(atr) => (Family::SmartCardHsm, Some("sc-hsm")),
+        // PIV stands before OpenPGP; a YubiKey has both.
+        Some(historical) if PIV.contains(&atr) || is_piv(historical) => (Family::Piv, Some("PIV-II")),
+        _ if OPENPGP.contains(&atr) || is_gnuk(atr) => (Family::OpenPgp, Some("openpgp")),
         _ => (Family::Other, None),
     };
     Kind { family, driver }
@@ -59,6 +84,41 @@ fn historical_bytes(atr: &[u8]) -> Option<&[u8]> {
         present = next;
     }
     rest.get(..usize::from(t0 & 0x0F))
+}
+
+/// Do historical bytes name a maker of PIV cards? Either as they are, or (ISO 7816-4, 12.1.1) as
+/// card issuer's data of a compact TLV list.
+fn is_piv(historical: &[u8]) -> bool {
+    let names: [&[u8]; 3] = [b"Yubikey", b"PIVKEY", b"SPIVKEY"];
+    names.iter().any(|name| historical.starts_with(name))
+        || issuer(historical).is_some_and(|name| name.starts_with(b"YubiKe"))
+}
+
+/// Gnuk, whatever its life cycle state; the check byte depends on that.
+fn is_gnuk(atr: &[u8]) -> bool {
+    let known = b"\x3B\xDA\x11\xFF\x81\xB1\xFE\x55\x1F\x03\x00\x31\x84\x73\x80\x01\x80";
+    matches!(atr.strip_prefix(known), Some([_, 0x90, 0x00, _]))
+}
+
+/// Card issuer's data (tag 5) in the historical bytes.
+fn issuer(historical: &[u8]) -> Option<&[u8]> {
+    let [0x00 | 0x80, list @ ..] = historical else { return None };
+    let mut list = list;
+    while let [head, rest @ ..] = list {
+        let value = rest.get(..usize::from(head & 0x0F))?;
+        if head >> 4 == 5 {
+            return Some(value);
+        }
+        list = rest.get(value.len()..)?;
+    }
+    None
+}
+
+/// Is a card known to answer VERIFY without data as the standard says, so that it can be asked
+/// whether somebody is logged in? A YubiKey 5; older ones may not (OpenSC's `CI_VERIFY_LC0_FAIL`).
+#[must_use]
+pub fn answers_empty_verify(atr: &[u8]) -> bool {
+    historical_bytes(atr).and_then(issuer).is_some_and(|name| name.starts_with(b"YubiKe"))
 }
 
 /// GoID: `3B 8x 80 01`, then x (4 to 15) historical bytes that begin with
@@ -93,6 +153,26 @@ mod tests {
         for atr in atrs {
             let driver = of_atr(atr);
             assert_eq!(driver, Kind { family: Family::Pkcs15, driver: Some("myeid") }, "{atr:02X?}");
+        }
+    }
+
+    #[test]
+    fn piv_cards_are_told_by_name_or_by_their_whole_atr() {
+        let yubikey_5: &[u8] = b"\x3B\xFD\x13\x00\x00\x81\x31\xFE\x15\x80\x73\xC0\x21\xC0\x57YubiKey\x40";
+        let yubikey_4: &[u8] = b"\x3B\xF8\x13\x00\x00\x81\x31\xFE\x15Yubikey4\xD4";
+        let pivkey: &[u8] = b"\x3B\xF9\x96\x00\x00\x81\x31\xFE\x45SPIVKEY70\x28";
+        for atr in [yubikey_5, yubikey_4, pivkey].iter().chain(&PIV) {
+            assert_eq!(of_atr(atr), Kind { family: Family::Piv, driver: Some("PIV-II") }, "{atr:02X?}");
+        }
+        assert!(answers_empty_verify(yubikey_5) && !answers_empty_verify(yubikey_4));
+    }
+
+    #[test]
+    fn open_pgp_cards_are_told_by_their_whole_atr() {
+        let gnuk: &[u8] =
+            b"\x3B\xDA\x11\xFF\x81\xB1\xFE\x55\x1F\x03\x00\x31\x84\x73\x80\x01\x80\x05\x90\x00\xE4";
+        for atr in OPENPGP.iter().chain(&[gnuk]) {
+            assert_eq!(of_atr(atr), Kind { family: Family::OpenPgp, driver: Some("openpgp") }, "{atr:02X?}");
         }
     }
 

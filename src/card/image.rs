@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use data_encoding::HEXLOWER_PERMISSIVE;
 
 use super::apdu::{SC_HSM_AID, StatusWord, Transport, TransportError};
-use crate::snapshot::Fid;
+use crate::snapshot::{EfPath, Fid};
 
 /// A card of which some files and answers are known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +18,22 @@ pub struct Image {
     files: BTreeMap<Fid, File>,
     /// Whole answers to commands that do not read files, status word included.
     answers: BTreeMap<Question, Vec<u8>>,
+    /// Whole answers to commands that name what they ask for (PIV, OpenPGP), by the command
+    /// without its Le, which differs from program to program.
+    objects: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// Files that are selected by path, and read from there.
+    tree: BTreeMap<EfPath, Selected>,
+    /// What our own commands have selected of them.
+    current: Option<EfPath>,
+}
+
+/// What is known of a file that is selected by path.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Selected {
+    /// Whole answer to SELECT.
+    answer: Vec<u8>,
+    /// What came from which offset; never more than the card gave.
+    content: BTreeMap<usize, Vec<u8>>,
 }
 
 /// What is known of one file.
@@ -37,6 +53,16 @@ enum Question {
     Verify(u8),
     List,
     Dkek,
+    AppletInfo,
+}
+
+/// What is selected while a recording is read.
+#[derive(Debug, Default)]
+struct Place {
+    /// By its identifier.
+    fid: Option<Fid>,
+    /// By its path.
+    path: Option<EfPath>,
 }
 
 /// What is wrong with a recording.
@@ -65,7 +91,8 @@ impl Image {
 
     fn take(&mut self, text: &str) -> Result<(), RecordingError> {
         let mut command: Option<Vec<u8>> = None;
-        let mut selected = None;
+        let mut selected = Place::default();
+        let mut object: Option<Vec<u8>> = None;
         for (number, line) in (1..).zip(text.lines()) {
             let Some((direction, hex)) = line.trim_end().split_once(' ') else {
                 if line.trim().is_empty() {
@@ -79,6 +106,7 @@ impl Image {
                 (">", None) => command = Some(bytes),
                 ("<", Some(command)) => {
                     let (data, &sw) = bytes.split_last_chunk::<2>().ok_or(RecordingError::Order(number))?;
+                    self.learn_object(&command, &bytes, &mut object);
                     self.learn(&command, &bytes, data, StatusWord(u16::from_be_bytes(sw)), &mut selected);
                 }
                 (">" | "<", _) => return Err(RecordingError::Order(number)),
@@ -88,6 +116,22 @@ impl Image {
         Ok(())
     }
 
+    /// Takes in an answer, or the next piece of one, to a command that names an object.
+    fn learn_object(&mut self, command: &[u8], answer: &[u8], object: &mut Option<Vec<u8>>) {
+        if let [0x00, 0xC0, ..] = command {
+            // In the place of the status word that announced it.
+            if let Some(known) = object.as_ref().and_then(|object| self.objects.get_mut(object)) {
+                known.truncate(known.len().saturating_sub(2));
+                known.extend(answer);
+            }
+            return;
+        }
+        *object = object_of(command);
+        if let Some(object) = object {
+            self.objects.insert(object.clone(), answer.to_vec());
+        }
+    }
+
     /// Takes in one command and its answer.
     fn learn(
         &mut self,
@@ -95,8 +139,12 @@ impl Image {
         answer: &[u8],
         data: &[u8],
         status: StatusWord,
-        selected: &mut Option<Fid>,
+        selected: &mut Place,
     ) {
+        if self.learn_tree(command, answer, data, status, selected) {
+            return;
+        }
+        let selected = &mut selected.fid;
         match *command {
             [0x00, 0xA4, 0x04, _, 0x0B, ref aid @ .., _] if aid == SC_HSM_AID => {
                 *selected = None;
@@ -130,6 +178,60 @@ impl Image {
             }
             _ => {}
         }
+    }
+
+    /// Takes in what concerns files that are selected by path; false if it is nothing of the kind.
+    fn learn_tree(
+        &mut self,
+        command: &[u8],
+        answer: &[u8],
+        data: &[u8],
+        status: StatusWord,
+        selected: &mut Place,
+    ) -> bool {
+        match *command {
+            [0x00, 0xA4, 0x08, p2, length, ref path @ ..] => {
+                selected.path = path.get(..usize::from(length)).and_then(EfPath::new);
+                // Without the file's description (P2 0C) our own question is not answered.
+                if let Some(path) = selected.path.filter(|_| p2 == 0) {
+                    self.tree.insert(path, Selected { answer: answer.to_vec(), ..Selected::default() });
+                }
+                // A SmartCard-HSM's files have one identifier, and are read by it as well.
+                length != 2
+            }
+            [0x00, 0xA4, ..] => {
+                selected.path = None;
+                false
+            }
+            [0x00, 0xB0, high @ 0..=0x7F, low, _] => {
+                let file = selected.path.and_then(|path| self.tree.get_mut(&path));
+                if let Some(file) = file.filter(|_| status.carries_data()) {
+                    let offset = usize::from(u16::from_be_bytes([high, low]));
+                    file.content.insert(offset, data.to_vec());
+                }
+                true
+            }
+            [0x00, 0xCA, 0x01, 0xA0, _] => {
+                self.answers.insert(Question::AppletInfo, answer.to_vec());
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn select(&mut self, path: &[u8]) -> Option<Vec<u8>> {
+        let path = EfPath::new(path)?;
+        let file = self.tree.get(&path)?;
+        self.current = Some(path);
+        Some(file.answer.clone())
+    }
+
+    fn read_selected(&self, offset: usize, ne: usize) -> Option<Vec<u8>> {
+        let file = self.tree.get(&self.current?)?;
+        let (start, piece) = file.content.range(..=offset).next_back()?;
+        let rest = piece.get(offset - start..).filter(|rest| !rest.is_empty())?;
+        let piece = rest.get(..ne).unwrap_or(rest);
+        Some([piece, &StatusWord::OK.0.to_be_bytes()].concat())
     }
 
     /// Takes in a piece of a file, if it joins what is known.
@@ -173,10 +275,33 @@ impl Image {
     }
 }
 
+/// What stands for an object in a command that asks for it; none for other commands.
+fn object_of(command: &[u8]) -> Option<Vec<u8>> {
+    let (without_le, _) = command.split_at_checked(match *command {
+        [0x00, 0xCA, 0x01, 0xA0, _] => return None,
+        [0x00, 0xCA, _, _, _] => 4,
+        [0x00, 0xCB, _, _, length, ..] | [0x00, 0x47, 0x81, 0x00, length, ..] => 5 + usize::from(length),
+        _ => return None,
+    })?;
+    Some(without_le.to_vec())
+}
+
 impl Transport for Image {
     fn transmit(&mut self, apdu: &[u8]) -> Result<Vec<u8>, TransportError> {
+        if let Some(object) = object_of(apdu) {
+            let whole = |answer: &&Vec<u8>| !matches!(***answer, [.., 0x61, _]);
+            return self.objects.get(&object).filter(whole).cloned().ok_or(TransportError::NotRecorded);
+        }
         let answer = match *apdu {
+            [0x00, 0xA4, 0x08, 0x00, length, ref path @ ..] => {
+                path.get(..usize::from(length)).and_then(|path| self.select(path))
+            }
             [0x00, 0xA4, ..] => self.answers.get(&Question::SelectScHsm).cloned(),
+            [0x00, 0xB0, high, low, le] => {
+                let ne = if le == 0 { 256 } else { usize::from(le) };
+                self.read_selected(usize::from(u16::from_be_bytes([high, low])), ne)
+            }
+            [0x00, 0xCA, ..] => self.answers.get(&Question::AppletInfo).cloned(),
             [0x00, 0x20, _, reference] => self.answers.get(&Question::Verify(reference)).cloned(),
             [0x80, 0x58, ..] => self.answers.get(&Question::List).cloned(),
             [0x80, 0x52, ..] => self.answers.get(&Question::Dkek).cloned(),

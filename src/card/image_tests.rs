@@ -21,7 +21,7 @@ fn options(status: bool) -> Options<'static> {
         read_c400: true,
         status,
         links: &|_| Vec::new(),
-        cached_links: &|_, _| Vec::new(),
+        cached_links: &|_| Vec::new(),
         serial: &|_| Some("ESPICOHSMTR".into()),
     }
 }

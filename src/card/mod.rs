@@ -4,6 +4,8 @@
 //! - [`apdu`]: the closed list of commands, all of which only read, and the door they go through
 //! - [`read`]: one file in as few commands as can be
 //! - [`sc_hsm`]: the walk through a SmartCard-HSM
+//! - [`native`], [`application`]: the walk through a native PKCS#15 card, and where its files are
+//! - [`piv`], [`openpgp`], [`objects`]: the walk through cards of data objects
 //! - [`held`], [`sc_hsm_sign`]: a card kept to oneself, for a login and fresh signatures
 //! - [`readers`]: which readers there are, and what is in them
 //! - [`pcsc`]: connections and short transactions
@@ -12,13 +14,19 @@
 //! Everything that cannot be read ends as a [`Gap`], never as a missing line.
 
 pub mod apdu;
+pub mod application;
 pub mod family;
+mod fci;
 pub mod held;
 mod identity;
 pub mod image;
+pub mod native;
+mod objects;
+pub mod openpgp;
 mod options;
 pub mod pcsc;
 mod pcsc_error;
+pub mod piv;
 pub mod read;
 pub mod readers;
 pub mod sc_hsm;
@@ -84,7 +92,7 @@ impl Reading {
         let name = reader.name();
         let what = format!("card in reader {}", reader.shown());
         let kind = family::of_atr(&reader.atr);
-        if kind.family != Family::SmartCardHsm {
+        if kind.family == Family::Other {
             let atr = Bytes(reader.atr.clone()).hex();
             let why = match kind.driver {
                 Some(driver) => format!(
@@ -107,9 +115,14 @@ impl Reading {
             });
             return;
         }
-        let scanned = pcsc::Session::open(reader)
-            .map_err(sc_hsm::ScanError::from)
-            .and_then(|mut session| sc_hsm::scan(&mut session, &name, &reader.atr, options));
+        let scanned = pcsc::Session::open(reader).map_err(sc_hsm::ScanError::from).and_then(|mut session| {
+            match kind.family {
+                Family::Pkcs15 => native::scan(&mut session, &name, &reader.atr, kind, options),
+                Family::Piv => piv::scan(&mut session, &name, &reader.atr),
+                Family::OpenPgp => openpgp::scan(&mut session, &name, &reader.atr),
+                _ => sc_hsm::scan(&mut session, &name, &reader.atr, options),
+            }
+        });
         match scanned {
             Ok((card, gaps)) => {
                 self.cards.push(card);

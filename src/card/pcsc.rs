@@ -346,8 +346,8 @@ struct Talk<'a> {
 impl Talk<'_> {
     /// One transaction: from this command to the next pause. Gives the command that was not sent any more.
     fn hold(&mut self, transaction: &Transaction<'_>, first: Vec<u8>) -> Result<Option<Job>, TransportError> {
-        if apdu::is_select(&first) {
-            // Somebody may have logged in since the PIN state was asked for.
+        if apdu::is_select(&first) || apdu::is_read_selected(&first) {
+            // Somebody may have logged in since the PIN state was asked for, or selected another file.
             return Err(TransportError::LetGo);
         }
         self.doing.store(TALKING, Ordering::Relaxed);
@@ -368,6 +368,11 @@ impl Talk<'_> {
                     {
                         return Ok(Some(Job::Transmit(apdu)));
                     }
+                    Ok(Job::Transmit(apdu))
+                        if begun.elapsed() >= LONGEST_HOLD && apdu::is_read_selected(&apdu) =>
+                    {
+                        return Err(TransportError::LetGo);
+                    }
                     Ok(Job::Transmit(apdu)) => break apdu,
                     Ok(Job::Rest) | Err(_) => return Ok(None),
                 }
@@ -377,7 +382,7 @@ impl Talk<'_> {
 
     /// One command without a transaction, as soon as nobody else has one.
     fn alone(&mut self, card: &Card, apdu: &[u8]) -> Result<(), TransportError> {
-        if apdu::is_select(apdu) {
+        if apdu::is_select(apdu) || apdu::is_select_file(apdu) || apdu::is_read_selected(apdu) {
             return Err(TransportError::LetGo);
         }
         self.exchange(card, apdu)

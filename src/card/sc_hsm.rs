@@ -142,8 +142,20 @@ impl<'a, 'c> Attempt<'a, 'c> {
         for fid in self.key_list.iter().copied().take(MAX_OBJECTS).collect::<Vec<_>>() {
             self.read_object(fid)?;
         }
-        if let Some(serial) = &serial {
-            for (entry, target) in (self.options.cached_links)(Family::SmartCardHsm, serial) {
+        let mut card = Card {
+            reader: self.reader.to_owned(),
+            atr: Bytes(atr.to_vec()),
+            family: Family::SmartCardHsm,
+            driver: Some("sc-hsm".to_owned()),
+            serial,
+            change_counter: None,
+            key_list: self.key_list.clone(),
+            files: self.files.clone(),
+            status: None,
+            trials: Vec::new(),
+        };
+        if card.serial.is_some() {
+            for (entry, target) in (self.options.cached_links)(&card) {
                 if let (Some(entry), Some(target)) = (entry.fid(), target.fid())
                     && self.key_list.contains(&entry)
                 {
@@ -159,18 +171,8 @@ impl<'a, 'c> Attempt<'a, 'c> {
         }
         self.check_mark()?;
         self.check_login()?;
-        let card = Card {
-            reader: self.reader.to_owned(),
-            atr: Bytes(atr.to_vec()),
-            family: Family::SmartCardHsm,
-            driver: Some("sc-hsm".to_owned()),
-            serial,
-            change_counter: None,
-            key_list: self.key_list,
-            files: self.files,
-            status: Some(self.status),
-            trials: Vec::new(),
-        };
+        card.files = self.files;
+        card.status = Some(self.status);
         Ok((card, self.gaps))
     }
 

@@ -43,7 +43,7 @@ fn options(read_c400: bool) -> Options<'static> {
     Options {
         read_c400,
         status: false,
-        cached_links: &|_, _| Vec::new(),
+        cached_links: &|_| Vec::new(),
         links: &|entry| entry.iter().map(|&byte| Fid(u16::from_be_bytes([byte, 0x03]))).collect(),
         serial: &|_| Some("DENK0404144".into()),
     }

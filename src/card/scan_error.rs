@@ -2,7 +2,7 @@
 
 use super::apdu::{StatusWord, TransportError};
 
-/// Why a SmartCard-HSM could not be read.
+/// Why a card could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScanError {
@@ -23,6 +23,17 @@ pub enum ScanError {
     /// SELECT failed.
     #[error("the ATR is that of a SmartCard-HSM, but selecting it gives {0}")]
     NoApplication(String),
+    /// A card of a native driver without PKCS#15.
+    #[error("OpenSC would look for PKCS#15 files on this card: {0}")]
+    NoPkcs15(String),
+    /// SELECT of another application failed.
+    #[error("the ATR is that of {card}, but selecting this application gives {status}")]
+    NotThere {
+        /// What the card should be.
+        card: &'static str,
+        /// What it says.
+        status: String,
+    },
     /// ENUMERATE OBJECTS failed.
     #[error("the card does not list its keys ({0})")]
     NoList(StatusWord),

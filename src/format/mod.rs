@@ -5,6 +5,8 @@ pub mod curve;
 pub mod cvc;
 pub mod given;
 pub mod key;
+pub mod openpgp;
+pub mod piv;
 pub mod pkcs15;
 pub mod signature;
 pub mod tlv;

@@ -1,8 +1,16 @@
 //! PKCS#15 / ISO 7816-15 directory entries, decoded the way OpenSC decodes them.
 //!
 //! An entry is `T { 30 common attributes, 30 class attributes, [A0 subclass],
-//! A1 type attributes }`. Only the first entry of the bytes is decoded; what
-//! follows is ignored, as OpenSC does with the files of a SmartCard-HSM.
+//! A1 type attributes }`. The decoder of an entry takes the first one of the bytes; what
+//! follows is ignored, as OpenSC does with the files of a SmartCard-HSM, or is
+//! walked through with [`directory`], as it does with directory files.
+
+mod structure;
+
+pub use structure::{
+    Application, Directory, PinEntry, PublicKeyEntry, applications, directory, object_directory, pin,
+    public_key,
+};
 
 use super::tlv::{TlvError, Walk, bit_field, first, integer};
 
@@ -18,6 +26,8 @@ pub struct Common {
     pub flags: u32,
     /// Authentication ID of the PIN that protects the object.
     pub auth_id: Vec<u8>,
+    /// Authentication ID of the first access rule that is about the use of a key.
+    pub use_auth_id: Vec<u8>,
 }
 
 /// Type of a key.
@@ -64,6 +74,8 @@ pub struct PrivateKeyEntry {
     pub subject: Option<Vec<u8>>,
     /// Modulus length of an RSA key or field length of an EC key, in bits; 0 if absent.
     pub bits: i32,
+    /// Where the key is.
+    pub path: Path,
 }
 
 /// A certificate entry (CDF).
@@ -92,11 +104,22 @@ pub struct DataEntry {
     pub value: Value,
 }
 
+/// Where a file is, as a description says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Path {
+    /// AID of the application it belongs to, if it is named (an extension of OpenSC's).
+    pub aid: Vec<u8>,
+    /// Path or file identifier, at most 16 bytes; maybe none.
+    pub bytes: Vec<u8>,
+    /// Offset and length, if only a part of the file is meant.
+    pub part: Option<(usize, usize)>,
+}
+
 /// Where the value of an object is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
     /// In a file with this path.
-    Path(Vec<u8>),
+    Path(Path),
     /// In the entry itself.
     Direct(Vec<u8>),
 }
@@ -114,6 +137,8 @@ pub struct TokenInfo {
     pub label: Option<Vec<u8>>,
     /// GeneralizedTime of the last update, if given directly.
     pub last_update: Option<Vec<u8>>,
+    /// The file that holds it, if it is given so.
+    pub last_update_path: Option<Path>,
 }
 
 /// The four parts of an entry.
@@ -152,22 +177,27 @@ fn common(content: &[u8]) -> Result<Common, TlvError> {
         integer(0x02, consent)?;
     }
     if let Some(rules) = walk.optional(0x30) {
-        access_rules(rules)?;
+        common.use_auth_id = access_rules(rules)?;
     }
     Ok(common)
 }
 
-/// Up to eight access rules; only whether they decode matters here.
-fn access_rules(content: &[u8]) -> Result<(), TlvError> {
+/// Up to eight access rules: gives the authentication ID of the first that is about the use of a key.
+fn access_rules(content: &[u8]) -> Result<Vec<u8>, TlvError> {
+    // execute, sign, decrypt, authenticate
+    const USE: u32 = 1 << 2 | 1 << 5 | 1 << 7 | 1 << 9;
     let mut walk = Walk::new(content)?;
+    let mut of_use = None;
     for _ in 0..8 {
         let Some(rule) = walk.optional(0x30) else { break };
         let mut rule = Walk::new(rule)?;
-        if let Some(mode) = rule.optional(0x03) {
-            bit_field(0x03, mode)?;
+        let mode = rule.optional(0x03).map_or(Ok(0), |mode| bit_field(0x03, mode))?;
+        let id = rule.optional(0x04).map(truncated);
+        if mode & USE != 0 {
+            of_use = of_use.or(id);
         }
     }
-    Ok(())
+    Ok(of_use.unwrap_or_default())
 }
 
 /// OpenSC keeps the first 255 bytes of an identifier.
@@ -207,19 +237,16 @@ pub fn private_key(bytes: &[u8]) -> Result<PrivateKeyEntry, TlvError> {
         None => None,
     };
     let mut kind = Walk::new(parts.kind.required(0x30)?)?;
+    let path = path(kind.required(0x30)?)?;
     let bits = match key_type {
         KeyType::Rsa => {
-            path(kind.required(0x30)?)?;
             let bits = integer(0x02, kind.required(0x02)?)?;
             if let Some(info) = kind.optional(0x02) {
                 integer(0x02, info)?;
             }
             bits
         }
-        KeyType::Ec | KeyType::Other => {
-            path(kind.required(0x30)?)?;
-            kind.optional(0x02).map_or(Ok(0), |value| integer(0x02, value))?
-        }
+        KeyType::Ec | KeyType::Other => kind.optional(0x02).map_or(Ok(0), |value| integer(0x02, value))?,
     };
     Ok(PrivateKeyEntry {
         common: parts.common,
@@ -231,6 +258,7 @@ pub fn private_key(bytes: &[u8]) -> Result<PrivateKeyEntry, TlvError> {
         key_reference,
         subject,
         bits,
+        path,
     })
 }
 
@@ -246,15 +274,24 @@ fn boolean(value: &[u8]) -> Result<bool, TlvError> {
     }
 }
 
-/// A path: `04 path [02 index] [80 length] [A1 …]`; only the bytes matter
-/// here, and OpenSC keeps 16 of them.
-fn path(content: &[u8]) -> Result<Vec<u8>, TlvError> {
+/// A path: `[04 path] [02 index] [80 length] [A1 {4F aid, 04 path}]`. The last is an extension of
+/// OpenSC's and wins; one of the two must be there. Of a path OpenSC keeps 16 bytes; index
+/// and length count together only.
+pub(crate) fn path(content: &[u8]) -> Result<Path, TlvError> {
+    let short = |bytes: &[u8]| bytes.get(..16).unwrap_or(bytes).to_vec();
     let mut walk = Walk::new(content)?;
-    let path = walk.required(0x04)?;
-    for tag in [0x02, 0x80] {
-        walk.optional(tag).map(|number| integer(tag, number)).transpose()?;
+    let plain = walk.optional(0x04);
+    let index = walk.optional(0x02).map(|number| integer(0x02, number)).transpose()?;
+    let length = walk.optional(0x80).map(|number| integer(0x80, number)).transpose()?;
+    let part = index
+        .zip(length)
+        .and_then(|(index, length)| Some((usize::try_from(index).ok()?, usize::try_from(length).ok()?)));
+    if let Some(extended) = walk.optional(0xA1) {
+        let mut walk = Walk::new(extended)?;
+        let (aid, bytes) = (walk.required(0x4F)?, walk.required(0x04)?);
+        return Ok(Path { aid: short(aid), bytes: short(bytes), part });
     }
-    Ok(path.get(..16).unwrap_or(path).to_vec())
+    Ok(Path { aid: Vec::new(), bytes: short(plain.ok_or(TlvError::Missing(0x04))?), part })
 }
 
 /// Decodes a certificate entry.
@@ -303,11 +340,13 @@ pub fn token_info(bytes: &[u8]) -> Result<TokenInfo, TlvError> {
     for tag in [0x30, 0xA1, 0xA2, 0x83, 0x84] {
         walk.optional(tag);
     }
-    let last_update = match walk.optional(0xA5) {
-        Some(content) => Walk::new(content)?.optional(0x18).map(<[u8]>::to_vec),
-        None => None,
-    };
-    Ok(TokenInfo { version, serial, manufacturer, label, last_update })
+    let (mut last_update, mut last_update_path) = (None, None);
+    if let Some(content) = walk.optional(0xA5) {
+        let mut content = Walk::new(content)?;
+        last_update = content.optional(0x18).map(<[u8]>::to_vec);
+        last_update_path = content.optional(0x30).map(path).transpose()?;
+    }
+    Ok(TokenInfo { version, serial, manufacturer, label, last_update, last_update_path })
 }
 
 #[cfg(test)]
@@ -377,7 +416,7 @@ mod tests {
         let entry =
             certificate(&hex("301d300c0c06636163657274030206403003040177a108300630040402ca00")).unwrap();
         assert_eq!((entry.common.label.as_slice(), entry.id.as_slice()), (&b"cacert"[..], &[0x77][..]));
-        assert_eq!(entry.value, Value::Path(vec![0xCA, 0x00]));
+        assert_eq!(entry.value, Value::Path(Path { bytes: vec![0xCA, 0x00], ..Path::default() }));
         let info = token_info(&hex("301102010080086c6162206361726403020520")).unwrap();
         assert_eq!(info.label.as_deref(), Some(&b"lab card"[..]));
         assert_eq!(info.last_update, None);

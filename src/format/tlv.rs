@@ -75,6 +75,18 @@ pub fn first(bytes: &[u8]) -> Option<Element<'_>> {
     Some(Element { tag, value, raw, rest })
 }
 
+/// The value of the first element with this tag, wherever it stands in a structure.
+#[must_use]
+pub fn tagged(mut content: &[u8], tag: u32) -> Option<&[u8]> {
+    while let Some(element) = first(content) {
+        if element.tag == tag {
+            return Some(element.value);
+        }
+        content = element.rest;
+    }
+    None
+}
+
 /// Walks the elements of one structure in the order OpenSC expects them.
 #[derive(Debug, Clone)]
 pub struct Walk<'a> {

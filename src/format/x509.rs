@@ -11,7 +11,7 @@ use x509_parser::x509::X509Name;
 
 use super::curve;
 use super::key::{PublicKey, object_id};
-use super::tlv::{TlvError, Walk, first, integer};
+use super::tlv::{TlvError, Walk, bit_field, first, integer, tagged};
 
 /// The parts of a certificate that people and rules look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,6 +109,22 @@ fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
         key,
         algorithm,
     })
+}
+
+/// The bits of a certificate's key usage (RFC 5280, 4.2.1.3), the first one lowest: as
+/// `digitalSignature` is 1. None if it does not restrict the use of its key.
+#[must_use]
+pub fn key_usage(certificate: &[u8]) -> Option<u32> {
+    const KEY_USAGE: [u8; 3] = [0x55, 0x1D, 0x0F];
+    let body = first(first(certificate)?.value)?.value;
+    let mut rest = first(tagged(body, 0xA3)?)?.value;
+    while let Some(extension) = first(rest) {
+        if tagged(extension.value, 0x06) == Some(&KEY_USAGE) {
+            return bit_field(0x03, tagged(tagged(extension.value, 0x04)?, 0x03)?).ok();
+        }
+        rest = extension.rest;
+    }
+    None
 }
 
 /// A distinguished name as text, RFC 4514-like, not escaped for a terminal; empty if it does not decode.

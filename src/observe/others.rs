@@ -170,7 +170,7 @@ pub fn each_in(
 }
 
 fn own(snapshot: &mut Snapshot) {
-    let (caches, gaps) = caches(snapshot);
+    let (caches, gaps) = caches(snapshot, &Privacy::of(snapshot));
     snapshot.caches = caches;
     snapshot.coverage.extend(gaps);
 }

@@ -17,6 +17,8 @@ pub(super) struct Privacy {
     cards: Vec<Card>,
     /// Cache names of the files that their descriptions name, and whether they are private.
     described: Vec<(Name, bool)>,
+    /// Nothing is kept beyond the moment: see [`Self::for_links`].
+    passing: bool,
 }
 
 impl Privacy {
@@ -24,14 +26,22 @@ impl Privacy {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
         let version = Situation::of(snapshot).version().unwrap_or(differences::HEAD);
         let described = snapshot.cards.iter().flat_map(|card| described_on_card(card, version)).collect();
-        Self { cards: snapshot.cards.clone(), described }
+        Self { cards: snapshot.cards.clone(), described, passing: false }
+    }
+
+    /// Before a card is read nothing tells of a native card's entries what they are. To find out which files
+    /// they name they are looked at, and nothing of them is kept in a snapshot.
+    pub(super) const fn for_links() -> Self {
+        Self { cards: Vec::new(), described: Vec::new(), passing: true }
     }
 
     /// Which entries may be read: copies of card files that can be told to be public, sooner or later.
     pub(super) fn classify(&self, name: &Name) -> Classification {
         match parse(name) {
-            Recognised::Entry(name) if is_private(&name) => Classification::Withhold(Withheld::Private),
-            Recognised::Entry(name) if layout_of(&self.cards, &name).is_some() => {
+            Recognised::Entry(name) if is_private(&self.cards, &name) => {
+                Classification::Withhold(Withheld::Private)
+            }
+            Recognised::Entry(name) if self.passing || layout_of(&self.cards, &name).is_some() => {
                 Classification::Keep { max: MAX_CONTENT }
             }
             // With caching `yes` OpenSC keeps what it read after the PIN, too.

@@ -151,6 +151,12 @@ pub const fn token_info_serial_is_lower_case(version: Version) -> bool {
     from(version, 20)
 }
 
+/// Whether a PIV card whose FASC-N is all zeros counts as one without a serial number (head only).
+#[must_use]
+pub fn piv_passes_over_zero_fasc_n(version: Version) -> bool {
+    version >= HEAD
+}
+
 /// What writing over an existing cache file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheWriter {

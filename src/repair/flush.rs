@@ -124,7 +124,7 @@ fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: String, keeps_p
     let private = match (&entry.content, cache_name::parse(&entry.name)) {
         (Content::Withheld(Withheld::Private), _) => true,
         (Content::Withheld(Withheld::Undecided), _) => keeps_private,
-        (_, Recognised::Entry(name)) => is_private(&name),
+        (_, Recognised::Entry(name)) => is_private(&[], &name),
         _ => false,
     };
     let safety = match (private || !recognised, entry.inode.uid == caller) {

@@ -3,8 +3,10 @@
 //! A cache file's name carries the card's date of last update, if the card keeps
 //! one, so that a change makes the old files invisible. A SmartCard-HSM keeps
 //! none: its files are named `…_NODATE_…` for the whole life of the token, through
-//! every deletion and re-initialisation. Whatever is cached once is believed for
-//! ever, on every host that has seen the card.
+//! every deletion and re-initialisation. A MyEID keeps one that OpenSC does not
+//! move after the card was made, and a counter of changes that is part of the name
+//! from 0.24 on only. Whatever is cached once is believed for ever, on every host
+//! that has seen the card.
 //!
 //! Cure: `stalecard config disable-cache` switches caching off for every program, with
 //! a backup and a way back; or flush after every change, on every host.
@@ -15,6 +17,9 @@ use crate::text::escape;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    if case.layout.signals_change(case.card, case.version) {
+        return;
+    }
     let mut programs: Vec<String> = case.lenses.iter().flat_map(|lens| lens.programs.clone()).collect();
     programs.dedup();
     if programs.is_empty() {

@@ -4,6 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
+use crate::opensc::Version;
 use crate::opensc::program::PKCS11;
 use crate::snapshot::{Answer, CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
 use crate::text::{date, escape, hex};
@@ -15,10 +16,14 @@ use crate::view::{Class, Condition, Layout, Object, Part, Place, View};
 pub struct Case<'a> {
     /// The card as it answered.
     pub card: &'a Card,
+    /// All cards of the host, this one among them.
+    pub others: &'a [Card],
     /// What is known of cards of its family.
     pub layout: &'static dyn Layout,
     /// Its serial as it stands in cache file names.
     pub serial: &'a str,
+    /// The OpenSC that is judged; the newest if none is known.
+    pub version: Version,
     /// Who runs stalecard: whose caches may be repaired without further consent.
     pub uid: u32,
     /// What is on the card.
@@ -255,7 +260,7 @@ pub fn key_severity(case: &Case<'_>, object: &Object) -> Severity {
 /// The device's own key of a SmartCard-HSM: its certificate is elsewhere, and it signs requests, nothing else.
 #[must_use]
 pub fn is_device_key(key: &Object) -> bool {
-    matches!(key.class, Class::PrivateKey { reference: Some(0), .. }) && key.part == Part::PrivateKey
+    key.slot == EfPath::at(0xCC00) && key.part == Part::PrivateKey
 }
 
 /// A key as people name it: by its reference, where the card has one.

@@ -6,13 +6,17 @@
 //! What you see: a deleted certificate, public key or data object comes back with
 //! every listing; deleting it again fails or hits something else.
 //!
+//! Do not delete a key that is gone by its ID: cards give the file of a deleted key to
+//! the next one, and then that ID stands for the new key.
+//!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
-use super::case::Case;
+use super::case::{Case, key_severity};
 use crate::finding::{Finding, Id};
+use crate::snapshot::EfPath;
 use crate::text::{escape, hex};
-use crate::view::Condition;
 use crate::view::difference::Kind;
+use crate::view::{Class, Condition, Object, View};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -23,7 +27,8 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 continue;
             }
             let id = if shown.id.is_empty() { String::new() } else { format!(", ID {}", hex(&shown.id)) };
-            sink.push(case.finding(
+            let heir = heir(&case.live, shown);
+            let mut finding = case.finding(
                 Id::GhostObject,
                 lens,
                 &difference,
@@ -33,8 +38,31 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     escape(&shown.label),
                     difference.place.slot
                 ),
-                "Programs offer an object that cannot be used.".to_owned(),
-            ));
+                match heir {
+                    Some(_) => "What programs sign with it is signed by another key, and does not verify.",
+                    None => "Programs offer an object that cannot be used.",
+                }
+                .to_owned(),
+            );
+            if let Some((file, heir)) = heir {
+                finding.severity = key_severity(case, heir);
+                finding.danger = Some(format!(
+                    "Do not delete or re-initialise by ID {}: it names key file {file}, whose live key is {}.",
+                    hex(&shown.id),
+                    hex(&heir.id)
+                ));
+            }
+            sink.push(finding);
         }
     }
+}
+
+/// The key that has the file of a private key that is gone.
+fn heir<'v>(live: &'v View, gone: &Object) -> Option<(EfPath, &'v Object)> {
+    let file = |key: &Object| match key.class {
+        Class::PrivateKey { path, .. } => path,
+        _ => None,
+    };
+    let place = file(gone)?;
+    live.private_keys().find(|key| file(key) == Some(place)).map(|key| (place, key))
 }

@@ -159,9 +159,9 @@ fn describe(snapshot: &Snapshot, entry: &CacheEntry, name: Option<&CacheName>) -
         }
         Content::Unreadable(why) => return plain(&format!("not readable: {why}")),
     };
-    let known = name.and_then(|name| Some((name.ef()?, layout_of(&snapshot.cards, name)?.0)));
-    let Some((file, layout)) = known else { return plain("file of a card") };
-    let described = layout.describe(file, bytes);
+    let known = name.and_then(|name| Some((name.ef()?, layout_of(&snapshot.cards, name)?)));
+    let Some((file, (layout, card))) = known else { return plain("file of a card") };
+    let described = layout.describe(card, file, bytes);
     (
         described.words,
         described.id.as_deref().map(hex),

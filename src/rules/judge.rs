@@ -351,7 +351,16 @@ fn case<'a>(
         Lens { programs, undecided, dir, cached, shown, pkcs11, layout, card }
     };
     let lenses = snapshot.caches.iter().map(lens).collect();
-    Some(Case { card, layout, serial, uid: snapshot.user.uid, live, lenses })
+    Some(Case {
+        card,
+        others: &snapshot.cards,
+        layout,
+        serial,
+        version: newest,
+        uid: snapshot.user.uid,
+        live,
+        lenses,
+    })
 }
 
 fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Version>) -> Reader {

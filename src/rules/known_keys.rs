@@ -136,7 +136,7 @@ fn entry_of<'s>(
 /// The key in a cache entry.
 fn in_cache(snapshot: &Snapshot, entry: &CacheEntry) -> Option<PublicKey> {
     let (_, layout, file, bytes) = entry_of(snapshot, entry)?;
-    layout.describe(file, bytes).key
+    layout.describe(None, file, bytes).key
 }
 
 /// The IDs that the descriptions in a cache give to other entries, by the names of those.

@@ -36,6 +36,7 @@ mod process_holds_old_view;
 pub mod proofs;
 mod secret_in_cache;
 pub mod settings;
+mod shared_identity;
 pub mod sides;
 mod signature_fails_with_cached_key;
 mod signature_fails_with_live_key;
@@ -70,7 +71,7 @@ pub fn judge_processes(snapshot: &Snapshot, verdict: &mut Verdict) {
 
 /// Applies every rule to one token.
 fn apply_all(case: &Case<'_>) -> Vec<Finding> {
-    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 17] = [
+    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 18] = [
         stale_key_id::apply,
         stale_public_key::apply,
         stale_certificate::apply,
@@ -81,6 +82,7 @@ fn apply_all(case: &Case<'_>) -> Vec<Finding> {
         dormant_stale_entry::apply,
         orphan_entry::apply,
         old_generation::apply,
+        shared_identity::apply,
         cache_cannot_notice_change::apply,
         duplicate_key_id::apply,
         key_without_public_part::apply,

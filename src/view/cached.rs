@@ -84,4 +84,17 @@ impl Source for Cached<'_> {
             Some(entry) => Read::Unknown(format!("cache entry {} {}", entry.name, unread(entry))),
         }
     }
+
+    /// A copy that does not reach so far is passed over.
+    fn read_part(&self, file: EfPath, part: Option<(usize, usize)>) -> Read {
+        match (self.read(file, usize::MAX), part) {
+            (Read::Content(bytes), Some((index, count))) => {
+                match bytes.get(index..index.saturating_add(count)) {
+                    Some(bytes) => Read::Content(bytes.to_vec()),
+                    None => self.card.read_part(file, part),
+                }
+            }
+            (read, _) => read,
+        }
+    }
 }

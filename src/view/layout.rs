@@ -6,6 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::native::Native;
+use super::openpgp::OpenPgp;
+use super::piv::Piv;
 use super::sc_hsm::ScHsm;
 use super::{Behaviour, Object, Source, View};
 use crate::format::key::PublicKey;
@@ -40,7 +43,7 @@ pub trait Layout: Sync {
     fn is_listed(&self, card: &Card, file: EfPath) -> bool;
 
     /// What a copy of a file holds, for a listing.
-    fn describe(&self, file: EfPath, bytes: &[u8]) -> Described;
+    fn describe(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described;
 
     /// The files that the content of this one names.
     fn names(&self, file: EfPath, bytes: &[u8]) -> Vec<Named>;
@@ -67,6 +70,11 @@ pub trait Layout: Sync {
 
     /// The file with the certificate request for the key in this slot, in families that keep one.
     fn request(&self, _slot: EfPath) -> Option<EfPath> {
+        None
+    }
+
+    /// Why other cards have the same cache file names as this one, if they have.
+    fn shared_identity(&self, _card: &Card) -> Option<String> {
         None
     }
 
@@ -139,15 +147,19 @@ pub struct Note {
 pub fn layout(family: Family) -> Option<&'static dyn Layout> {
     match family {
         Family::SmartCardHsm => Some(&ScHsm),
-        Family::Pkcs15 | Family::Piv | Family::OpenPgp | Family::Other => None,
+        Family::Pkcs15 => Some(&Native),
+        Family::Piv => Some(&Piv),
+        Family::OpenPgp => Some(&OpenPgp),
+        Family::Other => None,
     }
 }
 
-/// Does a card give the file of this cache entry only after a PIN? True only if the name alone tells.
+/// Does a card give the file of this cache entry only after a PIN? True only if the name tells, with
+/// what is known of the card.
 #[must_use]
-pub fn is_private(name: &CacheName) -> bool {
+pub fn is_private(cards: &[Card], name: &CacheName) -> bool {
     let file = name.ef();
-    layout_of(&[], name).is_some_and(|(layout, _)| file.is_some_and(|file| layout.is_private(file)))
+    layout_of(cards, name).is_some_and(|(layout, _)| file.is_some_and(|file| layout.is_private(file)))
 }
 
 /// The layout behind a cache entry's name, and its card if that was read.

@@ -5,7 +5,8 @@
 //! over the cache, with the card behind it, it is the **OpenSC view**.
 //!
 //! - [`layout`]: the door to all that only a family knows
-//! - [`sc_hsm`]: the SmartCard-HSM
+//! - [`sc_hsm`], [`piv`], [`openpgp`]: cards that OpenSC has a list of its own for
+//! - [`native`]: cards with PKCS#15 files of their own
 //! - [`cached`]: the cache in front of a card
 //! - [`difference`]: two views compared, object by object
 //! - [`pkcs11`]: what applications see of a view
@@ -13,6 +14,9 @@
 pub mod cached;
 pub mod difference;
 pub mod layout;
+pub mod native;
+pub mod openpgp;
+pub mod piv;
 pub mod pkcs11;
 pub mod sc_hsm;
 
@@ -32,6 +36,19 @@ pub const FILE_BUFFER: usize = 65_535;
 pub trait Source {
     /// The content of a file as a program gets it into a buffer of this size.
     fn read(&self, fid: EfPath, buffer: usize) -> Read;
+
+    /// A part of a file, or all of it; a part that reaches beyond the end is an error.
+    fn read_part(&self, file: EfPath, part: Option<(usize, usize)>) -> Read {
+        match (self.read(file, usize::MAX), part) {
+            (Read::Content(bytes), Some((index, count))) => {
+                match bytes.get(index..index.saturating_add(count)) {
+                    Some(bytes) => Read::Content(bytes.to_vec()),
+                    None => Read::Failed,
+                }
+            }
+            (read, _) => read,
+        }
+    }
 }
 
 /// What a program gets when it reads a file.

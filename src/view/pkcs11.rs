@@ -27,7 +27,7 @@ use crate::format::x509::Certificate;
 /// The most objects the module has room for.
 const MAX_OBJECTS: usize = 128;
 
-/// The authentication ID of a SmartCard-HSM's user PIN.
+/// The authentication ID of the user PIN of a SmartCard-HSM or a PIV card.
 const USER_PIN: &[u8] = &[1];
 
 /// An object of the PKCS#11 token.
@@ -220,6 +220,15 @@ impl<'v> Module<'v> {
         self.made.iter().filter(is_key).find(|made| made.object.id == id).copied()
     }
 
+    /// Does a user log in with this PIN? An OpenPGP card has one for signatures and one for the rest, and
+    /// is shown as a token for each.
+    fn is_user_pin(&self, auth_id: &[u8]) -> bool {
+        let of_key = |made: &Made<'_>| {
+            matches!(made.object.class, Class::PrivateKey { .. }) && made.object.auth_id == auth_id
+        };
+        !auth_id.is_empty() && (auth_id == USER_PIN || self.made.iter().any(of_key))
+    }
+
     /// What the private keys with this ID may be used for, taken together.
     fn usage(&self, id: &[u8]) -> u32 {
         let of = |made: &Made<'_>| match made.object.class {
@@ -231,7 +240,7 @@ impl<'v> Module<'v> {
 
     fn show(&mut self) {
         for made in self.made.clone() {
-            if is_private(made.object) && made.object.auth_id == USER_PIN && !made.from_certificate {
+            if is_private(made.object) && self.is_user_pin(&made.object.auth_id) && !made.from_certificate {
                 self.list(made);
             }
         }

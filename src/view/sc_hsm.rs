@@ -125,7 +125,7 @@ impl Layout for ScHsm {
         }
     }
 
-    fn describe(&self, file: EfPath, bytes: &[u8]) -> Described {
+    fn describe(&self, _card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described {
         let plain = |words: String| Described { words, ..Described::default() };
         if bytes.is_empty() {
             return plain(format!("{}: empty, stands for \"not on the card\"", words(file)));
@@ -174,7 +174,7 @@ impl Layout for ScHsm {
     fn names(&self, file: EfPath, bytes: &[u8]) -> Vec<Named> {
         let (kind, number) = split(file);
         let at = |path: &Value| match path {
-            Value::Path(path) => file_of(path),
+            Value::Path(path) => file_of(&path.bytes),
             Value::Direct(_) => None,
         };
         let named = match kind {
@@ -251,7 +251,7 @@ impl Layout for ScHsm {
         }
         for object in &live.objects {
             if let Class::Data { content: None, path: Value::Path(path), .. } = &object.class
-                && file_of(path).is_some_and(is_private)
+                && file_of(&path.bytes).is_some_and(is_private)
             {
                 note(
                     format!("content of data object \"{}\" (slot {})", escape(&object.label), object.slot),
@@ -466,7 +466,7 @@ fn ca_certificate(
     let mut files = vec![slot];
     let certificate = match entry.value {
         Value::Direct(der) => x509_as(&der, behaviour),
-        Value::Path(path) => match file_of(&path) {
+        Value::Path(path) => match file_of(&path.bytes) {
             Some(file) => {
                 files.push(file);
                 match source.read(file, FILE_BUFFER) {
@@ -494,7 +494,7 @@ fn data(view: &mut View, slot: EfPath, source: &dyn Source) -> Result<(), String
     let mut files = vec![slot];
     let content = match &entry.value {
         Value::Direct(content) => Some(content.clone()),
-        Value::Path(path) => match file_of(path) {
+        Value::Path(path) => match file_of(&path.bytes) {
             Some(file) if entry.common.flags & pkcs15::FLAG_PRIVATE == 0 && !is_private(file) => {
                 files.push(file);
                 match source.read(file, FILE_BUFFER) {
@@ -544,7 +544,7 @@ pub fn referenced(description: &[u8]) -> Vec<Fid> {
     };
     match value {
         Value::Path(path) if !private => {
-            file_of(&path).filter(|&file| !is_private(file)).and_then(EfPath::fid).into_iter().collect()
+            file_of(&path.bytes).filter(|&file| !is_private(file)).and_then(EfPath::fid).into_iter().collect()
         }
         _ => Vec::new(),
     }

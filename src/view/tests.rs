@@ -269,6 +269,6 @@ fn data_that_name_a_pin_are_private_or_for_nobody() {
 #[test]
 fn a_name_of_a_smart_card_hsm_tells_whether_its_file_is_private() {
     let name = |file| crate::opensc::CacheName::for_sc_hsm("DENK0200834", None, EfPath::at(file)).unwrap();
-    assert!(is_private(&name(0xCD01)));
-    assert!(!is_private(&name(0xCF01)) && !is_private(&name(0xC401)));
+    assert!(is_private(&[], &name(0xCD01)));
+    assert!(!is_private(&[], &name(0xCF01)) && !is_private(&[], &name(0xC401)));
 }

@@ -128,7 +128,16 @@ fn expected_pkcs15_object(object: &Object) -> String {
             reference.map(u32::from),
             if *native { "yes" } else { "no" },
         ),
-        Class::PublicKey { key: Some(key), .. } => {
+        Class::PublicKey { entry: Some(entry), .. } => format!(
+            "Public {} Key [{label}] flags=0x{:02X} usage=0x{:02X} access=0x{:02X} bits={:?} id={id} value={}",
+            if entry.key_type == KeyType::Rsa { "RSA" } else { "EC" },
+            entry.flags,
+            entry.usage,
+            entry.access,
+            u32::try_from(entry.bits).ok(),
+            if entry.path.is_some() { "-" } else { "<absent>" },
+        ),
+        Class::PublicKey { key: Some(key), entry: None } => {
             let (name, usage) =
                 if matches!(key, PublicKey::Rsa { .. }) { ("RSA", "0x51") } else { ("EC", "0x40") };
             format!(
@@ -136,7 +145,7 @@ fn expected_pkcs15_object(object: &Object) -> String {
                 Some(bits(key))
             )
         }
-        Class::PublicKey { key: None, .. } | Class::Pin(_) => String::new(),
+        Class::PublicKey { key: None, entry: None } | Class::Pin(_) => String::new(),
         Class::Certificate { certificate, authority, flags } => format!(
             "X.509 Certificate [{label}] flags=0x{flags:02X} authority={} path={} id={id} serial={}",
             if *authority { "yes" } else { "no" },
@@ -147,7 +156,7 @@ fn expected_pkcs15_object(object: &Object) -> String {
             "Data object '{label}' application={} path={} auth={auth} data={}",
             text(application),
             match path {
-                Value::Path(path) => hex(path),
+                Value::Path(path) => hex(&path.bytes),
                 _ => String::new(),
             },
             match content {
@@ -212,13 +221,20 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
         (Class::PrivateKey { key_type, .. }, _) => format!(
             "Private Key {} [{label}] id={id} usage={}",
             if *key_type == KeyType::Rsa { "RSA" } else { "EC" },
-            words(item.usage, &[(1, "decrypt"), (2, "sign"), (5, "unwrap"), (8, "derive")]),
+            words(
+                // Non-repudiation is a way to sign.
+                item.usage | item.usage >> 7 & 1 << 2,
+                &[(1, "decrypt"), (2, "sign"), (9, "non-repudiation"), (5, "unwrap"), (8, "derive")]
+            ),
         ),
         (_, Some(key)) => {
-            let usage = match (item.from_certificate, key) {
-                (true, _) => "encrypt, verify",
-                (false, PublicKey::Rsa { .. }) => "encrypt, verify, wrap",
-                (false, _) => "verify",
+            let usage = match (&object.class, key) {
+                (Class::PublicKey { entry: Some(entry), .. }, _) => {
+                    words(entry.usage, &[(0, "encrypt"), (6, "verify"), (4, "wrap"), (8, "derive")])
+                }
+                _ if item.from_certificate => "encrypt, verify".to_owned(),
+                (_, PublicKey::Rsa { .. }) => "encrypt, verify, wrap".to_owned(),
+                _ => "verify".to_owned(),
             };
             let (name, point, params) = match key {
                 PublicKey::Ec { curve_oid, point } => {
@@ -237,6 +253,9 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
         ),
         (Class::Data { application, flags, .. }, None) => {
             let mut names = Vec::new();
+            if flags & 3 == 0 {
+                names.push("<empty>");
+            }
             if flags & 2 != 0 {
                 names.push("modifiable");
             }
@@ -244,6 +263,9 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
                 names.push("private");
             }
             format!("Data [{label}] application={} flags={}", text(application), names.join(" "))
+        }
+        (Class::PublicKey { entry: Some(_), .. }, None) => {
+            format!("Public Key RSA [{label}] id={id} usage=verify bits=Some(0) point=- params=-")
         }
         (Class::PublicKey { .. } | Class::Pin(_), None) => String::new(),
     }

@@ -1,0 +1,343 @@
+//! Reading a native PKCS#15 card: the files that OpenSC's generic code (`pkcs15.c`) reads.
+//!
+//! Every file costs one SELECT, which tells its size, and one READ BINARY for 256 bytes; nothing is
+//! read twice, and the end is not probed. What is read follows from the card: EF.DIR, the object
+//! directory, TokenInfo, the directory files, and the public files that these name, now or in their
+//! cached copies.
+//!
+//! **Politeness.** A file is selected by its path, which ends no login; an application is never selected
+//! by name, which would. The selected file is everybody's, so SELECT and the reads that follow
+//! are one transaction. If that grows too long it ends, and the file is selected once more.
+//!
+//! **One card, one moment.** A MyEID counts its changes; asked first and last, the counter and the serial
+//! number beside it say whether all came from one card in one state. Of other cards TokenInfo is read
+//! again. Not noticed on those: a change that leaves TokenInfo as it is.
+
+use std::collections::BTreeSet;
+
+use super::apdu::{Channel, Command, StatusWord, Transport, TransportError};
+use super::application::{Application, EF_DIR, links};
+use super::family::Kind;
+use super::fci;
+use super::options::Options;
+use super::scan_error::{ScanError, Stop};
+use crate::format::pkcs15::{self, Directory};
+use crate::snapshot::{Answer, Bytes, Card, CardFile, EfPath, Gap, GapKind};
+use crate::text::{escape, hex};
+
+/// How often a scan begins anew before it gives up.
+const RESTARTS: u32 = 3;
+/// The longest file that READ BINARY reaches: its offset has 15 bits.
+const LONGEST: usize = 0x7FFF;
+/// Bytes in one READ BINARY.
+const PIECE: usize = 256;
+/// Records that OpenSC reads of EF.DIR.
+const RECORDS: u8 = 15;
+/// How often one file is selected again because the transaction grew too long.
+const SELECTS: u32 = 200;
+
+/// The driver for MyEID and OsEID cards.
+const MY_EID: &str = "myeid";
+
+/// Reads the public files of the whole card.
+///
+/// # Errors
+/// When there is nothing that could be called a reading of this card.
+pub fn scan(
+    transport: &mut dyn Transport,
+    reader: &str,
+    atr: &[u8],
+    kind: Kind,
+    options: &Options<'_>,
+) -> Result<(Card, Vec<Gap>), ScanError> {
+    let mut channel = Channel::new(transport);
+    let mut why = "";
+    for _ in 0..=RESTARTS {
+        let card = Card {
+            reader: reader.to_owned(),
+            atr: Bytes(atr.to_vec()),
+            family: kind.family,
+            driver: kind.driver.map(str::to_owned),
+            serial: None,
+            change_counter: None,
+            key_list: Vec::new(),
+            files: Vec::new(),
+            status: None,
+            trials: Vec::new(),
+        };
+        let attempt =
+            Attempt { channel: &mut channel, options, card, gaps: Vec::new(), seen: BTreeSet::new() };
+        match attempt.run(kind) {
+            Ok(read) => return Ok(read),
+            Err(Stop::Moved(reason)) => why = reason,
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+    }
+    Err(ScanError::Restless(RESTARTS + 1, why))
+}
+
+/// One walk through the card.
+struct Attempt<'a, 'c> {
+    channel: &'a mut Channel<'c>,
+    options: &'a Options<'a>,
+    card: Card,
+    gaps: Vec<Gap>,
+    /// Asked for already.
+    seen: BTreeSet<EfPath>,
+}
+
+impl Attempt<'_, '_> {
+    fn run(mut self, kind: Kind) -> Result<(Card, Vec<Gap>), Stop> {
+        let info = if kind.driver == Some(MY_EID) { self.applet_info()? } else { None };
+        let dir = self.read(EF_DIR)?;
+        let no_place = || ScanError::NoPkcs15("EF.DIR (2F00) names no place where it could be".to_owned());
+        let (mut application, others) = Application::first(dir.as_deref()).ok_or_else(no_place)?;
+        if application.is_by_aid() {
+            let why = "EF.DIR knows it by its name only, and to select it could end a login";
+            return Err(ScanError::NoPkcs15(why.to_owned()).into());
+        }
+        if others > 0 {
+            self.gap(
+                "further applications in EF.DIR",
+                "OpenSC's PKCS#11 module makes tokens of them; not read",
+            );
+        }
+        let mut odf = self.read(application.odf)?;
+        if odf.is_none()
+            && dir.is_none()
+            && let Some(other) = Application::in_master_file()
+        {
+            odf = self.read(other.odf)?;
+            application = other;
+        }
+        let no_odf = || {
+            let odf = application.odf;
+            ScanError::NoPkcs15(format!("no object directory ({odf}) could be read; the card may be blank"))
+        };
+        let odf = odf.ok_or_else(no_odf)?;
+        let token_info = self.read(application.token_info)?;
+        let known = token_info.as_deref().and_then(|bytes| pkcs15::token_info(bytes).ok());
+        let of_card = info.as_deref().and_then(serial_of);
+        self.card.serial = match known.as_ref().and_then(|known| known.serial.as_ref()) {
+            Some(serial) if !serial.is_empty() => Some(hex(serial)),
+            _ => of_card.map(|serial| hex(serial).to_uppercase()),
+        };
+        self.card.change_counter = info.as_deref().and_then(counter_of);
+        if let Some(path) = known.as_ref().and_then(|known| known.last_update_path.as_ref()) {
+            self.read_named(&application, path, false)?;
+        }
+        let directories = pkcs15::object_directory(&odf).unwrap_or_else(|error| {
+            self.gap("object directory", &format!("OpenSC gives the card up: {error}"));
+            Vec::new()
+        });
+        self.read_directories(&application, &directories)?;
+        for (_, file) in (self.options.cached_links)(&self.card) {
+            self.read(file)?;
+        }
+        self.check(&application, info.as_deref(), token_info.as_deref())?;
+        Ok((self.card, self.gaps))
+    }
+
+    /// The directory files, then the public files they name.
+    fn read_directories(
+        &mut self,
+        application: &Application,
+        directories: &[(Directory, pkcs15::Path)],
+    ) -> Result<(), Stop> {
+        let mut named = Vec::new();
+        for (kind, path) in directories {
+            if let Some(content) = self.read_named(application, path, false)? {
+                named.extend(links(*kind, &content));
+            }
+        }
+        // One description that calls a file private is enough.
+        let private: BTreeSet<_> = named
+            .iter()
+            .filter(|link| link.private)
+            .filter_map(|link| application.file(&link.path))
+            .collect();
+        for link in named {
+            let hidden = application.file(&link.path).is_some_and(|file| private.contains(&file));
+            self.read_named(application, &link.path, hidden)?;
+        }
+        Ok(())
+    }
+
+    /// The serial number and change counter of a MyEID.
+    fn applet_info(&mut self) -> Result<Option<Vec<u8>>, Stop> {
+        self.channel.transport.rest();
+        let response = self.channel.send(Command::AppletInfo)?;
+        if response.status == StatusWord::OK {
+            return Ok(Some(response.data));
+        }
+        self.gap("serial number and change counter of the applet", &response.status.to_string());
+        Ok(None)
+    }
+
+    /// A file that a description names.
+    fn read_named(
+        &mut self,
+        application: &Application,
+        path: &pkcs15::Path,
+        private: bool,
+    ) -> Result<Option<Vec<u8>>, Stop> {
+        let Some(file) = application.file(path) else { return Ok(None) };
+        if private {
+            if self.seen.insert(file) {
+                let why = "the card gives it only after the PIN".to_owned();
+                self.card.files.push(CardFile { path: file, answer: Answer::NotRead(why) });
+            }
+            return Ok(None);
+        }
+        self.read(file)
+    }
+
+    /// Reads a file once, keeps it, and gives its content if there is any.
+    fn read(&mut self, file: EfPath) -> Result<Option<Vec<u8>>, Stop> {
+        if !self.seen.insert(file) {
+            return Ok(None);
+        }
+        if file.aid().is_some() {
+            let why = "it belongs to an application that is known by its name only; not selected".to_owned();
+            self.gap(&format!("file {file}"), &why);
+            self.card.files.push(CardFile { path: file, answer: Answer::NotRead(why) });
+            return Ok(None);
+        }
+        let answer = self.fetch(file)?;
+        match &answer {
+            Answer::Refused(sw) => {
+                self.gap(&format!("file {file}"), &format!("refused ({})", StatusWord(*sw)));
+            }
+            Answer::NotRead(why) => self.gap(&format!("file {file}"), &why.clone()),
+            Answer::Content(_) | Answer::Absent => {}
+        }
+        let content =
+            if let Answer::Content(Bytes(content)) = &answer { Some(content.clone()) } else { None };
+        self.card.files.push(CardFile { path: file, answer });
+        Ok(content)
+    }
+
+    fn fetch(&mut self, file: EfPath) -> Result<Answer, Stop> {
+        let mut content = Vec::new();
+        for _ in 0..SELECTS {
+            self.channel.transport.rest();
+            self.channel.transport.hold();
+            let selected = match self.channel.send(Command::SelectPath(file)) {
+                Ok(response) => response,
+                Err(TransportError::NotRecorded) => return Ok(Answer::NotRead("not recorded".to_owned())),
+                Err(error) => return Err(error.into()),
+            };
+            if !selected.status.carries_data() {
+                return Ok(match selected.status {
+                    StatusWord::FILE_NOT_FOUND => Answer::Absent,
+                    StatusWord(sw) => Answer::Refused(sw),
+                });
+            }
+            let Some(fci) = fci::parse(&selected.data) else {
+                return Ok(Answer::NotRead("the card does not say how long it is".to_owned()));
+            };
+            let outcome = match fci.structure {
+                _ if !fci.is_working_file() => {
+                    return Ok(Answer::NotRead("a directory or key file, which has no content".to_owned()));
+                }
+                fci::Structure::Transparent => self.read_pieces(fci.size.min(LONGEST), &mut content),
+                fci::Structure::Records if file == EF_DIR => self.read_records(&mut content),
+                fci::Structure::Records => {
+                    let why = "a file of records, which this program reads of EF.DIR only".to_owned();
+                    return Ok(Answer::NotRead(why));
+                }
+            };
+            match outcome {
+                Ok(None) => return Ok(Answer::Content(Bytes(content))),
+                Ok(Some(answer)) => return Ok(answer),
+                Err(TransportError::LetGo) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Stop::Moved("other programs came in between"))
+    }
+
+    /// Reads the selected file on from where it was left; gives an answer if there is no content.
+    fn read_pieces(&mut self, size: usize, content: &mut Vec<u8>) -> Result<Option<Answer>, TransportError> {
+        while content.len() < size {
+            let wanted = (size - content.len()).min(PIECE);
+            let (Ok(offset), Ok(ne)) = (u16::try_from(content.len()), u16::try_from(wanted)) else { break };
+            let response = match self.channel.send(Command::ReadSelected(offset, ne)) {
+                Ok(response) => response,
+                Err(TransportError::NotRecorded) => {
+                    return Ok(Some(Answer::NotRead("not recorded".to_owned())));
+                }
+                Err(error) => return Err(error),
+            };
+            match response.status {
+                status if status.carries_data() => {}
+                // It ends before the size it tells: OpenSC takes what came.
+                _ if !content.is_empty() => break,
+                StatusWord(sw) => return Ok(Some(Answer::Refused(sw))),
+            }
+            if response.data.is_empty() {
+                break;
+            }
+            content.extend(response.data.iter().take(wanted));
+        }
+        Ok(None)
+    }
+
+    fn read_records(&mut self, content: &mut Vec<u8>) -> Result<Option<Answer>, TransportError> {
+        content.clear();
+        for number in 1..=RECORDS {
+            let response = self.channel.send(Command::ReadRecord(number))?;
+            if !response.status.carries_data() {
+                break;
+            }
+            content.extend(response.data);
+        }
+        Ok(None)
+    }
+
+    /// Is it still the card, and the state of it, that the scan began with?
+    fn check(
+        &mut self,
+        application: &Application,
+        info: Option<&[u8]>,
+        token_info: Option<&[u8]>,
+    ) -> Result<(), Stop> {
+        if info.is_some() {
+            return match self.applet_info()?.as_deref() == info {
+                true => Ok(()),
+                false => {
+                    Err(Stop::Moved("its serial number or change counter is not the one the scan began with"))
+                }
+            };
+        }
+        let again = self.fetch(application.token_info)?;
+        match (again, token_info) {
+            (Answer::Content(Bytes(now)), Some(before)) if now == before => Ok(()),
+            (Answer::Content(_), _) | (_, Some(_)) => {
+                Err(Stop::Moved("its TokenInfo is not the one the scan began with"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn gap(&mut self, what: &str, why: &str) {
+        let what = format!("{what} of the card in reader {}", escape(self.card.reader.as_bytes()));
+        let gap = Gap { what, why: why.to_owned(), asked_for: true, kind: GapKind::Card };
+        if !self.gaps.contains(&gap) {
+            self.gaps.push(gap);
+        }
+    }
+}
+
+/// GET DATA 01A0: eight bytes of name and version, ten of serial number, two of change counter.
+fn serial_of(info: &[u8]) -> Option<&[u8]> {
+    info.get(8..18)
+}
+
+fn counter_of(info: &[u8]) -> Option<u16> {
+    Some(u16::from_be_bytes(info.get(18..20)?.try_into().ok()?))
+}
+
+#[cfg(test)]
+#[path = "native_tests.rs"]
+mod tests;

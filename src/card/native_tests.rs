@@ -1,0 +1,190 @@
+//! The walk through a native card, over a card in memory.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::card::apdu::{is_on_the_list, is_read_selected, is_select};
+use crate::snapshot::Family;
+
+const KIND: Kind = Kind { family: Family::Pkcs15, driver: Some(MY_EID) };
+const OTHER: Kind = Kind { family: Family::Pkcs15, driver: Some("other") };
+
+/// A card with files, and ways to lie.
+#[derive(Default)]
+struct Plain {
+    files: BTreeMap<Vec<u8>, Vec<u8>>,
+    selected: Vec<u8>,
+    counter: u16,
+    /// Before the command of that number the counter moves.
+    changes: Vec<usize>,
+    /// Before the command of that number the transaction ends.
+    breaks: Vec<usize>,
+    log: Vec<Vec<u8>>,
+}
+
+fn hex_bytes(text: &str) -> Vec<u8> {
+    data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap()
+}
+
+impl Plain {
+    /// The card of `facts`: one application, one EC key pair with its key in file 3300.
+    fn new() -> Self {
+        let files = [
+            ("2f00", "611d4f0ca000000063504b43532d313550075465737441707051043f00501500000000"),
+            ("50155031", "a00a300804063f0050154402a10a300804063f0050154403ffff"),
+            ("50155032", "301102010004020a1b8004636172640302042000"),
+            (
+                "50154402",
+                "a032300e0c0565636b657903020780040101300e04014503020520030203b8020101a110300e300804063f0050154b0102020100",
+            ),
+            ("50154403", "a02030070c0565636b6579300704014503020102a10c300a300804063f0050153300"),
+        ];
+        let mut files: BTreeMap<_, _> =
+            files.map(|(path, content)| (hex_bytes(path), hex_bytes(content))).into();
+        files.insert(hex_bytes("50153300"), vec![0x44; 600]);
+        Self { files, ..Self::default() }
+    }
+
+    fn info(&self) -> Vec<u8> {
+        [b"MyEID\x04\x05\x02", &[0; 9][..], &[7], &self.counter.to_be_bytes()].concat()
+    }
+}
+
+impl Transport for Plain {
+    fn transmit(&mut self, apdu: &[u8]) -> Result<Vec<u8>, TransportError> {
+        assert!(is_on_the_list(apdu) && !is_select(apdu), "{apdu:02X?}");
+        self.log.push(apdu.to_vec());
+        let number = self.log.len();
+        if self.changes.contains(&number) {
+            self.counter += 1;
+        }
+        if self.breaks.contains(&number) && is_read_selected(apdu) {
+            return Err(TransportError::LetGo);
+        }
+        let done = |data: &[u8]| [data, &[0x90, 0x00]].concat();
+        Ok(match *apdu {
+            [0x00, 0xA4, 0x08, 0x00, length, ref path @ ..] => {
+                self.selected = path[..usize::from(length)].to_vec();
+                match self.files.get(&self.selected) {
+                    Some(file) => {
+                        let [high, low] = u16::try_from(file.len()).unwrap().to_be_bytes();
+                        done(&[0x6F, 0x07, 0x81, 0x02, high, low, 0x82, 0x01, 0x01])
+                    }
+                    None => vec![0x6A, 0x82],
+                }
+            }
+            [0x00, 0xB0, high, low, le] => {
+                let offset = usize::from(u16::from_be_bytes([high, low]));
+                let ne = if le == 0 { 256 } else { usize::from(le) };
+                // More than there is: 6282, and nothing.
+                match self.files[&self.selected].get(offset..offset + ne) {
+                    Some(piece) => done(piece),
+                    None => vec![0x62, 0x82],
+                }
+            }
+            [0x00, 0xCA, 0x01, 0xA0, _] => done(&self.info()),
+            _ => vec![0x6D, 0x00],
+        })
+    }
+}
+
+fn options() -> Options<'static> {
+    Options {
+        read_c400: false,
+        status: false,
+        links: &|_| Vec::new(),
+        cached_links: &|_| vec![(EfPath::default(), EfPath::new(&[0x50, 0x15, 0x33, 0x01]).unwrap())],
+        serial: &|_| None,
+    }
+}
+
+fn read(card: &mut Plain, kind: Kind) -> (Card, Vec<Gap>) {
+    scan(card, "reader", b"atr", kind, &options()).unwrap()
+}
+
+fn answer<'c>(card: &'c Card, path: &str) -> &'c Answer {
+    let path = EfPath::try_from(path.to_owned()).unwrap();
+    &card.files.iter().find(|file| file.path == path).unwrap().answer
+}
+
+#[test]
+fn one_select_for_a_file_one_read_for_256_bytes_and_nothing_twice() {
+    let mut plain = Plain::new();
+    let (card, gaps) = read(&mut plain, KIND);
+    assert_eq!(gaps, []);
+    assert_eq!((card.serial.as_deref(), card.change_counter), (Some("0a1b"), Some(0)));
+    assert_eq!(answer(&card, "50153300"), &Answer::Content(Bytes(vec![0x44; 600])));
+    // What only the cache names is not there.
+    assert_eq!(answer(&card, "50153301"), &Answer::Absent);
+    let count = |first: &[u8]| plain.log.iter().filter(|apdu| apdu.starts_with(first)).count();
+    assert_eq!(count(&[0x00, 0xA4]), 7);
+    // Five files in one piece each, 600 bytes in three.
+    assert_eq!(count(&[0x00, 0xB0]), 5 + 3);
+    assert_eq!(count(&[0x00, 0xCA]), 2);
+    assert_eq!(plain.log.len(), 7 + 8 + 2);
+}
+
+#[test]
+fn a_card_without_counter_shows_its_token_info_again() {
+    let mut plain = Plain::new();
+    let (card, gaps) = read(&mut plain, OTHER);
+    assert_eq!((gaps, card.change_counter, card.serial.as_deref()), (vec![], None, Some("0a1b")));
+    let last: Vec<_> = plain.log.iter().rev().take(2).rev().collect();
+    assert_eq!(last, [&hex_bytes("00a40800045015503200"), &hex_bytes("00b0000014")]);
+}
+
+#[test]
+fn a_change_during_the_scan_begins_it_anew() {
+    let mut plain = Plain::new();
+    plain.changes = vec![9];
+    let (card, _) = read(&mut plain, KIND);
+    assert_eq!((card.change_counter, plain.log.len()), (Some(1), 2 * 17));
+    plain.changes = (1..2000).collect();
+    let error = scan(&mut plain, "reader", b"atr", KIND, &options()).unwrap_err();
+    assert!(matches!(error, ScanError::Restless(4, _)), "{error}");
+}
+
+#[test]
+fn a_file_is_selected_again_when_others_had_the_card() {
+    let mut plain = Plain::new();
+    // The last piece of the long file, and the only one of another.
+    plain.breaks = vec![3, 16];
+    let (card, gaps) = read(&mut plain, KIND);
+    assert_eq!(gaps, []);
+    assert_eq!(answer(&card, "50153300"), &Answer::Content(Bytes(vec![0x44; 600])));
+    assert_eq!(plain.log.len(), 17 + 2 + 2);
+}
+
+#[test]
+fn a_blank_card_is_said_to_be_one() {
+    let mut plain = Plain::default();
+    let error = scan(&mut plain, "reader", b"atr", KIND, &options()).unwrap_err();
+    assert!(error.to_string().contains("blank"), "{error}");
+    // 5031 in directory 5015, then in the master file.
+    assert_eq!(plain.log.len(), 4);
+}
+
+#[test]
+fn an_application_known_by_name_only_is_never_selected() {
+    let mut plain = Plain::new();
+    plain.files.insert(vec![0x2F, 0x00], hex_bytes("610e4f0ca000000063504b43532d3135"));
+    let error = scan(&mut plain, "reader", b"atr", KIND, &options()).unwrap_err();
+    assert!(matches!(error, ScanError::NoPkcs15(_)), "{error}");
+}
+
+#[test]
+fn a_private_file_is_not_asked_for() {
+    let mut plain = Plain::new();
+    let odf = "a00a300804063f0050154402a70a300804063f0050154406";
+    plain.files.insert(hex_bytes("50155031"), hex_bytes(odf));
+    // A data object with flag private, in file 4501.
+    let dodf = "301e300a0c04646174610302078030020c00a10c300a04063f00501545018001";
+    plain.files.insert(hex_bytes("50154406"), hex_bytes(dodf));
+    let (card, _) = read(&mut plain, KIND);
+    let named = links(Directory::Data, &hex_bytes(dodf));
+    assert_eq!(named.len(), 1, "{named:?}");
+    assert!(matches!(answer(&card, "50154501"), Answer::NotRead(_)));
+    assert!(!plain.log.contains(&hex_bytes("00a40800045015450100")));
+}

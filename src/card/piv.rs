@@ -1,0 +1,152 @@
+//! Reading a PIV card (NIST SP 800-73-4): what OpenSC's driver reads, and nothing twice.
+//!
+//! Every object is read that everybody may read. What takes a PIN (fingerprints, printed
+//! information, images) is never asked for. The certificate inside of an object is kept
+//! as a file of its own, as OpenSC knows it.
+//!
+//! Whether somebody is logged in is asked (VERIFY without data) only of cards that are known to
+//! answer that: old YubiKeys and others do not. While somebody is, no transaction is held, see
+//! [`super::pcsc`].
+
+use super::apdu::{Channel, Command, PIV_AID, Pin, Transport};
+use super::family;
+use super::objects::{Application, Walk};
+use super::scan_error::{ScanError, Stop};
+use crate::format::piv::{self, CHUID, Object, Slot};
+use crate::format::tlv::{first, tagged};
+use crate::snapshot::{Answer, Bytes, Card, EfPath, Family, Gap};
+use crate::text::hex;
+
+/// How often a scan begins anew before it gives up.
+const RESTARTS: u32 = 3;
+
+/// The serial number that OpenSC gives every card without a usable CHUID.
+pub const NO_SERIAL: &str = "00000000";
+
+const APPLICATION: Application = Application {
+    card: "a PIV card",
+    select: Command::SelectPiv,
+    witness: Command::PivDiscovery,
+    is_witness: is_discovery,
+};
+
+/// Reads the whole card, public objects only.
+///
+/// # Errors
+/// When there is nothing that could be called a reading of this card.
+pub fn scan(transport: &mut dyn Transport, reader: &str, atr: &[u8]) -> Result<(Card, Vec<Gap>), ScanError> {
+    let mut channel = Channel::new(transport);
+    let mut why = "";
+    for _ in 0..=RESTARTS {
+        match attempt(&mut channel, reader, atr) {
+            Ok(read) => return Ok(read),
+            Err(Stop::Moved(reason)) => why = reason,
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+    }
+    Err(ScanError::Restless(RESTARTS + 1, why))
+}
+
+/// One walk through the card.
+fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card, Vec<Gap>), Stop> {
+    let mut walk = Walk::begin(channel, reader, &APPLICATION)?;
+    if walk.was_selected && family::answers_empty_verify(atr) {
+        walk.status(Command::VerifyStatus(Pin::Piv))?;
+    }
+    let mut history = None;
+    let mut chuid = None;
+    for object in piv::PUBLIC {
+        let content = read(&mut walk, object)?;
+        if object == CHUID {
+            chuid = content;
+        } else if object == piv::KEY_HISTORY {
+            history = content;
+        }
+    }
+    let (on_card, _) = history.as_deref().map(piv::key_history).unwrap_or_default();
+    for slot in piv::SLOTS.into_iter().chain(piv::retired(on_card)) {
+        read_slot(&mut walk, slot)?;
+    }
+    // A card that was swapped for its twin, or filled anew, has another CHUID.
+    walk.check()?;
+    let again = walk.read(None, command(CHUID), "CHUID", is_object)?;
+    let again = if let Answer::Content(Bytes(bytes)) = again { present(bytes) } else { None };
+    if again != chuid {
+        return Err(Stop::Moved("its CHUID is not the one the scan began with"));
+    }
+    let serial = chuid.as_deref().and_then(|chuid| piv::serial(chuid, false)).map(hex);
+    let card = Card {
+        reader: reader.to_owned(),
+        atr: Bytes(atr.to_vec()),
+        family: Family::Piv,
+        driver: Some("PIV-II".to_owned()),
+        serial: Some(serial.unwrap_or_else(|| NO_SERIAL.to_owned())),
+        change_counter: None,
+        key_list: Vec::new(),
+        files: walk.files,
+        status: None,
+        trials: Vec::new(),
+    };
+    Ok((card, walk.gaps))
+}
+
+const fn command(object: Object) -> Command {
+    match object.tag {
+        Some(tag) => Command::PivObject(tag),
+        None => Command::PivDiscovery,
+    }
+}
+
+/// An object that is no certificate.
+fn read(walk: &mut Walk<'_, '_>, object: Object) -> Result<Option<Vec<u8>>, Stop> {
+    let path = EfPath::at(object.container);
+    let answer = walk.read(None, command(object), &format!("object {path}"), is_object)?;
+    Ok(walk.add(path, emptied(answer)))
+}
+
+/// The object of a slot and the certificate in it.
+fn read_slot(walk: &mut Walk<'_, '_>, slot: Slot) -> Result<(), Stop> {
+    let what = format!("certificate of slot {:02X}", slot.reference);
+    let answer = emptied(walk.read(None, Command::PivObject(slot.tag), &what, is_object)?);
+    let certificate = match &answer {
+        Answer::Content(bytes) => match piv::certificate(bytes.as_slice()) {
+            Ok(Some(certificate)) => Answer::Content(Bytes(certificate)),
+            Ok(None) => Answer::Absent,
+            Err(error) => {
+                walk.gap(&what, &format!("it cannot be decompressed ({error}), and OpenSC does not list it"));
+                Answer::Absent
+            }
+        },
+        answer => answer.clone(),
+    };
+    walk.add(slot.object(), answer);
+    walk.add(slot.certificate(), certificate);
+    Ok(())
+}
+
+/// An object without content is one that is not there.
+fn emptied(answer: Answer) -> Answer {
+    match answer {
+        Answer::Content(Bytes(bytes)) => {
+            present(bytes).map_or(Answer::Absent, |bytes| Answer::Content(Bytes(bytes)))
+        }
+        answer => answer,
+    }
+}
+
+fn present(object: Vec<u8>) -> Option<Vec<u8>> {
+    (piv::content(&object) != Some(&[]) && !object.is_empty()).then_some(object)
+}
+
+/// One whole element: whatever came in between, nothing is missing.
+fn is_object(bytes: &[u8]) -> bool {
+    bytes.is_empty() || first(bytes).is_some()
+}
+
+/// The discovery object names the application.
+fn is_discovery(bytes: &[u8]) -> bool {
+    first(bytes).is_some_and(|element| element.tag == 0x7E)
+        && piv::content(bytes)
+            .and_then(|content| tagged(content, 0x4F))
+            .is_some_and(|aid| aid.starts_with(&PIV_AID))
+}

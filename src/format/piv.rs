@@ -1,0 +1,241 @@
+//! Data objects of a PIV card (NIST SP 800-73-4, part 1), as OpenSC takes them apart.
+//!
+//! A card hands out an object as `53 { … }`. OpenSC knows it as a file named by the object's
+//! container identifier (`0101`), and the certificate in it, decompressed, as a second file
+//! with `CECE` behind that name.
+
+use std::io::Read;
+
+use flate2::read::{GzDecoder, ZlibDecoder};
+
+use super::tlv::{first, tagged};
+use crate::snapshot::EfPath;
+
+/// The largest certificate that is unpacked; a card's objects are far smaller.
+const LARGEST_CERTIFICATE: u64 = 65_535;
+
+/// What stands behind the container identifier in the path of a certificate.
+const CERTIFICATE: [u8; 2] = [0xCE, 0xCE];
+
+/// The first two bytes of the tags of all objects but the discovery object.
+pub const TAG: [u8; 2] = [0x5F, 0xC1];
+
+/// A place for a key and its certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Key reference: 9A, 9C, 9D, 9E, or 82 to 95 for retired keys.
+    pub reference: u8,
+    /// Container identifier of the certificate.
+    pub container: u16,
+    /// Last byte of the certificate's tag.
+    pub tag: u8,
+}
+
+/// A data object that is no certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Object {
+    /// Container identifier.
+    pub container: u16,
+    /// Last byte of its tag; none for the discovery object, which has a tag of its own (7E).
+    pub tag: Option<u8>,
+}
+
+/// Discovery object.
+pub const DISCOVERY: Object = Object { container: 0x6050, tag: None };
+/// Card holder unique identifier (CHUID).
+pub const CHUID: Object = Object { container: 0x3000, tag: Some(0x02) };
+/// Key history object.
+pub const KEY_HISTORY: Object = Object { container: 0x6060, tag: Some(0x0C) };
+/// Card capability container.
+pub const CAPABILITIES: Object = Object { container: 0xDB00, tag: Some(0x07) };
+/// Security object.
+pub const SECURITY: Object = Object { container: 0x9000, tag: Some(0x06) };
+
+/// The objects that everybody may read.
+pub const PUBLIC: [Object; 5] = [DISCOVERY, CHUID, KEY_HISTORY, CAPABILITIES, SECURITY];
+
+/// PIV authentication, digital signature, key management, card authentication.
+pub const SLOTS: [Slot; 4] = [
+    Slot { reference: 0x9A, container: 0x0101, tag: 0x05 },
+    Slot { reference: 0x9C, container: 0x0100, tag: 0x0A },
+    Slot { reference: 0x9D, container: 0x0102, tag: 0x0B },
+    Slot { reference: 0x9E, container: 0x0500, tag: 0x01 },
+];
+
+/// How many retired keys there can be.
+const RETIRED: u8 = 20;
+
+/// The slots of the first so many retired keys.
+pub fn retired(count: u8) -> impl Iterator<Item = Slot> {
+    (1..=count.min(RETIRED)).map(|number| Slot {
+        reference: 0x81 + number,
+        container: 0x1000 + u16::from(number),
+        tag: 0x0C + number,
+    })
+}
+
+/// True for the last byte of the tag of an object that everybody may read.
+#[must_use]
+pub fn is_public(tag: u8) -> bool {
+    let of_slot = |slot: Slot| slot.tag == tag;
+    PUBLIC.iter().any(|object| object.tag == Some(tag))
+        || SLOTS.into_iter().chain(retired(RETIRED)).any(of_slot)
+}
+
+impl Slot {
+    /// The object with the certificate.
+    #[must_use]
+    pub const fn object(self) -> EfPath {
+        EfPath::at(self.container)
+    }
+
+    /// The certificate in it.
+    #[must_use]
+    pub fn certificate(self) -> EfPath {
+        let path = [self.container.to_be_bytes(), CERTIFICATE].concat();
+        EfPath::new(&path).unwrap_or_default()
+    }
+
+    /// The slot that a file belongs to, whether it is the object or the certificate in it.
+    #[must_use]
+    pub fn of(file: EfPath) -> Option<Self> {
+        SLOTS
+            .into_iter()
+            .chain(retired(RETIRED))
+            .find(|slot| slot.object() == file || slot.certificate() == file)
+    }
+
+    /// The number of a retired key, from 1.
+    #[must_use]
+    pub const fn retired_number(self) -> Option<u8> {
+        match self.reference {
+            0x82..=0x95 => Some(self.reference - 0x81),
+            _ => None,
+        }
+    }
+}
+
+/// The content of an object; none if it is damaged.
+#[must_use]
+pub fn content(object: &[u8]) -> Option<&[u8]> {
+    first(object).filter(|element| matches!(element.tag, 0x53 | 0x7E)).map(|element| element.value)
+}
+
+/// The certificate of an object as OpenSC keeps it; `Ok(None)` if there is none in it.
+///
+/// # Errors
+/// When it is compressed in a way that cannot be unpacked.
+pub fn certificate(object: &[u8]) -> std::io::Result<Option<Vec<u8>>> {
+    let Some(content) = content(object) else { return Ok(None) };
+    let Some(bytes) = tagged(content, 0x70).filter(|bytes| !bytes.is_empty()) else { return Ok(None) };
+    let info = tagged(content, 0x71).and_then(|info| info.first()).copied().unwrap_or_default();
+    // 01 by NIST SP 800-73; 80 by its first version, bits counted from the other end.
+    if info & 0x81 == 0 {
+        return Ok(Some(bytes.to_vec()));
+    }
+    let mut unpacked = Vec::new();
+    let packed: Box<dyn Read + '_> = match bytes {
+        [0x1F, 0x8B, ..] => Box::new(GzDecoder::new(bytes)),
+        _ => Box::new(ZlibDecoder::new(bytes)),
+    };
+    packed.take(LARGEST_CERTIFICATE).read_to_end(&mut unpacked)?;
+    Ok(Some(unpacked))
+}
+
+/// How many retired keys have their certificate on the card, and how many elsewhere.
+#[must_use]
+pub fn key_history(object: &[u8]) -> (u8, u8) {
+    let content = content(object).unwrap_or_default();
+    let count = |tag| match tagged(content, tag) {
+        Some(&[count]) => count,
+        _ => 0,
+    };
+    (count(0xC1), count(0xC2))
+}
+
+/// The serial number that OpenSC makes of a CHUID: of its FASC-N, or of its GUID where the FASC-N is
+/// that of an agency which is none (9999). `None` if there is neither. `zeros_are_none`: a
+/// FASC-N of zeros does not count.
+#[must_use]
+pub fn serial(chuid: &[u8], zeros_are_none: bool) -> Option<&[u8]> {
+    let content = content(chuid)?;
+    let is_set = |bytes: &&[u8]| bytes.iter().any(|&byte| byte != 0);
+    let fasc_n = tagged(content, 0x30).filter(|value| value.len() == 25);
+    let fasc_n = fasc_n.filter(|value| !zeros_are_none || is_set(value));
+    let guid = tagged(content, 0x34).filter(|value| value.len() == 16).filter(is_set);
+    match fasc_n {
+        Some(fasc_n) if is_agency(fasc_n) || guid.is_none() => Some(fasc_n),
+        _ => guid,
+    }
+}
+
+/// Is a FASC-N that of a federal agency, and not 9999?
+#[must_use]
+pub fn is_agency(fasc_n: &[u8]) -> bool {
+    !matches!(*fasc_n, [0xD4, 0xE7, 0x39, fourth, ..] if fourth | 0x7F == 0xFF)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::io::Write;
+
+    use super::*;
+    use crate::format::tlv::encode;
+
+    fn object(certificate: &[u8], info: u8) -> Vec<u8> {
+        encode(0x53, &[encode(0x70, certificate), encode(0x71, &[info]), encode(0xFE, &[])].concat())
+    }
+
+    #[test]
+    fn certificates_come_plain_or_compressed() {
+        let plain = vec![0x30; 900];
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(&plain).unwrap();
+        let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::default());
+        zlib.write_all(&plain).unwrap();
+        for (bytes, info) in [(plain.clone(), 0), (gzip.finish().unwrap(), 1), (zlib.finish().unwrap(), 0x80)]
+        {
+            assert_eq!(certificate(&object(&bytes, info)).unwrap(), Some(plain.clone()));
+        }
+        assert_eq!(certificate(b"\x53\x00").unwrap(), None);
+        assert_eq!(certificate(b"").unwrap(), None);
+        assert!(certificate(&object(b"no archive", 1)).is_err());
+    }
+
+    #[test]
+    fn what_unpacks_to_more_than_any_certificate_is_cut() {
+        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        bomb.write_all(&vec![0; 1 << 22]).unwrap();
+        let unpacked = certificate(&object(&bomb.finish().unwrap(), 1)).unwrap().unwrap();
+        assert_eq!(unpacked.len() as u64, LARGEST_CERTIFICATE);
+    }
+
+    #[test]
+    fn serials_as_opensc_makes_them() {
+        let none = [0xD4, 0xE7, 0x39, 0xDA, 0x73];
+        let mut fasc_n = [1; 25];
+        let chuid = |fasc_n: &[u8], guid: &[u8]| {
+            encode(0x53, &[encode(0x30, fasc_n), encode(0x34, guid), encode(0x3E, &[])].concat())
+        };
+        let of = |object: &[u8], strict| serial(object, strict).map(<[u8]>::to_vec);
+        assert_eq!(of(&chuid(&fasc_n, &[2; 16]), false), Some(fasc_n.to_vec()));
+        fasc_n.iter_mut().zip(none).for_each(|(byte, value)| *byte = value);
+        assert_eq!(of(&chuid(&fasc_n, &[2; 16]), false), Some(vec![2; 16]));
+        assert_eq!(of(&chuid(&fasc_n, &[0; 16]), false), Some(fasc_n.to_vec()));
+        assert_eq!(of(&chuid(&[0; 25], &[0; 16]), false), Some(vec![0; 25]));
+        assert_eq!(of(&chuid(&[0; 25], &[0; 16]), true), None);
+        assert_eq!(of(b"\x53\x00", false), None);
+    }
+
+    #[test]
+    fn slots_by_their_files() {
+        let slot = Slot::of(EfPath::new(&[0x10, 0x14, 0xCE, 0xCE]).unwrap()).unwrap();
+        assert_eq!((slot.reference, slot.tag, slot.retired_number()), (0x95, 0x20, Some(20)));
+        assert_eq!(Slot::of(EfPath::at(0x1015)), None);
+        assert!(
+            is_public(0x20) && is_public(0x05) && !is_public(0x09) && !is_public(0x21) && !is_public(0x03)
+        );
+        assert_eq!(key_history(b"\x53\x08\xC1\x01\x03\xC2\x01\x02\xFE\x00"), (3, 2));
+    }
+}

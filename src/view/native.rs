@@ -1,0 +1,538 @@
+//! A native PKCS#15 card as OpenSC's generic code (`pkcs15.c` and its `pkcs15-*.c`) lists it.
+//!
+//! EF.DIR, the object directory and TokenInfo are always the card's own: they are read before the
+//! serial number is known by which a copy would be named. Directory files and what they name come from
+//! the cache if they may. A directory file is walked entry by entry; the first that does not decode ends
+//! it, and what came before stays.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Behaviour, Class, Condition, Described, Layout, Named, Note, Object, Part, Pin, Place, PublicKeyEntry,
+    Read, Source, View, x509_as,
+};
+use crate::card::application::{Application, EF_DIR, links};
+use crate::format::key::PublicKey;
+use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Path, TokenInfo, Value};
+use crate::format::tlv::{self, Walk};
+use crate::format::x509;
+use crate::opensc::cache_name::{NotCached, Serial};
+use crate::opensc::{CacheName, Version, differences};
+use crate::snapshot::{Card, EfPath};
+use crate::text::escape;
+
+/// OpenSC takes memory as a file needs it.
+const ANY_SIZE: usize = usize::MAX;
+
+/// The driver whose cards have a profile that leaves lastUpdate alone.
+const MY_EID: &str = "myeid";
+
+/// What a card says of itself.
+struct Token {
+    application: Application,
+    info: Option<TokenInfo>,
+    directories: Vec<(Directory, EfPath)>,
+}
+
+impl Token {
+    fn of(card: &Card) -> Option<Self> {
+        let content = |file| match card.read(file, ANY_SIZE) {
+            Read::Content(bytes) => Some(bytes),
+            Read::Failed | Read::Unknown(_) => None,
+        };
+        let dir = content(EF_DIR);
+        let (usual, _) = Application::first(dir.as_deref())?;
+        let bare = || Application::in_master_file().filter(|_| dir.is_none());
+        let application = if content(usual.odf).is_some() { usual } else { bare().unwrap_or(usual) };
+        let named = pkcs15::object_directory(&content(application.odf)?).unwrap_or_default();
+        let at = |(kind, path): (Directory, Path)| Some((kind, application.file(&path)?));
+        let directories = named.into_iter().filter_map(at).collect();
+        let info = content(application.token_info).and_then(|bytes| pkcs15::token_info(&bytes).ok());
+        Some(Self { application, info, directories })
+    }
+
+    fn last_update(&self, card: &Card) -> Option<String> {
+        let info = self.info.as_ref()?;
+        let of_file = || {
+            let file = self.application.file(info.last_update_path.as_ref()?)?;
+            match card.read(file, ANY_SIZE) {
+                Read::Content(bytes) => Some(Walk::new(&bytes).ok()?.optional(0x18)?.to_vec()),
+                Read::Failed | Read::Unknown(_) => None,
+            }
+        };
+        String::from_utf8(info.last_update.clone().or_else(of_file)?).ok()
+    }
+
+    fn directory(&self, file: EfPath) -> Option<Directory> {
+        self.directories.iter().find(|(_, path)| *path == file).map(|(kind, _)| *kind)
+    }
+
+    /// All that the directories of a card name, each with the kind of directory.
+    fn named(&self, card: &Card) -> Vec<(Directory, Named)> {
+        let of_directory = |(kind, file): &(Directory, EfPath)| match card.read(*file, ANY_SIZE) {
+            Read::Content(bytes) => named_by(*kind, &bytes, &self.application)
+                .into_iter()
+                .map(|named| (*kind, named))
+                .collect::<Vec<_>>(),
+            Read::Failed | Read::Unknown(_) => Vec::new(),
+        };
+        self.directories.iter().flat_map(of_directory).collect()
+    }
+}
+
+/// The layout of a native PKCS#15 card.
+pub struct Native;
+
+impl Layout for Native {
+    fn name(&self) -> &'static str {
+        "PKCS#15 card"
+    }
+
+    fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
+        let mut view = View { objects: Vec::new(), unknown: Vec::new() };
+        let Some(token) = Token::of(card) else { return view };
+        for (kind, file) in &token.directories {
+            match source.read(*file, ANY_SIZE) {
+                Read::Content(bytes) => {
+                    let mut list = List {
+                        application: &token.application,
+                        source,
+                        behaviour,
+                        slot: *file,
+                        view: &mut view,
+                    };
+                    pkcs15::directory(&bytes, |entry| list.add(*kind, entry));
+                }
+                Read::Failed => {}
+                Read::Unknown(why) => view.unknown.push((Place::whole(*file), why)),
+            }
+        }
+        view
+    }
+
+    fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
+        let token = Token::of(card).ok_or(NotCached::NoSerial)?;
+        let serial = card.serial.as_deref().ok_or(NotCached::NoSerial)?;
+        if [EF_DIR, token.application.odf, token.application.token_info].contains(&file) {
+            return Err(NotCached::Version);
+        }
+        // The card's own number is written in upper case by every version.
+        let serial = if differences::token_info_serial_is_lower_case(version) {
+            serial.to_owned()
+        } else {
+            serial.to_uppercase()
+        };
+        let serial = Serial::Text(serial.into_bytes());
+        let last_update = token.last_update(card);
+        let (date, counter) = (last_update.as_deref(), card.change_counter);
+        CacheName::generate(version, &serial, date, counter, file.aid(), file.as_slice())
+    }
+
+    fn buffer(&self, _file: EfPath) -> usize {
+        ANY_SIZE
+    }
+
+    fn condition(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Condition {
+        if bytes.is_empty() {
+            return Condition::Empty;
+        }
+        let Some((card, token)) = card.and_then(|card| Some((card, Token::of(card)?))) else {
+            return Condition::Whole;
+        };
+        if let Some(kind) = token.directory(file) {
+            // A directory may be padded with whatever it likes behind its end.
+            let whole = pkcs15::directory(bytes, |entry| decodes(kind, entry));
+            let cut = !matches!(bytes.first(), Some(0 | 0xFF)) && tlv::first(bytes).is_none();
+            return if whole && !cut { Condition::Whole } else { Condition::Undecodable };
+        }
+        let kind = token.named(card).into_iter().find(|(_, named)| named.file == file).map(|(kind, _)| kind);
+        match kind {
+            Some(Directory::Certificates) => Condition::of_element(bytes, x509::decode(bytes).is_some()),
+            Some(Directory::PublicKeys) => {
+                let decodes = [KeyType::Rsa, KeyType::Ec].map(|kind| public_key(kind, bytes).is_some());
+                Condition::of_element(bytes, decodes.contains(&true))
+            }
+            _ => Condition::Whole,
+        }
+    }
+
+    fn is_listed(&self, card: &Card, file: EfPath) -> bool {
+        let Some(token) = Token::of(card) else { return true };
+        let unread = |(_, directory): &(Directory, EfPath)| {
+            matches!(card.read(*directory, ANY_SIZE), Read::Unknown(_))
+        };
+        token.directory(file).is_some()
+            || token.directories.iter().any(unread)
+            || token.named(card).iter().any(|(_, named)| named.file == file)
+    }
+
+    fn describe(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described {
+        let plain = |words: String| Described { words, ..Described::default() };
+        let kind = card.and_then(Token::of).and_then(|token| token.directory(file)).or_else(|| sniff(bytes));
+        if let Some(kind) = kind {
+            let mut count = 0_usize;
+            pkcs15::directory(bytes, |entry| decodes(kind, entry).map(|()| count += 1));
+            return plain(format!("{}: {}", words(kind), crate::text::count(count, "entry", "entries")));
+        }
+        if bytes.is_empty() {
+            return plain(format!("file {file}: empty"));
+        }
+        if let Some(certificate) = x509::decode(bytes) {
+            return Described {
+                words: format!("certificate, {}", escape(certificate.subject.as_bytes())),
+                key: Some(certificate.key),
+                ..Described::default()
+            };
+        }
+        match [KeyType::Rsa, KeyType::Ec].iter().find_map(|kind| public_key(*kind, bytes)) {
+            Some(key) => Described {
+                words: format!("public key, {}", key.describe()),
+                key: Some(key),
+                ..Described::default()
+            },
+            None => plain(format!("file {file}")),
+        }
+    }
+
+    /// Directory files are known by their content here; the file that holds it does not tell.
+    fn names(&self, file: EfPath, bytes: &[u8]) -> Vec<Named> {
+        // The directory that a directory file is in stands for that of its application.
+        let base = file.as_slice();
+        let dir = [&[0x3F, 0x00], base.get(..base.len().saturating_sub(2)).unwrap_or_default()].concat();
+        let aid = file.aid().unwrap_or_default();
+        let Some(application) = Application::below(&dir, aid) else { return Vec::new() };
+        sniff(bytes).map(|kind| named_by(kind, bytes, &application)).unwrap_or_default()
+    }
+
+    fn may_be_private(&self, card: Option<&Card>, file: EfPath) -> bool {
+        card.and_then(Token::of).is_none_or(|token| token.directory(file).is_none())
+    }
+
+    fn order(&self, object: &Object) -> (u8, u8, u8) {
+        let rank = match object.class {
+            Class::Pin(_) => 0,
+            Class::PrivateKey { .. } => 1,
+            Class::PublicKey { .. } => 2,
+            Class::Certificate { .. } => 3,
+            Class::Data { .. } => 4,
+        };
+        (rank, 0, 0)
+    }
+
+    fn label(&self, card: &Card) -> Option<Vec<u8>> {
+        Token::of(card)?.info?.label
+    }
+
+    fn status(&self, card: &Card) -> BTreeMap<String, String> {
+        let mut status = BTreeMap::new();
+        if let Some(driver) = &card.driver {
+            status.insert("driver".to_owned(), escape(driver.as_bytes()));
+        }
+        let Some(token) = Token::of(card) else { return status };
+        if let Some(date) = token.last_update(card) {
+            status.insert("last update".to_owned(), escape(date.as_bytes()));
+        }
+        if let Some(counter) = card.change_counter {
+            status.insert("change counter".to_owned(), counter.to_string());
+        }
+        let manufacturer = token.info.and_then(|info| info.manufacturer);
+        if let Some(name) = manufacturer.filter(|name| !name.is_empty()) {
+            status.insert("manufacturer".to_owned(), escape(&name));
+        }
+        status
+    }
+
+    fn notes(&self, card: &Card, _version: Option<Version>, live: &View) -> Vec<Note> {
+        let mut notes = Vec::new();
+        let mut note =
+            |what: String, why: &str| notes.push(Note { what, why: why.to_owned(), asked_for: false });
+        let Some(token) = Token::of(card) else { return notes };
+        for (kind, file) in &token.directories {
+            let holds = |bytes: &[u8]| tlv::first(bytes).is_some();
+            if *kind == Directory::SecretKeys
+                && matches!(card.read(*file, ANY_SIZE), Read::Content(ref bytes) if holds(bytes))
+            {
+                note(format!("secret keys ({file})"), "they are not compared");
+            }
+        }
+        let private = |object: &&Object| match &object.class {
+            Class::Data { content: None, flags, .. }
+            | Class::Certificate { certificate: None, flags, .. } => flags & FLAG_PRIVATE != 0,
+            _ => false,
+        };
+        for object in live.objects.iter().filter(private) {
+            note(
+                format!("content of {} \"{}\" ({})", object.class.name(), escape(&object.label), object.slot),
+                "private: it takes the PIN to read it from the card",
+            );
+        }
+        notes
+    }
+
+    /// By its counter; or by lastUpdate, which OpenSC moves with every change but on a MyEID.
+    fn signals_change(&self, card: &Card, version: Version) -> bool {
+        let dated = || Token::of(card).is_some_and(|token| token.last_update(card).is_some());
+        if card.driver.as_deref() == Some(MY_EID) {
+            card.change_counter.is_some() && differences::names_hold_counter(version)
+        } else {
+            dated()
+        }
+    }
+}
+
+/// Makes objects of the entries of one directory file.
+struct List<'a> {
+    application: &'a Application,
+    source: &'a dyn Source,
+    behaviour: Behaviour,
+    slot: EfPath,
+    view: &'a mut View,
+}
+
+/// What an entry becomes.
+struct Made {
+    label: Vec<u8>,
+    id: Vec<u8>,
+    auth_id: Vec<u8>,
+    class: Class,
+    /// The file that holds its value.
+    file: Option<EfPath>,
+    /// Why its value is not known.
+    unknown: Option<String>,
+}
+
+impl List<'_> {
+    fn add(&mut self, kind: Directory, entry: &[u8]) -> Result<(), tlv::TlvError> {
+        let made = match kind {
+            Directory::PrivateKeys => self.private_key(pkcs15::private_key(entry)?),
+            Directory::PublicKeys => self.public_key(pkcs15::public_key(entry)?),
+            Directory::Certificates => self.certificate(pkcs15::certificate(entry)?),
+            Directory::Data => self.data(pkcs15::data_object(entry)?),
+            Directory::Authentication => self.pin(pkcs15::pin(entry)?),
+            Directory::SecretKeys => return Ok(()),
+        };
+        // Data have no ID: their names tell them apart.
+        let identity = match &made.class {
+            Class::Data { application, .. } => [application.as_slice(), &[0], &made.label].concat(),
+            _ => made.id.clone(),
+        };
+        let part = |nth| Part::Entry(made.class.name(), identity.clone(), nth);
+        let taken = |part: &Part| {
+            let here = Place { slot: self.slot, part: part.clone() };
+            self.view.at(&here).is_some() || self.view.unknown.iter().any(|(place, _)| *place == here)
+        };
+        let part = (0..).map(part).find(|part| !taken(part)).unwrap_or(Part::Whole);
+        if let Some(why) = made.unknown {
+            self.view.unknown.push((Place { slot: self.slot, part }, why));
+            return Ok(());
+        }
+        self.view.objects.push(Object {
+            slot: self.slot,
+            part,
+            files: std::iter::once(self.slot).chain(made.file).collect(),
+            label: made.label,
+            id: made.id,
+            auth_id: made.auth_id,
+            class: made.class,
+        });
+        Ok(())
+    }
+
+    fn private_key(&self, entry: pkcs15::PrivateKeyEntry) -> Made {
+        let common = entry.common;
+        let private = common.flags & FLAG_PRIVATE != 0;
+        let by_rule = private && common.auth_id.is_empty();
+        Made {
+            label: common.label,
+            id: entry.id,
+            auth_id: if by_rule { common.use_auth_id } else { common.auth_id },
+            class: Class::PrivateKey {
+                reference: reference(entry.key_reference),
+                key_type: entry.key_type,
+                bits: entry.bits,
+                usage: entry.usage,
+                access: entry.access,
+                flags: common.flags,
+                native: entry.native,
+                path: self.application.file(&entry.path),
+            },
+            file: None,
+            unknown: None,
+        }
+    }
+
+    fn public_key(&self, entry: pkcs15::PublicKeyEntry) -> Made {
+        let private = entry.common.flags & FLAG_PRIVATE != 0;
+        let value = self.value(&entry.value, private);
+        let key = value.content.as_deref().and_then(|content| public_key(entry.key_type, content));
+        let bits = match &key {
+            Some(PublicKey::Ec { .. }) if entry.bits == 0 => {
+                key.as_ref().and_then(|key| i32::try_from(key.bits()).ok()).unwrap_or(0)
+            }
+            _ => entry.bits,
+        };
+        let described = PublicKeyEntry {
+            key_type: entry.key_type,
+            bits,
+            usage: entry.usage,
+            access: entry.access,
+            flags: entry.common.flags,
+            native: entry.native,
+            reference: reference(entry.key_reference),
+            path: value.file,
+        };
+        Made {
+            label: entry.common.label,
+            id: entry.id,
+            auth_id: entry.common.auth_id,
+            class: Class::PublicKey { key, entry: Some(described) },
+            file: value.file,
+            unknown: value.unknown,
+        }
+    }
+
+    fn certificate(&self, entry: pkcs15::CertificateEntry) -> Made {
+        let flags = entry.common.flags;
+        let value = self.value(&entry.value, flags & FLAG_PRIVATE != 0);
+        let certificate = value.content.as_deref().and_then(|content| x509_as(content, self.behaviour));
+        Made {
+            label: entry.common.label,
+            id: entry.id,
+            auth_id: entry.common.auth_id,
+            class: Class::Certificate { certificate, authority: entry.authority, flags },
+            file: value.file,
+            unknown: value.unknown,
+        }
+    }
+
+    fn data(&self, entry: pkcs15::DataEntry) -> Made {
+        let flags = entry.common.flags;
+        let value = self.value(&entry.value, flags & FLAG_PRIVATE != 0);
+        Made {
+            label: entry.common.label,
+            id: Vec::new(),
+            auth_id: entry.common.auth_id,
+            class: Class::Data {
+                application: entry.application,
+                oid: entry.application_oid,
+                flags,
+                path: entry.value,
+                content: value.content,
+            },
+            file: value.file,
+            unknown: value.unknown,
+        }
+    }
+
+    fn pin(&self, entry: pkcs15::PinEntry) -> Made {
+        Made {
+            label: entry.common.label,
+            id: entry.id,
+            auth_id: entry.common.auth_id,
+            class: Class::Pin(Pin {
+                object_flags: entry.common.flags,
+                flags: entry.flags,
+                kind: entry.kind,
+                lengths: entry.lengths,
+                reference: entry.reference,
+                pad: entry.pad,
+                path: entry.path.and_then(|path| self.application.file(&path)),
+            }),
+            file: None,
+            unknown: None,
+        }
+    }
+
+    /// The value of an object; of a private one nobody gets to see it.
+    fn value(&self, value: &Value, private: bool) -> Content {
+        let path = match value {
+            Value::Direct(content) => {
+                return Content { content: Some(content.clone()), file: None, unknown: None };
+            }
+            Value::Path(path) => path,
+        };
+        let file = self.application.file(path);
+        let read = match file {
+            Some(file) if !private => self.source.read_part(file, path.part),
+            _ => Read::Failed,
+        };
+        let (content, unknown) = match read {
+            Read::Content(content) => (Some(content), None),
+            Read::Failed => (None, None),
+            Read::Unknown(why) => (None, Some(why)),
+        };
+        Content { content, file, unknown }
+    }
+}
+
+/// The value of an object.
+struct Content {
+    content: Option<Vec<u8>>,
+    file: Option<EfPath>,
+    unknown: Option<String>,
+}
+
+fn reference(reference: Option<i32>) -> Option<u8> {
+    u8::try_from(reference?).ok()
+}
+
+/// The key in a public key's file, or in its description.
+fn public_key(kind: KeyType, bytes: &[u8]) -> Option<PublicKey> {
+    let spki = |bytes: &[u8]| PublicKey::from_spki(bytes).ok().map(|(key, _)| key);
+    match (kind, bytes.first()?) {
+        (KeyType::Rsa, 0x30) => {
+            let mut numbers = Walk::new(tlv::first(bytes)?.value).ok()?;
+            Some(PublicKey::rsa(numbers.optional(0x02)?, numbers.optional(0x02)?))
+        }
+        (_, 0xA1) => spki(tlv::first(bytes)?.value),
+        (KeyType::Ec, 0x30) => spki(bytes).filter(|key| matches!(key, PublicKey::Ec { .. })),
+        // A point of which nothing says on what curve.
+        (KeyType::Ec, 0x03 | 0x04) => Some(PublicKey::Other(tlv::first(bytes)?.raw.to_vec())),
+        _ => None,
+    }
+}
+
+/// Does an entry of this kind of directory decode?
+fn decodes(kind: Directory, entry: &[u8]) -> Result<(), tlv::TlvError> {
+    match kind {
+        Directory::PrivateKeys => pkcs15::private_key(entry).map(drop),
+        Directory::PublicKeys => pkcs15::public_key(entry).map(drop),
+        Directory::Certificates => pkcs15::certificate(entry).map(drop),
+        Directory::Data => pkcs15::data_object(entry).map(drop),
+        Directory::Authentication => pkcs15::pin(entry).map(drop),
+        Directory::SecretKeys => Ok(()),
+    }
+}
+
+/// What kind of directory file begins so. An RSA private key's entry passes for a public
+/// one, which names no file it should not.
+fn sniff(bytes: &[u8]) -> Option<Directory> {
+    let kinds = [
+        Directory::Authentication,
+        Directory::PublicKeys,
+        Directory::PrivateKeys,
+        Directory::Certificates,
+        Directory::Data,
+    ];
+    let first = tlv::first(bytes)?.raw;
+    kinds.into_iter().find(|kind| decodes(*kind, first).is_ok())
+}
+
+/// The files that a directory file names.
+fn named_by(kind: Directory, bytes: &[u8], application: &Application) -> Vec<Named> {
+    let at = |link: crate::card::application::Link| {
+        Some(Named { file: application.file(&link.path)?, private: link.private, id: link.id })
+    };
+    links(kind, bytes).into_iter().filter_map(at).collect()
+}
+
+const fn words(kind: Directory) -> &'static str {
+    match kind {
+        Directory::PrivateKeys => "directory of private keys",
+        Directory::PublicKeys => "directory of public keys",
+        Directory::SecretKeys => "directory of secret keys",
+        Directory::Certificates => "directory of certificates",
+        Directory::Data => "directory of data objects",
+        Directory::Authentication => "directory of PINs",
+    }
+}

@@ -1,0 +1,95 @@
+//! Both views against both tools, line by line.
+
+use crate::printed;
+use crate::stand::Host;
+use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
+use stalecard::finding::Finding;
+use stalecard::rules::{Verdict, cases, judge};
+use stalecard::snapshot::Snapshot;
+use stalecard::view::View;
+
+/// Without the path of a certificate: it is printed only with caching on.
+fn neutral(lines: Vec<String>) -> Vec<String> {
+    let without_path = |line: String| match (line.find(" path="), line.starts_with("X.509")) {
+        (Some(at), true) => {
+            let rest = line[at + 1..].find(' ').map_or("", |end| &line[at + 1 + end..]);
+            format!("{}{rest}", &line[..at])
+        }
+        _ => line,
+    };
+    lines.into_iter().map(without_path).collect()
+}
+
+#[track_caller]
+pub fn same_as_pkcs15(what: &str, view: &View, listing: &str) {
+    assert_eq!(view.unknown, [], "{what}");
+    let listing = Pkcs15Listing::parse(listing).unwrap_or_else(|| panic!("{what}: no card in {listing}"));
+    let (ours, theirs) = (neutral(printed::expected_pkcs15(view)), neutral(printed::pkcs15(&listing)));
+    assert!(
+        ours == theirs,
+        "{what}: stalecard says\n{}\nOpenSC\n{}",
+        differing(&ours, &theirs),
+        differing(&theirs, &ours)
+    );
+}
+
+#[track_caller]
+pub fn same_as_pkcs11(what: &str, view: &View, login: bool, listing: &str) {
+    same_objects(what, &printed::expected_pkcs11(view, login), listing);
+}
+
+/// Of the tokens of one card, this one.
+#[track_caller]
+pub fn same_objects(what: &str, ours: &[String], listing: &str) {
+    let theirs = printed::pkcs11(&Pkcs11Listing::parse(listing));
+    assert!(
+        ours == theirs,
+        "{what}: stalecard says\n{}\nOpenSC\n{}",
+        differing(ours, &theirs),
+        differing(&theirs, ours)
+    );
+}
+
+/// The lines, those that the other side has not, marked.
+fn differing(lines: &[String], others: &[String]) -> String {
+    lines.iter().map(|line| format!("{} {line}\n", if others.contains(line) { ' ' } else { '!' })).collect()
+}
+
+pub fn snapshot(host: &Host) -> Snapshot {
+    let before = host.cache_files();
+    let output = host.stalecard(&["snapshot"]);
+    assert_eq!(output.code(), 0, "{output}");
+    assert_eq!(host.cache_files(), before, "stalecard has changed the cache");
+    serde_json::from_str(&output.stdout).unwrap()
+}
+
+/// Looks first, then holds both views against the tools, each on a copy of the cache of its own.
+#[track_caller]
+pub fn both_views_hold(host: &Host) -> Verdict {
+    let snapshot = snapshot(host);
+    let cases = cases(&snapshot);
+    assert_eq!(cases.len(), 1, "{:#?}", snapshot.coverage);
+    let case = &cases[0];
+    let lens = case.lenses.iter().find(|lens| lens.in_use()).expect("a cache in use");
+    let live = host.live();
+    let list15 = |host: &Host| host.run(&["pkcs15-tool", "-D"]).ok().stdout;
+    same_as_pkcs15("live, pkcs15-tool -D", &case.live, &list15(&live));
+    same_as_pkcs15("through the cache, pkcs15-tool -D", &lens.shown, &list15(&host.with_cache_copy()));
+    for login in [false, true] {
+        let list11 = |host: &Host| {
+            if login { host.pkcs11_login(&["-O"]) } else { host.run(&["pkcs11-tool", "-O"]) }.ok().stdout
+        };
+        same_as_pkcs11("live, pkcs11-tool -O", &case.live, login, &list11(&live));
+        same_as_pkcs11(
+            "through the cache, pkcs11-tool -O",
+            &lens.shown,
+            login,
+            &list11(&host.with_cache_copy()),
+        );
+    }
+    judge(&snapshot)
+}
+
+pub fn lines(findings: &[Finding]) -> String {
+    findings.iter().map(|finding| format!("{} {}\n", finding.id.name(), finding.summary)).collect()
+}

@@ -1,0 +1,23 @@
+//! Cards whose content is data objects (PIV, OpenPGP): what stalecard makes of them, held against what
+//! the real tools printed in the recordings, and print on the stand.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod compare;
+mod openpgp;
+mod piv;
+#[path = "../fidelity/printed.rs"]
+mod printed;
+#[path = "../support/random.rs"]
+mod random;
+mod recordings;
+#[path = "../stand/mod.rs"]
+mod stand;

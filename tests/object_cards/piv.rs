@@ -1,0 +1,171 @@
+//! A PIV card on the stand, as a YubiKey 5 by its answer to reset.
+
+use crate::compare::{both_views_hold, lines, snapshot};
+use crate::random::Random;
+use crate::stand::{Family, Host, Options, PIV_PIN, Stand};
+use stalecard::finding::{Id, Severity};
+use stalecard::rules::{Verdict, judge};
+use std::time::{Duration, Instant};
+
+/// As the card that OpenSC and stalecard know by its name.
+const YUBIKEY: [&str; 2] = ["--atr", "3BFD1300008131FE158073C021C057597562694B657940"];
+
+fn stand() -> (Stand, Host) {
+    let stand = Stand::with(Options { family: Family::Piv, switches: &YUBIKEY, ..Options::default() });
+    let alpha = stand.host("alpha").with_pin(PIV_PIN);
+    (stand, alpha)
+}
+
+fn errors(verdict: &Verdict) -> Vec<Id> {
+    verdict.findings.iter().filter(|f| f.severity >= Severity::Error).map(|f| f.id).collect()
+}
+
+/// Fresh; filled; slots renewed, with another type of key, emptied; flushed.
+#[test]
+fn both_views_are_what_the_tools_show() {
+    let (_stand, alpha) = stand();
+    alpha.piv(&["--action", "set-chuid", "--action", "set-ccc"]).ok();
+    assert_eq!(errors(&both_views_hold(&alpha)), [], "an empty card");
+
+    alpha.piv_renew("9a", "RSA2048", "old holder");
+    let signature = alpha.piv_generate("9c", "ECCP256");
+    let packed = alpha.run_with_input(&["gzip", "--stdout"], &alpha.issue(&signature, "old signer")).ok().raw;
+    alpha.piv_certificate("9c", &packed, "GZIP");
+    alpha.piv_renew("9d", "ECCP384", "decipherer");
+    alpha.piv_renew("9e", "RSA1024", "card");
+    alpha.piv_renew("83", "ECCP256", "retired");
+    assert_eq!(errors(&both_views_hold(&alpha)), [], "nothing is cached yet");
+    alpha.pkcs15_list();
+    let verdict = both_views_hold(&alpha);
+    assert_eq!(errors(&verdict), [], "{}", lines(&verdict.findings));
+
+    alpha.piv_renew("9a", "RSA2048", "new holder");
+    alpha.piv_renew("9c", "RSA1024", "new signer");
+    alpha.piv(&["--action", "delete-certificate", "--slot", "9d"]).ok();
+    alpha.piv_renew("83", "ECCP384", "retired later");
+    let verdict = both_views_hold(&alpha);
+    let found = errors(&verdict);
+    for id in [Id::StalePublicKey, Id::StaleCertificate, Id::StaleObject, Id::GhostObject] {
+        assert!(found.contains(&id), "{id:?} in {}", lines(&verdict.findings));
+    }
+    assert_eq!(alpha.stalecard(&["check"]).code(), 1);
+
+    assert_eq!(alpha.stalecard(&["flush"]).code(), 0);
+    let verdict = both_views_hold(&alpha);
+    assert_eq!(errors(&verdict), [], "{}", lines(&verdict.findings));
+    for command in ["check", "ls", "show"] {
+        let said = alpha.stalecard(&[command]);
+        assert_eq!(said.code(), 0, "{said}");
+    }
+}
+
+/// Two cards without a CHUID in turn: the second shows the first one's keys, and that is said.
+#[test]
+fn cards_without_a_chuid_share_one_name() {
+    let (stand, alpha) = stand();
+    alpha.piv_renew("9a", "ECCP256", "first");
+    alpha.piv_renew("9d", "ECCP256", "first too");
+    alpha.pkcs15_list();
+    assert_eq!(errors(&both_views_hold(&alpha)), [Id::SharedIdentity]);
+
+    let second = stand.new_card("second", &YUBIKEY);
+    stand.card().insert(&second);
+    alpha.piv_renew("9a", "ECCP256", "second");
+    let verdict = both_views_hold(&alpha);
+    let found = errors(&verdict);
+    for id in [Id::SharedIdentity, Id::StalePublicKey, Id::StaleCertificate, Id::GhostObject] {
+        assert!(found.contains(&id), "{id:?} in {}", lines(&verdict.findings));
+    }
+
+    // A CHUID makes a card of its own of it, and leaves the old files behind.
+    alpha.piv(&["--action", "set-chuid"]).ok();
+    let verdict = both_views_hold(&alpha);
+    assert_eq!(errors(&verdict), [], "{}", lines(&verdict.findings));
+}
+
+/// A login of another program outlives a reading, and a card that is not selected is selected once.
+#[test]
+fn a_reading_is_polite() {
+    let (stand, alpha) = stand();
+    alpha.piv(&["--action", "set-chuid"]).ok();
+    alpha.piv_renew("9a", "RSA2048", "holder");
+    stand.card().insert(stand.card().first());
+    stand.card().reset_stats();
+    alpha.stalecard(&["check"]);
+    let stats = stand.card().stats();
+    assert_eq!((stats.select_aid, stats.verify, stats.writes), (1, 0, 0), "{stats:?}");
+
+    // A program that has logged in and waits for what it is to sign.
+    let pipe = stand.dir().join("to-be-signed");
+    let input = pipe.to_str().unwrap();
+    alpha.run(&["mkfifo", input]).ok();
+    let mut words = vec!["pkcs11-tool", "--login", "--pin", PIV_PIN, "--sign", "--id", "01"];
+    words.extend(["--mechanism", "SHA256-RSA-PKCS", "--input-file", input, "--output-file", "/dev/null"]);
+    let running = alpha.spawn(&words);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while stand.card().dump()["logged_in"] != true {
+        assert!(Instant::now() < deadline, "no login");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    stand.card().reset_stats();
+    let said = alpha.stalecard(&["check"]);
+    let stats = stand.card().stats();
+    assert_eq!((stats.select_aid, stats.verify_wrong, stats.writes), (0, 0, 0), "{stats:?} {said}");
+    assert_eq!((said.code(), &stand.card().dump()["logged_in"]), (0, &true.into()), "{said}");
+    std::fs::write(&pipe, b"data").unwrap();
+    running.finish(Duration::from_secs(60)).ok();
+}
+
+/// What a card gives only after the PIN is not read from a cache either, and said to lie there.
+#[test]
+fn private_objects_in_a_cache_are_withheld() {
+    let (_stand, alpha) = stand();
+    alpha.piv(&["--action", "set-chuid"]).ok();
+    let serial = alpha.pkcs15_list().serial;
+    for path in ["3001", "6010", "6030", "1015", "9A06"] {
+        alpha.sh(&format!("printf geheim > \"$HOME\"/.cache/opensc/{serial}_NODATE_{path}")).ok();
+    }
+    let snapshot = snapshot(&alpha);
+    let text = serde_json::to_string(&snapshot).unwrap();
+    assert!(!text.contains("67656865696d"), "{text}");
+    let found = judge(&snapshot).findings;
+    assert!(found.iter().any(|finding| finding.id == Id::SecretInCache), "{}", lines(&found));
+}
+
+/// Slots are filled, renewed and emptied, the cache is warmed and flushed, in any order: an error is
+/// found exactly when what OpenSC shows is not the card's.
+#[test]
+fn random_histories() {
+    let long = std::env::var_os("STALECARD_LONG").is_some_and(|value| value != "0");
+    let seeds = if long { 1..=20 } else { 1..=2 };
+    let (stand, alpha) = stand();
+    for seed in seeds {
+        let mut random = Random(seed);
+        let card = stand.new_card(&format!("card-{seed}"), &YUBIKEY);
+        stand.card().insert(&card);
+        alpha.piv(&["--action", "set-chuid"]).ok();
+        for step in 0..8 {
+            let slot = ["9a", "9c", "9d", "9e", "82", "84"][random.below(6)];
+            match random.below(6) {
+                0 => drop(alpha.piv(&["--action", "delete-certificate", "--slot", slot])),
+                1 => drop(alpha.stalecard(&["flush"])),
+                2 => drop(alpha.pkcs15_list()),
+                _ => {
+                    let algorithm = ["RSA1024", "ECCP256", "ECCP384"][random.below(3)];
+                    alpha.piv_renew(slot, algorithm, &format!("{slot} of step {step}"));
+                }
+            }
+            let verdict = both_views_hold(&alpha);
+            let list = |host: &Host| host.run(&["pkcs15-tool", "-D"]).ok().stdout;
+            let without_paths = |text: String| -> Vec<String> {
+                text.lines()
+                    .filter(|line| !line.trim_start().starts_with("Path  "))
+                    .map(str::to_owned)
+                    .collect()
+            };
+            let differs = without_paths(list(&alpha.with_cache_copy())) != without_paths(list(&alpha.live()));
+            let found = errors(&verdict);
+            assert_eq!(!found.is_empty(), differs, "seed {seed}, step {step}: {}", lines(&verdict.findings));
+        }
+    }
+}

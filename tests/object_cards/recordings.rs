@@ -1,0 +1,204 @@
+//! What real tools and cards once said, read by our own commands (`fixtures/recordings/`).
+
+use crate::compare::{lines, same_as_pkcs11, same_as_pkcs15, same_objects};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use stalecard::card::image::Image;
+use stalecard::card::{openpgp, piv};
+use stalecard::finding::{Finding, Id, Severity};
+use stalecard::opensc::Version;
+use stalecard::rules::judge;
+use stalecard::snapshot::{
+    Bytes, CacheDir, CacheEntry, CacheOrigin, Card, ConfigFile, ConfigState, Content, DirState, FileKind,
+    Inode, Installation, SCHEMA, Snapshot, User,
+};
+use stalecard::view::cached::Cached;
+use stalecard::view::{Behaviour, Class, Object, View, layout};
+
+const CONF: &str = "/etc/opensc/opensc.conf";
+const OPENSC: Version = Version { major: 0, minor: 23, patch: 0 };
+
+fn folder(family: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings").join(family)
+}
+
+fn text(family: &str, name: &str) -> String {
+    let path = folder(family).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The card of these exchanges, read by our own scan without a gap.
+fn piv_card(recordings: &[&str]) -> Card {
+    let texts: Vec<String> = recordings.iter().map(|name| text("piv", name)).collect();
+    let mut image = Image::from_recordings(texts.iter().map(String::as_str)).unwrap();
+    let (card, gaps) = piv::scan(&mut image, "recording", &[]).unwrap();
+    assert_eq!(gaps, []);
+    card
+}
+
+/// A recorded cache directory as our own code would have found it.
+fn cache(family: &str, name: &str) -> CacheDir {
+    let folder = folder(family).join(name);
+    let mut names: Vec<_> =
+        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    let inode = |ino, size, mode| Inode {
+        dev: 1,
+        ino,
+        nlink: 1,
+        uid: 1000,
+        gid: 1000,
+        mode,
+        size,
+        // 2026-11-23 07:36:00Z
+        mtime: 1_795_419_360,
+    };
+    let entries = (2..).zip(names).map(|(ino, name)| {
+        let content = std::fs::read(folder.join(&name)).unwrap();
+        CacheEntry {
+            name: name.into(),
+            kind: FileKind::File,
+            inode: inode(ino, content.len() as u64, 0o644),
+            content: Content::Bytes(Bytes(content)),
+        }
+    });
+    CacheDir {
+        path: "/home/ca/.cache/opensc".into(),
+        origin: CacheOrigin::Default,
+        state: DirState::Present(inode(1, 4096, 0o700)),
+        entries: entries.collect(),
+    }
+}
+
+fn views(card: &Card, dir: &CacheDir) -> [View; 2] {
+    let layout = layout(card.family).unwrap();
+    let name = |file| layout.cache_name(card, OPENSC, file).ok().map(|name| name.name());
+    let behaviour = Behaviour::of(Some(OPENSC));
+    [layout.decode(card, card, behaviour), layout.decode(card, &Cached::new(card, dir, name), behaviour)]
+}
+
+/// What is found on a host with OpenSC 0.23.0 and caching `yes`.
+fn findings(card: Card, cache: CacheDir) -> Vec<Finding> {
+    let text = "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = yes;\n\t}\n}\n";
+    let verdict = judge(&Snapshot {
+        schema: SCHEMA.into(),
+        taken_at: time::macros::datetime!(2026-11-25 08:00 UTC),
+        host: "alpha".into(),
+        user: User {
+            uid: 1000,
+            name: Some("ca".into()),
+            env: BTreeMap::from([("HOME".into(), "/home/ca".into())]),
+        },
+        opensc: vec![Installation {
+            library: "/usr/lib/x86_64-linux-gnu/libopensc.so.8.1.0".into(),
+            version: Some(OPENSC.to_string()),
+            config_path: Some(CONF.into()),
+        }],
+        executables: BTreeMap::from([("pkcs15-tool".into(), "/usr/bin/pkcs15-tool".into())]),
+        configs: vec![ConfigFile { path: CONF.into(), state: ConfigState::Text(Bytes(text.into())) }],
+        cards: vec![card],
+        caches: vec![cache],
+        others: Vec::new(),
+        processes: Vec::new(),
+        flushed: Vec::new(),
+        coverage: Vec::new(),
+    });
+    assert_eq!(verdict.coverage, []);
+    verdict.findings
+}
+
+/// State 1: the cache is the card's. State 2, both keys made anew: it is the old one.
+#[test]
+fn a_piv_card_before_and_after() {
+    for state in ["1", "2"] {
+        let name = |rest: &str| format!("{state}-{rest}");
+        let live: &[&str] = &[&name("live.apdus"), &name("live-pkcs11.apdus")];
+        for recordings in [&live[..1], live] {
+            let card = piv_card(recordings);
+            assert_eq!(card.serial.as_deref(), Some("9168e52e6f026a829a5027a9011ca5a7"));
+            let [live, shown] = views(&card, &cache("piv", &name("cache")));
+            for (view, what) in [(&live, "live"), (&shown, "cached")] {
+                same_as_pkcs15(what, view, &text("piv", &name(&format!("{what}.txt"))));
+                same_as_pkcs11(what, view, false, &text("piv", &name(&format!("{what}-pkcs11.txt"))));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_piv_cards_differences_are_told() {
+    let first = findings(piv_card(&["1-live.apdus"]), cache("piv", "1-cache"));
+    assert!(first.iter().all(|finding| finding.id == Id::CacheCannotNoticeChange), "{}", lines(&first));
+
+    let second = findings(piv_card(&["2-live.apdus"]), cache("piv", "2-cache"));
+    let errors: Vec<(Id, &str)> = second
+        .iter()
+        .filter(|finding| finding.severity >= Severity::Error)
+        .map(|finding| (finding.id, finding.object.as_ref().unwrap().label.as_str()))
+        .collect();
+    let expected = [
+        (Id::StalePublicKey, "PIV AUTH pubkey"),
+        (Id::StalePublicKey, "SIGN pubkey"),
+        (Id::StaleCertificate, "Certificate for PIV Authentication"),
+        (Id::StaleCertificate, "Certificate for Digital Signature"),
+        (Id::StaleObject, "SIGN key"),
+        (Id::StaleObject, "X.509 Certificate for PIV Authentication"),
+        (Id::StaleObject, "X.509 Certificate for Digital Signature"),
+    ];
+    assert_eq!(errors.len(), expected.len(), "{}", lines(&second));
+    for known in expected {
+        assert!(errors.contains(&known), "{known:?} in {}", lines(&second));
+    }
+    let certificate = second.iter().find(|finding| finding.id == Id::StaleCertificate).unwrap();
+    for part in [
+        "CN=A-9a",
+        "CN=B-9a",
+        "66978f4f77e528a68846a2b8dd87a621bbd2fecd",
+        "5399aa6d9e497b5acf4d4d1d3bad0f2961b08e79",
+    ] {
+        assert!(certificate.summary.contains(part), "{}", certificate.summary);
+    }
+}
+
+/// The public keys (PEM) that were recorded, and those of a view.
+fn same_public_keys(view: &View, state: &str, what: &str) {
+    for id in 1..=3 {
+        let pem = text("openpgp", &format!("{state}-{what}-0{id}.pub.pem"));
+        let is_it = |object: &&Object| matches!(object.class, Class::PublicKey { .. }) && object.id == [id];
+        let key = view.objects.iter().find(is_it).unwrap().public_key().unwrap();
+        assert_eq!(data_encoding::BASE64.encode(&key.spki()), base64(&pem), "key {id}, {state} {what}");
+    }
+}
+
+fn base64(pem: &str) -> String {
+    pem.lines().filter(|line| !line.starts_with("-----")).collect()
+}
+
+/// Keys 1 and 3 were made anew between the states: the listings do not change, the public keys do.
+#[test]
+fn an_openpgp_card_before_and_after() {
+    for state in ["1", "2"] {
+        let name = |rest: &str| format!("{state}-{rest}");
+        let exchanges = ["live.apdus", "live-pkcs11.apdus"].map(|rest| text("openpgp", &name(rest)));
+        let mut image = Image::from_recordings(exchanges.iter().map(String::as_str)).unwrap();
+        let (card, gaps) = openpgp::scan(&mut image, "recording", &[]).unwrap();
+        assert_eq!(gaps, []);
+        assert_eq!(card.serial.as_deref(), Some("000000000001"));
+        let dir = cache("openpgp", &name("cache"));
+        let [live, shown] = views(&card, &dir);
+        for (view, what) in [(&live, "live"), (&shown, "cached")] {
+            same_as_pkcs15(what, view, &text("openpgp", &name(&format!("{what}.txt"))));
+            let first_token = crate::openpgp::of_token(view, false, false);
+            same_objects(what, &first_token, &text("openpgp", &name(&format!("{what}-pkcs11.txt"))));
+            same_public_keys(view, state, what);
+        }
+        let found: Vec<(Id, String)> = findings(card, dir)
+            .into_iter()
+            .filter(|finding| finding.severity >= Severity::Error)
+            .map(|finding| (finding.id, finding.object.unwrap().label))
+            .collect();
+        let stale = ["Signature key", "Authentication key"].map(|key| (Id::StalePublicKey, key.to_owned()));
+        assert_eq!(found, if state == "1" { Vec::new() } else { stale.to_vec() });
+    }
+}

@@ -1,0 +1,256 @@
+//! What the real tools print of a native PKCS#15 card, and what they should print of a view: one
+//! line of text for each object, so that a disagreement can be read.
+//!
+//! `pkcs15-tool -D` of 0.23 prints 32 objects of a class, in the order in which the directories come.
+
+use crate::listing::{Kind, Pkcs11Listing, Pkcs11Object, Pkcs15Listing, Pkcs15Object};
+use stalecard::format::key::PublicKey;
+use stalecard::format::pkcs15::{KeyType, Value};
+use stalecard::snapshot::EfPath;
+use stalecard::view::pkcs11::{Item, project};
+use stalecard::view::{Class, Object, View};
+use std::fmt::Write as _;
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}
+
+/// The number in `[0x10C], sign, …`.
+fn flags(field: Option<&str>) -> String {
+    field.and_then(|field| field.split(['[', ']']).nth(1)).unwrap_or("-").to_owned()
+}
+
+fn path(file: Option<EfPath>) -> String {
+    file.map_or_else(|| "-".to_owned(), |file| format!("3f00{}", file.to_string().to_lowercase()))
+}
+
+fn digits(serial: &str) -> String {
+    serial.trim_start_matches('0').to_lowercase()
+}
+
+fn name(kind: KeyType) -> &'static str {
+    if kind == KeyType::Rsa { "RSA" } else { "EC" }
+}
+
+/// 0.23 counts bytes: a P-521 key has 528 bits.
+fn bits(key: &PublicKey) -> u32 {
+    let bits = key.bits() as u32;
+    if matches!(key, PublicKey::Ec { .. }) { bits.next_multiple_of(8) } else { bits }
+}
+
+/// `pkcs15-tool -D`.
+pub fn pkcs15(listing: &Pkcs15Listing) -> Vec<String> {
+    listing.objects.iter().map(pkcs15_object).collect()
+}
+
+fn pkcs15_object(object: &Pkcs15Object) -> String {
+    let get = |name| object.block.get(name);
+    let head = &object.block.head;
+    let id = object.id.as_deref().unwrap_or("-");
+    let auth = object.auth_id.as_deref().unwrap_or("-");
+    let path = object.path.as_deref().unwrap_or("-");
+    let object_flags = flags(get("Object Flags"));
+    match object.kind {
+        Kind::Pin => format!(
+            "{head} flags={object_flags} id={id} auth={auth} pin={} {} pad={} ref={:?}",
+            flags(get("Flags")),
+            get("Length").unwrap_or("-"),
+            get("Pad char").unwrap_or("-"),
+            object.key_ref,
+        ),
+        Kind::PrivateKey => format!(
+            "{head} flags={object_flags} usage={} access={} bits={:?} ref={:?} native={} path={path} auth={auth} \
+             id={id}",
+            flags(get("Usage")),
+            flags(get("Access Flags")),
+            object.bits,
+            object.key_ref,
+            get("Native").unwrap_or("-"),
+        ),
+        Kind::PublicKey => format!(
+            "{head} flags={object_flags} usage={} access={} bits={:?} ref={:?} native={} path={path} id={id}",
+            flags(get("Usage")),
+            flags(get("Access Flags")),
+            object.bits,
+            object.key_ref,
+            get("Native").unwrap_or("-"),
+        ),
+        Kind::Certificate => format!(
+            "{head} flags={object_flags} authority={} path={path} id={id} serial={}",
+            get("Authority").unwrap_or("-"),
+            get("Encoded serial").map_or_else(
+                || "-".to_owned(),
+                |serial| digits(serial.split_whitespace().nth(2).unwrap_or_default())
+            ),
+        ),
+        Kind::Data => format!(
+            "{head} application={} path={path} auth={auth} data={}",
+            get("applicationName").unwrap_or("-"),
+            object
+                .block
+                .fields
+                .iter()
+                .find(|(name, _)| name.starts_with("Data ("))
+                .map_or_else(|| "-".to_owned(), |(_, value)| value.replace(' ', "").to_lowercase()),
+        ),
+        _ => format!("unexpected: {object:?}"),
+    }
+}
+
+/// What `pkcs15-tool -D` should print of a view.
+pub fn expected_pkcs15(view: &View) -> Vec<String> {
+    let rank = |object: &&Object| match object.class {
+        Class::Pin(_) => 0,
+        Class::PrivateKey { .. } => 1,
+        Class::PublicKey { .. } => 2,
+        Class::Certificate { .. } => 3,
+        Class::Data { .. } => 4,
+    };
+    let mut objects: Vec<&Object> = view.objects.iter().collect();
+    objects.sort_by_key(rank);
+    let classes = objects.chunk_by(|a, b| rank(a) == rank(b));
+    classes.flat_map(|class| class.iter().take(32)).copied().map(expected_pkcs15_object).collect()
+}
+
+fn expected_pkcs15_object(object: &Object) -> String {
+    let label = text(&object.label);
+    let id = hex(&object.id);
+    let auth = if object.auth_id.is_empty() { "-".to_owned() } else { hex(&object.auth_id) };
+    match &object.class {
+        Class::Pin(pin) => {
+            let [least, stored, most] = pin.lengths;
+            format!(
+                "PIN [{label}] flags=0x{:02X} id={id} auth={auth} pin=0x{:02X} min_len:{least}, max_len:{most}, \
+                 stored_len:{stored} pad=0x{:02X} ref={:?}",
+                pin.object_flags,
+                pin.flags,
+                pin.pad.unwrap_or(0),
+                u32::try_from(pin.reference).ok(),
+            )
+        }
+        Class::PrivateKey { reference, key_type, bits, usage, access, flags, native, path: file } => format!(
+            "Private {} Key [{label}] flags=0x{flags:02X} usage=0x{usage:02X} access=0x{access:02X} bits={:?} \
+             ref={:?} native={} path={} auth={auth} id={id}",
+            name(*key_type),
+            u32::try_from(*bits).ok(),
+            reference.map(u32::from),
+            if *native { "yes" } else { "no" },
+            path(*file),
+        ),
+        Class::PublicKey { entry: Some(entry), .. } => format!(
+            "Public {} Key [{label}] flags=0x{:02X} usage=0x{:02X} access=0x{:02X} bits={:?} ref={:?} native={} \
+             path={} id={id}",
+            name(entry.key_type),
+            entry.flags,
+            entry.usage,
+            entry.access,
+            u32::try_from(entry.bits).ok(),
+            entry.reference.map(u32::from),
+            if entry.native { "yes" } else { "no" },
+            path(entry.path),
+        ),
+        Class::PublicKey { entry: None, .. } => "a public key without description".to_owned(),
+        Class::Certificate { certificate, authority, flags } => format!(
+            "X.509 Certificate [{label}] flags=0x{flags:02X} authority={} path={} id={id} serial={}",
+            if *authority { "yes" } else { "no" },
+            path(object.files.get(1).copied()),
+            certificate.as_ref().map_or_else(|| "-".to_owned(), |found| digits(&hex(&found.serial))),
+        ),
+        Class::Data { application, path, content, .. } => format!(
+            "Data object '{label}' application={} path={} auth={auth} data={}",
+            text(application),
+            match path {
+                Value::Path(path) => hex(&path.bytes),
+                Value::Direct(_) => "-".to_owned(),
+            },
+            match content {
+                Some(content) if object.auth_id.is_empty() => hex(content),
+                _ => "-".to_owned(),
+            },
+        ),
+    }
+}
+
+/// `pkcs11-tool -O`, with or without login.
+pub fn pkcs11(listing: &Pkcs11Listing) -> Vec<String> {
+    listing.objects.iter().map(pkcs11_object).collect()
+}
+
+fn pkcs11_object(object: &Pkcs11Object) -> String {
+    let id = object.id.as_deref().unwrap_or("-");
+    let label = &object.label;
+    let key_type = object.key_type.as_deref().unwrap_or("-");
+    match object.class.as_str() {
+        "Private Key" => format!("Private Key {key_type} [{label}] id={id}"),
+        "Public Key" => format!(
+            "Public Key {key_type} [{label}] id={id} bits={:?} point={} params={}",
+            object.bits,
+            object.ec_point.as_deref().unwrap_or("-"),
+            object.ec_params.as_deref().unwrap_or("-"),
+        ),
+        "Certificate" => format!(
+            "Certificate [{label}] id={id} serial={}",
+            object.block.get("serial").map_or_else(|| "-".to_owned(), digits)
+        ),
+        _ => format!(
+            "{} [{label}] application={} flags={}",
+            object.class,
+            object.application.as_deref().unwrap_or("-"),
+            object.block.get("flags").unwrap_or("-")
+        ),
+    }
+}
+
+/// What `pkcs11-tool -O` should print of a view.
+pub fn expected_pkcs11(view: &View, login: bool) -> Vec<String> {
+    project(view).iter().filter(|item| login || !item.private).map(expected_pkcs11_item).collect()
+}
+
+fn expected_pkcs11_item(item: &Item<'_>) -> String {
+    let object = item.object;
+    let (label, id) = (text(&item.label), hex(&object.id));
+    match (&object.class, item.public_key()) {
+        (Class::PrivateKey { key_type, .. }, _) => {
+            format!("Private Key {} [{label}] id={id}", name(*key_type))
+        }
+        (_, Some(key)) => {
+            let (name, point, params) = match key {
+                PublicKey::Ec { curve_oid, point } => {
+                    ("EC", hex(point), format!("06{:02x}{}", curve_oid.len(), hex(curve_oid)))
+                }
+                _ => ("RSA", "-".to_owned(), "-".to_owned()),
+            };
+            format!(
+                "Public Key {name} [{label}] id={id} bits={:?} point={point} params={params}",
+                Some(bits(key))
+            )
+        }
+        (Class::Certificate { certificate, .. }, None) => format!(
+            "Certificate [{label}] id={id} serial={}",
+            certificate.as_ref().map_or_else(|| "-".to_owned(), |found| digits(&hex(&found.serial)))
+        ),
+        (Class::Data { application, flags, .. }, None) => {
+            let mut names = Vec::new();
+            if flags & 2 != 0 {
+                names.push("modifiable");
+            }
+            if flags & 1 != 0 {
+                names.push("private");
+            }
+            format!("Data [{label}] application={} flags={}", text(application), names.join(" "))
+        }
+        (Class::PublicKey { entry, .. }, None) => {
+            let kind = entry.as_ref().map_or("-", |entry| name(entry.key_type));
+            format!("Public Key {kind} [{label}] id={id} without value")
+        }
+        (Class::Pin(_), None) => "a PIN".to_owned(),
+    }
+}
