@@ -135,6 +135,8 @@ catalogue! {
     KeyWithoutPublicPart = "key-without-public-part", Warning, Manual, "key_without_public_part";
     /// A running program read the old view.
     ProcessHoldsOldView = "process-holds-old-view", Warning, Manual, "process_holds_old_view";
+    /// The token does not hold what its baseline says.
+    BaselineMismatch = "baseline-mismatch", Error, Manual, "baseline_mismatch";
 }
 
 impl Id {
@@ -399,6 +401,7 @@ mod tests {
                 "duplicate-key-id Warning Manual",
                 "key-without-public-part Warning Manual",
                 "process-holds-old-view Warning Manual",
+                "baseline-mismatch Error Manual",
             ]
         );
     }

@@ -1,12 +1,15 @@
 //! `check`: compare the card with what OpenSC shows. Strictly read-only.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use super::args::{Facts, FailOn, Format, Whom};
 use super::{holders, output};
 use crate::error::{Error, Exit};
-use crate::observe::Whose;
+use crate::observe::{Whose, baselines};
 use crate::report::{human, json::Document, json::SCHEMA};
+use crate::rules::held::serials;
 use crate::rules::{Tally, judge_processes};
 
 #[derive(Debug, clap::Args)]
@@ -15,6 +18,9 @@ pub struct Args {
     facts: Facts,
     #[command(flatten)]
     whom: Whom,
+    /// Compare the tokens with their baselines too: a file, or the one named after the token in a directory
+    #[arg(long, value_name = "FILE|DIR")]
+    against: Option<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -25,7 +31,9 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let mut tally = Tally::new(args.facts.caller()?);
-    let mut snapshot = args.facts.each(&args.whom, &mut |snapshot| {
+    // A baseline knows the DKEK.
+    let status = args.against.is_some();
+    let mut snapshot = args.facts.each(&args.whom, status, &mut |snapshot| {
         let verdict = tally.judge(snapshot);
         tally.add(snapshot, verdict);
         Ok(())
@@ -35,6 +43,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         verdict.coverage.extend(holders::look(&mut snapshot)?);
     }
     judge_processes(&snapshot, &mut verdict);
+    if let Some(path) = &args.against {
+        verdict.hold_against(&snapshot, &baselines(path, &serials(&snapshot))?);
+    }
     let several = args.whom.whose() != Whose::Caller || !snapshot.others.is_empty();
     match args.format {
         Format::Human => {
