@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod compare;
 mod config;
 mod explain;
 mod fix;
@@ -70,6 +71,8 @@ enum Command {
     Run(run::Args),
     /// Write everything observed to a file, for later or for another host
     Snapshot(snapshot::Args),
+    /// Put the snapshots of several hosts side by side: who shows what, and who is stale
+    Compare(compare::Args),
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::Args),
@@ -100,6 +103,7 @@ pub fn run() -> Exit {
         Command::Config(command) => config::run(&command),
         Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Generate(args) => generate::run(&args),
     };
     result.unwrap_or_else(|error| {

@@ -1,5 +1,6 @@
 //! Renderers: each shows what it is given in one format and decides nothing.
 
+pub mod comparison;
 pub mod config;
 pub mod edited;
 pub mod fixed;
