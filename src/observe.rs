@@ -107,6 +107,12 @@ fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
     Ok(snapshot)
 }
 
+/// Has every reading of a card in this process end before its next command: whoever waits for the
+/// result has waited long enough, and the card is let go in good order.
+pub fn give_up() {
+    card::pcsc::give_up();
+}
+
 /// Takes the card that was read in this reader: nobody else has it until this is dropped.
 ///
 /// # Errors

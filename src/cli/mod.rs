@@ -23,6 +23,7 @@ mod verify;
 use clap::{Parser, Subcommand};
 
 use crate::error::Exit;
+use crate::report::nagios::{self, State};
 
 /// Finds, explains and repairs stale OpenSC file caches.
 ///
@@ -84,7 +85,20 @@ pub fn run() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let exit = if error.use_stderr() { Exit::Failed } else { Exit::Clean };
+            // Monitoring takes 2 for CRITICAL; what was typed wrongly is UNKNOWN.
+            let asked_for_nagios =
+                std::env::args_os().any(|word| word == "nagios" || word == "--format=nagios");
+            let exit = match (error.use_stderr(), asked_for_nagios) {
+                (false, _) => Exit::Clean,
+                (true, false) => Exit::Failed,
+                (true, true) => Exit::NotRead,
+            };
+            if exit == Exit::NotRead {
+                let why = error.to_string();
+                let _ = output::print(
+                    &(nagios::failed(State::Unknown, why.lines().next().unwrap_or_default()) + "\n"),
+                );
+            }
             // Nowhere to say that help could not be written.
             let _ = error.print();
             return exit;

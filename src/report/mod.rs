@@ -6,5 +6,7 @@ pub mod edited;
 pub mod fixed;
 pub mod human;
 pub mod json;
+pub mod nagios;
+pub mod prometheus;
 pub mod proofs;
 mod source;
