@@ -1,7 +1,7 @@
 //! stalecard finds, explains and repairs stale OpenSC file caches.
 //!
 //! The rooms, from the top down: [`cli`] what was typed; [`observe`] the facts of
-//! this host in one [`snapshot`], [`rules`] the opinions about them, each a
+//! this host in one [`snapshot`], [`watch`] when to look again; [`rules`] the opinions about them, each a
 //! [`finding`]; [`repair`] what is done about it; [`report`] how it is shown.
 //! [`baseline`] is what a token is meant to hold. Below: [`view`] what a program shows, [`opensc`] what OpenSC would do,
 //! [`scconf`] its configuration language, [`card`] talking to a card, [`crypto`] which
@@ -26,3 +26,4 @@ pub mod scconf;
 pub mod snapshot;
 pub mod text;
 pub mod view;
+pub mod watch;

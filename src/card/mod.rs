@@ -6,6 +6,7 @@
 //! - [`sc_hsm`]: the walk through a SmartCard-HSM
 //! - [`held`], [`sc_hsm_sign`]: a card kept to oneself, for a login and fresh signatures
 //! - [`readers`]: which readers there are, and what is in them
+//! - [`presence`]: waiting until something happens in them
 //! - [`pcsc`]: connections and short transactions
 //! - [`image`]: a card made from a recording
 //!
@@ -19,6 +20,7 @@ pub mod image;
 mod options;
 pub mod pcsc;
 mod pcsc_error;
+pub mod presence;
 pub mod read;
 pub mod readers;
 pub mod sc_hsm;

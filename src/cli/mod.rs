@@ -19,6 +19,7 @@ mod show;
 mod snapshot;
 mod undo;
 mod verify;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
@@ -74,6 +75,8 @@ enum Command {
     Snapshot(snapshot::Args),
     /// Put the snapshots of several hosts side by side: who shows what, and who is stale
     Compare(compare::Args),
+    /// Check again whenever a card comes, a program lets go of one, or a cache changes
+    Watch(watch::Args),
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::Args),
@@ -118,6 +121,7 @@ pub fn run() -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Generate(args) => generate::run(&args),
     };
     result.unwrap_or_else(|error| {

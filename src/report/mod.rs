@@ -10,3 +10,4 @@ pub mod nagios;
 pub mod prometheus;
 pub mod proofs;
 mod source;
+pub mod watch;
