@@ -21,6 +21,7 @@ mod text;
 mod baseline;
 mod compare;
 mod monitoring;
+mod units;
 mod watch;
 
 use serde_json::Value;
