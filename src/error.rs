@@ -58,6 +58,20 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A file given with `--against` is no baseline.
+    #[error("{} is not a baseline (stalecard snapshot --baseline writes one): {why}", path.display())]
+    NotABaseline {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// `snapshot --baseline` did not see the whole token.
+    #[error("nothing was written: {0}; a baseline has to be of a whole token")]
+    NoBaseline(String),
+    /// `--timeout` has passed.
+    #[error("no result within {0} seconds; without --timeout stalecard says what it waits for")]
+    OutOfTime(u64),
     /// `explain` was asked for something that is not a finding.
     #[error("there is no finding called {0:?}; `stalecard explain` lists them all")]
     UnknownFinding(String),
@@ -113,7 +127,7 @@ impl Error {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::NoCardToFlush => Exit::NotRead,
+            Self::NoCardToFlush | Self::NoBaseline(_) | Self::OutOfTime(_) => Exit::NotRead,
             _ => Exit::Failed,
         }
     }

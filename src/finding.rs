@@ -137,6 +137,10 @@ catalogue! {
     KeyWithoutPublicPart = "key-without-public-part", Warning, Manual, "key_without_public_part";
     /// A running program read the old view.
     ProcessHoldsOldView = "process-holds-old-view", Warning, Manual, "process_holds_old_view";
+    /// The token does not hold what its baseline says.
+    BaselineMismatch = "baseline-mismatch", Error, Manual, "baseline_mismatch";
+    /// Hosts show different keys of one token.
+    HostsDisagree = "hosts-disagree", Error, Manual, "hosts_disagree";
 }
 
 impl Id {
@@ -283,7 +287,7 @@ pub struct FileEvidence {
 }
 
 /// One side of a comparison. Text is escaped.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Side {
     /// In one word or a few: "absent", "undecodable".
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -402,6 +406,8 @@ mod tests {
                 "duplicate-key-id Warning Manual",
                 "key-without-public-part Warning Manual",
                 "process-holds-old-view Warning Manual",
+                "baseline-mismatch Error Manual",
+                "hosts-disagree Error Manual",
             ]
         );
     }

@@ -2,13 +2,12 @@
 //!
 //! Strictly read-only. What cannot be observed becomes a gap.
 
+mod files;
 mod others;
 mod privacy;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::io::{Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::Write;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -34,6 +33,7 @@ use crate::text::{is_typed, tame};
 use crate::view::layout;
 use crate::view::sc_hsm::{referenced, serial_of};
 
+pub use files::{baselines, write_whole};
 pub use others::{Whose, each_in, observe_again, observe_all, observe_each};
 
 /// What to observe.
@@ -105,6 +105,12 @@ fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
     }
     snapshot.taken_at = now();
     Ok(snapshot)
+}
+
+/// Has every reading of a card in this process end before its next command: whoever waits for the
+/// result has waited long enough, and the card is let go in good order.
+pub fn give_up() {
+    card::pcsc::give_up();
 }
 
 /// Takes the card that was read in this reader: nobody else has it until this is dropped.
@@ -309,17 +315,8 @@ fn with_progress<T>(what: &str, work: impl FnOnce() -> T) -> T {
 /// # Errors
 /// [`Error::Io`], or [`Error::NotASnapshot`] if it is not one or too large.
 pub fn load(path: &Path) -> Result<Snapshot, Error> {
-    let failed = |source| Error::Io { what: "cannot read", path: path.to_owned(), source };
     let bad = |why: String| Error::NotASnapshot { path: path.to_owned(), why };
-    let file = std::fs::File::open(path).map_err(failed)?;
-    let mut text = String::new();
-    file.take(LARGEST_SNAPSHOT + 1).read_to_string(&mut text).map_err(|error| match error.kind() {
-        std::io::ErrorKind::InvalidData => bad("it is not UTF-8 text".to_owned()),
-        _ => failed(error),
-    })?;
-    if text.len() as u64 > LARGEST_SNAPSHOT {
-        return Err(bad("it is too large".to_owned()));
-    }
+    let text = files::read_text(path, LARGEST_SNAPSHOT)?.map_err(bad)?;
     parse_snapshot(&text).map_err(bad)
 }
 
@@ -374,31 +371,5 @@ fn tame_words(snapshot: &mut Snapshot) {
 /// [`Error::Io`].
 pub fn save(snapshot: &Snapshot, path: &Path) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(snapshot).unwrap_or_default() + "\n";
-    write_private(path, text.as_bytes()).map_err(|source| Error::Io {
-        what: "cannot write",
-        path: path.to_owned(),
-        source,
-    })
-}
-
-/// Writes beside the target under a name nobody else uses, then renames.
-fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let name = path.file_name().ok_or(std::io::ErrorKind::IsADirectory)?;
-    // A rename would put a file in the place of a device, and root may do that to /dev/null.
-    if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
-        let why = "it is there and not a regular file; without --output the snapshot goes to standard output";
-        return Err(std::io::Error::new(std::io::ErrorKind::AlreadyExists, why));
-    }
-    let mut beside = OsString::from(".");
-    beside.push(name);
-    beside.push(format!(".{}", std::process::id()));
-    let beside = path.with_file_name(beside);
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-    let written = file.write_all(content).and_then(|()| file.sync_all());
-    let placed = written.and_then(|()| std::fs::rename(&beside, path));
-    if placed.is_err() {
-        // What went wrong before is what the caller has to know.
-        let _ = std::fs::remove_file(&beside);
-    }
-    placed
+    write_whole(path, text.as_bytes(), 0o600)
 }

@@ -465,6 +465,8 @@ pub enum GapKind {
     OpenSc,
     /// A running process.
     Process,
+    /// A snapshot among several.
+    Snapshot,
 }
 
 impl Snapshot {

@@ -395,6 +395,9 @@ pub enum TransportError {
          this again when they have less to do"
     )]
     Crowded(u64),
+    /// Time was over.
+    #[error("the time that was given for it is over")]
+    GivenUp,
     /// The reader does not answer.
     #[error(
         "the reader has not answered for {0} seconds: take the card out and put it back, or restart pcscd"

@@ -8,6 +8,7 @@
 //! - [`piv`], [`openpgp`], [`objects`]: the walk through cards of data objects
 //! - [`held`], [`sc_hsm_sign`]: a card kept to oneself, for a login and fresh signatures
 //! - [`readers`]: which readers there are, and what is in them
+//! - [`presence`]: waiting until something happens in them
 //! - [`pcsc`]: connections and short transactions
 //! - [`image`]: a card made from a recording
 //!
@@ -27,6 +28,7 @@ mod options;
 pub mod pcsc;
 mod pcsc_error;
 pub mod piv;
+pub mod presence;
 pub mod read;
 pub mod readers;
 pub mod sc_hsm;

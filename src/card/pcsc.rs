@@ -19,7 +19,7 @@
 //! Names of functions and errors are PC/SC's own, so that people can search for them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -79,6 +79,14 @@ enum Reply {
 /// What it is doing, for the case that it does not come back.
 const WAITING: u8 = 0;
 const TALKING: u8 = 1;
+
+/// Nobody waits for results any more.
+static GIVEN_UP: AtomicBool = AtomicBool::new(false);
+
+/// Has all sessions of this process refuse the next command.
+pub fn give_up() {
+    GIVEN_UP.store(true, Ordering::Relaxed);
+}
 
 /// A connection to one card.
 pub struct Session {
@@ -163,6 +171,9 @@ impl Transport for Session {
     fn transmit(&mut self, apdu: &[u8]) -> Result<Vec<u8>, TransportError> {
         if let Some(error) = &self.dead {
             return Err(error.clone());
+        }
+        if GIVEN_UP.load(Ordering::Relaxed) {
+            return Err(TransportError::GivenUp);
         }
         if !apdu::is_on_the_list(apdu) {
             return Err(TransportError::NotOnTheList);

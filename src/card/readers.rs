@@ -87,7 +87,7 @@ pub fn readers() -> Result<Vec<Reader>, PcscError> {
     Ok(states.iter().map(Reader::from).collect())
 }
 
-fn list(context: &Context) -> Result<Vec<CString>, PcscError> {
+pub(super) fn list(context: &Context) -> Result<Vec<CString>, PcscError> {
     match context.list_readers_owned() {
         Ok(names) => Ok(names),
         Err(Error::NoReadersAvailable) => Ok(Vec::new()),

@@ -10,7 +10,7 @@ use crate::observe::{Cards, Whose, Wish, each_in, observe, observe_each, select_
 use crate::snapshot::Snapshot;
 
 /// Which cards, and whether they are there at all.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Selection {
     /// Only the card in this reader (its name, or its number counted from 0)
     #[arg(long, value_name = "NAME|N")]
@@ -21,7 +21,7 @@ pub struct Selection {
 }
 
 /// Where the facts come from.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct Facts {
     #[command(flatten)]
     pub selection: Selection,
@@ -34,7 +34,7 @@ pub struct Facts {
 }
 
 /// Whose caches.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[group(multiple = false)]
 pub struct Whom {
     /// The caches of all users of this host, and those that belong to no home
@@ -130,10 +130,11 @@ impl Selection {
 
 impl Facts {
     /// Gets the facts about each user, one after the other; those in a snapshot file are all there is.
-    pub fn each(&self, whom: &Whom, each: Each<'_>) -> Result<Snapshot, Error> {
+    /// `status` asks the card for SO-PIN and DKEK as well.
+    pub fn each(&self, whom: &Whom, status: bool, each: Each<'_>) -> Result<Snapshot, Error> {
         let selection = &self.selection;
         let Some(path) = &self.snapshot else {
-            let wish = Wish { cards: selection.cards(self.offline), status: false };
+            let wish = Wish { cards: selection.cards(self.offline), status };
             return selection.each(&wish, &whom.whose(), self.offline, each);
         };
         let mut snapshot = crate::observe::load(path)?;

@@ -1,45 +1,131 @@
 //! `check`: compare the card with what OpenSC shows. Strictly read-only.
 
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
 use serde_json::json;
 
-use super::args::{Facts, FailOn, Format, Whom};
+use super::args::{Facts, FailOn, Whom};
 use super::{holders, output};
 use crate::error::{Error, Exit};
-use crate::observe::Whose;
-use crate::report::{human, json::Document, json::SCHEMA};
-use crate::rules::{Tally, judge_processes};
+use crate::finding::Severity;
+use crate::observe::{Whose, baselines, give_up, write_whole};
+use crate::report::nagios::{self, State};
+use crate::report::{human, json::Document, json::SCHEMA, prometheus};
+use crate::rules::held::serials;
+use crate::rules::{Cache, Tally, Verdict, judge_processes};
+use crate::snapshot::Snapshot;
 
-#[derive(Debug, clap::Args)]
+/// How long the check may take to let go of the card after its time is over.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     facts: Facts,
     #[command(flatten)]
     whom: Whom,
+    /// Compare the tokens with their baselines too: a file, or the one named after the token in a directory
+    #[arg(long, value_name = "FILE|DIR")]
+    against: Option<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
-    /// The least severity that makes the exit code 1
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "error")]
-    fail_on: FailOn,
+    /// The least severity that makes the exit code 1 [default: error; for nagios: warning, which is then a WARNING]
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    fail_on: Option<FailOn>,
+    /// Give up after this time: exit code 3
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: Option<u64>,
+    /// Write the report to this file, mode 0644, whole or not at all
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// How to print a check.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people
+    #[default]
+    Human,
+    /// For scripts: schema stalecard/1
+    Json,
+    /// One line for Nagios and its kin, with their exit codes: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Nagios,
+    /// For Prometheus' textfile collector
+    Prometheus,
+}
+
+/// What a check came to.
+struct Checked {
+    snapshot: Snapshot,
+    verdict: Verdict,
+    /// The caches of the host, if there may be several users'.
+    caches: Vec<Cache>,
+    took: Duration,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
+    let checked = match args.timeout {
+        None => check(args),
+        Some(seconds) => in_time(args, Duration::from_secs(seconds)),
+    };
+    match (checked, args.format) {
+        (Ok(checked), _) => report(args, &checked),
+        (Err(error), Format::Nagios) => {
+            deliver(args, &(nagios::failed(State::Unknown, &error.to_string()) + "\n"))?;
+            Ok(Exit::NotRead)
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+fn check(args: &Args) -> Result<Checked, Error> {
+    let begun = Instant::now();
+    // A baseline knows the DKEK.
+    let status = args.against.is_some();
     let mut tally = Tally::new(args.facts.caller()?);
-    let mut snapshot = args.facts.each(&args.whom, &mut |snapshot| {
+    let mut snapshot = args.facts.each(&args.whom, status, &mut |snapshot| {
         let verdict = tally.judge(snapshot);
         tally.add(snapshot, verdict);
         Ok(())
     })?;
-    let (mut verdict, caches) = tally.verdict();
+    let (mut verdict, mut caches) = tally.verdict();
     if args.facts.snapshot.is_none() {
         verdict.coverage.extend(holders::look(&mut snapshot)?);
     }
     judge_processes(&snapshot, &mut verdict);
-    let several = args.whom.whose() != Whose::Caller || !snapshot.others.is_empty();
+    if args.whom.whose() == Whose::Caller && snapshot.others.is_empty() {
+        caches.clear();
+    }
+    if let Some(path) = &args.against {
+        verdict.hold_against(&snapshot, &baselines(path, &serials(&snapshot))?);
+    }
+    Ok(Checked { snapshot, verdict, caches, took: begun.elapsed() })
+}
+
+/// The same in a thread, which dies with the process if its time is over; but first it may end what
+/// it has begun with a card.
+fn in_time(args: &Args, limit: Duration) -> Result<Checked, Error> {
+    let (done, result) = mpsc::channel();
+    let args = args.clone();
+    // If nobody waits any more, nobody misses it.
+    std::thread::spawn(move || drop(done.send(check(&args))));
+    result.recv_timeout(limit).unwrap_or_else(|_| {
+        give_up();
+        let _ = result.recv_timeout(FAREWELL);
+        Err(Error::OutOfTime(limit.as_secs()))
+    })
+}
+
+fn report(args: &Args, checked: &Checked) -> Result<Exit, Error> {
+    let Checked { snapshot, verdict, caches, took } = checked;
+    let fail_on = args.fail_on.map_or(Severity::Error, FailOn::severity);
+    let exit = output::exit(verdict, fail_on, args.facts.offline);
     match args.format {
-        Format::Human => {
-            output::print(&human::check(&verdict, if several { caches.as_slice() } else { &[] }))?;
-        }
+        Format::Human => deliver(args, &human::check(verdict, caches))?,
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,
@@ -51,8 +137,40 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                 findings: &verdict.findings,
                 coverage: &verdict.coverage,
             };
-            output::print_json(&document.with(json!({})))?;
+            deliver(args, &output::json_text(&document.with(json!({}))))?;
+        }
+        Format::Nagios => {
+            let state = state(args, verdict);
+            deliver(args, &(nagios::line(state, verdict, *took) + "\n"))?;
+            return Ok(match state {
+                State::Ok => Exit::Clean,
+                State::Warning => Exit::Findings,
+                State::Critical => Exit::Failed,
+                State::Unknown => Exit::NotRead,
+            });
+        }
+        Format::Prometheus => {
+            let complete = !verdict.coverage.iter().any(|gap| gap.asked_for);
+            deliver(args, &prometheus::metrics(verdict, complete, snapshot.taken_at, *took))?;
         }
     }
-    Ok(output::exit(&verdict, args.fail_on.severity(), args.facts.offline))
+    Ok(exit)
+}
+
+/// The state of the service: what is bad first, then what could not be read.
+fn state(args: &Args, verdict: &Verdict) -> State {
+    let least = args.fail_on.map_or(Severity::Warning, FailOn::severity);
+    match output::exit(verdict, least.max(Severity::Error), args.facts.offline) {
+        Exit::Findings => State::Critical,
+        Exit::NotRead => State::Unknown,
+        _ if verdict.findings.iter().any(|finding| finding.severity >= least) => State::Warning,
+        _ => State::Ok,
+    }
+}
+
+fn deliver(args: &Args, text: &str) -> Result<(), Error> {
+    match &args.output {
+        None => output::print(text),
+        Some(path) => write_whole(path, anstream::adapter::strip_str(text).to_string().as_bytes(), 0o644),
+    }
 }

@@ -26,7 +26,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let mut tally = Tally::new(args.facts.caller()?);
     let mut all = Vec::new();
     let wanted = args.facts.selection.serial.as_ref();
-    let snapshot = args.facts.each(&args.whom, &mut |snapshot| {
+    let snapshot = args.facts.each(&args.whom, false, &mut |snapshot| {
         let verdict = tally.judge(snapshot);
         let mut items = inventory(snapshot, &verdict);
         items

@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod compare;
 mod config;
 mod explain;
 mod fix;
@@ -18,10 +19,12 @@ mod show;
 mod snapshot;
 mod undo;
 mod verify;
+mod watch;
 
 use clap::{Parser, Subcommand};
 
 use crate::error::Exit;
+use crate::report::nagios::{self, State};
 
 /// Finds, explains and repairs stale OpenSC file caches.
 ///
@@ -70,6 +73,10 @@ enum Command {
     Run(run::Args),
     /// Write everything observed to a file, for later or for another host
     Snapshot(snapshot::Args),
+    /// Put the snapshots of several hosts side by side: who shows what, and who is stale
+    Compare(compare::Args),
+    /// Check again whenever a card comes, a program lets go of one, or a cache changes
+    Watch(watch::Args),
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::Args),
@@ -81,7 +88,20 @@ pub fn run() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            let exit = if error.use_stderr() { Exit::Failed } else { Exit::Clean };
+            // Monitoring takes 2 for CRITICAL; what was typed wrongly is UNKNOWN.
+            let asked_for_nagios =
+                std::env::args_os().any(|word| word == "nagios" || word == "--format=nagios");
+            let exit = match (error.use_stderr(), asked_for_nagios) {
+                (false, _) => Exit::Clean,
+                (true, false) => Exit::Failed,
+                (true, true) => Exit::NotRead,
+            };
+            if exit == Exit::NotRead {
+                let why = error.to_string();
+                let _ = output::print(
+                    &(nagios::failed(State::Unknown, why.lines().next().unwrap_or_default()) + "\n"),
+                );
+            }
             // Nowhere to say that help could not be written.
             let _ = error.print();
             return exit;
@@ -100,6 +120,8 @@ pub fn run() -> Exit {
         Command::Config(command) => config::run(&command),
         Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::Watch(args) => watch::run(&args),
         Command::Generate(args) => generate::run(&args),
     };
     result.unwrap_or_else(|error| {

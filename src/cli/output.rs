@@ -16,10 +16,20 @@ pub fn print(text: &str) -> Result<(), Error> {
     written(anstream::stdout().lock().write_all(text.as_bytes()))
 }
 
-/// Prints JSON. What acts on a terminal is written as `\uNNNN`, which is the same JSON.
+/// Prints JSON.
 pub fn print_json(value: &Value) -> Result<(), Error> {
+    written(std::io::stdout().lock().write_all(json_text(value).as_bytes()))
+}
+
+/// The same in one line, without its end.
+pub fn json_line(value: &Value) -> String {
+    in_ascii_where_it_acts(&value.to_string())
+}
+
+/// JSON as it is printed. What acts on a terminal is written as `\uNNNN`, which is the same JSON.
+pub fn json_text(value: &Value) -> String {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    written(writeln!(std::io::stdout().lock(), "{}", in_ascii_where_it_acts(&text)))
+    in_ascii_where_it_acts(&text) + "\n"
 }
 
 fn in_ascii_where_it_acts(json: &str) -> String {

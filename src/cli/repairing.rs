@@ -13,7 +13,7 @@ use crate::snapshot::{Name, Snapshot};
 const TRIES: usize = 3;
 
 /// What the caller agreed to.
-#[derive(Debug, Clone, Copy, clap::Args)]
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
 pub struct Agreed {
     /// Say what would be done, and do nothing
     #[arg(long)]

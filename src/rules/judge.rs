@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::baseline_mismatch::Known;
 use super::case::{Case, Lens};
 use super::proofs::{Proof, proofs};
 use super::sides::{Sides, Wanted, sides};
@@ -78,6 +79,14 @@ impl Verdict {
     /// Worst first.
     pub(super) fn sort(&mut self) {
         self.findings.sort_by(|a, b| (b.severity, a.id).cmp(&(a.severity, b.id)));
+    }
+
+    /// Adds what the baselines say of the tokens.
+    pub fn hold_against(&mut self, snapshot: &Snapshot, known: &Known) {
+        let (findings, gaps) = super::baseline_mismatch::apply(snapshot, known);
+        self.findings.extend(findings);
+        self.sort();
+        self.coverage.extend(gaps);
     }
 
     /// Does any program read this cache directory today?
@@ -471,7 +480,7 @@ fn unknown_places(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
 }
 
 /// The head of a report on a card.
-fn token(card: &Card, live: Option<&View>) -> Token {
+pub(super) fn token(card: &Card, live: Option<&View>) -> Token {
     let known = layout(card.family);
     let label = known.and_then(|layout| layout.label(card));
     Token {

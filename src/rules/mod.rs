@@ -7,9 +7,11 @@
 pub mod case;
 
 mod absent_card;
+pub mod baseline_mismatch;
 mod cache_cannot_notice_change;
 mod cache_case;
 mod certificate_key_mismatch;
+pub mod compare;
 mod config;
 mod config_block_shadowed;
 pub mod config_case;
@@ -23,7 +25,9 @@ mod dormant_stale_entry;
 mod duplicate_key_id;
 mod foreign_owner;
 mod ghost_object;
+pub mod held;
 mod hidden_object;
+mod hosts_disagree;
 pub mod inventory;
 mod judge;
 mod key_without_public_part;
@@ -54,7 +58,7 @@ pub use cache_case::apply_to_caches;
 pub use config::{config_coverage, judge_config};
 pub use judge::{Judge, ProgramState, Token, Unread, Verdict, cases, judge, proofs_of, show};
 pub use proofs::signers;
-pub use users::Tally;
+pub use users::{Cache, Tally};
 
 use case::Case;
 

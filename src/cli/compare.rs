@@ -1,0 +1,74 @@
+//! `compare`: what hosts and users show of the same tokens.
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::args::{FailOn, Format};
+use super::output;
+use crate::error::{Error, Exit};
+use crate::host::hostname;
+use crate::observe::{each_in, load};
+use crate::report::{comparison::comparison, json::Document, json::SCHEMA};
+use crate::rules::compare::Comparison;
+use crate::snapshot::Name;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Snapshots of hosts (`stalecard snapshot -o FILE` on each of them)
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "error")]
+    fail_on: FailOn,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    let mut comparison_of = Comparison::default();
+    for path in &args.files {
+        // One that cannot be read must not hide the others.
+        match load(path) {
+            Ok(mut snapshot) => {
+                let mut is_first = true;
+                each_in(&mut snapshot, &mut |user| {
+                    comparison_of.add(user, std::mem::take(&mut is_first));
+                    Ok(())
+                })?;
+            }
+            Err(error) => {
+                let why = crate::text::tame(&error.to_string());
+                comparison_of.unreadable(&Name::from(path.as_path()).to_string(), &why);
+            }
+        }
+    }
+    let compared = comparison_of.conclude();
+    match args.format {
+        Format::Human => output::print(&comparison(&compared))?,
+        Format::Json => {
+            let document = Document {
+                schema: SCHEMA,
+                command: "compare",
+                changed: false,
+                host: &hostname(),
+                tokens: &[],
+                programs: &[],
+                findings: &compared.findings,
+                coverage: &compared.coverage,
+            };
+            output::print_json(&document.with(json!({ "comparison": compared })))?;
+        }
+    }
+    let unread = compared.coverage.iter().any(|gap| gap.asked_for);
+    Ok(if compared.sources.is_empty() {
+        Exit::NotRead
+    } else if compared.findings.iter().any(|finding| finding.severity >= args.fail_on.severity()) {
+        Exit::Findings
+    } else if unread {
+        Exit::NotRead
+    } else {
+        Exit::Clean
+    })
+}

@@ -1,0 +1,98 @@
+//! Files that a person names: baselines, and what is written for others to read.
+
+use std::ffi::OsString;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::baseline::Baseline;
+use crate::error::Error;
+use crate::rules::baseline_mismatch::Known;
+use crate::snapshot::Name;
+
+/// The largest baseline.
+const LARGEST_BASELINE: u64 = 4 << 20;
+
+/// The baselines of these tokens: the one in a file, or in a directory the files that are named after
+/// them. That a token has none is no failure.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::NotABaseline`].
+pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
+    let failed = |path: &Path, source| Error::Io { what: "cannot read", path: path.to_owned(), source };
+    let single = !std::fs::metadata(path).map_err(|error| failed(path, error))?.is_dir();
+    let paths: Vec<PathBuf> = if single {
+        vec![path.to_owned()]
+    } else {
+        serials.iter().filter_map(|serial| Baseline::file_name(serial)).map(|name| path.join(name)).collect()
+    };
+    let mut baselines = Vec::new();
+    for path in paths {
+        match std::fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !single => continue,
+            Err(error) => return Err(failed(&path, error)),
+            // A pipe in a directory would be waited at for ever.
+            Ok(meta) if !single && !meta.is_file() => {
+                let why = "it is not a regular file".to_owned();
+                return Err(Error::NotABaseline { path, why });
+            }
+            Ok(_) => {}
+        }
+        let text = read_text(&path, LARGEST_BASELINE);
+        let baseline = text.and_then(|text| {
+            text.and_then(|text| Baseline::parse(&text))
+                .map_err(|why| Error::NotABaseline { path: path.clone(), why })
+        })?;
+        baselines.push(baseline);
+    }
+    Ok(Known { place: Name::from(path).to_string(), single, baselines })
+}
+
+/// The text of a file that a person has named, or why it is none.
+pub(super) fn read_text(path: &Path, largest: u64) -> Result<Result<String, String>, Error> {
+    let failed = |source| Error::Io { what: "cannot read", path: path.to_owned(), source };
+    let mut text = String::new();
+    let read = std::fs::File::open(path).map_err(failed)?.take(largest + 1).read_to_string(&mut text);
+    Ok(match read {
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err("it is not UTF-8 text".to_owned()),
+        Err(error) => return Err(failed(error)),
+        Ok(_) if text.len() as u64 > largest => Err("it is too large".to_owned()),
+        Ok(_) => Ok(text),
+    })
+}
+
+/// Writes a file with this mode, whole or not at all.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
+    write_beside(path, content, mode).map_err(|source| Error::Io {
+        what: "cannot write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Writes beside the target under a name nobody else uses, then renames.
+fn write_beside(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
+    let name = path.file_name().ok_or(ErrorKind::IsADirectory)?;
+    // A rename would put a file in the place of a device, and root may do that to /dev/null.
+    if std::fs::symlink_metadata(path).is_ok_and(|meta| !meta.is_file()) {
+        let why = "it is there and not a regular file; without --output it goes to standard output";
+        return Err(std::io::Error::new(ErrorKind::AlreadyExists, why));
+    }
+    let mut beside = OsString::from(".");
+    beside.push(name);
+    beside.push(format!(".{}", std::process::id()));
+    let beside = path.with_file_name(beside);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    // Whatever the umask says.
+    let allowed = file.set_permissions(std::fs::Permissions::from_mode(mode));
+    let written = allowed.and_then(|()| file.write_all(content)).and_then(|()| file.sync_all());
+    let placed = written.and_then(|()| std::fs::rename(&beside, path));
+    if placed.is_err() {
+        // What went wrong before is what the caller has to know.
+        let _ = std::fs::remove_file(&beside);
+    }
+    placed
+}

@@ -1,0 +1,111 @@
+//! The table of `compare`: tokens and keys by what is shown, and who shows it.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use super::human::{coverage, findings, wrap};
+use crate::finding::Side;
+use crate::rules::compare::{Compared, StateRow, TokenTable};
+use crate::text::{count, shell_word};
+
+const BOLD: Style = Style::new().bold();
+
+/// The report of `compare`.
+#[must_use]
+pub fn comparison(compared: &Compared) -> String {
+    let mut out = String::new();
+    for token in &compared.tokens {
+        table(&mut out, token);
+    }
+    findings(&mut out, &compared.findings);
+    coverage(&mut out, &compared.coverage);
+    let what = format!(
+        "{} of {} compared.",
+        count(compared.snapshots, "snapshot", "snapshots"),
+        count(compared.tokens.len(), "token", "tokens")
+    );
+    let verdict = match compared.findings.len() {
+        0 if compared.tokens.is_empty() => "Nothing to compare.".to_owned(),
+        0 => "Nobody shows anything else than the card.".to_owned(),
+        found => format!("{}.", count(found, "finding", "findings")),
+    };
+    wrap(&mut out, "", "", &format!("{what} {verdict}"));
+    out
+}
+
+fn table(out: &mut String, token: &TokenTable) {
+    let label = token.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
+    let _ = writeln!(out, "{BOLD}Token {}{BOLD:#}{label}", shell_word(&token.serial));
+    match &token.read_by {
+        Some(source) => {
+            let text = format!(
+                "newest reading of the card: on {} by {}, {}",
+                source.host, source.user, source.taken_at
+            );
+            wrap(out, "  ", "    ", &text);
+        }
+        None => out.push_str("  no snapshot holds a reading of the card\n"),
+    }
+    for slot in &token.slots {
+        let name = match slot.reference {
+            Some(reference) => format!("key reference {reference}"),
+            None => format!("slot {}", slot.slot),
+        };
+        let _ = writeln!(out, "  {BOLD}{name}{BOLD:#}");
+        for row in &slot.states {
+            state(out, row);
+        }
+    }
+    out.push('\n');
+}
+
+fn state(out: &mut String, row: &StateRow) {
+    let (style, words) = match row.state {
+        "current" => (AnsiColor::Green.on_default(), "on the card"),
+        "former" => (Style::new(), "on the card when it was read earlier"),
+        "stale" => (AnsiColor::Red.on_default().bold(), "STALE: not on the card now"),
+        "orphan" => (AnsiColor::Yellow.on_default(), "in caches; the card has nothing here any more"),
+        _ => (Style::new(), "in caches; no snapshot holds a reading of the card"),
+    };
+    let _ = writeln!(out, "    {style}{words}{style:#}");
+    let parts: Vec<&Side> = [&row.private, &row.public, &row.certificate].into_iter().flatten().collect();
+    if parts.is_empty() {
+        out.push_str("      nothing is shown\n");
+    }
+    let mut named = None;
+    for part in parts {
+        // The objects of a key share ID and label: once is enough.
+        let name = (&part.id, &part.label);
+        if named.replace(name) != Some(name) {
+            let label = part.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
+            let id = part.id.as_deref().unwrap_or("without ID");
+            wrap(out, "      ", "        ", &format!("{id}{label}"));
+        }
+        if let (Some(key), Some(print)) = (&part.key, &part.public_key) {
+            let _ = writeln!(out, "      {key}\n      {print}");
+        }
+        if let Some(serial) = &part.certificate_serial {
+            let valid = part.validity.as_ref().map(|valid| format!(", valid {valid}")).unwrap_or_default();
+            wrap(out, "      ", "        ", &format!("certificate no. {serial}{valid}"));
+        }
+    }
+    for source in &row.read_by {
+        wrap(
+            out,
+            "      ",
+            "        ",
+            &format!("read on {} by {}, {}", source.host, source.user, source.taken_at),
+        );
+    }
+    for shown in &row.shown_by {
+        let text = format!(
+            "shown on {} to {} by {}, not read from the card since {}",
+            shown.source.host,
+            shown.source.user,
+            shown.programs.join(", "),
+            shown.since
+        );
+        wrap(out, "      ", "        ", &text);
+    }
+}
