@@ -16,6 +16,7 @@
 #[allow(dead_code, unused_imports, reason = "a library of the tests: each test uses a part of it")]
 mod listing;
 #[path = "support/native_listing.rs"]
+#[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]
 mod native_listing;
 #[path = "support/recorded.rs"]
 #[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]

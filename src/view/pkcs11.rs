@@ -19,7 +19,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Class, Object, Place, View};
+use super::{Class, Object, Part, Place, View};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{FLAG_PRIVATE, KeyType};
 use crate::format::x509::Certificate;
@@ -108,15 +108,17 @@ impl<'v> Item<'v> {
 /// The objects that are listed, in the order in which they are found.
 #[must_use]
 pub fn project(view: &View) -> Vec<Item<'_>> {
-    let mut module = Module { made: Vec::new(), shown: Vec::new() };
+    let mut module = Module { pin: user_pin(view), made: Vec::new(), shown: Vec::new() };
     for key_type in [KeyType::Rsa, KeyType::Ec] {
         module.make(view, |object| match object.class {
             Class::PrivateKey { key_type: own, .. } => (own == KeyType::Rsa) == (key_type == KeyType::Rsa),
             _ => false,
         });
         module.make(view, |object| match &object.class {
-            Class::PublicKey { key, .. } => {
-                matches!(key, Some(PublicKey::Rsa { .. })) == (key_type == KeyType::Rsa)
+            Class::PublicKey { key, entry } => {
+                let of_entry = entry.as_ref().map(|entry| entry.key_type == KeyType::Rsa);
+                let rsa = of_entry.unwrap_or(matches!(key, Some(PublicKey::Rsa { .. })));
+                rsa == (key_type == KeyType::Rsa)
             }
             _ => false,
         });
@@ -125,6 +127,17 @@ pub fn project(view: &View) -> Vec<Item<'_>> {
     module.make(view, |object| matches!(object.class, Class::Data { .. }));
     module.show();
     module.shown
+}
+
+/// The authentication ID of the PIN that the first slot asks for, on cards that list their PINs: the first
+/// that is not a security officer's.
+#[must_use]
+pub fn user_pin(view: &View) -> Option<&[u8]> {
+    const SO_PIN: u32 = 1 << 7;
+    view.objects.iter().find_map(|object| match &object.class {
+        Class::Pin(pin) if pin.flags & SO_PIN == 0 => Some(object.id.as_slice()),
+        _ => None,
+    })
 }
 
 /// The units ([`Place::unit`]) of which the module shows something different in the two views.
@@ -177,6 +190,8 @@ struct Made<'v> {
 }
 
 struct Module<'v> {
+    /// Authentication ID of the PIN that is asked for, on cards that list theirs.
+    pin: Option<&'v [u8]>,
     made: Vec<Made<'v>>,
     shown: Vec<Item<'v>>,
 }
@@ -240,7 +255,7 @@ impl<'v> Module<'v> {
 
     fn show(&mut self) {
         for made in self.made.clone() {
-            if is_private(made.object) && self.is_user_pin(&made.object.auth_id) && !made.from_certificate {
+            if is_private(made.object) && self.is_reached(made.object) && !made.from_certificate {
                 self.list(made);
             }
         }
@@ -249,6 +264,15 @@ impl<'v> Module<'v> {
             if !is_private(made.object) && readable && !made.from_certificate {
                 self.list(made);
             }
+        }
+    }
+
+    /// Is it shown to whoever has logged in? A native card lists its PINs; if there is none, nobody can log in.
+    fn is_reached(&self, object: &Object) -> bool {
+        if matches!(object.part, Part::Entry(..)) {
+            self.pin == Some(&object.auth_id)
+        } else {
+            self.is_user_pin(&object.auth_id)
         }
     }
 

@@ -4,8 +4,6 @@
 //! because the tools write what they read.
 
 use crate::history::Random;
-use crate::play::World;
-use crate::printed;
 use crate::stand::Host;
 use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
 use stalecard::finding::{Finding, Severity};
@@ -31,11 +29,45 @@ pub struct Tally {
     pub not_printable: usize,
     pub findings: BTreeMap<&'static str, usize>,
 }
-impl World {
+
+/// How listings are put into lines: as printed, and as a view says they should be.
+pub struct Words {
+    pub pkcs15: fn(&Pkcs15Listing) -> Vec<String>,
+    pub expected_pkcs15: fn(&View) -> Vec<String>,
+    pub pkcs11: fn(&Pkcs11Listing) -> Vec<String>,
+    pub expected_pkcs11: fn(&View, bool) -> Vec<String>,
+    pub can_log_in: fn(&View) -> bool,
+}
+
+impl Words {
+    pub fn run_pkcs15(&self, host: &Host) -> Result<Vec<String>, String> {
+        let output = host.run(&["pkcs15-tool", "-D"]);
+        let listing = Pkcs15Listing::parse(&output.stdout).ok_or_else(|| format!("no card: {output}"))?;
+        Ok((self.pkcs15)(&listing))
+    }
+
+    pub fn run_pkcs11(&self, host: &Host, login: bool) -> Result<Vec<String>, String> {
+        let output = if login { host.pkcs11_login(&["-O"]) } else { host.run(&["pkcs11-tool", "-O"]) };
+        if output.code() != 0 {
+            return Err(format!("listing failed: {output}"));
+        }
+        Ok((self.pkcs11)(&Pkcs11Listing::parse(&output.stdout)))
+    }
+}
+
+/// Two hosts, and one that caches nothing.
+pub struct Observer {
+    pub live: Host,
+    pub hosts: Vec<Host>,
+    pub tally: Tally,
+    pub words: Words,
+}
+
+impl Observer {
     pub fn observe(&mut self, random: &mut Random) -> Result<(), String> {
         let login = random.below(3) > 0;
-        let live15 = run_pkcs15(&self.live)?;
-        let live11 = run_pkcs11(&self.live, login)?;
+        let live15 = self.words.run_pkcs15(&self.live)?;
+        let live11 = self.words.run_pkcs11(&self.live, login)?;
         for side in 0..self.hosts.len() {
             let host = self.hosts[side].clone();
             self.observe_host(&host, login, &live15, &live11, random)
@@ -57,9 +89,6 @@ impl World {
         if host.cache_files() != before {
             return Err("stalecard has changed the cache".to_owned());
         }
-        let cached15 = run_pkcs15(&host.with_cache_copy())?;
-        let cached11 = run_pkcs11(&host.with_cache_copy(), login)?;
-
         let cases = cases(&snapshot);
         let [case] = cases.as_slice() else { return Err(format!("{} cards", cases.len())) };
         let view = |program: &str| -> &View {
@@ -68,6 +97,9 @@ impl World {
             case.lenses.iter().find(reads).map_or(&case.live, |lens| &lens.shown)
         };
         let (shown15, shown11) = (view("pkcs15-tool"), view("opensc-pkcs11"));
+        let shown_login = login && (self.words.can_log_in)(shown11);
+        let cached15 = self.words.run_pkcs15(&host.with_cache_copy())?;
+        let cached11 = self.words.run_pkcs11(&host.with_cache_copy(), shown_login)?;
         for unknown in [&case.live, shown15, shown11] {
             if !unknown.unknown.is_empty() {
                 // Said to be unknown, with the reason: right, as long as it is rare.
@@ -75,10 +107,10 @@ impl World {
                 return Ok(());
             }
         }
-        same("live view, pkcs15-tool -D", &printed::expected_pkcs15(&case.live), live15)?;
-        same("live view, pkcs11-tool -O", &printed::expected_pkcs11(&case.live, login), live11)?;
-        same("OpenSC view, pkcs15-tool -D", &printed::expected_pkcs15(shown15), &cached15)?;
-        same("OpenSC view, pkcs11-tool -O", &printed::expected_pkcs11(shown11, login), &cached11)?;
+        same("live view, pkcs15-tool -D", &(self.words.expected_pkcs15)(&case.live), live15)?;
+        same("live view, pkcs11-tool -O", &(self.words.expected_pkcs11)(&case.live, login), live11)?;
+        same("OpenSC view, pkcs15-tool -D", &(self.words.expected_pkcs15)(shown15), &cached15)?;
+        same("OpenSC view, pkcs11-tool -O", &(self.words.expected_pkcs11)(shown11, shown_login), &cached11)?;
 
         let verdict = judge(&snapshot);
         if random.below(4) == 0 {
@@ -152,8 +184,12 @@ impl World {
             commands.iter().map(|command| host.run(command).raw).collect()
         };
         let copy = host.with_cache_copy();
-        if program != "pkcs15-tool" && run_pkcs11(&copy, true) != run_pkcs11(&self.live, true) {
-            return true;
+        if program != "pkcs15-tool" {
+            // Where nobody can log in, whoever tries sees the difference.
+            let logged_in = |host: &Host| self.words.run_pkcs11(host, true);
+            if !(self.words.can_log_in)(shown) || logged_in(&copy) != logged_in(&self.live) {
+                return true;
+            }
         }
         ids.iter().any(|id| read(&copy, id) != read(&self.live, id))
     }
@@ -187,20 +223,6 @@ pub fn lines(findings: &[Finding]) -> String {
         format!("{:?} {} {:?}: {}\n", finding.severity, finding.id.name(), finding.program, finding.summary)
     };
     findings.iter().map(line).collect()
-}
-
-pub fn run_pkcs15(host: &Host) -> Result<Vec<String>, String> {
-    let output = host.run(&["pkcs15-tool", "-D"]);
-    let listing = Pkcs15Listing::parse(&output.stdout).ok_or_else(|| format!("no card: {output}"))?;
-    Ok(printed::pkcs15(&listing))
-}
-
-pub fn run_pkcs11(host: &Host, login: bool) -> Result<Vec<String>, String> {
-    let output = if login { host.pkcs11_login(&["-O"]) } else { host.run(&["pkcs11-tool", "-O"]) };
-    if output.code() != 0 {
-        return Err(format!("listing failed: {output}"));
-    }
-    Ok(printed::pkcs11(&Pkcs11Listing::parse(&output.stdout)))
 }
 
 pub fn same(what: &str, expected: &[String], printed: &[String]) -> Result<(), String> {

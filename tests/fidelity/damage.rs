@@ -7,7 +7,7 @@ use std::fs;
 
 impl World {
     pub fn damage(&self, side: usize, nth: usize, how: Damage) {
-        let host = &self.hosts[side];
+        let host = &self.eye.hosts[side];
         let names: Vec<String> =
             host.cache_names().into_iter().filter(|name| !name.ends_with("_C400")).collect();
         if names.is_empty() {

@@ -79,10 +79,10 @@ pub const CERTIFICATES: usize = 4;
 
 /// A card's nature and what happens to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct History {
+pub struct History<A = Action> {
     pub seed: u64,
     pub nature: usize,
-    pub actions: Vec<Action>,
+    pub actions: Vec<A>,
 }
 
 impl History {

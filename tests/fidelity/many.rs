@@ -1,7 +1,8 @@
 //! A card with more keys than the tools have room for: `pkcs15-tool -D` prints 32 of a class, the
 //! PKCS#11 module makes 128 objects in all.
 
-use crate::compare::{run_pkcs11, run_pkcs15, same, snapshot};
+use crate::compare::{same, snapshot};
+use crate::play::WORDS;
 use crate::printed;
 use crate::stand::{PIN, SO_PIN, Stand};
 use stalecard::rules::{cases, judge};
@@ -35,10 +36,10 @@ fn a_card_with_more_keys_than_the_tools_list() {
     let shown = &cases[0].lenses.iter().find(|lens| lens.in_use()).unwrap().shown;
     assert_eq!(live.objects.len(), 2 * KEYS);
     for (view, host) in [(live, host.live()), (shown, host.clone())] {
-        let listed = run_pkcs15(&host.with_cache_copy()).unwrap();
+        let listed = WORDS.run_pkcs15(&host.with_cache_copy()).unwrap();
         assert_eq!(listed.len(), 2 * 32);
         same("pkcs15-tool -D", &printed::expected_pkcs15(view), &listed).unwrap();
-        let listed = run_pkcs11(&host.with_cache_copy(), true).unwrap();
+        let listed = WORDS.run_pkcs11(&host.with_cache_copy(), true).unwrap();
         assert_eq!(listed.len(), 128);
         same("pkcs11-tool -O", &printed::expected_pkcs11(view, true), &listed).unwrap();
     }

@@ -1,9 +1,11 @@
 //! Plays a history with the real tools on two hosts.
 
-use crate::compare::{Tally, lines, snapshot};
+use crate::compare::{Observer, Tally, Words, lines, snapshot};
 use crate::history::{Action, History, KINDS, Random};
+use crate::printed;
+use crate::run;
 use crate::stand::listing::Pkcs11Listing;
-use crate::stand::{CardFile, Host, PIN, SO_PIN, Stand};
+use crate::stand::{CardFile, PIN, SO_PIN, Stand};
 use stalecard::finding::Severity;
 use stalecard::rules::judge;
 use std::collections::BTreeMap;
@@ -24,17 +26,26 @@ pub struct World {
     inserted: usize,
     certificates: Vec<PathBuf>,
     issuer_key: PathBuf,
-    pub live: Host,
-    pub hosts: Vec<Host>,
+    pub eye: Observer,
     games: usize,
     ids: Vec<String>,
     /// All contents that an entry has had, by host and name.
     pub old: BTreeMap<(usize, String), Vec<Vec<u8>>>,
-    pub tally: Tally,
 }
 
-impl World {
-    pub fn new(name: &str) -> Self {
+/// How the listings of a SmartCard-HSM are put into lines.
+pub const WORDS: Words = Words {
+    pkcs15: printed::pkcs15,
+    expected_pkcs15: printed::expected_pkcs15,
+    pkcs11: printed::pkcs11,
+    expected_pkcs11: printed::expected_pkcs11,
+    can_log_in: |_| true,
+};
+
+impl run::World for World {
+    type Action = Action;
+
+    fn new(name: &str) -> Self {
         let stand = Stand::start();
         let mut cards = Vec::new();
         for (number, switches) in SWITCHES.iter().enumerate() {
@@ -78,30 +89,31 @@ impl World {
             inserted: 0,
             certificates,
             issuer_key,
-            live,
-            hosts: Vec::new(),
+            eye: Observer { live, hosts: Vec::new(), tally: Tally::default(), words: WORDS },
             games: 0,
             ids: Vec::new(),
             old: BTreeMap::new(),
-            tally: Tally::default(),
         }
     }
 
-    /// Plays a history from a clean card and clean hosts; the first disagreement ends it.
-    pub fn play(&mut self, history: &History) -> Result<(), String> {
+    fn random(seed: u64) -> History {
+        History::random(seed)
+    }
+
+    fn play(&mut self, history: &History) -> Result<(), String> {
         self.games += 1;
         if self.inserted != history.nature {
             self.stand.card().insert(&self.cards[history.nature]);
             self.inserted = history.nature;
         }
-        for host in &self.hosts {
+        for host in &self.eye.hosts {
             let _ = fs::remove_dir_all(host.home());
         }
-        self.hosts =
+        self.eye.hosts =
             ["alpha", "beta"].map(|name| self.stand.host(&format!("{name}-{}", self.games))).to_vec();
         self.ids.clear();
         self.old.clear();
-        self.live.initialize("HSM", PIN, SO_PIN, None);
+        self.eye.live.initialize("HSM", PIN, SO_PIN, None);
         let mut random = Random(history.seed ^ 0xF1DE);
         for (number, action) in history.actions.iter().enumerate() {
             self.act(action, &mut random).map_err(|why| format!("at action {number} ({action:?}): {why}"))?;
@@ -110,8 +122,14 @@ impl World {
         Ok(())
     }
 
+    fn tally(self) -> Tally {
+        self.eye.tally
+    }
+}
+
+impl World {
     fn remember(&mut self) {
-        for (side, host) in self.hosts.iter().enumerate() {
+        for (side, host) in self.eye.hosts.iter().enumerate() {
             for (name, content) in host.cache_files() {
                 let versions = self.old.entry((side, name)).or_default();
                 if !versions.contains(&content) {
@@ -128,7 +146,7 @@ impl World {
         };
         match *action {
             Action::Initialise { host } => {
-                self.hosts[host].initialize("HSM", PIN, SO_PIN, None);
+                self.eye.hosts[host].initialize("HSM", PIN, SO_PIN, None);
             }
             Action::Generate { host, kind, id, label } => {
                 let mut options =
@@ -136,21 +154,21 @@ impl World {
                 options.extend(id.into_iter().flat_map(|id| ["--id".to_owned(), format!("{id:02}")]));
                 options.extend(label.into_iter().flat_map(|l| ["--label".to_owned(), format!("key {l}")]));
                 let options: Vec<&str> = options.iter().map(String::as_str).collect();
-                let output = self.hosts[host].pkcs11_login(&options);
+                let output = self.eye.hosts[host].pkcs11_login(&options);
                 let made = Pkcs11Listing::parse(&output.stdout);
                 self.ids.extend(made.public_keys().first().and_then(|key| key.id.clone()));
             }
             Action::DeleteKey { host, nth } => {
                 let id = id(nth, &self.ids);
-                self.hosts[host].pkcs11_login(&["--delete-object", "--type", "privkey", "--id", &id]);
+                self.eye.hosts[host].pkcs11_login(&["--delete-object", "--type", "privkey", "--id", &id]);
             }
             Action::DeleteCertificate { host, nth } => {
                 let id = if nth % 2 == 0 { "77".to_owned() } else { id(nth, &self.ids) };
-                self.hosts[host].pkcs11_login(&["--delete-object", "--type", "cert", "--id", &id]);
+                self.eye.hosts[host].pkcs11_login(&["--delete-object", "--type", "cert", "--id", &id]);
             }
             Action::DeleteData { host, name } => {
                 let label = format!("data {name}");
-                self.hosts[host].pkcs11_login(&["--delete-object", "--type", "data", "--label", &label]);
+                self.eye.hosts[host].pkcs11_login(&["--delete-object", "--type", "data", "--label", &label]);
             }
             Action::WriteCertificate { host, nth, which } => {
                 let file = self.certificates[which].to_str().unwrap().to_owned();
@@ -158,11 +176,11 @@ impl World {
             }
             Action::WriteOwnCertificate { host, nth } => {
                 let id = id(nth, &self.ids);
-                let public = self.live.run(&["pkcs15-tool", "--read-public-key", &id]);
+                let public = self.eye.live.run(&["pkcs15-tool", "--read-public-key", &id]);
                 if public.stdout.contains("PUBLIC KEY") {
-                    let key = self.live.scratch("public", public.stdout.as_bytes());
-                    let der = self.live.scratch("own", b"");
-                    let made = self.live.sh(&format!(
+                    let key = self.eye.live.scratch("public", public.stdout.as_bytes());
+                    let der = self.eye.live.scratch("own", b"");
+                    let made = self.eye.live.sh(&format!(
                         "openssl x509 -new -force_pubkey {} -subj '/CN=own' -days 30 -key {} -outform DER -out {}",
                         key.display(),
                         self.issuer_key.display(),
@@ -178,7 +196,7 @@ impl World {
                 self.write_certificate(host, &file, &format!("{id:02x}"));
             }
             Action::WriteData { host, name, private, size } => {
-                let file = self.live.scratch("data", &vec![b'a' + name; size]);
+                let file = self.eye.live.scratch("data", &vec![b'a' + name; size]);
                 let label = format!("data {name}");
                 let mut options =
                     vec!["--write-object", file.to_str().unwrap(), "--type", "data", "--label", &label];
@@ -188,20 +206,20 @@ impl World {
                 if name == 1 {
                     options.extend(["--application-label", "an application"]);
                 }
-                self.hosts[host].pkcs11_login(&options);
+                self.eye.hosts[host].pkcs11_login(&options);
             }
             Action::List { host, module: false } => {
-                self.hosts[host].run(&["pkcs15-tool", "-D"]);
+                self.eye.hosts[host].run(&["pkcs15-tool", "-D"]);
             }
             Action::List { host, module: true } => {
-                self.hosts[host].run(&["pkcs11-tool", "-O"]);
+                self.eye.hosts[host].run(&["pkcs11-tool", "-O"]);
             }
             Action::Flush { host } => {
-                let output = self.hosts[host].stalecard(&["flush"]);
+                let output = self.eye.hosts[host].stalecard(&["flush"]);
                 if output.code() != 0 {
                     return Err(format!("flush failed: {output}"));
                 }
-                let left = judge(&snapshot(&self.hosts[host])?).findings;
+                let left = judge(&snapshot(&self.eye.hosts[host])?).findings;
                 let mut errors = left.iter().filter(|finding| finding.severity >= Severity::Error);
                 // A foreign certificate on the card itself, which no program shows wrong, stays.
                 if errors.any(|finding| !finding.program.is_empty()) {
@@ -211,9 +229,9 @@ impl World {
             Action::Damage { host, nth, how } => self.damage(host, nth, how),
             Action::Tamper { nth, how } => self.tamper(nth, how),
             Action::Caching { host, how } => {
-                self.hosts[host].configure(&configuration(how));
+                self.eye.hosts[host].configure(&configuration(how));
             }
-            Action::Observe => return self.observe(random),
+            Action::Observe => return self.eye.observe(random),
         }
         Ok(())
     }
@@ -224,11 +242,11 @@ impl World {
         if !label.is_empty() {
             options.extend(["--label", label]);
         }
-        self.hosts[host].pkcs11_login(&options);
+        self.eye.hosts[host].pkcs11_login(&options);
     }
 }
 
-fn configuration(how: usize) -> String {
+pub fn configuration(how: usize) -> String {
     let block = |app: &str, value: &str| {
         format!("app {app} {{\n\tframework pkcs15 {{\n\t\tuse_file_caching = {value};\n\t}}\n}}\n")
     };

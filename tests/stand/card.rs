@@ -94,7 +94,12 @@ impl Card {
     pub fn insert(&self, card: &CardFile) {
         self.eject();
         let before = self.namespace.seen().insertions;
-        self.ask(&format!("insert {}", card.path.display()));
+        let request = format!("insert {}", card.path.display());
+        // A reader that has just lost a card may hang up on the next one.
+        while let Err(error) = self.try_ask(&request) {
+            assert!(error.contains("closed the connection"), "the virtual card refused `{request}`: {error}");
+            std::thread::yield_now();
+        }
         self.namespace.wait_until("pcscd has seen the card", |seen| seen.present && seen.insertions > before);
     }
 

@@ -7,7 +7,7 @@ use crate::listing::{Kind, Pkcs11Listing, Pkcs11Object, Pkcs15Listing, Pkcs15Obj
 use stalecard::format::key::PublicKey;
 use stalecard::format::pkcs15::{KeyType, Value};
 use stalecard::snapshot::EfPath;
-use stalecard::view::pkcs11::{Item, project};
+use stalecard::view::pkcs11::{Item, project, user_pin};
 use stalecard::view::{Class, Object, View};
 use std::fmt::Write as _;
 
@@ -152,7 +152,8 @@ fn expected_pkcs15_object(object: &Object) -> String {
             entry.flags,
             entry.usage,
             entry.access,
-            u32::try_from(entry.bits).ok(),
+            // Of an EC key without value no length is printed.
+            u32::try_from(entry.bits).ok().filter(|&bits| bits > 0 || entry.key_type == KeyType::Rsa),
             entry.reference.map(u32::from),
             if entry.native { "yes" } else { "no" },
             path(entry.path),
@@ -209,6 +210,11 @@ fn pkcs11_object(object: &Pkcs11Object) -> String {
     }
 }
 
+/// Without a user PIN that is listed nobody can log in.
+pub fn can_log_in(view: &View) -> bool {
+    user_pin(view).is_some()
+}
+
 /// What `pkcs11-tool -O` should print of a view.
 pub fn expected_pkcs11(view: &View, login: bool) -> Vec<String> {
     project(view).iter().filter(|item| login || !item.private).map(expected_pkcs11_item).collect()
@@ -247,9 +253,9 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
             }
             format!("Data [{label}] application={} flags={}", text(application), names.join(" "))
         }
-        (Class::PublicKey { entry, .. }, None) => {
-            let kind = entry.as_ref().map_or("-", |entry| name(entry.key_type));
-            format!("Public Key {kind} [{label}] id={id} without value")
+        // Without value it passes for an RSA key of no length.
+        (Class::PublicKey { .. }, None) => {
+            format!("Public Key RSA [{label}] id={id} bits=Some(0) point=- params=-")
         }
         (Class::Pin(_), None) => "a PIN".to_owned(),
     }

@@ -1,0 +1,121 @@
+//! Plays many histories side by side, and makes the first that fails shorter as long as it still fails.
+
+use crate::compare::Tally;
+use crate::history::History;
+use std::fmt::Debug;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Histories side by side, each on a stand of its own.
+const STANDS: usize = 2;
+
+/// A family of cards and what can happen to them.
+pub trait World {
+    type Action: Clone + Debug;
+
+    /// A stand with everything that can be prepared.
+    fn new(name: &str) -> Self;
+
+    fn random(seed: u64) -> History<Self::Action>;
+
+    /// Plays a history from a clean card and clean hosts; the first disagreement ends it.
+    fn play(&mut self, history: &History<Self::Action>) -> Result<(), String>;
+
+    fn tally(self) -> Tally;
+}
+
+fn variable(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+fn seeds(usual: u64) -> Vec<u64> {
+    if let Some(seed) = variable("STALECARD_FIDELITY_SEED") {
+        return vec![seed];
+    }
+    let long = std::env::var_os("STALECARD_LONG").is_some_and(|value| value != "0");
+    let count = variable("STALECARD_FIDELITY_COUNT").unwrap_or(if long { 10 * usual } else { usual });
+    let first = variable("STALECARD_FIDELITY_FIRST").unwrap_or(1);
+    (first..first + count).collect()
+}
+
+/// Plays as many histories as are asked for, at least one of `usual` many.
+pub fn all<W: World>(usual: u64) {
+    let seeds = seeds(usual);
+    let next = AtomicUsize::new(0);
+    let stop = AtomicBool::new(false);
+    let failures: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let tallies: Mutex<Vec<Tally>> = Mutex::new(Vec::new());
+    let started = Instant::now();
+    std::thread::scope(|scope| {
+        for number in 0..STANDS.min(seeds.len()) {
+            let (seeds, next, stop, failures, tallies) = (&seeds, &next, &stop, &failures, &tallies);
+            scope.spawn(move || {
+                let mut world = W::new(&format!("nature-{number}-"));
+                while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if stop.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let history = W::random(seed);
+                    if let Err(why) = world.play(&history) {
+                        let all = std::env::var_os("STALECARD_FIDELITY_ALL").is_some();
+                        stop.store(!all, Ordering::Relaxed);
+                        let report = report(&mut world, history, why, !all);
+                        eprintln!("{report}\n");
+                        failures.lock().unwrap().push(report);
+                    }
+                }
+                tallies.lock().unwrap().push(world.tally());
+            });
+        }
+    });
+    eprintln!(
+        "{} histories in {:.1} s: {:#?}",
+        seeds.len(),
+        started.elapsed().as_secs_f64(),
+        tallies.lock().unwrap()
+    );
+    let failures = failures.into_inner().unwrap();
+    assert!(failures.is_empty(), "{} histories disagree", failures.len());
+}
+
+/// The failure with the shortest history that still fails.
+fn report<W: World>(world: &mut W, full: History<W::Action>, why: String, shorter: bool) -> String {
+    let seed = full.seed;
+    let (history, why) = if shorter { shrink(world, full, why) } else { (full, why) };
+    let actions: String = history.actions.iter().map(|action| format!("  {action:?}\n")).collect();
+    format!(
+        "STALECARD_FIDELITY_SEED={seed}, card nature {}{}:\n{actions}{why}",
+        history.nature,
+        if shorter { ", shortest history that fails" } else { "" },
+    )
+}
+
+/// What disagrees, without host, place and content: a shorter history has to fail in the same way.
+fn kind(why: &str) -> Option<&str> {
+    why.lines().next()?.split(": ").nth(2)
+}
+
+fn shrink<W: World>(
+    world: &mut W,
+    mut history: History<W::Action>,
+    mut why: String,
+) -> (History<W::Action>, String) {
+    loop {
+        let mut shorter = None;
+        for left_out in (0..history.actions.len()).rev() {
+            let mut candidate = history.clone();
+            candidate.actions.remove(left_out);
+            if let Err(reason) = world.play(&candidate)
+                && kind(&reason) == kind(&why)
+            {
+                shorter = Some((candidate, reason));
+                break;
+            }
+        }
+        match shorter {
+            Some((candidate, reason)) => (history, why) = (candidate, reason),
+            None => return (history, why),
+        }
+    }
+}
