@@ -115,6 +115,12 @@ impl Lens<'_> {
         files.into_iter().find_map(|file| Some((self.cached.hit(file, self.layout.buffer(file))?, file)))
     }
 
+    /// The entries that a shown object was made of.
+    pub fn cached_files<'v>(&'v self, object: &'v Object) -> impl Iterator<Item = (EfPath, &'v CacheEntry)> {
+        let files = object.files.iter().copied();
+        files.filter_map(|file| Some((file, self.cached.hit(file, self.layout.buffer(file))?)))
+    }
+
     /// Is the cause of a difference an entry whose bytes are damaged?
     #[must_use]
     pub fn condition(&self, difference: &Difference<'_>) -> Condition {
@@ -166,6 +172,20 @@ impl Case<'_> {
             card: Some(card),
             source: None,
         });
+        // What it was shown with is another object's now, or nobody's.
+        if let (Kind::Ghost, Some(object)) = (&difference.kind, difference.shown) {
+            for (file, entry) in lens.cached_files(object) {
+                let named = cause.is_some_and(|(known, _)| known.name == entry.name);
+                let first = self.first_difference(entry, file);
+                if !named && (first.is_some() || self.on_card(file).is_none()) {
+                    finding.evidence.push(Evidence {
+                        first_difference: first,
+                        file: Some(file_evidence(lens.dir, entry, Some(file))),
+                        ..Evidence::default()
+                    });
+                }
+            }
+        }
         self.repairable(&mut finding, lens.dir);
         finding
     }

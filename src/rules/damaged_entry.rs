@@ -16,7 +16,7 @@ use super::case::Case;
 use crate::finding::{Finding, Id, Severity};
 use crate::snapshot::{CacheEntry, Content, EfPath};
 use crate::view::Condition;
-use crate::view::difference::Difference;
+use crate::view::difference::{Difference, Kind};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -39,7 +39,13 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             }
         }
         let is_cause = |entry: &CacheEntry| {
+            // What a ghost is shown with is named by the finding about the ghost.
+            let of_ghost = |d: &Difference<'_>| {
+                let shown = d.shown.filter(|_| d.kind == Kind::Ghost);
+                shown.is_some_and(|shown| lens.cached_files(shown).any(|(_, known)| known.name == entry.name))
+            };
             differences.iter().filter_map(|d| lens.cause(d)).any(|cause| cause.name == entry.name)
+                || differences.iter().any(of_ghost)
         };
         for (file, entry) in lens.cached.entries().filter(|(_, entry)| !is_cause(entry)) {
             if let Some(what) = defect(case, file, entry) {

@@ -269,6 +269,13 @@ impl Layout for Native {
         notes
     }
 
+    /// Zeros are nobody's number, and every card of the IsoApplet has two bytes of them.
+    fn shared_identity(&self, card: &Card) -> Option<String> {
+        let serial = card.serial.as_deref()?;
+        let constant = serial.bytes().all(|digit| digit == b'0');
+        constant.then(|| "it is the same for all cards of this kind".to_owned())
+    }
+
     /// By its counter; or by lastUpdate, which OpenSC moves with every change but on a MyEID.
     fn signals_change(&self, card: &Card, version: Version) -> bool {
         let dated = || Token::of(card).is_some_and(|token| token.last_update(card).is_some());
