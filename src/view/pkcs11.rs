@@ -37,6 +37,8 @@ pub struct Item<'v> {
     pub object: &'v Object,
     /// The public key that came with a certificate, not the certificate itself.
     pub from_certificate: bool,
+    /// A public key object whose own key cannot be made out has that of the first certificate of its ID.
+    pub lent: Option<&'v PublicKey>,
     /// `CKA_LABEL`.
     pub label: Vec<u8>,
     /// `CKA_PRIVATE`: shown after login only.
@@ -64,6 +66,7 @@ impl<'v> Item<'v> {
     #[must_use]
     pub const fn public_key(&self) -> Option<&'v PublicKey> {
         match &self.object.class {
+            Class::PublicKey { key: None, .. } => self.lent,
             Class::PublicKey { .. } => self.object.public_key(),
             Class::Certificate { .. } if self.from_certificate => self.object.public_key(),
             _ => None,
@@ -276,6 +279,11 @@ impl<'v> Module<'v> {
         }
     }
 
+    fn lent(&self, object: &Object) -> Option<&'v PublicKey> {
+        let certificates = self.certificates();
+        certificates.iter().find(|made| made.object.id == object.id)?.object.public_key()
+    }
+
     /// Lists an object, then what belongs to it.
     fn list(&mut self, made: Made<'v>) {
         let Made { object, from_certificate } = made;
@@ -289,6 +297,7 @@ impl<'v> Module<'v> {
         self.shown.push(Item {
             object,
             from_certificate,
+            lent: self.lent(object),
             label: label(object),
             private: is_private(object) && !from_certificate,
             usage: if is_private_key { self.usage(&object.id) } else { 0 },

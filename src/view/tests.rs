@@ -272,3 +272,62 @@ fn a_name_of_a_smart_card_hsm_tells_whether_its_file_is_private() {
     assert!(is_private(&[], &name(0xCD01)));
     assert!(!is_private(&[], &name(0xCF01)) && !is_private(&[], &name(0xC401)));
 }
+
+/// Objects of a native card, as its directories describe them.
+fn of_native(objects: Vec<(&'static str, Class)>) -> View {
+    let object = |(auth, class): (&'static str, Class)| Object {
+        slot: EfPath::at(0x4402),
+        part: Part::Entry(class.name(), vec![1], 0),
+        files: Vec::new(),
+        label: b"label".to_vec(),
+        id: vec![1],
+        auth_id: auth.as_bytes().to_vec(),
+        class,
+    };
+    View { objects: objects.into_iter().map(object).collect(), unknown: Vec::new() }
+}
+
+fn native_private_key() -> Class {
+    Class::PrivateKey {
+        reference: Some(1),
+        key_type: KeyType::Ec,
+        bits: 256,
+        usage: 4,
+        access: 0,
+        flags: 1,
+        native: true,
+        path: None,
+    }
+}
+
+#[test]
+fn a_public_key_that_cannot_be_read_has_that_of_its_certificate() {
+    let certificate = x509::decode(&certificate());
+    let key = certificate.as_ref().map(|certificate| certificate.key.clone());
+    let view = of_native(vec![
+        ("", Class::PublicKey { key: None, entry: None }),
+        ("", Class::Certificate { certificate, authority: false, flags: 0 }),
+    ]);
+    let items = pkcs11::project(&view);
+    assert_eq!((items.len(), items[0].public_key()), (2, key.as_ref()));
+    assert_eq!(pkcs11::project(&of_native(vec![("", Class::PublicKey { key: None, entry: None })])).len(), 1);
+}
+
+#[test]
+fn where_no_pin_is_listed_nobody_sees_private_objects() {
+    let pin = |flags| {
+        Class::Pin(Pin {
+            object_flags: 3,
+            flags,
+            kind: 1,
+            lengths: [4, 8, 8],
+            reference: 1,
+            pad: None,
+            path: None,
+        })
+    };
+    let shown = |objects| pkcs11::project(&of_native(objects)).len();
+    assert_eq!(shown(vec![("\u{1}", native_private_key())]), 0);
+    assert_eq!(shown(vec![("\u{1}", native_private_key()), ("", pin(0xB0))]), 0);
+    assert_eq!(shown(vec![("\u{1}", native_private_key()), ("", pin(0x30))]), 1);
+}
