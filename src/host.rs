@@ -62,15 +62,21 @@ impl Caller {
     /// # Errors
     /// When the process runs set-user-ID.
     pub fn current() -> Result<Self, Error> {
-        let real = rustix::process::getuid().as_raw();
-        let effective = rustix::process::geteuid().as_raw();
-        if real != effective {
-            return Err(Error::SetUserId { real, effective });
-        }
-        let entry = uzers::get_user_by_uid(effective);
+        let uid = Self::uid()?;
+        let entry = uzers::get_user_by_uid(uid);
         let name = entry.as_ref().map(|user| user.name().to_string_lossy().into_owned());
         let home = entry.map(|user| uzers::os::unix::UserExt::home_dir(&user).to_owned());
-        Ok(Self::of(effective, name, home, &|variable| std::env::var_os(variable)))
+        Ok(Self::of(uid, name, home, &|variable| std::env::var_os(variable)))
+    }
+
+    /// The numeric user id of this process: what a look into the user database would cost more for.
+    ///
+    /// # Errors
+    /// When the process runs set-user-ID.
+    pub fn uid() -> Result<u32, Error> {
+        let real = rustix::process::getuid().as_raw();
+        let effective = rustix::process::geteuid().as_raw();
+        if real == effective { Ok(real) } else { Err(Error::SetUserId { real, effective }) }
     }
 
     /// A user with the given environment.

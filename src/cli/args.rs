@@ -149,7 +149,7 @@ impl Facts {
     pub fn caller(&self) -> Result<Option<u32>, Error> {
         match self.snapshot {
             Some(_) => Ok(None),
-            None => Ok(Some(crate::host::Caller::current()?.user.uid)),
+            None => Ok(Some(crate::host::Caller::uid()?)),
         }
     }
 

@@ -94,7 +94,8 @@ fn check(args: &Args) -> Result<Checked, Error> {
     })?;
     let (mut verdict, mut caches) = tally.verdict();
     if args.facts.snapshot.is_none() {
-        verdict.coverage.extend(holders::look(&mut snapshot)?);
+        let gaps = holders::look_beside(&verdict.findings, &mut snapshot)?;
+        verdict.coverage.extend(gaps);
     }
     judge_processes(&snapshot, &mut verdict);
     if args.whom.whose() == Whose::Caller && snapshot.others.is_empty() {

@@ -66,7 +66,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     });
     let edit = edit(args, &mut snapshot, &mut repairs, &mut after, now)?;
     if moved && !args.agreed.dry_run {
-        after.coverage.extend(holders::look(&mut snapshot)?);
+        let gaps = holders::look_beside(&after.findings, &mut snapshot)?;
+        after.coverage.extend(gaps);
         judge_processes(&snapshot, &mut after);
     }
     let changed = moved

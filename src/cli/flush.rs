@@ -91,7 +91,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let changed = repair.changed();
     let (results, mut after) = repair.end();
     if changed && !args.agreed.dry_run {
-        after.coverage.extend(holders::look(&mut snapshot)?);
+        let gaps = holders::look_beside(&after.findings, &mut snapshot)?;
+        after.coverage.extend(gaps);
         judge_processes(&snapshot, &mut after);
     }
     match args.format {

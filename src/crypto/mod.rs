@@ -15,6 +15,7 @@ mod hash;
 mod local;
 mod outcome;
 mod rsa;
+pub mod together;
 pub mod x509;
 
 use std::borrow::Cow;

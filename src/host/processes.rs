@@ -68,7 +68,8 @@ fn process(dir: &Path, pid: u32, wanted: Option<u32>, boot: OffsetDateTime) -> O
 }
 
 fn read(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+    // The kernel tells no sizes here, and gives a page at a time.
+    let mut bytes = Vec::with_capacity(8 << 10);
     File::open(path)?.take(most).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

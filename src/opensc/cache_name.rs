@@ -9,6 +9,7 @@
 use std::fmt;
 
 use data_encoding::HEXUPPER;
+use memchr::{memchr_iter, memchr2};
 
 use super::{Version, differences};
 use crate::snapshot::{EfPath, Name};
@@ -225,27 +226,24 @@ pub fn parse(name: &Name) -> Recognised {
 /// One component, no way up, and not too long. Stricter than needed with `..`: no card
 /// has a reason for it in its serial number.
 fn is_file_name(name: &[u8]) -> bool {
-    let bad = |&b: &u8| b == b'/' || b == 0;
     !name.is_empty()
         && name.len() <= NAME_MAX
-        && !name.iter().any(bad)
-        && !name.windows(2).any(|w| w == b"..")
+        && memchr2(b'/', 0, name).is_none()
+        && !memchr_iter(b'.', name).any(|at| name.get(at + 1) == Some(&b'.'))
 }
 
 /// The serial may hold the separator, so the date field is searched from the left until
 /// what follows it fits.
 fn entry(name: &[u8]) -> Option<CacheName> {
-    let mut separators = name.iter().enumerate().filter(|(_, b)| **b == b'_').map(|(at, _)| at);
-    separators.find_map(|at| {
+    memchr_iter(b'_', name).find_map(|at| {
         let (serial, rest) = (name.get(..at)?, name.get(at + 1..)?);
         let mut fields = rest.split(|b| *b == b'_');
         let last_update = last_update(fields.next()?)?;
-        let fields: Vec<&[u8]> = fields.take(4).collect();
-        let (counter, aid, path) = match *fields.as_slice() {
-            [path] => (None, None, path),
-            [first, path] if first.len() <= 5 => (Some(counter(first)?), None, path),
-            [first, path] => (None, Some(hex(first, 5)?), path),
-            [first, second, path] => (Some(counter(first)?), Some(hex(second, 5)?), path),
+        let (counter, aid, path) = match (fields.next()?, fields.next(), fields.next(), fields.next()) {
+            (path, None, ..) => (None, None, path),
+            (first, Some(path), None, _) if first.len() <= 5 => (Some(counter(first)?), None, path),
+            (first, Some(path), None, _) => (None, Some(hex(first, 5)?), path),
+            (first, Some(second), Some(path), None) => (Some(counter(first)?), Some(hex(second, 5)?), path),
             _ => return None,
         };
         if serial.is_empty() {
@@ -303,8 +301,15 @@ fn counter(field: &[u8]) -> Option<u16> {
 
 /// Upper-case hex of `least` to 16 bytes.
 fn hex(field: &[u8], least: usize) -> Option<Vec<u8>> {
-    let bytes = HEXUPPER.decode(field).ok()?;
-    (least..=16).contains(&bytes.len()).then_some(bytes)
+    let length = field.len() / 2;
+    if !(least..=16).contains(&length) || field.len() % 2 != 0 {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    // As much as decoding gives, which is what it wants.
+    let room = bytes.get_mut(..length)?;
+    HEXUPPER.decode_mut(field, room).ok()?;
+    Some(room.to_vec())
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use memchr::{memchr, memmem, memrchr};
+use memchr::{memchr, memchr_iter, memmem, memrchr};
 
 use super::Version;
 use crate::snapshot::Name;
@@ -111,10 +111,13 @@ impl Strings {
     /// All version numbers in a part, with their places.
     fn versions(&self, part: Range<u64>) -> Result<Vec<(u64, Version)>> {
         let mut versions = Vec::new();
-        self.pieces(part, &mut |mut at, piece| {
-            for string in piece.split(|byte| *byte == 0) {
-                versions.extend(as_version(string).map(|version| (at, version)));
-                at += string.len() as u64 + 1;
+        self.pieces(part, &mut |at, piece| {
+            let ends = memchr_iter(0, piece).chain([piece.len()]);
+            let mut start = 0;
+            for end in ends {
+                let string = piece.get(start..end).unwrap_or_default();
+                versions.extend(as_version(string).map(|version| (at + start as u64, version)));
+                start = end + 1;
             }
             true
         })?;
@@ -124,14 +127,16 @@ impl Strings {
     /// Shows a part in pieces of whole strings, with their places, as long as the answer is true.
     /// Strings that reach out of the part, and those that are too long, are left out.
     fn pieces(&self, part: Range<u64>, look: &mut dyn FnMut(u64, &[u8]) -> bool) -> Result<()> {
-        let mut buffer = vec![0; LONGEST + PIECE];
+        let length = usize::try_from(part.end.saturating_sub(part.start)).unwrap_or(usize::MAX);
+        let most = length.min(PIECE);
+        let mut buffer = vec![0; LONGEST + most];
         // So much at the beginning of the buffer was read already: an unfinished string.
         let mut kept = 0;
         let mut at = part.start;
         // The string at the beginning of the buffer lacks its own beginning.
         let mut headless = part.start > 0;
         loop {
-            let room = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX).min(PIECE);
+            let room = usize::try_from(part.end.saturating_sub(at)).unwrap_or(usize::MAX).min(most);
             let read = match self.file.read_at(buffer.get_mut(kept..kept + room).unwrap_or_default(), at) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 read => read?,

@@ -57,6 +57,7 @@ pub mod users;
 pub use cache_case::apply_to_caches;
 pub use config::{config_coverage, judge_config};
 pub use judge::{Judge, ProgramState, Token, Unread, Verdict, cases, judge, proofs_of, show};
+pub use process_holds_old_view::shows_an_old_view;
 pub use proofs::signers;
 pub use users::{Cache, Tally};
 

@@ -20,17 +20,17 @@ use std::collections::BTreeSet;
 use super::case::{Case, is_device_key, object_name, side};
 use super::possession::{Device, Possession, possession};
 use super::proofs::{is_certificate, named_by_card, private_key, proof};
-use crate::crypto::{Outcome, x509};
+use crate::crypto::{Outcome, together, x509};
 use crate::finding::{Evidence, Finding, Fix, Id};
 use crate::text::{count, escape, hex};
 use crate::view::{Class, Object};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    let mut without = Vec::new();
     let device = Device::of(case);
     // A list may name a key more than once.
     let mut seen = BTreeSet::new();
+    let mut keys = Vec::new();
     for key in case.live.private_keys().filter(|key| seen.insert(key.slot)) {
         let Class::PrivateKey { reference: Some(reference), .. } = key.class else { continue };
         // Most families keep no requests, and then nothing is missing.
@@ -39,10 +39,14 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         }
         let public = named_by_card(case, key).next();
         // The device's own key has its certificate elsewhere; what nothing public belongs to is another finding.
-        if is_device_key(key) || public.is_none() || signed_just_now(case, key) {
-            continue;
+        if !is_device_key(key) && public.is_some() && !signed_just_now(case, key) {
+            keys.push((key, reference));
         }
-        match possession(case, device.as_ref(), key) {
+    }
+    let states = together::each(&keys, |(key, _)| possession(case, device.as_ref(), key));
+    let mut without = Vec::new();
+    for ((key, reference), state) in keys.into_iter().zip(states) {
+        match state {
             state if state.is_proved() => {}
             Possession::NoRequest => without.push((key, reference)),
             state => sink.push(bad(case, key, reference, &state)),

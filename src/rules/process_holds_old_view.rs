@@ -16,6 +16,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::config_case::OTHER_DRIVER;
 use crate::finding::{Finding, Fix, Holder, Id};
 use crate::opensc::{Caching, Outcome, Program, Situation};
 use crate::snapshot::{Flushed, Gap, GapKind, Modules, Name, Process, Snapshot, Unit};
@@ -40,11 +41,21 @@ enum Reason<'a> {
     Stale,
 }
 
+/// Is a cache stale that programs read? Then it matters which of them are running.
+#[must_use]
+pub fn shows_an_old_view(findings: &[Finding]) -> bool {
+    findings.iter().any(is_seen)
+}
+
+fn is_seen(finding: &Finding) -> bool {
+    SEEN.contains(&finding.id) && !finding.program.is_empty()
+}
+
 /// Applies the rule to a snapshot, given what else was found in it. Also what it could not look at.
 pub fn apply(snapshot: &Snapshot, findings: &[Finding]) -> (Vec<Finding>, Vec<Gap>) {
     let stale: BTreeSet<(&Name, u32)> = findings
         .iter()
-        .filter(|finding| SEEN.contains(&finding.id) && !finding.program.is_empty())
+        .filter(|finding| is_seen(finding))
         .flat_map(|finding| &finding.evidence)
         .filter_map(|evidence| evidence.file.as_ref())
         .map(|file| (&file.directory, file.owner))
@@ -79,7 +90,7 @@ pub fn apply(snapshot: &Snapshot, findings: &[Finding]) -> (Vec<Finding>, Vec<Ga
 fn reads(snapshot: &Snapshot, process: &Process, stale: &BTreeSet<(&Name, u32)>) -> bool {
     let program = Program::of_executable(process.program.clone());
     let other = process.uid != snapshot.user.uid;
-    match Situation::of(snapshot).outcome(&program, Some("sc-hsm")) {
+    match Situation::of(snapshot).outcome(&program, Some(OTHER_DRIVER)) {
         Outcome::Runs(effective) => {
             matches!(effective.caching, Caching::Public | Caching::All)
                 && (other
