@@ -18,6 +18,10 @@ mod cache_name;
 mod card;
 #[path = "../fuzz/properties/cvc.rs"]
 mod cvc;
+#[path = "../fuzz/properties/family_card.rs"]
+mod family_card;
+#[path = "../fuzz/properties/given.rs"]
+mod given;
 #[path = "../fuzz/properties/journal.rs"]
 mod journal;
 #[path = "../fuzz/properties/judged.rs"]
@@ -28,6 +32,8 @@ mod pkcs15;
 mod process;
 #[path = "../fuzz/properties/snapshot.rs"]
 mod snapshot;
+#[path = "../fuzz/properties/structures.rs"]
+mod structures;
 #[path = "../fuzz/properties/x509.rs"]
 mod x509;
 
@@ -97,6 +103,34 @@ fn card_verifiable_certificates() {
 fn descriptions_of_objects() {
     corpus("pkcs15", pkcs15::pkcs15);
     spoilt("recordings/sc-hsm/5-keys-cache", pkcs15::pkcs15);
+}
+
+#[test]
+fn cards_of_other_families() {
+    corpus("family_card", family_card::family_card);
+    // Honest ones, and every single answer spoilt in every way.
+    for family in 0..3 {
+        family_card::family_card(&[family]);
+        for at in 0..8 {
+            for how in (0x80..=0xFF).step_by(5) {
+                let script = [&[family][..], &vec![0; at], &[how, 3, 0x61, 0x02, 0x30]].concat();
+                family_card::family_card(&script);
+            }
+        }
+    }
+}
+
+#[test]
+fn files_of_other_families() {
+    corpus("structures", structures::structures);
+    for family in ["myeid", "piv", "openpgp"] {
+        spoilt(&format!("recordings/{family}/2-cache"), structures::structures);
+    }
+}
+
+#[test]
+fn what_users_hand_in() {
+    corpus("given", given::given);
 }
 
 #[test]

@@ -19,9 +19,9 @@ use stalecard::view::sc_hsm::serial_of;
 
 /// A recorded card that begins to lie: each answer takes one byte of the data, which says how it
 /// is spoilt. When the data are at an end, the card is honest again.
-struct Liar<'a> {
-    honest: Image,
-    script: &'a [u8],
+pub struct Liar<'a> {
+    pub honest: Image,
+    pub script: &'a [u8],
 }
 
 impl Transport for Liar<'_> {

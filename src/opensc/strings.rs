@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use memchr::{memchr, memchr_iter, memmem, memrchr};
+use memchr::{memchr, memmem, memrchr};
 
 use super::Version;
 use crate::snapshot::Name;
@@ -20,8 +20,8 @@ const LARGEST: u64 = 64 << 20;
 const LONGEST: usize = 4096;
 /// How much is read at once.
 const PIECE: usize = 32 << 10;
-/// How far from the configuration path the version is looked for first; both are string constants.
-const NEAR: u64 = 8 << 10;
+/// How far from the configuration path the version is looked for first, and then; both are string constants.
+const NEAR: [u64; 2] = [512, 8 << 10];
 
 /// A file to look for strings in.
 pub struct Strings {
@@ -54,10 +54,13 @@ impl Strings {
             let mut versions = self.versions(0..self.length)?.into_iter();
             return Ok((versions.find(|(_, version)| version.major == 0).map(|(_, version)| version), None));
         };
-        let around = near.saturating_sub(NEAR)..(near + NEAR).min(self.length);
-        let mut versions = self.versions(around)?;
-        if versions.is_empty() {
-            versions = self.versions(0..self.length)?;
+        let parts = NEAR.map(|most| near.saturating_sub(most)..(near + most).min(self.length));
+        let mut versions = Vec::new();
+        for part in parts.into_iter().chain([0..self.length]) {
+            versions = self.versions(part)?;
+            if !versions.is_empty() {
+                break;
+            }
         }
         let nearest = versions.into_iter().min_by_key(|(at, _)| at.abs_diff(near));
         Ok((nearest.map(|(_, version)| version), Some(path)))
@@ -111,13 +114,10 @@ impl Strings {
     /// All version numbers in a part, with their places.
     fn versions(&self, part: Range<u64>) -> Result<Vec<(u64, Version)>> {
         let mut versions = Vec::new();
-        self.pieces(part, &mut |at, piece| {
-            let ends = memchr_iter(0, piece).chain([piece.len()]);
-            let mut start = 0;
-            for end in ends {
-                let string = piece.get(start..end).unwrap_or_default();
-                versions.extend(as_version(string).map(|version| (at + start as u64, version)));
-                start = end + 1;
+        self.pieces(part, &mut |mut at, piece| {
+            for string in piece.split(|byte| *byte == 0) {
+                versions.extend(as_version(string).map(|version| (at, version)));
+                at += string.len() as u64 + 1;
             }
             true
         })?;
