@@ -1,7 +1,8 @@
 //! The program killed before its n-th call of every kind that changes a file, for every n, while it
 //! repairs another user's cache and edits the configuration, and while it takes that back.
 //!
-//! The same for the library alone, with other file systems and every call, is in `tests/repair`.
+//! In the long run before its n-th call of any kind. The same for the library alone, with other file
+//! systems, is in `tests/repair`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,8 +15,10 @@ use stalecard::snapshot::Name;
 use crate::scene::{PREFIX, Scene, inside};
 use crate::support::{Seen, tree};
 
-const CALLS: [&str; 9] =
-    ["renameat2", "renameat", "unlinkat", "mkdirat", "fsync", "fchmod", "fchown", "flock", "write"];
+const CALLS: &[&str] =
+    &["renameat2", "renameat", "unlinkat", "mkdirat", "fsync", "fchmod", "fchown", "flock", "write"];
+/// Every call there is, reading ones and those of the start too: `make long`.
+const ALL_CALLS: &[&str] = &["all"];
 const CONF: &str = "/etc/opensc/opensc.conf";
 const ON: &str = "app default { framework pkcs15 { use_file_caching = public; } }\n";
 const FIX: &[&str] = &["fix", "--offline", "--user", "alice", "--guarded"];
@@ -106,7 +109,8 @@ fn at_every_call(
     check: &dyn Fn(&Scene, &str),
 ) -> usize {
     let mut points = 0;
-    for call in CALLS {
+    let long = std::env::var_os("STALECARD_LONG").is_some();
+    for call in if long { ALL_CALLS } else { CALLS } {
         for n in 1.. {
             before(scene);
             let inject = format!("inject={call}:signal=KILL:when={n}");

@@ -13,6 +13,7 @@
 
 mod hostile;
 mod killed;
+mod order;
 mod quiet;
 mod race;
 mod scene;
