@@ -37,13 +37,17 @@ fn stale(host: &Host) {
 
 /// A pkcs11-tool that has read the card and waits for what it is to sign.
 fn waiting(stand: &Stand, host: &Host) -> Running {
+    waiting_behind(stand, host, &[])
+}
+
+/// The same with another module.
+fn waiting_behind(stand: &Stand, host: &Host, module: &[&str]) -> Running {
     let pipe = host.home().join(format!("to-be-signed-{}", stand.card().stats().verify));
     let pipe = pipe.to_str().unwrap();
     host.run(&["mkfifo", pipe]).ok();
     let before = stand.card().stats().verify;
-    let words =
-        ["pkcs11-tool", "--login", "--pin", PIN, "--sign", "--mechanism", "ECDSA", "--input-file", pipe];
-    let running = host.spawn(&words);
+    let sign = ["--login", "--pin", PIN, "--sign", "--mechanism", "ECDSA", "--input-file", pipe];
+    let running = host.spawn(&[&["pkcs11-tool"], module, &sign].concat());
     let end = Instant::now() + Duration::from_secs(30);
     while stand.card().stats().verify == before {
         assert!(Instant::now() < end, "waited in vain for the login");
@@ -135,6 +139,54 @@ fn a_program_that_reads_no_cache_is_not_named() {
     let report = report(&host.stalecard(&["check", "--format", "json"]).exits(1));
     assert!(report["findings"].to_string().contains("stale-key-id"), "{report}");
     assert_eq!(holders(&report), [] as [Value; 0]);
+}
+
+/// Behind a real p11-kit server it is the process that serves one client.
+#[test]
+fn behind_p11_kit_the_one_who_asks_for_the_client_is_named() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    let module = stand::opensc_module();
+    let socket = host.home().join("p11-kit.sock");
+    let socket = socket.to_str().unwrap();
+    let server = host.spawn(&[
+        "p11-kit",
+        "server",
+        "--foreground",
+        "--name",
+        socket,
+        "--provider",
+        module.to_str().unwrap(),
+        "pkcs11:",
+    ]);
+    let end = Instant::now() + Duration::from_secs(30);
+    while !std::path::Path::new(socket).exists() {
+        assert!(Instant::now() < end, "waited in vain for the server");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let client = module.with_file_name("pkcs11/p11-kit-client.so");
+    let behind = host.clone().env("P11_KIT_SERVER_ADDRESS", &format!("unix:path={socket}"));
+    let tool = waiting_behind(&stand, &behind, &["--module", client.to_str().unwrap()]);
+    for is_flushed in [false, true] {
+        // The client here is one of OpenSC's tools, and has its library loaded whatever module it uses.
+        let mut found = check(&host);
+        found.retain(|finding| finding["program"] != serde_json::json!(["/usr/bin/pkcs11-tool"]));
+        let [finding] = &found[..] else { panic!("{found:?}") };
+        let program = finding["program"][0].as_str().unwrap();
+        assert!(program.ends_with("/p11-kit-remote"), "{finding}");
+        assert_eq!(finding["processes"].as_array().unwrap().len(), 1, "{finding}");
+        if !is_flushed {
+            host.stalecard(&["flush"]).ok();
+        }
+    }
+    // It ends with its client.
+    tool.stop();
+    let end = Instant::now() + Duration::from_secs(30);
+    while !check(&host).is_empty() {
+        assert!(Instant::now() < end, "{:?}", check(&host));
+    }
+    server.stop();
 }
 
 /// A user sees his own processes; root those of everybody whose caches root has flushed.
