@@ -152,7 +152,7 @@ struct Reader {
 pub fn judge(snapshot: &Snapshot) -> Verdict {
     let judge = Judge::of(snapshot);
     let mut verdict = judge.user(snapshot, true);
-    verdict.coverage.extend(verdict.unread.iter().map(Unread::gap));
+    verdict.coverage.extend(Unread::gaps(&verdict.unread));
     if !snapshot.opensc.is_empty() {
         verdict.findings.extend(super::judge_config(snapshot));
     }

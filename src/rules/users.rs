@@ -12,6 +12,9 @@ use crate::finding::{Finding, Id, Safety};
 use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
 use crate::text::{count, escape, shell_option};
 
+/// So many findings of one kind in one user's caches are told one by one.
+const ONE_BY_ONE: usize = 200;
+
 /// One cache directory of the host. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cache {
@@ -76,8 +79,9 @@ impl Tally {
     }
 
     /// Adds a verdict to what is said of the host.
-    pub fn add(&mut self, snapshot: &Snapshot, verdict: Verdict) {
+    pub fn add(&mut self, snapshot: &Snapshot, mut verdict: Verdict) {
         self.caches.extend(caches(snapshot, &verdict));
+        count_surplus(&mut verdict.findings, &user_name(snapshot));
         let Some(first) = &mut self.first else {
             self.said.extend(verdict.findings.iter().filter(|f| f.evidence.is_empty()).map(key));
             self.first = Some(verdict);
@@ -105,32 +109,79 @@ impl Tally {
     #[must_use]
     pub fn verdict(self) -> (Verdict, Vec<Cache>) {
         let mut verdict = self.first.unwrap_or_default();
-        for (token, (entries, directories)) in self.unread {
+        let unread = self.unread.iter().map(|(token, (entries, directories))| {
             let place = match directories.first() {
                 Some(only) if directories.len() == 1 => only.to_string(),
                 _ => format!("{} directories of other users", directories.len()),
             };
-            verdict.coverage.push(unread_gap(&token, entries, &place));
-        }
+            (token.as_str(), *entries, place)
+        });
+        verdict.coverage.extend(unread_gaps(unread));
         verdict.sort();
         (verdict, self.caches)
     }
 }
 
 impl Unread {
-    /// As a gap in what was looked at.
+    /// As gaps in what was looked at.
     #[must_use]
-    pub fn gap(&self) -> Gap {
-        unread_gap(&self.token, self.entries, &self.directory.to_string())
+    pub fn gaps(of: &[Self]) -> Vec<Gap> {
+        unread_gaps(of.iter().map(|one| (one.token.as_str(), one.entries, one.directory.to_string())))
     }
 }
 
-fn unread_gap(token: &str, entries: usize, place: &str) -> Gap {
+/// One for each card in each place, and one for all those of which there are too many.
+fn unread_gaps<'a>(of: impl Iterator<Item = (&'a str, usize, String)>) -> Vec<Gap> {
+    let (mut gaps, mut cards, mut surplus) = (Vec::new(), 0, 0);
+    for (token, entries, place) in of {
+        if gaps.len() < ONE_BY_ONE {
+            gaps.push(unread_gap(&format!("card {token} in {place}"), entries));
+        } else {
+            cards += 1;
+            surplus += entries;
+        }
+    }
+    if cards > 0 {
+        gaps.push(unread_gap(&count(cards, "further card", "further cards"), surplus));
+    }
+    gaps
+}
+
+fn unread_gap(whose: &str, entries: usize) -> Gap {
     Gap {
-        what: format!("{} of card {token} in {place}", count(entries, "cache entry", "cache entries")),
+        what: format!("{} of {whose}", count(entries, "cache entry", "cache entries")),
         why: "only the card can tell whether they are stale, and it was not read".to_owned(),
         asked_for: false,
         kind: GapKind::Card,
+    }
+}
+
+/// Whoever can write to a cache can put a hundred thousand bad entries there: nobody reads what is wrong
+/// with each, and the findings on all users are kept until the end.
+fn count_surplus(findings: &mut Vec<Finding>, user: &str) {
+    let mut seen: BTreeMap<Id, (usize, Option<Finding>)> = BTreeMap::new();
+    findings.retain(|finding| {
+        let (number, first) = seen.entry(finding.id).or_default();
+        // What concerns neither a file nor a card comes once anyway.
+        let is_one_of_many = !finding.evidence.is_empty() || finding.token.is_some();
+        *number += usize::from(is_one_of_many);
+        let is_surplus = is_one_of_many && *number > ONE_BY_ONE;
+        if is_surplus {
+            // What helps all of them, and concerns all of them.
+            let all = first.get_or_insert_with(|| finding.clone());
+            all.fix.retain(|fix| finding.fix.contains(fix));
+            all.program.retain(|program| finding.program.contains(program));
+            all.token = all.token.take().filter(|token| finding.token.as_ref() == Some(token));
+        }
+        !is_surplus
+    });
+    for (number, first) in seen.into_values() {
+        let Some(first) = first else { continue };
+        let summary = format!(
+            "{} more of these are in the caches of user {user}, beside the {ONE_BY_ONE} told one by one.",
+            number - ONE_BY_ONE
+        );
+        findings.push(Finding { summary, object: None, evidence: Vec::new(), ..first });
     }
 }
 
@@ -195,4 +246,36 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::finding::{Evidence, Fix};
+
+    #[test]
+    fn of_many_findings_of_one_kind_the_rest_is_counted() {
+        let fix = |what: &str| Fix { what: what.to_owned(), command: None };
+        let of = |number: usize| {
+            let mut finding = Finding::new(Id::DamagedEntry, number.to_string(), String::new());
+            finding.evidence.push(Evidence::default());
+            finding.fix = vec![fix("all"), fix(&number.to_string())];
+            finding.token = Some("T".to_owned());
+            finding
+        };
+        let whole: Vec<Finding> = (0..ONE_BY_ONE).map(of).collect();
+        let mut findings = whole.clone();
+        count_surplus(&mut findings, "eve");
+        assert_eq!(findings, whole);
+        findings.extend((0..1000).map(of));
+        // Another kind is not among them, and neither is what concerns no file.
+        findings.push(Finding::new(Id::DamagedEntry, "of no file".to_owned(), String::new()));
+        findings.push(Finding { id: Id::OrphanEntry, ..of(0) });
+        count_surplus(&mut findings, "eve");
+        assert_eq!(findings.len(), ONE_BY_ONE + 3);
+        let last = findings.last().unwrap();
+        assert!(last.summary.starts_with("1000 more of these are in the caches of user eve"), "{last:?}");
+        assert_eq!((&last.fix, &last.token), (&vec![fix("all")], &Some("T".to_owned())));
+    }
 }
