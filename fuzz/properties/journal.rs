@@ -14,7 +14,7 @@ use std::sync::OnceLock;
 
 use super::judged::harmless;
 use stalecard::repair::{StateDir, newest_flush, operations};
-use stalecard::report::human;
+use stalecard::report::repaired;
 
 /// The journal of an operation, and behind a byte FF, which no JSON holds, that of its undo.
 pub fn journal(data: &[u8]) {
@@ -40,7 +40,7 @@ pub fn journal(data: &[u8]) {
     }
     let mut text = String::new();
     match operations(state) {
-        Ok(operations) => text.push_str(&human::operations(&operations)),
+        Ok(operations) => text.push_str(&repaired::operations(&operations)),
         Err(error) => write!(text, "{error}").unwrap(),
     }
     if let Err(error) = newest_flush(state) {

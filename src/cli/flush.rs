@@ -13,7 +13,7 @@ use crate::finding::Severity;
 use crate::observe::{Cards, Wish};
 use crate::repair::Outcome;
 use crate::repair::flush::{Scope, flush_plan, is_named};
-use crate::report::{human, json::Document, json::SCHEMA};
+use crate::report::{human, json::Document, json::SCHEMA, repaired};
 use crate::rules::judge_processes;
 
 #[derive(Debug, clap::Args)]
@@ -96,7 +96,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         judge_processes(&snapshot, &mut after);
     }
     match args.format {
-        Format::Human => output::print(&human::flushed(&results, args.agreed.dry_run, &after))?,
+        Format::Human => output::print(&repaired::flushed(&results, args.agreed.dry_run, &after))?,
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,

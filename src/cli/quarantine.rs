@@ -8,7 +8,7 @@ use super::args::Format;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::repair::{self, StateDir};
-use crate::report::{human, json::Document, json::SCHEMA};
+use crate::report::{json::Document, json::SCHEMA, repaired};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -69,7 +69,7 @@ fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Er
         purged.extend(repair::purge(&state, before, dry_run)?);
     }
     match format {
-        Format::Human => output::print(&human::purged(&purged, dry_run))?,
+        Format::Human => output::print(&repaired::purged(&purged, dry_run))?,
         Format::Json => {
             let host = crate::host::hostname();
             let document = Document {
@@ -97,7 +97,7 @@ fn list(format: Format) -> Result<Exit, Error> {
     // Each quarantine is sorted; root sees several.
     operations.sort_by_key(|operation| std::cmp::Reverse(operation.started_at));
     match format {
-        Format::Human => output::print(&human::operations(&operations))?,
+        Format::Human => output::print(&repaired::operations(&operations))?,
         Format::Json => {
             let host = crate::host::hostname();
             let document = Document {

@@ -9,7 +9,7 @@ use crate::error::{Error, Exit};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::Situation;
 use crate::repair::{self, StateDir, UndoState};
-use crate::report::{edited, human, json::Document, json::SCHEMA};
+use crate::report::{edited, json::Document, json::SCHEMA, repaired};
 use crate::snapshot::Name;
 
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let Revival { revived, notes } = found?;
     match args.format {
         Format::Human => {
-            let lead = human::undone(&undone);
+            let lead = repaired::undone(&undone);
             let command = format!("`stalecard undo {}`", undone.operation.as_deref().unwrap_or_default());
             let more = match undone.state {
                 UndoState::Refused => edited::refusal(&revived, &command),

@@ -9,5 +9,6 @@ pub mod json;
 pub mod nagios;
 pub mod prometheus;
 pub mod proofs;
+pub mod repaired;
 mod source;
 pub mod watch;
