@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::case::file_evidence;
-use super::judge::Unread;
+use super::verdict::Unread;
 use crate::finding::{Evidence, Finding, Fix, Id, Safety, Severity};
 use crate::opensc::cache_name::{CacheName, LastUpdate, Serial};
 use crate::opensc::{Recognised, cache_name};

@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::judge::Verdict;
+use super::verdict::Verdict;
 use crate::finding::Id;
 use crate::opensc::cache_name::{LastUpdate, Serial};
 use crate::opensc::{CacheName, Recognised, cache_name};

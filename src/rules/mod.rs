@@ -53,13 +53,15 @@ mod symlinked_cache;
 mod unexpected_file;
 mod unsafe_permissions;
 pub mod users;
+mod verdict;
 
 pub use cache_case::apply_to_caches;
 pub use config::{config_coverage, judge_config};
-pub use judge::{Judge, ProgramState, Token, Unread, Verdict, cases, judge, proofs_of, show};
+pub use judge::{Judge, cases, judge, proofs_of, show};
 pub use process_holds_old_view::shows_an_old_view;
 pub use proofs::signers;
 pub use users::{Cache, Tally};
+pub use verdict::{ProgramState, Token, Unread, Verdict};
 
 use case::Case;
 

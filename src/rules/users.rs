@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use super::judge::{Judge, Unread, Verdict};
+use super::judge::Judge;
+use super::verdict::{Unread, Verdict};
 use crate::finding::{Finding, Id, Safety};
 use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
 use crate::text::{count, escape, shell_option};
