@@ -4,8 +4,9 @@
 CARGO ?= cargo
 RUSTC ?= rustc
 DENY := build/tools/bin/cargo-deny
+CARGO_DEB := build/tools/bin/cargo-deb
 
-.PHONY: help test lint demo bench long matrix fuzz setup toolchain clean
+.PHONY: help test lint demo bench long matrix fuzz deb integrations setup toolchain clean
 
 help:
 	@echo 'make demo    play the story of the stale cache on two virtual hosts, with the real OpenSC'
@@ -15,6 +16,8 @@ help:
 	@echo 'make long    the long random runs'
 	@echo 'make matrix  the configuration against the OpenSC of other Debian suites'
 	@echo 'make fuzz    foreign bytes for every parser; FUZZ_SECONDS for each, or TARGETS alone'
+	@echo 'make deb     the Debian package, in build/'
+	@echo 'make integrations  what plugs into other programs, with these programs'
 
 # Lints first, so that the last lines are the results of the tests.
 test: lint
@@ -51,6 +54,25 @@ matrix: setup
 
 fuzz: toolchain
 	@sh fuzz/run $(TARGETS)
+
+# Nothing but what this version generates may get into the package.
+deb: setup $(CARGO_DEB)
+	$(CARGO) build --release --locked --package stalecard
+	rm -rf build/generated build/stalecard_*.deb
+	$${CARGO_TARGET_DIR:-target}/release/stalecard generate build/generated
+	CARGO=$(CARGO) sh packaging/deb/notices >build/generated/NOTICES
+	gzip -9n build/generated/NOTICES
+	$(CARGO_DEB) --no-build --locked --output build/
+
+# Each is a program of others, or a machine of its own; some need root, and the package a mirror of Debian.
+integrations: setup deb
+	$(CARGO) test --locked --test hooks
+	$(CARGO) test --locked --test recipe
+	sh tests/integrations/package/run build/stalecard_*.deb
+	sh tests/integrations/install/run
+
+$(CARGO_DEB): | toolchain
+	$(CARGO) install --quiet --locked --debug --root build/tools --version '^3.8' cargo-deb
 
 setup: toolchain
 	@sh tests/stand/setup

@@ -11,6 +11,8 @@
 )]
 
 mod stand;
+#[path = "support/traced.rs"]
+mod traced;
 
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
@@ -424,79 +426,10 @@ fn check_writes_nothing_at_all() {
         &["show"],
         &["snapshot"],
     ] {
-        let mut words = vec![
-            "strace",
-            "-f",
-            "-y",
-            "-o",
-            trace.to_str().unwrap(),
-            "-e",
-            "trace=%file,%desc,%network,%process",
-        ];
-        words.push(env!("CARGO_BIN_EXE_stalecard"));
-        words.extend(command);
-        host.run(&words).ok();
-        let text = std::fs::read_to_string(&trace).unwrap();
-        let suspicious: Vec<&str> = text.lines().filter(|line| leaves_something(line)).collect();
-        println!("{command:?}: {} calls, suspicious: {suspicious:#?}", text.lines().count());
-        assert_eq!(suspicious, [""; 0], "{command:?}");
-        assert!(text.contains("openat(") && text.contains(".cache/opensc"), "{text}");
-    }
-}
-
-fn leaves_something(line: &str) -> bool {
-    // PID, then the call or the end of one.
-    let call = line.split_once(' ').map_or(line, |(_, call)| call.trim_start());
-    let (name, arguments) = call.split_once('(').unwrap_or((call, ""));
-    match name {
-        "open" | "openat" | "openat2" => ["O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND"]
-            .iter()
-            .any(|flag| arguments.contains(flag)),
-        // Standard output and error, the socket of pcscd, and threads waking each other.
-        "write" | "writev" | "sendto" | "sendmsg" => {
-            let (fd, place) = arguments.split_once('<').unwrap_or((arguments, ""));
-            !(matches!(fd, "1" | "2")
-                || place.starts_with("socket:")
-                || place.starts_with("UNIX")
-                || place.starts_with("anon_inode:"))
-        }
-        // The second one is the C library's, looking for a user's name.
-        "connect" => !arguments.contains("/run/pcscd/pcscd.comm") && !arguments.contains("/run/nscd/socket"),
-        "execve" => !arguments.contains("stalecard"),
-        _ => [
-            "creat",
-            "mkdir",
-            "rmdir",
-            "unlink",
-            "rename",
-            "link",
-            "symlink",
-            "mknod",
-            "chmod",
-            "fchmod",
-            "chown",
-            "fchown",
-            "lchown",
-            "truncate",
-            "ftruncate",
-            "utime",
-            "futimes",
-            "fallocate",
-            "setxattr",
-            "fsetxattr",
-            "lsetxattr",
-            "removexattr",
-            "bind",
-            "pwrite",
-            "copy_file_range",
-            "sendfile",
-            "flock",
-            "mount",
-            "fork",
-            "vfork",
-            "memfd_create",
-        ]
-        .iter()
-        .any(|prefix| name.starts_with(prefix)),
+        let words = [&traced::strace(&trace)[..], &[env!("CARGO_BIN_EXE_stalecard").to_owned()]].concat();
+        host.run(&[words, command.iter().map(|&word| word.to_owned()).collect()].concat()).ok();
+        let calls = traced::calls(&trace);
+        assert_eq!(calls.leaving_something, [""; 0], "{command:?}");
+        assert!(calls.text.contains("openat(") && calls.text.contains(".cache/opensc"), "{}", calls.text);
     }
 }

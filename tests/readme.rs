@@ -1,4 +1,4 @@
-//! What README says is what the program does: its commands, options and findings.
+//! What README and the recipe say is what the program does: its commands, options and findings.
 
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +15,8 @@ use std::process::Command;
 fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap()
 }
+
+const RECIPE: &str = include_str!("../packaging/recipes/ca.md");
 
 fn help(words: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_stalecard")).args(words).arg("--help").output().unwrap();
@@ -37,7 +39,7 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 
 #[test]
 fn every_command_and_option_exists() {
-    let commands = commands(&readme());
+    let commands = [commands(&readme()), commands(RECIPE)].concat();
     assert!(commands.len() > 12, "{commands:?}");
     let top = help(&[]);
     for words in commands {

@@ -22,8 +22,15 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     };
     std::fs::create_dir_all(&args.folder).map_err(failed(&args.folder))?;
     clap_mangen::generate_to(Cli::command(), &args.folder).map_err(failed(&args.folder))?;
+    // Completions would offer what is hidden.
+    let whole = Cli::command();
+    let mut shown = clap::Command::new("stalecard")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(whole.get_arguments().cloned())
+        .subcommands(whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned());
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut Cli::command(), "stalecard", &args.folder)
+        clap_complete::generate_to(shell, &mut shown, "stalecard", &args.folder)
             .map_err(failed(&args.folder))?;
     }
     Ok(Exit::Clean)

@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{Selection, Whom};
+use serde_json::json;
+
+use super::args::{Format, Selection, Whom};
 use super::{holders, output};
 use crate::baseline::Baseline;
 use crate::error::{Error, Exit};
-use crate::observe::{Whose, Wish, observe_all, save, select_serial, write_whole};
+use crate::observe::{Whose, Wish, keep, observe_all, save, select_serial};
+use crate::report::{json::Document, json::SCHEMA};
 use crate::rules::cases;
 use crate::rules::held::{Held, held};
-use crate::snapshot::{GapKind, Snapshot};
+use crate::snapshot::{GapKind, Name, Snapshot};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,6 +30,9 @@ pub struct Args {
     /// token); without it standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// How to say which baselines were written
+    #[arg(long, value_enum, default_value_t, requires_all = ["baseline", "output"])]
+    format: Format,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
@@ -38,7 +44,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         select_serial(&mut snapshot, serial, args.offline);
     }
     if args.baseline {
-        return baseline(&snapshot, args.output.as_deref());
+        return baseline(&snapshot, args);
     }
     match &args.output {
         Some(path) => save(&snapshot, path)?,
@@ -56,8 +62,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     Ok(if missing { Exit::NotRead } else { Exit::Clean })
 }
 
-/// Writes what each token holds.
-fn baseline(snapshot: &Snapshot, path: Option<&Path>) -> Result<Exit, Error> {
+/// Writes what each token holds, where it is not written yet.
+fn baseline(snapshot: &Snapshot, args: &Args) -> Result<Exit, Error> {
+    let path = args.output.as_deref();
     if let Some(gap) = snapshot.coverage.iter().find(|gap| gap.asked_for && gap.kind == GapKind::Card) {
         return Err(Error::NoBaseline(format!("{}: {}", gap.what, gap.why)));
     }
@@ -74,18 +81,45 @@ fn baseline(snapshot: &Snapshot, path: Option<&Path>) -> Result<Exit, Error> {
             serials.join(", ")
         )));
     }
+    let mut written = Vec::new();
     for Held { now, .. } in &held {
-        let name = || {
+        let Some(path) = path else {
+            output::print(&now.text())?;
+            continue;
+        };
+        let file = if into_directory {
             let why =
                 format!("the serial number {} makes no file name: name the file with --output", now.serial);
-            Baseline::file_name(&now.serial).ok_or(Error::Usage(why))
+            path.join(Baseline::file_name(&now.serial).ok_or(Error::Usage(why))?)
+        } else {
+            path.to_owned()
         };
-        match path {
-            Some(folder) if into_directory => {
-                write_whole(&folder.join(name()?), now.text().as_bytes(), 0o644)?;
+        let changed = keep(&file, &now.text())?;
+        written.push((Name::from(file.as_path()), &now.serial, changed));
+    }
+    match args.format {
+        Format::Human => {
+            for (file, serial, changed) in &written {
+                let what = if *changed { "written" } else { "already as the token is, not touched" };
+                output::print(&format!("{file}: baseline of token {serial}, {what}\n"))?;
             }
-            Some(path) => write_whole(path, now.text().as_bytes(), 0o644)?,
-            None => output::print(&now.text())?,
+        }
+        Format::Json => {
+            let document = Document {
+                schema: SCHEMA,
+                command: "snapshot",
+                changed: written.iter().any(|(.., changed)| *changed),
+                host: &snapshot.host,
+                tokens: &[],
+                programs: &[],
+                findings: &[],
+                coverage: &snapshot.coverage,
+            };
+            let baselines: Vec<_> = written
+                .iter()
+                .map(|(file, serial, changed)| json!({"file": file, "token": serial, "changed": changed}))
+                .collect();
+            output::print_json(&document.with(json!({ "baselines": baselines })))?;
         }
     }
     Ok(Exit::Clean)

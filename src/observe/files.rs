@@ -61,6 +61,20 @@ pub(super) fn read_text(path: &Path, largest: u64) -> Result<Result<String, Stri
     })
 }
 
+/// Makes a file hold this text (mode 0644), and tells whether it did not yet.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn keep(path: &Path, text: &str) -> Result<bool, Error> {
+    let size = text.len() as u64;
+    // Nothing but a regular file is opened.
+    let may_hold = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == size);
+    if may_hold && matches!(read_text(path, size), Ok(Ok(old)) if old == text) {
+        return Ok(false);
+    }
+    write_whole(path, text.as_bytes(), 0o644).map(|()| true)
+}
+
 /// Writes a file with this mode, whole or not at all.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! What plugs into other people's engines: baselines, the comparison of hosts, monitoring formats,
-//! and the watch; on the stand with the real tools, and with the real promtool.
+//! the watch, that none of them writes unasked or twice; on the stand with the real tools, and with
+//! the real promtool.
 
 #![allow(
     clippy::unwrap_used,
@@ -17,10 +18,14 @@ mod schema;
 mod stand;
 #[path = "../support/text.rs"]
 mod text;
+#[path = "../support/traced.rs"]
+mod traced;
 
 mod baseline;
 mod compare;
+mod idempotent;
 mod monitoring;
+mod quiet;
 mod units;
 mod watch;
 

@@ -13,7 +13,7 @@ use super::{document, text};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A watch under way, and what it has said so far.
-struct Watch<'a> {
+pub struct Watch<'a> {
     running: Running,
     host: &'a Host,
     output: String,
@@ -26,7 +26,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Below another program, like `strace -o FILE`.
-    fn start_under(host: &'a Host, above: &str, options: &[&str]) -> Self {
+    pub fn start_under(host: &'a Host, above: &str, options: &[&str]) -> Self {
         let output = host.home().join("../watch.out");
         std::fs::write(&output, "").unwrap();
         let output = output.to_str().unwrap().to_owned();
@@ -47,7 +47,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Waits for the next event of this kind, and gives its line.
-    fn until(&mut self, kind: &str) -> Value {
+    pub fn until(&mut self, kind: &str) -> Value {
         let begun = Instant::now();
         loop {
             let lines = self.lines();
@@ -63,7 +63,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn stop(mut self) -> String {
+    pub fn stop(mut self) -> String {
         assert!(self.running.is_running(), "the watch has ended: {}", self.running.stop());
         self.running.stop();
         std::fs::read_to_string(self.output).unwrap()
