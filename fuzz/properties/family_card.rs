@@ -43,12 +43,12 @@ fn recorded(name: &str, atr: &'static [u8]) -> Recorded {
     let mut host = five_keys();
     host.cards.clear();
     let cache = host.caches.first_mut().unwrap();
-    let like = cache.entries.first().unwrap().inode.clone();
+    let like = cache.entries.first().unwrap().inode;
     let mut names: Vec<_> = std::fs::read_dir(folder.join("1-cache")).unwrap().map(Result::unwrap).collect();
-    names.sort_by_key(|entry| entry.file_name());
+    names.sort_by_key(std::fs::DirEntry::file_name);
     let entries = names.into_iter().map(|entry| {
         let content = std::fs::read(entry.path()).unwrap();
-        let mut inode = like.clone();
+        let mut inode = like;
         inode.size = content.len() as u64;
         CacheEntry {
             name: entry.file_name().into(),

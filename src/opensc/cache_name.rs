@@ -302,7 +302,7 @@ fn counter(field: &[u8]) -> Option<u16> {
 /// Upper-case hex of `least` to 16 bytes.
 fn hex(field: &[u8], least: usize) -> Option<Vec<u8>> {
     let length = field.len() / 2;
-    if !(least..=16).contains(&length) || field.len() % 2 != 0 {
+    if !(least..=16).contains(&length) || !field.len().is_multiple_of(2) {
         return None;
     }
     let mut bytes = [0; 16];

@@ -56,7 +56,7 @@ impl Strings {
         };
         let parts = NEAR.map(|most| near.saturating_sub(most)..(near + most).min(self.length));
         let mut versions = Vec::new();
-        for part in parts.into_iter().chain([0..self.length]) {
+        for part in parts.into_iter().chain(std::iter::once(0..self.length)) {
             versions = self.versions(part)?;
             if !versions.is_empty() {
                 break;
