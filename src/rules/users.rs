@@ -13,8 +13,8 @@ use crate::finding::{Finding, Id, Safety};
 use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
 use crate::text::{count, escape, shell_option};
 
-/// So many findings of one kind in one user's caches are told one by one.
-const ONE_BY_ONE: usize = 200;
+/// So many findings of one kind in one user's caches are told one by one: more than a full card leaves behind.
+const ONE_BY_ONE: usize = 1000;
 
 /// One cache directory of the host. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
