@@ -148,7 +148,7 @@ impl Card {
     }
 
     /// `none`, `die-at K`, `garbage-at K`, `status-at K SW`, `swap-at K STATEFILE`, `wait-at K MILLISECONDS`, and what
-    /// lasts until `none`: `lie INS|any more|length|nothing|changing|answer HEX`.
+    /// lasts until `none`: `lie INS|any more|length|nothing|changing|answer HEX|status SW`.
     pub fn fault(&self, fault: &str) {
         self.ask(&format!("fault {fault}"));
     }
