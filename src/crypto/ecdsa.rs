@@ -8,9 +8,12 @@ use std::borrow::Cow;
 
 use ecdsa::signature::hazmat::PrehashVerifier;
 use ecdsa::{EcdsaCurve, RecoveryId, Signature, VerifyingKey};
+use elliptic_curve::group::Curve as _;
 use elliptic_curve::point::DecompressPoint;
 use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
-use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytes, FieldBytesSize};
+use elliptic_curve::{
+    AffinePoint, CurveArithmetic, FieldBytes, FieldBytesSize, PrimeField, ProjectivePoint, Scalar,
+};
 
 use super::local;
 use crate::format::curve::{Curve, table};
@@ -35,6 +38,8 @@ pub(super) struct Arithmetic {
     pub verify: fn(&[u8], &Numbers<'_>) -> bool,
     /// All points that the numbers fit.
     pub recover: fn(&Numbers<'_>) -> Vec<Point>,
+    /// A point times a number, if both are of this curve and the result is a point again.
+    pub multiply: fn(&[u8], &[u8]) -> Option<Point>,
 }
 
 /// The arithmetic of a curve.
@@ -71,7 +76,7 @@ impl Arithmetic {
         AffinePoint<C>: DecompressPoint<C> + FromSec1Point<C> + ToSec1Point<C>,
         FieldBytesSize<C>: ModulusSize,
     {
-        Self { curve, point: point::<C>, verify: verify::<C>, recover: recover::<C> }
+        Self { curve, point: point::<C>, verify: verify::<C>, recover: recover::<C>, multiply: multiply::<C> }
     }
 }
 
@@ -95,18 +100,34 @@ where
     Some(key::<C>(bytes)?.to_sec1_point(false).as_bytes().to_vec())
 }
 
+fn multiply<C>(point: &[u8], number: &[u8]) -> Option<Point>
+where
+    C: EcdsaCurve + CurveArithmetic,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+    FieldBytesSize<C>: ModulusSize,
+{
+    let scalar = Option::<Scalar<C>>::from(Scalar::<C>::from_repr(padded::<C>(number)?))?;
+    let product = ProjectivePoint::<C>::from(*key::<C>(point)?.as_affine()) * scalar;
+    let product = product.to_affine().to_sec1_point(false).as_bytes().to_vec();
+    // The point at infinity has no coordinates.
+    (product.len() > 1).then_some(product)
+}
+
+/// A number with zeros in front, as long as the order; `None` if it is longer.
+fn padded<C: EcdsaCurve>(number: &[u8]) -> Option<FieldBytes<C>> {
+    let mut padded = FieldBytes::<C>::default();
+    let start = padded.len().checked_sub(number.len())?;
+    padded.get_mut(start..)?.copy_from_slice(number);
+    Some(padded)
+}
+
 /// r and s as a signature on this curve; `None` if one is zero or not below the order.
 fn signature<C>(numbers: &Numbers<'_>) -> Option<Signature<C>>
 where
     C: EcdsaCurve + CurveArithmetic,
 {
-    let pad = |number: &[u8]| {
-        let mut padded = FieldBytes::<C>::default();
-        let start = padded.len().checked_sub(number.len())?;
-        padded.get_mut(start..)?.copy_from_slice(number);
-        Some(padded)
-    };
-    Some(Signature::from_scalars(pad(numbers.r)?, pad(numbers.s)?).ok()?.normalize_s())
+    let (r, s) = (padded::<C>(numbers.r)?, padded::<C>(numbers.s)?);
+    Some(Signature::from_scalars(r, s).ok()?.normalize_s())
 }
 
 fn verify<C>(point: &[u8], numbers: &Numbers<'_>) -> bool

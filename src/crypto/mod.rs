@@ -15,6 +15,7 @@ mod hash;
 mod local;
 mod outcome;
 mod rsa;
+mod secret;
 pub mod together;
 pub mod x509;
 
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 
 pub use hash::{Hash, Signed};
 pub use outcome::{Fit, Outcome, Reason, Scheme};
+pub use secret::{agrees, cryptogram, is_deciphered, point_of};
 
 use ecdsa::Numbers;
 

@@ -94,10 +94,52 @@ pub fn serial(aid: &[u8]) -> Option<&[u8]> {
     aid.get(8..14)
 }
 
-/// Has the card a certificate for each key, and not only one?
+/// Does a card follow version 3? Then it has a certificate for each key, not only one, and tells who is logged in.
 #[must_use]
-pub fn has_three_certificates(aid: &[u8]) -> bool {
+pub fn is_version_3(aid: &[u8]) -> bool {
     aid.get(6).is_some_and(|&version| version >= 3)
+}
+
+/// What the PW status bytes (C4) say of the user's password, PW1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PwStatus {
+    /// It counts for one signature.
+    pub once: bool,
+    /// Its greatest length.
+    pub longest: usize,
+    /// It is sent as a PIN block of format 2 (ISO 9564-1), not as it is typed.
+    pub is_packed: bool,
+    /// Tries left.
+    pub tries: u8,
+}
+
+/// The PW status bytes of application related data (4.4.2).
+#[must_use]
+pub fn pw_status(application: &[u8]) -> Option<PwStatus> {
+    let status = tagged(tagged(related(application), 0x73)?, 0xC4)?;
+    let &[validity, user, _, _, tries, _, _] = status else { return None };
+    Some(PwStatus {
+        once: validity == 0,
+        longest: usize::from(user & 0x7F),
+        is_packed: user & 0x80 != 0,
+        tries,
+    })
+}
+
+/// Can a card want its passwords derived from what is typed (KDF-DO)? By its extended capabilities.
+#[must_use]
+pub fn may_derive(application: &[u8]) -> bool {
+    let capabilities = tagged(related(application), 0x73).and_then(|list| tagged(list, 0xC0));
+    capabilities.and_then(|capabilities| capabilities.first()).is_some_and(|first| first & 0x01 != 0)
+}
+
+/// Does a card take long data in extended APDUs and not in parts? By the card capabilities (tag 7, third byte) of its
+/// historical bytes (ISO/IEC 7816-4, 12.1.2).
+#[must_use]
+pub fn takes_only_extended(application: &[u8]) -> bool {
+    let historical = tagged(related(application), 0x5F52).unwrap_or_default();
+    let capabilities = historical.windows(4).find(|four| four.first() == Some(&0x73));
+    matches!(capabilities, Some([_, _, _, third]) if third & 0xC0 == 0x40)
 }
 
 /// The keys on the card: those with a fingerprint and an algorithm.
@@ -181,6 +223,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_card_says_of_its_password_and_itself() {
+        let application = |capabilities: u8, status: &[u8], lengths: u8| {
+            let historical = [0x00, 0x31, 0xF5, 0x73, 0xC0, 0x01, lengths, 0x05, 0x90, 0x00];
+            let list = [encode(0xC0, &[capabilities; 10]), encode(0xC4, status)].concat();
+            encode(0x6E, &[encode(0x5F52, &historical), encode(0x73, &list)].concat())
+        };
+        let once = application(0x5C, &[0, 0x7F, 0x7F, 0x7F, 3, 0, 3], 0x80);
+        assert_eq!(pw_status(&once), Some(PwStatus { once: true, longest: 127, is_packed: false, tries: 3 }));
+        assert!(!may_derive(&once) && !takes_only_extended(&once));
+        let packed = application(0x5D, &[1, 0x88, 0x7F, 0x7F, 0, 0, 3], 0x40);
+        assert_eq!(pw_status(&packed), Some(PwStatus { once: false, longest: 8, is_packed: true, tries: 0 }));
+        assert!(may_derive(&packed) && takes_only_extended(&packed));
+        assert!(!takes_only_extended(&application(0, &[], 0xC0)));
+        assert_eq!(pw_status(&application(0, &[1, 2, 3], 0)), None);
+        assert_eq!(pw_status(b""), None);
+    }
+
+    #[test]
     fn keys_have_a_fingerprint_in_both_versions() {
         let fingerprints = [[1; 20], [0; 20], [3; 20]].concat();
         let parts = [
@@ -196,10 +256,7 @@ mod tests {
                 keys(&application).iter().map(|key| (key.number, key.file(), key.bits())).collect();
             assert_eq!(found, [(0, EfPath::at(0xB601), 2048), (2, EfPath::at(0xA401), 256)]);
             let aid = super::aid(&application).unwrap();
-            assert_eq!(
-                (serial(aid), has_three_certificates(aid)),
-                (Some(&[0, 5, 0, 0, 0x12, 0x34][..]), true)
-            );
+            assert_eq!((serial(aid), is_version_3(aid)), (Some(&[0, 5, 0, 0, 0x12, 0x34][..]), true));
         }
         assert!(keys(b"").is_empty());
     }

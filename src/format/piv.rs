@@ -153,6 +153,15 @@ pub fn key_history(object: &[u8]) -> (u8, u8) {
     (count(0xC1), count(0xC2))
 }
 
+/// Does a discovery object (7E) say that the PIN of the whole card (reference 00) is meant, and not the application's
+/// own (80)? So it is if both satisfy its rules and the former is said to be the usual one (PIN usage
+/// policy 5F2F, SP 800-73-4, part 1, 3.3.2).
+#[must_use]
+pub fn prefers_global_pin(discovery: &[u8]) -> bool {
+    let policy = content(discovery).and_then(|content| tagged(content, 0x5F2F));
+    matches!(policy, Some([rules, 0x20]) if rules & 0x60 == 0x60)
+}
+
 /// The serial number that OpenSC makes of a CHUID: of its FASC-N, or of its GUID where the FASC-N is
 /// that of an agency which is none (9999). `None` if there is neither. `zeros_are_none`: a
 /// FASC-N of zeros does not count.
@@ -226,6 +235,18 @@ mod tests {
         assert_eq!(of(&chuid(&[0; 25], &[0; 16]), false), Some(vec![0; 25]));
         assert_eq!(of(&chuid(&[0; 25], &[0; 16]), true), None);
         assert_eq!(of(b"\x53\x00", false), None);
+    }
+
+    #[test]
+    fn the_pin_that_a_discovery_object_prefers() {
+        let discovery =
+            |policy: &[u8]| encode(0x7E, &[encode(0x4F, &[0xA0]), encode(0x5F2F, policy)].concat());
+        for (policy, global) in
+            [([0x60, 0x20], true), ([0x60, 0x10], false), ([0x40, 0x00], false), ([0x70, 0x20], true)]
+        {
+            assert_eq!(prefers_global_pin(&discovery(&policy)), global, "{policy:02X?}");
+        }
+        assert!(!prefers_global_pin(b"") && !prefers_global_pin(&discovery(&[0x60])));
     }
 
     #[test]

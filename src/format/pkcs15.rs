@@ -26,6 +26,8 @@ pub struct Common {
     pub flags: u32,
     /// Authentication ID of the PIN that protects the object.
     pub auth_id: Vec<u8>,
+    /// Uses of a key that one entry of its PIN is good for; 0: any number.
+    pub user_consent: i32,
     /// Authentication ID of the first access rule that is about the use of a key.
     pub use_auth_id: Vec<u8>,
 }
@@ -174,7 +176,7 @@ fn common(content: &[u8]) -> Result<Common, TlvError> {
         common.auth_id = truncated(id);
     }
     if let Some(consent) = walk.optional(0x02) {
-        integer(0x02, consent)?;
+        common.user_consent = integer(0x02, consent)?;
     }
     if let Some(rules) = walk.optional(0x30) {
         common.use_auth_id = access_rules(rules)?;

@@ -19,6 +19,7 @@ mod ecdsa;
 mod hostile;
 mod rsa;
 mod second;
+mod secrets;
 mod seed;
 
 /// A few hundred cases, many thousand with `STALECARD_LONG`.

@@ -1,0 +1,74 @@
+//! Secrets that only the owner of a private key can know: shared ones (ECDH, SP 800-56A 5.7.1.2) and
+//! enciphered ones (RSA PKCS#1 v1.5, RFC 8017 7.2). They prove keys that do not sign.
+//!
+//! Here everything follows from a random challenge that is published with the proof. It guards nothing: it
+//! was made for this question, and the question is over when the answer is known.
+
+use rsa::BoxedUint;
+use rsa::hazmat::rsa_encrypt;
+use sha2::{Digest, Sha256};
+
+use super::{ecdsa, rsa as keys};
+use crate::format::curve::{self, Curve};
+use crate::format::key::PublicKey;
+
+/// Bytes of an enciphered secret.
+const SECRET: usize = 32;
+
+/// The point (uncompressed) of a private number, which must be neither zero nor too large for the curve.
+#[must_use]
+pub fn point_of(curve: &Curve, number: &[u8]) -> Option<Vec<u8>> {
+    (ecdsa::on(curve)?.multiply)(curve.base_point, number)
+}
+
+/// Is this the secret shared by a private number and the owner of this key? It is the X coordinate; some
+/// cards give the whole point.
+#[must_use]
+pub fn agrees(key: &PublicKey, number: &[u8], answer: &[u8]) -> bool {
+    let named = key.named();
+    let PublicKey::Ec { curve_oid, point } = named.as_ref().unwrap_or(key) else { return false };
+    let arithmetic = curve::by_oid(curve_oid).and_then(ecdsa::on);
+    let Some(shared) = arithmetic.and_then(|arithmetic| (arithmetic.multiply)(point, number)) else {
+        return false;
+    };
+    let x = shared.get(1..=shared.len() / 2).unwrap_or_default();
+    answer == x || answer == shared
+}
+
+/// A secret that follows from a challenge, enciphered for the owner of this RSA key; none if the
+/// key is none or too short.
+#[must_use]
+pub fn cryptogram(key: &PublicKey, challenge: &[u8]) -> Option<Vec<u8>> {
+    let PublicKey::Rsa { modulus, exponent } = key else { return None };
+    let crate_key = keys::key(modulus, exponent).ok()?;
+    let length = key.bits().div_ceil(8);
+    let filling = length.checked_sub(SECRET + 3).filter(|&filling| filling >= 8)?;
+    let mut block = vec![0x00, 0x02];
+    // Random bytes without a zero, for as long as it takes.
+    let stream =
+        (0_u8..=u8::MAX).flat_map(|count| hash(key, challenge, &[b'P', count])).filter(|byte| *byte != 0);
+    block.extend(stream.take(filling));
+    block.push(0x00);
+    block.extend(secret(key, challenge));
+    let number = rsa_encrypt(&crate_key, &BoxedUint::from_be_slice_vartime(&block)).ok()?;
+    let bytes = number.to_be_bytes();
+    let surplus = bytes.len().checked_sub(length);
+    Some(match surplus {
+        Some(surplus) => bytes.get(surplus..)?.to_vec(),
+        None => [vec![0; length - bytes.len()].as_slice(), &bytes].concat(),
+    })
+}
+
+/// Is this the secret of [`cryptogram`], for this key?
+#[must_use]
+pub fn is_deciphered(key: &PublicKey, challenge: &[u8], answer: &[u8]) -> bool {
+    matches!(key, PublicKey::Rsa { .. }) && answer == secret(key, challenge)
+}
+
+fn secret(key: &PublicKey, challenge: &[u8]) -> [u8; SECRET] {
+    hash(key, challenge, b"S")
+}
+
+fn hash(key: &PublicKey, challenge: &[u8], what: &[u8]) -> [u8; SECRET] {
+    Sha256::new().chain_update(key.fingerprint()).chain_update(challenge).chain_update(what).finalize().into()
+}
