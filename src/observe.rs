@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 
 use crate::card::held::Held;
 use crate::card::readers::{self, Slot};
-use crate::card::sc_hsm_sign::{self, Login, Order, SignError};
+use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::card::{self, Link, Reading};
 use crate::error::Error;
 use crate::host::{Caller, hostname};
@@ -126,32 +126,33 @@ pub fn hold(card: &Card) -> Result<Held, SignError> {
     Ok(with_progress("waiting for the card", || Held::take(reader))?)
 }
 
-/// The state of a card's user PIN, asked again after each of these times as long as somebody seems to be
+/// The state of one of a card's PINs, asked again after each of these times as long as somebody seems to be
 /// logged in, and whether its reader has a pin pad.
 ///
 /// # Errors
-/// As for [`hold`].
-pub fn pin_state(card: &Card, waits: &[Duration]) -> Result<(PinState, bool), SignError> {
+/// As for [`hold`], or if the PIN could not be used whatever it is.
+pub fn pin_state(card: &Card, pin: &Pin, waits: &[Duration]) -> Result<(PinState, bool), SignError> {
     let ask = || {
         let mut held = hold(card)?;
-        Ok((sc_hsm_sign::pin_state(&mut held)?, held.has_pad()))
+        Ok((sign::pin_state(&mut held, card, pin)?, held.has_pad()))
     };
+    let mut state = ask();
     for wait in waits {
+        if !matches!(state, Ok((PinState::LoggedIn, _)) | Err(SignError::Undecided)) {
+            break;
+        }
         with_progress("waiting whether the login on the card has outlived its program", || {
             std::thread::sleep(*wait);
         });
-        match ask()? {
-            (PinState::LoggedIn, _) => {}
-            other => return Ok(other),
-        }
+        state = ask();
     }
-    ask()
+    state
 }
 
-/// Has each key sign its challenge, and adds the answers to the facts about the card.
+/// Has each key prove itself, and adds the answers to the facts about the card.
 ///
 /// # Errors
-/// When nothing was signed; at most one try of the PIN is spent.
+/// When there is no proof; at most one try of the PIN is spent.
 pub fn prove(
     held: &mut Held,
     card: &mut Card,
@@ -159,7 +160,10 @@ pub fn prove(
     login: &Login,
     keep: u8,
 ) -> Result<(), SignError> {
-    card.trials = with_progress("signing", || sc_hsm_sign::sign(held, card, orders, login, keep))?;
+    let trials = with_progress("signing; a card that blinks wants to be touched", || {
+        sign::sign(held, card, orders, login, keep)
+    })?;
+    card.trials.extend(trials);
     Ok(())
 }
 

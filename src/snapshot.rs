@@ -136,11 +136,25 @@ pub struct Card {
     pub trials: Vec<Trial>,
 }
 
+impl Card {
+    /// What the card gave as the content of a file.
+    #[must_use]
+    pub fn content(&self, path: EfPath) -> Option<&[u8]> {
+        self.files.iter().find(|file| file.path == path).and_then(|file| match &file.answer {
+            Answer::Content(bytes) => Some(bytes.as_slice()),
+            _ => None,
+        })
+    }
+}
+
 /// What came of asking a key for a fresh signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Trial {
     /// Key reference.
     pub key: u8,
+    /// The file it is in, on cards with files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<EfPath>,
     /// How it was to sign.
     pub scheme: Scheme,
     /// What it was to sign: fresh and random.
@@ -157,6 +171,10 @@ pub enum Scheme {
     Ecdsa,
     /// RSA PKCS#1 v1.5 over the SHA-256 of the challenge.
     RsaPkcs1Sha256,
+    /// A secret shared with the key whose private number the challenge is.
+    Ecdh,
+    /// Deciphers what was made of the challenge and the public key: see [`crate::crypto::cryptogram`].
+    RsaDecipher,
 }
 
 /// The end of one [`Trial`].

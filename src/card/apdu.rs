@@ -130,11 +130,11 @@ pub enum Lengths {
 }
 
 /// One command in ISO 7816-3 terms.
-pub(super) struct Apdu<'a> {
-    pub(super) header: [u8; 4],
-    pub(super) data: &'a [u8],
+pub(in crate::card) struct Apdu<'a> {
+    pub(in crate::card) header: [u8; 4],
+    pub(in crate::card) data: &'a [u8],
     /// Length of the longest answer expected; 0: no Le field.
-    pub(super) ne: u32,
+    pub(in crate::card) ne: u32,
 }
 
 impl Command {
@@ -246,7 +246,7 @@ impl Apdu<'_> {
     /// ISO 7816-3 12.1: case 1 (header), 2 (+ Le), 3 (+ data), 4 (+ data, Le).
     /// The lengths are ours and small, so a length that does not fit is 0, which
     /// also is how 256 and 65536 are written.
-    pub(super) fn encode(&self, long: bool) -> Vec<u8> {
+    pub(in crate::card) fn encode(&self, long: bool) -> Vec<u8> {
         let mut bytes = self.header.to_vec();
         let long = long && !(self.data.is_empty() && self.ne == 0);
         if long {
@@ -356,7 +356,7 @@ pub struct Response {
 
 impl Response {
     /// Splits the status word off.
-    pub(super) fn parse(mut bytes: Vec<u8>) -> Result<Self, TransportError> {
+    pub(in crate::card) fn parse(mut bytes: Vec<u8>) -> Result<Self, TransportError> {
         let (Some(sw2), Some(sw1)) = (bytes.pop(), bytes.pop()) else {
             return Err(TransportError::Nonsense("an answer without a status word"));
         };
@@ -505,7 +505,7 @@ impl<'a> Channel<'a> {
     ///
     /// # Errors
     /// When there is no answer, or one without end.
-    pub(super) fn finish(&mut self, mut response: Response) -> Result<Response, TransportError> {
+    pub(in crate::card) fn finish(&mut self, mut response: Response) -> Result<Response, TransportError> {
         let mut links = 0;
         while let Some(le) = response.status.more() {
             let next = self.exchange(&get_response(le))?;

@@ -46,6 +46,9 @@ pub trait Exclusive {
     /// # Errors
     /// When the reader has none, or there is no answer.
     fn verify_on_pad(&mut self, structure: Vec<u8>) -> Result<Vec<u8>, TransportError>;
+
+    /// Had another program the card open when it was taken?
+    fn is_shared(&self) -> bool;
 }
 
 enum Job {
@@ -65,6 +68,7 @@ pub struct Held {
     jobs: Option<Sender<Job>>,
     replies: Receiver<Reply>,
     pad: bool,
+    shared: bool,
     dead: Option<TransportError>,
 }
 
@@ -76,14 +80,14 @@ impl Held {
     pub fn take(reader: &Reader) -> Result<Self, TransportError> {
         let (jobs, todo) = channel();
         let (done, replies) = channel();
-        let reader = reader.clone();
+        let to_open = reader.clone();
         thread::spawn(move || {
-            if let Err(error) = serve(&reader, &todo, &done) {
+            if let Err(error) = serve(&to_open, &todo, &done) {
                 // Nobody listens any more: the caller has given up.
                 let _ = done.send(Reply::Failed(error));
             }
         });
-        let mut held = Self { jobs: Some(jobs), replies, pad: false, dead: None };
+        let mut held = Self { jobs: Some(jobs), replies, pad: false, shared: reader.in_use, dead: None };
         match held.replies.recv_timeout(PATIENCE) {
             Ok(Reply::Held(pad)) => held.pad = pad,
             Ok(Reply::Failed(error)) => return Err(error),
@@ -129,6 +133,10 @@ impl Exclusive for Held {
 
     fn verify_on_pad(&mut self, structure: Vec<u8>) -> Result<Vec<u8>, TransportError> {
         self.ask(Job::Pad(structure))
+    }
+
+    fn is_shared(&self) -> bool {
+        self.shared
     }
 }
 

@@ -6,7 +6,7 @@
 //! - [`sc_hsm`]: the walk through a SmartCard-HSM
 //! - [`native`], [`application`]: the walk through a native PKCS#15 card, and where its files are
 //! - [`piv`], [`openpgp`], [`objects`]: the walk through cards of data objects
-//! - [`held`], [`sc_hsm_sign`]: a card kept to oneself, for a login and fresh signatures
+//! - [`held`], [`sign`]: a card kept to oneself, for a login and fresh signatures
 //! - [`readers`]: which readers there are, and what is in them
 //! - [`presence`]: waiting until something happens in them
 //! - [`pcsc`]: connections and short transactions
@@ -32,10 +32,10 @@ pub mod presence;
 pub mod read;
 pub mod readers;
 pub mod sc_hsm;
-pub mod sc_hsm_sign;
 mod scan_error;
 #[cfg(test)]
 pub(crate) mod script;
+pub mod sign;
 mod status;
 
 pub use options::{Link, Options};

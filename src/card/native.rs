@@ -37,7 +37,7 @@ const RECORDS: u8 = 15;
 const SELECTS: u32 = 200;
 
 /// The driver for MyEID and OsEID cards.
-const MY_EID: &str = "myeid";
+pub(super) const MY_EID: &str = "myeid";
 
 /// Reads the public files of the whole card.
 ///
@@ -334,7 +334,7 @@ fn serial_of(info: &[u8]) -> Option<&[u8]> {
     info.get(8..18)
 }
 
-fn counter_of(info: &[u8]) -> Option<u16> {
+pub(super) fn counter_of(info: &[u8]) -> Option<u16> {
     Some(u16::from_be_bytes(info.get(18..20)?.try_into().ok()?))
 }
 

@@ -51,7 +51,7 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
     for key in &keys {
         read_key(&mut walk, key)?;
     }
-    read_certificates(&mut walk, aid.as_deref().is_some_and(openpgp::has_three_certificates))?;
+    read_certificates(&mut walk, aid.as_deref().is_some_and(openpgp::is_version_3))?;
     // Keys that were made meanwhile have other fingerprints.
     walk.check()?;
     let again = walk.read(None, application, "application related data (6E)", is_list)?;

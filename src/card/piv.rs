@@ -144,7 +144,7 @@ fn is_object(bytes: &[u8]) -> bool {
 }
 
 /// The discovery object names the application.
-fn is_discovery(bytes: &[u8]) -> bool {
+pub(super) fn is_discovery(bytes: &[u8]) -> bool {
     first(bytes).is_some_and(|element| element.tag == 0x7E)
         && piv::content(bytes)
             .and_then(|content| tagged(content, 0x4F))

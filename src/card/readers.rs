@@ -21,6 +21,8 @@ pub struct Reader {
     pub state: Slot,
     /// Answer to reset of the card.
     pub atr: Vec<u8>,
+    /// A program has the card open (`SCARD_STATE_INUSE`).
+    pub in_use: bool,
 }
 
 /// What is in a reader.
@@ -107,7 +109,8 @@ impl From<&ReaderState> for Reader {
         } else {
             Slot::Empty
         };
-        Self { id: state.name().to_owned(), state: slot, atr: state.atr().to_vec() }
+        let in_use = flags.contains(State::INUSE);
+        Self { id: state.name().to_owned(), state: slot, atr: state.atr().to_vec(), in_use }
     }
 }
 
@@ -135,7 +138,7 @@ mod tests {
     use super::*;
 
     fn reader(name: &str) -> Reader {
-        Reader { id: CString::new(name).unwrap(), state: Slot::Empty, atr: Vec::new() }
+        Reader { id: CString::new(name).unwrap(), state: Slot::Empty, atr: Vec::new(), in_use: false }
     }
 
     #[test]

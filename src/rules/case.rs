@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
 use crate::opensc::Version;
 use crate::opensc::program::PKCS11;
-use crate::snapshot::{Answer, CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
+use crate::snapshot::{CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
 use crate::text::{date, escape, hex};
 use crate::view::cached::Cached;
 use crate::view::difference::{Difference, Kind, compare};
@@ -137,10 +137,7 @@ impl Case<'_> {
     /// What the card answered for a file.
     #[must_use]
     pub fn on_card(&self, file: EfPath) -> Option<&[u8]> {
-        self.card.files.iter().find(|known| known.path == file).and_then(|known| match &known.answer {
-            Answer::Content(bytes) => Some(bytes.as_slice()),
-            _ => None,
-        })
+        self.card.content(file)
     }
 
     /// A finding about a difference, with token, object, programs, evidence and

@@ -14,11 +14,12 @@
 //! certificate also replaces the request, and with it the only proof which key it was.
 //!
 //! Cure: only a person can decide: write the right certificate over it (`pkcs11-tool
-//! --login --write-object FILE --type cert --id ID`), or have one issued.
+//! --login --write-object FILE --type cert --id ID`, or the tool that fills such cards, as
+//! yubico-piv-tool), or have one issued.
 
 use super::case::{Case, object_name, side, which_key};
 use super::possession::{Device, Possession, possession};
-use super::proofs::{fits, is_certificate, named_by_card};
+use super::proofs::{fits, is_certificate, made, named_by_card, trial_of};
 use crate::finding::{Evidence, Finding, Fix, Id};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
@@ -44,7 +45,8 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             finding.evidence.push(Evidence { card: Some(card), ..Evidence::default() });
             finding.fix.push(Fix {
                 what: format!(
-                    "write the right certificate: pkcs11-tool --login --write-object FILE --type cert --id {}",
+                    "write the right certificate: pkcs11-tool --login --write-object FILE --type cert --id {} (or \
+                     the tool that fills such cards)",
                     shell_word(&hex(&key.id))
                 ),
                 command: None,
@@ -62,10 +64,11 @@ fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(Stri
     let print = |key: &PublicKey| hex(&key.fingerprint());
     let own = named_by_card(case, key).find(|object| !is_certificate(object)).and_then(Object::public_key);
     // A fresh signature is the last word, in either direction.
-    let trial = case.card.trials.iter().find(|trial| Some(trial.key) == case.live.reference(key));
+    let trial = trial_of(case, key);
     if let Some(TrialOutcome::Signed(signature)) = trial.map(|trial| &trial.outcome) {
         let fits = |public| trial.is_some_and(|trial| fits(public, trial, signature.as_slice()));
-        let why = format!("a signature that {name} made just now does not verify with it");
+        let noun = trial.map_or("A signature", made).replacen('A', "a", 1);
+        let why = format!("{noun} that {name} made just now does not verify with it");
         return (!fits(public)).then(|| (why, own.filter(|own| fits(own)).map(print)));
     }
     if let Some(own) = own.filter(|own| *own != public)

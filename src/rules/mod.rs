@@ -45,6 +45,7 @@ pub mod sides;
 mod signature_fails_with_cached_key;
 mod signature_fails_with_live_key;
 pub mod signed_by_other_key;
+pub mod signers;
 mod stale_certificate;
 mod stale_key_id;
 mod stale_object;
@@ -59,7 +60,7 @@ pub use cache_case::apply_to_caches;
 pub use config::{config_coverage, judge_config};
 pub use judge::{Judge, cases, judge, proofs_of, show};
 pub use process_holds_old_view::shows_an_old_view;
-pub use proofs::signers;
+pub use signers::signers;
 pub use users::{Cache, Tally};
 pub use verdict::{ProgramState, Token, Unread, Verdict};
 

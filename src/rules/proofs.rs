@@ -6,30 +6,14 @@
 
 use serde::Serialize;
 
-use super::case::{Case, Lens, is_device_key};
+use super::case::{Case, Lens};
+use crate::card::apdu::StatusWord;
 use crate::crypto::{self, Hash, Outcome, Signed};
 use crate::format::curve;
 use crate::format::key::PublicKey;
-use crate::format::pkcs15::KeyType;
 use crate::snapshot::{Scheme, Trial, TrialOutcome};
-use crate::text::{escape, hex, is_typed};
-use crate::view::{Class, Object};
-
-/// A private key on a card that can be asked for a signature.
-#[derive(Debug, Clone)]
-pub struct Signer {
-    /// Key reference.
-    pub reference: u8,
-    /// How it signs.
-    pub scheme: Scheme,
-    /// Bytes of a challenge that fits it.
-    pub challenge: usize,
-    /// Bytes of its longest signature.
-    pub signature: usize,
-    label: Vec<u8>,
-    /// On the card, and as shown from caches: people know the latter.
-    ids: Vec<Vec<u8>>,
-}
+use crate::text::{escape, hex};
+use crate::view::{Class, Object, View};
 
 /// What is wrong, if anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -123,44 +107,6 @@ impl Candidate {
     }
 }
 
-impl Signer {
-    /// Is this what somebody calls the key: an ID (in any view), the label, the reference?
-    #[must_use]
-    pub fn is_called(&self, name: &str) -> bool {
-        self.ids.iter().any(|id| hex(id).eq_ignore_ascii_case(name))
-            || is_typed(&self.label, name)
-            || self.reference.to_string() == name
-    }
-}
-
-/// The keys of a token that can be asked.
-#[must_use]
-pub fn signers(case: &Case<'_>) -> Vec<Signer> {
-    case.live.private_keys().filter_map(|key| signer(case, key)).collect()
-}
-
-fn signer(case: &Case<'_>, object: &Object) -> Option<Signer> {
-    let Class::PrivateKey { reference, key_type, bits, .. } = object.class else { return None };
-    let reference = reference.filter(|_| !is_device_key(object))?;
-    let bytes = usize::try_from(bits).unwrap_or(0).div_ceil(8);
-    let (scheme, challenge, signature) = match key_type {
-        KeyType::Rsa => (Scheme::RsaPkcs1Sha256, 32, bytes),
-        // Two numbers, each with its sign, tag and length.
-        KeyType::Ec => (Scheme::Ecdsa, bytes.clamp(1, 32), 2 * bytes + 16),
-        _ => return None,
-    };
-    let place = object.place();
-    let shown = case.lenses.iter().flat_map(|lens| lens.shown.objects.iter()).filter(|object| {
-        // What is public of a key goes by an ID, too.
-        object.slot == place.slot && (place.part.is_of_key() || object.part == place.part)
-    });
-    let mut ids: Vec<Vec<u8>> =
-        std::iter::once(object).chain(shown).map(|object| object.id.clone()).collect();
-    ids.retain(|id| !id.is_empty());
-    ids.dedup();
-    Some(Signer { reference, scheme, challenge, signature, label: object.label.clone(), ids })
-}
-
 /// What the signatures of a token prove.
 #[must_use]
 pub fn proofs(case: &Case<'_>) -> Vec<Proof> {
@@ -175,14 +121,18 @@ pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {
     if let TrialOutcome::Signed(signature) = &trial.outcome {
         let mut hold = |source, program: &[String], object: &Object| {
             if let Some(public) = object.public_key() {
-                tried.push(Tried {
+                let one = Tried {
                     source,
                     program: program.to_vec(),
                     id: hex(&object.id),
                     key: public.describe(),
                     public_key: hex(&public.fingerprint()),
                     fits: fits(public, trial, signature.as_slice()),
-                });
+                };
+                // A public key that is shown, and the certificate that it was taken from.
+                if !tried.contains(&one) {
+                    tried.push(one);
+                }
             }
         };
         for object in named_by_card(case, key) {
@@ -213,8 +163,23 @@ pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {
 /// The private key that a trial was made with.
 #[must_use]
 pub fn private_key<'a>(case: &'a Case<'_>, trial: &Trial) -> Option<&'a Object> {
-    let of = |object: &&Object| matches!(object.class, Class::PrivateKey { reference, .. } if reference == Some(trial.key));
-    case.live.private_keys().find(of)
+    case.live.private_keys().find(|key| is_of(trial, key))
+}
+
+/// The trial that was made with a private key.
+#[must_use]
+pub fn trial_of<'a>(case: &'a Case<'_>, key: &Object) -> Option<&'a Trial> {
+    case.card.trials.iter().find(|trial| is_of(trial, key))
+}
+
+/// By its file, on cards with files; else by its reference.
+fn is_of(trial: &Trial, key: &Object) -> bool {
+    match key.class {
+        Class::PrivateKey { reference, path, .. } if trial.path.is_none() || trial.path == path => {
+            trial.path.is_some() || reference == Some(trial.key)
+        }
+        _ => false,
+    }
 }
 
 /// What on the card names a public key for this private key: its own public part, and
@@ -224,12 +189,28 @@ pub fn named_by_card<'a>(case: &'a Case<'_>, key: &'a Object) -> impl Iterator<I
     let belongs = move |object: &&Object| {
         own.contains(&object.place()) || (is_certificate(object) && !key.id.is_empty() && object.id == key.id)
     };
-    case.live.objects.iter().filter(|object| object.public_key().is_some()).filter(belongs)
+    let objects = case.live.objects.iter().filter(|object| object.public_key().is_some());
+    objects.filter(|object| !is_taken_from_certificate(&case.live, object)).filter(belongs)
 }
 
-/// The public part that a program shows for the private key in this place.
+/// What a program shows as public of the private key in this place. A stale description may call the
+/// same key by another ID: then it is its file that tells.
 pub fn shown_for<'a>(lens: &'a Lens<'_>, key: &'a Object) -> impl Iterator<Item = &'a Object> {
-    lens.shown.public_parts(key)
+    let place = |key: &Object| match key.class {
+        Class::PrivateKey { path, .. } => path,
+        _ => None,
+    };
+    let own = place(key);
+    let renamed = move |other: &&Object| own.is_some() && place(other) == own && other.id != key.id;
+    let renamed = lens.shown.private_keys().filter(renamed).flat_map(|other| lens.shown.public_parts(other));
+    lens.shown.public_parts(key).chain(renamed)
+}
+
+/// Is it a public key of which there is only the certificate that is listed beside it (PIV)?
+fn is_taken_from_certificate(view: &View, object: &Object) -> bool {
+    let beside =
+        |other: &Object| is_certificate(other) && other.slot == object.slot && other.files == object.files;
+    matches!(object.class, Class::PublicKey { .. }) && view.objects.iter().any(beside)
 }
 
 /// Is it a certificate, not a bare public key?
@@ -238,13 +219,15 @@ pub const fn is_certificate(object: &Object) -> bool {
     matches!(object.class, Class::Certificate { .. })
 }
 
-/// Does a key's public half fit what the card signed?
+/// Does a key's public half fit what the private one made of the challenge?
 #[must_use]
 pub fn fits(key: &PublicKey, trial: &Trial, signature: &[u8]) -> bool {
     let challenge = trial.challenge.as_slice();
     let (scheme, signed) = match trial.scheme {
         Scheme::Ecdsa => (crypto::Scheme::Ecdsa(None), Signed::digest(challenge)),
         Scheme::RsaPkcs1Sha256 => (crypto::Scheme::Pkcs1(Some(Hash::Sha256)), Signed::message(challenge)),
+        Scheme::Ecdh => return crypto::agrees(key, challenge, signature),
+        Scheme::RsaDecipher => return crypto::is_deciphered(key, challenge, signature),
     };
     matches!(crypto::verify(key, scheme, &signed, signature), Outcome::Valid(_))
 }
@@ -292,14 +275,26 @@ fn candidates(trial: &Trial, key: &Object, tried: &[Tried]) -> Vec<Candidate> {
     keys.map(|key| Candidate::of(&key)).collect()
 }
 
+/// What a private key has made, as the beginning of a sentence.
+#[must_use]
+pub const fn made(trial: &Trial) -> &'static str {
+    match trial.scheme {
+        Scheme::Ecdsa | Scheme::RsaPkcs1Sha256 => "A signature",
+        Scheme::Ecdh => "A shared secret (ECDH)",
+        Scheme::RsaDecipher => "A deciphered secret",
+    }
+}
+
 fn words(trial: &Trial) -> String {
     let how = match trial.scheme {
         Scheme::Ecdsa => "ECDSA over a fresh challenge",
         Scheme::RsaPkcs1Sha256 => "RSA PKCS#1 v1.5, SHA-256, over a fresh challenge",
+        Scheme::Ecdh => "no signature: it agreed on a secret with a fresh key (ECDH)",
+        Scheme::RsaDecipher => "no signature: it deciphered a fresh secret (RSA PKCS#1 v1.5)",
     };
     match &trial.outcome {
         TrialOutcome::Signed(_) => how.to_owned(),
-        TrialOutcome::Refused(sw) => format!("no: the card refused ({sw:04X})"),
+        TrialOutcome::Refused(sw) => format!("no: the card refused ({})", StatusWord(*sw)),
         TrialOutcome::Skipped(why) => format!("no: {why}"),
     }
 }

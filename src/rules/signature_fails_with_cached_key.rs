@@ -16,7 +16,7 @@
 //! again what was signed in the meantime.
 
 use super::case::{Case, file_evidence, key_severity, side};
-use super::proofs::{fits, named_by_card, private_key, shown_for};
+use super::proofs::{fits, made, named_by_card, private_key, shown_for};
 use crate::finding::{Evidence, Finding, Id};
 use crate::snapshot::TrialOutcome;
 use crate::text::hex;
@@ -41,8 +41,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             let mut finding = Finding::new(
                 Id::SignatureFailsWithCachedKey,
                 format!(
-                    "A signature that key reference {} made just now verifies with the card's public key, and not \
+                    "{} that key reference {} made just now verifies with the card's public key, and not \
                      with the one that OpenSC shows for it.",
+                    made(trial),
                     trial.key
                 ),
                 "The card is sound. Everything signed through this view is refused by whoever trusts the key \

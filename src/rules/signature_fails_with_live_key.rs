@@ -15,7 +15,7 @@
 //! made the signature, one of which it was; a certificate or backup with that key settles it.
 
 use super::case::{Case, key_severity, object_name, side};
-use super::proofs::{Conclusion, Source, is_certificate, named_by_card, private_key, proof};
+use super::proofs::{Conclusion, Source, is_certificate, made, named_by_card, private_key, proof};
 use crate::finding::{Evidence, Finding, Fix, Id, Severity};
 use crate::snapshot::TrialOutcome;
 use crate::text::escape;
@@ -51,8 +51,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         let mut finding = Finding::new(
             Id::SignatureFailsWithLiveKey,
             format!(
-                "A signature that key reference {} made just now does not verify with the public key on the \
+                "{} that key reference {} made just now does not verify with the public key on the \
                  card.{where_else}",
+                made(trial),
                 trial.key
             ),
             "Signatures of this key are refused by whoever trusts the public key shown. Flushing caches does \

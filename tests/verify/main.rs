@@ -11,7 +11,13 @@
 )]
 
 mod attribution;
+mod lies;
 mod matrix;
+mod native;
+mod openpgp;
+mod piv;
+#[path = "../support/random.rs"]
+mod random;
 mod safety;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "no snapshots here")]
@@ -50,6 +56,11 @@ fn document(output: &Output) -> Value {
     value
 }
 
+/// What was printed, as if there were no end of a line.
+fn said(output: &Output) -> String {
+    output.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// Conclusion of each key, in the order of the card.
 fn conclusions(document: &Value) -> Vec<String> {
     let keys = document["keys"].as_array().unwrap();
@@ -75,4 +86,46 @@ fn initialised(stand: &Stand, name: &str) -> Host {
 fn bytes(dump: &Value, file: &str) -> Vec<u8> {
     let text = dump["files"][file].as_str().unwrap_or_else(|| panic!("no {file} on the card"));
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+/// `verify` with the card taken out at each APDU after the reading, with a wrong PIN and with the right one. It never
+/// sends more PINs than the keys take (`most`), none after a refusal, and spends no try but that of a wrong PIN.
+fn pulled_at_every_apdu(
+    stand: &Stand,
+    host: &Host,
+    pin: &str,
+    most: u64,
+    tries: &dyn Fn(&Stand) -> u64,
+    refill: &dyn Fn(),
+) {
+    let apdus = |words: &[&str]| {
+        stand.card().reset_stats();
+        host.stalecard(words);
+        stand.card().stats().apdus
+    };
+    let full = tries(stand);
+    let read = apdus(&["check"]);
+    for (pin, wrong) in [("999999", true), (pin, false)] {
+        let file = pin_file(stand, pin);
+        let all = apdus(&["verify", "--pin-file", &file]);
+        assert!(read < all);
+        for k in read..=all {
+            if tries(stand) < full {
+                refill();
+            }
+            stand.card().reset_stats();
+            stand.card().fault(&format!("die-at {k}"));
+            let output = host.stalecard(&["verify", "--pin-file", &file]);
+            let stats = stand.card().stats();
+            stand.card().fault("none");
+            let limit = if wrong { 1 } else { most };
+            assert!(stats.verify <= limit && stats.verify_wrong <= u64::from(wrong), "{k}: {stats:?}");
+            assert_eq!(tries(stand), full - stats.verify_wrong, "{k}: {output}");
+            // Of an answer to the very last command not all care.
+            assert!(output.code() == 3 || (k == all && output.code() == 0), "{k}: {output}");
+            stand.card().insert(stand.card().first());
+        }
+        println!("pulled at each APDU from {read} to {all}");
+    }
+    host.stalecard(&["verify", "--pin-file", &pin_file(stand, pin)]).ok();
 }

@@ -243,6 +243,17 @@ fn keys_with_a_use_counter_are_left_alone_unless_named() {
     assert!(report["keys"][0]["signed"].as_str().unwrap().contains("6A84"), "{report}");
 }
 
+/// Cards of other kinds are named, and get nothing.
+#[test]
+fn a_card_that_is_not_read_is_not_verified() {
+    let switches = ["--atr", "3B80800101"];
+    let stand = Stand::with(stand::Options { switches: &switches, ..stand::Options::default() });
+    let output = verify(&stand, &stand.host("alpha"), &[]).exits(3);
+    let why = "a card that this program does not know (ATR 3b80800101): seen, not read";
+    assert!(said(&output).contains(why), "{output}");
+    assert_eq!(stand.card().stats().apdus, 0);
+}
+
 /// With two cards a PIN could go to the wrong one.
 #[test]
 fn of_two_cards_one_must_be_named() {

@@ -6,15 +6,17 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{Args, pin};
-use crate::card::sc_hsm_sign::{Login, Order, SignError};
+use crate::card::apdu::StatusWord;
+use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Id;
 use crate::observe;
 use crate::report::{human, json::Document, json::SCHEMA, proofs};
+use crate::rules::signers::Unable;
 use crate::rules::{self, judge};
-use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot};
+use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
 use crate::text::{count, escape};
 
 /// The findings that a signature proves; `check` has the others.
@@ -34,7 +36,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     pin::keep_from_dumps()?;
     let mut snapshot = args.facts.look(false)?;
     if let Some(place) = the_card(&snapshot)? {
-        let orders = orders(&snapshot, place, args.key.as_deref())?;
+        let orders = orders(&mut snapshot, place, args.key.as_deref())?;
         prove(&mut snapshot, place, &orders, args)?;
     }
     let mut verdict = judge(&snapshot);
@@ -88,59 +90,103 @@ fn the_card(snapshot: &Snapshot) -> Result<Option<usize>, Error> {
 }
 
 fn can_sign(card: &Card) -> bool {
-    card.family == crate::snapshot::Family::SmartCardHsm && card.serial.is_some()
+    sign::is_known(card) && card.serial.is_some()
 }
 
-/// What each key is to sign.
-fn orders(snapshot: &Snapshot, place: usize, wanted: Option<&str>) -> Result<Vec<Order>, Error> {
-    let card = snapshot.cards.get(place);
+/// What each key is to do. Keys that cannot be asked are gaps.
+fn orders(snapshot: &mut Snapshot, place: usize, wanted: Option<&str>) -> Result<Vec<Order>, Error> {
     let cases = rules::cases(snapshot);
+    let card = snapshot.cards.get(place);
     let case = cases.iter().find(|case| card.is_some_and(|card| std::ptr::eq(case.card, card)));
-    let mut orders = Vec::new();
-    for signer in case.map(rules::signers).unwrap_or_default() {
-        let named = wanted.is_some_and(|wanted| signer.is_called(wanted));
-        if wanted.is_some() && !named {
-            continue;
+    let (mut signers, mut unable) = case.map(rules::signers).unwrap_or_default();
+    if let Some(wanted) = wanted {
+        signers.retain(|signer| signer.is_called(wanted));
+        unable.retain(|unable| unable.is_called(wanted));
+        if signers.is_empty() && unable.is_empty() {
+            return Err(Error::NoSuchKey(wanted.to_owned()));
         }
-        let challenge = observe::random(signer.challenge).map_err(|source| Error::Io {
+    }
+    let mut orders = Vec::new();
+    for signer in signers {
+        let random = observe::random(rules::signers::RANDOM).map_err(|source| Error::Io {
             what: "cannot get random bytes from",
             path: "the system".into(),
             source,
         })?;
-        orders.push(Order {
-            key: signer.reference,
-            scheme: signer.scheme,
-            length: signer.signature,
-            challenge,
-            named,
-        });
+        orders.push(signer.order(&random, wanted.is_some()));
     }
-    match wanted {
-        Some(wanted) if orders.is_empty() => Err(Error::NoSuchKey(wanted.to_owned())),
-        _ => Ok(orders),
+    for Unable { what, why, .. } in unable {
+        snapshot.coverage.push(gap(what, format!("it cannot be asked for a proof: {why}")));
     }
+    Ok(orders)
 }
 
-/// Gets the PIN and the signatures. That there are none is a gap, with the reason.
+fn gap(what: String, why: String) -> Gap {
+    Gap { what, why, asked_for: true, kind: GapKind::Card }
+}
+
+/// Gets the PINs and the proofs, one PIN after the other. That there are none is a gap, with the reason, and no further
+/// PIN is asked for.
 fn prove(snapshot: &mut Snapshot, place: usize, orders: &[Order], args: &Args) -> Result<(), Error> {
     let Some(card) = snapshot.cards.get_mut(place) else { return Ok(()) };
-    if orders.is_empty() {
-        return Ok(());
+    let groups = groups(orders, args.use_existing_login);
+    let pins: Vec<&Pin> = groups.iter().filter_map(|(pin, _)| *pin).collect();
+    if args.pin_file.is_some() && pins.len() > 1 {
+        let names: Vec<String> = pins.iter().map(|pin| named(pin)).collect();
+        return Err(Error::Usage(format!(
+            "the keys of this card want {} PINs ({}), and --pin-file holds one: name a key with --key",
+            pins.len(),
+            names.join(", ")
+        )));
     }
-    match attempt(card, orders, args) {
-        Ok(()) => {}
-        Err(Stop::Error(error)) => return Err(error),
-        Err(Stop::Refused(why)) => {
-            let serial = card.serial.as_deref().unwrap_or_default();
-            snapshot.coverage.push(Gap {
-                what: format!("signatures of token {}", escape(serial.as_bytes())),
-                why: why.to_string(),
-                asked_for: true,
-                kind: GapKind::Card,
-            });
+    let mut refused = None;
+    for (pin, orders) in &groups {
+        match attempt(card, *pin, orders, args) {
+            Ok(()) => {}
+            Err(Stop::Error(error)) => return Err(error),
+            Err(Stop::Refused(why)) => {
+                refused = Some(why);
+                break;
+            }
         }
     }
+    // In the order of the card again.
+    let rank = |key: u8, path| orders.iter().position(|order| (order.key, order.path) == (key, path));
+    card.trials.sort_by_key(|trial| rank(trial.key, trial.path));
+    let token = escape(card.serial.as_deref().unwrap_or_default().as_bytes());
+    for trial in &card.trials {
+        if let TrialOutcome::Refused(status) = trial.outcome {
+            let what = format!("proof of key reference {} of token {token}", trial.key);
+            let why = format!("the card refused it ({}): nothing is proved", StatusWord(status));
+            snapshot.coverage.push(gap(what, why));
+        }
+    }
+    if let Some(why) = refused {
+        snapshot.coverage.push(gap(format!("signatures of token {token}"), why.to_string()));
+    }
     Ok(())
+}
+
+/// The orders by their PIN; first those that need none. Within somebody else's login no PIN is needed.
+fn groups(orders: &[Order], existing: bool) -> Vec<(Option<&Pin>, Vec<Order>)> {
+    let mut groups: Vec<(Option<&Pin>, Vec<Order>)> = Vec::new();
+    for order in orders {
+        let pin = order.access.as_ref().map(|access| &access.pin).filter(|_| !existing);
+        match groups.iter_mut().find(|(known, _)| *known == pin) {
+            Some((_, group)) => group.push(order.clone()),
+            None => groups.push((pin, vec![order.clone()])),
+        }
+    }
+    groups.sort_by_key(|(pin, _)| pin.is_some());
+    groups
+}
+
+/// A PIN as people know it.
+fn named(pin: &Pin) -> String {
+    match &pin.label {
+        Some(label) => format!("PIN \"{}\"", escape(label)),
+        None => "PIN".to_owned(),
+    }
 }
 
 enum Stop {
@@ -152,7 +198,7 @@ impl From<SignError> for Stop {
     fn from(error: SignError) -> Self {
         match error {
             // Something the user typed, and no fact about the card.
-            SignError::NotAPin(_) | SignError::NobodyLoggedIn(_) => {
+            SignError::NotAPin { .. } | SignError::NobodyLoggedIn(_) => {
                 Self::Error(Error::Usage(error.to_string()))
             }
             error => Self::Refused(error),
@@ -160,37 +206,32 @@ impl From<SignError> for Stop {
     }
 }
 
-fn attempt(card: &mut Card, orders: &[Order], args: &Args) -> Result<(), Stop> {
-    if args.use_existing_login {
+/// Keys behind one PIN, or none.
+fn attempt(card: &mut Card, pin: Option<&Pin>, orders: &[Order], args: &Args) -> Result<(), Stop> {
+    let Some(pin) = pin else {
+        let login = if args.use_existing_login { Login::Existing } else { Login::Free };
         let mut held = observe::hold(card)?;
-        return Ok(observe::prove(&mut held, card, orders, &Login::Existing, args.min_tries)?);
-    }
-    // What can be refused is refused before anybody is asked for a PIN.
-    let known = card.status.as_ref().and_then(|status| status.user_pin);
-    let waits = if known == Some(PinState::LoggedIn) { LOGIN_ENDS.as_slice() } else { &[] };
-    let (state, pad) = observe::pin_state(card, waits)?;
-    let tries = match state {
-        PinState::LoggedIn => return Err(SignError::LoggedIn.into()),
-        PinState::Blocked | PinState::Tries(0) => return Err(SignError::Blocked.into()),
-        PinState::Tries(left) if left < args.min_tries => {
-            return Err(SignError::TooFewTries { left, keep: args.min_tries }.into());
-        }
-        PinState::Tries(left) => Some(left),
-        PinState::NotInitialised | PinState::Other(_) => None,
+        return Ok(observe::prove(&mut held, card, orders, &login, args.min_tries)?);
     };
+    // What can be refused is refused before anybody is asked for a PIN.
+    let (state, pad) = observe::pin_state(card, pin, &LOGIN_ENDS)?;
+    sign::is_enough(state, args.min_tries)?;
     let login = if let Some(file) = &args.pin_file {
         Login::Pin(pin::from_file(file).map_err(Stop::Error)?)
     } else if pad {
         Login::Pad
     } else {
         let serial = card.serial.as_deref().unwrap_or_default();
-        let left = tries.map(|left| format!(" ({} left)", count(left.into(), "try", "tries")));
-        let question = format!("PIN of token {}{}: ", escape(serial.as_bytes()), left.unwrap_or_default());
+        let left = match state {
+            PinState::Tries(left) => format!(" ({} left)", count(left.into(), "try", "tries")),
+            _ => String::new(),
+        };
+        let question = format!("{} of token {}{left}: ", named(pin), escape(serial.as_bytes()));
         Login::Pin(pin::ask(&question).map_err(Stop::Error)?)
     };
     let mut held = observe::hold(card)?;
     if let Login::Pad = login {
-        output::note("enter the PIN on the reader's pin pad");
+        output::note("enter the PIN on the reader's pin pad, as often as it asks");
     }
     Ok(observe::prove(&mut held, card, orders, &login, args.min_tries)?)
 }

@@ -11,7 +11,7 @@ use crate::error::{Error, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only this key: its ID, label or key reference (a key with a use counter signs only if it is named)
+    /// Only this key: its ID, label or key reference, for PIV its slot (a key with a use counter signs only if it is named)
     #[arg(long, value_name = "ID|LABEL|REF", conflicts_with = "all")]
     key: Option<String>,
     /// All keys, as without --key

@@ -1,0 +1,479 @@
+//! A fresh proof from each private key of a card: what it takes, and nothing more.
+//!
+//! Only what a key does just now proves which private key a slot holds today; everything else on the
+//! card are files that anybody with the PIN can write. The price is a login, so the rules are strict:
+//!
+//! - all in one transaction ([`super::held`]), begun by asking for the state of the PIN;
+//! - if somebody is logged in already there is no VERIFY and no SELECT, which would end that login;
+//! - VERIFY is sent only while more tries are left than the user wants to keep, and never again once
+//!   the card has refused it; a key that wants its PIN before each use gets the one that was right;
+//! - keys with a use counter are left alone unless they are named: a signature is a use;
+//! - at the end the login that was begun here ends, whatever happened in between.
+//!
+//! What differs between families is behind [`Door`], one file each.
+
+mod native;
+mod openpgp;
+mod pad;
+mod piv;
+mod sc_hsm;
+mod talk;
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use super::apdu::{Response, StatusWord, TransportError};
+use super::held::Exclusive;
+use crate::format::pkcs15::KeyType;
+use crate::snapshot::{Bytes, Card, EfPath, Family, PinState, Scheme, Trial, TrialOutcome};
+use talk::Talk;
+
+/// Most bytes in the answer of a key: an RSA key of 16384 bits.
+const LONGEST_ANSWER: usize = 2048;
+
+/// A private key as the card describes it.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Key reference.
+    pub reference: Option<u8>,
+    /// The file it is in, on cards with files.
+    pub path: Option<EfPath>,
+    /// RSA or EC.
+    pub key_type: KeyType,
+    /// Bits of modulus or field.
+    pub bits: usize,
+    /// PKCS#15 usage flags.
+    pub usage: u32,
+}
+
+impl Key {
+    /// Bytes of modulus or field.
+    const fn bytes(&self) -> usize {
+        self.bits.div_ceil(8)
+    }
+}
+
+/// What a card wants to see before a key works, and what the key can do then.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The PIN; none: the key works for everybody.
+    pub access: Option<Access>,
+    /// What it can be asked for: the likeliest first, the rest for the case that the card refuses that
+    /// as nothing for a key of this kind.
+    pub deeds: Vec<Deed>,
+}
+
+/// One thing that a key can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deed {
+    /// What.
+    pub scheme: Scheme,
+    /// Bits of the key's modulus or field.
+    pub bits: usize,
+    /// Bytes of a hash that the card takes for ECDSA.
+    pub digest: usize,
+}
+
+/// The way to a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// The PIN.
+    pub pin: Pin,
+    /// Reference in the VERIFY that opens this key.
+    pub reference: u8,
+    /// How often.
+    pub asks: Asks,
+}
+
+/// How often a key wants its PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asks {
+    /// Once for a login.
+    Once,
+    /// Once for a login as far as the card says. A key that wants more than that refuses, and gets the PIN again.
+    OnceOrMore,
+    /// Before each use.
+    Always,
+}
+
+/// A PIN of a card: one secret, one counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pin {
+    /// Reference by which its state is asked for.
+    pub reference: u8,
+    /// Its label, where a card may have several.
+    pub label: Option<Vec<u8>>,
+    /// Least and greatest length.
+    pub lengths: (usize, usize),
+    /// What it is filled up with, and to which length.
+    pub pad: Option<(u8, usize)>,
+}
+
+/// What one key is to be asked for.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Key reference.
+    pub key: u8,
+    /// Its file, on cards with files.
+    pub path: Option<EfPath>,
+    /// The way to it.
+    pub access: Option<Access>,
+    /// One after the other, until the card does not refuse.
+    pub attempts: Vec<Attempt>,
+    /// The user has named this very key.
+    pub named: bool,
+}
+
+/// One question to a key.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// What it is to do.
+    pub scheme: Scheme,
+    /// Bits of the modulus or field of a key that can.
+    pub bits: usize,
+    /// What the answer is held against: fresh and random.
+    pub challenge: Vec<u8>,
+    /// What follows from it for the card: the hash, the DigestInfo, the point, the cryptogram.
+    pub data: Vec<u8>,
+}
+
+/// How to get in.
+pub enum Login {
+    /// With this PIN.
+    Pin(Zeroizing<Vec<u8>>),
+    /// With the PIN that the reader's pin pad asks for.
+    Pad,
+    /// Not at all: somebody is logged in already, and stays so.
+    Existing,
+    /// Not at all: these keys work for everybody.
+    Free,
+}
+
+/// Why nothing was signed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// No talk.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// Somebody else's login.
+    #[error(
+        "another program is logged in to this card (PIN status 9000), and a login of our own would end that one: \
+         run this again when it is done, or sign within its login with --use-existing-login"
+    )]
+    LoggedIn,
+    /// Somebody else's login, perhaps.
+    #[error(
+        "another program has this card open, and such a card does not tell whether that one is logged in: close \
+         it (gpg's scdaemon, a browser) and run this again, or sign within its login with --use-existing-login"
+    )]
+    Undecided,
+    /// `--use-existing-login` without one.
+    #[error("nobody is logged in to this card ({0}): leave out --use-existing-login")]
+    NobodyLoggedIn(String),
+    /// Too few tries.
+    #[error(
+        "the user PIN has {left} of its tries left, and this keeps at least {keep}: a login with the right PIN \
+         elsewhere (pkcs11-tool --login) gives all tries back; --min-tries 1 accepts the risk"
+    )]
+    TooFewTries {
+        /// Tries left.
+        left: u8,
+        /// Tries that must be there before one is risked.
+        keep: u8,
+    },
+    /// No try left.
+    #[error(
+        "the user PIN is blocked, no try is left: pkcs15-tool --unblock-pin, with the SO-PIN or PUK of the card, \
+         or its maker's own tool gives it new ones"
+    )]
+    Blocked,
+    /// No PIN.
+    #[error("the card has no user PIN to log in with: initialise it first")]
+    NoPin,
+    /// Nobody knows how many tries there are.
+    #[error(
+        "the card does not tell how many tries its PIN has left ({0}): a PIN is sent only where they can be counted"
+    )]
+    Uncounted(StatusWord),
+    /// Sent as it is typed the right PIN would be a wrong one.
+    #[error("the card wants its PIN in a form that this program does not send ({0}): nothing was sent")]
+    Form(&'static str),
+    /// One at a time.
+    #[error("these keys want different PINs, and one login is for one: nothing was sent")]
+    SeveralPins,
+    /// Not a PIN.
+    #[error(
+        "a PIN of this card has {least} to {most} characters, this one {length}: nothing was sent to the card"
+    )]
+    NotAPin {
+        /// Its length.
+        length: usize,
+        /// Of the shortest.
+        least: usize,
+        /// Of the longest.
+        most: usize,
+    },
+    /// The wrong PIN.
+    #[error("wrong PIN ({status}): {}", tries_left(*left))]
+    WrongPin {
+        /// Tries left now, if the card says.
+        left: Option<u8>,
+        /// What it answered.
+        status: StatusWord,
+    },
+    /// The card does not accept the login for another reason.
+    #[error("the card did not accept the login ({0})")]
+    LoginRefused(StatusWord),
+    /// The entry on the pin pad came to nothing.
+    #[error("no PIN was entered on the reader's pin pad ({0})")]
+    NoEntry(StatusWord),
+    /// The application is not there.
+    #[error("the application that was read does not answer any more ({0})")]
+    NoApplication(StatusWord),
+    /// Another card, or other keys.
+    #[error("{0}: nothing was signed, run this again")]
+    Moved(&'static str),
+    /// The end was not clean.
+    #[error("the login could not be ended ({0}): take the card out of the reader")]
+    NoLogout(StatusWord),
+}
+
+fn tries_left(left: Option<u8>) -> String {
+    match left {
+        Some(1) => "1 try left".to_owned(),
+        Some(left) => format!("{left} tries left"),
+        None => "how many tries are left is not known".to_owned(),
+    }
+}
+
+/// What a family does in its own way. Nothing here spends a try.
+trait Door {
+    /// Makes sure that it is this application that answers, without ending a login, and tells the state
+    /// of this PIN. That of no PIN does not matter.
+    fn state(&mut self, talk: &mut Talk<'_>, pin: Option<&Pin>) -> Result<PinState, SignError>;
+
+    /// Is it the card that was read, with the keys it had then?
+    fn same_card(&mut self, talk: &mut Talk<'_>, orders: &[Order]) -> Result<(), SignError>;
+
+    /// Why a key that nobody has named is left alone, if it is.
+    fn spares(&mut self, _talk: &mut Talk<'_>, _order: &Order) -> Result<Option<String>, SignError> {
+        Ok(None)
+    }
+
+    /// Asks a key once; the answer is bare.
+    fn ask(&mut self, talk: &mut Talk<'_>, order: &Order, attempt: &Attempt) -> Result<Response, SignError>;
+
+    /// Tries that are left after the card has refused a PIN with a status that does not say.
+    fn tries_after(&mut self, _talk: &mut Talk<'_>) -> Option<u8> {
+        None
+    }
+
+    /// Ends the logins of these references.
+    fn leave(&mut self, talk: &mut Talk<'_>, references: &BTreeSet<u8>) -> Result<(), SignError>;
+}
+
+fn door<'c>(card: &'c Card, existing: bool) -> Option<Box<dyn Door + 'c>> {
+    match card.family {
+        Family::SmartCardHsm => Some(Box::new(sc_hsm::ScHsm { card })),
+        Family::Piv => Some(Box::new(piv::Piv { card, existing })),
+        Family::OpenPgp => Some(Box::new(openpgp::OpenPgp { card, existing })),
+        Family::Pkcs15 => Some(Box::new(native::Native { card })),
+        Family::Other => None,
+    }
+}
+
+/// Can the keys of this card be asked for anything?
+#[must_use]
+pub fn is_known(card: &Card) -> bool {
+    door(card, false).is_some()
+}
+
+/// How a key of a card is used.
+///
+/// # Errors
+/// Why it cannot be, in words.
+pub fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
+    match card.family {
+        Family::SmartCardHsm => sc_hsm::plan(key),
+        Family::Piv => piv::plan(card, key),
+        Family::OpenPgp => openpgp::plan(card, key),
+        Family::Pkcs15 => native::plan(card, key),
+        Family::Other => Err("it is on a card that this program does not know".to_owned()),
+    }
+}
+
+/// The state of a PIN. Asking spends no try and ends no login.
+///
+/// # Errors
+/// When there is no answer, or the PIN could not be used whatever it is.
+pub fn pin_state(link: &mut dyn Exclusive, card: &Card, pin: &Pin) -> Result<PinState, SignError> {
+    let mut door = door(card, false).ok_or(SignError::Moved("another kind of card is in the reader now"))?;
+    door.state(&mut Talk { link }, Some(pin))
+}
+
+/// Logs in, asks each key, logs out. All of them are behind one PIN, or (`Free`) behind none. `card` is what was
+/// read before: it must be the same still.
+///
+/// # Errors
+/// When nothing could be signed, or the login could not be ended. At most one try of the PIN is spent.
+pub fn sign(
+    link: &mut dyn Exclusive,
+    card: &Card,
+    orders: &[Order],
+    login: &Login,
+    keep: u8,
+) -> Result<Vec<Trial>, SignError> {
+    let existing = matches!(login, Login::Existing);
+    let door = door(card, existing).ok_or(SignError::Moved("another kind of card is in the reader now"))?;
+    let mut pins = orders.iter().filter_map(|order| order.access.as_ref()).map(|access| &access.pin);
+    let pin = pins.next();
+    if !existing && pins.any(|other| Some(other) != pin) {
+        // One PIN is never tried on the reference of another.
+        return Err(SignError::SeveralPins);
+    }
+    if let (Login::Pin(typed), Some(pin)) = (login, pin) {
+        let (least, most) = pin.lengths;
+        if !(least..=most).contains(&typed.len()) {
+            return Err(SignError::NotAPin { length: typed.len(), least, most });
+        }
+    }
+    let mut session = Session { talk: Talk { link }, door, login, verified: BTreeSet::new() };
+    let state = session.door.state(&mut session.talk, pin)?;
+    match login {
+        Login::Existing if pin.is_some() => is_logged_in(state)?,
+        Login::Free | Login::Existing => {}
+        Login::Pin(_) | Login::Pad => is_enough(state, keep)?,
+    }
+    session.door.same_card(&mut session.talk, orders)?;
+    let trials = orders.iter().map(|order| session.one(order)).collect::<Result<Vec<_>, _>>();
+    let ended = session.end();
+    // A card that is gone has forgotten the login.
+    let trials = trials?;
+    ended?;
+    Ok(trials)
+}
+
+/// Does the state of a PIN allow a login that keeps so many tries?
+///
+/// # Errors
+/// Why not.
+pub fn is_enough(state: PinState, keep: u8) -> Result<(), SignError> {
+    match state {
+        PinState::LoggedIn => Err(SignError::LoggedIn),
+        PinState::Tries(left) if left >= keep.max(1) => Ok(()),
+        PinState::Tries(0) | PinState::Blocked => Err(SignError::Blocked),
+        PinState::Tries(left) => Err(SignError::TooFewTries { left, keep }),
+        PinState::NotInitialised => Err(SignError::NoPin),
+        PinState::Other(status) => Err(SignError::Uncounted(StatusWord(status))),
+    }
+}
+
+fn is_logged_in(state: PinState) -> Result<(), SignError> {
+    Err(SignError::NobodyLoggedIn(match state {
+        PinState::LoggedIn => return Ok(()),
+        PinState::Tries(left) => tries_left(Some(left)),
+        PinState::Blocked => "its PIN is blocked".to_owned(),
+        PinState::NotInitialised => "it has no PIN".to_owned(),
+        PinState::Other(status) => StatusWord(status).to_string(),
+    }))
+}
+
+/// One login, from its first command to its last.
+struct Session<'a, 'd> {
+    talk: Talk<'a>,
+    door: Box<dyn Door + 'd>,
+    login: &'a Login,
+    /// References whose VERIFY the card has accepted.
+    verified: BTreeSet<u8>,
+}
+
+impl Session<'_, '_> {
+    /// One key.
+    fn one(&mut self, order: &Order) -> Result<Trial, SignError> {
+        let skipped = |why| {
+            let first = order.attempts.first();
+            Trial {
+                key: order.key,
+                path: order.path,
+                scheme: first.map_or(Scheme::Ecdsa, |attempt| attempt.scheme),
+                challenge: Bytes(first.map(|attempt| attempt.challenge.clone()).unwrap_or_default()),
+                outcome: TrialOutcome::Skipped(why),
+            }
+        };
+        if !order.named
+            && let Some(why) = self.door.spares(&mut self.talk, order)?
+        {
+            return Ok(skipped(why));
+        }
+        let always = order.access.as_ref().is_some_and(|access| access.asks == Asks::Always);
+        if always && matches!(self.login, Login::Existing) {
+            let why = "it wants its PIN before each signature, and --use-existing-login sends none";
+            return Ok(skipped(why.to_owned()));
+        }
+        if let Some(access) = &order.access
+            && (always || !self.verified.contains(&access.reference))
+        {
+            self.log_in(access)?;
+        }
+        let mut trial = skipped("there is nothing that it could be asked for".to_owned());
+        for attempt in &order.attempts {
+            let mut answer = self.door.ask(&mut self.talk, order, attempt)?;
+            // The PIN was right a moment ago, and this key wants it once more.
+            let wants_more =
+                |access: &&Access| access.asks != Asks::Once && self.verified.contains(&access.reference);
+            if answer.status == StatusWord::SECURITY_STATUS
+                && let Some(access) = order.access.as_ref().filter(wants_more)
+            {
+                self.log_in(access)?;
+                answer = self.door.ask(&mut self.talk, order, attempt)?;
+            }
+            trial.scheme = attempt.scheme;
+            trial.challenge = Bytes(attempt.challenge.clone());
+            trial.outcome = match answer.status {
+                StatusWord::OK if (1..=LONGEST_ANSWER).contains(&answer.data.len()) => {
+                    TrialOutcome::Signed(Bytes(answer.data))
+                }
+                StatusWord(status) => TrialOutcome::Refused(status),
+            };
+            // A key of another kind would not have asked for more rights.
+            if matches!(answer.status, StatusWord::OK | StatusWord::SECURITY_STATUS) {
+                break;
+            }
+        }
+        Ok(trial)
+    }
+
+    /// One VERIFY. A second one follows only if the card has accepted the first.
+    fn log_in(&mut self, access: &Access) -> Result<(), SignError> {
+        let answer = match self.login {
+            Login::Pin(typed) => self.talk.verify(access, typed)?,
+            Login::Pad => self.talk.verify_on_pad(access)?,
+            Login::Existing | Login::Free => return Ok(()),
+        };
+        let status = Response::parse(answer)?.status;
+        match (self.login, status.pin_state()) {
+            (_, PinState::LoggedIn) => {
+                self.verified.insert(access.reference);
+                Ok(())
+            }
+            (_, PinState::Tries(left)) => Err(SignError::WrongPin { left: Some(left), status }),
+            (_, PinState::Blocked) => Err(SignError::WrongPin { left: Some(0), status }),
+            (_, PinState::Other(0x6982)) => {
+                Err(SignError::WrongPin { left: self.door.tries_after(&mut self.talk), status })
+            }
+            // 6400: time is up, 6401: cancelled (PC/SC part 10, 2.5.2).
+            (Login::Pad, _) => Err(SignError::NoEntry(status)),
+            _ => Err(SignError::LoginRefused(status)),
+        }
+    }
+
+    /// Ends what was begun here.
+    fn end(&mut self) -> Result<(), SignError> {
+        if self.verified.is_empty() {
+            return Ok(());
+        }
+        self.door.leave(&mut self.talk, &self.verified)
+    }
+}
