@@ -128,7 +128,12 @@ fn the_card_is_pulled_at_every_apdu() {
     let all = stand.card().stats().apdus;
     let wrong = pin_file(&stand, "999999");
     for k in 1..=all {
-        for (file, right) in [(pin_file(&stand, PIN), true), (wrong.clone(), false)] {
+        // In the short run one after the other: each way takes a second.
+        let mut ways = vec![(pin_file(&stand, PIN), true), (wrong.clone(), false)];
+        if !crate::is_long() {
+            ways.swap_remove(usize::from(k % 2 == 0));
+        }
+        for (file, right) in ways {
             stand.card().fault(&format!("die-at {k}"));
             stand.card().reset_stats();
             let before = tries(&stand);
