@@ -417,7 +417,7 @@ fn data_object(
 ) {
     let is_read = *access == Access::Public;
     let content = match is_read.then(|| source.read(file, FILE_BUFFER)) {
-        Some(Read::Content(bytes)) => Some(bytes).filter(|bytes| !bytes.is_empty()),
+        Some(Read::Content(bytes)) => Some(bytes),
         Some(Read::Failed) | None => None,
         Some(Read::Unknown(why)) => {
             view.unknown.push((Place { slot: file, part: Part::Whole }, why));

@@ -6,7 +6,7 @@
 use crate::history::Random;
 use crate::stand::Host;
 use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
-use stalecard::finding::{Finding, Severity};
+use stalecard::finding::{Finding, Id, Severity};
 use stalecard::rules::{cases, judge};
 use stalecard::snapshot::Snapshot;
 use stalecard::view::View;
@@ -32,26 +32,49 @@ pub struct Tally {
 
 /// How listings are put into lines: as printed, and as a view says they should be.
 pub struct Words {
-    pub pkcs15: fn(&Pkcs15Listing) -> Vec<String>,
+    pub pkcs15: fn(&Host, &Pkcs15Listing) -> Vec<String>,
     pub expected_pkcs15: fn(&View) -> Vec<String>,
     pub pkcs11: fn(&Pkcs11Listing) -> Vec<String>,
     pub expected_pkcs11: fn(&View, bool) -> Vec<String>,
     pub can_log_in: fn(&View) -> bool,
+    /// The labels of the tokens as which OpenSC shows the card, if they are several.
+    pub tokens: &'static [&'static str],
 }
 
 impl Words {
     pub fn run_pkcs15(&self, host: &Host) -> Result<Vec<String>, String> {
         let output = host.run(&["pkcs15-tool", "-D"]);
         let listing = Pkcs15Listing::parse(&output.stdout).ok_or_else(|| format!("no card: {output}"))?;
-        Ok((self.pkcs15)(&listing))
+        Ok((self.pkcs15)(host, &listing))
     }
 
     pub fn run_pkcs11(&self, host: &Host, login: bool) -> Result<Vec<String>, String> {
-        let output = if login { host.pkcs11_login(&["-O"]) } else { host.run(&["pkcs11-tool", "-O"]) };
-        if output.code() != 0 {
-            return Err(format!("listing failed: {output}"));
+        let mut lines = Vec::new();
+        for of_token in self.of_tokens() {
+            let words = [&["-O"][..], &of_token].concat();
+            let output = if login {
+                host.pkcs11_login(&words)
+            } else {
+                host.run(&[&["pkcs11-tool"][..], &words].concat())
+            };
+            // A token without a key is not shown, unless it is the only one.
+            if !self.tokens.is_empty() && output.stderr.contains("No slot with ") {
+                continue;
+            }
+            if output.code() != 0 {
+                return Err(format!("listing failed: {output}"));
+            }
+            lines.extend((self.pkcs11)(&Pkcs11Listing::parse(&output.stdout)));
         }
-        Ok((self.pkcs11)(&Pkcs11Listing::parse(&output.stdout)))
+        Ok(lines)
+    }
+
+    /// What names each token in a command; nothing if there is one only.
+    fn of_tokens(&self) -> Vec<Vec<&'static str>> {
+        match self.tokens {
+            [] => vec![Vec::new()],
+            labels => labels.iter().map(|label| vec!["--token-label", *label]).collect(),
+        }
     }
 }
 
@@ -127,7 +150,9 @@ impl Observer {
         self.tally.objects += case.live.objects.len();
         let named = |program: &str| {
             verdict.findings.iter().any(|finding| {
-                finding.severity >= Severity::Error && finding.program.iter().any(|name| name == program)
+                finding.severity >= Severity::Error
+                    && is_of_view(finding)
+                    && finding.program.iter().any(|name| name == program)
             })
         };
         // A private object's change shows after login only: the projection says so for both.
@@ -177,9 +202,11 @@ impl Observer {
             let commands: Vec<Vec<&str>> = if program == "pkcs15-tool" {
                 ["--read-public-key", "--read-certificate"].map(|what| vec!["pkcs15-tool", what, id]).to_vec()
             } else {
-                ["pubkey", "cert"]
-                    .map(|what| vec!["pkcs11-tool", "--read-object", "--type", what, "--id", id])
-                    .to_vec()
+                let read = |what, of_token: &Vec<&'static str>| {
+                    [&["pkcs11-tool", "--read-object", "--type", what, "--id", id][..], of_token].concat()
+                };
+                let tokens = self.words.of_tokens();
+                tokens.iter().flat_map(|token| ["pubkey", "cert"].map(|what| read(what, token))).collect()
             };
             commands.iter().map(|command| host.run(command).raw).collect()
         };
@@ -208,6 +235,11 @@ fn unprinted(program: &str, live: &View, shown: &View) -> bool {
                 _ => objects.any(|(view, object)| object.is_some_and(|object| shared(view, &object.id))),
             }
         })
+}
+
+/// Does a finding say that a program shows something wrong?
+pub fn is_of_view(finding: &Finding) -> bool {
+    !finding.program.is_empty() && finding.id != Id::SharedIdentity
 }
 
 pub fn snapshot(host: &Host) -> Result<Snapshot, String> {

@@ -7,7 +7,7 @@ use std::fs;
 
 impl World {
     pub fn damage(&self, side: usize, nth: usize, how: Damage) {
-        let host = &self.eye.hosts[side];
+        let host = &self.stage.eye.hosts[side];
         let names: Vec<String> =
             host.cache_names().into_iter().filter(|name| !name.ends_with("_C400")).collect();
         if names.is_empty() {
@@ -40,9 +40,11 @@ impl World {
                     .collect();
                 fs::read(host.cache().join(same[nth % same.len()])).ok()
             }
-            Damage::Older(nth) => {
-                self.old.get(&(side, name.clone())).map(|versions| versions[nth % versions.len()].clone())
-            }
+            Damage::Older(nth) => self
+                .stage
+                .old
+                .get(&(side, name.clone()))
+                .map(|versions| versions[nth % versions.len()].clone()),
             Damage::Flip(at, bit) => {
                 let at = at % content.len().max(1);
                 Some(changed(&content, at, |byte| byte ^ bit))
@@ -61,7 +63,7 @@ impl World {
     }
 
     pub fn tamper(&self, nth: usize, how: Tamper) {
-        let dump = self.stand.card().dump();
+        let dump = self.stage.stand.card().dump();
         let files: Vec<(u16, Vec<u8>)> = dump["files"]
             .as_object()
             .unwrap()
@@ -76,7 +78,7 @@ impl World {
         if how == Tamper::LastUpdate {
             let time = tlv::encode(0xA5, &tlv::encode(0x18, b"20260131080000Z"));
             let info = [&[2, 1, 0, 4, 0][..], &tlv::encode(0x80, b"dated"), &[3, 2, 5, 0x20], &time].concat();
-            self.stand.card().tamper(0x2F03, Some(&tlv::encode(0x30, &info)));
+            self.stage.stand.card().tamper(0x2F03, Some(&tlv::encode(0x30, &info)));
             return;
         }
         let requests: Vec<&(u16, Vec<u8>)> =
@@ -106,7 +108,7 @@ impl World {
                 Some(same[nth % same.len()].1.clone())
             }
         };
-        self.stand.card().tamper(*fid, new.as_deref());
+        self.stage.stand.card().tamper(*fid, new.as_deref());
     }
 }
 

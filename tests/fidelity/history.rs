@@ -2,6 +2,7 @@
 //! still meaningful when actions are taken out.
 
 pub use crate::random::Random;
+use crate::stage::{CACHINGS, Event};
 
 /// One of the two hosts.
 pub type Side = usize;
@@ -19,15 +20,12 @@ pub enum Action {
     WriteOwnCertificate { host: Side, nth: usize },
     WriteCa { host: Side, id: u8, which: usize },
     WriteData { host: Side, name: u8, private: bool, size: usize },
-    List { host: Side, module: bool },
-    Flush { host: Side },
     Damage { host: Side, nth: usize, how: Damage },
     Tamper { nth: usize, how: Tamper },
-    Caching { host: Side, how: usize },
-    Observe,
+    Common(Event),
 }
 
-/// What becomes of a cache entry.
+/// What becomes of a cache entry of a SmartCard-HSM, whose names tell what is in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     Truncate(usize),
@@ -72,8 +70,7 @@ pub const KINDS: &[&str] = &[
     "rsa:2048",
 ];
 
-/// How many ways of caching, natures of the card and ready-made certificates there are.
-pub const CACHINGS: usize = 8;
+/// How many natures of the card and ready-made certificates there are.
 pub const NATURES: usize = 4;
 pub const CERTIFICATES: usize = 4;
 
@@ -94,10 +91,10 @@ impl History {
         for _ in 0..length {
             actions.push(action(&mut random));
             if random.chance(15) {
-                actions.push(Action::Observe);
+                actions.push(Action::Common(Event::Observe));
             }
         }
-        actions.push(Action::Observe);
+        actions.push(Action::Common(Event::Observe));
         Self { seed, nature, actions }
     }
 }
@@ -128,11 +125,11 @@ fn action(random: &mut Random) -> Action {
             private: random.chance(30),
             size: [0, 3, 40, 300, 700][random.below(5)],
         },
-        54..66 => Action::List { host, module: random.chance(50) },
-        66..70 => Action::Flush { host },
+        54..66 => Action::Common(Event::List { host, module: random.chance(50) }),
+        66..70 => Action::Common(Event::Flush { host }),
         70..88 => Action::Damage { host, nth, how: damage(random) },
         88..94 => Action::Tamper { nth, how: tamper(random) },
-        94..98 => Action::Caching { host, how: random.below(CACHINGS) },
+        94..98 => Action::Common(Event::Caching { host, how: random.below(CACHINGS) }),
         _ => Action::Initialise { host },
     }
 }

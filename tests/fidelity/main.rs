@@ -2,7 +2,7 @@
 //! tools print from a copy of the cache, the live view what they print without one, and a finding of
 //! at least `error` must name a program exactly when what that program shows is not the card's.
 //!
-//! Twenty-four histories of a SmartCard-HSM in the ordinary run, twenty of a MyEID; ten times as many with `STALECARD_LONG=1`, as many as
+//! A few histories of each family in the ordinary run, two hundred with `STALECARD_LONG=1`, as many as
 //! `STALECARD_FIDELITY_COUNT` says, or the one that `STALECARD_FIDELITY_SEED` names. The first that fails is made
 //! shorter as long as it still fails, and printed with its seed; with `STALECARD_FIDELITY_ALL` all
 //! are played to the end instead.
@@ -17,16 +17,19 @@
     reason = "tests"
 )]
 
+mod authority;
 mod compare;
 mod damage;
 mod history;
 mod many;
 mod native;
+mod piv;
 mod play;
 mod printed;
 #[path = "../support/random.rs"]
 mod random;
 mod run;
+mod stage;
 #[path = "../stand/mod.rs"]
 mod stand;
 use stand::listing;
@@ -41,4 +44,9 @@ fn views_and_findings_are_what_the_real_tools_show() {
 #[test]
 fn views_and_findings_of_a_native_card_are_what_the_real_tools_show() {
     run::all::<native::World>(20);
+}
+
+#[test]
+fn views_and_findings_of_a_piv_card_are_what_the_real_tools_show() {
+    run::all::<piv::World>(12);
 }

@@ -183,6 +183,11 @@ fn pkcs11_object(object: &Pkcs11Object) -> String {
                 object.usage.as_deref().unwrap_or("-")
             )
         }
+        // Of such a key nothing is known here but that it is there.
+        "Public Key" if key_type == "EC_EDWARDS" => format!(
+            "Public Key EC_EDWARDS [{label}] id={id} usage={} bits=Some(0) point=- params=-",
+            object.usage.as_deref().unwrap_or("-")
+        ),
         "Public Key" => format!(
             "Public Key {key_type} [{label}] id={id} usage={} bits={:?} point={} params={}",
             object.usage.as_deref().unwrap_or("-"),
@@ -240,6 +245,7 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
                 PublicKey::Ec { curve_oid, point } => {
                     ("EC", hex(point), format!("06{:02x}{}", curve_oid.len(), hex(curve_oid)))
                 }
+                PublicKey::Other(_) => ("EC_EDWARDS", "-".to_owned(), "-".to_owned()),
                 _ => ("RSA", "-".to_owned(), "-".to_owned()),
             };
             format!(

@@ -10,6 +10,9 @@ use std::time::Instant;
 /// Histories side by side, each on a stand of its own.
 const STANDS: usize = 2;
 
+/// Histories of a family in a long run.
+const LONG: u64 = 200;
+
 /// A family of cards and what can happen to them.
 pub trait World {
     type Action: Clone + Debug;
@@ -34,7 +37,7 @@ fn seeds(usual: u64) -> Vec<u64> {
         return vec![seed];
     }
     let long = std::env::var_os("STALECARD_LONG").is_some_and(|value| value != "0");
-    let count = variable("STALECARD_FIDELITY_COUNT").unwrap_or(if long { 10 * usual } else { usual });
+    let count = variable("STALECARD_FIDELITY_COUNT").unwrap_or(if long { LONG } else { usual });
     let first = variable("STALECARD_FIDELITY_FIRST").unwrap_or(1);
     (first..first + count).collect()
 }

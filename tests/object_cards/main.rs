@@ -16,8 +16,6 @@ mod openpgp;
 mod piv;
 #[path = "../fidelity/printed.rs"]
 mod printed;
-#[path = "../support/random.rs"]
-mod random;
 mod recordings;
 #[path = "../stand/mod.rs"]
 mod stand;

@@ -1,14 +1,10 @@
 //! A PIV card on the stand, as a YubiKey 5 by its answer to reset.
 
 use crate::compare::{both_views_hold, lines, snapshot};
-use crate::random::Random;
-use crate::stand::{Family, Host, Options, PIV_PIN, Stand};
+use crate::stand::{Family, Host, Options, PIV_PIN, Stand, YUBIKEY};
 use stalecard::finding::{Id, Severity};
 use stalecard::rules::{Verdict, judge};
 use std::time::{Duration, Instant};
-
-/// As the card that OpenSC and stalecard know by its name.
-const YUBIKEY: [&str; 2] = ["--atr", "3BFD1300008131FE158073C021C057597562694B657940"];
 
 fn stand() -> (Stand, Host) {
     let stand = Stand::with(Options { family: Family::Piv, switches: &YUBIKEY, ..Options::default() });
@@ -130,42 +126,4 @@ fn private_objects_in_a_cache_are_withheld() {
     assert!(!text.contains("67656865696d"), "{text}");
     let found = judge(&snapshot).findings;
     assert!(found.iter().any(|finding| finding.id == Id::SecretInCache), "{}", lines(&found));
-}
-
-/// Slots are filled, renewed and emptied, the cache is warmed and flushed, in any order: an error is
-/// found exactly when what OpenSC shows is not the card's.
-#[test]
-fn random_histories() {
-    let long = std::env::var_os("STALECARD_LONG").is_some_and(|value| value != "0");
-    let seeds = if long { 1..=20 } else { 1..=2 };
-    let (stand, alpha) = stand();
-    for seed in seeds {
-        let mut random = Random(seed);
-        let card = stand.new_card(&format!("card-{seed}"), &YUBIKEY);
-        stand.card().insert(&card);
-        alpha.piv(&["--action", "set-chuid"]).ok();
-        for step in 0..8 {
-            let slot = ["9a", "9c", "9d", "9e", "82", "84"][random.below(6)];
-            match random.below(6) {
-                0 => drop(alpha.piv(&["--action", "delete-certificate", "--slot", slot])),
-                1 => drop(alpha.stalecard(&["flush"])),
-                2 => drop(alpha.pkcs15_list()),
-                _ => {
-                    let algorithm = ["RSA1024", "ECCP256", "ECCP384"][random.below(3)];
-                    alpha.piv_renew(slot, algorithm, &format!("{slot} of step {step}"));
-                }
-            }
-            let verdict = both_views_hold(&alpha);
-            let list = |host: &Host| host.run(&["pkcs15-tool", "-D"]).ok().stdout;
-            let without_paths = |text: String| -> Vec<String> {
-                text.lines()
-                    .filter(|line| !line.trim_start().starts_with("Path  "))
-                    .map(str::to_owned)
-                    .collect()
-            };
-            let differs = without_paths(list(&alpha.with_cache_copy())) != without_paths(list(&alpha.live()));
-            let found = errors(&verdict);
-            assert_eq!(!found.is_empty(), differs, "seed {seed}, step {step}: {}", lines(&verdict.findings));
-        }
-    }
 }

@@ -11,6 +11,9 @@ use super::tools::text;
 /// The PIN of a new PIV card.
 pub const PIV_PIN: &str = "123456";
 
+/// Makes a card one that OpenSC and stalecard know by its answer to reset: a YubiKey 5.
+pub const YUBIKEY: [&str; 2] = ["--atr", "3BFD1300008131FE158073C021C057597562694B657940"];
+
 impl Host {
     /// `yubico-piv-tool` with these arguments, whatever comes of it.
     pub fn piv(&self, arguments: &[&str]) -> Output {

@@ -1,6 +1,7 @@
 //! What happens to a native card, as data.
 
 use crate::history::{History, Random, Side};
+use crate::stage::{CACHINGS, Damage, Event};
 
 /// What happens. A number called `nth` picks from what there is at that moment, modulo its count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,29 +13,11 @@ pub enum Action {
     Delete { host: Side, what: usize, id: u8 },
     DeleteData { host: Side, name: u8 },
     Rename { host: Side, what: usize, id: u8, label: u8 },
-    List { host: Side, module: bool },
-    Flush { host: Side },
-    Damage { host: Side, nth: usize, how: Damage },
-    Caching { host: Side, how: usize },
-    Observe,
-}
-
-/// What becomes of a cache entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
-    Truncate(usize),
-    Empty,
-    Random(u64),
-    Doubled,
-    Directory,
-    Missing,
-    Older(usize),
-    Flip(usize, u8),
+    Common(Event),
 }
 
 pub const KINDS: &[&str] = &["ec/prime256v1", "ec/prime256v1", "ec/secp384r1", "rsa/1024"];
 pub const OBJECTS: &[&str] = &["privkey", "pubkey", "cert"];
-pub const CACHINGS: usize = 8;
 pub const CERTIFICATES: usize = 3;
 
 pub fn random(seed: u64) -> History<Action> {
@@ -44,10 +27,10 @@ pub fn random(seed: u64) -> History<Action> {
     for _ in 0..length {
         actions.push(action(&mut random));
         if random.chance(12) {
-            actions.push(Action::Observe);
+            actions.push(Action::Common(Event::Observe));
         }
     }
-    actions.push(Action::Observe);
+    actions.push(Action::Common(Event::Observe));
     History { seed, nature: 0, actions }
 }
 
@@ -69,22 +52,9 @@ fn action(random: &mut Random) -> Action {
         53..58 => {
             Action::Rename { host, what: random.below(OBJECTS.len()), id, label: random.below(4) as u8 }
         }
-        58..72 => Action::List { host, module: random.chance(50) },
-        72..77 => Action::Flush { host },
-        77..95 => Action::Damage { host, nth: random.below(64), how: damage(random) },
-        _ => Action::Caching { host, how: random.below(CACHINGS) },
-    }
-}
-
-fn damage(random: &mut Random) -> Damage {
-    match random.below(10) {
-        0 => Damage::Truncate(random.below(400)),
-        1 => Damage::Empty,
-        2 => Damage::Random(random.next()),
-        3 => Damage::Doubled,
-        4 => Damage::Directory,
-        5 => Damage::Missing,
-        6 | 7 => Damage::Older(random.below(8)),
-        _ => Damage::Flip(random.below(300), 1 << random.below(8)),
+        58..72 => Action::Common(Event::List { host, module: random.chance(50) }),
+        72..77 => Action::Common(Event::Flush { host }),
+        77..95 => Action::Common(Event::Damage { host, nth: random.below(64), how: Damage::random(random) }),
+        _ => Action::Common(Event::Caching { host, how: random.below(CACHINGS) }),
     }
 }

@@ -1,0 +1,122 @@
+//! What happens to a PIV card, as data.
+
+use crate::authority::CERTIFICATES;
+use crate::history::{History, Random, Side};
+use crate::stage::{CACHINGS, Damage, Event};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A new key and its certificate.
+    Renew {
+        host: Side,
+        slot: usize,
+        kind: usize,
+        name: u8,
+    },
+    Generate {
+        host: Side,
+        slot: usize,
+        kind: usize,
+    },
+    Import {
+        host: Side,
+        slot: usize,
+        which: usize,
+    },
+    /// Of whatever key.
+    WriteCertificate {
+        host: Side,
+        slot: usize,
+        which: usize,
+        packed: bool,
+    },
+    DeleteCertificate {
+        host: Side,
+        slot: usize,
+    },
+    SetChuid {
+        host: Side,
+    },
+    /// Another card comes into the reader; on cards without a CHUID it has the same cache file names.
+    Exchange,
+    Tamper {
+        object: usize,
+        how: Tamper,
+    },
+    Common(Event),
+}
+
+/// What becomes of an object of the card, behind everybody's back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tamper {
+    Delete,
+    Truncate(usize),
+    Flip(usize, u8),
+    CopyOfOther(usize),
+}
+
+/// Some more often than others, so that a key is often renewed.
+pub const SLOTS: &[&str] = &["9a", "9a", "9a", "9c", "9c", "9d", "9e", "82", "84", "95"];
+pub const KINDS: &[&str] = &["ECCP256", "ECCP256", "ECCP384", "RSA1024", "RSA2048"];
+/// Tags: certificates, CHUID, capability container, key history.
+pub const OBJECTS: &[&[u8]] = &[
+    &[0x5F, 0xC1, 0x05],
+    &[0x5F, 0xC1, 0x0A],
+    &[0x5F, 0xC1, 0x0B],
+    &[0x5F, 0xC1, 0x01],
+    &[0x5F, 0xC1, 0x0D],
+    &[0x5F, 0xC1, 0x02],
+    &[0x5F, 0xC1, 0x07],
+    &[0x5F, 0xC1, 0x0C],
+];
+
+/// With a CHUID, without one.
+pub const NATURES: usize = 2;
+
+pub fn random(seed: u64) -> History<Action> {
+    let mut random = Random(seed);
+    let nature = usize::from(random.chance(25));
+    let length = 5 + random.below(8);
+    let mut actions = Vec::new();
+    for _ in 0..length {
+        actions.push(action(&mut random));
+        if random.chance(15) {
+            actions.push(Action::Common(Event::Observe));
+        }
+    }
+    actions.push(Action::Common(Event::Observe));
+    History { seed, nature, actions }
+}
+
+fn action(random: &mut Random) -> Action {
+    let host = random.below(2);
+    let slot = random.below(SLOTS.len());
+    match random.below(100) {
+        0..25 => Action::Renew { host, slot, kind: random.below(KINDS.len()), name: random.below(4) as u8 },
+        25..28 => Action::Generate { host, slot, kind: random.below(KINDS.len()) },
+        28..30 => Action::Import { host, slot, which: random.below(CERTIFICATES) },
+        30..42 => Action::WriteCertificate {
+            host,
+            slot,
+            which: random.below(CERTIFICATES),
+            packed: random.chance(30),
+        },
+        42..48 => Action::DeleteCertificate { host, slot },
+        48 => Action::SetChuid { host },
+        49 => Action::Exchange,
+        50..54 => Action::Tamper { object: random.below(OBJECTS.len()), how: tamper(random) },
+        54..77 => Action::Common(Event::List { host, module: random.chance(50) }),
+        77..81 => Action::Common(Event::Flush { host }),
+        81..96 => Action::Common(Event::Damage { host, nth: random.below(64), how: Damage::random(random) }),
+        _ => Action::Common(Event::Caching { host, how: random.below(CACHINGS) }),
+    }
+}
+
+fn tamper(random: &mut Random) -> Tamper {
+    match random.below(5) {
+        0 => Tamper::Delete,
+        1 => Tamper::Truncate(random.below(400)),
+        2 | 3 => Tamper::Flip(random.below(400), 1 << random.below(8)),
+        _ => Tamper::CopyOfOther(random.below(5)),
+    }
+}

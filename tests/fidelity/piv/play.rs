@@ -1,0 +1,176 @@
+//! Plays a history with the real tools on two hosts.
+
+use super::history::{self, Action, KINDS, NATURES, OBJECTS, SLOTS, Tamper};
+use crate::authority::Authority;
+use crate::compare::{Tally, Words};
+use crate::history::{History, Random};
+use crate::printed;
+use crate::run;
+use crate::stage::Stage;
+use crate::stand::{CardFile, Family, Host, Options, PIV_PIN, Stand, YUBIKEY};
+
+/// How the listings of a PIV card are put into lines.
+const WORDS: Words = Words {
+    pkcs15: |_, listing| without_paths(printed::pkcs15(listing)),
+    expected_pkcs15: |view| without_paths(printed::expected_pkcs15(view)),
+    pkcs11: printed::pkcs11,
+    expected_pkcs11: printed::expected_pkcs11,
+    can_log_in: |_| true,
+    tokens: &[],
+};
+
+/// Without the path of a certificate, which is printed only with caching on.
+fn without_paths(lines: Vec<String>) -> Vec<String> {
+    let neutral = |line: String| match (line.find(" path="), line.starts_with("X.509")) {
+        (Some(at), true) => {
+            let rest = line[at + 1..].find(' ').map_or("", |end| &line[at + 1 + end..]);
+            format!("{}{rest}", &line[..at])
+        }
+        _ => line,
+    };
+    lines.into_iter().map(neutral).collect()
+}
+
+/// A stand with cards that are made anew for each history.
+pub struct World {
+    stage: Stage,
+    authority: Authority,
+    /// Of each nature two cards as they are after they were made: to begin each history with.
+    blanks: Vec<[CardFile; 2]>,
+    /// The card in the reader, and the other one.
+    cards: Vec<CardFile>,
+}
+
+impl run::World for World {
+    type Action = Action;
+
+    fn new(_name: &str) -> Self {
+        let stand = Stand::with(Options { family: Family::Piv, switches: &YUBIKEY, ..Options::default() });
+        let stage = Stage::new(stand, PIV_PIN, WORDS);
+        let authority = Authority::new(stage.stand.dir(), &stage.eye.live);
+        let blanks = (0..NATURES)
+            .map(|nature| {
+                ["a", "b"].map(|which| {
+                    let card = stage.stand.new_card(&format!("blank-{nature}-{which}"), &YUBIKEY);
+                    stage.stand.card().insert(&card);
+                    if nature == 0 {
+                        stage.eye.live.piv(&["--action", "set-chuid", "--action", "set-ccc"]).ok();
+                    }
+                    stage.stand.card().eject();
+                    card
+                })
+            })
+            .collect();
+        Self { stage, authority, blanks, cards: Vec::new() }
+    }
+
+    fn random(seed: u64) -> History<Action> {
+        history::random(seed)
+    }
+
+    fn play(&mut self, history: &History<Action>) -> Result<(), String> {
+        self.stage.begin();
+        let number = self.stage.games % 2;
+        let blanks = self.blanks[history.nature].iter().zip(["a", "b"]);
+        self.cards = blanks.map(|(blank, which)| blank.twin(&format!("game-{number}-{which}"))).collect();
+        self.stage.stand.card().insert(&self.cards[0]);
+        let mut random = Random(history.seed ^ 0xF1DE);
+        for (number, action) in history.actions.iter().enumerate() {
+            self.act(action, &mut random).map_err(|why| format!("at action {number} ({action:?}): {why}"))?;
+            self.stage.remember();
+        }
+        Ok(())
+    }
+
+    fn tally(self) -> Tally {
+        self.stage.eye.tally
+    }
+}
+
+impl World {
+    fn host(&self, side: usize) -> &Host {
+        &self.stage.eye.hosts[side]
+    }
+
+    /// What the tools refuse, they refuse: only what is listed afterwards counts.
+    fn act(&mut self, action: &Action, random: &mut Random) -> Result<(), String> {
+        match *action {
+            Action::Renew { host, slot, kind, name } => {
+                let public = self.generate(host, slot, kind);
+                if let Some(certificate) = self.authority.issue(&public, &format!("holder {name}")) {
+                    self.write(host, slot, &certificate, "DER");
+                }
+            }
+            Action::Generate { host, slot, kind } => {
+                self.generate(host, slot, kind);
+            }
+            Action::Import { host, slot, which } => {
+                let key = self.stage.eye.live.scratch("key", self.authority.foreign_key(which).as_bytes());
+                let input = ["--input", key.to_str().unwrap()];
+                let words = ["--action", "import-key", "--slot", SLOTS[slot]];
+                self.host(host).piv(&[&words[..], &input].concat());
+            }
+            Action::WriteCertificate { host, slot, which, packed: false } => {
+                self.write(host, slot, &self.authority.foreign(which), "DER");
+            }
+            Action::WriteCertificate { host, slot, which, packed: true } => {
+                let certificate = self.authority.foreign(which);
+                let packed = self.host(host).run_with_input(&["gzip", "--stdout"], &certificate).ok();
+                self.write(host, slot, &packed.raw, "GZIP");
+            }
+            Action::DeleteCertificate { host, slot } => {
+                self.host(host).piv(&["--action", "delete-certificate", "--slot", SLOTS[slot]]);
+            }
+            Action::SetChuid { host } => {
+                self.host(host).piv(&["--action", "set-chuid"]);
+            }
+            Action::Exchange => {
+                self.cards.rotate_left(1);
+                self.stage.stand.card().insert(&self.cards[0]);
+            }
+            Action::Tamper { object, how } => self.tamper(object, how),
+            Action::Common(event) => return self.stage.happen(&event, random),
+        }
+        Ok(())
+    }
+
+    /// The public key, in PEM.
+    fn generate(&self, host: usize, slot: usize, kind: usize) -> String {
+        let words = ["--action", "generate", "--slot", SLOTS[slot], "--algorithm", KINDS[kind]];
+        self.host(host).piv(&words).stdout
+    }
+
+    fn write(&self, host: usize, slot: usize, certificate: &[u8], form: &str) {
+        let file = self.stage.eye.live.scratch("certificate", certificate);
+        let words =
+            ["--action", "import-certificate", "--slot", SLOTS[slot], "--key-format", form, "--input"];
+        self.host(host).piv(&[&words[..], &[file.to_str().unwrap()]].concat());
+    }
+
+    fn tamper(&self, object: usize, how: Tamper) {
+        let dump = self.stage.stand.card().dump();
+        let written = |tag: &[u8]| -> Option<Vec<u8>> {
+            let text = dump["files"][data_encoding::HEXUPPER.encode(tag)].as_str()?;
+            data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()
+        };
+        let content = |tag: &[u8]| written(tag).unwrap_or_default();
+        let tag = OBJECTS[object];
+        let mut old = content(tag);
+        let new = match how {
+            Tamper::Delete => None,
+            Tamper::Truncate(at) => Some(old[..at.min(old.len())].to_vec()),
+            Tamper::Flip(at, bit) => {
+                let at = at % old.len().max(1);
+                old.get_mut(at).iter_mut().for_each(|byte| **byte ^= bit);
+                Some(old)
+            }
+            Tamper::CopyOfOther(nth) => Some(content(OBJECTS[nth])),
+        };
+        // Where there is an empty object, `pkcs15-tool -D` ends its list of data objects without a word.
+        match new.filter(|content| !content.is_empty()) {
+            Some(new) => self.stage.stand.card().tamper_path(tag, Some(&new)),
+            None if written(tag).is_some() => self.stage.stand.card().tamper_path(tag, None),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What every family's histories have in common: two hosts around a card, whose caches are filled, grow old, are
+//! damaged, flushed and switched on and off.
+
+use crate::compare::{Observer, Tally, Words, is_of_view, lines, snapshot};
+use crate::history::{Random, Side};
+use crate::stand::Stand;
+use stalecard::finding::Severity;
+use stalecard::rules::judge;
+use std::collections::BTreeMap;
+use std::fs;
+
+/// What happens on a host, whatever the card is. A number called `nth` picks from what there is at that moment,
+/// modulo its count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    List { host: Side, module: bool },
+    Flush { host: Side },
+    Damage { host: Side, nth: usize, how: Damage },
+    Caching { host: Side, how: usize },
+    Observe,
+}
+
+/// What becomes of a cache entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Damage {
+    Truncate(usize),
+    Empty,
+    Random(u64),
+    Doubled,
+    Directory,
+    Missing,
+    Older(usize),
+    Flip(usize, u8),
+}
+
+impl Damage {
+    pub fn random(random: &mut Random) -> Self {
+        match random.below(10) {
+            0 => Self::Truncate(random.below(400)),
+            1 => Self::Empty,
+            2 => Self::Random(random.next()),
+            3 => Self::Doubled,
+            4 => Self::Directory,
+            5 => Self::Missing,
+            6 | 7 => Self::Older(random.below(8)),
+            _ => Self::Flip(random.below(300), 1 << random.below(8)),
+        }
+    }
+}
+
+/// How many ways of caching there are.
+pub const CACHINGS: usize = 8;
+
+pub fn configuration(how: usize) -> String {
+    let block = |app: &str, value: &str| {
+        format!("app {app} {{\n\tframework pkcs15 {{\n\t\tuse_file_caching = {value};\n\t}}\n}}\n")
+    };
+    match how {
+        0 | 1 => block("default", "yes"),
+        2 => block("default", "public"),
+        3 => block("default", "no"),
+        4 => block("default", "yes") + &block("opensc-pkcs11", "no"),
+        5 => block("default", "yes") + &block("pkcs15-tool", "no"),
+        6 => block("default", "no") + &block("pkcs15-tool", "public"),
+        _ => block("default", "no") + &block("opensc-pkcs11", "public"),
+    }
+}
+
+/// A stand and its two hosts.
+pub struct Stage {
+    pub stand: Stand,
+    pub eye: Observer,
+    /// Histories begun so far.
+    pub games: usize,
+    pin: &'static str,
+    /// All contents that an entry has had, by host and name.
+    pub old: BTreeMap<(Side, String), Vec<Vec<u8>>>,
+}
+
+impl Stage {
+    pub fn new(stand: Stand, pin: &'static str, words: Words) -> Self {
+        let live = stand.host("reference").with_pin(pin).live();
+        let eye = Observer { live, hosts: Vec::new(), tally: Tally::default(), words };
+        Self { stand, eye, games: 0, pin, old: BTreeMap::new() }
+    }
+
+    /// Clean hosts for the next history.
+    pub fn begin(&mut self) {
+        self.games += 1;
+        for host in &self.eye.hosts {
+            let _ = fs::remove_dir_all(host.home());
+        }
+        let host = |name: &str| self.stand.host(&format!("{name}-{}", self.games)).with_pin(self.pin);
+        self.eye.hosts = ["alpha", "beta"].map(host).to_vec();
+        self.old.clear();
+    }
+
+    pub fn remember(&mut self) {
+        for (side, host) in self.eye.hosts.iter().enumerate() {
+            for (name, content) in host.cache_files() {
+                let versions = self.old.entry((side, name)).or_default();
+                if !versions.contains(&content) {
+                    versions.push(content);
+                }
+            }
+        }
+    }
+
+    pub fn happen(&mut self, event: &Event, random: &mut Random) -> Result<(), String> {
+        match *event {
+            Event::List { host, module: false } => {
+                self.eye.hosts[host].run(&["pkcs15-tool", "-D"]);
+            }
+            Event::List { host, module: true } => {
+                self.eye.hosts[host].run(&["pkcs11-tool", "-O"]);
+            }
+            Event::Flush { host } => {
+                let output = self.eye.hosts[host].stalecard(&["flush"]);
+                if output.code() != 0 {
+                    return Err(format!("flush failed: {output}"));
+                }
+                let left = judge(&snapshot(&self.eye.hosts[host])?).findings;
+                // What is wrong on the card itself, which no program shows wrong, stays.
+                let mut errors = left.iter().filter(|finding| finding.severity >= Severity::Error);
+                if errors.any(is_of_view) {
+                    return Err(format!("flush has cured not all: {output}\n{}", lines(&left)));
+                }
+            }
+            Event::Damage { host, nth, how } => self.damage(host, nth, how),
+            Event::Caching { host, how } => {
+                self.eye.hosts[host].configure(&configuration(how));
+            }
+            Event::Observe => return self.eye.observe(random),
+        }
+        Ok(())
+    }
+
+    fn damage(&self, side: Side, nth: usize, how: Damage) {
+        let host = &self.eye.hosts[side];
+        let names = host.cache_names();
+        if names.is_empty() {
+            return;
+        }
+        let name = &names[nth % names.len()];
+        let path = host.cache().join(name);
+        let mut content = fs::read(&path).unwrap_or_default();
+        let new = match how {
+            Damage::Truncate(at) => Some(content[..at.min(content.len())].to_vec()),
+            Damage::Empty => Some(Vec::new()),
+            Damage::Random(seed) => {
+                let mut random = Random(seed);
+                Some((0..1 + random.below(100)).map(|_| random.next() as u8).collect())
+            }
+            Damage::Doubled => Some([content.clone(), content].concat()),
+            Damage::Directory | Damage::Missing => None,
+            Damage::Older(nth) => {
+                self.old.get(&(side, name.clone())).map(|versions| versions[nth % versions.len()].clone())
+            }
+            Damage::Flip(at, bit) => {
+                let at = at % content.len().max(1);
+                content.get_mut(at).iter_mut().for_each(|byte| **byte ^= bit);
+                Some(content)
+            }
+        };
+        if path.is_dir() {
+            let _ = fs::remove_dir(&path);
+        } else {
+            let _ = fs::remove_file(&path);
+        }
+        match new {
+            Some(content) => fs::write(&path, content).unwrap(),
+            None if how == Damage::Directory => fs::create_dir(&path).unwrap(),
+            None => {}
+        }
+    }
+}
