@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const FOREIGN: &[(&[&str], &str)] = &[
     (&["rsa:1024"], ""),
     (&["rsa:2048"], "digitalSignature,keyEncipherment"),
+    (&["rsa:1024"], "dataEncipherment,keyAgreement"),
     (&["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], ""),
     (&["ec", "-pkeyopt", "ec_paramgen_curve:P-256"], "digitalSignature,nonRepudiation"),
     (&["ec", "-pkeyopt", "ec_paramgen_curve:P-384"], "keyAgreement"),
@@ -61,7 +62,7 @@ impl Authority {
     pub fn issue(&self, public_key: &str, name: &str) -> Option<Vec<u8>> {
         let [key, certificate] = ["issued.key", "issued.der"].map(|name| self.path(name));
         std::fs::write(&key, public_key).unwrap();
-        let (subject, signing) = (format!("/CN={name}"), self.path("foreign-2.key"));
+        let (subject, signing) = (format!("/CN={name}"), self.path("foreign-3.key"));
         let mut command = vec!["openssl", "x509", "-new", "-days", "365", "-subj", &subject];
         command.extend(["-force_pubkey", &key, "-key", &signing]);
         command.extend(["-outform", "DER", "-out", &certificate]);

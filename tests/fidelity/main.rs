@@ -23,6 +23,7 @@ mod damage;
 mod history;
 mod many;
 mod native;
+mod openpgp;
 mod piv;
 mod play;
 mod printed;
@@ -49,4 +50,9 @@ fn views_and_findings_of_a_native_card_are_what_the_real_tools_show() {
 #[test]
 fn views_and_findings_of_a_piv_card_are_what_the_real_tools_show() {
     run::all::<piv::World>(12);
+}
+
+#[test]
+fn views_and_findings_of_an_openpgp_card_are_what_the_real_tools_show() {
+    run::all::<openpgp::World>(12);
 }

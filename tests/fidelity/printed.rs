@@ -42,6 +42,18 @@ fn digits(serial: &str) -> String {
     serial.trim_start_matches('0').to_lowercase()
 }
 
+/// Lines without the path of a certificate, which OpenSC prints of a PIV card only with caching on.
+pub fn without_paths(lines: Vec<String>) -> Vec<String> {
+    let neutral = |line: String| match (line.find(" path="), line.starts_with("X.509")) {
+        (Some(at), true) => {
+            let rest = line[at + 1..].find(' ').map_or("", |end| &line[at + 1 + end..]);
+            format!("{}{rest}", &line[..at])
+        }
+        _ => line,
+    };
+    lines.into_iter().map(neutral).collect()
+}
+
 /// `pkcs15-tool -D` without the PINs.
 pub fn pkcs15(listing: &Pkcs15Listing) -> Vec<String> {
     listing.objects.iter().filter(|object| object.kind != Kind::Pin).map(pkcs15_object).collect()
@@ -219,6 +231,8 @@ fn words(usage: u32, names: &[(u32, &str)]) -> String {
     if set.is_empty() { "none".to_owned() } else { set.join(", ") }
 }
 
+const PUBLIC_USAGES: &[(u32, &str)] = &[(0, "encrypt"), (6, "verify"), (4, "wrap"), (8, "derive")];
+
 fn expected_pkcs11_item(item: &Item<'_>) -> String {
     let object = item.object;
     let (label, id) = (text(&item.label), hex(&object.id));
@@ -234,9 +248,7 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
         ),
         (_, Some(key)) => {
             let usage = match (&object.class, key) {
-                (Class::PublicKey { entry: Some(entry), .. }, _) => {
-                    words(entry.usage, &[(0, "encrypt"), (6, "verify"), (4, "wrap"), (8, "derive")])
-                }
+                (Class::PublicKey { entry: Some(entry), .. }, _) => words(entry.usage, PUBLIC_USAGES),
                 _ if item.from_certificate => "encrypt, verify".to_owned(),
                 (_, PublicKey::Rsa { .. }) => "encrypt, verify, wrap".to_owned(),
                 _ => "verify".to_owned(),
@@ -270,9 +282,11 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
             }
             format!("Data [{label}] application={} flags={}", text(application), names.join(" "))
         }
-        (Class::PublicKey { entry: Some(_), .. }, None) => {
-            format!("Public Key RSA [{label}] id={id} usage=verify bits=Some(0) point=- params=-")
-        }
+        // Without value it passes for an RSA key of no length.
+        (Class::PublicKey { entry: Some(entry), .. }, None) => format!(
+            "Public Key RSA [{label}] id={id} usage={} bits=Some(0) point=- params=-",
+            words(entry.usage, PUBLIC_USAGES)
+        ),
         (Class::PublicKey { .. } | Class::Pin(_), None) => String::new(),
     }
 }

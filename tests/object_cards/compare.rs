@@ -1,6 +1,6 @@
 //! Both views against both tools, line by line.
 
-use crate::printed;
+use crate::printed::{self, without_paths};
 use crate::stand::Host;
 use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
 use stalecard::finding::Finding;
@@ -8,23 +8,12 @@ use stalecard::rules::{Verdict, cases, judge};
 use stalecard::snapshot::Snapshot;
 use stalecard::view::View;
 
-/// Without the path of a certificate: it is printed only with caching on.
-fn neutral(lines: Vec<String>) -> Vec<String> {
-    let without_path = |line: String| match (line.find(" path="), line.starts_with("X.509")) {
-        (Some(at), true) => {
-            let rest = line[at + 1..].find(' ').map_or("", |end| &line[at + 1 + end..]);
-            format!("{}{rest}", &line[..at])
-        }
-        _ => line,
-    };
-    lines.into_iter().map(without_path).collect()
-}
-
 #[track_caller]
 pub fn same_as_pkcs15(what: &str, view: &View, listing: &str) {
     assert_eq!(view.unknown, [], "{what}");
     let listing = Pkcs15Listing::parse(listing).unwrap_or_else(|| panic!("{what}: no card in {listing}"));
-    let (ours, theirs) = (neutral(printed::expected_pkcs15(view)), neutral(printed::pkcs15(&listing)));
+    let (ours, theirs) =
+        (without_paths(printed::expected_pkcs15(view)), without_paths(printed::pkcs15(&listing)));
     assert!(
         ours == theirs,
         "{what}: stalecard says\n{}\nOpenSC\n{}",

@@ -4,7 +4,7 @@ use super::history::{self, Action, KINDS, NATURES, OBJECTS, SLOTS, Tamper};
 use crate::authority::Authority;
 use crate::compare::{Tally, Words};
 use crate::history::{History, Random};
-use crate::printed;
+use crate::printed::{self, without_paths};
 use crate::run;
 use crate::stage::Stage;
 use crate::stand::{CardFile, Family, Host, Options, PIV_PIN, Stand, YUBIKEY};
@@ -18,18 +18,6 @@ const WORDS: Words = Words {
     can_log_in: |_| true,
     tokens: &[],
 };
-
-/// Without the path of a certificate, which is printed only with caching on.
-fn without_paths(lines: Vec<String>) -> Vec<String> {
-    let neutral = |line: String| match (line.find(" path="), line.starts_with("X.509")) {
-        (Some(at), true) => {
-            let rest = line[at + 1..].find(' ').map_or("", |end| &line[at + 1 + end..]);
-            format!("{}{rest}", &line[..at])
-        }
-        _ => line,
-    };
-    lines.into_iter().map(neutral).collect()
-}
 
 /// A stand with cards that are made anew for each history.
 pub struct World {

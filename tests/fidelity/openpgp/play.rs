@@ -1,0 +1,179 @@
+//! Plays a history with the real tools on two hosts.
+
+use super::history::{self, Action, CURVES, NATURES};
+use crate::authority::Authority;
+use crate::compare::{Tally, Words};
+use crate::history::{History, Random};
+use crate::printed::{self, without_paths};
+use crate::run;
+use crate::stage::Stage;
+use crate::stand::listing::Pkcs15Listing;
+use crate::stand::{CardFile, Family, Host, Options, PW1, PW3, Stand};
+use stalecard::view::{Class, View};
+
+/// How the listings of an OpenPGP card are put into lines.
+const WORDS: Words = Words {
+    pkcs15: listed,
+    expected_pkcs15: expected,
+    pkcs11: printed::pkcs11,
+    expected_pkcs11,
+    can_log_in: |_| true,
+    tokens: &["OpenPGP card (User PIN)", "OpenPGP card (User PIN (sig))"],
+};
+
+/// By nature. With extended lengths the answer to reset is that of a ZeitControl card, which OpenSC and stalecard know.
+const SWITCHES: [[&str; 4]; NATURES] =
+    [["--card-version", "2.0", "--apdu", "extended"], ["--card-version", "3.4", "--apdu", "extended"]];
+
+/// `pkcs15-tool -D`, which shows no public key, and what it gives when asked for each.
+fn listed(host: &Host, listing: &Pkcs15Listing) -> Vec<String> {
+    let mut lines = without_paths(printed::pkcs15(listing));
+    for key in listing.public_keys() {
+        let id = key.id.clone().unwrap_or_default();
+        let pem = host.run(&["pkcs15-tool", "--read-public-key", &id]).stdout;
+        let base64: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+        lines.push(format!("public key {id}: {base64}"));
+    }
+    lines
+}
+
+fn expected(view: &View) -> Vec<String> {
+    let mut lines = without_paths(printed::expected_pkcs15(view));
+    for object in view.objects.iter().filter(|object| matches!(object.class, Class::PublicKey { .. })) {
+        let base64 = object.public_key().map(|key| data_encoding::BASE64.encode(&key.spki()));
+        lines.push(format!("public key {:02x}: {}", object.id[0], base64.unwrap_or_default()));
+    }
+    lines
+}
+
+/// What is in the token for signatures stands behind what is in the other one.
+fn expected_pkcs11(view: &View, login: bool) -> Vec<String> {
+    let lines = printed::expected_pkcs11(view, login);
+    let (signatures, others): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.contains(" id=01 "));
+    [others, signatures].concat()
+}
+
+/// A stand with cards that are made anew for each history.
+pub struct World {
+    stage: Stage,
+    authority: Authority,
+    blanks: Vec<CardFile>,
+    version: &'static str,
+}
+
+impl run::World for World {
+    type Action = Action;
+
+    fn new(_name: &str) -> Self {
+        let options = Options { family: Family::OpenPgp, switches: &SWITCHES[0], ..Options::default() };
+        let stage = Stage::new(Stand::with(options), PW1, WORDS);
+        let authority = Authority::new(stage.stand.dir(), &stage.eye.live);
+        let blank = |(nature, switches): (usize, &[&str; 4])| {
+            stage.stand.new_card(&format!("blank-{nature}"), switches)
+        };
+        let blanks = SWITCHES.iter().enumerate().map(blank).collect();
+        Self { stage, authority, blanks, version: "" }
+    }
+
+    fn random(seed: u64) -> History<Action> {
+        history::random(seed)
+    }
+
+    fn play(&mut self, history: &History<Action>) -> Result<(), String> {
+        self.stage.begin();
+        let card = self.blanks[history.nature].twin(&format!("game-{}", self.stage.games % 2));
+        self.version = SWITCHES[history.nature][1];
+        self.stage.stand.card().insert(&card);
+        let mut random = Random(history.seed ^ 0xF1DE);
+        for (number, action) in history.actions.iter().enumerate() {
+            self.act(action, &mut random).map_err(|why| format!("at action {number} ({action:?}): {why}"))?;
+            self.stage.remember();
+        }
+        Ok(())
+    }
+
+    fn tally(self) -> Tally {
+        self.stage.eye.tally
+    }
+}
+
+impl World {
+    fn host(&self, side: usize) -> &Host {
+        &self.stage.eye.hosts[side]
+    }
+
+    /// What the tools refuse, they refuse: only what is listed afterwards counts.
+    fn act(&mut self, action: &Action, random: &mut Random) -> Result<(), String> {
+        match *action {
+            Action::GenerateRsa { host, key, mark } => {
+                let number = (key + 1).to_string();
+                let words = ["openpgp-tool", "--verify", "CHV3", "--pin", PW3, "--gen-key", &number];
+                if self.host(host).run(&words).success() {
+                    // With extended commands the tool fails to write the fingerprint.
+                    self.put(&[0xC7 + key as u8], Some(&[mark; 20]));
+                }
+            }
+            Action::GenerateEc { host, key, curve } => {
+                let (id, curve) = ((key + 1).to_string(), format!("ec:{}", CURVES[curve]));
+                let words = ["pkcs15-init", "--verify-pin", "--generate-key", &curve, "--id", &id];
+                let pins = ["--auth-id", "3", "--pin", PW3, "--so-pin", PW3];
+                self.host(host).run(&[&words[..], &pins].concat());
+            }
+            Action::Forget { key } => self.put(&[0xC7 + key as u8], None),
+            Action::WriteCertificate { host, key: 2, which } => {
+                let der = self.foreign(2, which);
+                let file = self.stage.eye.live.scratch("certificate", &der);
+                let words = ["pkcs15-init", "--store-certificate", file.to_str().unwrap(), "--format", "der"];
+                let pins = ["--id", "3", "--auth-id", "3", "--pin", PW3, "--so-pin", PW3];
+                self.host(host).run(&[&words[..], &pins].concat());
+            }
+            Action::WriteCertificate { key, which, .. } => {
+                // Version 2 has but one.
+                if self.version != "2.0" {
+                    self.put(&certificate(key), Some(&self.foreign(key, which)));
+                }
+            }
+            Action::DeleteCertificate { key } => self.put(&certificate(key), None),
+            Action::FlipCertificate { key, at, bit } => {
+                if let Some(mut old) = self.get(&certificate(key)).filter(|old| !old.is_empty()) {
+                    let at = at % old.len();
+                    old[at] ^= bit;
+                    self.put(&certificate(key), Some(&old));
+                }
+            }
+            Action::ReadKey { host, key } => {
+                self.host(host).run(&["pkcs15-tool", "--read-public-key", &format!("{:02}", key + 1)]);
+            }
+            Action::Common(event) => return self.stage.happen(&event, random),
+        }
+        Ok(())
+    }
+
+    /// Each key has certificates of its own: one that is on the card twice is its own issuer, too, and then each of the
+    /// two tokens shows both.
+    fn foreign(&self, key: usize, which: usize) -> Vec<u8> {
+        self.authority.foreign(which / 3 * 3 + key)
+    }
+
+    fn get(&self, name: &[u8]) -> Option<Vec<u8>> {
+        let dump = self.stage.stand.card().dump();
+        let text = dump["files"][data_encoding::HEXUPPER.encode(name)].as_str()?;
+        data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok()
+    }
+
+    /// By the card's own door.
+    fn put(&self, name: &[u8], content: Option<&[u8]>) {
+        if content.is_some() || self.get(name).is_some() {
+            self.stage.stand.card().tamper_path(name, content);
+        }
+    }
+}
+
+/// The name of a key's certificate on the card.
+fn certificate(key: usize) -> Vec<u8> {
+    match key {
+        2 => vec![0x7F, 0x21],
+        1 => vec![0x7F, 0x21, 1],
+        _ => vec![0x7F, 0x21, 2],
+    }
+}
