@@ -64,7 +64,7 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
         }
     }
     let (on_card, _) = history.as_deref().map(piv::key_history).unwrap_or_default();
-    for slot in piv::SLOTS.into_iter().chain(piv::retired(on_card)) {
+    for slot in piv::SLOTS.into_iter().chain([piv::MESSAGING]).chain(piv::retired(on_card)) {
         read_slot(&mut walk, slot)?;
     }
     // A card that was swapped for its twin, or filled anew, has another CHUID.
@@ -106,7 +106,10 @@ fn read(walk: &mut Walk<'_, '_>, object: Object) -> Result<Option<Vec<u8>>, Stop
 
 /// The object of a slot and the certificate in it.
 fn read_slot(walk: &mut Walk<'_, '_>, slot: Slot) -> Result<(), Stop> {
-    let what = format!("certificate of slot {:02X}", slot.reference);
+    let what = match slot.reference {
+        0 => "certificate for secure messaging (5FC122)".to_owned(),
+        reference => format!("certificate of slot {reference:02X}"),
+    };
     let answer = emptied(walk.read(None, Command::PivObject(slot.tag), &what, is_object)?);
     let certificate = match &answer {
         Answer::Content(bytes) => match piv::certificate(bytes.as_slice()) {

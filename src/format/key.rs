@@ -142,6 +142,12 @@ impl PublicKey {
         }
     }
 
+    /// Is it a key for Ed25519?
+    #[must_use]
+    pub fn is_ed25519(&self) -> bool {
+        matches!(self, Self::Other(spki) if spki.starts_with(ED25519))
+    }
+
     /// Algorithm and curve or size for people: "EC prime256v1", "RSA 2048".
     #[must_use]
     pub fn describe(&self) -> String {

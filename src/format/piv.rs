@@ -20,10 +20,10 @@ const CERTIFICATE: [u8; 2] = [0xCE, 0xCE];
 /// The first two bytes of the tags of all objects but the discovery object.
 pub const TAG: [u8; 2] = [0x5F, 0xC1];
 
-/// A place for a key and its certificate.
+/// A place for a key and its certificate, or for a certificate alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slot {
-    /// Key reference: 9A, 9C, 9D, 9E, or 82 to 95 for retired keys.
+    /// Key reference: 9A, 9C, 9D, 9E, or 82 to 95 for retired keys; 0 in [`MESSAGING`].
     pub reference: u8,
     /// Container identifier of the certificate.
     pub container: u16,
@@ -62,6 +62,9 @@ pub const SLOTS: [Slot; 4] = [
     Slot { reference: 0x9E, container: 0x0500, tag: 0x01 },
 ];
 
+/// Where the certificate of whoever signs for secure messaging stands: a place without a key.
+pub const MESSAGING: Slot = Slot { reference: 0, container: 0x1017, tag: 0x22 };
+
 /// How many retired keys there can be.
 const RETIRED: u8 = 20;
 
@@ -79,7 +82,7 @@ pub fn retired(count: u8) -> impl Iterator<Item = Slot> {
 pub fn is_public(tag: u8) -> bool {
     let of_slot = |slot: Slot| slot.tag == tag;
     PUBLIC.iter().any(|object| object.tag == Some(tag))
-        || SLOTS.into_iter().chain(retired(RETIRED)).any(of_slot)
+        || SLOTS.into_iter().chain([MESSAGING]).chain(retired(RETIRED)).any(of_slot)
 }
 
 impl Slot {
@@ -101,6 +104,7 @@ impl Slot {
     pub fn of(file: EfPath) -> Option<Self> {
         SLOTS
             .into_iter()
+            .chain([MESSAGING])
             .chain(retired(RETIRED))
             .find(|slot| slot.object() == file || slot.certificate() == file)
     }

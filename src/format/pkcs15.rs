@@ -39,6 +39,8 @@ pub enum KeyType {
     Rsa,
     /// Elliptic curve.
     Ec,
+    /// On Curve25519 for signatures (Ed25519); no card's own description of a key says so.
+    Edwards,
     /// GOST R 34.10, which OpenSC takes for EC on a SmartCard-HSM.
     Other,
 }
@@ -50,6 +52,7 @@ impl KeyType {
         match self {
             Self::Rsa => "RSA",
             Self::Ec => "EC",
+            Self::Edwards => "Ed25519",
             Self::Other => "neither RSA nor EC",
         }
     }
@@ -248,7 +251,9 @@ pub fn private_key(bytes: &[u8]) -> Result<PrivateKeyEntry, TlvError> {
             }
             bits
         }
-        KeyType::Ec | KeyType::Other => kind.optional(0x02).map_or(Ok(0), |value| integer(0x02, value))?,
+        KeyType::Ec | KeyType::Edwards | KeyType::Other => {
+            kind.optional(0x02).map_or(Ok(0), |value| integer(0x02, value))?
+        }
     };
     Ok(PrivateKeyEntry {
         common: parts.common,

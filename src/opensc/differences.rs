@@ -157,6 +157,49 @@ pub fn piv_passes_over_zero_fasc_n(version: Version) -> bool {
     version >= HEAD
 }
 
+/// Whether the objects of NIST SP 800-73-4 for secure messaging (1016 to 1018, and the certificate in 1017) are listed
+/// of a PIV card (seen: not in 0.23, in 0.26.1 and 0.27.1).
+#[must_use]
+pub const fn piv_lists_messaging(version: Version) -> Option<bool> {
+    between_23_and_26(version)
+}
+
+/// Whether keys on Curve25519 are listed of a PIV card (seen: not in 0.26.1, in 0.27.1), or only their certificates.
+#[must_use]
+pub const fn piv_lists_edwards_keys(version: Version) -> bool {
+    from(version, 27)
+}
+
+/// Whether a certificate for a key on Curve25519 or Curve448 is understood (seen: not in 0.21, in 0.23).
+#[must_use]
+pub const fn edwards_is_understood(version: Version) -> bool {
+    from(version, 22)
+}
+
+/// Whether each key of an OpenPGP card has a certificate and its curve its own size and use (seen: in 0.23 and later).
+/// In 0.21 there is one certificate, and a key on a curve has no size and the use of an RSA key.
+#[must_use]
+pub const fn openpgp_lists_by_key(version: Version) -> Option<bool> {
+    if from(version, 23) {
+        Some(true)
+    } else if from(version, 22) {
+        None
+    } else {
+        Some(false)
+    }
+}
+
+/// Whether an RSA key of an OpenPGP card for authentication may decipher, too (seen: not in 0.26.1, but in 0.21, 0.23 and
+/// 0.27.1).
+#[must_use]
+pub const fn openpgp_authentication_deciphers(version: Version) -> Option<bool> {
+    match between_23_and_26(version) {
+        Some(true) => Some(from(version, 27)),
+        Some(false) => Some(true),
+        None => None,
+    }
+}
+
 /// What writing over an existing cache file does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheWriter {

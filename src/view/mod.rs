@@ -73,6 +73,16 @@ pub struct Behaviour {
     pub rounds_521: bool,
     /// A curve is recognised by prime and coefficient (0.27 on), not by prime alone.
     pub matches_coefficient: bool,
+    /// A certificate for a key on Curve25519 or Curve448 is understood (0.22 on).
+    pub understands_edwards: bool,
+    /// Such a key is listed of a PIV card (0.27 on).
+    pub lists_edwards_keys: bool,
+    /// A PIV card's objects for secure messaging are listed (0.26 on).
+    pub lists_messaging: bool,
+    /// An OpenPGP card's keys have a certificate each, and curves their own size and use (0.23 on).
+    pub openpgp_by_key: bool,
+    /// An OpenPGP card's key for authentication may decipher (not in 0.26).
+    pub authentication_deciphers: bool,
 }
 
 impl Behaviour {
@@ -85,6 +95,11 @@ impl Behaviour {
             car_optional: differences::inner_car_is_optional(version),
             rounds_521: differences::corrects_field_length_528(version).unwrap_or(false),
             matches_coefficient: differences::curve_match(version) == CurveMatch::PrimeAndCoefficient,
+            understands_edwards: differences::edwards_is_understood(version),
+            lists_edwards_keys: differences::piv_lists_edwards_keys(version),
+            lists_messaging: differences::piv_lists_messaging(version).unwrap_or(true),
+            openpgp_by_key: differences::openpgp_lists_by_key(version).unwrap_or(true),
+            authentication_deciphers: differences::openpgp_authentication_deciphers(version).unwrap_or(true),
         }
     }
 }
@@ -367,7 +382,11 @@ fn is_entry_of(key: &Object, object: &Object) -> bool {
 /// The certificate, if this OpenSC can make anything of it.
 fn x509_as(bytes: &[u8], behaviour: Behaviour) -> Option<Certificate> {
     // The twisted curves came into both tables together.
-    x509::decode(bytes).filter(|certificate| certificate.is_understood(behaviour.matches_coefficient))
+    let understood = |certificate: &Certificate| match certificate.key {
+        PublicKey::Other(_) if !behaviour.understands_edwards => false,
+        _ => certificate.is_understood(behaviour.matches_coefficient),
+    };
+    x509::decode(bytes).filter(understood)
 }
 
 /// The card's own files.

@@ -30,6 +30,8 @@ const SIGN: u32 = 0x04;
 const VERIFY: u32 = 0xC0;
 const DERIVE: u32 = 0x100;
 
+const AUTHENTICATION: &str = "Authentication key";
+
 /// What OpenSC says of a key: label, PIN, use of private and public key.
 struct Role {
     label: &'static str,
@@ -39,13 +41,16 @@ struct Role {
 }
 
 /// By number of the key.
-const fn role(number: u8) -> Role {
+const fn role(number: u8, behaviour: Behaviour) -> Role {
     match number {
         // sign, signRecover, nonRepudiation; verify, verifyRecover
         0 => Role { label: "Signature key", pin: 1, private: 0x20C, public: 0xC0 },
         // decrypt, unwrap; encrypt, wrap
         1 => Role { label: "Encryption key", pin: 2, private: 0x22, public: 0x11 },
-        _ => Role { label: "Authentication key", pin: 2, private: 0x222, public: 0x51 },
+        _ if behaviour.authentication_deciphers => {
+            Role { label: AUTHENTICATION, pin: 2, private: 0x222, public: 0x51 }
+        }
+        _ => Role { label: AUTHENTICATION, pin: 2, private: 0x200, public: 0x40 },
     }
 }
 
@@ -63,11 +68,12 @@ impl Layout for OpenPgp {
             view.unknown.push((Place::whole(openpgp::APPLICATION), why));
         }
         for known in keys(card) {
-            if let Err(why) = key(&mut view, &known, source) {
+            if let Err(why) = key(&mut view, &known, source, behaviour) {
                 view.unknown.push((Place::whole(known.file()), why));
             }
         }
-        for certificate in &CERTIFICATES {
+        let certificates = if behaviour.openpgp_by_key { CERTIFICATES.len() } else { 1 };
+        for certificate in CERTIFICATES.iter().take(certificates) {
             self::certificate(&mut view, card, certificate, behaviour);
         }
         view
@@ -100,7 +106,7 @@ impl Layout for OpenPgp {
         let Some(number) = number(file) else {
             return Described { words: format!("file {file}"), ..Described::default() };
         };
-        let label = role(number).label;
+        let label = role(number, Behaviour::of(None)).label;
         let key = openpgp::decode_public_key(bytes);
         let what = key.as_ref().map_or_else(|| "not a public key".to_owned(), PublicKey::describe);
         Described {
@@ -161,7 +167,7 @@ fn number(file: EfPath) -> Option<u8> {
 }
 
 /// The two halves of a key.
-fn key(view: &mut View, key: &Key, source: &dyn Source) -> Result<(), String> {
+fn key(view: &mut View, key: &Key, source: &dyn Source, behaviour: Behaviour) -> Result<(), String> {
     let key_type = match key.attributes.first() {
         Some(&openpgp::RSA) => KeyType::Rsa,
         Some(&(openpgp::ECDH | openpgp::ECDSA)) if key.bits() > 0 => KeyType::Ec,
@@ -175,12 +181,14 @@ fn key(view: &mut View, key: &Key, source: &dyn Source) -> Result<(), String> {
         Read::Failed => None,
         Read::Unknown(why) => return Err(why),
     };
-    let role = role(key.number);
+    let role = role(key.number, behaviour);
+    let by_key = behaviour.openpgp_by_key;
     let (private_usage, public_usage) = match key.attributes.first() {
-        Some(&openpgp::ECDH) => (DERIVE, DERIVE),
-        Some(&openpgp::ECDSA) => (SIGN, VERIFY),
+        Some(&openpgp::ECDH) if by_key => (DERIVE, DERIVE),
+        Some(&openpgp::ECDSA) if by_key => (SIGN, VERIFY),
         _ => (role.private, role.public),
     };
+    let private_bits = if by_key || key_type == KeyType::Rsa { key.bits() } else { 0 };
     let mut add = |part, files, auth_id, class| {
         view.objects.push(Object {
             slot: file,
@@ -199,7 +207,7 @@ fn key(view: &mut View, key: &Key, source: &dyn Source) -> Result<(), String> {
         Class::PrivateKey {
             reference: Some(key.number),
             key_type,
-            bits: key.bits(),
+            bits: private_bits,
             usage: private_usage,
             access: PRIVATE_ACCESS,
             flags: FLAG_PRIVATE | MODIFIABLE,
@@ -227,6 +235,8 @@ fn certificate(view: &mut View, card: &Card, &(path, id, label): &(&[u8], u8, &s
         Read::Content(bytes) => x509_as(&bytes, behaviour),
         Read::Failed | Read::Unknown(_) => return,
     };
+    let (label, flags) =
+        if behaviour.openpgp_by_key { (label, MODIFIABLE) } else { ("Cardholder certificate", 0) };
     view.objects.push(Object {
         slot: file,
         part: Part::Whole,
@@ -234,6 +244,6 @@ fn certificate(view: &mut View, card: &Card, &(path, id, label): &(&[u8], u8, &s
         label: label.as_bytes().to_vec(),
         id: vec![id],
         auth_id: Vec::new(),
-        class: Class::Certificate { certificate, authority: false, flags: MODIFIABLE },
+        class: Class::Certificate { certificate, authority: false, flags },
     });
 }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::card::piv::NO_SERIAL;
 use crate::format::key::PublicKey;
-use crate::format::piv::{self, Slot};
+use crate::format::piv::{self, MESSAGING, Slot};
 use crate::format::pkcs15::{self, FLAG_PRIVATE, KeyType, Value};
 use crate::format::tlv::tagged;
 use crate::format::x509::{self, Certificate};
@@ -77,6 +77,14 @@ const DATA: [DataObject; 14] = [
     data("Cardholder Iris Image", &[2, 16, 21], 0x1015, Access::UnsaidPin),
 ];
 
+/// What follows those of the retired keys, in versions that know secure messaging.
+const MESSAGING_DATA: [DataObject; 3] = [
+    // OpenSC takes a 53 for granted, which this object does not have.
+    data("Biometric Information Templates Group Template", &[2, 16, 22], 0x1016, Access::Unread),
+    data("Secure Messaging Certificate Signer", &[2, 16, 23], 0x1017, Access::Public),
+    data("Pairing Code Reference Data Container", &[2, 16, 24], 0x1018, Access::UnsaidPin),
+];
+
 const fn data(name: &'static str, oid: &'static [u8], container: u16, access: Access) -> DataObject {
     DataObject { name, oid, container, access }
 }
@@ -94,18 +102,22 @@ impl Layout for Piv {
 
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
         let mut view = View { objects: Vec::new(), unknown: Vec::new() };
-        for slot in slots(card) {
+        for slot in slots(card).filter(|slot| behaviour.lists_messaging || *slot != MESSAGING) {
             if let Err(why) = key(&mut view, card, slot, source, behaviour) {
                 view.unknown.push((Place::whole(slot.object()), why));
             }
         }
-        for object in &DATA {
+        let add = |view: &mut View, object: &DataObject| {
             let name = object.name.to_owned();
-            data_object(&mut view, name, object.oid, EfPath::at(object.container), &object.access, source);
-        }
+            data_object(view, name, object.oid, EfPath::at(object.container), &object.access, source);
+        };
+        DATA.iter().for_each(|object| add(&mut view, object));
         for (slot, number) in slots(card).filter_map(|slot| Some((slot, slot.retired_number()?))) {
             let name = format!("Retired X.509 Certificate for Key Management {number}");
             data_object(&mut view, name, &[2, 16, number], slot.object(), &Access::Public, source);
+        }
+        if behaviour.lists_messaging {
+            MESSAGING_DATA.iter().for_each(|object| add(&mut view, object));
         }
         view
     }
@@ -135,11 +147,15 @@ impl Layout for Piv {
 
     fn describe(&self, _card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described {
         let Some(slot) = Slot::of(file) else {
-            let known = DATA.iter().find(|object| EfPath::at(object.container) == file);
+            let known =
+                DATA.iter().chain(&MESSAGING_DATA).find(|object| EfPath::at(object.container) == file);
             let words = known.map_or_else(|| format!("file {file}"), |object| object.name.to_owned());
             return Described { words, ..Described::default() };
         };
-        let words = format!("certificate of slot {:02X}", slot.reference);
+        let words = match slot.reference {
+            0 => "certificate for secure messaging".to_owned(),
+            reference => format!("certificate of slot {reference:02X}"),
+        };
         let found = if slot.certificate() == file {
             x509::decode(bytes)
         } else {
@@ -167,7 +183,8 @@ impl Layout for Piv {
 
     fn is_private(&self, file: EfPath) -> bool {
         let is_behind_pin = |access: &Access| matches!(access, Access::Pin | Access::UnsaidPin);
-        DATA.iter().any(|object| EfPath::at(object.container) == file && is_behind_pin(&object.access))
+        let mut known = DATA.iter().chain(&MESSAGING_DATA);
+        known.any(|object| EfPath::at(object.container) == file && is_behind_pin(&object.access))
     }
 
     /// Keys first, by number.
@@ -237,12 +254,14 @@ fn content(card: &Card, object: piv::Object) -> Vec<u8> {
 
 /// The slots that are looked at.
 fn slots(card: &Card) -> impl Iterator<Item = Slot> {
-    piv::SLOTS.into_iter().chain(piv::retired(history(card).0))
+    // In OpenSC's order, in which the certificate without a key is the last.
+    piv::SLOTS.into_iter().chain(piv::retired(history(card).0)).chain([MESSAGING])
 }
 
 /// The ID of what is in a slot: its number, decimal digits read as hexadecimal ones.
 fn id(slot: Slot) -> u8 {
     let number = match slot.reference {
+        0 => 81,
         0x9A => 1,
         0x9C => 2,
         0x9D => 3,
@@ -258,6 +277,7 @@ fn labels(slot: Slot) -> [String; 3] {
         [format!("{name} key"), format!("{name} pubkey"), format!("Certificate for {purpose}")]
     };
     match slot.reference {
+        0 => [const { String::new() }, String::new(), "Secure Messaging Certificate Signer".to_owned()],
         0x9A => named("PIV AUTH", "PIV Authentication"),
         0x9C => named("SIGN", "Digital Signature"),
         0x9D => named("KEY MAN", "Key Management"),
@@ -297,15 +317,18 @@ fn key(
             class,
         });
     };
-    // Of a key of another type only the certificate is listed.
-    let key_type = match certificate.key {
+    // Of a key of another type, or where there is none, only the certificate is listed.
+    let key_type = match &certificate.key {
+        _ if slot == MESSAGING => None,
         PublicKey::Rsa { .. } => Some(KeyType::Rsa),
         PublicKey::Ec { .. } => Some(KeyType::Ec),
+        key if behaviour.lists_edwards_keys && key.is_ed25519() => Some(KeyType::Edwards),
         PublicKey::Other(_) => None,
     };
     if let Some(key_type) = key_type {
         let bits = match &certificate.key {
             PublicKey::Rsa { modulus, .. } => modulus.len() * 8,
+            PublicKey::Other(_) => 255,
             key => key.bits(),
         };
         let bits = i32::try_from(bits).unwrap_or_default();

@@ -5,7 +5,7 @@
 //! can be seen at all. As watched with 0.23:
 //!
 //! - Objects are made class by class: RSA private keys, RSA public keys, EC private keys,
-//!   EC public keys, certificates, data; there is room for 128 in all, and what
+//!   EC public keys, the same for Ed25519, certificates, data; there is room for 128 in all, and what
 //!   comes later is left out.
 //! - A certificate brings a public key of its own, with its label and ID, unless
 //!   a public key object has that ID already.
@@ -112,16 +112,21 @@ impl<'v> Item<'v> {
 #[must_use]
 pub fn project(view: &View) -> Vec<Item<'_>> {
     let mut module = Module { pin: user_pin(view), made: Vec::new(), shown: Vec::new() };
-    for key_type in [KeyType::Rsa, KeyType::Ec] {
+    // What is neither RSA nor Ed25519 is made together with EC.
+    let turn = |key_type: KeyType| match key_type {
+        KeyType::Rsa => 0,
+        KeyType::Ec | KeyType::Other => 1,
+        KeyType::Edwards => 2,
+    };
+    for now in 0..=2 {
         module.make(view, |object| match object.class {
-            Class::PrivateKey { key_type: own, .. } => (own == KeyType::Rsa) == (key_type == KeyType::Rsa),
+            Class::PrivateKey { key_type, .. } => turn(key_type) == now,
             _ => false,
         });
         module.make(view, |object| match &object.class {
-            Class::PublicKey { key, entry } => {
-                let of_entry = entry.as_ref().map(|entry| entry.key_type == KeyType::Rsa);
-                let rsa = of_entry.unwrap_or(matches!(key, Some(PublicKey::Rsa { .. })));
-                rsa == (key_type == KeyType::Rsa)
+            Class::PublicKey { entry: Some(entry), .. } => turn(entry.key_type) == now,
+            Class::PublicKey { key, entry: None } => {
+                now == if matches!(key, Some(PublicKey::Rsa { .. })) { 0 } else { 1 }
             }
             _ => false,
         });

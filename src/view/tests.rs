@@ -10,8 +10,9 @@ use super::*;
 use crate::format::tlv::encode;
 use crate::snapshot::Fid;
 
-const OF_023: Behaviour =
-    Behaviour { shows_device_key: true, car_optional: true, rounds_521: false, matches_coefficient: false };
+fn of_023() -> Behaviour {
+    Behaviour::of(Some(Version::of(23)))
+}
 
 /// P-256 certificate of `CN=leaf`, made by openssl and issued by `CN=root`.
 fn certificate() -> Vec<u8> {
@@ -98,7 +99,7 @@ fn view(files: &[(u16, Vec<u8>)]) -> View {
             _ => None,
         })
         .collect();
-    decode(&list, &Files(files.iter().cloned().collect()), OF_023)
+    decode(&list, &Files(files.iter().cloned().collect()), of_023())
 }
 
 fn listed(view: &View) -> Vec<String> {
@@ -157,7 +158,7 @@ fn a_certificate_with_a_curve_that_opensc_does_not_know_is_none() {
         let at = der.windows(8).position(|bytes| bytes == [0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 7]).unwrap();
         [&der[..at], curve, &der[at + 8..]].concat()
     };
-    let usable = |der: &[u8]| x509_as(der, OF_023).is_some();
+    let usable = |der: &[u8]| x509_as(der, of_023()).is_some();
     assert!(usable(&with_curve(&[0x2A, 0x86, 0x48, 0xCE, 0x3D, 3, 1, 1])));
     let unknown = with_curve(&[0x2A, 0x86, 0x48, 0xDE, 0x3D, 3, 1, 7]);
     assert!(x509::decode(&unknown).is_some() && !usable(&unknown));

@@ -1,7 +1,7 @@
 //! The OpenSC that is asked: the installed one, or one in a chroot (see `tests/matrix`), with a card in the
 //! reader; what its programs do under a text, and what we say they do.
 //!
-//! `STALECARD_OPENSC_ROOT` names the chroot, whose pcscd the stand then runs.
+//! `STAND_ROOT` names the chroot.
 #![allow(
     dead_code,
     missing_docs,
@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use stalecard::opensc::config::FileUse;
-use stalecard::opensc::{CacheLocation, Caching, Outcome, Program, Situation, Version, install, program};
+use stalecard::opensc::{CacheLocation, Caching, Outcome, Program, Situation, Version};
 use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
 
 use crate::stand::{self, Host, PIN, SO_PIN, Stand};
@@ -49,30 +49,17 @@ pub struct Asked {
 
 impl Asked {
     pub fn start() -> Self {
-        let root = std::env::var_os("STALECARD_OPENSC_ROOT").map(PathBuf::from);
-        let found = match &root {
-            None => install::find(program::tools().get("pkcs15-tool").map(Name::as_path)),
-            Some(root) => install::find_among(libraries(root), None),
-        };
-        let installation = found.installations.into_iter().next().expect("OpenSC's library");
+        let root = stand::opensc_root();
+        let installation = stand::opensc();
         let version = installation.version.as_deref().expect("its version").parse().unwrap();
         let stand = Stand::start();
         let asked = Self { stand, root, installation, version };
         let host = asked.stand.host("maker");
         let so_pin = ["sc-hsm-tool", "--initialize", "--label", "x", "--pin", PIN, "--so-pin", SO_PIN];
-        asked.run(&host, &so_pin).ok();
+        host.run(&so_pin).ok();
         let key = ["pkcs11-tool", "--login", "--pin", PIN, "--keypairgen", "--key-type", "EC:prime256v1"];
-        asked.run(&host, &key).ok();
+        host.run(&key).ok();
         asked
-    }
-
-    /// Runs a program of this OpenSC in the home of a host.
-    fn run(&self, host: &Host, words: &[&str]) -> stand::Output {
-        let Some(root) = &self.root else { return host.run(words) };
-        let (root, home) = (root.to_str().unwrap(), host.home().to_str().unwrap());
-        let mut command = vec!["unshare", "--root", root, "--wd", home];
-        command.extend(words);
-        host.run(&command)
     }
 
     /// A host of its own for one case.
@@ -121,7 +108,7 @@ impl Asked {
 
     /// What the real program does, and everything it said.
     pub fn seen(&self, host: &Host, words: &[&str]) -> (Seen, stand::Output) {
-        let run = || self.run(&host.clone().env("OPENSC_DEBUG", "3"), words);
+        let run = || host.clone().env("OPENSC_DEBUG", "3").run(words);
         let mut output = run();
         // On a busy machine pcscd 2 now and then fails a request (0x8010001F) or sees no card for a moment. That
         // is no answer: it is asked again, and if it never comes, the test fails.
@@ -143,17 +130,6 @@ impl Asked {
         let level = levels.first().unwrap().parse().unwrap();
         (Seen::Ran { dropped: log.contains("scconf_parse failed"), level, dirs }, output)
     }
-}
-
-/// The libraries in a chroot.
-fn libraries(root: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in walkdir::WalkDir::new(root.join("usr/lib")).max_depth(2).into_iter().flatten() {
-        if entry.file_name().to_string_lossy().starts_with("libopensc.so.") {
-            found.push(entry.into_path());
-        }
-    }
-    found
 }
 
 /// The texts under `fixtures/config`, by name.

@@ -7,6 +7,7 @@ use crate::history::Random;
 use crate::stand::Host;
 use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
 use stalecard::finding::{Finding, Id, Severity};
+use stalecard::opensc::Version;
 use stalecard::rules::{cases, judge};
 use stalecard::snapshot::Snapshot;
 use stalecard::view::View;
@@ -33,9 +34,9 @@ pub struct Tally {
 /// How listings are put into lines: as printed, and as a view says they should be.
 pub struct Words {
     pub pkcs15: fn(&Host, &Pkcs15Listing) -> Vec<String>,
-    pub expected_pkcs15: fn(&View) -> Vec<String>,
+    pub expected_pkcs15: fn(&View, Version) -> Vec<String>,
     pub pkcs11: fn(&Pkcs11Listing) -> Vec<String>,
-    pub expected_pkcs11: fn(&View, bool) -> Vec<String>,
+    pub expected_pkcs11: fn(&View, bool, Version) -> Vec<String>,
     pub can_log_in: fn(&View) -> bool,
     /// The labels of the tokens as which OpenSC shows the card, if they are several.
     pub tokens: &'static [&'static str],
@@ -84,6 +85,8 @@ pub struct Observer {
     pub hosts: Vec<Host>,
     pub tally: Tally,
     pub words: Words,
+    /// Of the OpenSC that is asked.
+    pub version: Version,
 }
 
 impl Observer {
@@ -130,10 +133,12 @@ impl Observer {
                 return Ok(());
             }
         }
-        same("live view, pkcs15-tool -D", &(self.words.expected_pkcs15)(&case.live), live15)?;
-        same("live view, pkcs11-tool -O", &(self.words.expected_pkcs11)(&case.live, login), live11)?;
-        same("OpenSC view, pkcs15-tool -D", &(self.words.expected_pkcs15)(shown15), &cached15)?;
-        same("OpenSC view, pkcs11-tool -O", &(self.words.expected_pkcs11)(shown11, shown_login), &cached11)?;
+        let expected15 = |view| (self.words.expected_pkcs15)(view, self.version);
+        let expected11 = |view, login| (self.words.expected_pkcs11)(view, login, self.version);
+        same("live view, pkcs15-tool -D", &expected15(&case.live), live15)?;
+        same("live view, pkcs11-tool -O", &expected11(&case.live, login), live11)?;
+        same("OpenSC view, pkcs15-tool -D", &expected15(shown15), &cached15)?;
+        same("OpenSC view, pkcs11-tool -O", &expected11(shown11, shown_login), &cached11)?;
 
         let verdict = judge(&snapshot);
         if random.below(4) == 0 {

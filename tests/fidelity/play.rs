@@ -38,6 +38,7 @@ pub const WORDS: Words = Words {
 
 impl run::World for World {
     type Action = Action;
+    const FAMILY: &str = "sc-hsm";
 
     fn new(name: &str) -> Self {
         let stand = Stand::start();

@@ -4,6 +4,8 @@
 use crate::stand::listing::{Kind, Pkcs11Listing, Pkcs11Object, Pkcs15Listing, Pkcs15Object};
 use stalecard::format::key::PublicKey;
 use stalecard::format::pkcs15::{KeyType, Value};
+use stalecard::format::x509::Certificate;
+use stalecard::opensc::{Version, differences};
 use stalecard::view::pkcs11::{Item, project};
 use stalecard::view::{Class, Object, View};
 use std::fmt::Write as _;
@@ -15,10 +17,17 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// 0.23 counts bytes: a P-521 key has 528 bits.
-fn bits(key: &PublicKey) -> u32 {
+/// Up to 0.26 bytes are counted: a P-521 key has 528 bits.
+pub fn bits(key: &PublicKey, version: Version) -> u32 {
     let bits = key.bits() as u32;
-    if matches!(key, PublicKey::Ec { .. }) { bits.next_multiple_of(8) } else { bits }
+    let in_bytes = matches!(key, PublicKey::Ec { .. }) && version < Version::of(27);
+    if in_bytes { bits.next_multiple_of(8) } else { bits }
+}
+
+/// From 0.22 on `pkcs11-tool` prints serial numbers.
+pub fn serial(certificate: Option<&Certificate>, version: Version) -> String {
+    let found = certificate.filter(|_| version >= Version::of(22));
+    found.map_or_else(|| "-".to_owned(), |found| digits(&hex(&found.serial)))
 }
 
 /// A label as it arrives: C strings end at NUL, output is read as UTF-8 and line by line.
@@ -114,7 +123,7 @@ fn pkcs15_object(object: &Pkcs15Object) -> String {
 const PRINTED: usize = 32;
 
 /// What `pkcs15-tool -D` should print of a view.
-pub fn expected_pkcs15(view: &View) -> Vec<String> {
+pub fn expected_pkcs15(view: &View, version: Version) -> Vec<String> {
     let rank = |object: &&Object| match object.class {
         Class::PrivateKey { .. } => 0,
         Class::PublicKey { .. } => 1,
@@ -124,10 +133,21 @@ pub fn expected_pkcs15(view: &View) -> Vec<String> {
     let mut objects: Vec<&Object> = view.objects.iter().collect();
     objects.sort_by_key(rank);
     let classes = objects.chunk_by(|a, b| rank(a) == rank(b));
-    classes.flat_map(|class| class.iter().take(PRINTED)).copied().map(expected_pkcs15_object).collect()
+    classes
+        .flat_map(|class| class.iter().take(PRINTED))
+        .map(|object| expected_pkcs15_object(object, version))
+        .collect()
 }
 
-fn expected_pkcs15_object(object: &Object) -> String {
+fn type_name(key_type: KeyType) -> &'static str {
+    match key_type {
+        KeyType::Rsa => "RSA",
+        KeyType::Edwards => "EDDSA",
+        KeyType::Ec | KeyType::Other => "EC",
+    }
+}
+
+fn expected_pkcs15_object(object: &Object, version: Version) -> String {
     let label = text(&object.label);
     let id = hex(&object.id);
     let auth = if object.auth_id.is_empty() { "-".to_owned() } else { hex(&object.auth_id) };
@@ -135,14 +155,14 @@ fn expected_pkcs15_object(object: &Object) -> String {
         Class::PrivateKey { reference, key_type, bits, usage, access, flags, native, .. } => format!(
             "Private {} Key [{label}] flags=0x{flags:02X} usage=0x{usage:02X} access=0x{access:02X} bits={:?} \
              ref={:?} native={} auth={auth} id={id}",
-            if *key_type == KeyType::Rsa { "RSA" } else { "EC" },
+            type_name(*key_type),
             u32::try_from(*bits).ok(),
             reference.map(u32::from),
             if *native { "yes" } else { "no" },
         ),
         Class::PublicKey { entry: Some(entry), .. } => format!(
             "Public {} Key [{label}] flags=0x{:02X} usage=0x{:02X} access=0x{:02X} bits={:?} id={id} value={}",
-            if entry.key_type == KeyType::Rsa { "RSA" } else { "EC" },
+            type_name(entry.key_type),
             entry.flags,
             entry.usage,
             entry.access,
@@ -150,11 +170,15 @@ fn expected_pkcs15_object(object: &Object) -> String {
             if entry.path.is_some() { "-" } else { "<absent>" },
         ),
         Class::PublicKey { key: Some(key), entry: None } => {
-            let (name, usage) =
-                if matches!(key, PublicKey::Rsa { .. }) { ("RSA", "0x51") } else { ("EC", "0x40") };
+            let (name, usage) = match key {
+                PublicKey::Rsa { .. } => ("RSA", "0x51"),
+                _ if differences::ec_public_key_derives(version) == Some(true) => ("EC", "0x140"),
+                _ => ("EC", "0x40"),
+            };
             format!(
                 "Public {name} Key [{label}] flags=0x00 usage={usage} access=0x02 bits={:?} id={id} value=<present>",
-                Some(bits(key))
+                // Here bytes are counted in every version.
+                Some(bits(key, Version::of(26)))
             )
         }
         Class::PublicKey { key: None, entry: None } | Class::Pin(_) => String::new(),
@@ -221,36 +245,51 @@ fn pkcs11_object(object: &Pkcs11Object) -> String {
 }
 
 /// What `pkcs11-tool -O` should print of a view.
-pub fn expected_pkcs11(view: &View, login: bool) -> Vec<String> {
-    project(view).iter().filter(|item| login || !item.private).map(expected_pkcs11_item).collect()
+pub fn expected_pkcs11(view: &View, login: bool, version: Version) -> Vec<String> {
+    let items = project(view);
+    let shown = items.iter().filter(|item| login || !item.private);
+    shown.map(|item| expected_pkcs11_item(item, version)).collect()
 }
 
-fn words(usage: u32, names: &[(u32, &str)]) -> String {
-    let set: Vec<&str> =
-        names.iter().filter(|(bit, _)| usage & 1 << bit != 0).map(|(_, name)| *name).collect();
+/// What a key may be used for, as `pkcs11-tool` says it; what it says of recovering from 0.26 on only.
+fn words(usage: u32, names: &[(u32, &str)], version: Version) -> String {
+    let says = |name: &str| version >= Version::of(26) || !name.ends_with("Recover");
+    let set: Vec<&str> = names
+        .iter()
+        .filter(|(bit, name)| usage & 1 << bit != 0 && says(name))
+        .map(|(_, name)| *name)
+        .collect();
     if set.is_empty() { "none".to_owned() } else { set.join(", ") }
 }
 
-const PUBLIC_USAGES: &[(u32, &str)] = &[(0, "encrypt"), (6, "verify"), (4, "wrap"), (8, "derive")];
+const PRIVATE_USAGES: &[(u32, &str)] =
+    &[(1, "decrypt"), (2, "sign"), (3, "signRecover"), (9, "non-repudiation"), (5, "unwrap"), (8, "derive")];
+const PUBLIC_USAGES: &[(u32, &str)] =
+    &[(0, "encrypt"), (6, "verify"), (7, "verifyRecover"), (4, "wrap"), (8, "derive")];
 
-fn expected_pkcs11_item(item: &Item<'_>) -> String {
+fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
     let object = item.object;
     let (label, id) = (text(&item.label), hex(&object.id));
     match (&object.class, item.public_key()) {
         (Class::PrivateKey { key_type, .. }, _) => format!(
             "Private Key {} [{label}] id={id} usage={}",
-            if *key_type == KeyType::Rsa { "RSA" } else { "EC" },
+            if *key_type == KeyType::Edwards { "EC_EDWARDS" } else { type_name(*key_type) },
             words(
                 // Non-repudiation is a way to sign.
                 item.usage | item.usage >> 7 & 1 << 2,
-                &[(1, "decrypt"), (2, "sign"), (9, "non-repudiation"), (5, "unwrap"), (8, "derive")]
+                PRIVATE_USAGES,
+                version
             ),
         ),
         (_, Some(key)) => {
             let usage = match (&object.class, key) {
-                (Class::PublicKey { entry: Some(entry), .. }, _) => words(entry.usage, PUBLIC_USAGES),
-                _ if item.from_certificate => "encrypt, verify".to_owned(),
+                (Class::PublicKey { entry: Some(entry), .. }, _) => {
+                    words(entry.usage, PUBLIC_USAGES, version)
+                }
+                // encrypt, verify, verifyRecover
+                _ if item.from_certificate => words(0xC1, PUBLIC_USAGES, version),
                 (_, PublicKey::Rsa { .. }) => "encrypt, verify, wrap".to_owned(),
+                _ if differences::ec_public_key_derives(version) == Some(true) => "verify, derive".to_owned(),
                 _ => "verify".to_owned(),
             };
             let (name, point, params) = match key {
@@ -262,13 +301,12 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
             };
             format!(
                 "Public Key {name} [{label}] id={id} usage={usage} bits={:?} point={point} params={params}",
-                Some(bits(key))
+                Some(bits(key, version))
             )
         }
-        (Class::Certificate { certificate, .. }, None) => format!(
-            "Certificate [{label}] id={id} serial={}",
-            certificate.as_ref().map_or_else(|| "-".to_owned(), |found| digits(&hex(&found.serial)))
-        ),
+        (Class::Certificate { certificate, .. }, None) => {
+            format!("Certificate [{label}] id={id} serial={}", serial(certificate.as_ref(), version))
+        }
         (Class::Data { application, flags, .. }, None) => {
             let mut names = Vec::new();
             if flags & 3 == 0 {
@@ -285,7 +323,7 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
         // Without value it passes for an RSA key of no length.
         (Class::PublicKey { entry: Some(entry), .. }, None) => format!(
             "Public Key RSA [{label}] id={id} usage={} bits=Some(0) point=- params=-",
-            words(entry.usage, PUBLIC_USAGES)
+            words(entry.usage, PUBLIC_USAGES, version)
         ),
         (Class::PublicKey { .. } | Class::Pin(_), None) => String::new(),
     }

@@ -2,6 +2,7 @@
 
 use crate::compare::Tally;
 use crate::history::History;
+use crate::stand::opensc_version;
 use std::fmt::Debug;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,6 +17,9 @@ const LONG: u64 = 200;
 /// A family of cards and what can happen to them.
 pub trait World {
     type Action: Clone + Debug;
+
+    /// The family's name in the table of `tests/matrix`.
+    const FAMILY: &str;
 
     /// A stand with everything that can be prepared.
     fn new(name: &str) -> Self;
@@ -47,7 +51,7 @@ pub fn all<W: World>(usual: u64) {
     let seeds = seeds(usual);
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
-    let failures: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let failures: Mutex<Vec<Disagreement>> = Mutex::new(Vec::new());
     let tallies: Mutex<Vec<Tally>> = Mutex::new(Vec::new());
     let started = Instant::now();
     std::thread::scope(|scope| {
@@ -63,9 +67,8 @@ pub fn all<W: World>(usual: u64) {
                     if let Err(why) = world.play(&history) {
                         let all = std::env::var_os("STALECARD_FIDELITY_ALL").is_some();
                         stop.store(!all, Ordering::Relaxed);
-                        let report = report(&mut world, history, why, !all);
-                        eprintln!("{report}\n");
-                        failures.lock().unwrap().push(report);
+                        failures.lock().unwrap().push(Disagreement::of(&why));
+                        eprintln!("{}\n", report(&mut world, history, why, !all));
                     }
                 }
                 tallies.lock().unwrap().push(world.tally());
@@ -79,7 +82,40 @@ pub fn all<W: World>(usual: u64) {
         tallies.lock().unwrap()
     );
     let failures = failures.into_inner().unwrap();
+    let agreed = |what| seeds.len() - failures.iter().filter(|failure| **failure == what).count();
+    let tallies = tallies.into_inner().unwrap();
+    let sum = |of: fn(&Tally) -> usize| tallies.iter().map(of).sum::<usize>();
+    // One line for `tests/matrix`.
+    println!(
+        "compared: OpenSC {} family {}: histories={} live={} opensc={} findings={} looks={} undecided={}",
+        opensc_version(),
+        W::FAMILY,
+        seeds.len(),
+        agreed(Disagreement::Live),
+        agreed(Disagreement::OpenSc),
+        agreed(Disagreement::Findings),
+        sum(|tally| tally.observations),
+        sum(|tally| tally.unknown),
+    );
     assert!(failures.is_empty(), "{} histories disagree", failures.len());
+}
+
+/// What the first disagreement of a history was about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disagreement {
+    Live,
+    OpenSc,
+    Findings,
+}
+
+impl Disagreement {
+    fn of(why: &str) -> Self {
+        match kind(why) {
+            Some(kind) if kind.starts_with("live view") => Self::Live,
+            Some(kind) if kind.starts_with("OpenSC view") => Self::OpenSc,
+            _ => Self::Findings,
+        }
+    }
 }
 
 /// The failure with the shortest history that still fails.

@@ -3,7 +3,7 @@
 
 use crate::compare::{Observer, Tally, Words, is_of_view, lines, snapshot};
 use crate::history::{Random, Side};
-use crate::stand::Stand;
+use crate::stand::{Stand, opensc_version};
 use stalecard::finding::Severity;
 use stalecard::rules::judge;
 use std::collections::BTreeMap;
@@ -80,7 +80,8 @@ pub struct Stage {
 impl Stage {
     pub fn new(stand: Stand, pin: &'static str, words: Words) -> Self {
         let live = stand.host("reference").with_pin(pin).live();
-        let eye = Observer { live, hosts: Vec::new(), tally: Tally::default(), words };
+        let eye =
+            Observer { live, hosts: Vec::new(), tally: Tally::default(), words, version: opensc_version() };
         Self { stand, eye, games: 0, pin, old: BTreeMap::new() }
     }
 

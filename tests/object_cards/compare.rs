@@ -1,19 +1,20 @@
 //! Both views against both tools, line by line.
 
 use crate::printed::{self, without_paths};
-use crate::stand::Host;
 use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
+use crate::stand::{Host, opensc_version};
 use stalecard::finding::Finding;
+use stalecard::opensc::Version;
 use stalecard::rules::{Verdict, cases, judge};
 use stalecard::snapshot::Snapshot;
 use stalecard::view::View;
 
 #[track_caller]
-pub fn same_as_pkcs15(what: &str, view: &View, listing: &str) {
+pub fn same_as_pkcs15(what: &str, view: &View, version: Version, listing: &str) {
     assert_eq!(view.unknown, [], "{what}");
     let listing = Pkcs15Listing::parse(listing).unwrap_or_else(|| panic!("{what}: no card in {listing}"));
     let (ours, theirs) =
-        (without_paths(printed::expected_pkcs15(view)), without_paths(printed::pkcs15(&listing)));
+        (without_paths(printed::expected_pkcs15(view, version)), without_paths(printed::pkcs15(&listing)));
     assert!(
         ours == theirs,
         "{what}: stalecard says\n{}\nOpenSC\n{}",
@@ -23,8 +24,8 @@ pub fn same_as_pkcs15(what: &str, view: &View, listing: &str) {
 }
 
 #[track_caller]
-pub fn same_as_pkcs11(what: &str, view: &View, login: bool, listing: &str) {
-    same_objects(what, &printed::expected_pkcs11(view, login), listing);
+pub fn same_as_pkcs11(what: &str, view: &View, version: Version, login: bool, listing: &str) {
+    same_objects(what, &printed::expected_pkcs11(view, login, version), listing);
 }
 
 /// Of the tokens of one card, this one.
@@ -60,18 +61,24 @@ pub fn both_views_hold(host: &Host) -> Verdict {
     assert_eq!(cases.len(), 1, "{:#?}", snapshot.coverage);
     let case = &cases[0];
     let lens = case.lenses.iter().find(|lens| lens.in_use()).expect("a cache in use");
-    let live = host.live();
+    let (live, version) = (host.live(), opensc_version());
     let list15 = |host: &Host| host.run(&["pkcs15-tool", "-D"]).ok().stdout;
-    same_as_pkcs15("live, pkcs15-tool -D", &case.live, &list15(&live));
-    same_as_pkcs15("through the cache, pkcs15-tool -D", &lens.shown, &list15(&host.with_cache_copy()));
+    same_as_pkcs15("live, pkcs15-tool -D", &case.live, version, &list15(&live));
+    same_as_pkcs15(
+        "through the cache, pkcs15-tool -D",
+        &lens.shown,
+        version,
+        &list15(&host.with_cache_copy()),
+    );
     for login in [false, true] {
         let list11 = |host: &Host| {
             if login { host.pkcs11_login(&["-O"]) } else { host.run(&["pkcs11-tool", "-O"]) }.ok().stdout
         };
-        same_as_pkcs11("live, pkcs11-tool -O", &case.live, login, &list11(&live));
+        same_as_pkcs11("live, pkcs11-tool -O", &case.live, version, login, &list11(&live));
         same_as_pkcs11(
             "through the cache, pkcs11-tool -O",
             &lens.shown,
+            version,
             login,
             &list11(&host.with_cache_copy()),
         );

@@ -2,8 +2,9 @@
 
 use crate::compare::{lines, same_as_pkcs15, same_objects, snapshot};
 use crate::printed;
-use crate::stand::{Family, Host, Options, PW1, PW3, Stand};
+use crate::stand::{Family, Host, Options, PW1, PW3, Stand, opensc_version};
 use stalecard::finding::{Id, Severity};
+use stalecard::opensc::Version;
 use stalecard::rules::{Verdict, cases, judge};
 use stalecard::view::{Class, View};
 
@@ -23,9 +24,9 @@ fn generate(stand: &Stand, host: &Host, key: u8) {
 }
 
 /// What is in the token for signatures, or in the other one, which has the rest.
-pub fn of_token(view: &View, signatures: bool, login: bool) -> Vec<String> {
+pub fn of_token(view: &View, version: Version, signatures: bool, login: bool) -> Vec<String> {
     let of_signature = |line: &String| line.contains(" id=01 ");
-    let lines = printed::expected_pkcs11(view, login);
+    let lines = printed::expected_pkcs11(view, login, version);
     lines.into_iter().filter(|line| of_signature(line) == signatures).collect()
 }
 
@@ -40,12 +41,12 @@ fn both_views_hold(host: &Host) -> Verdict {
     let live = host.live();
     for (what, view, host) in [("live", &case.live, &live), ("cached", &lens.shown, host)] {
         let copy = || if what == "live" { host.clone() } else { host.with_cache_copy() };
-        same_as_pkcs15(what, view, &copy().run(&["pkcs15-tool", "-D"]).ok().stdout);
+        same_as_pkcs15(what, view, opensc_version(), &copy().run(&["pkcs15-tool", "-D"]).ok().stdout);
         for (token, signatures) in
             [("OpenPGP card (User PIN)", false), ("OpenPGP card (User PIN (sig))", true)]
         {
             for login in [false, true] {
-                let ours = of_token(view, signatures, login);
+                let ours = of_token(view, opensc_version(), signatures, login);
                 if ours.is_empty() {
                     continue;
                 }

@@ -33,7 +33,9 @@ fn piv_card(recordings: &[&str]) -> Card {
     let texts: Vec<String> = recordings.iter().map(|name| text("piv", name)).collect();
     let mut image = Image::from_recordings(texts.iter().map(String::as_str)).unwrap();
     let (card, gaps) = piv::scan(&mut image, "recording", &[]).unwrap();
-    assert_eq!(gaps, []);
+    // OpenSC 0.23 does not ask for it.
+    let gaps: Vec<String> = gaps.into_iter().map(|gap| gap.what).collect();
+    assert_eq!(gaps, ["certificate for secure messaging (5FC122) of the card in reader recording"]);
     card
 }
 
@@ -119,8 +121,8 @@ fn a_piv_card_before_and_after() {
             assert_eq!(card.serial.as_deref(), Some("9168e52e6f026a829a5027a9011ca5a7"));
             let [live, shown] = views(&card, &cache("piv", &name("cache")));
             for (view, what) in [(&live, "live"), (&shown, "cached")] {
-                same_as_pkcs15(what, view, &text("piv", &name(&format!("{what}.txt"))));
-                same_as_pkcs11(what, view, false, &text("piv", &name(&format!("{what}-pkcs11.txt"))));
+                same_as_pkcs15(what, view, OPENSC, &text("piv", &name(&format!("{what}.txt"))));
+                same_as_pkcs11(what, view, OPENSC, false, &text("piv", &name(&format!("{what}-pkcs11.txt"))));
             }
         }
     }
@@ -188,8 +190,8 @@ fn an_openpgp_card_before_and_after() {
         let dir = cache("openpgp", &name("cache"));
         let [live, shown] = views(&card, &dir);
         for (view, what) in [(&live, "live"), (&shown, "cached")] {
-            same_as_pkcs15(what, view, &text("openpgp", &name(&format!("{what}.txt"))));
-            let first_token = crate::openpgp::of_token(view, false, false);
+            same_as_pkcs15(what, view, OPENSC, &text("openpgp", &name(&format!("{what}.txt"))));
+            let first_token = crate::openpgp::of_token(view, OPENSC, false, false);
             same_objects(what, &first_token, &text("openpgp", &name(&format!("{what}-pkcs11.txt"))));
             same_public_keys(view, state, what);
         }

@@ -4,7 +4,7 @@
 //! What it hides: entering the namespace, the emptied environment, the layout of the home, and the
 //! copies that keep observers from disturbing each other (the real tools write the cache they read).
 
-use super::namespace::{Namespace, is_root, search_path};
+use super::namespace::{Namespace, is_root, opensc_root, search_path};
 use super::process::{Output, Running};
 use super::tools::PIN;
 use std::collections::BTreeMap;
@@ -247,6 +247,13 @@ impl Host {
         if let Some(user) = self.user {
             command.arg("setpriv").arg("--clear-groups");
             command.args([format!("--reuid={user}"), format!("--regid={user}")]);
+        }
+        // OpenSC's own programs are those of the other system, if there is one (see `tests/matrix`).
+        let program = Path::new(program);
+        let there = |root: &PathBuf| program.is_relative() && root.join("usr/bin").join(program).is_file();
+        if let Some(root) = opensc_root().filter(there) {
+            assert!(self.user.is_none(), "only root can enter another system");
+            command.arg("unshare").arg("--root").arg(root).arg("--wd").arg(&self.home);
         }
         command.arg(program).args(arguments);
         let spoken: Vec<_> = words.iter().map(|word| word.as_ref().to_string_lossy()).collect();

@@ -46,6 +46,8 @@ pub use pkcs15_init::{NATIVE_SO_PIN, NATIVE_SO_PUK, PUK, generate_key};
 pub use process::{Output, Running};
 pub use tools::{GeneratedKey, PIN, SO_PIN};
 
+pub use namespace::{opensc, opensc_root, opensc_version};
+
 use namespace::Namespace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

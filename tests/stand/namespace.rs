@@ -6,6 +6,8 @@
 //! events are not polled for: pcscd's own log says when it has noticed a card.
 
 use super::READER;
+use stalecard::opensc::{Version, install, program};
+use stalecard::snapshot::{Installation, Name};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -182,6 +184,32 @@ pub fn is_root() -> bool {
 /// A short, known search path, independent of the person who runs the tests.
 pub fn search_path() -> &'static str {
     "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+}
+
+/// The folder with another system whose OpenSC, pcscd and vpcd are used: see `tests/matrix`.
+pub fn opensc_root() -> Option<PathBuf> {
+    std::env::var_os("STAND_ROOT").map(PathBuf::from)
+}
+
+/// The version of the OpenSC whose tools run on the hosts.
+pub fn opensc_version() -> Version {
+    opensc().version.and_then(|version| version.parse().ok()).expect("OpenSC's version")
+}
+
+/// The OpenSC whose tools run on the hosts.
+pub fn opensc() -> Installation {
+    let found = match opensc_root() {
+        None => install::find(program::tools().get("pkcs15-tool").map(Name::as_path)),
+        Some(root) => install::find_among(libraries(&root), None),
+    };
+    found.installations.into_iter().next().expect("OpenSC's library")
+}
+
+fn libraries(root: &Path) -> Vec<PathBuf> {
+    let files = walkdir::WalkDir::new(root.join("usr/lib")).max_depth(2).into_iter().flatten();
+    let is_library =
+        |entry: &walkdir::DirEntry| entry.file_name().to_string_lossy().starts_with("libopensc.so.");
+    files.filter(is_library).map(walkdir::DirEntry::into_path).collect()
 }
 
 /// Where OpenSC's PKCS#11 module is, for programs that must be told.

@@ -6,6 +6,7 @@
 use crate::listing::{Kind, Pkcs11Listing, Pkcs11Object, Pkcs15Listing, Pkcs15Object};
 use stalecard::format::key::PublicKey;
 use stalecard::format::pkcs15::{KeyType, Value};
+use stalecard::opensc::Version;
 use stalecard::snapshot::EfPath;
 use stalecard::view::pkcs11::{Item, project, user_pin};
 use stalecard::view::{Class, Object, View};
@@ -40,10 +41,11 @@ fn name(kind: KeyType) -> &'static str {
     if kind == KeyType::Rsa { "RSA" } else { "EC" }
 }
 
-/// 0.23 counts bytes: a P-521 key has 528 bits.
-fn bits(key: &PublicKey) -> u32 {
+/// Up to 0.26 bytes are counted: a P-521 key has 528 bits.
+fn bits(key: &PublicKey, version: Version) -> u32 {
     let bits = key.bits() as u32;
-    if matches!(key, PublicKey::Ec { .. }) { bits.next_multiple_of(8) } else { bits }
+    let in_bytes = matches!(key, PublicKey::Ec { .. }) && version < Version::of(27);
+    if in_bytes { bits.next_multiple_of(8) } else { bits }
 }
 
 /// `pkcs15-tool -D`.
@@ -216,11 +218,13 @@ pub fn can_log_in(view: &View) -> bool {
 }
 
 /// What `pkcs11-tool -O` should print of a view.
-pub fn expected_pkcs11(view: &View, login: bool) -> Vec<String> {
-    project(view).iter().filter(|item| login || !item.private).map(expected_pkcs11_item).collect()
+pub fn expected_pkcs11(view: &View, login: bool, version: Version) -> Vec<String> {
+    let items = project(view);
+    let shown = items.iter().filter(|item| login || !item.private);
+    shown.map(|item| expected_pkcs11_item(item, version)).collect()
 }
 
-fn expected_pkcs11_item(item: &Item<'_>) -> String {
+fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
     let object = item.object;
     let (label, id) = (text(&item.label), hex(&object.id));
     match (&object.class, item.public_key()) {
@@ -236,13 +240,15 @@ fn expected_pkcs11_item(item: &Item<'_>) -> String {
             };
             format!(
                 "Public Key {name} [{label}] id={id} bits={:?} point={point} params={params}",
-                Some(bits(key))
+                Some(bits(key, version))
             )
         }
-        (Class::Certificate { certificate, .. }, None) => format!(
-            "Certificate [{label}] id={id} serial={}",
-            certificate.as_ref().map_or_else(|| "-".to_owned(), |found| digits(&hex(&found.serial)))
-        ),
+        // From 0.22 on `pkcs11-tool` prints serial numbers.
+        (Class::Certificate { certificate, .. }, None) => {
+            let found = certificate.as_ref().filter(|_| version >= Version::of(22));
+            let serial = found.map_or_else(|| "-".to_owned(), |found| digits(&hex(&found.serial)));
+            format!("Certificate [{label}] id={id} serial={serial}")
+        }
         (Class::Data { application, flags, .. }, None) => {
             let mut names = Vec::new();
             if flags & 2 != 0 {

@@ -104,7 +104,7 @@ fn made_on_stale_alpha(kind: &str) {
 #[test]
 fn what_was_made_on_stale_alpha_is_attributed() {
     let mut kinds = vec!["EC:prime256v1".to_owned(), "EC:brainpoolP384r1".to_owned(), "rsa:2048".to_owned()];
-    if crate::is_long() {
+    if is_long() {
         kinds.extend(matrix::CURVES.map(|curve| format!("EC:{curve}")));
         kinds.extend(["rsa:3072", "rsa:4096"].map(str::to_owned));
     }

@@ -91,7 +91,7 @@ fn lie(stand: &Stand, host: &Host, pin: &str, wrong_tries: &dyn Fn(&Value) -> u6
     let (card, orders) = read(host);
     stand.card().eject();
     let file = stand.card().first().clone();
-    let rounds = if crate::is_long() { 3000 } else { 150 };
+    let rounds = if is_long() { 3000 } else { 150 };
     let (mut proved, mut failed) = (0, 0);
     for seed in 0..rounds {
         let copy = file.twin(&format!("lie-{seed}"));

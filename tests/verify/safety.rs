@@ -130,7 +130,7 @@ fn the_card_is_pulled_at_every_apdu() {
     for k in 1..=all {
         // In the short run one after the other: each way takes a second.
         let mut ways = vec![(pin_file(&stand, PIN), true), (wrong.clone(), false)];
-        if !crate::is_long() {
+        if !is_long() {
             ways.swap_remove(usize::from(k % 2 == 0));
         }
         for (file, right) in ways {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 const WORDS: Words = Words {
     pkcs15: |_, listing| native_listing::pkcs15(listing),
-    expected_pkcs15: native_listing::expected_pkcs15,
+    expected_pkcs15: |view, _| native_listing::expected_pkcs15(view),
     pkcs11: native_listing::pkcs11,
     expected_pkcs11: native_listing::expected_pkcs11,
     can_log_in: native_listing::can_log_in,
@@ -28,6 +28,7 @@ pub struct World {
 
 impl run::World for World {
     type Action = Action;
+    const FAMILY: &str = "myeid";
 
     fn new(_name: &str) -> Self {
         let stand = Stand::with(Options { family: Family::MyEid, ..Options::default() });

@@ -9,6 +9,7 @@ use crate::run;
 use crate::stage::Stage;
 use crate::stand::listing::Pkcs15Listing;
 use crate::stand::{CardFile, Family, Host, Options, PW1, PW3, Stand};
+use stalecard::opensc::Version;
 use stalecard::view::{Class, View};
 
 /// How the listings of an OpenPGP card are put into lines.
@@ -37,8 +38,8 @@ fn listed(host: &Host, listing: &Pkcs15Listing) -> Vec<String> {
     lines
 }
 
-fn expected(view: &View) -> Vec<String> {
-    let mut lines = without_paths(printed::expected_pkcs15(view));
+fn expected(view: &View, version: Version) -> Vec<String> {
+    let mut lines = without_paths(printed::expected_pkcs15(view, version));
     for object in view.objects.iter().filter(|object| matches!(object.class, Class::PublicKey { .. })) {
         let base64 = object.public_key().map(|key| data_encoding::BASE64.encode(&key.spki()));
         lines.push(format!("public key {:02x}: {}", object.id[0], base64.unwrap_or_default()));
@@ -47,8 +48,8 @@ fn expected(view: &View) -> Vec<String> {
 }
 
 /// What is in the token for signatures stands behind what is in the other one.
-fn expected_pkcs11(view: &View, login: bool) -> Vec<String> {
-    let lines = printed::expected_pkcs11(view, login);
+fn expected_pkcs11(view: &View, login: bool, version: Version) -> Vec<String> {
+    let lines = printed::expected_pkcs11(view, login, version);
     let (signatures, others): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.contains(" id=01 "));
     [others, signatures].concat()
 }
@@ -63,6 +64,7 @@ pub struct World {
 
 impl run::World for World {
     type Action = Action;
+    const FAMILY: &str = "openpgp";
 
     fn new(_name: &str) -> Self {
         let options = Options { family: Family::OpenPgp, switches: &SWITCHES[0], ..Options::default() };

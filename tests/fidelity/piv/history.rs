@@ -58,13 +58,14 @@ pub enum Tamper {
 /// Some more often than others, so that a key is often renewed.
 pub const SLOTS: &[&str] = &["9a", "9a", "9a", "9c", "9c", "9d", "9e", "82", "84", "95"];
 pub const KINDS: &[&str] = &["ECCP256", "ECCP256", "ECCP384", "RSA1024", "RSA2048"];
-/// Tags: certificates, CHUID, capability container, key history.
+/// Tags: certificates, that for secure messaging the last, CHUID, capability container, key history.
 pub const OBJECTS: &[&[u8]] = &[
     &[0x5F, 0xC1, 0x05],
     &[0x5F, 0xC1, 0x0A],
     &[0x5F, 0xC1, 0x0B],
     &[0x5F, 0xC1, 0x01],
     &[0x5F, 0xC1, 0x0D],
+    &[0x5F, 0xC1, 0x22],
     &[0x5F, 0xC1, 0x02],
     &[0x5F, 0xC1, 0x07],
     &[0x5F, 0xC1, 0x0C],
@@ -113,7 +114,7 @@ fn action(random: &mut Random) -> Action {
 }
 
 fn tamper(random: &mut Random) -> Tamper {
-    match random.below(5) {
+    match random.below(8) {
         0 => Tamper::Delete,
         1 => Tamper::Truncate(random.below(400)),
         2 | 3 => Tamper::Flip(random.below(400), 1 << random.below(8)),

@@ -12,7 +12,7 @@ use crate::stand::{CardFile, Family, Host, Options, PIV_PIN, Stand, YUBIKEY};
 /// How the listings of a PIV card are put into lines.
 const WORDS: Words = Words {
     pkcs15: |_, listing| without_paths(printed::pkcs15(listing)),
-    expected_pkcs15: |view| without_paths(printed::expected_pkcs15(view)),
+    expected_pkcs15: |view, version| without_paths(printed::expected_pkcs15(view, version)),
     pkcs11: printed::pkcs11,
     expected_pkcs11: printed::expected_pkcs11,
     can_log_in: |_| true,
@@ -31,6 +31,7 @@ pub struct World {
 
 impl run::World for World {
     type Action = Action;
+    const FAMILY: &str = "piv";
 
     fn new(_name: &str) -> Self {
         let stand = Stand::with(Options { family: Family::Piv, switches: &YUBIKEY, ..Options::default() });

@@ -74,15 +74,29 @@ fn object(block: Block) -> Option<Pkcs11Object> {
     Some(Pkcs11Object {
         key_type: detail.first().filter(|_| is_key).map(|&word| word.to_owned()),
         label: block.get("label").map(unquoted).unwrap_or_default(),
-        id: block.get("ID").map(str::to_lowercase),
-        ec_point: block.get("EC_POINT").map(|hex| unwrap_octet_string(hex).to_owned()),
-        ec_params: block.owned("EC_PARAMS"),
+        id: block.get("ID").map(id),
+        ec_point: block
+            .get("EC_POINT")
+            .or_else(|| block.get("EC Point"))
+            .map(|hex| unwrap_octet_string(&hex.replace(' ', "")).to_owned()),
+        ec_params: block.get("EC_PARAMS").or_else(|| block.get("EC Params")).map(parameters),
         bits,
         usage: block.owned("Usage"),
         application: block.get("application").map(unquoted),
         class,
         block,
     })
+}
+
+/// `47`; `71 (0x47)` or `47:11` from 0.27 on.
+fn id(text: &str) -> String {
+    let hex = text.split_once("(0x").and_then(|(_, rest)| rest.strip_suffix(')'));
+    hex.unwrap_or(text).replace(':', "").to_lowercase()
+}
+
+/// `06052b81040022`; with ` (OID 1.3.132.0.34)` from 0.26 on; `06:05:2b:81:04:00:22 ("secp384r1" …)` from 0.27 on.
+fn parameters(text: &str) -> String {
+    text.split_whitespace().next().unwrap_or_default().replace(':', "")
 }
 
 /// Strips tag and length of an OCTET STRING (hex) that holds exactly an uncompressed point.
