@@ -107,6 +107,12 @@ impl<'a, 'c> Walk<'a, 'c> {
         what: &str,
         is_whole: fn(&[u8]) -> bool,
     ) -> Result<Answer, Stop> {
+        // The witness has just been heard, and will be once more at the end.
+        if let (None, false, Some((witness, known))) = (before, self.doubt, &self.witness)
+            && *witness == command
+        {
+            return Ok(Answer::Content(Bytes(known.clone())));
+        }
         let mut answer = Answer::NotRead("not recorded".to_owned());
         for attempt in 1..=TRIES {
             self.channel.transport.hold();

@@ -12,6 +12,7 @@
 )]
 
 mod compare;
+mod cost;
 mod openpgp;
 mod piv;
 #[path = "../fidelity/printed.rs"]

@@ -9,7 +9,7 @@ use stalecard::rules::{Verdict, cases, judge};
 use stalecard::view::{Class, View};
 
 /// With extended lengths its answer to reset is that of a ZeitControl card, which OpenSC and stalecard know.
-fn stand(version: &str) -> (Stand, Host) {
+pub fn stand(version: &str) -> (Stand, Host) {
     let switches = ["--card-version", version, "--apdu", "extended"];
     let stand = Stand::with(Options { family: Family::OpenPgp, switches: &switches, ..Options::default() });
     let alpha = stand.host("alpha").with_pin(PW1);
@@ -17,7 +17,7 @@ fn stand(version: &str) -> (Stand, Host) {
 }
 
 /// Makes an RSA key on a card that takes extended commands, where openpgp-tool fails to write the fingerprint.
-fn generate(stand: &Stand, host: &Host, key: u8) {
+pub fn generate(stand: &Stand, host: &Host, key: u8) {
     let number = key.to_string();
     host.run(&["openpgp-tool", "--verify", "CHV3", "--pin", PW3, "--gen-key", &number]).ok();
     stand.card().tamper_path(&[0xC6 + key], Some(&[key; 20]));

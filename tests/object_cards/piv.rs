@@ -6,7 +6,7 @@ use stalecard::finding::{Id, Severity};
 use stalecard::rules::{Verdict, judge};
 use std::time::{Duration, Instant};
 
-fn stand() -> (Stand, Host) {
+pub fn stand() -> (Stand, Host) {
     let stand = Stand::with(Options { family: Family::Piv, switches: &YUBIKEY, ..Options::default() });
     let alpha = stand.host("alpha").with_pin(PIV_PIN);
     (stand, alpha)
