@@ -70,6 +70,8 @@ integrations: setup deb
 	$(CARGO) test --locked --test recipe
 	sh tests/integrations/package/run build/stalecard_*.deb
 	sh tests/integrations/install/run
+	sh tests/integrations/ansible/run
+	sh tests/integrations/puppet/run
 
 $(CARGO_DEB): | toolchain
 	$(CARGO) install --quiet --locked --debug --root build/tools --version '^3.8' cargo-deb
