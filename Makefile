@@ -66,6 +66,7 @@ deb: setup $(CARGO_DEB)
 
 # Each is a program of others, or a machine of its own; some need root, and the package a mirror of Debian.
 integrations: setup deb
+	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --test hooks
 	$(CARGO) test --locked --test recipe
 	sh tests/integrations/package/run build/stalecard_*.deb

@@ -5,19 +5,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::document;
-use super::stand::{Host, PIN, SO_PIN, Stand};
-
-/// A host whose OpenSC shows an old key.
-fn stale(stand: &Stand) -> Host {
-    let host = stand.host("alpha");
-    host.initialize("HSM-H1", PIN, SO_PIN, None);
-    let old = host.keypairgen("EC:prime256v1", &[]);
-    host.pkcs15_list();
-    let elsewhere = host.live();
-    elsewhere.delete_object("privkey", &old.id);
-    elsewhere.keypairgen("EC:prime256v1", &[]);
-    host
-}
+use super::idempotent::stale;
+use super::stand::{Host, Stand};
 
 /// The host, with our program where everybody finds it.
 fn with_program(host: &Host) -> Host {
