@@ -71,7 +71,7 @@ integrations: setup deb
 	$(CARGO) test --locked --test recipe
 	sh tests/integrations/package/run build/stalecard_*.deb
 	sh tests/integrations/install/run
-	sh tests/integrations/ansible/run
+	sh tests/integrations/ansible/run build/stalecard_*.deb
 	sh tests/integrations/puppet/run
 
 $(CARGO_DEB): | toolchain

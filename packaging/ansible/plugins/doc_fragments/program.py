@@ -15,5 +15,5 @@ options:
 requirements:
   - stalecard on the host, which the role stalecard.opensc.stalecard installs
 author:
-  - The authors of stalecard (@stalecard)
+  - The authors of stalecard !UNKNOWN
 """
