@@ -66,10 +66,13 @@ deb: setup $(CARGO_DEB)
 
 # Each is a program of others, or a machine of its own; some need root, and the package a mirror of Debian.
 integrations: setup deb
+	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --test hooks
 	$(CARGO) test --locked --test recipe
 	sh tests/integrations/package/run build/stalecard_*.deb
 	sh tests/integrations/install/run
+	sh tests/integrations/ansible/run build/stalecard_*.deb
+	sh tests/integrations/puppet/run
 
 $(CARGO_DEB): | toolchain
 	$(CARGO) install --quiet --locked --debug --root build/tools --version '^3.8' cargo-deb

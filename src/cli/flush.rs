@@ -11,10 +11,10 @@ use super::{holders, output};
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
 use crate::observe::{Cards, Wish};
-use crate::repair::Outcome;
 use crate::repair::flush::{Scope, flush_plan, is_named};
+use crate::repair::{Applied, Outcome};
 use crate::report::{human, json::Document, json::SCHEMA, repaired};
-use crate::rules::judge_processes;
+use crate::rules::{Verdict, judge_processes};
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]
@@ -77,9 +77,14 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                 let is_unread = matches!(scope, Scope::Stale) && unread_first(&done.before);
                 unread = Some(is_unread);
                 if is_unread && !done.before.compared {
-                    let mut text = String::new();
-                    human::coverage(&mut text, &done.before.coverage);
-                    output::print(&text)?;
+                    match args.format {
+                        Format::Human => {
+                            let mut text = String::new();
+                            human::coverage(&mut text, &done.before.coverage);
+                            output::print(&text)?;
+                        }
+                        Format::Json => print_json(args, &snapshot.host, false, &done.before, &[])?,
+                    }
                     return Err(Error::NoCardToFlush);
                 }
             }
@@ -97,20 +102,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     }
     match args.format {
         Format::Human => output::print(&repaired::flushed(&results, args.agreed.dry_run, &after))?,
-        Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                command: "flush",
-                changed,
-                host: &snapshot.host,
-                tokens: &after.tokens,
-                programs: &after.programs,
-                findings: &after.findings,
-                coverage: &after.coverage,
-            };
-            let members = json!({ "dry_run": args.agreed.dry_run, "operations": results });
-            output::print_json(&document.with(members))?;
-        }
+        Format::Json => print_json(args, &snapshot.host, changed, &after, &results)?,
     }
     if let Some(name) = missing.into_inner().into_iter().next() {
         return Err(Error::NoSuchEntry(name));
@@ -128,7 +120,27 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     })
 }
 
+fn print_json(
+    args: &Args,
+    host: &str,
+    changed: bool,
+    verdict: &Verdict,
+    operations: &[Applied],
+) -> Result<(), Error> {
+    let document = Document {
+        schema: SCHEMA,
+        command: "flush",
+        changed,
+        host,
+        tokens: &verdict.tokens,
+        programs: &verdict.programs,
+        findings: &verdict.findings,
+        coverage: &verdict.coverage,
+    };
+    output::print_json(&document.with(json!({ "dry_run": args.agreed.dry_run, "operations": operations })))
+}
+
 /// Was something that was asked for not read?
-fn unread_first(verdict: &crate::rules::Verdict) -> bool {
+fn unread_first(verdict: &Verdict) -> bool {
     output::exit(verdict, Severity::Critical, false) == Exit::NotRead
 }

@@ -9,7 +9,7 @@ use super::document;
 use super::stand::{Host, PIN, SO_PIN, Stand};
 
 /// A host whose cache holds a key that was replaced elsewhere.
-fn stale(stand: &Stand) -> Host {
+pub fn stale(stand: &Stand) -> Host {
     let host = stand.host("alpha");
     host.initialize("HSM-H1", PIN, SO_PIN, None);
     host.keypairgen("EC:prime256v1", &["--id", "01"]);

@@ -23,6 +23,7 @@ mod traced;
 
 mod baseline;
 mod compare;
+mod engines;
 mod idempotent;
 mod monitoring;
 mod quiet;

@@ -29,6 +29,10 @@ fn nothing_to_read(host: &Host, prepare: &str, why: &[&str]) {
     let flush = within(host, prepare, &["flush"]).exits(3);
     assert!(flush.stderr.contains("--serial"), "{flush}");
     assert!(why.iter().all(|why| flush.stdout.contains(why)), "{flush}");
+    let flush = within(host, prepare, &["flush", "--format", "json"]).exits(3);
+    let report: serde_json::Value = serde_json::from_str(&flush.stdout).unwrap();
+    crate::schema::is_output(&report);
+    assert!(report["changed"] == false && why.iter().all(|why| gaps(&report).contains(why)), "{flush}");
     let ls = within(host, prepare, &["ls"]).exits(0);
     assert!(ls.stdout.contains("old"), "{ls}");
     within(host, prepare, &["check", "--offline"]).exits(0);
