@@ -17,6 +17,9 @@ mod openpgp;
 mod piv;
 #[path = "../fidelity/printed.rs"]
 mod printed;
+#[path = "../support/recorded.rs"]
+#[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]
+mod recorded;
 mod recordings;
 #[path = "../stand/mod.rs"]
 mod stand;

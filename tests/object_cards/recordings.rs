@@ -1,32 +1,18 @@
 //! What real tools and cards once said, read by our own commands (`fixtures/recordings/`).
 
 use crate::compare::{lines, same_as_pkcs11, same_as_pkcs15, same_objects};
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use crate::recorded::{cache_of, committed_outputs, recording_of as text, snapshot};
 
 use stalecard::card::image::Image;
 use stalecard::card::{openpgp, piv};
 use stalecard::finding::{Finding, Id, Severity};
 use stalecard::opensc::Version;
 use stalecard::rules::judge;
-use stalecard::snapshot::{
-    Bytes, CacheDir, CacheEntry, CacheOrigin, Card, ConfigFile, ConfigState, Content, DirState, FileKind,
-    Inode, Installation, SCHEMA, Snapshot, User,
-};
+use stalecard::snapshot::{CacheDir, Card, Snapshot};
 use stalecard::view::cached::Cached;
 use stalecard::view::{Behaviour, Class, Object, View, layout};
 
-const CONF: &str = "/etc/opensc/opensc.conf";
 const OPENSC: Version = Version { major: 0, minor: 23, patch: 0 };
-
-fn folder(family: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/recordings").join(family)
-}
-
-fn text(family: &str, name: &str) -> String {
-    let path = folder(family).join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
 
 /// The card of these exchanges, read by our own scan without a gap.
 fn piv_card(recordings: &[&str]) -> Card {
@@ -39,40 +25,6 @@ fn piv_card(recordings: &[&str]) -> Card {
     card
 }
 
-/// A recorded cache directory as our own code would have found it.
-fn cache(family: &str, name: &str) -> CacheDir {
-    let folder = folder(family).join(name);
-    let mut names: Vec<_> =
-        std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    names.sort();
-    let inode = |ino, size, mode| Inode {
-        dev: 1,
-        ino,
-        nlink: 1,
-        uid: 1000,
-        gid: 1000,
-        mode,
-        size,
-        // 2026-11-23 07:36:00Z
-        mtime: 1_795_419_360,
-    };
-    let entries = (2..).zip(names).map(|(ino, name)| {
-        let content = std::fs::read(folder.join(&name)).unwrap();
-        CacheEntry {
-            name: name.into(),
-            kind: FileKind::File,
-            inode: inode(ino, content.len() as u64, 0o644),
-            content: Content::Bytes(Bytes(content)),
-        }
-    });
-    CacheDir {
-        path: "/home/ca/.cache/opensc".into(),
-        origin: CacheOrigin::Default,
-        state: DirState::Present(inode(1, 4096, 0o700)),
-        entries: entries.collect(),
-    }
-}
-
 fn views(card: &Card, dir: &CacheDir) -> [View; 2] {
     let layout = layout(card.family).unwrap();
     let name = |file| layout.cache_name(card, OPENSC, file).ok().map(|name| name.name());
@@ -81,33 +33,31 @@ fn views(card: &Card, dir: &CacheDir) -> [View; 2] {
 }
 
 /// What is found on a host with OpenSC 0.23.0 and caching `yes`.
+fn observed(card: Card, cache: CacheDir) -> Snapshot {
+    snapshot("alpha", (card, Vec::new()), cache)
+}
+
 fn findings(card: Card, cache: CacheDir) -> Vec<Finding> {
-    let text = "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = yes;\n\t}\n}\n";
-    let verdict = judge(&Snapshot {
-        schema: SCHEMA.into(),
-        taken_at: time::macros::datetime!(2026-11-25 08:00 UTC),
-        host: "alpha".into(),
-        user: User {
-            uid: 1000,
-            name: Some("ca".into()),
-            env: BTreeMap::from([("HOME".into(), "/home/ca".into())]),
-        },
-        opensc: vec![Installation {
-            library: "/usr/lib/x86_64-linux-gnu/libopensc.so.8.1.0".into(),
-            version: Some(OPENSC.to_string()),
-            config_path: Some(CONF.into()),
-        }],
-        executables: BTreeMap::from([("pkcs15-tool".into(), "/usr/bin/pkcs15-tool".into())]),
-        configs: vec![ConfigFile { path: CONF.into(), state: ConfigState::Text(Bytes(text.into())) }],
-        cards: vec![card],
-        caches: vec![cache],
-        others: Vec::new(),
-        processes: Vec::new(),
-        flushed: Vec::new(),
-        coverage: Vec::new(),
-    });
+    let verdict = judge(&observed(card, cache));
     assert_eq!(verdict.coverage, []);
     verdict.findings
+}
+
+fn openpgp_card(recordings: &[&str]) -> Card {
+    let texts: Vec<String> = recordings.iter().map(|name| text("openpgp", name)).collect();
+    let mut image = Image::from_recordings(texts.iter().map(String::as_str)).unwrap();
+    let (card, gaps) = openpgp::scan(&mut image, "recording", &[]).unwrap();
+    assert_eq!(gaps, []);
+    card
+}
+
+#[test]
+fn every_reading_command_on_the_committed_snapshots() {
+    let openpgp = ["2-live.apdus", "2-live-pkcs11.apdus"];
+    committed_outputs(&[
+        ("piv-stale", observed(piv_card(&["2-live.apdus"]), cache_of("piv", "2-cache")), 1),
+        ("openpgp-stale", observed(openpgp_card(&openpgp), cache_of("openpgp", "2-cache")), 1),
+    ]);
 }
 
 /// State 1: the cache is the card's. State 2, both keys made anew: it is the old one.
@@ -119,7 +69,7 @@ fn a_piv_card_before_and_after() {
         for recordings in [&live[..1], live] {
             let card = piv_card(recordings);
             assert_eq!(card.serial.as_deref(), Some("9168e52e6f026a829a5027a9011ca5a7"));
-            let [live, shown] = views(&card, &cache("piv", &name("cache")));
+            let [live, shown] = views(&card, &cache_of("piv", &name("cache")));
             for (view, what) in [(&live, "live"), (&shown, "cached")] {
                 same_as_pkcs15(what, view, OPENSC, &text("piv", &name(&format!("{what}.txt"))));
                 same_as_pkcs11(what, view, OPENSC, false, &text("piv", &name(&format!("{what}-pkcs11.txt"))));
@@ -130,10 +80,10 @@ fn a_piv_card_before_and_after() {
 
 #[test]
 fn a_piv_cards_differences_are_told() {
-    let first = findings(piv_card(&["1-live.apdus"]), cache("piv", "1-cache"));
+    let first = findings(piv_card(&["1-live.apdus"]), cache_of("piv", "1-cache"));
     assert!(first.iter().all(|finding| finding.id == Id::CacheCannotNoticeChange), "{}", lines(&first));
 
-    let second = findings(piv_card(&["2-live.apdus"]), cache("piv", "2-cache"));
+    let second = findings(piv_card(&["2-live.apdus"]), cache_of("piv", "2-cache"));
     let errors: Vec<(Id, &str)> = second
         .iter()
         .filter(|finding| finding.severity >= Severity::Error)
@@ -182,12 +132,9 @@ fn base64(pem: &str) -> String {
 fn an_openpgp_card_before_and_after() {
     for state in ["1", "2"] {
         let name = |rest: &str| format!("{state}-{rest}");
-        let exchanges = ["live.apdus", "live-pkcs11.apdus"].map(|rest| text("openpgp", &name(rest)));
-        let mut image = Image::from_recordings(exchanges.iter().map(String::as_str)).unwrap();
-        let (card, gaps) = openpgp::scan(&mut image, "recording", &[]).unwrap();
-        assert_eq!(gaps, []);
+        let card = openpgp_card(&[&name("live.apdus"), &name("live-pkcs11.apdus")]);
         assert_eq!(card.serial.as_deref(), Some("000000000001"));
-        let dir = cache("openpgp", &name("cache"));
+        let dir = cache_of("openpgp", &name("cache"));
         let [live, shown] = views(&card, &dir);
         for (view, what) in [(&live, "live"), (&shown, "cached")] {
             same_as_pkcs15(what, view, OPENSC, &text("openpgp", &name(&format!("{what}.txt"))));
