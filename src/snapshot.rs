@@ -9,10 +9,12 @@
 //! a file that is not recognised as an OpenSC cache entry ([`Content::Withheld`]).
 
 mod encoding;
+mod process;
 
 use std::collections::BTreeMap;
 
 pub use encoding::{Bytes, EfPath, Fid, FormatError, Name};
+pub use process::{Flushed, Modules, Process, Unit};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -394,68 +396,6 @@ pub enum Withheld {
     /// Whether it is private cannot be told: of a card of another kind, or a data object that
     /// nothing describes.
     Undecided,
-}
-
-/// A process that has OpenSC loaded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
-    /// Its number.
-    pub pid: u32,
-    /// Its effective user.
-    pub uid: u32,
-    /// That user's name, when the user database knows it.
-    pub user: Option<String>,
-    /// The path of its program, or its name where the path is not known.
-    pub program: Name,
-    /// When it was started, to a hundredth of a second.
-    #[serde(with = "time::serde::rfc3339")]
-    pub started_at: OffsetDateTime,
-    /// What of OpenSC it has loaded.
-    pub modules: Modules,
-    /// The systemd service it belongs to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<Unit>,
-}
-
-/// What a process has loaded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Modules {
-    /// These files of OpenSC (and p11-kit's proxy in front of them).
-    Loaded(Vec<Name>),
-    /// Not known: only root may look.
-    Unknown,
-}
-
-/// A systemd service.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unit {
-    /// Its name.
-    pub name: String,
-    /// It is the user's own, not the system's.
-    pub of_user: bool,
-}
-
-impl Unit {
-    /// Whether the name is one as systemd.unit(5) allows it; it becomes a word of a command.
-    #[must_use]
-    pub fn is_sound(&self) -> bool {
-        self.name.len() < 256
-            && !self.name.starts_with('-')
-            && self.name.chars().all(|c| c.is_ascii_alphanumeric() || ":-_.\\@".contains(c))
-    }
-}
-
-/// A flush.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Flushed {
-    /// Whose cache entries were taken.
-    pub uid: u32,
-    /// The operation, as `undo` takes it.
-    pub operation: String,
-    /// When it began.
-    #[serde(with = "time::serde::rfc3339")]
-    pub at: OffsetDateTime,
 }
 
 /// Something that could not be observed.

@@ -1,7 +1,7 @@
 //! Talking to cards.
 //!
 //! - [`family`]: which protocol a card may be spoken to in, by its ATR alone
-//! - [`apdu`]: the closed list of commands, all of which only read, and the door they go through
+//! - [`apdu`]: the closed list of commands, all of which only read; `channel`, the door they go through
 //! - [`read`]: one file in as few commands as can be
 //! - [`sc_hsm`]: the walk through a SmartCard-HSM
 //! - [`native`], [`application`]: the walk through a native PKCS#15 card, and where its files are
@@ -16,6 +16,7 @@
 
 pub mod apdu;
 pub mod application;
+mod channel;
 pub mod family;
 mod fci;
 pub mod held;
