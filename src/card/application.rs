@@ -3,7 +3,7 @@
 //! EF.DIR says which applications there are; what it does not say follows from custom:
 //! directory 5015, object directory 5031, TokenInfo 5032.
 
-use crate::format::pkcs15::{self, Directory, Path, Value};
+use crate::format::pkcs15::{self, Directory, Path, Value, Zeros};
 use crate::snapshot::EfPath;
 
 /// EF.DIR, in the master file.
@@ -123,7 +123,8 @@ pub fn links(kind: Directory, bytes: &[u8]) -> Vec<Link> {
             found.push(Link { path, private: flags & pkcs15::FLAG_PRIVATE != 0, id });
         }
     };
-    pkcs15::directory(bytes, |entry| match kind {
+    // What one version passes over another reads.
+    pkcs15::directory(bytes, Zeros::Skipped, |entry| match kind {
         // A key itself cannot be read, a PIN has no content.
         Directory::PrivateKeys | Directory::SecretKeys | Directory::Authentication => Ok(()),
         Directory::PublicKeys => {

@@ -8,7 +8,7 @@
 mod structure;
 
 pub use structure::{
-    Application, Directory, PinEntry, PublicKeyEntry, applications, directory, object_directory, pin,
+    Application, Directory, PinEntry, PublicKeyEntry, Zeros, applications, directory, object_directory, pin,
     public_key,
 };
 

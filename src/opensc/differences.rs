@@ -189,12 +189,19 @@ pub const fn openpgp_lists_by_key(version: Version) -> Option<bool> {
     }
 }
 
-/// Whether an RSA key of an OpenPGP card for authentication may decipher, too (seen: not in 0.26.1, but in 0.21, 0.23 and
+/// Whether a directory file of a native card goes on behind 00 after an entry (seen: not in 0.21 and 0.23, in 0.26.1 and
 /// 0.27.1).
 #[must_use]
-pub const fn openpgp_authentication_deciphers(version: Version) -> Option<bool> {
+pub const fn directories_go_on_behind_zeros(version: Version) -> Option<bool> {
+    between_23_and_26(version)
+}
+
+/// Whether an RSA key of an OpenPGP card for authentication may decipher, too (seen with cards of versions 2.0 and 3.4: in
+/// 0.21 and 0.23, not in 0.26.1, in 0.27.1 that of 2.0 only).
+#[must_use]
+pub const fn openpgp_authentication_deciphers(version: Version, is_version_3: bool) -> Option<bool> {
     match between_23_and_26(version) {
-        Some(true) => Some(from(version, 27)),
+        Some(true) => Some(from(version, 27) && !is_version_3),
         Some(false) => Some(true),
         None => None,
     }

@@ -23,7 +23,7 @@ pub mod sc_hsm;
 pub use layout::{Condition, Described, Layout, Named, Note, is_private, layout, layout_of};
 
 use crate::format::key::PublicKey;
-use crate::format::pkcs15::{KeyType, Value};
+use crate::format::pkcs15::{KeyType, Value, Zeros};
 use crate::format::x509::{self, Certificate};
 use crate::opensc::Version;
 use crate::opensc::differences::{self, CurveMatch};
@@ -81,8 +81,10 @@ pub struct Behaviour {
     pub lists_messaging: bool,
     /// An OpenPGP card's keys have a certificate each, and curves their own size and use (0.23 on).
     pub openpgp_by_key: bool,
-    /// An OpenPGP card's key for authentication may decipher (not in 0.26).
-    pub authentication_deciphers: bool,
+    /// An OpenPGP card's key for authentication may decipher: of a card before version 3, and of a later one.
+    pub authentication_deciphers: [bool; 2],
+    /// What 00 in a directory file of a native card means.
+    pub zeros_in_directories: Zeros,
 }
 
 impl Behaviour {
@@ -99,7 +101,13 @@ impl Behaviour {
             lists_edwards_keys: differences::piv_lists_edwards_keys(version),
             lists_messaging: differences::piv_lists_messaging(version).unwrap_or(true),
             openpgp_by_key: differences::openpgp_lists_by_key(version).unwrap_or(true),
-            authentication_deciphers: differences::openpgp_authentication_deciphers(version).unwrap_or(true),
+            authentication_deciphers: [false, true].map(|is_version_3| {
+                differences::openpgp_authentication_deciphers(version, is_version_3).unwrap_or(true)
+            }),
+            zeros_in_directories: match differences::directories_go_on_behind_zeros(version) {
+                Some(false) => Zeros::End,
+                Some(true) | None => Zeros::Skipped,
+            },
         }
     }
 }

@@ -14,7 +14,7 @@ use list::List;
 use super::{Behaviour, Class, Condition, Described, Layout, Named, Note, Object, Place, Read, Source, View};
 use crate::card::application::{Application, EF_DIR, links};
 use crate::format::key::PublicKey;
-use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Path, TokenInfo};
+use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Path, TokenInfo, Zeros};
 use crate::format::tlv::{self, Walk};
 use crate::format::x509;
 use crate::opensc::cache_name::{NotCached, Serial};
@@ -102,7 +102,7 @@ impl Layout for Native {
                         slot: *file,
                         view: &mut view,
                     };
-                    pkcs15::directory(&bytes, |entry| list.add(*kind, entry));
+                    pkcs15::directory(&bytes, behaviour.zeros_in_directories, |entry| list.add(*kind, entry));
                 }
                 Read::Failed => {}
                 Read::Unknown(why) => view.unknown.push((Place::whole(*file), why)),
@@ -142,7 +142,7 @@ impl Layout for Native {
         };
         if let Some(kind) = token.directory(file) {
             // A directory may be padded with whatever it likes behind its end.
-            let whole = pkcs15::directory(bytes, |entry| decodes(kind, entry));
+            let whole = pkcs15::directory(bytes, Zeros::End, |entry| decodes(kind, entry));
             let cut = !matches!(bytes.first(), Some(0 | 0xFF)) && tlv::first(bytes).is_none();
             return if whole && !cut { Condition::Whole } else { Condition::Undecodable };
         }
@@ -172,7 +172,7 @@ impl Layout for Native {
         let kind = card.and_then(Token::of).and_then(|token| token.directory(file)).or_else(|| sniff(bytes));
         if let Some(kind) = kind {
             let mut count = 0_usize;
-            pkcs15::directory(bytes, |entry| decodes(kind, entry).map(|()| count += 1));
+            pkcs15::directory(bytes, Zeros::End, |entry| decodes(kind, entry).map(|()| count += 1));
             return plain(format!("{}: {}", words(kind), crate::text::count(count, "entry", "entries")));
         }
         if bytes.is_empty() {

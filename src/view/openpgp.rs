@@ -41,15 +41,13 @@ struct Role {
 }
 
 /// By number of the key.
-const fn role(number: u8, behaviour: Behaviour) -> Role {
+const fn role(number: u8, deciphers: bool) -> Role {
     match number {
         // sign, signRecover, nonRepudiation; verify, verifyRecover
         0 => Role { label: "Signature key", pin: 1, private: 0x20C, public: 0xC0 },
         // decrypt, unwrap; encrypt, wrap
         1 => Role { label: "Encryption key", pin: 2, private: 0x22, public: 0x11 },
-        _ if behaviour.authentication_deciphers => {
-            Role { label: AUTHENTICATION, pin: 2, private: 0x222, public: 0x51 }
-        }
+        _ if deciphers => Role { label: AUTHENTICATION, pin: 2, private: 0x222, public: 0x51 },
         _ => Role { label: AUTHENTICATION, pin: 2, private: 0x200, public: 0x40 },
     }
 }
@@ -67,8 +65,10 @@ impl Layout for OpenPgp {
         if let Read::Unknown(why) = card.read(openpgp::APPLICATION, FILE_BUFFER) {
             view.unknown.push((Place::whole(openpgp::APPLICATION), why));
         }
+        let [before_version_3, later] = behaviour.authentication_deciphers;
+        let deciphers = if is_version_3(card) { later } else { before_version_3 };
         for known in keys(card) {
-            if let Err(why) = key(&mut view, &known, source, behaviour) {
+            if let Err(why) = key(&mut view, &known, source, behaviour, deciphers) {
                 view.unknown.push((Place::whole(known.file()), why));
             }
         }
@@ -106,7 +106,7 @@ impl Layout for OpenPgp {
         let Some(number) = number(file) else {
             return Described { words: format!("file {file}"), ..Described::default() };
         };
-        let label = role(number, Behaviour::of(None)).label;
+        let label = role(number, true).label;
         let key = openpgp::decode_public_key(bytes);
         let what = key.as_ref().map_or_else(|| "not a public key".to_owned(), PublicKey::describe);
         Described {
@@ -149,6 +149,11 @@ impl Layout for OpenPgp {
     }
 }
 
+fn is_version_3(card: &Card) -> bool {
+    let Read::Content(bytes) = card.read(openpgp::APPLICATION, FILE_BUFFER) else { return false };
+    openpgp::aid(&bytes).is_some_and(openpgp::is_version_3)
+}
+
 fn keys(card: &Card) -> Vec<Key> {
     match card.read(openpgp::APPLICATION, FILE_BUFFER) {
         Read::Content(bytes) => openpgp::keys(&bytes),
@@ -167,7 +172,13 @@ fn number(file: EfPath) -> Option<u8> {
 }
 
 /// The two halves of a key.
-fn key(view: &mut View, key: &Key, source: &dyn Source, behaviour: Behaviour) -> Result<(), String> {
+fn key(
+    view: &mut View,
+    key: &Key,
+    source: &dyn Source,
+    behaviour: Behaviour,
+    deciphers: bool,
+) -> Result<(), String> {
     let key_type = match key.attributes.first() {
         Some(&openpgp::RSA) => KeyType::Rsa,
         Some(&(openpgp::ECDH | openpgp::ECDSA)) if key.bits() > 0 => KeyType::Ec,
@@ -181,7 +192,7 @@ fn key(view: &mut View, key: &Key, source: &dyn Source, behaviour: Behaviour) ->
         Read::Failed => None,
         Read::Unknown(why) => return Err(why),
     };
-    let role = role(key.number, behaviour);
+    let role = role(key.number, deciphers);
     let by_key = behaviour.openpgp_by_key;
     let (private_usage, public_usage) = match key.attributes.first() {
         Some(&openpgp::ECDH) if by_key => (DERIVE, DERIVE),

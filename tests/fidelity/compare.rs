@@ -53,11 +53,22 @@ impl Words {
         let mut lines = Vec::new();
         for of_token in self.of_tokens() {
             let words = [&["-O"][..], &of_token].concat();
-            let output = if login {
-                host.pkcs11_login(&words)
-            } else {
-                host.run(&[&["pkcs11-tool"][..], &words].concat())
+            let run = || {
+                if login {
+                    host.pkcs11_login(&words)
+                } else {
+                    host.run(&[&["pkcs11-tool"][..], &words].concat())
+                }
             };
+            let mut output = run();
+            // On a busy machine pcscd 2 now and then sees no card for a moment. That is no answer: it is asked again,
+            // and if it never comes, the history fails.
+            for _ in 0..3 {
+                if !(self.tokens.is_empty() && output.stderr.contains("No slot with a token was found")) {
+                    break;
+                }
+                output = run();
+            }
             // A token without a key is not shown, unless it is the only one.
             if !self.tokens.is_empty() && output.stderr.contains("No slot with ") {
                 continue;

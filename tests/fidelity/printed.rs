@@ -322,8 +322,9 @@ fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
         }
         // Without value it passes for an RSA key of no length.
         (Class::PublicKey { entry: Some(entry), .. }, None) => format!(
-            "Public Key RSA [{label}] id={id} usage={} bits=Some(0) point=- params=-",
-            words(entry.usage, PUBLIC_USAGES, version)
+            "Public Key RSA [{label}] id={id} usage={} bits={:?} point=- params=-",
+            words(entry.usage, PUBLIC_USAGES, version),
+            if version < Version::of(27) { Some(0) } else { None }
         ),
         (Class::PublicKey { .. } | Class::Pin(_), None) => String::new(),
     }

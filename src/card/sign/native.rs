@@ -14,7 +14,7 @@ use super::super::application::{Application, EF_DIR};
 use super::super::native::MY_EID;
 use super::talk::Talk;
 use super::{Access, Asks, Attempt, Deed, Door, Key, Order, Pin, Plan, SignError};
-use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, PinEntry, PrivateKeyEntry};
+use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, PinEntry, PrivateKeyEntry, Zeros};
 use crate::format::tlv::encode;
 use crate::snapshot::{Card, PinState, Scheme};
 use crate::text::hex;
@@ -109,10 +109,14 @@ fn described(card: &Card) -> Option<(Application, Vec<PrivateKeyEntry>, Vec<PinE
         let Some(bytes) = application.file(&path).and_then(|file| card.content(file)) else { continue };
         match kind {
             Directory::PrivateKeys => {
-                pkcs15::directory(bytes, |entry| pkcs15::private_key(entry).map(|key| keys.push(key)));
+                pkcs15::directory(bytes, Zeros::Skipped, |entry| {
+                    pkcs15::private_key(entry).map(|key| keys.push(key))
+                });
             }
             Directory::Authentication => {
-                pkcs15::directory(bytes, |entry| pkcs15::pin(entry).map(|pin| pins.push(pin)));
+                pkcs15::directory(bytes, Zeros::Skipped, |entry| {
+                    pkcs15::pin(entry).map(|pin| pins.push(pin))
+                });
             }
             _ => {}
         }

@@ -141,11 +141,20 @@ pub fn object_directory(bytes: &[u8]) -> Result<Vec<(Directory, Path)>, TlvError
     Ok(found)
 }
 
+/// What 00 behind an entry of a directory file means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zeros {
+    /// The end.
+    End,
+    /// Nothing: what comes behind counts.
+    Skipped,
+}
+
 /// Walks through a directory file: gives each entry's bytes to `decode`, which says whether it decodes.
 ///
 /// As OpenSC walks (watched with 0.23): 00, FF or an element beyond the end is the end, and
 /// the first entry that does not decode is the last. False if it was ended so.
-pub fn directory(bytes: &[u8], mut decode: impl FnMut(&[u8]) -> Result<(), TlvError>) -> bool {
+pub fn directory(bytes: &[u8], zeros: Zeros, mut decode: impl FnMut(&[u8]) -> Result<(), TlvError>) -> bool {
     let mut rest = bytes;
     while let Some(element) = first(rest) {
         match decode(element.raw) {
@@ -154,6 +163,9 @@ pub fn directory(bytes: &[u8], mut decode: impl FnMut(&[u8]) -> Result<(), TlvEr
             Err(_) => return false,
         }
         rest = element.rest;
+        while let (Zeros::Skipped, [0, behind @ ..]) = (zeros, rest) {
+            rest = behind;
+        }
     }
     true
 }
@@ -266,14 +278,14 @@ mod tests {
             "303230090c0350494e030206c03003040101a120301e0302020c0a0101020104020108020108800101040100300604043f0050150000",
         );
         let mut pins = Vec::new();
-        assert!(directory(&aodf, |entry| pin(entry).map(|pin| pins.push(pin))));
+        assert!(directory(&aodf, Zeros::End, |entry| pin(entry).map(|pin| pins.push(pin))));
         let [pin] = pins.as_slice() else { panic!("{pins:?}") };
         assert_eq!((pin.lengths, pin.reference, pin.pad), ([4, 8, 8], 1, Some(0)));
         let prkdf = hex(
             "a032300e0c0565636b657903020780040101300e04014503020520030203b8020101a110300e300804063f0050154b0102020100302d300f0c067273616b657903020780040101300e0404deadbeef0302026402020082a10a300830020400020204000000",
         );
         let mut keys = Vec::new();
-        assert!(directory(&prkdf, |entry| private_key(entry).map(|key| keys.push(key))));
+        assert!(directory(&prkdf, Zeros::End, |entry| private_key(entry).map(|key| keys.push(key))));
         let references: Vec<_> = keys.iter().map(|key| key.key_reference).collect();
         assert_eq!(references, [Some(1), Some(130)]);
         let pukdf = hex("a02030070c0565636b6579300704014503020102a10c300a300804063f0050153300");
@@ -285,14 +297,19 @@ mod tests {
 
     #[test]
     fn a_directory_ends_where_opensc_ends_it() {
-        let count = |bytes: &[u8]| {
+        let walk = |bytes: &[u8], zeros| {
             let mut found = 0;
-            let whole = directory(bytes, |entry| {
+            let whole = directory(bytes, zeros, |entry| {
                 found += 1;
                 if entry == [0x31, 0] { Err(TlvError::Missing(0x30)) } else { Ok(()) }
             });
             (found, whole)
         };
+        // Watched with 0.26 and 0.27: only behind an entry.
+        assert_eq!(walk(&[0x30, 0, 0, 0, 0x30, 0], Zeros::Skipped), (2, true));
+        assert_eq!(walk(&[0x30, 0, 0, 0, 0xFF, 0x30, 0], Zeros::Skipped), (1, true));
+        assert_eq!(walk(&[0, 0x30, 0], Zeros::Skipped), walk(&[0, 0x30, 0], Zeros::End));
+        let count = |bytes: &[u8]| walk(bytes, Zeros::End);
         assert_eq!(count(&[0x30, 0, 0, 0, 0x30, 0]), (1, true));
         assert_eq!(count(&[0x30, 0, 0x30, 0]), (2, true));
         assert_eq!(count(&[0x30, 0, 0xFF, 0x30, 0]), (1, true));
