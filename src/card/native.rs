@@ -20,13 +20,11 @@ use super::application::{Application, EF_DIR, links};
 use super::family::Kind;
 use super::fci;
 use super::options::Options;
-use super::scan_error::{ScanError, Stop};
+use super::scan_error::{ScanError, Stop, until_it_rests};
 use crate::format::pkcs15::{self, Directory};
 use crate::snapshot::{Answer, Bytes, Card, CardFile, EfPath, Gap, GapKind};
 use crate::text::{escape, hex};
 
-/// How often a scan begins anew before it gives up.
-const RESTARTS: u32 = 3;
 /// The longest file that READ BINARY reaches: its offset has 15 bits.
 const LONGEST: usize = 0x7FFF;
 /// Bytes in one READ BINARY.
@@ -50,9 +48,7 @@ pub fn scan(
     kind: Kind,
     options: &Options<'_>,
 ) -> Result<(Card, Vec<Gap>), ScanError> {
-    let mut channel = Channel::new(transport);
-    let mut why = "";
-    for _ in 0..=RESTARTS {
+    until_it_rests(transport, |channel| {
         let card = Card {
             reader: reader.to_owned(),
             atr: Bytes(atr.to_vec()),
@@ -65,15 +61,9 @@ pub fn scan(
             status: None,
             trials: Vec::new(),
         };
-        let attempt =
-            Attempt { channel: &mut channel, options, card, gaps: Vec::new(), seen: BTreeSet::new() };
-        match attempt.run(kind) {
-            Ok(read) => return Ok(read),
-            Err(Stop::Moved(reason)) => why = reason,
-            Err(Stop::Failed(error)) => return Err(error),
-        }
-    }
-    Err(ScanError::Restless(RESTARTS + 1, why))
+        let attempt = Attempt { channel, options, card, gaps: Vec::new(), seen: BTreeSet::new() };
+        attempt.run(kind)
+    })
 }
 
 /// One walk through the card.

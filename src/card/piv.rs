@@ -11,14 +11,11 @@
 use super::apdu::{Channel, Command, PIV_AID, Pin, Transport};
 use super::family;
 use super::objects::{Application, Walk};
-use super::scan_error::{ScanError, Stop};
+use super::scan_error::{ScanError, Stop, until_it_rests};
 use crate::format::piv::{self, CHUID, Object, Slot};
 use crate::format::tlv::{first, tagged};
 use crate::snapshot::{Answer, Bytes, Card, EfPath, Family, Gap};
 use crate::text::hex;
-
-/// How often a scan begins anew before it gives up.
-const RESTARTS: u32 = 3;
 
 /// The serial number that OpenSC gives every card without a usable CHUID.
 pub const NO_SERIAL: &str = "00000000";
@@ -35,16 +32,7 @@ const APPLICATION: Application = Application {
 /// # Errors
 /// When there is nothing that could be called a reading of this card.
 pub fn scan(transport: &mut dyn Transport, reader: &str, atr: &[u8]) -> Result<(Card, Vec<Gap>), ScanError> {
-    let mut channel = Channel::new(transport);
-    let mut why = "";
-    for _ in 0..=RESTARTS {
-        match attempt(&mut channel, reader, atr) {
-            Ok(read) => return Ok(read),
-            Err(Stop::Moved(reason)) => why = reason,
-            Err(Stop::Failed(error)) => return Err(error),
-        }
-    }
-    Err(ScanError::Restless(RESTARTS + 1, why))
+    until_it_rests(transport, |channel| attempt(channel, reader, atr))
 }
 
 /// One walk through the card.

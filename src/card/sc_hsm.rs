@@ -26,14 +26,11 @@ use super::identity::{mark, version};
 pub use super::options::Options;
 use super::read::{self, Shape};
 pub use super::scan_error::ScanError;
-use super::scan_error::Stop;
+use super::scan_error::{Stop, until_it_rests};
 use crate::snapshot::{
     Answer, Bytes, Card, CardFile, Dkek, Family, Fid, Gap, GapKind, PinState, ScHsmStatus,
 };
 use crate::text::escape;
-
-/// How often a scan begins anew before it gives up.
-const RESTARTS: u32 = 3;
 
 /// Entries of the key list that OpenSC looks at (a buffer of 1014 bytes).
 const MAX_OBJECTS: usize = 507;
@@ -63,16 +60,7 @@ pub fn scan(
     atr: &[u8],
     options: &Options<'_>,
 ) -> Result<(Card, Vec<Gap>), ScanError> {
-    let mut channel = Channel::new(transport);
-    let mut why = "";
-    for _ in 0..=RESTARTS {
-        match Attempt::new(&mut channel, reader, options).run(atr) {
-            Ok(read) => return Ok(read),
-            Err(Stop::Moved(reason)) => why = reason,
-            Err(Stop::Failed(error)) => return Err(error),
-        }
-    }
-    Err(ScanError::Restless(RESTARTS + 1, why))
+    until_it_rests(transport, |channel| Attempt::new(channel, reader, options).run(atr))
 }
 
 /// One walk through the card.

@@ -1,6 +1,6 @@
 //! How a scan ends without a result: for good, or to begin anew.
 
-use super::apdu::{StatusWord, TransportError};
+use super::apdu::{Channel, StatusWord, Transport, TransportError};
 
 /// Why a card could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,4 +55,24 @@ impl<E: Into<ScanError>> From<E> for Stop {
             error => Self::Failed(error),
         }
     }
+}
+
+/// How often a scan begins anew because the card moved meanwhile.
+const RESTARTS: u32 = 3;
+
+/// Attempts to read a card, until one meets no change.
+pub fn until_it_rests<T>(
+    transport: &mut dyn Transport,
+    mut attempt: impl FnMut(&mut Channel<'_>) -> Result<T, Stop>,
+) -> Result<T, ScanError> {
+    let mut channel = Channel::new(transport);
+    let mut why = "";
+    for _ in 0..=RESTARTS {
+        match attempt(&mut channel) {
+            Ok(read) => return Ok(read),
+            Err(Stop::Moved(reason)) => why = reason,
+            Err(Stop::Failed(error)) => return Err(error),
+        }
+    }
+    Err(ScanError::Restless(RESTARTS + 1, why))
 }
