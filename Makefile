@@ -14,7 +14,7 @@ help:
 	@echo 'make lint    formatting, clippy, licences and sources of the dependencies'
 	@echo 'make bench   measurements beside the real tools'
 	@echo 'make long    the long random runs'
-	@echo 'make matrix  the configuration against the OpenSC of other Debian suites'
+	@echo 'make matrix  configuration and cards against the OpenSC of other Debian suites'
 	@echo 'make fuzz    foreign bytes for every parser; FUZZ_SECONDS for each, or TARGETS alone'
 	@echo 'make deb     the Debian package, in build/'
 	@echo 'make integrations  what plugs into other programs, with these programs'
