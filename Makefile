@@ -44,7 +44,7 @@ demo: setup
 	@sh tests/demo/run
 
 bench: setup
-	$(CARGO) bench --locked --bench cost --bench many_homes
+	$(CARGO) bench --locked --no-fail-fast --bench cost --bench many_homes
 
 long: setup
 	STALECARD_LONG=1 $(CARGO) test --workspace --locked

@@ -3,7 +3,7 @@
 //! Only ratios mean something, so what is compared runs in turns, and medians are shown. Programs
 //! are timed by this same program inside the stand, without what it takes to get there. The slow card
 //! is as slow as a real one, and has the targets. With the fast one the time is the programs' own, and
-//! half of ours goes into two signatures a key, which `pkcs15-tool` does not look at: only shown.
+//! much of ours goes into two signatures a key, which `pkcs15-tool` does not look at: only shown.
 
 #![allow(
     clippy::unwrap_used,
