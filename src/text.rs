@@ -23,6 +23,12 @@ pub fn escape(bytes: &[u8]) -> String {
     }
 }
 
+/// A key reference; the greater ones, those of PIV, are known in hex.
+#[must_use]
+pub fn key_reference(number: u8) -> String {
+    if number < 0x80 { number.to_string() } else { format!("{number} ({number:02X})") }
+}
+
 /// As [`escape`], for a piece of a text file: tabs stay.
 #[must_use]
 pub fn escape_source(bytes: &[u8]) -> String {

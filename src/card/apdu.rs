@@ -57,10 +57,8 @@ pub enum Command {
     AppletInfo,
     /// SELECT the PIV application. Ends a login in whatever is selected, so it is only sent when that is not PIV.
     SelectPiv,
-    /// GET DATA of PIV's discovery object.
-    PivDiscovery,
-    /// GET DATA of a PIV object that everybody may read, by the last byte of its tag (5FC1xx).
-    PivObject(u8),
+    /// GET DATA of a PIV object that everybody may read.
+    PivObject(piv::Tag),
     /// SELECT the OpenPGP application. As [`Command::SelectPiv`].
     SelectOpenPgp,
     /// GET DATA of an OpenPGP card.
@@ -171,12 +169,13 @@ impl Command {
             Self::SelectPiv => {
                 Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &PIV_AID, ne: SHORT_NE }.encode(false)
             }
-            Self::PivDiscovery => {
-                Apdu { header: [0x00, 0xCB, 0x3F, 0xFF], data: &[0x5C, 1, 0x7E], ne: SHORT_NE }.encode(false)
-            }
             Self::PivObject(tag) => {
-                let [first, second] = piv::TAG;
-                let data = &[0x5C, 3, first, second, tag];
+                let [first, second] = piv::TAGS;
+                let data: &[u8] = match tag {
+                    piv::Tag::Usual(tag) => &[0x5C, 3, first, second, tag],
+                    piv::Tag::Discovery => &[0x5C, 1, 0x7E],
+                    piv::Tag::Biometrics => &[0x5C, 2, 0x7F, 0x61],
+                };
                 Apdu { header: [0x00, 0xCB, 0x3F, 0xFF], data, ne: SHORT_NE }.encode(false)
             }
             Self::SelectOpenPgp => {
@@ -284,6 +283,7 @@ pub fn is_on_the_list(apdu: &[u8]) -> bool {
         | [0x00, 0xB2, _, 0x04, _]
         | [0x00, 0xCA, 0x01, 0xA0, _]
         | [0x00, 0xCB, 0x3F, 0xFF, 0x03, 0x5C, 0x01, 0x7E, _]
+        | [0x00, 0xCB, 0x3F, 0xFF, 0x04, 0x5C, 0x02, 0x7F, 0x61, _]
         | [0x00, 0xCA, 0x00, 0x4F | 0x6E, _]
         | [0x00, 0xCA, 0x7F, 0x21, _]
         | [0x00, 0x47, 0x81, 0x00, 0x02, 0xB6 | 0xB8 | 0xA4, 0x00, _]

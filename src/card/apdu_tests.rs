@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::card::script::Script;
+use crate::format::piv::Tag;
 
 /// Every command there is. A new one does not compile until it stands here.
 fn every_command() -> Vec<Command> {
@@ -22,8 +23,9 @@ fn every_command() -> Vec<Command> {
         Command::AppletInfo,
         Command::VerifyStatus(Pin::Piv),
         Command::SelectPiv,
-        Command::PivDiscovery,
-        Command::PivObject(0x05),
+        Command::PivObject(Tag::Discovery),
+        Command::PivObject(Tag::Biometrics),
+        Command::PivObject(Tag::Usual(0x05)),
         Command::SelectOpenPgp,
         Command::OpenPgpData(OpenPgpData::Application),
         Command::OpenPgpCertificate(2),
@@ -42,7 +44,6 @@ fn every_command() -> Vec<Command> {
             | Command::ReadRecord(_)
             | Command::AppletInfo
             | Command::SelectPiv
-            | Command::PivDiscovery
             | Command::PivObject(_)
             | Command::SelectOpenPgp
             | Command::OpenPgpData(_)
@@ -72,6 +73,7 @@ fn everything_that_is_ever_sent() {
         "00200080",
         "00A4040009A0000003080000100000",
         "00CB3FFF035C017E00",
+        "00CB3FFF045C027F6100",
         "00CB3FFF055C035FC10500",
         "00A4040006D2760001240100",
         "00CA006E00",

@@ -12,7 +12,7 @@ use super::apdu::{Channel, Command, PIV_AID, Pin, Transport};
 use super::family;
 use super::objects::{Application, Walk};
 use super::scan_error::{ScanError, Stop, until_it_rests};
-use crate::format::piv::{self, CHUID, Object, Slot};
+use crate::format::piv::{self, CHUID, DISCOVERY, Object, Slot, Tag};
 use crate::format::tlv::{first, tagged};
 use crate::snapshot::{Answer, Bytes, Card, EfPath, Family, Gap};
 use crate::text::hex;
@@ -23,7 +23,7 @@ pub const NO_SERIAL: &str = "00000000";
 const APPLICATION: Application = Application {
     card: "a PIV card",
     select: Command::SelectPiv,
-    witness: Command::PivDiscovery,
+    witness: Command::PivObject(DISCOVERY.tag),
     is_witness: is_discovery,
 };
 
@@ -57,8 +57,8 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
     }
     // A card that was swapped for its twin, or filled anew, has another CHUID.
     walk.check()?;
-    let again = walk.read(None, command(CHUID), "CHUID", is_object)?;
-    let again = if let Answer::Content(Bytes(bytes)) = again { present(bytes) } else { None };
+    let again = walk.read(None, Command::PivObject(CHUID.tag), "CHUID", is_object)?;
+    let again = if let Answer::Content(Bytes(bytes)) = again { Some(bytes) } else { None };
     if again != chuid {
         return Err(Stop::Moved("its CHUID is not the one the scan began with"));
     }
@@ -78,18 +78,11 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
     Ok((card, walk.gaps))
 }
 
-const fn command(object: Object) -> Command {
-    match object.tag {
-        Some(tag) => Command::PivObject(tag),
-        None => Command::PivDiscovery,
-    }
-}
-
 /// An object that is no certificate.
 fn read(walk: &mut Walk<'_, '_>, object: Object) -> Result<Option<Vec<u8>>, Stop> {
     let path = EfPath::at(object.container);
-    let answer = walk.read(None, command(object), &format!("object {path}"), is_object)?;
-    Ok(walk.add(path, emptied(answer)))
+    let answer = walk.read(None, Command::PivObject(object.tag), &format!("object {path}"), is_object)?;
+    Ok(walk.add(path, answer))
 }
 
 /// The object of a slot and the certificate in it.
@@ -98,7 +91,7 @@ fn read_slot(walk: &mut Walk<'_, '_>, slot: Slot) -> Result<(), Stop> {
         0 => "certificate for secure messaging (5FC122)".to_owned(),
         reference => format!("certificate of slot {reference:02X}"),
     };
-    let answer = emptied(walk.read(None, Command::PivObject(slot.tag), &what, is_object)?);
+    let answer = walk.read(None, Command::PivObject(Tag::Usual(slot.tag)), &what, is_object)?;
     let certificate = match &answer {
         Answer::Content(bytes) => match piv::certificate(bytes.as_slice()) {
             Ok(Some(certificate)) => Answer::Content(Bytes(certificate)),
@@ -113,20 +106,6 @@ fn read_slot(walk: &mut Walk<'_, '_>, slot: Slot) -> Result<(), Stop> {
     walk.add(slot.object(), answer);
     walk.add(slot.certificate(), certificate);
     Ok(())
-}
-
-/// An object without content is one that is not there.
-fn emptied(answer: Answer) -> Answer {
-    match answer {
-        Answer::Content(Bytes(bytes)) => {
-            present(bytes).map_or(Answer::Absent, |bytes| Answer::Content(Bytes(bytes)))
-        }
-        answer => answer,
-    }
-}
-
-fn present(object: Vec<u8>) -> Option<Vec<u8>> {
-    (piv::content(&object) != Some(&[]) && !object.is_empty()).then_some(object)
 }
 
 /// One whole element: whatever came in between, nothing is missing.

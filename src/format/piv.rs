@@ -17,8 +17,8 @@ const LARGEST_CERTIFICATE: u64 = 65_535;
 /// What stands behind the container identifier in the path of a certificate.
 const CERTIFICATE: [u8; 2] = [0xCE, 0xCE];
 
-/// The first two bytes of the tags of all objects but the discovery object.
-pub const TAG: [u8; 2] = [0x5F, 0xC1];
+/// The first two bytes of the usual tags.
+pub const TAGS: [u8; 2] = [0x5F, 0xC1];
 
 /// A place for a key and its certificate, or for a certificate alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,23 +36,36 @@ pub struct Slot {
 pub struct Object {
     /// Container identifier.
     pub container: u16,
-    /// Last byte of its tag; none for the discovery object, which has a tag of its own (7E).
-    pub tag: Option<u8>,
+    /// Its tag: the last byte of one like all others, or one of its own.
+    pub tag: Tag,
+}
+
+/// The tag of a data object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tag {
+    /// 5FC1 and this byte.
+    Usual(u8),
+    /// 7E: the discovery object.
+    Discovery,
+    /// 7F61: the biometric information templates group template.
+    Biometrics,
 }
 
 /// Discovery object.
-pub const DISCOVERY: Object = Object { container: 0x6050, tag: None };
+pub const DISCOVERY: Object = Object { container: 0x6050, tag: Tag::Discovery };
+/// Biometric information templates group template.
+pub const BIOMETRICS: Object = Object { container: 0x1016, tag: Tag::Biometrics };
 /// Card holder unique identifier (CHUID).
-pub const CHUID: Object = Object { container: 0x3000, tag: Some(0x02) };
+pub const CHUID: Object = Object { container: 0x3000, tag: Tag::Usual(0x02) };
 /// Key history object.
-pub const KEY_HISTORY: Object = Object { container: 0x6060, tag: Some(0x0C) };
+pub const KEY_HISTORY: Object = Object { container: 0x6060, tag: Tag::Usual(0x0C) };
 /// Card capability container.
-pub const CAPABILITIES: Object = Object { container: 0xDB00, tag: Some(0x07) };
+pub const CAPABILITIES: Object = Object { container: 0xDB00, tag: Tag::Usual(0x07) };
 /// Security object.
-pub const SECURITY: Object = Object { container: 0x9000, tag: Some(0x06) };
+pub const SECURITY: Object = Object { container: 0x9000, tag: Tag::Usual(0x06) };
 
 /// The objects that everybody may read.
-pub const PUBLIC: [Object; 5] = [DISCOVERY, CHUID, KEY_HISTORY, CAPABILITIES, SECURITY];
+pub const PUBLIC: [Object; 6] = [DISCOVERY, CHUID, KEY_HISTORY, CAPABILITIES, SECURITY, BIOMETRICS];
 
 /// PIV authentication, digital signature, key management, card authentication.
 pub const SLOTS: [Slot; 4] = [
@@ -81,7 +94,7 @@ pub fn retired(count: u8) -> impl Iterator<Item = Slot> {
 #[must_use]
 pub fn is_public(tag: u8) -> bool {
     let of_slot = |slot: Slot| slot.tag == tag;
-    PUBLIC.iter().any(|object| object.tag == Some(tag))
+    PUBLIC.iter().any(|object| object.tag == Tag::Usual(tag))
         || SLOTS.into_iter().chain([MESSAGING]).chain(retired(RETIRED)).any(of_slot)
 }
 

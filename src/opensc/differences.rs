@@ -164,6 +164,13 @@ pub const fn piv_lists_messaging(version: Version) -> Option<bool> {
     between_23_and_26(version)
 }
 
+/// Whether a PIV object with nothing in it (`53 00`) cannot be read, at which `pkcs15-tool -D` ends its list of data objects
+/// (seen: in 0.21 and 0.23, not in 0.26.1 and 0.27.1), or counts as one that is not there.
+#[must_use]
+pub fn piv_fails_at_empty_objects(version: Version) -> Option<bool> {
+    between_23_and_26(version).map(|passed_over| !passed_over)
+}
+
 /// Whether keys on Curve25519 are listed of a PIV card (seen: not in 0.26.1, in 0.27.1), or only their certificates.
 #[must_use]
 pub const fn piv_lists_edwards_keys(version: Version) -> bool {

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::human::{coverage, findings, wrap};
 use crate::finding::Side;
 use crate::rules::compare::{Compared, StateRow, TokenTable};
-use crate::text::{count, shell_word};
+use crate::text::{count, key_reference, shell_word};
 
 const BOLD: Style = Style::new().bold();
 
@@ -49,7 +49,7 @@ fn table(out: &mut String, token: &TokenTable) {
     }
     for slot in &token.slots {
         let name = match slot.reference {
-            Some(reference) => format!("key reference {reference}"),
+            Some(reference) => format!("key reference {}", key_reference(reference)),
             None => format!("slot {}", slot.slot),
         };
         let _ = writeln!(out, "  {BOLD}{name}{BOLD:#}");

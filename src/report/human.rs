@@ -10,7 +10,7 @@ use crate::rules::sides::Sides;
 use crate::rules::users::Cache;
 use crate::rules::{ProgramState, Token, Verdict};
 use crate::snapshot::Gap;
-use crate::text::{count, shell_word};
+use crate::text::{count, key_reference, shell_word};
 
 pub(super) const WIDTH: usize = 80;
 /// Pieces of evidence that are shown for one finding.
@@ -169,7 +169,10 @@ fn some(names: &[String]) -> String {
 }
 
 fn describe(object: &crate::finding::ObjectName) -> String {
-    let reference = object.reference.map(|number| format!("key reference {number} ")).unwrap_or_default();
+    let reference = object
+        .reference
+        .map(|number| format!("key reference {} ", key_reference(number)))
+        .unwrap_or_default();
     format!("{reference}\"{}\"", object.label)
 }
 
@@ -319,8 +322,10 @@ pub fn live_note(out: &mut String) {
 /// Both views of objects.
 pub fn sides(out: &mut String, objects: &[Sides]) {
     for object in objects {
-        let reference =
-            object.reference.map(|number| format!(", key reference {number}")).unwrap_or_default();
+        let reference = object
+            .reference
+            .map(|number| format!(", key reference {}", key_reference(number)))
+            .unwrap_or_default();
         let _ = writeln!(out, "{BOLD}slot {}{reference}{BOLD:#} (token {})", object.slot, object.token);
         show_side(out, "on the card", &object.card);
         for shown in &object.shown {

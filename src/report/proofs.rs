@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::human::{row, wrap};
 use crate::rules::proofs::{Conclusion, Proof, Source};
 use crate::rules::signed_by_other_key::{Attributed, Attribution};
+use crate::text::key_reference;
 
 const BOLD: Style = Style::new().bold();
 const GREEN: Style = AnsiColor::Green.on_default();
@@ -15,8 +16,12 @@ const RED: Style = AnsiColor::Red.on_default().bold();
 /// One paragraph for each key.
 pub fn show(out: &mut String, proofs: &[Proof]) {
     for proof in proofs {
-        let _ =
-            writeln!(out, "{BOLD}Key reference {}{BOLD:#} \"{}\"", reference(proof.reference), proof.label);
+        let _ = writeln!(
+            out,
+            "{BOLD}Key reference {}{BOLD:#} \"{}\"",
+            key_reference(proof.reference),
+            proof.label
+        );
         row(out, "ID", &proof.id);
         row(out, "signed", &proof.signed);
         for tried in &proof.tried {
@@ -39,11 +44,6 @@ pub fn show(out: &mut String, proofs: &[Proof]) {
         let _ = writeln!(out, "{style}{}{style:#}", text.trim_end());
         out.push('\n');
     }
-}
-
-/// A key reference; those of PIV are known in hex.
-fn reference(number: u8) -> String {
-    if number < 0x80 { number.to_string() } else { format!("{number} ({number:02X})") }
 }
 
 /// What a conclusion means, in a sentence or two.

@@ -7,7 +7,7 @@ use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safet
 use crate::opensc::Version;
 use crate::opensc::program::PKCS11;
 use crate::snapshot::{CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
-use crate::text::{date, escape, hex};
+use crate::text::{date, escape, hex, key_reference};
 use crate::view::cached::Cached;
 use crate::view::difference::{Difference, Kind, compare};
 use crate::view::{Class, Condition, Layout, Object, Part, Place, View};
@@ -284,7 +284,7 @@ pub fn is_device_key(key: &Object) -> bool {
 #[must_use]
 pub fn which_key(view: &View, object: &Object) -> String {
     match view.reference(object) {
-        Some(reference) => format!("key reference {reference}"),
+        Some(reference) => format!("key reference {}", key_reference(reference)),
         None => format!("key {}", hex(&object.id)),
     }
 }

@@ -14,7 +14,7 @@
 
 use super::compare::{SlotTable, StateRow, TokenTable};
 use crate::finding::{Evidence, Finding, Fix, Id, ObjectName, Side};
-use crate::text::shell_option;
+use crate::text::{key_reference, shell_option};
 
 /// How many holders of a state a sentence names; the table has them all.
 const NAMED: usize = 10;
@@ -111,7 +111,7 @@ const fn parts(row: &StateRow) -> [Option<&Side>; 3] {
 
 fn which(slot: &SlotTable) -> String {
     match slot.reference {
-        Some(reference) => format!("key reference {reference}"),
+        Some(reference) => format!("key reference {}", key_reference(reference)),
         None => format!("slot {}", slot.slot),
     }
 }

@@ -10,7 +10,7 @@ use crate::format::key::PublicKey;
 use crate::opensc::cache_name::parse;
 use crate::opensc::{CacheName, Recognised};
 use crate::snapshot::{CacheDir, CacheEntry, Content, EfPath, Name, Snapshot};
-use crate::text::{escape, hex};
+use crate::text::{escape, hex, key_reference};
 use crate::view::{Class, Layout, Object, layout_of};
 
 /// A public key and where it is known from.
@@ -110,8 +110,10 @@ pub fn known_ids(snapshot: &Snapshot) -> Vec<(String, String)> {
 
 fn on_card(case: &Case<'_>, object: &Object, key: &PublicKey) -> Place {
     let what = match (&object.class, case.live.reference(object)) {
-        (Class::Certificate { .. }, Some(number)) => format!("certificate of key reference {number}"),
-        (_, Some(number)) => format!("key reference {number}"),
+        (Class::Certificate { .. }, Some(number)) => {
+            format!("certificate of key reference {}", key_reference(number))
+        }
+        (_, Some(number)) => format!("key reference {}", key_reference(number)),
         (_, None) => format!("{} in {}", object.class.name(), object.slot),
     };
     let label = escape(&object.label);

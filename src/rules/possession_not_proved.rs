@@ -22,7 +22,7 @@ use super::possession::{Device, Possession, possession};
 use super::proofs::{is_certificate, named_by_card, private_key, proof};
 use crate::crypto::{Outcome, together, x509};
 use crate::finding::{Evidence, Finding, Fix, Id};
-use crate::text::{count, escape, hex};
+use crate::text::{count, escape, hex, key_reference};
 use crate::view::{Class, Object};
 
 /// Applies the rule to one token.
@@ -68,7 +68,10 @@ fn signed_just_now(case: &Case<'_>, key: &Object) -> bool {
 
 /// A proof that is not good.
 fn bad(case: &Case<'_>, key: &Object, reference: u8, state: &Possession) -> Finding {
-    let mut finding = finding(case, format!("The request for key reference {reference}: {}.", state.words()));
+    let mut finding = finding(
+        case,
+        format!("The request for key reference {}: {}.", key_reference(reference), state.words()),
+    );
     finding.object = Some(object_name(&case.live, key));
     let public = named_by_card(case, key).next();
     finding.evidence.push(Evidence { card: Some(side(public)), ..Evidence::default() });
@@ -77,7 +80,7 @@ fn bad(case: &Case<'_>, key: &Object, reference: u8, state: &Possession) -> Find
 
 /// Keys without a request: one finding for all, because most often it is harmless.
 fn none(case: &Case<'_>, keys: &[(&Object, u8)]) -> Finding {
-    let names: Vec<String> = keys.iter().map(|(_, reference)| reference.to_string()).collect();
+    let names: Vec<String> = keys.iter().map(|(_, reference)| key_reference(*reference)).collect();
     let summary = format!(
         "{} whose request a certificate has replaced (key reference {}): no file on the card proves that \
          certificate and key belong together.",
@@ -90,8 +93,10 @@ fn none(case: &Case<'_>, keys: &[(&Object, u8)]) -> Finding {
             let notes = notes(object);
             if !notes.is_empty() {
                 let mut card = side(Some(object));
-                card.attributes =
-                    notes.iter().map(|note| format!("key reference {reference}: {note}")).collect();
+                card.attributes = notes
+                    .iter()
+                    .map(|note| format!("key reference {}: {note}", key_reference(*reference)))
+                    .collect();
                 finding.evidence.push(Evidence { card: Some(card), ..Evidence::default() });
             }
         }

@@ -19,7 +19,7 @@ use super::case::{Case, file_evidence, key_severity, side};
 use super::proofs::{fits, made, named_by_card, private_key, shown_for};
 use crate::finding::{Evidence, Finding, Id};
 use crate::snapshot::TrialOutcome;
-use crate::text::hex;
+use crate::text::{hex, key_reference};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -44,7 +44,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     "{} that key reference {} made just now verifies with the card's public key, and not \
                      with the one that OpenSC shows for it.",
                     made(trial),
-                    trial.key
+                    key_reference(trial.key)
                 ),
                 "The card is sound. Everything signed through this view is refused by whoever trusts the key \
                  shown, and certificates made through it are invalid."
@@ -57,7 +57,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             finding.danger = Some(format!(
                 "Do not delete or re-initialise by ID {}: it names key reference {}, whose live key is {}.",
                 hex(&shown.id),
-                trial.key,
+                key_reference(trial.key),
                 hex(&key.id)
             ));
             finding.evidence.push(Evidence {

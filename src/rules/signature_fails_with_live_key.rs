@@ -18,7 +18,7 @@ use super::case::{Case, key_severity, object_name, side};
 use super::proofs::{Conclusion, Source, is_certificate, made, named_by_card, private_key, proof};
 use crate::finding::{Evidence, Finding, Fix, Id, Severity};
 use crate::snapshot::TrialOutcome;
-use crate::text::escape;
+use crate::text::{escape, key_reference};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -54,7 +54,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 "{} that key reference {} made just now does not verify with the public key on the \
                  card.{where_else}",
                 made(trial),
-                trial.key
+                key_reference(trial.key)
             ),
             "Signatures of this key are refused by whoever trusts the public key shown. Flushing caches does \
              not change that."

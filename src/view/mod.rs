@@ -56,7 +56,9 @@ pub trait Source {
 pub enum Read {
     /// These bytes, possibly none.
     Content(Vec<u8>),
-    /// An error: there is no such file, or the card refused.
+    /// There is no such file.
+    Absent,
+    /// Another error: the card refused, the file is too short.
     Failed,
     /// Not known: the file was not read when the snapshot was taken.
     Unknown(String),
@@ -79,6 +81,8 @@ pub struct Behaviour {
     pub lists_edwards_keys: bool,
     /// A PIV card's objects for secure messaging are listed (0.26 on).
     pub lists_messaging: bool,
+    /// An object of a PIV card with nothing in it cannot be read (up to 0.23), or counts as one that is not there.
+    pub empty_piv_objects_fail: bool,
     /// An OpenPGP card's keys have a certificate each, and curves their own size and use (0.23 on).
     pub openpgp_by_key: bool,
     /// An OpenPGP card's key for authentication may decipher: of a card before version 3, and of a later one.
@@ -100,6 +104,7 @@ impl Behaviour {
             understands_edwards: differences::edwards_is_understood(version),
             lists_edwards_keys: differences::piv_lists_edwards_keys(version),
             lists_messaging: differences::piv_lists_messaging(version).unwrap_or(true),
+            empty_piv_objects_fail: differences::piv_fails_at_empty_objects(version).unwrap_or(false),
             openpgp_by_key: differences::openpgp_lists_by_key(version).unwrap_or(true),
             authentication_deciphers: [false, true].map(|is_version_3| {
                 differences::openpgp_authentication_deciphers(version, is_version_3).unwrap_or(true)
@@ -251,6 +256,9 @@ pub enum Class {
         path: Value,
         /// The content, if it is public and was read.
         content: Option<Vec<u8>>,
+        /// There is something that cannot be read: `pkcs15-tool -D` ends its list of data objects there. A file that
+        /// does not exist does it no harm.
+        is_unreadable: bool,
     },
 }
 
@@ -405,7 +413,8 @@ impl Source for Card {
                 let bytes = bytes.as_slice();
                 Read::Content(bytes.get(..buffer).unwrap_or(bytes).to_vec())
             }
-            Some(Answer::Absent | Answer::Refused(_)) => Read::Failed,
+            Some(Answer::Absent) => Read::Absent,
+            Some(Answer::Refused(_)) => Read::Failed,
             Some(Answer::NotRead(why)) => Read::Unknown(why.clone()),
             None => Read::Unknown(format!("file {fid} was not read")),
         }

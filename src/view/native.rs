@@ -39,7 +39,7 @@ impl Token {
     fn of(card: &Card) -> Option<Self> {
         let content = |file| match card.read(file, ANY_SIZE) {
             Read::Content(bytes) => Some(bytes),
-            Read::Failed | Read::Unknown(_) => None,
+            Read::Absent | Read::Failed | Read::Unknown(_) => None,
         };
         let dir = content(EF_DIR);
         let (usual, _) = Application::first(dir.as_deref())?;
@@ -58,7 +58,7 @@ impl Token {
             let file = self.application.file(info.last_update_path.as_ref()?)?;
             match card.read(file, ANY_SIZE) {
                 Read::Content(bytes) => Some(Walk::new(&bytes).ok()?.optional(0x18)?.to_vec()),
-                Read::Failed | Read::Unknown(_) => None,
+                Read::Absent | Read::Failed | Read::Unknown(_) => None,
             }
         };
         String::from_utf8(info.last_update.clone().or_else(of_file)?).ok()
@@ -75,7 +75,7 @@ impl Token {
                 .into_iter()
                 .map(|named| (*kind, named))
                 .collect::<Vec<_>>(),
-            Read::Failed | Read::Unknown(_) => Vec::new(),
+            Read::Absent | Read::Failed | Read::Unknown(_) => Vec::new(),
         };
         self.directories.iter().flat_map(of_directory).collect()
     }
@@ -104,7 +104,7 @@ impl Layout for Native {
                     };
                     pkcs15::directory(&bytes, behaviour.zeros_in_directories, |entry| list.add(*kind, entry));
                 }
-                Read::Failed => {}
+                Read::Absent | Read::Failed => {}
                 Read::Unknown(why) => view.unknown.push((Place::whole(*file), why)),
             }
         }

@@ -189,7 +189,7 @@ fn key(
         // A key that has become one of another type since is none to OpenSC.
         Read::Content(bytes) => openpgp::decode_public_key(&bytes)
             .filter(|key| matches!(key, PublicKey::Rsa { .. }) == (key_type == KeyType::Rsa)),
-        Read::Failed => None,
+        Read::Absent | Read::Failed => None,
         Read::Unknown(why) => return Err(why),
     };
     let role = role(key.number, deciphers);
@@ -244,7 +244,7 @@ fn certificate(view: &mut View, card: &Card, &(path, id, label): &(&[u8], u8, &s
     let Some(file) = EfPath::new(path) else { return };
     let certificate = match card.read(file, FILE_BUFFER) {
         Read::Content(bytes) => x509_as(&bytes, behaviour),
-        Read::Failed | Read::Unknown(_) => return,
+        Read::Absent | Read::Failed | Read::Unknown(_) => return,
     };
     let (label, flags) =
         if behaviour.openpgp_by_key { (label, MODIFIABLE) } else { ("Cardholder certificate", 0) };

@@ -51,7 +51,7 @@ struct DataObject {
 #[derive(PartialEq, Eq)]
 enum Access {
     Public,
-    /// Listed whether it is there or not, and never read.
+    /// Listed whether it is there or not, and never read: no card has it.
     Unread,
     /// Behind the PIN, which the list says.
     Pin,
@@ -79,8 +79,7 @@ const DATA: [DataObject; 14] = [
 
 /// What follows those of the retired keys, in versions that know secure messaging.
 const MESSAGING_DATA: [DataObject; 3] = [
-    // OpenSC takes a 53 for granted, which this object does not have.
-    data("Biometric Information Templates Group Template", &[2, 16, 22], 0x1016, Access::Unread),
+    data("Biometric Information Templates Group Template", &[2, 16, 22], 0x1016, Access::Public),
     data("Secure Messaging Certificate Signer", &[2, 16, 23], 0x1017, Access::Public),
     data("Pairing Code Reference Data Container", &[2, 16, 24], 0x1018, Access::UnsaidPin),
 ];
@@ -107,17 +106,17 @@ impl Layout for Piv {
                 view.unknown.push((Place::whole(slot.object()), why));
             }
         }
-        let add = |view: &mut View, object: &DataObject| {
-            let name = object.name.to_owned();
-            data_object(view, name, object.oid, EfPath::at(object.container), &object.access, source);
+        let mut list = Objects { card, source, behaviour, view: &mut view };
+        let add = |list: &mut Objects<'_>, object: &DataObject| {
+            list.add(object.name.to_owned(), object.oid, EfPath::at(object.container), &object.access);
         };
-        DATA.iter().for_each(|object| add(&mut view, object));
+        DATA.iter().for_each(|object| add(&mut list, object));
         for (slot, number) in slots(card).filter_map(|slot| Some((slot, slot.retired_number()?))) {
             let name = format!("Retired X.509 Certificate for Key Management {number}");
-            data_object(&mut view, name, &[2, 16, number], slot.object(), &Access::Public, source);
+            list.add(name, &[2, 16, number], slot.object(), &Access::Public);
         }
         if behaviour.lists_messaging {
-            MESSAGING_DATA.iter().for_each(|object| add(&mut view, object));
+            MESSAGING_DATA.iter().for_each(|object| add(&mut list, object));
         }
         view
     }
@@ -301,7 +300,7 @@ fn key(
     let file = slot.certificate();
     let certificate = match source.read(file, FILE_BUFFER) {
         Read::Content(bytes) => x509_as(&bytes, behaviour),
-        Read::Failed => None,
+        Read::Absent | Read::Failed => None,
         Read::Unknown(why) => return Err(why),
     };
     let Some(certificate) = certificate else { return Ok(()) };
@@ -430,37 +429,59 @@ fn usages_by_certificate(rsa: bool, stated: u32) -> (u32, u32) {
     set.fold((0, 0), |(private, public), ((a, b), _)| (private | a, public | b))
 }
 
-fn data_object(
-    view: &mut View,
-    name: String,
-    oid: &[u8],
-    file: EfPath,
-    access: &Access,
-    source: &dyn Source,
-) {
-    let is_read = *access == Access::Public;
-    let content = match is_read.then(|| source.read(file, FILE_BUFFER)) {
-        Some(Read::Content(bytes)) => Some(bytes),
-        Some(Read::Failed) | None => None,
-        Some(Read::Unknown(why)) => {
-            view.unknown.push((Place { slot: file, part: Part::Whole }, why));
-            return;
+/// Lists data objects.
+struct Objects<'a> {
+    card: &'a Card,
+    source: &'a dyn Source,
+    behaviour: Behaviour,
+    view: &'a mut View,
+}
+
+impl Objects<'_> {
+    fn add(&mut self, name: String, oid: &[u8], file: EfPath, access: &Access) {
+        let read = if *access == Access::Public { self.read(file) } else { Read::Absent };
+        let is_unreadable = read == Read::Failed;
+        let content = match read {
+            Read::Content(bytes) => Some(bytes),
+            Read::Absent | Read::Failed => None,
+            Read::Unknown(why) => {
+                self.view.unknown.push((Place { slot: file, part: Part::Whole }, why));
+                return;
+            }
+        };
+        let flags = if matches!(access, Access::Pin | Access::UnsaidPin) { FLAG_PRIVATE } else { 0 };
+        self.view.objects.push(Object {
+            slot: file,
+            part: Part::Whole,
+            files: vec![file],
+            label: name.clone().into_bytes(),
+            id: Vec::new(),
+            auth_id: if *access == Access::Pin { vec![PIN] } else { Vec::new() },
+            class: Class::Data {
+                application: name.into_bytes(),
+                oid: Some([&ARC[..], oid].concat()),
+                flags,
+                path: Value::Path(pkcs15::Path {
+                    bytes: file.as_slice().to_vec(),
+                    ..pkcs15::Path::default()
+                }),
+                content,
+                is_unreadable,
+            },
+        });
+    }
+
+    /// What the card gives OpenSC takes out of its wrapping and fails if it is another than it expects; what is in the cache
+    /// it takes as it is.
+    fn read(&self, file: EfPath) -> Read {
+        let read = self.source.read(file, FILE_BUFFER);
+        let Read::Content(bytes) = &read else { return read };
+        let of_card = self.card.read(file, FILE_BUFFER) == read;
+        match piv::content(bytes) {
+            None if of_card => Read::Failed,
+            Some([]) if of_card && self.behaviour.empty_piv_objects_fail => Read::Failed,
+            Some([]) if of_card => Read::Absent,
+            _ => read,
         }
-    };
-    let flags = if matches!(access, Access::Pin | Access::UnsaidPin) { FLAG_PRIVATE } else { 0 };
-    view.objects.push(Object {
-        slot: file,
-        part: Part::Whole,
-        files: vec![file],
-        label: name.clone().into_bytes(),
-        id: Vec::new(),
-        auth_id: if *access == Access::Pin { vec![PIN] } else { Vec::new() },
-        class: Class::Data {
-            application: name.into_bytes(),
-            oid: Some([&ARC[..], oid].concat()),
-            flags,
-            path: Value::Path(pkcs15::Path { bytes: file.as_slice().to_vec(), ..pkcs15::Path::default() }),
-            content,
-        },
-    });
+    }
 }

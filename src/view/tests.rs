@@ -86,7 +86,7 @@ struct Files(BTreeMap<u16, Vec<u8>>);
 
 impl Source for Files {
     fn read(&self, file: EfPath, _buffer: usize) -> Read {
-        self.0.get(&file.fid().unwrap().0).map_or(Read::Failed, |content| Read::Content(content.clone()))
+        self.0.get(&file.fid().unwrap().0).map_or(Read::Absent, |content| Read::Content(content.clone()))
     }
 }
 

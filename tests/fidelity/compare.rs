@@ -10,8 +10,8 @@ use stalecard::finding::{Finding, Id, Severity};
 use stalecard::opensc::Version;
 use stalecard::rules::{cases, judge};
 use stalecard::snapshot::Snapshot;
-use stalecard::view::View;
 use stalecard::view::difference::{Kind, compare};
+use stalecard::view::{Class, View};
 use std::collections::BTreeMap;
 
 /// What was seen in all histories: to know that the test has teeth.
@@ -206,8 +206,12 @@ impl Observer {
     /// Do the values behind the listing differ: public keys, certificates, data?
     fn reads_differ(&self, host: &Host, program: &str, live: &View, shown: &View) -> bool {
         let mut ids: Vec<String> = Vec::new();
+        let mut labels: Vec<String> = Vec::new();
         for difference in compare(live, shown) {
             for object in [difference.live, difference.shown].into_iter().flatten() {
+                if matches!(object.class, Class::Data { .. }) && program == "pkcs15-tool" {
+                    labels.push(String::from_utf8_lossy(&object.label).into_owned());
+                }
                 let id: String = object.id.iter().map(|byte| format!("{byte:02x}")).collect();
                 if !id.is_empty() && !ids.contains(&id) {
                     ids.push(id);
@@ -234,7 +238,9 @@ impl Observer {
                 return true;
             }
         }
+        let data = |host: &Host, label: &str| host.run(&["pkcs15-tool", "--read-data-object", label]).raw;
         ids.iter().any(|id| read(&copy, id) != read(&self.live, id))
+            || labels.iter().any(|label| data(&copy, label) != data(&self.live, label))
     }
 }
 

@@ -127,3 +127,32 @@ fn private_objects_in_a_cache_are_withheld() {
     let found = judge(&snapshot).findings;
     assert!(found.iter().any(|finding| finding.id == Id::SecretInCache), "{}", lines(&found));
 }
+
+/// `pkcs15-tool -D` of 0.23 ends its list at an object that is empty on the card; nobody else does.
+#[test]
+fn an_empty_object_ends_the_list_of_pkcs15_tool() {
+    let (stand, alpha) = stand();
+    alpha.piv(&["--action", "set-chuid"]).ok();
+    alpha.piv_renew("9a", "ECCP256", "holder");
+    let behind = "X.509 Certificate for PIV Authentication";
+    assert!(alpha.live().run(&["pkcs15-tool", "-D"]).stdout.contains(behind));
+
+    stand.card().tamper_path(&[0x5F, 0xC1, 0x07], Some(&[]));
+    assert_eq!(errors(&both_views_hold(&alpha)), []);
+    assert!(!alpha.live().run(&["pkcs15-tool", "-D"]).stdout.contains(behind));
+    assert!(alpha.live().run(&["pkcs11-tool", "-O"]).stdout.contains(behind));
+}
+
+/// The number of a key is known in hex, and can be given so.
+#[test]
+fn a_key_is_named_by_its_slot() {
+    let (_stand, alpha) = stand();
+    alpha.piv(&["--action", "set-chuid"]).ok();
+    alpha.piv_renew("9a", "ECCP256", "holder");
+    alpha.piv_renew("9c", "ECCP256", "holder");
+    for name in ["9a", "9A", "154"] {
+        let said = alpha.stalecard(&["show", name]);
+        assert!(said.stdout.contains("key reference 154 (9A)"), "{said}");
+        assert!(!said.stdout.contains("(9C)"), "{said}");
+    }
+}

@@ -21,7 +21,7 @@ use super::super::family;
 use super::super::piv::is_discovery;
 use super::talk::{Long, Talk};
 use super::{Access, Asks, Attempt, Deed, Door, Key, Order, Pin, Plan, SignError};
-use crate::format::piv::{CHUID, DISCOVERY, SLOTS, Slot, prefers_global_pin, retired};
+use crate::format::piv::{CHUID, DISCOVERY, SLOTS, Slot, Tag, prefers_global_pin, retired};
 use crate::format::pkcs15::KeyType;
 use crate::format::tlv::{encode, first, tagged};
 use crate::snapshot::{Card, EfPath, PinState, Scheme};
@@ -89,7 +89,7 @@ impl Piv<'_> {
 impl Door for Piv<'_> {
     fn state(&mut self, talk: &mut Talk<'_>, pin: Option<&Pin>) -> Result<PinState, SignError> {
         let answers = |talk: &mut Talk<'_>| -> Result<bool, SignError> {
-            let response = talk.plain(Command::PivDiscovery)?;
+            let response = talk.plain(Command::PivObject(DISCOVERY.tag))?;
             Ok(response.status == StatusWord::OK && is_discovery(&response.data))
         };
         // Whoever is logged in to it stays so.
@@ -114,8 +114,8 @@ impl Door for Piv<'_> {
             let response = talk.plain(command)?;
             Ok(response.status.carries_data() && self.card.content(file) == Some(response.data.as_slice()))
         };
-        if let (Some(tag), Some(_)) = (CHUID.tag, self.card.content(EfPath::at(CHUID.container))) {
-            return match same(Command::PivObject(tag), EfPath::at(CHUID.container))? {
+        if self.card.content(EfPath::at(CHUID.container)).is_some() {
+            return match same(Command::PivObject(CHUID.tag), EfPath::at(CHUID.container))? {
                 true => Ok(()),
                 false => Err(SignError::Moved(
                     "another card is in the reader now (its CHUID is not the one read before)",
@@ -124,7 +124,7 @@ impl Door for Piv<'_> {
         }
         for order in orders {
             let slot = slot(order.key).ok_or(SignError::Moved("there is no such slot"))?;
-            if !same(Command::PivObject(slot.tag), slot.object())? {
+            if !same(Command::PivObject(Tag::Usual(slot.tag)), slot.object())? {
                 return Err(SignError::Moved("the certificate of a key is not the one that was read before"));
             }
         }

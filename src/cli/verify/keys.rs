@@ -17,7 +17,7 @@ use crate::report::{human, json::Document, json::SCHEMA, proofs};
 use crate::rules::signers::Unable;
 use crate::rules::{self, judge};
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
-use crate::text::{count, escape};
+use crate::text::{count, escape, key_reference};
 
 /// The findings that a signature proves; `check` has the others.
 const ABOUT_SIGNATURES: [Id; 3] =
@@ -156,7 +156,7 @@ fn prove(snapshot: &mut Snapshot, place: usize, orders: &[Order], args: &Args) -
     let token = escape(card.serial.as_deref().unwrap_or_default().as_bytes());
     for trial in &card.trials {
         if let TrialOutcome::Refused(status) = trial.outcome {
-            let what = format!("proof of key reference {} of token {token}", trial.key);
+            let what = format!("proof of key reference {} of token {token}", key_reference(trial.key));
             let why = format!("the card refused it ({}): nothing is proved", StatusWord(status));
             snapshot.coverage.push(gap(what, why));
         }

@@ -146,6 +146,7 @@ impl List<'_> {
                 flags,
                 path: entry.value,
                 content: value.content,
+                is_unreadable: value.is_unreadable,
             },
             file: value.file,
             unknown: value.unknown,
@@ -175,27 +176,30 @@ impl List<'_> {
     fn value(&self, value: &Value, private: bool) -> Content {
         let path = match value {
             Value::Direct(content) => {
-                return Content { content: Some(content.clone()), file: None, unknown: None };
+                return Content { content: Some(content.clone()), ..Content::default() };
             }
             Value::Path(path) => path,
         };
         let file = self.application.file(path);
         let read = match file {
             Some(file) if !private => self.source.read_part(file, path.part),
-            _ => Read::Failed,
+            _ => Read::Absent,
         };
+        let is_unreadable = read == Read::Failed;
         let (content, unknown) = match read {
             Read::Content(content) => (Some(content), None),
-            Read::Failed => (None, None),
+            Read::Absent | Read::Failed => (None, None),
             Read::Unknown(why) => (None, Some(why)),
         };
-        Content { content, file, unknown }
+        Content { content, is_unreadable, file, unknown }
     }
 }
 
 /// The value of an object.
+#[derive(Default)]
 struct Content {
     content: Option<Vec<u8>>,
+    is_unreadable: bool,
     file: Option<EfPath>,
     unknown: Option<String>,
 }

@@ -37,7 +37,7 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
     let bytes = match source.read(description, KEY_BUFFER) {
         Read::Content(bytes) => bytes,
         // A missing description is an optional file: OpenSC goes on with an empty one.
-        Read::Failed => Vec::new(),
+        Read::Absent | Read::Failed => Vec::new(),
         Read::Unknown(why) => return Err(why),
     };
     let Ok(entry) = pkcs15::private_key(&bytes) else { return Ok(()) };
@@ -68,7 +68,7 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
     let file = fid(prefix::CERTIFICATE, number);
     let content = match source.read(file, KEY_BUFFER) {
         Read::Content(content) => content,
-        Read::Failed => return Ok(()),
+        Read::Absent | Read::Failed => return Ok(()),
         Read::Unknown(why) => return Err(why),
     };
     // OpenSC reads both files into one buffer and looks at its first byte: of an
@@ -111,7 +111,7 @@ fn ca_certificate(
 ) -> Result<(), String> {
     let bytes = match source.read(slot, DESCRIPTION_BUFFER) {
         Read::Content(bytes) => bytes,
-        Read::Failed => Vec::new(),
+        Read::Absent | Read::Failed => Vec::new(),
         Read::Unknown(why) => return Err(why),
     };
     let Ok(entry) = pkcs15::certificate(&bytes) else { return Ok(()) };
@@ -123,7 +123,7 @@ fn ca_certificate(
                 files.push(file);
                 match source.read(file, FILE_BUFFER) {
                     Read::Content(content) => x509_as(&content, behaviour),
-                    Read::Failed => None,
+                    Read::Absent | Read::Failed => None,
                     Read::Unknown(why) => return Err(why),
                 }
             }
@@ -139,11 +139,12 @@ fn ca_certificate(
 fn data(view: &mut View, slot: EfPath, source: &dyn Source) -> Result<(), String> {
     let bytes = match source.read(slot, DESCRIPTION_BUFFER) {
         Read::Content(bytes) => bytes,
-        Read::Failed => Vec::new(),
+        Read::Absent | Read::Failed => Vec::new(),
         Read::Unknown(why) => return Err(why),
     };
     let Ok(entry) = pkcs15::data_object(&bytes) else { return Ok(()) };
     let mut files = vec![slot];
+    let mut is_unreadable = false;
     let content = match &entry.value {
         Value::Direct(content) => Some(content.clone()),
         Value::Path(path) => match file_of(&path.bytes) {
@@ -151,7 +152,11 @@ fn data(view: &mut View, slot: EfPath, source: &dyn Source) -> Result<(), String
                 files.push(file);
                 match source.read(file, FILE_BUFFER) {
                     Read::Content(content) => Some(content),
-                    Read::Failed => None,
+                    Read::Absent => None,
+                    Read::Failed => {
+                        is_unreadable = true;
+                        None
+                    }
                     Read::Unknown(why) => return Err(why),
                 }
             }
@@ -171,6 +176,7 @@ fn data(view: &mut View, slot: EfPath, source: &dyn Source) -> Result<(), String
             flags: entry.common.flags,
             path: entry.value,
             content,
+            is_unreadable,
         },
     });
     Ok(())

@@ -50,6 +50,7 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tamper {
     Delete,
+    Empty,
     Truncate(usize),
     Flip(usize, u8),
     CopyOfOther(usize),
@@ -58,7 +59,8 @@ pub enum Tamper {
 /// Some more often than others, so that a key is often renewed.
 pub const SLOTS: &[&str] = &["9a", "9a", "9a", "9c", "9c", "9d", "9e", "82", "84", "95"];
 pub const KINDS: &[&str] = &["ECCP256", "ECCP256", "ECCP384", "RSA1024", "RSA2048"];
-/// Tags: certificates, that for secure messaging the last, CHUID, capability container, key history.
+/// Tags: certificates, that for secure messaging the last, CHUID, capability container, key history, biometric information
+/// templates.
 pub const OBJECTS: &[&[u8]] = &[
     &[0x5F, 0xC1, 0x05],
     &[0x5F, 0xC1, 0x0A],
@@ -69,6 +71,7 @@ pub const OBJECTS: &[&[u8]] = &[
     &[0x5F, 0xC1, 0x02],
     &[0x5F, 0xC1, 0x07],
     &[0x5F, 0xC1, 0x0C],
+    &[0x7F, 0x61],
 ];
 
 /// With a CHUID, without one.
@@ -114,9 +117,10 @@ fn action(random: &mut Random) -> Action {
 }
 
 fn tamper(random: &mut Random) -> Tamper {
-    match random.below(8) {
+    match random.below(9) {
         0 => Tamper::Delete,
         1 => Tamper::Truncate(random.below(400)),
+        8 => Tamper::Empty,
         2 | 3 => Tamper::Flip(random.below(400), 1 << random.below(8)),
         _ => Tamper::CopyOfOther(random.below(5)),
     }

@@ -147,6 +147,7 @@ impl World {
         let mut old = content(tag);
         let new = match how {
             Tamper::Delete => None,
+            Tamper::Empty => Some(Vec::new()),
             Tamper::Truncate(at) => Some(old[..at.min(old.len())].to_vec()),
             Tamper::Flip(at, bit) => {
                 let at = at % old.len().max(1);
@@ -155,8 +156,7 @@ impl World {
             }
             Tamper::CopyOfOther(nth) => Some(content(OBJECTS[nth])),
         };
-        // Where there is an empty object, `pkcs15-tool -D` ends its list of data objects without a word.
-        match new.filter(|content| !content.is_empty()) {
+        match new {
             Some(new) => self.stage.stand.card().tamper_path(tag, Some(&new)),
             None if written(tag).is_some() => self.stage.stand.card().tamper_path(tag, None),
             None => {}
