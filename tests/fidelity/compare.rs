@@ -44,7 +44,18 @@ pub struct Words {
 
 impl Words {
     pub fn run_pkcs15(&self, host: &Host) -> Result<Vec<String>, String> {
-        let output = host.run(&["pkcs15-tool", "-D"]);
+        let run = || host.run(&["pkcs15-tool", "-D"]);
+        let mut output = run();
+        // 0.21 aborts now and then at a PIV card with an empty CHUID. What it said until then is no list.
+        for _ in 0..10 {
+            if output.code() < 128 {
+                break;
+            }
+            output = run();
+        }
+        if output.code() >= 128 {
+            return Err(format!("died: {output}"));
+        }
         let listing = Pkcs15Listing::parse(&output.stdout).ok_or_else(|| format!("no card: {output}"))?;
         Ok((self.pkcs15)(host, &listing))
     }
