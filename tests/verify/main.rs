@@ -26,8 +26,9 @@ mod schema;
 mod stand;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stand::{Host, Output, PIN, SO_PIN, Stand};
 
 /// A file with this PIN on a stand.
@@ -91,6 +92,39 @@ fn bytes(dump: &Value, file: &str) -> Vec<u8> {
 /// The long run of `make long`.
 fn is_long() -> bool {
     std::env::var_os("STALECARD_LONG").is_some()
+}
+
+/// `verify` killed at each APDU after the reading; in the short run at every third, from the last on. No login stays
+/// behind: pcscd resets the card with the transaction. No try is lost with the right PIN.
+fn killed_at_every_apdu(stand: &Stand, host: &Host, pin: &str, tries: &dyn Fn(&Stand) -> u64) {
+    let file = pin_file(stand, pin);
+    let apdus = |words: &[&str]| {
+        stand.card().reset_stats();
+        host.stalecard(words);
+        stand.card().stats().apdus
+    };
+    let full = tries(stand);
+    let read = apdus(&["check"]);
+    let all = apdus(&["verify", "--pin-file", &file]);
+    assert!(read < all);
+    for k in (read..=all).rev().step_by(if is_long() { 1 } else { 3 }) {
+        stand.card().reset_stats();
+        stand.card().ask("latency 10");
+        let mut running = host.spawn(&[env!("CARGO_BIN_EXE_stalecard"), "verify", "--pin-file", &file]);
+        while stand.card().stats().apdus < k && running.is_running() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        running.stop();
+        stand.card().ask("latency 0");
+        // The next one who asks finds nobody logged in.
+        let check = host.stalecard(&["check"]);
+        assert!(!check.stdout.contains("another program is logged in"), "killed at {k}: {check}");
+        let logged_in = &stand.card().dump()["logged_in"];
+        assert!(*logged_in == json!(false) || *logged_in == json!([]), "killed at {k}: {logged_in}");
+        assert_eq!(tries(stand), full, "killed at {k}");
+    }
+    println!("killed at APDUs from {read} to {all}");
+    host.stalecard(&["verify", "--pin-file", &file]).ok();
 }
 
 /// `verify` with the card taken out at each APDU after the reading, with a wrong PIN and with the right one; in the

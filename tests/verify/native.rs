@@ -1,6 +1,6 @@
 //! MyEID cards, personalised by pkcs15-init.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 use stand::{Family, NATIVE_SO_PIN, Options, PUK};
@@ -229,4 +229,13 @@ fn the_card_is_pulled_at_every_apdu() {
     pulled_at_every_apdu(&stand, &maker, PIN, 2, &tries, &|| {
         maker.run(&["pkcs15-tool", "--verify-pin", "--auth-id", "01", "--pin", PIN]).ok();
     });
+}
+
+/// Killed at each APDU: the login does not stay behind, and no try is lost with the right PIN.
+#[test]
+fn a_verify_killed_at_any_apdu_leaves_no_login_behind() {
+    let (stand, maker) = card();
+    maker.generate_key("ec/prime256v1", "45", "key");
+    generate_consenting(&maker, "46");
+    killed_at_every_apdu(&stand, &maker, PIN, &tries);
 }

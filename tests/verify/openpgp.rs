@@ -1,6 +1,6 @@
 //! OpenPGP cards of both versions, filled by openpgp-tool and pkcs15-init.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 use stand::{Family, Options, PW1, PW3};
@@ -238,4 +238,14 @@ fn the_card_is_pulled_at_every_apdu() {
     pulled_at_every_apdu(&stand, &alpha, PW1, 2, &tries, &|| {
         alpha.run(&["openpgp-tool", "--verify", "CHV1", "--pin", PW1]).ok();
     });
+}
+
+/// Killed at each APDU: the login does not stay behind, and no try is lost with the right PIN.
+#[test]
+fn a_verify_killed_at_any_apdu_leaves_no_login_behind() {
+    let (stand, alpha) = card("3.4");
+    for key in [1, 3] {
+        generate(&stand, &alpha, key);
+    }
+    killed_at_every_apdu(&stand, &alpha, PW1, &tries);
 }

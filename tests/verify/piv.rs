@@ -1,6 +1,6 @@
 //! PIV cards (as a YubiKey 5 by their answer to reset), filled by yubico-piv-tool.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::*;
 use stand::{Family, Options, PIV_PIN};
@@ -300,4 +300,11 @@ fn the_card_is_pulled_at_every_apdu() {
     pulled_at_every_apdu(&stand, &alpha, PIV_PIN, 2, &tries, &|| {
         alpha.piv(&["--action", "verify-pin", "--pin", PIV_PIN]).ok();
     });
+}
+
+/// Killed at each APDU: the login does not stay behind, and no try is lost with the right PIN.
+#[test]
+fn a_verify_killed_at_any_apdu_leaves_no_login_behind() {
+    let (stand, alpha) = card(&[("9a", "ECCP256"), ("9c", "ECCP256")]);
+    killed_at_every_apdu(&stand, &alpha, PIV_PIN, &tries);
 }

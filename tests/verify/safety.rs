@@ -1,7 +1,5 @@
 //! PIN safety, counted by the card: one try for each run at most, and nobody else's login ends.
 
-use std::time::Duration;
-
 use super::*;
 
 /// A card with keys, and how many tries its PIN has.
@@ -159,24 +157,7 @@ fn the_card_is_pulled_at_every_apdu() {
 #[test]
 fn a_verify_killed_at_any_apdu_leaves_no_login_behind() {
     let (stand, host) = scene(1);
-    let file = pin_file(&stand, PIN);
-    verify(&stand, &host, &[]).ok();
-    let all = stand.card().stats().apdus;
-    stand.card().ask("latency 20");
-    for k in 1..=all {
-        stand.card().reset_stats();
-        let running = host.spawn(&[env!("CARGO_BIN_EXE_stalecard"), "verify", "--pin-file", &file]);
-        let end = std::time::Instant::now() + Duration::from_secs(30);
-        while stand.card().stats().apdus < k && std::time::Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        running.stop();
-        // The next one who asks finds nobody logged in: pcscd has reset the card with the transaction.
-        let check = host.stalecard(&["check", "--format", "json"]);
-        assert!(!check.stdout.contains("another program is logged in"), "killed at {k}: {check}");
-        assert_eq!(tries(&stand), 3, "killed at {k}");
-    }
-    println!("killed at each of {all} APDUs");
+    killed_at_every_apdu(&stand, &host, PIN, &tries);
 }
 
 /// A `pkcs11-tool` that is logged in and waits for its input.
