@@ -200,6 +200,9 @@ fn key(
         _ => (role.private, role.public),
     };
     let private_bits = if by_key || key_type == KeyType::Rsa { key.bits() } else { 0 };
+    // Where the curve's size is not taken from what the card says of the key, it is that of the key which is read.
+    let read_bits = || public_key.as_ref().and_then(|key| i32::try_from(key.bits()).ok()).unwrap_or_default();
+    let public_bits = if by_key || key_type == KeyType::Rsa { key.bits() } else { read_bits() };
     let mut add = |part, files, auth_id, class| {
         view.objects.push(Object {
             slot: file,
@@ -228,7 +231,7 @@ fn key(
     );
     let entry = PublicKeyEntry {
         key_type,
-        bits: key.bits(),
+        bits: public_bits,
         usage: public_usage,
         access: PUBLIC_ACCESS,
         flags: MODIFIABLE,

@@ -4,15 +4,16 @@
 //! What it hides: entering the namespace, the emptied environment, the layout of the home, and the
 //! copies that keep observers from disturbing each other (the real tools write the cache they read).
 
-use super::namespace::{Namespace, is_root, opensc_root, search_path};
+use super::namespace::{Namespace, is_root, opensc_root, opensc_version, search_path};
 use super::process::{Output, Running};
 use super::tools::PIN;
+use stalecard::opensc::differences;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// Until a program inside the stand is given up.
@@ -74,7 +75,11 @@ impl Host {
 
     /// The directory OpenSC caches files in, whether it exists or not.
     pub fn cache(&self) -> PathBuf {
-        self.home.join(".cache/opensc")
+        static NAME: LazyLock<&str> = LazyLock::new(|| {
+            let is_new = differences::cache_follows_xdg(opensc_version());
+            if is_new { ".cache/opensc" } else { ".eid/cache" }
+        });
+        self.home.join(*NAME)
     }
 
     /// Names of the files in the cache, sorted.
