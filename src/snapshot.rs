@@ -264,6 +264,8 @@ pub enum Answer {
     Content(Bytes),
     /// There is no such file (6A82).
     Absent,
+    /// There is content, which is private: it is not kept.
+    Withheld,
     /// The card refused with this status word.
     Refused(u16),
     /// Not asked for, and why (private data, for example).

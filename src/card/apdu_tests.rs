@@ -28,6 +28,7 @@ fn every_command() -> Vec<Command> {
         Command::PivObject(Tag::Usual(0x05)),
         Command::SelectOpenPgp,
         Command::OpenPgpData(OpenPgpData::Application),
+        Command::OpenPgpData(OpenPgpData::Private2),
         Command::OpenPgpCertificate(2),
         Command::OpenPgpPublicKey(OpenPgpKey::Signature),
     ];
@@ -77,6 +78,7 @@ fn everything_that_is_ever_sent() {
         "00CB3FFF055C035FC10500",
         "00A4040006D2760001240100",
         "00CA006E00",
+        "00CA010200",
         "00A502040660045C027F21",
         "0047810002B60000",
     ];

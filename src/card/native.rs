@@ -199,7 +199,7 @@ impl Attempt<'_, '_> {
                 self.gap(&format!("file {file}"), &format!("refused ({})", StatusWord(*sw)));
             }
             Answer::NotRead(why) => self.gap(&format!("file {file}"), &why.clone()),
-            Answer::Content(_) | Answer::Absent => {}
+            Answer::Content(_) | Answer::Absent | Answer::Withheld => {}
         }
         let content =
             if let Answer::Content(Bytes(content)) = &answer { Some(content.clone()) } else { None };

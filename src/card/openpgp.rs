@@ -2,13 +2,14 @@
 //! the public keys besides, which OpenSC asks for one by one when somebody wants them.
 //!
 //! A public key is kept as the file that OpenSC makes of it: `B601`, `B801`, `A401`, a PKCS#1 key for
-//! RSA, a SubjectPublicKeyInfo for everything else. Names, addresses and the objects for private
-//! use are not read.
+//! RSA, a SubjectPublicKeyInfo for everything else. Names and addresses are not read. Of the objects for
+//! private use those are asked for that everybody may read, and only whether there is anything in them is kept:
+//! OpenSC calls them private.
 
 use super::apdu::{Channel, Command, OPENPGP_AID, OpenPgpData, OpenPgpKey, Transport};
 use super::objects::{Application, Walk};
 use super::scan_error::{ScanError, Stop, until_it_rests};
-use crate::format::openpgp::{self, CERTIFICATES, Key};
+use crate::format::openpgp::{self, CERTIFICATES, Key, PRIVATE_USE};
 use crate::format::tlv::first;
 use crate::snapshot::{Answer, Bytes, Card, EfPath, Family, Gap};
 use crate::text::hex;
@@ -38,6 +39,15 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
     let keys = related.as_deref().map(openpgp::keys).unwrap_or_default();
     for key in &keys {
         read_key(&mut walk, key)?;
+    }
+    for ((file, _), data) in PRIVATE_USE.into_iter().zip([OpenPgpData::Private1, OpenPgpData::Private2]) {
+        let what = format!("object for private use {file}");
+        let answer = match walk.read(None, Command::OpenPgpData(data), &what, |_| true)? {
+            Answer::Content(bytes) if bytes.0.is_empty() => Answer::Absent,
+            Answer::Content(_) => Answer::Withheld,
+            answer => answer,
+        };
+        walk.add(file, answer);
     }
     read_certificates(&mut walk, aid.as_deref().is_some_and(openpgp::is_version_3))?;
     // Keys that were made meanwhile have other fingerprints.

@@ -103,7 +103,7 @@ impl Shape {
     #[must_use]
     pub fn is_met(self, file: &FileRead) -> bool {
         match (&file.answer, self) {
-            (Answer::NotRead(_), _) => true,
+            (Answer::NotRead(_) | Answer::Withheld, _) => true,
             (Answer::Absent | Answer::Refused(_), _) => false,
             (Answer::Content(_), Self::Opaque) => file.cut.is_none(),
             (Answer::Content(Bytes(content)), Self::Elements(_)) => {

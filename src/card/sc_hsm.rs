@@ -389,7 +389,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
                 self.gap(&format!("file {fid}"), &format!("refused ({})", StatusWord(*sw)));
             }
             Answer::NotRead(why) => self.gap(&format!("file {fid}"), why),
-            Answer::Content(_) | Answer::Absent => {}
+            Answer::Content(_) | Answer::Absent | Answer::Withheld => {}
         }
         let content =
             if let Answer::Content(Bytes(content)) = &file.answer { Some(content.clone()) } else { None };

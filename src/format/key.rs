@@ -32,6 +32,8 @@ const EC_PUBLIC_KEY: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01];
 const PRIME_FIELD: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x01, 0x01];
 /// All of an Ed25519 key but its 32 bytes (RFC 8410).
 const ED25519: &[u8] = &[0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00];
+/// The same of an X25519 key.
+const X25519: &[u8] = &[0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x6E, 0x03, 0x21, 0x00];
 
 impl PublicKey {
     /// The key of a SubjectPublicKeyInfo and the OID content of its algorithm, as OpenSC
@@ -88,6 +90,19 @@ impl PublicKey {
     pub fn ed25519(&self) -> Option<&[u8; 32]> {
         let Self::Other(spki) = self else { return None };
         spki.strip_prefix(ED25519)?.try_into().ok()
+    }
+
+    /// An X25519 key (RFC 8410).
+    #[must_use]
+    pub fn from_x25519(bytes: &[u8; 32]) -> Self {
+        Self::Other([X25519, bytes].concat())
+    }
+
+    /// The 32 bytes of an X25519 key.
+    #[must_use]
+    pub fn x25519(&self) -> Option<&[u8; 32]> {
+        let Self::Other(spki) = self else { return None };
+        spki.strip_prefix(X25519)?.try_into().ok()
     }
 
     /// The key as SubjectPublicKeyInfo (RFC 5280, RFC 5480), DER.
@@ -158,6 +173,7 @@ impl PublicKey {
                 None => format!("EC {}", self.bits()),
             },
             Self::Other(_) if self.ed25519().is_some() => "Ed25519".to_owned(),
+            Self::Other(_) if self.x25519().is_some() => "X25519".to_owned(),
             Self::Other(_) => "key of another type".to_owned(),
         }
     }

@@ -12,6 +12,9 @@ pub const AID_LENGTH: usize = 16;
 /// Application related data.
 pub const APPLICATION: EfPath = EfPath::at(0x006E);
 
+/// Objects for private use that everybody may read: path, and the PIN by which OpenSC says they are protected.
+pub const PRIVATE_USE: [(EfPath, u8); 2] = [(EfPath::at(0x0101), 2), (EfPath::at(0x0102), 3)];
+
 /// The certificates in the order in which SELECT DATA counts them: path, ID of its key, label since version 3.
 pub const CERTIFICATES: [(&[u8], u8, &str); 3] = [
     (&[0x7F, 0x21], 3, "AUT certificate"),
@@ -25,9 +28,15 @@ pub const RSA: u8 = 0x01;
 pub const ECDH: u8 = 0x12;
 /// Elliptic curve signatures.
 pub const ECDSA: u8 = 0x13;
+/// Edwards curve signatures.
+pub const EDDSA: u8 = 0x16;
 
 /// Ed25519 as GnuPG names it, and as RFC 8410 does.
-const ED25519: [&[u8]; 2] = [&[0x2B, 0x06, 0x01, 0x04, 0x01, 0xDA, 0x47, 0x0F, 0x01], &[0x2B, 0x65, 0x70]];
+pub const ED25519: [&[u8]; 2] =
+    [&[0x2B, 0x06, 0x01, 0x04, 0x01, 0xDA, 0x47, 0x0F, 0x01], &[0x2B, 0x65, 0x70]];
+/// X25519 likewise.
+pub const X25519: [&[u8]; 2] =
+    [&[0x2B, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05, 0x01], &[0x2B, 0x65, 0x6E]];
 
 /// A key that is on the card.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +184,9 @@ pub fn public_key(template: &[u8], attributes: &[u8]) -> Option<Vec<u8>> {
     let oid = curve_of(attributes)?;
     if ED25519.contains(&oid) {
         return Some(PublicKey::from_ed25519(point.try_into().ok()?).spki());
+    }
+    if X25519.contains(&oid) {
+        return Some(PublicKey::from_x25519(point.try_into().ok()?).spki());
     }
     curve::by_oid(oid)?;
     Some(PublicKey::Ec { curve_oid: oid.to_vec(), point: point.to_vec() }.spki())

@@ -41,6 +41,8 @@ pub enum KeyType {
     Ec,
     /// On Curve25519 for signatures (Ed25519); no card's own description of a key says so.
     Edwards,
+    /// On Curve25519 to agree on secrets (X25519); likewise.
+    Montgomery,
     /// GOST R 34.10, which OpenSC takes for EC on a SmartCard-HSM.
     Other,
 }
@@ -53,6 +55,7 @@ impl KeyType {
             Self::Rsa => "RSA",
             Self::Ec => "EC",
             Self::Edwards => "Ed25519",
+            Self::Montgomery => "X25519",
             Self::Other => "neither RSA nor EC",
         }
     }
@@ -251,7 +254,7 @@ pub fn private_key(bytes: &[u8]) -> Result<PrivateKeyEntry, TlvError> {
             }
             bits
         }
-        KeyType::Ec | KeyType::Edwards | KeyType::Other => {
+        KeyType::Ec | KeyType::Edwards | KeyType::Montgomery | KeyType::Other => {
             kind.optional(0x02).map_or(Ok(0), |value| integer(0x02, value))?
         }
     };

@@ -183,8 +183,9 @@ pub const fn edwards_is_understood(version: Version) -> bool {
     from(version, 22)
 }
 
-/// Whether each key of an OpenPGP card has a certificate and its curve its own size and use (seen: in 0.23 and later).
-/// In 0.21 there is one certificate, and a key on a curve has no size and the use of an RSA key.
+/// Whether each key of an OpenPGP card has a certificate and its curve its own size and use (seen: in 0.23 and later). In
+/// 0.21 there is one certificate, and a key on whatever curve has no size and the use of an RSA key, unless it is one for EdDSA,
+/// which is not listed.
 #[must_use]
 pub const fn openpgp_lists_by_key(version: Version) -> Option<bool> {
     if from(version, 23) {
@@ -194,6 +195,19 @@ pub const fn openpgp_lists_by_key(version: Version) -> Option<bool> {
     } else {
         Some(false)
     }
+}
+
+/// Whether the names of RFC 8410 for curves are known on an OpenPGP card (seen: not in 0.23 and 0.26.1, in 0.27.1), or only
+/// those of GnuPG.
+#[must_use]
+pub const fn openpgp_knows_rfc_8410(version: Version) -> bool {
+    from(version, 27)
+}
+
+/// The size that is shown of a key on Curve25519 (seen: with 0.23 and 0.26.1, with 0.27.1).
+#[must_use]
+pub const fn curve_25519_bits(version: Version) -> i32 {
+    if from(version, 27) { 255 } else { 256 }
 }
 
 /// Whether a directory file of a native card goes on behind 00 after an entry (seen: not in 0.21 and 0.23, in 0.26.1 and

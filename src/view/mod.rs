@@ -87,6 +87,10 @@ pub struct Behaviour {
     pub openpgp_by_key: bool,
     /// An OpenPGP card's key for authentication may decipher: of a card before version 3, and of a later one.
     pub authentication_deciphers: [bool; 2],
+    /// An OpenPGP card may call curves as RFC 8410 does (0.27 on).
+    pub openpgp_knows_rfc_8410: bool,
+    /// Size of a key on Curve25519 as shown.
+    pub curve_25519_bits: i32,
     /// What 00 in a directory file of a native card means.
     pub zeros_in_directories: Zeros,
 }
@@ -109,6 +113,8 @@ impl Behaviour {
             authentication_deciphers: [false, true].map(|is_version_3| {
                 differences::openpgp_authentication_deciphers(version, is_version_3).unwrap_or(true)
             }),
+            openpgp_knows_rfc_8410: differences::openpgp_knows_rfc_8410(version),
+            curve_25519_bits: differences::curve_25519_bits(version),
             zeros_in_directories: match differences::directories_go_on_behind_zeros(version) {
                 Some(false) => Zeros::End,
                 Some(true) | None => Zeros::Skipped,
@@ -124,6 +130,8 @@ pub struct View {
     pub objects: Vec<Object>,
     /// Places about which nothing can be said, and why.
     pub unknown: Vec<(Place, String)>,
+    /// Authentication IDs of the PINs with which users log in, on cards of which no PINs are listed.
+    pub pins: &'static [u8],
 }
 
 /// Where an object stands. What stands in one place in two views of a card is the same object,
@@ -415,6 +423,7 @@ impl Source for Card {
             }
             Some(Answer::Absent) => Read::Absent,
             Some(Answer::Refused(_)) => Read::Failed,
+            Some(Answer::Withheld) => Read::Unknown(format!("file {fid} is private, and was not kept")),
             Some(Answer::NotRead(why)) => Read::Unknown(why.clone()),
             None => Read::Unknown(format!("file {fid} was not read")),
         }

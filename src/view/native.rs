@@ -90,7 +90,7 @@ impl Layout for Native {
     }
 
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
-        let mut view = View { objects: Vec::new(), unknown: Vec::new() };
+        let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[] };
         let Some(token) = Token::of(card) else { return view };
         for (kind, file) in &token.directories {
             match source.read(*file, ANY_SIZE) {

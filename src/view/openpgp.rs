@@ -2,7 +2,7 @@
 //!
 //! Which keys there are, of what kind and size, OpenSC always asks the card. Only the public keys
 //! themselves are cached, and they are not in the list of `pkcs15-tool -D`: with a new key the listing
-//! stays as it was, and what is handed out is the old public key. Certificates are
+//! stays as it was, and what is handed out is the old public key. Certificates and the objects for private use are
 //! never cached.
 
 use std::collections::BTreeMap;
@@ -12,17 +12,27 @@ use super::{
     PublicKeyEntry, Read, Source, View, x509_as,
 };
 use crate::format::key::PublicKey;
-use crate::format::openpgp::{self, CERTIFICATES, Key};
-use crate::format::pkcs15::{FLAG_PRIVATE, KeyType};
+use crate::format::openpgp::{self, CERTIFICATES, Key, PRIVATE_USE};
+use crate::format::pkcs15::{FLAG_PRIVATE, KeyType, Path, Value};
 use crate::opensc::cache_name::{NotCached, Serial};
 use crate::opensc::{CacheName, Version};
-use crate::snapshot::{Card, EfPath};
+use crate::snapshot::{Answer, Card, EfPath};
 
 /// Sensitive, always sensitive, never extractable, local; extractable.
 const PRIVATE_ACCESS: u32 = 0x1D;
 const PUBLIC_ACCESS: u32 = 0x02;
 /// Object flag: it can be changed.
 const MODIFIABLE: u32 = 0x02;
+
+/// The curves that OpenSC has in its table, OID content: NIST's and Brainpool's, and no others.
+const CURVES: [&[u8]; 6] = [
+    &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07],
+    &[0x2B, 0x81, 0x04, 0x00, 0x22],
+    &[0x2B, 0x81, 0x04, 0x00, 0x23],
+    &[0x2B, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x07],
+    &[0x2B, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0B],
+    &[0x2B, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0D],
+];
 
 /// All that keys on curves may do.
 const SIGN: u32 = 0x04;
@@ -61,7 +71,7 @@ impl Layout for OpenPgp {
     }
 
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
-        let mut view = View { objects: Vec::new(), unknown: Vec::new() };
+        let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[1, 2] };
         if let Read::Unknown(why) = card.read(openpgp::APPLICATION, FILE_BUFFER) {
             view.unknown.push((Place::whole(openpgp::APPLICATION), why));
         }
@@ -75,6 +85,9 @@ impl Layout for OpenPgp {
         let certificates = if behaviour.openpgp_by_key { CERTIFICATES.len() } else { 1 };
         for certificate in CERTIFICATES.iter().take(certificates) {
             self::certificate(&mut view, card, certificate, behaviour);
+        }
+        for (number, place) in (1..).zip(PRIVATE_USE) {
+            private_use(&mut view, card, number, place);
         }
         view
     }
@@ -171,6 +184,28 @@ fn number(file: EfPath) -> Option<u8> {
     }
 }
 
+/// Type and size as OpenSC lists them; none if it does not list such a key.
+fn kind(key: &Key, behaviour: Behaviour) -> Option<(KeyType, i32)> {
+    let &algorithm = key.attributes.first()?;
+    let on_25519 = |names: [&[u8]; 2]| match (names, key.curve()) {
+        ([of_gnupg, _], Some(name)) if name == of_gnupg => true,
+        ([_, of_rfc_8410], Some(name)) => name == of_rfc_8410 && behaviour.openpgp_knows_rfc_8410,
+        (_, None) => false,
+    };
+    match algorithm {
+        openpgp::RSA => Some((KeyType::Rsa, key.bits())),
+        openpgp::ECDH | openpgp::ECDSA if !behaviour.openpgp_by_key => Some((KeyType::Ec, 0)),
+        openpgp::ECDH if on_25519(openpgp::X25519) => Some((KeyType::Montgomery, behaviour.curve_25519_bits)),
+        openpgp::EDDSA if behaviour.openpgp_by_key && on_25519(openpgp::ED25519) => {
+            Some((KeyType::Edwards, behaviour.curve_25519_bits))
+        }
+        openpgp::ECDH | openpgp::ECDSA if key.curve().is_some_and(|curve| CURVES.contains(&curve)) => {
+            Some((KeyType::Ec, key.bits()))
+        }
+        _ => None,
+    }
+}
+
 /// The two halves of a key.
 fn key(
     view: &mut View,
@@ -179,30 +214,29 @@ fn key(
     behaviour: Behaviour,
     deciphers: bool,
 ) -> Result<(), String> {
-    let key_type = match key.attributes.first() {
-        Some(&openpgp::RSA) => KeyType::Rsa,
-        Some(&(openpgp::ECDH | openpgp::ECDSA)) if key.bits() > 0 => KeyType::Ec,
-        _ => return Err("it is a key of a kind (as Ed25519) whose listing is not known here".to_owned()),
-    };
+    let Some((key_type, bits)) = kind(key, behaviour) else { return Ok(()) };
     let file = key.file();
     let public_key = match source.read(file, FILE_BUFFER) {
         // A key that has become one of another type since is none to OpenSC.
-        Read::Content(bytes) => openpgp::decode_public_key(&bytes)
-            .filter(|key| matches!(key, PublicKey::Rsa { .. }) == (key_type == KeyType::Rsa)),
+        Read::Content(bytes) => openpgp::decode_public_key(&bytes).filter(|key| match key_type {
+            KeyType::Rsa => matches!(key, PublicKey::Rsa { .. }),
+            KeyType::Edwards => key.ed25519().is_some(),
+            KeyType::Montgomery => key.x25519().is_some(),
+            KeyType::Ec | KeyType::Other => matches!(key, PublicKey::Ec { .. }),
+        }),
         Read::Absent | Read::Failed => None,
         Read::Unknown(why) => return Err(why),
     };
-    let role = role(key.number, deciphers);
+    let role = role(key.number, deciphers && key_type != KeyType::Edwards);
     let by_key = behaviour.openpgp_by_key;
     let (private_usage, public_usage) = match key.attributes.first() {
         Some(&openpgp::ECDH) if by_key => (DERIVE, DERIVE),
         Some(&openpgp::ECDSA) if by_key => (SIGN, VERIFY),
         _ => (role.private, role.public),
     };
-    let private_bits = if by_key || key_type == KeyType::Rsa { key.bits() } else { 0 };
     // Where the curve's size is not taken from what the card says of the key, it is that of the key which is read.
     let read_bits = || public_key.as_ref().and_then(|key| i32::try_from(key.bits()).ok()).unwrap_or_default();
-    let public_bits = if by_key || key_type == KeyType::Rsa { key.bits() } else { read_bits() };
+    let public_bits = if bits > 0 { bits } else { read_bits() };
     let mut add = |part, files, auth_id, class| {
         view.objects.push(Object {
             slot: file,
@@ -221,7 +255,7 @@ fn key(
         Class::PrivateKey {
             reference: Some(key.number),
             key_type,
-            bits: private_bits,
+            bits,
             usage: private_usage,
             access: PRIVATE_ACCESS,
             flags: FLAG_PRIVATE | MODIFIABLE,
@@ -259,5 +293,33 @@ fn certificate(view: &mut View, card: &Card, &(path, id, label): &(&[u8], u8, &s
         id: vec![id],
         auth_id: Vec::new(),
         class: Class::Certificate { certificate, authority: false, flags },
+    });
+}
+
+/// An object for private use, which is listed if there is anything in it.
+fn private_use(view: &mut View, card: &Card, number: u8, (file, pin): (EfPath, u8)) {
+    match card.files.iter().find(|known| known.path == file).map(|known| &known.answer) {
+        Some(Answer::Content(_) | Answer::Withheld) => {}
+        Some(Answer::Absent | Answer::Refused(_)) => return,
+        Some(Answer::NotRead(why)) => return view.unknown.push((Place::whole(file), why.clone())),
+        None => return view.unknown.push((Place::whole(file), "it was not read".to_owned())),
+    }
+    let name = format!("PrivDO{number}").into_bytes();
+    let path = [&[0x3F, 0x00], file.as_slice()].concat();
+    view.objects.push(Object {
+        slot: file,
+        part: Part::Whole,
+        files: vec![file],
+        label: name.clone(),
+        id: Vec::new(),
+        auth_id: vec![pin],
+        class: Class::Data {
+            application: name,
+            oid: None,
+            flags: FLAG_PRIVATE | MODIFIABLE,
+            path: Value::Path(Path { bytes: path, ..Path::default() }),
+            content: None,
+            is_unreadable: false,
+        },
     });
 }

@@ -100,7 +100,7 @@ impl Layout for Piv {
     }
 
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
-        let mut view = View { objects: Vec::new(), unknown: Vec::new() };
+        let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[PIN] };
         for slot in slots(card).filter(|slot| behaviour.lists_messaging || *slot != MESSAGING) {
             if let Err(why) = key(&mut view, card, slot, source, behaviour) {
                 view.unknown.push((Place::whole(slot.object()), why));
@@ -327,10 +327,13 @@ fn key(
     if let Some(key_type) = key_type {
         let bits = match &certificate.key {
             PublicKey::Rsa { modulus, .. } => modulus.len() * 8,
-            PublicKey::Other(_) => 255,
             key => key.bits(),
         };
-        let bits = i32::try_from(bits).unwrap_or_default();
+        let bits = if key_type == KeyType::Edwards {
+            behaviour.curve_25519_bits
+        } else {
+            i32::try_from(bits).unwrap_or_default()
+        };
         let (private_usage, public_usage) = usages(card, slot, key_type, &certificate);
         let reference = Some(slot.reference);
         // The key for card authentication is there for everybody.

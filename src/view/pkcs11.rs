@@ -5,7 +5,7 @@
 //! can be seen at all. As watched with 0.23:
 //!
 //! - Objects are made class by class: RSA private keys, RSA public keys, EC private keys,
-//!   EC public keys, the same for Ed25519, certificates, data; there is room for 128 in all, and what
+//!   EC public keys, the same for Ed25519 and X25519, certificates, data; there is room for 128 in all, and what
 //!   comes later is left out.
 //! - A certificate brings a public key of its own, with its label and ID, unless
 //!   a public key object has that ID already.
@@ -26,9 +26,6 @@ use crate::format::x509::Certificate;
 
 /// The most objects the module has room for.
 const MAX_OBJECTS: usize = 128;
-
-/// The authentication ID of the user PIN of a SmartCard-HSM or a PIV card.
-const USER_PIN: &[u8] = &[1];
 
 /// An object of the PKCS#11 token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,14 +108,15 @@ impl<'v> Item<'v> {
 /// The objects that are listed, in the order in which they are found.
 #[must_use]
 pub fn project(view: &View) -> Vec<Item<'_>> {
-    let mut module = Module { pin: user_pin(view), made: Vec::new(), shown: Vec::new() };
+    let mut module = Module { pin: user_pin(view), pins: view.pins, made: Vec::new(), shown: Vec::new() };
     // What is neither RSA nor Ed25519 is made together with EC.
     let turn = |key_type: KeyType| match key_type {
         KeyType::Rsa => 0,
         KeyType::Ec | KeyType::Other => 1,
         KeyType::Edwards => 2,
+        KeyType::Montgomery => 3,
     };
-    for now in 0..=2 {
+    for now in 0..=3 {
         module.make(view, |object| match object.class {
             Class::PrivateKey { key_type, .. } => turn(key_type) == now,
             _ => false,
@@ -200,6 +198,9 @@ struct Made<'v> {
 struct Module<'v> {
     /// Authentication ID of the PIN that is asked for, on cards that list theirs.
     pin: Option<&'v [u8]>,
+    /// Of those that users log in with, on other cards: an OpenPGP card has one for signatures and one for the rest, and is
+    /// shown as a token for each.
+    pins: &'static [u8],
     made: Vec<Made<'v>>,
     shown: Vec<Item<'v>>,
 }
@@ -243,15 +244,6 @@ impl<'v> Module<'v> {
         self.made.iter().filter(is_key).find(|made| made.object.id == id).copied()
     }
 
-    /// Does a user log in with this PIN? An OpenPGP card has one for signatures and one for the rest, and
-    /// is shown as a token for each.
-    fn is_user_pin(&self, auth_id: &[u8]) -> bool {
-        let of_key = |made: &Made<'_>| {
-            matches!(made.object.class, Class::PrivateKey { .. }) && made.object.auth_id == auth_id
-        };
-        !auth_id.is_empty() && (auth_id == USER_PIN || self.made.iter().any(of_key))
-    }
-
     /// What the private keys with this ID may be used for, taken together.
     fn usage(&self, id: &[u8]) -> u32 {
         let of = |made: &Made<'_>| match made.object.class {
@@ -280,7 +272,7 @@ impl<'v> Module<'v> {
         if matches!(object.part, Part::Entry(..)) {
             self.pin == Some(&object.auth_id)
         } else {
-            self.is_user_pin(&object.auth_id)
+            matches!(object.auth_id.as_slice(), [pin] if self.pins.contains(pin))
         }
     }
 

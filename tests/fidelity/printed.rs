@@ -19,6 +19,10 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Up to 0.26 bytes are counted: a P-521 key has 528 bits.
 pub fn bits(key: &PublicKey, version: Version) -> u32 {
+    if key.ed25519().is_some() || key.x25519().is_some() {
+        // In 0.26 the bytes of the OCTET STRING count.
+        return if version.minor == 26 { 272 } else { 255 };
+    }
     let bits = key.bits() as u32;
     let in_bytes = matches!(key, PublicKey::Ec { .. }) && version < Version::of(27);
     if in_bytes { bits.next_multiple_of(8) } else { bits }
@@ -151,6 +155,7 @@ fn type_name(key_type: KeyType) -> &'static str {
     match key_type {
         KeyType::Rsa => "RSA",
         KeyType::Edwards => "EDDSA",
+        KeyType::Montgomery => "XEDDSA",
         KeyType::Ec | KeyType::Other => "EC",
     }
 }
@@ -228,11 +233,6 @@ fn pkcs11_object(object: &Pkcs11Object) -> String {
                 object.usage.as_deref().unwrap_or("-")
             )
         }
-        // Of such a key nothing is known here but that it is there.
-        "Public Key" if key_type == "EC_EDWARDS" => format!(
-            "Public Key EC_EDWARDS [{label}] id={id} usage={} bits=Some(0) point=- params=-",
-            object.usage.as_deref().unwrap_or("-")
-        ),
         "Public Key" => format!(
             "Public Key {key_type} [{label}] id={id} usage={} bits={:?} point={} params={}",
             object.usage.as_deref().unwrap_or("-"),
@@ -282,7 +282,11 @@ fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
     match (&object.class, item.public_key()) {
         (Class::PrivateKey { key_type, .. }, _) => format!(
             "Private Key {} [{label}] id={id} usage={}",
-            if *key_type == KeyType::Edwards { "EC_EDWARDS" } else { type_name(*key_type) },
+            match key_type {
+                KeyType::Edwards => "EC_EDWARDS",
+                KeyType::Montgomery => "EC_MONTGOMERY",
+                _ => type_name(*key_type),
+            },
             words(
                 // Non-repudiation is a way to sign.
                 item.usage | item.usage >> 7 & 1 << 2,
@@ -305,7 +309,12 @@ fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
                 PublicKey::Ec { curve_oid, point } => {
                     ("EC", hex(point), format!("06{:02x}{}", curve_oid.len(), hex(curve_oid)))
                 }
-                PublicKey::Other(_) => ("EC_EDWARDS", "-".to_owned(), "-".to_owned()),
+                PublicKey::Other(spki) => {
+                    let name = if key.ed25519().is_some() { "EC_EDWARDS" } else { "EC_MONTGOMERY" };
+                    // Up to 0.26 an OCTET STRING; the name of the curve from the algorithm of RFC 8410.
+                    let frame = if version < Version::of(27) { "0420" } else { "" };
+                    (name, format!("{frame}{}", hex(&spki[12..])), hex(&spki[4..9]))
+                }
                 _ => ("RSA", "-".to_owned(), "-".to_owned()),
             };
             format!(

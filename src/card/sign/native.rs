@@ -42,7 +42,9 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
         KeyType::Rsa => Scheme::RsaPkcs1Sha256,
         KeyType::Ec if key.usage & SIGNS == 0 && key.usage & DERIVES != 0 => Scheme::Ecdh,
         KeyType::Ec => Scheme::Ecdsa,
-        KeyType::Edwards | KeyType::Other => return Err("it is neither RSA nor EC".to_owned()),
+        KeyType::Edwards | KeyType::Montgomery | KeyType::Other => {
+            return Err("it is neither RSA nor EC".to_owned());
+        }
     };
     let (application, keys, pins) = described(card).ok_or("the descriptions on the card cannot be read")?;
     let described = keys.into_iter().find(|entry| application.file(&entry.path) == Some(path));

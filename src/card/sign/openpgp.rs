@@ -37,7 +37,9 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
         (1, KeyType::Ec) => Scheme::Ecdh,
         (_, KeyType::Rsa) => Scheme::RsaPkcs1Sha256,
         (_, KeyType::Ec) => Scheme::Ecdsa,
-        (_, KeyType::Edwards | KeyType::Other) => return Err("it is neither RSA nor EC".to_owned()),
+        (_, KeyType::Edwards | KeyType::Montgomery | KeyType::Other) => {
+            return Err("it is neither RSA nor EC".to_owned());
+        }
     };
     let known = related(card).and_then(openpgp::pw_status);
     let status = known.ok_or("the card does not say what its password is like (DO C4)")?;

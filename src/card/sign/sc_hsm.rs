@@ -23,7 +23,9 @@ pub(super) fn plan(key: &Key) -> Result<Plan, String> {
     let scheme = match key.key_type {
         KeyType::Rsa => Scheme::RsaPkcs1Sha256,
         KeyType::Ec => Scheme::Ecdsa,
-        KeyType::Edwards | KeyType::Other => return Err("it is neither RSA nor EC".to_owned()),
+        KeyType::Edwards | KeyType::Montgomery | KeyType::Other => {
+            return Err("it is neither RSA nor EC".to_owned());
+        }
     };
     let pin = Pin { reference: USER, label: None, lengths: (6, 16), pad: None };
     Ok(Plan {

@@ -197,7 +197,7 @@ pub fn public_key(bytes: &[u8]) -> Result<PublicKeyEntry, TlvError> {
     };
     let bits = match key_type {
         KeyType::Rsa => integer(0x02, kind.required(0x02)?)?,
-        KeyType::Ec | KeyType::Edwards | KeyType::Other => 0,
+        KeyType::Ec | KeyType::Edwards | KeyType::Montgomery | KeyType::Other => 0,
     };
     Ok(PublicKeyEntry {
         common: parts.common,

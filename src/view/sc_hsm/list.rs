@@ -14,7 +14,7 @@ const DEFAULT_ACCESS: u32 = 0x1D;
 /// Lists the objects of a key list.
 #[must_use]
 pub fn decode(key_list: &[Fid], source: &dyn Source, behaviour: Behaviour) -> View {
-    let mut view = View { objects: Vec::new(), unknown: Vec::new() };
+    let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[1] };
     for slot in key_list.iter().copied().map(EfPath::from) {
         let (prefix, number) = split(slot);
         let result = match prefix {

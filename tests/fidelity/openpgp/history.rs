@@ -17,6 +17,17 @@ pub enum Action {
         key: usize,
         curve: usize,
     },
+    /// On Curve25519, which the tools do not make: by the card's own commands.
+    Generate25519 {
+        host: Side,
+        key: usize,
+        mark: u8,
+    },
+    /// An object for private use, 1 to 4: something, nothing, or no object.
+    PrivateUse {
+        number: u8,
+        content: Option<u8>,
+    },
     /// Its fingerprint goes, and with it the key for OpenSC.
     Forget {
         key: usize,
@@ -68,8 +79,13 @@ fn action(random: &mut Random) -> Action {
     // Some more often than others, so that a key is often made anew.
     let key = random.one(&[0, 0, 2, 2, 1]);
     match random.below(100) {
-        0..27 => Action::GenerateRsa { host, key, mark: random.next() as u8 | 1 },
-        27..38 => Action::GenerateEc { host, key, curve: random.below(CURVES.len()) },
+        0..24 => Action::GenerateRsa { host, key, mark: random.next() as u8 | 1 },
+        24..27 => Action::PrivateUse {
+            number: 1 + random.below(4) as u8,
+            content: if random.chance(80) { Some(random.below(4) as u8) } else { None },
+        },
+        27..32 => Action::Generate25519 { host, key, mark: random.next() as u8 | 1 },
+        32..38 => Action::GenerateEc { host, key, curve: random.below(CURVES.len()) },
         38..41 => Action::Forget { key },
         41..48 => Action::WriteCertificate { host, key, which: random.below(CERTIFICATES) },
         48 => Action::DeleteCertificate { key },
