@@ -2,8 +2,12 @@
 //!
 //! Which keys there are, of what kind and size, OpenSC always asks the card. Only the public keys
 //! themselves are cached, and they are not in the list of `pkcs15-tool -D`: with a new key the listing
-//! stays as it was, and what is handed out is the old public key. Certificates and the objects for private use are
+//! stays as it was, and what is handed out is the old public key. Certificates are
 //! never cached.
+//!
+//! Of the objects for private use those are listed that the card says hold something; what they hold is cached
+//! once somebody reads it, if private data may be. It looks before anybody logs in, so 0103 and 0104 are not
+//! listed.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +21,7 @@ use crate::format::pkcs15::{FLAG_PRIVATE, KeyType, Path, Value};
 use crate::opensc::cache_name::{NotCached, Serial};
 use crate::opensc::{CacheName, Version};
 use crate::snapshot::{Answer, Card, EfPath};
+use crate::text::escape;
 
 /// Sensitive, always sensitive, never extractable, local; extractable.
 const PRIVATE_ACCESS: u32 = 0x1D;
@@ -71,7 +76,7 @@ impl Layout for OpenPgp {
     }
 
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
-        let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[1, 2] };
+        let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[2, 1] };
         if let Read::Unknown(why) = card.read(openpgp::APPLICATION, FILE_BUFFER) {
             view.unknown.push((Place::whole(openpgp::APPLICATION), why));
         }
@@ -93,7 +98,7 @@ impl Layout for OpenPgp {
     }
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
-        if number(file).is_none() {
+        if number(file).is_none() && !is_private_use(file) {
             return Err(NotCached::Version);
         }
         let serial = card.serial.as_deref().ok_or(NotCached::NoSerial)?.as_bytes().to_vec();
@@ -104,18 +109,27 @@ impl Layout for OpenPgp {
         FILE_BUFFER
     }
 
-    fn condition(&self, _card: Option<&Card>, _file: EfPath, bytes: &[u8]) -> Condition {
+    fn condition(&self, _card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Condition {
         if bytes.is_empty() {
             return Condition::Empty;
+        }
+        if is_private_use(file) {
+            return Condition::Whole;
         }
         Condition::of_element(bytes, openpgp::decode_public_key(bytes).is_some())
     }
 
     fn is_listed(&self, card: &Card, file: EfPath) -> bool {
-        number(file).is_none() || keys(card).iter().any(|key| key.file() == file)
+        match number(file) {
+            Some(_) => keys(card).iter().any(|key| key.file() == file),
+            None => !is_private_use(file) || holds_something(card, file) != Ok(false),
+        }
     }
 
     fn describe(&self, _card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described {
+        if let Some(at) = PRIVATE_USE.iter().position(|(known, _)| *known == file) {
+            return Described { words: format!("content of PrivDO{}", at + 1), ..Described::default() };
+        }
         let Some(number) = number(file) else {
             return Described { words: format!("file {file}"), ..Described::default() };
         };
@@ -139,9 +153,17 @@ impl Layout for OpenPgp {
         number(file).is_none()
     }
 
-    /// Keys first, by number.
+    fn is_private(&self, file: EfPath) -> bool {
+        is_private_use(file)
+    }
+
+    /// Keys first, by number; data last.
     fn order(&self, object: &Object) -> (u8, u8, u8) {
-        (u8::from(!object.part.is_of_key()), object.id.first().copied().unwrap_or_default(), 0)
+        let class = match object.class {
+            Class::Data { .. } => 2,
+            _ => u8::from(!object.part.is_of_key()),
+        };
+        (class, object.id.first().copied().unwrap_or_default(), 0)
     }
 
     fn label(&self, _card: &Card) -> Option<Vec<u8>> {
@@ -152,8 +174,14 @@ impl Layout for OpenPgp {
         BTreeMap::new()
     }
 
-    fn notes(&self, _card: &Card, _version: Option<Version>, _live: &View) -> Vec<Note> {
-        Vec::new()
+    fn notes(&self, _card: &Card, _version: Option<Version>, live: &View) -> Vec<Note> {
+        let listed = live.objects.iter().filter(|object| matches!(object.class, Class::Data { .. }));
+        let note = |object: &Object| Note {
+            what: format!("content of data object \"{}\" ({})", escape(&object.label), object.slot),
+            why: "private to OpenSC: neither kept nor compared".to_owned(),
+            asked_for: false,
+        };
+        listed.map(note).collect()
     }
 
     /// Nothing on such a card ever changes the names of cache files.
@@ -171,6 +199,20 @@ fn keys(card: &Card) -> Vec<Key> {
     match card.read(openpgp::APPLICATION, FILE_BUFFER) {
         Read::Content(bytes) => openpgp::keys(&bytes),
         _ => Vec::new(),
+    }
+}
+
+fn is_private_use(file: EfPath) -> bool {
+    PRIVATE_USE.iter().any(|(known, _)| *known == file)
+}
+
+/// Is there anything in an object for private use? The card alone says so.
+fn holds_something(card: &Card, file: EfPath) -> Result<bool, String> {
+    match card.files.iter().find(|known| known.path == file).map(|known| &known.answer) {
+        Some(Answer::Content(_) | Answer::Withheld) => Ok(true),
+        Some(Answer::Absent | Answer::Refused(_)) => Ok(false),
+        Some(Answer::NotRead(why)) => Err(why.clone()),
+        None => Err("it was not read".to_owned()),
     }
 }
 
@@ -298,11 +340,10 @@ fn certificate(view: &mut View, card: &Card, &(path, id, label): &(&[u8], u8, &s
 
 /// An object for private use, which is listed if there is anything in it.
 fn private_use(view: &mut View, card: &Card, number: u8, (file, pin): (EfPath, u8)) {
-    match card.files.iter().find(|known| known.path == file).map(|known| &known.answer) {
-        Some(Answer::Content(_) | Answer::Withheld) => {}
-        Some(Answer::Absent | Answer::Refused(_)) => return,
-        Some(Answer::NotRead(why)) => return view.unknown.push((Place::whole(file), why.clone())),
-        None => return view.unknown.push((Place::whole(file), "it was not read".to_owned())),
+    match holds_something(card, file) {
+        Ok(true) => {}
+        Ok(false) => return,
+        Err(why) => return view.unknown.push((Place::whole(file), why)),
     }
     let name = format!("PrivDO{number}").into_bytes();
     let path = [&[0x3F, 0x00], file.as_slice()].concat();

@@ -19,7 +19,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Class, Object, Part, Place, View};
+use super::{Class, Object, Place, View};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{FLAG_PRIVATE, KeyType};
 use crate::format::x509::Certificate;
@@ -105,10 +105,17 @@ impl<'v> Item<'v> {
     }
 }
 
-/// The objects that are listed, in the order in which they are found.
+/// The objects that are listed, token by token.
 #[must_use]
 pub fn project(view: &View) -> Vec<Item<'_>> {
-    let mut module = Module { pin: user_pin(view), pins: view.pins, made: Vec::new(), shown: Vec::new() };
+    tokens(view).into_iter().flatten().collect()
+}
+
+/// The objects of each token, in the order in which they are found. A card is a token for each PIN that users log in
+/// with.
+#[must_use]
+pub fn tokens(view: &View) -> Vec<Vec<Item<'_>>> {
+    let mut module = Module { made: Vec::new(), seen: Vec::new(), shown: Vec::new() };
     // What is neither RSA nor Ed25519 is made together with EC.
     let turn = |key_type: KeyType| match key_type {
         KeyType::Rsa => 0,
@@ -131,8 +138,15 @@ pub fn project(view: &View) -> Vec<Item<'_>> {
     }
     module.make_certificates(view);
     module.make(view, |object| matches!(object.class, Class::Data { .. }));
-    module.show();
-    module.shown
+    let mut pins: Vec<Option<&[u8]>> = view.pins.chunks(1).map(Some).collect();
+    if pins.is_empty() {
+        pins.push(user_pin(view));
+    }
+    let mut tokens: Vec<Vec<Item<'_>>> = pins.into_iter().map(|pin| module.private(pin)).collect();
+    if let Some(first) = tokens.first_mut() {
+        module.public(first);
+    }
+    tokens
 }
 
 /// The authentication ID of the PIN that the first slot asks for, on cards that list their PINs: the first
@@ -196,12 +210,10 @@ struct Made<'v> {
 }
 
 struct Module<'v> {
-    /// Authentication ID of the PIN that is asked for, on cards that list theirs.
-    pin: Option<&'v [u8]>,
-    /// Of those that users log in with, on other cards: an OpenPGP card has one for signatures and one for the rest, and is
-    /// shown as a token for each.
-    pins: &'static [u8],
     made: Vec<Made<'v>>,
+    /// What stands in any token.
+    seen: Vec<Made<'v>>,
+    /// The token that is being made.
     shown: Vec<Item<'v>>,
 }
 
@@ -253,27 +265,28 @@ impl<'v> Module<'v> {
         self.made.iter().map(of).fold(0, |all, usage| all | usage)
     }
 
-    fn show(&mut self) {
+    /// The token of a PIN: what it protects, and what belongs to that.
+    fn private(&mut self, pin: Option<&[u8]>) -> Vec<Item<'v>> {
         for made in self.made.clone() {
-            if is_private(made.object) && self.is_reached(made.object) && !made.from_certificate {
+            let is_reached = pin == Some(made.object.auth_id.as_slice());
+            if is_private(made.object) && is_reached && !made.from_certificate {
                 self.list(made);
             }
         }
-        for made in self.made.clone() {
-            let readable = made.object.auth_id.is_empty() || !matches!(made.object.class, Class::Data { .. });
-            if !is_private(made.object) && readable && !made.from_certificate {
-                self.list(made);
-            }
-        }
+        std::mem::take(&mut self.shown)
     }
 
-    /// Is it shown to whoever has logged in? A native card lists its PINs; if there is none, nobody can log in.
-    fn is_reached(&self, object: &Object) -> bool {
-        if matches!(object.part, Part::Entry(..)) {
-            self.pin == Some(&object.auth_id)
-        } else {
-            matches!(object.auth_id.as_slice(), [pin] if self.pins.contains(pin))
+    /// What everybody may see and is in no token yet goes to the first.
+    fn public(&mut self, first: &mut Vec<Item<'v>>) {
+        self.shown = std::mem::take(first);
+        for made in self.made.clone() {
+            let readable = made.object.auth_id.is_empty() || !matches!(made.object.class, Class::Data { .. });
+            let is_new = !made.from_certificate && !self.seen.contains(&made);
+            if !is_private(made.object) && readable && is_new {
+                self.list(made);
+            }
         }
+        *first = std::mem::take(&mut self.shown);
     }
 
     fn lent(&self, object: &Object) -> Option<&'v PublicKey> {
@@ -291,6 +304,7 @@ impl<'v> Module<'v> {
         if merged || self.shown.iter().any(known) {
             return;
         }
+        self.seen.push(made);
         self.shown.push(Item {
             object,
             from_certificate,

@@ -253,9 +253,13 @@ fn pkcs11_object(object: &Pkcs11Object) -> String {
     }
 }
 
-/// What `pkcs11-tool -O` should print of a view.
+/// What `pkcs11-tool -O` should print of all tokens of a view.
 pub fn expected_pkcs11(view: &View, login: bool, version: Version) -> Vec<String> {
-    let items = project(view);
+    expected_pkcs11_items(&project(view), login, version)
+}
+
+/// The same of one of them.
+pub fn expected_pkcs11_items(items: &[Item<'_>], login: bool, version: Version) -> Vec<String> {
     let shown = items.iter().filter(|item| login || !item.private);
     shown.map(|item| expected_pkcs11_item(item, version)).collect()
 }

@@ -6,6 +6,7 @@ use crate::stand::{Family, Host, Options, PW1, PW3, Stand, opensc_version};
 use stalecard::finding::{Id, Severity};
 use stalecard::opensc::Version;
 use stalecard::rules::{Verdict, cases, judge};
+use stalecard::view::pkcs11::tokens;
 use stalecard::view::{Class, View};
 
 /// With extended lengths its answer to reset is that of a ZeitControl card, which OpenSC and stalecard know.
@@ -25,9 +26,8 @@ pub fn generate(stand: &Stand, host: &Host, key: u8) {
 
 /// What is in the token for signatures, or in the other one, which has the rest.
 pub fn of_token(view: &View, version: Version, signatures: bool, login: bool) -> Vec<String> {
-    let of_signature = |line: &String| line.contains(" id=01 ");
-    let lines = printed::expected_pkcs11(view, login, version);
-    lines.into_iter().filter(|line| of_signature(line) == signatures).collect()
+    let tokens = tokens(view);
+    printed::expected_pkcs11_items(&tokens[usize::from(signatures)], login, version)
 }
 
 /// Looks first, then holds both views against the tools, each on a copy of the cache of its own.
@@ -164,4 +164,33 @@ fn a_reading_is_polite() {
     let stats = stand.card().stats();
     assert_eq!((stats.select_aid, stats.verify, stats.writes, said.code()), (1, 0, 0, 0), "{stats:?} {said}");
     assert_eq!(alpha.live().public_key("01"), keys);
+}
+
+/// Objects for private use are listed if they hold something, and what they hold is nobody's business: not that of a
+/// snapshot, and not that of a cache into which `pkcs15-tool` has written it.
+#[test]
+fn objects_for_private_use_are_listed_and_not_kept() {
+    let (stand, alpha) = stand("3.4");
+    generate(&stand, &alpha, 3);
+    for number in 1..=4 {
+        stand.card().tamper_path(&[1, number], Some(b"geheim"));
+    }
+    let verdict = both_views_hold(&alpha);
+    assert!(verdict.findings.iter().all(|finding| finding.severity < Severity::Error));
+    let said = alpha.stalecard(&["ls"]).ok().stdout + &alpha.stalecard(&["show", "PrivDO1"]).ok().stdout;
+    assert!(said.contains("PrivDO1") && !said.contains("PrivDO3"), "{said}");
+
+    let read =
+        ["pkcs15-tool", "--read-data-object", "PrivDO1", "--verify-pin", "--auth-id", "02", "--pin", PW1];
+    alpha.run(&read).ok();
+    let cached = alpha.cache_files();
+    assert!(
+        cached.iter().any(|(name, content)| name.ends_with("_0101") && content == b"geheim"),
+        "{cached:?}"
+    );
+    let snapshot = snapshot(&alpha);
+    let text = serde_json::to_string(&snapshot).unwrap();
+    assert!(!text.contains(&data_encoding::HEXLOWER.encode(b"geheim")), "{text}");
+    let found = judge(&snapshot).findings;
+    assert!(found.iter().any(|finding| finding.id == Id::SecretInCache), "{}", lines(&found));
 }

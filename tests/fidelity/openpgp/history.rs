@@ -28,6 +28,11 @@ pub enum Action {
         number: u8,
         content: Option<u8>,
     },
+    /// What puts its content into the cache, if private data may be there.
+    ReadPrivateUse {
+        host: Side,
+        number: u8,
+    },
     /// Its fingerprint goes, and with it the key for OpenSC.
     Forget {
         key: usize,
@@ -90,7 +95,8 @@ fn action(random: &mut Random) -> Action {
         41..48 => Action::WriteCertificate { host, key, which: random.below(CERTIFICATES) },
         48 => Action::DeleteCertificate { key },
         49..51 => Action::FlipCertificate { key, at: random.below(400), bit: 1 << random.below(8) },
-        51..74 => Action::ReadKey { host, key },
+        51..55 => Action::ReadPrivateUse { host, number: 1 + random.below(2) as u8 },
+        55..74 => Action::ReadKey { host, key },
         74..79 => Action::Common(Event::List { host, module: random.chance(70) }),
         79..83 => Action::Common(Event::Flush { host }),
         83..96 => Action::Common(Event::Damage { host, nth: random.below(64), how: Damage::random(random) }),

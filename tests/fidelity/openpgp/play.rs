@@ -17,7 +17,7 @@ const WORDS: Words = Words {
     pkcs15: listed,
     expected_pkcs15: expected,
     pkcs11: printed::pkcs11,
-    expected_pkcs11,
+    expected_pkcs11: printed::expected_pkcs11,
     can_log_in: |_| true,
     tokens: &["OpenPGP card (User PIN)", "OpenPGP card (User PIN (sig))"],
 };
@@ -45,13 +45,6 @@ fn expected(view: &View, version: Version) -> Vec<String> {
         lines.push(format!("public key {:02x}: {}", object.id[0], base64.unwrap_or_default()));
     }
     lines
-}
-
-/// What is in the token for signatures stands behind what is in the other one.
-fn expected_pkcs11(view: &View, login: bool, version: Version) -> Vec<String> {
-    let lines = printed::expected_pkcs11(view, login, version);
-    let (signatures, others): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.contains(" id=01 "));
-    [others, signatures].concat()
 }
 
 /// A stand with cards that are made anew for each history.
@@ -126,9 +119,15 @@ impl World {
                 let content = content.map(|length| vec![0x61; length.into()]);
                 self.put(&[0x01, number], content.as_deref());
             }
+            Action::ReadPrivateUse { host, number } => {
+                let (auth, pin) = if number == 1 { ("02", PW1) } else { ("03", PW3) };
+                let name = format!("PrivDO{number}");
+                let words = ["pkcs15-tool", "--read-data-object", &name, "--verify-pin"];
+                self.host(host).run(&[&words[..], &["--auth-id", auth, "--pin", pin]].concat());
+            }
             Action::Forget { key } => self.put(&[0xC7 + key as u8], None),
             Action::WriteCertificate { host, key: 2, which } => {
-                let der = self.foreign(2, which);
+                let der = self.authority.foreign(which);
                 let file = self.stage.eye.live.scratch("certificate", &der);
                 let words = ["pkcs15-init", "--store-certificate", file.to_str().unwrap(), "--format", "der"];
                 let pins = ["--id", "3", "--auth-id", "3", "--pin", PW3, "--so-pin", PW3];
@@ -137,7 +136,7 @@ impl World {
             Action::WriteCertificate { key, which, .. } => {
                 // Version 2 has but one.
                 if self.version != "2.0" {
-                    self.put(&certificate(key), Some(&self.foreign(key, which)));
+                    self.put(&certificate(key), Some(&self.authority.foreign(which)));
                 }
             }
             Action::DeleteCertificate { key } => self.put(&certificate(key), None),
@@ -172,12 +171,6 @@ impl World {
         ];
         let words = commands.iter().flat_map(|command| ["-s", command.as_str()]);
         self.host(host).run(&["opensc-tool"].into_iter().chain(words).collect::<Vec<_>>()).ok();
-    }
-
-    /// Each key has certificates of its own: one that is on the card twice is its own issuer, too, and then each of the
-    /// two tokens shows both.
-    fn foreign(&self, key: usize, which: usize) -> Vec<u8> {
-        self.authority.foreign(which / 3 * 3 + key)
     }
 
     fn get(&self, name: &[u8]) -> Option<Vec<u8>> {
