@@ -5,6 +5,9 @@
 //! directory, TokenInfo, the directory files, and the public files that these name, now or in their
 //! cached copies.
 //!
+//! **Files of records.** OpenSC's drivers of these cards have no command for records: it reads EF.DIR and all
+//! other files as if they were transparent, and what the card then refuses (6981) it does without.
+//!
 //! **Politeness.** A file is selected by its path, which ends no login; an application is never selected
 //! by name, which would. The selected file is everybody's, so SELECT and the reads that follow
 //! are one transaction. If that grows too long it ends, and the file is selected once more.
@@ -29,8 +32,6 @@ use crate::text::{escape, hex};
 const LONGEST: usize = 0x7FFF;
 /// Bytes in one READ BINARY.
 const PIECE: usize = 256;
-/// Records that OpenSC reads of EF.DIR.
-const RECORDS: u8 = 15;
 /// How often one file is selected again because the transaction grew too long.
 const SELECTS: u32 = 200;
 
@@ -195,6 +196,9 @@ impl Attempt<'_, '_> {
         }
         let answer = self.fetch(file)?;
         match &answer {
+            Answer::Refused(sw) if StatusWord(*sw) == StatusWord::WRONG_STRUCTURE => {
+                self.note(&format!("file {file}"), "a file of records, which OpenSC does not read of such a card");
+            }
             Answer::Refused(sw) => {
                 self.gap(&format!("file {file}"), &format!("refused ({})", StatusWord(*sw)));
             }
@@ -226,18 +230,10 @@ impl Attempt<'_, '_> {
             let Some(fci) = fci::parse(&selected.data) else {
                 return Ok(Answer::NotRead("the card does not say how long it is".to_owned()));
             };
-            let outcome = match fci.structure {
-                _ if !fci.is_working_file() => {
-                    return Ok(Answer::NotRead("a directory or key file, which has no content".to_owned()));
-                }
-                fci::Structure::Transparent => self.read_pieces(fci.size.min(LONGEST), &mut content),
-                fci::Structure::Records if file == EF_DIR => self.read_records(&mut content),
-                fci::Structure::Records => {
-                    let why = "a file of records, which this program reads of EF.DIR only".to_owned();
-                    return Ok(Answer::NotRead(why));
-                }
-            };
-            match outcome {
+            if !fci.is_working_file() {
+                return Ok(Answer::NotRead("a directory or key file, which has no content".to_owned()));
+            }
+            match self.read_pieces(fci.size.min(LONGEST), &mut content) {
                 Ok(None) => return Ok(Answer::Content(Bytes(content))),
                 Ok(Some(answer)) => return Ok(answer),
                 Err(TransportError::LetGo) => {}
@@ -273,18 +269,6 @@ impl Attempt<'_, '_> {
         Ok(None)
     }
 
-    fn read_records(&mut self, content: &mut Vec<u8>) -> Result<Option<Answer>, TransportError> {
-        content.clear();
-        for number in 1..=RECORDS {
-            let response = self.channel.send(Command::ReadRecord(number))?;
-            if !response.status.carries_data() {
-                break;
-            }
-            content.extend(response.data);
-        }
-        Ok(None)
-    }
-
     /// Is it still the card, and the state of it, that the scan began with?
     fn check(
         &mut self,
@@ -310,9 +294,19 @@ impl Attempt<'_, '_> {
         }
     }
 
+    /// What was asked for and could not be read.
     fn gap(&mut self, what: &str, why: &str) {
+        self.say(what, why, true);
+    }
+
+    /// What OpenSC does not show either.
+    fn note(&mut self, what: &str, why: &str) {
+        self.say(what, why, false);
+    }
+
+    fn say(&mut self, what: &str, why: &str, asked_for: bool) {
         let what = format!("{what} of the card in reader {}", escape(self.card.reader.as_bytes()));
-        let gap = Gap { what, why: why.to_owned(), asked_for: true, kind: GapKind::Card };
+        let gap = Gap { what, why: why.to_owned(), asked_for, kind: GapKind::Card };
         if !self.gaps.contains(&gap) {
             self.gaps.push(gap);
         }

@@ -17,6 +17,8 @@ struct Plain {
     files: BTreeMap<Vec<u8>, Vec<u8>>,
     selected: Vec<u8>,
     counter: u16,
+    /// Files of records: not for READ BINARY.
+    of_records: Vec<Vec<u8>>,
     /// Before the command of that number the counter moves.
     changes: Vec<usize>,
     /// Before the command of that number the transaction ends.
@@ -75,6 +77,7 @@ impl Transport for Plain {
                     None => vec![0x6A, 0x82],
                 }
             }
+            [0x00, 0xB0, ..] if self.of_records.contains(&self.selected) => vec![0x69, 0x81],
             [0x00, 0xB0, high, low, le] => {
                 let offset = usize::from(u16::from_be_bytes([high, low]));
                 let ne = if le == 0 { 256 } else { usize::from(le) };
@@ -172,6 +175,22 @@ fn an_application_known_by_name_only_is_never_selected() {
     plain.files.insert(vec![0x2F, 0x00], hex_bytes("610e4f0ca000000063504b43532d3135"));
     let error = scan(&mut plain, "reader", b"atr", KIND, &options()).unwrap_err();
     assert!(matches!(error, ScanError::NoPkcs15(_)), "{error}");
+}
+
+/// As OpenSC's drivers, which have no command for records, find it.
+#[test]
+fn a_file_of_records_is_one_that_the_card_does_not_give() {
+    let mut plain = Plain::new();
+    // EF.DIR too, without which the application is where it usually is.
+    plain.of_records = vec![vec![0x2F, 0x00], hex_bytes("50153300")];
+    let (card, gaps) = read(&mut plain, KIND);
+    for file in ["2F00", "50153300"] {
+        assert_eq!(answer(&card, file), &Answer::Refused(0x6981));
+    }
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.what.as_str(), gap.asked_for)).collect();
+    let of_card = "of the card in reader reader";
+    assert_eq!(told, [(&*format!("file 2F00 {of_card}"), false), (&*format!("file 50153300 {of_card}"), false)]);
+    assert_eq!(card.serial.as_deref(), Some("0a1b"));
 }
 
 #[test]
