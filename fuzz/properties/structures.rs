@@ -17,9 +17,9 @@ use super::judged::{key, piece};
 /// Native cards (PKCS#15): where applications and directories are, and what stands in them.
 fn native(data: &[u8]) {
     let _ = pkcs15::applications(data);
-    for application in [Application::first(Some(data)), Application::first(None)].into_iter().flatten() {
+    for application in [Application::all(Some(data)), Application::all(None)].into_iter().flatten() {
         for (_, path) in pkcs15::object_directory(data).unwrap_or_default() {
-            let _ = application.0.file(&path);
+            let _ = application.file(&path);
         }
     }
     let mut seen = 0;

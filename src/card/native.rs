@@ -16,7 +16,7 @@
 //! number beside it say whether all came from one card in one state. Of other cards TokenInfo is read
 //! again. Not noticed on those: a change that leaves TokenInfo as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apdu::{Channel, Command, StatusWord, Transport, TransportError};
 use super::application::{Application, EF_DIR, links};
@@ -38,7 +38,8 @@ const SELECTS: u32 = 200;
 /// The driver for MyEID and OsEID cards.
 pub(super) const MY_EID: &str = "myeid";
 
-/// Reads the public files of the whole card.
+/// Reads the public files of the whole card: what comes back is one card for each application that OpenSC makes
+/// a token of, the one first that `pkcs15-tool` takes.
 ///
 /// # Errors
 /// When there is nothing that could be called a reading of this card.
@@ -48,13 +49,14 @@ pub fn scan(
     atr: &[u8],
     kind: Kind,
     options: &Options<'_>,
-) -> Result<(Card, Vec<Gap>), ScanError> {
+) -> Result<(Vec<Card>, Vec<Gap>), ScanError> {
     until_it_rests(transport, |channel| {
         let card = Card {
             reader: reader.to_owned(),
             atr: Bytes(atr.to_vec()),
             family: kind.family,
             driver: kind.driver.map(str::to_owned),
+            application: None,
             serial: None,
             change_counter: None,
             key_list: Vec::new(),
@@ -62,8 +64,8 @@ pub fn scan(
             status: None,
             trials: Vec::new(),
         };
-        let attempt = Attempt { channel, options, card, gaps: Vec::new(), seen: BTreeSet::new() };
-        attempt.run(kind)
+        let (answers, seen) = (BTreeMap::new(), BTreeSet::new());
+        Attempt { channel, options, card, gaps: Vec::new(), answers, seen }.run(kind)
     })
 }
 
@@ -71,31 +73,65 @@ pub fn scan(
 struct Attempt<'a, 'c> {
     channel: &'a mut Channel<'c>,
     options: &'a Options<'a>,
+    /// The application that is being read.
     card: Card,
     gaps: Vec<Gap>,
-    /// Asked for already.
+    /// Of the whole card: what was asked for is not asked again.
+    answers: BTreeMap<EfPath, Answer>,
+    /// Of the application.
     seen: BTreeSet<EfPath>,
 }
 
 impl Attempt<'_, '_> {
-    fn run(mut self, kind: Kind) -> Result<(Card, Vec<Gap>), Stop> {
+    fn run(mut self, kind: Kind) -> Result<(Vec<Card>, Vec<Gap>), Stop> {
         let info = if kind.driver == Some(MY_EID) { self.applet_info()? } else { None };
+        self.card.change_counter = info.as_deref().and_then(counter_of);
+        self.card.serial = info.as_deref().and_then(serial_of).map(|serial| hex(serial).to_uppercase());
         let dir = self.read(EF_DIR)?;
+        let blank = self.card.clone();
+        let mut all = Application::all(dir.as_deref()).into_iter();
         let no_place = || ScanError::NoPkcs15("EF.DIR (2F00) names no place where it could be".to_owned());
-        let (mut application, others) = Application::first(dir.as_deref()).ok_or_else(no_place)?;
-        if application.is_by_aid() {
+        let first = all.next().ok_or_else(no_place)?;
+        if first.is_by_aid() {
             let why = "EF.DIR knows it by its name only, and to select it could end a login";
             return Err(ScanError::NoPkcs15(why.to_owned()).into());
         }
-        if others > 0 {
-            self.gap(
-                "further applications in EF.DIR",
-                "OpenSC's PKCS#11 module makes tokens of them; not read",
-            );
+        let mut token_infos = vec![self.first(first)?];
+        let mut cards = vec![std::mem::replace(&mut self.card, blank.clone())];
+        for application in all {
+            let name = format!("application {} of EF.DIR", hex(&application.name).to_uppercase());
+            if application.is_by_aid() {
+                self.gap(&name, "known by its name only, and to select it could end a login: not read");
+                continue;
+            }
+            self.card = Card { application: Some(Bytes(application.name.clone())), ..blank.clone() };
+            self.seen = std::iter::once(EF_DIR).collect();
+            let token_info = application.token_info;
+            let odf = self.read(application.odf)?.filter(|odf| pkcs15::object_directory(odf).is_ok());
+            let whole = match odf {
+                Some(odf) => self.read_application(&application, &odf)?,
+                None => false,
+            };
+            if whole {
+                token_infos.push(token_info);
+                cards.push(self.card.clone());
+            } else {
+                self.note(
+                    &name,
+                    "without object directory or TokenInfo that decode, so OpenSC makes no token of it",
+                );
+            }
         }
+        self.check(info.as_deref(), &token_infos)?;
+        Ok((cards, self.gaps))
+    }
+
+    /// The application that OpenSC takes first, or the one in the master file; gives its TokenInfo.
+    fn first(&mut self, usual: Application) -> Result<EfPath, Stop> {
+        let mut application = usual;
         let mut odf = self.read(application.odf)?;
         if odf.is_none()
-            && dir.is_none()
+            && application.name.is_empty()
             && let Some(other) = Application::in_master_file()
         {
             odf = self.read(other.odf)?;
@@ -106,27 +142,32 @@ impl Attempt<'_, '_> {
             ScanError::NoPkcs15(format!("no object directory ({odf}) could be read; the card may be blank"))
         };
         let odf = odf.ok_or_else(no_odf)?;
+        self.read_application(&application, &odf)?;
+        Ok(application.token_info)
+    }
+
+    /// Reads what an object directory leads to; false if there is no TokenInfo, without which OpenSC takes no further
+    /// application.
+    fn read_application(&mut self, application: &Application, odf: &[u8]) -> Result<bool, Stop> {
         let token_info = self.read(application.token_info)?;
         let known = token_info.as_deref().and_then(|bytes| pkcs15::token_info(bytes).ok());
-        let of_card = info.as_deref().and_then(serial_of);
-        self.card.serial = match known.as_ref().and_then(|known| known.serial.as_ref()) {
-            Some(serial) if !serial.is_empty() => Some(hex(serial)),
-            _ => of_card.map(|serial| hex(serial).to_uppercase()),
-        };
-        self.card.change_counter = info.as_deref().and_then(counter_of);
-        if let Some(path) = known.as_ref().and_then(|known| known.last_update_path.as_ref()) {
-            self.read_named(&application, path, false)?;
+        if let Some(serial) = known.as_ref().and_then(|known| known.serial.as_ref())
+            && !serial.is_empty()
+        {
+            self.card.serial = Some(hex(serial));
         }
-        let directories = pkcs15::object_directory(&odf).unwrap_or_else(|error| {
+        if let Some(path) = known.as_ref().and_then(|known| known.last_update_path.as_ref()) {
+            self.read_named(application, path, false)?;
+        }
+        let directories = pkcs15::object_directory(odf).unwrap_or_else(|error| {
             self.gap("object directory", &format!("OpenSC gives the card up: {error}"));
             Vec::new()
         });
-        self.read_directories(&application, &directories)?;
+        self.read_directories(application, &directories)?;
         for (_, file) in (self.options.cached_links)(&self.card) {
             self.read(file)?;
         }
-        self.check(&application, info.as_deref(), token_info.as_deref())?;
-        Ok((self.card, self.gaps))
+        Ok(known.is_some())
     }
 
     /// The directory files, then the public files they name.
@@ -188,6 +229,12 @@ impl Attempt<'_, '_> {
         if !self.seen.insert(file) {
             return Ok(None);
         }
+        if let Some(answer) = self.answers.get(&file).cloned() {
+            let content =
+                if let Answer::Content(Bytes(content)) = &answer { Some(content.clone()) } else { None };
+            self.card.files.push(CardFile { path: file, answer });
+            return Ok(content);
+        }
         if file.aid().is_some() {
             let why = "it belongs to an application that is known by its name only; not selected".to_owned();
             self.gap(&format!("file {file}"), &why);
@@ -195,9 +242,13 @@ impl Attempt<'_, '_> {
             return Ok(None);
         }
         let answer = self.fetch(file)?;
+        self.answers.insert(file, answer.clone());
         match &answer {
             Answer::Refused(sw) if StatusWord(*sw) == StatusWord::WRONG_STRUCTURE => {
-                self.note(&format!("file {file}"), "a file of records, which OpenSC does not read of such a card");
+                self.note(
+                    &format!("file {file}"),
+                    "a file of records, which OpenSC does not read of such a card",
+                );
             }
             Answer::Refused(sw) => {
                 self.gap(&format!("file {file}"), &format!("refused ({})", StatusWord(*sw)));
@@ -270,12 +321,7 @@ impl Attempt<'_, '_> {
     }
 
     /// Is it still the card, and the state of it, that the scan began with?
-    fn check(
-        &mut self,
-        application: &Application,
-        info: Option<&[u8]>,
-        token_info: Option<&[u8]>,
-    ) -> Result<(), Stop> {
+    fn check(&mut self, info: Option<&[u8]>, token_infos: &[EfPath]) -> Result<(), Stop> {
         if info.is_some() {
             return match self.applet_info()?.as_deref() == info {
                 true => Ok(()),
@@ -284,14 +330,17 @@ impl Attempt<'_, '_> {
                 }
             };
         }
-        let again = self.fetch(application.token_info)?;
-        match (again, token_info) {
-            (Answer::Content(Bytes(now)), Some(before)) if now == before => Ok(()),
-            (Answer::Content(_), _) | (_, Some(_)) => {
-                Err(Stop::Moved("its TokenInfo is not the one the scan began with"))
+        for &file in token_infos {
+            let before = self.answers.get(&file).cloned();
+            match (self.fetch(file)?, before) {
+                (now @ Answer::Content(_), Some(before)) if now == before => {}
+                (Answer::Content(_), _) | (_, Some(Answer::Content(_))) => {
+                    return Err(Stop::Moved("its TokenInfo is not the one the scan began with"));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
     /// What was asked for and could not be read.

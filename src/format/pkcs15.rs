@@ -8,8 +8,8 @@
 mod structure;
 
 pub use structure::{
-    Application, Directory, PinEntry, PublicKeyEntry, Zeros, applications, directory, object_directory, pin,
-    public_key,
+    Application, Directory, PinEntry, PublicKeyEntry, SecretKeyEntry, Zeros, applications, directory,
+    object_directory, pin, public_key, secret_key,
 };
 
 use super::tlv::{TlvError, Walk, bit_field, first, integer};
@@ -325,10 +325,8 @@ pub fn data_object(bytes: &[u8]) -> Result<DataEntry, TlvError> {
     let mut parts = parts(Walk::new(bytes)?.required(0x30)?)?;
     let application = parts.class.optional(0x0C).unwrap_or_default().to_vec();
     let application_oid = parts.class.optional(0x06).map(<[u8]>::to_vec);
-    let value = match parts.kind.optional(0x30) {
-        Some(content) => Value::Path(path(content)?),
-        None => Value::Direct(parts.kind.required(0xA0)?.to_vec()),
-    };
+    // What stands in the entry itself is an error to OpenSC, in all versions watched.
+    let value = Value::Path(path(parts.kind.required(0x30)?)?);
     Ok(DataEntry { common: parts.common, application, application_oid, value })
 }
 

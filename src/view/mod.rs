@@ -89,6 +89,8 @@ pub struct Behaviour {
     pub authentication_deciphers: [bool; 2],
     /// What 00 in a directory file of a native card means.
     pub zeros_in_directories: Zeros,
+    /// The point of an EC key of a native card may be a BIT STRING (0.27 on).
+    pub takes_bits_for_point: bool,
 }
 
 impl Behaviour {
@@ -109,6 +111,7 @@ impl Behaviour {
             authentication_deciphers: [false, true].map(|is_version_3| {
                 differences::openpgp_authentication_deciphers(version, is_version_3).unwrap_or(true)
             }),
+            takes_bits_for_point: differences::ec_point_may_be_bits(version),
             zeros_in_directories: match differences::directories_go_on_behind_zeros(version) {
                 Some(false) => Zeros::End,
                 Some(true) | None => Zeros::Skipped,
@@ -242,6 +245,8 @@ pub enum Class {
         /// Object flags.
         flags: u32,
     },
+    /// A secret key: what is said of it, for nobody gets to see itself.
+    SecretKey(SecretKey),
     /// A PIN, or another way to authenticate.
     Pin(Pin),
     /// A data object.
@@ -260,6 +265,27 @@ pub enum Class {
         /// does not exist does it no harm.
         is_unreadable: bool,
     },
+}
+
+/// What the description of a secret key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretKey {
+    /// Its type, as OpenSC calls it.
+    pub key_type: &'static str,
+    /// Length in bits.
+    pub bits: i32,
+    /// Usage flags.
+    pub usage: u32,
+    /// Access flags.
+    pub access: u32,
+    /// Object flags.
+    pub flags: u32,
+    /// Native flag.
+    pub native: bool,
+    /// Key reference.
+    pub reference: i32,
+    /// Where it is, if its description tells.
+    pub path: Option<EfPath>,
 }
 
 /// What the description of a PIN says (PKCS#15 `PinAttributes`).
@@ -310,6 +336,7 @@ impl Class {
             Self::PrivateKey { .. } => "private key",
             Self::PublicKey { .. } => "public key",
             Self::Certificate { .. } => "certificate",
+            Self::SecretKey(_) => "secret key",
             Self::Pin(_) => "PIN",
             Self::Data { .. } => "data object",
         }
