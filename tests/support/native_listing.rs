@@ -222,7 +222,8 @@ fn pkcs11_object(object: &Pkcs11Object) -> String {
             "Public Key {key_type} [{label}] id={id} bits={:?} point={} params={}",
             object.bits,
             object.ec_point.as_deref().unwrap_or("-"),
-            object.ec_params.as_deref().unwrap_or("-"),
+            // "not available"
+            object.ec_params.as_deref().filter(|params| *params != "not").unwrap_or("-"),
         ),
         "Certificate" => format!(
             "Certificate [{label}] id={id} serial={}",

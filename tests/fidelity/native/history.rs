@@ -97,12 +97,12 @@ pub fn random(seed: u64) -> History<Action> {
 fn of_further(random: &mut Random, nature: usize) -> Action {
     let (application, nth) = (random.below(2), random.below(8));
     match random.below(100) {
-        0..40 => Action::Add { application, entry: Entry::random(random) },
-        40..50 => Action::Drop { application, nth },
-        50..70 => Action::Change { application, nth, to: Entry::random(random) },
-        70..78 => Action::Pad { application, padding: random.below(PADDINGS) },
-        78..86 => Action::Update { application },
-        _ if nature == 2 => Action::Reshape {
+        0..30 => Action::Add { application, entry: Entry::random(random) },
+        30..38 => Action::Drop { application, nth },
+        38..54 => Action::Change { application, nth, to: Entry::random(random) },
+        54..60 => Action::Pad { application, padding: random.below(PADDINGS) },
+        60..66 => Action::Update { application },
+        66..82 if nature == 2 => Action::Reshape {
             nth: random.below(64),
             descriptor: [Some(0x02), Some(0x04), Some(0x05), Some(0x06), None][random.below(5)],
         },
