@@ -117,8 +117,8 @@ impl Application {
         let nowhere = EfPath::default();
         let mut application = Self { name, base, aid, odf: nowhere, token_info: nowhere };
         let own = |fid: u16| Path { bytes: fid.to_be_bytes().to_vec(), ..Path::default() };
-        application.odf = application.file(&odf.unwrap_or_else(|| own(0x5031)))?;
-        application.token_info = application.file(&token_info.unwrap_or_else(|| own(0x5032)))?;
+        application.odf = application.directory(&odf.unwrap_or_else(|| own(0x5031)))?;
+        application.token_info = application.directory(&token_info.unwrap_or_else(|| own(0x5032)))?;
         Some(application)
     }
 
@@ -135,24 +135,35 @@ impl Application {
         (file.aid().is_none() && file.as_slice().starts_with(base)).then_some(base.len())
     }
 
+    /// Where a file is that tells of its objects (object directory, TokenInfo, directory file); none if the path is
+    /// empty or too long.
+    #[must_use]
+    pub fn directory(&self, path: &Path) -> Option<EfPath> {
+        match (&self.base, path.bytes.as_slice()) {
+            (Some(_), [0x3F, 0x00, rest @ ..]) if path.aid.is_empty() && !rest.is_empty() => {
+                EfPath::new(rest)
+            }
+            (Some(base), [_, ..]) if path.aid.is_empty() => {
+                EfPath::new(&[base.as_slice(), &path.bytes].concat())
+            }
+            _ => self.file(path),
+        }
+    }
+
     /// Where the file is that a description of this application names; none if there is none, or the path is too long.
     #[must_use]
     pub fn file(&self, path: &Path) -> Option<EfPath> {
-        if path.bytes.is_empty() {
-            return None;
-        }
-        if !path.aid.is_empty() {
-            return EfPath::within(&path.aid, &path.bytes);
-        }
-        if let [0x3F, 0x00, rest @ ..] = path.bytes.as_slice()
-            && !rest.is_empty()
-        {
-            return EfPath::new(rest);
-        }
-        match &self.base {
-            // With an AID its files are named by that, not by where they are.
-            Some(base) if self.aid.is_empty() => EfPath::new(&[base.as_slice(), &path.bytes].concat()),
-            _ => EfPath::within(&self.aid, &path.bytes),
+        let bytes = match path.bytes.as_slice() {
+            [] => return None,
+            [0x3F, 0x00, rest @ ..] if !rest.is_empty() => rest,
+            all => all,
+        };
+        // With an AID its objects' files are named by that, wherever they are (watched with 0.21 to 0.27).
+        match [&path.aid, &self.aid].into_iter().find(|aid| !aid.is_empty()) {
+            Some(aid) => EfPath::within(aid, bytes),
+            // Neither a place nor a name.
+            None if self.base.is_none() => None,
+            None => self.directory(path),
         }
     }
 }
@@ -214,6 +225,18 @@ mod tests {
         let aid = Path { aid: vec![0xA0; 5], ..path(&[0x44, 1]) };
         assert_eq!(file(&aid).as_deref(), Some("A0A0A0A0A0_4401"));
         assert_eq!(Application::in_master_file().unwrap().odf, EfPath::at(0x5031));
+        assert_eq!(Application::all(Some(&[0x61, 0x02, 0x4F, 0x00])), []);
+        // An AID in its description (DDO) is that of its objects' files, not of those that tell of them.
+        let aid = encode(0x73, &encode(0x4F, &[0xA0; 6]));
+        let inside = [encode(0x4F, &[0xA0; 5]), encode(0x51, &[0x3F, 0, 0x50, 0x16]), aid].concat();
+        let [other] = Application::all(Some(&encode(0x61, &inside))).try_into().unwrap();
+        assert_eq!(other.odf.to_string(), "50165031");
+        for bytes in [&[0x3F, 0, 0x50, 0x16, 0x44, 3][..], &[0x44, 3]] {
+            assert_eq!(other.directory(&path(bytes)).unwrap().to_string(), "50164403");
+        }
+        assert_eq!(other.file(&path(&[0x44, 3])).unwrap().to_string(), "A0A0A0A0A0A0_4403");
+        let absolute = path(&[0x3F, 0, 0x50, 0x16, 0x45, 0]);
+        assert_eq!(other.file(&absolute).unwrap().to_string(), "A0A0A0A0A0A0_50164500");
     }
 
     #[test]

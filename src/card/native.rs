@@ -157,7 +157,9 @@ impl Attempt<'_, '_> {
             self.card.serial = Some(hex(serial));
         }
         if let Some(path) = known.as_ref().and_then(|known| known.last_update_path.as_ref()) {
-            self.read_named(application, path, false)?;
+            if let Some(file) = application.directory(path) {
+                self.read(file)?;
+            }
         }
         let directories = pkcs15::object_directory(odf).unwrap_or_else(|error| {
             self.gap("object directory", &format!("OpenSC gives the card up: {error}"));
@@ -178,7 +180,8 @@ impl Attempt<'_, '_> {
     ) -> Result<(), Stop> {
         let mut named = Vec::new();
         for (kind, path) in directories {
-            if let Some(content) = self.read_named(application, path, false)? {
+            let content = application.directory(path).map(|file| self.read(file)).transpose()?.flatten();
+            if let Some(content) = content {
                 named.extend(links(*kind, &content));
             }
         }
@@ -188,9 +191,13 @@ impl Attempt<'_, '_> {
             .filter(|link| link.private)
             .filter_map(|link| application.file(&link.path))
             .collect();
-        for link in named {
-            let hidden = application.file(&link.path).is_some_and(|file| private.contains(&file));
-            self.read_named(application, &link.path, hidden)?;
+        for file in named.iter().filter_map(|link| application.file(&link.path)) {
+            if !private.contains(&file) {
+                self.read(file)?;
+            } else if self.seen.insert(file) {
+                let why = "the card gives it only after the PIN".to_owned();
+                self.card.files.push(CardFile { path: file, answer: Answer::NotRead(why) });
+            }
         }
         Ok(())
     }
@@ -204,24 +211,6 @@ impl Attempt<'_, '_> {
         }
         self.gap("serial number and change counter of the applet", &response.status.to_string());
         Ok(None)
-    }
-
-    /// A file that a description names.
-    fn read_named(
-        &mut self,
-        application: &Application,
-        path: &pkcs15::Path,
-        private: bool,
-    ) -> Result<Option<Vec<u8>>, Stop> {
-        let Some(file) = application.file(path) else { return Ok(None) };
-        if private {
-            if self.seen.insert(file) {
-                let why = "the card gives it only after the PIN".to_owned();
-                self.card.files.push(CardFile { path: file, answer: Answer::NotRead(why) });
-            }
-            return Ok(None);
-        }
-        self.read(file)
     }
 
     /// Reads a file once, keeps it, and gives its content if there is any.

@@ -39,7 +39,7 @@ impl Token {
     fn of(card: &Card) -> Option<Self> {
         let application = Application::of(card)?;
         let named = pkcs15::object_directory(card.content(application.odf)?).unwrap_or_default();
-        let at = |(kind, path): (Directory, Path)| Some((kind, application.file(&path)?));
+        let at = |(kind, path): (Directory, Path)| Some((kind, application.directory(&path)?));
         let directories = named.into_iter().filter_map(at).collect();
         let info = card.content(application.token_info).and_then(|bytes| pkcs15::token_info(bytes).ok());
         Some(Self { application, info, directories })
@@ -48,7 +48,7 @@ impl Token {
     fn last_update(&self, card: &Card) -> Option<String> {
         let info = self.info.as_ref()?;
         let of_file = || {
-            let file = self.application.file(info.last_update_path.as_ref()?)?;
+            let file = self.application.directory(info.last_update_path.as_ref()?)?;
             match card.read(file, ANY_SIZE) {
                 Read::Content(bytes) => Some(Walk::new(&bytes).ok()?.optional(0x18)?.to_vec()),
                 Read::Absent | Read::Failed | Read::Unknown(_) => None,

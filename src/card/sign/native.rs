@@ -101,7 +101,7 @@ fn described(card: &Card) -> Option<(Application, Vec<PrivateKeyEntry>, Vec<PinE
     let directories = pkcs15::object_directory(card.content(application.odf)?).ok()?;
     let (mut keys, mut pins) = (Vec::new(), Vec::new());
     for (kind, path) in directories {
-        let Some(bytes) = application.file(&path).and_then(|file| card.content(file)) else { continue };
+        let Some(bytes) = application.directory(&path).and_then(|file| card.content(file)) else { continue };
         match kind {
             Directory::PrivateKeys => {
                 pkcs15::directory(bytes, Zeros::Skipped, |entry| {

@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let mut text = String::new();
             human::tokens(&mut text, &verdict.tokens);
             proofs::show(&mut text, &proofs);
-            human::findings(&mut text, &verdict.findings);
+            human::findings(&mut text, &verdict.findings, verdict.tokens.len() > 1);
             human::coverage(&mut text, &verdict.coverage);
             proofs::conclusion(&mut text, &proofs);
             output::print(&text)?;
