@@ -6,6 +6,7 @@ use crate::stand::Card;
 use stalecard::format::key::PublicKey;
 use stalecard::format::tlv::encode;
 use stalecard::format::x509;
+use std::cell::RefCell;
 
 /// What an entry describes: which tag its directory has in the ODF, and which file it is.
 pub const CLASSES: &[(u32, u16)] = &[
@@ -18,8 +19,12 @@ pub const CLASSES: &[(u32, u16)] = &[
     (0xA0, 0x4402), // private keys
     (0xA3, 0x4407), // secret keys
 ];
-/// Where a value stands: in a file, in one named by its identifier alone, in a part of one, in the entry itself.
-pub const VALUES: usize = 4;
+/// Where a value stands: in a file, in one named by its identifier alone, in a part of one, in the entry itself; in a file
+/// of which an index is named without a length, in a part that reaches beyond the end, in one of several parts of a file.
+pub const VALUES: usize = 7;
+const DIRECT: usize = 3;
+/// The file that holds several values.
+const SHARED: u16 = 0x45FF;
 /// What stands behind the entries: nothing, zeros, FF, zeros with an entry behind them, something else.
 pub const PADDINGS: usize = 5;
 
@@ -51,6 +56,12 @@ pub enum Updated {
     Never,
     Said(u8),
     InFile(u8),
+}
+
+/// Where the values of an application's objects are put.
+struct Files<'a> {
+    put: &'a dyn Fn(u16, &[u8]),
+    shared: &'a RefCell<Vec<u8>>,
 }
 
 /// An application.
@@ -126,10 +137,12 @@ impl Made {
             ]
             .concat(),
         );
+        let shared = RefCell::new(vec![0x55; 3]);
+        let files = Files { put: &put, shared: &shared };
         for (class, (_, fid)) in CLASSES.iter().enumerate() {
             let mut entries: Vec<Vec<u8>> = Vec::new();
             for (place, entry) in self.entries.iter().enumerate().filter(|(_, entry)| entry.class == class) {
-                entries.push(self.entry(entry, 0x4600 + place as u16, certificates, &put));
+                entries.push(self.entry(entry, 0x4600 + place as u16, certificates, &files));
             }
             let last = entries.pop().unwrap_or_default();
             let mut content = entries.concat();
@@ -145,6 +158,7 @@ impl Made {
             }
             put(*fid, &content);
         }
+        put(SHARED, &shared.into_inner());
     }
 
     fn path(&self, fid: u16) -> Vec<u8> {
@@ -171,7 +185,7 @@ impl Made {
         encode(0x30, &parts.concat())
     }
 
-    fn entry(&self, entry: &Entry, fid: u16, certificates: &[Vec<u8>], put: &dyn Fn(u16, &[u8])) -> Vec<u8> {
+    fn entry(&self, entry: &Entry, fid: u16, certificates: &[Vec<u8>], files: &Files<'_>) -> Vec<u8> {
         let label = encode(0x0C, format!("{} {}", self.name, entry.label).as_bytes());
         let id = encode(0x04, &[entry.id]);
         let common = encode(0x30, &label);
@@ -181,12 +195,12 @@ impl Made {
         let certificate = &certificates[entry.content % certificates.len()];
         match entry.class {
             0..=2 => {
-                assembled(0x30, &id, &[], &encode(0x30, &self.value(entry.value, fid, certificate, put)))
+                assembled(0x30, &id, &[], &encode(0x30, &self.value(entry.value, fid, certificate, files)))
             }
             3 | 4 => {
                 let key = x509::decode(certificate).unwrap().key;
                 // In a file an EC key is whole (SPKI), in an entry there is its point alone.
-                let is_direct = entry.value == VALUES - 1;
+                let is_direct = entry.value == DIRECT;
                 let (tag, key, bits) = match &key {
                     PublicKey::Ec { point, .. } if is_direct => (0xA0, encode(0x04, point), Vec::new()),
                     PublicKey::Ec { curve_oid, point } => {
@@ -204,14 +218,14 @@ impl Made {
                     PublicKey::Other(_) => unreachable!("certificates are of EC and RSA keys"),
                 };
                 let usage = encode(0x03, &[1, 2]);
-                let kind = encode(0x30, &[self.value(entry.value, fid, &key, put), bits].concat());
+                let kind = encode(0x30, &[self.value(entry.value, fid, &key, files), bits].concat());
                 assembled(tag, &[id, usage].concat(), &[], &kind)
             }
             5 => {
                 let name = encode(0x0C, b"test");
                 let content = vec![b'a' + entry.content as u8; 40 + 300 * entry.content];
                 // An OCTET STRING, as an entry can hold nothing else.
-                assembled(0x30, &name, &[], &self.value(entry.value, fid, &encode(0x04, &content), put))
+                assembled(0x30, &name, &[], &self.value(entry.value, fid, &encode(0x04, &content), files))
             }
             6 => {
                 let class = [id, encode(0x03, &[2, 4]), encode(0x02, &[entry.content as u8])].concat();
@@ -228,8 +242,13 @@ impl Made {
     }
 
     /// The value of an object in one of the ways of [`VALUES`], and the file it may stand in.
-    fn value(&self, how: usize, fid: u16, content: &[u8], put: &dyn Fn(u16, &[u8])) -> Vec<u8> {
+    fn value(&self, how: usize, fid: u16, content: &[u8], files: &Files<'_>) -> Vec<u8> {
+        let put = files.put;
         let absolute = encode(0x04, &self.absolute(fid));
+        let part = |path: Vec<u8>, index: usize, length: usize| {
+            let [index, length] = [index, length].map(|number| (number as u16).to_be_bytes());
+            encode(0x30, &[path, encode(0x02, &index), encode(0x80, &length)].concat())
+        };
         match how {
             0 => {
                 put(fid, &[content, &[0; 5]].concat());
@@ -241,10 +260,23 @@ impl Made {
             }
             2 => {
                 put(fid, &[&[0x77; 9], content, &[0xFF; 5]].concat());
-                let length = (content.len() as u16).to_be_bytes();
-                encode(0x30, &[absolute, encode(0x02, &[9]), encode(0x80, &length)].concat())
+                part(absolute, 9, content.len())
             }
-            _ => encode(0xA0, content),
+            DIRECT => encode(0xA0, content),
+            4 => {
+                put(fid, content);
+                encode(0x30, &[absolute, encode(0x02, &[9])].concat())
+            }
+            5 => {
+                put(fid, content);
+                part(absolute, 0, content.len() + 20)
+            }
+            _ => {
+                let mut shared = files.shared.borrow_mut();
+                let index = shared.len();
+                shared.extend(content);
+                part(encode(0x04, &self.absolute(SHARED)), index, content.len())
+            }
         }
     }
 }
