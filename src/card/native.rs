@@ -156,10 +156,9 @@ impl Attempt<'_, '_> {
         {
             self.card.serial = Some(hex(serial));
         }
-        if let Some(path) = known.as_ref().and_then(|known| known.last_update_path.as_ref()) {
-            if let Some(file) = application.directory(path) {
-                self.read(file)?;
-            }
+        let updated = known.as_ref().and_then(|known| known.last_update_path.as_ref());
+        if let Some(file) = updated.and_then(|path| application.directory(path)) {
+            self.read(file)?;
         }
         let directories = pkcs15::object_directory(odf).unwrap_or_else(|error| {
             self.gap("object directory", &format!("OpenSC gives the card up: {error}"));

@@ -297,7 +297,8 @@ fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
         }
         // Without value it passes for an RSA key of no length.
         (Class::PublicKey { .. }, None) => {
-            format!("Public Key RSA [{label}] id={id} bits=Some(0) point=- params=-")
+            let bits = (version < Version::of(27)).then_some(0);
+            format!("Public Key RSA [{label}] id={id} bits={bits:?} point=- params=-")
         }
         (Class::Pin(_), None) => "a PIN".to_owned(),
     }

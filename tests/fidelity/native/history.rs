@@ -50,10 +50,12 @@ pub enum Action {
         application: usize,
         nth: usize,
     },
+    /// `whole`: not only its content and label.
     Change {
         application: usize,
         nth: usize,
         to: Entry,
+        whole: bool,
     },
     Pad {
         application: usize,
@@ -99,7 +101,7 @@ fn of_further(random: &mut Random, nature: usize) -> Action {
     match random.below(100) {
         0..30 => Action::Add { application, entry: Entry::random(random) },
         30..38 => Action::Drop { application, nth },
-        38..54 => Action::Change { application, nth, to: Entry::random(random) },
+        38..54 => Action::Change { application, nth, to: Entry::random(random), whole: random.chance(40) },
         54..60 => Action::Pad { application, padding: random.below(PADDINGS) },
         60..66 => Action::Update { application },
         66..82 if nature == 2 => Action::Reshape {

@@ -21,7 +21,7 @@ pub const CLASSES: &[(u32, u16)] = &[
 ];
 /// Where a value stands: in a file, in one named by its identifier alone, in a part of one, in the entry itself; in a file
 /// of which an index is named without a length, in a part that reaches beyond the end, in one of several parts of a file.
-pub const VALUES: usize = 7;
+const VALUES: [usize; 9] = [0, 0, 0, 1, 2, DIRECT, 4, 5, 6];
 const DIRECT: usize = 3;
 /// The file that holds several values.
 const SHARED: u16 = 0x45FF;
@@ -41,8 +41,8 @@ pub struct Entry {
 impl Entry {
     pub fn random(random: &mut Random) -> Self {
         Self {
-            class: random.below(CLASSES.len()),
-            value: random.below(VALUES),
+            class: [0, 0, 0, 1, 2, 3, 3, 4, 5, 5, 6, 7][random.below(12)],
+            value: VALUES[random.below(VALUES.len())],
             id: [0x45, 0x46, 0x47][random.below(3)],
             label: random.below(3) as u8,
             content: random.below(3),

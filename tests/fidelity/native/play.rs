@@ -1,7 +1,7 @@
 //! Plays a history with the real tools on two hosts.
 
 use super::history::{self, Action, KINDS, OBJECTS};
-use super::made::{Made, Updated};
+use super::made::{Entry, Made, Updated};
 use crate::compare::{Tally, Words};
 use crate::history::{History, Random};
 use crate::native_listing;
@@ -176,11 +176,12 @@ impl World {
                     entries.remove(nth % entries.len());
                 }
             }
-            Action::Change { application, nth, to } => {
+            Action::Change { application, nth, to, whole } => {
                 let entries = &mut self.further[application].entries;
                 let count = entries.len().max(1);
                 if let Some(entry) = entries.get_mut(nth % count) {
-                    *entry = to;
+                    *entry =
+                        if whole { to } else { Entry { content: to.content, label: to.label, ..*entry } };
                 }
             }
             Action::Pad { application, padding } => self.further[application].padding = padding,
