@@ -206,6 +206,18 @@ fn each_application_of_a_card_is_a_token() {
     let pin = office.scratch("pin", PIN.as_bytes());
     let proved = office.stalecard(&["verify", "--pin-file", pin.to_str().unwrap()]);
     assert!(proved.success(), "{proved}");
+    // One in the second is named, and left alone.
+    let entry = "a032300e0c0565636b657903020780040101300e04014503020520030203b8020101a110300e300804063f0050154b0102020100";
+    let odf = "a40a300804063f0050164403a00a300804063f0050164402";
+    for (fid, content) in [(0x31, odf), (0x02, entry)] {
+        let content = data_encoding::HEXLOWER.decode(content.as_bytes()).unwrap();
+        let path = [0x50, 0x16, if fid == 0x31 { 0x50 } else { 0x44 }, fid];
+        stand.card().tamper_path(&path, Some(&content));
+    }
+    stand.card().reset_stats();
+    let proved = office.stalecard(&["verify", "--pin-file", pin.to_str().unwrap()]);
+    assert_eq!((proved.code(), stand.card().stats().signatures), (3, 1), "{proved}");
+    assert!(proved.stdout.contains("signatures of the further token 0a0b"), "{proved}");
     let drawer = office.home().join("baselines");
     std::fs::create_dir(&drawer).unwrap();
     office.stalecard(&["snapshot", "--baseline", "--output", drawer.to_str().unwrap()]).ok();
@@ -214,6 +226,35 @@ fn each_application_of_a_card_is_a_token() {
     written.sort();
     assert_eq!(written, ["00000000000000000001.toml", "0a0b.toml"]);
     office.stalecard(&["check", "--against", drawer.to_str().unwrap()]).ok();
+}
+
+#[test]
+fn a_secret_key_is_listed_and_compared() {
+    let (stand, maker) = stand();
+    let key = maker.scratch("key", &[0x5A; 16]);
+    let store = ["--store-secret-key", key.to_str().unwrap(), "--secret-key-algorithm", "aes/128"];
+    maker.pkcs15_init(&[&store[..], &["--auth-id", "01", "--id", "70", "--label", "aes"]].concat()).ok();
+    // The same key, described as one that is not private.
+    let kind = encode(0x30, &encode(0x30, &encode(0x04, &[0x3F, 0x00, 0x50, 0x15, 0x4D, 0x01])));
+    let parts = [
+        encode(0x30, &encode(0x0C, b"aes")),
+        encode(0x30, &[encode(0x04, &[0x70]), encode(0x03, &[6, 0xC0])].concat()),
+        encode(0xA1, &kind),
+    ];
+    stand.card().tamper_path(&[0x50, 0x15, 0x44, 0x07], Some(&encode(0x30, &parts.concat())));
+    let office = maker.with_cache_copy();
+    office.caching("yes");
+    assert!(office.run(&["pkcs15-tool", "-D"]).ok().stdout.contains("Secret Generic Key [aes]"));
+    office.run(&["pkcs11-tool", "-O"]).ok();
+    assert_eq!(ids(&office), [""; 0]);
+    // Its file is asked for by nobody, whatever the cached directory says.
+    let report: Value =
+        serde_json::from_str(&office.stalecard(&["check", "--format", "json"]).ok().stdout).unwrap();
+    assert_eq!(report["coverage"], serde_json::json!([]));
+    assert!(report["tokens"][0]["objects"].as_str().unwrap().contains("1 secret key"), "{report}");
+    stand.card().tamper_path(&[0x50, 0x15, 0x44, 0x07], Some(&[0xFF; 8]));
+    assert!(!maker.run(&["pkcs15-tool", "-D"]).ok().stdout.contains("Secret"));
+    assert_eq!(ids(&office), ["ghost-object"; 1]);
 }
 
 /// A card's own tools make no such files; OpenSC's driver has no command to read them, and nobody sees what is in them.

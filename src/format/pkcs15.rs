@@ -5,11 +5,12 @@
 //! follows is ignored, as OpenSC does with the files of a SmartCard-HSM, or is
 //! walked through with [`directory`], as it does with directory files.
 
+mod keys;
 mod structure;
 
+pub use keys::{PublicKeyEntry, SecretKeyEntry, public_key, secret_key};
 pub use structure::{
-    Application, Directory, PinEntry, PublicKeyEntry, SecretKeyEntry, Zeros, applications, directory,
-    object_directory, pin, public_key, secret_key,
+    Application, Directory, PinEntry, Zeros, applications, directory, object_directory, pin,
 };
 
 use super::tlv::{TlvError, Walk, bit_field, first, integer};

@@ -335,6 +335,7 @@ fn sniff(bytes: &[u8]) -> Option<Directory> {
         Directory::Authentication,
         Directory::PublicKeys,
         Directory::PrivateKeys,
+        Directory::SecretKeys,
         Directory::Certificates,
         Directory::Data,
     ];

@@ -4,8 +4,8 @@
 //! because the tools write what they read.
 
 use crate::history::Random;
-use crate::stand::Host;
 use crate::stand::listing::{Block, Pkcs11Listing, Pkcs15Listing, blocks};
+use crate::stand::{Host, Output};
 use stalecard::finding::{Finding, Id, Severity};
 use stalecard::opensc::Version;
 use stalecard::rules::case::Case;
@@ -64,19 +64,30 @@ impl Further {
 
     /// Its slot in `pkcs11-tool -L`; behind the label of the token stands that of a PIN, if it has one.
     fn slot(&self, host: &Host) -> Result<String, String> {
-        let listing = host.run(&["pkcs11-tool", "-L"]).stdout;
-        let is_own = |block: &&Block| {
-            block.get("token label").is_some_and(|label| {
-                label == self.label
-                    || label.strip_prefix(&self.label).is_some_and(|rest| rest.starts_with(" ("))
-            })
+        let is_own = |block: &Block| {
+            let rest = block.get("token label").and_then(|label| label.strip_prefix(&self.label));
+            block.head.starts_with("Slot ")
+                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
         };
-        let slots: Vec<Block> =
-            blocks(&listing).into_iter().filter(|block| block.head.starts_with("Slot ")).collect();
-        let slot =
-            slots.iter().find(is_own).ok_or_else(|| format!("no slot \"{}\" in {listing}", self.label))?;
-        Ok(slot.head.split_whitespace().nth(1).unwrap_or_default().to_owned())
+        let mut listing = String::new();
+        for _ in 0..=AGAIN {
+            listing = host.run(&["pkcs11-tool", "-L"]).stdout;
+            if let Some(slot) = blocks(&listing).into_iter().find(is_own) {
+                return Ok(slot.head.split_whitespace().nth(1).unwrap_or_default().to_owned());
+            }
+        }
+        Err(format!("no slot \"{}\" in {listing}", self.label))
     }
+}
+
+/// On a busy machine pcscd 2 now and then sees no card for a moment. That is no answer: it is asked again so often, and
+/// if it never comes, the history fails.
+const AGAIN: usize = 3;
+
+fn sees_no_card(output: &Output) -> bool {
+    ["No slot with a token was found", "C_GetSlotInfo failed"]
+        .iter()
+        .any(|words| output.stderr.contains(words))
 }
 
 impl Words {
@@ -117,10 +128,8 @@ impl Words {
                 }
             };
             let mut output = run();
-            // On a busy machine pcscd 2 now and then sees no card for a moment. That is no answer: it is asked again,
-            // and if it never comes, the history fails.
-            for _ in 0..3 {
-                if !(self.tokens.is_empty() && output.stderr.contains("No slot with a token was found")) {
+            for _ in 0..AGAIN {
+                if !(self.tokens.is_empty() && sees_no_card(&output)) {
                     break;
                 }
                 output = run();
