@@ -3,6 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
 
+#[path = "support/schema.rs"]
+#[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]
+mod schema;
 mod stand;
 
 use serde_json::Value;
@@ -193,6 +196,10 @@ fn each_application_of_a_card_is_a_token() {
     let stale = report["findings"].as_array().unwrap().iter().find(|one| one["id"] == "stale-certificate");
     assert_eq!(stale.unwrap()["token"], "0a0b");
     assert_eq!(report["tokens"].as_array().unwrap().len(), 3);
+    schema::is_output(&report);
+    let snapshot: Value = serde_json::from_str(&office.stalecard(&["snapshot"]).ok().stdout).unwrap();
+    schema::is_snapshot(&snapshot);
+    assert_eq!(snapshot["cards"][1]["application"], "a0000000635016");
     let alone = office.stalecard(&["check", "--serial", "0a0b"]);
     assert!(alone.stdout.contains("stale-certificate") && !alone.stdout.contains("archive"), "{alone}");
     for named in ["--reader=0", "--serial=00000000000000000001"] {
@@ -206,18 +213,25 @@ fn each_application_of_a_card_is_a_token() {
     let pin = office.scratch("pin", PIN.as_bytes());
     let proved = office.stalecard(&["verify", "--pin-file", pin.to_str().unwrap()]);
     assert!(proved.success(), "{proved}");
-    // One in the second is named, and left alone.
-    let entry = "a032300e0c0565636b657903020780040101300e04014503020520030203b8020101a110300e300804063f0050154b0102020100";
-    let odf = "a40a300804063f0050164403a00a300804063f0050164402";
-    for (fid, content) in [(0x31, odf), (0x02, entry)] {
-        let content = data_encoding::HEXLOWER.decode(content.as_bytes()).unwrap();
-        let path = [0x50, 0x16, if fid == 0x31 { 0x50 } else { 0x44 }, fid];
+    // Of a key in the second, with the PIN that its description names, it is said where it is; by its serial number
+    // that token is asked.
+    let key = "a032300e0c0565636b657903020780040101300e04014503020520030203b8020101a110300e300804063f0050154b0102020100";
+    let user = "302b300a0c0475736572030206c03003040101a11830160302020c0a01010201040201080201088001010401ff";
+    let odf = "a40a300804063f0050164403a00a300804063f0050164402a80a300804063f0050164401";
+    for (path, content) in [("50165031", odf), ("50164402", key), ("50164401", user)] {
+        let [path, content] =
+            [path, content].map(|hex| data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap());
         stand.card().tamper_path(&path, Some(&content));
     }
-    stand.card().reset_stats();
-    let proved = office.stalecard(&["verify", "--pin-file", pin.to_str().unwrap()]);
-    assert_eq!((proved.code(), stand.card().stats().signatures), (3, 1), "{proved}");
-    assert!(proved.stdout.contains("signatures of the further token 0a0b"), "{proved}");
+    for (named, told) in [(None, 1), (Some("0a0b"), 0)] {
+        stand.card().reset_stats();
+        let mut command = vec!["verify", "--pin-file", pin.to_str().unwrap()];
+        command.extend(named.into_iter().flat_map(|serial| ["--serial", serial]));
+        let proved = office.stalecard(&command);
+        let stats = stand.card().stats();
+        assert_eq!((stats.signatures, stats.verify, stats.verify_wrong), (1, 1, 0), "{proved}");
+        assert_eq!(proved.stdout.matches("signatures of the further token 0a0b").count(), told, "{proved}");
+    }
     let drawer = office.home().join("baselines");
     std::fs::create_dir(&drawer).unwrap();
     office.stalecard(&["snapshot", "--baseline", "--output", drawer.to_str().unwrap()]).ok();
