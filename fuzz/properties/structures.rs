@@ -27,6 +27,7 @@ fn native(data: &[u8]) {
         seen += entry.len();
         let _ = pkcs15::private_key(entry);
         let _ = pkcs15::public_key(entry);
+        let _ = pkcs15::secret_key(entry);
         let _ = pkcs15::certificate(entry);
         let _ = pkcs15::data_object(entry);
         let _ = pkcs15::pin(entry);

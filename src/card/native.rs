@@ -142,7 +142,12 @@ impl Attempt<'_, '_> {
             ScanError::NoPkcs15(format!("no object directory ({odf}) could be read; the card may be blank"))
         };
         let odf = odf.ok_or_else(no_odf)?;
-        self.read_application(&application, &odf)?;
+        let whole = self.read_application(&application, &odf)?;
+        let given =
+            matches!(self.answers.get(&application.token_info), Some(Answer::Content(_) | Answer::Absent));
+        if !whole && given {
+            self.gap("TokenInfo", "it is missing or does not decode: OpenSC gives the card up");
+        }
         Ok(application.token_info)
     }
 

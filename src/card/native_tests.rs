@@ -1,6 +1,6 @@
 //! The walk through a native card, over a card in memory.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 
@@ -241,6 +241,23 @@ fn an_application_known_by_name_only_is_never_selected() {
     plain.files.insert(vec![0x2F, 0x00], hex_bytes("610e4f0ca000000063504b43532d3135"));
     let error = scan(&mut plain, "reader", b"atr", KIND, &options()).unwrap_err();
     assert!(matches!(error, ScanError::NoPkcs15(_)), "{error}");
+}
+
+/// Watched with 0.21 to 0.27: "PKCS#15 binding failed".
+#[test]
+fn a_card_that_opensc_gives_up_is_said_to_be_one() {
+    for info in [Some("ffff"), None] {
+        let mut plain = Plain::new();
+        plain.files.remove(&hex_bytes("50155032"));
+        if let Some(info) = info {
+            plain.files.insert(hex_bytes("50155032"), hex_bytes(info));
+        }
+        let (card, gaps) = read(&mut plain, KIND);
+        assert_eq!(card.serial.as_deref(), Some("00000000000000000007"));
+        let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
+        assert!(gap.what.starts_with("TokenInfo") && gap.why.contains("gives the card up"), "{gap:?}");
+        assert!(gap.asked_for);
+    }
 }
 
 /// As OpenSC's drivers, which have no command for records, find it.

@@ -86,8 +86,16 @@ pub fn random(seed: u64) -> History<Action> {
     let length = 4 + random.below(8);
     let mut actions = Vec::new();
     for _ in 0..length {
-        let further = nature > 0 && random.chance(45);
-        actions.push(if further { of_further(&mut random, nature) } else { action(&mut random) });
+        if nature > 0 && random.chance(45) {
+            // From 0.24 on a copy grows old only by what changes behind the card's counter.
+            if random.chance(60) {
+                let (host, module) = (random.below(2), random.chance(50));
+                actions.push(Action::Common(Event::List { host, module }));
+            }
+            actions.push(of_further(&mut random, nature));
+        } else {
+            actions.push(action(&mut random));
+        }
         if random.chance(12) {
             actions.push(Action::Common(Event::Observe));
         }
