@@ -122,6 +122,10 @@ pub struct Card {
     /// cards are cached without any setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub driver: Option<String>,
+    /// AID of the application that was read, if it is a further one of the card (EF.DIR), which OpenSC shows as
+    /// a token of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub application: Option<Bytes>,
     /// The serial as OpenSC (from 0.20 on) puts it into cache file names.
     pub serial: Option<String>,
     /// The change counter that MyEID and OsEID cards keep.
@@ -139,6 +143,12 @@ pub struct Card {
 }
 
 impl Card {
+    /// Is the other another application of the same card?
+    #[must_use]
+    pub fn is_beside(&self, other: &Self) -> bool {
+        self.reader == other.reader && self.atr == other.atr && self.application != other.application
+    }
+
     /// What the card gave as the content of a file.
     #[must_use]
     pub fn content(&self, path: EfPath) -> Option<&[u8]> {
@@ -459,16 +469,17 @@ impl Snapshot {
         }
     }
 
-    /// Leaves only the card in this reader (its name, or its number among those that hold
-    /// a card); if there is none, that is a gap.
+    /// Leaves only what is in this reader (its name, or its number among those that hold
+    /// a card); if there is nothing, that is a gap.
     pub fn select_reader(&mut self, reader: &str) {
         let named = |card: &Card| crate::text::is_typed(card.reader.as_bytes(), reader);
         if self.cards.iter().any(named) {
             self.cards.retain(named);
         } else {
-            let number = reader.parse().ok();
-            let mut numbers = 0_usize..;
-            self.cards.retain(|_| numbers.next() == number && number.is_some());
+            let mut readers: Vec<String> = self.cards.iter().map(|card| card.reader.clone()).collect();
+            readers.dedup();
+            let name = reader.parse::<usize>().ok().and_then(|number| readers.get(number));
+            self.cards.retain(|card| Some(&card.reader) == name);
         }
         if self.cards.is_empty() {
             self.coverage.push(Gap {

@@ -53,7 +53,9 @@ fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
         cached_links: &|_| Vec::new(),
         serial: &|_| None,
     };
-    scan(&mut image, "Virtual PCD 00 00", ATR, of_atr(ATR), &options).unwrap()
+    let (mut cards, gaps) = scan(&mut image, "Virtual PCD 00 00", ATR, of_atr(ATR), &options).unwrap();
+    assert_eq!(cards.len(), 1);
+    (cards.remove(0), gaps)
 }
 
 /// The card in state 1 or 2, as both tools have read it.

@@ -76,15 +76,16 @@ pub fn family_card(data: &[u8]) {
         serial: &|_| None,
     };
     let reader = "Virtual PCD 00 00";
+    let alone = |(card, gaps)| (vec![card], gaps);
     let scanned = match usize::from(first) % all.len() {
         0 => native::scan(&mut liar, reader, atr, family::of_atr(atr), &options),
-        1 => piv::scan(&mut liar, reader, atr),
-        _ => openpgp::scan(&mut liar, reader, atr),
+        1 => piv::scan(&mut liar, reader, atr).map(alone),
+        _ => openpgp::scan(&mut liar, reader, atr).map(alone),
     };
     let mut snapshot = host.clone();
     match scanned {
-        Ok((card, gaps)) => {
-            snapshot.cards.push(card);
+        Ok((cards, gaps)) => {
+            snapshot.cards.extend(cards);
             snapshot.coverage.extend(gaps);
         }
         Err(error) => harmless(&error.to_string()),

@@ -17,9 +17,9 @@ use super::judged::{key, piece};
 /// Native cards (PKCS#15): where applications and directories are, and what stands in them.
 fn native(data: &[u8]) {
     let _ = pkcs15::applications(data);
-    for application in [Application::first(Some(data)), Application::first(None)].into_iter().flatten() {
+    for application in [Application::all(Some(data)), Application::all(None)].into_iter().flatten() {
         for (_, path) in pkcs15::object_directory(data).unwrap_or_default() {
-            let _ = application.0.file(&path);
+            let _ = application.file(&path);
         }
     }
     let mut seen = 0;
@@ -27,6 +27,7 @@ fn native(data: &[u8]) {
         seen += entry.len();
         let _ = pkcs15::private_key(entry);
         let _ = pkcs15::public_key(entry);
+        let _ = pkcs15::secret_key(entry);
         let _ = pkcs15::certificate(entry);
         let _ = pkcs15::data_object(entry);
         let _ = pkcs15::pin(entry);

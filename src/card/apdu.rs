@@ -51,8 +51,6 @@ pub enum Command {
     SelectPath(EfPath),
     /// READ BINARY of the selected file: from an offset, so many bytes (at most 256).
     ReadSelected(u16, u16),
-    /// READ RECORD of the selected file, by number.
-    ReadRecord(u8),
     /// GET DATA 01A0 of MyEID and OsEID: name, version, serial number, change counter.
     AppletInfo,
     /// SELECT the PIV application. Ends a login in whatever is selected, so it is only sent when that is not PIV.
@@ -161,9 +159,6 @@ impl Command {
             Self::ReadSelected(offset, ne) => {
                 let [high, low] = offset.to_be_bytes();
                 Apdu { header: [0x00, 0xB0, high & 0x7F, low], data: &[], ne: ne.into() }.encode(false)
-            }
-            Self::ReadRecord(number) => {
-                Apdu { header: [0x00, 0xB2, number, 0x04], data: &[], ne: SHORT_NE }.encode(false)
             }
             Self::AppletInfo => {
                 Apdu { header: [0x00, 0xCA, 0x01, 0xA0], data: &[], ne: SHORT_NE }.encode(false)
@@ -280,11 +275,10 @@ pub fn is_on_the_list(apdu: &[u8]) -> bool {
         [0x00, 0xA4, 0x04, 0x00, 0x06, ref aid @ .., _] => aid == OPENPGP_AID,
         [0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, tag, _] => piv::is_public(tag),
         [0x00, 0xA5, 0..=2, 0x04, 0x06, ref tags @ ..] => *tags == CERTIFICATE_TAGS,
-        // READ BINARY and READ RECORD of the selected file; GET DATA of a MyEID, PIV and OpenPGP; an OpenPGP
+        // READ BINARY of the selected file; GET DATA of a MyEID, PIV and OpenPGP; an OpenPGP
         // key as it is (81, never 80, which makes a new one); VERIFY without data; DKEK status and
         // ENUMERATE OBJECTS; GET RESPONSE; READ BINARY.
         [0x00, 0xB0, 0x00..=0x7F, _, _]
-        | [0x00, 0xB2, _, 0x04, _]
         | [0x00, 0xCA, 0x01, 0xA0 | 0x01 | 0x02, _]
         | [0x00, 0xCB, 0x3F, 0xFF, 0x03, 0x5C, 0x01, 0x7E, _]
         | [0x00, 0xCB, 0x3F, 0xFF, 0x04, 0x5C, 0x02, 0x7F, 0x61, _]
@@ -316,7 +310,7 @@ pub const fn is_select_file(apdu: &[u8]) -> bool {
 /// True for a read of the selected file: worth nothing if others have had the card since it was selected.
 #[must_use]
 pub const fn is_read_selected(apdu: &[u8]) -> bool {
-    matches!(apdu, [_, 0xB0 | 0xB2, ..])
+    matches!(apdu, [_, 0xB0, ..])
 }
 
 /// True for the question whether somebody is logged in.

@@ -19,7 +19,6 @@ fn every_command() -> Vec<Command> {
         Command::SelectPath(EfPath::new(&[0x50, 0x15, 0x44, 0x01]).unwrap()),
         Command::ReadSelected(0x0102, 256),
         Command::ReadSelected(0x0500, 0xFA),
-        Command::ReadRecord(1),
         Command::AppletInfo,
         Command::VerifyStatus(Pin::Piv),
         Command::SelectPiv,
@@ -42,7 +41,6 @@ fn every_command() -> Vec<Command> {
             | Command::DkekStatus
             | Command::SelectPath(_)
             | Command::ReadSelected(..)
-            | Command::ReadRecord(_)
             | Command::AppletInfo
             | Command::SelectPiv
             | Command::PivObject(_)
@@ -69,7 +67,6 @@ fn everything_that_is_ever_sent() {
         "00A40800045015440100",
         "00B0010200",
         "00B00500FA",
-        "00B2010400",
         "00CA01A000",
         "00200080",
         "00A4040009A0000003080000100000",

@@ -7,19 +7,8 @@ use crate::format::tlv::first;
 pub struct Fci {
     /// Its length.
     pub size: usize,
-    /// How it is built.
-    pub structure: Structure,
     /// Descriptor byte (82), if there is one.
     descriptor: Option<u8>,
-}
-
-/// How a file is built.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Structure {
-    /// One string of bytes.
-    Transparent,
-    /// Records.
-    Records,
 }
 
 impl Fci {
@@ -52,11 +41,7 @@ pub fn parse(bytes: &[u8]) -> Option<Fci> {
         }
         rest = element.rest;
     }
-    let structure = match descriptor.map(|descriptor| descriptor & 7) {
-        Some(2..=7) => Structure::Records,
-        _ => Structure::Transparent,
-    };
-    Some(Fci { size: size?, structure, descriptor })
+    Some(Fci { size: size?, descriptor })
 }
 
 fn number(bytes: &[u8]) -> Option<usize> {
@@ -72,13 +57,13 @@ mod tests {
     fn answers_of_cards() {
         let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
         let file = parse(&hex("6f178002008082010183022f008603033fff850200008a0107")).unwrap();
-        assert_eq!((file.size, file.structure, file.is_working_file()), (128, Structure::Transparent, true));
+        assert_eq!((file.size, file.is_working_file()), (128, true));
         let directory =
             parse(&hex("6f2581027fff820138830250158603111fff850200028a0107840ca000000063504b43532d3135"))
                 .unwrap();
         assert!(!directory.is_working_file());
         let records = parse(&hex("62088002002a820204ff")).unwrap();
-        assert_eq!((records.size, records.structure), (42, Structure::Records));
+        assert_eq!((records.size, records.is_working_file()), (42, true));
         assert_eq!(parse(&hex("6f00")), None);
         assert_eq!(parse(&[]), None);
     }

@@ -48,7 +48,8 @@ use crate::text::escape;
 /// The cards of a host as far as they could be read.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// Cards, in the order of their readers; those of an unknown family without files.
+    /// Cards, in the order of their readers; those of an unknown family without files. A card with several
+    /// applications that OpenSC makes tokens of is there once for each.
     pub cards: Vec<Card>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
@@ -110,6 +111,7 @@ impl Reading {
                 family: Family::Other,
                 driver: kind.driver.map(str::to_owned),
                 serial: None,
+                application: None,
                 change_counter: None,
                 key_list: Vec::new(),
                 files: Vec::new(),
@@ -119,16 +121,17 @@ impl Reading {
             return;
         }
         let scanned = pcsc::Session::open(reader).map_err(sc_hsm::ScanError::from).and_then(|mut session| {
+            let alone = |(card, gaps)| (vec![card], gaps);
             match kind.family {
                 Family::Pkcs15 => native::scan(&mut session, &name, &reader.atr, kind, options),
-                Family::Piv => piv::scan(&mut session, &name, &reader.atr),
-                Family::OpenPgp => openpgp::scan(&mut session, &name, &reader.atr),
-                _ => sc_hsm::scan(&mut session, &name, &reader.atr, options),
+                Family::Piv => piv::scan(&mut session, &name, &reader.atr).map(alone),
+                Family::OpenPgp => openpgp::scan(&mut session, &name, &reader.atr).map(alone),
+                _ => sc_hsm::scan(&mut session, &name, &reader.atr, options).map(alone),
             }
         });
         match scanned {
-            Ok((card, gaps)) => {
-                self.cards.push(card);
+            Ok((cards, gaps)) => {
+                self.cards.extend(cards);
                 self.gaps.extend(gaps);
             }
             Err(error) => self.gap(what, error.to_string(), true),

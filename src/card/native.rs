@@ -5,6 +5,9 @@
 //! directory, TokenInfo, the directory files, and the public files that these name, now or in their
 //! cached copies.
 //!
+//! **Files of records.** OpenSC's drivers of these cards have no command for records: it reads EF.DIR and all
+//! other files as if they were transparent, and what the card then refuses (6981) it does without.
+//!
 //! **Politeness.** A file is selected by its path, which ends no login; an application is never selected
 //! by name, which would. The selected file is everybody's, so SELECT and the reads that follow
 //! are one transaction. If that grows too long it ends, and the file is selected once more.
@@ -13,7 +16,7 @@
 //! number beside it say whether all came from one card in one state. Of other cards TokenInfo is read
 //! again. Not noticed on those: a change that leaves TokenInfo as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apdu::{Channel, Command, StatusWord, Transport, TransportError};
 use super::application::{Application, EF_DIR, links};
@@ -29,15 +32,14 @@ use crate::text::{escape, hex};
 const LONGEST: usize = 0x7FFF;
 /// Bytes in one READ BINARY.
 const PIECE: usize = 256;
-/// Records that OpenSC reads of EF.DIR.
-const RECORDS: u8 = 15;
 /// How often one file is selected again because the transaction grew too long.
 const SELECTS: u32 = 200;
 
 /// The driver for MyEID and OsEID cards.
 pub(super) const MY_EID: &str = "myeid";
 
-/// Reads the public files of the whole card.
+/// Reads the public files of the whole card: what comes back is one card for each application that OpenSC makes
+/// a token of, the one first that `pkcs15-tool` takes.
 ///
 /// # Errors
 /// When there is nothing that could be called a reading of this card.
@@ -47,13 +49,14 @@ pub fn scan(
     atr: &[u8],
     kind: Kind,
     options: &Options<'_>,
-) -> Result<(Card, Vec<Gap>), ScanError> {
+) -> Result<(Vec<Card>, Vec<Gap>), ScanError> {
     until_it_rests(transport, |channel| {
         let card = Card {
             reader: reader.to_owned(),
             atr: Bytes(atr.to_vec()),
             family: kind.family,
             driver: kind.driver.map(str::to_owned),
+            application: None,
             serial: None,
             change_counter: None,
             key_list: Vec::new(),
@@ -61,8 +64,8 @@ pub fn scan(
             status: None,
             trials: Vec::new(),
         };
-        let attempt = Attempt { channel, options, card, gaps: Vec::new(), seen: BTreeSet::new() };
-        attempt.run(kind)
+        let (answers, seen) = (BTreeMap::new(), BTreeSet::new());
+        Attempt { channel, options, card, gaps: Vec::new(), answers, seen }.run(kind)
     })
 }
 
@@ -70,31 +73,65 @@ pub fn scan(
 struct Attempt<'a, 'c> {
     channel: &'a mut Channel<'c>,
     options: &'a Options<'a>,
+    /// The application that is being read.
     card: Card,
     gaps: Vec<Gap>,
-    /// Asked for already.
+    /// Of the whole card: what was asked for is not asked again.
+    answers: BTreeMap<EfPath, Answer>,
+    /// Of the application.
     seen: BTreeSet<EfPath>,
 }
 
 impl Attempt<'_, '_> {
-    fn run(mut self, kind: Kind) -> Result<(Card, Vec<Gap>), Stop> {
+    fn run(mut self, kind: Kind) -> Result<(Vec<Card>, Vec<Gap>), Stop> {
         let info = if kind.driver == Some(MY_EID) { self.applet_info()? } else { None };
+        self.card.change_counter = info.as_deref().and_then(counter_of);
+        self.card.serial = info.as_deref().and_then(serial_of).map(|serial| hex(serial).to_uppercase());
         let dir = self.read(EF_DIR)?;
+        let blank = self.card.clone();
+        let mut all = Application::all(dir.as_deref()).into_iter();
         let no_place = || ScanError::NoPkcs15("EF.DIR (2F00) names no place where it could be".to_owned());
-        let (mut application, others) = Application::first(dir.as_deref()).ok_or_else(no_place)?;
-        if application.is_by_aid() {
+        let first = all.next().ok_or_else(no_place)?;
+        if first.is_by_aid() {
             let why = "EF.DIR knows it by its name only, and to select it could end a login";
             return Err(ScanError::NoPkcs15(why.to_owned()).into());
         }
-        if others > 0 {
-            self.gap(
-                "further applications in EF.DIR",
-                "OpenSC's PKCS#11 module makes tokens of them; not read",
-            );
+        let mut token_infos = vec![self.first(first)?];
+        let mut cards = vec![std::mem::replace(&mut self.card, blank.clone())];
+        for application in all {
+            let name = format!("application {} of EF.DIR", hex(&application.name).to_uppercase());
+            if application.is_by_aid() {
+                self.gap(&name, "known by its name only, and to select it could end a login: not read");
+                continue;
+            }
+            self.card = Card { application: Some(Bytes(application.name.clone())), ..blank.clone() };
+            self.seen = std::iter::once(EF_DIR).collect();
+            let token_info = application.token_info;
+            let odf = self.read(application.odf)?.filter(|odf| pkcs15::object_directory(odf).is_ok());
+            let whole = match odf {
+                Some(odf) => self.read_application(&application, &odf)?,
+                None => false,
+            };
+            if whole {
+                token_infos.push(token_info);
+                cards.push(self.card.clone());
+            } else {
+                self.note(
+                    &name,
+                    "without object directory or TokenInfo that decode, so OpenSC makes no token of it",
+                );
+            }
         }
+        self.check(info.as_deref(), &token_infos)?;
+        Ok((cards, self.gaps))
+    }
+
+    /// The application that OpenSC takes first, or the one in the master file; gives its TokenInfo.
+    fn first(&mut self, usual: Application) -> Result<EfPath, Stop> {
+        let mut application = usual;
         let mut odf = self.read(application.odf)?;
         if odf.is_none()
-            && dir.is_none()
+            && application.name.is_empty()
             && let Some(other) = Application::in_master_file()
         {
             odf = self.read(other.odf)?;
@@ -105,27 +142,38 @@ impl Attempt<'_, '_> {
             ScanError::NoPkcs15(format!("no object directory ({odf}) could be read; the card may be blank"))
         };
         let odf = odf.ok_or_else(no_odf)?;
+        let whole = self.read_application(&application, &odf)?;
+        let given =
+            matches!(self.answers.get(&application.token_info), Some(Answer::Content(_) | Answer::Absent));
+        if !whole && given {
+            self.gap("TokenInfo", "it is missing or does not decode: OpenSC gives the card up");
+        }
+        Ok(application.token_info)
+    }
+
+    /// Reads what an object directory leads to; false if there is no TokenInfo, without which OpenSC takes no further
+    /// application.
+    fn read_application(&mut self, application: &Application, odf: &[u8]) -> Result<bool, Stop> {
         let token_info = self.read(application.token_info)?;
         let known = token_info.as_deref().and_then(|bytes| pkcs15::token_info(bytes).ok());
-        let of_card = info.as_deref().and_then(serial_of);
-        self.card.serial = match known.as_ref().and_then(|known| known.serial.as_ref()) {
-            Some(serial) if !serial.is_empty() => Some(hex(serial)),
-            _ => of_card.map(|serial| hex(serial).to_uppercase()),
-        };
-        self.card.change_counter = info.as_deref().and_then(counter_of);
-        if let Some(path) = known.as_ref().and_then(|known| known.last_update_path.as_ref()) {
-            self.read_named(&application, path, false)?;
+        if let Some(serial) = known.as_ref().and_then(|known| known.serial.as_ref())
+            && !serial.is_empty()
+        {
+            self.card.serial = Some(hex(serial));
         }
-        let directories = pkcs15::object_directory(&odf).unwrap_or_else(|error| {
+        let updated = known.as_ref().and_then(|known| known.last_update_path.as_ref());
+        if let Some(file) = updated.and_then(|path| application.directory(path)) {
+            self.read(file)?;
+        }
+        let directories = pkcs15::object_directory(odf).unwrap_or_else(|error| {
             self.gap("object directory", &format!("OpenSC gives the card up: {error}"));
             Vec::new()
         });
-        self.read_directories(&application, &directories)?;
+        self.read_directories(application, &directories)?;
         for (_, file) in (self.options.cached_links)(&self.card) {
             self.read(file)?;
         }
-        self.check(&application, info.as_deref(), token_info.as_deref())?;
-        Ok((self.card, self.gaps))
+        Ok(known.is_some())
     }
 
     /// The directory files, then the public files they name.
@@ -136,7 +184,8 @@ impl Attempt<'_, '_> {
     ) -> Result<(), Stop> {
         let mut named = Vec::new();
         for (kind, path) in directories {
-            if let Some(content) = self.read_named(application, path, false)? {
+            let content = application.directory(path).map(|file| self.read(file)).transpose()?.flatten();
+            if let Some(content) = content {
                 named.extend(links(*kind, &content));
             }
         }
@@ -146,9 +195,13 @@ impl Attempt<'_, '_> {
             .filter(|link| link.private)
             .filter_map(|link| application.file(&link.path))
             .collect();
-        for link in named {
-            let hidden = application.file(&link.path).is_some_and(|file| private.contains(&file));
-            self.read_named(application, &link.path, hidden)?;
+        for file in named.iter().filter_map(|link| application.file(&link.path)) {
+            if !private.contains(&file) {
+                self.read(file)?;
+            } else if self.seen.insert(file) {
+                let why = "the card gives it only after the PIN".to_owned();
+                self.card.files.push(CardFile { path: file, answer: Answer::NotRead(why) });
+            }
         }
         Ok(())
     }
@@ -164,28 +217,16 @@ impl Attempt<'_, '_> {
         Ok(None)
     }
 
-    /// A file that a description names.
-    fn read_named(
-        &mut self,
-        application: &Application,
-        path: &pkcs15::Path,
-        private: bool,
-    ) -> Result<Option<Vec<u8>>, Stop> {
-        let Some(file) = application.file(path) else { return Ok(None) };
-        if private {
-            if self.seen.insert(file) {
-                let why = "the card gives it only after the PIN".to_owned();
-                self.card.files.push(CardFile { path: file, answer: Answer::NotRead(why) });
-            }
-            return Ok(None);
-        }
-        self.read(file)
-    }
-
     /// Reads a file once, keeps it, and gives its content if there is any.
     fn read(&mut self, file: EfPath) -> Result<Option<Vec<u8>>, Stop> {
         if !self.seen.insert(file) {
             return Ok(None);
+        }
+        if let Some(answer) = self.answers.get(&file).cloned() {
+            let content =
+                if let Answer::Content(Bytes(content)) = &answer { Some(content.clone()) } else { None };
+            self.card.files.push(CardFile { path: file, answer });
+            return Ok(content);
         }
         if file.aid().is_some() {
             let why = "it belongs to an application that is known by its name only; not selected".to_owned();
@@ -194,7 +235,14 @@ impl Attempt<'_, '_> {
             return Ok(None);
         }
         let answer = self.fetch(file)?;
+        self.answers.insert(file, answer.clone());
         match &answer {
+            Answer::Refused(sw) if StatusWord(*sw) == StatusWord::WRONG_STRUCTURE => {
+                self.note(
+                    &format!("file {file}"),
+                    "a file of records, which OpenSC does not read of such a card",
+                );
+            }
             Answer::Refused(sw) => {
                 self.gap(&format!("file {file}"), &format!("refused ({})", StatusWord(*sw)));
             }
@@ -226,18 +274,10 @@ impl Attempt<'_, '_> {
             let Some(fci) = fci::parse(&selected.data) else {
                 return Ok(Answer::NotRead("the card does not say how long it is".to_owned()));
             };
-            let outcome = match fci.structure {
-                _ if !fci.is_working_file() => {
-                    return Ok(Answer::NotRead("a directory or key file, which has no content".to_owned()));
-                }
-                fci::Structure::Transparent => self.read_pieces(fci.size.min(LONGEST), &mut content),
-                fci::Structure::Records if file == EF_DIR => self.read_records(&mut content),
-                fci::Structure::Records => {
-                    let why = "a file of records, which this program reads of EF.DIR only".to_owned();
-                    return Ok(Answer::NotRead(why));
-                }
-            };
-            match outcome {
+            if !fci.is_working_file() {
+                return Ok(Answer::NotRead("a directory or key file, which has no content".to_owned()));
+            }
+            match self.read_pieces(fci.size.min(LONGEST), &mut content) {
                 Ok(None) => return Ok(Answer::Content(Bytes(content))),
                 Ok(Some(answer)) => return Ok(answer),
                 Err(TransportError::LetGo) => {}
@@ -273,25 +313,8 @@ impl Attempt<'_, '_> {
         Ok(None)
     }
 
-    fn read_records(&mut self, content: &mut Vec<u8>) -> Result<Option<Answer>, TransportError> {
-        content.clear();
-        for number in 1..=RECORDS {
-            let response = self.channel.send(Command::ReadRecord(number))?;
-            if !response.status.carries_data() {
-                break;
-            }
-            content.extend(response.data);
-        }
-        Ok(None)
-    }
-
     /// Is it still the card, and the state of it, that the scan began with?
-    fn check(
-        &mut self,
-        application: &Application,
-        info: Option<&[u8]>,
-        token_info: Option<&[u8]>,
-    ) -> Result<(), Stop> {
+    fn check(&mut self, info: Option<&[u8]>, token_infos: &[EfPath]) -> Result<(), Stop> {
         if info.is_some() {
             return match self.applet_info()?.as_deref() == info {
                 true => Ok(()),
@@ -300,19 +323,32 @@ impl Attempt<'_, '_> {
                 }
             };
         }
-        let again = self.fetch(application.token_info)?;
-        match (again, token_info) {
-            (Answer::Content(Bytes(now)), Some(before)) if now == before => Ok(()),
-            (Answer::Content(_), _) | (_, Some(_)) => {
-                Err(Stop::Moved("its TokenInfo is not the one the scan began with"))
+        for &file in token_infos {
+            let before = self.answers.get(&file).cloned();
+            match (self.fetch(file)?, before) {
+                (now @ Answer::Content(_), Some(before)) if now == before => {}
+                (Answer::Content(_), _) | (_, Some(Answer::Content(_))) => {
+                    return Err(Stop::Moved("its TokenInfo is not the one the scan began with"));
+                }
+                _ => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 
+    /// What was asked for and could not be read.
     fn gap(&mut self, what: &str, why: &str) {
+        self.say(what, why, true);
+    }
+
+    /// What OpenSC does not show either.
+    fn note(&mut self, what: &str, why: &str) {
+        self.say(what, why, false);
+    }
+
+    fn say(&mut self, what: &str, why: &str, asked_for: bool) {
         let what = format!("{what} of the card in reader {}", escape(self.card.reader.as_bytes()));
-        let gap = Gap { what, why: why.to_owned(), asked_for: true, kind: GapKind::Card };
+        let gap = Gap { what, why: why.to_owned(), asked_for, kind: GapKind::Card };
         if !self.gaps.contains(&gap) {
             self.gaps.push(gap);
         }

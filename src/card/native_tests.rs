@@ -1,11 +1,12 @@
 //! The walk through a native card, over a card in memory.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::collections::BTreeMap;
 
 use super::*;
 use crate::card::apdu::{is_on_the_list, is_read_selected, is_select};
+use crate::format::tlv::encode;
 use crate::snapshot::Family;
 
 const KIND: Kind = Kind { family: Family::Pkcs15, driver: Some(MY_EID) };
@@ -17,6 +18,8 @@ struct Plain {
     files: BTreeMap<Vec<u8>, Vec<u8>>,
     selected: Vec<u8>,
     counter: u16,
+    /// Files of records: not for READ BINARY.
+    of_records: Vec<Vec<u8>>,
     /// Before the command of that number the counter moves.
     changes: Vec<usize>,
     /// Before the command of that number the transaction ends.
@@ -75,6 +78,7 @@ impl Transport for Plain {
                     None => vec![0x6A, 0x82],
                 }
             }
+            [0x00, 0xB0, ..] if self.of_records.contains(&self.selected) => vec![0x69, 0x81],
             [0x00, 0xB0, high, low, le] => {
                 let offset = usize::from(u16::from_be_bytes([high, low]));
                 let ne = if le == 0 { 256 } else { usize::from(le) };
@@ -101,7 +105,9 @@ fn options() -> Options<'static> {
 }
 
 fn read(card: &mut Plain, kind: Kind) -> (Card, Vec<Gap>) {
-    scan(card, "reader", b"atr", kind, &options()).unwrap()
+    let (mut cards, gaps) = scan(card, "reader", b"atr", kind, &options()).unwrap();
+    assert_eq!(cards.len(), 1);
+    (cards.remove(0), gaps)
 }
 
 fn answer<'c>(card: &'c Card, path: &str) -> &'c Answer {
@@ -167,11 +173,110 @@ fn a_blank_card_is_said_to_be_one() {
 }
 
 #[test]
+fn every_application_with_a_place_is_read() {
+    let mut plain = Plain::new();
+    let record = |aid: &str, path: &str| {
+        let inside = [encode(0x4F, &hex_bytes(aid)), encode(0x51, &hex_bytes(path))].concat();
+        encode(0x61, &if path.is_empty() { encode(0x4F, &hex_bytes(aid)) } else { inside })
+    };
+    let dir = [
+        record("a000000063504b43532d3135", "3f005015"),
+        // With a serial number of its own; without; without TokenInfo; known by its name only; the first again.
+        record("a00000006302", "3f005016"),
+        record("a00000006303", "3f005017"),
+        record("a00000006304", "3f005018"),
+        record("a00000006305", ""),
+        record("a00000006302", "3f005019"),
+    ];
+    plain.files.insert(hex_bytes("2f00"), dir.concat());
+    for (base, serial) in [("5016", "04020c0d"), ("5017", "")] {
+        // The third names the second's certificate directory: read once for both.
+        let odf = format!(
+            "a40a300804063f0050164403{}",
+            if base == "5017" { "a70a300804063f0050174406" } else { "" }
+        );
+        plain.files.insert(hex_bytes(&format!("{base}5031")), hex_bytes(&odf));
+        let info = [hex_bytes("020100"), hex_bytes(serial), hex_bytes("03020000")].concat();
+        plain.files.insert(hex_bytes(&format!("{base}5032")), encode(0x30, &info));
+    }
+    plain.files.insert(hex_bytes("50164403"), hex_bytes("ffff"));
+    plain.files.insert(hex_bytes("50174406"), hex_bytes("ffff"));
+    plain.files.insert(hex_bytes("50185031"), hex_bytes("ffff"));
+    let (cards, gaps) = scan(&mut plain, "reader", b"atr", KIND, &options()).unwrap();
+    let told: Vec<_> = cards
+        .iter()
+        .map(|card| (card.application.as_ref().map(Bytes::hex), card.serial.clone().unwrap()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (None, "0a1b".to_owned()),
+            (Some("a00000006302".to_owned()), "0c0d".to_owned()),
+            (Some("a00000006303".to_owned()), "00000000000000000007".to_owned()),
+        ]
+    );
+    for card in &cards {
+        assert!(matches!(answer(card, "2F00"), Answer::Content(_)));
+    }
+    for card in &cards[1..] {
+        assert_eq!(answer(card, "50164403"), &Answer::Content(Bytes(vec![0xFF; 2])));
+    }
+    let selects: Vec<_> = plain.log.iter().filter(|apdu| apdu.starts_with(&[0x00, 0xA4])).collect();
+    let different: BTreeSet<_> = selects.iter().collect();
+    assert_eq!(selects.len(), different.len(), "{selects:02X?}");
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.what.as_str(), gap.asked_for)).collect();
+    let of_card = "of EF.DIR of the card in reader reader";
+    assert_eq!(
+        told,
+        [
+            (&*format!("application A00000006304 {of_card}"), false),
+            (&*format!("application A00000006305 {of_card}"), true)
+        ]
+    );
+}
+
+#[test]
 fn an_application_known_by_name_only_is_never_selected() {
     let mut plain = Plain::new();
     plain.files.insert(vec![0x2F, 0x00], hex_bytes("610e4f0ca000000063504b43532d3135"));
     let error = scan(&mut plain, "reader", b"atr", KIND, &options()).unwrap_err();
     assert!(matches!(error, ScanError::NoPkcs15(_)), "{error}");
+}
+
+/// Watched with 0.21 to 0.27: "PKCS#15 binding failed".
+#[test]
+fn a_card_that_opensc_gives_up_is_said_to_be_one() {
+    for info in [Some("ffff"), None] {
+        let mut plain = Plain::new();
+        plain.files.remove(&hex_bytes("50155032"));
+        if let Some(info) = info {
+            plain.files.insert(hex_bytes("50155032"), hex_bytes(info));
+        }
+        let (card, gaps) = read(&mut plain, KIND);
+        assert_eq!(card.serial.as_deref(), Some("00000000000000000007"));
+        let [gap] = gaps.as_slice() else { panic!("{gaps:?}") };
+        assert!(gap.what.starts_with("TokenInfo") && gap.why.contains("gives the card up"), "{gap:?}");
+        assert!(gap.asked_for);
+    }
+}
+
+/// As OpenSC's drivers, which have no command for records, find it.
+#[test]
+fn a_file_of_records_is_one_that_the_card_does_not_give() {
+    let mut plain = Plain::new();
+    // EF.DIR too, without which the application is where it usually is.
+    plain.of_records = vec![vec![0x2F, 0x00], hex_bytes("50153300")];
+    let (card, gaps) = read(&mut plain, KIND);
+    for file in ["2F00", "50153300"] {
+        assert_eq!(answer(&card, file), &Answer::Refused(0x6981));
+    }
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.what.as_str(), gap.asked_for)).collect();
+    let of_card = "of the card in reader reader";
+    assert_eq!(
+        told,
+        [(&*format!("file 2F00 {of_card}"), false), (&*format!("file 50153300 {of_card}"), false)]
+    );
+    assert_eq!(card.serial.as_deref(), Some("0a1b"));
 }
 
 #[test]

@@ -136,6 +136,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
             family: Family::SmartCardHsm,
             driver: Some("sc-hsm".to_owned()),
             serial,
+            application: None,
             change_counter: None,
             key_list: self.key_list.clone(),
             files: self.files.clone(),

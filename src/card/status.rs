@@ -21,6 +21,8 @@ impl StatusWord {
     pub const BLOCKED: Self = Self(0x6983);
     /// SmartCard-HSM: not initialised (1.2), or the transport PIN stands (2.0 and later).
     pub const NOT_INITIALISED: Self = Self(0x6984);
+    /// The command is for files of another structure: READ BINARY meets a file of records.
+    pub const WRONG_STRUCTURE: Self = Self(0x6981);
     /// No such file.
     pub const FILE_NOT_FOUND: Self = Self(0x6A82);
     /// No such reference (PIN, key domain).
@@ -70,6 +72,7 @@ impl fmt::Display for StatusWord {
             Self::SECURITY_STATUS => "a PIN is needed",
             Self::BLOCKED => "PIN blocked",
             Self::NOT_INITIALISED => "not initialised",
+            Self::WRONG_STRUCTURE => "a file of another structure",
             Self::FILE_NOT_FOUND => "no such file",
             Self::NO_SUCH_REFERENCE => "no such reference",
             Self::NO_SUCH_INSTRUCTION => "instruction not supported",

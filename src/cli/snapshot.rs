@@ -11,7 +11,7 @@ use crate::error::{Error, Exit};
 use crate::observe::{Whose, Wish, keep, observe_all, save, select_serial};
 use crate::report::{json::Document, json::SCHEMA};
 use crate::rules::cases;
-use crate::rules::held::{Held, held};
+use crate::rules::held::{Held, held_by};
 use crate::snapshot::{GapKind, Name, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +68,8 @@ fn baseline(snapshot: &Snapshot, args: &Args) -> Result<Exit, Error> {
     if let Some(gap) = snapshot.coverage.iter().find(|gap| gap.asked_for && gap.kind == GapKind::Card) {
         return Err(Error::NoBaseline(format!("{}: {}", gap.what, gap.why)));
     }
-    let held: Vec<Held> = cases(snapshot).iter().map(held).collect();
+    let cases = cases(snapshot);
+    let held: Vec<Held> = held_by(&cases).into_iter().map(|(_, held)| held).collect();
     if let Some((token, why)) = held.iter().find_map(|held| Some((&held.now.serial, held.unknown.first()?))) {
         return Err(Error::NoBaseline(format!("token {token}, {why}")));
     }

@@ -5,11 +5,12 @@
 //! follows is ignored, as OpenSC does with the files of a SmartCard-HSM, or is
 //! walked through with [`directory`], as it does with directory files.
 
+mod keys;
 mod structure;
 
+pub use keys::{PublicKeyEntry, SecretKeyEntry, public_key, secret_key};
 pub use structure::{
-    Application, Directory, PinEntry, PublicKeyEntry, Zeros, applications, directory, object_directory, pin,
-    public_key,
+    Application, Directory, PinEntry, Zeros, applications, directory, object_directory, pin,
 };
 
 use super::tlv::{TlvError, Walk, bit_field, first, integer};
@@ -328,10 +329,8 @@ pub fn data_object(bytes: &[u8]) -> Result<DataEntry, TlvError> {
     let mut parts = parts(Walk::new(bytes)?.required(0x30)?)?;
     let application = parts.class.optional(0x0C).unwrap_or_default().to_vec();
     let application_oid = parts.class.optional(0x06).map(<[u8]>::to_vec);
-    let value = match parts.kind.optional(0x30) {
-        Some(content) => Value::Path(path(content)?),
-        None => Value::Direct(parts.kind.required(0xA0)?.to_vec()),
-    };
+    // What stands in the entry itself is an error to OpenSC, in all versions watched.
+    let value = Value::Path(path(parts.kind.required(0x30)?)?);
     Ok(DataEntry { common: parts.common, application, application_oid, value })
 }
 

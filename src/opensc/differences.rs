@@ -217,6 +217,13 @@ pub const fn directories_go_on_behind_zeros(version: Version) -> Option<bool> {
     between_23_and_26(version)
 }
 
+/// Whether the point of an EC key of a native card may be a BIT STRING, not only an OCTET STRING (seen: not in
+/// 0.21, 0.23 and 0.26.1, in 0.27.1).
+#[must_use]
+pub const fn ec_point_may_be_bits(version: Version) -> bool {
+    from(version, 27)
+}
+
 /// Whether an RSA key of an OpenPGP card for authentication may decipher, too (seen with cards of versions 2.0 and 3.4: in
 /// 0.21 and 0.23, not in 0.26.1, in 0.27.1 that of 2.0 only).
 #[must_use]

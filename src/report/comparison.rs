@@ -18,7 +18,7 @@ pub fn comparison(compared: &Compared) -> String {
     for token in &compared.tokens {
         table(&mut out, token);
     }
-    findings(&mut out, &compared.findings);
+    findings(&mut out, &compared.findings, false);
     coverage(&mut out, &compared.coverage);
     let what = format!(
         "{} of {} compared.",

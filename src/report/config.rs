@@ -56,7 +56,7 @@ pub fn table(settings: &Settings) -> String {
 #[must_use]
 pub fn lint(findings: &[Finding], gaps: &[Gap], version: Option<&str>) -> String {
     let mut out = String::new();
-    human::findings(&mut out, findings);
+    human::findings(&mut out, findings, false);
     human::coverage(&mut out, gaps);
     let judged = match version {
         Some(version) => format!("for OpenSC {version}, which is installed here"),

@@ -30,7 +30,7 @@ pub fn check(verdict: &Verdict, caches: &[Cache]) -> String {
     tokens(&mut out, &verdict.tokens);
     programs(&mut out, &verdict.programs);
     cache_list(&mut out, caches);
-    findings(&mut out, &verdict.findings);
+    findings(&mut out, &verdict.findings, verdict.tokens.len() > 1);
     coverage(&mut out, &verdict.coverage);
     conclusion(&mut out, verdict);
     out
@@ -114,8 +114,8 @@ fn cache_list(out: &mut String, caches: &[Cache]) {
     out.push('\n');
 }
 
-/// The findings, worst first.
-pub fn findings(out: &mut String, findings: &[Finding]) {
+/// The findings, worst first; of `several` tokens each says which it is about.
+pub fn findings(out: &mut String, findings: &[Finding], several: bool) {
     let mut warned = None;
     for finding in findings {
         let style = severity_style(finding.severity);
@@ -140,6 +140,9 @@ pub fn findings(out: &mut String, findings: &[Finding]) {
             let _ = writeln!(out, "    and {more} more; --format json has them all");
         }
         wrap(out, "  ", "  ", &finding.consequence);
+        if let Some(token) = finding.token.as_ref().filter(|_| several) {
+            wrap(out, "  Token: ", "    ", token);
+        }
         if let Some(user) = &finding.user {
             wrap(out, "  Cache of: ", "    ", user);
         }

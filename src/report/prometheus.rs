@@ -77,13 +77,15 @@ pub fn metrics(verdict: &Verdict, complete: bool, taken_at: OffsetDateTime, took
         verdict.tokens.iter().map(|token| {
             let [serial, label] =
                 [&token.serial, &token.label].map(|text| text.as_deref().unwrap_or_default());
-            let labels = [
+            let mut labels = vec![
                 ("reader", token.reader.as_str()),
                 ("token", serial),
                 ("label", label),
                 ("family", &token.family),
             ];
-            (labels.to_vec(), "1".to_owned())
+            // Without it two applications of one card could be told apart by nothing.
+            labels.extend(token.status.get("application").map(|name| ("application", name.as_str())));
+            (labels, "1".to_owned())
         }),
     );
     family(

@@ -43,13 +43,13 @@ impl Known {
 pub fn apply(snapshot: &Snapshot, known: &Known) -> (Vec<Finding>, Vec<Gap>) {
     let (mut findings, mut gaps) = (Vec::new(), Vec::new());
     let cases = super::cases(snapshot);
-    let serials: Vec<String> = cases.iter().map(|case| escape(case.serial.as_bytes())).collect();
-    for (case, serial) in cases.iter().zip(&serials) {
+    let held = held::held_by(&cases);
+    let serials: Vec<String> = held.iter().map(|(case, _)| escape(case.serial.as_bytes())).collect();
+    for ((case, now), serial) in held.iter().zip(&serials) {
         match known.of(serial) {
             Some(expected) => {
-                let now = held::held(case);
                 let asked = case.card.status.as_ref().is_some_and(|status| status.dkek.is_some());
-                compare(expected, &now, asked, &mut findings, &mut gaps);
+                compare(expected, now, asked, &mut findings, &mut gaps);
                 expired(&now.now, snapshot.taken_at.unix_timestamp(), &mut findings);
             }
             None if !known.single => findings.push(unknown_token(serial, known)),

@@ -134,6 +134,12 @@ impl Lens<'_> {
 }
 
 impl Case<'_> {
+    /// Is this file of this token, and not of another application of the same card?
+    #[must_use]
+    pub fn owns(&self, file: EfPath) -> bool {
+        self.layout.owns(self.card, self.others, file)
+    }
+
     /// What the card answered for a file.
     #[must_use]
     pub fn on_card(&self, file: EfPath) -> Option<&[u8]> {

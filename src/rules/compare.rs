@@ -200,6 +200,14 @@ impl Comparison {
         let units = self.units(case, &case.live);
         let units = units.into_iter().map(|unit| (unit.clone(), self.state(&case.live, &unit))).collect();
         let seen = self.tokens.entry(escape(case.serial.as_bytes())).or_default();
+        // Two applications of one card can have the same serial number.
+        let same = |known: &&mut Reading| (known.source, known.taken_at) == (source, taken_at);
+        if case.card.application.is_some()
+            && let Some(known) = seen.readings.iter_mut().find(same)
+        {
+            known.units.extend(units);
+            return;
+        }
         seen.label = label.or(seen.label.take());
         seen.readings.push(Reading { source, taken_at, units });
     }
@@ -277,7 +285,7 @@ const fn part_of(object: &Object) -> Option<usize> {
         Class::PrivateKey { .. } => Some(0),
         Class::PublicKey { .. } => Some(1),
         Class::Certificate { .. } => Some(2),
-        Class::Pin(_) | Class::Data { .. } => None,
+        Class::Pin(_) | Class::SecretKey(_) | Class::Data { .. } => None,
     }
 }
 

@@ -23,9 +23,29 @@ pub struct Held {
     pub unknown: Vec<String>,
 }
 
-/// What the card of a case holds.
+/// What the tokens hold, each serial number once: applications of one card that share it count as one.
 #[must_use]
-pub fn held(case: &Case<'_>) -> Held {
+pub fn held_by<'c>(cases: &'c [Case<'_>]) -> Vec<(&'c Case<'c>, Held)> {
+    let mut all: Vec<(&Case<'_>, Held)> = Vec::new();
+    for case in cases {
+        let held = held(case);
+        let same = |(known, _): &&mut (&Case<'_>, Held)| {
+            known.serial == case.serial && known.card.is_beside(case.card)
+        };
+        match all.iter_mut().find(same) {
+            Some((_, known)) => {
+                known.now.keys.extend(held.now.keys);
+                known.now.keys.sort_by(|a, b| order(a).cmp(&order(b)));
+                known.unknown.extend(held.unknown);
+            }
+            None => all.push((case, held)),
+        }
+    }
+    all
+}
+
+/// What the card of a case holds.
+fn held(case: &Case<'_>) -> Held {
     let head = token(case.card, Some(&case.live));
     let status = case.card.status.as_ref();
     let dkek = status
@@ -46,8 +66,12 @@ pub fn held(case: &Case<'_>) -> Held {
 #[must_use]
 pub fn keys(view: &View) -> Vec<Key> {
     let mut keys: Vec<Key> = view.private_keys().filter_map(|object| key(view, object)).collect();
-    keys.sort_by(|a, b| (&a.id, &a.public_key_sha256).cmp(&(&b.id, &b.public_key_sha256)));
+    keys.sort_by(|a, b| order(a).cmp(&order(b)));
     keys
+}
+
+const fn order(key: &Key) -> (&String, &Option<String>) {
+    (&key.id, &key.public_key_sha256)
 }
 
 /// The places of which a view says nothing, and why.
@@ -135,6 +159,7 @@ fn unread(serial: &str, slot: Fid) -> Card {
         family: Family::SmartCardHsm,
         driver: None,
         serial: Some(serial.to_owned()),
+        application: None,
         change_counter: None,
         key_list: vec![slot],
         files: Vec::new(),

@@ -31,7 +31,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             .filter(|entry| match cache_name::parse(&entry.name) {
                 Recognised::Entry(name) => {
                     let same = matches!(&name.serial, Serial::Text(text) if text.eq_ignore_ascii_case(case.serial.as_bytes()));
-                    same && (former || !known.contains(&entry.name))
+                    same && (former || !known.contains(&entry.name)) && name.ef().is_none_or(|file| case.owns(file))
                 }
                 _ => false,
             })

@@ -22,7 +22,8 @@ use crate::text::escape;
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     let twin = case.others.iter().any(|other| {
-        other.family == case.card.family
+        !other.is_beside(case.card)
+            && other.family == case.card.family
             && other.serial == case.card.serial
             && other.files.iter().ne(case.card.files.iter())
     });
@@ -64,7 +65,8 @@ fn later_state(case: &Case<'_>) -> Option<String> {
         // Only what is written alike can be compared as text.
         let comparable = date.len() == now.len() && date.ends_with('Z') && now.ends_with('Z');
         let later = date > now || (date == now && own.counter.is_some() && name.counter > own.counter);
-        is_of(&name, case.serial) && comparable && later
+        let own = name.ef().is_none_or(|file| case.owns(file));
+        is_of(&name, case.serial) && own && comparable && later
     };
     let entry = case.lenses.iter().flat_map(|lens| &lens.dir.entries).find(is_later)?;
     Some(format!(

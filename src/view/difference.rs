@@ -129,7 +129,7 @@ impl<'v> Found<'v> {
                     self.push(Kind::Attributes(vec!["content"]), file, live, shown);
                 }
             }
-            (Class::PrivateKey { .. } | Class::Pin(_), _) => {}
+            (Class::PrivateKey { .. } | Class::SecretKey(_) | Class::Pin(_), _) => {}
             (a, b) => {
                 let both_keys = matches!((a, b), (Class::PublicKey { .. }, Class::PublicKey { .. }));
                 let of_key = both_keys || self.place.part == Part::Public;
@@ -227,6 +227,7 @@ fn class_attributes(live: &Class, shown: &Class) -> Vec<&'static str> {
         (Class::PublicKey { entry, .. }, Class::PublicKey { entry: shown_entry, .. }) => {
             note(entry != shown_entry, "description");
         }
+        (Class::SecretKey(key), Class::SecretKey(shown_key)) => note(key != shown_key, "description"),
         (Class::Pin(pin), Class::Pin(shown_pin)) => note(pin != shown_pin, "description"),
         _ => {}
     }

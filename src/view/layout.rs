@@ -42,6 +42,12 @@ pub trait Layout: Sync {
     /// count as listed.
     fn is_listed(&self, card: &Card, file: EfPath) -> bool;
 
+    /// Is this file of this application, if `others` hold further applications of the same card with the same
+    /// serial number? Then names alone do not tell.
+    fn owns(&self, _card: &Card, _others: &[Card], _file: EfPath) -> bool {
+        true
+    }
+
     /// What a copy of a file holds, for a listing.
     fn describe(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described;
 
@@ -169,7 +175,11 @@ pub fn layout_of<'c>(cards: &'c [Card], name: &CacheName) -> Option<(&'static dy
         (Some(serial), Serial::Text(text)) => serial.as_bytes().eq_ignore_ascii_case(text),
         _ => false,
     };
-    let card = cards.iter().find(is_named);
+    let owns = |card: &&Card| match (layout(card.family), name.ef()) {
+        (Some(layout), Some(file)) => layout.owns(card, cards, file),
+        _ => true,
+    };
+    let card = cards.iter().filter(is_named).find(owns);
     // A SmartCard-HSM's names tell what they are without the card.
     let of_name = name.is_sc_hsm().then_some(Family::SmartCardHsm);
     let family = of_name.or_else(|| card.map(|card| card.family))?;

@@ -93,6 +93,8 @@ pub struct Behaviour {
     pub curve_25519_bits: i32,
     /// What 00 in a directory file of a native card means.
     pub zeros_in_directories: Zeros,
+    /// The point of an EC key of a native card may be a BIT STRING (0.27 on).
+    pub takes_bits_for_point: bool,
 }
 
 impl Behaviour {
@@ -115,6 +117,7 @@ impl Behaviour {
             }),
             openpgp_knows_rfc_8410: differences::openpgp_knows_rfc_8410(version),
             curve_25519_bits: differences::curve_25519_bits(version),
+            takes_bits_for_point: differences::ec_point_may_be_bits(version),
             zeros_in_directories: match differences::directories_go_on_behind_zeros(version) {
                 Some(false) => Zeros::End,
                 Some(true) | None => Zeros::Skipped,
@@ -250,6 +253,8 @@ pub enum Class {
         /// Object flags.
         flags: u32,
     },
+    /// A secret key: what is said of it, for nobody gets to see itself.
+    SecretKey(SecretKey),
     /// A PIN, or another way to authenticate.
     Pin(Pin),
     /// A data object.
@@ -268,6 +273,27 @@ pub enum Class {
         /// does not exist does it no harm.
         is_unreadable: bool,
     },
+}
+
+/// What the description of a secret key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretKey {
+    /// Its type, as OpenSC calls it.
+    pub key_type: &'static str,
+    /// Length in bits.
+    pub bits: i32,
+    /// Usage flags.
+    pub usage: u32,
+    /// Access flags.
+    pub access: u32,
+    /// Object flags.
+    pub flags: u32,
+    /// Native flag.
+    pub native: bool,
+    /// Key reference.
+    pub reference: i32,
+    /// Where it is, if its description tells.
+    pub path: Option<EfPath>,
 }
 
 /// What the description of a PIN says (PKCS#15 `PinAttributes`).
@@ -318,6 +344,7 @@ impl Class {
             Self::PrivateKey { .. } => "private key",
             Self::PublicKey { .. } => "public key",
             Self::Certificate { .. } => "certificate",
+            Self::SecretKey(_) => "secret key",
             Self::Pin(_) => "PIN",
             Self::Data { .. } => "data object",
         }

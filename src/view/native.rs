@@ -37,25 +37,18 @@ struct Token {
 
 impl Token {
     fn of(card: &Card) -> Option<Self> {
-        let content = |file| match card.read(file, ANY_SIZE) {
-            Read::Content(bytes) => Some(bytes),
-            Read::Absent | Read::Failed | Read::Unknown(_) => None,
-        };
-        let dir = content(EF_DIR);
-        let (usual, _) = Application::first(dir.as_deref())?;
-        let bare = || Application::in_master_file().filter(|_| dir.is_none());
-        let application = if content(usual.odf).is_some() { usual } else { bare().unwrap_or(usual) };
-        let named = pkcs15::object_directory(&content(application.odf)?).unwrap_or_default();
-        let at = |(kind, path): (Directory, Path)| Some((kind, application.file(&path)?));
+        let application = Application::of(card)?;
+        let named = pkcs15::object_directory(card.content(application.odf)?).unwrap_or_default();
+        let at = |(kind, path): (Directory, Path)| Some((kind, application.directory(&path)?));
         let directories = named.into_iter().filter_map(at).collect();
-        let info = content(application.token_info).and_then(|bytes| pkcs15::token_info(&bytes).ok());
+        let info = card.content(application.token_info).and_then(|bytes| pkcs15::token_info(bytes).ok());
         Some(Self { application, info, directories })
     }
 
     fn last_update(&self, card: &Card) -> Option<String> {
         let info = self.info.as_ref()?;
         let of_file = || {
-            let file = self.application.file(info.last_update_path.as_ref()?)?;
+            let file = self.application.directory(info.last_update_path.as_ref()?)?;
             match card.read(file, ANY_SIZE) {
                 Read::Content(bytes) => Some(Walk::new(&bytes).ok()?.optional(0x18)?.to_vec()),
                 Read::Absent | Read::Failed | Read::Unknown(_) => None,
@@ -150,7 +143,7 @@ impl Layout for Native {
         match kind {
             Some(Directory::Certificates) => Condition::of_element(bytes, x509::decode(bytes).is_some()),
             Some(Directory::PublicKeys) => {
-                let decodes = [KeyType::Rsa, KeyType::Ec].map(|kind| public_key(kind, bytes).is_some());
+                let decodes = [KeyType::Rsa, KeyType::Ec].map(|kind| public_key(kind, bytes, true).is_some());
                 Condition::of_element(bytes, decodes.contains(&true))
             }
             _ => Condition::Whole,
@@ -165,6 +158,14 @@ impl Layout for Native {
         token.directory(file).is_some()
             || token.directories.iter().any(unread)
             || token.named(card).iter().any(|(_, named)| named.file == file)
+    }
+
+    /// What is in an application's directory is its own; what is in none is everybody's.
+    fn owns(&self, card: &Card, others: &[Card], file: EfPath) -> bool {
+        let depth = |card: &Card| Application::of(card).and_then(|application| application.holds(file));
+        let beside = |other: &&Card| other.is_beside(card) && other.serial == card.serial;
+        let own = depth(card);
+        others.iter().filter(beside).all(|other| depth(other) <= own)
     }
 
     fn describe(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described {
@@ -185,7 +186,7 @@ impl Layout for Native {
                 ..Described::default()
             };
         }
-        match [KeyType::Rsa, KeyType::Ec].iter().find_map(|kind| public_key(*kind, bytes)) {
+        match [KeyType::Rsa, KeyType::Ec].iter().find_map(|kind| public_key(*kind, bytes, true)) {
             Some(key) => Described {
                 words: format!("public key, {}", key.describe()),
                 key: Some(key),
@@ -214,8 +215,9 @@ impl Layout for Native {
             Class::Pin(_) => 0,
             Class::PrivateKey { .. } => 1,
             Class::PublicKey { .. } => 2,
-            Class::Certificate { .. } => 3,
-            Class::Data { .. } => 4,
+            Class::SecretKey(_) => 3,
+            Class::Certificate { .. } => 4,
+            Class::Data { .. } => 5,
         };
         (rank, 0, 0)
     }
@@ -226,6 +228,10 @@ impl Layout for Native {
 
     fn status(&self, card: &Card) -> BTreeMap<String, String> {
         let mut status = BTreeMap::new();
+        if let Some(application) = &card.application {
+            let aid = application.hex().to_uppercase();
+            status.insert("application".to_owned(), format!("{aid} (pkcs15-tool --aid {aid})"));
+        }
         if let Some(driver) = &card.driver {
             status.insert("driver".to_owned(), escape(driver.as_bytes()));
         }
@@ -243,19 +249,10 @@ impl Layout for Native {
         status
     }
 
-    fn notes(&self, card: &Card, _version: Option<Version>, live: &View) -> Vec<Note> {
+    fn notes(&self, _card: &Card, _version: Option<Version>, live: &View) -> Vec<Note> {
         let mut notes = Vec::new();
         let mut note =
             |what: String, why: &str| notes.push(Note { what, why: why.to_owned(), asked_for: false });
-        let Some(token) = Token::of(card) else { return notes };
-        for (kind, file) in &token.directories {
-            let holds = |bytes: &[u8]| tlv::first(bytes).is_some();
-            if *kind == Directory::SecretKeys
-                && matches!(card.read(*file, ANY_SIZE), Read::Content(ref bytes) if holds(bytes))
-            {
-                note(format!("secret keys ({file})"), "they are not compared");
-            }
-        }
         let private = |object: &&Object| match &object.class {
             Class::Data { content: None, flags, .. }
             | Class::Certificate { certificate: None, flags, .. } => flags & FLAG_PRIVATE != 0,
@@ -292,19 +289,30 @@ fn reference(reference: Option<i32>) -> Option<u8> {
     u8::try_from(reference?).ok()
 }
 
-/// The key in a public key's file, or in its description.
-fn public_key(kind: KeyType, bytes: &[u8]) -> Option<PublicKey> {
+/// The key in a public key's file, or in its description; `takes_bits`: its point may be a BIT STRING.
+fn public_key(kind: KeyType, bytes: &[u8], takes_bits: bool) -> Option<PublicKey> {
     let spki = |bytes: &[u8]| PublicKey::from_spki(bytes).ok().map(|(key, _)| key);
     match (kind, bytes.first()?) {
         (KeyType::Rsa, 0x30) => {
             let mut numbers = Walk::new(tlv::first(bytes)?.value).ok()?;
             Some(PublicKey::rsa(numbers.optional(0x02)?, numbers.optional(0x02)?))
         }
-        (_, 0xA1) => spki(tlv::first(bytes)?.value),
         (KeyType::Ec, 0x30) => spki(bytes).filter(|key| matches!(key, PublicKey::Ec { .. })),
         // A point of which nothing says on what curve.
-        (KeyType::Ec, 0x03 | 0x04) => Some(PublicKey::Other(tlv::first(bytes)?.raw.to_vec())),
+        (KeyType::Ec, 0x04) => Some(PublicKey::Other(tlv::first(bytes)?.raw.to_vec())),
+        (KeyType::Ec, 0x03) if takes_bits => {
+            let (_, point) = tlv::first(bytes)?.value.split_first()?;
+            Some(PublicKey::Other(tlv::encode(0x04, point)))
+        }
         _ => None,
+    }
+}
+
+/// Its length in bits; of a bare point as many as half of it has.
+fn bits(key: &PublicKey) -> usize {
+    match key {
+        PublicKey::Other(point) => tlv::first(point).map_or(0, |point| point.value.len() / 2 * 8),
+        key => key.bits(),
     }
 }
 
@@ -316,7 +324,7 @@ fn decodes(kind: Directory, entry: &[u8]) -> Result<(), tlv::TlvError> {
         Directory::Certificates => pkcs15::certificate(entry).map(drop),
         Directory::Data => pkcs15::data_object(entry).map(drop),
         Directory::Authentication => pkcs15::pin(entry).map(drop),
-        Directory::SecretKeys => Ok(()),
+        Directory::SecretKeys => pkcs15::secret_key(entry).map(drop),
     }
 }
 
@@ -327,6 +335,7 @@ fn sniff(bytes: &[u8]) -> Option<Directory> {
         Directory::Authentication,
         Directory::PublicKeys,
         Directory::PrivateKeys,
+        Directory::SecretKeys,
         Directory::Certificates,
         Directory::Data,
     ];

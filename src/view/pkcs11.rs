@@ -5,8 +5,8 @@
 //! can be seen at all. As watched with 0.23:
 //!
 //! - Objects are made class by class: RSA private keys, RSA public keys, EC private keys,
-//!   EC public keys, the same for Ed25519 and X25519, certificates, data; there is room for 128 in all, and what
-//!   comes later is left out.
+//!   EC public keys, the same for Ed25519 and X25519, certificates, data, secret keys; there is room for
+//!   128 in all, and what comes later is left out.
 //! - A certificate brings a public key of its own, with its label and ID, unless
 //!   a public key object has that ID already.
 //! - The first certificate that does not decode ends the making of certificates:
@@ -19,7 +19,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Class, Object, Place, View};
+use super::{Class, Object, Place, SecretKey, View};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{FLAG_PRIVATE, KeyType};
 use crate::format::x509::Certificate;
@@ -54,6 +54,7 @@ impl<'v> Item<'v> {
             Class::Certificate { .. } if self.from_certificate => "Public Key",
             Class::Certificate { .. } => "Certificate",
             Class::Data { .. } => "Data",
+            Class::SecretKey(_) => "Secret Key",
             // A PIN is a slot there, not an object.
             Class::Pin(_) => "PIN",
         }
@@ -84,6 +85,10 @@ impl<'v> Item<'v> {
                 Class::PrivateKey { key_type, bits, access, .. },
                 Class::PrivateKey { key_type: other_type, bits: other_bits, access: other_access, .. },
             ) => (key_type, bits, access) == (other_type, other_bits, other_access),
+            (Class::SecretKey(key), Class::SecretKey(other_key)) => {
+                let seen = |key: &SecretKey| (key.key_type, key.bits, key.usage, key.access);
+                seen(key) == seen(other_key)
+            }
             (Class::Certificate { .. }, Class::Certificate { .. }) if !self.from_certificate => {
                 certificate(self) == certificate(other)
             }
@@ -138,6 +143,7 @@ pub fn tokens(view: &View) -> Vec<Vec<Item<'_>>> {
     }
     module.make_certificates(view);
     module.make(view, |object| matches!(object.class, Class::Data { .. }));
+    module.make(view, |object| matches!(object.class, Class::SecretKey(_)));
     let mut pins: Vec<Option<&[u8]>> = view.pins.chunks(1).map(Some).collect();
     if pins.is_empty() {
         pins.push(user_pin(view));
@@ -365,6 +371,7 @@ const fn is_private(object: &Object) -> bool {
         Class::PrivateKey { flags, .. } | Class::Certificate { flags, .. } | Class::Data { flags, .. } => {
             flags & FLAG_PRIVATE != 0
         }
+        Class::SecretKey(ref key) => key.flags & FLAG_PRIVATE != 0,
         Class::PublicKey { .. } | Class::Pin(_) => false,
     }
 }

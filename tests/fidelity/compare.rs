@@ -4,10 +4,11 @@
 //! because the tools write what they read.
 
 use crate::history::Random;
-use crate::stand::Host;
-use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
+use crate::stand::listing::{Block, Pkcs11Listing, Pkcs15Listing, blocks};
+use crate::stand::{Host, Output};
 use stalecard::finding::{Finding, Id, Severity};
 use stalecard::opensc::Version;
+use stalecard::rules::case::Case;
 use stalecard::rules::{cases, judge};
 use stalecard::snapshot::Snapshot;
 use stalecard::view::difference::{Kind, compare};
@@ -42,9 +43,57 @@ pub struct Words {
     pub tokens: &'static [&'static str],
 }
 
+/// A further application of a card, which is a token of its own.
+#[derive(Clone, Debug)]
+pub struct Further {
+    aid: String,
+    label: String,
+}
+
+impl Further {
+    /// None for the token that the tools take by themselves.
+    fn of(case: &Case<'_>) -> Option<Self> {
+        let aid = case.card.application.as_ref()?.hex();
+        let label = case.layout.label(case.card).unwrap_or_default();
+        Some(Self { aid, label: String::from_utf8_lossy(&label).into_owned() })
+    }
+
+    fn for_pkcs15(which: Option<&Self>) -> Vec<&str> {
+        which.map_or_else(Vec::new, |further| vec!["--aid", &further.aid])
+    }
+
+    /// Its slot in `pkcs11-tool -L`; behind the label of the token stands that of a PIN, if it has one.
+    fn slot(&self, host: &Host) -> Result<String, String> {
+        let is_own = |block: &Block| {
+            let rest = block.get("token label").and_then(|label| label.strip_prefix(&self.label));
+            block.head.starts_with("Slot ")
+                && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(" ("))
+        };
+        let mut listing = String::new();
+        for _ in 0..=AGAIN {
+            listing = host.run(&["pkcs11-tool", "-L"]).stdout;
+            if let Some(slot) = blocks(&listing).into_iter().find(is_own) {
+                return Ok(slot.head.split_whitespace().nth(1).unwrap_or_default().to_owned());
+            }
+        }
+        Err(format!("no slot \"{}\" in {listing}", self.label))
+    }
+}
+
+/// On a busy machine pcscd 2 now and then sees no card for a moment. That is no answer: it is asked again so often, and
+/// if it never comes, the history fails.
+const AGAIN: usize = 3;
+
+fn sees_no_card(output: &Output) -> bool {
+    ["No slot with a token was found", "C_GetSlotInfo failed"]
+        .iter()
+        .any(|words| output.stderr.contains(words))
+}
+
 impl Words {
-    pub fn run_pkcs15(&self, host: &Host) -> Result<Vec<String>, String> {
-        let run = || host.run(&["pkcs15-tool", "-D"]);
+    pub fn run_pkcs15(&self, host: &Host, which: Option<&Further>) -> Result<Vec<String>, String> {
+        let command = [&["pkcs15-tool", "-D"][..], &Further::for_pkcs15(which)].concat();
+        let run = || host.run(&command);
         let mut output = run();
         // 0.21 aborts now and then at a PIV card with an empty CHUID. What it said until then is no list.
         for _ in 0..10 {
@@ -60,10 +109,17 @@ impl Words {
         Ok((self.pkcs15)(host, &listing))
     }
 
-    pub fn run_pkcs11(&self, host: &Host, login: bool) -> Result<Vec<String>, String> {
+    pub fn run_pkcs11(
+        &self,
+        host: &Host,
+        login: bool,
+        which: Option<&Further>,
+    ) -> Result<Vec<String>, String> {
         let mut lines = Vec::new();
+        let slot = which.map(|further| further.slot(host)).transpose()?;
+        let of_slot = slot.as_ref().map_or_else(Vec::new, |slot| vec!["--slot-index", slot.as_str()]);
         for of_token in self.of_tokens() {
-            let words = [&["-O"][..], &of_token].concat();
+            let words = [&["-O"][..], &of_token, &of_slot].concat();
             let run = || {
                 if login {
                     host.pkcs11_login(&words)
@@ -72,10 +128,8 @@ impl Words {
                 }
             };
             let mut output = run();
-            // On a busy machine pcscd 2 now and then sees no card for a moment. That is no answer: it is asked again,
-            // and if it never comes, the history fails.
-            for _ in 0..3 {
-                if !(self.tokens.is_empty() && output.stderr.contains("No slot with a token was found")) {
+            for _ in 0..AGAIN {
+                if !(self.tokens.is_empty() && sees_no_card(&output)) {
                     break;
                 }
                 output = run();
@@ -114,22 +168,21 @@ pub struct Observer {
 impl Observer {
     pub fn observe(&mut self, random: &mut Random) -> Result<(), String> {
         let login = random.below(3) > 0;
-        let live15 = self.words.run_pkcs15(&self.live)?;
-        let live11 = self.words.run_pkcs11(&self.live, login)?;
+        let mut live = Vec::new();
         for side in 0..self.hosts.len() {
             let host = self.hosts[side].clone();
-            self.observe_host(&host, login, &live15, &live11, random)
+            self.observe_host(&host, login, &mut live, random)
                 .map_err(|why| format!("on {}: {why}", host.name()))?;
         }
         Ok(())
     }
 
+    /// `live`: what the tools list of each token without a cache, once that is known.
     fn observe_host(
         &mut self,
         host: &Host,
         login: bool,
-        live15: &[String],
-        live11: &[String],
+        live: &mut Vec<[Vec<String>; 2]>,
         random: &mut Random,
     ) -> Result<(), String> {
         let before = host.cache_files();
@@ -138,7 +191,53 @@ impl Observer {
             return Err("stalecard has changed the cache".to_owned());
         }
         let cases = cases(&snapshot);
-        let [case] = cases.as_slice() else { return Err(format!("{} cards", cases.len())) };
+        let is_one = cases.iter().skip(1).all(|case| case.card.application.is_some());
+        if cases.is_empty() || !is_one {
+            return Err(format!("{} cards", cases.len()));
+        }
+        let whole = judge(&snapshot);
+        if random.below(4) == 0 {
+            let check = host.stalecard(&["check"]);
+            let wrong = whole.findings.iter().any(|finding| finding.severity >= Severity::Error);
+            if check.code() != i32::from(wrong) {
+                return Err(format!("check ends with another code than its findings say: {check}"));
+            }
+        }
+        for finding in &whole.findings {
+            *self.tally.findings.entry(finding.id.name()).or_default() += 1;
+        }
+        let mut of_tokens = 0;
+        for (place, case) in cases.iter().enumerate() {
+            let which = Further::of(case);
+            let login = login && (self.words.can_log_in)(&case.live);
+            if live.len() == place {
+                let listed = [
+                    self.words.run_pkcs15(&self.live, which.as_ref())?,
+                    self.words.run_pkcs11(&self.live, login, which.as_ref())?,
+                ];
+                live.push(listed);
+            }
+            // What is said of this token alone.
+            let alone = Snapshot { cards: vec![case.card.clone()], ..snapshot.clone() };
+            let verdict = if cases.len() == 1 { whole.findings.clone() } else { judge(&alone).findings };
+            of_tokens += verdict.iter().filter(|finding| is_wrong_view(finding)).count();
+            self.observe_token(host, case, which.as_ref(), login, &live[place], &verdict)?;
+        }
+        if whole.findings.iter().filter(|finding| is_wrong_view(finding)).count() != of_tokens {
+            return Err(format!("findings are not those of the tokens\n{}", lines(&whole.findings)));
+        }
+        Ok(())
+    }
+
+    fn observe_token(
+        &mut self,
+        host: &Host,
+        case: &Case<'_>,
+        which: Option<&Further>,
+        login: bool,
+        [live15, live11]: &[Vec<String>; 2],
+        verdict: &[Finding],
+    ) -> Result<(), String> {
         let view = |program: &str| -> &View {
             let reads =
                 |lens: &&stalecard::rules::case::Lens<'_>| lens.programs.iter().any(|name| name == program);
@@ -146,8 +245,8 @@ impl Observer {
         };
         let (shown15, shown11) = (view("pkcs15-tool"), view("opensc-pkcs11"));
         let shown_login = login && (self.words.can_log_in)(shown11);
-        let cached15 = self.words.run_pkcs15(&host.with_cache_copy())?;
-        let cached11 = self.words.run_pkcs11(&host.with_cache_copy(), shown_login)?;
+        let cached15 = self.words.run_pkcs15(&host.with_cache_copy(), which)?;
+        let cached11 = self.words.run_pkcs11(&host.with_cache_copy(), shown_login, which)?;
         for unknown in [&case.live, shown15, shown11] {
             if !unknown.unknown.is_empty() {
                 // Said to be unknown, with the reason: right, as long as it is rare.
@@ -162,36 +261,23 @@ impl Observer {
         same("OpenSC view, pkcs15-tool -D", &expected15(shown15), &cached15)?;
         same("OpenSC view, pkcs11-tool -O", &expected11(shown11, shown_login), &cached11)?;
 
-        let verdict = judge(&snapshot);
-        if random.below(4) == 0 {
-            let check = host.stalecard(&["check"]);
-            let wrong = verdict.findings.iter().any(|finding| finding.severity >= Severity::Error);
-            if check.code() != i32::from(wrong) {
-                return Err(format!("check ends with another code than its findings say: {check}"));
-            }
-        }
-        for finding in &verdict.findings {
-            *self.tally.findings.entry(finding.id.name()).or_default() += 1;
-        }
         self.tally.observations += 1;
         self.tally.objects += case.live.objects.len();
         let named = |program: &str| {
-            verdict.findings.iter().any(|finding| {
-                finding.severity >= Severity::Error
-                    && is_of_view(finding)
-                    && finding.program.iter().any(|name| name == program)
-            })
+            verdict
+                .iter()
+                .any(|finding| is_wrong_view(finding) && finding.program.iter().any(|name| name == program))
         };
         // A private object's change shows after login only: the projection says so for both.
-        let differ15 = cached15 != live15;
-        let differ11 = cached11 != live11;
+        let differ15 = cached15 != *live15;
+        let differ11 = cached11 != *live11;
         self.tally.stale_pkcs15 += usize::from(differ15);
         self.tally.stale_pkcs11 += usize::from(differ11);
         for (program, named, differ, shown) in [
             ("pkcs15-tool", named("pkcs15-tool"), differ15, shown15),
             ("opensc-pkcs11", named("opensc-pkcs11"), differ11, shown11),
         ] {
-            let findings = || lines(&verdict.findings);
+            let findings = || lines(verdict);
             if differ && !named {
                 return Err(format!(
                     "miss: {program} shows the card wrong, no error names it\n{}",
@@ -199,7 +285,7 @@ impl Observer {
                 ));
             }
             if named && !differ {
-                if self.reads_differ(host, program, &case.live, shown) {
+                if self.reads_differ(host, program, &case.live, shown, which) {
                     self.tally.read_out += 1;
                 } else if unprinted(program, &case.live, shown) {
                     self.tally.not_printable += 1;
@@ -215,7 +301,14 @@ impl Observer {
     }
 
     /// Do the values behind the listing differ: public keys, certificates, data?
-    fn reads_differ(&self, host: &Host, program: &str, live: &View, shown: &View) -> bool {
+    fn reads_differ(
+        &self,
+        host: &Host,
+        program: &str,
+        live: &View,
+        shown: &View,
+        which: Option<&Further>,
+    ) -> bool {
         let mut ids: Vec<String> = Vec::new();
         let mut labels: Vec<String> = Vec::new();
         for difference in compare(live, shown) {
@@ -229,12 +322,16 @@ impl Observer {
                 }
             }
         }
+        let slot = which.and_then(|further| further.slot(&self.live).ok());
+        let of_slot = slot.as_ref().map_or_else(Vec::new, |slot| vec!["--slot-index", slot.as_str()]);
         let read = |host: &Host, id: &str| -> Vec<Vec<u8>> {
             let commands: Vec<Vec<&str>> = if program == "pkcs15-tool" {
-                ["--read-public-key", "--read-certificate"].map(|what| vec!["pkcs15-tool", what, id]).to_vec()
+                let read = |what| [&["pkcs15-tool", what, id][..], &Further::for_pkcs15(which)].concat();
+                ["--read-public-key", "--read-certificate"].map(read).to_vec()
             } else {
                 let read = |what, of_token: &Vec<&'static str>| {
-                    [&["pkcs11-tool", "--read-object", "--type", what, "--id", id][..], of_token].concat()
+                    let command = ["pkcs11-tool", "--read-object", "--type", what, "--id", id];
+                    [&command[..], of_token, &of_slot].concat()
                 };
                 let tokens = self.words.of_tokens();
                 tokens.iter().flat_map(|token| ["pubkey", "cert"].map(|what| read(what, token))).collect()
@@ -244,12 +341,15 @@ impl Observer {
         let copy = host.with_cache_copy();
         if program != "pkcs15-tool" {
             // Where nobody can log in, whoever tries sees the difference.
-            let logged_in = |host: &Host| self.words.run_pkcs11(host, true);
+            let logged_in = |host: &Host| self.words.run_pkcs11(host, true, which);
             if !(self.words.can_log_in)(shown) || logged_in(&copy) != logged_in(&self.live) {
                 return true;
             }
         }
-        let data = |host: &Host, label: &str| host.run(&["pkcs15-tool", "--read-data-object", label]).raw;
+        let data = |host: &Host, label: &str| {
+            let command = ["pkcs15-tool", "--read-data-object", label];
+            host.run(&[&command[..], &Further::for_pkcs15(which)].concat()).raw
+        };
         ids.iter().any(|id| read(&copy, id) != read(&self.live, id))
             || labels.iter().any(|label| data(&copy, label) != data(&self.live, label))
     }
@@ -268,6 +368,10 @@ fn unprinted(program: &str, live: &View, shown: &View) -> bool {
                 _ => objects.any(|(view, object)| object.is_some_and(|object| shared(view, &object.id))),
             }
         })
+}
+
+fn is_wrong_view(finding: &Finding) -> bool {
+    finding.severity >= Severity::Error && is_of_view(finding)
 }
 
 /// Does a finding say that a program shows something wrong?

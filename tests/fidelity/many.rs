@@ -36,10 +36,10 @@ fn a_card_with_more_keys_than_the_tools_list() {
     let shown = &cases[0].lenses.iter().find(|lens| lens.in_use()).unwrap().shown;
     assert_eq!(live.objects.len(), 2 * KEYS);
     for (view, host) in [(live, host.live()), (shown, host.clone())] {
-        let listed = WORDS.run_pkcs15(&host.with_cache_copy()).unwrap();
+        let listed = WORDS.run_pkcs15(&host.with_cache_copy(), None).unwrap();
         assert_eq!(listed.len(), 2 * 32);
         same("pkcs15-tool -D", &printed::expected_pkcs15(view, opensc_version()), &listed).unwrap();
-        let listed = WORDS.run_pkcs11(&host.with_cache_copy(), true).unwrap();
+        let listed = WORDS.run_pkcs11(&host.with_cache_copy(), true, None).unwrap();
         assert_eq!(listed.len(), 128);
         same("pkcs11-tool -O", &printed::expected_pkcs11(view, true, opensc_version()), &listed).unwrap();
     }

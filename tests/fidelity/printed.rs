@@ -137,7 +137,7 @@ pub fn expected_pkcs15(view: &View, version: Version) -> Vec<String> {
         Class::PrivateKey { .. } => 0,
         Class::PublicKey { .. } => 1,
         Class::Certificate { .. } => 2,
-        Class::Data { .. } | Class::Pin(_) => 3,
+        Class::Data { .. } | Class::SecretKey(_) | Class::Pin(_) => 3,
     };
     let mut objects: Vec<&Object> = view.objects.iter().collect();
     objects.sort_by_key(rank);
@@ -195,7 +195,7 @@ fn expected_pkcs15_object(object: &Object, version: Version) -> String {
                 Some(bits(key, Version::of(26)))
             )
         }
-        Class::PublicKey { key: None, entry: None } | Class::Pin(_) => String::new(),
+        Class::PublicKey { key: None, entry: None } | Class::SecretKey(_) | Class::Pin(_) => String::new(),
         Class::Certificate { certificate, authority, flags } => format!(
             "X.509 Certificate [{label}] flags=0x{flags:02X} authority={} path={} id={id} serial={}",
             if *authority { "yes" } else { "no" },
@@ -348,6 +348,6 @@ fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
             words(entry.usage, PUBLIC_USAGES, version),
             if version < Version::of(27) { Some(0) } else { None }
         ),
-        (Class::PublicKey { .. } | Class::Pin(_), None) => String::new(),
+        (Class::PublicKey { .. } | Class::SecretKey(_) | Class::Pin(_), None) => String::new(),
     }
 }

@@ -164,6 +164,12 @@ impl Card {
         self.ask(&format!("tamper {} {content}", hex(path)));
     }
 
+    /// Replaces a file of the card by one of records; the descriptor byte is 02 linear fixed, 04 linear variable, 06 cyclic.
+    pub fn records(&self, path: &[u8], descriptor: u8, records: &[&[u8]]) {
+        let records: String = records.iter().map(|record| format!(" {}", hex(record))).collect();
+        self.ask(&format!("records {} {descriptor:02x}{records}", hex(path)));
+    }
+
     /// All files and counters of the card.
     pub fn dump(&self) -> serde_json::Value {
         let answer = self.ask("dump");

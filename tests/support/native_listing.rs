@@ -85,17 +85,28 @@ fn pkcs15_object(object: &Pkcs15Object) -> String {
             object.key_ref,
             get("Native").unwrap_or("-"),
         ),
+        Kind::SecretKey => format!(
+            "{head} flags={object_flags} usage={} access={} size={} ref={} native={} path={path} id={id}",
+            flags(get("Usage")),
+            flags(get("Access Flags")),
+            get("Size").unwrap_or("-"),
+            get("Key ref").and_then(|number| number.split(' ').next()).unwrap_or("-"),
+            get("Native").unwrap_or("-"),
+        ),
         Kind::Certificate => format!(
-            "{head} flags={object_flags} authority={} path={path} id={id} serial={}",
+            "{head} flags={object_flags} authority={} path={} id={id} serial={}",
             get("Authority").unwrap_or("-"),
+            // Printed even if there is none.
+            if path.is_empty() { "-" } else { path },
             get("Encoded serial").map_or_else(
                 || "-".to_owned(),
                 |serial| digits(serial.split_whitespace().nth(2).unwrap_or_default())
             ),
         ),
         Kind::Data => format!(
-            "{head} application={} path={path} auth={auth} data={}",
+            "{head} application={} path={} auth={auth} data={}",
             get("applicationName").unwrap_or("-"),
+            if path.is_empty() { "-" } else { path },
             object
                 .block
                 .fields
@@ -113,8 +124,9 @@ pub fn expected_pkcs15(view: &View) -> Vec<String> {
         Class::Pin(_) => 0,
         Class::PrivateKey { .. } => 1,
         Class::PublicKey { .. } => 2,
-        Class::Certificate { .. } => 3,
-        Class::Data { .. } => 4,
+        Class::SecretKey(_) => 3,
+        Class::Certificate { .. } => 4,
+        Class::Data { .. } => 5,
     };
     let mut objects: Vec<&Object> = view.objects.iter().collect();
     objects.sort_by_key(rank);
@@ -161,6 +173,18 @@ fn expected_pkcs15_object(object: &Object) -> String {
             path(entry.path),
         ),
         Class::PublicKey { entry: None, .. } => "a public key without description".to_owned(),
+        Class::SecretKey(key) => format!(
+            "Secret {} Key [{label}] flags=0x{:02X} usage=0x{:02X} access=0x{:02X} size={} bits ref={} native={} \
+             path={} id={id}",
+            key.key_type,
+            key.flags,
+            key.usage,
+            key.access,
+            key.bits,
+            key.reference,
+            if key.native { "yes" } else { "no" },
+            path(key.path),
+        ),
         Class::Certificate { certificate, authority, flags } => format!(
             "X.509 Certificate [{label}] flags=0x{flags:02X} authority={} path={} id={id} serial={}",
             if *authority { "yes" } else { "no" },
@@ -193,11 +217,13 @@ fn pkcs11_object(object: &Pkcs11Object) -> String {
     let key_type = object.key_type.as_deref().unwrap_or("-");
     match object.class.as_str() {
         "Private Key" => format!("Private Key {key_type} [{label}] id={id}"),
+        "Secret Key" => format!("Secret Key [{label}] id={id}"),
         "Public Key" => format!(
             "Public Key {key_type} [{label}] id={id} bits={:?} point={} params={}",
             object.bits,
             object.ec_point.as_deref().unwrap_or("-"),
-            object.ec_params.as_deref().unwrap_or("-"),
+            // "not available"
+            object.ec_params.as_deref().filter(|params| *params != "not").unwrap_or("-"),
         ),
         "Certificate" => format!(
             "Certificate [{label}] id={id} serial={}",
@@ -231,6 +257,13 @@ fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
         (Class::PrivateKey { key_type, .. }, _) => {
             format!("Private Key {} [{label}] id={id}", name(*key_type))
         }
+        (Class::SecretKey(_), _) => format!("Secret Key [{label}] id={id}"),
+        // A point without curve: of what length it is 0.27 does not guess.
+        (_, Some(PublicKey::Other(point))) => format!(
+            "Public Key EC [{label}] id={id} bits={:?} point={} params=-",
+            (version < Version::of(27)).then(|| (point.len() as u32 - 2) / 2 * 8),
+            hex(&point[2..]),
+        ),
         (_, Some(key)) => {
             let (name, point, params) = match key {
                 PublicKey::Ec { curve_oid, point } => {
@@ -251,6 +284,9 @@ fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
         }
         (Class::Data { application, flags, .. }, None) => {
             let mut names = Vec::new();
+            if flags & 3 == 0 {
+                names.push("<empty>");
+            }
             if flags & 2 != 0 {
                 names.push("modifiable");
             }
@@ -261,7 +297,8 @@ fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
         }
         // Without value it passes for an RSA key of no length.
         (Class::PublicKey { .. }, None) => {
-            format!("Public Key RSA [{label}] id={id} bits=Some(0) point=- params=-")
+            let bits = (version < Version::of(27)).then_some(0);
+            format!("Public Key RSA [{label}] id={id} bits={bits:?} point=- params=-")
         }
         (Class::Pin(_), None) => "a PIN".to_owned(),
     }

@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use super::super::apdu::{Channel, Command, Response, StatusWord};
-use super::super::application::{Application, EF_DIR};
+use super::super::application::Application;
 use super::super::native::MY_EID;
 use super::talk::Talk;
 use super::{Access, Asks, Attempt, Deed, Door, Key, Order, Pin, Plan, SignError};
@@ -99,16 +99,11 @@ fn access(entry: &PrivateKeyEntry, pins: &[PinEntry]) -> Result<Option<Access>, 
 
 /// The application on the card with its private keys and PINs.
 fn described(card: &Card) -> Option<(Application, Vec<PrivateKeyEntry>, Vec<PinEntry>)> {
-    let dir = card.content(EF_DIR);
-    let (usual, _) = Application::first(dir)?;
-    let application = match card.content(usual.odf) {
-        Some(_) => usual,
-        None => Application::in_master_file().filter(|_| dir.is_none())?,
-    };
+    let application = Application::of(card)?;
     let directories = pkcs15::object_directory(card.content(application.odf)?).ok()?;
     let (mut keys, mut pins) = (Vec::new(), Vec::new());
     for (kind, path) in directories {
-        let Some(bytes) = application.file(&path).and_then(|file| card.content(file)) else { continue };
+        let Some(bytes) = application.directory(&path).and_then(|file| card.content(file)) else { continue };
         match kind {
             Directory::PrivateKeys => {
                 pkcs15::directory(bytes, Zeros::Skipped, |entry| {

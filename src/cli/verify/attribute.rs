@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         Format::Human => {
             let mut text = proofs::attribution(&attribution);
             text.push('\n');
-            human::findings(&mut text, &findings);
+            human::findings(&mut text, &findings, false);
             human::coverage(&mut text, &snapshot.coverage);
             output::print(&text)?;
         }

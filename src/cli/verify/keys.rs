@@ -17,7 +17,7 @@ use crate::report::{human, json::Document, json::SCHEMA, proofs};
 use crate::rules::signers::Unable;
 use crate::rules::{self, judge};
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
-use crate::text::{count, escape, key_reference};
+use crate::text::{count, escape, key_reference, shell_option};
 
 /// The findings that a signature proves; `check` has the others.
 const ABOUT_SIGNATURES: [Id; 3] =
@@ -35,7 +35,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     }
     pin::keep_from_dumps()?;
     let mut snapshot = args.facts.look(false)?;
-    if let Some(place) = the_card(&snapshot)? {
+    if let Some(place) = the_card(&mut snapshot)? {
         let orders = orders(&mut snapshot, place, args.key.as_deref())?;
         prove(&mut snapshot, place, &orders, args)?;
     }
@@ -47,7 +47,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let mut text = String::new();
             human::tokens(&mut text, &verdict.tokens);
             proofs::show(&mut text, &proofs);
-            human::findings(&mut text, &verdict.findings);
+            human::findings(&mut text, &verdict.findings, verdict.tokens.len() > 1);
             human::coverage(&mut text, &verdict.coverage);
             proofs::conclusion(&mut text, &proofs);
             output::print(&text)?;
@@ -69,13 +69,32 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     Ok(output::exit(&verdict, args.fail_on.severity(), false))
 }
 
-/// The place of the one card that is to sign; none if no card could be read, which is a gap already.
-fn the_card(snapshot: &Snapshot) -> Result<Option<usize>, Error> {
+/// The place of the one card that is to sign; none if no card could be read, which is a gap already. Of one with
+/// several applications it is the first; keys in the others are gaps.
+fn the_card(snapshot: &mut Snapshot) -> Result<Option<usize>, Error> {
     let able: Vec<usize> =
         (0..snapshot.cards.len()).filter(|&place| snapshot.cards.get(place).is_some_and(can_sign)).collect();
     match able.as_slice() {
         [] => Ok(None),
         [place] => Ok(Some(*place)),
+        [place, others @ ..] if others.iter().all(|&other| is_beside(snapshot, *place, other)) => {
+            let gaps: Vec<Gap> = rules::cases(snapshot)
+                .iter()
+                .filter(|case| snapshot.cards.get(*place).is_some_and(|card| case.card.is_beside(card)))
+                .filter(|case| case.live.private_keys().next().is_some())
+                .map(|case| {
+                    let token = escape(case.serial.as_bytes());
+                    let why = format!(
+                        "they are in another application of the card: `stalecard verify {}` asks them, if the \
+                         first has another serial number",
+                        shell_option("--serial", &token)
+                    );
+                    gap(format!("signatures of the further token {token}"), why)
+                })
+                .collect();
+            snapshot.coverage.extend(gaps);
+            Ok(Some(*place))
+        }
         // A PIN must never be tried on the wrong card.
         several => {
             let serials = several.iter().filter_map(|&place| snapshot.cards.get(place)?.serial.as_deref());
@@ -87,6 +106,11 @@ fn the_card(snapshot: &Snapshot) -> Result<Option<usize>, Error> {
             )))
         }
     }
+}
+
+fn is_beside(snapshot: &Snapshot, one: usize, other: usize) -> bool {
+    let pair = snapshot.cards.get(one).zip(snapshot.cards.get(other));
+    pair.is_some_and(|(one, other)| other.is_beside(one))
 }
 
 fn can_sign(card: &Card) -> bool {

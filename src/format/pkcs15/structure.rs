@@ -1,9 +1,7 @@
-//! What a native PKCS#15 card adds to the entries: EF.DIR, the object directory (ODF), public keys,
-//! PINs, and directory files with many entries.
+//! What a native PKCS#15 card adds to the entries: EF.DIR, the object directory (ODF), PINs, and
+//! directory files with many entries.
 
-use super::{
-    Common, KeyType, Path, TlvError, Value, Walk, boolean, parts, path, truncated, unsigned_reference,
-};
+use super::{Common, Path, TlvError, Walk, parts, path, truncated};
 use crate::format::tlv::{bit_field, first, integer};
 
 /// An application of EF.DIR (ISO 7816-15, 7.1; tag 61).
@@ -28,7 +26,7 @@ pub struct Application {
 pub enum Directory {
     /// PrKDF.
     PrivateKeys,
-    /// PuKDF, trusted or not.
+    /// PuKDF.
     PublicKeys,
     /// SKDF.
     SecretKeys,
@@ -38,29 +36,6 @@ pub enum Directory {
     Data,
     /// AODF.
     Authentication,
-}
-
-/// A public key entry (PuKDF).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKeyEntry {
-    /// Common attributes.
-    pub common: Common,
-    /// Type of key.
-    pub key_type: KeyType,
-    /// ID; at most 255 bytes are kept.
-    pub id: Vec<u8>,
-    /// Usage flags.
-    pub usage: u32,
-    /// Native flag, true when absent.
-    pub native: bool,
-    /// Access flags.
-    pub access: u32,
-    /// Key reference of the entry, if it has one.
-    pub key_reference: Option<i32>,
-    /// Modulus length of an RSA key in bits; 0 if absent.
-    pub bits: i32,
-    /// Where the key is.
-    pub value: Value,
 }
 
 /// A PIN entry (AODF).
@@ -118,7 +93,8 @@ fn application(content: &[u8]) -> Result<Application, TlvError> {
     Ok(application)
 }
 
-/// The directory files that an object directory (ODF) names.
+/// The directory files that an object directory (ODF) names. Not that of trusted public keys: OpenSC knows its
+/// tag and looks no further, in all versions watched.
 ///
 /// # Errors
 /// [`TlvError`] where OpenSC gives the whole application up: an entry that is not a path, an unknown tag.
@@ -127,15 +103,17 @@ pub fn object_directory(bytes: &[u8]) -> Result<Vec<(Directory, Path)>, TlvError
     let mut rest = bytes;
     while let Some(element) = first(rest) {
         let kind = match element.tag {
-            0xA0 => Directory::PrivateKeys,
-            0xA1 | 0xA2 => Directory::PublicKeys,
-            0xA3 => Directory::SecretKeys,
-            0xA4..=0xA6 => Directory::Certificates,
-            0xA7 => Directory::Data,
-            0xA8 => Directory::Authentication,
+            0xA0 => Some(Directory::PrivateKeys),
+            0xA1 => Some(Directory::PublicKeys),
+            0xA2 => None,
+            0xA3 => Some(Directory::SecretKeys),
+            0xA4..=0xA6 => Some(Directory::Certificates),
+            0xA7 => Some(Directory::Data),
+            0xA8 => Some(Directory::Authentication),
             other => return Err(TlvError::Missing(other)),
         };
-        found.push((kind, path(Walk::new(element.value)?.required(0x30)?)?));
+        let path = path(Walk::new(element.value)?.required(0x30)?)?;
+        found.extend(kind.map(|kind| (kind, path)));
         rest = element.rest;
     }
     Ok(found)
@@ -168,48 +146,6 @@ pub fn directory(bytes: &[u8], zeros: Zeros, mut decode: impl FnMut(&[u8]) -> Re
         }
     }
     true
-}
-
-/// Decodes a public key entry.
-///
-/// # Errors
-/// [`TlvError`] if it is of a key type OpenSC does not know here, or damaged.
-pub fn public_key(bytes: &[u8]) -> Result<PublicKeyEntry, TlvError> {
-    Walk::new(bytes)?;
-    let element = first(bytes).ok_or(TlvError::Missing(0x30))?;
-    let key_type = match element.tag {
-        0x30 => KeyType::Rsa,
-        0xA0 => KeyType::Ec,
-        0xA4 => KeyType::Other,
-        _ => return Err(TlvError::Missing(0x30)),
-    };
-    let mut parts = parts(element.value)?;
-    let id = truncated(parts.class.required(0x04)?);
-    let usage = bit_field(0x03, parts.class.required(0x03)?)?;
-    let native = parts.class.optional(0x01).map_or(Ok(true), boolean)?;
-    let access = parts.class.optional(0x03).map_or(Ok(0), |value| bit_field(0x03, value))?;
-    let key_reference =
-        parts.class.optional(0x02).map(|value| integer(0x02, value)).transpose()?.map(unsigned_reference);
-    let mut kind = Walk::new(parts.kind.required(0x30)?)?;
-    let value = match kind.optional(0x30) {
-        Some(content) => Value::Path(path(content)?),
-        None => Value::Direct(kind.required(0xA0)?.to_vec()),
-    };
-    let bits = match key_type {
-        KeyType::Rsa => integer(0x02, kind.required(0x02)?)?,
-        KeyType::Ec | KeyType::Edwards | KeyType::Montgomery | KeyType::Other => 0,
-    };
-    Ok(PublicKeyEntry {
-        common: parts.common,
-        key_type,
-        id,
-        usage,
-        native,
-        access,
-        key_reference,
-        bits,
-        value,
-    })
 }
 
 /// Decodes a PIN entry.
@@ -245,7 +181,7 @@ pub fn pin(bytes: &[u8]) -> Result<PinEntry, TlvError> {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
-    use crate::format::pkcs15::{certificate, private_key};
+    use crate::format::pkcs15::{Value, certificate, private_key, public_key};
 
     fn hex(text: &str) -> Vec<u8> {
         data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap()
@@ -317,6 +253,14 @@ mod tests {
         assert_eq!(count(&[0x30, 0, 0x31, 0, 0x30, 0]), (2, false));
         assert_eq!(count(&[0, 0x30, 0]), (0, true));
         assert_eq!(count(&[]), (0, true));
+    }
+
+    #[test]
+    fn trusted_public_keys_are_passed_over() {
+        let odf = hex("a106300404024401a206300404024402a306300404024403");
+        let kinds: Vec<_> = object_directory(&odf).unwrap().into_iter().map(|(kind, _)| kind).collect();
+        assert_eq!(kinds, [Directory::PublicKeys, Directory::SecretKeys]);
+        assert!(object_directory(&hex("a2023000")).is_err());
     }
 
     #[test]

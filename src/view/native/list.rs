@@ -1,10 +1,12 @@
 //! From the entries of one directory file to objects.
 
-use super::super::{Behaviour, Class, Object, Part, Pin, Place, PublicKeyEntry, Read, Source, View, x509_as};
-use super::{public_key, reference};
+use super::super::{
+    Behaviour, Class, Object, Part, Pin, Place, PublicKeyEntry, Read, SecretKey, Source, View, x509_as,
+};
+use super::{bits, public_key, reference};
 use crate::card::application::Application;
 use crate::format::key::PublicKey;
-use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, Value};
+use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Path, Value};
 use crate::format::tlv;
 use crate::snapshot::EfPath;
 
@@ -37,7 +39,7 @@ impl List<'_> {
             Directory::Certificates => self.certificate(pkcs15::certificate(entry)?),
             Directory::Data => self.data(pkcs15::data_object(entry)?),
             Directory::Authentication => self.pin(pkcs15::pin(entry)?),
-            Directory::SecretKeys => return Ok(()),
+            Directory::SecretKeys => self.secret_key(pkcs15::secret_key(entry)?),
         };
         // Data have no ID: their names tell them apart.
         let identity = match &made.class {
@@ -92,10 +94,16 @@ impl List<'_> {
     fn public_key(&self, entry: pkcs15::PublicKeyEntry) -> Made {
         let private = entry.common.flags & FLAG_PRIVATE != 0;
         let value = self.value(&entry.value, private);
-        let key = value.content.as_deref().and_then(|content| public_key(entry.key_type, content));
+        let takes_bits = self.behaviour.takes_bits_for_point;
+        let key = value.content.as_deref().and_then(|content| match (entry.key_type, &entry.value) {
+            // In a description there is no room for the name of its curve.
+            (KeyType::Ec, Value::Direct(_)) if content.first() == Some(&0x30) => None,
+            (key_type, _) => public_key(key_type, content, takes_bits),
+        });
+        // The length of an EC key is that of the key in its file.
         let bits = match &key {
-            Some(PublicKey::Ec { .. }) if entry.bits == 0 => {
-                key.as_ref().and_then(|key| i32::try_from(key.bits()).ok()).unwrap_or(0)
+            Some(PublicKey::Ec { .. } | PublicKey::Other(_)) if value.file.is_some() => {
+                key.as_ref().and_then(|key| i32::try_from(bits(key)).ok()).unwrap_or(0)
             }
             _ => entry.bits,
         };
@@ -116,6 +124,30 @@ impl List<'_> {
             class: Class::PublicKey { key, entry: Some(described) },
             file: value.file,
             unknown: value.unknown,
+        }
+    }
+
+    fn secret_key(&self, entry: pkcs15::SecretKeyEntry) -> Made {
+        let path = match &entry.value {
+            Value::Path(path) => self.application.file(path),
+            Value::Direct(_) => None,
+        };
+        Made {
+            label: entry.common.label,
+            id: entry.id,
+            auth_id: entry.common.auth_id,
+            class: Class::SecretKey(SecretKey {
+                key_type: entry.key_type,
+                bits: entry.bits,
+                usage: entry.usage,
+                access: entry.access,
+                flags: entry.common.flags,
+                native: entry.native,
+                reference: entry.key_reference,
+                path,
+            }),
+            file: None,
+            unknown: None,
         }
     }
 
@@ -144,7 +176,13 @@ impl List<'_> {
                 application: entry.application,
                 oid: entry.application_oid,
                 flags,
-                path: entry.value,
+                path: match (entry.value, value.file) {
+                    (Value::Path(path), Some(file)) if file.aid().is_none() => {
+                        let bytes = [&[0x3F, 0x00], file.as_slice()].concat();
+                        Value::Path(Path { bytes, ..path })
+                    }
+                    (value, _) => value,
+                },
                 content: value.content,
                 is_unreadable: value.is_unreadable,
             },

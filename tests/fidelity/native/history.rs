@@ -1,20 +1,80 @@
 //! What happens to a native card, as data.
 
+use super::made::{Entry, PADDINGS};
 use crate::history::{History, Random, Side};
 use crate::stage::{CACHINGS, Damage, Event};
 
 /// What happens. A number called `nth` picks from what there is at that moment, modulo its count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    Generate { host: Side, kind: usize, id: u8 },
-    StoreCertificate { host: Side, id: u8, which: usize },
-    StoreData { host: Side, name: u8, private: bool, size: usize },
-    StorePin { host: Side },
-    Delete { host: Side, what: usize, id: u8 },
-    DeleteData { host: Side, name: u8 },
-    Rename { host: Side, what: usize, id: u8, label: u8 },
+    Generate {
+        host: Side,
+        kind: usize,
+        id: u8,
+    },
+    StoreCertificate {
+        host: Side,
+        id: u8,
+        which: usize,
+    },
+    StoreData {
+        host: Side,
+        name: u8,
+        private: bool,
+        size: usize,
+    },
+    StorePin {
+        host: Side,
+    },
+    Delete {
+        host: Side,
+        what: usize,
+        id: u8,
+    },
+    DeleteData {
+        host: Side,
+        name: u8,
+    },
+    Rename {
+        host: Side,
+        what: usize,
+        id: u8,
+        label: u8,
+    },
+    /// Behind everybody's back, in the further applications.
+    Add {
+        application: usize,
+        entry: Entry,
+    },
+    Drop {
+        application: usize,
+        nth: usize,
+    },
+    /// `whole`: not only its content and label.
+    Change {
+        application: usize,
+        nth: usize,
+        to: Entry,
+        whole: bool,
+    },
+    Pad {
+        application: usize,
+        padding: usize,
+    },
+    Update {
+        application: usize,
+    },
+    /// Some file of the card becomes one of records, with this descriptor byte, or is transparent again.
+    Reshape {
+        nth: usize,
+        descriptor: Option<u8>,
+    },
     Common(Event),
 }
+
+/// Of the card: as the tools make it; with further applications behind it; with one of them in front in EF.DIR, and
+/// files of records.
+const NATURES: [usize; 4] = [0, 0, 1, 2];
 
 pub const KINDS: &[&str] = &["ec/prime256v1", "ec/prime256v1", "ec/secp384r1", "rsa/1024"];
 pub const OBJECTS: &[&str] = &["privkey", "pubkey", "cert"];
@@ -22,16 +82,42 @@ pub const CERTIFICATES: usize = 3;
 
 pub fn random(seed: u64) -> History<Action> {
     let mut random = Random(seed);
+    let nature = NATURES[random.below(NATURES.len())];
     let length = 4 + random.below(8);
     let mut actions = Vec::new();
     for _ in 0..length {
-        actions.push(action(&mut random));
+        if nature > 0 && random.chance(45) {
+            // From 0.24 on a copy grows old only by what changes behind the card's counter.
+            if random.chance(60) {
+                let (host, module) = (random.below(2), random.chance(50));
+                actions.push(Action::Common(Event::List { host, module }));
+            }
+            actions.push(of_further(&mut random, nature));
+        } else {
+            actions.push(action(&mut random));
+        }
         if random.chance(12) {
             actions.push(Action::Common(Event::Observe));
         }
     }
     actions.push(Action::Common(Event::Observe));
-    History { seed, nature: 0, actions }
+    History { seed, nature, actions }
+}
+
+fn of_further(random: &mut Random, nature: usize) -> Action {
+    let (application, nth) = (random.below(2), random.below(8));
+    match random.below(100) {
+        0..30 => Action::Add { application, entry: Entry::random(random) },
+        30..38 => Action::Drop { application, nth },
+        38..54 => Action::Change { application, nth, to: Entry::random(random), whole: random.chance(40) },
+        54..60 => Action::Pad { application, padding: random.below(PADDINGS) },
+        60..66 => Action::Update { application },
+        66..82 if nature == 2 => Action::Reshape {
+            nth: random.below(64),
+            descriptor: [Some(0x02), Some(0x04), Some(0x05), Some(0x06), None][random.below(5)],
+        },
+        _ => Action::Common(Event::List { host: random.below(2), module: random.chance(50) }),
+    }
 }
 
 fn action(random: &mut Random) -> Action {

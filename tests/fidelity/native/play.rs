@@ -1,12 +1,15 @@
 //! Plays a history with the real tools on two hosts.
 
 use super::history::{self, Action, KINDS, OBJECTS};
+use super::made::{Entry, Made, Updated};
 use crate::compare::{Tally, Words};
 use crate::history::{History, Random};
 use crate::native_listing;
 use crate::run;
+use crate::stage::Event;
 use crate::stage::Stage;
-use crate::stand::{CardFile, Family, Options, PIN, Stand};
+use crate::stand::{CardFile, Family, Host, Options, PIN, Stand};
+use serde_json::Value;
 use std::path::PathBuf;
 
 const WORDS: Words = Words {
@@ -22,6 +25,10 @@ const WORDS: Words = Words {
 pub struct World {
     stage: Stage,
     certificates: Vec<PathBuf>,
+    /// The same for the further applications, DER; and one of an RSA key.
+    contents: Vec<Vec<u8>>,
+    /// The further applications of the card in the reader.
+    further: Vec<Made>,
     /// A card as it is after it was made: to begin each history with.
     blank: CardFile,
 }
@@ -62,7 +69,10 @@ impl run::World for World {
                 der
             })
             .collect();
-        Self { stage, certificates, blank }
+        let mut contents: Vec<Vec<u8>> =
+            ["one", "two"].iter().map(|name| live.foreign_certificate(name)).collect();
+        contents.push(rsa_certificate(live));
+        Self { stage, certificates, contents, further: Vec::new(), blank }
     }
 
     fn random(seed: u64) -> History<Action> {
@@ -73,6 +83,8 @@ impl run::World for World {
         self.stage.begin();
         let card = self.blank.twin(&format!("game-{}", self.stage.games % 2));
         self.stage.stand.card().insert(&card);
+        self.further = further(history.nature);
+        self.write_further(history.nature);
         let mut random = Random(history.seed ^ 0xF1DE);
         for (number, action) in history.actions.iter().enumerate() {
             self.act(action, &mut random).map_err(|why| format!("at action {number} ({action:?}): {why}"))?;
@@ -157,8 +169,127 @@ impl World {
                     &label,
                 ]);
             }
-            Action::Common(event) => return self.stage.happen(&event, random),
+            Action::Add { application, entry } => self.further[application].entries.push(entry),
+            Action::Drop { application, nth } => {
+                let entries = &mut self.further[application].entries;
+                if !entries.is_empty() {
+                    entries.remove(nth % entries.len());
+                }
+            }
+            Action::Change { application, nth, to, whole } => {
+                let entries = &mut self.further[application].entries;
+                let count = entries.len().max(1);
+                if let Some(entry) = entries.get_mut(nth % count) {
+                    *entry =
+                        if whole { to } else { Entry { content: to.content, label: to.label, ..*entry } };
+                }
+            }
+            Action::Pad { application, padding } => self.further[application].padding = padding,
+            Action::Update { application } => {
+                let updated = &mut self.further[application].updated;
+                *updated = match *updated {
+                    Updated::Never => Updated::Never,
+                    Updated::Said(number) => Updated::Said(number + 1),
+                    Updated::InFile(number) => Updated::InFile(number + 1),
+                };
+            }
+            Action::Reshape { nth, descriptor } => self.reshape(nth, descriptor),
+            Action::Common(event) => {
+                self.stage.happen(&event, random)?;
+                // Whoever lists the card lists all of it.
+                if let Event::List { host, module: false } = event {
+                    for further in &self.further {
+                        self.stage.eye.hosts[host].run(&["pkcs15-tool", "-D", "--aid", &further.aid_text()]);
+                    }
+                }
+            }
+        }
+        match *action {
+            Action::Add { application, .. }
+            | Action::Drop { application, .. }
+            | Action::Change { application, .. }
+            | Action::Pad { application, .. }
+            | Action::Update { application } => {
+                self.further[application].write(self.stage.stand.card(), &self.contents);
+            }
+            _ => {}
         }
         Ok(())
     }
+
+    /// Puts the further applications on the card: behind the one that the tools made, or one of them before it.
+    fn write_further(&self, nature: usize) {
+        let card = self.stage.stand.card();
+        let [second, third] = self.further.as_slice() else { return };
+        for further in &self.further {
+            further.write(card, &self.contents);
+        }
+        let usual = &unhex(card.dump()["files"]["3F002F00"].as_str().unwrap());
+        let usual = &usual[..2 + usize::from(usual[1])];
+        let (second, third) = (second.record(), third.record());
+        let dir = match nature {
+            1 => [usual, &second, &third].concat(),
+            _ => [&second, usual, &third, &[0; 9]].concat(),
+        };
+        card.tamper_path(&[0x2F, 0x00], Some(&dir));
+    }
+
+    /// Cuts some file of the card into records, or glues them together again. Without object directory or TokenInfo
+    /// there is no token to be compared.
+    fn reshape(&self, nth: usize, descriptor: Option<u8>) {
+        let card = self.stage.stand.card();
+        let files = card.dump()["files"].clone();
+        let files: Vec<_> = files.as_object().unwrap().iter().collect();
+        let is_optional = |name: &&String| !name.ends_with("5031") && !name.ends_with("5032");
+        let files: Vec<_> = files.into_iter().filter(|(name, _)| is_optional(name)).collect();
+        let (name, content) = files[nth % files.len()];
+        let content: Vec<u8> = match content {
+            Value::Array(records) => {
+                records.iter().flat_map(|record| unhex(record.as_str().unwrap())).collect()
+            }
+            whole => unhex(whole.as_str().unwrap()),
+        };
+        let path = unhex(name);
+        match descriptor {
+            Some(descriptor) => card.records(&path, descriptor, &content.chunks(120).collect::<Vec<_>>()),
+            None => card.tamper_path(&path, Some(&content)),
+        }
+    }
+}
+
+fn further(nature: usize) -> Vec<Made> {
+    let made = |directory, name, serial, updated| Made {
+        directory,
+        name,
+        serial,
+        updated,
+        padding: 1,
+        entries: Vec::new(),
+    };
+    match nature {
+        0 => Vec::new(),
+        // The second has a serial number of its own, the third that of the card.
+        1 => vec![
+            made(0x5016, "second", Some(&[0x0A, 0x0B]), Updated::Never),
+            made(0x5017, "third", None, Updated::Said(0)),
+        ],
+        _ => vec![
+            made(0x5016, "second", Some(&[0x0A, 0x0B]), Updated::InFile(0)),
+            made(0x5017, "third", None, Updated::Never),
+        ],
+    }
+}
+
+/// DER, self-signed, 1024 bits.
+fn rsa_certificate(host: &Host) -> Vec<u8> {
+    let file = host.home().join("rsa.der");
+    let command =
+        ["openssl", "req", "-x509", "-nodes", "-days", "3650", "-newkey", "rsa:1024", "-subj", "/CN=three"];
+    let out = ["-keyout", "/dev/null", "-outform", "DER", "-out", file.to_str().unwrap()];
+    host.run(&[&command[..], &out].concat()).ok();
+    std::fs::read(file).unwrap()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).unwrap()
 }
