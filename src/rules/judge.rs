@@ -6,7 +6,9 @@ use super::case::{Case, Lens};
 use super::proofs::{Proof, proofs};
 use super::sides::{Sides, Wanted, sides};
 use super::verdict::{ProgramState, Token, Unread, Verdict};
+use crate::card::family;
 use crate::opensc::cache_name::Serial;
+use crate::opensc::card_driver::{Choice, Taken};
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
 use crate::snapshot::{CacheDir, Card, EfPath, Family, Gap, GapKind, Name, Snapshot};
@@ -24,16 +26,38 @@ pub struct Judge {
     version: Option<Version>,
     /// By program and driver.
     outcomes: Vec<(Program, String, Outcome)>,
+    choices: Vec<Chosen>,
+}
+
+/// What the settings of a program make of a card.
+#[derive(Debug)]
+struct Chosen {
+    /// The card's; empty where there is no card.
+    reader: String,
+    program: String,
+    choice: Choice,
 }
 
 /// What a program does with caches.
 struct Reader {
     name: String,
+    /// Its name without the driver.
+    program: String,
     /// Whose cards.
     driver: String,
     state: ProgramState,
     reads: Option<Name>,
     undecided: bool,
+}
+
+/// What a program makes of a card.
+enum Standing<'a> {
+    /// It takes the driver as whose card it was read.
+    Shows,
+    /// It has no driver for it.
+    Refuses,
+    /// It takes another one, or it cannot be told.
+    Open(&'a Choice),
 }
 
 /// Judges the first user of a snapshot.
@@ -54,21 +78,51 @@ impl Judge {
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
         let situation = Situation::of(snapshot);
+        let version = situation.version();
+        if snapshot.opensc.is_empty() {
+            return Self { version, outcomes: Vec::new(), choices: Vec::new() };
+        }
         let configuration = situation.configuration();
-        let outcomes = if snapshot.opensc.is_empty() {
-            Vec::new()
-        } else {
-            let tool = Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned());
-            let programs = [tool, Program::pkcs11(None)];
-            let of_driver = |driver: String| {
-                programs.clone().map(|program| {
-                    let outcome = configuration.outcome(&program, Some(&driver));
-                    (program, driver.clone(), outcome)
-                })
-            };
-            drivers(snapshot).into_iter().flat_map(of_driver).collect()
+        let programs = Program::judged(&snapshot.executables);
+        let of_driver = |driver: String| {
+            programs.clone().map(|program| {
+                let outcome = configuration.outcome(&program, Some(&driver));
+                (program, driver.clone(), outcome)
+            })
         };
-        Self { version: situation.version(), outcomes }
+        let outcomes = drivers(snapshot).into_iter().flat_map(of_driver).collect();
+        let chosen = |reader: &str, atr: &[u8], usual| {
+            programs.clone().map(|program| Chosen {
+                reader: reader.to_owned(),
+                choice: configuration.driver(&program, atr, usual),
+                program: program.label,
+            })
+        };
+        let of_card = |card: &Card| {
+            let atr = card.atr.as_slice();
+            chosen(&card.reader, atr, family::of_atr(atr).driver)
+        };
+        let choices = match snapshot.cards.as_slice() {
+            [] => chosen("", &[], Some(DRIVER)).into(),
+            cards => cards.iter().flat_map(of_card).collect(),
+        };
+        Self { version, outcomes, choices }
+    }
+
+    /// What a program makes of a card.
+    fn standing(&self, card: &Card, program: &str) -> Standing<'_> {
+        let of_card = || self.choices.iter().filter(|chosen| chosen.reader == card.reader);
+        // Nothing is set, and it was read all the same.
+        if of_card().all(|chosen| chosen.choice.by.is_none()) {
+            return Standing::Shows;
+        }
+        let choice = of_card().find(|chosen| chosen.program == program).map(|chosen| &chosen.choice);
+        match choice {
+            None => Standing::Shows,
+            Some(Choice { taken: Taken::By(name), .. }) if name == driver(card) => Standing::Shows,
+            Some(Choice { taken: Taken::ByNobody, .. }) => Standing::Refuses,
+            Some(choice) => Standing::Open(choice),
+        }
     }
 
     /// Judges the caches of a further user: what concerns the cards and the host is not said again.
@@ -83,12 +137,13 @@ impl Judge {
         let readers = self.readers(snapshot);
         if is_first {
             coverage.extend(host_gaps(snapshot, &readers));
+            coverage.extend(self.driver_gaps(snapshot));
         }
         let mut tokens = Vec::new();
         let mut findings = Vec::new();
         let mut compared = false;
         for card in &snapshot.cards {
-            let Some(case) = case(snapshot, card, version, &readers) else {
+            let Some(case) = self.case(snapshot, card, &readers) else {
                 tokens.push(token(card, None));
                 // The scan has said it already, unless this is a snapshot that somebody has edited.
                 coverage
@@ -115,6 +170,93 @@ impl Judge {
             Verdict { tokens, programs, findings, coverage, compared, unread: absent.unread, in_use };
         verdict.sort();
         verdict
+    }
+
+    /// The token's live view and its views through every cache directory; none if it has no serial
+    /// number, or is of a kind that is not read.
+    fn case<'a>(&self, snapshot: &'a Snapshot, card: &'a Card, readers: &[Reader]) -> Option<Case<'a>> {
+        let (layout, serial) = (layout(card.family)?, card.serial.as_deref()?);
+        let newest = self.version.unwrap_or(differences::HEAD);
+        let behaviour = Behaviour::of(self.version);
+        let name_of = |file: EfPath| layout.cache_name(card, newest, file).ok().map(|name| name.name());
+        let live = layout.decode(card, card, behaviour);
+        let readers = readers.iter().filter(|reader| reader.driver == driver(card));
+        let readers: Vec<_> = readers.map(|reader| (reader, self.standing(card, &reader.program))).collect();
+        let lens = |dir: &'a CacheDir| {
+            let cached = Cached::new(card, dir, name_of);
+            let shown = layout.decode(card, &cached, behaviour);
+            let reads = |reader: &Reader| reader.reads.as_ref() == Some(&dir.path);
+            let programs = readers
+                .iter()
+                .filter(|(reader, standing)| matches!(standing, Standing::Shows) && reads(reader))
+                .map(|(reader, _)| reader.name.clone())
+                .collect();
+            let undecided = readers.iter().any(|(reader, standing)| match standing {
+                Standing::Shows => reader.undecided,
+                Standing::Open(_) => reader.undecided || reads(reader),
+                Standing::Refuses => false,
+            });
+            let pkcs11 = pkcs11::differing(&live, &shown);
+            Lens { programs, undecided, dir, cached, shown, pkcs11, layout, card }
+        };
+        let lenses = snapshot.caches.iter().map(lens).collect();
+        Some(Case {
+            card,
+            others: &snapshot.cards,
+            layout,
+            serial,
+            version: newest,
+            uid: snapshot.user.uid,
+            live,
+            lenses,
+        })
+    }
+
+    /// What cannot be said of programs because their settings give a card to another driver, or to none.
+    fn driver_gaps(&self, snapshot: &Snapshot) -> Vec<Gap> {
+        let mut gaps = Vec::new();
+        let mut note = |what: String, why: String, asked_for| {
+            gaps.push(Gap { what, why, asked_for, kind: GapKind::OpenSc });
+        };
+        for Chosen { program, choice, .. } in self.choices.iter().filter(|chosen| chosen.reader.is_empty()) {
+            if let (Taken::ByNobody | Taken::Unknown, Some(by)) = (&choice.taken, &choice.by) {
+                let why = format!("{by}: it takes only what these drivers know");
+                note(format!("{program}, cards that are not here"), why, false);
+            }
+        }
+        for card in &snapshot.cards {
+            let reader = escape(card.reader.as_bytes());
+            let is_read = layout(card.family).is_some();
+            for Chosen { program, choice, .. } in
+                self.choices.iter().filter(|chosen| chosen.reader == card.reader)
+            {
+                let why = match (self.standing(card, program), &choice.by) {
+                    (Standing::Refuses, Some(by)) => {
+                        let why = format!(
+                            "nothing: {by} leaves it without a driver (\"Card is invalid or cannot be handled\")"
+                        );
+                        note(format!("{program}, what it shows of the card in reader {reader}"), why, false);
+                        continue;
+                    }
+                    (Standing::Open(Choice { taken: Taken::By(name), .. }), Some(by)) => {
+                        format!(
+                            "{by} gives it to OpenSC's driver {}, as whose card it was not read",
+                            escape(name.as_bytes())
+                        )
+                    }
+                    (Standing::Open(_), Some(by)) => {
+                        format!("{by}: which driver takes it, only the card could tell")
+                    }
+                    // OpenSC asks it for one application after the other.
+                    (Standing::Open(_), None) if is_read => {
+                        format!("nothing tells it to take driver {}, as whose card it was read", driver(card))
+                    }
+                    _ => continue,
+                };
+                note(format!("{program}, what it shows of the card in reader {reader}"), why, is_read);
+            }
+        }
+        gaps
     }
 
     fn readers(&self, snapshot: &Snapshot) -> Vec<Reader> {
@@ -162,14 +304,6 @@ fn host_gaps(snapshot: &Snapshot, readers: &[Reader]) -> Vec<Gap> {
             kind: GapKind::OpenSc,
         });
     }
-    if let Some(driver) = snapshot.user.env.get("OPENSC_DRIVER") {
-        gaps.push(Gap {
-            what: format!("OPENSC_DRIVER = {driver}"),
-            why: "the variable replaces OpenSC's list of drivers; what follows holds without it".to_owned(),
-            asked_for: false,
-            kind: GapKind::OpenSc,
-        });
-    }
     gaps
 }
 
@@ -190,7 +324,7 @@ pub fn proofs_of(snapshot: &Snapshot) -> Vec<Proof> {
 pub fn cases(snapshot: &Snapshot) -> Vec<Case<'_>> {
     let judge = Judge::of(snapshot);
     let readers = judge.readers(snapshot);
-    snapshot.cards.iter().filter_map(|card| case(snapshot, card, judge.version, &readers)).collect()
+    snapshot.cards.iter().filter_map(|card| judge.case(snapshot, card, &readers)).collect()
 }
 
 /// OpenSC's short name of the driver for a card.
@@ -222,45 +356,6 @@ fn in_use(readers: &[Reader]) -> Vec<(String, Name)> {
     in_use
 }
 
-/// The token's live view and its views through every cache directory; none if it has no serial
-/// number, or is of a kind that is not read.
-fn case<'a>(
-    snapshot: &'a Snapshot,
-    card: &'a Card,
-    version: Option<Version>,
-    readers: &[Reader],
-) -> Option<Case<'a>> {
-    let (layout, serial) = (layout(card.family)?, card.serial.as_deref()?);
-    let newest = version.unwrap_or(differences::HEAD);
-    let behaviour = Behaviour::of(version);
-    let name_of = |file: EfPath| layout.cache_name(card, newest, file).ok().map(|name| name.name());
-    let live = layout.decode(card, card, behaviour);
-    let readers: Vec<&Reader> = readers.iter().filter(|reader| reader.driver == driver(card)).collect();
-    let lens = |dir: &'a CacheDir| {
-        let cached = Cached::new(card, dir, name_of);
-        let shown = layout.decode(card, &cached, behaviour);
-        let programs = readers
-            .iter()
-            .filter(|reader| reader.reads.as_ref() == Some(&dir.path))
-            .map(|reader| reader.name.clone())
-            .collect();
-        let undecided = readers.iter().any(|reader| reader.undecided);
-        let pkcs11 = pkcs11::differing(&live, &shown);
-        Lens { programs, undecided, dir, cached, shown, pkcs11, layout, card }
-    };
-    let lenses = snapshot.caches.iter().map(lens).collect();
-    Some(Case {
-        card,
-        others: &snapshot.cards,
-        layout,
-        serial,
-        version: newest,
-        uid: snapshot.user.uid,
-        live,
-        lenses,
-    })
-}
-
 fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Version>) -> Reader {
     let opensc = version.map(|version| version.to_string());
     let name = program.label.clone();
@@ -275,7 +370,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
                 cache_dir: None,
                 opensc,
             };
-            return Reader { name, driver, state, reads: None, undecided: false };
+            return Reader { program: name.clone(), name, driver, state, reads: None, undecided: false };
         }
     };
     let origin = match (&effective.file, &effective.use_file_caching) {
@@ -319,7 +414,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         cache_dir: dir.filter(|_| caching != "no"),
         opensc,
     };
-    Reader { name, driver, state, reads, undecided }
+    Reader { program: name.clone(), name, driver, state, reads, undecided }
 }
 
 /// What cannot be said of a card whose serial number is not known.
