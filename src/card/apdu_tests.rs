@@ -22,6 +22,7 @@ fn every_command() -> Vec<Command> {
         Command::ReadRecord(1),
         Command::AppletInfo,
         Command::VerifyStatus(Pin::Piv),
+        Command::SelectIsoApplet,
         Command::SelectPiv,
         Command::PivObject(Tag::Discovery),
         Command::PivObject(Tag::Biometrics),
@@ -43,6 +44,7 @@ fn every_command() -> Vec<Command> {
             | Command::ReadSelected(..)
             | Command::ReadRecord(_)
             | Command::AppletInfo
+            | Command::SelectIsoApplet
             | Command::SelectPiv
             | Command::PivObject(_)
             | Command::SelectOpenPgp

@@ -1,12 +1,14 @@
 //! Plays a history with the real tools on two hosts.
 
-use super::history::{self, Action, KINDS, OBJECTS};
+use super::history::{self, Action, OBJECTS};
+use super::kind::Kind;
 use crate::compare::{Tally, Words};
 use crate::history::{History, Random};
 use crate::native_listing;
 use crate::run;
 use crate::stage::Stage;
-use crate::stand::{CardFile, Family, Options, PIN, Stand};
+use crate::stand::{CardFile, Options, PIN, Stand, generate_key_under};
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 const WORDS: Words = Words {
@@ -19,22 +21,23 @@ const WORDS: Words = Words {
 };
 
 /// A stand with a card that is made anew for each history.
-pub struct World {
+pub struct World<K> {
+    kind: PhantomData<K>,
     stage: Stage,
     certificates: Vec<PathBuf>,
     /// A card as it is after it was made: to begin each history with.
     blank: CardFile,
 }
 
-impl run::World for World {
+impl<K: Kind> run::World for World<K> {
     type Action = Action;
-    const FAMILY: &str = "myeid";
+    const FAMILY: &str = K::NAME;
 
     fn new(_name: &str) -> Self {
-        let stand = Stand::with(Options { family: Family::MyEid, ..Options::default() });
-        let stage = Stage::new(stand, PIN, WORDS);
+        let stand = Stand::with(Options { family: K::FAMILY, ..Options::default() });
+        let stage = Stage::with_driver(stand, PIN, WORDS, K::DRIVER);
         let live = &stage.eye.live;
-        live.personalise();
+        K::personalise(live);
         let blank = stage.stand.card().first().twin("blank");
         let certificates = (0..history::CERTIFICATES)
             .map(|number| {
@@ -62,7 +65,7 @@ impl run::World for World {
                 der
             })
             .collect();
-        Self { stage, certificates, blank }
+        Self { kind: PhantomData, stage, certificates, blank }
     }
 
     fn random(seed: u64) -> History<Action> {
@@ -86,7 +89,7 @@ impl run::World for World {
     }
 }
 
-impl World {
+impl<K: Kind> World<K> {
     /// What the tools refuse, they refuse: only what is listed afterwards counts.
     fn act(&mut self, action: &Action, random: &mut Random) -> Result<(), String> {
         let hosts = &self.stage.eye.hosts;
@@ -94,7 +97,7 @@ impl World {
         match *action {
             Action::Generate { host, kind, id } => {
                 let (id, label) = (hex(id), format!("key {id}"));
-                hosts[host].pkcs15_init(&crate::stand::generate_key(KINDS[kind], &id, &label));
+                hosts[host].pkcs15_init(&generate_key_under(K::AUTH_ID, K::KEYS[kind], &id, &label));
             }
             Action::StoreCertificate { host, id, which } => {
                 let file = self.certificates[which].to_str().unwrap().to_owned();
@@ -103,7 +106,7 @@ impl World {
                     "--store-certificate",
                     &file,
                     "--auth-id",
-                    "01",
+                    K::AUTH_ID,
                     "--id",
                     &id,
                     "--label",
@@ -122,7 +125,7 @@ impl World {
                     "test",
                 ];
                 if private {
-                    arguments.extend(["--auth-id", "01"]);
+                    arguments.extend(["--auth-id", K::AUTH_ID]);
                 }
                 hosts[host].pkcs15_init(&arguments);
             }
