@@ -272,6 +272,31 @@ fn a_native_card() {
     assert!(stale > 1, "{stale}");
 }
 
+/// Nothing but the settings tells what it is.
+#[test]
+fn a_card_with_the_isoapplet() {
+    let stand = Stand::with(Options { family: Family::IsoApplet, ..Options::default() });
+    let maker = stand.host("maker").env("OPENSC_DRIVER", "isoApplet");
+    maker.caching("no");
+    maker.personalise_isoapplet();
+    let generate = |host: &Host, id| {
+        host.pkcs15_init(&stand::generate_key_under("FF", "ec/prime256v1", id, id)).ok();
+    };
+    generate(&maker, "45");
+    let atr = atr(&maker);
+    let settings = [
+        both("card_drivers = isoApplet;", Shows),
+        both("card_drivers = isoApplet, myeid, default;", Shows),
+        both(&format!("card_atr {atr} {{ driver = isoApplet; }}"), Shows),
+        both("card_drivers = myeid; card_drivers = isoApplet;", Shows),
+        variable("isoApplet", Shows),
+        apps("app opensc-pkcs11 { card_drivers = isoApplet; }", "", [Open, Shows]),
+        apps("app opensc-pkcs11 { card_drivers = isoApplet; }", "card_drivers = isoApplet;", [Shows, Shows]),
+    ];
+    // Its caches do not grow stale: the date of the last update is in their names.
+    compare(&stand, &settings, |maker| generate(maker, "46"));
+}
+
 /// A YubiKey 5 whose OpenPGP application is meant, which OpenSC by itself passes over for its PIV.
 #[test]
 fn an_openpgp_card_that_passes_for_piv() {

@@ -72,6 +72,12 @@ const OLD: &[&str] = &["miocos", "jcop"];
 /// Drivers that select their application to see whether a card is theirs, and take it for nothing else.
 const BY_APPLICATION: [&str; 3] = ["PIV-II", "isoApplet", "openpgp"];
 
+/// Characters of a list that are shown.
+const SHOWN: usize = 120;
+
+/// Drivers of a list that are looked at; OpenSC has room for 48, and for each once.
+const ROOM: usize = 96;
+
 /// What a program's settings make of a card.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
@@ -148,11 +154,10 @@ impl Reading<'_> {
                 let values = setting.assignments.iter().flat_map(|assignment| &assignment.values);
                 let names: Vec<_> =
                     values.map(|word| String::from_utf8_lossy(&word.value).into_owned()).collect();
-                let text = format!(
-                    "card_drivers = {} in {}",
-                    crate::text::escape(names.join(", ").as_bytes()),
-                    self.place(&setting)
-                );
+                let shown = crate::text::escape(names.join(", ").as_bytes());
+                let cut = if shown.chars().count() > SHOWN { "…" } else { "" };
+                let shown: String = shown.chars().take(SHOWN).collect();
+                let text = format!("card_drivers = {shown}{cut} in {}", self.place(&setting));
                 said.list = Some((names, text));
             }
             if let Some(setting) = body.setting("enable_default_driver")?
@@ -232,17 +237,20 @@ impl Said {
     /// The drivers that are asked, in their order.
     fn asked(&self) -> Vec<&str> {
         let Some((list, _)) = &self.list else { return INTERNAL.to_vec() };
-        let expand = |name: &'_ String| match name.as_str() {
-            "internal" => INTERNAL.to_vec(),
-            "old" => OLD.to_vec(),
-            _ => Vec::new(),
-        };
-        list.iter()
-            .flat_map(|name| {
-                let many = expand(name);
-                if many.is_empty() { vec![name.as_str()] } else { many }
-            })
-            .collect()
+        let mut asked: Vec<&str> = Vec::new();
+        for name in list.iter().map(String::as_str) {
+            let names = match name {
+                "internal" => INTERNAL,
+                "old" => OLD,
+                name => &[name],
+            };
+            for name in names {
+                if asked.len() < ROOM && !asked.contains(name) {
+                    asked.push(name);
+                }
+            }
+        }
+        asked
     }
 
     /// May this driver take a card that `usual` takes by its ATR, or that nobody is known to take so?

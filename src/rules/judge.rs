@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 
 use super::case::{Case, Lens};
+use super::choices::{Choices, DRIVER, Standing, driver};
 use super::proofs::{Proof, proofs};
 use super::sides::{Sides, Wanted, sides};
 use super::verdict::{ProgramState, Token, Unread, Verdict};
-use crate::card::family;
 use crate::opensc::cache_name::Serial;
-use crate::opensc::card_driver::{Choice, Taken};
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
 use crate::snapshot::{CacheDir, Card, EfPath, Family, Gap, GapKind, Name, Snapshot};
@@ -17,25 +16,13 @@ use crate::view::cached::Cached;
 use crate::view::pkcs11;
 use crate::view::{Behaviour, Layout, View, layout};
 
-/// The driver whose cards are meant where there is no card.
-const DRIVER: &str = "sc-hsm";
-
 /// What holds for every user of a host, worked out once.
 #[derive(Debug)]
 pub struct Judge {
     version: Option<Version>,
     /// By program and driver.
     outcomes: Vec<(Program, String, Outcome)>,
-    choices: Vec<Chosen>,
-}
-
-/// What the settings of a program make of a card.
-#[derive(Debug)]
-struct Chosen {
-    /// The card's; empty where there is no card.
-    reader: String,
-    program: String,
-    choice: Choice,
+    choices: Choices,
 }
 
 /// What a program does with caches.
@@ -48,16 +35,6 @@ struct Reader {
     state: ProgramState,
     reads: Option<Name>,
     undecided: bool,
-}
-
-/// What a program makes of a card.
-enum Standing<'a> {
-    /// It takes the driver as whose card it was read.
-    Shows,
-    /// It has no driver for it.
-    Refuses,
-    /// It takes another one, or it cannot be told.
-    Open(&'a Choice),
 }
 
 /// Judges the first user of a snapshot.
@@ -80,7 +57,7 @@ impl Judge {
         let situation = Situation::of(snapshot);
         let version = situation.version();
         if snapshot.opensc.is_empty() {
-            return Self { version, outcomes: Vec::new(), choices: Vec::new() };
+            return Self { version, outcomes: Vec::new(), choices: Choices::default() };
         }
         let configuration = situation.configuration();
         let programs = Program::judged(&snapshot.executables);
@@ -91,38 +68,8 @@ impl Judge {
             })
         };
         let outcomes = drivers(snapshot).into_iter().flat_map(of_driver).collect();
-        let chosen = |reader: &str, atr: &[u8], usual| {
-            programs.clone().map(|program| Chosen {
-                reader: reader.to_owned(),
-                choice: configuration.driver(&program, atr, usual),
-                program: program.label,
-            })
-        };
-        let of_card = |card: &Card| {
-            let atr = card.atr.as_slice();
-            chosen(&card.reader, atr, family::of_atr(atr).driver)
-        };
-        let choices = match snapshot.cards.as_slice() {
-            [] => chosen("", &[], Some(DRIVER)).into(),
-            cards => cards.iter().flat_map(of_card).collect(),
-        };
+        let choices = Choices::of(snapshot, &configuration, &programs);
         Self { version, outcomes, choices }
-    }
-
-    /// What a program makes of a card.
-    fn standing(&self, card: &Card, program: &str) -> Standing<'_> {
-        let of_card = || self.choices.iter().filter(|chosen| chosen.reader == card.reader);
-        // Nothing is set, and it was read all the same.
-        if of_card().all(|chosen| chosen.choice.by.is_none()) {
-            return Standing::Shows;
-        }
-        let choice = of_card().find(|chosen| chosen.program == program).map(|chosen| &chosen.choice);
-        match choice {
-            None => Standing::Shows,
-            Some(Choice { taken: Taken::By(name), .. }) if name == driver(card) => Standing::Shows,
-            Some(Choice { taken: Taken::ByNobody, .. }) => Standing::Refuses,
-            Some(choice) => Standing::Open(choice),
-        }
     }
 
     /// Judges the caches of a further user: what concerns the cards and the host is not said again.
@@ -137,7 +84,7 @@ impl Judge {
         let readers = self.readers(snapshot);
         if is_first {
             coverage.extend(host_gaps(snapshot, &readers));
-            coverage.extend(self.driver_gaps(snapshot));
+            coverage.extend(self.choices.gaps(snapshot));
         }
         let mut tokens = Vec::new();
         let mut findings = Vec::new();
@@ -181,19 +128,20 @@ impl Judge {
         let name_of = |file: EfPath| layout.cache_name(card, newest, file).ok().map(|name| name.name());
         let live = layout.decode(card, card, behaviour);
         let readers = readers.iter().filter(|reader| reader.driver == driver(card));
-        let readers: Vec<_> = readers.map(|reader| (reader, self.standing(card, &reader.program))).collect();
+        let readers: Vec<_> =
+            readers.map(|reader| (reader, self.choices.standing(card, &reader.program))).collect();
         let lens = |dir: &'a CacheDir| {
             let cached = Cached::new(card, dir, name_of);
             let shown = layout.decode(card, &cached, behaviour);
             let reads = |reader: &Reader| reader.reads.as_ref() == Some(&dir.path);
             let programs = readers
                 .iter()
-                .filter(|(reader, standing)| matches!(standing, Standing::Shows) && reads(reader))
+                .filter(|(reader, standing)| *standing == Standing::Shows && reads(reader))
                 .map(|(reader, _)| reader.name.clone())
                 .collect();
             let undecided = readers.iter().any(|(reader, standing)| match standing {
                 Standing::Shows => reader.undecided,
-                Standing::Open(_) => reader.undecided || reads(reader),
+                Standing::Open => reader.undecided || reads(reader),
                 Standing::Refuses => false,
             });
             let pkcs11 = pkcs11::differing(&live, &shown);
@@ -210,53 +158,6 @@ impl Judge {
             live,
             lenses,
         })
-    }
-
-    /// What cannot be said of programs because their settings give a card to another driver, or to none.
-    fn driver_gaps(&self, snapshot: &Snapshot) -> Vec<Gap> {
-        let mut gaps = Vec::new();
-        let mut note = |what: String, why: String, asked_for| {
-            gaps.push(Gap { what, why, asked_for, kind: GapKind::OpenSc });
-        };
-        for Chosen { program, choice, .. } in self.choices.iter().filter(|chosen| chosen.reader.is_empty()) {
-            if let (Taken::ByNobody | Taken::Unknown, Some(by)) = (&choice.taken, &choice.by) {
-                let why = format!("{by}: it takes only what these drivers know");
-                note(format!("{program}, cards that are not here"), why, false);
-            }
-        }
-        for card in &snapshot.cards {
-            let reader = escape(card.reader.as_bytes());
-            let is_read = layout(card.family).is_some();
-            for Chosen { program, choice, .. } in
-                self.choices.iter().filter(|chosen| chosen.reader == card.reader)
-            {
-                let why = match (self.standing(card, program), &choice.by) {
-                    (Standing::Refuses, Some(by)) => {
-                        let why = format!(
-                            "nothing: {by} leaves it without a driver (\"Card is invalid or cannot be handled\")"
-                        );
-                        note(format!("{program}, what it shows of the card in reader {reader}"), why, false);
-                        continue;
-                    }
-                    (Standing::Open(Choice { taken: Taken::By(name), .. }), Some(by)) => {
-                        format!(
-                            "{by} gives it to OpenSC's driver {}, as whose card it was not read",
-                            escape(name.as_bytes())
-                        )
-                    }
-                    (Standing::Open(_), Some(by)) => {
-                        format!("{by}: which driver takes it, only the card could tell")
-                    }
-                    // OpenSC asks it for one application after the other.
-                    (Standing::Open(_), None) if is_read => {
-                        format!("nothing tells it to take driver {}, as whose card it was read", driver(card))
-                    }
-                    _ => continue,
-                };
-                note(format!("{program}, what it shows of the card in reader {reader}"), why, is_read);
-            }
-        }
-        gaps
     }
 
     fn readers(&self, snapshot: &Snapshot) -> Vec<Reader> {
@@ -325,11 +226,6 @@ pub fn cases(snapshot: &Snapshot) -> Vec<Case<'_>> {
     let judge = Judge::of(snapshot);
     let readers = judge.readers(snapshot);
     snapshot.cards.iter().filter_map(|card| judge.case(snapshot, card, &readers)).collect()
-}
-
-/// OpenSC's short name of the driver for a card.
-fn driver(card: &Card) -> &str {
-    card.driver.as_deref().unwrap_or(DRIVER)
 }
 
 /// The drivers of the cards that were read, each once.
