@@ -269,7 +269,8 @@ fn a_native_card() {
         maker.delete_objects("privkey,pubkey", "45");
         maker.generate_key("ec/prime256v1", "46", "second");
     });
-    assert!(stale > 1, "{stale}");
+    // From 0.24 on a MyEID's counter is in the names, but not where the driver `default` makes them.
+    assert!(stale > 0, "{stale}");
 }
 
 /// Nothing but the settings tells what it is.
