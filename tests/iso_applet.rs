@@ -56,7 +56,8 @@ fn a_card_that_nothing_tells_is_left_alone() {
     assert!(!gaps.iter().any(|gap| gap.starts_with("pkcs15-tool")), "{gaps:?}");
 }
 
-/// A card without the applet is not asked for anything else.
+/// A card without the applet, or whatever else the settings name, is not asked for anything else, and is none that was to
+/// be read: the settings were made for another card.
 #[test]
 fn a_card_that_is_not_what_the_settings_say() {
     let switches = &["--atr", "3B80800101"];
@@ -66,6 +67,14 @@ fn a_card_that_is_not_what_the_settings_say() {
     assert!(said.stdout.contains("that this program does not know"), "{said}");
     let selects = commands(&stand, 0).into_iter().filter(|line| line.starts_with("> 00a40400"));
     assert_eq!(selects.collect::<Vec<_>>(), [format!("{SELECT}00")]);
+    let host = host.without_env("OPENSC_DRIVER");
+    for driver in ["default", "sc-hsm", "openpgp"] {
+        host.configure(&format!("app default {{ card_drivers = {driver}; enable_default_driver = yes; }}"));
+        let said = host.stalecard(&["check"]).exits(3);
+        assert!(said.stdout.contains("that this program does not know"), "{driver}: {said}");
+        let gives = format!("gives it to OpenSC's driver {driver}");
+        assert!(said.stdout.split_whitespace().collect::<Vec<_>>().join(" ").contains(&gives), "{said}");
+    }
 }
 
 /// As many commands as `pkcs15-tool -D` with an empty cache, and those for the two public keys that it does not read.

@@ -131,7 +131,10 @@ impl Reading {
             });
         // The configuration says what it is, and the card that it is not: then it is what its ATR says.
         let usual = family::of_atr(&reader.atr);
-        if let (Err(ScanError::NotThere { .. }), true) = (&scanned, kind != usual) {
+        if let Err(error) = &scanned
+            && kind != usual
+            && is_another(error, kind)
+        {
             return self.read_one(reader, usual, named, options);
         }
         match scanned {
@@ -145,5 +148,14 @@ impl Reading {
 
     fn gap(&mut self, what: String, why: String, asked_for: bool) {
         self.gaps.push(Gap { what, why, asked_for, kind: GapKind::Card });
+    }
+}
+
+/// Is a card not what it was read as? OpenSC's driver `default` takes any card, and finds PKCS#15 on few.
+fn is_another(error: &ScanError, kind: family::Kind) -> bool {
+    match error {
+        ScanError::NotThere { .. } | ScanError::NoApplication(_) => true,
+        ScanError::NoPkcs15(_) => kind.driver == Some("default"),
+        _ => false,
     }
 }

@@ -4,8 +4,8 @@
 //! it by its answer to reset, others select their application to see. `card_drivers` and
 //! `OPENSC_DRIVER` replace the list. A block `card_atr` gives a card to a driver of the list
 //! whatever that says. The driver `default` takes every card, but only with `enable_default_driver`.
-//! All `app` blocks of a program count, the last one most. `force_card_driver` is read by no version from 0.19
-//! on. (Watched: 0.21, 0.23, 0.26.1, 0.27.1.) Pure.
+//! All `app` blocks of a program count, the last one most. `force_card_driver` is not read. (Watched: 0.21, 0.23,
+//! 0.26.1, 0.27.1.) Pure.
 
 use super::config::{Configuration, is_template};
 use super::reading::Reading;

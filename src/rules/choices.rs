@@ -65,10 +65,11 @@ impl Choices {
         if self.of_card(card).all(|chosen| chosen.choice.by.is_none()) {
             return Standing::Shows;
         }
+        let is_read = layout(card.family).is_some();
         let mut of_card = self.of_card(card);
         match of_card.find(|chosen| chosen.program == program).map(|chosen| &chosen.choice) {
             None => Standing::Shows,
-            Some(Choice { taken: Taken::By(name), .. }) if name == driver(card) => Standing::Shows,
+            Some(Choice { taken: Taken::By(name), .. }) if is_read && name == driver(card) => Standing::Shows,
             Some(Choice { taken: Taken::ByNobody, .. }) => Standing::Refuses,
             Some(_) => Standing::Open,
         }
