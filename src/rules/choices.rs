@@ -84,7 +84,8 @@ impl Choices {
         let gap = |what, why, asked_for| Gap { what, why, asked_for, kind: GapKind::OpenSc };
         let absent = |Chosen { reader, program, choice }: &Chosen| match (&choice.taken, &choice.by) {
             (Taken::ByNobody | Taken::Unknown, Some(by)) if reader.is_empty() => {
-                let why = format!("{by}: it takes only what these drivers know");
+                let why =
+                    format!("{by} replaces OpenSC's list of drivers: which cards it takes depends on that");
                 Some(gap(format!("{program}, cards that are not here"), why, false))
             }
             _ => None,
