@@ -15,6 +15,7 @@ use std::time::Duration;
 use privacy::Privacy;
 use time::OffsetDateTime;
 
+use crate::card::family::{self, Kind};
 use crate::card::held::Held;
 use crate::card::readers::{self, Slot};
 use crate::card::sign::{self, Login, Order, Pin, SignError};
@@ -22,6 +23,7 @@ use crate::card::{self, Link, Reading};
 use crate::error::Error;
 use crate::host::{Caller, hostname};
 use crate::opensc::cache_name::{Serial, parse};
+use crate::opensc::card_driver::Taken;
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::{Outcome, Program, Recognised, Version, cache_dir, differences, install, program};
 use crate::safe_fs::observe_cache_dir;
@@ -231,7 +233,21 @@ fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Readin
         cached_links: &|card| cached_links(&caches, card, newest),
         serial: &serial_of,
     };
-    card::read_all(reader, &options)
+    card::read_all(reader, &options, &|atr| kind(snapshot, atr))
+}
+
+/// As what a card is read: as what its ATR tells, or, if no program's OpenSC takes it for that, as what the
+/// first one takes it for that names a driver which can be read.
+fn kind(snapshot: &Snapshot, atr: &[u8]) -> Kind {
+    let usual = family::of_atr(atr);
+    let configuration = Situation::of(snapshot).configuration();
+    let taken = Program::judged(&snapshot.executables)
+        .map(|program| configuration.driver(&program, atr, usual.driver).taken)
+        .into_iter()
+        .filter_map(|taken| if let Taken::By(name) = taken { family::of_driver(&name) } else { None })
+        .collect::<Vec<_>>();
+    let wanted = || taken.iter().find(|kind| usual.may_be(**kind)).copied();
+    if taken.contains(&usual) { usual } else { wanted().unwrap_or(usual) }
 }
 
 /// The files that the cached descriptions of a card's objects name, each with the file of that
@@ -262,9 +278,7 @@ fn caches(snapshot: &Snapshot, privacy: &Privacy) -> (Vec<CacheDir>, Vec<Gap>) {
             wanted.push((path, origin));
         }
     };
-    for program in
-        [Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned()), Program::pkcs11(None)]
-    {
+    for program in Program::judged(&snapshot.executables) {
         // The directory does not depend on the driver.
         if let Outcome::Runs(effective) = configuration.outcome(&program, Some("sc-hsm")) {
             let origin = match effective.file_cache_dir {

@@ -21,6 +21,9 @@ pub const PIV_AID: [u8; 9] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x
 /// Application identifier of OpenPGP cards, without version and serial number.
 pub const OPENPGP_AID: [u8; 6] = [0xD2, 0x76, 0x00, 0x01, 0x24, 0x01];
 
+/// Application identifier of the IsoApplet.
+pub const ISO_APPLET_AID: [u8; 12] = [0xF2, 0x76, 0xA2, 0x88, 0xBC, 0xFB, 0xA6, 0x9D, 0x34, 0xF3, 0x10, 0x01];
+
 /// Bytes in the longest short answer (Le = 00).
 pub const SHORT_NE: u32 = 256;
 
@@ -53,6 +56,8 @@ pub enum Command {
     ReadSelected(u16, u16),
     /// GET DATA 01A0 of MyEID and OsEID: name, version, serial number, change counter.
     AppletInfo,
+    /// SELECT the IsoApplet. Ends a login, so it is only sent when no files answer on a card that has it.
+    SelectIsoApplet,
     /// SELECT the PIV application. Ends a login in whatever is selected, so it is only sent when that is not PIV.
     SelectPiv,
     /// GET DATA of a PIV object that everybody may read.
@@ -162,6 +167,9 @@ impl Command {
             }
             Self::AppletInfo => {
                 Apdu { header: [0x00, 0xCA, 0x01, 0xA0], data: &[], ne: SHORT_NE }.encode(false)
+            }
+            Self::SelectIsoApplet => {
+                Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &ISO_APPLET_AID, ne: SHORT_NE }.encode(false)
             }
             // What follows is short, too: not every card takes extended APDUs because its reader does,
             // and all of them hand out long answers with 61xx.
@@ -273,6 +281,7 @@ pub fn is_on_the_list(apdu: &[u8]) -> bool {
         [0x00, 0xA4, 0x08, 0x00, length @ 2..=16, ref path @ .., 0x00] => path.len() == usize::from(length),
         [0x00, 0xA4, 0x04, 0x00, 0x09, ref aid @ .., _] => aid == PIV_AID,
         [0x00, 0xA4, 0x04, 0x00, 0x06, ref aid @ .., _] => aid == OPENPGP_AID,
+        [0x00, 0xA4, 0x04, 0x00, 0x0C, ref aid @ .., _] => aid == ISO_APPLET_AID,
         [0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, tag, _] => piv::is_public(tag),
         [0x00, 0xA5, 0..=2, 0x04, 0x06, ref tags @ ..] => *tags == CERTIFICATE_TAGS,
         // READ BINARY of the selected file; GET DATA of a MyEID, PIV and OpenPGP; an OpenPGP

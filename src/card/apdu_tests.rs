@@ -21,6 +21,7 @@ fn every_command() -> Vec<Command> {
         Command::ReadSelected(0x0500, 0xFA),
         Command::AppletInfo,
         Command::VerifyStatus(Pin::Piv),
+        Command::SelectIsoApplet,
         Command::SelectPiv,
         Command::PivObject(Tag::Discovery),
         Command::PivObject(Tag::Biometrics),
@@ -42,6 +43,7 @@ fn every_command() -> Vec<Command> {
             | Command::SelectPath(_)
             | Command::ReadSelected(..)
             | Command::AppletInfo
+            | Command::SelectIsoApplet
             | Command::SelectPiv
             | Command::PivObject(_)
             | Command::SelectOpenPgp
@@ -69,6 +71,7 @@ fn everything_that_is_ever_sent() {
         "00B00500FA",
         "00CA01A000",
         "00200080",
+        "00A404000CF276A288BCFBA69D34F3100100",
         "00A4040009A0000003080000100000",
         "00CB3FFF035C017E00",
         "00CB3FFF045C027F6100",

@@ -1,5 +1,6 @@
-//! Which family's protocol a card may be spoken to in, and which of OpenSC's drivers takes it,
-//! decided by the answer to reset (ATR, ISO 7816-3) and its historical bytes alone.
+//! Which family's protocol a card may be spoken to in, and which of OpenSC's drivers takes it by itself,
+//! decided by the answer to reset (ATR, ISO 7816-3) and its historical bytes alone. (What the configuration
+//! makes of that is in [`crate::opensc::card_driver`].)
 //!
 //! OpenSC asks a card it does not know by selecting one foreign application
 //! after the other, which ends other programs' logins. Here a card is told by
@@ -48,6 +49,36 @@ pub struct Kind {
     pub family: Family,
     /// Short name of the OpenSC driver that takes it, if the ATR tells.
     pub driver: Option<&'static str>,
+}
+
+/// OpenSC's drivers whose cards can be read, by their short names.
+const DRIVERS: [(&str, Family); 6] = [
+    ("sc-hsm", Family::SmartCardHsm),
+    ("myeid", Family::Pkcs15),
+    ("isoApplet", Family::Pkcs15),
+    ("default", Family::Pkcs15),
+    ("PIV-II", Family::Piv),
+    ("openpgp", Family::OpenPgp),
+];
+
+impl Kind {
+    /// May a card that this is told of by its ATR be read as another kind, because OpenSC's configuration
+    /// says so? All may of which nothing is known. YubiKeys have PIV and OpenPGP; a MyEID needs no driver of its
+    /// own to be read. Of other cards it is a mistake, and nothing foreign is selected on them.
+    #[must_use]
+    pub fn may_be(self, other: Self) -> bool {
+        match (self.driver, other.driver) {
+            (None, _) | (Some("PIV-II"), Some("openpgp")) | (Some("myeid"), Some("default")) => true,
+            _ => self == other,
+        }
+    }
+}
+
+/// The kind of card that OpenSC's driver of this name is for, if such cards can be read.
+#[must_use]
+pub fn of_driver(name: &str) -> Option<Kind> {
+    let (driver, family) = DRIVERS.into_iter().find(|(known, _)| *known == name)?;
+    Some(Kind { family, driver: Some(driver) })
 }
 
 /// What a card with this ATR is.

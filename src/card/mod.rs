@@ -41,6 +41,7 @@ mod status;
 
 pub use options::{Link, Options};
 use readers::{Reader, Slot};
+use scan_error::ScanError;
 
 use crate::snapshot::{Bytes, Card, Family, Gap, GapKind};
 use crate::text::escape;
@@ -60,9 +61,13 @@ pub struct Reading {
 ///
 /// Failures are gaps, because one bad card must not hide the others. An empty
 /// reader is a gap only if it was named or no reader has a card. A card of another kind counts as asked for if it
-/// was named or there is no other card.
+/// was named or there is no other card. `kind_of` tells by its ATR what a card is to be read as.
 #[must_use]
-pub fn read_all(wanted: Option<&str>, options: &Options<'_>) -> Reading {
+pub fn read_all(
+    wanted: Option<&str>,
+    options: &Options<'_>,
+    kind_of: &dyn Fn(&[u8]) -> family::Kind,
+) -> Reading {
     let mut reading = Reading::default();
     let readers = match readers::readers().and_then(|all| readers::choose(all, wanted)) {
         Ok(readers) => readers,
@@ -77,7 +82,7 @@ pub fn read_all(wanted: Option<&str>, options: &Options<'_>) -> Reading {
     for reader in &readers {
         match reader.state {
             Slot::Empty if !alone => {}
-            Slot::Card => reading.read_one(reader, wanted.is_some(), options),
+            Slot::Card => reading.read_one(reader, kind_of(&reader.atr), wanted.is_some(), options),
             other => reading.gap(format!("reader {}", reader.shown()), other.why().to_owned(), true),
         }
     }
@@ -92,10 +97,9 @@ pub fn read_all(wanted: Option<&str>, options: &Options<'_>) -> Reading {
 
 impl Reading {
     /// Reads the card in one reader.
-    fn read_one(&mut self, reader: &Reader, named: bool, options: &Options<'_>) {
+    fn read_one(&mut self, reader: &Reader, kind: family::Kind, named: bool, options: &Options<'_>) {
         let name = reader.name();
         let what = format!("card in reader {}", reader.shown());
-        let kind = family::of_atr(&reader.atr);
         if kind.family == Family::Other {
             let atr = Bytes(reader.atr.clone()).hex();
             let why = match kind.driver {
@@ -120,7 +124,7 @@ impl Reading {
             });
             return;
         }
-        let scanned = pcsc::Session::open(reader).map_err(sc_hsm::ScanError::from).and_then(|mut session| {
+        let scanned = pcsc::Session::open(reader).map_err(ScanError::from).and_then(|mut session| {
             let alone = |(card, gaps)| (vec![card], gaps);
             match kind.family {
                 Family::Pkcs15 => native::scan(&mut session, &name, &reader.atr, kind, options),
@@ -129,6 +133,14 @@ impl Reading {
                 _ => sc_hsm::scan(&mut session, &name, &reader.atr, options).map(alone),
             }
         });
+        // The configuration says what it is, and the card that it is not: then it is what its ATR says.
+        let usual = family::of_atr(&reader.atr);
+        if let Err(error) = &scanned
+            && kind != usual
+            && is_another(error, kind)
+        {
+            return self.read_one(reader, usual, named, options);
+        }
         match scanned {
             Ok((cards, gaps)) => {
                 self.cards.extend(cards);
@@ -140,5 +152,14 @@ impl Reading {
 
     fn gap(&mut self, what: String, why: String, asked_for: bool) {
         self.gaps.push(Gap { what, why, asked_for, kind: GapKind::Card });
+    }
+}
+
+/// Is a card not what it was read as? OpenSC's driver `default` takes any card, and finds PKCS#15 on few.
+fn is_another(error: &ScanError, kind: family::Kind) -> bool {
+    match error {
+        ScanError::NotThere { .. } | ScanError::NoApplication(_) => true,
+        ScanError::NoPkcs15(_) => kind.driver == Some("default"),
+        _ => false,
     }
 }

@@ -11,6 +11,8 @@
 //! **Politeness.** A file is selected by its path, which ends no login; an application is never selected
 //! by name, which would. The selected file is everybody's, so SELECT and the reads that follow
 //! are one transaction. If that grows too long it ends, and the file is selected once more.
+//! The one exception is the IsoApplet, which answers only when it is selected: where EF.DIR does
+//! not answer, it is not, and so nobody is logged in to it.
 //!
 //! **One card, one moment.** A MyEID counts its changes; asked first and last, the counter and the serial
 //! number beside it say whether all came from one card in one state. Of other cards TokenInfo is read
@@ -37,6 +39,8 @@ const SELECTS: u32 = 200;
 
 /// The driver for MyEID and OsEID cards.
 pub(super) const MY_EID: &str = "myeid";
+/// The driver for cards with the IsoApplet.
+const ISO_APPLET: &str = "isoApplet";
 
 /// Reads the public files of the whole card: what comes back is one card for each application that OpenSC makes
 /// a token of, the one first that `pkcs15-tool` takes.
@@ -87,7 +91,11 @@ impl Attempt<'_, '_> {
         let info = if kind.driver == Some(MY_EID) { self.applet_info()? } else { None };
         self.card.change_counter = info.as_deref().and_then(counter_of);
         self.card.serial = info.as_deref().and_then(serial_of).map(|serial| hex(serial).to_uppercase());
-        let dir = self.read(EF_DIR)?;
+        let mut dir = self.read(EF_DIR)?;
+        if dir.is_none() && self.is_iso_applet() {
+            self.select_iso_applet()?;
+            dir = self.read(EF_DIR)?;
+        }
         let blank = self.card.clone();
         let mut all = Application::all(dir.as_deref()).into_iter();
         let no_place = || ScanError::NoPkcs15("EF.DIR (2F00) names no place where it could be".to_owned());
@@ -217,6 +225,39 @@ impl Attempt<'_, '_> {
         Ok(None)
     }
 
+    fn is_iso_applet(&self) -> bool {
+        self.card.driver.as_deref() == Some(ISO_APPLET)
+    }
+
+    /// Selects the applet, and forgets what something else has answered before.
+    fn select_iso_applet(&mut self) -> Result<(), Stop> {
+        let response = self.channel.send(Command::SelectIsoApplet)?;
+        if response.status != StatusWord::OK {
+            let status = response.status.to_string();
+            return Err(ScanError::NotThere { card: "a card with the IsoApplet", status }.into());
+        }
+        self.channel.transport.interrupted();
+        self.seen.clear();
+        self.answers.clear();
+        self.card.files.clear();
+        self.gaps.clear();
+        Ok(())
+    }
+
+    /// What a card with several applications says of a file. A "no" heard after others had the card may be
+    /// another application's, so it is asked for again when EF.DIR has answered.
+    fn fetch_sure(&mut self, file: EfPath) -> Result<Answer, Stop> {
+        let answer = self.fetch(file)?;
+        let no = matches!(answer, Answer::Absent | Answer::Refused(_));
+        if !(no && file != EF_DIR && self.is_iso_applet() && self.channel.transport.interrupted()) {
+            return Ok(answer);
+        }
+        match self.fetch(EF_DIR)? {
+            Answer::Content(_) => self.fetch(file),
+            _ => Err(Stop::Moved("another application has been selected on it")),
+        }
+    }
+
     /// Reads a file once, keeps it, and gives its content if there is any.
     fn read(&mut self, file: EfPath) -> Result<Option<Vec<u8>>, Stop> {
         if !self.seen.insert(file) {
@@ -234,7 +275,7 @@ impl Attempt<'_, '_> {
             self.card.files.push(CardFile { path: file, answer: Answer::NotRead(why) });
             return Ok(None);
         }
-        let answer = self.fetch(file)?;
+        let answer = self.fetch_sure(file)?;
         self.answers.insert(file, answer.clone());
         match &answer {
             Answer::Refused(sw) if StatusWord(*sw) == StatusWord::WRONG_STRUCTURE => {

@@ -293,3 +293,71 @@ fn a_private_file_is_not_asked_for() {
     assert!(matches!(answer(&card, "50154501"), Answer::NotRead(_)));
     assert!(!plain.log.contains(&hex_bytes("00a40800045015450100")));
 }
+
+const APPLET: Kind = Kind { family: Family::Pkcs15, driver: Some(ISO_APPLET) };
+
+/// A Java Card with the IsoApplet and something else.
+struct JavaCard {
+    applet: Plain,
+    is_selected: bool,
+    /// Before the command of that number another program selects something else.
+    thefts: Vec<usize>,
+    interrupted: bool,
+    log: Vec<Vec<u8>>,
+}
+
+impl JavaCard {
+    fn new(is_selected: bool) -> Self {
+        Self { applet: Plain::new(), is_selected, thefts: Vec::new(), interrupted: false, log: Vec::new() }
+    }
+
+    fn selects(&self) -> usize {
+        self.log.iter().filter(|apdu| is_select(apdu)).count()
+    }
+}
+
+impl Transport for JavaCard {
+    fn transmit(&mut self, apdu: &[u8]) -> Result<Vec<u8>, TransportError> {
+        assert!(is_on_the_list(apdu), "{apdu:02X?}");
+        self.log.push(apdu.to_vec());
+        if self.thefts.contains(&self.log.len()) {
+            (self.is_selected, self.interrupted) = (false, true);
+        }
+        if is_select(apdu) {
+            self.is_selected = true;
+            return Ok(vec![0x00, 0x06, 0x06, 0x90, 0x00]);
+        }
+        if self.is_selected { self.applet.transmit(apdu) } else { Ok(vec![0x6D, 0x00]) }
+    }
+
+    fn interrupted(&mut self) -> bool {
+        std::mem::take(&mut self.interrupted)
+    }
+}
+
+#[test]
+fn the_applet_is_selected_only_where_nothing_answers() {
+    for is_selected in [true, false] {
+        let mut card = JavaCard::new(is_selected);
+        let (read, gaps) = scan(&mut card, "reader", b"atr", APPLET, &options()).unwrap();
+        assert_eq!((gaps, card.selects()), (vec![], usize::from(!is_selected)));
+        assert_eq!(read[0].driver.as_deref(), Some(ISO_APPLET));
+        assert_eq!(answer(&read[0], "50153300"), &Answer::Content(Bytes(vec![0x44; 600])));
+    }
+    let mut card = JavaCard::new(false);
+    let error = scan(&mut card, "reader", b"atr", OTHER, &options()).unwrap_err();
+    assert!(matches!(error, ScanError::NoPkcs15(_)) && card.selects() == 0, "{error}");
+}
+
+/// Whenever another application is selected in between, the scan begins anew, and no file passes for one that is not there.
+#[test]
+fn no_other_application_s_answer_counts() {
+    for theft in 2..=17 {
+        let mut card = JavaCard::new(true);
+        card.thefts = vec![theft];
+        let (read, gaps) = scan(&mut card, "reader", b"atr", APPLET, &options()).unwrap();
+        assert_eq!((gaps, card.selects()), (vec![], 1), "{theft}");
+        assert_eq!(answer(&read[0], "50153300"), &Answer::Content(Bytes(vec![0x44; 600])), "{theft}");
+        assert_eq!(answer(&read[0], "50153301"), &Answer::Absent, "{theft}");
+    }
+}

@@ -22,6 +22,7 @@
 use std::collections::BTreeSet;
 
 use super::apdu::{Channel, Command, Lengths, Pin, Response, StatusWord, Transport, TransportError};
+use super::family;
 use super::identity::{mark, version};
 pub use super::options::Options;
 use super::read::{self, Shape};
@@ -108,7 +109,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
     }
 
     fn run(mut self, atr: &[u8]) -> Result<(Card, Vec<Gap>), Stop> {
-        self.logged_in = self.approach()?;
+        self.logged_in = self.approach(family::of_atr(atr).family == Family::SmartCardHsm)?;
         let device = self.read(DEVICE_CERTIFICATE, Shape::Elements(2))?;
         if device.as_deref().and_then(read::element_length).is_none() {
             if self.logged_in {
@@ -166,9 +167,15 @@ impl<'a, 'c> Attempt<'a, 'c> {
     }
 
     /// Asks for the user PIN and selects the application unless somebody is logged in.
-    /// True if somebody is.
-    fn approach(&mut self) -> Result<bool, Stop> {
-        let status = match self.channel.send(Command::VerifyStatus(Pin::User)) {
+    /// True if somebody is. Of a card that only the configuration calls a SmartCard-HSM, the PIN is asked
+    /// for when it has given its device certificate.
+    fn approach(&mut self, is_known: bool) -> Result<bool, Stop> {
+        let asked = if is_known || self.gives_certificate()? {
+            self.channel.send(Command::VerifyStatus(Pin::User))
+        } else {
+            Err(TransportError::NotRecorded)
+        };
+        let status = match asked {
             // 9000 with data is no PIN state, and must not pass for somebody's login.
             Ok(response) if !response.data.is_empty() => {
                 return Err(Stop::Moved("it answered with data where none belong"));
@@ -193,6 +200,13 @@ impl<'a, 'c> Attempt<'a, 'c> {
         // Any other status was that of some other application.
         self.status.user_pin = state.filter(|state| !matches!(state, PinState::Other(_)));
         Ok(false)
+    }
+
+    /// Is the application selected already?
+    fn gives_certificate(&mut self) -> Result<bool, Stop> {
+        let response = self.channel.send(Command::ReadBinary(DEVICE_CERTIFICATE, 0))?;
+        let is_certificate = matches!(response.data.as_slice(), [0x67, ..] | [0x7F, 0x21, ..]);
+        Ok(response.status.carries_data() && is_certificate)
     }
 
     /// The answer of ENUMERATE OBJECTS.

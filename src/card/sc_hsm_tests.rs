@@ -34,6 +34,9 @@ fn card(keys: u8, mark: u8) -> (Files, Vec<u8>) {
     (files, list)
 }
 
+/// Of a GoID.
+const ATR: &[u8] = b"\x3B\x84\x80\x01GoID\x99";
+
 fn script(keys: u8) -> Script {
     let (files, list) = card(keys, 7);
     Script { files, list, ..Script::default() }
@@ -50,7 +53,7 @@ fn options(read_c400: bool) -> Options<'static> {
 }
 
 fn read(script: &mut Script) -> Result<(Card, Vec<Gap>), ScanError> {
-    scan(script, "reader", b"atr", &options(true))
+    scan(script, "reader", ATR, &options(true))
 }
 
 fn answer(card: &Card, fid: u16) -> &Answer {
@@ -104,7 +107,7 @@ fn the_budget_is_kept_where_emulators_differ() {
 #[test]
 fn without_read_c400_the_device_key_is_left_out() {
     let mut script = script(1);
-    let (card, _) = scan(&mut script, "reader", b"atr", &options(false)).unwrap();
+    let (card, _) = scan(&mut script, "reader", ATR, &options(false)).unwrap();
     assert!(!card.files.iter().any(|file| file.path == EfPath::at(0xC400)));
 }
 
@@ -131,7 +134,7 @@ fn beside_a_logged_in_program_a_no_is_believed_if_the_login_stands_at_the_end() 
     script.interruptions = (1..100).collect();
     script.files.remove(&Fid(0xCE01));
     let status = Options { status: true, ..options(true) };
-    let (card, _) = scan(&mut script, "reader", b"atr", &status).unwrap();
+    let (card, _) = scan(&mut script, "reader", ATR, &status).unwrap();
     assert_eq!((answer(&card, 0xCE01), script.count(0xA4)), (&Answer::Absent, 0));
     assert_eq!(script.count(0x20), 3);
     // It ended on the way: somebody selected something, and the scan begins anew.
@@ -269,8 +272,7 @@ fn a_no_while_somebody_is_logged_in_is_believed_as_long_as_the_login_lasts() {
     script.verify = [0x90, 0x00];
     script.files.remove(&Fid(0xCE02));
     script.interruptions = (1..500).collect();
-    let (card, gaps) =
-        scan(&mut script, "reader", b"atr", &Options { status: true, ..options(true) }).unwrap();
+    let (card, gaps) = scan(&mut script, "reader", ATR, &Options { status: true, ..options(true) }).unwrap();
     assert_eq!((answer(&card, 0xCE02), gaps), (&Answer::Absent, vec![]));
     assert_eq!(script.count(0xA4), 0);
 }
@@ -411,7 +413,20 @@ fn data_in_place_of_a_pin_state_is_no_login() {
 #[test]
 fn a_device_certificate_without_a_holder_is_coverage() {
     let nobody = Options { serial: &|_| None, ..options(true) };
-    let (card, gaps) = scan(&mut script(1), "reader", b"atr", &nobody).unwrap();
+    let (card, gaps) = scan(&mut script(1), "reader", ATR, &nobody).unwrap();
     assert_eq!(card.serial, None);
     assert!(gaps.len() == 1 && gaps[0].asked_for && gaps[0].why.contains("no holder"), "{gaps:?}");
+}
+
+/// A card that only the configuration calls a SmartCard-HSM is asked for no PIN before it has shown that it is one.
+#[test]
+fn an_unknown_card_is_asked_for_its_pin_only_when_it_has_given_its_certificate() {
+    let sent = |mut script: Script| {
+        scan(&mut script, "reader", b"\x3B\x80\x80\x01\x01", &options(true)).unwrap();
+        script.log.iter().take(2).map(|command| command[1]).collect::<Vec<_>>()
+    };
+    let first = |answer: &[u8]| Script { answers: [(1, answer.to_vec())].into(), ..script(1) };
+    assert_eq!(sent(first(b"\x7F\x21\x01\x00\x90\x00")), [0xB1, 0x20]);
+    assert_eq!(sent(first(b"\x6A\x82")), [0xB1, 0xA4]);
+    assert_eq!(sent(first(b"\x41\x42\x90\x00")), [0xB1, 0xA4]);
 }

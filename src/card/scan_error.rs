@@ -21,13 +21,15 @@ pub enum ScanError {
     )]
     LoggedInElsewhere,
     /// SELECT failed.
-    #[error("the ATR is that of a SmartCard-HSM, but selecting it gives {0}")]
+    #[error(
+        "it should be a SmartCard-HSM by its ATR or by OpenSC's configuration, but selecting that gives {0}"
+    )]
     NoApplication(String),
     /// A card of a native driver without PKCS#15.
     #[error("OpenSC would look for PKCS#15 files on this card: {0}")]
     NoPkcs15(String),
     /// SELECT of another application failed.
-    #[error("the ATR is that of {card}, but selecting this application gives {status}")]
+    #[error("it should be {card} by its ATR or by OpenSC's configuration, but selecting that gives {status}")]
     NotThere {
         /// What the card should be.
         card: &'static str,

@@ -269,6 +269,11 @@ impl<'a> Configuration<'a> {
         outcomes.fold(first, |one, other| situation.join(one, other))
     }
 
+    /// What decides which file that is.
+    pub(super) const fn situation(&self) -> &Situation<'a> {
+        &self.situation
+    }
+
     /// The file and its text, if there is one and it could be read.
     #[must_use]
     pub const fn text(&self) -> Option<(&Name, &'a [u8])> {

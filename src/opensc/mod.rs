@@ -7,6 +7,7 @@
 
 pub mod cache_dir;
 pub mod cache_name;
+pub mod card_driver;
 pub mod config;
 mod crash;
 pub mod differences;

@@ -73,6 +73,13 @@ impl Program {
         Self::named(PKCS11, exe)
     }
 
+    /// The programs whose views of a card are judged: `pkcs15-tool`, and all that load the module. The
+    /// real paths of OpenSC's own tools go by their names.
+    #[must_use]
+    pub fn judged(executables: &BTreeMap<String, Name>) -> [Self; 2] {
+        [Self::pkcs15_tool(executables.get("pkcs15-tool").cloned()), Self::pkcs11(None)]
+    }
+
     /// Another of OpenSC's programs, by its application name.
     #[must_use]
     pub fn named(app_name: &str, exe: Option<Name>) -> Self {

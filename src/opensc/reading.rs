@@ -85,7 +85,7 @@ impl Reading<'_> {
     }
 
     /// The first block of each name.
-    fn app_blocks(&self, program: &Program) -> Result<Vec<&Block>, Trap> {
+    pub fn app_blocks(&self, program: &Program) -> Result<Vec<&Block>, Trap> {
         let mut apps = Vec::new();
         for name in self.names(program) {
             apps.extend(self.document.root().blocks("app", Some(name))?.first().copied());

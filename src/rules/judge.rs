@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::case::{Case, Lens};
+use super::choices::{Choices, DRIVER, Standing, driver};
 use super::proofs::{Proof, proofs};
 use super::sides::{Sides, Wanted, sides};
 use super::verdict::{ProgramState, Token, Unread, Verdict};
@@ -15,20 +16,20 @@ use crate::view::cached::Cached;
 use crate::view::pkcs11;
 use crate::view::{Behaviour, Layout, View, layout};
 
-/// The driver whose cards are meant where there is no card.
-const DRIVER: &str = "sc-hsm";
-
 /// What holds for every user of a host, worked out once.
 #[derive(Debug)]
 pub struct Judge {
     version: Option<Version>,
     /// By program and driver.
     outcomes: Vec<(Program, String, Outcome)>,
+    choices: Choices,
 }
 
 /// What a program does with caches.
 struct Reader {
     name: String,
+    /// Its name without the driver.
+    program: String,
     /// Whose cards.
     driver: String,
     state: ProgramState,
@@ -54,21 +55,21 @@ impl Judge {
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
         let situation = Situation::of(snapshot);
+        let version = situation.version();
+        if snapshot.opensc.is_empty() {
+            return Self { version, outcomes: Vec::new(), choices: Choices::default() };
+        }
         let configuration = situation.configuration();
-        let outcomes = if snapshot.opensc.is_empty() {
-            Vec::new()
-        } else {
-            let tool = Program::pkcs15_tool(snapshot.executables.get("pkcs15-tool").cloned());
-            let programs = [tool, Program::pkcs11(None)];
-            let of_driver = |driver: String| {
-                programs.clone().map(|program| {
-                    let outcome = configuration.outcome(&program, Some(&driver));
-                    (program, driver.clone(), outcome)
-                })
-            };
-            drivers(snapshot).into_iter().flat_map(of_driver).collect()
+        let programs = Program::judged(&snapshot.executables);
+        let of_driver = |driver: String| {
+            programs.clone().map(|program| {
+                let outcome = configuration.outcome(&program, Some(&driver));
+                (program, driver.clone(), outcome)
+            })
         };
-        Self { version: situation.version(), outcomes }
+        let outcomes = drivers(snapshot).into_iter().flat_map(of_driver).collect();
+        let choices = Choices::of(snapshot, &configuration, &programs);
+        Self { version, outcomes, choices }
     }
 
     /// Judges the caches of a further user: what concerns the cards and the host is not said again.
@@ -83,12 +84,13 @@ impl Judge {
         let readers = self.readers(snapshot);
         if is_first {
             coverage.extend(host_gaps(snapshot, &readers));
+            coverage.extend(self.choices.gaps(snapshot));
         }
         let mut tokens = Vec::new();
         let mut findings = Vec::new();
         let mut compared = false;
         for card in &snapshot.cards {
-            let Some(case) = case(snapshot, card, version, &readers) else {
+            let Some(case) = self.case(snapshot, card, &readers) else {
                 tokens.push(token(card, None));
                 // The scan has said it already, unless this is a snapshot that somebody has edited.
                 coverage
@@ -115,6 +117,47 @@ impl Judge {
             Verdict { tokens, programs, findings, coverage, compared, unread: absent.unread, in_use };
         verdict.sort();
         verdict
+    }
+
+    /// The token's live view and its views through every cache directory; none if it has no serial
+    /// number, or is of a kind that is not read.
+    fn case<'a>(&self, snapshot: &'a Snapshot, card: &'a Card, readers: &[Reader]) -> Option<Case<'a>> {
+        let (layout, serial) = (layout(card.family)?, card.serial.as_deref()?);
+        let newest = self.version.unwrap_or(differences::HEAD);
+        let behaviour = Behaviour::of(self.version);
+        let name_of = |file: EfPath| layout.cache_name(card, newest, file).ok().map(|name| name.name());
+        let live = layout.decode(card, card, behaviour);
+        let readers = readers.iter().filter(|reader| reader.driver == driver(card));
+        let readers: Vec<_> =
+            readers.map(|reader| (reader, self.choices.standing(card, &reader.program))).collect();
+        let lens = |dir: &'a CacheDir| {
+            let cached = Cached::new(card, dir, name_of);
+            let shown = layout.decode(card, &cached, behaviour);
+            let reads = |reader: &Reader| reader.reads.as_ref() == Some(&dir.path);
+            let programs = readers
+                .iter()
+                .filter(|(reader, standing)| *standing == Standing::Shows && reads(reader))
+                .map(|(reader, _)| reader.name.clone())
+                .collect();
+            let undecided = readers.iter().any(|(reader, standing)| match standing {
+                Standing::Shows => reader.undecided,
+                Standing::Open => reader.undecided || reads(reader),
+                Standing::Refuses => false,
+            });
+            let pkcs11 = pkcs11::differing(&live, &shown);
+            Lens { programs, undecided, dir, cached, shown, pkcs11, layout, card }
+        };
+        let lenses = snapshot.caches.iter().map(lens).collect();
+        Some(Case {
+            card,
+            others: &snapshot.cards,
+            layout,
+            serial,
+            version: newest,
+            uid: snapshot.user.uid,
+            live,
+            lenses,
+        })
     }
 
     fn readers(&self, snapshot: &Snapshot) -> Vec<Reader> {
@@ -162,14 +205,6 @@ fn host_gaps(snapshot: &Snapshot, readers: &[Reader]) -> Vec<Gap> {
             kind: GapKind::OpenSc,
         });
     }
-    if let Some(driver) = snapshot.user.env.get("OPENSC_DRIVER") {
-        gaps.push(Gap {
-            what: format!("OPENSC_DRIVER = {driver}"),
-            why: "the variable replaces OpenSC's list of drivers; what follows holds without it".to_owned(),
-            asked_for: false,
-            kind: GapKind::OpenSc,
-        });
-    }
     gaps
 }
 
@@ -190,12 +225,7 @@ pub fn proofs_of(snapshot: &Snapshot) -> Vec<Proof> {
 pub fn cases(snapshot: &Snapshot) -> Vec<Case<'_>> {
     let judge = Judge::of(snapshot);
     let readers = judge.readers(snapshot);
-    snapshot.cards.iter().filter_map(|card| case(snapshot, card, judge.version, &readers)).collect()
-}
-
-/// OpenSC's short name of the driver for a card.
-fn driver(card: &Card) -> &str {
-    card.driver.as_deref().unwrap_or(DRIVER)
+    snapshot.cards.iter().filter_map(|card| judge.case(snapshot, card, &readers)).collect()
 }
 
 /// The drivers of the cards that were read, each once.
@@ -222,45 +252,6 @@ fn in_use(readers: &[Reader]) -> Vec<(String, Name)> {
     in_use
 }
 
-/// The token's live view and its views through every cache directory; none if it has no serial
-/// number, or is of a kind that is not read.
-fn case<'a>(
-    snapshot: &'a Snapshot,
-    card: &'a Card,
-    version: Option<Version>,
-    readers: &[Reader],
-) -> Option<Case<'a>> {
-    let (layout, serial) = (layout(card.family)?, card.serial.as_deref()?);
-    let newest = version.unwrap_or(differences::HEAD);
-    let behaviour = Behaviour::of(version);
-    let name_of = |file: EfPath| layout.cache_name(card, newest, file).ok().map(|name| name.name());
-    let live = layout.decode(card, card, behaviour);
-    let readers: Vec<&Reader> = readers.iter().filter(|reader| reader.driver == driver(card)).collect();
-    let lens = |dir: &'a CacheDir| {
-        let cached = Cached::new(card, dir, name_of);
-        let shown = layout.decode(card, &cached, behaviour);
-        let programs = readers
-            .iter()
-            .filter(|reader| reader.reads.as_ref() == Some(&dir.path))
-            .map(|reader| reader.name.clone())
-            .collect();
-        let undecided = readers.iter().any(|reader| reader.undecided);
-        let pkcs11 = pkcs11::differing(&live, &shown);
-        Lens { programs, undecided, dir, cached, shown, pkcs11, layout, card }
-    };
-    let lenses = snapshot.caches.iter().map(lens).collect();
-    Some(Case {
-        card,
-        others: &snapshot.cards,
-        layout,
-        serial,
-        version: newest,
-        uid: snapshot.user.uid,
-        live,
-        lenses,
-    })
-}
-
 fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Version>) -> Reader {
     let opensc = version.map(|version| version.to_string());
     let name = program.label.clone();
@@ -275,7 +266,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
                 cache_dir: None,
                 opensc,
             };
-            return Reader { name, driver, state, reads: None, undecided: false };
+            return Reader { program: name.clone(), name, driver, state, reads: None, undecided: false };
         }
     };
     let origin = match (&effective.file, &effective.use_file_caching) {
@@ -319,7 +310,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         cache_dir: dir.filter(|_| caching != "no"),
         opensc,
     };
-    Reader { name, driver, state, reads, undecided }
+    Reader { program: name.clone(), name, driver, state, reads, undecided }
 }
 
 /// What cannot be said of a card whose serial number is not known.

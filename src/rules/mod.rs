@@ -11,6 +11,7 @@ pub mod baseline_mismatch;
 mod cache_cannot_notice_change;
 mod cache_case;
 mod certificate_key_mismatch;
+mod choices;
 pub mod compare;
 mod config;
 mod config_block_shadowed;

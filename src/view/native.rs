@@ -13,6 +13,7 @@ use list::List;
 
 use super::{Behaviour, Class, Condition, Described, Layout, Named, Note, Object, Place, Read, Source, View};
 use crate::card::application::{Application, EF_DIR, links};
+use crate::card::family;
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Path, TokenInfo, Zeros};
 use crate::format::tlv::{self, Walk};
@@ -274,13 +275,14 @@ impl Layout for Native {
         constant.then(|| "it is the same for all cards of this kind".to_owned())
     }
 
-    /// By its counter; or by lastUpdate, which OpenSC moves with every change but on a MyEID.
+    /// By its counter; or by lastUpdate, which OpenSC moves with every change but on a MyEID, whatever driver
+    /// reads that.
     fn signals_change(&self, card: &Card, version: Version) -> bool {
         let dated = || Token::of(card).is_some_and(|token| token.last_update(card).is_some());
         if card.driver.as_deref() == Some(MY_EID) {
             card.change_counter.is_some() && differences::names_hold_counter(version)
         } else {
-            dated()
+            dated() && family::of_atr(card.atr.as_slice()).driver != Some(MY_EID)
         }
     }
 }

@@ -44,7 +44,12 @@ fn views_and_findings_are_what_the_real_tools_show() {
 
 #[test]
 fn views_and_findings_of_a_native_card_are_what_the_real_tools_show() {
-    run::all::<native::World>(20);
+    run::all::<native::World<native::MyEid>>(20);
+}
+
+#[test]
+fn views_and_findings_of_a_card_with_the_isoapplet_are_what_the_real_tools_show() {
+    run::all::<native::World<native::IsoApplet>>(5);
 }
 
 #[test]

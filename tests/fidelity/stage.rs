@@ -3,7 +3,7 @@
 
 use crate::compare::{Observer, Tally, Words, is_of_view, lines, snapshot};
 use crate::history::{Random, Side};
-use crate::stand::{Stand, opensc_version};
+use crate::stand::{Host, Stand, opensc_version};
 use stalecard::finding::Severity;
 use stalecard::rules::judge;
 use std::collections::BTreeMap;
@@ -73,16 +73,29 @@ pub struct Stage {
     /// Histories begun so far.
     pub games: usize,
     pin: &'static str,
+    /// What OpenSC and stalecard are told that the card is, if its ATR does not tell.
+    driver: Option<&'static str>,
     /// All contents that an entry has had, by host and name.
     pub old: BTreeMap<(Side, String), Vec<Vec<u8>>>,
 }
 
+fn told(host: Host, driver: Option<&str>) -> Host {
+    match driver {
+        Some(driver) => host.env("OPENSC_DRIVER", driver),
+        None => host,
+    }
+}
+
 impl Stage {
     pub fn new(stand: Stand, pin: &'static str, words: Words) -> Self {
-        let live = stand.host("reference").with_pin(pin).live();
+        Self::with_driver(stand, pin, words, None)
+    }
+
+    pub fn with_driver(stand: Stand, pin: &'static str, words: Words, driver: Option<&'static str>) -> Self {
+        let live = told(stand.host("reference"), driver).with_pin(pin).live();
         let eye =
             Observer { live, hosts: Vec::new(), tally: Tally::default(), words, version: opensc_version() };
-        Self { stand, eye, games: 0, pin, old: BTreeMap::new() }
+        Self { stand, eye, games: 0, pin, driver, old: BTreeMap::new() }
     }
 
     /// Clean hosts for the next history.
@@ -91,7 +104,9 @@ impl Stage {
         for host in &self.eye.hosts {
             let _ = fs::remove_dir_all(host.home());
         }
-        let host = |name: &str| self.stand.host(&format!("{name}-{}", self.games)).with_pin(self.pin);
+        let host = |name: &str| {
+            told(self.stand.host(&format!("{name}-{}", self.games)), self.driver).with_pin(self.pin)
+        };
         self.eye.hosts = ["alpha", "beta"].map(host).to_vec();
         self.old.clear();
     }

@@ -48,7 +48,7 @@ fn answers_that_never_end_or_never_stay_the_same_are_given_up() {
         (&["b1 more", "c0 more"], "an answer without end (61xx)"),
         (&["58 more", "c0 more"], "an answer without end (61xx)"),
         (&["b1 more", "c0 nothing"], ""),
-        (&["any length"], "selecting it gives 6C"),
+        (&["any length"], "selecting that gives 6C"),
         (&["b1 length"], "not the same when it was read again"),
         (&["58 length"], "6C"),
         (&["any nothing"], ""),

@@ -52,6 +52,7 @@ pub enum Family {
     MyEid,
     Piv,
     OpenPgp,
+    IsoApplet,
 }
 
 impl Family {
@@ -62,6 +63,7 @@ impl Family {
             Self::MyEid => "myeid",
             Self::Piv => "piv",
             Self::OpenPgp => "openpgp",
+            Self::IsoApplet => "isoapplet",
         }
     }
 }

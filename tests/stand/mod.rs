@@ -42,7 +42,7 @@ pub use host::Host;
 pub use namespace::opensc_module;
 pub use openpgp::{PW1, PW3};
 pub use piv::{PIV_PIN, YUBIKEY};
-pub use pkcs15_init::{NATIVE_SO_PIN, NATIVE_SO_PUK, PUK, generate_key};
+pub use pkcs15_init::{ISOAPPLET_PUK, NATIVE_SO_PIN, NATIVE_SO_PUK, PUK, generate_key, generate_key_under};
 pub use process::{Output, Running};
 pub use tools::{GeneratedKey, PIN, SO_PIN};
 

@@ -9,6 +9,8 @@ use super::tools::text;
 
 /// PINs of native cards, at most eight characters long; the user PIN is [`super::PIN`].
 pub const PUK: &str = "11223344";
+/// Exactly as long as it has to be.
+pub const ISOAPPLET_PUK: &str = "1122334455667788";
 pub const NATIVE_SO_PIN: &str = "12345678";
 pub const NATIVE_SO_PUK: &str = "87654321";
 
@@ -48,6 +50,12 @@ impl Host {
         self.create_pkcs15();
         self.store_pin();
         self.run(&["pkcs15-init", "--finalize"]).ok();
+    }
+
+    /// An empty PKCS#15 structure on a card with the IsoApplet, whose one PIN has the authentication ID FF.
+    pub fn personalise_isoapplet(&self) {
+        let (pin, puk) = (self.pin(), ISOAPPLET_PUK);
+        self.pkcs15_init(&["--create-pkcs15", "--puk", puk, "--so-pin", pin, "--so-puk", puk]).ok();
     }
 
     /// Makes a key pair for signatures: `ec/prime256v1`, `rsa/2048`.
@@ -99,7 +107,28 @@ impl Host {
     }
 }
 
-/// The arguments that make a key pair for signatures.
+/// The arguments that make a key pair for signatures under the PIN 01.
 pub fn generate_key<'a>(key_type: &'a str, id: &'a str, label: &'a str) -> Vec<&'a str> {
-    vec!["--generate-key", key_type, "--auth-id", "01", "--id", id, "--label", label, "--key-usage", "sign"]
+    generate_key_under("01", key_type, id, label)
+}
+
+/// The same under another PIN.
+pub fn generate_key_under<'a>(
+    auth_id: &'a str,
+    key_type: &'a str,
+    id: &'a str,
+    label: &'a str,
+) -> Vec<&'a str> {
+    vec![
+        "--generate-key",
+        key_type,
+        "--auth-id",
+        auth_id,
+        "--id",
+        id,
+        "--label",
+        label,
+        "--key-usage",
+        "sign",
+    ]
 }

@@ -72,17 +72,15 @@ pub enum Action {
     Common(Event),
 }
 
-/// Of the card: as the tools make it; with further applications behind it; with one of them in front in EF.DIR, and
-/// files of records.
-const NATURES: [usize; 4] = [0, 0, 1, 2];
-
-pub const KINDS: &[&str] = &["ec/prime256v1", "ec/prime256v1", "ec/secp384r1", "rsa/1024"];
+/// Kinds of keys.
+pub const KINDS: usize = 4;
 pub const OBJECTS: &[&str] = &["privkey", "pubkey", "cert"];
 pub const CERTIFICATES: usize = 3;
 
-pub fn random(seed: u64) -> History<Action> {
+/// `natures`: those that the card can have, see [`super::kind::Kind::NATURES`].
+pub fn random(seed: u64, natures: &[usize]) -> History<Action> {
     let mut random = Random(seed);
-    let nature = NATURES[random.below(NATURES.len())];
+    let nature = natures[random.below(natures.len())];
     let length = 4 + random.below(8);
     let mut actions = Vec::new();
     for _ in 0..length {
@@ -124,7 +122,7 @@ fn action(random: &mut Random) -> Action {
     let host = random.below(2);
     let id = [0x45, 0x46, 0x47][random.below(3)];
     match random.below(100) {
-        0..22 => Action::Generate { host, kind: random.below(KINDS.len()), id },
+        0..22 => Action::Generate { host, kind: random.below(KINDS), id },
         22..32 => Action::StoreCertificate { host, id, which: random.below(CERTIFICATES) },
         32..39 => Action::StoreData {
             host,

@@ -1,8 +1,11 @@
-//! Histories of a native card: a MyEID that the real `pkcs15-init` and `pkcs11-tool` fill and empty, some with
-//! further applications and with files of records, which no tool makes.
+//! Histories of a native card: a MyEID, or a Java Card with the IsoApplet, that the real `pkcs15-init` and
+//! `pkcs11-tool` fill and empty; some of the former with further applications and with files of records, which no
+//! tool makes.
 
 mod history;
+mod kind;
 mod made;
 mod play;
 
+pub use kind::{IsoApplet, MyEid};
 pub use play::World;

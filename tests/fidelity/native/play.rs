@@ -1,6 +1,7 @@
 //! Plays a history with the real tools on two hosts.
 
-use super::history::{self, Action, KINDS, OBJECTS};
+use super::history::{self, Action, OBJECTS};
+use super::kind::Kind;
 use super::made::{Entry, Made, Updated};
 use crate::compare::{Tally, Words};
 use crate::history::{History, Random};
@@ -8,8 +9,9 @@ use crate::native_listing;
 use crate::run;
 use crate::stage::Event;
 use crate::stage::Stage;
-use crate::stand::{CardFile, Family, Host, Options, PIN, Stand};
+use crate::stand::{CardFile, Host, Options, PIN, Stand, generate_key_under};
 use serde_json::Value;
+use std::marker::PhantomData;
 use std::path::PathBuf;
 
 const WORDS: Words = Words {
@@ -22,7 +24,8 @@ const WORDS: Words = Words {
 };
 
 /// A stand with a card that is made anew for each history.
-pub struct World {
+pub struct World<K> {
+    kind: PhantomData<K>,
     stage: Stage,
     certificates: Vec<PathBuf>,
     /// The same for the further applications, DER; and one of an RSA key.
@@ -33,15 +36,15 @@ pub struct World {
     blank: CardFile,
 }
 
-impl run::World for World {
+impl<K: Kind> run::World for World<K> {
     type Action = Action;
-    const FAMILY: &str = "myeid";
+    const FAMILY: &str = K::NAME;
 
     fn new(_name: &str) -> Self {
-        let stand = Stand::with(Options { family: Family::MyEid, ..Options::default() });
-        let stage = Stage::new(stand, PIN, WORDS);
+        let stand = Stand::with(Options { family: K::FAMILY, ..Options::default() });
+        let stage = Stage::with_driver(stand, PIN, WORDS, K::DRIVER);
         let live = &stage.eye.live;
-        live.personalise();
+        K::personalise(live);
         let blank = stage.stand.card().first().twin("blank");
         let certificates = (0..history::CERTIFICATES)
             .map(|number| {
@@ -72,11 +75,11 @@ impl run::World for World {
         let mut contents: Vec<Vec<u8>> =
             ["one", "two"].iter().map(|name| live.foreign_certificate(name)).collect();
         contents.push(rsa_certificate(live));
-        Self { stage, certificates, contents, further: Vec::new(), blank }
+        Self { kind: PhantomData, stage, certificates, contents, further: Vec::new(), blank }
     }
 
     fn random(seed: u64) -> History<Action> {
-        history::random(seed)
+        history::random(seed, K::NATURES)
     }
 
     fn play(&mut self, history: &History<Action>) -> Result<(), String> {
@@ -98,7 +101,7 @@ impl run::World for World {
     }
 }
 
-impl World {
+impl<K: Kind> World<K> {
     /// What the tools refuse, they refuse: only what is listed afterwards counts.
     fn act(&mut self, action: &Action, random: &mut Random) -> Result<(), String> {
         let hosts = &self.stage.eye.hosts;
@@ -106,7 +109,7 @@ impl World {
         match *action {
             Action::Generate { host, kind, id } => {
                 let (id, label) = (hex(id), format!("key {id}"));
-                hosts[host].pkcs15_init(&crate::stand::generate_key(KINDS[kind], &id, &label));
+                hosts[host].pkcs15_init(&generate_key_under(K::AUTH_ID, K::KEYS[kind], &id, &label));
             }
             Action::StoreCertificate { host, id, which } => {
                 let file = self.certificates[which].to_str().unwrap().to_owned();
@@ -115,7 +118,7 @@ impl World {
                     "--store-certificate",
                     &file,
                     "--auth-id",
-                    "01",
+                    K::AUTH_ID,
                     "--id",
                     &id,
                     "--label",
@@ -134,7 +137,7 @@ impl World {
                     "test",
                 ];
                 if private {
-                    arguments.extend(["--auth-id", "01"]);
+                    arguments.extend(["--auth-id", K::AUTH_ID]);
                 }
                 hosts[host].pkcs15_init(&arguments);
             }
