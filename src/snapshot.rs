@@ -185,6 +185,10 @@ pub enum Scheme {
     RsaPkcs1Sha256,
     /// A secret shared with the key whose private number the challenge is.
     Ecdh,
+    /// Ed25519; the challenge is the message.
+    Ed25519,
+    /// A secret shared on Curve25519 with the key whose private number the challenge is.
+    X25519,
     /// Deciphers what was made of the challenge and the public key: see [`crate::crypto::cryptogram`].
     RsaDecipher,
 }

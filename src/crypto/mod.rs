@@ -23,7 +23,7 @@ use std::borrow::Cow;
 
 pub use hash::{Hash, Signed};
 pub use outcome::{Fit, Outcome, Reason, Scheme};
-pub use secret::{agrees, cryptogram, is_deciphered, point_of};
+pub use secret::{agrees, agrees_25519, cryptogram, is_deciphered, point_of, x25519_of};
 
 use ecdsa::Numbers;
 

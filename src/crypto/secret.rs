@@ -4,6 +4,7 @@
 //! Here everything follows from a random challenge that is published with the proof. It guards nothing: it
 //! was made for this question, and the question is over when the answer is known.
 
+use curve25519_dalek::MontgomeryPoint;
 use rsa::BoxedUint;
 use rsa::hazmat::rsa_encrypt;
 use sha2::{Digest, Sha256};
@@ -33,6 +34,19 @@ pub fn agrees(key: &PublicKey, number: &[u8], answer: &[u8]) -> bool {
     };
     let x = shared.get(1..=shared.len() / 2).unwrap_or_default();
     answer == x || answer == shared
+}
+
+/// The public half of an X25519 key; none if its private half does not have 32 bytes.
+#[must_use]
+pub fn x25519_of(number: &[u8]) -> Option<[u8; 32]> {
+    Some(MontgomeryPoint::mul_base_clamped(number.try_into().ok()?).to_bytes())
+}
+
+/// As [`agrees`], on Curve25519.
+#[must_use]
+pub fn agrees_25519(key: &PublicKey, number: &[u8], answer: &[u8]) -> bool {
+    let (Some(point), Ok(number)) = (key.x25519(), number.try_into()) else { return false };
+    MontgomeryPoint(*point).mul_clamped(number).to_bytes() == answer
 }
 
 /// A secret that follows from a challenge, enciphered for the owner of this RSA key; none if the

@@ -226,7 +226,9 @@ pub fn fits(key: &PublicKey, trial: &Trial, signature: &[u8]) -> bool {
     let (scheme, signed) = match trial.scheme {
         Scheme::Ecdsa => (crypto::Scheme::Ecdsa(None), Signed::digest(challenge)),
         Scheme::RsaPkcs1Sha256 => (crypto::Scheme::Pkcs1(Some(Hash::Sha256)), Signed::message(challenge)),
+        Scheme::Ed25519 => (crypto::Scheme::Ed25519, Signed::message(challenge)),
         Scheme::Ecdh => return crypto::agrees(key, challenge, signature),
+        Scheme::X25519 => return crypto::agrees_25519(key, challenge, signature),
         Scheme::RsaDecipher => return crypto::is_deciphered(key, challenge, signature),
     };
     matches!(crypto::verify(key, scheme, &signed, signature), Outcome::Valid(_))
@@ -279,8 +281,8 @@ fn candidates(trial: &Trial, key: &Object, tried: &[Tried]) -> Vec<Candidate> {
 #[must_use]
 pub const fn made(trial: &Trial) -> &'static str {
     match trial.scheme {
-        Scheme::Ecdsa | Scheme::RsaPkcs1Sha256 => "A signature",
-        Scheme::Ecdh => "A shared secret (ECDH)",
+        Scheme::Ecdsa | Scheme::RsaPkcs1Sha256 | Scheme::Ed25519 => "A signature",
+        Scheme::Ecdh | Scheme::X25519 => "A shared secret (ECDH)",
         Scheme::RsaDecipher => "A deciphered secret",
     }
 }
@@ -289,7 +291,8 @@ fn words(trial: &Trial) -> String {
     let how = match trial.scheme {
         Scheme::Ecdsa => "ECDSA over a fresh challenge",
         Scheme::RsaPkcs1Sha256 => "RSA PKCS#1 v1.5, SHA-256, over a fresh challenge",
-        Scheme::Ecdh => "no signature: it agreed on a secret with a fresh key (ECDH)",
+        Scheme::Ed25519 => "Ed25519 over a fresh challenge",
+        Scheme::Ecdh | Scheme::X25519 => "no signature: it agreed on a secret with a fresh key (ECDH)",
         Scheme::RsaDecipher => "no signature: it deciphered a fresh secret (RSA PKCS#1 v1.5)",
     };
     match &trial.outcome {

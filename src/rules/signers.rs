@@ -16,7 +16,7 @@ use crate::view::{Class, Object};
 /// Random bytes that one key needs: a hash as long as the largest one.
 pub const RANDOM: usize = 64;
 
-/// Bytes of a message that RSA keys sign.
+/// Bytes of a message to be signed, and of a private number on Curve25519.
 const MESSAGE: usize = 32;
 
 /// From here on a reference is one of PIV's, which people write in hex.
@@ -158,6 +158,12 @@ impl Signer {
         let attempt = |challenge, data| Attempt { scheme: deed.scheme, bits: deed.bits, challenge, data };
         match deed.scheme {
             Scheme::Ecdsa => vec![attempt(first(deed.digest), first(deed.digest))],
+            Scheme::Ed25519 => vec![attempt(first(MESSAGE), first(MESSAGE))],
+            Scheme::X25519 => {
+                let number = first(MESSAGE);
+                let point = crypto::x25519_of(&number);
+                point.map(|point| attempt(number, point.to_vec())).into_iter().collect()
+            }
             Scheme::RsaPkcs1Sha256 => {
                 let message = first(MESSAGE);
                 let info = Hash::Sha256.digest_info(&Hash::Sha256.digest(&message));

@@ -1,5 +1,5 @@
-//! What fills and uses an OpenPGP card: openpgp-tool for RSA keys, pkcs15-init for elliptic curves and
-//! the first certificate.
+//! What fills and uses an OpenPGP card: openpgp-tool for RSA keys, pkcs15-init for elliptic curves and the
+//! first certificate, plain commands for Curve25519.
 //!
 //! What it hides: options, temporary files, and that OpenSC shows the card as two tokens, one per
 //! reference of the user's password.
@@ -48,5 +48,21 @@ impl Host {
         arguments.extend(["--input-file", text(&input), "--output-file", text(&signature)]);
         self.pkcs11_login(&arguments).ok();
         std::fs::read(&signature).expect("signature")
+    }
+
+    /// On Curve25519, which the tools do not make: PUT DATA of the algorithm attributes, GENERATE ASYMMETRIC KEY PAIR, PUT
+    /// DATA of a fingerprint of these bytes. `key`: 1 to 3.
+    pub fn openpgp_generate_25519(&self, key: u8, mark: u8) -> Output {
+        let attributes = if key == 2 { "122B060104019755010501" } else { "162B06010401DA470F01" };
+        let template = ["B6", "B8", "A4"][usize::from(key) - 1];
+        let fingerprint = format!("{mark:02X}").repeat(20);
+        let commands = [
+            "00200083083132333435363738".to_owned(),
+            format!("00DA00C{key}{:02X}{attributes}", attributes.len() / 2),
+            format!("0047800002{template}0000"),
+            format!("00DA00{:02X}14{fingerprint}", 0xC6 + key),
+        ];
+        let words = commands.iter().flat_map(|command| ["--send-apdu", command.as_str()]);
+        self.run(&["opensc-tool"].into_iter().chain(words).collect::<Vec<_>>()).ok()
     }
 }

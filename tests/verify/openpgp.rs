@@ -170,19 +170,35 @@ fn a_pin_for_one_signature_or_for_many() {
     }
 }
 
-/// A key of a kind whose listing is not known is said to be not looked at.
+/// Curve25519: Ed25519 signs the message itself, X25519 agrees on a secret. Made anew elsewhere, the host that has read the
+/// old ones hands these out.
 #[test]
-fn a_key_that_cannot_be_asked_is_said() {
+fn keys_on_curve_25519() {
     let (stand, alpha) = card("3.4");
-    generate(&stand, &alpha, 1);
-    let mut command = vec!["opensc-tool", "--send-apdu", "00:20:00:83:08:31:32:33:34:35:36:37:38"];
-    command.extend(["--send-apdu", "00:DA:00:C3:0A:16:2B:06:01:04:01:DA:47:0F:01"]);
-    command.extend(["--send-apdu", "00:47:80:00:02:A4:00:00"]);
-    alpha.run(&command).ok();
-    stand.card().tamper_path(&[0xC9], Some(&[3; 20]));
+    for key in 1..=3 {
+        alpha.openpgp_generate_25519(key, 1);
+    }
+    stand.card().reset_stats();
     let (code, report) = verdict(&stand, &alpha, &[]);
-    assert_eq!((code, conclusions(&report)), (3, vec!["sound".to_owned()]), "{report}");
-    assert!(report["coverage"].to_string().contains("Ed25519"), "{report}");
+    assert_eq!((code, conclusions(&report)), (0, vec!["sound".to_owned(); 3]), "{report}");
+    let tried = |key: usize| report["keys"][key]["tried"][0]["key"].as_str().unwrap().to_owned();
+    assert_eq!([tried(0), tried(1), tried(2)], ["Ed25519", "X25519", "Ed25519"]);
+    let stats = stand.card().stats();
+    assert_eq!((stats.verify, stats.signatures, stats.writes), (2, 3, 0), "{stats:?}");
+    assert_eq!((tries(&stand), &stand.card().dump()["logged_in"]), (3, &Value::from(false)));
+
+    for id in ["01", "02", "03"] {
+        alpha.run(&["pkcs15-tool", "--read-public-key", id]).ok();
+    }
+    let beta = stand.host("beta");
+    for key in 1..=3 {
+        beta.openpgp_generate_25519(key, 2);
+    }
+    let (code, report) = verdict(&stand, &alpha, &[]);
+    assert_eq!((code, conclusions(&report)), (1, vec!["stale-cache".to_owned(); 3]), "{report}");
+    alpha.stalecard(&["flush"]).ok();
+    let (code, report) = verdict(&stand, &alpha, &[]);
+    assert_eq!((code, conclusions(&report)), (0, vec!["sound".to_owned(); 3]), "{report}");
 }
 
 /// A `pkcs11-tool` that is logged in for everything but signatures and waits for its input.

@@ -37,6 +37,8 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
         (1, KeyType::Ec) => Scheme::Ecdh,
         (_, KeyType::Rsa) => Scheme::RsaPkcs1Sha256,
         (_, KeyType::Ec) => Scheme::Ecdsa,
+        (0 | 2, KeyType::Edwards) => Scheme::Ed25519,
+        (1, KeyType::Montgomery) => Scheme::X25519,
         (_, KeyType::Edwards | KeyType::Montgomery | KeyType::Other) => {
             return Err("it is neither RSA nor EC".to_owned());
         }
@@ -135,7 +137,7 @@ impl Door for OpenPgp<'_> {
         let data = match attempt.scheme {
             // The padding indicator: none but that of RSA.
             Scheme::RsaDecipher => [&[0x00], attempt.data.as_slice()].concat(),
-            Scheme::Ecdh => encode(0xA6, &encode(0x7F49, &encode(0x86, &attempt.data))),
+            Scheme::Ecdh | Scheme::X25519 => encode(0xA6, &encode(0x7F49, &encode(0x86, &attempt.data))),
             _ => attempt.data.clone(),
         };
         Ok(talk.whole(header, &data, self.long())?)

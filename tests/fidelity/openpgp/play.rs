@@ -114,7 +114,11 @@ impl World {
                 let pins = ["--auth-id", "3", "--pin", PW3, "--so-pin", PW3];
                 self.host(host).run(&[&words[..], &pins].concat());
             }
-            Action::Generate25519 { host, key, mark } => self.generate_25519(host, key, mark),
+            Action::Generate25519 { host, key, mark } => {
+                if self.version != "2.0" {
+                    self.host(host).openpgp_generate_25519(key as u8 + 1, mark);
+                }
+            }
             Action::PrivateUse { number, content } => {
                 let content = content.map(|length| vec![0x61; length.into()]);
                 self.put(&[0x01, number], content.as_deref());
@@ -153,24 +157,6 @@ impl World {
             Action::Common(event) => return self.stage.happen(&event, random),
         }
         Ok(())
-    }
-
-    /// PUT DATA of the algorithm attributes, GENERATE ASYMMETRIC KEY PAIR, PUT DATA of the fingerprint.
-    fn generate_25519(&self, host: usize, key: usize, mark: u8) {
-        if self.version == "2.0" {
-            return;
-        }
-        let attributes = if key == 1 { "122B060104019755010501" } else { "162B06010401DA470F01" };
-        let template = ["B6", "B8", "A4"][key];
-        let fingerprint = format!("{mark:02X}").repeat(20);
-        let commands = [
-            "00200083083132333435363738".to_owned(),
-            format!("00DA00C{}{:02X}{attributes}", key + 1, attributes.len() / 2),
-            format!("0047800002{template}0000"),
-            format!("00DA00C{}14{fingerprint}", key + 7),
-        ];
-        let words = commands.iter().flat_map(|command| ["-s", command.as_str()]);
-        self.host(host).run(&["opensc-tool"].into_iter().chain(words).collect::<Vec<_>>()).ok();
     }
 
     fn get(&self, name: &[u8]) -> Option<Vec<u8>> {
