@@ -6,8 +6,8 @@
 //! never cached.
 //!
 //! Of the objects for private use those are listed that the card says hold something; what they hold is cached
-//! once somebody reads it, if private data may be. It looks before anybody logs in, so 0103 and 0104 are not
-//! listed.
+//! once somebody reads it, if private data may be. OpenSC selects the application and logs nobody in, so 0103 and 0104,
+//! which take a PIN, are not listed.
 
 use std::collections::BTreeMap;
 
