@@ -23,10 +23,19 @@ pub fn escape(bytes: &[u8]) -> String {
     }
 }
 
-/// A key reference; the greater ones, those of PIV, are known in hex.
+/// From here on a key reference is one of PIV's, which people write in hex.
+const OF_PIV: u8 = 0x80;
+
+/// A key reference, in hex, too, where people know it so.
 #[must_use]
 pub fn key_reference(number: u8) -> String {
-    if number < 0x80 { number.to_string() } else { format!("{number} ({number:02X})") }
+    if number < OF_PIV { number.to_string() } else { format!("{number} ({number:02X})") }
+}
+
+/// Is this what somebody types for a key reference?
+#[must_use]
+pub fn is_key_reference(number: u8, typed: &str) -> bool {
+    typed == number.to_string() || (number >= OF_PIV && typed.eq_ignore_ascii_case(&format!("{number:02X}")))
 }
 
 /// As [`escape`], for a piece of a text file: tabs stay.

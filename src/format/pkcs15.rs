@@ -214,6 +214,35 @@ fn truncated(id: &[u8]) -> Vec<u8> {
     id.get(..255).unwrap_or(id).to_vec()
 }
 
+/// The value of an object, or where it is.
+fn value(kind: &mut Walk<'_>) -> Result<Value, TlvError> {
+    match kind.optional(0x30) {
+        Some(content) => Ok(Value::Path(path(content)?)),
+        None => Ok(Value::Direct(kind.required(0xA0)?.to_vec())),
+    }
+}
+
+/// What all descriptions of keys begin with (`CommonKeyAttributes`).
+struct KeyClass {
+    id: Vec<u8>,
+    usage: u32,
+    /// True when absent.
+    native: bool,
+    access: u32,
+    /// As it stands there.
+    reference: Option<i32>,
+}
+
+fn key_class(class: &mut Walk<'_>) -> Result<KeyClass, TlvError> {
+    Ok(KeyClass {
+        id: truncated(class.required(0x04)?),
+        usage: bit_field(0x03, class.required(0x03)?)?,
+        native: class.optional(0x01).map_or(Ok(true), boolean)?,
+        access: class.optional(0x03).map_or(Ok(0), |value| bit_field(0x03, value))?,
+        reference: class.optional(0x02).map(|value| integer(0x02, value)).transpose()?,
+    })
+}
+
 /// Decodes a private key entry.
 ///
 /// # Errors
@@ -229,16 +258,11 @@ pub fn private_key(bytes: &[u8]) -> Result<PrivateKeyEntry, TlvError> {
         _ => return Err(TlvError::Missing(0x30)),
     };
     let mut parts = parts(element.value)?;
-    let id = truncated(parts.class.required(0x04)?);
-    let usage = bit_field(0x03, parts.class.required(0x03)?)?;
-    let native = parts.class.optional(0x01).map_or(Ok(true), boolean)?;
-    let access = parts.class.optional(0x03).map_or(Ok(0), |value| bit_field(0x03, value))?;
-    let key_reference =
-        parts.class.optional(0x02).map(|value| integer(0x02, value)).transpose()?.map(unsigned_reference);
+    let KeyClass { id, usage, native, access, reference } = key_class(&mut parts.class)?;
     if let Some(algorithms) = parts.class.optional(0xA1) {
         let mut walk = Walk::new(algorithms)?;
-        while let Some(reference) = walk.optional(0x02) {
-            integer(0x02, reference)?;
+        while let Some(algorithm) = walk.optional(0x02) {
+            integer(0x02, algorithm)?;
         }
     }
     let subject = match parts.subclass {
@@ -266,7 +290,7 @@ pub fn private_key(bytes: &[u8]) -> Result<PrivateKeyEntry, TlvError> {
         usage,
         native,
         access,
-        key_reference,
+        key_reference: reference.map(unsigned_reference),
         subject,
         bits,
         path,
@@ -314,10 +338,7 @@ pub fn certificate(bytes: &[u8]) -> Result<CertificateEntry, TlvError> {
     let id = truncated(parts.class.required(0x04)?);
     let authority = parts.class.optional(0x01).map_or(Ok(false), boolean)?;
     let mut kind = Walk::new(parts.kind.required(0x30)?)?;
-    let value = match kind.optional(0x30) {
-        Some(content) => Value::Path(path(content)?),
-        None => Value::Direct(kind.required(0xA0)?.to_vec()),
-    };
+    let value = value(&mut kind)?;
     Ok(CertificateEntry { common: parts.common, id, authority, value })
 }
 

@@ -8,7 +8,7 @@ use super::case::{Case, side};
 use super::possession::{Device, possession_in};
 use crate::finding::Side;
 use crate::snapshot::EfPath;
-use crate::text::{escape, hex};
+use crate::text::{escape, hex, is_key_reference};
 use crate::view::{Object, Place, Read, Source};
 
 /// One object as it is on the card and as each cache shows it. Text is escaped.
@@ -130,18 +130,12 @@ fn is_wanted(case: &Case<'_>, sides: &Sides, wanted: &Wanted<'_>) -> bool {
     let all = || std::iter::once(&sides.card).chain(sides.shown.iter().map(|shown| &shown.side));
     let entries = || sides.shown.iter().flat_map(|shown| &shown.entries);
     crate::text::is_typed(case.serial.as_bytes(), name)
-        || sides.reference.is_some_and(|reference| is_reference(name, reference))
+        || sides.reference.is_some_and(|reference| is_key_reference(reference, name))
         || name.eq_ignore_ascii_case(&sides.slot.to_string())
         || all().any(|side| side.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(name)))
         || all().any(|side| side.label.as_deref() == Some(&escape(name.as_bytes())))
         || entries().any(|path| path == name || path.rsplit('/').next() == Some(name))
         || all().any(|side| side.public_key.as_deref() == Some(&hex_of(name)))
-}
-
-/// The number of a key as typed: decimal, or in hex as those of PIV are known.
-fn is_reference(name: &str, reference: u8) -> bool {
-    *name == reference.to_string()
-        || (reference >= 0x80 && name.eq_ignore_ascii_case(&format!("{reference:02X}")))
 }
 
 /// A fingerprint as typed, in lower case.

@@ -10,7 +10,7 @@ use crate::crypto::{self, Hash};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
 use crate::snapshot::{EfPath, Scheme};
-use crate::text::{escape, hex, is_typed};
+use crate::text::{escape, hex, is_key_reference, is_typed};
 use crate::view::{Class, Object};
 
 /// Random bytes that one key needs: a hash as long as the largest one.
@@ -18,9 +18,6 @@ pub const RANDOM: usize = 64;
 
 /// Bytes of a message to be signed, and of a private number on Curve25519.
 const MESSAGE: usize = 32;
-
-/// From here on a reference is one of PIV's, which people write in hex.
-const OF_PIV: u8 = 0x80;
 
 /// A private key on a card that can be asked.
 #[derive(Debug, Clone)]
@@ -116,13 +113,9 @@ fn names(case: &Case<'_>, object: &Object) -> Names {
 
 impl Names {
     fn contain(&self, name: &str) -> bool {
-        let is_reference = |reference: u8| {
-            reference.to_string() == name
-                || (reference >= OF_PIV && hex(&[reference]).eq_ignore_ascii_case(name))
-        };
         self.ids.iter().any(|id| hex(id).eq_ignore_ascii_case(name))
             || is_typed(&self.label, name)
-            || self.reference.is_some_and(is_reference)
+            || self.reference.is_some_and(|reference| is_key_reference(reference, name))
     }
 }
 

@@ -94,20 +94,22 @@ fn is_long() -> bool {
     std::env::var_os("STALECARD_LONG").is_some()
 }
 
-/// `verify` killed at each APDU after the reading; in the short run at every third, from the last on. No login stays
+/// What a command costs the card.
+fn apdus(stand: &Stand, host: &Host, words: &[&str]) -> u64 {
+    stand.card().reset_stats();
+    host.stalecard(words);
+    stand.card().stats().apdus
+}
+
+/// `verify` killed at each APDU after the reading; in the short run at every fifth, from the last on. No login stays
 /// behind: pcscd resets the card with the transaction. No try is lost with the right PIN.
 fn killed_at_every_apdu(stand: &Stand, host: &Host, pin: &str, tries: &dyn Fn(&Stand) -> u64) {
     let file = pin_file(stand, pin);
-    let apdus = |words: &[&str]| {
-        stand.card().reset_stats();
-        host.stalecard(words);
-        stand.card().stats().apdus
-    };
     let full = tries(stand);
-    let read = apdus(&["check"]);
-    let all = apdus(&["verify", "--pin-file", &file]);
+    let read = apdus(stand, host, &["check"]);
+    let all = apdus(stand, host, &["verify", "--pin-file", &file]);
     assert!(read < all);
-    for k in (read..=all).rev().step_by(if is_long() { 1 } else { 3 }) {
+    for k in (read..=all).rev().step_by(if is_long() { 1 } else { 5 }) {
         stand.card().reset_stats();
         stand.card().ask("latency 10");
         let mut running = host.spawn(&[env!("CARGO_BIN_EXE_stalecard"), "verify", "--pin-file", &file]);
@@ -138,16 +140,11 @@ fn pulled_at_every_apdu(
     tries: &dyn Fn(&Stand) -> u64,
     refill: &dyn Fn(),
 ) {
-    let apdus = |words: &[&str]| {
-        stand.card().reset_stats();
-        host.stalecard(words);
-        stand.card().stats().apdus
-    };
     let full = tries(stand);
-    let read = apdus(&["check"]);
+    let read = apdus(stand, host, &["check"]);
     for (pin, wrong) in [("999999", true), (pin, false)] {
         let file = pin_file(stand, pin);
-        let all = apdus(&["verify", "--pin-file", &file]);
+        let all = apdus(stand, host, &["verify", "--pin-file", &file]);
         assert!(read < all);
         for k in (read..=all).rev().step_by(if is_long() { 1 } else { 3 }) {
             if tries(stand) < full {

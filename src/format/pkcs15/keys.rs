@@ -1,7 +1,7 @@
 //! The keys that a native PKCS#15 card describes beside its private ones: public (PuKDF) and secret (SKDF).
 
-use super::{Common, KeyType, TlvError, Value, Walk, boolean, parts, path, truncated, unsigned_reference};
-use crate::format::tlv::{bit_field, first, integer};
+use super::{Common, KeyClass, KeyType, TlvError, Value, Walk, key_class, parts, unsigned_reference, value};
+use crate::format::tlv::{first, integer};
 
 /// A public key entry (PuKDF).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,17 +63,9 @@ pub fn public_key(bytes: &[u8]) -> Result<PublicKeyEntry, TlvError> {
         _ => return Err(TlvError::Missing(0x30)),
     };
     let mut parts = parts(element.value)?;
-    let id = truncated(parts.class.required(0x04)?);
-    let usage = bit_field(0x03, parts.class.required(0x03)?)?;
-    let native = parts.class.optional(0x01).map_or(Ok(true), boolean)?;
-    let access = parts.class.optional(0x03).map_or(Ok(0), |value| bit_field(0x03, value))?;
-    let key_reference =
-        parts.class.optional(0x02).map(|value| integer(0x02, value)).transpose()?.map(unsigned_reference);
+    let KeyClass { id, usage, native, access, reference } = key_class(&mut parts.class)?;
     let mut kind = Walk::new(parts.kind.required(0x30)?)?;
-    let value = match kind.optional(0x30) {
-        Some(content) => Value::Path(path(content)?),
-        None => Value::Direct(kind.required(0xA0)?.to_vec()),
-    };
+    let value = value(&mut kind)?;
     // What the standard has for a whole SubjectPublicKeyInfo is an error to OpenSC, in all versions watched.
     if matches!(&value, Value::Direct(content) if content.first() == Some(&0xA1)) {
         return Err(TlvError::Invalid(0xA1));
@@ -89,7 +81,7 @@ pub fn public_key(bytes: &[u8]) -> Result<PublicKeyEntry, TlvError> {
         usage,
         native,
         access,
-        key_reference,
+        key_reference: reference.map(unsigned_reference),
         bits,
         value,
     })
@@ -110,20 +102,13 @@ pub fn secret_key(bytes: &[u8]) -> Result<SecretKeyEntry, TlvError> {
         _ => return Err(TlvError::Missing(0x30)),
     };
     let mut parts = parts(element.value)?;
-    let id = truncated(parts.class.required(0x04)?);
-    let usage = bit_field(0x03, parts.class.required(0x03)?)?;
-    let native = parts.class.optional(0x01).map_or(Ok(true), boolean)?;
-    let access = parts.class.optional(0x03).map_or(Ok(0), |value| bit_field(0x03, value))?;
-    let key_reference = parts.class.optional(0x02).map_or(Ok(0), |value| integer(0x02, value))?;
+    let KeyClass { id, usage, native, access, reference } = key_class(&mut parts.class)?;
     let bits = match parts.subclass {
         Some([]) | None => 0,
         Some(subclass) => Walk::new(subclass)?.optional(0x02).map_or(Ok(0), |value| integer(0x02, value))?,
     };
     let mut kind = Walk::new(parts.kind.required(0x30)?)?;
-    let value = match kind.optional(0x30) {
-        Some(content) => Value::Path(path(content)?),
-        None => Value::Direct(kind.required(0xA0)?.to_vec()),
-    };
+    let value = value(&mut kind)?;
     Ok(SecretKeyEntry {
         common: parts.common,
         key_type,
@@ -131,7 +116,7 @@ pub fn secret_key(bytes: &[u8]) -> Result<SecretKeyEntry, TlvError> {
         usage,
         native,
         access,
-        key_reference,
+        key_reference: reference.unwrap_or_default(),
         bits,
         value,
     })
