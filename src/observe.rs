@@ -246,7 +246,8 @@ fn kind(snapshot: &Snapshot, atr: &[u8]) -> Kind {
         .into_iter()
         .filter_map(|taken| if let Taken::By(name) = taken { family::of_driver(&name) } else { None })
         .collect::<Vec<_>>();
-    let wanted = || taken.iter().find(|kind| usual.may_be(**kind)).copied();
+    let may_be = |kind: &&Kind| usual.may_be(**kind) && !family::is_never(atr, **kind);
+    let wanted = || taken.iter().find(may_be).copied();
     if taken.contains(&usual) { usual } else { wanted().unwrap_or(usual) }
 }
 

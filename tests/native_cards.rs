@@ -338,3 +338,29 @@ fn last_update(host: &Host) -> String {
     let line = listing.lines().find(|line| line.contains("Last update"));
     line.and_then(|line| line.split(": ").nth(1)).unwrap_or_default().trim_end_matches('Z').to_owned()
 }
+
+/// Applications that share a serial number share the names of cache files. What one of them lists, wherever it is, is no
+/// orphan of the other; nor is what may belong to one that was not read.
+#[test]
+fn nothing_of_another_application_is_an_orphan() {
+    let (stand, maker) = stand();
+    let certificate = maker.foreign_certificate("holder");
+    // Its certificate is in the first one's directory.
+    with_applications(&stand, &[(0x5016, "seal", &[], &certificate)]);
+    let office = maker.with_cache_copy();
+    office.caching("yes");
+    office.run(&["pkcs15-tool", "-D", "--aid", "A0000000635016"]).ok();
+    let name = office.cache_names().into_iter().find(|name| name.ends_with("_50164500")).unwrap();
+    let prefix = name.strip_suffix("_50164500").unwrap();
+    let put = |file: &str| {
+        let path = office.cache().join(format!("{prefix}_{file}"));
+        std::fs::write(path, &certificate).unwrap();
+    };
+    // Outside of both directories, and of an application that is known by its AID only.
+    put("4401");
+    put("A0000000635099_4401");
+    assert!(!ids(&office).contains(&"orphan-entry".to_owned()), "{:?}", ids(&office));
+    // In its own directory it is one.
+    put("50164777");
+    assert_eq!(ids(&office).iter().filter(|id| *id == "orphan-entry").count(), 1, "{:?}", ids(&office));
+}

@@ -74,6 +74,13 @@ impl Kind {
     }
 }
 
+/// Is a card with this ATR never read as such a one, whatever a setting says? So many kinds of cards answer
+/// `3B 80 80 01 01` that none of them is asked for its PIN as a SmartCard-HSM is.
+#[must_use]
+pub fn is_never(atr: &[u8], kind: Kind) -> bool {
+    kind.family == Family::SmartCardHsm && atr == [0x3B, 0x80, 0x80, 0x01, 0x01]
+}
+
 /// The kind of card that OpenSC's driver of this name is for, if such cards can be read.
 #[must_use]
 pub fn of_driver(name: &str) -> Option<Kind> {

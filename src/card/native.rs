@@ -37,6 +37,8 @@ const PIECE: usize = 256;
 /// How often one file is selected again because the transaction grew too long.
 const SELECTS: u32 = 200;
 
+/// Why a private file is not read.
+const PRIVATE: &str = "the card gives it only after the PIN";
 /// The driver for MyEID and OsEID cards.
 pub(super) const MY_EID: &str = "myeid";
 /// The driver for cards with the IsoApplet.
@@ -68,8 +70,8 @@ pub fn scan(
             status: None,
             trials: Vec::new(),
         };
-        let (answers, seen) = (BTreeMap::new(), BTreeSet::new());
-        Attempt { channel, options, card, gaps: Vec::new(), answers, seen }.run(kind)
+        let (answers, seen, private) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());
+        Attempt { channel, options, card, gaps: Vec::new(), answers, seen, private }.run(kind)
     })
 }
 
@@ -84,6 +86,8 @@ struct Attempt<'a, 'c> {
     answers: BTreeMap<EfPath, Answer>,
     /// Of the application.
     seen: BTreeSet<EfPath>,
+    /// What any application calls private.
+    private: BTreeSet<EfPath>,
 }
 
 impl Attempt<'_, '_> {
@@ -129,6 +133,11 @@ impl Attempt<'_, '_> {
                     "without object directory or TokenInfo that decode, so OpenSC makes no token of it",
                 );
             }
+        }
+        // What one application has read another may call private.
+        let files = cards.iter_mut().flat_map(|card| &mut card.files);
+        for file in files.filter(|file| self.private.contains(&file.path)) {
+            file.answer = Answer::NotRead(PRIVATE.to_owned());
         }
         self.check(info.as_deref(), &token_infos)?;
         Ok((cards, self.gaps))
@@ -198,17 +207,13 @@ impl Attempt<'_, '_> {
             }
         }
         // One description that calls a file private is enough.
-        let private: BTreeSet<_> = named
-            .iter()
-            .filter(|link| link.private)
-            .filter_map(|link| application.file(&link.path))
-            .collect();
+        let private = named.iter().filter(|link| link.private);
+        self.private.extend(private.filter_map(|link| application.file(&link.path)));
         for file in named.iter().filter_map(|link| application.file(&link.path)) {
-            if !private.contains(&file) {
+            if !self.private.contains(&file) {
                 self.read(file)?;
             } else if self.seen.insert(file) {
-                let why = "the card gives it only after the PIN".to_owned();
-                self.card.files.push(CardFile { path: file, answer: Answer::NotRead(why) });
+                self.card.files.push(CardFile { path: file, answer: Answer::NotRead(PRIVATE.to_owned()) });
             }
         }
         Ok(())

@@ -46,7 +46,9 @@ pub fn x25519_of(number: &[u8]) -> Option<[u8; 32]> {
 #[must_use]
 pub fn agrees_25519(key: &PublicKey, number: &[u8], answer: &[u8]) -> bool {
     let (Some(point), Ok(number)) = (key.x25519(), number.try_into()) else { return false };
-    MontgomeryPoint(*point).mul_clamped(number).to_bytes() == answer
+    let shared = MontgomeryPoint(*point).mul_clamped(number).to_bytes();
+    // Zero is what every number gives with a point of small order (RFC 7748, 6.1): no proof.
+    shared != [0; 32] && shared == answer
 }
 
 /// A secret that follows from a challenge, enciphered for the owner of this RSA key; none if the
@@ -85,4 +87,25 @@ fn secret(key: &PublicKey, challenge: &[u8]) -> [u8; SECRET] {
 
 fn hash(key: &PublicKey, challenge: &[u8], what: &[u8]) -> [u8; SECRET] {
     Sha256::new().chain_update(key.fingerprint()).chain_update(challenge).chain_update(what).finalize().into()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// Made with openssl; and a point with which every number gives zero.
+    #[test]
+    fn secrets_on_curve_25519() {
+        let hex = |text: &str| data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
+        let number = hex("9819cb23885a3fbdbe9cf8bfa68e9acc84af1d5c51668ad758493bb58a379a7a");
+        let own = hex("3c57dcccf1a0cd03fd4400c4ea80284c958e355d3c6f26eb1549e5920e5a2a70");
+        let other = hex("1b2399f3f2c2489901c7ce6771b2c99acb2c2ecf458ba698775abdd52992541d");
+        let shared = hex("d88f47026d9a6d3a15ee3b7985eb8ff3052d27fdc483b5930a22f1f8daa1a518");
+        assert_eq!(x25519_of(&number).map(|point| point.to_vec()), Some(own));
+        let key = PublicKey::from_x25519(&other.try_into().unwrap());
+        assert!(agrees_25519(&key, &number, &shared) && !agrees_25519(&key, &number, &[0; 32]));
+        let zero = PublicKey::from_x25519(&[0; 32]);
+        assert!(!agrees_25519(&zero, &number, &[0; 32]) && !agrees_25519(&zero, b"short", &[0; 32]));
+    }
 }

@@ -137,7 +137,14 @@ impl Case<'_> {
     /// Is this file of this token, and not of another application of the same card?
     #[must_use]
     pub fn owns(&self, file: EfPath) -> bool {
-        self.layout.owns(self.card, self.others, file)
+        self.layout.is_surely_own(self.card, file) && self.layout.owns(self.card, self.others, file)
+    }
+
+    /// Does another application of the same card with the same serial number list this file?
+    #[must_use]
+    pub fn is_listed_beside(&self, file: EfPath) -> bool {
+        let beside = |other: &&Card| other.is_beside(self.card) && other.serial == self.card.serial;
+        self.others.iter().filter(beside).any(|other| self.layout.is_listed(other, file))
     }
 
     /// What the card answered for a file.

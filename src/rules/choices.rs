@@ -61,8 +61,10 @@ impl Choices {
 
     /// What a program makes of a card.
     pub fn standing(&self, card: &Card, program: &str) -> Standing {
-        // Nothing is set, and it was read all the same.
-        if self.of_card(card).all(|chosen| chosen.choice.by.is_none()) {
+        // Nothing is set, and it was read as what its answer to reset tells; or it is of a kind that nothing tells.
+        let usual = family::of_atr(card.atr.as_slice()).driver;
+        let is_usual = usual.is_none_or(|usual| usual == driver(card));
+        if is_usual && self.of_card(card).all(|chosen| chosen.choice.by.is_none()) {
             return Standing::Shows;
         }
         let is_read = layout(card.family).is_some();

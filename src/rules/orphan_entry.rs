@@ -17,7 +17,7 @@ use crate::finding::{Finding, Id};
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
         for (file, entry) in lens.cached.entries() {
-            if case.layout.is_listed(case.card, file) || !case.owns(file) {
+            if case.layout.is_listed(case.card, file) || !case.owns(file) || case.is_listed_beside(file) {
                 continue;
             }
             sink.push(case.entry_finding(

@@ -48,6 +48,11 @@ pub trait Layout: Sync {
         true
     }
 
+    /// Can this file be no other application's of the same card, whether that was read or not?
+    fn is_surely_own(&self, _card: &Card, _file: EfPath) -> bool {
+        true
+    }
+
     /// What a copy of a file holds, for a listing.
     fn describe(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described;
 

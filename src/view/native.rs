@@ -161,6 +161,12 @@ impl Layout for Native {
             || token.named(card).iter().any(|(_, named)| named.file == file)
     }
 
+    /// Of a card with several applications, read or not, only what is in the own directory is known to be one's own.
+    fn is_surely_own(&self, card: &Card, file: EfPath) -> bool {
+        let several = Application::all(card.content(EF_DIR)).len() > 1;
+        !several || Application::of(card).is_some_and(|application| application.holds(file).is_some())
+    }
+
     /// What is in an application's directory is its own; what is in none is everybody's.
     fn owns(&self, card: &Card, others: &[Card], file: EfPath) -> bool {
         let depth = |card: &Card| Application::of(card).and_then(|application| application.holds(file));
