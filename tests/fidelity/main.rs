@@ -39,12 +39,12 @@ mod native_listing;
 
 #[test]
 fn views_and_findings_are_what_the_real_tools_show() {
-    run::all::<play::World>(24);
+    run::all::<play::World>(18);
 }
 
 #[test]
 fn views_and_findings_of_a_native_card_are_what_the_real_tools_show() {
-    run::all::<native::World<native::MyEid>>(20);
+    run::all::<native::World<native::MyEid>>(14);
 }
 
 #[test]

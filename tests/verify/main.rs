@@ -101,7 +101,7 @@ fn apdus(stand: &Stand, host: &Host, words: &[&str]) -> u64 {
     stand.card().stats().apdus
 }
 
-/// `verify` killed at each APDU after the reading; in the short run at every fifth, from the last on. No login stays
+/// `verify` killed at each APDU after the reading; in the short run at every eighth, from the last on. No login stays
 /// behind: pcscd resets the card with the transaction. No try is lost with the right PIN.
 fn killed_at_every_apdu(stand: &Stand, host: &Host, pin: &str, tries: &dyn Fn(&Stand) -> u64) {
     let file = pin_file(stand, pin);
@@ -109,7 +109,7 @@ fn killed_at_every_apdu(stand: &Stand, host: &Host, pin: &str, tries: &dyn Fn(&S
     let read = apdus(stand, host, &["check"]);
     let all = apdus(stand, host, &["verify", "--pin-file", &file]);
     assert!(read < all);
-    for k in (read..=all).rev().step_by(if is_long() { 1 } else { 5 }) {
+    for k in (read..=all).rev().step_by(if is_long() { 1 } else { 8 }) {
         stand.card().reset_stats();
         stand.card().ask("latency 10");
         let mut running = host.spawn(&[env!("CARGO_BIN_EXE_stalecard"), "verify", "--pin-file", &file]);
@@ -130,7 +130,7 @@ fn killed_at_every_apdu(stand: &Stand, host: &Host, pin: &str, tries: &dyn Fn(&S
 }
 
 /// `verify` with the card taken out at each APDU after the reading, with a wrong PIN and with the right one; in the
-/// short run at every third, from the last on. It never sends more PINs than the keys take (`most`), none after a
+/// short run at every fifth, from the last on. It never sends more PINs than the keys take (`most`), none after a
 /// refusal, and spends no try but that of a wrong PIN.
 fn pulled_at_every_apdu(
     stand: &Stand,
@@ -146,7 +146,7 @@ fn pulled_at_every_apdu(
         let file = pin_file(stand, pin);
         let all = apdus(stand, host, &["verify", "--pin-file", &file]);
         assert!(read < all);
-        for k in (read..=all).rev().step_by(if is_long() { 1 } else { 3 }) {
+        for k in (read..=all).rev().step_by(if is_long() { 1 } else { 5 }) {
             if tries(stand) < full {
                 refill();
             }
