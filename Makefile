@@ -10,8 +10,8 @@ CARGO_DEB := build/tools/bin/cargo-deb
 
 help:
 	@echo 'make demo    play the story of the stale cache on two virtual hosts, with the real OpenSC'
-	@echo 'make test    lints, then all tests'
-	@echo 'make lint    formatting, clippy, licences and sources of the dependencies'
+	@echo 'make test    all tests'
+	@echo 'make lint    formatting, clippy, the documentation of the code; licences, sources and advisories of the dependencies'
 	@echo 'make bench   measurements beside the real tools'
 	@echo 'make long    the long random runs'
 	@echo 'make matrix  configuration and cards against the OpenSC of other Debian suites'
@@ -19,12 +19,13 @@ help:
 	@echo 'make deb     the Debian package, in build/'
 	@echo 'make integrations  what plugs into other programs, with these programs'
 
-# Lints first, so that the last lines are the results of the tests.
-test: lint
-	$(CARGO) test --workspace --locked
+# Built from nothing, what makes the second build quick only takes time in the first.
+test: setup
+	CARGO_INCREMENTAL=0 $(CARGO) test --workspace --locked
 
 # A toolchain without rustfmt or clippy can still run the tests; what could not be
 # looked at is said. cargo-deny is a separate tool, unpacked into build/ like the rest.
+lint: export CARGO_INCREMENTAL := 0
 lint: setup $(DENY)
 	@if $(CARGO) fmt --version >/dev/null 2>&1; then \
 		echo '$(CARGO) fmt --all --check'; $(CARGO) fmt --all --check; \
@@ -33,7 +34,11 @@ lint: setup $(DENY)
 		echo '$(CARGO) clippy --workspace --all-targets --locked -- -D warnings'; \
 		$(CARGO) clippy --workspace --all-targets --locked -- -D warnings; \
 	else echo 'lint: clippy is not installed, lints NOT checked'; fi
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --no-deps --workspace --locked --quiet
 	$(DENY) check bans licenses sources
+	@if $(DENY) fetch db >/dev/null 2>&1; then \
+		echo '$(DENY) check advisories'; $(DENY) check --disable-fetch advisories; \
+	else echo 'lint: the database of advisories cannot be had here, advisories NOT checked'; fi
 
 # Without optimisation it is built in a minute, and has little to do.
 $(DENY): | toolchain

@@ -2,8 +2,8 @@
 //! taking either back.
 //!
 //! A repair is data ([`Plan`]) before it is an action. [`rehearse`] says what
-//! would happen; [`apply`] looks again at every file, writes the journal, then
-//! moves; [`undo`] takes an operation back; [`operations`] lists what is kept.
+//! would happen; [`apply()`] looks again at every file, writes the journal, then
+//! moves; [`undo()`] takes an operation back; [`operations`] lists what is kept.
 //!
 //! Hides how this survives being killed at any moment. The journal's first
 //! writing names every file before the first one moves; after that the

@@ -5,7 +5,7 @@
 //! - [`read`]: one file in as few commands as can be
 //! - [`sc_hsm`]: the walk through a SmartCard-HSM
 //! - [`native`], [`application`]: the walk through a native PKCS#15 card, and where its files are
-//! - [`piv`], [`openpgp`], [`objects`]: the walk through cards of data objects
+//! - [`piv`], [`openpgp`], `objects`: the walk through cards of data objects
 //! - [`held`], [`sign`]: a card kept to oneself, for a login and fresh signatures
 //! - [`readers`]: which readers there are, and what is in them
 //! - [`presence`]: waiting until something happens in them

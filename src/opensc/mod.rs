@@ -3,7 +3,7 @@
 //!
 //! Everything that differs between versions stands in [`differences`], as data
 //! with lookups by [`Version`]. Nothing here runs a program, talks to a card or
-//! has opinions; only [`install`] and [`programs`] look at the file system.
+//! has opinions; only [`install`] and [`program`](mod@program) look at the file system.
 
 pub mod cache_dir;
 pub mod cache_name;

@@ -19,7 +19,7 @@ use crate::snapshot::{Inode, Name};
 /// What came of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Applied {
-    /// The operation that [`super::undo`] takes back; none if nothing moved.
+    /// The operation that [`super::undo()`] takes back; none if nothing moved.
     pub operation: Option<String>,
     /// Whether anything changed (for a rehearsal: would change).
     pub changed: bool,

@@ -3,7 +3,7 @@
 //! [`plan`] finds the smallest edit that makes the effective value right for every
 //! program concerned, in the installed OpenSC and in all releases from 0.19 to
 //! 0.27 where that is possible; it is pure. [`Target`] is the file, looked at with
-//! care; [`write`] replaces it, keeps what it replaced, and looks whether the
+//! care; `write` replaces it, keeps what it replaced, and looks whether the
 //! promise was kept.
 //!
 //! What is decided here and not by OpenSC:

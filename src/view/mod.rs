@@ -4,7 +4,7 @@
 //! and asks a [`Source`] for every file. Over the card's files the result is the **live view**;
 //! over the cache, with the card behind it, it is the **OpenSC view**.
 //!
-//! - [`layout`]: the door to all that only a family knows
+//! - [`layout`](mod@layout): the door to all that only a family knows
 //! - [`sc_hsm`], [`piv`], [`openpgp`]: cards that OpenSC has a list of its own for
 //! - [`native`]: cards with PKCS#15 files of their own
 //! - [`cached`]: the cache in front of a card

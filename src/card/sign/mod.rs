@@ -10,7 +10,7 @@
 //! - keys with a use counter are left alone unless they are named: a signature is a use;
 //! - at the end the login that was begun here ends, whatever happened in between.
 //!
-//! What differs between families is behind [`Door`], one file each.
+//! What differs between families is behind `Door`, one file each.
 
 mod native;
 mod openpgp;

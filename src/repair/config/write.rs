@@ -106,7 +106,7 @@ fn owner_fits(place: &Place, held: Option<&Held>, me: u32, guarded: bool) -> Res
 /// Whether the file may be replaced, as far as that can be told without writing.
 ///
 /// # Errors
-/// The same that [`write`] has then.
+/// The same that [`write()`] has then.
 pub fn rehearse(target: &Target, state: &StateDir) -> Result<(), Error> {
     state.may_lock().map_err(boxed)?;
     Ok(target.place.dir.may_place(target.old.as_ref().map(|(held, _)| held))?)
@@ -126,11 +126,11 @@ pub fn write(
     write_at(target, planned, reason, verify, state, OffsetDateTime::now_utc())
 }
 
-/// As [`write`], with the time that one run gives to all its parts: one undo takes back what has one
+/// As [`write()`], with the time that one run gives to all its parts: one undo takes back what has one
 /// time.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn write_at(
     target: &Target,
     planned: &Planned,
