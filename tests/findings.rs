@@ -92,6 +92,10 @@ fn fault(id: Id, name: &str) -> Result<(), String> {
         let verb = if is_nearly { "has" } else { "has not" };
         return Err(format!("{name} {verb} what it is named after: {:#?}", lines(&found)));
     }
+    let is_usual = |finding: &Finding| finding.id == id && finding.severity == id.severity();
+    if !is_nearly && !found.iter().any(is_usual) {
+        return Err(format!("{name} has it, but not with its usual severity: {:#?}", lines(&found)));
+    }
     if lines(&found) != fixture.expected {
         return Err(format!("{name} expects {:#?}, found is {:#?}", fixture.expected, lines(&found)));
     }
