@@ -15,8 +15,9 @@ use std::time::Duration;
 use privacy::Privacy;
 use time::OffsetDateTime;
 
+use crate::card::apdu::TransportError;
 use crate::card::family::{self, Kind};
-use crate::card::held::Held;
+use crate::card::held::{Exclusive, Held};
 use crate::card::readers::{self, Slot};
 use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::card::{self, Link, Reading};
@@ -55,6 +56,9 @@ pub enum Cards<'a> {
     /// All, or the one in the reader that is named.
     In(Option<&'a str>),
 }
+
+/// How long a login may outlive the program that made it on a card that loses its power at once.
+const POWER_OFF: Duration = Duration::from_millis(1500);
 
 /// The largest snapshot file that is accepted.
 const LARGEST_SNAPSHOT: u64 = 256 << 20;
@@ -120,35 +124,64 @@ pub fn give_up() {
 /// # Errors
 /// When it is not there any more, or others do not let go of it.
 pub fn hold(card: &Card) -> Result<Held, SignError> {
-    let gone = || SignError::Moved("the card that was read is not in its reader any more");
-    let readers = readers::readers().map_err(|_| gone())?;
-    let named = |reader: &&readers::Reader| reader.name() == card.reader && reader.state == Slot::Card;
-    let reader = readers.iter().find(named).filter(|reader| reader.atr == card.atr.as_slice());
-    let reader = reader.ok_or_else(gone)?;
-    Ok(with_progress("waiting for the card", || Held::take(reader))?)
+    let reader = reader_of(card)?;
+    Ok(with_progress("waiting for the card", || Held::take(&reader))?)
 }
 
-/// The state of one of a card's PINs, asked again after each of these times as long as somebody seems to be
-/// logged in, and whether its reader has a pin pad.
+/// The reader of a card that was read, as it is now.
+fn reader_of(card: &Card) -> Result<readers::Reader, SignError> {
+    let gone = || SignError::Moved("the card that was read is not in its reader any more");
+    let readers = readers::readers().map_err(|_| gone())?;
+    let named = |reader: &readers::Reader| reader.name() == card.reader && reader.state == Slot::Card;
+    let reader = readers.into_iter().find(named);
+    reader.filter(|reader| reader.atr == card.atr.as_slice()).ok_or_else(gone)
+}
+
+/// What is to be known before anybody is asked for a PIN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// State of the PIN.
+    pub state: PinState,
+    /// Another program has the card open.
+    pub shared: bool,
+    /// The reader has a pin pad.
+    pub pad: bool,
+}
+
+impl Asked {
+    /// Is a login open that no program has the card open for?
+    #[must_use]
+    pub fn is_left_behind(&self) -> bool {
+        self.state == PinState::LoggedIn && !self.shared
+    }
+}
+
+/// The state of one of a card's PINs.
 ///
 /// # Errors
 /// As for [`hold`], or if the PIN could not be used whatever it is.
-pub fn pin_state(card: &Card, pin: &Pin, waits: &[Duration]) -> Result<(PinState, bool), SignError> {
-    let ask = || {
-        let mut held = hold(card)?;
-        Ok((sign::pin_state(&mut held, card, pin)?, held.has_pad()))
-    };
-    let mut state = ask();
-    for wait in waits {
-        if !matches!(state, Ok((PinState::LoggedIn, _)) | Err(SignError::Undecided)) {
-            break;
-        }
-        with_progress("waiting whether the login on the card has outlived its program", || {
-            std::thread::sleep(*wait);
-        });
-        state = ask();
-    }
-    state
+pub fn pin_state(card: &Card, pin: &Pin) -> Result<Asked, SignError> {
+    let mut held = hold(card)?;
+    let state = sign::pin_state(&mut held, card, pin)?;
+    Ok(Asked { state, shared: held.is_shared(), pad: held.has_pad() })
+}
+
+/// Waits for the end of a login that no program has the card open for: pcscd takes the power from a card that
+/// nobody uses, some readers' within a second.
+pub fn wait_for_power_off() {
+    std::thread::sleep(POWER_OFF);
+}
+
+/// Ends the login of a PIN that no program has the card open for. That is certain: the card is opened for this
+/// process alone, which fails if another one has it.
+///
+/// # Errors
+/// When another program has the card open after all, or the login is still there.
+pub fn end_login(card: &Card, pin: &Pin) -> Result<(), SignError> {
+    let reader = reader_of(card)?;
+    let alone = |error: TransportError| if error.is_shared() { SignError::LoggedIn } else { error.into() };
+    let mut held = Held::take_alone(&reader).map_err(alone)?;
+    sign::end_login(&mut held, card, pin)
 }
 
 /// Has each key prove itself, and adds the answers to the facts about the card.

@@ -232,13 +232,16 @@ pub struct ScHsmStatus {
     pub so_pin: Option<PinState>,
     /// The device key encryption key.
     pub dkek: Option<Dkek>,
+    /// If a login was open: had another program the card open then (`SCARD_STATE_INUSE`)?
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_use: Option<bool>,
 }
 
 /// What a VERIFY without data said of a PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PinState {
-    /// Another program is logged in with it (status 9000).
+    /// A login with it is open (status 9000): another program's, or left behind by one that ended.
     LoggedIn,
     /// Tries left (status 63Cx).
     Tries(u8),

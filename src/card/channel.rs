@@ -102,6 +102,17 @@ pub enum TransportError {
     NotOnTheList,
 }
 
+impl TransportError {
+    /// Has another program the card open, where it was wanted for this one alone?
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(self, Self::PcSc { code, .. } if code == SHARING_VIOLATION)
+    }
+}
+
+/// PC/SC's name for that.
+pub(in crate::card) const SHARING_VIOLATION: &str = "SCARD_E_SHARING_VIOLATION";
+
 /// Something that carries one command to a card and one answer back.
 pub trait Transport {
     /// Sends these bytes; the answer ends with the status word.

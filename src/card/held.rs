@@ -78,16 +78,28 @@ impl Held {
     /// # Errors
     /// When there is no connection, another card, or somebody else who does not let go.
     pub fn take(reader: &Reader) -> Result<Self, TransportError> {
+        Self::connect(reader, ShareMode::Shared, reader.in_use)
+    }
+
+    /// The same, and no other program can open the card meanwhile.
+    ///
+    /// # Errors
+    /// As for [`Self::take`], and if another program has the card open.
+    pub fn take_alone(reader: &Reader) -> Result<Self, TransportError> {
+        Self::connect(reader, ShareMode::Exclusive, false)
+    }
+
+    fn connect(reader: &Reader, mode: ShareMode, shared: bool) -> Result<Self, TransportError> {
         let (jobs, todo) = channel();
         let (done, replies) = channel();
         let to_open = reader.clone();
         thread::spawn(move || {
-            if let Err(error) = serve(&to_open, &todo, &done) {
+            if let Err(error) = serve(&to_open, mode, &todo, &done) {
                 // Nobody listens any more: the caller has given up.
                 let _ = done.send(Reply::Failed(error));
             }
         });
-        let mut held = Self { jobs: Some(jobs), replies, pad: false, shared: reader.in_use, dead: None };
+        let mut held = Self { jobs: Some(jobs), replies, pad: false, shared, dead: None };
         match held.replies.recv_timeout(PATIENCE) {
             Ok(Reply::Held(pad)) => held.pad = pad,
             Ok(Reply::Failed(error)) => return Err(error),
@@ -152,9 +164,14 @@ impl Drop for Held {
 }
 
 /// The thread of the connection.
-fn serve(reader: &Reader, jobs: &Receiver<Job>, replies: &Sender<Reply>) -> Result<(), TransportError> {
+fn serve(
+    reader: &Reader,
+    mode: ShareMode,
+    jobs: &Receiver<Job>,
+    replies: &Sender<Reply>,
+) -> Result<(), TransportError> {
     let context = Context::establish(Scope::User).map_err(failure)?;
-    let card = context.connect(&reader.id, ShareMode::Shared, Protocols::ANY).map_err(failure)?;
+    let card = context.connect(&reader.id, mode, Protocols::ANY).map_err(failure)?;
     let mut handle = Handle::new(card);
     let mut card = handle.card()?;
     if card.status2_owned().map_err(failure)?.atr() != reader.atr {
@@ -167,7 +184,7 @@ fn serve(reader: &Reader, jobs: &Receiver<Job>, replies: &Sender<Reply>) -> Resu
             Ok(transaction) => return obey(transaction, pad, jobs, replies, &mut buffer),
             // Nothing was sent yet: the reset is somebody else's, and LEAVE adds none.
             Err((same, pcsc::Error::ResetCard)) => {
-                same.reconnect(ShareMode::Shared, Protocols::ANY, Disposition::LeaveCard).map_err(failure)?;
+                same.reconnect(mode, Protocols::ANY, Disposition::LeaveCard).map_err(failure)?;
                 card = same;
             }
             Err((_, error)) => return Err(failure(error)),

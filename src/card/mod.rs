@@ -43,7 +43,7 @@ pub use options::{Link, Options};
 use readers::{Reader, Slot};
 use scan_error::ScanError;
 
-use crate::snapshot::{Bytes, Card, Family, Gap, GapKind};
+use crate::snapshot::{Bytes, Card, Family, Gap, GapKind, PinState};
 use crate::text::escape;
 
 /// The cards of a host as far as they could be read.
@@ -141,10 +141,20 @@ impl Reading {
         {
             return self.read_one(reader, usual, named, options);
         }
+        // Our own connection is closed. Who had the card open before it, or has it now, may be who is logged in.
+        let in_use = || if reader.in_use { Some(true) } else { readers::in_use(reader) };
         match scanned {
-            Ok((cards, gaps)) => {
+            Ok((mut cards, gaps)) => {
+                for status in cards.iter_mut().filter_map(|card| card.status.as_mut()) {
+                    if [status.user_pin, status.so_pin].contains(&Some(PinState::LoggedIn)) {
+                        status.in_use = in_use();
+                    }
+                }
                 self.cards.extend(cards);
                 self.gaps.extend(gaps);
+            }
+            Err(ScanError::LoggedInElsewhere) if in_use() == Some(false) => {
+                self.gap(what, ScanError::LeftBehindElsewhere.to_string(), true);
             }
             Err(error) => self.gap(what, error.to_string(), true),
         }

@@ -3,6 +3,7 @@
 use pcsc::Error;
 
 use super::apdu::TransportError;
+use super::channel::SHARING_VIOLATION;
 
 /// Why there is nothing to talk to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -86,7 +87,7 @@ fn name(error: Error) -> String {
         Error::SecurityViolation => "SCARD_W_SECURITY_VIOLATION",
         Error::NoAccess => "SCARD_E_NO_ACCESS",
         Error::NoReadersAvailable => "SCARD_E_NO_READERS_AVAILABLE",
-        Error::SharingViolation => "SCARD_E_SHARING_VIOLATION",
+        Error::SharingViolation => SHARING_VIOLATION,
         Error::UnresponsiveCard => "SCARD_W_UNRESPONSIVE_CARD",
         Error::UnpoweredCard => "SCARD_W_UNPOWERED_CARD",
         Error::UnsupportedCard => "SCARD_W_UNSUPPORTED_CARD",

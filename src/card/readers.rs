@@ -21,7 +21,7 @@ pub struct Reader {
     pub state: Slot,
     /// Answer to reset of the card.
     pub atr: Vec<u8>,
-    /// A program has the card open (`SCARD_STATE_INUSE`).
+    /// A program has the card open (`SCARD_STATE_INUSE`), perhaps for itself alone (`SCARD_STATE_EXCLUSIVE`).
     pub in_use: bool,
 }
 
@@ -89,6 +89,14 @@ pub fn readers() -> Result<Vec<Reader>, PcscError> {
     Ok(states.iter().map(Reader::from).collect())
 }
 
+/// Has a program the card in this reader open now? None if that cannot be told.
+pub(super) fn in_use(reader: &Reader) -> Option<bool> {
+    let context = Context::establish(Scope::User).ok()?;
+    let mut states = [ReaderState::new(reader.id.clone(), State::UNAWARE)];
+    context.get_status_change(Duration::ZERO, &mut states).ok()?;
+    states.first().map(|state| Reader::from(state).in_use)
+}
+
 pub(super) fn list(context: &Context) -> Result<Vec<CString>, PcscError> {
     match context.list_readers_owned() {
         Ok(names) => Ok(names),
@@ -109,7 +117,7 @@ impl From<&ReaderState> for Reader {
         } else {
             Slot::Empty
         };
-        let in_use = flags.contains(State::INUSE);
+        let in_use = flags.intersects(State::INUSE | State::EXCLUSIVE);
         Self { id: state.name().to_owned(), state: slot, atr: state.atr().to_vec(), in_use }
     }
 }

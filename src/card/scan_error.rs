@@ -20,6 +20,12 @@ pub enum ScanError {
          end that: run this again when the program is done"
     )]
     LoggedInElsewhere,
+    /// The same, and PC/SC knows of nobody who could be.
+    #[error(
+        "a login to another application of this card is open, and selecting the SmartCard-HSM would end that; no \
+         program has the card open, so it was left behind: take the card out, put it back and run this again"
+    )]
+    LeftBehindElsewhere,
     /// SELECT failed.
     #[error(
         "it should be a SmartCard-HSM by its ATR or by OpenSC's configuration, but selecting that gives {0}"

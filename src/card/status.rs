@@ -23,6 +23,12 @@ impl StatusWord {
     pub const NOT_INITIALISED: Self = Self(0x6984);
     /// The command is for files of another structure: READ BINARY meets a file of records.
     pub const WRONG_STRUCTURE: Self = Self(0x6981);
+    /// A key or the state of the card does not allow it.
+    pub const CONDITIONS: Self = Self(0x6985);
+    /// Data that the command cannot be carried out with.
+    pub const WRONG_DATA: Self = Self(0x6A80);
+    /// P1 or P2, which often name an algorithm.
+    pub const WRONG_PARAMETERS: Self = Self(0x6A86);
     /// No such file.
     pub const FILE_NOT_FOUND: Self = Self(0x6A82);
     /// No such reference (PIN, key domain).
@@ -73,6 +79,9 @@ impl fmt::Display for StatusWord {
             Self::BLOCKED => "PIN blocked",
             Self::NOT_INITIALISED => "not initialised",
             Self::WRONG_STRUCTURE => "a file of another structure",
+            Self::CONDITIONS => "conditions of use not satisfied",
+            Self::WRONG_DATA => "wrong data",
+            Self::WRONG_PARAMETERS => "wrong parameters P1, P2",
             Self::FILE_NOT_FOUND => "no such file",
             Self::NO_SUCH_REFERENCE => "no such reference",
             Self::NO_SUCH_INSTRUCTION => "instruction not supported",

@@ -19,6 +19,10 @@ pub const RANDOM: usize = 64;
 /// Bytes of a message to be signed, and of a private number on Curve25519.
 const MESSAGE: usize = 32;
 
+/// Why the key CC00 is not asked, which OpenSC up to 0.23 lists where its description can be read.
+const DEVICE_KEY: &str = "it is the device's own key, which vouches for the device and its keys (its certificate is \
+                          EF 2F02), and no user's";
+
 /// A private key on a card that can be asked.
 #[derive(Debug, Clone)]
 pub struct Signer {
@@ -38,6 +42,8 @@ pub struct Unable {
     pub what: String,
     /// Why.
     pub why: String,
+    /// Only who names it asks for it.
+    pub only_if_named: bool,
     names: Names,
 }
 
@@ -54,14 +60,15 @@ struct Names {
 #[must_use]
 pub fn signers(case: &Case<'_>) -> (Vec<Signer>, Vec<Unable>) {
     let (mut able, mut unable) = (Vec::new(), Vec::new());
-    for object in case.live.private_keys().filter(|object| !is_device_key(object)) {
-        match signer(case, object) {
+    for object in case.live.private_keys() {
+        let only_if_named = is_device_key(object);
+        match if only_if_named { Err(DEVICE_KEY.to_owned()) } else { signer(case, object) } {
             Ok(signer) => able.push(signer),
             Err(why) => {
                 let token = escape(case.serial.as_bytes());
                 let which = which_key(&case.live, object);
                 let what = format!("{which} \"{}\" of token {token}", escape(&object.label));
-                unable.push(Unable { what, why, names: names(case, object) });
+                unable.push(Unable { what, why, only_if_named, names: names(case, object) });
             }
         }
     }
@@ -81,19 +88,23 @@ fn signer(case: &Case<'_>, object: &Object) -> Result<Signer, String> {
     let mut publics: Vec<PublicKey> =
         named_by_card(case, object).chain(shown).filter_map(Object::public_key).cloned().collect();
     publics.dedup();
-    let signer = Signer {
-        reference,
-        path,
-        access: plan.access,
-        deeds: plan.deeds,
-        publics,
-        names: names(case, object),
-    };
+    let mut deeds = plan.deeds;
+    // What the description says comes first; then what the other public keys are that somebody takes for its own.
+    if let Some((_, others)) = deeds.split_first_mut() {
+        others.sort_by_key(|deed| !publics.iter().any(|key| is_of(deed, key)));
+    }
+    let signer = Signer { reference, path, access: plan.access, deeds, publics, names: names(case, object) };
     // Whether there is anything to ask does not depend on the random bytes.
     match signer.order(&[0x5A; RANDOM], false).attempts.as_slice() {
         [] => Err("no public key is known that it could be asked with, or no curve of its size".to_owned()),
         _ => Ok(signer),
     }
+}
+
+/// Could the private half of this public key do that?
+fn is_of(deed: &Deed, key: &PublicKey) -> bool {
+    let is_rsa = matches!(deed.scheme, Scheme::RsaPkcs1Sha256 | Scheme::RsaDecipher);
+    is_rsa == matches!(key, PublicKey::Rsa { .. }) && deed.bits == key.bits()
 }
 
 fn names(case: &Case<'_>, object: &Object) -> Names {

@@ -218,10 +218,10 @@ impl Layout for ScHsm {
             status.insert("firmware".to_owned(), format!("{major}.{minor}"));
         }
         if let Some(pin) = known.user_pin {
-            status.insert("user PIN".to_owned(), pin_words(pin));
+            status.insert("user PIN".to_owned(), pin_words(pin, known.in_use));
         }
         if let Some(pin) = known.so_pin {
-            status.insert("SO-PIN".to_owned(), pin_words(pin));
+            status.insert("SO-PIN".to_owned(), pin_words(pin, known.in_use));
         }
         if let Some(device) = device_words(card) {
             status.insert("device".to_owned(), device);
@@ -330,9 +330,15 @@ fn device_words(card: &Card) -> Option<String> {
     })
 }
 
-fn pin_words(pin: PinState) -> String {
+/// `in_use`: had another program the card open, if that is known?
+fn pin_words(pin: PinState, in_use: Option<bool>) -> String {
     match pin {
-        PinState::LoggedIn => "another program is logged in".to_owned(),
+        PinState::LoggedIn => match in_use {
+            Some(true) => "another program is logged in",
+            Some(false) => "a login is open, but no program has the card open",
+            None => "a login is open",
+        }
+        .to_owned(),
         PinState::Tries(tries) => format!("{} left", count(tries.into(), "try", "tries")),
         PinState::Blocked => "blocked".to_owned(),
         PinState::NotInitialised => "not initialised".to_owned(),

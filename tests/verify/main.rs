@@ -12,10 +12,12 @@
 
 mod attribution;
 mod lies;
+mod logins;
 mod matrix;
 mod native;
 mod openpgp;
 mod piv;
+mod prompt;
 #[path = "../support/random.rs"]
 mod random;
 mod safety;

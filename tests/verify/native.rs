@@ -115,29 +115,30 @@ fn the_public_key_on_the_card_is_wrong() {
 }
 
 #[test]
-fn a_wrong_pin_costs_one_try_and_the_last_but_one_is_kept() {
+fn a_pin_is_not_sent_when_a_wrong_one_would_leave_fewer_than_min_tries() {
     let (stand, maker) = card();
     maker.generate_key("ec/prime256v1", "45", "key");
     generate_consenting(&maker, "46");
     stand.card().reset_stats();
-    let attempt = |pin: &str| {
+    let attempt = |pin: &str, more: &[&str]| {
         let file = pin_file(&stand, pin);
-        maker.stalecard(&["verify", "--pin-file", &file])
+        maker.stalecard(&[&["verify", "--pin-file", &file], more].concat())
     };
-    let output = attempt("999999").exits(3);
+    let output = attempt("999999", &[]).exits(3);
     assert!(output.stdout.contains("wrong PIN (63C2): 2 tries left"), "{output}");
-    attempt("999999").exits(3);
-    assert_eq!((tries(&stand), stand.card().stats().verify), (1, 2));
     for pin in ["999999", PIN] {
-        let said = attempt(pin).exits(3).stdout;
-        assert!(
-            said.split_whitespace().collect::<Vec<_>>().join(" ").contains("1 of its tries left"),
-            "{said}"
-        );
+        let output = attempt(pin, &[]).exits(3);
+        assert!(said(&output).contains("has 2 tries left, a wrong one would leave 1"), "{output}");
     }
+    assert_eq!((tries(&stand), stand.card().stats().verify), (2, 1));
+    attempt("999999", &["--min-tries", "1"]).exits(3);
     assert_eq!((tries(&stand), stand.card().stats().verify), (1, 2));
-    verify(&stand, &maker, &["--min-tries", "1"]).ok();
-    assert!(attempt("123").exits(2).stderr.contains("has 4 to 8 characters"));
+    let output = attempt(PIN, &["--min-tries", "1"]).exits(3);
+    assert!(said(&output).contains("the last try is never spent here"), "{output}");
+    assert_eq!((tries(&stand), stand.card().stats().verify), (1, 2));
+    maker.run(&["pkcs15-tool", "--verify-pin", "--auth-id", "01", "--pin", PIN]).ok();
+    verify(&stand, &maker, &[]).ok();
+    assert!(attempt("123", &[]).exits(2).stderr.contains("has 4 to 8 characters"));
     assert_eq!((tries(&stand), stand.card().stats().verify_wrong), (3, 2));
 }
 

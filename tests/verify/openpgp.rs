@@ -116,8 +116,9 @@ fn a_certificate_of_another_key() {
     assert_eq!(findings(&report), ["certificate-key-mismatch"]);
 }
 
+/// PW1 has two references and one counter.
 #[test]
-fn a_wrong_pin_costs_one_try_and_the_last_but_one_is_kept() {
+fn a_pin_is_not_sent_when_a_wrong_one_would_leave_fewer_than_min_tries() {
     for version in ["2.0", "3.4"] {
         let (stand, alpha) = card(version);
         for key in [1, 3] {
@@ -126,14 +127,20 @@ fn a_wrong_pin_costs_one_try_and_the_last_but_one_is_kept() {
         stand.card().reset_stats();
         let (code, report) = verdict_with(&stand, &alpha, "999999", &[]);
         assert!(code == 3 && report["coverage"].to_string().contains(": 2 tries left"), "{report}");
-        verdict_with(&stand, &alpha, "999999", &["--key", "03"]);
-        assert_eq!((tries(&stand), stand.card().stats().verify), (1, 2));
-        for pin in ["999999", PW1] {
-            let (code, report) = verdict_with(&stand, &alpha, pin, &[]);
-            assert!(code == 3 && report["coverage"].to_string().contains("1 of its tries left"), "{report}");
+        for (pin, key) in [("999999", "03"), ("999999", "01"), (PW1, "03")] {
+            let (code, report) = verdict_with(&stand, &alpha, pin, &["--key", key]);
+            let why = "has 2 tries left, a wrong one would leave 1";
+            assert!(code == 3 && report["coverage"].to_string().contains(why), "{report}");
         }
+        assert_eq!((tries(&stand), stand.card().stats().verify), (2, 1));
+        verdict_with(&stand, &alpha, "999999", &["--key", "03", "--min-tries", "1"]);
         assert_eq!((tries(&stand), stand.card().stats().verify), (1, 2));
-        let (code, _) = verdict(&stand, &alpha, &["--min-tries", "1"]);
+        let (code, report) = verdict(&stand, &alpha, &["--min-tries", "1"]);
+        let why = "the last try is never spent here";
+        assert!(code == 3 && report["coverage"].to_string().contains(why), "{report}");
+        assert_eq!((tries(&stand), stand.card().stats().verify), (1, 2));
+        alpha.run(&["openpgp-tool", "--verify", "CHV1", "--pin", PW1]).ok();
+        let (code, _) = verdict(&stand, &alpha, &[]);
         assert_eq!((code, tries(&stand), stand.card().stats().verify_wrong), (0, 3, 2));
         let output = alpha.stalecard(&["verify", "--pin-file", &pin_file(&stand, "12345")]).exits(2);
         assert!(output.stderr.contains("a PIN of this card has 6 to 127 characters"), "{output}");

@@ -138,21 +138,27 @@ fn a_certificate_that_was_not_renewed() {
 }
 
 #[test]
-fn a_wrong_pin_costs_one_try_and_the_last_but_one_is_kept() {
+fn a_pin_is_not_sent_when_a_wrong_one_would_leave_fewer_than_min_tries() {
     let (stand, alpha) = card(&[("9a", "ECCP256"), ("9c", "ECCP256")]);
     let (code, report) = verdict_with(&stand, &alpha, "999999", &[]);
     assert!(
         code == 3 && report["coverage"].to_string().contains("wrong PIN (63C2): 2 tries left"),
         "{report}"
     );
-    let (code, _) = verdict_with(&stand, &alpha, "999999", &[]);
-    assert_eq!((code, tries(&stand), stand.card().stats().verify), (3, 1, 2));
     for pin in ["999999", PIV_PIN] {
         let (code, report) = verdict_with(&stand, &alpha, pin, &[]);
-        assert!(code == 3 && report["coverage"].to_string().contains("1 of its tries left"), "{report}");
+        let why = "has 2 tries left, a wrong one would leave 1";
+        assert!(code == 3 && report["coverage"].to_string().contains(why), "{report}");
     }
+    assert_eq!((tries(&stand), stand.card().stats().verify), (2, 1));
+    let (code, _) = verdict_with(&stand, &alpha, "999999", &["--min-tries", "1"]);
+    assert_eq!((code, tries(&stand), stand.card().stats().verify), (3, 1, 2));
+    let (code, report) = verdict(&stand, &alpha, &["--min-tries", "1"]);
+    let why = "the last try is never spent here";
+    assert!(code == 3 && report["coverage"].to_string().contains(why), "{report}");
     assert_eq!((tries(&stand), stand.card().stats().verify), (1, 2));
-    let (code, _) = verdict(&stand, &alpha, &["--min-tries", "1"]);
+    alpha.piv(&["--action", "verify-pin", "--pin", PIV_PIN]).ok();
+    let (code, _) = verdict(&stand, &alpha, &[]);
     assert_eq!((code, tries(&stand)), (0, 3));
     for pin in ["12345", "123456789"] {
         let file = pin_file(&stand, pin);
@@ -160,6 +166,60 @@ fn a_wrong_pin_costs_one_try_and_the_last_but_one_is_kept() {
         assert!(output.stderr.contains("a PIN of this card has 6 to 8 characters"), "{output}");
     }
     assert_eq!(stand.card().stats().verify_wrong, 2);
+}
+
+/// A key that always asks, on a card that neither tells what key it is nor spares the PIN for a refused use: it gets the
+/// PIN twice at most, however many kinds there are, and what is told is its answer to the likeliest question.
+#[test]
+fn a_pin_is_not_sent_again_for_each_algorithm() {
+    let switches = [&YUBIKEY[..], &["--strict"]].concat();
+    let (stand, alpha) = card_with(&switches, &[("9c", "RSA1024")]);
+    alpha.piv_generate("9c", "ECCP384");
+    stand.card().reset_stats();
+    let (code, report) = verdict(&stand, &alpha, &[]);
+    assert_eq!((code, conclusions(&report)), (3, vec!["not-signed".to_owned()]), "{report}");
+    let stats = stand.card().stats();
+    assert_eq!(
+        (stats.verify, stats.verify_wrong, stats.signatures, tries(&stand)),
+        (2, 0, 0, 3),
+        "{stats:?}"
+    );
+    // Not 6982, which the last probe met.
+    let signed = report["keys"][0]["signed"].as_str().unwrap();
+    assert!(signed.contains("6A86") && report["coverage"].to_string().contains("6A86"), "{report}");
+    // What a cache takes for the key is tried before what nobody does.
+    alpha.piv_renew("9c", "ECCP384", "shown");
+    alpha.pkcs15_list();
+    let office = alpha.with_cache_copy();
+    stand.card().tamper_path(&[0x5F, 0xC1, 0x0A], Some(&bytes_of_certificate(&alpha)));
+    stand.card().reset_stats();
+    let (_, report) = verdict(&stand, &office, &[]);
+    assert_eq!(conclusions(&report), ["wrong-certificate"], "{report}");
+    assert_eq!(stand.card().stats().verify, 2);
+}
+
+/// A PIV certificate object with a foreign key.
+fn bytes_of_certificate(host: &Host) -> Vec<u8> {
+    let der = host.foreign_certificate("foreign");
+    let length = |length: usize| {
+        let length = u16::try_from(length).unwrap().to_be_bytes();
+        [0x82, length[0], length[1]]
+    };
+    [&[0x70][..], &length(der.len()), &der, &[0x71, 0x01, 0x00, 0xFE, 0x00]].concat()
+}
+
+/// A card that tells what its keys are is asked for nothing else.
+#[test]
+fn a_key_is_asked_for_what_the_card_says_that_it_is() {
+    let (stand, alpha) = card(&[("9c", "RSA1024")]);
+    alpha.piv_generate("9c", "ECCP384");
+    stand.card().reset_stats();
+    let (code, report) = verdict(&stand, &alpha, &[]);
+    assert_eq!((code, conclusions(&report)), (1, vec!["wrong-certificate".to_owned()]), "{report}");
+    let asked = stand.card().apdu_log().iter().filter(|line| line.starts_with("> 0087")).count();
+    let stats = stand.card().stats();
+    assert_eq!((stats.verify, stats.signatures), (1, 1), "{stats:?}");
+    println!("{asked} uses since the card was made");
 }
 
 /// A key that wants its PIN each time by a policy of its maker's, which nothing in PIV tells.

@@ -31,35 +31,54 @@ fn one_verify_and_one_logout() {
     );
 }
 
+/// A PIN is sent only if a wrong one would leave what is to be kept: two tries, or one with `--min-tries 1`.
 #[test]
-fn a_wrong_pin_costs_one_try_and_the_last_but_one_is_kept() {
+fn a_pin_is_not_sent_when_a_wrong_one_would_leave_fewer_than_min_tries() {
     let (stand, host) = scene(1);
     let wrong = pin_file(&stand, "999999");
     let attempt = |more: &[&str]| host.stalecard(&[&["verify", "--pin-file", &wrong], more].concat());
+    let state = || (tries(&stand), stand.card().stats().verify);
+    // Four would have to be left.
+    let output = attempt(&["--min-tries", "3"]).exits(3);
+    assert!(said(&output).contains("has 3 tries left, a wrong one would leave 2"), "{output}");
+    assert!(said(&output).contains("--min-tries 2 accepts the risk"), "{output}");
+    assert_eq!(state(), (3, 0));
     let output = attempt(&[]).exits(3);
     assert!(output.stdout.contains("wrong PIN (63C2): 2 tries left"), "{output}");
-    assert_eq!((tries(&stand), stand.card().stats().verify), (2, 1));
-    attempt(&[]).exits(3);
-    assert_eq!((tries(&stand), stand.card().stats().verify), (1, 2));
+    assert_eq!(state(), (2, 1));
     // Now it refuses, again and again, and nothing is sent.
     for _ in 0..3 {
         let output = attempt(&[]).exits(3);
-        assert!(output.stdout.contains("1 of its tries left"), "{output}");
+        assert!(
+            said(&output).contains("has 2 tries left, a wrong one would leave 1, and this keeps at least 2"),
+            "{output}"
+        );
+        assert!(said(&output).contains("--min-tries 1 accepts the risk"), "{output}");
         // The right PIN is not risked either: nobody knows that it is right.
         verify(&stand, &host, &[]).exits(3);
     }
-    assert_eq!((tries(&stand), stand.card().stats().verify), (1, 2));
-    // Who accepts the risk gets all tries back with the right one.
-    verify(&stand, &host, &["--min-tries", "1"]).ok();
+    assert_eq!(state(), (2, 1));
+    // Who accepts the risk gets down to the last one, and never further.
+    attempt(&["--min-tries", "1"]).exits(3);
+    assert_eq!(state(), (1, 2));
+    for more in [&[][..], &["--min-tries", "1"]] {
+        for output in [attempt(more), verify(&stand, &host, more)] {
+            assert!(said(&output.exits(3)).contains("the last try is never spent here"));
+        }
+    }
+    assert!(attempt(&["--min-tries", "0"]).exits(2).stderr.contains("--min-tries"));
+    assert_eq!(state(), (1, 2));
+    // As the message says.
+    host.pkcs11_login(&["-O"]).ok();
     assert_eq!(tries(&stand), 3);
+    verify(&stand, &host, &[]).ok();
 }
 
 #[test]
 fn a_blocked_pin_is_left_alone() {
     let (stand, host) = scene(1);
-    let wrong = pin_file(&stand, "999999");
     for _ in 0..3 {
-        host.stalecard(&["verify", "--pin-file", &wrong, "--min-tries", "1"]).exits(3);
+        host.run(&["pkcs15-tool", "--verify-pin", "--auth-id", "01", "--pin", "999999"]);
     }
     assert_eq!((tries(&stand), stand.card().stats().verify), (0, 3));
     let output = verify(&stand, &host, &["--min-tries", "1"]).exits(3);
@@ -76,10 +95,40 @@ fn what_is_no_pin_is_not_sent() {
         assert!(output.stderr.contains("nothing was sent"), "{output}");
         assert!(!output.stderr.contains(pin) && !output.stdout.contains(pin), "{output}");
     }
-    for content in ["", "\n", "648219\n648219\n", &"1".repeat(300)] {
-        let file = stand.dir().join("odd");
+    let long = "1".repeat(300);
+    let odd: [(&[u8], &str); 16] = [
+        (b"", "it is empty"),
+        (b"\n", "it is empty"),
+        (b"648219\n648219\n", "more than one line"),
+        (b"648219\n\n", "more than one line"),
+        (b"\n648219", "more than one line"),
+        (long.as_bytes(), "more than 256 bytes"),
+        (b"\xEF\xBB\xBF648219\n", "byte order mark of UTF-8"),
+        (b"\xFF\xFE6\x004\x008\x002\x001\x009\x00\r\x00\n\x00", "byte order mark of UTF-16"),
+        (b"\xFE\xFF\x006\x004\x008\x002\x001\x009\x00\n", "byte order mark of UTF-16"),
+        (b"6\x004\x008\x002\x001\x009\x00", "as UTF-16 has"),
+        (b"648219\x00", "NUL byte at character 7 of 7"),
+        (b"648219 \n", "ends with a blank"),
+        (b"\t648219\n", "begins with a blank"),
+        (b"64821\xC3\xA4\n", "outside ASCII at character 6 of 7"),
+        (b"64821\xE4\n", "outside ASCII at character 6 of 6"),
+        (b"648\x1B219\n", "control character at character 4 of 7"),
+    ];
+    let file = stand.dir().join("odd");
+    for (content, why) in odd {
         std::fs::write(&file, content).unwrap();
-        host.stalecard(&["verify", "--pin-file", file.to_str().unwrap()]).exits(2);
+        let output = host.stalecard(&["verify", "--pin-file", file.to_str().unwrap()]).exits(2);
+        assert!(
+            output.stderr.contains(why) && output.stderr.contains("nothing was sent"),
+            "{content:02X?}: {output}"
+        );
+        assert!(!format!("{}{}", output.stdout, output.stderr).contains("6482"), "{output}");
+    }
+    for (path, why) in
+        [("/", "it is a directory"), ("/dev/zero", "it is a device"), ("/no/such", "No such file")]
+    {
+        let output = host.stalecard(&["verify", "--pin-file", path]).exits(2);
+        assert!(output.stderr.contains(why), "{output}");
     }
     // Nobody to ask: no terminal on the stand.
     let output = host.stalecard(&["verify"]).exits(2);
@@ -88,6 +137,14 @@ fn what_is_no_pin_is_not_sent() {
     // A pipe will do.
     let program = env!("CARGO_BIN_EXE_stalecard");
     host.sh(&format!("printf {PIN} | {program} verify --pin-file /dev/fd/0")).ok();
+    let output = host.sh(&format!("printf '{PIN} ' | {program} verify --pin-file /dev/fd/0")).exits(2);
+    assert!(output.stderr.contains("ends with a blank"), "{output}");
+    // The end of a line is none of the PIN.
+    for end in ["\n", "\r\n"] {
+        std::fs::write(&file, format!("{PIN}{end}")).unwrap();
+        host.stalecard(&["verify", "--pin-file", file.to_str().unwrap()]).ok();
+    }
+    assert_eq!(stand.card().stats().verify_wrong, 0);
 }
 
 /// On a terminal it asks, once, without an echo.
@@ -105,8 +162,17 @@ fn the_prompt_asks_without_an_echo() {
         let said_once = output.stdout.matches("PIN of token DENK0200834 (").count() == 1;
         assert!(said_once && output.stdout.contains(said), "{output}");
         assert!(!output.stdout.contains(&format!("left): {pin}")), "{output}");
+        // All tries back.
+        host.pkcs11_login(&["-O"]).ok();
     }
-    assert_eq!((tries(&stand), stand.card().stats().verify), (3, 2));
+    assert_eq!((tries(&stand), stand.card().stats().verify_wrong), (3, 1));
+    for (typed, why) in [("64\t8219 ", "ends with a blank"), ("6482\u{e4}19", "outside ASCII")] {
+        let line = format!("{program} verify");
+        let words = ["script", "--quiet", "--return", "--command", &line, "/dev/null"];
+        let output = host.run_with_input(&words, format!("{typed}\n").as_bytes()).exits(2);
+        assert!(output.stdout.contains(why) && output.stdout.contains("nothing was sent"), "{output}");
+    }
+    assert_eq!((tries(&stand), stand.card().stats().verify_wrong), (3, 1));
 }
 
 /// A card fresh from the factory has neither PIN nor keys.
@@ -277,4 +343,31 @@ fn the_pin_stays_where_it_is() {
         !snapshot.stdout.contains("3634383231 39") && !snapshot.stdout.contains("363438323139"),
         "{snapshot}"
     );
+}
+
+/// The device's own key, which OpenSC up to 0.23 lists where its description can be read (a pico-hsm's can): it is
+/// named, and nobody misses its proof who has not asked for it.
+#[test]
+fn the_device_key_that_opensc_lists_is_not_left_out_silently() {
+    let (stand, _) = scene(1);
+    let mut description = bytes(&stand.card().dump(), "C401");
+    let id = description.windows(3).position(|bytes| bytes == [4, 1, 0x10]).unwrap();
+    description[id + 2] = 0x30;
+    stand.card().tamper(0xC400, Some(&description));
+    // One that has not cached that there was none.
+    let host = stand.host("beta");
+    let listed = host.pkcs15_list().private_keys().len();
+    let (code, report) = verdict(&stand, &host, &[]);
+    assert_eq!((code, conclusions(&report)), (0, vec!["sound".to_owned()]), "{report}");
+    let coverage = report["coverage"].to_string();
+    let is_named = coverage.contains("key reference 0") && coverage.contains("it is the device's own key");
+    println!("OpenSC lists {listed} keys; named: {is_named}");
+    assert_eq!(is_named, listed == 2, "{report}");
+    if is_named {
+        for name in ["0", "30"] {
+            let output = host.stalecard(&["verify", "--key", name]).exits(3);
+            assert!(said(&output).contains("it is the device's own key"), "{name}: {output}");
+        }
+    }
+    assert_eq!((stand.card().stats().verify, stand.card().stats().signatures), (1, 1));
 }

@@ -4,14 +4,17 @@
 //! card are files that anybody with the PIN can write. The price is a login, so the rules are strict:
 //!
 //! - all in one transaction ([`super::held`]), begun by asking for the state of the PIN;
-//! - if somebody is logged in already there is no VERIFY and no SELECT, which would end that login;
-//! - VERIFY is sent only while more tries are left than the user wants to keep, and never again once
-//!   the card has refused it; a key that wants its PIN before each use gets the one that was right;
+//! - if somebody is logged in already there is no VERIFY and no SELECT, which would end that login; one that
+//!   no program has the card open for ends when the user says so, and only while the card is ours alone;
+//! - VERIFY is sent only if a wrong PIN would leave as many tries as the user wants to keep, one at the least, and never
+//!   again once the card has refused it; a key that wants its PIN before each use gets the one that was
+//!   right, once more at most whatever else it refuses;
 //! - keys with a use counter are left alone unless they are named: a signature is a use;
 //! - at the end the login that was begun here ends, whatever happened in between.
 //!
 //! What differs between families is behind `Door`, one file each.
 
+mod error;
 mod native;
 mod openpgp;
 mod pad;
@@ -23,11 +26,16 @@ use std::collections::BTreeSet;
 
 use zeroize::Zeroizing;
 
-use super::apdu::{Response, StatusWord, TransportError};
+use super::apdu::{Response, StatusWord};
 use super::held::Exclusive;
 use crate::format::pkcs15::KeyType;
 use crate::snapshot::{Bytes, Card, EfPath, Family, PinState, Scheme, Trial, TrialOutcome};
+pub use error::SignError;
+use error::tries_left;
 use talk::Talk;
+
+/// How often one key gets the PIN at most: once, and once more where the card says that the first is used up.
+const VERIFIES: u8 = 2;
 
 /// Most bytes in the answer of a key: an RSA key of 16384 bits.
 const LONGEST_ANSWER: usize = 2048;
@@ -150,104 +158,6 @@ pub enum Login {
     Free,
 }
 
-/// Why nothing was signed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SignError {
-    /// No talk.
-    #[error(transparent)]
-    Transport(#[from] TransportError),
-    /// Somebody else's login.
-    #[error(
-        "another program is logged in to this card (PIN status 9000), and a login of our own would end that one: \
-         run this again when it is done, or sign within its login with --use-existing-login"
-    )]
-    LoggedIn,
-    /// Somebody else's login, perhaps.
-    #[error(
-        "another program has this card open, and such a card does not tell whether that one is logged in: close \
-         it (gpg's scdaemon, a browser) and run this again, or sign within its login with --use-existing-login"
-    )]
-    Undecided,
-    /// `--use-existing-login` without one.
-    #[error("nobody is logged in to this card ({0}): leave out --use-existing-login")]
-    NobodyLoggedIn(String),
-    /// Too few tries.
-    #[error(
-        "the user PIN has {left} of its tries left, and this keeps at least {keep}: a login with the right PIN \
-         elsewhere (pkcs11-tool --login) gives all tries back; --min-tries 1 accepts the risk"
-    )]
-    TooFewTries {
-        /// Tries left.
-        left: u8,
-        /// Tries that must be there before one is risked.
-        keep: u8,
-    },
-    /// No try left.
-    #[error(
-        "the user PIN is blocked, no try is left: pkcs15-tool --unblock-pin, with the SO-PIN or PUK of the card, \
-         or its maker's own tool gives it new ones"
-    )]
-    Blocked,
-    /// No PIN.
-    #[error("the card has no user PIN to log in with: initialise it first")]
-    NoPin,
-    /// Nobody knows how many tries there are.
-    #[error(
-        "the card does not tell how many tries its PIN has left ({0}): a PIN is sent only where they can be counted"
-    )]
-    Uncounted(StatusWord),
-    /// Sent as it is typed the right PIN would be a wrong one.
-    #[error("the card wants its PIN in a form that this program does not send ({0}): nothing was sent")]
-    Form(&'static str),
-    /// One at a time.
-    #[error("these keys want different PINs, and one login is for one: nothing was sent")]
-    SeveralPins,
-    /// Not a PIN.
-    #[error(
-        "a PIN of this card has {least} to {most} characters, this one {length}: nothing was sent to the card"
-    )]
-    NotAPin {
-        /// Its length.
-        length: usize,
-        /// Of the shortest.
-        least: usize,
-        /// Of the longest.
-        most: usize,
-    },
-    /// The wrong PIN.
-    #[error("wrong PIN ({status}): {}", tries_left(*left))]
-    WrongPin {
-        /// Tries left now, if the card says.
-        left: Option<u8>,
-        /// What it answered.
-        status: StatusWord,
-    },
-    /// The card does not accept the login for another reason.
-    #[error("the card did not accept the login ({0})")]
-    LoginRefused(StatusWord),
-    /// The entry on the pin pad came to nothing.
-    #[error("no PIN was entered on the reader's pin pad ({0})")]
-    NoEntry(StatusWord),
-    /// The application is not there.
-    #[error("the application that was read does not answer any more ({0})")]
-    NoApplication(StatusWord),
-    /// Another card, or other keys.
-    #[error("{0}: nothing was signed, run this again")]
-    Moved(&'static str),
-    /// The end was not clean.
-    #[error("the login could not be ended ({0}): take the card out of the reader")]
-    NoLogout(StatusWord),
-}
-
-fn tries_left(left: Option<u8>) -> String {
-    match left {
-        Some(1) => "1 try left".to_owned(),
-        Some(left) => format!("{left} tries left"),
-        None => "how many tries are left is not known".to_owned(),
-    }
-}
-
 /// What a family does in its own way. Nothing here spends a try.
 trait Door {
     /// Makes sure that it is this application that answers, without ending a login, and tells the state
@@ -262,12 +172,22 @@ trait Door {
         Ok(None)
     }
 
+    /// Which of the attempts fit the key, as far as the card itself says what key it is.
+    fn fitting(&mut self, _talk: &mut Talk<'_>, order: &Order) -> Result<Vec<Attempt>, SignError> {
+        Ok(order.attempts.clone())
+    }
+
     /// Asks a key once; the answer is bare.
     fn ask(&mut self, talk: &mut Talk<'_>, order: &Order, attempt: &Attempt) -> Result<Response, SignError>;
 
     /// Tries that are left after the card has refused a PIN with a status that does not say.
     fn tries_after(&mut self, _talk: &mut Talk<'_>) -> Option<u8> {
         None
+    }
+
+    /// The references under which this PIN may be logged in.
+    fn references(&self, pin: &Pin) -> BTreeSet<u8> {
+        BTreeSet::from([pin.reference])
     }
 
     /// Ends the logins of these references.
@@ -313,6 +233,28 @@ pub fn pin_state(link: &mut dyn Exclusive, card: &Card, pin: &Pin) -> Result<Pin
     door.state(&mut Talk { link }, Some(pin))
 }
 
+/// Ends a login that was left behind: the application is selected anew, or told to forget it. The card must be
+/// nobody else's meanwhile ([`super::held::Held::take_alone`]).
+///
+/// # Errors
+/// When somebody else has the card open after all, or the login is still there.
+pub fn end_login(link: &mut dyn Exclusive, card: &Card, pin: &Pin) -> Result<(), SignError> {
+    if link.is_shared() {
+        return Err(SignError::LoggedIn);
+    }
+    let mut door = door(card, false).ok_or(SignError::Moved("another kind of card is in the reader now"))?;
+    let talk = &mut Talk { link };
+    if door.state(talk, Some(pin))? != PinState::LoggedIn {
+        return Ok(());
+    }
+    door.same_card(talk, &[])?;
+    door.leave(talk, &door.references(pin))?;
+    match door.state(talk, Some(pin))? {
+        PinState::LoggedIn => Err(SignError::NoLogout(StatusWord::OK)),
+        _ => Ok(()),
+    }
+}
+
 /// Logs in, asks each key, logs out. All of them are behind one PIN, or (`Free`) behind none. `card` is what was
 /// read before: it must be the same still.
 ///
@@ -344,7 +286,7 @@ pub fn sign(
     match login {
         Login::Existing if pin.is_some() => is_logged_in(state)?,
         Login::Free | Login::Existing => {}
-        Login::Pin(_) | Login::Pad => is_enough(state, keep)?,
+        Login::Pin(_) | Login::Pad => is_enough(state, keep, session.talk.link.is_shared())?,
     }
     session.door.same_card(&mut session.talk, orders)?;
     let trials = orders.iter().map(|order| session.one(order)).collect::<Result<Vec<_>, _>>();
@@ -355,16 +297,18 @@ pub fn sign(
     Ok(trials)
 }
 
-/// Does the state of a PIN allow a login that keeps so many tries?
+/// Does the state of a PIN allow a login that keeps so many tries even if the PIN is wrong? It never may be the last one.
+/// `shared`: another program has the card open.
 ///
 /// # Errors
 /// Why not.
-pub fn is_enough(state: PinState, keep: u8) -> Result<(), SignError> {
+pub fn is_enough(state: PinState, keep: u8, shared: bool) -> Result<(), SignError> {
     match state {
-        PinState::LoggedIn => Err(SignError::LoggedIn),
-        PinState::Tries(left) if left >= keep.max(1) => Ok(()),
+        PinState::LoggedIn if shared => Err(SignError::LoggedIn),
+        PinState::LoggedIn => Err(SignError::LeftBehind),
         PinState::Tries(0) | PinState::Blocked => Err(SignError::Blocked),
-        PinState::Tries(left) => Err(SignError::TooFewTries { left, keep }),
+        PinState::Tries(left) if left > keep.max(1) => Ok(()),
+        PinState::Tries(left) => Err(SignError::TooFewTries { left, keep: keep.max(1) }),
         PinState::NotInitialised => Err(SignError::NoPin),
         PinState::Other(status) => Err(SignError::Uncounted(StatusWord(status))),
     }
@@ -412,33 +356,45 @@ impl Session<'_, '_> {
             let why = "it wants its PIN before each signature, and --use-existing-login sends none";
             return Ok(skipped(why.to_owned()));
         }
+        let attempts = self.door.fitting(&mut self.talk, order)?;
+        // A PIN that was sent just now is not wanted once more.
+        let mut is_fresh = false;
+        let mut verifies = VERIFIES;
         if let Some(access) = &order.access
             && (always || !self.verified.contains(&access.reference))
         {
             self.log_in(access)?;
+            is_fresh = true;
+            verifies -= 1;
         }
         let mut trial = skipped("there is nothing that it could be asked for".to_owned());
-        for attempt in &order.attempts {
+        for (place, attempt) in attempts.iter().enumerate() {
             let mut answer = self.door.ask(&mut self.talk, order, attempt)?;
             // The PIN was right a moment ago, and this key wants it once more.
             let wants_more =
                 |access: &&Access| access.asks != Asks::Once && self.verified.contains(&access.reference);
             if answer.status == StatusWord::SECURITY_STATUS
+                && !is_fresh
+                && verifies > 0
                 && let Some(access) = order.access.as_ref().filter(wants_more)
             {
+                verifies -= 1;
                 self.log_in(access)?;
                 answer = self.door.ask(&mut self.talk, order, attempt)?;
             }
-            trial.scheme = attempt.scheme;
-            trial.challenge = Bytes(attempt.challenge.clone());
-            trial.outcome = match answer.status {
-                StatusWord::OK if (1..=LONGEST_ANSWER).contains(&answer.data.len()) => {
-                    TrialOutcome::Signed(Bytes(answer.data))
-                }
-                StatusWord(status) => TrialOutcome::Refused(status),
-            };
+            is_fresh = false;
+            let signed = answer.status == StatusWord::OK && (1..=LONGEST_ANSWER).contains(&answer.data.len());
+            // The likeliest attempt is what a refusal is told of: the others are probes.
+            if signed || place == 0 {
+                trial.scheme = attempt.scheme;
+                trial.challenge = Bytes(attempt.challenge.clone());
+                trial.outcome = match answer.status {
+                    _ if signed => TrialOutcome::Signed(Bytes(answer.data)),
+                    StatusWord(status) => TrialOutcome::Refused(status),
+                };
+            }
             // A key of another kind would not have asked for more rights.
-            if matches!(answer.status, StatusWord::OK | StatusWord::SECURITY_STATUS) {
+            if matches!(answer.status, StatusWord::OK | StatusWord::SECURITY_STATUS | StatusWord::BLOCKED) {
                 break;
             }
         }

@@ -148,6 +148,11 @@ impl Door for OpenPgp<'_> {
         openpgp::pw_status(&related.data).map(|status| status.tries)
     }
 
+    /// Each has a login of its own.
+    fn references(&self, _pin: &Pin) -> BTreeSet<u8> {
+        BTreeSet::from([SIGNING, OTHER])
+    }
+
     fn leave(&mut self, talk: &mut Talk<'_>, references: &BTreeSet<u8>) -> Result<(), SignError> {
         if self.tells_logins() {
             let mut left = true;

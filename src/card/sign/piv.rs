@@ -11,8 +11,8 @@
 //!   that only their maker's commands tell: they refuse, and get the PIN once more.
 //! - SELECT does not end a login on every card (3.1.1 even forbids it); VERIFY with P1 = FF does.
 //!
-//! What a slot's certificate says of its key need not be true: if the card refuses such a key, the
-//! other kinds are tried.
+//! What a slot's certificate says of its key need not be true. A YubiKey 5 tells what key it is (GET
+//! METADATA, 00 F7, Yubico's from 5.3 on); if another card refuses such a key, the other kinds are tried.
 
 use std::collections::BTreeSet;
 
@@ -131,10 +131,24 @@ impl Door for Piv<'_> {
         Ok(())
     }
 
+    fn fitting(&mut self, talk: &mut Talk<'_>, order: &Order) -> Result<Vec<Attempt>, SignError> {
+        if self.tells_logins() {
+            let metadata = talk.single([0x00, 0xF7, 0x00, order.key], &[], 256)?;
+            if metadata.status == StatusWord::OK
+                && let Some([algorithm]) = tagged(&metadata.data, 0x01)
+            {
+                let fit = |attempt: &&Attempt| algorithm_of(attempt) == Some(*algorithm);
+                let fitting: Vec<_> = order.attempts.iter().filter(fit).cloned().collect();
+                if !fitting.is_empty() {
+                    return Ok(fitting);
+                }
+            }
+        }
+        Ok(order.attempts.clone())
+    }
+
     fn ask(&mut self, talk: &mut Talk<'_>, order: &Order, attempt: &Attempt) -> Result<Response, SignError> {
-        let key_type = if attempt.scheme == Scheme::RsaPkcs1Sha256 { KeyType::Rsa } else { KeyType::Ec };
-        let known = ALGORITHMS.iter().find(|(kind, bits, _)| *kind == key_type && *bits == attempt.bits);
-        let &(.., algorithm) = known.ok_or(SignError::Moved("there is no such algorithm"))?;
+        let algorithm = algorithm_of(attempt).ok_or(SignError::Moved("there is no such algorithm"))?;
         let input = match attempt.scheme {
             Scheme::RsaPkcs1Sha256 => encode(0x81, &padded(&attempt.data, attempt.bits / 8)),
             Scheme::Ecdh => encode(0x85, &attempt.data),
@@ -165,6 +179,12 @@ impl Door for Piv<'_> {
         }
         Ok(())
     }
+}
+
+fn algorithm_of(attempt: &Attempt) -> Option<u8> {
+    let key_type = if attempt.scheme == Scheme::RsaPkcs1Sha256 { KeyType::Rsa } else { KeyType::Ec };
+    let known = ALGORITHMS.iter().find(|(kind, bits, _)| *kind == key_type && *bits == attempt.bits);
+    known.map(|(.., algorithm)| *algorithm)
 }
 
 /// EMSA-PKCS1-v1_5 (RFC 8017, 9.2) around a DigestInfo.

@@ -119,6 +119,8 @@ const fn uses_a_key([class, ins, p1, p2]: [u8; 4]) -> bool {
         (0x80, 0x68) => matches!(p2, 0x33 | 0x70),
         // PIV: GENERAL AUTHENTICATE with a key of a slot, never with the management key (9B).
         (0x00 | MORE, 0x87) => matches!(p2, 0x9A | 0x9C..=0x9E | 0x82..=0x95),
+        // GET METADATA of such a key (YubiKey): what kind it is.
+        (0x00, 0xF7) => p1 == 0 && matches!(p2, 0x9A | 0x9C..=0x9E | 0x82..=0x95),
         // COMPUTE DIGITAL SIGNATURE, DECIPHER.
         (0x00 | MORE, 0x2A) => matches!((p1, p2), (0x9E, 0x9A) | (0x80, 0x86)),
         // OpenPGP: INTERNAL AUTHENTICATE. MyEID: key agreement. SmartCard-HSM: SELECT of a key, which tells its

@@ -1,18 +1,16 @@
 //! The keys of a card: each signs a fresh challenge, and the signature is checked against every
 //! public key that somebody takes for its own.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use super::{Args, pin};
+use super::{Args, pin, prompt};
 use crate::card::apdu::StatusWord;
 use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Id;
-use crate::observe;
+use crate::observe::{self, Asked};
 use crate::report::{human, json::Document, json::SCHEMA, proofs};
 use crate::rules::signers::Unable;
 use crate::rules::{self, judge};
@@ -22,10 +20,6 @@ use crate::text::{count, escape, key_reference, shell_option};
 /// The findings that a signature proves; `check` has the others.
 const ABOUT_SIGNATURES: [Id; 3] =
     [Id::SignatureFailsWithCachedKey, Id::SignatureFailsWithLiveKey, Id::CertificateKeyMismatch];
-
-/// How long a login may outlive the program that made it: pcscd takes the power from a card that nobody
-/// uses, some readers' at once, others' after five seconds.
-const LOGIN_ENDS: [Duration; 2] = [Duration::from_millis(1500), Duration::from_secs(6)];
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     if args.facts.offline || args.facts.snapshot.is_some() {
@@ -139,8 +133,9 @@ fn orders(snapshot: &mut Snapshot, place: usize, wanted: Option<&str>) -> Result
         })?;
         orders.push(signer.order(&random, wanted.is_some()));
     }
-    for Unable { what, why, .. } in unable {
-        snapshot.coverage.push(gap(what, format!("it cannot be asked for a proof: {why}")));
+    for Unable { what, why, only_if_named, .. } in unable {
+        let gap = gap(what, format!("it cannot be asked for a proof: {why}"));
+        snapshot.coverage.push(Gap { asked_for: !only_if_named || wanted.is_some(), ..gap });
     }
     Ok(orders)
 }
@@ -238,24 +233,44 @@ fn attempt(card: &mut Card, pin: Option<&Pin>, orders: &[Order], args: &Args) ->
         return Ok(observe::prove(&mut held, card, orders, &login, args.min_tries)?);
     };
     // What can be refused is refused before anybody is asked for a PIN.
-    let (state, pad) = observe::pin_state(card, pin, &LOGIN_ENDS)?;
-    sign::is_enough(state, args.min_tries)?;
+    let mut asked = observe::pin_state(card, pin)?;
+    if asked.is_left_behind() {
+        asked = without_the_login(card, pin, args)?;
+    }
+    sign::is_enough(asked.state, args.min_tries, asked.shared)?;
     let login = if let Some(file) = &args.pin_file {
         Login::Pin(pin::from_file(file).map_err(Stop::Error)?)
-    } else if pad {
+    } else if asked.pad {
         Login::Pad
     } else {
         let serial = card.serial.as_deref().unwrap_or_default();
-        let left = match state {
+        let left = match asked.state {
             PinState::Tries(left) => format!(" ({} left)", count(left.into(), "try", "tries")),
             _ => String::new(),
         };
         let question = format!("{} of token {}{left}: ", named(pin), escape(serial.as_bytes()));
-        Login::Pin(pin::ask(&question).map_err(Stop::Error)?)
+        Login::Pin(prompt::pin(&question).map_err(Stop::Error)?)
     };
     let mut held = observe::hold(card)?;
     if let Login::Pad = login {
         output::note("enter the PIN on the reader's pin pad, as often as it asks");
     }
     Ok(observe::prove(&mut held, card, orders, &login, args.min_tries)?)
+}
+
+/// The state of a PIN whose login no program has the card open for, once that login is over: by itself, when the
+/// card loses its power, or because the user wants it ended. Otherwise as it was.
+fn without_the_login(card: &Card, pin: &Pin, args: &Args) -> Result<Asked, Stop> {
+    if !args.end_login {
+        observe::wait_for_power_off();
+        let asked = observe::pin_state(card, pin)?;
+        if !asked.is_left_behind()
+            || args.pin_file.is_some()
+            || !prompt::wants_login_ended().map_err(Stop::Error)?
+        {
+            return Ok(asked);
+        }
+    }
+    observe::end_login(card, pin)?;
+    Ok(observe::pin_state(card, pin)?)
 }

@@ -3,6 +3,7 @@
 mod attribute;
 mod keys;
 mod pin;
+mod prompt;
 
 use std::path::PathBuf;
 
@@ -17,15 +18,18 @@ pub struct Args {
     /// All keys, as without --key
     #[arg(long)]
     all: bool,
-    /// How many tries the PIN must have left before one is risked
+    /// How many tries a wrong PIN must leave; with fewer none is sent
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=15))]
     min_tries: u8,
     /// Read the PIN from this file (/dev/fd/N for a pipe) instead of asking
     #[arg(long, value_name = "FILE")]
     pin_file: Option<PathBuf>,
-    /// Sign within the login that another program has on the card, without a PIN
+    /// Sign within the login that is open on the card, without a PIN
     #[arg(long, conflicts_with = "pin_file")]
     use_existing_login: bool,
+    /// End a login that was left behind on the card; never one while another program has the card open
+    #[arg(long, conflicts_with = "use_existing_login")]
+    end_login: bool,
     /// Which key made the signature over this file? (needs --signature, but no card)
     #[arg(long, value_name = "FILE", requires = "signature", conflicts_with_all = CARD_ONLY)]
     data: Option<PathBuf>,
@@ -52,7 +56,7 @@ pub struct Args {
 }
 
 /// What makes sense only for a card that is to sign.
-const CARD_ONLY: [&str; 5] = ["key", "all", "min_tries", "pin_file", "use_existing_login"];
+const CARD_ONLY: [&str; 6] = ["key", "all", "min_tries", "pin_file", "use_existing_login", "end_login"];
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     match (&args.data, &args.digest, &args.signature, &args.certificate) {
