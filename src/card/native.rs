@@ -289,6 +289,10 @@ impl Attempt<'_, '_> {
                     "a file of records, which OpenSC does not read of such a card",
                 );
             }
+            // Offset 0 is outside of it.
+            Answer::Refused(sw) if StatusWord(*sw) == StatusWord::WRONG_OFFSET => {
+                self.note(&format!("file {file}"), "empty, and the card refuses to read it, to OpenSC, too");
+            }
             Answer::Refused(sw) => {
                 self.gap(&format!("file {file}"), &format!("refused ({})", StatusWord(*sw)));
             }
@@ -333,10 +337,11 @@ impl Attempt<'_, '_> {
         Err(Stop::Moved("other programs came in between"))
     }
 
-    /// Reads the selected file on from where it was left; gives an answer if there is no content.
+    /// Reads the selected file on from where it was left; gives an answer if there is no content. OpenSC asks an empty
+    /// file, too, and fails where the card refuses.
     fn read_pieces(&mut self, size: usize, content: &mut Vec<u8>) -> Result<Option<Answer>, TransportError> {
-        while content.len() < size {
-            let wanted = (size - content.len()).min(PIECE);
+        while content.len() < size || size == 0 {
+            let wanted = if size == 0 { PIECE } else { (size - content.len()).min(PIECE) };
             let (Ok(offset), Ok(ne)) = (u16::try_from(content.len()), u16::try_from(wanted)) else { break };
             let response = match self.channel.send(Command::ReadSelected(offset, ne)) {
                 Ok(response) => response,
@@ -355,6 +360,9 @@ impl Attempt<'_, '_> {
                 break;
             }
             content.extend(response.data.iter().take(wanted));
+            if size == 0 {
+                break;
+            }
         }
         Ok(None)
     }

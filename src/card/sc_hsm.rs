@@ -400,6 +400,8 @@ impl<'a, 'c> Attempt<'a, 'c> {
             self.gap(&format!("file {fid}"), &format!("only its beginning was read: {why}"));
         }
         match &file.answer {
+            // Offset 0 is outside of it: an empty file. OpenSC cannot read it either.
+            Answer::Refused(sw) if StatusWord(*sw) == StatusWord::WRONG_OFFSET => {}
             Answer::Refused(sw) => {
                 self.gap(&format!("file {fid}"), &format!("refused ({})", StatusWord(*sw)));
             }

@@ -31,6 +31,8 @@ impl StatusWord {
     pub const WRONG_PARAMETERS: Self = Self(0x6A86);
     /// No such file.
     pub const FILE_NOT_FOUND: Self = Self(0x6A82);
+    /// The offset is outside of the file.
+    pub const WRONG_OFFSET: Self = Self(0x6B00);
     /// No such reference (PIN, key domain).
     pub const NO_SUCH_REFERENCE: Self = Self(0x6A88);
     /// Instruction not supported: another application is selected.

@@ -243,6 +243,18 @@ fn key_class(class: &mut Walk<'_>) -> Result<KeyClass, TlvError> {
     })
 }
 
+/// Is this an entry of a kind that PKCS#15 knows and OpenSC does not list: a key of another algorithm (as a SmartCard-HSM's
+/// AES keys), a biometric template, a certificate that is not X.509? Then it is as whole as one that decodes. `listed`: the
+/// tags of those that are listed.
+#[must_use]
+pub fn is_of_other_kind(entry: &[u8], listed: &[u32]) -> bool {
+    let Some(element) = first(entry).filter(|element| matches!(element.tag, 0xA0..=0xAF)) else {
+        return false;
+    };
+    let Ok(mut parts) = Walk::new(element.value) else { return false };
+    !listed.contains(&element.tag) && parts.optional(0x30).is_some() && parts.optional(0x30).is_some()
+}
+
 /// Decodes a private key entry.
 ///
 /// # Errors

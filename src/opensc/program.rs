@@ -42,6 +42,9 @@ const TOOLS: &[&str] = &[
 /// application gets that names nothing.
 const OTHER_APP_NAMES: &[&str] = &["cardmod", "tokend", "cryptotokenkit", "default"];
 
+/// The tool that lists a card as PKCS#15 has it.
+pub const PKCS15_TOOL: &str = "pkcs15-tool";
+
 /// What every application that loads the PKCS#11 module is called.
 pub const PKCS11: &str = "opensc-pkcs11";
 /// The module that shows one PIN only.
@@ -64,7 +67,7 @@ impl Program {
     /// `pkcs15-tool`, with the executable if it is known.
     #[must_use]
     pub fn pkcs15_tool(exe: Option<Name>) -> Self {
-        Self::named("pkcs15-tool", exe)
+        Self::named(PKCS15_TOOL, exe)
     }
 
     /// Any application that loads `opensc-pkcs11`, with its executable if one is meant.
@@ -77,7 +80,7 @@ impl Program {
     /// real paths of OpenSC's own tools go by their names.
     #[must_use]
     pub fn judged(executables: &BTreeMap<String, Name>) -> [Self; 2] {
-        [Self::pkcs15_tool(executables.get("pkcs15-tool").cloned()), Self::pkcs11(None)]
+        [Self::pkcs15_tool(executables.get(PKCS15_TOOL).cloned()), Self::pkcs11(None)]
     }
 
     /// Another of OpenSC's programs, by its application name.

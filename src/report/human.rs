@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use crate::finding::{Evidence, Finding, Severity, Side};
 use crate::rules::inventory::Item;
-use crate::rules::sides::Sides;
+use crate::rules::sides::{Sides, Unlisted};
 use crate::rules::users::Cache;
 use crate::rules::{ProgramState, Token, Verdict};
 use crate::snapshot::Gap;
@@ -331,11 +331,20 @@ pub fn sides(out: &mut String, objects: &[Sides]) {
             .unwrap_or_default();
         let _ = writeln!(out, "{BOLD}slot {}{reference}{BOLD:#} (token {})", object.slot, object.token);
         show_side(out, "on the card", &object.card);
+        // What is said of each cache is not said twice.
+        let everywhere = object.shown.iter().any(|shown| !shown.program.is_empty());
+        if !everywhere {
+            show_unlisted(out, &object.unlisted);
+        }
         for shown in &object.shown {
+            let lists = |program: &&String| shown.unlisted.iter().all(|one| one.program != **program);
+            let lists: Vec<&str> = shown.program.iter().filter(lists).map(String::as_str).collect();
             let who = if shown.program.is_empty() {
                 format!("in {} (no program reads it today)", shown.directory)
+            } else if lists.is_empty() {
+                format!("read by {}", shown.program.join(", "))
             } else {
-                format!("shown by {}", shown.program.join(", "))
+                format!("shown by {}", lists.join(", "))
             };
             if shown.side == object.card && !shown.entries.is_empty() {
                 let _ = writeln!(out, "  {DIM}{who}{DIM:#}\n    the same");
@@ -345,8 +354,15 @@ pub fn sides(out: &mut String, objects: &[Sides]) {
             for entry in &shown.entries {
                 let _ = writeln!(out, "    from {entry}");
             }
+            show_unlisted(out, &shown.unlisted);
         }
         out.push('\n');
+    }
+}
+
+fn show_unlisted(out: &mut String, unlisted: &[Unlisted]) {
+    for Unlisted { program, why } in unlisted {
+        wrap(out, "    ", "      ", &format!("not listed by {program}: {why}"));
     }
 }
 

@@ -1,15 +1,18 @@
 //! What every rule looks at: one token, its live view, and the views that
 //! programs get through a cache.
 
+use std::collections::BTreeSet;
+
 use sha2::{Digest, Sha256};
 
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
 use crate::opensc::Version;
-use crate::opensc::program::PKCS11;
 use crate::snapshot::{CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
 use crate::text::{date, escape, hex, key_reference};
 use crate::view::cached::Cached;
 use crate::view::difference::{Difference, Kind, compare};
+use crate::view::listed::Lists;
+use crate::view::pkcs11;
 use crate::view::{Class, Condition, Layout, Object, Part, Place, View};
 
 /// One token under judgement.
@@ -44,8 +47,8 @@ pub struct Lens<'a> {
     pub cached: Cached<'a>,
     /// What the programs show, or would show if caching were on.
     pub shown: View,
-    /// The units of which PKCS#11 applications see something else than the card's.
-    pub pkcs11: Vec<Place>,
+    /// What of it is in the lists that programs make.
+    pub lists: Lists,
     /// Its family's layout.
     pub layout: &'static dyn Layout,
     /// The card behind it.
@@ -73,29 +76,48 @@ impl Lens<'_> {
         if !self.in_use() {
             return all;
         }
-        all.into_iter().filter(|difference| !self.shown_by(live, difference).is_empty()).collect()
+        all.into_iter().filter(|difference| !self.shown_by(difference).is_empty()).collect()
     }
 
-    /// How what is read differs from the card although nobody can see it today: PKCS#11 shows
-    /// one private key of several with the same ID, and no certificates behind a broken one.
+    /// How what is read differs from the card although no program lists it today: PKCS#11 shows
+    /// one private key of several with the same ID, and no certificates behind a broken one; `pkcs15-tool -D` ends its lists.
     #[must_use]
     pub fn unseen<'v>(&'v self, live: &'v View) -> Vec<Difference<'v>> {
         let mut all = compare(live, &self.shown);
         if self.in_use() {
-            all.retain(|difference| self.shown_by(live, difference).is_empty());
+            all.retain(|difference| self.shown_by(difference).is_empty());
         }
         all
     }
 
     /// The programs in which a difference can be seen.
     #[must_use]
-    pub fn shown_by(&self, live: &View, difference: &Difference<'_>) -> Vec<String> {
-        let all = compare(live, &self.shown);
-        // A slot whose own objects are alike and that is shown differently all
-        // the same suffers from another: from any of those that differ.
-        let follows = |unit: &Place| !all.iter().any(|known| known.place.unit() == *unit);
-        let pkcs11 = self.pkcs11.contains(&difference.place.unit()) || self.pkcs11.iter().any(follows);
-        self.programs.iter().filter(|program| *program != PKCS11 || pkcs11).cloned().collect()
+    pub fn shown_by(&self, difference: &Difference<'_>) -> Vec<String> {
+        let shows = |program: &&String| self.lists.show(program, &difference.place);
+        self.programs.iter().filter(shows).cloned().collect()
+    }
+
+    /// The programs that list an object of what is shown.
+    #[must_use]
+    pub fn listers(&self, object: &Object) -> Vec<String> {
+        let place = object.place();
+        self.programs.iter().filter(|program| self.lists.list(program, &place)).cloned().collect()
+    }
+
+    /// The card's certificates that the PKCS#11 module lists of the card, but not of what is shown, because of a broken
+    /// one in this place.
+    #[must_use]
+    pub fn hidden_behind<'v>(&self, live: &'v View, broken: &Place) -> Vec<&'v Object> {
+        let omitted = |view: &View| -> BTreeSet<Place> {
+            let behind = pkcs11::omitted(view).into_iter().filter(|(_, why)| match why {
+                pkcs11::Omitted::Behind(object) => object.place() == *broken,
+                _ => false,
+            });
+            behind.map(|(object, _)| object.place()).collect()
+        };
+        let hidden = omitted(&self.shown);
+        let listed = pkcs11::project(live).into_iter().filter(|item| !item.from_certificate);
+        listed.map(|item| item.object).filter(|object| hidden.contains(&object.place())).collect()
     }
 
     /// The cache entry that is the cause of a difference.
@@ -107,7 +129,7 @@ impl Lens<'_> {
 
     /// The cause with the file it stands for. A description decides which further
     /// file is read, so it can be the cause of what is wrong with that one.
-    fn cause_file(&self, difference: &Difference<'_>) -> Option<(&CacheEntry, EfPath)> {
+    pub fn cause_file(&self, difference: &Difference<'_>) -> Option<(&CacheEntry, EfPath)> {
         let files =
             [difference.live, difference.shown].into_iter().flatten().flat_map(|object| &object.files);
         let mut files: Vec<EfPath> = std::iter::once(difference.file).chain(files.copied()).collect();
@@ -166,7 +188,7 @@ impl Case<'_> {
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
         finding.token = Some(escape(self.serial.as_bytes()));
-        finding.program = lens.shown_by(&self.live, difference);
+        finding.program = lens.shown_by(difference);
         finding.object = self.object_name(lens, difference.live, difference.shown);
         let cause = lens.cause_file(difference);
         let (mut shown, mut card) = (side(difference.shown), side(difference.live));

@@ -214,15 +214,18 @@ impl Comparison {
 
     fn through_caches(&mut self, case: &Case<'_>, source: usize) {
         for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-            let programs: Rc<[String]> = lens.programs.clone().into();
             let mut all = self.units(case, &case.live);
             all.extend(self.units(case, &lens.shown));
             for unit in all {
                 let entries = PARTS.map(|part| entry_time(case, lens, &unit, part));
                 let Some(&since) = entries.iter().flatten().min() else { continue };
+                let programs = listers(lens, &unit);
+                if programs.is_empty() {
+                    continue;
+                }
                 let showing = Showing {
                     source,
-                    programs: Rc::clone(&programs),
+                    programs: programs.into(),
                     state: self.state(&lens.shown, &unit),
                     unit,
                     cached: entries.map(|time| time.is_some()),
@@ -291,6 +294,14 @@ const fn part_of(object: &Object) -> Option<usize> {
 
 fn object<'v>(view: &'v View, unit: &Place, part: usize) -> Option<&'v Object> {
     view.objects.iter().find(|object| part_of(object) == Some(part) && object.place().unit() == *unit)
+}
+
+/// The programs that list one of a unit's objects; all, if nothing of it is shown at all.
+fn listers(lens: &Lens<'_>, unit: &Place) -> Vec<String> {
+    let parts = (0..PARTS.len()).filter_map(|part| object(&lens.shown, unit, part));
+    let parts: Vec<&Object> = parts.collect();
+    let lists = |program: &&String| parts.iter().any(|part| lens.lists.list(program, &part.place()));
+    lens.programs.iter().filter(|program| parts.is_empty() || lists(program)).cloned().collect()
 }
 
 /// When the cache entry was written that answers for one object of a unit; none if the card does.

@@ -13,7 +13,7 @@ use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version
 use crate::snapshot::{CacheDir, Card, EfPath, Family, Gap, GapKind, Name, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::view::cached::Cached;
-use crate::view::pkcs11;
+use crate::view::listed::Lists;
 use crate::view::{Behaviour, Layout, View, layout};
 
 /// What holds for every user of a host, worked out once.
@@ -144,8 +144,8 @@ impl Judge {
                 Standing::Open => reader.undecided || reads(reader),
                 Standing::Refuses => false,
             });
-            let pkcs11 = pkcs11::differing(&live, &shown);
-            Lens { programs, undecided, dir, cached, shown, pkcs11, layout, card }
+            let lists = Lists::of(&live, &shown);
+            Lens { programs, undecided, dir, cached, shown, lists, layout, card }
         };
         let lenses = snapshot.caches.iter().map(lens).collect();
         Some(Case {

@@ -140,7 +140,7 @@ pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {
         }
         for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
             for object in shown_for(lens, key) {
-                hold(Source::OpenSc, &lens.programs, object);
+                hold(Source::OpenSc, &lens.listers(object), object);
             }
         }
     }

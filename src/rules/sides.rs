@@ -1,6 +1,6 @@
 //! Both views of a token's objects, side by side.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -9,6 +9,7 @@ use super::possession::{Device, possession_in};
 use crate::finding::Side;
 use crate::snapshot::EfPath;
 use crate::text::{escape, hex, is_key_reference};
+use crate::view::listed::omitted;
 use crate::view::{Object, Place, Read, Source};
 
 /// One object as it is on the card and as each cache shows it. Text is escaped.
@@ -22,6 +23,9 @@ pub struct Sides {
     pub reference: Option<u8>,
     /// What is on the card.
     pub card: Side,
+    /// The programs that do not list it even without a cache, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<Unlisted>,
     /// What is shown through each cache directory: by whom, which directory, what.
     pub shown: Vec<Shown>,
     /// The same everywhere?
@@ -39,6 +43,35 @@ pub struct Shown {
     pub side: Side,
     /// The cache entries that make it, full paths.
     pub entries: Vec<String>,
+    /// Those of the programs that do not list it, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<Unlisted>,
+}
+
+/// A program that leaves an object out of its list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unlisted {
+    /// The program.
+    pub program: String,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// What the programs leave out of their lists, of the card and of what is shown through each cache.
+struct Omissions {
+    live: Omitted,
+    shown: Vec<Omitted>,
+}
+
+/// By program and place.
+type Omitted = BTreeMap<&'static str, BTreeMap<Place, String>>;
+
+/// All programs that leave this object out.
+fn unlisted(omitted: &Omitted, place: &Place) -> Vec<Unlisted> {
+    let of_program = |(program, places): (&&'static str, &BTreeMap<Place, String>)| {
+        Some(Unlisted { program: (*program).to_owned(), why: places.get(place)?.clone() })
+    };
+    omitted.iter().filter_map(of_program).collect()
 }
 
 /// What to show.
@@ -53,6 +86,10 @@ pub enum Wanted<'a> {
 /// The objects of one token that are wanted.
 #[must_use]
 pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<Sides> {
+    let omissions = Omissions {
+        live: omitted(&case.live),
+        shown: case.lenses.iter().map(|lens| omitted(&lens.shown)).collect(),
+    };
     let mut found = Vec::new();
     let mut seen: BTreeSet<Place> = BTreeSet::new();
     let shown = case.lenses.iter().flat_map(|lens| &lens.shown.objects);
@@ -63,7 +100,7 @@ pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<Sides> {
         if !seen.insert(place.clone()) {
             continue;
         }
-        let sides = one(case, &place);
+        let sides = one(case, &place, &omissions);
         if is_wanted(case, &sides, wanted) {
             found.push(sides);
         }
@@ -71,13 +108,16 @@ pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<Sides> {
     found
 }
 
-fn one(case: &Case<'_>, place: &Place) -> Sides {
+fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> Sides {
     let live = case.live.at(place);
     let request = case.layout.request(place.slot);
     let shown: Vec<(Option<&Object>, Shown)> = case
         .lenses
         .iter()
-        .map(|lens| {
+        .zip(&omissions.shown)
+        .map(|(lens, omitted)| {
+            let mut unlisted = unlisted(omitted, place);
+            unlisted.retain(|unlisted| lens.programs.contains(&unlisted.program));
             let object = lens.shown.at(place);
             let files = object.iter().flat_map(|object| object.files.clone());
             let entries = files
@@ -93,6 +133,7 @@ fn one(case: &Case<'_>, place: &Place) -> Sides {
                 directory: lens.dir.path.to_string(),
                 side: with_proof(case, object, request, content),
                 entries,
+                unlisted,
             };
             (object, shown)
         })
@@ -104,6 +145,7 @@ fn one(case: &Case<'_>, place: &Place) -> Sides {
         reference: reference(&case.live)
             .or_else(|| case.lenses.iter().find_map(|lens| reference(&lens.shown))),
         card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
+        unlisted: unlisted(&omissions.live, place),
         equal: shown.iter().all(|(object, _)| *object == live),
         shown: shown.into_iter().map(|(_, shown)| shown).collect(),
     }

@@ -53,7 +53,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             finding.severity = key_severity(case, key);
             finding.token = Some(crate::text::escape(case.serial.as_bytes()));
             finding.object = case.object_name(lens, Some(key), lens.shown.at(&key.place()).or(Some(shown)));
-            finding.program.clone_from(&lens.programs);
+            finding.program = lens.listers(shown);
             finding.danger = Some(format!(
                 "Do not delete or re-initialise by ID {}: it names key reference {}, whose live key is {}.",
                 hex(&shown.id),

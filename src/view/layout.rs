@@ -100,7 +100,8 @@ pub enum Condition {
     Empty,
     /// One whole element of the right kind.
     Whole,
-    /// A whole element and this many bytes more.
+    /// A whole element, and so many bytes in which further whole elements stand: what was appended to it. What a card
+    /// itself leaves behind an element, padding or the tail of a longer one, is none.
     Trailing(usize),
     /// Not what this file should hold.
     Undecodable,
@@ -110,12 +111,23 @@ impl Condition {
     /// Of a file that holds one element, which decodes or not.
     #[must_use]
     pub fn of_element(bytes: &[u8], decodes: bool) -> Self {
-        match tlv::first(bytes).map(|element| element.rest.len()) {
-            Some(0) if decodes => Self::Whole,
-            Some(rest) if decodes => Self::Trailing(rest),
+        match tlv::first(bytes).map(|element| element.rest) {
+            Some(rest) if decodes && are_elements(rest) => Self::Trailing(rest.len()),
+            Some(_) if decodes => Self::Whole,
             _ => Self::Undecodable,
         }
     }
+}
+
+/// Whole elements from the first byte to the last, one at least.
+fn are_elements(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(element) =
+        tlv::first(rest).filter(|element| !matches!(element.raw.first(), Some(0 | 0xFF)))
+    {
+        rest = element.rest;
+    }
+    !bytes.is_empty() && rest.is_empty()
 }
 
 /// What a file holds, for a listing.

@@ -9,15 +9,18 @@
 //! - [`native`]: cards with PKCS#15 files of their own
 //! - [`cached`]: the cache in front of a card
 //! - [`difference`]: two views compared, object by object
-//! - [`pkcs11`]: what applications see of a view
+//! - [`pkcs15`], [`pkcs11`]: what `pkcs15-tool` and applications see of a view
+//! - [`listed`]: the door to both
 
 pub mod cached;
 pub mod difference;
 pub mod layout;
+pub mod listed;
 pub mod native;
 pub mod openpgp;
 pub mod piv;
 pub mod pkcs11;
+pub mod pkcs15;
 pub mod sc_hsm;
 
 pub use layout::{Condition, Described, Layout, Named, Note, is_private, layout, layout_of};

@@ -6,10 +6,12 @@
 //! it, and what came before stays.
 
 mod list;
+mod whole;
 
 use std::collections::BTreeMap;
 
 use list::List;
+use whole::is_whole_directory;
 
 use super::{Behaviour, Class, Condition, Described, Layout, Named, Note, Object, Place, Read, Source, View};
 use crate::card::application::{Application, EF_DIR, links};
@@ -134,18 +136,24 @@ impl Layout for Native {
         let Some((card, token)) = card.and_then(|card| Some((card, Token::of(card)?))) else {
             return Condition::Whole;
         };
-        if let Some(kind) = token.directory(file) {
-            // A directory may be padded with whatever it likes behind its end.
-            let whole = pkcs15::directory(bytes, Zeros::End, |entry| decodes(kind, entry));
-            let cut = !matches!(bytes.first(), Some(0 | 0xFF)) && tlv::first(bytes).is_none();
-            return if whole && !cut { Condition::Whole } else { Condition::Undecodable };
+        if card.content(file) == Some(bytes) {
+            return Condition::Whole;
+        }
+        // Another profile makes another kind of directory, or of file, in the same place: what was once right there is old, not damaged.
+        if token.directory(file).is_some() {
+            let whole = KINDS.iter().any(|kind| is_whole_directory(*kind, bytes));
+            return if whole { Condition::Whole } else { Condition::Undecodable };
         }
         let kind = token.named(card).into_iter().find(|(_, named)| named.file == file).map(|(kind, _)| kind);
         match kind {
-            Some(Directory::Certificates) => Condition::of_element(bytes, x509::decode(bytes).is_some()),
-            Some(Directory::PublicKeys) => {
-                let decodes = [KeyType::Rsa, KeyType::Ec].map(|kind| public_key(kind, bytes, true).is_some());
-                Condition::of_element(bytes, decodes.contains(&true))
+            Some(Directory::Certificates | Directory::PublicKeys) => {
+                let is_certificate = || x509::decode(bytes).is_some();
+                let is_key = || {
+                    let kinds = [KeyType::Rsa, KeyType::Ec];
+                    kinds.iter().any(|kind| public_key(*kind, bytes, true).is_some())
+                        || PublicKey::from_spki(bytes).is_ok()
+                };
+                Condition::of_element(bytes, is_certificate() || is_key())
             }
             _ => Condition::Whole,
         }
@@ -336,19 +344,21 @@ fn decodes(kind: Directory, entry: &[u8]) -> Result<(), tlv::TlvError> {
     }
 }
 
+/// All kinds of directories, the telling ones first.
+const KINDS: [Directory; 6] = [
+    Directory::Authentication,
+    Directory::PublicKeys,
+    Directory::PrivateKeys,
+    Directory::SecretKeys,
+    Directory::Certificates,
+    Directory::Data,
+];
+
 /// What kind of directory file begins so. An RSA private key's entry passes for a public
 /// one, which names no file it should not.
 fn sniff(bytes: &[u8]) -> Option<Directory> {
-    let kinds = [
-        Directory::Authentication,
-        Directory::PublicKeys,
-        Directory::PrivateKeys,
-        Directory::SecretKeys,
-        Directory::Certificates,
-        Directory::Data,
-    ];
     let first = tlv::first(bytes)?.raw;
-    kinds.into_iter().find(|kind| decodes(*kind, first).is_ok())
+    KINDS.into_iter().find(|kind| decodes(*kind, first).is_ok())
 }
 
 /// The files that a directory file names.

@@ -17,12 +17,13 @@
 //! - A private key is followed by the public key of its ID and by the certificates of its
 //!   ID; a certificate by its public key and its issuer's certificate, if the token has it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Class, Object, Place, SecretKey, View};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{FLAG_PRIVATE, KeyType};
 use crate::format::x509::Certificate;
+use crate::text::escape;
 
 /// The most objects the module has room for.
 const MAX_OBJECTS: usize = 128;
@@ -120,30 +121,7 @@ pub fn project(view: &View) -> Vec<Item<'_>> {
 /// with.
 #[must_use]
 pub fn tokens(view: &View) -> Vec<Vec<Item<'_>>> {
-    let mut module = Module { made: Vec::new(), seen: Vec::new(), shown: Vec::new() };
-    // What is neither RSA nor Ed25519 is made together with EC.
-    let turn = |key_type: KeyType| match key_type {
-        KeyType::Rsa => 0,
-        KeyType::Ec | KeyType::Other => 1,
-        KeyType::Edwards => 2,
-        KeyType::Montgomery => 3,
-    };
-    for now in 0..=3 {
-        module.make(view, |object| match object.class {
-            Class::PrivateKey { key_type, .. } => turn(key_type) == now,
-            _ => false,
-        });
-        module.make(view, |object| match &object.class {
-            Class::PublicKey { entry: Some(entry), .. } => turn(entry.key_type) == now,
-            Class::PublicKey { key, entry: None } => {
-                now == if matches!(key, Some(PublicKey::Rsa { .. })) { 0 } else { 1 }
-            }
-            _ => false,
-        });
-    }
-    module.make_certificates(view);
-    module.make(view, |object| matches!(object.class, Class::Data { .. }));
-    module.make(view, |object| matches!(object.class, Class::SecretKey(_)));
+    let mut module = Module::of(view);
     let mut pins: Vec<Option<&[u8]>> = view.pins.chunks(1).map(Some).collect();
     if pins.is_empty() {
         pins.push(user_pin(view));
@@ -153,6 +131,82 @@ pub fn tokens(view: &View) -> Vec<Vec<Item<'_>>> {
         module.public(first);
     }
     tokens
+}
+
+/// Why an object is in no token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Omitted<'v> {
+    /// There is no room for it.
+    Full,
+    /// It is a certificate whose bytes are none.
+    Broken,
+    /// It is a certificate behind this one, whose bytes are none.
+    Behind(&'v Object),
+    /// A private key before it has its ID.
+    Merged,
+    /// It is private, and no token has its PIN.
+    OtherPin,
+    /// It is public, and names a PIN all the same.
+    NamesPin,
+}
+
+impl Omitted<'_> {
+    /// As the end of "not listed by opensc-pkcs11: …".
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Full => format!("it has room for {MAX_OBJECTS} objects of a card in all"),
+            Self::Broken => "its bytes are no certificate".to_owned(),
+            Self::Behind(broken) => {
+                format!("it lists no certificate behind \"{}\", whose bytes are none", escape(&broken.label))
+            }
+            Self::Merged => "a private key before it has the same ID".to_owned(),
+            Self::OtherPin => "it is private, and no token has its PIN".to_owned(),
+            Self::NamesPin => "it is public, and names a PIN all the same".to_owned(),
+        }
+    }
+}
+
+/// The objects that are in no token, with the reason. A PIN is a token, not an object of one.
+#[must_use]
+pub fn omitted(view: &View) -> Vec<(&Object, Omitted<'_>)> {
+    let made = Module::of(view);
+    let address = |object: &Object| std::ptr::from_ref(object).addr();
+    let is_made: BTreeSet<usize> = made.made.iter().map(|made| address(made.object)).collect();
+    let is_listed: BTreeSet<usize> = project(view).iter().map(|item| address(item.object)).collect();
+    let mut broken: Option<&Object> = None;
+    let mut found = Vec::new();
+    for object in &view.objects {
+        if matches!(object.class, Class::Pin(_)) || is_listed.contains(&address(object)) {
+            continue;
+        }
+        let why = match broken {
+            _ if is_made.contains(&address(object)) && object.is_private_key() => {
+                match made.private_key(&object.id) {
+                    Some(first) if !std::ptr::eq(first.object, object) => Omitted::Merged,
+                    _ => Omitted::OtherPin,
+                }
+            }
+            _ if is_made.contains(&address(object)) && is_private(object) => Omitted::OtherPin,
+            _ if is_made.contains(&address(object)) => Omitted::NamesPin,
+            Some(broken) if matches!(object.class, Class::Certificate { .. }) => Omitted::Behind(broken),
+            None if ends_certificates(object) => {
+                broken = Some(object);
+                Omitted::Broken
+            }
+            _ => Omitted::Full,
+        };
+        found.push((object, why));
+    }
+    found
+}
+
+/// Does the making of certificates end here? A private one is read only when somebody asks for its value.
+const fn ends_certificates(object: &Object) -> bool {
+    match &object.class {
+        Class::Certificate { certificate, flags, .. } => certificate.is_none() && *flags & FLAG_PRIVATE == 0,
+        _ => false,
+    }
 }
 
 /// The authentication ID of the PIN that the first slot asks for, on cards that list their PINs: the first
@@ -224,6 +278,35 @@ struct Module<'v> {
 }
 
 impl<'v> Module<'v> {
+    /// All that is made of a view, and nothing of it in a token yet.
+    fn of(view: &'v View) -> Self {
+        let mut module = Self { made: Vec::new(), seen: Vec::new(), shown: Vec::new() };
+        // What is neither RSA nor Ed25519 is made together with EC.
+        let turn = |key_type: KeyType| match key_type {
+            KeyType::Rsa => 0,
+            KeyType::Ec | KeyType::Other => 1,
+            KeyType::Edwards => 2,
+            KeyType::Montgomery => 3,
+        };
+        for now in 0..=3 {
+            module.make(view, |object| match object.class {
+                Class::PrivateKey { key_type, .. } => turn(key_type) == now,
+                _ => false,
+            });
+            module.make(view, |object| match &object.class {
+                Class::PublicKey { entry: Some(entry), .. } => turn(entry.key_type) == now,
+                Class::PublicKey { key, entry: None } => {
+                    now == if matches!(key, Some(PublicKey::Rsa { .. })) { 0 } else { 1 }
+                }
+                _ => false,
+            });
+        }
+        module.make_certificates(view);
+        module.make(view, |object| matches!(object.class, Class::Data { .. }));
+        module.make(view, |object| matches!(object.class, Class::SecretKey(_)));
+        module
+    }
+
     fn make(&mut self, view: &'v View, wanted: impl Fn(&Object) -> bool) {
         for object in view.objects.iter().filter(|object| wanted(object)) {
             self.add(Made { object, from_certificate: false });
@@ -237,10 +320,9 @@ impl<'v> Module<'v> {
     }
 
     fn make_certificates(&mut self, view: &'v View) {
-        for object in &view.objects {
-            let Class::Certificate { certificate, flags, .. } = &object.class else { continue };
-            // A private one is read only when somebody asks for its value.
-            if certificate.is_none() && flags & FLAG_PRIVATE == 0 {
+        let is_certificate = |object: &&Object| matches!(object.class, Class::Certificate { .. });
+        for object in view.objects.iter().filter(is_certificate) {
+            if ends_certificates(object) {
                 return;
             }
             self.add(Made { object, from_certificate: false });

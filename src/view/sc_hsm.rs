@@ -86,7 +86,9 @@ impl Layout for ScHsm {
             return Condition::Empty;
         }
         let decodes = match split(file).0 {
-            prefix::PRIVATE_KEY => pkcs15::private_key(bytes).is_ok(),
+            prefix::PRIVATE_KEY => {
+                pkcs15::private_key(bytes).is_ok() || pkcs15::is_of_other_kind(bytes, &[0x30, 0xA0, 0xA4])
+            }
             prefix::CERTIFICATE => match bytes.first() {
                 Some(0x67 | 0x7F) => cvc::decode(bytes).is_ok(),
                 _ => x509::decode(bytes).is_some(),

@@ -332,3 +332,108 @@ fn where_no_pin_is_listed_nobody_sees_private_objects() {
     assert_eq!(shown(vec![("\u{1}", native_private_key()), ("", pin(0xB0))]), 0);
     assert_eq!(shown(vec![("\u{1}", native_private_key()), ("", pin(0x30))]), 1);
 }
+
+#[test]
+fn pkcs15_tool_ends_the_list_of_a_class_after_32() {
+    let names: Vec<String> = (1..=40).map(|number| format!("key{number}")).collect();
+    let files = names.iter().zip(1..).flat_map(|(label, number)| {
+        let key = private_key(&Entry { label, id: label.as_bytes(), ..Entry::default() });
+        [(0xC400 + number, key), (0xCE00 + number, certificate())]
+    });
+    let view = view(&files.collect::<Vec<_>>());
+    assert_eq!((view.objects.len(), pkcs15::listed(&view).count()), (80, 64));
+    let omitted = listed::omitted(&view);
+    let of_tool = &omitted["pkcs15-tool"];
+    let last = Place { slot: EfPath::at(0xCC00 + 32), part: Part::PrivateKey };
+    let next = Place { slot: EfPath::at(0xCC00 + 33), part: Part::PrivateKey };
+    assert_eq!((of_tool.get(&last), of_tool[&next].as_str()), (None, "its list ends after 32 of a class"));
+    // 40 private keys, 40 certificates, each with a public key: 120.
+    assert!(omitted["opensc-pkcs11"].is_empty());
+}
+
+#[test]
+fn data_that_cannot_be_read_end_the_list_of_pkcs15_tool_and_of_nobody_else() {
+    let description =
+        |file, auth_id| data_description(&encode(0x30, &encode(4, &[0xCD, file])), auth_id, 0x40);
+    // What takes the PIN, which the second description says and the third does not; what is not there at all.
+    let files =
+        [(0xC900, description(9, None)), (0xC901, description(1, Some(1))), (0xC902, description(2, None))];
+    let files = files.into_iter().chain([(0xC903, description(3, None))]).collect();
+    let list = [0xC900, 0xC901, 0xC902, 0xC903, 0xCD01, 0xCD02, 0xCD03].map(Fid);
+    let view = decode(&list, &Files(files), of_023());
+    let listed: Vec<EfPath> = pkcs15::listed(&view).map(|object| object.slot).collect();
+    assert_eq!(listed, [0xC900, 0xC901, 0xC902].map(EfPath::at));
+    let omitted = listed::omitted(&view);
+    let behind = &omitted["pkcs15-tool"][&Place::whole(EfPath::at(0xC903))];
+    assert_eq!(behind, "its list of data objects ends at \"data\", which cannot be read");
+}
+
+#[test]
+fn why_an_object_is_in_no_token() {
+    let path = |number| encode(4, &[0xCA, number]);
+    let data = encode(0x30, &encode(4, &[0xCF, 0]));
+    let view = view(&[
+        (0xC401, private_key(&Entry { label: "one", ..Entry::default() })),
+        (0xC402, private_key(&Entry { label: "two", ..Entry::default() })),
+        (0xC800, ca_description("broken", &[7], &path(0))),
+        (0xC801, ca_description("behind", &[8], &path(1))),
+        (0xCA00, vec![0x30, 3, 2, 1, 1]),
+        (0xCA01, certificate()),
+        (0xC900, data_description(&data, Some(1), 0x40)),
+    ]);
+    let omitted: Vec<_> =
+        pkcs11::omitted(&view).into_iter().map(|(object, why)| (object.slot, why.words())).collect();
+    let expected = [
+        (0xCC02, "a private key before it has the same ID"),
+        (0xC800, "its bytes are no certificate"),
+        (0xC801, "it lists no certificate behind \"broken\", whose bytes are none"),
+        (0xC900, "it is public, and names a PIN all the same"),
+    ];
+    assert_eq!(omitted, expected.map(|(slot, why)| (EfPath::at(slot), why.to_owned())));
+}
+
+/// Whatever a card's file may once have held is old in the cache, not damaged; what was cut off is.
+#[test]
+fn an_old_copy_is_whole_and_a_cut_one_is_not() {
+    let request = {
+        let point = [&[4][..], &[7; 64]].concat();
+        let key = [encode(0x06, &[4, 0, 0x7F, 0, 7, 2, 2, 2, 2, 3]), encode(0x86, &point)].concat();
+        let body = [encode(0x5F29, &[0]), encode(0x7F49, &key), encode(0x5F20, b"HOLDER00001")].concat();
+        let signed = [encode(0x7F4E, &body), encode(0x5F37, &[9; 64])].concat();
+        let outer =
+            [encode(0x7F21, &signed), encode(0x42, b"DEVICE00001"), encode(0x5F37, &[8; 64])].concat();
+        encode(0x67, &outer)
+    };
+    let other = |tag| private_key(&Entry { tag, ..Entry::default() });
+    let data = encode(0x30, &encode(4, &[0xCF, 0]));
+    let contents = [
+        // RSA, EC, GOST, DSA; the AES key that was in this slot.
+        (0xC401, vec![other(0x30), other(0xA0), other(0xA4), other(0xA2), other(0xA8)]),
+        (0xCE01, vec![request.clone(), tlv_value(&request), certificate()]),
+        (0xC800, vec![ca_description("ca", &[7], &encode(4, &[0xCA, 0]))]),
+        (0xCA00, vec![certificate()]),
+        (0xC900, vec![data_description(&data, None, 0x40), data_description(&data, Some(1), 0xC0)]),
+    ];
+    let layout = layout(crate::snapshot::Family::SmartCardHsm).unwrap();
+    for (file, contents) in contents {
+        for content in contents {
+            let condition = |bytes: &[u8]| layout.condition(None, EfPath::at(file), bytes);
+            assert_eq!(condition(&content), Condition::Whole, "{file:04X} {content:02x?}");
+            // A longer one was here before, and its end stayed behind; or memory that was never written.
+            for behind in [&content[content.len() - 7..], &[0; 20], &[0xFF; 3]] {
+                assert_eq!(condition(&[&content, behind].concat()), Condition::Whole, "{behind:02x?}");
+            }
+            let doubled = [content.clone(), content.clone()].concat();
+            assert_eq!(condition(&doubled), Condition::Trailing(content.len()));
+            for length in 1..content.len() {
+                assert_eq!(condition(&content[..length]), Condition::Undecodable, "{file:04X} {length}");
+            }
+        }
+    }
+}
+
+/// The certificate in an authenticated request.
+fn tlv_value(request: &[u8]) -> Vec<u8> {
+    let content = crate::format::tlv::first(request).unwrap().value;
+    crate::format::tlv::first(content).unwrap().raw.to_vec()
+}

@@ -30,6 +30,7 @@ mod printed;
 #[path = "../support/random.rs"]
 mod random;
 mod run;
+mod shown;
 mod stage;
 #[path = "../stand/mod.rs"]
 mod stand;

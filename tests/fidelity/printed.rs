@@ -7,6 +7,7 @@ use stalecard::format::pkcs15::{KeyType, Value};
 use stalecard::format::x509::Certificate;
 use stalecard::opensc::{Version, differences};
 use stalecard::view::pkcs11::{Item, project};
+use stalecard::view::pkcs15::listed;
 use stalecard::view::{Class, Object, View};
 use std::fmt::Write as _;
 
@@ -123,32 +124,9 @@ fn pkcs15_object(object: &Pkcs15Object) -> String {
     }
 }
 
-/// How many objects of a class `pkcs15-tool -D` prints; the others it finds all the same when it is asked for their ID.
-const PRINTED: usize = 32;
-
-/// Does `pkcs15-tool -D` end its list of data objects here? It tries to read what needs no PIN.
-fn is_last(object: &&Object) -> bool {
-    matches!(object.class, Class::Data { is_unreadable: true, .. }) && object.auth_id.is_empty()
-}
-
 /// What `pkcs15-tool -D` should print of a view.
 pub fn expected_pkcs15(view: &View, version: Version) -> Vec<String> {
-    let rank = |object: &&Object| match object.class {
-        Class::PrivateKey { .. } => 0,
-        Class::PublicKey { .. } => 1,
-        Class::Certificate { .. } => 2,
-        Class::Data { .. } | Class::SecretKey(_) | Class::Pin(_) => 3,
-    };
-    let mut objects: Vec<&Object> = view.objects.iter().collect();
-    objects.sort_by_key(rank);
-    let classes = objects.chunk_by(|a, b| rank(a) == rank(b));
-    classes
-        .flat_map(|class| {
-            let end = class.iter().position(is_last).map_or(class.len(), |last| last + 1);
-            class.iter().take(end.min(PRINTED))
-        })
-        .map(|object| expected_pkcs15_object(object, version))
-        .collect()
+    listed(view).map(|object| expected_pkcs15_object(object, version)).collect()
 }
 
 fn type_name(key_type: KeyType) -> &'static str {

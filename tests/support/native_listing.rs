@@ -1,7 +1,5 @@
 //! What the real tools print of a native PKCS#15 card, and what they should print of a view: one
 //! line of text for each object, so that a disagreement can be read.
-//!
-//! `pkcs15-tool -D` of 0.23 prints 32 objects of a class, in the order in which the directories come.
 
 use crate::listing::{Kind, Pkcs11Listing, Pkcs11Object, Pkcs15Listing, Pkcs15Object};
 use stalecard::format::key::PublicKey;
@@ -9,6 +7,7 @@ use stalecard::format::pkcs15::{KeyType, Value};
 use stalecard::opensc::Version;
 use stalecard::snapshot::EfPath;
 use stalecard::view::pkcs11::{Item, project, user_pin};
+use stalecard::view::pkcs15::listed;
 use stalecard::view::{Class, Object, View};
 use std::fmt::Write as _;
 
@@ -120,18 +119,7 @@ fn pkcs15_object(object: &Pkcs15Object) -> String {
 
 /// What `pkcs15-tool -D` should print of a view.
 pub fn expected_pkcs15(view: &View) -> Vec<String> {
-    let rank = |object: &&Object| match object.class {
-        Class::Pin(_) => 0,
-        Class::PrivateKey { .. } => 1,
-        Class::PublicKey { .. } => 2,
-        Class::SecretKey(_) => 3,
-        Class::Certificate { .. } => 4,
-        Class::Data { .. } => 5,
-    };
-    let mut objects: Vec<&Object> = view.objects.iter().collect();
-    objects.sort_by_key(rank);
-    let classes = objects.chunk_by(|a, b| rank(a) == rank(b));
-    classes.flat_map(|class| class.iter().take(32)).copied().map(expected_pkcs15_object).collect()
+    listed(view).map(expected_pkcs15_object).collect()
 }
 
 fn expected_pkcs15_object(object: &Object) -> String {

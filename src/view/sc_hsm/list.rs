@@ -21,7 +21,7 @@ pub fn decode(key_list: &[Fid], source: &dyn Source, behaviour: Behaviour) -> Vi
             prefix::KEY if number == 0 && !behaviour.shows_device_key => Ok(()),
             prefix::KEY => key(&mut view, number, source, behaviour),
             prefix::CA_DESCRIPTION => ca_certificate(&mut view, slot, source, behaviour),
-            prefix::DATA_DESCRIPTION => data(&mut view, slot, source),
+            prefix::DATA_DESCRIPTION => data(&mut view, slot, key_list, source),
             _ => Ok(()),
         };
         if let Err(why) = result {
@@ -136,7 +136,7 @@ fn ca_certificate(
     Ok(())
 }
 
-fn data(view: &mut View, slot: EfPath, source: &dyn Source) -> Result<(), String> {
+fn data(view: &mut View, slot: EfPath, key_list: &[Fid], source: &dyn Source) -> Result<(), String> {
     let bytes = match source.read(slot, DESCRIPTION_BUFFER) {
         Read::Content(bytes) => bytes,
         Read::Absent | Read::Failed => Vec::new(),
@@ -160,7 +160,13 @@ fn data(view: &mut View, slot: EfPath, source: &dyn Source) -> Result<(), String
                     Read::Unknown(why) => return Err(why),
                 }
             }
-            _ => None,
+            // Said to be public, and the card gives it only after the PIN.
+            Some(file) => {
+                let is_there = file.fid().is_some_and(|fid| key_list.contains(&fid));
+                is_unreadable = entry.common.flags & pkcs15::FLAG_PRIVATE == 0 && is_there;
+                None
+            }
+            None => None,
         },
     };
     view.objects.push(Object {

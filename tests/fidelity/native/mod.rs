@@ -8,4 +8,4 @@ mod made;
 mod play;
 
 pub use kind::{IsoApplet, MyEid};
-pub use play::World;
+pub use play::{WORDS, World};

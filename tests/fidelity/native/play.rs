@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
-const WORDS: Words = Words {
+pub const WORDS: Words = Words {
     pkcs15: |_, listing| native_listing::pkcs15(listing),
     expected_pkcs15: |view, _| native_listing::expected_pkcs15(view),
     pkcs11: native_listing::pkcs11,
