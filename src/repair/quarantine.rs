@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! STATE/lock                            held while files move
-//! STATE/7-20261123T095012Z/journal.json
-//! STATE/7-20261123T095012Z/files/0      a quarantined file, named by its step
-//! STATE/7-20261123T095012Z/undo.json    once it was undone
-//! STATE/7-20261123T095012Z/undone       in place of `files`, if there was no room to write that
-//! STATE/7-20261123T095012Z/displaced/0  a newcomer that a forced undo moved aside
-//! STATE/7-20261123T095012Z-2            what the same run did besides
+//! STATE/20261123T095012Z-70001/journal.json
+//! STATE/20261123T095012Z-70001/files/0      a quarantined file, named by its step
+//! STATE/20261123T095012Z-70001/undo.json    once it was undone
+//! STATE/20261123T095012Z-70001/undone       in place of `files`, if there was no room to write that
+//! STATE/20261123T095012Z-70001/displaced/0  a newcomer that a forced undo moved aside
+//! STATE/20261123T095012Z-70002              what the same run, the seventh, did besides
 //! ```
 //!
 //! Hides how an operation gets an id that is readable, unique, and sorts by the order in which runs began
@@ -46,18 +46,22 @@ pub struct StateDir {
 #[derive(Debug)]
 pub struct Run {
     began: OffsetDateTime,
-    /// The name of its first operation, and how many operations there are.
-    named: Option<(String, u64)>,
+    /// Its number, and how many operations it has.
+    numbered: Option<(u64, u64)>,
 }
 
 /// What operations sort by: the number of their run, which no clock has a say in; the stamp, for those from
-/// before there were numbers; and the number within the run.
+/// before runs were numbered, when what follows it counted the operations of one second; and the number within
+/// the run.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Order {
     run: u64,
     stamp: String,
     part: u64,
 }
+
+/// One run has fewer operations.
+const PARTS: u64 = 10_000;
 
 /// How long to wait for another process that is just taking a number.
 const NUMBER_TRIES: u32 = 200;
@@ -224,7 +228,7 @@ impl Run {
     /// A run that began at this time.
     #[must_use]
     pub const fn began_at(began: OffsetDateTime) -> Self {
-        Self { began, named: None }
+        Self { began, numbered: None }
     }
 
     /// When it began.
@@ -246,45 +250,40 @@ impl Locked {
     /// Makes the directory of a new operation. The first of a run is newer than all others, in this quarantine
     /// and in those beside it.
     pub(super) fn begin(&self, run: &mut Run) -> Result<(String, Dir), Error> {
-        let id = match &mut run.named {
-            Some((first, parts)) => loop {
-                *parts = parts.saturating_add(1);
-                let id = format!("{first}-{parts}");
-                if self.dir.create_subdir(&Name::from(id.as_str()))? {
-                    break id;
-                }
-            },
-            None => {
-                let id = self.first(run.began)?;
-                run.named = Some((id.clone(), 1));
-                id
+        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+        let stamp = run.began.format(&format).unwrap_or_default();
+        let beside = self.siblings.as_deref().map(Dir::open_private).transpose()?.flatten();
+        // Nobody else takes a number in one of the quarantines meanwhile.
+        let _numbers = beside.as_ref().map(one_at_a_time).transpose()?;
+        let (number, mut part) = match run.numbered {
+            Some(numbered) => numbered,
+            None => (self.newest_of_all(beside.as_ref())?.saturating_add(1), 0),
+        };
+        let id = loop {
+            part += 1;
+            let count = number.checked_mul(PARTS).and_then(|count| count.checked_add(part));
+            let Some(count) = count.filter(|_| part < PARTS) else {
+                return Err(Error::NoNumber(self.dir.path().clone()));
+            };
+            let id = format!("{stamp}-{count}");
+            if self.dir.create_subdir(&Name::from(id.as_str()))? {
+                break id;
             }
         };
+        run.numbered = Some((number, part));
         let operation = self.dir.subdir(&Name::from(id.as_str()))?;
         self.dir.sync()?;
         Ok((id, operation))
     }
 
-    fn first(&self, began: OffsetDateTime) -> Result<String, Error> {
-        let beside = self.siblings.as_deref().map(Dir::open_private).transpose()?.flatten();
-        // Nobody else takes a number in one of the quarantines meanwhile.
-        let _numbers = beside.as_ref().map(one_at_a_time).transpose()?;
-        let mut newest = newest(&self.dir)?;
-        for name in beside.iter().flat_map(|dir| dir.list(MAX_LISTED)).flat_map(|listing| listing.names) {
-            let path = self.siblings.iter().map(|parent| parent.join(name.as_os_str()));
-            // One that cannot be read is not undone either.
-            let others = path.filter_map(|path| Dir::open_private(&path).ok().flatten());
-            newest = others.filter_map(|dir| self::newest(&dir).ok()).fold(newest, u64::max);
-        }
-        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-        let stamp = began.format(&format).unwrap_or_default();
-        for number in newest.saturating_add(1).. {
-            let id = format!("{number}-{stamp}");
-            if self.dir.create_subdir(&Name::from(id.as_str()))? {
-                return Ok(id);
-            }
-        }
-        Err(Error::NoNumber(self.dir.path().clone()))
+    /// The highest number of a run in this quarantine and in those beside it.
+    fn newest_of_all(&self, beside: Option<&Dir>) -> Result<u64, Error> {
+        let names = beside.map(|dir| dir.list(MAX_LISTED)).transpose()?.map(|listing| listing.names);
+        let parent = self.siblings.as_deref().unwrap_or_else(|| std::path::Path::new("/"));
+        let paths = names.into_iter().flatten().map(|name| parent.join(name.as_os_str()));
+        // What cannot be read is not undone either.
+        let others = paths.filter_map(|path| Dir::open_private(&path).ok().flatten());
+        Ok(others.filter_map(|dir| newest(&dir).ok()).fold(newest(&self.dir)?, u64::max))
     }
 
     /// Takes an operation away that changed nothing; what cannot be removed does no harm. `text` is the name
@@ -314,8 +313,8 @@ impl Locked {
         }
         let _ = self.dir.remove_subdir(&Name::from(id));
         // The number is free again, and may be taken by another.
-        if run.named.as_ref().is_some_and(|(first, parts)| first == id && *parts == 1) {
-            run.named = None;
+        if run.numbered.is_some_and(|(_, part)| part == 1) {
+            run.numbered = None;
         }
         true
     }
@@ -351,22 +350,13 @@ pub(super) fn ids(dir: &Dir) -> Result<Vec<String>, Error> {
 
 /// What an id sorts by; `None` if it is no id. Before there were numbers, ids were a stamp and a count.
 pub(super) fn order(id: &str) -> Option<Order> {
-    let number = |text: &str| (!text.starts_with(['0', '+'])).then(|| text.parse::<u64>().ok())?;
-    let stamp = |text: &str| {
-        let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-        (shape == "00000000T000000Z").then(|| text.to_owned())
-    };
-    let parts: Vec<&str> = id.splitn(4, '-').collect();
-    match parts.as_slice() {
-        [run, stamped] if stamp(run).is_none() => {
-            Some(Order { run: number(run)?, stamp: stamp(stamped)?, part: 1 })
-        }
-        [stamped, part] => Some(Order { run: 0, stamp: stamp(stamped)?, part: number(part)? }),
-        [run, stamped, part] => {
-            Some(Order { run: number(run)?, stamp: stamp(stamped)?, part: number(part)? })
-        }
-        _ => None,
+    let (stamp, count) = id.split_once('-')?;
+    let shape: String = stamp.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    if shape != "00000000T000000Z" || count.starts_with(['0', '+']) {
+        return None;
     }
+    let count: u64 = count.parse().ok()?;
+    Some(Order { run: count / PARTS, stamp: stamp.to_owned(), part: count % PARTS })
 }
 
 impl Order {
@@ -526,10 +516,9 @@ mod tests {
     fn ids_sort_by_run_then_part_and_old_ones_by_their_stamp() {
         assert!(order("20261123T095012Z-2") < order("20261123T095012Z-10"));
         assert!(order("20261123T095012Z-10") < order("20261123T095013Z-1"));
-        assert!(order("20991123T095013Z-7") < order("1-20261123T095012Z"), "the clock has no say");
-        assert!(order("9-20991123T095012Z") < order("10-19700101T000000Z"));
-        assert!(order("10-19700101T000000Z") < order("10-19700101T000000Z-2"));
-        assert!(order("10-19700101T000000Z-9") < order("10-19700101T000000Z-10"));
+        assert!(order("20991123T095013Z-7") < order("20261123T095012Z-10001"), "the clock has no say");
+        assert!(order("20991123T095012Z-90001") < order("19700101T000000Z-100001"));
+        assert!(order("19700101T000000Z-100009") < order("19700101T000000Z-100010"));
         for bad in [
             "lock",
             "20261123T095012Z",
@@ -537,12 +526,10 @@ mod tests {
             "20261123T095012Z-+1",
             "x-1",
             "-",
-            "0-20261123T095012Z",
-            "01-20261123T095012Z",
-            "1-20261123T095012Z-",
-            "1-20261123T095012Z-2-3",
-            "1-2-20261123T095012Z",
-            "99999999999999999999999-20261123T095012Z",
+            "20261123T095012Z-0",
+            "20261123T095012Z-01",
+            "20261123T095012Z-1-2",
+            "20261123T095012Z-99999999999999999999999",
         ] {
             assert_eq!(order(bad), None, "{bad}");
         }

@@ -163,9 +163,11 @@ fn operations_that_moved_nothing_are_not_listed_and_not_undone_and_go_with_a_pur
     let killed = journal
         .replace("\"moved\"", "null")
         .replace("\"finished_at\": \"", "\"finished_at\": null, \"x\": \"");
-    for (id, text) in
-        [("20991123T095012Z-1", &failed), ("99-20261123T095012Z", &failed), ("98-20261123T095012Z", &killed)]
-    {
+    for (id, text) in [
+        ("20991123T095012Z-1", &failed),
+        ("20261123T095012Z-990001", &failed),
+        ("20261123T095012Z-980001", &killed),
+    ] {
         let operation = scene.state_path().join(id);
         fs::create_dir_all(operation.join("files")).unwrap();
         fs::write(operation.join("journal.json"), text).unwrap();
@@ -175,7 +177,7 @@ fn operations_that_moved_nothing_are_not_listed_and_not_undone_and_go_with_a_pur
     assert_eq!(scene.tree().len(), 2);
     // And the next one is newer than all of them.
     let next = scene.flush().operation.unwrap();
-    assert!(next.starts_with("100-"), "{next}");
+    assert!(next.ends_with("Z-1000001"), "{next}");
     purge(&scene.state(), in_the_far_future(), false).unwrap();
     assert_eq!(names(&scene.state_path()), ["lock"]);
 }
@@ -235,7 +237,7 @@ fn quarantines_from_before_there_were_numbers_go_on() {
     old(&first, &scene.state_path(), "20261122T095012Z-9", "2026-11-22T09:50:12Z", "c");
     scene.put("d", b"new");
     let newest = scene.flush().operation.unwrap();
-    assert!(newest.starts_with("1-"), "{newest}");
+    assert!(newest.ends_with("Z-10001"), "{newest}");
     let ids: Vec<String> = operations(&first).unwrap().into_iter().map(|one| one.id).collect();
     assert_eq!(ids, [newest.as_str(), "20261123T095012Z-1", "20261122T095012Z-9"]);
 
