@@ -37,8 +37,8 @@ mod tests {
         assert_eq!(named(SystemTime::UNIX_EPOCH - Duration::from_secs(5)), OffsetDateTime::UNIX_EPOCH);
         assert_eq!(named(at(1_700_000_000)).unix_timestamp(), 1_700_000_000);
         for beyond in [253_402_300_800, 400_000_000_000, i64::MAX as u64] {
-            let text = named(at(beyond)).format(&Rfc3339).unwrap();
-            assert!(text.starts_with("9999-12-31T23:59:59"), "{text}");
+            let text = named(at(beyond)).format(&Rfc3339);
+            assert!(text.is_ok_and(|text| text.starts_with("9999-12-31T23:59:59")), "{beyond}");
         }
     }
 }
