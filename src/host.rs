@@ -6,6 +6,7 @@
 //! homes there are: the user database's file, because a directory service may
 //! refuse to list its users, and for those the owners of what lies in `/home`.
 
+pub mod clock;
 pub mod processes;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,10 +27,10 @@ use crate::opensc::cache_name::{Serial, parse};
 use crate::opensc::card_driver::Taken;
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::{Outcome, Program, Recognised, Version, cache_dir, differences, install, program};
-use crate::safe_fs::observe_cache_dir;
+use crate::safe_fs::{Classification, observe_cache_dir};
 use crate::snapshot::{
     Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, EfPath, Gap, GapKind,
-    Name, PinState, SCHEMA, Snapshot,
+    Name, PinState, SCHEMA, Snapshot, Withheld,
 };
 use crate::text::{is_typed, tame};
 use crate::view::layout;
@@ -250,8 +250,50 @@ pub fn observe_more_caches<'a>(snapshot: &mut Snapshot, paths: impl Iterator<Ite
     snapshot.coverage.extend(gaps);
 }
 
+/// An entry that is kept outside of its cache.
+#[derive(Debug, Clone, Copy)]
+pub struct Kept<'a> {
+    /// The real directory of its cache.
+    pub directory: &'a Name,
+    /// Its name there.
+    pub name: &'a Name,
+    /// Where it is: a directory, and its name there.
+    pub kept: (&'a Name, &'a Name),
+}
+
+/// The snapshot with entries that an undo would bring back, as if they were back already; they are read where
+/// they are kept, under the same rules as in their cache. Those of directories that are not in the snapshot are
+/// left out.
+pub fn with_returning(snapshot: &mut Snapshot, entries: &[Kept<'_>]) {
+    let privacy = Privacy::of(snapshot);
+    let mut kept: BTreeMap<&Name, BTreeMap<&Name, &Kept<'_>>> = BTreeMap::new();
+    for entry in entries {
+        kept.entry(entry.kept.0).or_default().insert(entry.kept.1, entry);
+    }
+    for (place, names) in kept {
+        let withheld = Classification::Withhold(Withheld::Unknown);
+        let classify = |name: &Name| names.get(name).map_or(withheld, |entry| privacy.classify(entry.name));
+        let (seen, _) = observe_cache_dir(place.as_path(), CacheOrigin::Configured, false, &classify);
+        for mut entry in seen.entries {
+            let Some(back) = names.get(&entry.name) else { continue };
+            let meant = |dir: &&mut CacheDir| dir.real_path() == *back.directory;
+            let Some(dir) = snapshot.caches.iter_mut().find(meant) else { continue };
+            entry.name.clone_from(back.name);
+            if dir.state == DirState::Missing {
+                dir.state = DirState::Present(entry.inode);
+            }
+            dir.entries.retain(|known| known.name != entry.name);
+            dir.entries.push(entry);
+        }
+    }
+    for dir in &mut snapshot.caches {
+        dir.entries.sort_by(|a, b| a.name.cmp(&b.name));
+        privacy.withhold(dir);
+    }
+}
+
 fn now() -> OffsetDateTime {
-    let now = OffsetDateTime::now_utc();
+    let now = crate::host::clock::now();
     now.replace_nanosecond(0).unwrap_or(now)
 }
 

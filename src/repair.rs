@@ -9,7 +9,8 @@
 //! writing names every file before the first one moves; after that the
 //! quarantine itself is the truth: a file is in it or in its place, never in
 //! neither (private data that was to be removed excepted). The journal's last
-//! writing only adds how each step ended, after everything is on the disk.
+//! writing only adds how each step ended, after everything is on the disk, into
+//! room that was taken before the first move.
 
 mod apply;
 pub mod config;
@@ -22,12 +23,14 @@ mod quarantine;
 pub mod revived;
 mod undo;
 
-pub use apply::{Applied, Outcome, StepResult, apply, apply_at, rehearse};
+pub use apply::{Applied, Outcome, StepResult, apply, apply_in, rehearse, rehearse_in};
 pub use flushed::newest_flush;
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
 pub use purge::{Purged, purge};
-pub use quarantine::{EditedFile, KeptFile, Operation, OperationState, StateDir, operations};
-pub use undo::{UndoOutcome, UndoResult, UndoState, Undone, undo, undo_in};
+pub use quarantine::{
+    EditedFile, KeptFile, Operation, OperationState, Run, StateDir, newest_first, operations,
+};
+pub use undo::{Objects, Return, Returning, UndoOutcome, UndoResult, UndoState, Undone, undo, undo_in};
 
 use crate::safe_fs;
 use crate::snapshot::Name;
@@ -59,12 +62,28 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// More runs than there are numbers.
+    #[error("there is no free number for an operation in {0}; move away what is in it")]
+    NoNumber(Name),
     /// The change was made, but the journal does not say how that ended.
     #[error(
-        "the change was made, but the journal of operation {id} could not be completed: {source}; \
-             `stalecard undo {id}` still works"
+        "{what} changed, but the journal of operation {id} could not be completed: {source}; \
+             `stalecard undo {id}` takes that back"
     )]
     Unfinished {
+        /// The operation.
+        id: String,
+        /// How much.
+        what: String,
+        /// The reason.
+        source: safe_fs::Error,
+    },
+    /// Everything is back, but no journal says so.
+    #[error(
+        "everything of operation {id} is back, but that could not be written down: {source}; \
+         repeat `stalecard undo {id}` when the cause is removed"
+    )]
+    NotRecorded {
         /// The operation.
         id: String,
         /// The reason.

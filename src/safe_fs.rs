@@ -29,7 +29,7 @@ mod walk;
 
 use std::io;
 
-pub use dir::{Dir, Listing, Lock, Opened};
+pub use dir::{Dir, Listing, Lock, Opened, Reserved};
 pub use facts::Facts;
 pub use held::Held;
 pub use observe::{Classification, MAX_CONTENT, MAX_ENTRIES, observe_below, observe_cache_dir};

@@ -302,6 +302,20 @@ pub struct CacheDir {
     pub entries: Vec<CacheEntry>,
 }
 
+impl CacheDir {
+    /// Where its entries really are.
+    #[must_use]
+    pub fn real_path(&self) -> Name {
+        match &self.state {
+            DirState::Symlink(target) => {
+                let parent = self.path.as_path().parent().unwrap_or(self.path.as_path());
+                Name::from(parent.join(target.as_path()))
+            }
+            _ => self.path.clone(),
+        }
+    }
+}
+
 /// Why a directory counts as an OpenSC cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -13,9 +13,9 @@ use crate::finding::{Finding, Id, Safety, Severity};
 use crate::observe::Wish;
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::install::observe_config;
-use crate::repair::Outcome;
 use crate::repair::config::Goal;
 use crate::repair::flush::fix_plan;
+use crate::repair::{Outcome, Run};
 use crate::report::fixed::{Repaired, Report, Result as Fixed, human, needs};
 use crate::report::{human as people, json::Document, json::SCHEMA};
 use crate::rules::{Verdict, judge, judge_processes};
@@ -56,15 +56,21 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         repair.add(snapshot, done.after);
         Ok(())
     })?;
-    let (moved, now) = (repair.changed(), repair.now);
-    let (operations, mut after) = repair.end();
+    let moved = repair.changed();
+    let (operations, mut after, mut run) = repair.end();
     // What several users have in common is one finding.
     let mut said = BTreeSet::new();
     repairs.retain(|Repaired { finding, .. }| {
         !finding.evidence.is_empty()
             || said.insert((finding.id, finding.token.clone(), finding.summary.clone()))
     });
-    let edit = edit(args, &mut snapshot, &mut repairs, &mut after, now)?;
+    let edited = edit(args, &mut snapshot, &mut repairs, &mut after, &mut run);
+    // What was moved before has to be told all the same.
+    let (edit, unedited) = match edited {
+        Ok(edit) => (edit, None),
+        Err(error) if moved => (None, Some(error)),
+        Err(error) => return Err(error),
+    };
     if moved && !args.agreed.dry_run {
         let gaps = holders::look_beside(&after.findings, &mut snapshot)?;
         after.coverage.extend(gaps);
@@ -96,10 +102,13 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print_json(&document.with(json!(report)))?;
         }
     }
-    Ok(if args.agreed.dry_run {
-        Exit::Clean
-    } else if failed {
+    if let Some(error) = unedited {
+        return Err(error);
+    }
+    Ok(if failed {
         Exit::Failed
+    } else if args.agreed.dry_run {
+        Exit::Clean
     } else if unread {
         Exit::NotRead
     } else {
@@ -122,17 +131,20 @@ fn what_became(done: &Done, agreed: Agreed) -> Vec<Repaired> {
             let (_, outcome) = known.iter().find(|(dir, _)| **dir == file.directory).or(known.first())?;
             Some(*outcome)
         });
-        let (mut tried, mut refused) = (false, None);
+        let (mut tried, mut fails, mut refused) = (false, false, None);
         for outcome in outcomes {
             match outcome {
                 Outcome::NeedsConsent(level) => refused = Some(needs(*level)),
                 Outcome::AlreadyGone => {}
+                // What a rehearsal fails at is not even tried.
+                Outcome::Failed(_) if agreed.dry_run => fails = true,
                 Outcome::Moved | Outcome::Removed | Outcome::Failed(_) | Outcome::Changed(_) => tried = true,
             }
         }
         let remains = keys(finding).iter().any(|key| remaining.contains(key));
         match (tried, refused) {
             (_, Some(refused)) => refused,
+            _ if fails => Fixed::NotCured,
             (true, None) if agreed.dry_run => Fixed::WouldTry,
             (true, None) if remains => Fixed::NotCured,
             (true, None) => Fixed::Cured,
@@ -162,7 +174,7 @@ fn edit(
     snapshot: &mut Snapshot,
     repairs: &mut [Repaired],
     after: &mut Verdict,
-    now: time::OffsetDateTime,
+    run: &mut Run,
 ) -> Result<Option<crate::report::edited::Report>, Error> {
     let called_for = |repaired: &&mut Repaired| repaired.finding.id == Id::CacheCannotNoticeChange;
     let mut concerned: Vec<&mut Repaired> = repairs.iter_mut().filter(called_for).collect();
@@ -175,7 +187,7 @@ fn edit(
         return Ok(None);
     }
     let edit =
-        perform(&EditArgs::plain(dry_run, args.diff, guarded), snapshot, Goal::Off, "fix", false, now)?;
+        perform(&EditArgs::plain(dry_run, args.diff, guarded), snapshot, Goal::Off, "fix", false, run)?;
     let result = if dry_run {
         Fixed::WouldTry
     } else {

@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             Ok(())
         })?;
     let changed = repair.changed();
-    let (results, mut after) = repair.end();
+    let (results, mut after, _) = repair.end();
     if changed && !args.agreed.dry_run {
         let gaps = holders::look_beside(&after.findings, &mut snapshot)?;
         after.coverage.extend(gaps);

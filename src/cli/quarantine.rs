@@ -7,6 +7,7 @@ use time::{Duration, OffsetDateTime};
 use super::args::Format;
 use super::output;
 use crate::error::{Error, Exit};
+use crate::host::clock;
 use crate::repair::{self, StateDir};
 use crate::report::{json::Document, json::SCHEMA, repaired};
 
@@ -63,7 +64,7 @@ fn age(text: &str) -> Result<Duration, String> {
 fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Error> {
     let caller = crate::host::Caller::current()?;
     // Longer ago than there is a time: nothing is that old.
-    let before = OffsetDateTime::now_utc().checked_sub(older_than).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    let before = clock::now().checked_sub(older_than).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let mut purged = Vec::new();
     for state in StateDir::all(&caller)? {
         purged.extend(repair::purge(&state, before, dry_run)?);
@@ -95,7 +96,7 @@ fn list(format: Format) -> Result<Exit, Error> {
         operations.extend(repair::operations(&state)?);
     }
     // Each quarantine is sorted; root sees several.
-    operations.sort_by_key(|operation| std::cmp::Reverse(operation.started_at));
+    repair::newest_first(&mut operations);
     match format {
         Format::Human => output::print(&repaired::operations(&operations))?,
         Format::Json => {

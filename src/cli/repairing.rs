@@ -1,11 +1,9 @@
 //! What `flush` and `fix` have in common: for one user after the other look, plan, act, look again.
 
-use time::OffsetDateTime;
-
 use crate::error::Error;
 use crate::host::Caller;
 use crate::observe::observe_again;
-use crate::repair::{self, Applied, Consent, Outcome, Plan, StateDir, Step};
+use crate::repair::{self, Applied, Consent, Outcome, Plan, Run, StateDir, Step, StepResult};
 use crate::rules::{Tally, Verdict};
 use crate::snapshot::{Name, Snapshot};
 
@@ -30,8 +28,8 @@ pub struct Agreed {
 pub struct Repair {
     caller: Caller,
     agreed: Agreed,
-    /// When the run began.
-    pub now: OffsetDateTime,
+    /// What `undo` takes back together.
+    pub run: Run,
     tally: Tally,
     /// What was done.
     pub results: Vec<Applied>,
@@ -66,7 +64,7 @@ impl Repair {
     pub fn new(agreed: Agreed) -> Result<Self, Error> {
         let caller = Caller::current()?;
         let tally = Tally::new(Some(caller.user.uid));
-        Ok(Self { caller, agreed, now: OffsetDateTime::now_utc(), tally, results: Vec::new() })
+        Ok(Self { caller, agreed, run: Run::begin(), tally, results: Vec::new() })
     }
 
     /// Repairs the caches of one user as `planner` says; what is found afterwards has to be given to
@@ -120,19 +118,33 @@ impl Repair {
     }
 
     /// What was done, and what is found afterwards.
-    pub fn end(self) -> (Vec<Applied>, Verdict) {
-        (self.results, self.tally.verdict().0)
+    pub fn end(self) -> (Vec<Applied>, Verdict, Run) {
+        (self.results, self.tally.verdict().0, self.run)
     }
 
-    fn act(&self, plan: Plan) -> Result<Vec<Applied>, Error> {
+    fn act(&mut self, plan: Plan) -> Result<Vec<Applied>, Error> {
         let consent = self.agreed.consent();
-        if self.agreed.dry_run {
-            return Ok(vec![repair::rehearse(&plan, &consent)]);
-        }
-        let mut results = Vec::new();
+        let mut results: Vec<Applied> = Vec::new();
         for (owner, plan) in plan.by_owner() {
             let state = StateDir::of(&self.caller, owner)?;
-            results.push(repair::apply_at(&plan, &consent, &state, self.now)?);
+            let applied = if self.agreed.dry_run {
+                repair::rehearse_in(&plan, &consent, &state)
+            } else {
+                repair::apply_in(&plan, &consent, &state, &mut self.run)
+            };
+            results.push(match applied {
+                Ok(applied) => applied,
+                // What was done before has to be told all the same.
+                Err(error) if self.changed() || results.iter().any(|applied| applied.changed) => {
+                    let failed = |Step { directory, name, action, reason, .. }| {
+                        let outcome = Outcome::Failed(error.to_string());
+                        StepResult { directory, name, action, reason, outcome }
+                    };
+                    let steps = plan.steps.into_iter().map(failed).collect();
+                    Applied { operation: None, changed: false, steps }
+                }
+                Err(error) => return Err(error.into()),
+            });
         }
         Ok(results)
     }

@@ -8,9 +8,8 @@ use super::revival::{Revival, is_read_here, revival};
 use crate::error::{Error, Exit};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::Situation;
-use crate::repair::{self, StateDir, UndoState};
+use crate::repair::{self, Return, StateDir, UndoState};
 use crate::report::{edited, json::Document, json::SCHEMA, repaired};
-use crate::snapshot::Name;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -29,8 +28,10 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let caller = crate::host::Caller::current()?;
     let states = StateDir::all(&caller)?;
     let mut found = Ok(Revival { revived: Vec::new(), notes: Vec::new() });
-    let undone = repair::undo_in(&states, args.operation.as_deref(), args.force, &mut |file, text| {
-        found = look(file, text);
+    let mut returns = false;
+    let undone = repair::undo_in(&states, args.operation.as_deref(), args.force, &mut |back| {
+        returns = !back.entries.is_empty();
+        found = look(back);
         found.as_ref().map_or(true, |found| !args.force && !found.revived.is_empty())
     })?;
     let Revival { revived, notes } = found?;
@@ -39,7 +40,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let lead = repaired::undone(&undone);
             let command = format!("`stalecard undo {}`", undone.operation.as_deref().unwrap_or_default());
             let more = match undone.state {
-                UndoState::Refused => edited::refusal(&revived, &command),
+                UndoState::Refused => edited::refusal(&revived, &command, returns),
                 UndoState::Undone => edited::alive(&revived, &notes),
                 _ => String::new(),
             };
@@ -68,12 +69,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     })
 }
 
-/// What an old configuration would bring back to life.
-fn look(file: &Name, text: Option<&[u8]>) -> Result<Revival, Error> {
+/// What would come back to life.
+fn look(back: &Return<'_>) -> Result<Revival, Error> {
     let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
+    let source = Situation::of(&snapshot).source();
+    let text = back.text.filter(|(file, _)| is_read_here(file.as_path(), &source)).map(|(_, text)| text);
     let none = Revival { revived: Vec::new(), notes: Vec::new() };
-    if !is_read_here(file.as_path(), &Situation::of(&snapshot).source()) {
-        return Ok(none);
-    }
-    Ok(revival(&snapshot, text)?.unwrap_or(none))
+    Ok(revival(&snapshot, text, back.entries)?.unwrap_or(none))
 }

@@ -71,7 +71,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                 continue;
             }
         };
-        let now = OffsetDateTime::now_utc();
+        let now = crate::host::clock::now();
         let text = match args.format {
             Format::Human => line(&summary(&occurrence, checked.as_ref(), now)),
             Format::Json => document(&occurrence, checked.as_ref(), now),

@@ -78,7 +78,7 @@ fn read(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
 fn boot() -> OffsetDateTime {
     let up = clock_gettime(ClockId::Boottime);
     let up = Duration::new(up.tv_sec, i32::try_from(up.tv_nsec).unwrap_or(0));
-    let now = OffsetDateTime::now_utc();
+    let now = super::clock::now();
     now.checked_sub(up).unwrap_or(now)
 }
 

@@ -1,20 +1,22 @@
 //! Doing what a plan says, file by file, and nothing else.
 //!
-//! Hides the order that makes it safe: look at every file; write the journal;
-//! for each file look again, make its data durable, move it; make both
-//! directories durable; complete the journal.
+//! Hides the order that makes it safe: look at every file; write the journal,
+//! in parts if it is long, and take the room for its completion; for each file
+//! look again, make its data durable, move it; make both directories durable;
+//! complete the journal. A part that moved nothing is taken away again.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 
 use super::Error;
 use super::journal::{self, Journal, Planned};
 use super::plan::{Action, Consent, Plan, Safety, Step};
-use super::quarantine::{Locked, StateDir, file_name, section};
-use crate::safe_fs::{self, Dir, Held, Moved, Opened};
+use super::quarantine::{Locked, Run, StateDir, file_name, section};
+use crate::host::clock;
+use crate::safe_fs::{self, Dir, Held, Moved, Opened, Reserved};
 use crate::snapshot::{Inode, Name};
+use crate::text::count;
 
 /// What came of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,11 +70,58 @@ impl Applied {
     }
 }
 
-/// Says what [`apply`] would do now, and changes nothing.
+/// Says what [`apply`] would do now as far as the files are concerned, and changes nothing.
 #[must_use]
 pub fn rehearse(plan: &Plan, consent: &Consent) -> Applied {
-    let (steps, due) = examine(plan, *consent, &mut Directories::default());
-    Applied { operation: None, changed: !due.is_empty(), steps }
+    let mut directories = Directories::default();
+    let (mut steps, due) = examine(plan, *consent, &mut directories);
+    let mut changed = false;
+    for (number, planned) in &due {
+        match may_go(&planned.step, &mut directories, None) {
+            Ok(()) => changed = true,
+            Err(outcome) => set(&mut steps, *number, outcome),
+        }
+    }
+    Applied { operation: None, changed, steps }
+}
+
+/// As [`rehearse`], with the quarantine that the files would go to.
+///
+/// # Errors
+/// As [`apply`] would have, as far as that can be told without writing.
+pub fn rehearse_in(plan: &Plan, consent: &Consent, state: &StateDir) -> Result<Applied, Error> {
+    let mut applied = rehearse(plan, consent);
+    if !applied.changed {
+        return Ok(applied);
+    }
+    let mut directories = Directories::default();
+    let (_, mut due) = examine(plan, *consent, &mut directories);
+    due.retain(|(number, planned)| {
+        applied.steps.get(*number).is_some_and(|step| step.outcome == intended(&planned.step))
+    });
+    let (places, files): (Vec<usize>, Vec<Planned>) = due.into_iter().unzip();
+    let device = state.may_lock(journal::room_for(&files))?;
+    applied.changed = false;
+    for (number, planned) in places.into_iter().zip(&files) {
+        match may_go(&planned.step, &mut directories, Some(device)) {
+            Ok(()) => applied.changed = true,
+            Err(outcome) => set(&mut applied.steps, number, outcome),
+        }
+    }
+    Ok(applied)
+}
+
+/// Whether a file that is as the plan says may leave its directory, for a place on this device.
+fn may_go(step: &Step, directories: &mut Directories, device: Option<u64>) -> Result<(), Outcome> {
+    let directory = directories.get(&step.directory)?;
+    let device = device.filter(|_| step.action == Action::Quarantine);
+    directory.may_take(&step.name, device).map_err(failed)
+}
+
+fn set(steps: &mut [StepResult], number: usize, outcome: Outcome) {
+    if let Some(step) = steps.get_mut(number) {
+        step.outcome = outcome;
+    }
 }
 
 /// Does what the plan says, as far as the caller agreed.
@@ -81,34 +130,28 @@ pub fn rehearse(plan: &Plan, consent: &Consent) -> Applied {
 /// When the quarantine cannot be used (then nothing was moved), or the journal
 /// could not be completed.
 pub fn apply(plan: &Plan, consent: &Consent, state: &StateDir) -> Result<Applied, Error> {
-    apply_at(plan, consent, state, OffsetDateTime::now_utc())
+    apply_in(plan, consent, state, &mut Run::begin())
 }
 
-/// As [`apply`], with the time that one run gives to all its parts: root keeps a quarantine for
-/// each owner of files, and one undo takes back what has one time.
+/// As [`apply`], as a part of a run: root keeps a quarantine for each owner of files, and one undo
+/// takes back what one run did.
 ///
 /// # Errors
 /// As [`apply`].
-pub fn apply_at(
-    plan: &Plan,
-    consent: &Consent,
-    state: &StateDir,
-    now: OffsetDateTime,
-) -> Result<Applied, Error> {
+pub fn apply_in(plan: &Plan, consent: &Consent, state: &StateDir, run: &mut Run) -> Result<Applied, Error> {
     let mut directories = Directories::default();
     let (mut steps, due) = examine(plan, *consent, &mut directories);
-    let (places, files): (Vec<usize>, Vec<Planned>) = due.into_iter().unzip();
-    if files.is_empty() {
+    if due.is_empty() {
         return Ok(Applied { operation: None, changed: false, steps });
     }
     let locked = state.lock()?;
-    let id = run(&locked, now, files, &mut directories, |index, outcome| {
-        if let Some(result) = places.get(index).and_then(|place| steps.get_mut(*place)) {
-            result.outcome = outcome;
-        }
-    })?;
+    let mut operation = None;
+    for part in prepare(&locked, run, due, state.limit())? {
+        let (id, is_kept) = part.run(&locked, run, &mut directories, &mut steps)?;
+        operation = operation.or(is_kept.then_some(id));
+    }
     let changed = steps.iter().any(|step| matches!(step.outcome, Outcome::Moved | Outcome::Removed));
-    Ok(Applied { operation: Some(id), changed, steps })
+    Ok(Applied { operation, changed, steps })
 }
 
 /// How each step would end, and the steps (by their number) that would act.
@@ -134,30 +177,90 @@ fn examine(
     (results, due)
 }
 
-fn run(
+/// One operation, written down before anything moves.
+struct Part {
+    id: String,
+    operation: Dir,
+    stored: Dir,
+    journal: Journal,
+    room: Reserved,
+    /// The step in the plan of each file.
+    places: Vec<usize>,
+}
+
+/// Writes down everything that is to be done, and takes the room to write down how it ended.
+fn prepare(
     locked: &Locked,
-    now: OffsetDateTime,
-    files: Vec<Planned>,
-    directories: &mut Directories,
-    mut report: impl FnMut(usize, Outcome),
-) -> Result<String, Error> {
-    let (id, operation) = locked.begin(now)?;
-    let stored = section(&operation, "files")?;
-    let mut journal = Journal::new(now, rustix::process::geteuid().as_raw(), files);
-    journal::write(&operation, &journal)?;
-    for (index, planned) in journal.files.iter_mut().enumerate() {
-        let outcome = act(&planned.step, directories, &stored, index, &id);
-        report(index, outcome.clone());
-        planned.outcome = Some(outcome);
+    run: &mut Run,
+    due: Vec<(usize, Planned)>,
+    limit: u64,
+) -> Result<Vec<Part>, Error> {
+    let parts = journal::split(due, limit).map_err(|e| safe_fs::Error::Io {
+        what: "write a journal in",
+        path: locked.dir.path().clone(),
+        source: e.into(),
+    })?;
+    let mut prepared: Vec<Part> = Vec::new();
+    let mut failed = None;
+    for part in parts {
+        let (places, files): (Vec<usize>, Vec<Planned>) = part.into_iter().unzip();
+        let begun = locked.begin(run).and_then(|(id, operation)| {
+            let journal = Journal::new(run.began(), rustix::process::geteuid().as_raw(), files);
+            let made = section(&operation, "files")
+                .and_then(|stored| Ok((stored, journal::begin(&operation, &journal)?)));
+            match made {
+                Ok((stored, room)) => Ok(Part { id, operation, stored, journal, room, places }),
+                Err(error) => {
+                    locked.discard(run, &operation, &id, None);
+                    Err(error.into())
+                }
+            }
+        });
+        match begun {
+            Ok(part) => prepared.push(part),
+            Err(error) => {
+                failed = Some(error);
+                break;
+            }
+        }
     }
-    let mut finish = || {
-        stored.sync()?;
-        directories.sync()?;
-        journal.finished_at = Some(OffsetDateTime::now_utc());
-        journal::write(&operation, &journal)
-    };
-    finish().map_err(|source| Error::Unfinished { id: id.clone(), source })?;
-    Ok(id)
+    let Some(error) = failed else { return Ok(prepared) };
+    for part in prepared.iter().rev() {
+        locked.discard(run, &part.operation, &part.id, None);
+    }
+    Err(error)
+}
+
+impl Part {
+    /// Does what is written down; says whether anything is kept of it.
+    fn run(
+        mut self,
+        locked: &Locked,
+        run: &mut Run,
+        directories: &mut Directories,
+        steps: &mut [StepResult],
+    ) -> Result<(String, bool), Error> {
+        for (index, (planned, place)) in self.journal.files.iter_mut().zip(&self.places).enumerate() {
+            let outcome = act(&planned.step, directories, &self.stored, index, &self.id);
+            set(steps, *place, outcome.clone());
+            planned.outcome = Some(outcome);
+        }
+        let done = |planned: &&Planned| matches!(planned.outcome, Some(Outcome::Moved | Outcome::Removed));
+        let done = self.journal.files.iter().filter(done).count();
+        let Self { id, operation, stored, mut journal, room, .. } = self;
+        if done == 0 && locked.discard(run, &operation, &id, None) {
+            return Ok((id, false));
+        }
+        let finish = || {
+            stored.sync()?;
+            directories.sync()?;
+            journal.finished_at = Some(clock::now());
+            journal::finish(&operation, room, &mut journal)
+        };
+        let what = count(done, "cache entry was", "cache entries were");
+        finish().map_err(|source| Error::Unfinished { id: id.clone(), what, source })?;
+        Ok((id, true))
+    }
 }
 
 /// A file that is as the plan says.
@@ -170,13 +273,19 @@ struct Seen {
 fn look(step: &Step, consent: Consent, directories: &mut Directories) -> Result<Seen, Outcome> {
     let directory = directories.get(&step.directory)?;
     let inode = directory.inode().map_err(failed)?;
+    let me = rustix::process::geteuid().as_raw();
+    // In a sticky directory each entry is its owner's, whose the directory may be.
+    let is_ones_own = inode.uid == me
+        || inode.mode & 0o1000 != 0
+            && directory
+                .facts(&step.name)
+                .is_ok_and(|facts| facts.is_some_and(|facts| facts.inode.uid == me));
     // A plan's own level is not believed where it is too low.
     let mut safety = step.safety;
     if step.action == Action::Remove {
         safety = safety.max(Safety::Unsafe);
     }
-    let is_others = inode.uid != rustix::process::geteuid().as_raw();
-    for level in [safety, if is_others { Safety::Guarded } else { Safety::Safe }] {
+    for level in [safety, if is_ones_own { Safety::Safe } else { Safety::Guarded }] {
         if !consent.allows(level) {
             return Err(Outcome::NeedsConsent(level));
         }

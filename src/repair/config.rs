@@ -27,9 +27,8 @@ use serde::{Deserialize, Serialize};
 pub use planner::{Planned, plan};
 pub use private::Private;
 pub use programs::{Effect, check, releases};
-pub use undo::Objects;
-pub(super) use undo::{Edited, bring_back, is_refused, look};
-pub use write::{Target, Written, rehearse, write, write_at};
+pub(super) use undo::{Edited, bring_back, comes_back, look};
+pub use write::{Target, Written, rehearse, write, write_in};
 
 use crate::opensc::{Caching, Crash, Version};
 use crate::safe_fs;

@@ -6,7 +6,7 @@ use crate::finding::{Id, Safety};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::{Recognised, cache_name};
 use crate::rules::Verdict;
-use crate::snapshot::{CacheDir, CacheEntry, Content, DirState, FileKind, Name, Snapshot, Withheld};
+use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Name, Snapshot, Withheld};
 use crate::text::{escape, is_typed};
 use crate::view::is_private;
 
@@ -74,7 +74,8 @@ fn plan(
     for dir in &snapshot.caches {
         for entry in dir.entries.iter().filter(|entry| entry.kind == FileKind::File) {
             if let Some(reason) = reason(dir, entry) {
-                steps.push(step(caller, dir, entry, reason, keeps_private));
+                let unread = !verdict.cache_in_use(&dir.path);
+                steps.push(Step { unread, ..step(caller, dir, entry, reason, keeps_private) });
             }
         }
     }
@@ -132,20 +133,14 @@ fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: String, keeps_p
         (false, false) => Safety::Guarded,
         (false, true) => Safety::Safe,
     };
-    // The quarantine takes files out of real directories only.
-    let directory = match &dir.state {
-        DirState::Symlink(target) => {
-            let parent = dir.path.as_path().parent().unwrap_or(dir.path.as_path());
-            Name::from(parent.join(target.as_path()))
-        }
-        _ => dir.path.clone(),
-    };
     Step {
-        directory,
+        // The quarantine takes files out of real directories only.
+        directory: dir.real_path(),
         name: entry.name.clone(),
         expect: Precondition::of(entry),
         safety,
         action: if private { Action::Remove } else { Action::Quarantine },
         reason,
+        unread: false,
     }
 }

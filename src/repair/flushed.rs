@@ -3,7 +3,7 @@
 use super::Error;
 use super::apply::Outcome;
 use super::journal::{self, Journal, UndoRecord};
-use super::quarantine::{StateDir, ids};
+use super::quarantine::{StateDir, ids, is_undone};
 use crate::finding::Id;
 use crate::snapshot::{Flushed, Name};
 
@@ -17,7 +17,7 @@ pub fn newest_flush(state: &StateDir) -> Result<Option<Flushed>, Error> {
     for operation in ids(&dir)?.into_iter().rev() {
         let kept = dir.subdir(&Name::from(operation.as_str()))?;
         let Some(journal) = journal::read::<Journal>(&kept)? else { continue };
-        let taken_back = journal::read::<UndoRecord>(&kept)?.is_some_and(|undo| undo.finished_at.is_some());
+        let taken_back = is_undone(&kept, journal::read::<UndoRecord>(&kept)?.as_ref())?;
         let taken = journal.files.iter().filter(|planned| {
             // After an interruption nobody knows: it counts.
             matches!(planned.outcome, None | Some(Outcome::Moved | Outcome::Removed))

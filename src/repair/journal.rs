@@ -1,7 +1,9 @@
 //! What is written down about an operation and about its undo.
 //!
 //! Two files beside the quarantined ones, each written twice and each time
-//! atomically: before anything moves, and after everything is on the disk.
+//! atomically: before anything moves, and after everything is on the disk. The
+//! room for the second writing is taken at the first ([`begin`]), so that what
+//! was done can be written down on a disk that has become full meanwhile.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -11,15 +13,27 @@ use super::Error;
 use super::apply::Outcome;
 use super::plan::{Precondition, Step};
 use super::undo::{UndoOutcome, UndoResult};
-use crate::safe_fs::Dir;
+use crate::safe_fs::{self, Dir, Reserved};
 use crate::snapshot::{Bytes, Name};
 use crate::text::tame;
 
 /// Name and version of the format.
 const SCHEMA: &str = "stalecard-journal/1";
 
-/// The journal's own bound: about 100 000 steps.
-const MAX_JOURNAL: u64 = 64 << 20;
+/// No record is written that is longer; an operation with more steps has several ([`split`]).
+pub(super) const MAX_WRITTEN: u64 = 64 << 20;
+
+/// The longest that is read: there are journals from before the bound on writing was kept.
+const MAX_READ: u64 = 256 << 20;
+
+/// What one step's or file's outcome adds to a record at most, in place of none.
+const OUTCOME_ROOM: u64 = 160;
+
+/// The same for the record itself: when it ended, and its last brackets.
+const RECORD_ROOM: u64 = 512;
+
+/// Stands for a reason that the room taken for a record does not hold.
+const NO_ROOM: &str = "why was said when it ran";
 
 /// A record that has a file of its own.
 pub(super) trait Record: Serialize + DeserializeOwned {
@@ -29,6 +43,10 @@ pub(super) trait Record: Serialize + DeserializeOwned {
     fn schema(&self) -> &str;
     /// Its sentences for people, which a damaged file need not have from us.
     fn words(&mut self) -> Vec<&mut String>;
+    /// How many outcomes it has or will have.
+    fn outcomes(&self) -> usize;
+    /// Makes it fit into the room that was taken for it: leaves out what is only for people.
+    fn shorten(&mut self);
 }
 
 /// The journal of one operation.
@@ -125,6 +143,16 @@ impl Record for Journal {
         }
         words
     }
+    fn outcomes(&self) -> usize {
+        self.files.len()
+    }
+    fn shorten(&mut self) {
+        for planned in &mut self.files {
+            if let Some(Outcome::Changed(why) | Outcome::Failed(why)) = &mut planned.outcome {
+                NO_ROOM.clone_into(why);
+            }
+        }
+    }
 }
 
 impl Record for UndoRecord {
@@ -141,18 +169,81 @@ impl Record for UndoRecord {
             })
             .collect()
     }
+    fn outcomes(&self) -> usize {
+        self.results.len()
+    }
+    fn shorten(&mut self) {
+        // What is back and what is not, the quarantine itself tells.
+        self.results.clear();
+    }
 }
 
-/// Writes a record into the operation's directory; durable on return.
-pub(super) fn write<R: Record>(operation: &Dir, record: &R) -> Result<(), crate::safe_fs::Error> {
+/// Parts of at most about `limit` bytes as a journal, in order; each has one step at least.
+pub(super) fn split<T>(
+    due: Vec<(T, Planned)>,
+    limit: u64,
+) -> Result<Vec<Vec<(T, Planned)>>, serde_json::Error> {
+    let mut parts: Vec<Vec<(T, Planned)>> = Vec::new();
+    let mut size = u64::MAX;
+    for (place, planned) in due {
+        let text = serde_json::to_vec_pretty(&planned)?;
+        // In the record each line is indented by two levels more.
+        let lines = text.iter().filter(|&&byte| byte == b'\n').count() + 2;
+        let own = (text.len() + 4 * lines) as u64 + OUTCOME_ROOM;
+        size = size.saturating_add(own);
+        match parts.last_mut().filter(|_| size <= limit) {
+            Some(part) => part.push((place, planned)),
+            None => {
+                size = RECORD_ROOM + own;
+                parts.push(vec![(place, planned)]);
+            }
+        }
+    }
+    Ok(parts)
+}
+
+/// Writes a record for the first time, durable on return, and takes the room for its last writing.
+pub(super) fn begin<R: Record>(operation: &Dir, record: &R) -> Result<Reserved, safe_fs::Error> {
     let name = Name::from(R::FILE);
-    let mut text = serde_json::to_vec_pretty(record).map_err(|e| crate::safe_fs::Error::Io {
+    let text = text(operation, record)?;
+    operation.write_atomic(&name, &text)?;
+    let room = text.len() as u64 + RECORD_ROOM + OUTCOME_ROOM * record.outcomes() as u64;
+    operation.reserve(&name, room)
+}
+
+/// Writes a record for the last time, into the room that was taken for it; durable on return.
+pub(super) fn finish<R: Record>(
+    operation: &Dir,
+    room: Reserved,
+    record: &mut R,
+) -> Result<(), safe_fs::Error> {
+    let mut words = text(operation, record)?;
+    if words.len() as u64 > room.size().min(MAX_WRITTEN) {
+        record.shorten();
+        words = text(operation, record)?;
+    }
+    operation.write_reserved(room, &words)
+}
+
+/// How much room a journal takes on the disk while its operation runs.
+pub(super) fn room_for(files: &[Planned]) -> u64 {
+    let text = serde_json::to_vec_pretty(files).map_or(0, |text| text.len() as u64);
+    let lines = 15 * 4 * files.len() as u64;
+    2 * (text + lines + RECORD_ROOM) + OUTCOME_ROOM * files.len() as u64
+}
+
+fn text<R: Record>(operation: &Dir, record: &R) -> Result<Vec<u8>, safe_fs::Error> {
+    let failed = |e: std::io::Error| safe_fs::Error::Io {
         what: "write",
-        path: operation.path_of(&name),
-        source: e.into(),
-    })?;
+        path: operation.path_of(&Name::from(R::FILE)),
+        source: e,
+    };
+    let mut text = serde_json::to_vec_pretty(record).map_err(|e| failed(e.into()))?;
     text.push(b'\n');
-    operation.write_atomic(&name, &text)
+    if text.len() as u64 > MAX_READ {
+        return Err(failed(std::io::ErrorKind::FileTooLarge.into()));
+    }
+    Ok(text)
 }
 
 /// Reads a record; `None` if there is none.
@@ -160,7 +251,10 @@ pub(super) fn read<R: Record>(operation: &Dir) -> Result<Option<R>, Error> {
     let name = Name::from(R::FILE);
     let Some(held) = operation.hold(&name)? else { return Ok(None) };
     let bad = |why: String| Error::Journal { path: operation.path_of(&name), why };
-    let text = held.read(MAX_JOURNAL)?;
+    if held.facts().inode.size > MAX_READ {
+        return Err(bad(format!("it has {} bytes, more than any journal", held.facts().inode.size)));
+    }
+    let text = held.read(MAX_READ)?;
     // What it says of a bad value is the value.
     let mut record: R = serde_json::from_slice(&text).map_err(|e| bad(tame(&e.to_string())))?;
     if record.schema() != SCHEMA {

@@ -31,6 +31,9 @@ pub struct Step {
     pub action: Action,
     /// Why, in a sentence for people.
     pub reason: String,
+    /// Whether programs did not read it then, so that it was harmless whatever it holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
 }
 
 /// What has to be true of a file right before it is moved.

@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! STATE/lock                            held while files move
-//! STATE/20261123T095012Z-1/journal.json
-//! STATE/20261123T095012Z-1/files/0      a quarantined file, named by its step
-//! STATE/20261123T095012Z-1/undo.json    once it was undone
-//! STATE/20261123T095012Z-1/displaced/0  a newcomer that a forced undo moved aside
+//! STATE/20261123T095012Z-70001/journal.json
+//! STATE/20261123T095012Z-70001/files/0      a quarantined file, named by its step
+//! STATE/20261123T095012Z-70001/undo.json    once it was undone
+//! STATE/20261123T095012Z-70001/undone       in place of `files`, if there was no room to write that
+//! STATE/20261123T095012Z-70001/displaced/0  a newcomer that a forced undo moved aside
+//! STATE/20261123T095012Z-70002              what the same run, the seventh, did besides
 //! ```
 //!
-//! Hides how an operation gets an id that is readable, unique, and sorts by
-//! time even if the clock is set back. No name in here comes from a cache.
+//! Hides how an operation gets an id that is readable, unique, and sorts by the order in which runs began
+//! ([`Order`]), whatever the clock says. No name in here comes from a cache.
 
 use std::path::PathBuf;
 
@@ -19,20 +21,51 @@ use time::macros::format_description;
 
 use super::Error;
 use super::apply::Outcome;
-use super::journal::{self, Journal, TextEdit, UndoRecord};
+use super::journal::{self, Journal, MAX_WRITTEN, TextEdit, UndoRecord};
 use super::plan::Action;
-use crate::host::Caller;
+use crate::host::{Caller, clock};
 use crate::safe_fs::{self, Dir, Lock};
 use crate::snapshot::{Inode, Name};
 
+/// What `files` is called when everything in it is back, and that could not be written.
+pub(super) const UNDONE: &str = "undone";
+
 /// More entries than any quarantine has.
-const MAX_LISTED: usize = 100_000;
+const MAX_LISTED: usize = 500_000;
 
 /// The state directory of one quarantine.
 #[derive(Debug, Clone)]
 pub struct StateDir {
     path: PathBuf,
+    /// The directory with the quarantines of other owners, which are numbered with this one.
+    siblings: Option<PathBuf>,
+    limit: u64,
 }
+
+/// One run of the program: whatever it does in however many quarantines is taken back by one undo.
+#[derive(Debug)]
+pub struct Run {
+    began: OffsetDateTime,
+    /// Its number, and how many operations it has.
+    numbered: Option<(u64, u64)>,
+}
+
+/// What operations sort by: the number of their run, which no clock has a say in; the stamp, for those from
+/// before runs were numbered, when what follows it counted the operations of one second; and the number within
+/// the run.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Order {
+    run: u64,
+    stamp: String,
+    part: u64,
+}
+
+/// One run has fewer operations.
+const PARTS: u64 = 10_000;
+
+/// How long to wait for another process that is just taking a number.
+const NUMBER_TRIES: u32 = 200;
+const NUMBER_WAIT: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// One operation as `quarantine list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +141,7 @@ pub struct KeptFile {
 /// A state directory that is locked for this process.
 pub(super) struct Locked {
     pub dir: Dir,
+    siblings: Option<PathBuf>,
     _lock: Lock,
 }
 
@@ -119,7 +153,9 @@ impl StateDir {
     /// # Errors
     /// When the caller has no home.
     pub fn of(caller: &Caller, owner: u32) -> Result<Self, Error> {
-        Ok(Self { path: caller.state_dir(owner)? })
+        let path = caller.state_dir(owner)?;
+        let siblings = path.parent().filter(|_| caller.user.uid == 0).map(PathBuf::from);
+        Ok(Self { siblings, ..Self::at(path) })
     }
 
     /// All quarantines the caller has: the own one, and for root those of every owner
@@ -147,7 +183,17 @@ impl StateDir {
     /// A quarantine at another place (absolute path), under the same conditions.
     #[must_use]
     pub const fn at(path: PathBuf) -> Self {
-        Self { path }
+        Self { path, siblings: None, limit: MAX_WRITTEN }
+    }
+
+    /// The same, with journals of about this many bytes at most; what is longer becomes several operations.
+    #[must_use]
+    pub fn with_journals_of(self, limit: u64) -> Self {
+        Self { limit: limit.min(MAX_WRITTEN), ..self }
+    }
+
+    pub(super) const fn limit(&self) -> u64 {
+        self.limit
     }
 
     /// Opens it for reading; `None` if nothing was ever quarantined.
@@ -155,47 +201,138 @@ impl StateDir {
         Ok(Dir::open_private(&self.path)?)
     }
 
-    /// Whether [`StateDir::lock`] may open or make it, as far as that can be told without writing.
-    pub(super) fn may_lock(&self) -> Result<(), Error> {
-        Ok(Dir::may_create_private(&self.path)?)
+    /// Whether [`StateDir::lock`] may open or make it and then write this many bytes, as far as that can be
+    /// told without writing. Says on which device it is.
+    pub(super) fn may_lock(&self, bytes: u64) -> Result<u64, Error> {
+        Ok(Dir::may_create_private(&self.path, bytes)?)
     }
 
     /// Locks it against every other stalecard; made if it is not there.
     pub(super) fn lock(&self) -> Result<Locked, Error> {
-        Locked::take(Dir::create_private(&self.path)?)
+        Locked::take(Dir::create_private(&self.path)?, self)
     }
 
     /// As [`StateDir::lock`]; `None` if nothing was ever quarantined.
     pub(super) fn lock_existing(&self) -> Result<Option<Locked>, Error> {
-        self.open()?.map(Locked::take).transpose()
+        self.open()?.map(|dir| Locked::take(dir, self)).transpose()
+    }
+}
+
+impl Run {
+    /// A run that begins now.
+    #[must_use]
+    pub fn begin() -> Self {
+        Self::began_at(clock::now())
+    }
+
+    /// A run that began at this time.
+    #[must_use]
+    pub const fn began_at(began: OffsetDateTime) -> Self {
+        Self { began, numbered: None }
+    }
+
+    /// When it began.
+    #[must_use]
+    pub const fn began(&self) -> OffsetDateTime {
+        self.began
     }
 }
 
 impl Locked {
-    fn take(dir: Dir) -> Result<Self, Error> {
+    fn take(dir: Dir, state: &StateDir) -> Result<Self, Error> {
         let name = Name::from("lock");
         match dir.lock(&name)? {
-            Some(lock) => Ok(Self { dir, _lock: lock }),
+            Some(lock) => Ok(Self { dir, siblings: state.siblings.clone(), _lock: lock }),
             None => Err(Error::Locked(dir.path_of(&name))),
         }
     }
 
-    /// Makes the directory of a new operation, newer than all others.
-    pub(super) fn begin(&self, now: OffsetDateTime) -> Result<(String, Dir), Error> {
+    /// Makes the directory of a new operation. The first of a run is newer than all others, in this quarantine
+    /// and in those beside it.
+    pub(super) fn begin(&self, run: &mut Run) -> Result<(String, Dir), Error> {
         let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-        let mut key = (now.format(&format).unwrap_or_default(), 1);
-        if let Some((stamp, number)) = ids(&self.dir)?.last().and_then(|id| order(id))
-            && stamp >= key.0
-        {
-            key = (stamp, number + 1);
-        }
-        let id = format!("{}-{}", key.0, key.1);
-        let name = Name::from(id.as_str());
-        self.dir.create_subdir(&name)?;
-        let operation = self.dir.subdir(&name)?;
+        let stamp = run.began.format(&format).unwrap_or_default();
+        let beside = self.siblings.as_deref().map(Dir::open_private).transpose()?.flatten();
+        // Nobody else takes a number in one of the quarantines meanwhile.
+        let _numbers = beside.as_ref().map(one_at_a_time).transpose()?;
+        let (number, mut part) = match run.numbered {
+            Some(numbered) => numbered,
+            None => (self.newest_of_all(beside.as_ref())?.saturating_add(1), 0),
+        };
+        let id = loop {
+            part += 1;
+            let count = number.checked_mul(PARTS).and_then(|count| count.checked_add(part));
+            let Some(count) = count.filter(|_| part < PARTS) else {
+                return Err(Error::NoNumber(self.dir.path().clone()));
+            };
+            let id = format!("{stamp}-{count}");
+            if self.dir.create_subdir(&Name::from(id.as_str()))? {
+                break id;
+            }
+        };
+        run.numbered = Some((number, part));
+        let operation = self.dir.subdir(&Name::from(id.as_str()))?;
         self.dir.sync()?;
         Ok((id, operation))
     }
+
+    /// The highest number of a run in this quarantine and in those beside it.
+    fn newest_of_all(&self, beside: Option<&Dir>) -> Result<u64, Error> {
+        let names = beside.map(|dir| dir.list(MAX_LISTED)).transpose()?.map(|listing| listing.names);
+        let parent = self.siblings.as_deref().unwrap_or_else(|| std::path::Path::new("/"));
+        let paths = names.into_iter().flatten().map(|name| parent.join(name.as_os_str()));
+        // What cannot be read is not undone either.
+        let others = paths.filter_map(|path| Dir::open_private(&path).ok().flatten());
+        Ok(others.filter_map(|dir| newest(&dir).ok()).fold(newest(&self.dir)?, u64::max))
+    }
+
+    /// Takes an operation away that changed nothing; what cannot be removed does no harm. `text` is the name
+    /// under which it kept one. True if it is gone, false if something is kept in it.
+    pub(super) fn discard(&self, run: &mut Run, operation: &Dir, id: &str, text: Option<&Name>) -> bool {
+        let remove = |dir: &Dir, name: &Name| {
+            if let Ok(Some(held)) = dir.hold(name) {
+                let _ = dir.remove_file(name, &held);
+            }
+        };
+        if let Ok(files) = operation.subdir(&Name::from("files")) {
+            if let Some(text) = text {
+                remove(&files, text);
+                let _ = files.remove_part(text);
+            }
+            let names = files.list(MAX_LISTED).map(|listing| listing.names).unwrap_or_default();
+            // What a copy was interrupted at.
+            for part in names.iter().filter(|name| name.0.starts_with(b".")) {
+                remove(&files, part);
+            }
+            if operation.remove_subdir(&Name::from("files")).is_err() {
+                return false;
+            }
+        }
+        for name in operation.list(16).map(|listing| listing.names).unwrap_or_default() {
+            remove(operation, &name);
+        }
+        let _ = self.dir.remove_subdir(&Name::from(id));
+        // The number is free again, and may be taken by another.
+        if run.numbered.is_some_and(|(_, part)| part == 1) {
+            run.numbered = None;
+        }
+        true
+    }
+}
+
+fn one_at_a_time(dir: &Dir) -> Result<Lock, Error> {
+    for _ in 0..NUMBER_TRIES {
+        if let Some(lock) = dir.lock_self()? {
+            return Ok(lock);
+        }
+        std::thread::sleep(NUMBER_WAIT);
+    }
+    Err(Error::Locked(dir.path().clone()))
+}
+
+/// The highest number of a run.
+fn newest(dir: &Dir) -> Result<u64, Error> {
+    Ok(ids(dir)?.last().and_then(|id| order(id)).map_or(0, |order| order.run))
 }
 
 /// The ids of all operations, oldest first.
@@ -211,12 +348,45 @@ pub(super) fn ids(dir: &Dir) -> Result<Vec<String>, Error> {
     Ok(ids)
 }
 
-/// What an id sorts by: its time stamp and its number; `None` if it is no id.
-pub(super) fn order(id: &str) -> Option<(String, u64)> {
-    let (stamp, number) = id.split_once('-')?;
+/// What an id sorts by; `None` if it is no id. Before there were numbers, ids were a stamp and a count.
+pub(super) fn order(id: &str) -> Option<Order> {
+    let (stamp, count) = id.split_once('-')?;
     let shape: String = stamp.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    let is_number = !number.starts_with(['0', '+']);
-    (shape == "00000000T000000Z" && is_number).then(|| Some((stamp.to_string(), number.parse().ok()?)))?
+    if shape != "00000000T000000Z" || count.starts_with(['0', '+']) {
+        return None;
+    }
+    let count: u64 = count.parse().ok()?;
+    Some(Order { run: count / PARTS, stamp: stamp.to_owned(), part: count % PARTS })
+}
+
+impl Order {
+    /// Whether both are of one run, as far as their names tell: those from before there were numbers do not.
+    pub(super) fn is_of_run(&self, other: &Self) -> bool {
+        self.run != 0 && (self.run, &self.stamp) == (other.run, &other.stamp)
+    }
+
+    /// Whether the names tell nothing of their runs.
+    pub(super) const fn is_of_no_run(&self) -> bool {
+        self.run == 0
+    }
+
+    /// When it began, by the clock of then.
+    pub(super) fn stamped(&self) -> Option<OffsetDateTime> {
+        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
+        time::PrimitiveDateTime::parse(&self.stamp, &format).ok().map(time::PrimitiveDateTime::assume_utc)
+    }
+}
+
+/// Sorts the operations of several quarantines as [`operations`] sorts those of one.
+pub fn newest_first(operations: &mut [Operation]) {
+    operations.sort_by_cached_key(|operation| std::cmp::Reverse(order(&operation.id)));
+}
+
+/// Whether an operation is undone: written down, or shown by the name of its directory where there was no room
+/// to write.
+pub(super) fn is_undone(operation: &Dir, record: Option<&UndoRecord>) -> Result<bool, Error> {
+    let written = record.is_some_and(|record| record.finished_at.is_some());
+    Ok(written || operation.facts(&Name::from(UNDONE))?.is_some())
 }
 
 /// A directory inside an operation, made if need be.
@@ -249,43 +419,62 @@ pub fn operations(state: &StateDir) -> Result<Vec<Operation>, Error> {
     for id in ids(&dir)?.into_iter().rev() {
         match describe(&dir, &id) {
             Ok(Some(operation)) => found.push(operation),
-            // It was interrupted before its first file.
+            // It moved nothing.
             Ok(None) => {}
-            Err(error) => found.push(Operation {
-                id,
-                state: OperationState::Damaged(error.to_string()),
-                started_at: None,
-                kept_files: 0,
-                kept_bytes: 0,
-                files: Vec::new(),
-                edits: Vec::new(),
-            }),
+            Err(error) => {
+                let (kept_files, kept_bytes) =
+                    dir.subdir(&Name::from(id.as_str())).and_then(|dir| kept(&dir)).unwrap_or_default();
+                found.push(Operation {
+                    id,
+                    state: OperationState::Damaged(error.to_string()),
+                    started_at: None,
+                    kept_files,
+                    kept_bytes,
+                    files: Vec::new(),
+                    edits: Vec::new(),
+                });
+            }
         }
     }
     Ok(found)
+}
+
+/// How many files an operation keeps, and their bytes.
+fn kept(operation: &Dir) -> Result<(usize, u64), safe_fs::Error> {
+    let (mut files, mut bytes) = (0, 0);
+    for section in ["files", "displaced"] {
+        let Some(section) = existing_section(operation, section)? else { continue };
+        let names = section.list(MAX_LISTED)?.names;
+        // What a copy was interrupted at (".stalecard-….part") is not a kept file.
+        for name in names.into_iter().filter(|name| !name.0.starts_with(b".")) {
+            if let Some(facts) = section.facts(&name)? {
+                files += 1;
+                bytes += facts.inode.size;
+            }
+        }
+    }
+    Ok((files, bytes))
 }
 
 fn describe(state: &Dir, id: &str) -> Result<Option<Operation>, Error> {
     let dir = state.subdir(&Name::from(id))?;
     let Some(journal) = journal::read::<Journal>(&dir)? else { return Ok(None) };
     let undo = journal::read::<UndoRecord>(&dir)?;
-    let state = match (&undo, journal.finished_at) {
-        (Some(UndoRecord { finished_at: Some(_), .. }), _) => OperationState::Undone,
-        (Some(_), _) => OperationState::PartlyUndone,
-        (None, Some(_)) => OperationState::Done,
-        (None, None) => OperationState::Interrupted,
+    let state = match (is_undone(&dir, undo.as_ref())?, &undo, journal.finished_at) {
+        (true, ..) => OperationState::Undone,
+        (false, Some(_), _) => OperationState::PartlyUndone,
+        (false, None, Some(_)) => OperationState::Done,
+        (false, None, None) => OperationState::Interrupted,
     };
-    let (mut kept_files, mut kept_bytes) = (0, 0);
-    for section in ["files", "displaced"] {
-        let Some(section) = existing_section(&dir, section)? else { continue };
-        let names = section.list(MAX_LISTED)?.names;
-        // What a copy was interrupted at (".stalecard-….part") is not a kept file.
-        for name in names.into_iter().filter(|name| !name.0.starts_with(b".")) {
-            if let Some(facts) = section.facts(&name)? {
-                kept_files += 1;
-                kept_bytes += facts.inode.size;
-            }
-        }
+    let (kept_files, kept_bytes) = kept(&dir)?;
+    // An operation that took nothing is none: it failed at every file, or was interrupted before the first.
+    let took = |planned: &journal::Planned| match &planned.outcome {
+        Some(outcome) => matches!(outcome, Outcome::Moved | Outcome::Removed),
+        None => planned.step.action == Action::Remove,
+    };
+    let is_begun = matches!(state, OperationState::Done | OperationState::Interrupted);
+    if is_begun && kept_files == 0 && journal.edits.is_empty() && !journal.files.iter().any(took) {
+        return Ok(None);
     }
     let stored = existing_section(&dir, "files")?;
     let mut files = Vec::new();
@@ -324,10 +513,24 @@ mod tests {
     use super::order;
 
     #[test]
-    fn ids_sort_by_time_then_number() {
+    fn ids_sort_by_run_then_part_and_old_ones_by_their_stamp() {
         assert!(order("20261123T095012Z-2") < order("20261123T095012Z-10"));
         assert!(order("20261123T095012Z-10") < order("20261123T095013Z-1"));
-        for bad in ["lock", "20261123T095012Z", "20261123T095012Z-", "20261123T095012Z-+1", "x-1", "-"] {
+        assert!(order("20991123T095013Z-7") < order("20261123T095012Z-10001"), "the clock has no say");
+        assert!(order("20991123T095012Z-90001") < order("19700101T000000Z-100001"));
+        assert!(order("19700101T000000Z-100009") < order("19700101T000000Z-100010"));
+        for bad in [
+            "lock",
+            "20261123T095012Z",
+            "20261123T095012Z-",
+            "20261123T095012Z-+1",
+            "x-1",
+            "-",
+            "20261123T095012Z-0",
+            "20261123T095012Z-01",
+            "20261123T095012Z-1-2",
+            "20261123T095012Z-99999999999999999999999",
+        ] {
             assert_eq!(order(bad), None, "{bad}");
         }
     }

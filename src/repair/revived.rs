@@ -1,13 +1,15 @@
 //! What another text of the configuration would bring back to life: cache entries that programs
 //! do not show today and would show then, although they are stale.
 //!
-//! Both commands that can switch caching on, `enable-cache` and `undo`, ask here first. Pure.
+//! Both commands that can switch caching on, `enable-cache` and `undo`, ask here first. An undo can also bring
+//! entries back under a configuration that reads what was not read when they were taken. Pure.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::flush::FLUSHED;
+use super::undo::Returning;
 use crate::opensc::cache_name::{self, Serial};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::HEAD;
@@ -16,6 +18,9 @@ use crate::rules::config_case::{LISTED_DRIVER, OTHER_DRIVER, rows};
 use crate::rules::judge;
 use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Name, Snapshot};
 use crate::view::layout;
+
+/// Why nobody can tell whether an entry is stale.
+const NOT_READ: &str = "its card was not read";
 
 /// A cache entry that programs would show again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -59,24 +64,22 @@ pub fn switched_on(before: &Snapshot, after: &Snapshot) -> SwitchedOn {
     for row in rows(after, &new, situation.version().unwrap_or(HEAD)) {
         for (driver, outcome) in [(OTHER_DRIVER, &row.other), (LISTED_DRIVER, &row.listed)] {
             let reads = reads(outcome);
-            if reads == self::reads(&old.outcome(&row.program, Some(driver))) {
-                continue;
+            if reads != self::reads(&old.outcome(&row.program, Some(driver))) {
+                on.add(driver, reads, &row.program.label);
             }
-            match reads {
-                Some(Ok(dir)) => {
-                    if driver == OTHER_DRIVER {
-                        on.sc_hsm.insert(dir.clone());
-                    }
-                    on.any.insert(dir);
-                }
-                Some(Err(why)) => {
-                    let programs = on.untold.entry(why).or_default();
-                    if programs.last() != Some(&row.program.label) {
-                        programs.push(row.program.label.clone());
-                    }
-                }
-                None => {}
-            }
+        }
+    }
+    on
+}
+
+/// What programs read with this configuration.
+#[must_use]
+pub fn read_today(snapshot: &Snapshot) -> SwitchedOn {
+    let situation = Situation::of(snapshot);
+    let mut on = SwitchedOn::default();
+    for row in rows(snapshot, &situation.configuration(), situation.version().unwrap_or(HEAD)) {
+        for (driver, outcome) in [(OTHER_DRIVER, &row.other), (LISTED_DRIVER, &row.listed)] {
+            on.add(driver, reads(outcome), &row.program.label);
         }
     }
     on
@@ -96,6 +99,24 @@ fn reads(outcome: &Outcome) -> Option<Result<Name, String>> {
 }
 
 impl SwitchedOn {
+    fn add(&mut self, driver: &str, reads: Option<Result<Name, String>>, program: &str) {
+        match reads {
+            Some(Ok(dir)) => {
+                if driver == OTHER_DRIVER {
+                    self.sc_hsm.insert(dir.clone());
+                }
+                self.any.insert(dir);
+            }
+            Some(Err(why)) => {
+                let programs = self.untold.entry(why).or_default();
+                if programs.last().is_none_or(|last| last != program) {
+                    programs.push(program.to_owned());
+                }
+            }
+            None => {}
+        }
+    }
+
     /// The directories.
     pub fn directories(&self) -> impl Iterator<Item = &Name> {
         self.any.iter()
@@ -140,10 +161,44 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
             let why = match findings.iter().find(|id| FLUSHED.contains(id)) {
                 Some(id) => id.name().to_owned(),
                 None if was_read(&parsed) => continue,
-                None => "its card was not read".to_owned(),
+                None => NOT_READ.to_owned(),
             };
             revived.push(Revived { directory: dir.path.clone(), name: name.clone(), why });
         }
     }
     revived
+}
+
+/// The entries of an undo that would be shown again although they were not when they were taken, or are of
+/// another user's cache, of which only the reason is known for which they were taken. `all`: every entry that
+/// comes back is asked about, because caching is switched on in the same stroke.
+#[must_use]
+pub fn returned(after: &Snapshot, read: &SwitchedOn, entries: &[Returning], all: bool) -> Vec<Revived> {
+    let asked = || entries.iter().filter(|entry| all || entry.was_unread);
+    let here: BTreeSet<(&Name, &Name)> = asked().map(|entry| (&entry.directory, &entry.name)).collect();
+    let mut found = revived(after, read);
+    let real: BTreeMap<&Name, Name> = after.caches.iter().map(|dir| (&dir.path, dir.real_path())).collect();
+    found.retain(|one| {
+        real.get(&one.directory).is_some_and(|directory| here.contains(&(directory, &one.name)))
+    });
+    let known: BTreeSet<&Name> = real.values().collect();
+    let others = asked().filter(|entry| {
+        entry.uid != after.user.uid
+            && !known.contains(&entry.directory)
+            && matches!(cache_name::parse(&entry.name), Recognised::Entry(_))
+    });
+    if !read.is_empty() {
+        found.extend(others.map(|entry| {
+            Revived {
+                directory: entry.directory.clone(),
+                name: entry.name.clone(),
+                why: FLUSHED
+                    .iter()
+                    .find(|id| id.name() == entry.reason)
+                    .map_or(NOT_READ, |id| id.name())
+                    .to_owned(),
+            }
+        }));
+    }
+    found
 }

@@ -8,16 +8,17 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
 
 use super::Error;
 use super::apply::Outcome;
-use super::config::{self, Edited, Objects};
-use super::journal::{self, Journal, Planned, UndoRecord};
+use super::config::{self, Edited};
+use super::journal::{self, Journal, Planned, Record, UndoRecord};
 use super::plan::Action;
 use super::quarantine::{
-    Operation, OperationState, StateDir, existing_section, file_name, ids, operations, section,
+    Operation, OperationState, StateDir, UNDONE, existing_section, file_name, is_undone, operations, order,
+    section,
 };
+use crate::host::clock;
 use crate::safe_fs::{self, Dir, Held, Moved, Opened};
 use crate::snapshot::Name;
 
@@ -34,6 +35,35 @@ pub struct Undone {
     pub files: Vec<UndoResult>,
 }
 
+/// What an undo would bring back.
+#[derive(Debug, Clone, Copy)]
+pub struct Return<'a> {
+    /// A configuration, and its text (`None`: there was no file).
+    pub text: Option<(&'a Name, Option<&'a [u8]>)>,
+    /// Cache entries.
+    pub entries: &'a [Returning],
+}
+
+/// A cache entry that an undo would bring back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returning {
+    /// The cache directory.
+    pub directory: Name,
+    /// The entry.
+    pub name: Name,
+    /// Its owner.
+    pub uid: u32,
+    /// Where it is now: a directory, and its name there.
+    pub kept: Option<(Name, Name)>,
+    /// Why it was taken.
+    pub reason: String,
+    /// Whether it is not certain that programs read it right before it was taken, with the caching of today.
+    pub was_unread: bool,
+}
+
+/// Asked about what would come back before anything moves; true: it is not to come back.
+pub type Objects<'a> = dyn FnMut(&Return<'_>) -> bool + 'a;
+
 /// How an undo ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -42,11 +72,11 @@ pub enum UndoState {
     Undone,
     /// It had been undone before; nothing was done.
     AlreadyUndone,
-    /// No operation was ever recorded; nothing was done.
+    /// There is no operation that did anything; nothing was done.
     NothingToUndo,
     /// A place is taken by different content; nothing was moved.
     Conflict,
-    /// An old configuration would bring stale cache entries back to life; nothing was moved.
+    /// Stale cache entries would come back to life; nothing was moved.
     Refused,
     /// Some files could not be brought back; repeat it when the cause is removed.
     Incomplete,
@@ -85,33 +115,17 @@ pub enum UndoOutcome {
     Failed(String),
 }
 
-/// Takes back the newest operation, or the named one. With `force`, what stands
-/// in the place of a file is moved to the quarantine; without, that is a conflict.
+/// Takes back the newest run, or that of the named operation, in one quarantine. With `force`, what stands in the
+/// place of a file is moved to the quarantine; without, that is a conflict.
 ///
 /// # Errors
 /// When the quarantine cannot be used or there is no operation of that name.
 pub fn undo(state: &StateDir, operation: Option<&str>, force: bool) -> Result<Undone, Error> {
-    let unknown = |id: &str| Error::UnknownOperation(id.to_string());
-    let nothing =
-        Undone { operation: None, state: UndoState::NothingToUndo, changed: false, files: Vec::new() };
-    let Some(locked) = state.lock_existing()? else {
-        return operation.map_or(Ok(nothing), |id| Err(unknown(id)));
-    };
-    // Newest first; one that was interrupted before its journal took nothing.
-    for id in ids(&locked.dir)?.into_iter().rev() {
-        if operation.is_some_and(|named| named != id) {
-            continue;
-        }
-        let dir = locked.dir.subdir(&Name::from(id.as_str()))?;
-        if let Some(journal) = journal::read::<Journal>(&dir)? {
-            return take_back(id, &dir, &journal, force);
-        }
-    }
-    operation.map_or(Ok(nothing), |id| Err(unknown(id)))
+    undo_in(std::slice::from_ref(state), operation, force, &mut |_| false)
 }
 
-/// As [`undo`] over several quarantines: root keeps one for each owner of files, and what one
-/// run took from several owners has one time in all of them. `objects` is asked about every text before
+/// As [`undo`] over several quarantines: root keeps one for each owner of files, and what one run did is taken
+/// back together, or not at all if one place is taken. `objects` is asked about what would come back before
 /// anything moves.
 ///
 /// # Errors
@@ -122,177 +136,271 @@ pub fn undo_in(
     force: bool,
     objects: &mut Objects<'_>,
 ) -> Result<Undone, Error> {
-    let mut known = Vec::new();
+    // Locked first: what is seen is what is undone.
+    let mut locks = Vec::new();
     for state in states {
-        let operations = operations(state)?;
-        known.extend(operations.into_iter().map(|found| (found, state)));
+        if let Some(locked) = state.lock_existing()? {
+            locks.push((state, locked));
+        }
     }
-    let began = |(operation, _): &&(Operation, &StateDir)| operation.started_at;
+    let mut known = Vec::new();
+    for (state, locked) in &locks {
+        known.extend(operations(state)?.into_iter().map(|found| (found, &locked.dir)));
+    }
+    let newest = |(operation, _): &&(Operation, &Dir)| order(&operation.id);
     let meant = match operation {
-        // Two quarantines may have an operation with one id: then the one that is not undone yet.
+        // Two quarantines may have an operation with one id from before there were numbers: then the one
+        // that is not undone yet.
         Some(id) => known
             .iter()
             .filter(|(operation, _)| operation.id == id)
-            .max_by_key(|one| (one.0.state != OperationState::Undone, began(one)))
+            .max_by_key(|one| (one.0.state != OperationState::Undone, one.0.started_at))
             .ok_or_else(|| Error::UnknownOperation(id.to_owned()))
             .map(Some)?,
-        // One whose journal is damaged has no time; the newest of all it may be nevertheless.
-        None => match (states, known.first()) {
-            ([_], newest) => newest,
-            _ => known.iter().max_by_key(began),
-        },
+        None => known.iter().max_by_key(newest),
     };
-    let meant = meant.map(|(operation, _)| (operation.started_at, operation.id.clone()));
-    let Some((time, meant_id)) = meant else {
+    let Some((meant, _)) = meant.cloned() else {
         let state = UndoState::NothingToUndo;
         return Ok(Undone { operation: None, state, changed: false, files: Vec::new() });
     };
-    let mut all: Option<Undone> = None;
-    // A damaged journal has no time: then the name alone says what belongs together.
-    let same_run = |one: &Operation| one.started_at == time && (time.is_some() || one.id == meant_id);
-    known.retain(|(one, _)| same_run(one));
-    // What the run took comes back to where it was; what lay there all the time is asked about.
-    for (one, state) in &known {
-        if !one.edits.is_empty() && is_refused(state, &one.id, force, objects)? {
-            let files = one.edits.iter().map(|edit| UndoResult {
-                directory: edit.directory.clone(),
-                name: edit.name.clone(),
-                outcome: UndoOutcome::Waiting,
-            });
-            let (files, state) = (files.collect(), UndoState::Refused);
-            return Ok(Undone { operation: Some(one.id.clone()), state, changed: false, files });
+    let was_edited_since =
+        known.iter().any(|(one, _)| !one.edits.is_empty() && order(&one.id) > order(&meant.id));
+    known.retain(|(one, _)| is_one_run(one, &meant));
+    let mut parts = Vec::new();
+    let mut files = Vec::new();
+    for (one, dir) in &known {
+        match Part::open(&one.id, dir, force) {
+            Ok(Some(part)) => parts.push(part),
+            Ok(None) => {}
+            // Alone, it is all that there is to say.
+            Err(error) if known.len() == 1 => return Err(error),
+            Err(error) => files.push(UndoResult {
+                directory: dir.path().clone(),
+                name: Name::from(one.id.as_str()),
+                outcome: UndoOutcome::Failed(error.to_string()),
+            }),
         }
     }
-    for (one, state) in &known {
-        let one = undo(state, Some(&one.id), force)?;
-        all = Some(match all {
-            None => one,
-            Some(all) => all.and(one),
-        });
-    }
-    all.ok_or(Error::UnknownOperation(meant_id))
-}
-
-/// Whether somebody objects to a text that an operation would bring back.
-fn is_refused(state: &StateDir, id: &str, force: bool, objects: &mut Objects<'_>) -> Result<bool, Error> {
-    let Some(locked) = state.lock_existing()? else { return Ok(false) };
-    let operation = locked.dir.subdir(&Name::from(id))?;
-    let undone = journal::read::<UndoRecord>(&operation)?.is_some_and(|record| record.finished_at.is_some());
-    let Some(journal) = journal::read::<Journal>(&operation)?.filter(|_| !undone) else { return Ok(false) };
-    let stored = existing_section(&operation, "files")?;
-    let edits = journal.edits.iter().enumerate();
-    let mut edits = edits.map(|(index, edit)| Edited {
-        edit,
-        index,
-        operation: &operation,
-        stored: stored.as_ref(),
-        force,
-    });
-    Ok(edits.any(|edited| config::is_refused(edited, objects)))
-}
-
-impl Undone {
-    /// Both results in one: as bad as the worse, as changed as either.
-    fn and(mut self, other: Self) -> Self {
-        let badness = |state| match state {
-            UndoState::NothingToUndo => 0,
-            UndoState::AlreadyUndone => 1,
-            UndoState::Undone => 2,
-            UndoState::Refused => 3,
-            UndoState::Conflict => 4,
-            UndoState::Incomplete => 5,
-        };
-        self.changed |= other.changed;
-        self.files.extend(other.files);
-        if badness(other.state) > badness(self.state) {
-            self.state = other.state;
-        }
-        // Nothing moved here, but it did there: the rest has to be repeated.
-        if self.changed && self.state == UndoState::Conflict {
-            self.state = UndoState::Incomplete;
-        }
-        self
-    }
-}
-
-fn take_back(id: String, operation: &Dir, journal: &Journal, force: bool) -> Result<Undone, Error> {
-    let earlier = journal::read::<UndoRecord>(operation)?;
-    if let Some(UndoRecord { finished_at: Some(_), results, .. }) = earlier {
-        let state = UndoState::AlreadyUndone;
-        return Ok(Undone { operation: Some(id), state, changed: false, files: results });
-    }
-    let kept_texts = existing_section(operation, "files")?;
-    let mut work = Work {
-        stored: existing_section(operation, "files")?,
-        operation,
-        id: &id,
-        // An undo that had begun may have brought back any file.
-        begun: earlier.is_some(),
-        force,
-        directories: BTreeMap::new(),
-        changed: false,
+    let ended = |parts: &[Part], mut files: Vec<UndoResult>, state, changed| {
+        files.extend(parts.iter().flat_map(|part| part.results.iter().cloned()));
+        Undone { operation: Some(meant.id.clone()), state, changed, files }
     };
-    let mut results: Vec<_> = journal
-        .files
+    if files.is_empty() && parts.iter().all(|part| part.is_undone) {
+        return Ok(ended(&parts, files, UndoState::AlreadyUndone, false));
+    }
+    if parts.iter().any(Part::conflicts) {
+        return Ok(ended(&parts, files, UndoState::Conflict, false));
+    }
+    if is_refused(&parts, was_edited_since, objects) {
+        return Ok(ended(&parts, files, UndoState::Refused, false));
+    }
+    let mut unwritten = None;
+    let mut changed = false;
+    for part in parts.iter_mut().filter(|part| !part.is_undone) {
+        match part.take_back()? {
+            Ok(()) => {}
+            Err(source) => unwritten = Some(source),
+        }
+        changed |= part.changed;
+    }
+    let whole = files.is_empty() && parts.iter().all(|part| part.is_undone || part.is_whole());
+    let state = match (whole, unwritten) {
+        (false, _) => UndoState::Incomplete,
+        (true, Some(source)) if changed => return Err(Error::NotRecorded { id: meant.id, source }),
+        (true, Some(_)) => UndoState::AlreadyUndone,
+        (true, None) => UndoState::Undone,
+    };
+    Ok(ended(&parts, files, state, changed))
+}
+
+/// Whether two operations are of one run. Before runs had numbers, the operations of one had one time; where a
+/// journal is damaged the name alone says what belongs together.
+fn is_one_run(one: &Operation, meant: &Operation) -> bool {
+    let (Some(first), Some(second)) = (order(&one.id), order(&meant.id)) else { return false };
+    if !first.is_of_no_run() || !second.is_of_no_run() {
+        return first.is_of_run(&second);
+    }
+    one.id == meant.id && (one.started_at.is_none() || meant.started_at.is_none())
+        || one.started_at.is_some() && one.started_at == meant.started_at
+}
+
+/// Whether somebody objects to what would come back: each text, with the entries of the run, or the entries
+/// alone where programs may not have read them when they were taken, or caching was switched on or off since.
+fn is_refused(parts: &[Part], was_edited_since: bool, objects: &mut Objects<'_>) -> bool {
+    let pending = || parts.iter().filter(|part| !part.is_undone);
+    let edits = || pending().flat_map(|part| (0..part.journal.edits.len()).filter_map(|at| part.edited(at)));
+    let was_edited = was_edited_since || edits().next().is_some();
+    let entries: Vec<Returning> = pending().flat_map(|part| part.returning(was_edited)).collect();
+    let texts: Vec<(Name, Option<Vec<u8>>)> = edits().filter_map(config::comes_back).collect();
+    if texts.is_empty() {
+        return entries.iter().any(|entry| entry.was_unread)
+            && objects(&Return { text: None, entries: &entries });
+    }
+    texts
         .iter()
-        .enumerate()
-        .map(|(index, planned)| UndoResult {
+        .any(|(file, text)| objects(&Return { text: Some((file, text.as_deref())), entries: &entries }))
+}
+
+/// One operation of the run that is taken back.
+struct Part {
+    id: String,
+    operation: Dir,
+    journal: Journal,
+    stored: Option<Dir>,
+    results: Vec<UndoResult>,
+    /// It had been undone before.
+    is_undone: bool,
+    /// An undo had begun, and may have brought back any file.
+    begun: bool,
+    force: bool,
+    changed: bool,
+}
+
+impl Part {
+    /// Looks at everything it would bring back; `None` if it was interrupted before its journal.
+    fn open(id: &str, state: &Dir, force: bool) -> Result<Option<Self>, Error> {
+        let operation = state.subdir(&Name::from(id))?;
+        let Some(journal) = journal::read::<Journal>(&operation)? else { return Ok(None) };
+        let earlier = journal::read::<UndoRecord>(&operation)?;
+        let is_undone = is_undone(&operation, earlier.as_ref())?;
+        let stored = existing_section(&operation, "files")?;
+        let begun = earlier.is_some();
+        let results = earlier.map(|record| record.results).filter(|_| is_undone).unwrap_or_default();
+        let mut part = Self {
+            id: id.to_owned(),
+            operation,
+            journal,
+            stored,
+            results,
+            is_undone,
+            begun,
+            force,
+            changed: false,
+        };
+        if !is_undone {
+            part.results = part.look();
+        }
+        Ok(Some(part))
+    }
+
+    fn look(&self) -> Vec<UndoResult> {
+        let work = self.work();
+        let files = self.journal.files.iter().enumerate().map(|(index, planned)| UndoResult {
             directory: planned.step.directory.clone(),
             name: planned.step.name.clone(),
             outcome: work.look(index, planned),
+        });
+        let edits = (0..self.journal.edits.len()).filter_map(|index| self.edited(index));
+        let edits = edits.map(|edited| UndoResult {
+            directory: edited.edit.directory.clone(),
+            name: edited.edit.name.clone(),
+            outcome: config::look(edited),
+        });
+        files.chain(edits).collect()
+    }
+
+    const fn work(&self) -> Work<'_> {
+        Work {
+            stored: self.stored.as_ref(),
+            operation: &self.operation,
+            id: self.id.as_str(),
+            begun: self.begun,
+            force: self.force,
+            directories: BTreeMap::new(),
+            changed: false,
+        }
+    }
+
+    fn edited(&self, index: usize) -> Option<Edited<'_>> {
+        Some(Edited {
+            edit: self.journal.edits.get(index)?,
+            index,
+            operation: &self.operation,
+            stored: self.stored.as_ref(),
+            force: self.force,
         })
-        .collect();
-    let edited = |index: usize| -> Option<Edited<'_>> {
-        let edit = journal.edits.get(index)?;
-        Some(Edited { edit, index, operation, stored: kept_texts.as_ref(), force })
-    };
-    let edits = (0..journal.edits.len()).filter_map(edited);
-    results.extend(edits.map(|edited| UndoResult {
-        directory: edited.edit.directory.clone(),
-        name: edited.edit.name.clone(),
-        outcome: config::look(edited),
-    }));
-    let ended = |results: Vec<UndoResult>, state, changed| Undone {
-        operation: Some(id.clone()),
-        state,
-        changed,
-        files: results,
-    };
-    if results.iter().any(|result| matches!(result.outcome, UndoOutcome::Conflict(_))) {
-        return Ok(ended(results, UndoState::Conflict, false));
     }
-    let mut record = UndoRecord::new(OffsetDateTime::now_utc(), force);
-    record.results.clone_from(&results);
-    journal::write(operation, &record)?;
-    for ((index, planned), result) in journal.files.iter().enumerate().zip(&mut results) {
-        if result.outcome == UndoOutcome::Waiting {
-            result.outcome = work.bring_back(index, planned);
+
+    fn conflicts(&self) -> bool {
+        !self.is_undone
+            && self.results.iter().any(|result| matches!(result.outcome, UndoOutcome::Conflict(_)))
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.results.iter().any(|result| {
+            matches!(result.outcome, UndoOutcome::Conflict(_) | UndoOutcome::Failed(_) | UndoOutcome::Waiting)
+        })
+    }
+
+    /// The entries that would come back.
+    fn returning(&self, was_edited: bool) -> impl Iterator<Item = Returning> {
+        let files = self.journal.files.iter().zip(&self.results);
+        files.enumerate().filter(|(_, (_, result))| result.outcome == UndoOutcome::Waiting).map(
+            move |(index, (planned, _))| {
+                let step = &planned.step;
+                Returning {
+                    directory: step.directory.clone(),
+                    name: step.name.clone(),
+                    kept: self.stored.as_ref().map(|stored| (stored.path().clone(), file_name(index))),
+                    uid: step.expect.inode.uid,
+                    reason: step.reason.clone(),
+                    was_unread: was_edited || step.unread,
+                }
+            },
+        )
+    }
+
+    /// Brings back what is waiting. The outer error says that nothing was tried, the inner one that what was
+    /// done could not be written down.
+    fn take_back(&mut self) -> Result<Result<(), safe_fs::Error>, Error> {
+        // What an interrupted repair had reserved is of no use any more, and may be all the room there is.
+        self.operation.unreserve(&Name::from(Journal::FILE))?;
+        let mut record = UndoRecord::new(clock::now(), self.force);
+        record.results.clone_from(&self.results);
+        // To bring a file back takes no room, and where each file is tells how far an undo came: a full
+        // disk is no reason not to begin.
+        let room = journal::begin(&self.operation, &record);
+        let mut results = std::mem::take(&mut self.results);
+        let mut work = self.work();
+        for ((index, planned), result) in self.journal.files.iter().enumerate().zip(&mut results) {
+            if result.outcome == UndoOutcome::Waiting {
+                result.outcome = work.bring_back(index, planned);
+            }
         }
-    }
-    for (index, result) in results.iter_mut().skip(journal.files.len()).enumerate() {
-        if let Some(edited) = edited(index).filter(|_| result.outcome == UndoOutcome::Waiting) {
-            let (outcome, changed) = config::bring_back(edited);
-            result.outcome = outcome;
-            work.changed |= changed;
+        let edits = results.iter_mut().skip(self.journal.files.len()).enumerate();
+        for (index, result) in edits {
+            if let Some(edited) = self.edited(index).filter(|_| result.outcome == UndoOutcome::Waiting) {
+                let (outcome, changed) = config::bring_back(edited);
+                result.outcome = outcome;
+                work.changed |= changed;
+            }
         }
+        let synced = work.sync();
+        let changed = work.changed;
+        (self.results, self.changed) = (results, changed);
+        record.results.clone_from(&self.results);
+        record.finished_at = self.is_whole().then(clock::now);
+        let recorded = synced.and_then(|()| {
+            let written = match room {
+                Ok(room) => journal::finish(&self.operation, room, &mut record),
+                // Copies that went may have made room.
+                Err(_) => journal::begin(&self.operation, &record)
+                    .and_then(|room| journal::finish(&self.operation, room, &mut record)),
+            };
+            written.or_else(|error| if self.is_whole() { self.mark().map_err(|_| error) } else { Err(error) })
+        });
+        Ok(recorded)
     }
-    let whole = !results.iter().any(|r| {
-        matches!(r.outcome, UndoOutcome::Conflict(_) | UndoOutcome::Failed(_) | UndoOutcome::Waiting)
-    });
-    let changed = work.changed;
-    let mut finish = || {
-        work.sync()?;
-        record.results.clone_from(&results);
-        record.finished_at = whole.then(OffsetDateTime::now_utc);
-        journal::write(operation, &record)
-    };
-    finish().map_err(|source| Error::Unfinished { id: id.clone(), source })?;
-    let state = if whole { UndoState::Undone } else { UndoState::Incomplete };
-    Ok(ended(results, state, changed))
+
+    /// Says by a name, which takes no room, that everything is back.
+    fn mark(&self) -> Result<(), safe_fs::Error> {
+        self.operation.rename_entry(&Name::from("files"), &Name::from(UNDONE))?;
+        self.operation.sync()
+    }
 }
 
 struct Work<'a> {
-    stored: Option<Dir>,
+    stored: Option<&'a Dir>,
     operation: &'a Dir,
     id: &'a str,
     begun: bool,
@@ -348,7 +456,7 @@ impl Work<'_> {
                 }
                 _ => UndoOutcome::NotKept,
             },
-            (Some(Outcome::Moved), _) if !self.begun => {
+            (Some(Outcome::Moved), _) if !self.begun && !is_back(planned) => {
                 UndoOutcome::Failed("it is no longer in the quarantine".to_string())
             }
             _ => UndoOutcome::InPlace,
@@ -356,7 +464,7 @@ impl Work<'_> {
     }
 
     fn kept(&self, index: usize) -> Result<Option<Held>, safe_fs::Error> {
-        self.stored.as_ref().map_or(Ok(None), |stored| stored.hold(&file_name(index)))
+        self.stored.map_or(Ok(None), |stored| stored.hold(&file_name(index)))
     }
 
     fn bring_back(&mut self, index: usize, planned: &Planned) -> UndoOutcome {
@@ -372,7 +480,7 @@ impl Work<'_> {
             let dir = Dir::open_or_recreate(path.as_path(), planned.directory_owner)?;
             self.directories.insert(path.clone(), dir);
         }
-        let (Some(dir), Some(stored)) = (self.directories.get(path), &self.stored) else {
+        let (Some(dir), Some(stored)) = (self.directories.get(path), self.stored) else {
             return Ok(UndoOutcome::InPlace);
         };
         let stored_name = file_name(index);
@@ -414,8 +522,14 @@ impl Work<'_> {
 
     fn sync(&self) -> Result<(), safe_fs::Error> {
         self.directories.values().try_for_each(Dir::sync)?;
-        self.stored.as_ref().map_or(Ok(()), Dir::sync)
+        self.stored.map_or(Ok(()), Dir::sync)
     }
+}
+
+/// Whether an undo that could not write down its beginning has brought it back.
+fn is_back(planned: &Planned) -> bool {
+    let Ok(Opened::Dir(dir)) = Dir::open(planned.step.directory.as_path()) else { return false };
+    dir.hold(&planned.step.name).is_ok_and(|held| held.is_some_and(|held| intact(&held, planned).is_ok()))
 }
 
 /// What the journal says was moved has to be what is brought back.

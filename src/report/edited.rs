@@ -62,7 +62,7 @@ pub fn human(report: &Report, goal: Goal) -> String {
     }
     if report.refused {
         wrap(&mut out, "", "", &format!("{file}: not edited."));
-        out.push_str(&refusal(&report.revived, "the same command"));
+        out.push_str(&refusal(&report.revived, "the same command", false));
         return out;
     }
     let switched = if goal == Goal::Off { "off" } else { "on" };
@@ -117,18 +117,26 @@ pub fn alive(revived: &[Revived], notes: &[String]) -> String {
     out
 }
 
-/// Why caching was not switched on, and what to do: `command` is to be repeated then.
+/// Why caching was not switched on, and what to do: `command` is to be repeated then. `returns`: it would also
+/// bring entries back from the quarantine.
 #[must_use]
-pub fn refusal(revived: &[Revived], command: &str) -> String {
+pub fn refusal(revived: &[Revived], command: &str, returns: bool) -> String {
     let mut out = String::new();
     wrap(&mut out, "", "", "With caching on, programs would show these cache entries again:");
     for Revived { directory, name, why } in revived {
         wrap(&mut out, "  ", "    ", &format!("{directory}/{name} ({why})"));
     }
-    let text = format!(
-        "Remove them first: `stalecard flush` with the card inserted, or `stalecard flush --all`; then repeat \
-         {command}. To switch caching on nevertheless, add --force."
-    );
+    let text = if returns {
+        format!(
+            "What the quarantine holds of them would come back by {command}; there programs do not see it. To bring \
+             it back nevertheless, add --force."
+        )
+    } else {
+        format!(
+            "Remove them first: `stalecard flush` with the card inserted, or `stalecard flush --all`; then repeat \
+             {command}. To switch caching on nevertheless, add --force."
+        )
+    };
     wrap(&mut out, "", "", &text);
     out
 }

@@ -124,7 +124,9 @@ pub fn undone(undone: &Undone) -> String {
              in the quarantine; to put the old content back nevertheless: stalecard undo --force {id}"
         ),
         UndoState::Refused => {
-            format!("Nothing was changed: without operation {id} caching would be on again.")
+            format!(
+                "Nothing was changed: without operation {id} programs would show stale cache entries again."
+            )
         }
         UndoState::Incomplete => {
             format!(

@@ -31,7 +31,9 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         finding.safety = Safety::Manual;
         sink.push(finding);
     }
-    let foreign = |entry: &&CacheEntry| entry.kind == FileKind::File && entry.inode.uid != owner;
+    // In a sticky directory that several users share, each refreshes his own.
+    let is_own = |uid: u32| uid == owner || inode.mode & 0o1000 != 0 && uid == user;
+    let foreign = |entry: &&CacheEntry| entry.kind == FileKind::File && !is_own(entry.inode.uid);
     let foreign: Vec<&CacheEntry> = case.dir.entries.iter().filter(foreign).collect();
     if foreign.is_empty() {
         return;

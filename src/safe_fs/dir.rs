@@ -5,7 +5,7 @@
 //! that the name showed.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -48,6 +48,22 @@ impl Drop for Lock {
         // Closing alone would not release it while a child that another thread
         // is just starting still has a copy of the handle.
         let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+/// A file that is to get a content later, with its room on the disk.
+#[derive(Debug)]
+pub struct Reserved {
+    file: File,
+    name: Name,
+    size: u64,
+}
+
+impl Reserved {
+    /// How many bytes there is room for.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
     }
 }
 
@@ -288,15 +304,110 @@ impl Dir {
     /// # Errors
     /// When the system refuses.
     pub fn write_atomic(&self, name: &Name, content: &[u8]) -> Result<(), Error> {
-        let mut part = name.clone();
-        part.0.extend_from_slice(b".part");
+        let part = Self::part_of(name);
         let failed = |what| move |e: std::io::Error| Error::io(what, self.path_of(name), e);
         let mut file = self.create(&part)?;
-        file.write_all(content).map_err(failed("write"))?;
-        file.sync_all().map_err(failed("write"))?;
-        renameat(&self.fd, part.as_os_str(), &self.fd, name.as_os_str())
-            .map_err(|e| failed("write")(e.into()))?;
+        let written =
+            file.write_all(content).and_then(|()| file.sync_all()).map_err(failed("write")).and_then(|()| {
+                renameat(&self.fd, part.as_os_str(), &self.fd, name.as_os_str())
+                    .map_err(|e| failed("write")(e.into()))
+            });
+        if written.is_err() {
+            // On a full disk every byte counts.
+            let _ = self.unlink(&part);
+        }
+        written?;
         self.sync()
+    }
+
+    /// Takes the room on the disk for a later content of the file `name`, so that
+    /// [`Dir::write_reserved`] will not want for it.
+    ///
+    /// # Errors
+    /// When there is no such room, or the system refuses; nothing is left of it then.
+    pub fn reserve(&self, name: &Name, size: u64) -> Result<Reserved, Error> {
+        let part = Self::part_of(name);
+        let mut file = self.create(&part)?;
+        let zeros = [0_u8; 16 << 10];
+        let mut left = size;
+        let mut taken = Ok(());
+        while left > 0 && taken.is_ok() {
+            let now = usize::try_from(left).unwrap_or(usize::MAX).min(zeros.len());
+            taken = file.write_all(zeros.get(..now).unwrap_or_default());
+            left -= now as u64;
+        }
+        // Some systems only tell at this moment that there is no room.
+        match taken.and_then(|()| file.sync_all()) {
+            Ok(()) => Ok(Reserved { file, name: name.clone(), size }),
+            Err(e) => {
+                let _ = self.unlink(&part);
+                Err(Error::io("write", self.path_of(&part), e))
+            }
+        }
+    }
+
+    /// As [`Dir::write_atomic`], into room that was taken before.
+    ///
+    /// # Errors
+    /// When the system refuses; the old content is still there then.
+    pub fn write_reserved(&self, reserved: Reserved, content: &[u8]) -> Result<(), Error> {
+        let Reserved { mut file, name, .. } = reserved;
+        let part = Self::part_of(&name);
+        let failed = |e: std::io::Error| Error::io("write", self.path_of(&name), e);
+        let written = file
+            .seek(SeekFrom::Start(0))
+            .and_then(|_| file.write_all(content))
+            .and_then(|()| file.set_len(content.len() as u64))
+            .and_then(|()| file.sync_all())
+            .and_then(|()| Ok(renameat(&self.fd, part.as_os_str(), &self.fd, name.as_os_str())?));
+        if let Err(e) = written {
+            let _ = self.unlink(&part);
+            return Err(failed(e));
+        }
+        self.sync()
+    }
+
+    /// Gives back what was reserved, by this process or by one that was interrupted.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn unreserve(&self, name: &Name) -> Result<(), Error> {
+        let part = Self::part_of(name);
+        match self.facts(&part)? {
+            Some(_) => self.unlink(&part),
+            None => Ok(()),
+        }
+    }
+
+    fn part_of(name: &Name) -> Name {
+        let mut part = name.clone();
+        part.0.extend_from_slice(b".part");
+        part
+    }
+
+    /// Gives the entry `name` another name in this directory, if that is free. Takes no room for content.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn rename_entry(&self, name: &Name, to: &Name) -> Result<(), Error> {
+        super::transfer::rename(self, name, self, to).map_err(|e| Error::io("rename", self.path_of(name), e))
+    }
+
+    /// Locks the directory itself, against those who lock it in the same way, for as long as the value lives;
+    /// `None` if another holds it.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn lock_self(&self) -> Result<Option<Lock>, Error> {
+        let failed = |e: Errno| Error::io("lock", self.path.clone(), e);
+        let again =
+            openat(&self.fd, c".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(failed)?;
+        match flock(&again, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(Lock(again))),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(e) => Err(failed(e)),
+        }
     }
 
     /// Takes the lock file `name`, made if need be, without waiting; `None` if

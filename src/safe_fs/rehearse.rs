@@ -1,6 +1,7 @@
 //! What can be told of a write without writing.
 //!
-//! A full disk, a quota or the rules of a security module only show when something is written.
+//! A quota or the rules of a security module only show when something is written, and so does a disk that
+//! somebody else fills meanwhile.
 
 use std::path::Path;
 
@@ -11,8 +12,9 @@ use rustix::process::{getegid, geteuid, getgroups};
 use super::Error;
 use super::dir::Dir;
 use super::held::Held;
+use super::transfer::MAX_COPY;
 use super::walk::{self, Care, Walked};
-use crate::snapshot::Inode;
+use crate::snapshot::{Inode, Name};
 
 impl Dir {
     /// Whether [`Dir::place_file`] may put a file into this directory, over `old` and like it.
@@ -31,23 +33,70 @@ impl Dir {
         {
             return failed("replace", e);
         }
-        if may_give(&old.facts().inode, &self.inode()?) {
+        if may_give(&old.facts().inode, Some(&self.inode()?)) {
             Ok(())
         } else {
             failed("keep the owner of", Errno::PERM)
         }
     }
 
-    /// Whether [`Dir::create_private`] may open or make this directory, and then write in it.
+    /// Whether [`Dir::create_private`] may open or make this directory, and then write so many bytes in it.
+    /// Says which device that is.
     ///
     /// # Errors
-    /// As `create_private` would have.
-    pub fn may_create_private(path: &Path) -> Result<(), Error> {
-        match walk::walk(path, Care::Private)? {
-            Walked::Dir(dir) => dir.private()?.is_writable(),
-            Walked::Link(_) => Err(Error::NotADirectory(path.into())),
-            Walked::Missing { at, .. } => at.is_writable(),
+    /// As `create_private` and a later writing would have.
+    pub fn may_create_private(path: &Path, bytes: u64) -> Result<u64, Error> {
+        let dir = match walk::walk(path, Care::Private)? {
+            Walked::Dir(dir) => dir.private()?,
+            Walked::Link(_) => return Err(Error::NotADirectory(path.into())),
+            Walked::Missing { at, .. } => at,
+        };
+        dir.is_writable()?;
+        dir.has_room(bytes)?;
+        Ok(dir.inode()?.dev)
+    }
+
+    /// Whether the entry `name` may be taken out of this directory, by renaming or, to another device,
+    /// by copying.
+    ///
+    /// # Errors
+    /// As [`Dir::move_file`] would have for want of permission, or on a read-only file system.
+    pub fn may_take(&self, name: &Name, device: Option<u64>) -> Result<(), Error> {
+        self.is_writable()?;
+        let Some(facts) = self.facts(name)? else { return Ok(()) };
+        let (entry, dir, me) = (facts.inode, self.inode()?, geteuid());
+        let failed = |what, e: Errno| Err(Error::io(what, self.path_of(name), e));
+        if dir.mode & 0o1000 != 0 && !me.is_root() && ![entry.uid, dir.uid].contains(&me.as_raw()) {
+            return failed("move", Errno::PERM);
         }
+        // One that is immutable stays, whoever asks.
+        if let Err(e @ (Errno::PERM | Errno::ROFS)) =
+            accessat(self.fd(), name.as_os_str(), Access::WRITE_OK, AtFlags::EACCESS)
+        {
+            return failed("move", e);
+        }
+        if device.is_some_and(|device| device != entry.dev) {
+            if entry.size > MAX_COPY {
+                return Err(Error::TooBigToCopy { path: self.path_of(name), size: entry.size });
+            }
+            if !may_give(&entry, None) {
+                return failed("keep the owner of", Errno::PERM);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether its file system has room for a file of so many bytes. A quota is not known.
+    fn has_room(&self, bytes: u64) -> Result<(), Error> {
+        let Ok(system) = rustix::fs::fstatvfs(self.fd()) else { return Ok(()) };
+        let free = if geteuid().is_root() { system.f_bfree } else { system.f_bavail };
+        // Some file systems have no fixed number of files, or no bound on blocks, and say 0.
+        let no_file = system.f_files > 0 && system.f_favail == 0;
+        let no_room = system.f_blocks > 0 && free.saturating_mul(system.f_frsize) < bytes;
+        if no_file || no_room {
+            return Err(Error::io("write in", self.path().clone(), Errno::NOSPC));
+        }
+        Ok(())
     }
 
     fn is_writable(&self) -> Result<(), Error> {
@@ -56,10 +105,10 @@ impl Dir {
     }
 }
 
-/// Whether a new file in `dir` may get owner and group of `old`.
-fn may_give(old: &Inode, dir: &Inode) -> bool {
+/// Whether a new file in `dir`, or in a directory that hands down no group, may get owner and group of `old`.
+fn may_give(old: &Inode, dir: Option<&Inode>) -> bool {
     let me = geteuid();
-    let inherited = if dir.mode & 0o2000 == 0 { getegid().as_raw() } else { dir.gid };
+    let inherited = dir.filter(|dir| dir.mode & 0o2000 != 0).map_or(getegid().as_raw(), |dir| dir.gid);
     let is_mine =
         |gid| gid == inherited || getgroups().is_ok_and(|groups| groups.iter().any(|g| g.as_raw() == gid));
     me.is_root() || old.uid == me.as_raw() && (old.gid == getegid().as_raw() || is_mine(old.gid))

@@ -19,7 +19,7 @@ use super::held::Held;
 use crate::snapshot::{Bytes, Name};
 
 /// Cache entries have a few KiB; nothing larger is copied between file systems.
-const MAX_COPY: u64 = 64 << 20;
+pub(super) const MAX_COPY: u64 = 64 << 20;
 
 /// How a move ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -155,7 +155,8 @@ fn what_cannot_be_looked_at_is_said() {
     assert!(done["edit"]["notes"].to_string().contains("could not be looked at"), "{done}");
 }
 
-/// What `fix` took and switched off in one run comes back in one; what lay in the cache besides is asked about.
+/// What `fix` took and switched off in one run comes back in one; what it brings back with it is asked about, and
+/// what lay in the cache besides.
 #[test]
 fn a_fix_is_taken_back_whole_or_not_at_all() {
     let user = User::new(OLD);
@@ -165,8 +166,13 @@ fn a_fix_is_taken_back_whole_or_not_at_all() {
     let (code, fixed) = user.json(&fix);
     assert_eq!((code, &fixed["changed"]), (0, &json!(true)), "{fixed:#}");
     assert!(!taken.exists() && user.text() == new_text(), "{fixed:#}");
-    let (code, undone) = user.json(&["undo"]);
-    assert_eq!((code, &undone["undo"]["state"], &undone["revived"]), (0, &json!("undone"), &json!([])));
+    // In one stroke caching would be on, and the entry would be there for it.
+    let (code, refused) = user.json(&["undo"]);
+    assert_eq!((code, &refused["changed"], &refused["undo"]["state"]), (2, &json!(false), &json!("refused")));
+    assert_eq!(refused["revived"][0]["name"], ENTRY, "{refused:#}");
+    assert!(!taken.exists() && user.text() == new_text(), "nothing moved");
+    let (code, undone) = user.json(&["undo", "--force"]);
+    assert_eq!((code, &undone["undo"]["state"]), (0, &json!("undone")), "{undone:#}");
     assert!(taken.exists() && user.text() == OLD);
 
     assert_eq!(user.json(&fix).0, 0);

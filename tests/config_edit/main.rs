@@ -18,6 +18,7 @@ mod schema;
 #[path = "../support/text.rs"]
 mod text;
 
+mod alive;
 mod asked;
 mod cases;
 mod command;

@@ -46,6 +46,9 @@ const COPYING: [&str; 7] = ["renameat2", "renameat", "unlinkat", "write", "fchmo
 /// often for nothing, and killing begins only after that.
 const HARNESS_CALLS: usize = 40;
 
+/// A bound under which every step has a journal, and so an operation, of its own.
+const ONE_STEP: u64 = 1 << 10;
+
 /// Not a test by itself: what the other processes run.
 #[test]
 fn child() {
@@ -59,6 +62,10 @@ fn child() {
         "apply" => {
             let plan: Plan = serde_json::from_slice(&fs::read(path("STALECARD_TEST_PLAN")).unwrap()).unwrap();
             assert!(!apply(&plan, &Consent::safe(), &state).unwrap().failed());
+        }
+        "apply-parts" => {
+            let plan: Plan = serde_json::from_slice(&fs::read(path("STALECARD_TEST_PLAN")).unwrap()).unwrap();
+            assert!(!apply(&plan, &Consent::safe(), &state.with_journals_of(ONE_STEP)).unwrap().failed());
         }
         "undo" => assert_eq!(undo(&state, None, true).unwrap().state, UndoState::Undone),
         "unreadable" => unreadable(&path("STALECARD_TEST_PLAN")),
@@ -152,6 +159,43 @@ fn apply_killed(make: &dyn Fn() -> Scene, calls: &[&str], also: &[&str]) -> usiz
     })
 }
 
+/// A plan of several operations, killed before every call; one undo of any of them takes back what moved.
+fn parts_killed(calls: &[&str]) -> usize {
+    let make = || with_plan(Scene::in_memory());
+    let before = make().tree();
+    let whole = make();
+    let plan: Plan = serde_json::from_slice(&fs::read(whole.home.path().join("plan.json")).unwrap()).unwrap();
+    apply(&plan, &Consent::safe(), &whole.state().with_journals_of(ONE_STEP)).unwrap();
+    assert_eq!(operations(&whole.state()).unwrap().len(), 3);
+    at_every_call("apply-parts", calls, &[], &make, &|scene, n| {
+        nothing_is_lost(scene, &before);
+        let moved = before.len() - scene.tree().len();
+        let listed = operations(&scene.state()).unwrap();
+        assert_eq!(listed.iter().map(|one| one.kept_files).sum::<usize>(), moved, "{listed:?}");
+        let one = listed.get(n % listed.len().max(1)).map(|one| one.id.clone());
+        let undone = undo(&scene.state(), one.as_deref(), false).unwrap();
+        let wanted = if moved > 0 { UndoState::Undone } else { UndoState::NothingToUndo };
+        assert_eq!(undone.state, wanted, "{undone:?}");
+        assert_eq!(scene.tree(), before);
+    })
+}
+
+/// The undo of several operations, which were one run.
+fn undo_parts_killed(calls: &[&str]) -> usize {
+    let before = with_plan(Scene::in_memory()).tree();
+    let prepare = || {
+        let scene = with_plan(Scene::in_memory());
+        apply(&scene.plan(), &Consent::safe(), &scene.state().with_journals_of(ONE_STEP)).unwrap();
+        scene
+    };
+    at_every_call("undo", calls, &[], &prepare, &|scene, _| {
+        nothing_is_lost(scene, &before);
+        let state = undo(&scene.state(), None, false).unwrap().state;
+        assert!(matches!(state, UndoState::Undone | UndoState::AlreadyUndone), "{state:?}");
+        assert_eq!(scene.tree(), before);
+    })
+}
+
 fn undo_killed(make: &dyn Fn() -> Scene, calls: &[&str], also: &[&str]) -> usize {
     let before = with_plan(make()).tree();
     // With a newcomer, so that the forced path is on the way.
@@ -174,6 +218,16 @@ fn undo_killed(make: &dyn Fn() -> Scene, calls: &[&str], also: &[&str]) -> usize
 #[test]
 fn apply_on_one_file_system() {
     assert!(apply_killed(&Scene::in_memory, &CALLS, &[]) > 40);
+}
+
+#[test]
+fn apply_in_several_operations() {
+    assert!(parts_killed(&CALLS) > 80);
+}
+
+#[test]
+fn undo_of_several_operations() {
+    assert!(undo_parts_killed(&CALLS) > 60);
 }
 
 #[test]

@@ -10,7 +10,9 @@
     reason = "tests"
 )]
 
+mod full_disk;
 mod hostile;
+mod journals;
 mod killed;
 mod round_trip;
 mod support;

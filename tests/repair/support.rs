@@ -146,6 +146,7 @@ pub fn plan_of(cache: &CacheDir) -> Plan {
             safety: Safety::Safe,
             action: Action::Quarantine,
             reason: "test".to_string(),
+            unread: false,
         })
         .collect();
     Plan { steps }

@@ -16,6 +16,7 @@ mod killed;
 mod order;
 mod quiet;
 mod race;
+mod rehearsal;
 mod scene;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use time::OffsetDateTime;
 
 use crate::cli::args::Format;
 use crate::cli::output;
@@ -11,8 +10,8 @@ use crate::cli::revival::{is_read_here, revival};
 use crate::error::{Error, Exit};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::{Situation, Source};
-use crate::repair::StateDir;
-use crate::repair::config::{Goal, Request, Scope, Target, check, plan, rehearse, write_at};
+use crate::repair::config::{Goal, Request, Scope, Target, check, plan, rehearse, write_in};
+use crate::repair::{Run, StateDir};
 use crate::report::edited::{Change, Report, human};
 use crate::report::json::{Document, SCHEMA};
 use crate::scconf::Position;
@@ -31,8 +30,8 @@ pub struct EditArgs {
     /// Edit this file instead of the one that OpenSC reads here
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Say what would be changed, and change nothing. Fails as the edit itself would for want of permission;
-    /// only what writing alone can tell, such as a full disk, is not known
+    /// Say what would be changed, and change nothing. Fails as the edit itself would for want of permission
+    /// or of room in the quarantine; only what writing alone can tell is not known
     #[arg(long)]
     dry_run: bool,
     /// Show the change as a unified diff
@@ -56,7 +55,7 @@ impl EditArgs {
 /// Edits, and says so; see [`perform`].
 pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> Result<Exit, Error> {
     let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
-    let report = perform(args, &snapshot, goal, command, force, OffsetDateTime::now_utc())?;
+    let report = perform(args, &snapshot, goal, command, force, &mut Run::begin())?;
     match args.format {
         Format::Human => output::print(&human(&report, goal))?,
         Format::Json => {
@@ -76,15 +75,15 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> R
     Ok(if report.refused && !args.dry_run { Exit::Failed } else { Exit::Clean })
 }
 
-/// Makes the edit, or says what it would be. `force`: also if stale entries come back to life. `now` is the
-/// time of the run, for `undo`.
+/// Makes the edit, or says what it would be. `force`: also if stale entries come back to life. `run` is
+/// what `undo` takes back together.
 pub fn perform(
     args: &EditArgs,
     snapshot: &Snapshot,
     goal: Goal,
     command: &str,
     force: bool,
-    now: OffsetDateTime,
+    run: &mut Run,
 ) -> Result<Report, Error> {
     let situation = Situation::of(snapshot);
     let (path, is_read_here) = file(args.file.as_deref(), &situation.source())?;
@@ -102,7 +101,7 @@ pub fn perform(
     if changed
         && is_read_here
         && goal != Goal::Off
-        && let Some(revival) = revival(snapshot, Some(&planned.new))?
+        && let Some(revival) = revival(snapshot, Some(Some(&planned.new)), &[])?
     {
         notes.extend(revival.notes);
         revived = revival.revived;
@@ -117,7 +116,7 @@ pub fn perform(
         if args.dry_run {
             rehearse(&target, &state)?;
         } else {
-            written = Some(write_at(&target, &planned, command, &verify, &state, now)?);
+            written = Some(write_in(&target, &planned, command, &verify, &state, run)?);
         }
     }
 

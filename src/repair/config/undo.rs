@@ -28,10 +28,6 @@ pub(in crate::repair) struct Edited<'a> {
     pub force: bool,
 }
 
-/// Asked about an old text (`None`: there was no file) of this configuration before anything moves; true: it is
-/// not to come back.
-pub type Objects<'a> = dyn FnMut(&Name, Option<&[u8]>) -> bool + 'a;
-
 /// What stands in the place now.
 enum Now {
     New(Held),
@@ -55,20 +51,19 @@ pub(in crate::repair) fn look(edited: Edited<'_>) -> UndoOutcome {
     }
 }
 
-/// Whether somebody objects to what would come back. What comes back to its place by a conflict, or not at
-/// all, is said later.
-pub(in crate::repair) fn is_refused(edited: Edited<'_>, objects: &mut Objects<'_>) -> bool {
+/// The file and the old text (`None`: there was no file) that would come back. What comes back to its place by a
+/// conflict, or not at all, is said later.
+pub(in crate::repair) fn comes_back(edited: Edited<'_>) -> Option<(Name, Option<Vec<u8>>)> {
     let edit = edited.edit;
     let stands = open(edit).and_then(|dir| dir.map(|dir| now(edit, &dir)).transpose());
-    let comes_back = look(edited) == UndoOutcome::Waiting && !matches!(stands, Ok(Some(Now::Old)));
+    if look(edited) != UndoOutcome::Waiting || matches!(stands, Ok(Some(Now::Old))) {
+        return None;
+    }
     let file = Name::from(edit.directory.as_path().join(edit.name.as_os_str()));
-    comes_back
-        && match &edit.before {
-            None => objects(&file, None),
-            Some(before) => {
-                kept(edited, before).is_ok_and(|text| text.is_some_and(|text| objects(&file, Some(&text))))
-            }
-        }
+    match &edit.before {
+        None => Some((file, None)),
+        Some(before) => Some((file, Some(kept(edited, before).ok()??))),
+    }
 }
 
 /// The old text, if the quarantine has it as it was.

@@ -7,18 +7,21 @@
 use std::path::Path;
 
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
 
 use super::undo::kept_name;
 use super::{Error, Planned};
+use crate::host::clock;
 use crate::repair::journal::{self, Journal, TextEdit};
 use crate::repair::plan::Precondition;
-use crate::repair::quarantine::{Locked, StateDir, section};
-use crate::safe_fs::{self, Dir, Held, Like, Over, Place};
+use crate::repair::quarantine::{Run, StateDir, section};
+use crate::safe_fs::{self, Dir, Held, Like, Over, Place, Reserved};
 use crate::snapshot::{Bytes, Name};
 
 /// Larger than any configuration; OpenSC's own example has 50 kB.
 pub(super) const MAX_TEXT: u64 = 1 << 20;
+
+/// Room for the journal of one edit.
+const JOURNAL: u64 = 4 << 10;
 
 /// A configuration file that may be edited, or the place for one.
 #[derive(Debug)]
@@ -108,7 +111,9 @@ fn owner_fits(place: &Place, held: Option<&Held>, me: u32, guarded: bool) -> Res
 /// # Errors
 /// The same that [`write()`] has then.
 pub fn rehearse(target: &Target, state: &StateDir) -> Result<(), Error> {
-    state.may_lock().map_err(boxed)?;
+    // The old text, and a journal.
+    let old = target.text().map_or(0, |text| text.len() as u64);
+    state.may_lock(old + JOURNAL).map_err(boxed)?;
     Ok(target.place.dir.may_place(target.old.as_ref().map(|(held, _)| held))?)
 }
 
@@ -123,40 +128,43 @@ pub fn write(
     verify: &dyn Fn(&[u8]) -> Result<(), Error>,
     state: &StateDir,
 ) -> Result<Written, Error> {
-    write_at(target, planned, reason, verify, state, OffsetDateTime::now_utc())
+    write_in(target, planned, reason, verify, state, &mut Run::begin())
 }
 
-/// As [`write()`], with the time that one run gives to all its parts: one undo takes back what has one
-/// time.
+/// As [`write()`], as a part of a run: one undo takes back what one run did.
 ///
 /// # Errors
 /// As [`write()`].
-pub fn write_at(
+pub fn write_in(
     target: &Target,
     planned: &Planned,
     reason: &str,
     verify: &dyn Fn(&[u8]) -> Result<(), Error>,
     state: &StateDir,
-    now: OffsetDateTime,
+    run: &mut Run,
 ) -> Result<Written, Error> {
     rehearse(target, state)?;
     let lock = state.lock().map_err(boxed)?;
-    let (id, operation) = lock.begin(now).map_err(boxed)?;
-    let mut journal = Journal::new(now, rustix::process::geteuid().as_raw(), Vec::new());
+    let (id, operation) = lock.begin(run).map_err(boxed)?;
+    let mut journal = Journal::new(run.began(), rustix::process::geteuid().as_raw(), Vec::new());
     let backup = target.old.as_ref().map(|_| backup_name(&target.place.name, &id));
     journal.edits.push(record(target, &planned.new, reason, backup.clone()));
     let written =
         (Work { target, new: &planned.new, verify, operation: &operation }).run(&journal, backup.as_ref());
-    if let Err(error) = written {
-        if !matches!(error, Error::NotRestored { .. }) {
-            discard(&lock, &operation, &id);
+    let room = match written {
+        Ok(room) => room,
+        Err(error) => {
+            if !matches!(error, Error::NotRestored { .. }) {
+                lock.discard(run, &operation, &id, Some(&kept_name(0)));
+            }
+            return Err(error);
         }
-        return Err(error);
-    }
+    };
     journal.edits.iter_mut().for_each(|edit| edit.done = true);
-    journal.finished_at = Some(OffsetDateTime::now_utc());
-    journal::write(&operation, &journal).map_err(|source| {
-        Error::Unfinished(Box::new(crate::repair::Error::Unfinished { id: id.clone(), source }))
+    journal.finished_at = Some(clock::now());
+    journal::finish(&operation, room, &mut journal).map_err(|source| {
+        let what = format!("{} was", target.path());
+        Error::Unfinished(Box::new(crate::repair::Error::Unfinished { id: id.clone(), what, source }))
     })?;
     Ok(Written { operation: id, backup: backup.map(|name| target.place.dir.path_of(&name)) })
 }
@@ -195,12 +203,12 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn run(&self, journal: &Journal, backup: Option<&Name>) -> Result<(), Error> {
+    fn run(&self, journal: &Journal, backup: Option<&Name>) -> Result<Reserved, Error> {
         let Place { dir, name } = &self.target.place;
         if let Some((_, text)) = &self.target.old {
             section(self.operation, "files")?.write_atomic(&kept_name(0), text)?;
         }
-        journal::write(self.operation, journal)?;
+        let room = journal::begin(self.operation, journal)?;
         let over = match (&self.target.old, backup) {
             (Some((held, text)), Some(backup)) => {
                 dir.place_file(backup, text, Like::File(held), Over::Nothing)?;
@@ -211,7 +219,7 @@ impl Work<'_> {
         let like = self.target.old.as_ref().map_or(Like::New, |(held, _)| Like::File(held));
         let placed = dir.place_file(name, self.new, like, over).map_err(Error::from);
         let result = placed.and_then(|()| self.look());
-        let Err(error) = result else { return Ok(()) };
+        let Err(error) = result else { return Ok(room) };
         let restored = self.restore();
         if let (Ok(_), Some(backup)) = (&restored, backup) {
             remove(dir, backup);
@@ -256,19 +264,6 @@ impl Work<'_> {
         }
         Ok(true)
     }
-}
-
-/// Takes away what an operation that changed nothing has written; what cannot be removed does no harm.
-fn discard(lock: &Locked, operation: &Dir, id: &str) {
-    if let Ok(files) = operation.subdir(&Name::from("files")) {
-        remove(&files, &kept_name(0));
-        let _ = files.remove_part(&kept_name(0));
-        let _ = operation.remove_subdir(&Name::from("files"));
-    }
-    for name in operation.list(16).map(|listing| listing.names).unwrap_or_default() {
-        remove(operation, &name);
-    }
-    let _ = lock.dir.remove_subdir(&Name::from(id));
 }
 
 fn remove(dir: &Dir, name: &Name) {
