@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::args::{Format, Selection, Whom};
+use super::args::{Format, Selection, Time, Whom};
 use super::config::edit::{EditArgs, perform};
 use super::repairing::{Agreed, Done, Repair};
 use super::{holders, output};
@@ -35,12 +35,15 @@ pub struct Args {
     /// Show edits of the configuration as a unified diff
     #[arg(long)]
     diff: bool,
+    #[command(flatten)]
+    time: Time,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
+    args.time.begin();
     let mut repair = Repair::new(args.agreed)?;
     let mut repairs: Vec<Repaired> = Vec::new();
     let mut unread = false;

@@ -5,6 +5,7 @@ use time::OffsetDateTime;
 use crate::error::Error;
 use crate::host::Caller;
 use crate::observe::observe_again;
+use crate::patience;
 use crate::repair::{self, Applied, Consent, Outcome, Plan, StateDir, Step};
 use crate::rules::{Tally, Verdict};
 use crate::snapshot::{Name, Snapshot};
@@ -89,7 +90,10 @@ impl Repair {
             if self.agreed.dry_run || !(changed || swapped) {
                 break;
             }
-            snapshot.caches = observe_again(snapshot);
+            patience::anew();
+            // What cannot be looked at again is not said to be cured.
+            let Some(again) = observe_again(snapshot) else { break };
+            snapshot.caches = again;
             let verdict = self.tally.judge(snapshot);
             // What somebody wrote at that very moment is judged anew, and may well be right now.
             let again = planner(snapshot, &verdict, self.caller.user.uid);

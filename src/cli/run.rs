@@ -10,6 +10,7 @@ use std::process::Command;
 use crate::error::{Error, Exit};
 use crate::host::Caller;
 use crate::opensc::{install, program};
+use crate::patience::{SILENCE, within};
 use crate::repair::config::Private;
 use crate::snapshot::Name;
 use crate::text::escape;
@@ -23,8 +24,11 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let caller = Caller::current()?;
-    let tools = program::tools();
-    let found = install::find(tools.get("pkcs15-tool").map(Name::as_path));
+    let found = within(SILENCE, |_| {
+        let tools = program::tools();
+        install::find(tools.get("pkcs15-tool").map(Name::as_path))
+    });
+    let found = found.map_err(|why| Error::Overdue { what: "OpenSC's programs and libraries", why })?;
     let private = Private::derive(&caller.user, found.installations.first())?;
     let (program, arguments) = args.command.split_first().unzip();
     let program = program.cloned().unwrap_or_default();
