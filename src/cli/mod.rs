@@ -26,6 +26,7 @@ use clap::{Parser, Subcommand};
 use crate::error::Exit;
 use crate::observe::{LOOK_ASIDE, allow_aside, serve_aside};
 use crate::patience;
+use crate::repair::config::{KEEPER, keep_until};
 use crate::report::nagios::{self, State};
 
 /// Finds, explains and repairs stale OpenSC file caches.
@@ -82,6 +83,9 @@ enum Command {
     /// Look for another process of this program at what may not answer
     #[command(hide = true, name = LOOK_ASIDE)]
     LookAside,
+    /// Wait for the end of a process, and remove the configuration that it was given
+    #[command(hide = true, name = KEEPER)]
+    KeepAside { process: i32, directory: std::path::PathBuf },
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::Args),
@@ -134,6 +138,10 @@ pub fn run() -> Exit {
         Command::Compare(args) => compare::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::KeepAside { process, directory } => {
+            keep_until(process, &directory);
+            return Exit::Clean;
+        }
         Command::LookAside => {
             serve_aside();
             return Exit::Clean;
