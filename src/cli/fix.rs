@@ -119,10 +119,12 @@ fn what_became(done: &Done, agreed: Agreed) -> Vec<Repaired> {
     let remaining: BTreeSet<_> = done.after.findings.iter().flat_map(keys).collect();
     let of = |finding: &Finding| {
         let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
-        let outcomes = files.filter_map(|file| {
-            let known = steps.get(&file.name)?;
+        let files = files.map(|file| (&file.directory, &file.name));
+        let files = files.chain(finding.crowd.iter().map(|(directory, name)| (directory, name)));
+        let outcomes = files.filter_map(|(directory, name)| {
+            let known = steps.get(name)?;
             // A linked directory was repaired where it really is.
-            let (_, outcome) = known.iter().find(|(dir, _)| **dir == file.directory).or(known.first())?;
+            let (_, outcome) = known.iter().find(|(dir, _)| *dir == directory).or(known.first())?;
             Some(*outcome)
         });
         let (mut tried, mut refused) = (false, None);
@@ -155,7 +157,10 @@ fn what_became(done: &Done, agreed: Agreed) -> Vec<Repaired> {
 fn keys(finding: &Finding) -> Vec<(Id, Option<String>, String)> {
     let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
     let key = |what: &String| (finding.id, finding.token.clone(), what.clone());
-    let keys: Vec<_> = files.map(|file| key(&file.path)).collect();
+    let crowd = finding.crowd.iter();
+    let crowd =
+        crowd.map(|(directory, name)| Name::from(directory.as_path().join(name.as_os_str())).to_string());
+    let keys: Vec<_> = files.map(|file| file.path.clone()).chain(crowd).map(|path| key(&path)).collect();
     if keys.is_empty() { vec![key(&finding.summary)] } else { keys }
 }
 

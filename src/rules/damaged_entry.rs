@@ -13,6 +13,7 @@
 //! Cure: `stalecard flush`; OpenSC fetches the files again.
 
 use super::case::Case;
+use super::crowd::Crowd;
 use crate::finding::{Finding, Id, Severity};
 use crate::snapshot::{CacheEntry, Content, EfPath};
 use crate::view::Condition;
@@ -47,20 +48,24 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             differences.iter().filter_map(|d| lens.cause(d)).any(|cause| cause.name == entry.name)
                 || differences.iter().any(of_ghost)
         };
+        let mut crowd = Crowd::new(lens.dir);
         for (file, entry) in lens.cached.entries().filter(|(_, entry)| !is_cause(entry)) {
             if let Some(what) = defect(case, file, entry) {
-                let mut finding = case.entry_finding(
-                    Id::DamagedEntry,
-                    lens,
-                    entry,
-                    Some(file),
-                    format!("The cache entry of file {file} {what}."),
-                    "No listing is wrong because of it today.".to_owned(),
-                );
-                finding.severity = Severity::Warning;
-                sink.push(finding);
+                crowd.add(sink, entry, || {
+                    let mut finding = case.entry_finding(
+                        Id::DamagedEntry,
+                        lens,
+                        entry,
+                        Some(file),
+                        format!("The cache entry of file {file} {what}."),
+                        "No listing is wrong because of it today.".to_owned(),
+                    );
+                    finding.severity = Severity::Warning;
+                    finding
+                });
             }
         }
+        crowd.end(sink);
     }
 }
 
