@@ -378,7 +378,13 @@ fn a_silent_pcscd_holds_up_no_command() {
     let scene = Scene::stale();
     let socket = scene.stand.dir().join("silent.comm");
     let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-    let _kept = std::thread::spawn(move || listener.incoming().collect::<Vec<_>>());
+    std::thread::spawn(move || {
+        // They stay open.
+        let mut calls = Vec::new();
+        for call in listener.incoming() {
+            calls.push(call);
+        }
+    });
     let host = scene.host.with_cache_copy().env("PCSCLITE_CSOCK_NAME", socket.to_str().unwrap());
     let cache = host.cache_files();
     let file = scene.stand.dir().join("silent.json");
