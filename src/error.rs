@@ -70,7 +70,7 @@ pub enum Error {
     #[error("nothing was written: {0}; a baseline has to be of a whole token")]
     NoBaseline(String),
     /// `--timeout` has passed.
-    #[error("no result within {0} seconds; without --timeout stalecard says what it waits for")]
+    #[error("no result within {0} seconds; give it more with --timeout")]
     OutOfTime(u64),
     /// `explain` was asked for something that is not a finding.
     #[error("there is no finding called {0:?}; `stalecard explain` lists them all")]
@@ -87,6 +87,14 @@ pub enum Error {
     /// `--user` without such a user.
     #[error("this host has no user called {0:?}; `getent passwd` lists them")]
     NoSuchUser(String),
+    /// Something did not answer that nothing can be done without.
+    #[error("{what}: {why}")]
+    Overdue {
+        /// What was asked.
+        what: &'static str,
+        /// How long it was waited for.
+        why: crate::patience::Overdue,
+    },
     /// `config show --for` was asked for a name that no program has.
     #[error(
         "OpenSC has no program called {0:?}; applications that load its PKCS#11 module are all \"opensc-pkcs11\", \
@@ -127,7 +135,9 @@ impl Error {
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::NoCardToFlush | Self::NoBaseline(_) | Self::OutOfTime(_) => Exit::NotRead,
+            Self::NoCardToFlush | Self::NoBaseline(_) | Self::OutOfTime(_) | Self::Overdue { .. } => {
+                Exit::NotRead
+            }
             _ => Exit::Failed,
         }
     }

@@ -185,6 +185,10 @@ pub struct Finding {
     pub consequence: String,
     /// What proves it.
     pub evidence: Vec<Evidence>,
+    /// Further cache entries that it stands for without telling them one by one, as directory and name: what a
+    /// repair needs of them.
+    #[serde(skip)]
+    pub crowd: Vec<(Name, Name)>,
     /// The running processes it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Holder>,
@@ -346,6 +350,7 @@ impl Finding {
             danger: None,
             consequence,
             evidence: Vec::new(),
+            crowd: Vec::new(),
             processes: Vec::new(),
             fix: Vec::new(),
         }

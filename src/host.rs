@@ -15,6 +15,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use crate::patience::{Overdue, Pulse, SILENCE, Waning, within};
 use crate::snapshot::{Name, User};
 
 /// The variables that change what OpenSC does.
@@ -64,9 +65,13 @@ impl Caller {
     /// When the process runs set-user-ID.
     pub fn current() -> Result<Self, Error> {
         let uid = Self::uid()?;
-        let entry = uzers::get_user_by_uid(uid);
-        let name = entry.as_ref().map(|user| user.name().to_string_lossy().into_owned());
-        let home = entry.map(|user| uzers::os::unix::UserExt::home_dir(&user).to_owned());
+        // A user database that does not answer knows nobody.
+        let entry = within(SILENCE, move |_| {
+            let entry = uzers::get_user_by_uid(uid)?;
+            let home = uzers::os::unix::UserExt::home_dir(&entry).to_owned();
+            Some((entry.name().to_string_lossy().into_owned(), home))
+        });
+        let (name, home) = entry.ok().flatten().unzip();
         Ok(Self::of(uid, name, home, &|variable| std::env::var_os(variable)))
     }
 
@@ -133,29 +138,43 @@ impl Account {
 }
 
 /// The account with this name.
-#[must_use]
-pub fn account(name: &str) -> Option<Account> {
-    uzers::get_user_by_name(name).and_then(|user| of_entry(&user))
+///
+/// # Errors
+/// When the user database does not answer.
+pub fn account(name: &str) -> Result<Option<Account>, Overdue> {
+    let name = name.to_owned();
+    within(SILENCE, move |_| uzers::get_user_by_name(&name).and_then(|user| of_entry(&user)))
 }
 
-/// All accounts of this host, service users too, one for each home.
+/// All accounts of this host, service users too, one for each home; and what did not answer, with why.
 ///
 /// # Errors
 /// When the user database cannot be read.
-pub fn accounts() -> std::io::Result<Vec<Account>> {
+pub fn accounts() -> std::io::Result<(Vec<Account>, Vec<(PathBuf, Overdue)>)> {
     let mut accounts = listed(&std::fs::read(USER_DATABASE)?);
-    let homes: BTreeSet<PathBuf> = accounts.iter().map(|account| account.home.clone()).collect();
+    let mut silent = Vec::new();
+    let known: BTreeSet<PathBuf> = accounts.iter().map(|account| account.home.clone()).collect();
+    let names = |_: &Pulse| -> Vec<PathBuf> {
+        std::fs::read_dir(HOMES).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+    };
+    let homes = within(SILENCE, names).unwrap_or_else(|overdue| {
+        silent.push((HOMES.into(), overdue));
+        Vec::new()
+    });
     // Whoever a directory service knows has a home at least.
-    for home in std::fs::read_dir(HOMES).into_iter().flatten().flatten().map(|entry| entry.path()) {
-        if !homes.contains(&home)
-            && let Ok(meta) = std::fs::symlink_metadata(&home)
-            && let Some(account) = uzers::get_user_by_uid(meta.uid()).and_then(|user| of_entry(&user))
-            && account.home == home
-        {
-            accounts.push(account);
+    let mut patience = Waning::default();
+    for home in homes.into_iter().filter(|home| !known.contains(home)) {
+        let place = home.clone();
+        let owner = patience.within(move |_| {
+            let owner = std::fs::symlink_metadata(&place).ok()?.uid();
+            uzers::get_user_by_uid(owner).and_then(|user| of_entry(&user))
+        });
+        match owner {
+            Ok(account) => accounts.extend(account.filter(|account| account.home == home)),
+            Err(overdue) => silent.push((home, overdue)),
         }
     }
-    Ok(accounts)
+    Ok((accounts, silent))
 }
 
 fn of_entry(user: &uzers::User) -> Option<Account> {

@@ -5,8 +5,8 @@
 //! [`finding`]; [`repair`] what is done about it; [`report`] how it is shown.
 //! [`baseline`] is what a token is meant to hold. Below: [`view`] what a program shows, [`opensc`] what OpenSC would do,
 //! [`scconf`] its configuration language, [`card`] talking to a card, [`crypto`] which
-//! key made a signature, [`format`](mod@format) bytes to values, [`safe_fs`] and [`host`]
-//! the system underneath.
+//! key made a signature, [`format`](mod@format) bytes to values, [`safe_fs`] [`host`]
+//! the system underneath, and [`patience`] how long it may take.
 
 pub mod baseline;
 pub mod card;
@@ -18,6 +18,7 @@ pub mod format;
 pub mod host;
 pub mod observe;
 pub mod opensc;
+pub mod patience;
 pub mod repair;
 pub mod report;
 pub mod rules;

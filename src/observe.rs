@@ -2,16 +2,19 @@
 //!
 //! Strictly read-only. What cannot be observed becomes a gap.
 
+mod aside;
 mod files;
+mod look;
 mod others;
 mod privacy;
 
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use look::Look;
 use privacy::Privacy;
 use time::OffsetDateTime;
 
@@ -27,6 +30,7 @@ use crate::opensc::cache_name::{Serial, parse};
 use crate::opensc::card_driver::Taken;
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::{Outcome, Program, Recognised, Version, cache_dir, differences, install, program};
+use crate::patience::{self, SILENCE, within};
 use crate::safe_fs::{Classification, observe_cache_dir};
 use crate::snapshot::{
     Answer, CacheDir, CacheEntry, CacheOrigin, Card, ConfigState, Content, DirState, EfPath, Gap, GapKind,
@@ -36,6 +40,7 @@ use crate::text::{is_typed, tame};
 use crate::view::layout;
 use crate::view::sc_hsm::{referenced, serial_of};
 
+pub use aside::{COMMAND as LOOK_ASIDE, allow as allow_aside, serve as serve_aside};
 pub use files::{baselines, keep, write_whole};
 pub use others::{Whose, each_in, observe_again, observe_all, observe_each};
 
@@ -89,8 +94,29 @@ fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
         flushed: Vec::new(),
         coverage: Vec::new(),
     };
-    snapshot.executables = program::tools();
-    let found = install::find(snapshot.executables.get("pkcs15-tool").map(Name::as_path));
+    if patience::was_lost() {
+        snapshot.coverage.push(Gap {
+            what: "the user database".to_owned(),
+            why: patience::Overdue::Silent(SILENCE.as_secs()).to_string(),
+            asked_for: true,
+            kind: GapKind::Cache,
+        });
+    }
+    let programs = within(SILENCE, |_| {
+        let tools = program::tools();
+        let found = install::find(tools.get("pkcs15-tool").map(Name::as_path));
+        (tools, found)
+    });
+    let (tools, found) = programs.unwrap_or_else(|overdue| {
+        snapshot.coverage.push(Gap {
+            what: "OpenSC's programs and libraries".to_owned(),
+            why: overdue.to_string(),
+            asked_for: true,
+            kind: GapKind::OpenSc,
+        });
+        Default::default()
+    });
+    snapshot.executables = tools;
     snapshot.opensc = found.installations;
     for (path, why) in found.problems {
         snapshot.coverage.push(Gap {
@@ -113,17 +139,13 @@ fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
     Ok(snapshot)
 }
 
-/// Has every reading of a card in this process end before its next command: whoever waits for the
-/// result has waited long enough, and the card is let go in good order.
-pub fn give_up() {
-    card::pcsc::give_up();
-}
-
 /// Takes the card that was read in this reader: nobody else has it until this is dropped.
 ///
 /// # Errors
 /// When it is not there any more, or others do not let go of it.
 pub fn hold(card: &Card) -> Result<Held, SignError> {
+    // Somebody may have been asked for a PIN meanwhile.
+    patience::anew();
     let reader = reader_of(card)?;
     Ok(with_progress("waiting for the card", || Held::take(&reader))?)
 }
@@ -245,7 +267,7 @@ pub fn observe_more_caches<'a>(snapshot: &mut Snapshot, paths: impl Iterator<Ite
     let known = |path: &Name| snapshot.caches.iter().any(|dir| dir.path == *path);
     let wanted: Vec<_> =
         paths.filter(|path| !known(path)).map(|path| (path.clone(), CacheOrigin::Configured)).collect();
-    let (dirs, gaps) = look_into(wanted, &Privacy::of(snapshot));
+    let (dirs, gaps) = look_into(wanted, &Arc::new(Privacy::of(snapshot)));
     snapshot.caches.extend(dirs);
     snapshot.coverage.extend(gaps);
 }
@@ -299,7 +321,7 @@ fn now() -> OffsetDateTime {
 
 fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Reading {
     let version = Situation::of(snapshot).version();
-    let caches = caches(snapshot, &Privacy::for_links()).0;
+    let caches = caches(snapshot, &Arc::new(Privacy::for_links())).0;
     let newest = version.unwrap_or(differences::HEAD);
     let options = card::Options {
         read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
@@ -344,7 +366,7 @@ fn cached_links(caches: &[CacheDir], card: &Card, version: Version) -> Vec<Link>
 }
 
 /// The directories that OpenSC uses, or used, as this user.
-fn caches(snapshot: &Snapshot, privacy: &Privacy) -> (Vec<CacheDir>, Vec<Gap>) {
+fn caches(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec<Gap>) {
     let situation = Situation::of(snapshot);
     let configuration = situation.configuration();
     let mut wanted: Vec<(Name, CacheOrigin)> = Vec::new();
@@ -373,18 +395,15 @@ fn caches(snapshot: &Snapshot, privacy: &Privacy) -> (Vec<CacheDir>, Vec<Gap>) {
     look_into(wanted, privacy)
 }
 
-fn look_into(wanted: Vec<(Name, CacheOrigin)>, privacy: &Privacy) -> (Vec<CacheDir>, Vec<Gap>) {
+fn look_into(wanted: Vec<(Name, CacheOrigin)>, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec<Gap>) {
     let mut gaps = Vec::new();
-    let dirs = wanted
-        .into_iter()
-        .map(|(path, origin)| {
-            let (mut dir, missing) =
-                observe_cache_dir(path.as_path(), origin, true, &|name| privacy.classify(name));
-            privacy.withhold(&mut dir);
-            gaps.extend(missing);
-            dir
-        })
-        .collect();
+    let mut dirs = Vec::new();
+    let mut look = Look::new(privacy);
+    for (path, origin) in wanted {
+        let (dir, missing) = look.at(path, origin);
+        dirs.push(dir);
+        gaps.extend(missing);
+    }
     (dirs, gaps)
 }
 

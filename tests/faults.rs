@@ -369,3 +369,46 @@ fn another_card_in_the_middle_is_noticed() {
 fn a_twin_in_the_middle_is_noticed() {
     swapped("twin", &[]);
 }
+
+// ---- a service that takes calls and gives no answer -------------------------------------------------------------
+
+/// A stopped pcscd, or one that hangs: every command ends, says so, and does what needs no card.
+#[test]
+fn a_silent_pcscd_holds_up_no_command() {
+    let scene = Scene::stale();
+    let socket = scene.stand.dir().join("silent.comm");
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    std::thread::spawn(move || {
+        // They stay open.
+        let mut calls = Vec::new();
+        for call in listener.incoming() {
+            calls.push(call);
+        }
+    });
+    let host = scene.host.with_cache_copy().env("PCSCLITE_CSOCK_NAME", socket.to_str().unwrap());
+    let cache = host.cache_files();
+    let file = scene.stand.dir().join("silent.json");
+    for command in [
+        &["check"][..],
+        &["show"],
+        &["flush"],
+        &["fix"],
+        &["verify"],
+        &["snapshot", "--output", file.to_str().unwrap()],
+    ] {
+        let output = host.stalecard(&[command, &["--timeout", "4"]].concat());
+        let said = said(&output);
+        assert!(output.code() == 3 && output.duration < LIMIT, "{command:?}: {output}");
+        if command[0] != "snapshot" {
+            assert!(said.contains("the PC/SC service does not answer"), "{command:?}: {output}");
+        }
+        assert!(!said.contains(HEALTHY), "{command:?}: {output}");
+        assert_eq!(host.cache_files(), cache, "{command:?}");
+    }
+    // The caches were looked at all the same.
+    let listed = host.stalecard(&["ls", "--timeout", "4"]);
+    assert!(listed.stdout.contains("C401"), "{listed}");
+    let begun = std::time::Instant::now();
+    host.stalecard(&["check"]).exits(3);
+    assert!(begun.elapsed() < LIMIT + Duration::from_secs(5), "{:?}", begun.elapsed());
+}

@@ -12,9 +12,12 @@
 
 mod stand;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use stand::listing::{Pkcs11Listing, Pkcs15Listing};
 use stand::{Host, PIN, SO_PIN, Stand};
@@ -60,7 +63,7 @@ fn the_real_tools_list_the_card_and_leave_the_cache_alone() {
     let strace = ["strace", "-f", "-o", trace.to_str().unwrap(), "-e", "trace=%file", STALECARD, "run"];
     host.run(&[&strace[..], &["pkcs15-tool", "-D"]].concat()).ok();
     let calls = std::fs::read_to_string(&trace).unwrap();
-    assert!(calls.contains("/fd/") && calls.contains("pkcs15-tool"), "{calls}");
+    assert!(calls.contains("/stalecard-run-") && calls.contains("pkcs15-tool"), "{calls}");
     let touched: Vec<&str> = calls.lines().filter(|line| line.contains(".cache/opensc")).collect();
     assert_eq!(touched, [""; 0]);
     assert_eq!(host.cache_files(), cache);
@@ -83,6 +86,15 @@ fn other_settings_still_hold() {
     let said = std::fs::read_to_string(&log).unwrap();
     assert!(said.contains("[opensc-tool]") && said.contains("sc_context_create"), "{said}");
     assert_eq!(std::fs::read_to_string(host.conf()).unwrap(), text);
+}
+
+/// Waits until the end of a command has been noticed.
+fn until_gone(path: &Path) {
+    let begun = std::time::Instant::now();
+    while path.exists() {
+        assert!(begun.elapsed() < Duration::from_secs(10), "{} is left", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// The exit code, the death by a signal, the streams and the process are the command's own.
@@ -124,7 +136,7 @@ fn the_command_is_on_its_own() {
     running.kill().unwrap();
     assert_eq!(running.wait().unwrap().signal(), Some(9));
     // And nothing is left of it, even now.
-    assert!(!Path::new(&conf).exists());
+    until_gone(Path::new(&conf).parent().unwrap());
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
@@ -162,9 +174,81 @@ fn a_configuration_for_other_eyes_counts_for_nothing() {
     host.configure("app default {\n\tdebug = 0;\n}\n");
     let said = |host: &Host| host.run(&[STALECARD, "run", "sh", "-c", "cat \"$OPENSC_CONF\""]).ok().stdout;
     assert!(said(&host).contains("debug = 0;"));
-    std::fs::set_permissions(host.conf(), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    std::fs::set_permissions(host.conf(), Permissions::from_mode(0o600)).unwrap();
     if Host::can_switch_users() {
         let other = said(&host.for_user(4711));
         assert!(other.contains("use_file_caching = no;") && !other.contains("debug"), "{other}");
+    }
+}
+
+/// Programs that the kernel lets nobody look into, and those of other users and groups: they see what all others see.
+#[test]
+fn programs_of_others_and_undumpable_ones_read_it_too() {
+    if !Host::can_switch_users() {
+        return eprintln!("skipped: needs root");
+    }
+    let (stand, host, live) = stale();
+    let truth = live.pkcs15_list();
+    // What runs as somebody else uses the cache in the home that HOME names, all the same.
+    let cache = host.cache();
+    for path in [host.home(), cache.parent().unwrap(), &cache] {
+        std::fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+    }
+    let shared = stand.dir().join("setgid-tool");
+    std::fs::copy("/usr/bin/pkcs15-tool", &shared).unwrap();
+    std::os::unix::fs::chown(&shared, Some(0), Some(12)).unwrap();
+    std::fs::set_permissions(&shared, Permissions::from_mode(0o2755)).unwrap();
+    let shared = shared.to_str().unwrap();
+    let other = ["setpriv", "--reuid", "4711", "--regid", "4711", "--clear-groups"];
+    for command in [
+        &[shared, "-D"][..],
+        &["setpriv", "--reuid", "4711", "--regid", "4711", "--clear-groups", shared, "-D"],
+        &[&other[..], &["pkcs15-tool", "-D"]].concat(),
+        &["sh", "-c", "setpriv --reuid 4711 --clear-groups pkcs15-tool -D; exit $?"],
+        &["runuser", "-u", "nobody", "--", "pkcs15-tool", "-D"],
+    ] {
+        // Without us it is a stale listing, so the test sees the difference.
+        let plain = host.with_cache_copy();
+        assert_ne!(Pkcs15Listing::parse(&plain.run(&["pkcs15-tool", "-D"]).ok().stdout).unwrap(), truth);
+        assert_eq!(listed(&host, &[&[STALECARD, "run", "--"][..], command].concat()), truth, "{command:?}");
+    }
+}
+
+#[test]
+fn ignored_signals_stay_ignored_and_nothing_is_left_of_any_end() {
+    let home = tempfile::tempdir().unwrap();
+    let sh = |script: &str| {
+        let mut command = Command::new("sh");
+        command.args(["-c", script, "sh", STALECARD]).env("HOME", home.path()).env("OPENSC_CONF", "");
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let ignored = |trap: &str| sh(&format!("{trap} exec \"$1\" run -- grep SigIgn /proc/self/status"));
+    for (signals, mask) in [("HUP", 1), ("INT QUIT", 6), ("HUP TERM USR1", 0x4201), ("TSTP", 0x8_0000)] {
+        let said = ignored(&format!("trap '' {signals};"));
+        let found = u64::from_str_radix(said.split_whitespace().last().unwrap(), 16).unwrap();
+        // Whoever runs the test may ignore real-time signals.
+        assert_eq!(found & 0x7fff_ffff, mask, "{signals}: {said}");
+    }
+    // The signals of a terminal go to everybody in the group.
+    for signal in ["TERM", "INT", "HUP", "KILL"] {
+        let conf = sh(&format!(
+            "set -m; \"$1\" run -- sh -c 'echo \"$OPENSC_CONF\"; kill -{signal} 0; kill -KILL $$' & wait"
+        ));
+        let conf = Path::new(conf.trim());
+        assert!(conf.ends_with("opensc.conf"), "{conf:?}");
+        until_gone(conf.parent().unwrap());
+    }
+    // The command has no children but its own.
+    let children = sh("exec \"$1\" run -- sh -c 'cat /proc/$$/task/$$/children; echo .'");
+    assert!(children.trim() == "." || children.split_whitespace().count() == 2, "{children}");
+}
+
+#[test]
+fn a_command_that_drops_the_variable_is_not_begun() {
+    for command in [&["sudo", "true"][..], &["su", "-", "nobody", "-c", "true"], &["env", "-i", "true"]] {
+        let mut run = Command::new(STALECARD);
+        let output = run.args(["run", "--"]).args(command).env("OPENSC_CONF", "").output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains("nothing was started"), "{said}");
     }
 }

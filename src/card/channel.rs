@@ -68,7 +68,7 @@ pub enum TransportError {
     )]
     Crowded(u64),
     /// Time was over.
-    #[error("the time that was given for it is over")]
+    #[error("the time that was given for it is over before it was read: give it more with --timeout")]
     GivenUp,
     /// The reader does not answer.
     #[error(

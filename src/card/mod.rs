@@ -39,10 +39,13 @@ pub(crate) mod script;
 pub mod sign;
 mod status;
 
+use std::time::Duration;
+
 pub use options::{Link, Options};
 use readers::{Reader, Slot};
 use scan_error::ScanError;
 
+use crate::patience::left;
 use crate::snapshot::{Bytes, Card, Family, Gap, GapKind, PinState};
 use crate::text::escape;
 
@@ -79,10 +82,16 @@ pub fn read_all(
         }
     };
     let alone = wanted.is_some() || readers.iter().all(|reader| reader.state == Slot::Empty);
+    let mut cards = readers.iter().filter(|reader| reader.state == Slot::Card).count();
     for reader in &readers {
         match reader.state {
             Slot::Empty if !alone => {}
-            Slot::Card => reading.read_one(reader, kind_of(&reader.atr), wanted.is_some(), options),
+            Slot::Card => {
+                // Whoever does not answer takes nobody else's time, and the caches need some, too.
+                let time = left().map(|left| left * 3 / 4 / u32::try_from(cards).unwrap_or(u32::MAX).max(1));
+                cards = cards.saturating_sub(1);
+                reading.read_one(reader, kind_of(&reader.atr), wanted.is_some(), options, time);
+            }
             other => reading.gap(format!("reader {}", reader.shown()), other.why().to_owned(), true),
         }
     }
@@ -97,7 +106,14 @@ pub fn read_all(
 
 impl Reading {
     /// Reads the card in one reader.
-    fn read_one(&mut self, reader: &Reader, kind: family::Kind, named: bool, options: &Options<'_>) {
+    fn read_one(
+        &mut self,
+        reader: &Reader,
+        kind: family::Kind,
+        named: bool,
+        options: &Options<'_>,
+        time: Option<Duration>,
+    ) {
         let name = reader.name();
         let what = format!("card in reader {}", reader.shown());
         if kind.family == Family::Other {
@@ -124,7 +140,7 @@ impl Reading {
             });
             return;
         }
-        let scanned = pcsc::Session::open(reader).map_err(ScanError::from).and_then(|mut session| {
+        let scanned = pcsc::Session::open(reader, time).map_err(ScanError::from).and_then(|mut session| {
             let alone = |(card, gaps)| (vec![card], gaps);
             match kind.family {
                 Family::Pkcs15 => native::scan(&mut session, &name, &reader.atr, kind, options),
@@ -139,7 +155,7 @@ impl Reading {
             && kind != usual
             && is_another(error, kind)
         {
-            return self.read_one(reader, usual, named, options);
+            return self.read_one(reader, usual, named, options, time);
         }
         // Our own connection is closed. Who had the card open before it, or has it now, may be who is logged in.
         let in_use = || if reader.in_use { Some(true) } else { readers::in_use(reader) };

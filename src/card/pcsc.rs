@@ -19,7 +19,7 @@
 //! Names of functions and errors are PC/SC's own, so that people can search for them.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,6 +29,7 @@ use pcsc::{Card, Context, Disposition, Protocols, ReaderState, Scope, ShareMode,
 use super::apdu::{self, EXTENDED_NE, Lengths, SHORT_NE, StatusWord, Transport, TransportError};
 use super::pcsc_error::failure;
 use super::readers::Reader;
+use crate::patience::lose;
 
 /// Age at which a transaction is ended before the next file.
 const REST_AFTER: Duration = Duration::from_millis(200);
@@ -80,14 +81,6 @@ enum Reply {
 const WAITING: u8 = 0;
 const TALKING: u8 = 1;
 
-/// Nobody waits for results any more.
-static GIVEN_UP: AtomicBool = AtomicBool::new(false);
-
-/// Has all sessions of this process refuse the next command.
-pub fn give_up() {
-    GIVEN_UP.store(true, Ordering::Relaxed);
-}
-
 /// A connection to one card.
 pub struct Session {
     jobs: Option<Sender<Job>>,
@@ -95,6 +88,8 @@ pub struct Session {
     doing: Arc<AtomicU8>,
     lengths: Lengths,
     interrupted: bool,
+    /// When the time for this card is over.
+    end: Option<Instant>,
     /// How long other programs had to be waited for.
     waited: Duration,
     /// Why nothing more can be sent.
@@ -102,11 +97,11 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects to the card that was seen in this reader.
+    /// Connects to the card that was seen in this reader. `time` is what there is for all of it; none: no limit.
     ///
     /// # Errors
     /// When there is no connection, or another card.
-    pub fn open(reader: &Reader) -> Result<Self, TransportError> {
+    pub fn open(reader: &Reader, time: Option<Duration>) -> Result<Self, TransportError> {
         let (jobs, todo) = channel();
         let (done, replies) = channel();
         let doing = Arc::new(AtomicU8::new(WAITING));
@@ -130,6 +125,7 @@ impl Session {
             doing,
             lengths: Lengths::Short,
             interrupted: false,
+            end: time.and_then(|time| Instant::now().checked_add(time)),
             waited: Duration::ZERO,
             dead: None,
         };
@@ -139,10 +135,15 @@ impl Session {
         Ok(session)
     }
 
+    /// What is left of the time for this card.
+    fn left(&self) -> Duration {
+        self.end.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
+    }
+
     fn reply(&mut self) -> Result<Reply, TransportError> {
         let begun = Instant::now();
         let error = loop {
-            match self.replies.recv_timeout(DEADLINE) {
+            match self.replies.recv_timeout(DEADLINE.min(self.left())) {
                 Ok(Reply::Failed(
                     error @ (TransportError::Reset | TransportError::LetGo | TransportError::TooLong),
                 )) => return Err(error),
@@ -153,6 +154,10 @@ impl Session {
                         return Ok(reply);
                     }
                     break TransportError::Crowded(PATIENCE_IN_ALL.as_secs());
+                }
+                Err(RecvTimeoutError::Timeout) if self.left().is_zero() => {
+                    lose();
+                    break TransportError::GivenUp;
                 }
                 Err(RecvTimeoutError::Timeout) if self.doing.load(Ordering::Relaxed) == WAITING => {
                     if begun.elapsed() >= PATIENCE {
@@ -172,7 +177,8 @@ impl Transport for Session {
         if let Some(error) = &self.dead {
             return Err(error.clone());
         }
-        if GIVEN_UP.load(Ordering::Relaxed) {
+        if self.left().is_zero() {
+            lose();
             return Err(TransportError::GivenUp);
         }
         if !apdu::is_on_the_list(apdu) {
@@ -217,7 +223,8 @@ impl Drop for Session {
     /// a transaction makes pcscd reset the card, and with it everybody's login.
     fn drop(&mut self) {
         self.jobs = None;
-        if self.dead.is_none() {
+        // A card that was only too slow may still let go in good order.
+        if matches!(self.dead, None | Some(TransportError::GivenUp)) {
             let end = Instant::now() + CLOSING;
             while self.replies.recv_timeout(end.saturating_duration_since(Instant::now())).is_ok() {}
         }

@@ -4,6 +4,7 @@ use pcsc::Error;
 
 use super::apdu::TransportError;
 use super::channel::SHARING_VIOLATION;
+use crate::patience::Overdue;
 
 /// Why there is nothing to talk to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,12 @@ pub enum PcscError {
         /// What to do next.
         advice: &'static str,
     },
+    /// The service takes calls and does not answer them.
+    #[error(
+        "the PC/SC service does not answer ({0}): restart it (systemctl restart pcscd), and see what it logs \
+         (journalctl -u pcscd)"
+    )]
+    Silent(#[from] Overdue),
     /// No reader of that name or number.
     #[error("there is no reader {0} (SCARD_E_UNKNOWN_READER); there are: {1}")]
     NoSuchReader(String, String),

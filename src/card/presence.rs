@@ -11,6 +11,7 @@ use pcsc::{Context, Error, ReaderState, Scope, State};
 
 use super::pcsc_error::PcscError;
 use super::readers::{Reader, Slot, list};
+use crate::patience::{SILENCE, within};
 
 /// A reader at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,10 @@ pub struct Seen {
 /// Has any program a connection to a card? False if that cannot be told.
 #[must_use]
 pub fn in_use() -> bool {
+    within(SILENCE, |_| is_used()).unwrap_or(false)
+}
+
+fn is_used() -> bool {
     let used = |lookout: &mut Lookout| {
         lookout.now()?;
         let used = State::INUSE | State::EXCLUSIVE;

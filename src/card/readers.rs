@@ -7,6 +7,7 @@ use std::time::Duration;
 use pcsc::{Context, Error, ReaderState, Scope, State};
 
 pub use super::pcsc_error::PcscError;
+use crate::patience::{SILENCE, within};
 use crate::text::escape;
 
 /// How long to wait for a first reader: pcscd may just have been started by our own call.
@@ -71,8 +72,12 @@ impl Slot {
 /// All readers, in PC/SC's order.
 ///
 /// # Errors
-/// No service, no permission, no reader.
+/// No service, none that answers, no permission, no reader.
 pub fn readers() -> Result<Vec<Reader>, PcscError> {
+    within(SILENCE, |_| now()).unwrap_or_else(|overdue| Err(overdue.into()))
+}
+
+fn now() -> Result<Vec<Reader>, PcscError> {
     let context = Context::establish(Scope::User).map_err(PcscError::from)?;
     let mut names = list(&context)?;
     if names.is_empty() {

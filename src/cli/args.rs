@@ -1,12 +1,14 @@
 //! Arguments that several commands share.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
 use crate::error::Error;
 use crate::finding::Severity;
 use crate::observe::{Cards, Whose, Wish, each_in, observe, observe_each, select_entries, select_serial};
+use crate::patience;
 use crate::snapshot::Snapshot;
 
 /// Which cards, and whether they are there at all.
@@ -20,11 +22,35 @@ pub struct Selection {
     pub serial: Option<String>,
 }
 
+/// How long to look.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Time {
+    /// Wait no longer than this, all in all, for readers, cards, file systems and the user database: what has not
+    /// answered by then, or shows no sign of life for 10 seconds, is not read (exit code 3). Repairs are
+    /// never interrupted
+    #[arg(long, value_name = "SECONDS", default_value_t = Self::USUAL.timeout, value_parser = clap::value_parser!(u64).range(1..))]
+    timeout: u64,
+}
+
+impl Time {
+    /// When nothing is said.
+    pub const USUAL: Self = Self { timeout: 300 };
+
+    /// It counts from now.
+    pub fn begin(self) -> Duration {
+        let limit = Duration::from_secs(self.timeout);
+        patience::begin(limit);
+        limit
+    }
+}
+
 /// Where the facts come from.
 #[derive(Debug, Clone, Args)]
 pub struct Facts {
     #[command(flatten)]
     pub selection: Selection,
+    #[command(flatten)]
+    pub time: Time,
     /// Do not open PC/SC: look at caches and configuration only
     #[arg(long, conflicts_with_all = ["reader", "snapshot"])]
     pub offline: bool,
@@ -132,6 +158,7 @@ impl Facts {
     /// Gets the facts about each user, one after the other; those in a snapshot file are all there is.
     /// `status` asks the card for SO-PIN and DKEK as well.
     pub fn each(&self, whom: &Whom, status: bool, each: Each<'_>) -> Result<Snapshot, Error> {
+        self.time.begin();
         let selection = &self.selection;
         let Some(path) = &self.snapshot else {
             let wish = Wish { cards: selection.cards(self.offline), status };
@@ -155,6 +182,7 @@ impl Facts {
 
     /// Gets the facts; `status` asks the card for SO-PIN and DKEK as well.
     pub fn look(&self, status: bool) -> Result<Snapshot, Error> {
+        self.time.begin();
         let mut snapshot = match &self.snapshot {
             Some(path) => crate::observe::load(path)?,
             None => observe(&Wish { cards: self.selection.cards(self.offline), status })?,

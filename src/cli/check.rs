@@ -11,14 +11,14 @@ use super::args::{Facts, FailOn, Whom};
 use super::{holders, output};
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
-use crate::observe::{Whose, baselines, give_up, write_whole};
+use crate::observe::{Whose, baselines, write_whole};
 use crate::report::nagios::{self, State};
 use crate::report::{human, json::Document, json::SCHEMA, prometheus};
 use crate::rules::held::serials;
 use crate::rules::{Cache, Tally, Verdict, judge_processes};
 use crate::snapshot::Snapshot;
 
-/// How long the check may take to let go of the card after its time is over.
+/// How long the check may take to say what it has seen after the time for looking is over.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, clap::Args)]
@@ -36,9 +36,6 @@ pub struct Args {
     /// The least severity that makes the exit code 1 [default: error; for nagios: warning, which is then a WARNING]
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
-    /// Give up after this time: exit code 3
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
-    timeout: Option<u64>,
     /// Write the report to this file, mode 0644, whole or not at all
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -68,11 +65,7 @@ struct Checked {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    let checked = match args.timeout {
-        None => check(args),
-        Some(seconds) => in_time(args, Duration::from_secs(seconds)),
-    };
-    match (checked, args.format) {
+    match (in_time(args, args.facts.time.begin()), args.format) {
         (Ok(checked), _) => report(args, &checked),
         (Err(error), Format::Nagios) => {
             deliver(args, &(nagios::failed(State::Unknown, &error.to_string()) + "\n"))?;
@@ -107,18 +100,14 @@ fn check(args: &Args) -> Result<Checked, Error> {
     Ok(Checked { snapshot, verdict, caches, took: begun.elapsed() })
 }
 
-/// The same in a thread, which dies with the process if its time is over; but first it may end what
-/// it has begun with a card.
+/// The same in a thread, which dies with the process if it is not done in time: whatever it waits for.
 fn in_time(args: &Args, limit: Duration) -> Result<Checked, Error> {
     let (done, result) = mpsc::channel();
     let args = args.clone();
     // If nobody waits any more, nobody misses it.
     std::thread::spawn(move || drop(done.send(check(&args))));
-    result.recv_timeout(limit).unwrap_or_else(|_| {
-        give_up();
-        let _ = result.recv_timeout(FAREWELL);
-        Err(Error::OutOfTime(limit.as_secs()))
-    })
+    let whole = limit.saturating_add(FAREWELL);
+    result.recv_timeout(whole).unwrap_or(Err(Error::OutOfTime(limit.as_secs())))
 }
 
 fn report(args: &Args, checked: &Checked) -> Result<Exit, Error> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use super::args::{Format, Selection, Whom};
+use super::args::{Format, Selection, Time, Whom};
 use super::config::edit::{EditArgs, perform};
 use super::repairing::{Agreed, Done, Repair};
 use super::{holders, output};
@@ -35,12 +35,15 @@ pub struct Args {
     /// Show edits of the configuration as a unified diff
     #[arg(long)]
     diff: bool,
+    #[command(flatten)]
+    time: Time,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
+    args.time.begin();
     let mut repair = Repair::new(args.agreed)?;
     let mut repairs: Vec<Repaired> = Vec::new();
     let mut unread = false;
@@ -125,10 +128,12 @@ fn what_became(done: &Done, agreed: Agreed) -> Vec<Repaired> {
     let remaining: BTreeSet<_> = done.after.findings.iter().flat_map(keys).collect();
     let of = |finding: &Finding| {
         let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
-        let outcomes = files.filter_map(|file| {
-            let known = steps.get(&file.name)?;
+        let files = files.map(|file| (&file.directory, &file.name));
+        let files = files.chain(finding.crowd.iter().map(|(directory, name)| (directory, name)));
+        let outcomes = files.filter_map(|(directory, name)| {
+            let known = steps.get(name)?;
             // A linked directory was repaired where it really is.
-            let (_, outcome) = known.iter().find(|(dir, _)| **dir == file.directory).or(known.first())?;
+            let (_, outcome) = known.iter().find(|(dir, _)| *dir == directory).or(known.first())?;
             Some(*outcome)
         });
         let (mut tried, mut fails, mut refused) = (false, false, None);
@@ -164,7 +169,10 @@ fn what_became(done: &Done, agreed: Agreed) -> Vec<Repaired> {
 fn keys(finding: &Finding) -> Vec<(Id, Option<String>, String)> {
     let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
     let key = |what: &String| (finding.id, finding.token.clone(), what.clone());
-    let keys: Vec<_> = files.map(|file| key(&file.path)).collect();
+    let crowd = finding.crowd.iter();
+    let crowd =
+        crowd.map(|(directory, name)| Name::from(directory.as_path().join(name.as_os_str())).to_string());
+    let keys: Vec<_> = files.map(|file| file.path.clone()).chain(crowd).map(|path| key(&path)).collect();
     if keys.is_empty() { vec![key(&finding.summary)] } else { keys }
 }
 

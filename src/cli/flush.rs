@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use clap::ArgGroup;
 use serde_json::json;
 
-use super::args::{Format, Selection, Whom};
+use super::args::{Format, Selection, Time, Whom};
 use super::repairing::{Agreed, Repair};
 use super::{holders, output};
 use crate::error::{Error, Exit};
@@ -35,12 +35,15 @@ pub struct Args {
     whom: Whom,
     #[command(flatten)]
     agreed: Agreed,
+    #[command(flatten)]
+    time: Time,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
+    args.time.begin();
     let scope = match (&args.serial, args.all) {
         (Some(serial), _) => Scope::Serial(serial),
         (None, true) => Scope::All,

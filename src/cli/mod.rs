@@ -24,6 +24,9 @@ mod watch;
 use clap::{Parser, Subcommand};
 
 use crate::error::Exit;
+use crate::observe::{LOOK_ASIDE, allow_aside, serve_aside};
+use crate::patience;
+use crate::repair::config::{KEEPER, keep_until};
 use crate::report::nagios::{self, State};
 
 /// Finds, explains and repairs stale OpenSC file caches.
@@ -77,6 +80,12 @@ enum Command {
     Compare(compare::Args),
     /// Check again whenever a card comes, a program lets go of one, or a cache changes
     Watch(watch::Args),
+    /// Look for another process of this program at what may not answer
+    #[command(hide = true, name = LOOK_ASIDE)]
+    LookAside,
+    /// Wait for the end of a process, and remove the configuration that it was given
+    #[command(hide = true, name = KEEPER)]
+    KeepAside { process: i32, directory: std::path::PathBuf },
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::Args),
@@ -102,11 +111,17 @@ pub fn run() -> Exit {
                     &(nagios::failed(State::Unknown, why.lines().next().unwrap_or_default()) + "\n"),
                 );
             }
-            // Nowhere to say that help could not be written.
-            let _ = error.print();
-            return exit;
+            return match output::written(error.print()) {
+                Err(why) if exit == Exit::Clean => {
+                    output::complain(&why.to_string());
+                    why.exit()
+                }
+                // Nowhere to say that a complaint could not be written.
+                _ => exit,
+            };
         }
     };
+    allow_aside();
     let result = match cli.command.unwrap_or(Command::Check(cli.check)) {
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
@@ -123,9 +138,22 @@ pub fn run() -> Exit {
         Command::Compare(args) => compare::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Generate(args) => generate::run(&args),
+        Command::KeepAside { process, directory } => {
+            keep_until(process, &directory);
+            return Exit::Clean;
+        }
+        Command::LookAside => {
+            serve_aside();
+            return Exit::Clean;
+        }
     };
-    result.unwrap_or_else(|error| {
-        output::complain(&error.to_string());
-        error.exit()
-    })
+    match result {
+        // Something did not answer, so not everything was looked at.
+        Ok(Exit::Clean) if patience::was_lost() => Exit::NotRead,
+        Ok(exit) => exit,
+        Err(error) => {
+            output::complain(&error.to_string());
+            error.exit()
+        }
+    }
 }

@@ -47,7 +47,7 @@ fn in_ascii_where_it_acts(json: &str) -> String {
 }
 
 /// Somebody who closes the pipe has seen enough: no failure.
-fn written(result: std::io::Result<()>) -> Result<(), Error> {
+pub fn written(result: std::io::Result<()>) -> Result<(), Error> {
     match result {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
             Err(Error::Io { what: "cannot write to", path: "standard output".into(), source: error })

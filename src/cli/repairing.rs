@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::host::Caller;
 use crate::observe::observe_again;
+use crate::patience;
 use crate::repair::{self, Applied, Consent, Outcome, Plan, Run, StateDir, Step, StepResult};
 use crate::rules::{Tally, Verdict};
 use crate::snapshot::{Name, Snapshot};
@@ -87,7 +88,10 @@ impl Repair {
             if self.agreed.dry_run || !(changed || swapped) {
                 break;
             }
-            snapshot.caches = observe_again(snapshot);
+            patience::anew();
+            // What cannot be looked at again is not said to be cured.
+            let Some(again) = observe_again(snapshot) else { break };
+            snapshot.caches = again;
             let verdict = self.tally.judge(snapshot);
             // What somebody wrote at that very moment is judged anew, and may well be right now.
             let again = planner(snapshot, &verdict, self.caller.user.uid);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::args::{Format, Selection, Whom};
+use super::args::{Format, Selection, Time, Whom};
 use super::{holders, output};
 use crate::baseline::Baseline;
 use crate::error::{Error, Exit};
@@ -20,6 +20,8 @@ pub struct Args {
     selection: Selection,
     #[command(flatten)]
     whom: Whom,
+    #[command(flatten)]
+    time: Time,
     /// Do not open PC/SC: caches and configuration only
     #[arg(long, conflicts_with = "reader")]
     offline: bool,
@@ -36,6 +38,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
+    args.time.begin();
     let wish = Wish { cards: args.selection.cards(args.offline), status: true };
     let mut snapshot = observe_all(&wish, &args.whom.whose())?;
     let gaps = holders::look(&mut snapshot)?;

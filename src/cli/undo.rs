@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::args::Format;
+use super::args::{Format, Time};
 use super::output;
 use super::revival::{Revival, is_read_here, revival};
 use crate::error::{Error, Exit};
@@ -19,12 +19,15 @@ pub struct Args {
     /// caching on again even if stale entries come back to life
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    time: Time,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
+    args.time.begin();
     let caller = crate::host::Caller::current()?;
     let states = StateDir::all(&caller)?;
     let mut found = Ok(Revival { revived: Vec::new(), notes: Vec::new() });

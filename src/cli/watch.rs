@@ -8,7 +8,7 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use serde_json::json;
 use time::OffsetDateTime;
 
-use super::args::Format;
+use super::args::{Format, Time};
 use super::output;
 use super::repairing::{Agreed, Repair};
 use crate::error::{Error, Exit};
@@ -33,6 +33,8 @@ pub struct Args {
     /// _CHANGED in its environment say what happened. No shell is involved
     #[arg(long, value_name = "PROGRAM")]
     exec: Option<PathBuf>,
+    #[command(flatten)]
+    time: Time,
     /// How to print: one line, or one JSON document on a line, for each event
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -59,6 +61,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         };
         let checked = cards.map(|cards| {
             watch.check(|| {
+                args.time.begin();
                 let checked = check(cards, args.flush_stale);
                 let (directories, configurations) = checked.as_ref().map(places).unwrap_or_default();
                 (directories, configurations, checked)

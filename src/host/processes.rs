@@ -10,6 +10,7 @@ use std::path::Path;
 use rustix::time::{ClockId, clock_gettime};
 use time::{Duration, OffsetDateTime};
 
+use crate::patience::{Overdue, Pulse, SILENCE, within};
 use crate::snapshot::{Modules, Name, Process, Unit};
 
 /// Most processes looked at.
@@ -21,12 +22,14 @@ const LARGEST: u64 = 64 << 10;
 
 /// The processes of user `uid` (of all users: `None`) that have OpenSC loaded, or of which that
 /// cannot be told.
-#[must_use]
-pub fn observe(uid: Option<u32>) -> Vec<Process> {
-    observe_in(Path::new("/proc"), uid)
+///
+/// # Errors
+/// When one of them, or the user database, does not answer.
+pub fn observe(uid: Option<u32>) -> Result<Vec<Process>, Overdue> {
+    within(SILENCE, move |pulse| observe_in(Path::new("/proc"), uid, pulse))
 }
 
-fn observe_in(proc: &Path, wanted: Option<u32>) -> Vec<Process> {
+fn observe_in(proc: &Path, wanted: Option<u32>, pulse: &Pulse) -> Vec<Process> {
     let Ok(entries) = std::fs::read_dir(proc) else { return Vec::new() };
     let names = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let mut pids: Vec<u32> = names.take(MOST).collect();
@@ -34,6 +37,7 @@ fn observe_in(proc: &Path, wanted: Option<u32>) -> Vec<Process> {
     let started = boot();
     let own = std::process::id();
     let pids = pids.into_iter().filter(|pid| *pid != own);
+    let pids = pids.inspect(|_| pulse.beat());
     pids.filter_map(|pid| process(&proc.join(pid.to_string()), pid, wanted, started)).collect()
 }
 
@@ -232,6 +236,6 @@ mod tests {
     fn this_process_has_no_opensc_and_others_are_found() {
         let own = process(Path::new("/proc/self"), std::process::id(), None, boot());
         assert_eq!(own, None);
-        assert_eq!(observe_in(Path::new("/nowhere"), None), []);
+        assert_eq!(observe_in(Path::new("/nowhere"), None, &Pulse::default()), []);
     }
 }

@@ -1,13 +1,14 @@
 //! Whose caches to look at: the caller's, another user's, those of the whole host, or
 //! directories that were named.
 //!
-//! Hides where else on a host OpenSC keeps caches: under the homes of sandboxed
-//! programs (snap, flatpak), in SSSD's state directory, wherever a configuration
+//! Hides where else on a host OpenSC keeps caches: in SSSD's state directory, wherever a configuration
 //! says `file_cache_dir`. One user after the other is looked at and handed over, so
 //! that a host with ten thousand takes no more memory than its largest cache.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::look::{Home, Look};
 use super::privacy::Privacy;
 use super::{Wish, caches, host, with_progress};
 use crate::error::Error;
@@ -15,7 +16,6 @@ use crate::host::{Account, account, accounts};
 use crate::opensc::cache_dir::CacheLocation;
 use crate::opensc::config::Situation;
 use crate::opensc::{cache_dir, differences, install};
-use crate::safe_fs::{self, Dir, Opened, observe_below, observe_cache_dir};
 use crate::scconf;
 use crate::snapshot::{
     CacheDir, CacheOrigin, ConfigState, DirState, Gap, GapKind, Name, Snapshot, User, UserCaches,
@@ -24,12 +24,6 @@ use crate::snapshot::{
 /// Where SSSD's `p11_child` keeps OpenSC's cache: `XDG_CACHE_HOME` is SSSD's state directory there
 /// (since the change of July 2026).
 const SSSD_CACHE: &str = "/var/lib/sss/opensc";
-/// What OpenSC puts below a cache home, and up to 0.21 below a home.
-const CACHE: &str = "cache/opensc";
-const DEFAULT: &str = ".cache/opensc";
-const FORMER: &str = ".eid/cache";
-/// More sandboxed programs than anybody has.
-const MAX_SANDBOXES: usize = 1000;
 
 /// Whose caches to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,29 +55,31 @@ pub fn observe_each(
             each(&mut snapshot)?;
         }
         Whose::User(name) => {
-            let account = account(name).ok_or_else(|| Error::NoSuchUser(name.clone()))?;
+            let account = account(name)
+                .map_err(|why| Error::Overdue { what: "the user database", why })?
+                .ok_or_else(|| Error::NoSuchUser(name.clone()))?;
             if account.uid == snapshot.user.uid {
                 own(&mut snapshot);
             } else {
                 observe_more_configs(&mut snapshot);
                 snapshot.coverage.push(environment_gap());
-                let privacy = Privacy::of(&snapshot);
+                let mut look = Look::new(&Arc::new(Privacy::of(&snapshot)));
                 snapshot.user = account.user();
-                let (caches, gaps) = of_account(&snapshot, &account, &privacy);
+                let (caches, gaps) = of_account(&snapshot, &account, &mut look);
                 snapshot.caches = caches;
                 snapshot.coverage.extend(gaps);
             }
             each(&mut snapshot)?;
         }
         Whose::Directories(paths) => {
-            let privacy = Privacy::of(&snapshot);
+            let mut look = Look::new(&Arc::new(Privacy::of(&snapshot)));
             for path in paths {
                 let path = std::path::absolute(path).map_err(|source| Error::Io {
                     what: "cannot find",
                     path: path.clone(),
                     source,
                 })?;
-                let (dir, mut gaps) = at(&path, CacheOrigin::Named, &privacy);
+                let (dir, mut gaps) = look.at(path.into(), CacheOrigin::Named);
                 if dir.state == DirState::Missing {
                     gaps.push(gap(&dir.path, "there is no such directory".to_owned()));
                 }
@@ -97,12 +93,16 @@ pub fn observe_each(
             observe_more_configs(&mut snapshot);
             own(&mut snapshot);
             without_a_home(&mut snapshot);
-            if let Err(error) = &accounts {
-                let what = Name::from("the user database");
-                snapshot.coverage.push(gap(&what, error.to_string()));
+            let (accounts, silent) = accounts.unwrap_or_else(|error| {
+                snapshot.coverage.push(gap(&Name::from("the user database"), error.to_string()));
+                Default::default()
+            });
+            for (home, why) in silent {
+                snapshot
+                    .coverage
+                    .push(gap(&Name::from(format!("home {}", Name::from(home)).as_str()), why.to_string()));
             }
             snapshot.coverage.push(environment_gap());
-            let accounts = accounts.unwrap_or_default();
             each(&mut snapshot)?;
             let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
             let coverage = std::mem::take(&mut snapshot.coverage);
@@ -115,11 +115,12 @@ pub fn observe_each(
     Ok(snapshot)
 }
 
-/// Looks at the cache directories of a snapshot again, the same ones.
+/// Looks at the cache directories of a snapshot again, the same ones; none if one of them does not answer any more.
 #[must_use]
-pub fn observe_again(snapshot: &Snapshot) -> Vec<CacheDir> {
-    let privacy = Privacy::of(snapshot);
-    snapshot.caches.iter().map(|dir| at(dir.path.as_path(), dir.origin, &privacy).0).collect()
+pub fn observe_again(snapshot: &Snapshot) -> Option<Vec<CacheDir>> {
+    let mut look = Look::new(&Arc::new(Privacy::of(snapshot)));
+    let again = snapshot.caches.iter().map(|dir| look.at(dir.path.clone(), dir.origin).0).collect();
+    (!look.has_lost()).then_some(again)
 }
 
 /// Everything about all users in one snapshot, for a file.
@@ -170,7 +171,7 @@ pub fn each_in(
 }
 
 fn own(snapshot: &mut Snapshot) {
-    let (caches, gaps) = caches(snapshot, &Privacy::of(snapshot));
+    let (caches, gaps) = caches(snapshot, &Arc::new(Privacy::of(snapshot)));
     snapshot.caches = caches;
     snapshot.coverage.extend(gaps);
 }
@@ -181,7 +182,7 @@ fn others(
     (own, known): &(User, Vec<CacheDir>),
     each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let privacy = Privacy::of(snapshot);
+    let mut look = Look::new(&Arc::new(Privacy::of(snapshot)));
     let known: Vec<&Name> = known.iter().map(|dir| &dir.path).collect();
     for account in accounts {
         let user = account.user();
@@ -189,7 +190,7 @@ fn others(
             continue;
         }
         snapshot.user = user;
-        let (mut caches, gaps) = of_account(snapshot, account, &privacy);
+        let (mut caches, gaps) = of_account(snapshot, account, &mut look);
         caches.retain(|dir| !known.contains(&&dir.path));
         if caches.is_empty() && gaps.is_empty() {
             continue;
@@ -212,35 +213,9 @@ fn observe_more_configs(snapshot: &mut Snapshot) {
 }
 
 /// The caches in one home: those that exist.
-fn of_account(snapshot: &Snapshot, account: &Account, privacy: &Privacy) -> (Vec<CacheDir>, Vec<Gap>) {
-    let name = Name::from(account.home.as_path());
-    let home = match Dir::open_following(&account.home) {
-        Ok(Some(home)) => home,
-        // Most service users have none.
-        Ok(None) | Err(safe_fs::Error::NotADirectory(_)) => return (Vec::new(), Vec::new()),
-        Err(error) => {
-            let what = Name::from(format!("home of user {} ({name})", account.name).as_str());
-            return (Vec::new(), vec![gap(&what, error.to_string())]);
-        }
-    };
-    let mut places = vec![(PathBuf::from(DEFAULT), CacheOrigin::Default)];
-    places.push((PathBuf::from(FORMER), CacheOrigin::Former));
-    if let Some(first) = default_below(snapshot, &account.home) {
-        places.retain(|(path, _)| *path != first);
-        places.insert(0, (first, CacheOrigin::Default));
-    }
-    let mut gaps = Vec::new();
-    places.extend(sandboxes(&home, &mut gaps).into_iter().map(|path| (path, CacheOrigin::Sandbox)));
-    let mut found = Vec::new();
-    for (path, origin) in places {
-        let (mut dir, missing) = observe_below(&home, &path, origin, &|name| privacy.classify(name));
-        privacy.withhold(&mut dir);
-        gaps.extend(missing);
-        if dir.state != DirState::Missing {
-            found.push(dir);
-        }
-    }
-    (found, gaps)
+fn of_account(snapshot: &Snapshot, account: &Account, look: &mut Look) -> (Vec<CacheDir>, Vec<Gap>) {
+    let default = default_below(snapshot, &account.home).map(Name::from);
+    look.below(Home { user: account.name.clone(), path: account.home.as_path().into(), default })
 }
 
 /// Where the installed OpenSC keeps this user's cache, relative to the home.
@@ -250,38 +225,6 @@ fn default_below(snapshot: &Snapshot, home: &Path) -> Option<PathBuf> {
         CacheLocation::At { path, .. } => path.as_path().strip_prefix(home).ok().map(Path::to_path_buf),
         CacheLocation::Nowhere(_) | CacheLocation::Undecided(_) => None,
     }
-}
-
-/// The places of sandboxed programs below a home: a snap has a home for each revision and one for
-/// all (`~/snap/NAME/common`), a flatpak has a cache home (`~/.var/app/ID/cache`).
-fn sandboxes(home: &Dir, gaps: &mut Vec<Gap>) -> Vec<PathBuf> {
-    let mut list = |path: &Path| -> Vec<PathBuf> {
-        let listed = match home.open_below(path) {
-            Ok(Opened::Dir(dir)) => dir.list(MAX_SANDBOXES).map(|listing| listing.names),
-            Ok(Opened::Missing | Opened::Symlink(_)) | Err(safe_fs::Error::NotADirectory(_)) => {
-                return Vec::new();
-            }
-            Err(error) => Err(error),
-        };
-        match listed {
-            Ok(names) => names.into_iter().map(|name| path.join(name.as_os_str())).collect(),
-            Err(error) => {
-                gaps.push(gap(&home.path_of(&path.into()), error.to_string()));
-                Vec::new()
-            }
-        }
-    };
-    let mut places: Vec<PathBuf> =
-        list(Path::new(".var/app")).into_iter().map(|app| app.join(CACHE)).collect();
-    for snap in list(Path::new("snap")) {
-        for revision in list(&snap) {
-            // `current` is a link to one of the others.
-            if revision.file_name().is_some_and(|name| name != "current") {
-                places.extend([revision.join(DEFAULT), revision.join(FORMER)]);
-            }
-        }
-    }
-    places
 }
 
 /// Adds the caches that belong to no home.
@@ -301,10 +244,10 @@ fn without_a_home(snapshot: &mut Snapshot) {
             }
         }
     }
-    let privacy = Privacy::of(snapshot);
+    let mut look = Look::new(&Arc::new(Privacy::of(snapshot)));
     for (path, origin) in places {
         if snapshot.caches.iter().all(|known| known.path != path) {
-            let (dir, gaps) = at(path.as_path(), origin, &privacy);
+            let (dir, gaps) = look.at(path, origin);
             snapshot.coverage.extend(gaps);
             if dir.state != DirState::Missing {
                 snapshot.caches.push(dir);
@@ -326,12 +269,6 @@ fn configured(document: &scconf::Document) -> Vec<(Name, scconf::Position)> {
         }
     }
     found
-}
-
-fn at(path: &Path, origin: CacheOrigin, privacy: &Privacy) -> (CacheDir, Vec<Gap>) {
-    let (mut dir, gaps) = observe_cache_dir(path, origin, true, &|name| privacy.classify(name));
-    privacy.withhold(&mut dir);
-    (dir, gaps)
 }
 
 fn gap(what: &Name, why: String) -> Gap {

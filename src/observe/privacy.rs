@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::opensc::cache_name::parse;
 use crate::opensc::config::Situation;
 use crate::opensc::{Recognised, Version, differences};
@@ -13,6 +15,7 @@ use crate::snapshot::{Answer, CacheDir, CacheEntry, Card, Content, Name, Snapsho
 use crate::view::{is_private, layout, layout_of};
 
 /// What the cards say of their files.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Privacy {
     cards: Vec<Card>,
     /// Cache names of the files that their descriptions name, and whether they are private.

@@ -9,6 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::strings::Strings;
+use crate::patience::{SILENCE, within};
 use crate::snapshot::{ConfigFile, ConfigState, Installation, Name};
 
 /// Largest configuration that is looked at; OpenSC's own example has 50 kB.
@@ -142,10 +143,12 @@ fn needed_library(executable: &Path) -> Option<String> {
 /// never reads more than a configuration can be.
 #[must_use]
 pub fn observe_config(path: &Name) -> ConfigFile {
-    let state = match read_config(path.as_path()) {
-        Ok(state) => state,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => ConfigState::Missing,
-        Err(error) => ConfigState::Unreadable(error.to_string()),
+    let wanted = path.as_path().to_owned();
+    let state = match within(SILENCE, move |_| read_config(&wanted)) {
+        Ok(Ok(state)) => state,
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => ConfigState::Missing,
+        Ok(Err(error)) => ConfigState::Unreadable(error.to_string()),
+        Err(overdue) => ConfigState::Unreadable(overdue.to_string()),
     };
     ConfigFile { path: path.clone(), state }
 }

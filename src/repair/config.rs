@@ -25,7 +25,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use planner::{Planned, plan};
-pub use private::Private;
+pub use private::{KEEPER, Private, keep_until};
 pub use programs::{Effect, check, releases};
 pub(super) use undo::{Edited, bring_back, comes_back, look};
 pub use write::{Target, Written, rehearse, write, write_in};

@@ -3,9 +3,10 @@
 //! Whether such an entry is stale only its card can tell, which goes into the
 //! coverage; whether it is whole can be seen from its bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::file_evidence;
+use super::crowd::Crowd;
 use super::verdict::Unread;
 use crate::finding::{Evidence, Finding, Fix, Id, Safety, Severity};
 use crate::opensc::cache_name::{CacheName, LastUpdate, Serial};
@@ -28,6 +29,8 @@ pub struct Said {
 #[must_use]
 pub fn apply(snapshot: &Snapshot, in_use: &[(String, Name)]) -> Said {
     let mut said = Said::default();
+    let serials = snapshot.cards.iter().filter_map(|card| card.serial.as_ref());
+    let read: BTreeSet<Vec<u8>> = serials.map(|serial| serial.as_bytes().to_ascii_lowercase()).collect();
     for dir in &snapshot.caches {
         let mut cards: BTreeMap<Vec<u8>, Vec<(&CacheEntry, CacheName)>> = BTreeMap::new();
         for entry in &dir.entries {
@@ -39,25 +42,25 @@ pub fn apply(snapshot: &Snapshot, in_use: &[(String, Name)]) -> Said {
                 cards.entry(serial).or_default().push((entry, name));
             }
         }
+        let mut crowd = Crowd::new(dir);
         for (serial, entries) in cards {
-            let read = snapshot.cards.iter().any(|card| {
-                card.serial.as_ref().is_some_and(|known| known.as_bytes().eq_ignore_ascii_case(&serial))
-            });
-            if !read {
+            if !read.contains(&serial.to_ascii_lowercase()) {
                 let programs: Vec<String> = in_use
                     .iter()
                     .filter(|(_, path)| *path == dir.path)
                     .map(|(name, _)| name.clone())
                     .collect();
-                one_card(&mut said, snapshot.user.uid, dir, &serial, &entries, &programs);
+                one_card(&mut said, &mut crowd, snapshot.user.uid, dir, &serial, &entries, &programs);
             }
         }
+        crowd.end(&mut said.findings);
     }
     said
 }
 
 fn one_card(
     said: &mut Said,
+    crowd: &mut Crowd<'_>,
     uid: u32,
     dir: &CacheDir,
     serial: &[u8],
@@ -77,29 +80,31 @@ fn one_card(
             Condition::Trailing(rest) => format!("has {rest} bytes after its first element"),
             Condition::Empty | Condition::Whole => continue,
         };
-        let mut finding = Finding::new(
-            Id::DamagedEntry,
-            format!("The cache entry of file {file} of card {token} {what}."),
-            "Only with the card can be said whether a listing is wrong because of it.".to_owned(),
-        );
-        finding.severity = Severity::Warning;
-        finding.token = Some(token.clone());
-        finding.program = programs.to_vec();
-        if entry.inode.uid != uid {
-            finding.safety = Safety::Guarded;
-        }
-        finding.evidence.push(Evidence {
-            file: Some(file_evidence(dir, entry, Some(file))),
-            first_difference: None,
-            shown: None,
-            card: None,
-            source: None,
+        crowd.add(&mut said.findings, entry, || {
+            let mut finding = Finding::new(
+                Id::DamagedEntry,
+                format!("The cache entry of file {file} of card {token} {what}."),
+                "Only with the card can be said whether a listing is wrong because of it.".to_owned(),
+            );
+            finding.severity = Severity::Warning;
+            finding.token = Some(token.clone());
+            finding.program = programs.to_vec();
+            if entry.inode.uid != uid {
+                finding.safety = Safety::Guarded;
+            }
+            finding.evidence.push(Evidence {
+                file: Some(file_evidence(dir, entry, Some(file))),
+                first_difference: None,
+                shown: None,
+                card: None,
+                source: None,
+            });
+            finding.fix.push(Fix {
+                what: "remove all cache entries of this card; OpenSC fetches them again".to_owned(),
+                command: Some(format!("stalecard flush {}", shell_option("--serial", &token))),
+            });
+            finding
         });
-        finding.fix.push(Fix {
-            what: "remove all cache entries of this card; OpenSC fetches them again".to_owned(),
-            command: Some(format!("stalecard flush {}", shell_option("--serial", &token))),
-        });
-        said.findings.push(finding);
     }
     let frozen = entries.iter().any(|(_, name)| name.is_sc_hsm() && name.last_update == LastUpdate::NoDate);
     if frozen && !programs.is_empty() {

@@ -19,8 +19,10 @@ use crate::view::{Class, Condition, Layout, Object, Part, Place, View};
 pub struct Case<'a> {
     /// The card as it answered.
     pub card: &'a Card,
-    /// All cards of the host, this one among them.
+    /// All cards of the host, this one among them; none if no other is another application of this one.
     pub others: &'a [Card],
+    /// Another card of the host has the same name in caches, and other files.
+    pub twin: bool,
     /// What is known of cards of its family.
     pub layout: &'static dyn Layout,
     /// Its serial as it stands in cache file names.

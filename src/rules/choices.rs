@@ -1,5 +1,7 @@
 //! What each program's settings make of the cards: whether its OpenSC takes the driver as whose card one was read.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::card::family;
 use crate::opensc::Program;
 use crate::opensc::card_driver::{Choice, Taken};
@@ -13,12 +15,15 @@ pub(super) const DRIVER: &str = "sc-hsm";
 
 /// The choices of all programs for all cards.
 #[derive(Debug, Default)]
-pub(super) struct Choices(Vec<Chosen>);
+pub(super) struct Choices {
+    /// By the answer to reset: of a card no more is asked. A snapshot may hold the same one any number of times.
+    by_atr: BTreeMap<Vec<u8>, Vec<Chosen>>,
+    /// Where there is no card.
+    absent: Vec<Chosen>,
+}
 
 #[derive(Debug)]
 struct Chosen {
-    /// The card's; empty where there is no card.
-    reader: String,
     program: String,
     choice: Choice,
 }
@@ -41,22 +46,22 @@ pub(super) fn driver(card: &Card) -> &str {
 
 impl Choices {
     pub fn of(snapshot: &Snapshot, configuration: &Configuration<'_>, programs: &[Program]) -> Self {
-        let chosen = |reader: &str, atr: &[u8], usual: Option<&str>| -> Vec<Chosen> {
+        let chosen = |atr: &[u8], usual: Option<&str>| -> Vec<Chosen> {
             let of_program = |program: &Program| Chosen {
-                reader: reader.to_owned(),
                 program: program.label.clone(),
                 choice: configuration.driver(program, atr, usual),
             };
             programs.iter().map(of_program).collect()
         };
-        let of_card = |card: &Card| {
+        let mut by_atr = BTreeMap::new();
+        for card in &snapshot.cards {
             let atr = card.atr.as_slice();
-            chosen(&card.reader, atr, family::of_atr(atr).driver)
-        };
-        Self(match snapshot.cards.as_slice() {
-            [] => chosen("", &[], Some(DRIVER)),
-            cards => cards.iter().flat_map(of_card).collect(),
-        })
+            if !by_atr.contains_key(atr) {
+                by_atr.insert(atr.to_vec(), chosen(atr, family::of_atr(atr).driver));
+            }
+        }
+        let absent = if by_atr.is_empty() { chosen(&[], Some(DRIVER)) } else { Vec::new() };
+        Self { by_atr, absent }
     }
 
     /// What a program makes of a card.
@@ -78,14 +83,14 @@ impl Choices {
     }
 
     fn of_card(&self, card: &Card) -> impl Iterator<Item = &Chosen> {
-        self.0.iter().filter(|chosen| chosen.reader == card.reader)
+        self.by_atr.get(card.atr.as_slice()).into_iter().flatten()
     }
 
     /// What cannot be said of programs because their settings give a card to another driver, or to none.
     pub fn gaps(&self, snapshot: &Snapshot) -> Vec<Gap> {
         let gap = |what, why, asked_for| Gap { what, why, asked_for, kind: GapKind::OpenSc };
-        let absent = |Chosen { reader, program, choice }: &Chosen| match (&choice.taken, &choice.by) {
-            (Taken::ByNobody | Taken::Unknown, Some(by)) if reader.is_empty() => {
+        let absent = |Chosen { program, choice }: &Chosen| match (&choice.taken, &choice.by) {
+            (Taken::ByNobody | Taken::Unknown, Some(by)) => {
                 let why =
                     format!("{by} replaces OpenSC's list of drivers: which cards it takes depends on that");
                 Some(gap(format!("{program}, cards that are not here"), why, false))
@@ -94,13 +99,17 @@ impl Choices {
         };
         let present = |card: &Card| -> Vec<Gap> {
             let reader = escape(card.reader.as_bytes());
-            let of_program = |Chosen { program, choice, .. }: &Chosen| {
+            let of_program = |Chosen { program, choice }: &Chosen| {
                 let (why, asked_for) = self.why(card, program, choice)?;
                 Some(gap(format!("{program}, what it shows of the card in reader {reader}"), why, asked_for))
             };
             self.of_card(card).filter_map(of_program).collect()
         };
-        self.0.iter().filter_map(absent).chain(snapshot.cards.iter().flat_map(present)).collect()
+        let mut said = BTreeSet::new();
+        let mut gaps: Vec<Gap> = self.absent.iter().filter_map(absent).collect();
+        gaps.extend(snapshot.cards.iter().flat_map(present));
+        gaps.retain(|gap| said.insert((gap.what.clone(), gap.why.clone())));
+        gaps
     }
 
     /// Why a program does not show what was read of a card, and whether that leaves something open.

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::{Case, Lens, side};
+use super::crowd::Crowd;
 use crate::finding::{Evidence, Finding, Id, Severity};
 use crate::opensc::program::PKCS11;
 use crate::snapshot::{CacheEntry, Content, EfPath, Name};
@@ -31,20 +32,24 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         for group in by_entry(lens, differences.iter().filter(damaged)) {
             sink.push(finding(case, lens, &group));
         }
+        let mut crowd = Crowd::new(lens.dir);
         for (file, entry) in unseen_entries(lens, &differences) {
             if let Some(Defect::Damaged(what)) = defect(case, file, entry) {
-                let mut finding = case.entry_finding(
-                    Id::DamagedEntry,
-                    lens,
-                    entry,
-                    Some(file),
-                    format!("The cache entry of file {file} {what}."),
-                    "No listing is wrong because of it today.".to_owned(),
-                );
-                finding.severity = Severity::Warning;
-                sink.push(finding);
+                crowd.add(sink, entry, || {
+                    let mut finding = case.entry_finding(
+                        Id::DamagedEntry,
+                        lens,
+                        entry,
+                        Some(file),
+                        format!("The cache entry of file {file} {what}."),
+                        "No listing is wrong because of it today.".to_owned(),
+                    );
+                    finding.severity = Severity::Warning;
+                    finding
+                });
             }
         }
+        crowd.end(sink);
     }
 }
 

@@ -1,9 +1,10 @@
 //! Builds the cases out of a snapshot and collects what the rules say.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::{Case, Lens};
 use super::choices::{Choices, DRIVER, Standing, driver};
+use super::kin::Kin;
 use super::proofs::{Proof, proofs};
 use super::sides::{Sides, Wanted, sides};
 use super::verdict::{ProgramState, Token, Unread, Verdict};
@@ -89,18 +90,33 @@ impl Judge {
         let mut tokens = Vec::new();
         let mut findings = Vec::new();
         let mut compared = false;
+        let mut kin = Kin::of(&snapshot.cards);
+        let mut known: BTreeSet<String> = coverage.iter().map(|gap| gap.what.clone()).collect();
+        let mut copies = 0;
         for card in &snapshot.cards {
-            let Some(case) = self.case(snapshot, card, &readers) else {
+            if !kin.is_new(card) {
+                copies += 1;
+                continue;
+            }
+            let Some(case) = self.case(snapshot, card, &readers, &kin) else {
                 tokens.push(token(card, None));
                 // The scan has said it already, unless this is a snapshot that somebody has edited.
-                coverage
-                    .extend(nameless(card).filter(|gap| coverage.iter().all(|known| known.what != gap.what)));
+                coverage.extend(nameless(card).filter(|gap| known.insert(gap.what.clone())));
                 continue;
             };
             tokens.push(token(card, Some(&case.live)));
             coverage.extend(unknown_places(&case, version));
             findings.extend(super::apply_all(&case));
             compared = true;
+        }
+        if copies > 0 {
+            coverage.push(Gap {
+                what: text::count(copies, "further copy of a card", "further copies of cards"),
+                why: "the snapshot holds them more than once, the same to the last byte: judged once"
+                    .to_owned(),
+                asked_for: false,
+                kind: GapKind::Card,
+            });
         }
         let in_use = in_use(&readers);
         let absent = super::absent_card::apply(snapshot, &in_use);
@@ -121,7 +137,13 @@ impl Judge {
 
     /// The token's live view and its views through every cache directory; none if it has no serial
     /// number, or is of a kind that is not read.
-    fn case<'a>(&self, snapshot: &'a Snapshot, card: &'a Card, readers: &[Reader]) -> Option<Case<'a>> {
+    fn case<'a>(
+        &self,
+        snapshot: &'a Snapshot,
+        card: &'a Card,
+        readers: &[Reader],
+        kin: &Kin<'a>,
+    ) -> Option<Case<'a>> {
         let (layout, serial) = (layout(card.family)?, card.serial.as_deref()?);
         let newest = self.version.unwrap_or(differences::HEAD);
         let behaviour = Behaviour::of(self.version);
@@ -150,7 +172,8 @@ impl Judge {
         let lenses = snapshot.caches.iter().map(lens).collect();
         Some(Case {
             card,
-            others: &snapshot.cards,
+            others: if kin.has_more_applications(card) { &snapshot.cards } else { &[] },
+            twin: kin.has_twin(card),
             layout,
             serial,
             version: newest,
@@ -225,7 +248,9 @@ pub fn proofs_of(snapshot: &Snapshot) -> Vec<Proof> {
 pub fn cases(snapshot: &Snapshot) -> Vec<Case<'_>> {
     let judge = Judge::of(snapshot);
     let readers = judge.readers(snapshot);
-    snapshot.cards.iter().filter_map(|card| judge.case(snapshot, card, &readers)).collect()
+    let mut kin = Kin::of(&snapshot.cards);
+    let cards: Vec<&Card> = snapshot.cards.iter().filter(|card| kin.is_new(card)).collect();
+    cards.into_iter().filter_map(|card| judge.case(snapshot, card, &readers, &kin)).collect()
 }
 
 /// The drivers of the cards that were read, each once.

@@ -11,23 +11,28 @@
 //! every host that has seen the old keys.
 
 use super::case::Case;
+use super::crowd::Crowd;
 use crate::finding::{Finding, Id};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
+        let mut crowd = Crowd::new(lens.dir);
         for (file, entry) in lens.cached.entries() {
             if case.layout.is_listed(case.card, file) || !case.owns(file) || case.is_listed_beside(file) {
                 continue;
             }
-            sink.push(case.entry_finding(
-                Id::OrphanEntry,
-                lens,
-                entry,
-                Some(file),
-                format!("The cache entry of file {file} stands for an object that is not on the card."),
-                "The next object in that slot is shown with the old one's content.".to_owned(),
-            ));
+            crowd.add(sink, entry, || {
+                case.entry_finding(
+                    Id::OrphanEntry,
+                    lens,
+                    entry,
+                    Some(file),
+                    format!("The cache entry of file {file} stands for an object that is not on the card."),
+                    "The next object in that slot is shown with the old one's content.".to_owned(),
+                )
+            });
         }
+        crowd.end(sink);
     }
 }

@@ -21,13 +21,7 @@ use crate::text::escape;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    let twin = case.others.iter().any(|other| {
-        !other.is_beside(case.card)
-            && other.family == case.card.family
-            && other.serial == case.card.serial
-            && other.files.iter().ne(case.card.files.iter())
-    });
-    let why = if twin {
+    let why = if case.twin {
         Some("another card in a reader of this host has the same one".to_owned())
     } else {
         case.layout.shared_identity(case.card).or_else(|| later_state(case))

@@ -7,14 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use super::crowd::ONE_BY_ONE;
 use super::judge::Judge;
 use super::verdict::{Unread, Verdict};
 use crate::finding::{Finding, Id, Safety};
 use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
 use crate::text::{count, escape, shell_option};
-
-/// So many findings of one kind in one user's caches are told one by one: more than a full card leaves behind.
-const ONE_BY_ONE: usize = 1000;
 
 /// One cache directory of the host. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -165,7 +163,7 @@ fn count_surplus(findings: &mut Vec<Finding>, user: &str) {
         let (number, first) = seen.entry(finding.id).or_default();
         // What concerns neither a file nor a card comes once anyway.
         let is_one_of_many = !finding.evidence.is_empty() || finding.token.is_some();
-        *number += usize::from(is_one_of_many);
+        *number += if is_one_of_many { finding.crowd.len().max(1) } else { 0 };
         let is_surplus = is_one_of_many && *number > ONE_BY_ONE;
         if is_surplus {
             // What helps all of them, and concerns all of them.
@@ -182,7 +180,7 @@ fn count_surplus(findings: &mut Vec<Finding>, user: &str) {
             "{} more of these are in the caches of user {user}, beside the {ONE_BY_ONE} told one by one.",
             number - ONE_BY_ONE
         );
-        findings.push(Finding { summary, object: None, evidence: Vec::new(), ..first });
+        findings.push(Finding { summary, object: None, evidence: Vec::new(), crowd: Vec::new(), ..first });
     }
 }
 

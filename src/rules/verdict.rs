@@ -46,8 +46,10 @@ impl Verdict {
     pub fn by_file(&self) -> BTreeMap<(&Name, &Name), Vec<Id>> {
         let mut named: BTreeMap<_, Vec<Id>> = BTreeMap::new();
         for finding in &self.findings {
-            for file in finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()) {
-                let ids = named.entry((&file.directory, &file.name)).or_default();
+            let told = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+            let told = told.map(|file| (&file.directory, &file.name));
+            for file in told.chain(finding.crowd.iter().map(|(directory, name)| (directory, name))) {
+                let ids = named.entry(file).or_default();
                 if ids.last() != Some(&finding.id) {
                     ids.push(finding.id);
                 }

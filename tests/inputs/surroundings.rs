@@ -180,7 +180,24 @@ fn nowhere_to_write() {
     let host = stand.host("alpha");
     put(&host, format!("{PREFIX}_C401"), &description(b"x", b"\x01"));
     let program = env!("CARGO_BIN_EXE_stalecard");
-    for command in ["check", "ls", "show", "ls --format json", "snapshot", "explain", "quarantine list"] {
+    for command in [
+        "check",
+        "ls",
+        "show",
+        "ls --format json",
+        "snapshot",
+        "explain",
+        "quarantine list",
+        "--help",
+        "-h",
+        "--version",
+        "check --help",
+        "config show --help",
+        "config show",
+        "config lint",
+        "fix --dry-run --offline",
+        "undo",
+    ] {
         let full = host.sh(&format!("{program} {command} >/dev/full")).exits(2);
         assert!(full.stderr.contains("standard output"), "{full}");
         host.sh(&format!("{program} {command} >&-")).exits(0);

@@ -21,6 +21,7 @@ mod scene;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]
 mod schema;
+mod silent;
 #[path = "../repair/support.rs"]
 #[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]
 mod support;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::cli::args::Format;
+use crate::cli::args::{Format, Time};
 use crate::cli::output;
 use crate::cli::revival::{is_read_here, revival};
 use crate::error::{Error, Exit};
@@ -40,6 +40,8 @@ pub struct EditArgs {
     /// Also a file that belongs to another user
     #[arg(long)]
     guarded: bool,
+    #[command(flatten)]
+    time: Time,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -48,12 +50,22 @@ pub struct EditArgs {
 impl EditArgs {
     /// For every program, in the file that OpenSC reads.
     pub const fn plain(dry_run: bool, diff: bool, guarded: bool) -> Self {
-        Self { app: None, exe: None, file: None, dry_run, diff, guarded, format: Format::Human }
+        Self {
+            app: None,
+            exe: None,
+            file: None,
+            dry_run,
+            diff,
+            guarded,
+            time: Time::USUAL,
+            format: Format::Human,
+        }
     }
 }
 
 /// Edits, and says so; see [`perform`].
 pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> Result<Exit, Error> {
+    args.time.begin();
     let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
     let report = perform(args, &snapshot, goal, command, force, &mut Run::begin())?;
     match args.format {

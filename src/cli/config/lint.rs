@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::cli::args::{FailOn, Format};
+use crate::cli::args::{FailOn, Format, Time};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
@@ -22,6 +22,8 @@ pub struct Args {
     /// Look at the configuration in this snapshot file
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
+    #[command(flatten)]
+    time: Time,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -31,6 +33,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
+    args.time.begin();
     let host = match &args.snapshot {
         Some(path) => load(path)?,
         None => observe(&Wish { cards: Cards::None, status: false })?,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::cli::args::Format;
+use crate::cli::args::{Format, Time};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::observe::{Cards, Wish, load, observe};
@@ -23,12 +23,15 @@ pub struct Args {
     /// Show the configuration in this snapshot file instead of this machine's
     #[arg(long, value_name = "FILE")]
     snapshot: Option<PathBuf>,
+    #[command(flatten)]
+    time: Time,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
+    args.time.begin();
     let snapshot = match &args.snapshot {
         Some(path) => load(path)?,
         None => observe(&Wish { cards: Cards::None, status: false })?,

@@ -1,64 +1,193 @@
 //! The configuration of one command: the effective one, with caching off for every program.
 //!
-//! Hides where it is kept: in memory, not in a file. The memory has a descriptor that the
-//! command inherits, and a name for everything below it, `/proc/PID/fd/N` (proc(5)), which holds
-//! for as long as the command has the descriptor. So nothing can be left behind, however the
-//! command ends. It is sealed: nobody can change it afterwards.
+//! Hides where it is kept: as a file in a directory of its own, with a random name, in memory if there is
+//! `/dev/shm`. Not in anonymous memory behind `/proc/PID/fd/N`: that name can be opened only by whom the kernel
+//! lets look into the process (ptrace(2)), so a program of another user, with another group, or one that
+//! cannot be dumped would find nothing, and OpenSC would go on with its defaults and say nothing. Everybody may
+//! read the file who may read the configuration that it was made from, and only its owner can change it.
+//! It goes when the process that was given it ends, however that ends: a process beside it, which nobody waits
+//! for, sees to that ([`keep_until`]).
 
-use std::fs::File;
-use std::io::{ErrorKind, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
-use std::path::PathBuf;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::io::{Errno, FdFlags};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::{Error, Goal, Request, Scope, plan};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::install;
 use crate::scconf::{ParseError, Why};
 use crate::snapshot::{ConfigState, Installation, Name, User};
+use crate::text::hex;
 
-/// Where the descriptor goes, if there is room: shells and scripts use the low numbers for
-/// their own, and would put another file in its place.
-const FIRST: i32 = 500;
+/// The hidden command that makes a process wait for the end of another one.
+pub const KEEPER: &str = "keep-aside";
+/// Where everybody can read, and nobody can exchange what belongs to another.
+const PLACES: [&str; 3] = ["/dev/shm", "/tmp", "/var/tmp"];
+/// What its directory's name begins with.
+const PREFIX: &str = "stalecard-run-";
+/// What it is called there.
+const FILE: &str = "opensc.conf";
+/// What the keeper says when it has begun.
+const READY: &[u8] = b"ready\n";
+/// How often to look where the end of a process cannot be waited for (before Linux 5.3).
+const LOOK: Duration = Duration::from_millis(200);
 
-/// A configuration in memory, for the command that this process becomes.
+/// A configuration for the command that this process becomes.
 #[derive(Debug)]
 pub struct Private {
-    descriptor: OwnedFd,
+    directory: PathBuf,
+    /// Who cannot read the configuration that it was made from.
+    hidden: Option<Name>,
 }
 
 impl Private {
-    /// Derives it from the configuration that OpenSC uses as this user.
+    /// Derives it from the configuration that OpenSC uses as this user. It ends with this process.
     ///
     /// # Errors
     /// When OpenSC dies of that configuration, what it makes of it cannot be told, or it cannot
     /// be edited; nothing was started.
     pub fn derive(user: &User, installation: Option<&Installation>) -> Result<Self, Error> {
-        let situation = Situation { user, installation, configs: &[] };
-        let (path, text) = match situation.source() {
-            Source::Environment(path) | Source::Compiled(path) => {
-                let text = read(&path)?;
-                (path, text)
-            }
-            Source::Unknown => (Name::from("opensc.conf"), None),
+        let (path, text, mode) = derived(user, installation)?;
+        let failed = |why: std::io::Error| Error::Private {
+            what: "derive from",
+            path: path.clone(),
+            why: why.to_string(),
         };
-        let new = switched_off(&path, text.as_deref(), &situation)?;
-        let kept = in_memory(&new).and_then(|descriptor| {
-            let private = Self { descriptor };
-            // Without /proc, OpenSC would go on with its defaults and say nothing.
-            File::open(private.path())?;
-            Ok(private)
-        });
-        kept.map_err(|error| Error::Private { what: "derive from", path, why: error.to_string() })
+        let directory = directory().map_err(failed)?;
+        let private = Self { directory, hidden: (mode & 0o004 == 0).then(|| path.clone()) };
+        let kept = start_keeper(&private.directory).and_then(|()| write(&private.path(), &text, mode));
+        kept.map_err(|why| {
+            remove(&private.directory);
+            failed(why)
+        })?;
+        Ok(private)
     }
 
-    /// Its name, which this process and all below it can open.
+    /// Its name, which every program below this process can open.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        format!("/proc/{}/fd/{}", std::process::id(), self.descriptor.as_raw_fd()).into()
+        self.directory.join(FILE)
     }
+
+    /// The configuration that it was made from, if not everybody can read that, and so not this one.
+    #[must_use]
+    pub const fn hidden(&self) -> Option<&Name> {
+        self.hidden.as_ref()
+    }
+}
+
+/// The configuration that OpenSC uses, its text with caching off, and who may read it.
+fn derived(user: &User, installation: Option<&Installation>) -> Result<(Name, Vec<u8>, u32), Error> {
+    let situation = Situation { user, installation, configs: &[] };
+    let (path, text) = match situation.source() {
+        Source::Environment(path) | Source::Compiled(path) => {
+            let text = read(&path)?;
+            (path, text)
+        }
+        Source::Unknown => (Name::from("opensc.conf"), None),
+    };
+    // What was made of nothing holds nothing.
+    let mode = match &text {
+        Some(_) => std::fs::metadata(path.as_path()).map_or(0o400, |source| source.mode()),
+        None => 0o444,
+    };
+    let new = switched_off(&path, text.as_deref(), &situation)?;
+    Ok((path, new, mode))
+}
+
+/// A new directory that everybody can pass and nobody else can write in.
+fn directory() -> std::io::Result<PathBuf> {
+    let mut last = std::io::Error::other("there is neither /dev/shm nor /tmp to keep it in");
+    for place in PLACES {
+        let mut random = [0; 16];
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+        let path = Path::new(place).join(format!("{PREFIX}{}", hex(&random)));
+        let safe = std::fs::symlink_metadata(place).is_ok_and(|found| {
+            found.is_dir() && found.uid() == 0 && found.mode() & 0o001 != 0 && found.mode() & 0o1022 != 0o022
+        });
+        if safe {
+            // Whatever the umask is.
+            let made = DirBuilder::new().mode(0o700).create(&path);
+            match made.and_then(|()| std::fs::set_permissions(&path, Permissions::from_mode(0o755))) {
+                Ok(()) => return Ok(path),
+                Err(error) => last = error,
+            }
+        }
+    }
+    Err(last)
+}
+
+fn write(path: &Path, text: &[u8], source: u32) -> std::io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text)?;
+    // The group of the source is not ours to give.
+    let readers = if source & 0o004 == 0 { 0 } else { 0o044 };
+    file.set_permissions(Permissions::from_mode(0o400 | readers))
+}
+
+fn remove(directory: &Path) {
+    // Gone is gone.
+    let _ = std::fs::remove_file(directory.join(FILE));
+    let _ = std::fs::remove_dir(directory);
+}
+
+/// Starts the process that removes the directory after the end of this one. It is nobody's child, so that the
+/// command finds only its own; no signal that is meant for the command ends it.
+fn start_keeper(directory: &Path) -> std::io::Result<()> {
+    let own = std::process::id();
+    let mut shell = Command::new("/bin/sh")
+        .args(["-c", r#"trap "" HUP INT QUIT TERM; "$@" </dev/null &"#, "sh"])
+        .arg(format!("/proc/{own}/exe"))
+        .arg(KEEPER)
+        .arg(own.to_string())
+        .arg(directory)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let mut said = [0; READY.len()];
+    let ready = shell.stdout.take().map_or(Ok(()), |mut stdout| stdout.read_exact(&mut said));
+    shell.wait()?;
+    match ready {
+        Ok(()) if said == READY => Ok(()),
+        _ => Err(std::io::Error::other("no process can be started that would remove it again")),
+    }
+}
+
+/// What the keeper does: it waits for the end of the process, and removes the directory.
+pub fn keep_until(process: i32, directory: &Path) {
+    let is_one =
+        directory.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX));
+    let Some(pid) = Pid::from_raw(process).filter(|_| is_one) else { return };
+    let held = pidfd_open(pid, PidfdFlags::empty());
+    let started = started(process);
+    let _ = rustix::process::setsid();
+    let mut stdout = std::io::stdout().lock();
+    if stdout.write_all(READY).and_then(|()| stdout.flush()).is_err() {
+        return remove(directory);
+    }
+    match held {
+        Ok(held) => while poll(&mut [PollFd::new(&held, PollFlags::IN)], None).is_err() {},
+        Err(_) => {
+            while started.is_some() && self::started(process) == started {
+                std::thread::sleep(LOOK);
+            }
+        }
+    }
+    remove(directory);
+}
+
+/// When a process was started, in ticks; none if it is not there any more.
+fn started(process: i32) -> Option<u64> {
+    let stat = std::fs::read(format!("/proc/{process}/stat")).ok()?;
+    Some(crate::host::processes::stat(&stat)?.1)
 }
 
 /// What OpenSC would read there; `None` if it would go on without a configuration.
@@ -94,24 +223,6 @@ fn switched_off(path: &Name, text: Option<&[u8]>, situation: &Situation<'_>) -> 
     Ok(planned?.new)
 }
 
-/// An anonymous, sealed file that holds this text, with a descriptor that survives exec.
-fn in_memory(text: &[u8]) -> std::io::Result<OwnedFd> {
-    let memory = rustix::fs::memfd_create("opensc.conf", MemfdFlags::ALLOW_SEALING | MemfdFlags::CLOEXEC)?;
-    let mut file = File::from(memory);
-    file.write_all(text)?;
-    rustix::fs::fcntl_add_seals(
-        &file,
-        SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL,
-    )?;
-    let descriptor = match rustix::io::fcntl_dupfd_cloexec(&file, FIRST) {
-        // Fewer descriptors are allowed: any number then.
-        Err(Errno::INVAL | Errno::MFILE) => file.into(),
-        duplicate => duplicate?,
-    };
-    rustix::io::fcntl_setfd(&descriptor, FdFlags::empty())?;
-    Ok(descriptor)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -129,8 +240,8 @@ mod tests {
             version: Some("0.23.0".into()),
             config_path: Some("/etc/opensc.conf".into()),
         };
-        let private = Private::derive(&user, Some(&installation))?;
-        Ok(std::fs::read_to_string(private.path()).unwrap())
+        let (_, text, _) = super::derived(&user, Some(&installation))?;
+        Ok(String::from_utf8(text).unwrap())
     }
 
     /// Off for both kinds of programs.
@@ -185,10 +296,17 @@ mod tests {
         assert!(error.contains("larger than 1 MiB") && error.contains("nothing was started"), "{error}");
     }
 
+    /// Neither more nor fewer than may read what it was made from.
     #[test]
-    fn nobody_can_change_it() {
-        let descriptor = in_memory(b"x").unwrap();
-        assert!(descriptor.as_raw_fd() >= FIRST);
-        assert!(File::from(descriptor).write_all(b"y").is_err());
+    fn everybody_can_read_it_who_can_read_its_source() {
+        let dir = directory().unwrap();
+        assert_eq!(std::fs::metadata(&dir).unwrap().mode() & 0o7777, 0o755);
+        for (source, mode) in [(0o644, 0o444), (0o600, 0o400), (0o640, 0o400), (0o444, 0o444)] {
+            write(&dir.join(FILE), b"x", source).unwrap();
+            assert_eq!(std::fs::metadata(dir.join(FILE)).unwrap().mode() & 0o7777, mode);
+            std::fs::remove_file(dir.join(FILE)).unwrap();
+        }
+        remove(&dir);
+        assert!(!dir.exists());
     }
 }

@@ -1,0 +1,191 @@
+//! How long looking may take: in all, and without a sign of life of what is looked at.
+//!
+//! A file system of the network or of FUSE, a directory service behind the user database and the PC/SC
+//! service may never answer, and a call into them cannot be interrupted. Whatever may hang is therefore
+//! done in a thread of its own ([`within`]). Who waits goes on when nothing has moved for a while, or when
+//! the time that was given for the whole command is over; the thread is left behind and dies with the
+//! process. Only looking is bounded like this, never a change.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a file system, the user database or the PC/SC service may be without a sign of life.
+pub const SILENCE: Duration = Duration::from_secs(10);
+
+/// When looking has to be over.
+static END: Mutex<Option<(Duration, Instant)>> = Mutex::new(None);
+/// Something was not waited for any longer.
+static OVERDUE: AtomicBool = AtomicBool::new(false);
+
+/// From now on this is the time there is for looking.
+pub fn begin(limit: Duration) {
+    *END.lock().unwrap_or_else(PoisonError::into_inner) = end_of(limit);
+    OVERDUE.store(false, Ordering::Relaxed);
+}
+
+/// Gives the same time once more: something was done meanwhile that is not looking, such as a repair, or a PIN
+/// that somebody typed.
+pub fn anew() {
+    let mut end = END.lock().unwrap_or_else(PoisonError::into_inner);
+    *end = end.and_then(|(limit, _)| end_of(limit));
+}
+
+fn end_of(limit: Duration) -> Option<(Duration, Instant)> {
+    Some((limit, Instant::now().checked_add(limit)?))
+}
+
+/// What is left of the time; none if there is no limit.
+#[must_use]
+pub fn left() -> Option<Duration> {
+    let end = *END.lock().unwrap_or_else(PoisonError::into_inner);
+    end.map(|(_, end)| end.saturating_duration_since(Instant::now()))
+}
+
+/// Was anything given up since [`begin`] because it did not answer?
+#[must_use]
+pub fn was_lost() -> bool {
+    OVERDUE.load(Ordering::Relaxed)
+}
+
+/// Something did not answer in time.
+pub fn lose() {
+    OVERDUE.store(true, Ordering::Relaxed);
+}
+
+/// Why something was not waited for any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Overdue {
+    /// Nothing has moved for these seconds.
+    #[error(
+        "it has not answered for {0} seconds and was left: see what it waits for (a server that is gone, a process \
+         that is stopped), then run this again"
+    )]
+    Silent(u64),
+    /// Its part of the time for the whole command was over.
+    #[error("it did not answer in the time that there was: give it more with --timeout")]
+    NoTime,
+}
+
+/// Signs of life of a long work.
+#[derive(Debug, Clone, Default)]
+pub struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    /// There is one.
+    pub fn beat(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Does this, and waits for it as long as it gives signs of life at least once in `silence`, but not longer than
+/// half of the time that is left: something else is to be looked at, too.
+///
+/// # Errors
+/// When it was left behind.
+pub fn within<T: Send + 'static>(
+    silence: Duration,
+    work: impl FnOnce(&Pulse) -> T + Send + 'static,
+) -> Result<T, Overdue> {
+    let pulse = Pulse::default();
+    let its = pulse.clone();
+    within_pulse(silence, &pulse, move || work(&its))
+}
+
+/// As [`within`], with signs of life that come from elsewhere.
+fn within_pulse<T: Send + 'static>(
+    silence: Duration,
+    pulse: &Pulse,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Overdue> {
+    let (done, result) = channel();
+    let end = left().and_then(|left| Instant::now().checked_add(left / 2));
+    // Nobody listens any more: it came too late.
+    thread::spawn(move || drop(done.send(work())));
+    loop {
+        let left = end.map_or(silence, |end| end.saturating_duration_since(Instant::now()));
+        let (seen, limit) = (pulse.count(), silence.min(left));
+        match result.recv_timeout(limit) {
+            Ok(result) => return Ok(result),
+            Err(RecvTimeoutError::Timeout) if limit == silence && pulse.count() != seen => {}
+            Err(_) => {
+                lose();
+                return Err(if limit < silence {
+                    Overdue::NoTime
+                } else {
+                    Overdue::Silent(silence.as_secs())
+                });
+            }
+        }
+    }
+}
+
+/// Patience with several that may all wait for the same server: the more have not answered, the less there is for
+/// the next one. Whoever is well answers at once.
+#[derive(Debug, Default)]
+pub struct Waning(u32);
+
+/// What is left of it in the end.
+const LEAST: Duration = Duration::from_millis(250);
+
+impl Waning {
+    /// How long the next one may be silent.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        SILENCE.checked_div(1 << self.0.min(16)).unwrap_or(LEAST).max(LEAST)
+    }
+
+    /// As [`within`], as long as there is patience.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn within<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&Pulse) -> T + Send + 'static,
+    ) -> Result<T, Overdue> {
+        let pulse = Pulse::default();
+        let its = pulse.clone();
+        self.within_pulse(&pulse, move || work(&its))
+    }
+
+    /// The same, with signs of life that come from elsewhere.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn within_pulse<T: Send + 'static>(
+        &mut self,
+        pulse: &Pulse,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Overdue> {
+        let result = within_pulse(self.silence(), pulse, work);
+        self.0 += u32::from(result.is_err());
+        result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn who_moves_is_waited_for_and_who_does_not_is_left() {
+        let step = Duration::from_millis(200);
+        let moving = within(step, move |pulse| {
+            for _ in 0..8 {
+                thread::sleep(step / 4);
+                pulse.beat();
+            }
+            7
+        });
+        assert_eq!(moving, Ok(7));
+        assert_eq!(within(step, move |_| thread::sleep(step * 50)), Err(Overdue::Silent(0)));
+        assert!(was_lost());
+    }
+}
