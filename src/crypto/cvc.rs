@@ -111,7 +111,7 @@ impl Signer {
 
 /// The scheme of a signature algorithm (TR-03110 part 3, A.6.3 and A.6.4).
 fn scheme(algorithm: &[u8]) -> Result<Scheme, Reason> {
-    let pss = |hash| Scheme::Pss { hash, salt: None };
+    let pss = |hash| Scheme::Pss { hash, mask: hash, salt: None };
     Ok(match algorithm.strip_prefix(TA) {
         Some([1, 1]) => Scheme::Pkcs1(Some(Hash::Sha1)),
         Some([1, 2]) => Scheme::Pkcs1(Some(Hash::Sha256)),

@@ -22,6 +22,19 @@ mod second;
 mod secrets;
 mod seed;
 
+use stalecard::crypto::Outcome;
+
+/// For tests, which say elsewhere what may not be decided.
+trait IsValid {
+    fn is_valid(&self) -> bool;
+}
+
+impl IsValid for Outcome {
+    fn is_valid(&self) -> bool {
+        matches!(self, Self::Valid(_))
+    }
+}
+
 /// A few hundred cases, many thousand with `STALECARD_LONG`.
 fn cases(usual: u64, long: u64) -> u64 {
     if std::env::var_os("STALECARD_LONG").is_some() { long } else { usual }
