@@ -70,7 +70,7 @@ pub enum Reason {
     #[error("the key is of a kind that is not known here")]
     UnknownKey,
     /// A signature algorithm (this OID) that is not known here.
-    #[error("the signature algorithm {0} is not known here")]
+    #[error("the signature algorithm {0} is not computed here")]
     UnknownAlgorithm(String),
     /// RSA-PSS with an unknown hash or trailer, or with parameters that are none.
     #[error("the parameters of the RSA-PSS signature are not known here")]

@@ -21,6 +21,7 @@ mod rsa;
 mod second;
 mod secrets;
 mod seed;
+mod table;
 
 use stalecard::crypto::Outcome;
 
@@ -37,5 +38,9 @@ impl IsValid for Outcome {
 
 /// A few hundred cases, many thousand with `STALECARD_LONG`.
 fn cases(usual: u64, long: u64) -> u64 {
-    if std::env::var_os("STALECARD_LONG").is_some() { long } else { usual }
+    if is_long() { long } else { usual }
+}
+
+fn is_long() -> bool {
+    std::env::var_os("STALECARD_LONG").is_some()
 }
