@@ -149,7 +149,7 @@ fn is_given(known: &KnownKey) -> bool {
 /// Why it is not decided whether this key made it.
 fn not_checked(known: &KnownKey, why: &Reason) -> String {
     let place = known.places.first().map_or("", |place| place.place.as_str());
-    format!("cannot be checked with the {} key {place}: {why}", known.key.describe())
+    format!("cannot be checked with the key {place} ({}): {why}", known.key.describe())
 }
 
 /// Which keys could have made it, on which curves?
@@ -358,7 +358,7 @@ fn open(by_own: &Outcome, by_others: &Maker<&KnownKey>, own: &PublicKey) -> Vec<
     if let Outcome::NotDecidable(reason) = by_own {
         open.push(match reason {
             reason if reason.is_of_artefact() => format!("cannot be checked: {reason}"),
-            reason => format!("cannot be checked with the {} key that it names: {reason}", own.describe()),
+            reason => format!("cannot be checked with the key that it names ({}): {reason}", own.describe()),
         });
     }
     if let Maker::Undecided(others) = by_others {

@@ -17,6 +17,8 @@ mod cards;
 mod certificates;
 mod ecdsa;
 mod hostile;
+mod opinion;
+mod public;
 mod rsa;
 mod second;
 mod secrets;

@@ -9,11 +9,11 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 use stalecard::crypto::{Outcome, Signed, given, verify_any};
-use virtual_card::openssl::error::ErrorStack;
 use virtual_card::openssl::pkey::PKey;
 use virtual_card::openssl::x509::{X509, X509Req};
 
 use crate::is_long;
+use crate::opinion::opinion;
 
 /// The kinds of keys, and how openssl makes them. Of kinds with parameters both keys have the same.
 const KEYS: [(&str, &str); 11] = [
@@ -205,19 +205,6 @@ fn ways(name: &str) -> Vec<(String, String)> {
         }
     }
     ways
-}
-
-/// Is it signed by its own key, for OpenSSL? `None` if it cannot tell: there are algorithms that it signs
-/// with and does not verify, RSA with SHA-512/256 for one.
-fn opinion(verified: Result<bool, ErrorStack>) -> Option<bool> {
-    let unknown = |error: &ErrorStack| {
-        let mut reasons = error.errors().iter().filter_map(|error| error.reason());
-        reasons.any(|reason| reason == "unknown signature algorithm")
-    };
-    match verified {
-        Err(error) if unknown(&error) => None,
-        verified => Some(verified.unwrap_or(false)),
-    }
 }
 
 /// What became of the artefacts of a table.
