@@ -117,15 +117,7 @@ fn of_sequence(whole: &Element<'_>) -> Option<&'static str> {
         {
             Some("a timestamp (RFC 3161)")
         }
-        (0x02, Some(0x30)) => {
-            let inner = two.as_ref().filter(|two| oid(two))?;
-            let content = tagged(inner.value, 0x06)?;
-            match one.value {
-                [3] if content.starts_with(PKCS7) => Some("a PKCS#12 key store"),
-                [0 | 1] => Some("a private key"),
-                _ => None,
-            }
-        }
+        (0x02, Some(0x30)) => of_version(one.value, two?.value),
         (0x02, Some(0x02 | 0x04)) if numbers(whole.value) > 8 || tags.1 == Some(0x04) => {
             Some("a private key")
         }
@@ -134,6 +126,18 @@ fn of_sequence(whole: &Element<'_>) -> Option<&'static str> {
         (0x30, Some(0x30)) if x509::decode(whole.raw).is_some() => Some(CERTIFICATE),
         (0x30, Some(0x30)) if x509::decode_request(whole.raw).is_ok() => Some(REQUEST),
         (0x30, Some(0x30)) if is_crl(&one) => Some(CRL),
+        _ => None,
+    }
+}
+
+/// What begins with a version (these bytes) and a SEQUENCE (this content).
+fn of_version(version: &[u8], content: &[u8]) -> Option<&'static str> {
+    match (version, first(content)?) {
+        ([3], inner) if inner.tag == 0x06 && inner.value.starts_with(PKCS7) => Some("a PKCS#12 key store"),
+        ([0 | 1], inner) if inner.tag == 0x06 => Some("a private key"),
+        ([1], inner) if inner.tag == 0x30 && first(inner.rest).is_some_and(|digest| digest.tag == 0x04) => {
+            Some("a timestamp request (RFC 3161)")
+        }
         _ => None,
     }
 }

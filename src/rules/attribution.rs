@@ -347,8 +347,9 @@ pub fn of_certificate(snapshot: &Snapshot, given: &[(String, PublicKey)], der: &
 
 const SELF_ISSUED: &str = "It is self-issued, not self-signed: issuer and subject have one name, and no \
                            key that is known here made it, its own neither.";
-const ROLLOVER: &str = "It is self-issued, not self-signed: issuer and subject have one name, and it says itself that \
-                        another key of that name signed it, as when a CA gets a new key.";
+const ROLLOVER: &str = "It is self-issued, not self-signed: issuer and subject have one name, and by its key \
+                        identifiers, or because its own key does not sign, another key of that name should have \
+                        signed it, as when a CA gets a new key.";
 const UNDER_ANOTHER_NAME: &str = "It names another issuer than its subject, and is signed by the key that it names: \
                                   self-signed under another name, or issued by somebody who has the same key.";
 

@@ -4,6 +4,10 @@
 //! public key and is signed by another, or `stalecard verify --data FILE --signature FILE` that
 //! a signature was made by another key than the one you named, or by one that is no longer on a card.
 //!
+//! What cannot be computed is never called another key's: it is named as not checked. And a certificate
+//! under its own name counts as self-signed only if its authority key identifier does not say otherwise:
+//! a CA may certify its new key by its old one.
+//!
 //! What you see: `openssl verify` says "self-signed certificate … signature failure", a CA
 //! refuses the request, nobody accepts the signature.
 //!

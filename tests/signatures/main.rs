@@ -16,6 +16,7 @@ mod random;
 mod cards;
 mod certificates;
 mod ecdsa;
+mod handed_in;
 mod hostile;
 mod opinion;
 mod public;

@@ -14,6 +14,7 @@ use crate::error::{Error, Exit};
 use crate::format::container;
 use crate::format::given::{MAX_STRUCTURES, structures};
 use crate::format::key::PublicKey;
+use crate::format::pem;
 use crate::format::x509;
 use crate::report::{human, json::Document, json::SCHEMA, proofs};
 use crate::rules::attribution::{Attribution, of_certificate, of_signature};
@@ -27,7 +28,7 @@ const LARGEST_DATA: u64 = 1 << 30;
 const LARGEST_PROOF: u64 = 1 << 20;
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    let given = args.pubkey.iter().map(|what| public_key(what)).collect::<Result<Vec<_>, _>>()?;
+    let given = args.pubkey.iter().map(|what| public_keys(what)).collect::<Result<Vec<_>, _>>()?.concat();
     let input = Input::read(args)?;
     let mut snapshot = args.facts.look(false)?;
     // No card is needed, so none is missing.
@@ -124,6 +125,13 @@ impl Input {
                 shown(path)
             )));
         }
+        if let Some(label) = pem::labels(&content).next() {
+            return Err(Error::Usage(format!(
+                "--signature {} is a PEM block {}: what is checked here is a bare signature (DER, r||s or RSA)",
+                shown(path),
+                escape(label.as_bytes())
+            )));
+        }
         let signature = signature(content);
         let what = format!("signature {}", shown(path));
         match (&args.data, &args.digest) {
@@ -212,14 +220,14 @@ fn signature(bytes: Vec<u8>) -> Vec<u8> {
     decoded.flatten().unwrap_or(bytes)
 }
 
-/// A key as it was named, with its name.
-fn public_key(what: &str) -> Result<(String, PublicKey), Error> {
+/// A key as it was named, with its name: of a compressed point, which does not tell its curve, one for each.
+fn public_keys(what: &str) -> Result<Vec<(String, PublicKey)>, Error> {
     let failed = |error: given::Error| Error::Usage(format!("--pubkey {} {error}", escape(what.as_bytes())));
     let path = Path::new(what);
-    let key = if path.exists() {
-        given::public_key(&read(path, LARGEST_PROOF)?, None).map_err(failed)?
+    let keys = if path.exists() {
+        given::public_keys(&read(path, LARGEST_PROOF)?).map_err(failed)?
     } else if what.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
-        given::public_key(what.as_bytes(), None).map_err(failed)?
+        given::public_keys(what.as_bytes()).map_err(failed)?
     } else {
         return Err(Error::Usage(format!(
             "--pubkey {}: no such file, and no point in hex",
@@ -227,7 +235,8 @@ fn public_key(what: &str) -> Result<(String, PublicKey), Error> {
         )));
     };
     let short = if what.len() > 80 { what.get(..80).map(|start| format!("{start}…")) } else { None };
-    Ok((short.unwrap_or_else(|| what.to_owned()), key))
+    let name = short.unwrap_or_else(|| what.to_owned());
+    Ok(keys.into_iter().map(|key| (name.clone(), key)).collect())
 }
 
 /// The whole of a regular file that is not too large.
