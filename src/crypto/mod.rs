@@ -99,9 +99,8 @@ pub fn same_form(key: &PublicKey) -> PublicKey {
         PublicKey::Ec { curve_oid, point } if point.first() != Some(&4) => {
             curve::by_oid(curve_oid).and_then(|curve| key_on(curve, point)).unwrap_or(key)
         }
-        PublicKey::Ec { .. } => key,
         PublicKey::Rsa { modulus, exponent } => PublicKey::rsa(modulus, exponent),
-        PublicKey::Other(_) => key,
+        PublicKey::Ec { .. } | PublicKey::Other(_) => key,
     }
 }
 

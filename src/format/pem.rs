@@ -25,7 +25,7 @@ pub fn blocks(bytes: &[u8]) -> Vec<Block> {
         match (label(line, "BEGIN"), label(line, "END"), &mut open) {
             (Some(label), ..) => open = Some((label, Vec::new())),
             (_, Some(_), Some(_)) => {
-                blocks.extend(open.take().and_then(|(label, digits)| block(label, &digits)))
+                blocks.extend(open.take().and_then(|(label, digits)| block(label, &digits)));
             }
             // A header has a colon, which no digit is; so does the line that goes on with it not.
             (None, None, Some((_, digits))) if !line.contains(&b':') => {
