@@ -9,7 +9,7 @@ pub const KEYUSAGE_NO_CERTSIGN: i32 = 32;
 /// with and does not verify, RSA with SHA-512/256 for one.
 pub fn opinion(verified: Result<bool, ErrorStack>) -> Option<bool> {
     let unknown = |error: &ErrorStack| {
-        let mut reasons = error.errors().iter().filter_map(|error| error.reason());
+        let mut reasons = error.errors().iter().filter_map(virtual_card::openssl::error::Error::reason);
         reasons.any(|reason| reason == "unknown signature algorithm")
     };
     match verified {
