@@ -22,23 +22,27 @@ pub fn name(bytes: &[u8]) -> Option<&'static str> {
     BASE64.decode(&digits).ok().and_then(|decoded| binary(&decoded))
 }
 
+/// What a PEM block of this label is.
+#[must_use]
+pub fn of_label(label: &str) -> Option<&'static str> {
+    Some(match label {
+        "CMS" | "PKCS7" => CMS,
+        "SSH SIGNATURE" => OPENSSH_SIGNATURE,
+        "OPENSSH PRIVATE KEY" => "an OpenSSH private key",
+        "X509 CRL" => CRL,
+        "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => CERTIFICATE,
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => REQUEST,
+        "SSH2 PUBLIC KEY" => OPENSSH_KEY,
+        label if label.starts_with("PGP ") => OPENPGP,
+        label if label.ends_with("PRIVATE KEY") => "a private key",
+        label if label.ends_with("PUBLIC KEY") => "a public key",
+        _ => return None,
+    })
+}
+
 /// PEM and its relatives, and what is text.
 fn armoured(bytes: &[u8]) -> Option<&'static str> {
-    let of_label = pem::labels(bytes).find_map(|label| {
-        Some(match label {
-            "CMS" | "PKCS7" => CMS,
-            "SSH SIGNATURE" => OPENSSH_SIGNATURE,
-            "OPENSSH PRIVATE KEY" => "an OpenSSH private key",
-            "X509 CRL" => CRL,
-            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => CERTIFICATE,
-            "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => REQUEST,
-            "SSH2 PUBLIC KEY" => OPENSSH_KEY,
-            label if label.starts_with("PGP ") => OPENPGP,
-            label if label.ends_with("PRIVATE KEY") => "a private key",
-            label if label.ends_with("PUBLIC KEY") => "a public key",
-            _ => return None,
-        })
-    });
+    let of_label = pem::labels(bytes).find_map(of_label);
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
     of_label.or_else(|| {
         let begins = |start: &str| {

@@ -153,7 +153,9 @@ impl Input {
         for block in blocks {
             if x509::decode(&block.contents).is_some() || x509::decode_request(&block.contents).is_ok() {
                 found.push(block.contents);
-            } else if let Some(other) = container::name(&block.contents) {
+            } else if let Some(other) =
+                container::name(&block.contents).or_else(|| container::of_label(&block.label))
+            {
                 others.push(other.to_owned());
             } else if !block.label.is_empty() {
                 others.push(format!("a PEM block {}", escape(block.label.as_bytes())));
