@@ -458,6 +458,8 @@ pub enum GapKind {
     Process,
     /// A snapshot among several.
     Snapshot,
+    /// Who made a signature.
+    Signature,
 }
 
 impl Snapshot {

@@ -111,7 +111,7 @@ impl Signer {
 
 /// The scheme of a signature algorithm (TR-03110 part 3, A.6.3 and A.6.4).
 fn scheme(algorithm: &[u8]) -> Result<Scheme, Reason> {
-    let pss = |hash| Scheme::Pss { hash, salt: None };
+    let pss = |hash| Scheme::Pss { hash, mask: hash, salt: None };
     Ok(match algorithm.strip_prefix(TA) {
         Some([1, 1]) => Scheme::Pkcs1(Some(Hash::Sha1)),
         Some([1, 2]) => Scheme::Pkcs1(Some(Hash::Sha256)),
@@ -129,7 +129,6 @@ fn scheme(algorithm: &[u8]) -> Result<Scheme, Reason> {
 }
 
 /// The inner signature of a request, by the key it is about: the proof of possession.
-#[must_use]
 pub fn possession(request: &Cvc<'_>) -> Outcome {
     match Signer::new(&request.key) {
         Ok(signer) => signer.verify(request.body, request.signature),
@@ -145,7 +144,6 @@ pub fn made_by(request: &Cvc<'_>, device: &Signer) -> Option<Outcome> {
 }
 
 /// The signature of a certificate, by its issuer.
-#[must_use]
 pub fn issued_by(certificate: &Cvc<'_>, issuer: &Signer) -> Outcome {
     issuer.verify(certificate.body, certificate.signature)
 }

@@ -80,15 +80,22 @@ impl Arithmetic {
     }
 }
 
-/// The key of a point, which may be compressed, but is never the one at infinity.
+/// The key of a point, which may be compressed or hybrid (X9.62: whole, and its sign told as well), but
+/// is never the one at infinity.
 fn key<C>(bytes: &[u8]) -> Option<VerifyingKey<C>>
 where
     C: EcdsaCurve + CurveArithmetic,
     AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
     FieldBytesSize<C>: ModulusSize,
 {
-    bytes.first().filter(|lead| (2..=4).contains(*lead))?;
-    VerifyingKey::from_sec1_bytes(bytes).ok()
+    match *bytes.first()? {
+        2..=4 => VerifyingKey::from_sec1_bytes(bytes).ok(),
+        hybrid @ (6 | 7) if bytes.last()? & 1 == hybrid & 1 => {
+            let whole = [&[4], bytes.get(1..)?].concat();
+            VerifyingKey::from_sec1_bytes(&whole).ok()
+        }
+        _ => None,
+    }
 }
 
 fn point<C>(bytes: &[u8]) -> Option<Point>

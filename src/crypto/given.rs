@@ -23,6 +23,21 @@ pub enum Error {
     OnSeveralCurves(Vec<&'static str>),
 }
 
+/// The public keys that a file or an argument can mean: a compressed point is on several curves, and
+/// is most likely a key on one.
+///
+/// # Errors
+/// [`Error`], each a continuation of "the file …".
+pub fn public_keys(bytes: &[u8]) -> Result<Vec<PublicKey>, Error> {
+    match given::public_key(bytes)? {
+        Given::Key(key) => Ok(vec![key]),
+        Given::Point(point) => match keys_of_point(&point) {
+            keys if keys.is_empty() => Err(Error::OnNoCurve),
+            keys => Ok(keys),
+        },
+    }
+}
+
 /// The public key in a file or an argument. `curve` is asked about bare points only.
 ///
 /// # Errors

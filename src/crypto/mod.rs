@@ -9,33 +9,38 @@
 //! to say. What cannot be decided is told apart from what does not fit.
 
 pub mod cvc;
+mod dsa;
 mod ecdsa;
 pub mod given;
 mod hash;
 mod local;
+mod maker;
+mod modular;
 mod outcome;
 mod rsa;
 mod secret;
 pub mod together;
 pub mod x509;
 
-use std::borrow::Cow;
-
 pub use hash::{Hash, Signed};
+pub use maker::{Maker, maker};
 pub use outcome::{Fit, Outcome, Reason, Scheme};
 pub use secret::{agrees, agrees_25519, cryptogram, is_deciphered, point_of, x25519_of};
 
 use ecdsa::Numbers;
 
 use crate::format::curve::{self, Curve};
-use crate::format::key::PublicKey;
+use crate::format::key::{Kind, PublicKey};
 use crate::format::signature::{Encoding, Reading, readings};
 
 /// A key that the crates have taken.
-enum Prepared<'k> {
-    Ec(&'static ecdsa::Arithmetic, &'k [u8]),
-    Rsa(::rsa::PublicKey),
+enum Prepared {
+    Ec(&'static ecdsa::Arithmetic, Vec<u8>),
+    Rsa(rsa::Key),
+    /// With the parameters that it allows, if it does not allow all.
+    RsaPss(rsa::Key, Option<Scheme>),
     Ed25519(ed25519_dalek::VerifyingKey),
+    Dsa(dsa::Key),
 }
 
 /// Does this key's signature over these bytes, made in this way, read like this?
@@ -43,16 +48,18 @@ enum Prepared<'k> {
 /// ECDSA signatures are taken in every encoding of [`crate::format::signature`], with s in
 /// either half. Ed25519 is strict (`verify_strict`): points of small order, which verify
 /// over anything, are refused.
-#[must_use]
 pub fn verify(key: &PublicKey, scheme: Scheme, signed: &Signed<'_>, signature: &[u8]) -> Outcome {
-    verify_first(key, signed, signature, |_| vec![scheme])
+    verify_first(key, signed, signature, &[scheme])
 }
 
-/// The same when nobody knows how it was signed: with the usual hashes, SHA-256 first, and
-/// with the message itself in place of its digest; for RSA both paddings.
-#[must_use]
+/// The same when nobody knows how it was signed: with every hash, SHA-256 first, and with the
+/// message itself in place of its digest; for RSA both paddings.
 pub fn verify_any(key: &PublicKey, signed: &Signed<'_>, signature: &[u8]) -> Outcome {
-    verify_first(key, signed, signature, |key| key.usual(signed))
+    match verify_first(key, signed, signature, &usual(key.kind(), signed)) {
+        // What does not have the length of its signatures is none of them.
+        Outcome::NotDecidable(_) if !has_length_of(key, signature) => Outcome::Invalid,
+        outcome => outcome,
+    }
 }
 
 /// All public keys on this curve whose signature over this digest this is: normally two,
@@ -83,6 +90,20 @@ pub fn key_on(curve: &Curve, point: &[u8]) -> Option<PublicKey> {
     Some(PublicKey::Ec { curve_oid: curve.oid.to_vec(), point })
 }
 
+/// A key in one form, by which it is told from others: with the name of its curve and its whole
+/// point, if we know the curve; RSA as RSA, whatever it may be used for.
+#[must_use]
+pub fn same_form(key: &PublicKey) -> PublicKey {
+    let key = key.rsa_pss().map(|(plain, _)| plain).or_else(|| key.named()).unwrap_or_else(|| key.clone());
+    match &key {
+        PublicKey::Ec { curve_oid, point } if point.first() != Some(&4) => {
+            curve::by_oid(curve_oid).and_then(|curve| key_on(curve, point)).unwrap_or(key)
+        }
+        PublicKey::Rsa { modulus, exponent } => PublicKey::rsa(modulus, exponent),
+        PublicKey::Ec { .. } | PublicKey::Other(_) => key,
+    }
+}
+
 /// The keys that a point without its curve can be, one for each curve it is on. An
 /// uncompressed point tells its curve: by chance it is on no other. A compressed one is
 /// on about half the curves of its length.
@@ -91,51 +112,145 @@ pub fn keys_of_point(point: &[u8]) -> Vec<PublicKey> {
     curve::all().filter_map(|curve| key_on(curve, point)).collect()
 }
 
-fn verify_first(
-    key: &PublicKey,
-    signed: &Signed<'_>,
-    signature: &[u8],
-    schemes: impl FnOnce(&Prepared<'_>) -> Vec<Scheme>,
-) -> Outcome {
-    let named = key.named();
-    let key = match Prepared::new(named.as_ref().unwrap_or(key)) {
+fn verify_first(key: &PublicKey, signed: &Signed<'_>, signature: &[u8], schemes: &[Scheme]) -> Outcome {
+    let kind = key.kind();
+    let tried = schemes.iter().copied().filter(|scheme| signs(kind, *scheme));
+    // A key of another kind did not make it, whether or not it could be computed with.
+    let of_another_kind = kind != Kind::Unknown && !schemes.is_empty() && tried.clone().next().is_none();
+    if of_another_kind || kind == Kind::Agreement {
+        return Outcome::Invalid;
+    }
+    let key = match Prepared::new(key) {
         Ok(key) => key,
         Err(reason) => return Outcome::NotDecidable(reason),
     };
-    for scheme in schemes(&key) {
-        match key.verify(scheme, signed, signature) {
-            Ok(Some(encoding)) => return Outcome::Valid(Fit { scheme, encoding }),
-            Ok(None) => {}
-            Err(reason) => return Outcome::NotDecidable(reason),
-        }
-    }
-    Outcome::Invalid
+    key.verify(tried, signed, signature)
 }
 
-impl<'k> Prepared<'k> {
-    fn new(key: &'k PublicKey) -> Result<Self, Reason> {
-        match key {
+/// Can a key of this kind have signed in this way?
+const fn signs(kind: Kind, scheme: Scheme) -> bool {
+    matches!(
+        (kind, scheme),
+        (Kind::Ec, Scheme::Ecdsa(_))
+            | (Kind::Rsa, Scheme::Pkcs1(_) | Scheme::Pss { .. })
+            | (Kind::RsaPss, Scheme::Pss { .. })
+            | (Kind::Ed25519, Scheme::Ed25519)
+            | (Kind::Dsa, Scheme::Dsa(_))
+    )
+}
+
+/// Can a key that could not be computed with have made a signature of this length?
+fn has_length_of(key: &PublicKey, signature: &[u8]) -> bool {
+    /// Of a curve that is not known, the bytes of the largest order.
+    const MOST: usize = 128;
+    match key {
+        PublicKey::Rsa { modulus, .. } => curve::significant(modulus).len() == signature.len(),
+        PublicKey::Ec { point, .. } => {
+            let field = point.len() / 2;
+            let lengths = field.saturating_sub(1)..=point.len().min(MOST);
+            lengths.into_iter().any(|order| !readings(signature, order).is_empty())
+        }
+        PublicKey::Other(_) if key.kind() == Kind::Ed448 => signature.len() == 114,
+        PublicKey::Other(_) if key.kind() == Kind::Ed25519 => signature.len() == 64,
+        PublicKey::Other(_) => true,
+    }
+}
+
+/// The ways that keys of this kind sign in, the likeliest first.
+fn usual(kind: Kind, signed: &Signed<'_>) -> Vec<Scheme> {
+    let hashes = signed.hashes();
+    let each = |scheme: fn(Hash) -> Scheme| hashes.iter().copied().map(scheme);
+    let pss = || {
+        // With the same hash in the mask most often.
+        let others = hashes.iter().flat_map(|&hash| Hash::ALL.map(|mask| (hash, mask)));
+        let pairs = hashes.iter().map(|&hash| (hash, hash)).chain(others.filter(|(hash, mask)| hash != mask));
+        pairs.map(|(hash, mask)| Scheme::Pss { hash, mask, salt: None })
+    };
+    match kind {
+        // Of a digest it does not matter which hash it is by: the usual one of its length is named.
+        Kind::Ec if !signed.is_message() => vec![Scheme::Ecdsa(hashes.first().copied())],
+        Kind::Dsa if !signed.is_message() => vec![Scheme::Dsa(hashes.first().copied())],
+        // ECDSA looks at the first bytes only. A longer message was not meant.
+        Kind::Ec => {
+            let itself = signed.whole().is_none_or(|message| message.len() <= Hash::Sha512.length());
+            let itself = itself.then_some(Scheme::Ecdsa(None));
+            each(|hash| Scheme::Ecdsa(Some(hash))).chain(itself).collect()
+        }
+        Kind::Dsa => each(|hash| Scheme::Dsa(Some(hash))).collect(),
+        Kind::Rsa => {
+            each(|hash| Scheme::Pkcs1(Some(hash))).chain(pss()).chain([Scheme::Pkcs1(None)]).collect()
+        }
+        Kind::RsaPss => pss().collect(),
+        Kind::Ed25519 => vec![Scheme::Ed25519],
+        Kind::Ed448 | Kind::Agreement | Kind::Unknown => Vec::new(),
+    }
+}
+
+impl Prepared {
+    fn new(key: &PublicKey) -> Result<Self, Reason> {
+        let named = key.named();
+        match named.as_ref().unwrap_or(key) {
             PublicKey::Rsa { modulus, exponent } => Ok(Self::Rsa(rsa::key(modulus, exponent)?)),
             PublicKey::Ec { curve_oid, point } => {
                 let curve = curve::by_oid(curve_oid).ok_or(Reason::UnknownCurve)?;
                 let arithmetic = ecdsa::on(curve).ok_or(Reason::UnknownCurve)?;
-                (arithmetic.point)(point).ok_or(Reason::BadKey)?;
-                Ok(Self::Ec(arithmetic, point))
+                Ok(Self::Ec(arithmetic, (arithmetic.point)(point).ok_or(Reason::BadKey)?))
             }
-            PublicKey::Other(_) => {
-                let bytes = key.ed25519().ok_or(Reason::UnknownKey)?;
-                let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| Reason::BadKey)?;
-                Ok(Self::Ed25519(key))
-            }
+            PublicKey::Other(_) => Self::other(key),
         }
     }
 
-    /// How the signature is written, if it fits.
+    fn other(key: &PublicKey) -> Result<Self, Reason> {
+        match key.kind() {
+            Kind::Ed25519 => {
+                let bytes = key.ed25519().ok_or(Reason::BadKey)?;
+                let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| Reason::BadKey)?;
+                Ok(Self::Ed25519(key))
+            }
+            Kind::RsaPss => {
+                let (plain, parameters) = key.rsa_pss().ok_or(Reason::BadKey)?;
+                let PublicKey::Rsa { modulus, exponent } = plain else { return Err(Reason::BadKey) };
+                let allowed = x509::pss_allowed(parameters)?;
+                Ok(Self::RsaPss(rsa::key(&modulus, &exponent)?, allowed))
+            }
+            Kind::Dsa => Ok(Self::Dsa(dsa::key(&key.dsa().ok_or(Reason::BadKey)?)?)),
+            Kind::Ec => Err(Reason::UnknownCurve),
+            Kind::Rsa => Err(Reason::BadKey),
+            Kind::Ed448 => Err(Reason::NotComputed("Ed448")),
+            Kind::Agreement | Kind::Unknown => Err(Reason::UnknownKey),
+        }
+    }
+
+    /// The first of the schemes that fits, and how the signature is written; else why one of them
+    /// could not be decided.
     fn verify(
+        &self,
+        schemes: impl Iterator<Item = Scheme>,
+        signed: &Signed<'_>,
+        signature: &[u8],
+    ) -> Outcome {
+        let block = match self {
+            Self::Rsa(key) | Self::RsaPss(key, _) => key.raise(signature),
+            _ => None,
+        };
+        let mut undecided = None;
+        for scheme in schemes {
+            match self.fits(scheme, signed, signature, block.as_deref()) {
+                Ok(Some(encoding)) => return Outcome::Valid(Fit { scheme, encoding }),
+                Ok(None) => {}
+                Err(reason) => undecided = Some(reason),
+            }
+        }
+        undecided.map_or(Outcome::Invalid, Outcome::NotDecidable)
+    }
+
+    /// How the signature is written, if it fits. `block`: what an RSA signature opens to.
+    fn fits(
         &self,
         scheme: Scheme,
         signed: &Signed<'_>,
         signature: &[u8],
+        block: Option<&[u8]>,
     ) -> Result<Option<Encoding>, Reason> {
         let plain = |fits: bool| Ok(fits.then_some(Encoding::Plain));
         match (self, scheme) {
@@ -147,15 +262,30 @@ impl<'k> Prepared<'k> {
                 let order = arithmetic.curve.order.len();
                 Ok(readings(signature, order).into_iter().find(fits).map(|reading| reading.encoding))
             }
-            (Self::Rsa(key), Scheme::Pkcs1(hash)) => {
+            (Self::Dsa(key), Scheme::Dsa(hash)) => {
                 let digest = signed.digest_by(hash);
-                let block = hash.map_or(digest.into(), |hash| Cow::from(hash.digest_info(digest)));
-                plain(rsa::pkcs1(key, &block, signature))
+                let fits = |reading: &Reading<'_>| key.verify(digest, reading);
+                Ok(readings(signature, key.length()).into_iter().find(fits).map(|reading| reading.encoding))
             }
-            (Self::Rsa(key), Scheme::Pss { hash, salt }) => {
-                plain(rsa::pss(key, hash, salt, signed.digest_by(Some(hash)), signature))
+            (Self::Rsa(_), Scheme::Pkcs1(None)) => {
+                let content = block.and_then(rsa::unpadded);
+                plain(content.is_some_and(|content| content == signed.digest_by(None)))
             }
-            (Self::Ed25519(key), Scheme::Ed25519) => {
+            (Self::Rsa(_), Scheme::Pkcs1(Some(hash))) => {
+                plain(block.is_some_and(|block| rsa::pkcs1(block, hash, || signed.digest_by(Some(hash)))))
+            }
+            (Self::Rsa(key) | Self::RsaPss(key, _), Scheme::Pss { hash, mask, salt }) => {
+                let pss = rsa::Pss { hash, mask, salt };
+                let digest = || signed.digest_by(Some(hash));
+                let salt = block.and_then(|block| rsa::pss(key, block, pss, digest));
+                match (self, salt) {
+                    (Self::RsaPss(_, Some(allowed)), Some(salt)) if !allows(*allowed, hash, mask, salt) => {
+                        Err(Reason::PssForbidden)
+                    }
+                    (_, salt) => plain(salt.is_some()),
+                }
+            }
+            (Self::Ed25519(key), Scheme::Ed25519) if signature.len() == 64 => {
                 let message = signed.whole().ok_or(Reason::MessageNeeded)?;
                 let signature = ed25519_dalek::Signature::from_slice(signature);
                 plain(signature.is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()))
@@ -163,22 +293,15 @@ impl<'k> Prepared<'k> {
             _ => Ok(None),
         }
     }
+}
 
-    fn usual(&self, signed: &Signed<'_>) -> Vec<Scheme> {
-        let hashes = signed.hashes();
-        match self {
-            // ECDSA looks at the first bytes only. A longer message was not meant.
-            Self::Ec(..) => {
-                let itself = signed.whole().is_none_or(|message| message.len() <= Hash::Sha512.length());
-                let itself = itself.then_some(Scheme::Ecdsa(None));
-                hashes.into_iter().map(|hash| Scheme::Ecdsa(Some(hash))).chain(itself).collect()
-            }
-            Self::Rsa(_) => {
-                let pkcs1 = hashes.iter().map(|&hash| Scheme::Pkcs1(Some(hash)));
-                let pss = hashes.iter().map(|&hash| Scheme::Pss { hash, salt: None });
-                pkcs1.chain(pss).chain([Scheme::Pkcs1(None)]).collect()
-            }
-            Self::Ed25519(_) => vec![Scheme::Ed25519],
+/// Does a key that allows these parameters allow a signature with those? The salt it names is
+/// the shortest (RFC 8017, A.2.3).
+fn allows(allowed: Scheme, own_hash: Hash, own_mask: Hash, own_salt: usize) -> bool {
+    match allowed {
+        Scheme::Pss { hash, mask, salt } => {
+            (hash, mask) == (own_hash, own_mask) && salt.is_none_or(|least| own_salt >= least)
         }
+        _ => true,
     }
 }

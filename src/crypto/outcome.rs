@@ -2,9 +2,8 @@
 
 use std::fmt::{Display, Formatter};
 
-use x509_parser::oid_registry::asn1_rs::Oid;
-
 use super::Hash;
+use crate::format::key::object_id_text;
 use crate::format::signature::Encoding;
 
 /// How it was signed. Without a hash the message itself takes the place of its digest:
@@ -15,19 +14,25 @@ pub enum Scheme {
     Ecdsa(Option<Hash>),
     /// RSA PKCS#1 v1.5: over a DigestInfo, without a hash over the bytes as they are.
     Pkcs1(Option<Hash>),
-    /// RSA-PSS, with the same hash in its mask.
+    /// RSA-PSS.
     Pss {
         /// The hash.
         hash: Hash,
+        /// The hash in its mask (MGF1), most often the same.
+        mask: Hash,
         /// Bytes of salt; without it any number.
         salt: Option<usize>,
     },
     /// Ed25519.
     Ed25519,
+    /// DSA.
+    Dsa(Option<Hash>),
 }
 
-/// Does a signature fit?
+/// Does a signature fit? There is no short way to yes and no: what could not be decided is a
+/// third answer, and whoever asks has to say what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
 pub enum Outcome {
     /// It does.
     Valid(Fit),
@@ -55,32 +60,33 @@ pub enum Reason {
     /// No point of the curve, or no RSA modulus or exponent.
     #[error("the public key is damaged: it is not a key of its kind")]
     BadKey,
-    /// RSA beyond 16384 bits, or an exponent beyond 33.
-    #[error("the RSA key is too large")]
+    /// RSA beyond 16384 bits, or beyond 3072 with an exponent beyond 64; DSA beyond 10000.
+    #[error("the key is too large")]
     KeyTooLarge,
-    /// A key that is neither RSA nor Ed25519 nor on a curve of our table.
-    #[error("the key is of a kind or on a curve that is not known here")]
+    /// A kind of key (this one) whose signatures are not computed here.
+    #[error("{0} is not computed here")]
+    NotComputed(&'static str),
+    /// A key of a kind that is not known here.
+    #[error("the key is of a kind that is not known here")]
     UnknownKey,
     /// A signature algorithm (this OID) that is not known here.
-    #[error("the signature algorithm {0} is not known here")]
+    #[error("the signature algorithm {0} is not computed here")]
     UnknownAlgorithm(String),
-    /// RSA-PSS with an unknown hash, or with two different ones.
+    /// RSA-PSS with an unknown hash or trailer, or with parameters that are none.
     #[error("the parameters of the RSA-PSS signature are not known here")]
     PssParameters,
+    /// A key for RSA-PSS alone, which allows other parameters than the signature has.
+    #[error("the key allows other parameters of RSA-PSS than the signature has")]
+    PssForbidden,
     /// A certificate that names two signature algorithms, inside and outside.
     #[error("the certificate names two different algorithms for its signature")]
     Contradiction,
+    /// A certificate or request whose signature cannot be taken out of it.
+    #[error("what carries the signature is damaged")]
+    Damaged,
     /// Ed25519 signs messages, not digests.
     #[error("Ed25519 signs the message itself, its digest is not enough")]
     MessageNeeded,
-}
-
-impl Outcome {
-    /// Does it fit?
-    #[must_use]
-    pub const fn is_valid(&self) -> bool {
-        matches!(self, Self::Valid(_))
-    }
 }
 
 impl Display for Scheme {
@@ -90,15 +96,33 @@ impl Display for Scheme {
             Self::Ecdsa(None) => out.write_str("ECDSA over the bytes as they are"),
             Self::Pkcs1(Some(hash)) => write!(out, "RSA PKCS#1 v1.5 with {}", hash.name()),
             Self::Pkcs1(None) => out.write_str("RSA PKCS#1 v1.5 over the bytes as they are"),
-            Self::Pss { hash, .. } => write!(out, "RSA-PSS with {}", hash.name()),
+            Self::Pss { hash, mask, .. } if hash == mask => write!(out, "RSA-PSS with {}", hash.name()),
+            Self::Pss { hash, mask, .. } => {
+                write!(out, "RSA-PSS with {}, and {} in its mask", hash.name(), mask.name())
+            }
             Self::Ed25519 => out.write_str("Ed25519"),
+            Self::Dsa(Some(hash)) => write!(out, "DSA with {}", hash.name()),
+            Self::Dsa(None) => out.write_str("DSA over the bytes as they are"),
         }
     }
 }
 
 impl Reason {
+    /// Is it what was signed that is not understood, whichever key is asked?
+    #[must_use]
+    pub const fn is_of_artefact(&self) -> bool {
+        matches!(
+            self,
+            Self::UnknownAlgorithm(_)
+                | Self::PssParameters
+                | Self::Contradiction
+                | Self::Damaged
+                | Self::MessageNeeded
+        )
+    }
+
     /// An algorithm by its OID content.
     pub(super) fn algorithm(oid: &[u8]) -> Self {
-        Self::UnknownAlgorithm(Oid::new(oid.into()).to_id_string())
+        Self::UnknownAlgorithm(object_id_text(oid))
     }
 }

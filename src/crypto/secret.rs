@@ -5,8 +5,6 @@
 //! was made for this question, and the question is over when the answer is known.
 
 use curve25519_dalek::MontgomeryPoint;
-use rsa::BoxedUint;
-use rsa::hazmat::rsa_encrypt;
 use sha2::{Digest, Sha256};
 
 use super::{ecdsa, rsa as keys};
@@ -56,8 +54,8 @@ pub fn agrees_25519(key: &PublicKey, number: &[u8], answer: &[u8]) -> bool {
 #[must_use]
 pub fn cryptogram(key: &PublicKey, challenge: &[u8]) -> Option<Vec<u8>> {
     let PublicKey::Rsa { modulus, exponent } = key else { return None };
-    let crate_key = keys::key(modulus, exponent).ok()?;
-    let length = key.bits().div_ceil(8);
+    let raising = keys::key(modulus, exponent).ok()?;
+    let length = raising.length();
     let filling = length.checked_sub(SECRET + 3).filter(|&filling| filling >= 8)?;
     let mut block = vec![0x00, 0x02];
     // Random bytes without a zero, for as long as it takes.
@@ -66,13 +64,7 @@ pub fn cryptogram(key: &PublicKey, challenge: &[u8]) -> Option<Vec<u8>> {
     block.extend(stream.take(filling));
     block.push(0x00);
     block.extend(secret(key, challenge));
-    let number = rsa_encrypt(&crate_key, &BoxedUint::from_be_slice_vartime(&block)).ok()?;
-    let bytes = number.to_be_bytes();
-    let surplus = bytes.len().checked_sub(length);
-    Some(match surplus {
-        Some(surplus) => bytes.get(surplus..)?.to_vec(),
-        None => [vec![0; length - bytes.len()].as_slice(), &bytes].concat(),
-    })
+    raising.raise(&block)
 }
 
 /// Is this the secret of [`cryptogram`], for this key?

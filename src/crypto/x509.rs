@@ -2,20 +2,93 @@
 
 use hex_literal::hex;
 
-use super::{Hash, Outcome, Reason, Scheme, Signed, recover, verify};
+use super::{Hash, Outcome, Reason, Scheme, Signed, recover, signs, verify};
 use crate::format::curve::Curve;
-use crate::format::key::PublicKey;
+use crate::format::key::{Kind, PublicKey, object_id_text};
 use crate::format::tlv::{TlvError, Walk, integer};
 use crate::format::x509;
 
-/// ecdsa-with-SHA1, and the arc of those with SHA-2 (RFC 5758).
-const ECDSA_SHA1: &[u8] = &hex!("2a8648ce3d0401");
-const ECDSA_SHA2: &[u8] = &hex!("2a8648ce3d0403");
-/// PKCS#1 (RFC 8017).
-const PKCS1: &[u8] = &hex!("2a864886f70d0101");
 const MGF1: &[u8] = &hex!("2a864886f70d010108");
-/// Ed25519 (RFC 8410).
-const ED25519: &[u8] = &hex!("2b6570");
+const RSASSA_PSS: &[u8] = &hex!("2a864886f70d01010a");
+
+const fn ecdsa(hash: Hash) -> Scheme {
+    Scheme::Ecdsa(Some(hash))
+}
+
+const fn pkcs1(hash: Hash) -> Scheme {
+    Scheme::Pkcs1(Some(hash))
+}
+
+const fn dsa(hash: Hash) -> Scheme {
+    Scheme::Dsa(Some(hash))
+}
+
+/// Signature algorithms that say all: RFC 3279, 4055, 5758, 8410, NIST's CSOR, BSI TR-03111 (r and s
+/// side by side), and what some still write in OIDs that others have given up (OIW, TeleTrusT).
+#[rustfmt::skip]
+const SCHEMES: &[(&[u8], Scheme)] = &[
+    (&hex!("2a864886f70d010104"), pkcs1(Hash::Md5)),
+    (&hex!("2a864886f70d010105"), pkcs1(Hash::Sha1)),
+    (&hex!("2a864886f70d01010b"), pkcs1(Hash::Sha256)),
+    (&hex!("2a864886f70d01010c"), pkcs1(Hash::Sha384)),
+    (&hex!("2a864886f70d01010d"), pkcs1(Hash::Sha512)),
+    (&hex!("2a864886f70d01010e"), pkcs1(Hash::Sha224)),
+    (&hex!("2a864886f70d01010f"), pkcs1(Hash::Sha512To224)),
+    (&hex!("2a864886f70d010110"), pkcs1(Hash::Sha512To256)),
+    (&hex!("2b0e030203"), pkcs1(Hash::Md5)),
+    (&hex!("2b0e03021d"), pkcs1(Hash::Sha1)),
+    (&hex!("2b2403030102"), pkcs1(Hash::Ripemd160)),
+    (&hex!("60864801650304030d"), pkcs1(Hash::Sha3To224)),
+    (&hex!("60864801650304030e"), pkcs1(Hash::Sha3To256)),
+    (&hex!("60864801650304030f"), pkcs1(Hash::Sha3To384)),
+    (&hex!("608648016503040310"), pkcs1(Hash::Sha3To512)),
+    (&hex!("2a8648ce3d0401"), ecdsa(Hash::Sha1)),
+    (&hex!("2a8648ce3d040301"), ecdsa(Hash::Sha224)),
+    (&hex!("2a8648ce3d040302"), ecdsa(Hash::Sha256)),
+    (&hex!("2a8648ce3d040303"), ecdsa(Hash::Sha384)),
+    (&hex!("2a8648ce3d040304"), ecdsa(Hash::Sha512)),
+    (&hex!("608648016503040309"), ecdsa(Hash::Sha3To224)),
+    (&hex!("60864801650304030a"), ecdsa(Hash::Sha3To256)),
+    (&hex!("60864801650304030b"), ecdsa(Hash::Sha3To384)),
+    (&hex!("60864801650304030c"), ecdsa(Hash::Sha3To512)),
+    (&hex!("04007f000701010401 01"), ecdsa(Hash::Sha1)),
+    (&hex!("04007f000701010401 02"), ecdsa(Hash::Sha224)),
+    (&hex!("04007f000701010401 03"), ecdsa(Hash::Sha256)),
+    (&hex!("04007f000701010401 04"), ecdsa(Hash::Sha384)),
+    (&hex!("04007f000701010401 05"), ecdsa(Hash::Sha512)),
+    (&hex!("04007f000701010401 06"), ecdsa(Hash::Ripemd160)),
+    (&hex!("2a8648ce380403"), dsa(Hash::Sha1)),
+    (&hex!("2b0e03021b"), dsa(Hash::Sha1)),
+    (&hex!("608648016503040301"), dsa(Hash::Sha224)),
+    (&hex!("608648016503040302"), dsa(Hash::Sha256)),
+    (&hex!("608648016503040303"), dsa(Hash::Sha384)),
+    (&hex!("608648016503040304"), dsa(Hash::Sha512)),
+    (&hex!("608648016503040305"), dsa(Hash::Sha3To224)),
+    (&hex!("608648016503040306"), dsa(Hash::Sha3To256)),
+    (&hex!("608648016503040307"), dsa(Hash::Sha3To384)),
+    (&hex!("608648016503040308"), dsa(Hash::Sha3To512)),
+    (&hex!("2b6570"), Scheme::Ed25519),
+];
+
+/// Algorithms that are not computed here, by name: those of an arc, or one.
+#[rustfmt::skip]
+const NAMES: &[(&[u8], &str)] = &[
+    (&hex!("2a864886f70d010102"), "RSA with MD2"),
+    (&hex!("2a864886f70d010103"), "RSA with MD4"),
+    (&hex!("2b6571"), "Ed448"),
+    (&hex!("2a8648ce3d0402"), "ECDSA with the recommended hash"),
+    (&hex!("2a8648ce3d0403"), "ECDSA with a hash in its parameters"),
+    (&hex!("2a811ccf55018375"), "SM2 with SM3"),
+    (&hex!("2a850302"), "GOST"),
+    (&hex!("2a85030701"), "GOST"),
+    (&hex!("2b0601050507061e"), "RSA-PSS with SHAKE128"),
+    (&hex!("2b0601050507061f"), "RSA-PSS with SHAKE256"),
+    (&hex!("2b06010505070620"), "ECDSA with SHAKE128"),
+    (&hex!("2b06010505070621"), "ECDSA with SHAKE256"),
+    (&hex!("608648016503040311"), "ML-DSA-44"),
+    (&hex!("608648016503040312"), "ML-DSA-65"),
+    (&hex!("608648016503040313"), "ML-DSA-87"),
+];
 
 /// Is a certificate or a request signed by this key? What follows it is ignored.
 ///
@@ -30,6 +103,15 @@ pub fn signed_by(bytes: &[u8], key: &PublicKey) -> Result<Outcome, TlvError> {
         Ok(scheme) => verify(key, scheme, &Signed::message(signed.body), signed.signature),
         Err(reason) => Outcome::NotDecidable(reason),
     })
+}
+
+/// Can a key of this kind have signed it, by the algorithm that it names? Where that is not known,
+/// it can.
+#[must_use]
+pub fn could_sign(bytes: &[u8], key: &PublicKey) -> bool {
+    let kind = key.kind();
+    let scheme = x509::signed(bytes).ok().and_then(|signed| scheme(&signed).ok());
+    kind == Kind::Unknown || scheme.is_none_or(|scheme| signs(kind, scheme))
 }
 
 /// The keys on this curve that can have signed a certificate or a request: normally two, and
@@ -51,36 +133,30 @@ pub fn scheme(signed: &x509::Signed<'_>) -> Result<Scheme, Reason> {
     if signed.contradicted {
         return Err(Reason::Contradiction);
     }
-    let unknown = || Reason::algorithm(signed.algorithm);
-    match signed.algorithm {
-        ECDSA_SHA1 => return Ok(Scheme::Ecdsa(Some(Hash::Sha1))),
-        ED25519 => return Ok(Scheme::Ed25519),
-        _ => {}
+    if signed.algorithm == RSASSA_PSS {
+        return pss(signed.parameters).ok().flatten().ok_or(Reason::PssParameters);
     }
-    if let Some(last) = signed.algorithm.strip_prefix(ECDSA_SHA2) {
-        return Ok(Scheme::Ecdsa(Some(match last {
-            [1] => Hash::Sha224,
-            [2] => Hash::Sha256,
-            [3] => Hash::Sha384,
-            [4] => Hash::Sha512,
-            _ => return Err(unknown()),
-        })));
+    let known = SCHEMES.iter().find(|(oid, _)| *oid == signed.algorithm);
+    known.map(|(_, scheme)| *scheme).ok_or_else(|| unknown(signed.algorithm))
+}
+
+/// An algorithm that is not computed here, by its name and OID.
+fn unknown(oid: &[u8]) -> Reason {
+    let number = object_id_text(oid);
+    let name = NAMES.iter().find(|(arc, _)| oid.starts_with(arc)).map(|(_, name)| *name);
+    Reason::UnknownAlgorithm(name.map_or(number.clone(), |name| format!("{name} ({number})")))
+}
+
+/// What a key for RSA-PSS alone allows; all, if it has no parameters.
+pub(super) fn pss_allowed(parameters: &[u8]) -> Result<Option<Scheme>, Reason> {
+    match parameters {
+        [] => Ok(None),
+        _ => pss(parameters).ok().flatten().map(Some).ok_or(Reason::PssParameters),
     }
-    Ok(Scheme::Pkcs1(Some(match signed.algorithm.strip_prefix(PKCS1) {
-        Some([5]) => Hash::Sha1,
-        Some([10]) => {
-            return pss(signed.parameters).map_err(|_| Reason::PssParameters)?.ok_or(Reason::PssParameters);
-        }
-        Some([11]) => Hash::Sha256,
-        Some([12]) => Hash::Sha384,
-        Some([13]) => Hash::Sha512,
-        Some([14]) => Hash::Sha224,
-        _ => return Err(unknown()),
-    })))
 }
 
 /// RSASSA-PSS-params (RFC 8017, A.2.3); `None` if they are in order, but not for us: an
-/// unknown hash, or another one in the mask than over the message.
+/// unknown hash, mask or trailer.
 fn pss(parameters: &[u8]) -> Result<Option<Scheme>, TlvError> {
     let mut walk = Walk::new(Walk::new(parameters)?.required(0x30)?)?;
     let hash_of = |algorithm: &[u8]| {
@@ -100,5 +176,6 @@ fn pss(parameters: &[u8]) -> Result<Option<Scheme>, TlvError> {
     };
     let salt = usize::try_from(number(0xA2, 20, &mut walk)?).ok();
     let trailer = number(0xA3, 1, &mut walk)?;
-    Ok(hash.filter(|_| hash == mask && trailer == 1 && salt.is_some()).map(|hash| Scheme::Pss { hash, salt }))
+    let pair = hash.zip(mask).filter(|_| trailer == 1 && salt.is_some());
+    Ok(pair.map(|(hash, mask)| Scheme::Pss { hash, mask, salt }))
 }

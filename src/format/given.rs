@@ -5,16 +5,18 @@
 //! or hexadecimal (with blanks, colons and line breaks as it was copied): a point, bare or
 //! in the OCTET STRING or BIT STRING around it that PKCS#11 and X.509 have.
 
-use data_encoding::HEXLOWER_PERMISSIVE;
-use x509_parser::pem::Pem;
-
+use super::container;
 use super::curve::{self, Curve};
 use super::key::PublicKey;
+use super::pem::{self, Block};
 use super::tlv::{Walk, first};
 use super::x509;
+use data_encoding::HEXLOWER_PERMISSIVE;
 
 /// No key, and no certificate with a key, is longer.
 const MAX_LENGTH: usize = 1 << 20;
+/// More structures than this in one file are not looked at.
+pub const MAX_STRUCTURES: usize = 1_000;
 
 /// A key as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,9 @@ pub enum GivenError {
     /// PEM of a private key.
     #[error("holds a private key: give its public key (openssl pkey -pubout)")]
     Private,
+    /// Something else that we know by name.
+    #[error("is {0}: not a public key")]
+    Other(&'static str),
     /// Nothing we know.
     #[error(
         "is neither a public key nor a certificate (PEM or DER), nor a point of an elliptic curve in hexadecimal"
@@ -41,17 +46,24 @@ pub enum GivenError {
     NotAKey,
 }
 
-/// The DER structures of a file: each PEM block, or all of a file that is not PEM.
+/// The DER structures of a file: each PEM block, or in a file that is not PEM each SEQUENCE after
+/// the other. A file that begins with neither is one structure.
 ///
 /// # Errors
 /// [`GivenError::TooLong`].
-pub fn structures(bytes: &[u8]) -> Result<Vec<Pem>, GivenError> {
+pub fn structures(bytes: &[u8]) -> Result<Vec<Block>, GivenError> {
     if bytes.len() > MAX_LENGTH {
         return Err(GivenError::TooLong);
     }
-    let blocks: Vec<Pem> = Pem::iter_from_buffer(bytes).map_while(Result::ok).collect();
+    let mut blocks = pem::blocks(bytes);
+    let mut rest = bytes;
+    while blocks.len() < MAX_STRUCTURES {
+        let Some(element) = first(rest).filter(|element| element.tag == 0x30) else { break };
+        rest = element.rest;
+        blocks.push(Block { label: String::new(), contents: element.raw.to_vec() });
+    }
     if blocks.is_empty() {
-        return Ok(vec![Pem { label: String::new(), contents: bytes.to_vec() }]);
+        blocks.push(Block { label: String::new(), contents: bytes.to_vec() });
     }
     Ok(blocks)
 }
@@ -67,14 +79,17 @@ pub fn public_key(bytes: &[u8]) -> Result<Given, GivenError> {
             return Ok(given);
         }
     }
-    if blocks.iter().any(|block| block.label.contains("PRIVATE KEY")) {
+    let labels: Vec<&str> = pem::labels(bytes).collect();
+    if labels.iter().any(|label| label.contains("PRIVATE KEY")) {
         return Err(GivenError::Private);
     }
-    in_hexadecimal(bytes).ok_or(GivenError::NotAKey)
+    let given = if labels.is_empty() { in_hexadecimal(bytes) } else { None };
+    given.ok_or_else(|| container::name(bytes).map_or(GivenError::NotAKey, GivenError::Other))
 }
 
 fn in_hexadecimal(text: &[u8]) -> Option<Given> {
     let separator = |byte: &u8| byte.is_ascii_whitespace() || *byte == b':';
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
     let digits: Vec<u8> = text.iter().copied().filter(|byte| !separator(byte)).collect();
     in_binary(&HEXLOWER_PERMISSIVE.decode(&digits).ok()?)
 }
@@ -89,7 +104,7 @@ fn point(bytes: &[u8]) -> Option<Given> {
     let bare = |bytes: &[u8]| {
         let coordinates = match bytes.first()? {
             2 | 3 => 1,
-            4 => 2,
+            4 | 6 | 7 => 2,
             _ => return None,
         };
         let length = |curve: &Curve| 1 + coordinates * curve.bits.div_ceil(8);

@@ -2,9 +2,10 @@
 
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use x509_parser::oid_registry::asn1_rs::Oid;
 
 use super::curve::{self, Parameters, significant};
-use super::tlv::{TlvError, Walk, encode, first};
+use super::tlv::{TlvError, Walk, encode, first, tagged};
 
 /// A public key.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,14 +21,54 @@ pub enum PublicKey {
     Ec {
         /// OID content of the curve.
         curve_oid: Vec<u8>,
-        /// Uncompressed point, `04 || X || Y`.
+        /// The point as its source has it: nearly always uncompressed, `04 || X || Y`.
         point: Vec<u8>,
     },
     /// Any other SubjectPublicKeyInfo, DER.
     Other(Vec<u8>),
 }
 
+/// A key's kind: with which schemes it can have signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// RSA, for every padding.
+    Rsa,
+    /// RSA, for PSS alone (id-RSASSA-PSS, RFC 8017 A.2.3).
+    RsaPss,
+    /// On a curve, named or spelt out, known or not.
+    Ec,
+    /// Ed25519.
+    Ed25519,
+    /// Ed448.
+    Ed448,
+    /// DSA.
+    Dsa,
+    /// X25519 and X448, which sign nothing.
+    Agreement,
+    /// Any other.
+    Unknown,
+}
+
+/// The numbers of a DSA key (RFC 3279, 2.3.2), big-endian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DsaNumbers<'a> {
+    /// p.
+    pub prime: &'a [u8],
+    /// q.
+    pub order: &'a [u8],
+    /// g.
+    pub generator: &'a [u8],
+    /// y.
+    pub public: &'a [u8],
+}
+
 const RSA_ENCRYPTION: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
+/// The same in X.500's own words (2.5.8.1.1).
+const RSA_X500: &[u8] = &[0x55, 0x08, 0x01, 0x01];
+const RSASSA_PSS: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0A];
+const DSA: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x38, 0x04, 0x01];
+const X448: &[u8] = &[0x2B, 0x65, 0x6F];
+const ED448: &[u8] = &[0x2B, 0x65, 0x71];
 const EC_PUBLIC_KEY: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01];
 const PRIME_FIELD: &[u8] = &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x01, 0x01];
 /// All of an Ed25519 key but its 32 bytes (RFC 8410).
@@ -60,17 +101,63 @@ impl PublicKey {
         Ok((key, oid.to_vec()))
     }
 
-    /// The same key with the name of its curve, if its SubjectPublicKeyInfo spells out the
-    /// domain parameters of one we know (RFC 5480 forbids that, OpenSSL can write it).
+    /// The same key in OpenSC's terms, if its SubjectPublicKeyInfo says it in others: with the domain
+    /// parameters spelt out of a curve that we know (RFC 5480 forbids that, OpenSSL can write it), or
+    /// as RSA under the OID of X.500.
     #[must_use]
     pub fn named(&self) -> Option<Self> {
         let Self::Other(spki) = self else { return None };
-        let mut walk = Walk::new(first(spki)?.value).ok()?;
-        let mut algorithm = Walk::new(walk.optional(0x30)?).ok()?;
-        algorithm.optional(0x06).filter(|&oid| oid == EC_PUBLIC_KEY)?;
+        let parts = Parts::of(spki)?;
+        if parts.algorithm == RSA_X500 {
+            return parts.rsa();
+        }
+        if parts.algorithm != EC_PUBLIC_KEY {
+            return None;
+        }
+        let mut algorithm = Walk::new(parts.parameters).ok()?;
         let curve = curve::by_parameters(&explicit_parameters(algorithm.optional(0x30)?).ok()?)?;
-        let point = walk.optional(0x03)?.get(1..)?;
-        Some(Self::Ec { curve_oid: curve.oid.to_vec(), point: point.to_vec() })
+        Some(Self::Ec { curve_oid: curve.oid.to_vec(), point: parts.bits.to_vec() })
+    }
+
+    /// A key for RSA-PSS alone: its numbers, and its parameters (RSASSA-PSS-params, tag and length
+    /// included), empty if it allows all.
+    #[must_use]
+    pub fn rsa_pss(&self) -> Option<(Self, &[u8])> {
+        let Self::Other(spki) = self else { return None };
+        let parts = Parts::of(spki).filter(|parts| parts.algorithm == RSASSA_PSS)?;
+        Some((parts.rsa()?, parts.parameters))
+    }
+
+    /// The numbers of a DSA key with parameters of its own.
+    #[must_use]
+    pub fn dsa(&self) -> Option<DsaNumbers<'_>> {
+        let Self::Other(spki) = self else { return None };
+        let parts = Parts::of(spki).filter(|parts| parts.algorithm == DSA)?;
+        let mut numbers = Walk::new(tagged(parts.parameters, 0x30)?).ok()?;
+        let [prime, order, generator] =
+            [numbers.optional(0x02)?, numbers.optional(0x02)?, numbers.optional(0x02)?];
+        Some(DsaNumbers { prime, order, generator, public: tagged(parts.bits, 0x02)? })
+    }
+
+    /// What kind of key it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        let spki = match self {
+            Self::Rsa { .. } => return Kind::Rsa,
+            Self::Ec { .. } => return Kind::Ec,
+            Self::Other(spki) => spki,
+        };
+        match Parts::of(spki).map(|parts| parts.algorithm) {
+            Some(RSA_ENCRYPTION | RSA_X500) => Kind::Rsa,
+            Some(RSASSA_PSS) => Kind::RsaPss,
+            Some(EC_PUBLIC_KEY) => Kind::Ec,
+            Some(DSA) => Kind::Dsa,
+            Some(ED448) => Kind::Ed448,
+            Some(X448) => Kind::Agreement,
+            _ if self.ed25519().is_some() => Kind::Ed25519,
+            _ if self.x25519().is_some() => Kind::Agreement,
+            _ => Kind::Unknown,
+        }
     }
 
     /// An RSA key, its numbers without leading zeros.
@@ -122,6 +209,13 @@ impl PublicKey {
         encode(0x30, &[encode(0x30, &algorithm), encode(0x03, &bits)].concat())
     }
 
+    /// The bits of the SubjectPublicKeyInfo, of which key identifiers are made.
+    #[must_use]
+    pub fn bits_of_spki(&self) -> Vec<u8> {
+        let spki = self.spki();
+        Parts::of(&spki).map(|parts| parts.bits.to_vec()).unwrap_or_default()
+    }
+
     /// SHA-256 of the SubjectPublicKeyInfo.
     #[must_use]
     pub fn fingerprint(&self) -> [u8; 32] {
@@ -130,15 +224,12 @@ impl PublicKey {
 
     /// The ID that OpenSC gives a key when none is asked for: SHA-1 of the
     /// modulus, or of the X coordinate (profile option `pkcs15-id-style =
-    /// mozilla`).
+    /// mozilla`). A compressed point has the same as the whole one.
     #[must_use]
     pub fn intrinsic_id(&self) -> [u8; 20] {
         match self {
             Self::Rsa { modulus, .. } => Sha1::digest(modulus).into(),
-            Self::Ec { point, .. } => {
-                let half = point.len().saturating_sub(1) / 2;
-                Sha1::digest(point.get(1..=half).unwrap_or_default()).into()
-            }
+            Self::Ec { point, .. } => Sha1::digest(x_of(point)).into(),
             Self::Other(spki) => Sha1::digest(spki).into(),
         }
     }
@@ -151,8 +242,9 @@ impl PublicKey {
                 let digits = significant(modulus);
                 digits.len() * 8 - digits.first().map_or(0, |byte| byte.leading_zeros() as usize)
             }
-            Self::Ec { curve_oid, point } => curve::by_oid(curve_oid)
-                .map_or_else(|| point.len().saturating_sub(1) / 2 * 8, |curve| curve.bits),
+            Self::Ec { curve_oid, point } => {
+                curve::by_oid(curve_oid).map_or_else(|| x_of(point).len() * 8, |curve| curve.bits)
+            }
             Self::Other(_) => 0,
         }
     }
@@ -170,12 +262,60 @@ impl PublicKey {
             Self::Rsa { .. } => format!("RSA {}", self.bits()),
             Self::Ec { curve_oid, .. } => match curve::by_oid(curve_oid) {
                 Some(curve) => format!("EC {}", curve.name),
-                None => format!("EC {}", self.bits()),
+                None => format!("EC {} (curve {})", self.bits(), object_id_text(curve_oid)),
             },
-            Self::Other(_) if self.ed25519().is_some() => "Ed25519".to_owned(),
-            Self::Other(_) if self.x25519().is_some() => "X25519".to_owned(),
-            Self::Other(_) => "key of another type".to_owned(),
+            Self::Other(_) => match self.kind() {
+                Kind::Rsa => "RSA".to_owned(),
+                Kind::RsaPss => {
+                    let bits = self.rsa_pss().map(|(key, _)| format!(" {}", key.bits()));
+                    format!("RSA-PSS{}", bits.unwrap_or_default())
+                }
+                Kind::Ec => "EC with a curve of its own".to_owned(),
+                Kind::Ed25519 => "Ed25519".to_owned(),
+                Kind::Ed448 => "Ed448".to_owned(),
+                Kind::Dsa => "DSA".to_owned(),
+                Kind::Agreement if self.x25519().is_some() => "X25519".to_owned(),
+                Kind::Agreement => "X448".to_owned(),
+                Kind::Unknown => "key of another type".to_owned(),
+            },
         }
+    }
+}
+
+/// The X coordinate of a point, whole or compressed.
+fn x_of(point: &[u8]) -> &[u8] {
+    match point.split_first() {
+        Some((2 | 3, x)) => x,
+        Some((_, coordinates)) => coordinates.get(..coordinates.len() / 2).unwrap_or_default(),
+        None => &[],
+    }
+}
+
+/// OID content as people write it.
+#[must_use]
+pub fn object_id_text(content: &[u8]) -> String {
+    Oid::new(content.into()).to_id_string()
+}
+
+/// A SubjectPublicKeyInfo taken apart.
+struct Parts<'a> {
+    algorithm: &'a [u8],
+    /// Tag and length included.
+    parameters: &'a [u8],
+    bits: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(spki: &'a [u8]) -> Option<Self> {
+        let mut walk = Walk::new(first(spki)?.value).ok()?;
+        let mut algorithm = Walk::new(walk.optional(0x30)?).ok()?;
+        let oid = algorithm.optional(0x06)?;
+        Some(Self { algorithm: oid, parameters: algorithm.rest(), bits: walk.optional(0x03)?.get(1..)? })
+    }
+
+    fn rsa(&self) -> Option<PublicKey> {
+        let mut numbers = Walk::new(tagged(self.bits, 0x30)?).ok()?;
+        Some(PublicKey::rsa(numbers.optional(0x02)?, numbers.optional(0x02)?))
     }
 }
 

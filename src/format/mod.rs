@@ -1,11 +1,13 @@
 //! Bytes to values: BER-TLV, PKCS#15 entries, card-verifiable certificates,
 //! X.509, public keys and signatures. Parsers keep raw bytes and have no opinions.
 
+pub mod container;
 pub mod curve;
 pub mod cvc;
 pub mod given;
 pub mod key;
 pub mod openpgp;
+pub mod pem;
 pub mod piv;
 pub mod pkcs15;
 pub mod signature;

@@ -11,7 +11,7 @@ use x509_parser::x509::X509Name;
 
 use super::curve;
 use super::key::{PublicKey, object_id};
-use super::tlv::{TlvError, Walk, bit_field, first, integer, tagged};
+use super::tlv::{Element, TlvError, Walk, bit_field, encode, first, integer, tagged};
 
 /// The parts of a certificate that people and rules look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,22 +115,115 @@ fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
 /// `digitalSignature` is 1. None if it does not restrict the use of its key.
 #[must_use]
 pub fn key_usage(certificate: &[u8]) -> Option<u32> {
-    const KEY_USAGE: [u8; 3] = [0x55, 0x1D, 0x0F];
+    bit_field(0x03, tagged(extension(certificate, &[0x55, 0x1D, 0x0F])?, 0x03)?).ok()
+}
+
+/// The value of an extension, by its OID content.
+fn extension<'a>(certificate: &'a [u8], oid: &[u8]) -> Option<&'a [u8]> {
     let body = first(first(certificate)?.value)?.value;
     let mut rest = first(tagged(body, 0xA3)?)?.value;
     while let Some(extension) = first(rest) {
-        if tagged(extension.value, 0x06) == Some(&KEY_USAGE) {
-            return bit_field(0x03, tagged(tagged(extension.value, 0x04)?, 0x03)?).ok();
+        if tagged(extension.value, 0x06) == Some(oid) {
+            return tagged(extension.value, 0x04);
         }
         rest = extension.rest;
     }
     None
 }
 
-/// A distinguished name as text, RFC 4514-like, not escaped for a terminal; empty if it does not decode.
+/// A certificate's name for its own key (subject key identifier, RFC 5280, 4.2.1.2).
 #[must_use]
-pub fn name(raw: &[u8]) -> String {
-    X509Name::from_der(raw).map(|(_, name)| name.to_string()).unwrap_or_default()
+pub fn subject_key_id(certificate: &[u8]) -> Option<&[u8]> {
+    tagged(extension(certificate, &[0x55, 0x1D, 0x0E])?, 0x04)
+}
+
+/// What a certificate says of the key that signed it (authority key identifier, RFC 5280, 4.2.1.1).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Authority<'a> {
+    /// The identifier of the key.
+    pub key_id: Option<&'a [u8]>,
+    /// The issuer of its certificate, DER content.
+    pub issuer: Option<&'a [u8]>,
+    /// The serial number of its certificate.
+    pub serial: Option<&'a [u8]>,
+}
+
+/// The authority key identifier; empty if there is none.
+#[must_use]
+pub fn authority(certificate: &[u8]) -> Authority<'_> {
+    let content = extension(certificate, &[0x55, 0x1D, 0x23]).and_then(|value| tagged(value, 0x30));
+    let Some(content) = content else { return Authority::default() };
+    // Of the general names that of a directory.
+    let issuer = tagged(content, 0xA1).and_then(|names| tagged(tagged(names, 0xA4)?, 0x30));
+    Authority { key_id: tagged(content, 0x80), issuer, serial: tagged(content, 0x82) }
+}
+
+/// A distinguished name (DER content) as text, RFC 4514-like, not escaped for a terminal; empty if it
+/// is empty or does not decode.
+#[must_use]
+pub fn name(content: &[u8]) -> String {
+    X509Name::from_der(&encode(0x30, content)).map(|(_, name)| name.to_string()).unwrap_or_default()
+}
+
+/// Are two distinguished names (DER content) the same (RFC 5280, 7.1)? Upper and lower case, blanks
+/// and the type of the strings do not count.
+#[must_use]
+pub fn is_same_name(one: &[u8], other: &[u8]) -> bool {
+    one == other || canonical(one).is_some_and(|one| canonical(other) == Some(one))
+}
+
+/// The parts of one relative name in order, each with its type and its value.
+type Relative = Vec<(Vec<u8>, Result<String, Vec<u8>>)>;
+
+/// A name as it is compared; `None` if it does not decode.
+fn canonical(content: &[u8]) -> Option<Vec<Relative>> {
+    let mut names = Vec::new();
+    for set in elements(content)? {
+        let mut parts = Vec::new();
+        for part in elements(Some(set).filter(|set| set.tag == 0x31)?.value)? {
+            let mut part = Walk::new(part.value).ok()?;
+            let (oid, value) = (part.optional(0x06)?, first(part.rest())?);
+            parts.push((oid.to_vec(), prepared(value.tag, value.value).ok_or_else(|| value.raw.to_vec())));
+        }
+        parts.sort();
+        names.push(parts);
+    }
+    Some(names)
+}
+
+/// All elements, if there is nothing else.
+fn elements(mut content: &[u8]) -> Option<Vec<Element<'_>>> {
+    let mut all = Vec::new();
+    while !content.is_empty() {
+        let element = first(content)?;
+        content = element.rest;
+        all.push(element);
+    }
+    Some(all)
+}
+
+/// A string as RFC 4518 prepares it: in lower case, one blank between words. `None` if it is no string.
+fn prepared(tag: u32, value: &[u8]) -> Option<String> {
+    let text = match tag {
+        // UTF8String, PrintableString, IA5String, VisibleString.
+        0x0C | 0x13 | 0x16 | 0x1A => String::from_utf8(value.to_vec()).ok()?,
+        // T61String, which everybody takes for Latin 1.
+        0x14 => value.iter().copied().map(char::from).collect(),
+        0x1E => {
+            let units = value.as_chunks::<2>();
+            let units: Vec<u16> =
+                units.0.iter().filter(|_| units.1.is_empty()).map(|unit| u16::from_be_bytes(*unit)).collect();
+            String::from_utf16(&units).ok()?
+        }
+        0x1C => {
+            let units = value.as_chunks::<4>();
+            let points = units.0.iter().map(|unit| char::from_u32(u32::from_be_bytes(*unit)));
+            points.collect::<Option<String>>().filter(|_| units.1.is_empty())?
+        }
+        _ => return None,
+    };
+    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
+    Some(words.join(" "))
 }
 
 /// Decodes the certificate request at the start of `bytes`; what follows it is ignored.
@@ -195,6 +288,33 @@ impl Certificate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_compared_as_people_read_them() {
+        let part = |tag, text: &[u8]| {
+            let value = [encode(0x06, &[0x55, 4, 3]), encode(tag, text)].concat();
+            encode(0x31, &encode(0x30, &value))
+        };
+        let name = part(0x13, b"My  Root CA ");
+        for same in [
+            part(0x0C, b"my root ca"),
+            part(0x14, b" MY ROOT\tCA"),
+            part(0x1E, b"\0m\0y\0 \0r\0o\0o\0t\0 \0c\0a"),
+        ] {
+            assert!(is_same_name(&name, &same));
+        }
+        for other in [
+            part(0x0C, b"myroot ca"),
+            [name.clone(), name.clone()].concat(),
+            vec![],
+            part(0x04, b"my root ca"),
+            vec![0x31],
+        ] {
+            assert!(!is_same_name(&name, &other));
+        }
+        assert_eq!(super::name(&name), "CN=My  Root CA ");
+        assert!(is_same_name(&[], &[]));
+    }
 
     #[test]
     fn refuses_what_is_no_certificate() {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::baseline::Baseline;
 use crate::error::Error;
 use crate::rules::baseline_mismatch::Known;
+use crate::safe_fs::open_named;
 use crate::snapshot::Name;
 
 /// The largest baseline.
@@ -52,7 +53,7 @@ pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
 pub(super) fn read_text(path: &Path, largest: u64) -> Result<Result<String, String>, Error> {
     let failed = |source| Error::Io { what: "cannot read", path: path.to_owned(), source };
     let mut text = String::new();
-    let read = std::fs::File::open(path).map_err(failed)?.take(largest + 1).read_to_string(&mut text);
+    let read = open_named(path).map_err(failed)?.take(largest + 1).read_to_string(&mut text);
     Ok(match read {
         Err(error) if error.kind() == ErrorKind::InvalidData => Err("it is not UTF-8 text".to_owned()),
         Err(error) => return Err(failed(error)),

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::human::{row, wrap};
+use crate::rules::attribution::{Attributed, Attribution};
 use crate::rules::proofs::{Conclusion, Proof, Source};
-use crate::rules::signed_by_other_key::{Attributed, Attribution};
 use crate::text::key_reference;
 
 const BOLD: Style = Style::new().bold();
@@ -25,8 +25,11 @@ pub fn show(out: &mut String, proofs: &[Proof]) {
         row(out, "ID", &proof.id);
         row(out, "signed", &proof.signed);
         for tried in &proof.tried {
-            let style = if tried.fits { GREEN } else { RED };
-            let word = if tried.fits { "fits" } else { "DOES NOT FIT" };
+            let (style, word) = match tried.answer() {
+                Some(true) => (GREEN, "fits"),
+                Some(false) => (RED, "DOES NOT FIT"),
+                None => (BOLD, "cannot be checked here"),
+            };
             let who = match tried.source {
                 Source::Card => "public key on the card".to_owned(),
                 Source::Certificate => "certificate on the card".to_owned(),
@@ -71,6 +74,9 @@ const fn words(conclusion: Conclusion) -> &'static str {
         }
         Conclusion::NoPublicKey => "The key signs, but nothing names a public key for it.",
         Conclusion::NotSigned => "Nothing is proved: there is no signature.",
+        Conclusion::NotDecided => {
+            "Not decided: a public key that is named for it cannot be computed with here (its curve or size)."
+        }
     }
 }
 
@@ -84,6 +90,11 @@ pub fn conclusion(out: &mut String, proofs: &[Proof]) {
         (sound, all) => format!("{sound} of {all} keys are proved sound."),
     };
     let _ = writeln!(out, "{text}");
+}
+
+/// Before each of several answers: what it is about. Escaped.
+pub fn heading(out: &mut String, what: &str) {
+    let _ = writeln!(out, "{BOLD}{what}{BOLD:#}");
 }
 
 /// Who made a signature or signed a certificate.
@@ -109,7 +120,14 @@ pub fn attribution(attribution: &Attribution) -> String {
             }
         }
         None => {
-            out.push_str("No key known here made the signature.\n");
+            out.push_str(if attribution.undecided.is_empty() {
+                "No key known here made the signature.\n"
+            } else {
+                "Who made the signature was not decided.\n"
+            });
+            for why in &attribution.undecided {
+                wrap(&mut out, "  ", "    ", why);
+            }
             if let Some(assumed) = attribution.assumed.as_ref().filter(|_| !attribution.candidates.is_empty())
             {
                 wrap(
@@ -125,6 +143,9 @@ pub fn attribution(attribution: &Attribution) -> String {
             let keys = attribution.candidates.iter().map(|one| (&one.key, one.hash, one.known_id.as_deref()));
             candidates(&mut out, keys);
         }
+    }
+    if let Some(note) = &attribution.note {
+        wrap(&mut out, "", "", note);
     }
     out
 }

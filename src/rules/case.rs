@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
+use crate::crypto::same_form;
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
 use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
@@ -372,7 +373,7 @@ pub fn side(object: Option<&Object>) -> Side {
     };
     if let Some(key) = object.public_key() {
         side.key = Some(key.describe());
-        side.public_key = Some(hex(&key.fingerprint()));
+        side.public_key = Some(hex(&same_form(key).fingerprint()));
     }
     match &object.class {
         Class::Certificate { certificate: Some(certificate), .. } => {

@@ -20,6 +20,7 @@
 use super::case::{Case, object_name, side, which_key};
 use super::possession::{Device, Possession, possession};
 use super::proofs::{fits, is_certificate, made, named_by_card, trial_of};
+use crate::crypto::same_form;
 use crate::finding::{Evidence, Finding, Fix, Id};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
@@ -61,17 +62,18 @@ fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(Stri
     let Class::PrivateKey { key_type, bits, .. } = key.class else { return None };
     let name = which_key(&case.live, key);
     let public = certificate.public_key()?;
-    let print = |key: &PublicKey| hex(&key.fingerprint());
+    let print = |key: &PublicKey| hex(&same_form(key).fingerprint());
     let own = named_by_card(case, key).find(|object| !is_certificate(object)).and_then(Object::public_key);
     // A fresh signature is the last word, in either direction.
     let trial = trial_of(case, key);
     if let Some(TrialOutcome::Signed(signature)) = trial.map(|trial| &trial.outcome) {
-        let fits = |public| trial.is_some_and(|trial| fits(public, trial, signature.as_slice()));
+        let fits = |public| trial.and_then(|trial| fits(public, trial, signature.as_slice()));
         let noun = trial.map_or("A signature", made).replacen('A', "a", 1);
         let why = format!("{noun} that {name} made just now does not verify with it");
-        return (!fits(public)).then(|| (why, own.filter(|own| fits(own)).map(print)));
+        let others = fits(public) == Some(false);
+        return others.then(|| (why, own.filter(|own| fits(own) == Some(true)).map(print)));
     }
-    if let Some(own) = own.filter(|own| *own != public)
+    if let Some(own) = own.filter(|own| same_form(own) != same_form(public))
         && matches!(
             possession(case, Device::of(case).as_ref(), key),
             Possession::Here | Possession::Elsewhere(_)

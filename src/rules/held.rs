@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::case::{Case, is_device_key};
 use super::judge::token;
 use crate::baseline::{self, Baseline, Certificate, Key};
+use crate::crypto::same_form;
 use crate::format::curve;
 use crate::format::key::PublicKey;
 use crate::opensc::cache_name::{LastUpdate, Serial};
@@ -105,7 +106,7 @@ fn key(view: &View, object: &Object) -> Option<Key> {
         kind: Some(key_type.name().to_owned()),
         bits: if curve.is_none() { u32::try_from(*bits).ok() } else { None },
         curve,
-        public_key_sha256: public.map(|key| hex(&key.fingerprint())),
+        public_key_sha256: public.map(|key| hex(&same_form(key).fingerprint())),
         certificate,
         reference: *reference,
     })

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::verdict::Verdict;
+use crate::crypto::same_form;
 use crate::finding::Id;
 use crate::opensc::cache_name::{LastUpdate, Serial};
 use crate::opensc::{CacheName, Recognised, cache_name};
@@ -166,6 +167,6 @@ fn describe(snapshot: &Snapshot, entry: &CacheEntry, name: Option<&CacheName>) -
         described.words,
         described.id.as_deref().map(hex),
         described.label.as_deref().map(escape),
-        described.key.map(|key| hex(&key.fingerprint())),
+        described.key.map(|key| hex(&same_form(&key).fingerprint())),
     )
 }

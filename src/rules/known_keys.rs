@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::case::Case;
+use crate::crypto::same_form;
 use crate::format::key::PublicKey;
 use crate::opensc::cache_name::parse;
 use crate::opensc::{CacheName, Recognised};
@@ -16,8 +17,10 @@ use crate::view::{Class, Layout, Object, layout_of};
 /// A public key and where it is known from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownKey {
-    /// The key.
+    /// The key, in the form by which keys are told from each other.
     pub key: PublicKey,
+    /// The same as its first source has it, with what that allows it to sign.
+    pub as_found: PublicKey,
     /// Where it is; the most telling place first.
     pub places: Vec<Place>,
 }
@@ -57,10 +60,13 @@ impl KnownKey {
 #[must_use]
 pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<KnownKey> {
     let mut found: Vec<KnownKey> = Vec::new();
-    let mut add = |key: &PublicKey, place: Place| match found.iter_mut().find(|known| known.key == *key) {
-        Some(known) if known.places.contains(&place) => {}
-        Some(known) => known.places.push(place),
-        None => found.push(KnownKey { key: key.clone(), places: vec![place] }),
+    let mut add = |as_found: &PublicKey, place: Place| {
+        let key = same_form(as_found);
+        match found.iter_mut().find(|known| known.key == key) {
+            Some(known) if known.places.contains(&place) => {}
+            Some(known) => known.places.push(place),
+            None => found.push(KnownKey { key, as_found: as_found.clone(), places: vec![place] }),
+        }
     };
     for case in super::cases(snapshot) {
         for object in &case.live.objects {
@@ -71,14 +77,15 @@ pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<Kno
     }
     for (name, key) in given {
         let place = format!("given with --pubkey {}", escape(name.as_bytes()));
-        add(key, Place { kind: PlaceKind::Given, place, id: hex(&key.intrinsic_id()) });
+        let id = hex(&same_form(key).intrinsic_id());
+        add(key, Place { kind: PlaceKind::Given, place, id });
     }
     for dir in &snapshot.caches {
         let ids = ids(snapshot, dir);
         for entry in &dir.entries {
             if let Some(key) = in_cache(snapshot, entry) {
                 let id = ids.get(&entry.name).cloned();
-                let id = id.unwrap_or_else(|| key.intrinsic_id().to_vec());
+                let id = id.unwrap_or_else(|| same_form(&key).intrinsic_id().to_vec());
                 let path = Name::from(dir.path.as_path().join(entry.name.as_os_str()));
                 let place = format!("in the cache ({path})");
                 add(&key, Place { kind: PlaceKind::Cache, place, id: hex(&id) });
@@ -118,7 +125,7 @@ fn on_card(case: &Case<'_>, object: &Object, key: &PublicKey) -> Place {
     };
     let label = escape(&object.label);
     let place = format!("on card {}: {what} \"{label}\"", escape(case.serial.as_bytes()));
-    let id = if object.id.is_empty() { key.intrinsic_id().to_vec() } else { object.id.clone() };
+    let id = if object.id.is_empty() { same_form(key).intrinsic_id().to_vec() } else { object.id.clone() };
     Place { kind: PlaceKind::Card, place, id: hex(&id) }
 }
 

@@ -7,6 +7,7 @@
 pub mod case;
 
 mod absent_card;
+pub mod attribution;
 pub mod baseline_mismatch;
 mod cache_cannot_notice_change;
 mod cache_case;

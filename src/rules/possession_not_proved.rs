@@ -17,10 +17,11 @@
 
 use std::collections::BTreeSet;
 
+use super::attribution::claims_own_key;
 use super::case::{Case, is_device_key, object_name, side};
 use super::possession::{Device, Possession, possession};
 use super::proofs::{is_certificate, named_by_card, private_key, proof};
-use crate::crypto::{Outcome, together, x509};
+use crate::crypto::{Outcome, same_form, together, x509};
 use crate::finding::{Evidence, Finding, Fix, Id};
 use crate::text::{count, escape, hex, key_reference};
 use crate::view::{Class, Object};
@@ -108,11 +109,18 @@ fn none(case: &Case<'_>, keys: &[(&Object, u8)]) -> Finding {
 fn notes(object: &Object) -> Vec<String> {
     let Class::Certificate { certificate: Some(certificate), .. } = &object.class else { return Vec::new() };
     let mut notes = Vec::new();
-    let key = &certificate.key;
-    if certificate.raw_issuer == certificate.raw_subject
-        && matches!(x509::signed_by(&certificate.der, key), Ok(Outcome::Invalid))
-    {
-        notes.push("it is self-signed, and its signature is not by the key it names".to_owned());
+    let key = &same_form(&certificate.key);
+    if claims_own_key(certificate) {
+        match x509::signed_by(&certificate.der, &certificate.key) {
+            Ok(Outcome::Valid(_)) => {}
+            Ok(Outcome::Invalid) => {
+                notes.push("it is self-signed, and its signature is not by the key it names".to_owned());
+            }
+            Ok(Outcome::NotDecidable(why)) => {
+                notes.push(format!("it is self-signed, and its signature cannot be checked: {why}"));
+            }
+            Err(_) => notes.push("its signature cannot be taken out of it".to_owned()),
+        }
     }
     if object.id.len() == 20 && object.id != key.intrinsic_id() {
         notes.push(format!(

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::case::{Case, Lens};
 use crate::card::apdu::StatusWord;
-use crate::crypto::{self, Hash, Outcome, Signed};
+use crate::crypto::{self, Hash, Outcome, Reason, Signed, same_form};
 use crate::format::curve;
 use crate::format::key::PublicKey;
 use crate::snapshot::{Scheme, Trial, TrialOutcome};
@@ -35,6 +35,8 @@ pub enum Conclusion {
     NoPublicKey,
     /// There is no signature.
     NotSigned,
+    /// Of what is named for it something could not be computed here, and the rest does not settle it.
+    NotDecided,
 }
 
 /// What came of one key.
@@ -71,8 +73,23 @@ pub struct Tried {
     pub key: String,
     /// SHA-256 of the SubjectPublicKeyInfo.
     pub public_key: String,
-    /// Does the signature fit it?
+    /// Does the signature fit it? Not so also where it could not be decided.
     pub fits: bool,
+    /// Could it not be decided?
+    #[serde(skip_serializing_if = "is_false")]
+    pub undecided: bool,
+}
+
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+impl Tried {
+    /// Does it fit? `None` if that could not be decided.
+    #[must_use]
+    pub const fn answer(&self) -> Option<bool> {
+        if self.undecided { None } else { Some(self.fits) }
+    }
 }
 
 /// Who names a public key.
@@ -103,6 +120,7 @@ impl Candidate {
     /// How people find it.
     #[must_use]
     pub fn of(key: &PublicKey) -> Self {
+        let key = same_form(key);
         Self { id: hex(&key.intrinsic_id()), key: key.describe(), public_key: hex(&key.fingerprint()) }
     }
 }
@@ -121,13 +139,15 @@ pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {
     if let TrialOutcome::Signed(signature) = &trial.outcome {
         let mut hold = |source, program: &[String], object: &Object| {
             if let Some(public) = object.public_key() {
+                let fits = fits(public, trial, signature.as_slice());
                 let one = Tried {
                     source,
                     program: program.to_vec(),
                     id: hex(&object.id),
                     key: public.describe(),
-                    public_key: hex(&public.fingerprint()),
-                    fits: fits(public, trial, signature.as_slice()),
+                    public_key: hex(&same_form(public).fingerprint()),
+                    fits: fits == Some(true),
+                    undecided: fits.is_none(),
                 };
                 // A public key that is shown, and the certificate that it was taken from.
                 if !tried.contains(&one) {
@@ -219,29 +239,35 @@ pub const fn is_certificate(object: &Object) -> bool {
     matches!(object.class, Class::Certificate { .. })
 }
 
-/// Does a key's public half fit what the private one made of the challenge?
+/// Does a key's public half fit what the private one made of the challenge? `None` if it cannot be
+/// computed here. A damaged key fits nothing: no program can use it.
 #[must_use]
-pub fn fits(key: &PublicKey, trial: &Trial, signature: &[u8]) -> bool {
+pub fn fits(key: &PublicKey, trial: &Trial, signature: &[u8]) -> Option<bool> {
     let challenge = trial.challenge.as_slice();
     let (scheme, signed) = match trial.scheme {
         Scheme::Ecdsa => (crypto::Scheme::Ecdsa(None), Signed::digest(challenge)),
         Scheme::RsaPkcs1Sha256 => (crypto::Scheme::Pkcs1(Some(Hash::Sha256)), Signed::message(challenge)),
         Scheme::Ed25519 => (crypto::Scheme::Ed25519, Signed::message(challenge)),
-        Scheme::Ecdh => return crypto::agrees(key, challenge, signature),
-        Scheme::X25519 => return crypto::agrees_25519(key, challenge, signature),
-        Scheme::RsaDecipher => return crypto::is_deciphered(key, challenge, signature),
+        Scheme::Ecdh => return Some(crypto::agrees(key, challenge, signature)),
+        Scheme::X25519 => return Some(crypto::agrees_25519(key, challenge, signature)),
+        Scheme::RsaDecipher => return Some(crypto::is_deciphered(key, challenge, signature)),
     };
-    matches!(crypto::verify(key, scheme, &signed, signature), Outcome::Valid(_))
+    match crypto::verify(key, scheme, &signed, signature) {
+        Outcome::Valid(_) => Some(true),
+        Outcome::Invalid | Outcome::NotDecidable(Reason::BadKey) => Some(false),
+        Outcome::NotDecidable(_) => None,
+    }
 }
 
 /// The verdict of all who were asked.
 fn conclude(tried: &[Tried]) -> Conclusion {
     let all = |source: Source| -> Option<bool> {
-        let mut answers = tried.iter().filter(|one| one.source == source).map(|one| one.fits).peekable();
+        let mut answers =
+            tried.iter().filter(|one| one.source == source).filter_map(Tried::answer).peekable();
         answers.peek()?;
         Some(answers.all(|fits| fits))
     };
-    match (all(Source::Card), all(Source::OpenSc), all(Source::Certificate)) {
+    let conclusion = match (all(Source::Card), all(Source::OpenSc), all(Source::Certificate)) {
         (None, None, None) => Conclusion::NoPublicKey,
         (Some(true), Some(false), Some(false)) => Conclusion::StaleCacheAndWrongCertificate,
         (Some(true), Some(false), _) | (None, Some(false), Some(true)) => Conclusion::StaleCache,
@@ -252,14 +278,17 @@ fn conclude(tried: &[Tried]) -> Conclusion {
             Conclusion::WrongPublicObject
         }
         _ => Conclusion::NothingFits,
-    }
+    };
+    // These speak of every key that is named.
+    let of_all = matches!(conclusion, Conclusion::Sound | Conclusion::NothingFits | Conclusion::NoPublicKey);
+    if of_all && tried.iter().any(|one| one.undecided) { Conclusion::NotDecided } else { conclusion }
 }
 
 fn candidates(trial: &Trial, key: &Object, tried: &[Tried]) -> Vec<Candidate> {
     let (TrialOutcome::Signed(signature), Scheme::Ecdsa) = (&trial.outcome, trial.scheme) else {
         return Vec::new();
     };
-    if tried.iter().any(|one| one.fits) {
+    if tried.iter().any(|one| one.fits || one.undecided) {
         return Vec::new();
     }
     let Class::PrivateKey { bits, .. } = key.class else { return Vec::new() };

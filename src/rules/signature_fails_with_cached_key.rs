@@ -27,12 +27,14 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         let (TrialOutcome::Signed(signature), Some(key)) = (&trial.outcome, private_key(case, trial)) else {
             continue;
         };
-        let good = |object: &&crate::view::Object| {
-            object.public_key().is_some_and(|public| fits(public, trial, signature.as_slice()))
+        let answer = |object: &crate::view::Object| {
+            object.public_key().and_then(|public| fits(public, trial, signature.as_slice()))
         };
-        let Some(live) = named_by_card(case, key).find(good) else { continue };
+        let is_good = |object: &&crate::view::Object| answer(object) == Some(true);
+        let is_bad = |object: &&crate::view::Object| answer(object) == Some(false);
+        let Some(live) = named_by_card(case, key).find(is_good) else { continue };
         for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-            let Some(shown) = shown_for(lens, key).find(|object| !good(object)) else { continue };
+            let Some(shown) = shown_for(lens, key).find(is_bad) else { continue };
             let cause = shown
                 .files
                 .iter()

@@ -8,6 +8,7 @@
 use super::{Class, Object, Part, Place, View};
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::crypto::same_form;
 use crate::snapshot::EfPath;
 
 /// One way in which what is shown is not what is on the card.
@@ -133,7 +134,7 @@ impl<'v> Found<'v> {
             (a, b) => {
                 let both_keys = matches!((a, b), (Class::PublicKey { .. }, Class::PublicKey { .. }));
                 let of_key = both_keys || self.place.part == Part::Public;
-                if of_key && on_card.public_key() != object.public_key() {
+                if of_key && on_card.public_key().map(same_form) != object.public_key().map(same_form) {
                     self.push(Kind::PublicKey, file, live, shown);
                 }
                 match (a, b) {

@@ -12,6 +12,7 @@ use stalecard::format::key::PublicKey;
 use stalecard::format::signature::Encoding;
 use stalecard::format::tlv::encode;
 
+use crate::IsValid;
 use crate::random::Random;
 use crate::second::Second;
 

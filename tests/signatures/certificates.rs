@@ -11,6 +11,8 @@ use stalecard::format::key::PublicKey;
 use stalecard::format::signature::Encoding;
 use stalecard::format::{tlv, x509};
 
+use crate::IsValid;
+
 fn file(name: &str) -> Vec<u8> {
     fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/signatures").join(name)).unwrap()
 }
@@ -32,7 +34,7 @@ fn valid(scheme: Scheme, encoding: Encoding) -> Outcome {
 fn every_algorithm_of_certificates_and_requests() {
     let ecdsa = |hash| valid(Scheme::Ecdsa(Some(hash)), Encoding::Der);
     let pkcs1 = |hash| valid(Scheme::Pkcs1(Some(hash)), Encoding::Plain);
-    let pss = |hash, salt| valid(Scheme::Pss { hash, salt: Some(salt) }, Encoding::Plain);
+    let pss = |hash, salt| valid(Scheme::Pss { hash, mask: hash, salt: Some(salt) }, Encoding::Plain);
     let expected = [
         ("ecdsa-sha256.pem", ecdsa(Hash::Sha256)),
         ("ecdsa-sha384-explicit.pem", ecdsa(Hash::Sha384)),
@@ -48,10 +50,13 @@ fn every_algorithm_of_certificates_and_requests() {
         ("pss-sha256.pem", pss(Hash::Sha256, 32)),
         ("pss-sha384-no-salt.pem", pss(Hash::Sha384, 0)),
         ("pss-sha512.pem", pss(Hash::Sha512, 64)),
-        ("pss-two-hashes.pem", Outcome::NotDecidable(Reason::PssParameters)),
+        (
+            "pss-two-hashes.pem",
+            valid(Scheme::Pss { hash: Hash::Sha256, mask: Hash::Sha1, salt: Some(222) }, Encoding::Plain),
+        ),
         ("ed25519.pem", valid(Scheme::Ed25519, Encoding::Plain)),
         ("request-ed25519.pem", valid(Scheme::Ed25519, Encoding::Plain)),
-        ("ed448.pem", Outcome::NotDecidable(Reason::UnknownAlgorithm("1.3.101.113".to_owned()))),
+        ("ed448.pem", Outcome::NotDecidable(Reason::UnknownAlgorithm("Ed448 (1.3.101.113)".to_owned()))),
     ];
     for (name, outcome) in expected {
         let (bytes, key) = (der(name), key(name));

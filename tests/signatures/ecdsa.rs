@@ -12,9 +12,9 @@ use virtual_card::openssl::ec::PointConversionForm;
 use virtual_card::openssl::pkey::PKey;
 use virtual_card::openssl::pkey_ctx::PkeyCtx;
 
-use crate::cases;
 use crate::random::Random;
 use crate::second::Second;
+use crate::{IsValid, cases};
 
 /// What is wrong with a signature, if anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

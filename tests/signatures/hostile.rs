@@ -7,7 +7,7 @@ use stalecard::crypto::{Hash, Scheme, Signed, cvc, given, keys_of_point, recover
 use stalecard::format::curve;
 use stalecard::format::key::PublicKey;
 
-use crate::cases;
+use crate::{IsValid, cases};
 
 const FILES: [&[u8]; 6] = [
     include_bytes!("../../fixtures/signatures/request-p256.cvc"),
@@ -53,12 +53,17 @@ fn keys() -> impl Strategy<Value = PublicKey> {
 }
 
 fn schemes() -> impl Strategy<Value = Scheme> {
-    let hash = || (0..5_usize).prop_map(|index| Hash::USUAL[index]);
+    let hash = || (0..Hash::ALL.len()).prop_map(|index| Hash::ALL[index]);
     prop_oneof![
         proptest::option::of(hash()).prop_map(Scheme::Ecdsa),
         proptest::option::of(hash()).prop_map(Scheme::Pkcs1),
-        (hash(), proptest::option::of(any::<usize>())).prop_map(|(hash, salt)| Scheme::Pss { hash, salt }),
+        (hash(), hash(), proptest::option::of(any::<usize>())).prop_map(|(hash, mask, salt)| Scheme::Pss {
+            hash,
+            mask,
+            salt
+        }),
         Just(Scheme::Ed25519),
+        proptest::option::of(hash()).prop_map(Scheme::Dsa),
     ]
 }
 

@@ -16,13 +16,34 @@ mod random;
 mod cards;
 mod certificates;
 mod ecdsa;
+mod handed_in;
 mod hostile;
+mod opinion;
+mod public;
 mod rsa;
 mod second;
 mod secrets;
 mod seed;
+mod table;
+
+use stalecard::crypto::Outcome;
+
+/// For tests, which say elsewhere what may not be decided.
+trait IsValid {
+    fn is_valid(&self) -> bool;
+}
+
+impl IsValid for Outcome {
+    fn is_valid(&self) -> bool {
+        matches!(self, Self::Valid(_))
+    }
+}
 
 /// A few hundred cases, many thousand with `STALECARD_LONG`.
 fn cases(usual: u64, long: u64) -> u64 {
-    if std::env::var_os("STALECARD_LONG").is_some() { long } else { usual }
+    if is_long() { long } else { usual }
+}
+
+fn is_long() -> bool {
+    std::env::var_os("STALECARD_LONG").is_some()
 }

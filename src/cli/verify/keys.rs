@@ -12,6 +12,7 @@ use crate::error::{Error, Exit};
 use crate::finding::Id;
 use crate::observe::{self, Asked};
 use crate::report::{human, json::Document, json::SCHEMA, proofs};
+use crate::rules::proofs::Conclusion;
 use crate::rules::signers::Unable;
 use crate::rules::{self, judge};
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
@@ -35,6 +36,13 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     }
     let mut verdict = judge(&snapshot);
     let proofs = rules::proofs_of(&snapshot);
+    for proof in proofs.iter().filter(|proof| proof.conclusion == Conclusion::NotDecided) {
+        let what =
+            format!("proof of key reference {} of token {}", key_reference(proof.reference), proof.token);
+        verdict
+            .coverage
+            .push(gap(what, "a public key that is named for it cannot be checked here".to_owned()));
+    }
     verdict.findings.retain(|finding| ABOUT_SIGNATURES.contains(&finding.id));
     match args.format {
         Format::Human => {

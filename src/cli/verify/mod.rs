@@ -39,10 +39,10 @@ pub struct Args {
     /// The signature: DER, r||s or RSA, as bytes, hex or base64
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
-    /// Which key signed this certificate or request (PEM or DER)? (needs no card)
+    /// Which key signed each certificate and request in this file (PEM or DER)? (needs no card)
     #[arg(long, value_name = "FILE", conflicts_with_all = CARD_ONLY, conflicts_with_all = ["data", "digest", "signature"])]
     certificate: Option<PathBuf>,
-    /// One more public key to try: a file (PEM or DER, key or certificate), or an uncompressed EC point in hex
+    /// One more public key to try: a file (PEM or DER, key or certificate), or an EC point in hex
     #[arg(long, value_name = "FILE|POINT")]
     pubkey: Vec<String>,
     #[command(flatten)]

@@ -1,0 +1,228 @@
+//! What is given in place of a bare signature, a certificate or a key, and is something else: told by its
+//! shape, so that it can be refused by its name. Nothing of it is opened.
+
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+
+use super::key::PublicKey;
+use super::pem;
+use super::tlv::{Element, first, tagged};
+use super::x509;
+
+/// The arc of PKCS#7 and CMS content types.
+const PKCS7: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07];
+
+/// The name of what the bytes are, if they are one of these: with an article.
+#[must_use]
+pub fn name(bytes: &[u8]) -> Option<&'static str> {
+    if let Some(name) = armoured(bytes).or_else(|| binary(bytes)) {
+        return Some(name);
+    }
+    // Base64 without armour.
+    let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+    BASE64.decode(&digits).ok().and_then(|decoded| binary(&decoded))
+}
+
+/// What a PEM block of this label is.
+#[must_use]
+pub fn of_label(label: &str) -> Option<&'static str> {
+    Some(match label {
+        "CMS" | "PKCS7" => CMS,
+        "SSH SIGNATURE" => OPENSSH_SIGNATURE,
+        "OPENSSH PRIVATE KEY" => "an OpenSSH private key",
+        "X509 CRL" => CRL,
+        "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => CERTIFICATE,
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => REQUEST,
+        "SSH2 PUBLIC KEY" => OPENSSH_KEY,
+        label if label.starts_with("PGP ") => OPENPGP,
+        label if label.ends_with("PRIVATE KEY") => "a private key",
+        label if label.ends_with("PUBLIC KEY") => "a public key",
+        _ => return None,
+    })
+}
+
+/// PEM and its relatives, and what is text.
+fn armoured(bytes: &[u8]) -> Option<&'static str> {
+    let of_label = pem::labels(bytes).find_map(of_label);
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
+    of_label.or_else(|| {
+        let begins = |start: &str| {
+            text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
+        };
+        const TEXTS: [(&str, &str); 11] = [
+            ("ssh-", OPENSSH_KEY),
+            ("ecdsa-sha2-", OPENSSH_KEY),
+            ("sk-ssh-", OPENSSH_KEY),
+            ("sk-ecdsa-", OPENSSH_KEY),
+            ("untrusted comment:", "a signature of signify or minisign"),
+            ("MIME-Version:", "an S/MIME message"),
+            ("Content-Type:", "an S/MIME message"),
+            ("<?xml", "an XML document"),
+            ("<Signature", "an XML signature"),
+            ("<ds:Signature", "an XML signature"),
+            ("---- BEGIN SSH2", OPENSSH_KEY),
+        ];
+        let of_text = TEXTS.iter().find(|(start, _)| begins(start)).map(|(_, name)| *name);
+        of_text.or_else(|| is_jose(text).then_some("a JSON Web Signature (JWS)"))
+    })
+}
+
+const CMS: &str = "a CMS (PKCS#7) structure";
+const OPENSSH_SIGNATURE: &str = "an OpenSSH signature";
+const OPENSSH_KEY: &str = "an OpenSSH public key";
+const OPENPGP: &str = "an OpenPGP message";
+const CRL: &str = "a certificate revocation list (CRL)";
+const CERTIFICATE: &str = "an X.509 certificate";
+const REQUEST: &str = "a certificate request";
+
+/// Three parts in Base64url, the first of them JSON; or JSON itself with a payload and signatures.
+fn is_jose(text: &[u8]) -> bool {
+    let mut parts = text.trim_ascii_end().split(|&byte| byte == b'.');
+    let header = parts.next().and_then(|header| BASE64URL_NOPAD.decode(header).ok());
+    let compact = header.is_some_and(|json| json.starts_with(b"{")) && parts.count() == 2;
+    let has = |word: &[u8]| text.windows(word.len()).any(|window| window == word);
+    compact || (text.starts_with(b"{") && has(b"\"protected\"") && has(b"\"signature"))
+}
+
+fn binary(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [0xFE, 0xED, 0xFE, 0xED, ..] => return Some("a Java key store"),
+        [b'P', b'K', 3, 4, ..] => return Some("a ZIP archive"),
+        [b'S', b'S', b'H', b'S', b'I', b'G', ..] => return Some(OPENSSH_SIGNATURE),
+        _ if is_openpgp_signature(bytes) => return Some(OPENPGP),
+        // BER with an indefinite length, as only CMS has.
+        [0x30, 0x80, rest @ ..] => {
+            return first(rest).filter(|oid| oid.tag == 0x06 && oid.value.starts_with(PKCS7)).map(|_| CMS);
+        }
+        _ => {}
+    }
+    let whole = first(bytes)?;
+    match whole.tag {
+        0x30 => of_sequence(&whole),
+        0x67 | 0x7F21 => {
+            super::cvc::decode(bytes).is_ok().then_some("a card-verifiable certificate or request")
+        }
+        _ => None,
+    }
+}
+
+fn of_sequence(whole: &Element<'_>) -> Option<&'static str> {
+    let one = first(whole.value)?;
+    let two = first(one.rest);
+    let tags = (one.tag, two.as_ref().map(|two| two.tag));
+    let oid = |element: &Element<'_>| tagged(element.value, 0x06).is_some_and(|oid| !oid.is_empty());
+    match tags {
+        (0x06, _) if one.value.starts_with(PKCS7) => Some(CMS),
+        (0x0A, None | Some(0xA0)) => Some("an OCSP response"),
+        // A status, then a token.
+        (0x30, Some(0x30))
+            if two
+                .as_ref()
+                .is_some_and(|two| tagged(two.value, 0x06).is_some_and(|oid| oid.starts_with(PKCS7))) =>
+        {
+            Some("a timestamp (RFC 3161)")
+        }
+        (0x02, Some(0x30)) => of_version(one.value, two?.value),
+        (0x02, Some(0x02 | 0x04)) if numbers(whole.value) > 8 || tags.1 == Some(0x04) => {
+            Some("a private key")
+        }
+        (0x30, Some(0x04)) if oid(&one) => Some("an encrypted private key"),
+        (0x30, Some(0x03)) if PublicKey::from_spki(whole.raw).is_ok() => Some("a public key"),
+        (0x30, Some(0x30)) if x509::decode(whole.raw).is_some() => Some(CERTIFICATE),
+        (0x30, Some(0x30)) if x509::decode_request(whole.raw).is_ok() => Some(REQUEST),
+        (0x30, Some(0x30)) if is_crl(&one) => Some(CRL),
+        _ => None,
+    }
+}
+
+/// What begins with a version (these bytes) and a SEQUENCE (this content).
+fn of_version(version: &[u8], content: &[u8]) -> Option<&'static str> {
+    match (version, first(content)?) {
+        ([3], inner) if inner.tag == 0x06 && inner.value.starts_with(PKCS7) => Some("a PKCS#12 key store"),
+        ([0 | 1], inner) if inner.tag == 0x06 => Some("a private key"),
+        ([1], inner) if inner.tag == 0x30 && first(inner.rest).is_some_and(|digest| digest.tag == 0x04) => {
+            Some("a timestamp request (RFC 3161)")
+        }
+        _ => None,
+    }
+}
+
+/// How many INTEGERs there are in a row.
+fn numbers(mut content: &[u8]) -> usize {
+    let mut count = 0;
+    while let Some(number) = first(content).filter(|element| element.tag == 0x02) {
+        content = number.rest;
+        count += 1;
+    }
+    count
+}
+
+/// A body of version, algorithm, name and a time (RFC 5280, 5.1).
+fn is_crl(body: &Element<'_>) -> bool {
+    let mut tags = Vec::new();
+    let mut rest = body.value;
+    while let Some(element) = first(rest).filter(|_| tags.len() < 4) {
+        rest = element.rest;
+        tags.push(element.tag);
+    }
+    let tags = tags.strip_prefix(&[0x02]).unwrap_or(&tags);
+    matches!(tags, [0x30, 0x30, 0x17 | 0x18, ..])
+}
+
+/// A signature packet (RFC 9580, 4.2 and 5.2) whose length and version are in order.
+fn is_openpgp_signature(bytes: &[u8]) -> bool {
+    let body = match bytes {
+        [0x88, length, body @ ..] if usize::from(*length) <= body.len() => body,
+        [0x89, high, low, body @ ..] if usize::from(u16::from_be_bytes([*high, *low])) <= body.len() => body,
+        [0xC2, length @ 0..=191, body @ ..] if usize::from(*length) <= body.len() => body,
+        [0xC2, high @ 192..=223, low, body @ ..]
+            if (usize::from(*high) - 192) * 256 + usize::from(*low) + 192 <= body.len() =>
+        {
+            body
+        }
+        _ => return false,
+    };
+    // Version, then what it is over, for version 4 a hash that there is.
+    matches!(body, [4..=6, 0x00..=0x50, 1 | 3 | 16..=28, 1..=14, ..] | [3, 5, ..])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn bare_signatures_are_no_containers() {
+        let der = [0x30, 7, 2, 2, 0, 0x81, 2, 1, 5];
+        assert_eq!(name(&der), None);
+        for length in [0, 1, 64, 128, 256] {
+            for first in 0..=255 {
+                let mut bytes = vec![0x5A; length];
+                if let Some(lead) = bytes.first_mut() {
+                    *lead = first;
+                }
+                assert_eq!(name(&bytes), None, "{first:02x} {length}");
+            }
+        }
+        assert_eq!(name(b"MEUCIQ rubbish"), None);
+    }
+
+    #[test]
+    fn what_is_not_der_is_told_by_its_beginning() {
+        for (text, expected) in [
+            (&b"-----BEGIN SSH SIGNATURE-----\nU1NI\n-----END SSH SIGNATURE-----"[..], OPENSSH_SIGNATURE),
+            (b"SSHSIG\0\0\0\x01", OPENSSH_SIGNATURE),
+            (b"-----BEGIN PGP SIGNATURE-----\n\niQ", OPENPGP),
+            (&[0x88, 4, 4, 0, 22, 8], OPENPGP),
+            (b"eyJhbGciOiJFUzI1NiJ9.e30.c2ln", "a JSON Web Signature (JWS)"),
+            (b"{\"payload\": \"\", \"protected\": \"\", \"signature\": \"\"}", "a JSON Web Signature (JWS)"),
+            (b"ssh-ed25519 AAAA comment", OPENSSH_KEY),
+            (b"untrusted comment: signature", "a signature of signify or minisign"),
+            (&[0x30, 0x80, 6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 2, 0xA0, 0x80], CMS),
+            (&[0x30, 11, 6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 2], CMS),
+            (b"MAsGCSqGSIb3DQEHAg==\n", CMS),
+            (&[0x30, 3, 0x0A, 1, 0], "an OCSP response"),
+        ] {
+            assert_eq!(name(text), Some(expected));
+        }
+    }
+}

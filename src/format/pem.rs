@@ -1,0 +1,91 @@
+//! PEM (RFC 7468), as OpenSSL reads it: anything may stand before a block, after it and between
+//! blocks; a byte order mark, blanks and line breaks of any kind do not matter; headers as in
+//! RFC 1421 are skipped.
+
+use data_encoding::BASE64;
+
+use super::given::MAX_STRUCTURES;
+
+/// One block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Block {
+    /// What it is said to be: "CERTIFICATE". Empty for a file that is not PEM.
+    pub label: String,
+    /// What it holds.
+    pub contents: Vec<u8>,
+}
+
+/// The blocks of a file, in order; those that do not decode are left out.
+#[must_use]
+pub fn blocks(bytes: &[u8]) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    // The label of the block that we are in, and its digits.
+    let mut open: Option<(&str, Vec<u8>)> = None;
+    for line in lines(bytes) {
+        match (label(line, "BEGIN"), label(line, "END"), &mut open) {
+            (Some(label), ..) => open = Some((label, Vec::new())),
+            (_, Some(_), Some(_)) => {
+                blocks.extend(open.take().and_then(|(label, digits)| block(label, &digits)));
+            }
+            // A header has a colon, which no digit is; so does the line that goes on with it not.
+            (None, None, Some((_, digits))) if !line.contains(&b':') => {
+                digits.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+            }
+            _ => {}
+        }
+        if blocks.len() == MAX_STRUCTURES {
+            break;
+        }
+    }
+    blocks
+}
+
+fn block(label: &str, digits: &[u8]) -> Option<Block> {
+    let contents = BASE64.decode(digits).ok()?;
+    Some(Block { label: label.to_owned(), contents })
+}
+
+/// The labels of all blocks, decodable or not.
+pub fn labels(bytes: &[u8]) -> impl Iterator<Item = &str> {
+    lines(bytes).filter_map(|line| label(line, "BEGIN"))
+}
+
+/// Lines without what surrounds them.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    text.split(|&byte| byte == b'\n' || byte == b'\r').map(<[u8]>::trim_ascii)
+}
+
+/// The label of a line that begins or ends a block.
+fn label<'a>(line: &'a [u8], which: &str) -> Option<&'a str> {
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+    let within = line.strip_prefix(b"-----")?.strip_suffix(b"-----")?;
+    std::str::from_utf8(within).ok()?.strip_prefix(which)?.strip_prefix(' ').map(str::trim)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn as_openssl_reads_it() {
+        let expected = vec![Block { label: "X".to_owned(), contents: b"stalecard".to_vec() }];
+        for text in [
+            "-----BEGIN X-----\nc3RhbGVjYXJk\n-----END X-----\n",
+            "\u{feff}-----BEGIN X-----\r\nc3Rh\r\nbGVjYXJk\r\n-----END X-----",
+            "Bag Attributes\n    friendlyName: a\n  -----BEGIN X-----\n\n  c3Rh bGVj\n\tYXJk \n  -----END X----- \nafter",
+            "-----BEGIN X-----\nProc-Type: 4\n\nc3RhbGVjYXJk\n-----END X-----\n",
+            "-----BEGIN X-----\rc3RhbGVjYXJk\r-----END X-----\r",
+        ] {
+            assert_eq!(blocks(text.as_bytes()), expected, "{text:?}");
+        }
+        let two = "-----BEGIN X-----\n!\n-----END X-----\n-----BEGIN X-----\nc3RhbGVjYXJk\n-----END X-----\n";
+        assert_eq!(blocks(two.as_bytes()), expected);
+        assert!(blocks(b"-----BEGIN X-----\nc3RhbGVjYXJk").is_empty());
+        assert_eq!(
+            blocks("-----BEGIN X-----\nAA==\n-----END X-----\n".repeat(2_000).as_bytes()).len(),
+            MAX_STRUCTURES
+        );
+    }
+}

@@ -1,0 +1,280 @@
+//! What people hand in to `verify`: names and keys that go together in unusual ways, files that are
+//! something else, and such as were made to do harm.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::table::Workshop;
+
+/// Keys `old`, `new` and `other`, and an openssl configuration that writes no extensions of its own.
+fn workshop() -> Workshop {
+    let workshop = Workshop::new();
+    for name in ["old", "new", "other"] {
+        assert!(
+            workshop.openssl(&format!("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out {name}"))
+        );
+        assert!(workshop.openssl(&format!("pkey -in {name} -pubout -out {name}.pub")));
+    }
+    fs::write(workshop.path("bare.conf"), "[req]\ndistinguished_name = name\n[name]\n").unwrap();
+    assert!(workshop.openssl("req -x509 -new -key old -subj /CN=Root -out old.pem"));
+    assert!(workshop.openssl("req -x509 -new -key new -subj /CN=Root -out new.pem"));
+    workshop
+}
+
+/// Exit code, findings, and the answer about the first structure.
+fn ask(workshop: &Workshop, arguments: &[&str]) -> (i32, Vec<String>, Value) {
+    let (code, report) = workshop.verify(arguments);
+    let findings = report["findings"].as_array().unwrap();
+    let ids = findings.iter().map(|finding| finding["id"].as_str().unwrap().to_owned()).collect();
+    (code, ids, report["attribution"].clone())
+}
+
+fn refused(workshop: &Workshop, arguments: &[&str]) -> String {
+    let began = Instant::now();
+    let output = workshop.run(Path::new(env!("CARGO_BIN_EXE_stalecard")), arguments);
+    assert!(began.elapsed() < Duration::from_secs(5), "{arguments:?}");
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stderr).unwrap()
+}
+
+/// A CA's new key under the old name, certified by the old key: nobody has lied.
+#[test]
+fn a_self_issued_certificate_by_another_key_of_the_name_is_no_stale_one() {
+    let workshop = workshop();
+    fs::write(workshop.path("rollover"), "subjectKeyIdentifier=hash\nauthorityKeyIdentifier=keyid:always\n")
+        .unwrap();
+    assert!(workshop.openssl("req -new -key new -subj /CN=root -out new.req"));
+    assert!(workshop.openssl(
+        "x509 -req -in new.req -CA old.pem -CAkey old -set_serial 7 -extfile rollover -out rollover.pem"
+    ));
+    // The names differ in case only. Without the old key nothing is decided, with it all is well.
+    let (code, findings, answer) = ask(&workshop, &["--certificate", "rollover.pem"]);
+    assert_eq!((code, findings.len(), &answer["issuer"]), (3, 0, &Value::from("CN=Root")), "{answer}");
+    assert!(answer["note"].as_str().unwrap().contains("self-issued, not self-signed"), "{answer}");
+    let (code, findings, answer) = ask(&workshop, &["--certificate", "rollover.pem", "--pubkey", "old.pub"]);
+    assert_eq!((code, findings.len(), &answer["good"]), (0, 0, &Value::from(true)), "{answer}");
+    assert!(answer["note"].as_str().unwrap().contains("self-issued, not self-signed"), "{answer}");
+}
+
+/// The case that this program is for: the old public key, the old key's identifiers, the new key's signature.
+#[test]
+fn a_certificate_that_claims_its_own_key_and_was_made_by_another_is_found() {
+    let workshop = workshop();
+    let foreign = "-force_pubkey old.pub -signkey new";
+    assert!(workshop.openssl(&format!("x509 -in old.pem {foreign} -out stale.pem")));
+    assert!(workshop.openssl("req -x509 -new -key old -subj /CN=Root -config bare.conf -out bare-old.pem"));
+    assert!(workshop.openssl(&format!("x509 -in bare-old.pem {foreign} -out bare.pem")));
+    for certificate in ["stale.pem", "bare.pem"] {
+        for more in [&[][..], &["--pubkey", "new.pub"], &["--pubkey", "other.pub"], &["--pubkey", "old.pub"]]
+        {
+            let arguments = [&["--certificate", certificate], more].concat();
+            let (code, findings, answer) = ask(&workshop, &arguments);
+            assert_eq!(
+                (code, findings),
+                (1, vec!["signed-by-other-key".to_owned()]),
+                "{arguments:?}: {answer}"
+            );
+            assert_eq!(answer["made_by"] != Value::Null, more.contains(&"new.pub"), "{answer}");
+            // Who made it is one of two.
+            let candidates = answer["candidates"].as_array().unwrap();
+            assert_eq!(candidates.len(), if more.contains(&"new.pub") { 0 } else { 2 }, "{answer}");
+        }
+    }
+}
+
+#[test]
+fn what_is_signed_by_its_own_key_under_another_name_is_said() {
+    let workshop = workshop();
+    assert!(workshop.openssl("req -new -key old -subj /CN=leaf -out leaf.req"));
+    assert!(workshop.openssl("x509 -req -in leaf.req -CA old.pem -CAkey old -set_serial 7 -out leaf.pem"));
+    let (code, findings, answer) = ask(&workshop, &["--certificate", "leaf.pem"]);
+    assert_eq!((code, findings.len(), &answer["issuer"]), (0, 0, &Value::from("CN=Root")), "{answer}");
+    assert!(answer["note"].as_str().unwrap().contains("self-signed under another name"), "{answer}");
+}
+
+#[test]
+fn pem_is_read_as_openssl_reads_it() {
+    let workshop = workshop();
+    let text = String::from_utf8(workshop.read("old.pem")).unwrap();
+    let indented = text.lines().map(|line| format!("  {line} \n")).collect::<String>();
+    for variant in [
+        format!("\u{feff}{text}"),
+        text.replace('\n', "\r\n"),
+        format!("Certificate:\n    Data: -----\n\n{text}"),
+        text.replace("-----\nM", "-----\n\n \nM"),
+        indented,
+    ] {
+        fs::write(workshop.path("variant.pem"), &variant).unwrap();
+        let (code, findings, _) =
+            ask(&workshop, &["--certificate", "variant.pem", "--pubkey", "variant.pem"]);
+        assert_eq!((code, findings.len()), (0, 0), "{variant}");
+    }
+}
+
+#[test]
+fn every_structure_of_a_file_is_judged_and_the_rest_is_named() {
+    let workshop = workshop();
+    assert!(workshop.openssl("x509 -in old.pem -force_pubkey old.pub -signkey new -out stale.pem"));
+    assert!(workshop.openssl("req -new -key new -subj /CN=x -out x.req"));
+    let bundle: Vec<u8> =
+        ["old.pem", "old.pub", "stale.pem", "x.req"].iter().flat_map(|name| workshop.read(name)).collect();
+    fs::write(workshop.path("bundle"), bundle).unwrap();
+    let (code, report) = workshop.verify(&["--certificate", "bundle"]);
+    let good: Vec<_> =
+        report["attributions"].as_array().unwrap().iter().map(|answer| answer["good"] == true).collect();
+    assert_eq!((code, good), (1, vec![true, false, true]), "{report}");
+    let coverage = report["coverage"].to_string();
+    assert!(coverage.contains("a public key in it was not judged"), "{coverage}");
+    // DER, one after the other.
+    for name in ["old", "stale"] {
+        assert!(workshop.openssl(&format!("x509 -in {name}.pem -outform DER -out {name}.der")));
+    }
+    let both: Vec<u8> = ["old.der", "stale.der"].iter().flat_map(|name| workshop.read(name)).collect();
+    fs::write(workshop.path("both.der"), both).unwrap();
+    assert_eq!(ask(&workshop, &["--certificate", "both.der"]).1, ["signed-by-other-key"]);
+}
+
+/// Not answered with "nobody's signature": named.
+#[test]
+fn a_container_in_place_of_a_signature_is_refused_by_its_name() {
+    let workshop = workshop();
+    let cms = "cms -sign -binary -in data -signer old.pem -inkey old";
+    for (name, how) in [
+        ("cms.der", format!("{cms} -outform DER -out cms.der")),
+        ("cms-stream.der", format!("{cms} -stream -outform DER -out cms-stream.der")),
+        ("cms.pem", format!("{cms} -outform PEM -out cms.pem")),
+        ("smime", format!("{cms} -outform SMIME -out smime")),
+        ("p12", "pkcs12 -export -passout pass: -in old.pem -inkey old -out p12".to_owned()),
+        ("crl", "ca -gencrl -keyfile old -cert old.pem -config ca.conf -out crl".to_owned()),
+        ("tsq", "ts -query -data data -out tsq".to_owned()),
+    ] {
+        let conf = "[ca]\ndefault_ca = x\n[x]\ndatabase = index\ndefault_md = sha256\ndefault_crl_days = 9\n";
+        fs::write(workshop.path("ca.conf"), conf).unwrap();
+        fs::write(workshop.path("index"), "").unwrap();
+        assert!(workshop.openssl(&how), "{how}");
+        assert!(workshop.path(name).exists());
+    }
+    fs::write(workshop.path("ssh"), "-----BEGIN SSH SIGNATURE-----\nU1NIU0lH\n-----END SSH SIGNATURE-----\n")
+        .unwrap();
+    fs::write(workshop.path("sshsig"), b"SSHSIG\0\0\0\x01").unwrap();
+    fs::write(workshop.path("pgp"), "-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n")
+        .unwrap();
+    fs::write(workshop.path("jws"), "eyJhbGciOiJFUzI1NiJ9.e30.c2ln").unwrap();
+    fs::write(workshop.path("key.ssh"), "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA user@host\n").unwrap();
+    for (file, word) in [
+        ("cms.der", "CMS"),
+        ("cms-stream.der", "CMS"),
+        ("cms.pem", "CMS"),
+        ("smime", "S/MIME"),
+        ("p12", "PKCS#12"),
+        ("crl", "CRL"),
+        ("tsq", "timestamp"),
+        ("ssh", "OpenSSH signature"),
+        ("sshsig", "OpenSSH signature"),
+        ("pgp", "OpenPGP"),
+        ("jws", "JWS"),
+        ("old.pem", "X.509 certificate"),
+        ("key.ssh", "OpenSSH public key"),
+    ] {
+        let why = refused(&workshop, &["verify", "--offline", "--data", "data", "--signature", file]);
+        assert!(why.contains(word), "{file}: {why}");
+        if file != "old.pem" {
+            let why = refused(&workshop, &["verify", "--offline", "--certificate", file]);
+            assert!(why.contains(word), "{file}: {why}");
+            if !["cms.pem", "smime"].contains(&file) {
+                let certificate = ["verify", "--offline", "--certificate", "old.pem", "--pubkey", file];
+                let why = refused(&workshop, &certificate);
+                assert!(why.contains(word), "{file}: {why}");
+            }
+        }
+    }
+}
+
+/// A pipe would be waited at for ever, a device may act.
+#[test]
+fn pipes_devices_directories_and_sockets_are_refused_unopened() {
+    let workshop = workshop();
+    assert!(workshop.run(Path::new("mkfifo"), &["fifo"]).status.success());
+    let _socket = UnixListener::bind(workshop.path("socket")).unwrap();
+    for (file, word) in [
+        ("fifo", "a named pipe"),
+        ("/dev/zero", "a device"),
+        ("/dev/tty", "a device"),
+        (".", "a directory"),
+        ("socket", "a socket"),
+    ] {
+        for arguments in [
+            &["verify", "--offline", "--certificate", file][..],
+            &["verify", "--offline", "--data", file, "--signature", "data"],
+            &["verify", "--offline", "--data", "data", "--signature", file],
+            &["verify", "--offline", "--certificate", "old.pem", "--pubkey", file],
+            &["check", "--snapshot", file],
+        ] {
+            let why = refused(&workshop, arguments);
+            assert!(why.contains(word), "{arguments:?}: {why}");
+        }
+        if file != "." {
+            let why = refused(&workshop, &["check", "--offline", "--against", file]);
+            assert!(why.contains(word), "{file}: {why}");
+        }
+    }
+}
+
+/// Each has an answer in bounded time, and none is taken for a signature by another key.
+#[test]
+fn keys_and_numbers_made_to_do_harm() {
+    use stalecard::crypto::{Outcome, Scheme, Signed, verify};
+    use stalecard::format::curve;
+    use stalecard::format::key::PublicKey;
+
+    let began = Instant::now();
+    let signed = Signed::message(b"x");
+    let ones = |bytes: usize| vec![0xFF; bytes];
+    // As large as any that is computed with, and larger ones.
+    let hardest = [(2048, 8), (384, 384), (2048, 2048), (100_000, 3), (384, 385)];
+    for (modulus, exponent) in hardest {
+        let key = PublicKey::rsa(&ones(modulus), &ones(exponent));
+        let below = [vec![0x7F], ones(modulus - 1)].concat();
+        assert!(!matches!(verify(&key, Scheme::Pkcs1(None), &signed, &below), Outcome::Valid(_)));
+    }
+    for curve in curve::all() {
+        let key = |point: Vec<u8>| PublicKey::Ec { curve_oid: curve.oid.to_vec(), point };
+        let good = key(curve.base_point.to_vec());
+        let length = curve.order.len();
+        let mut above = curve.order.to_vec();
+        *above.last_mut().unwrap() += 1;
+        for number in [vec![0; length], curve.order.to_vec(), above, ones(length)] {
+            let one = [vec![0; length - 1], vec![1]].concat();
+            for signature in [[number.clone(), one.clone()].concat(), [one, number].concat()] {
+                assert_eq!(verify(&good, Scheme::Ecdsa(None), &signed, &signature), Outcome::Invalid);
+            }
+        }
+        // The point at infinity, and hybrid points with the wrong sign.
+        let y_is_odd = curve.base_point.last().unwrap() & 1;
+        let hybrid = |lead: u8| key([&[lead], &curve.base_point[1..]].concat());
+        let ones = [ones(length), ones(length)].concat();
+        for bad in [key(vec![0]), key(vec![]), key([vec![4], ones.clone()].concat()), hybrid(7 - y_is_odd)] {
+            let outcome = verify(&bad, Scheme::Ecdsa(None), &signed, &ones);
+            assert!(matches!(outcome, Outcome::NotDecidable(_)), "{outcome:?}");
+        }
+        assert_eq!(verify(&hybrid(6 + y_is_odd), Scheme::Ecdsa(None), &signed, &ones), Outcome::Invalid);
+    }
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+
+    // Structures within structures, and a bundle of very many.
+    let workshop = workshop();
+    let mut nested = vec![0x30, 0x80];
+    nested.extend([0x30, 0x80].repeat(200_000));
+    fs::write(workshop.path("nested"), nested).unwrap();
+    let why = refused(&workshop, &["verify", "--offline", "--certificate", "nested"]);
+    assert!(why.contains("neither a certificate nor"), "{why}");
+    let many = workshop.read("old.pem").repeat(1_200);
+    fs::write(workshop.path("many"), &many[..many.len().min(1 << 20)]).unwrap();
+    let (code, report) = workshop.verify(&["--certificate", "many"]);
+    assert!(code == 3 || code == 0, "{code}");
+    assert!(report["attributions"].as_array().unwrap().len() <= 1_000);
+}
