@@ -3,6 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
+use super::right_key::Dispute;
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
 use crate::opensc::Version;
 use crate::opensc::program::PKCS11;
@@ -46,6 +47,8 @@ pub struct Lens<'a> {
     pub shown: View,
     /// The units of which PKCS#11 applications see something else than the card's.
     pub pkcs11: Vec<Place>,
+    /// The public keys in it that the card does not name for the same keys, and which are right.
+    pub disputes: Vec<Dispute>,
     /// Its family's layout.
     pub layout: &'static dyn Layout,
     /// The card behind it.
@@ -103,6 +106,12 @@ impl Lens<'_> {
     pub fn cause(&self, difference: &Difference<'_>) -> Option<&CacheEntry> {
         let (entry, _) = self.cause_file(difference)?;
         Some(entry)
+    }
+
+    /// The file of the card that this entry stands for.
+    #[must_use]
+    pub fn cause_of(&self, difference: &Difference<'_>) -> Option<EfPath> {
+        self.cause_file(difference).map(|(_, file)| file)
     }
 
     /// The cause with the file it stands for. A description decides which further

@@ -10,9 +10,13 @@
 //! What you see: a key or certificate is missing on this host only, or a
 //! certificate without content is listed.
 //!
+//! On a native PKCS#15 card (MyEID, OsEID, IsoApplet) write nothing from this host before the flush: OpenSC writes whole
+//! directories back as it shows them here, and what a damaged one hides is gone from the card.
+//!
 //! Cure: `stalecard flush`; OpenSC fetches the files again.
 
 use super::case::Case;
+use super::danger;
 use crate::finding::{Finding, Id, Severity};
 use crate::snapshot::{CacheEntry, Content, EfPath};
 use crate::view::Condition;
@@ -24,7 +28,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         let differences = lens.differences(&case.live);
         for difference in &differences {
             if lens.condition(difference) == Condition::Undecodable {
-                sink.push(case.finding(
+                let mut finding = case.finding(
                     Id::DamagedEntry,
                     lens,
                     difference,
@@ -35,7 +39,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     ),
                     "Programs on this host see the key or certificate wrong or not at all; others do not."
                         .to_owned(),
-                ));
+                );
+                finding.danger = danger::of_writing(case, lens, difference);
+                sink.push(finding);
             }
         }
         let is_cause = |entry: &CacheEntry| {

@@ -13,6 +13,7 @@
 //! in its reader; without the card `stalecard flush --serial SERIAL`.
 
 use super::compare::{SlotTable, StateRow, TokenTable};
+use super::danger;
 use crate::finding::{Evidence, Finding, Fix, Id, ObjectName, Side};
 use crate::text::{key_reference, shell_option};
 
@@ -41,13 +42,8 @@ fn stale(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
              \"object not found\"."
                 .to_owned(),
         );
-        finding.danger =
-            id(row).zip(current.and_then(id)).filter(|(shown, live)| shown != live).map(|(shown, live)| {
-                format!(
-                    "Do not delete or re-initialise by ID {shown}: it names {}, whose live key is {live}.",
-                    which(slot)
-                )
-            });
+        let ids = id(row).zip(current.and_then(id));
+        finding.danger = ids.and_then(|(shown, live)| danger::of_id(&shown, &live, &which(slot)));
         fill(finding, token, current, row)
     };
     stale.map(finding).collect()

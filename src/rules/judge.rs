@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::case::{Case, Lens};
 use super::choices::{Choices, DRIVER, Standing, driver};
 use super::proofs::{Proof, proofs};
+use super::right_key;
 use super::sides::{Sides, Wanted, sides};
 use super::verdict::{ProgramState, Token, Unread, Verdict};
 use crate::opensc::cache_name::Serial;
@@ -89,6 +90,7 @@ impl Judge {
         let mut tokens = Vec::new();
         let mut findings = Vec::new();
         let mut compared = false;
+        let mut unproven = Vec::new();
         for card in &snapshot.cards {
             let Some(case) = self.case(snapshot, card, &readers) else {
                 tokens.push(token(card, None));
@@ -100,6 +102,7 @@ impl Judge {
             tokens.push(token(card, Some(&case.live)));
             coverage.extend(unknown_places(&case, version));
             findings.extend(super::apply_all(&case));
+            unproven.extend(right_key::unproven(&case));
             compared = true;
         }
         let in_use = in_use(&readers);
@@ -113,8 +116,16 @@ impl Judge {
                 programs.push(state);
             }
         }
-        let mut verdict =
-            Verdict { tokens, programs, findings, coverage, compared, unread: absent.unread, in_use };
+        let mut verdict = Verdict {
+            tokens,
+            programs,
+            findings,
+            coverage,
+            compared,
+            unproven,
+            unread: absent.unread,
+            in_use,
+        };
         verdict.sort();
         verdict
     }
@@ -145,10 +156,10 @@ impl Judge {
                 Standing::Refuses => false,
             });
             let pkcs11 = pkcs11::differing(&live, &shown);
-            Lens { programs, undecided, dir, cached, shown, pkcs11, layout, card }
+            Lens { programs, undecided, dir, cached, shown, pkcs11, disputes: Vec::new(), layout, card }
         };
         let lenses = snapshot.caches.iter().map(lens).collect();
-        Some(Case {
+        let mut case = Case {
             card,
             others: &snapshot.cards,
             layout,
@@ -157,7 +168,12 @@ impl Judge {
             uid: snapshot.user.uid,
             live,
             lenses,
-        })
+        };
+        let disputes: Vec<_> = case.lenses.iter().map(|lens| right_key::disputes(&case, lens)).collect();
+        for (lens, disputes) in case.lenses.iter_mut().zip(disputes) {
+            lens.disputes = disputes;
+        }
+        Some(case)
     }
 
     fn readers(&self, snapshot: &Snapshot) -> Vec<Reader> {
