@@ -87,6 +87,11 @@ fn by_cache(
             continue;
         };
         let Some(key) = case.live.private_key_of(live).filter(|_| !seen.contains(&cause)) else { continue };
+        // A public key that a signature refutes is `signature-fails-with-live-key`.
+        let has_signed = || trial_of(case, key).is_some_and(|t| matches!(t.outcome, TrialOutcome::Signed(_)));
+        if !is_certificate(live) && has_signed() {
+            continue;
+        }
         seen.push(cause);
         told.push((key.place(), live.public_key().cloned()));
         let (what, consequence) = if lens.in_use() {

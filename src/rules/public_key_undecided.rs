@@ -19,7 +19,7 @@
 //! so, flushes with `stalecard flush --guarded`.
 
 use super::baseline_mismatch::Known;
-use super::case::{Case, which_key};
+use super::case::{Case, side, which_key};
 use super::right_key::{Right, about, leading};
 use crate::finding::{Evidence, Finding, Fix, Id, Safety, Side};
 use crate::snapshot::Name;
@@ -33,16 +33,21 @@ pub const FLUSH: &str = "stalecard flush --guarded";
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-        let mut seen: Vec<Option<&Name>> = Vec::new();
+        // Where each cause has its finding.
+        let mut seen: Vec<(Option<&Name>, usize)> = Vec::new();
         for difference in lens.differences(&case.live) {
             if about(lens, &difference).is_none_or(|dispute| dispute.right != Right::Undecided) {
                 continue;
             }
             let cause = lens.cause(&difference).map(|entry| &entry.name);
-            if seen.contains(&cause) {
+            if let Some((_, at)) = seen.iter().find(|(known, _)| *known == cause) {
+                // A certificate beside the public key that is taken from it.
+                let (shown, card) = (Some(side(difference.shown)), Some(side(difference.live)));
+                let evidence = Evidence { shown, card, ..Evidence::default() };
+                sink.get_mut(*at).into_iter().for_each(|finding| finding.evidence.push(evidence.clone()));
                 continue;
             }
-            seen.push(cause);
+            seen.push((cause, sink.len()));
             let mut finding = leading(
                 case,
                 lens,
@@ -78,6 +83,7 @@ fn summary(case: &Case<'_>, difference: &Difference<'_>) -> String {
     let key = object.map(|object| which_key(&case.live, object)).unwrap_or_default();
     let card = match difference.live.map(|object| &object.class) {
         Some(Class::Certificate { .. }) => "holds a certificate of another one",
+        Some(_) if case.layout.knows_keys_by_certificate() => "holds a certificate of another one",
         Some(_) => "holds another one",
         None => "holds none any more",
     };

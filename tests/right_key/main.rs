@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod native;
 mod sc_hsm;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "no snapshots here")]
