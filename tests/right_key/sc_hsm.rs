@@ -213,3 +213,21 @@ fn there_is_no_danger_where_both_ids_are_equal() {
         "{report:#}"
     );
 }
+
+/// Several hosts: the newest reading of the card does not make a cache stale that has the right public key.
+#[test]
+fn hosts_side_by_side_do_not_take_a_foreign_certificate_for_the_truth() {
+    let (stand, alpha, id) = keyed(&[]);
+    let [first, second] =
+        ["alpha.json", "beta.json"].map(|name| stand.dir().join(name).to_str().unwrap().to_owned());
+    alpha.stalecard(&["snapshot", "-o", &first]).ok();
+    let beta = stand.host("beta");
+    beta.write_cert(&beta.foreign_certificate("foreign"), &id, "foreign");
+    stand.host("fresh").stalecard(&["snapshot", "-o", &second]).ok();
+    let compared = document(&alpha.stalecard(&["compare", &first, &second, "--format", "json"]).exits(1));
+    let disputed = finding(&compared, "hosts-disagree");
+    assert!(disputed["consequence"].as_str().unwrap().contains("another key's certificate"), "{disputed:#}");
+    assert!(disputed["fix"][0]["what"].as_str().unwrap().contains("stalecard verify"), "{disputed:#}");
+    let states = compared["comparison"]["tokens"][0]["slots"][0]["states"].to_string();
+    assert!(states.contains("\"disputed\"") && !states.contains("\"stale\""), "{states}");
+}
