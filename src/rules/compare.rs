@@ -322,8 +322,7 @@ fn is_disputed(reading: &Reading, showing: &Showing, now: &State) -> bool {
         return false;
     }
     let has_own = now.get(1).is_some_and(Option::is_some) && !reading.by_certificate;
-    showing.made_id.as_ref() == Some(&key) && !has_own
-        || (!has_own && id(&showing.state).as_ref() == Some(&key))
+    !has_own && (showing.made_id.as_ref() == Some(&key) || id(&showing.state).as_ref() == Some(&key))
 }
 
 /// When the cache entry was written that answers for one object of a unit; none if the card does.

@@ -1,6 +1,6 @@
 //! `public-key-undecided`: cache and card name two public keys for one key, and no file tells which is the key's
 //!
-//! OpenSC shows one public key from its cache; the card holds a certificate of another, or none any more.
+//! OpenSC shows one public key from its cache; the card holds a certificate of another, or another public key, or none any more.
 //! Neither side proves anything: the key's ID is no hash of either, its description has not changed, and
 //! the certificate stands where a request could have stood. There are two readings:
 //!
@@ -8,6 +8,9 @@
 //!   signatures made here do not verify with the public key shown, and a flush cures that.
 //! - Another key's certificate was written over an unchanged key. Then signatures made here verify with
 //!   what the cache shows, and nowhere else; a flush would take the right public key away.
+//!
+//! On a native PKCS#15 card (MyEID, OsEID, IsoApplet) the second reading has one more form: a host that does not see a key
+//! (`hidden-object`) writes another key's public key over its own.
 //!
 //! On a PIV card a certificate is all that tells of a key, so it is the same whenever a slot holds a certificate of
 //! another key than before, or none.

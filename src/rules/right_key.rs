@@ -167,23 +167,42 @@ impl Question<'_> {
             }
             _ => {}
         }
-        // A public key's object is written with the key, or by whoever means to; a certificate is written over anything.
-        let own = named_by_card(self.case, self.key).find(|object| !is_certificate(object));
-        match own.filter(|_| self.case.layout.request(self.key.slot).is_none()).and_then(Object::public_key) {
-            Some(own) if own == self.cached => {
-                return Right::Cache(
-                    "the key's own public key on the card is the same as in the cache".to_owned(),
-                );
+        if self.case.layout.request(self.key.slot).is_none() {
+            match self.by_own_objects() {
+                Right::Undecided => {}
+                right => return right,
             }
-            Some(own) if self.live == Some(own) => return Right::Card,
-            _ => {}
         }
         // The description is another key's now.
-        let described = self.lens.shown.private_key_of(self.shown);
-        if described.is_some_and(|described| described.id != self.key.id) {
+        if self.shown_key().is_some_and(|described| is_another(described, self.key)) {
             return Right::Card;
         }
         Right::Undecided
+    }
+
+    /// What the public key's own object says of a certificate, and the other way round. Alone neither proves anything: a host
+    /// that does not see a key writes another's public key over its own.
+    fn by_own_objects(&self) -> Right {
+        let own = |object: &&Object| !is_certificate(object);
+        let on_card: Vec<&Object> = named_by_card(self.case, self.key).collect();
+        let Some(card) = on_card.iter().copied().find(own).and_then(Object::public_key) else {
+            return Right::Undecided;
+        };
+        let shown = self.lens.shown.public_parts(self.shown_key().unwrap_or(self.key)).find(own);
+        let shows_it = shown.and_then(Object::public_key) == Some(card);
+        let agree = on_card.len() > 1 && on_card.iter().all(|object| object.public_key() == Some(card));
+        if card == self.cached {
+            Right::Cache("the key's own public key on the card is the same as in the cache".to_owned())
+        } else if self.live == Some(card) && (shows_it || agree) {
+            Right::Card
+        } else {
+            Right::Undecided
+        }
+    }
+
+    /// The private key that is shown with the public one in question.
+    fn shown_key(&self) -> Option<&Object> {
+        self.lens.shown.private_key_of(self.shown)
     }
 
     /// The request on the card is good, and nobody has copied it from another key's place.
@@ -309,6 +328,15 @@ pub fn heed(findings: &mut [Finding]) {
     }
 }
 
+/// Does the description of a key that is shown speak of another key than the card's, by its ID or by where that is?
+fn is_another(shown: &Object, live: &Object) -> bool {
+    let place = |key: &Object| match key.class {
+        Class::PrivateKey { reference, path, .. } => (reference, path),
+        _ => (None, None),
+    };
+    shown.id != live.id || place(shown) != place(live)
+}
+
 /// Is a key's ID the one that OpenSC makes from this public key?
 #[must_use]
 pub fn is_id_of(key: &Object, public: &PublicKey) -> bool {
@@ -348,8 +376,12 @@ fn is_proven(case: &Case<'_>, device: Option<&Device>, key: &Object) -> bool {
         })
 }
 
-/// Is the same public key that of another place, too? Then its request was copied to one of them.
+/// Is the same public key that of another key, too? Then its request was copied to one of them; or, on a native card, a
+/// host that did not see one of them has written the other's public key into its file.
 fn is_elsewhere_too(case: &Case<'_>, own: &Object) -> bool {
     let public = own.public_key();
-    case.live.objects.iter().any(|object| object.slot != own.slot && object.public_key() == public)
+    let is_other = |object: &&Object| {
+        if own.part.is_of_key() { object.slot != own.slot } else { object.id != own.id }
+    };
+    case.live.objects.iter().filter(is_other).any(|object| object.public_key() == public)
 }

@@ -122,13 +122,11 @@ pub fn judge_repair(host: &Host, guarded: bool, tally: &mut Tally) -> Result<(),
     let said =
         || format!("\nbefore:\n{}{before:?}\nafter:\n{}{after:?}\n{output}", lines(&found), lines(&left));
     for (key, id, was) in &before {
-        let now = after.iter().filter(|(known, ..)| known == key).map(|(_, id, signs)| (id, *signs));
-        // Several descriptions may stand for one key.
-        let (new, is) = now
-            .clone()
-            .find(|(new, _)| *new == id)
-            .or_else(|| now.clone().next())
-            .map_or((id, Signs::Never), |(new, signs)| (new, signs));
+        // Whoever uses a key names it by its ID; a description that has changed may give it another.
+        let by_id = after.iter().filter(|(_, new, _)| new == id);
+        let by_key = after.iter().filter(|(known, ..)| known == key);
+        let best = by_id.chain(by_key).max_by_key(|(_, new, signs)| (*signs == Signs::Verifies, new == id));
+        let (new, is) = best.map_or((id, Signs::Never), |(_, new, signs)| (new, *signs));
         *tally.keys.entry((was.name(), is.name())).or_default() += 1;
         let ids = [id.as_str(), new.as_str()];
         let repairs =
