@@ -25,7 +25,7 @@ pub enum Severity {
 pub enum Safety {
     /// Regenerable data of the calling user, proven stale.
     Safe,
-    /// Other users' caches, or an edit of `opensc.conf`.
+    /// Other users' caches, an edit of `opensc.conf`, or what no file proves stale.
     Guarded,
     /// Whole directories, unknown files, private data.
     Unsafe,

@@ -13,7 +13,8 @@
 //! (`hidden-object`) writes another key's public key over its own.
 //!
 //! On a PIV card a certificate is all that tells of a key, so it is the same whenever a slot holds a certificate of
-//! another key than before, or none.
+//! another key than before, or none. And a private key that a native card does not list any more was deleted, or only its
+//! description is lost, by a host that did not see it: then the cache has the last copy.
 //!
 //! So nothing is moved by itself: not by `flush`, `fix` or `watch --flush-stale`.
 //!
@@ -26,7 +27,7 @@ use super::case::{Case, side, which_key};
 use super::right_key::{Right, about, leading};
 use crate::finding::{Evidence, Finding, Fix, Id, Safety, Side};
 use crate::snapshot::Name;
-use crate::text::{escape, shell_option, shell_word};
+use crate::text::{escape, hex, shell_option, shell_word};
 use crate::view::Class;
 use crate::view::difference::Difference;
 
@@ -57,10 +58,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 Id::PublicKeyUndecided,
                 &difference,
                 summary(case, &difference),
-                "Either the key was made anew elsewhere and its certificate imported, by far the more common: then \
-                 signatures made here do not verify with the public key shown. Or another key's certificate was \
-                 written over an unchanged key: then they do, and would not after a flush."
-                    .to_owned(),
+                consequence(&difference).to_owned(),
             );
             finding.safety = finding.safety.max(Safety::Guarded);
             let mut fix = |what: &str, command: Option<String>| {
@@ -81,8 +79,27 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     }
 }
 
+fn consequence(difference: &Difference<'_>) -> &'static str {
+    if difference.live.is_some() {
+        "Either the key was made anew elsewhere and its certificate imported, by far the more common: then \
+         signatures made here do not verify with the public key shown. Or another key's certificate was \
+         written over an unchanged key: then they do, and would not after a flush."
+    } else {
+        "Either it was deleted, by far the more common: then programs offer what cannot be used. Or only what describes it on \
+         the card is gone: then the cache has the last copy, and a flush would take that away."
+    }
+}
+
 fn summary(case: &Case<'_>, difference: &Difference<'_>) -> String {
     let object = difference.live.or(difference.shown);
+    if let (None, Some(shown)) = (difference.live, difference.shown.filter(|shown| shown.is_private_key())) {
+        return format!(
+            "OpenSC shows the private key \"{}\" (ID {}) from its cache, and the card does not list it any more: whether it \
+             is there all the same no file tells.",
+            escape(&shown.label),
+            hex(&shown.id)
+        );
+    }
     let key = object.map(|object| which_key(&case.live, object)).unwrap_or_default();
     let card = match difference.live.map(|object| &object.class) {
         Some(Class::Certificate { .. }) => "holds a certificate of another one",

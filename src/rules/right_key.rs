@@ -92,10 +92,7 @@ fn dispute(
     difference: &Difference<'_>,
 ) -> Option<Dispute> {
     let shown = difference.shown?;
-    // Where there is no key without its certificate, a ghost may be a key that is there and cannot be seen.
-    let is_unseen =
-        difference.kind == Kind::Ghost && shown.is_private_key() && case.layout.knows_keys_by_certificate();
-    if is_unseen {
+    if difference.kind == Kind::Ghost && is_unseen(case, lens, shown) {
         let undecided = Right::Undecided;
         return Some(Dispute {
             place: difference.place.clone(),
@@ -115,6 +112,26 @@ fn dispute(
     let by_files = question.by_files();
     let right = question.by_signature().unwrap_or_else(|| by_files.clone());
     Some(Dispute { place: difference.place.clone(), right, by_files })
+}
+
+/// Is it, or does it belong to, a private key that the card does not list and may hold all the same? Where there is no key
+/// without its certificate, that may be what is gone; where OpenSC writes directories back as a host shows them, its
+/// description. Not if another key is where it was.
+fn is_unseen(case: &Case<'_>, lens: &Lens<'_>, shown: &Object) -> bool {
+    let key = if shown.is_private_key() { Some(shown) } else { lens.shown.private_key_of(shown) };
+    let Some(key) = key.filter(|_| shown.is_private_key() || shown.public_key().is_some()) else {
+        return false;
+    };
+    if case.live.private_keys().any(|live| live.place() == key.place()) {
+        return false;
+    }
+    let place = |key: &Object| match key.class {
+        Class::PrivateKey { path, .. } => path,
+        _ => None,
+    };
+    let has_heir = place(key).is_some() && case.live.private_keys().any(|live| place(live) == place(key));
+    case.layout.knows_keys_by_certificate()
+        || (!has_heir && case.layout.is_written_from_view(case.card, key.slot))
 }
 
 /// Two public keys for one private key.

@@ -2,7 +2,7 @@
 //! still meaningful when actions are taken out.
 
 pub use crate::random::Random;
-use crate::stage::{CACHINGS, Event};
+use crate::stage::{CACHINGS, Event, UNIFORM};
 
 /// One of the two hosts.
 pub type Side = usize;
@@ -142,7 +142,7 @@ fn of_keys(random: &mut Random, what: usize) -> Action {
         78..81 => Action::Initialise { host },
         81..84 => Action::Damage { host, nth: random.below(8), how: damage(random) },
         84..87 => Action::Common(Event::Flush { host }),
-        87..90 => Action::Common(Event::Caching { host, how: random.below(CACHINGS) }),
+        87..90 => Action::Common(Event::Caching { host, how: random.below(UNIFORM) }),
         _ => list(random),
     }
 }

@@ -73,6 +73,8 @@ impl Damage {
 
 /// How many ways of caching there are.
 pub const CACHINGS: usize = 8;
+/// The first of them are the same for all programs.
+pub const UNIFORM: usize = 4;
 
 pub fn configuration(how: usize) -> String {
     let block = |app: &str, value: &str| {

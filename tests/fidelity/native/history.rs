@@ -2,7 +2,7 @@
 
 use super::made::{Entry, PADDINGS};
 use crate::history::{History, Random, Side};
-use crate::stage::{CACHINGS, Damage, Event};
+use crate::stage::{CACHINGS, Damage, Event, UNIFORM};
 
 /// What happens. A number called `nth` picks from what there is at that moment, modulo its count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +147,7 @@ fn of_keys(random: &mut Random, what: usize) -> Action {
         }
         76..80 => Action::Common(Event::Flush { host }),
         80..84 => Action::Common(Event::Damage { host, nth: random.below(64), how: Damage::random(random) }),
-        84..87 => Action::Common(Event::Caching { host, how: random.below(CACHINGS) }),
+        84..87 => Action::Common(Event::Caching { host, how: random.below(UNIFORM) }),
         _ => Action::Common(Event::List { host, module: random.chance(50) }),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::authority::CERTIFICATES;
 use crate::history::{History, Random, Side};
-use crate::stage::{CACHINGS, Damage, Event};
+use crate::stage::{CACHINGS, Damage, Event, UNIFORM};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -133,7 +133,7 @@ fn of_keys(random: &mut Random, what: usize) -> Action {
         72..77 => Action::DeleteCertificate { host, slot },
         77..80 => Action::Common(Event::Damage { host, nth: random.below(64), how: Damage::random(random) }),
         80..83 => Action::Common(Event::Flush { host }),
-        83..86 => Action::Common(Event::Caching { host, how: random.below(CACHINGS) }),
+        83..86 => Action::Common(Event::Caching { host, how: random.below(UNIFORM) }),
         _ => Action::Common(Event::List { host, module: random.chance(50) }),
     }
 }
