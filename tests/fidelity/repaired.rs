@@ -175,7 +175,11 @@ fn agree_with_signatures(
             .iter()
             .filter(|finding| {
                 let object = finding.object.as_ref();
-                object.is_some_and(|o| o.id.as_deref() == Some(id) || o.shown_id.as_deref() == Some(id))
+                // Two keys may have one ID.
+                object.is_some_and(|object| match object.reference {
+                    Some(number) => u64::from(number) == reference,
+                    None => object.id.as_deref() == Some(id) || object.shown_id.as_deref() == Some(id),
+                })
             })
             .collect();
         let has = |id: Id| {
