@@ -47,8 +47,13 @@ fn both_views_are_what_the_tools_show() {
     assert_eq!(alpha.stalecard(&["check"]).code(), 1);
 
     // Nothing on such a card tells a new key from a foreign certificate, so that takes consent.
-    let before = alpha.cache_names();
-    assert_eq!((alpha.stalecard(&["flush"]).code(), alpha.cache_names()), (0, before));
+    let certificates = || {
+        let mut names = alpha.cache_names();
+        names.retain(|name| name.ends_with("CECE"));
+        names
+    };
+    let before = certificates();
+    assert_eq!((alpha.stalecard(&["flush"]).code(), certificates()), (0, before));
     assert_eq!(alpha.stalecard(&["flush", "--guarded"]).code(), 0);
     let verdict = both_views_hold(&alpha);
     assert_eq!(errors(&verdict), [], "{}", lines(&verdict.findings));
