@@ -25,7 +25,7 @@ pub enum Severity {
 pub enum Safety {
     /// Regenerable data of the calling user, proven stale.
     Safe,
-    /// Other users' caches, or an edit of `opensc.conf`.
+    /// Other users' caches, an edit of `opensc.conf`, or what no file proves stale.
     Guarded,
     /// Whole directories, unknown files, private data.
     Unsafe,
@@ -72,6 +72,8 @@ macro_rules! catalogue {
 }
 
 catalogue! {
+    /// Cache and card name different public keys for a key, and no file tells which is right.
+    PublicKeyUndecided = "public-key-undecided", Error, Guarded, "public_key_undecided";
     /// The ID shown is not the card's.
     StaleKeyId = "stale-key-id", Critical, Safe, "stale_key_id";
     /// The public key shown is not the card's.
@@ -380,6 +382,7 @@ mod tests {
         assert_eq!(
             list,
             [
+                "public-key-undecided Error Guarded",
                 "stale-key-id Critical Safe",
                 "stale-public-key Critical Safe",
                 "stale-certificate Error Safe",

@@ -19,7 +19,7 @@ use stalecard::crypto::given::public_key;
 use stalecard::finding::{Finding, Id};
 use stalecard::rules::baseline_mismatch::Known;
 use stalecard::rules::compare::Comparison;
-use stalecard::rules::signed_by_other_key;
+use stalecard::rules::{attribution, signed_by_other_key};
 use stalecard::snapshot::{Gap, Snapshot};
 
 /// What is found, and what could not be told.
@@ -51,7 +51,7 @@ fn verify(snapshot: &Snapshot, signature: &Signature) -> Said {
     let key = public_key(&bytes(&signature.key), None).unwrap();
     let (data, made) = (bytes(&signature.data), bytes(&signature.signature));
     let given = [(signature.key.clone(), key)];
-    let attribution = signed_by_other_key::of_signature(snapshot, &given, &Signed::message(&data), &made);
+    let attribution = attribution::of_signature(snapshot, &given, &Signed::message(&data), &made);
     (signed_by_other_key::finding(&attribution, true).into_iter().collect(), Vec::new())
 }
 

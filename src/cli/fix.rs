@@ -152,6 +152,7 @@ fn what_became(done: &Done, agreed: Agreed) -> Vec<Repaired> {
             _ if fails => Fixed::NotCured,
             (true, None) if agreed.dry_run => Fixed::WouldTry,
             (true, None) if remains => Fixed::NotCured,
+            (true, None) if done.after.unproven.iter().any(|key| key.concerns(finding)) => Fixed::Unproven,
             (true, None) => Fixed::Cured,
             (false, None) if !remains && !agreed.dry_run => Fixed::Gone,
             // No step is made for what has to be named, or is no file.
@@ -187,6 +188,13 @@ fn edit(
     let called_for = |repaired: &&mut Repaired| repaired.finding.id == Id::CacheCannotNoticeChange;
     let mut concerned: Vec<&mut Repaired> = repairs.iter_mut().filter(called_for).collect();
     if concerned.is_empty() {
+        return Ok(None);
+    }
+    // Caching off would hide the one copy of a right public key that no flush has taken.
+    let of_caching = |finding: &&Finding| finding.id == Id::CacheCannotNoticeChange;
+    let is_cure = |finding: &Finding| finding.fix.iter().any(|fix| fix.command.is_some());
+    if !after.findings.iter().filter(of_caching).all(is_cure) {
+        concerned.iter_mut().for_each(|repaired| repaired.result = Fixed::Manual);
         return Ok(None);
     }
     let Agreed { dry_run, guarded, .. } = args.agreed;

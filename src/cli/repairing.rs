@@ -17,7 +17,7 @@ pub struct Agreed {
     /// Say what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
-    /// Also what belongs to another user
+    /// Also what belongs to another user, and public keys of which no file tells whether they are stale
     #[arg(long)]
     pub guarded: bool,
     /// Also private data (which is removed and not kept), and files that OpenSC did not make

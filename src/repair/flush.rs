@@ -6,6 +6,7 @@ use crate::finding::{Id, Safety};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::{Recognised, cache_name};
 use crate::rules::Verdict;
+use crate::rules::right_key::KEPT;
 use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Name, Snapshot, Withheld};
 use crate::text::{escape, is_typed};
 use crate::view::is_private;
@@ -25,8 +26,9 @@ pub enum Scope<'a> {
     Named(&'a [String]),
 }
 
-/// The findings whose entries a plain flush removes.
+/// The findings whose entries a plain flush removes, as far as that is consented to.
 pub const FLUSHED: &[Id] = &[
+    Id::PublicKeyUndecided,
     Id::StaleKeyId,
     Id::StalePublicKey,
     Id::StaleCertificate,
@@ -56,9 +58,7 @@ pub fn fix_plan(snapshot: &Snapshot, verdict: &Verdict, caller: u32) -> Plan {
     let named = verdict.by_file();
     plan(snapshot, verdict, caller, |dir, entry| {
         let Recognised::Entry(_) = cache_name::parse(&entry.name) else { return None };
-        let ids = named.get(&(&dir.path, &entry.name))?;
-        let called_for = |id: &&Id| FLUSHED.contains(id) || FIXED.contains(id);
-        ids.iter().find(called_for).map(|id| id.name().to_owned())
+        called_for(named.get(&(&dir.path, &entry.name))?, &[FLUSHED, FIXED])
     })
 }
 
@@ -66,7 +66,7 @@ fn plan(
     snapshot: &Snapshot,
     verdict: &Verdict,
     caller: u32,
-    reason: impl Fn(&CacheDir, &CacheEntry) -> Option<String>,
+    reason: impl Fn(&CacheDir, &CacheEntry) -> Option<Reason>,
 ) -> Plan {
     // With caching `yes` OpenSC keeps what it read after the PIN, too.
     let keeps_private = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "undecided"));
@@ -82,6 +82,30 @@ fn plan(
     Plan { steps }
 }
 
+/// Why an entry is to be taken, and whether that alone takes consent.
+struct Reason {
+    words: String,
+    safety: Safety,
+}
+
+impl Reason {
+    fn asked(words: &str) -> Self {
+        Self { words: words.to_owned(), safety: Safety::Safe }
+    }
+}
+
+/// What the findings on an entry call for. One that may be all that is left of a right public key stays, and one of which
+/// nobody can tell goes with consent only.
+fn called_for(ids: &[Id], flushed: &[&[Id]]) -> Option<Reason> {
+    if ids.iter().any(|id| KEPT.contains(id)) {
+        return None;
+    }
+    let id = ids.iter().find(|id| flushed.iter().any(|flushed| flushed.contains(id)))?;
+    let is_undecided = ids.contains(&Id::PublicKeyUndecided);
+    let safety = if is_undecided { Safety::Guarded } else { Safety::Safe };
+    Some(Reason { words: id.name().to_owned(), safety })
+}
+
 /// Why an entry is to be taken; `None` if it stays. Only files with an OpenSC cache
 /// name are ever taken: CANs, off-card certificates and strangers have to be named
 /// by hand.
@@ -90,24 +114,23 @@ fn reason(
     dir: &CacheDir,
     entry: &CacheEntry,
     scope: Scope<'_>,
-) -> Option<String> {
+) -> Option<Reason> {
     if let Scope::Named(names) = scope {
-        return is_named(dir, entry, names).then(|| "it was asked for by name".to_owned());
+        return is_named(dir, entry, names).then(|| Reason::asked("it was asked for by name"));
     }
     let Recognised::Entry(name) = cache_name::parse(&entry.name) else { return None };
     match scope {
-        Scope::All => Some("all entries were asked for".to_owned()),
+        Scope::All => Some(Reason::asked("all entries were asked for")),
         Scope::Serial(serial) => {
             let of_card = match &name.serial {
                 Serial::Text(text) => is_typed(text, serial),
                 Serial::Uid(uid) => format!("uid-{}", crate::text::hex(uid)).eq_ignore_ascii_case(serial),
             };
-            of_card.then(|| format!("all entries of card {} were asked for", escape(serial.as_bytes())))
+            of_card.then(|| {
+                Reason::asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))
+            })
         }
-        Scope::Stale => {
-            let ids = named.get(&(&dir.path, &entry.name))?;
-            ids.iter().find(|id| FLUSHED.contains(id)).map(|id| id.name().to_owned())
-        }
+        Scope::Stale => called_for(named.get(&(&dir.path, &entry.name))?, &[FLUSHED]),
         Scope::Named(_) => None,
     }
 }
@@ -120,7 +143,7 @@ pub fn is_named(dir: &CacheDir, entry: &CacheEntry, names: &[String]) -> bool {
     names.iter().any(|name| typed(&entry.name, name) || typed(&path, name))
 }
 
-fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: String, keeps_private: bool) -> Step {
+fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: Reason, keeps_private: bool) -> Step {
     let recognised = matches!(cache_name::parse(&entry.name), Recognised::Entry(_));
     let private = match (&entry.content, cache_name::parse(&entry.name)) {
         (Content::Withheld(Withheld::Private), _) => true,
@@ -138,9 +161,9 @@ fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: String, keeps_p
         directory: dir.real_path(),
         name: entry.name.clone(),
         expect: Precondition::of(entry),
-        safety,
+        safety: safety.max(reason.safety),
         action: if private { Action::Remove } else { Action::Quarantine },
-        reason,
+        reason: reason.words,
         unread: false,
     }
 }

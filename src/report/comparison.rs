@@ -65,6 +65,7 @@ fn state(out: &mut String, row: &StateRow) {
         "current" => (AnsiColor::Green.on_default(), "on the card"),
         "former" => (Style::new(), "on the card when it was read earlier"),
         "stale" => (AnsiColor::Red.on_default().bold(), "STALE: not on the card now"),
+        "disputed" => (AnsiColor::Red.on_default().bold(), "DISPUTED: this, or the card's certificate"),
         "orphan" => (AnsiColor::Yellow.on_default(), "in caches; the card has nothing here any more"),
         _ => (Style::new(), "in caches; no snapshot holds a reading of the card"),
     };

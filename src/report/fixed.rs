@@ -29,6 +29,8 @@ pub struct Repaired {
 pub enum Result {
     /// Something was done, and it is gone.
     Cured,
+    /// Something was done, and programs show what is on the card; whether that is right no file proves.
+    Unproven,
     /// Something was done, and it is still there.
     NotCured,
     /// Rehearsed only: something would be done.
@@ -71,6 +73,7 @@ pub fn human(report: &Report, after: &Verdict) -> String {
     }
     let groups = [
         (Result::Cured, "Cured"),
+        (Result::Unproven, "Done; that signatures verify now no file proves, `stalecard verify` would"),
         (Result::WouldTry, "To be repaired"),
         (Result::NotCured, "NOT CURED"),
         (Result::NeedsGuarded, "Left alone: it takes --guarded"),
@@ -97,7 +100,7 @@ pub fn human(report: &Report, after: &Verdict) -> String {
     }
     let bad = report.repairs.iter().filter(|repaired| {
         repaired.finding.severity >= Severity::Error
-            && !matches!(repaired.result, Result::Cured | Result::Gone | Result::WouldTry)
+            && !matches!(repaired.result, Result::Cured | Result::Unproven | Result::Gone | Result::WouldTry)
     });
     let remain = bad.count();
     if remain > 0 {

@@ -33,7 +33,9 @@ pub struct Known {
 }
 
 impl Known {
-    fn of(&self, serial: &str) -> Option<&Baseline> {
+    /// That of the token with this serial number, as it is shown.
+    #[must_use]
+    pub fn of(&self, serial: &str) -> Option<&Baseline> {
         self.baselines.iter().find(|baseline| baseline.serial == serial)
     }
 }

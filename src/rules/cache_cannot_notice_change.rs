@@ -8,10 +8,15 @@
 //! from 0.24 on only. Whatever is cached once is believed for ever, on every host
 //! that has seen the card.
 //!
+//! Where the cache holds a public key that the card does not name any more and that is, or may be, the right one
+//! (`certificate-key-mismatch`, `public-key-undecided`), switching caching off hides it as a flush would: that comes
+//! first.
+//!
 //! Cure: `stalecard config disable-cache` switches caching off for every program, with
 //! a backup and a way back; or flush after every change, on every host.
 
 use super::case::Case;
+use super::right_key::is_any_held;
 use crate::finding::{Finding, Fix, Id};
 use crate::text::escape;
 
@@ -25,7 +30,16 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     if programs.is_empty() {
         return;
     }
-    sink.push(finding(&escape(case.serial.as_bytes()), programs));
+    let mut finding = finding(&escape(case.serial.as_bytes()), programs);
+    if case.lenses.iter().any(is_any_held) {
+        finding.fix = vec![Fix {
+            what: "not yet: a public key that is, or may be, the right one is in the cache only. First do what its own \
+                   finding says; then stalecard config disable-cache"
+                .to_owned(),
+            command: None,
+        }];
+    }
+    sink.push(finding);
 }
 
 /// The finding for a token (its serial as it is shown) that these programs cache.

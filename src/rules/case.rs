@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use sha2::{Digest, Sha256};
 
+use super::right_key::Dispute;
 use crate::crypto::same_form;
 use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
 use crate::opensc::Version;
@@ -52,6 +53,8 @@ pub struct Lens<'a> {
     pub shown: View,
     /// What of it is in the lists that programs make.
     pub lists: Lists,
+    /// The public keys in it that the card does not name for the same keys, and which are right.
+    pub disputes: Vec<Dispute>,
     /// Its family's layout.
     pub layout: &'static dyn Layout,
     /// The card behind it.
@@ -128,6 +131,12 @@ impl Lens<'_> {
     pub fn cause(&self, difference: &Difference<'_>) -> Option<&CacheEntry> {
         let (entry, _) = self.cause_file(difference)?;
         Some(entry)
+    }
+
+    /// The file of the card that this entry stands for.
+    #[must_use]
+    pub fn cause_of(&self, difference: &Difference<'_>) -> Option<EfPath> {
+        self.cause_file(difference).map(|(_, file)| file)
     }
 
     /// The cause with the file it stands for. A description decides which further

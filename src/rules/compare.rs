@@ -16,7 +16,7 @@ use super::held::with_absent_cards;
 use super::users::user_name;
 use crate::finding::{Finding, Side};
 use crate::snapshot::{EfPath, Gap, GapKind, Snapshot};
-use crate::text::{date, escape};
+use crate::text::{date, escape, hex};
 use crate::view::{Class, Object, Place, View};
 
 /// Collects snapshots.
@@ -62,6 +62,10 @@ struct Reading {
     source: usize,
     taken_at: i64,
     units: BTreeMap<Place, State>,
+    /// The IDs that OpenSC makes from the public keys, where a slot has one.
+    made_ids: BTreeMap<Place, String>,
+    /// Is a certificate all that tells of a key?
+    by_certificate: bool,
 }
 
 /// What one cache answers for one slot.
@@ -72,6 +76,8 @@ struct Showing {
     unit: Place,
     /// What was seen through it, and which parts of that come from the cache.
     state: State,
+    /// The ID that OpenSC makes from the public key.
+    made_id: Option<String>,
     cached: [bool; 3],
     /// When the oldest of its entries was written, Unix seconds.
     since: i64,
@@ -126,6 +132,7 @@ pub struct SlotTable {
 #[derive(Debug, Serialize)]
 pub struct StateRow {
     /// `current`: what the card is. `former`: what a card was when it was read. `stale`: only caches show it.
+    /// `disputed`: only caches show it, and no file tells whether they or the card name the right public key.
     /// `unknown`: no card was read. `orphan`: the card has nothing there.
     pub state: &'static str,
     /// The private key.
@@ -198,6 +205,9 @@ impl Comparison {
     fn read(&mut self, case: &Case<'_>, source: usize, taken_at: i64) {
         let label = super::judge::token(case.card, Some(&case.live)).label;
         let units = self.units(case, &case.live);
+        let made_ids =
+            units.iter().filter_map(|unit| Some((unit.clone(), made_id(&case.live, unit)?))).collect();
+        let by_certificate = case.layout.knows_keys_by_certificate();
         let units = units.into_iter().map(|unit| (unit.clone(), self.state(&case.live, &unit))).collect();
         let seen = self.tokens.entry(escape(case.serial.as_bytes())).or_default();
         // Two applications of one card can have the same serial number.
@@ -206,10 +216,11 @@ impl Comparison {
             && let Some(known) = seen.readings.iter_mut().find(same)
         {
             known.units.extend(units);
+            known.made_ids.extend::<BTreeMap<_, _>>(made_ids);
             return;
         }
         seen.label = label.or(seen.label.take());
-        seen.readings.push(Reading { source, taken_at, units });
+        seen.readings.push(Reading { source, taken_at, units, made_ids, by_certificate });
     }
 
     fn through_caches(&mut self, case: &Case<'_>, source: usize) {
@@ -227,6 +238,7 @@ impl Comparison {
                     source,
                     programs: programs.into(),
                     state: self.state(&lens.shown, &unit),
+                    made_id: made_id(&lens.shown, &unit),
                     unit,
                     cached: entries.map(|time| time.is_some()),
                     since,
@@ -304,6 +316,26 @@ fn listers(lens: &Lens<'_>, unit: &Place) -> Vec<String> {
     lens.programs.iter().filter(|program| parts.is_empty() || lists(program)).cloned().collect()
 }
 
+/// The ID that OpenSC makes from a unit's public key.
+fn made_id(view: &View, unit: &Place) -> Option<String> {
+    let key = [1, 2].into_iter().find_map(|part| object(view, unit, part)?.public_key())?;
+    Some(hex(&key.intrinsic_id()))
+}
+
+/// Does a cache that answers otherwise than the card name a public key that may be the right one? As the rules say of one
+/// host ([`right_key`](super::right_key)), as far as what is kept of many tells.
+fn is_disputed(reading: &Reading, showing: &Showing, now: &State) -> bool {
+    let print = |state: &State| state.iter().skip(1).flatten().find_map(|side| side.public_key.clone());
+    let id = |state: &State| state.first().cloned().flatten().and_then(|key| key.id.clone());
+    let live = reading.made_ids.get(&showing.unit);
+    let (Some(key), Some(_)) = (id(now), print(&showing.state)) else { return false };
+    if print(&showing.state) == print(now) || live == Some(&key) {
+        return false;
+    }
+    let has_own = now.get(1).is_some_and(Option::is_some) && !reading.by_certificate;
+    !has_own && (showing.made_id.as_ref() == Some(&key) || id(&showing.state).as_ref() == Some(&key))
+}
+
 /// When the cache entry was written that answers for one object of a unit; none if the card does.
 fn entry_time(case: &Case<'_>, lens: &Lens<'_>, unit: &Place, part: usize) -> Option<i64> {
     let listed = [&lens.shown, &case.live].into_iter().find_map(|view| object(view, unit, part));
@@ -358,11 +390,12 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
             None => "unknown",
             Some([None, None, None]) => "orphan",
             Some(now) if *now == state => "current",
+            Some(now) if newest.is_some_and(|reading| is_disputed(reading, showing, now)) => "disputed",
             Some(_) => "stale",
         };
         row(&showing.unit, &state, kind, &mut |row| {
             // A card was like that once: now only caches are.
-            if kind == "stale" || kind == "orphan" {
+            if matches!(kind, "stale" | "disputed" | "orphan") {
                 row.state = kind;
             }
             row.shown_by.extend(named(showing.source).map(|source| Shown {

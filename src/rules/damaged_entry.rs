@@ -11,12 +11,16 @@
 //! What you see: a key or certificate is missing on this host only, or a
 //! certificate without content is listed.
 //!
+//! On a native PKCS#15 card (MyEID, OsEID, IsoApplet) write nothing from this host before the flush: OpenSC writes whole
+//! directories back as it shows them here, and what a damaged one hides is gone from the card.
+//!
 //! Cure: `stalecard flush`; OpenSC fetches the files again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::case::{Case, Lens, side};
 use super::crowd::Crowd;
+use super::danger;
 use crate::finding::{Evidence, Finding, Id, Severity};
 use crate::opensc::program::PKCS11;
 use crate::snapshot::{CacheEntry, Content, EfPath, Name};
@@ -101,6 +105,7 @@ fn finding(case: &Case<'_>, lens: &Lens<'_>, group: &[&Difference<'_>]) -> Findi
         finding.evidence.extend(behind.into_iter().map(|object| object_evidence(None, Some(object))));
     }
     finding.consequence = consequence;
+    finding.danger = objects.iter().find_map(|difference| danger::of_writing(case, lens, difference));
     finding
 }
 

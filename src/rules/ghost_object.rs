@@ -12,6 +12,8 @@
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
 use super::case::{Case, key_severity};
+use super::danger;
+use super::right_key::is_held;
 use crate::finding::{Finding, Id};
 use crate::snapshot::EfPath;
 use crate::text::{escape, hex};
@@ -23,7 +25,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
         for difference in lens.differences(&case.live) {
             let (Kind::Ghost, Some(shown)) = (&difference.kind, difference.shown) else { continue };
-            if lens.condition(&difference) == Condition::Undecodable {
+            if lens.condition(&difference) == Condition::Undecodable || is_held(lens, &difference) {
                 continue;
             }
             let id = if shown.id.is_empty() { String::new() } else { format!(", ID {}", hex(&shown.id)) };
@@ -46,11 +48,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             );
             if let Some((file, heir)) = heir {
                 finding.severity = key_severity(case, heir);
-                finding.danger = Some(format!(
-                    "Do not delete or re-initialise by ID {}: it names key file {file}, whose live key is {}.",
-                    hex(&shown.id),
-                    hex(&heir.id)
-                ));
+                finding.danger = danger::of_deleting(case, shown, heir, &format!("key file {file}"));
             }
             sink.push(finding);
         }

@@ -8,11 +8,15 @@
 //! What you see: a key or certificate that another host lists is missing here;
 //! key generation reports success and the key never appears.
 //!
-//! Do not generate the key again: it would go into another slot.
+//! Do not generate the key again: it would go into another slot. On a native PKCS#15 card (MyEID, OsEID,
+//! IsoApplet) write nothing to the card from this host before the flush: OpenSC writes a whole directory back as it shows
+//! it here, with the next key, certificate, PIN or data object that is written or deleted. What is hidden is
+//! gone from the card then, and its key cannot be found any more.
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
 use super::case::Case;
+use super::danger;
 use crate::finding::{Finding, Id};
 use crate::text::{escape, hex};
 use crate::view::Condition;
@@ -27,7 +31,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 continue;
             }
             let id = if live.id.is_empty() { String::new() } else { format!(", ID {}", hex(&live.id)) };
-            sink.push(case.finding(
+            let mut finding = case.finding(
                 Id::HiddenObject,
                 lens,
                 &difference,
@@ -38,7 +42,15 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     difference.place.slot
                 ),
                 "Programs behave as if it did not exist.".to_owned(),
-            ));
+            );
+            finding.danger = danger::of_writing(case, lens, &difference);
+            if finding.danger.is_some() {
+                finding.consequence =
+                    "Programs behave as if it did not exist, and the next that writes to the card from this host deletes \
+                     its description there."
+                        .to_owned();
+            }
+            sink.push(finding);
         }
     }
 }

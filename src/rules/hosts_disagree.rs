@@ -3,7 +3,9 @@
 //! `stalecard compare` puts the snapshots of several hosts and users side by side. A card is the
 //! same wherever it is read, so at most one of two different answers is right: the card's own,
 //! at its newest reading. Every cache that answers otherwise is stale, also if it was right when
-//! the snapshot of its host was taken. If no snapshot holds a reading of the card, only the
+//! the snapshot of its host was taken. One kind of answer is not decided so: where the card holds a certificate of
+//! another key under an ID that has not changed, or that is the hash of the key in the cache, somebody
+//! may have written that over the key's own; then `stalecard verify` on one of the hosts decides. If no snapshot holds a reading of the card, only the
 //! disagreement itself can be told.
 //!
 //! Do not delete keys by the ID that a stale host shows: it names the slot, and the slot holds
@@ -13,6 +15,7 @@
 //! in its reader; without the card `stalecard flush --serial SERIAL`.
 
 use super::compare::{SlotTable, StateRow, TokenTable};
+use super::danger;
 use crate::finding::{Evidence, Finding, Fix, Id, ObjectName, Side};
 use crate::text::{key_reference, shell_option};
 
@@ -21,7 +24,39 @@ const NAMED: usize = 10;
 
 /// Applies the rule to one token.
 pub fn apply(token: &TokenTable) -> Vec<Finding> {
-    token.slots.iter().flat_map(|slot| stale(token, slot).into_iter().chain(undecided(token, slot))).collect()
+    let of_slot = |slot| {
+        [stale(token, slot), disputed(token, slot)].into_iter().flatten().chain(undecided(token, slot))
+    };
+    token.slots.iter().flat_map(of_slot).collect()
+}
+
+/// The states that caches have and that may be right all the same.
+fn disputed(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
+    let current = slot.states.iter().find(|row| row.state == "current");
+    let finding = |row: &StateRow| {
+        let finding = Finding::new(
+            Id::HostsDisagree,
+            format!(
+                "For {} of token {} another public key is shown than that of the certificate on the card: {}.",
+                which(slot),
+                token.serial,
+                holders(row),
+            ),
+            "Either the key was made anew and its certificate imported, or another key's certificate was written over \
+             an unchanged key: these snapshots do not tell."
+                .to_owned(),
+        );
+        let mut finding = fill(finding, token, current, row);
+        finding.fix = vec![Fix {
+            what: format!(
+                "have the key sign, on one of the hosts: stalecard verify {}",
+                shell_option("--serial", &token.serial)
+            ),
+            command: None,
+        }];
+        finding
+    };
+    slot.states.iter().filter(|row| row.state == "disputed").map(finding).collect()
 }
 
 /// The states that only caches have.
@@ -41,13 +76,8 @@ fn stale(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
              \"object not found\"."
                 .to_owned(),
         );
-        finding.danger =
-            id(row).zip(current.and_then(id)).filter(|(shown, live)| shown != live).map(|(shown, live)| {
-                format!(
-                    "Do not delete or re-initialise by ID {shown}: it names {}, whose live key is {live}.",
-                    which(slot)
-                )
-            });
+        let ids = id(row).zip(current.and_then(id));
+        finding.danger = ids.and_then(|(shown, live)| danger::of_id(&shown, &live, &which(slot)));
         fill(finding, token, current, row)
     };
     stale.map(finding).collect()
@@ -89,7 +119,7 @@ fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: 
             let absent = || Side { state: Some("absent".to_owned()), ..Side::default() };
             finding.evidence.push(Evidence {
                 shown: Some(shown.cloned().unwrap_or_else(absent)),
-                card: card.cloned().or_else(|| (row.state == "stale").then(absent)),
+                card: card.cloned().or_else(|| matches!(row.state, "stale" | "disputed").then(absent)),
                 ..Evidence::default()
             });
         }

@@ -6,6 +6,7 @@ use super::case::{Case, Lens};
 use super::choices::{Choices, DRIVER, Standing, driver};
 use super::kin::Kin;
 use super::proofs::{Proof, proofs};
+use super::right_key;
 use super::sides::{Sides, Wanted, sides};
 use super::verdict::{ProgramState, Token, Unread, Verdict};
 use crate::opensc::cache_name::Serial;
@@ -93,6 +94,7 @@ impl Judge {
         let mut kin = Kin::of(&snapshot.cards);
         let mut known: BTreeSet<String> = coverage.iter().map(|gap| gap.what.clone()).collect();
         let mut copies = 0;
+        let mut unproven = Vec::new();
         for card in &snapshot.cards {
             if !kin.is_new(card) {
                 copies += 1;
@@ -107,6 +109,7 @@ impl Judge {
             tokens.push(token(card, Some(&case.live)));
             coverage.extend(unknown_places(&case, version));
             findings.extend(super::apply_all(&case));
+            unproven.extend(right_key::unproven(&case));
             compared = true;
         }
         if copies > 0 {
@@ -129,8 +132,16 @@ impl Judge {
                 programs.push(state);
             }
         }
-        let mut verdict =
-            Verdict { tokens, programs, findings, coverage, compared, unread: absent.unread, in_use };
+        let mut verdict = Verdict {
+            tokens,
+            programs,
+            findings,
+            coverage,
+            compared,
+            unproven,
+            unread: absent.unread,
+            in_use,
+        };
         verdict.sort();
         verdict
     }
@@ -167,10 +178,10 @@ impl Judge {
                 Standing::Refuses => false,
             });
             let lists = Lists::of(&live, &shown);
-            Lens { programs, undecided, dir, cached, shown, lists, layout, card }
+            Lens { programs, undecided, dir, cached, shown, lists, disputes: Vec::new(), layout, card }
         };
         let lenses = snapshot.caches.iter().map(lens).collect();
-        Some(Case {
+        let mut case = Case {
             card,
             others: if kin.has_more_applications(card) { &snapshot.cards } else { &[] },
             twin: kin.has_twin(card),
@@ -180,7 +191,12 @@ impl Judge {
             uid: snapshot.user.uid,
             live,
             lenses,
-        })
+        };
+        let disputes: Vec<_> = case.lenses.iter().map(|lens| right_key::disputes(&case, lens)).collect();
+        for (lens, disputes) in case.lenses.iter_mut().zip(disputes) {
+            lens.disputes = disputes;
+        }
+        Some(case)
     }
 
     fn readers(&self, snapshot: &Snapshot) -> Vec<Reader> {

@@ -24,6 +24,7 @@ mod config_unreadable;
 mod config_value_not_understood;
 mod crowd;
 mod damaged_entry;
+mod danger;
 mod dormant_stale_entry;
 mod duplicate_key_id;
 mod foreign_owner;
@@ -42,6 +43,8 @@ pub mod possession;
 mod possession_not_proved;
 mod process_holds_old_view;
 pub mod proofs;
+mod public_key_undecided;
+pub mod right_key;
 mod secret_in_cache;
 pub mod settings;
 mod shared_identity;
@@ -83,7 +86,8 @@ pub fn judge_processes(snapshot: &Snapshot, verdict: &mut Verdict) {
 
 /// Applies every rule to one token.
 fn apply_all(case: &Case<'_>) -> Vec<Finding> {
-    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 18] = [
+    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 19] = [
+        public_key_undecided::apply,
         stale_key_id::apply,
         stale_public_key::apply,
         stale_certificate::apply,
@@ -107,6 +111,7 @@ fn apply_all(case: &Case<'_>) -> Vec<Finding> {
     for rule in rules {
         rule(case, &mut findings);
     }
+    right_key::heed(&mut findings);
     findings
 }
 

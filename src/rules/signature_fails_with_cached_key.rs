@@ -15,11 +15,15 @@
 //! Cure: `stalecard flush`, restart programs that had the card open, and issue
 //! again what was signed in the meantime.
 
-use super::case::{Case, file_evidence, key_severity, side};
+use super::case::{Case, Lens, file_evidence, key_severity, side};
+use super::danger;
 use super::proofs::{fits, made, named_by_card, private_key, shown_for};
-use crate::finding::{Evidence, Finding, Id};
-use crate::snapshot::TrialOutcome;
-use crate::text::{hex, key_reference};
+use super::public_key_undecided::FLUSH;
+use super::right_key::Right;
+use crate::finding::{Evidence, Finding, Id, Safety};
+use crate::snapshot::{CacheEntry, TrialOutcome};
+use crate::text::{key_reference, shell_word};
+use crate::view::Place;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -56,12 +60,8 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             finding.token = Some(crate::text::escape(case.serial.as_bytes()));
             finding.object = case.object_name(lens, Some(key), lens.shown.at(&key.place()).or(Some(shown)));
             finding.program = lens.listers(shown);
-            finding.danger = Some(format!(
-                "Do not delete or re-initialise by ID {}: it names key reference {}, whose live key is {}.",
-                hex(&shown.id),
-                key_reference(trial.key),
-                hex(&key.id)
-            ));
+            let which = format!("key reference {}", key_reference(trial.key));
+            finding.danger = danger::of_deleting(case, shown, key, &which);
             finding.evidence.push(Evidence {
                 file: cause.map(|(file, entry)| file_evidence(lens.dir, entry, Some(file))),
                 first_difference: cause.and_then(|(file, entry)| case.first_difference(entry, file)),
@@ -70,7 +70,26 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 source: None,
             });
             case.repairable(&mut finding, lens.dir);
+            let entry = cause.map(|(_, entry)| entry);
+            needs_more(&mut finding, lens, &shown.place(), entry);
             sink.push(finding);
         }
+    }
+}
+
+/// A flush looks again without a signature: where files alone do not tell, or tell otherwise, it has to be told.
+fn needs_more(finding: &mut Finding, lens: &Lens<'_>, place: &Place, entry: Option<&CacheEntry>) {
+    let Some(dispute) = lens.disputes.iter().find(|dispute| dispute.is_at(place)) else { return };
+    let command = match (&dispute.by_files, entry) {
+        (Right::Card, _) | (Right::Cache(_), None) => return,
+        (Right::Undecided, _) => FLUSH.to_owned(),
+        (Right::Cache(_), Some(entry)) => {
+            let path = crate::snapshot::Name::from(lens.dir.path.as_path().join(entry.name.as_os_str()));
+            format!("stalecard flush {}", shell_word(&path.to_string()))
+        }
+    };
+    finding.safety = finding.safety.max(Safety::Guarded);
+    for fix in finding.fix.iter_mut().filter(|fix| fix.command.is_some()) {
+        fix.command = Some(command.clone());
     }
 }

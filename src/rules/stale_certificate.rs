@@ -6,9 +6,14 @@
 //! What you see: the old, perhaps expired certificate in browsers, VPN clients
 //! and `pkcs15-tool --read-certificate`, although the card holds the new one.
 //!
+//! A certificate of another key than the one shown is `public-key-undecided` where no file tells which of the two is the
+//! key's, and `certificate-key-mismatch` where the card's is not.
+//!
 //! Cure: `stalecard flush`, then restart the programs that showed the old one.
 
 use super::case::Case;
+use super::danger;
+use super::right_key::is_held;
 use crate::finding::{Finding, Id};
 use crate::view::difference::Kind;
 use crate::view::{Class, Condition, Object};
@@ -17,7 +22,10 @@ use crate::view::{Class, Condition, Object};
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
         for difference in lens.differences(&case.live) {
-            if difference.kind != Kind::Certificate || lens.condition(&difference) == Condition::Undecodable {
+            if difference.kind != Kind::Certificate
+                || lens.condition(&difference) == Condition::Undecodable
+                || is_held(lens, &difference)
+            {
                 continue;
             }
             let name = |object: Option<&Object>| match object.map(|object| &object.class) {
@@ -29,7 +37,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 ),
                 _ => "bytes that are no certificate".to_owned(),
             };
-            sink.push(case.finding(
+            let mut finding = case.finding(
                 Id::StaleCertificate,
                 lens,
                 &difference,
@@ -39,7 +47,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     name(difference.live)
                 ),
                 "Programs present the old certificate.".to_owned(),
-            ));
+            );
+            finding.danger = danger::of_writing(case, lens, &difference);
+            sink.push(finding);
         }
     }
 }

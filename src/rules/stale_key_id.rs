@@ -16,6 +16,7 @@
 //! ID never depends on the host; if two hosts disagree, one of them is stale.
 
 use super::case::{Case, key_severity, which_key};
+use super::danger;
 use crate::finding::{Finding, Id};
 use crate::text::hex;
 use crate::view::Condition;
@@ -44,9 +45,10 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     .to_owned(),
             );
             finding.severity = key_severity(case, live);
-            finding.danger = Some(format!(
-                "Do not delete or re-initialise by ID {old}: it names {key}, whose live key is {new}."
-            ));
+            finding.danger = danger::all([
+                danger::of_deleting(case, shown, live, &key),
+                danger::of_writing(case, lens, &difference),
+            ]);
             sink.push(finding);
         }
     }

@@ -7,9 +7,14 @@
 //! What you see: a changed label or a freshly written certificate does not
 //! appear, although the command that wrote it reported success.
 //!
+//! On a native PKCS#15 card (MyEID, OsEID, IsoApplet) write nothing from this host before the flush: OpenSC writes whole
+//! directories back as it shows them here, and what was changed on the card is lost.
+//!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
 use super::case::Case;
+use super::danger;
+use super::right_key::is_held;
 use crate::finding::{Finding, Id};
 use crate::view::Condition;
 use crate::view::difference::Kind;
@@ -19,7 +24,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
         for difference in lens.differences(&case.live) {
             let Kind::Attributes(names) = &difference.kind else { continue };
-            if lens.condition(&difference) == Condition::Undecodable {
+            if lens.condition(&difference) == Condition::Undecodable || is_held(lens, &difference) {
                 continue;
             }
             let class = difference.live.map_or("object", |object| object.class.name());
@@ -36,13 +41,15 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     names.join(", ")
                 )
             };
-            sink.push(case.finding(
+            let mut finding = case.finding(
                 Id::StaleObject,
                 lens,
                 &difference,
                 summary,
                 "What was changed on the card does not show on this host.".to_owned(),
-            ));
+            );
+            finding.danger = danger::of_writing(case, lens, &difference);
+            sink.push(finding);
         }
     }
 }

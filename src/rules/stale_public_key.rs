@@ -9,14 +9,18 @@
 //! they carry the old public key and a signature of the new private key. The same
 //! signature verifies on a host whose cache is fresh: the card is sound.
 //!
+//! Where files do not tell which of the two is the key's, it is `public-key-undecided` instead;
+//! where they tell that the cache is right, `certificate-key-mismatch`.
+//!
 //! Do not delete or re-initialise anything on the card.
 //!
 //! Cure: `stalecard flush`, restart programs that had the card open, and issue
 //! again what was signed in the meantime.
 
 use super::case::{Case, key_severity, which_key};
+use super::danger;
+use super::right_key::is_held;
 use crate::finding::{Finding, Id};
-use crate::text::hex;
 use crate::view::Condition;
 use crate::view::difference::Kind;
 
@@ -29,7 +33,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             else {
                 continue;
             };
-            if lens.condition(&difference) == Condition::Undecodable {
+            if lens.condition(&difference) == Condition::Undecodable || is_held(lens, &difference) {
                 continue;
             }
             let key = which_key(&case.live, live);
@@ -43,11 +47,10 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     .to_owned(),
             );
             finding.severity = key_severity(case, live);
-            finding.danger = Some(format!(
-                "Do not delete or re-initialise by ID {}: it names {key}, whose live key is {}.",
-                hex(&shown.id),
-                hex(&live.id)
-            ));
+            finding.danger = danger::all([
+                danger::of_deleting(case, shown, live, &key),
+                danger::of_writing(case, lens, &difference),
+            ]);
             sink.push(finding);
         }
     }

@@ -1,12 +1,14 @@
 //! What a verdict holds: the tokens and programs that were looked at, the findings, and what
 //! could not be looked at.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
 use super::baseline_mismatch::Known;
-use crate::finding::{Finding, Id};
+use super::right_key::KEPT;
+use crate::finding::{Finding, Id, ObjectName};
 use crate::snapshot::{Gap, Name, Snapshot};
 
 /// Everything the rules say of a snapshot.
@@ -24,6 +26,8 @@ pub struct Verdict {
     pub compared: bool,
     /// Entries of cards that were not read; also said in the coverage.
     pub unread: Vec<Unread>,
+    /// The private keys for which the card names a public key that no file proves to be theirs.
+    pub unproven: Vec<UnprovenKey>,
     /// Programs and the cache directories they read.
     pub(super) in_use: Vec<(String, Name)>,
 }
@@ -37,6 +41,29 @@ pub struct Unread {
     pub entries: usize,
     /// Where.
     pub directory: Name,
+}
+
+/// A private key of which no file says whether the public key on the card is its own. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnprovenKey {
+    /// Serial of its token.
+    pub token: String,
+    /// Its ID on the card, hex.
+    pub id: String,
+    /// Its reference.
+    pub reference: Option<u8>,
+}
+
+impl UnprovenKey {
+    /// Is a finding about this key, or what belongs to it?
+    #[must_use]
+    pub fn concerns(&self, finding: &Finding) -> bool {
+        let is_object = |object: &ObjectName| {
+            object.id.as_ref().or(object.shown_id.as_ref()) == Some(&self.id)
+                || (object.reference.is_some() && object.reference == self.reference)
+        };
+        finding.token.as_ref() == Some(&self.token) && finding.object.as_ref().is_some_and(is_object)
+    }
 }
 
 impl Verdict {
@@ -58,13 +85,17 @@ impl Verdict {
         named
     }
 
-    /// Worst first.
+    /// Worst first; of what is equally bad first what forbids to repair the rest.
     pub(super) fn sort(&mut self) {
-        self.findings.sort_by(|a, b| (b.severity, a.id).cmp(&(a.severity, b.id)));
+        let follows = |id: Id| !(KEPT.contains(&id) || id == Id::PublicKeyUndecided);
+        self.findings.sort_by_key(|finding| (Reverse(finding.severity), follows(finding.id), finding.id));
     }
 
     /// Adds what the baselines say of the tokens.
     pub fn hold_against(&mut self, snapshot: &Snapshot, known: &Known) {
+        for finding in &mut self.findings {
+            super::public_key_undecided::settle(finding, known);
+        }
         let (findings, gaps) = super::baseline_mismatch::apply(snapshot, known);
         self.findings.extend(findings);
         self.sort();

@@ -84,6 +84,26 @@ pub trait Layout: Sync {
         None
     }
 
+    /// Are IDs kept on the card, so that a key can come by another one? Else they belong to the place of a key.
+    fn keeps_ids(&self) -> bool {
+        true
+    }
+
+    /// Is a certificate all that tells of a key, so that nothing on the card says whose it is?
+    fn knows_keys_by_certificate(&self) -> bool {
+        false
+    }
+
+    /// Does the card work out a public key from the private one whenever it is asked, so that what it answers is right?
+    fn computes_public_keys(&self) -> bool {
+        false
+    }
+
+    /// Does OpenSC write this file anew, out of all that it shows, when it writes something of its kind?
+    fn is_written_from_view(&self, _card: &Card, _file: EfPath) -> bool {
+        false
+    }
+
     /// Why other cards have the same cache file names as this one, if they have.
     fn shared_identity(&self, _card: &Card) -> Option<String> {
         None

@@ -282,6 +282,11 @@ impl Layout for Native {
         notes
     }
 
+    /// A directory is encoded anew from the objects in memory (`sc_pkcs15init_update_any_df`).
+    fn is_written_from_view(&self, card: &Card, file: EfPath) -> bool {
+        Token::of(card).is_some_and(|token| token.directory(file).is_some())
+    }
+
     /// Zeros are nobody's number, and every card of the IsoApplet has two bytes of them.
     fn shared_identity(&self, card: &Card) -> Option<String> {
         let serial = card.serial.as_deref()?;

@@ -184,6 +184,14 @@ impl Layout for OpenPgp {
         listed.map(note).collect()
     }
 
+    fn keeps_ids(&self) -> bool {
+        false
+    }
+
+    fn computes_public_keys(&self) -> bool {
+        true
+    }
+
     /// Nothing on such a card ever changes the names of cache files.
     fn signals_change(&self, _card: &Card, _version: Version) -> bool {
         false

@@ -216,6 +216,14 @@ impl Layout for Piv {
         if elsewhere > 0 { vec![note] } else { Vec::new() }
     }
 
+    fn keeps_ids(&self) -> bool {
+        false
+    }
+
+    fn knows_keys_by_certificate(&self) -> bool {
+        true
+    }
+
     fn shared_identity(&self, card: &Card) -> Option<String> {
         piv::serial(&chuid(card), true).is_none().then(|| {
             "it has no CHUID that tells it from others, and every such card counts as this one".to_owned()

@@ -30,6 +30,11 @@ pub struct Tally {
     /// Differences that exist in the view only: attributes that the tools never print.
     pub not_printable: usize,
     pub findings: BTreeMap<&'static str, usize>,
+    /// Repairs of copies, and the keys whose signatures verified, or did not, before and after.
+    pub repairs: usize,
+    pub keys: BTreeMap<(&'static str, &'static str), usize>,
+    /// What a fresh signature said of them.
+    pub conclusions: BTreeMap<String, usize>,
 }
 
 /// How listings are put into lines: as printed, and as a view says they should be.

@@ -2,7 +2,7 @@
 //! still meaningful when actions are taken out.
 
 pub use crate::random::Random;
-use crate::stage::{CACHINGS, Event};
+use crate::stage::{CACHINGS, Event, UNIFORM};
 
 /// One of the two hosts.
 pub type Side = usize;
@@ -96,6 +96,54 @@ impl History {
         }
         actions.push(Action::Common(Event::Observe));
         Self { seed, nature, actions }
+    }
+}
+
+impl History {
+    /// Keys, whose certificates are written over their requests, and repairs.
+    pub fn repaired(seed: u64) -> Self {
+        let mut random = Random(seed);
+        let nature = random.below(NATURES);
+        let mut actions = vec![of_keys(&mut random, 0), list(&mut random)];
+        for _ in 0..3 + random.below(6) {
+            let what = random.below(100);
+            actions.push(of_keys(&mut random, what));
+            if random.chance(25) {
+                actions.push(list(&mut random));
+            }
+            if random.chance(15) {
+                actions.push(Action::Common(Event::repair(&mut random)));
+            }
+        }
+        actions.extend([0, 1].map(|host| Action::Common(Event::Repair { host, guarded: false })));
+        actions.push(Action::Common(Event::Repair { host: random.below(2), guarded: true }));
+        Self { seed, nature, actions }
+    }
+}
+
+fn list(random: &mut Random) -> Action {
+    Action::Common(Event::List { host: random.below(2), module: random.chance(50) })
+}
+
+fn of_keys(random: &mut Random, what: usize) -> Action {
+    let host = random.below(2);
+    let nth = random.below(3);
+    match what {
+        0..30 => Action::Generate {
+            host,
+            kind: [0, 0, 0, 8][random.below(4)],
+            id: random.chance(50).then(|| 1 + random.below(2) as u8),
+            label: random.chance(60).then(|| random.below(3) as u8),
+        },
+        30..45 => Action::DeleteKey { host, nth },
+        45..60 => Action::WriteCertificate { host, nth, which: random.below(CERTIFICATES) },
+        60..75 => Action::WriteOwnCertificate { host, nth },
+        75..78 => Action::DeleteCertificate { host, nth: 2 * nth + 1 },
+        78..81 => Action::Initialise { host },
+        81..84 => Action::Damage { host, nth: random.below(8), how: damage(random) },
+        84..87 => Action::Common(Event::Flush { host }),
+        87..90 => Action::Common(Event::Caching { host, how: random.below(UNIFORM) }),
+        _ => list(random),
     }
 }
 

@@ -2,6 +2,9 @@
 //! tools print from a copy of the cache, the live view what they print without one, and a finding of
 //! at least `error` must name a program exactly when what that program shows is not the card's.
 //!
+//! And random histories of foreign certificates, requests, imports and keys that are made anew: after any repair what
+//! signed and verified before still does, and what did not either does or is not called cured ([`repaired`]).
+//!
 //! A few histories of each family in the ordinary run, two hundred with `STALECARD_LONG=1`, as many as
 //! `STALECARD_FIDELITY_COUNT` says, or the one that `STALECARD_FIDELITY_SEED` names. The first that fails is made
 //! shorter as long as it still fails, and printed with its seed; with `STALECARD_FIDELITY_ALL` all
@@ -29,6 +32,7 @@ mod play;
 mod printed;
 #[path = "../support/random.rs"]
 mod random;
+mod repaired;
 mod run;
 mod shown;
 mod stage;
@@ -61,4 +65,19 @@ fn views_and_findings_of_a_piv_card_are_what_the_real_tools_show() {
 #[test]
 fn views_and_findings_of_an_openpgp_card_are_what_the_real_tools_show() {
     run::all::<openpgp::World>(12);
+}
+
+#[test]
+fn no_repair_makes_a_working_host_worse() {
+    run::repairs::<play::World>(8);
+}
+
+#[test]
+fn no_repair_makes_a_host_with_a_native_card_worse() {
+    run::repairs::<native::World<native::MyEid>>(6);
+}
+
+#[test]
+fn no_repair_makes_a_host_with_a_piv_card_worse() {
+    run::repairs::<piv::World>(6);
 }

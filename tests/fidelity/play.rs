@@ -86,6 +86,10 @@ impl run::World for World {
         History::random(seed)
     }
 
+    fn repaired(seed: u64) -> History {
+        History::repaired(seed)
+    }
+
     fn play(&mut self, history: &History) -> Result<(), String> {
         if self.inserted != history.nature {
             self.stage.stand.card().insert(&self.cards[history.nature]);

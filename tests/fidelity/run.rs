@@ -26,6 +26,11 @@ pub trait World {
 
     fn random(seed: u64) -> History<Self::Action>;
 
+    /// A history of keys, certificates and repairs.
+    fn repaired(seed: u64) -> History<Self::Action> {
+        Self::random(seed)
+    }
+
     /// Plays a history from a clean card and clean hosts; the first disagreement ends it.
     fn play(&mut self, history: &History<Self::Action>) -> Result<(), String>;
 
@@ -48,6 +53,15 @@ fn seeds(usual: u64) -> Vec<u64> {
 
 /// Plays as many histories as are asked for, at least one of `usual` many.
 pub fn all<W: World>(usual: u64) {
+    play::<W>(usual, W::random);
+}
+
+/// The same for histories of repairs.
+pub fn repairs<W: World>(usual: u64) {
+    play::<W>(usual, W::repaired);
+}
+
+fn play<W: World>(usual: u64, random: fn(u64) -> History<W::Action>) {
     let seeds = seeds(usual);
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
@@ -63,7 +77,7 @@ pub fn all<W: World>(usual: u64) {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }
-                    let history = W::random(seed);
+                    let history = random(seed);
                     if let Err(why) = world.play(&history) {
                         let all = std::env::var_os("STALECARD_FIDELITY_ALL").is_some();
                         stop.store(!all, Ordering::Relaxed);

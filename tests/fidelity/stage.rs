@@ -4,7 +4,7 @@
 use crate::compare::{Observer, Tally, Words, is_of_view, lines, snapshot};
 use crate::history::{Random, Side};
 use crate::stand::{Host, Stand, opensc_version};
-use stalecard::finding::Severity;
+use stalecard::finding::{Safety, Severity};
 use stalecard::rules::judge;
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,11 +13,34 @@ use std::fs;
 /// modulo its count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    List { host: Side, module: bool },
-    Flush { host: Side },
-    Damage { host: Side, nth: usize, how: Damage },
-    Caching { host: Side, how: usize },
+    List {
+        host: Side,
+        module: bool,
+    },
+    Flush {
+        host: Side,
+    },
+    Damage {
+        host: Side,
+        nth: usize,
+        how: Damage,
+    },
+    Caching {
+        host: Side,
+        how: usize,
+    },
+    /// `fix` on a copy, with consent or without: see [`crate::repaired`].
+    Repair {
+        host: Side,
+        guarded: bool,
+    },
     Observe,
+}
+
+impl Event {
+    pub fn repair(random: &mut Random) -> Self {
+        Self::Repair { host: random.below(2), guarded: random.chance(25) }
+    }
 }
 
 /// What becomes of a cache entry.
@@ -50,6 +73,8 @@ impl Damage {
 
 /// How many ways of caching there are.
 pub const CACHINGS: usize = 8;
+/// The first of them are the same for all programs.
+pub const UNIFORM: usize = 4;
 
 pub fn configuration(how: usize) -> String {
     let block = |app: &str, value: &str| {
@@ -138,13 +163,17 @@ impl Stage {
                 let left = judge(&snapshot(&self.eye.hosts[host])?).findings;
                 // What is wrong on the card itself, which no program shows wrong, stays.
                 let mut errors = left.iter().filter(|finding| finding.severity >= Severity::Error);
-                if errors.any(is_of_view) {
+                // So does what takes consent, or a person, because a repair could take away what is right.
+                if errors.any(|finding| is_of_view(finding) && finding.safety == Safety::Safe) {
                     return Err(format!("flush has cured not all: {output}\n{}", lines(&left)));
                 }
             }
             Event::Damage { host, nth, how } => self.damage(host, nth, how),
             Event::Caching { host, how } => {
                 self.eye.hosts[host].configure(&configuration(how));
+            }
+            Event::Repair { host, guarded } => {
+                return crate::repaired::judge_repair(&self.eye.hosts[host], guarded, &mut self.eye.tally);
             }
             Event::Observe => return self.eye.observe(random),
         }

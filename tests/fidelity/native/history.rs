@@ -2,7 +2,7 @@
 
 use super::made::{Entry, PADDINGS};
 use crate::history::{History, Random, Side};
-use crate::stage::{CACHINGS, Damage, Event};
+use crate::stage::{CACHINGS, Damage, Event, UNIFORM};
 
 /// What happens. A number called `nth` picks from what there is at that moment, modulo its count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,15 @@ pub enum Action {
         host: Side,
         id: u8,
         which: usize,
+    },
+    StoreOwnCertificate {
+        host: Side,
+        id: u8,
+    },
+    /// Without an ID: OpenSC makes one from the key.
+    GenerateBySelf {
+        host: Side,
+        kind: usize,
     },
     StoreData {
         host: Side,
@@ -100,6 +109,47 @@ pub fn random(seed: u64, natures: &[usize]) -> History<Action> {
     }
     actions.push(Action::Common(Event::Observe));
     History { seed, nature, actions }
+}
+
+/// Keys that are made anew, certificates of theirs and of others, and repairs.
+pub fn repaired(seed: u64) -> History<Action> {
+    let mut random = Random(seed);
+    let list = |random: &mut Random| {
+        Action::Common(Event::List { host: random.below(2), module: random.chance(50) })
+    };
+    let mut actions = vec![of_keys(&mut random, 0), list(&mut random)];
+    for _ in 0..3 + random.below(5) {
+        let what = random.below(100);
+        actions.push(of_keys(&mut random, what));
+        if random.chance(30) {
+            actions.push(list(&mut random));
+        }
+        if random.chance(15) {
+            actions.push(Action::Common(Event::repair(&mut random)));
+        }
+    }
+    actions.extend([0, 1].map(|host| Action::Common(Event::Repair { host, guarded: false })));
+    actions.push(Action::Common(Event::Repair { host: random.below(2), guarded: true }));
+    History { seed, nature: 0, actions }
+}
+
+fn of_keys(random: &mut Random, what: usize) -> Action {
+    let host = random.below(2);
+    let id = [0x45, 0x46][random.below(2)];
+    match what {
+        0..25 => Action::Generate { host, kind: [0, 0, 3][random.below(3)], id },
+        25..32 => Action::GenerateBySelf { host, kind: [0, 3][random.below(2)] },
+        32..45 => Action::StoreCertificate { host, id, which: random.below(CERTIFICATES) },
+        45..57 => Action::StoreOwnCertificate { host, id },
+        57..72 => Action::Delete { host, what: [0, 0, 1, 2][random.below(4)], id },
+        72..76 => {
+            Action::Rename { host, what: random.below(OBJECTS.len()), id, label: random.below(4) as u8 }
+        }
+        76..80 => Action::Common(Event::Flush { host }),
+        80..84 => Action::Common(Event::Damage { host, nth: random.below(64), how: Damage::random(random) }),
+        84..87 => Action::Common(Event::Caching { host, how: random.below(UNIFORM) }),
+        _ => Action::Common(Event::List { host, module: random.chance(50) }),
+    }
 }
 
 fn of_further(random: &mut Random, nature: usize) -> Action {

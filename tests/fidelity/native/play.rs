@@ -3,6 +3,7 @@
 use super::history::{self, Action, OBJECTS};
 use super::kind::Kind;
 use super::made::{Entry, Made, Updated};
+use crate::authority::Authority;
 use crate::compare::{Tally, Words};
 use crate::history::{History, Random};
 use crate::native_listing;
@@ -28,6 +29,7 @@ pub struct World<K> {
     kind: PhantomData<K>,
     stage: Stage,
     certificates: Vec<PathBuf>,
+    authority: Authority,
     /// The same for the further applications, DER; and one of an RSA key.
     contents: Vec<Vec<u8>>,
     /// The further applications of the card in the reader.
@@ -75,11 +77,16 @@ impl<K: Kind> run::World for World<K> {
         let mut contents: Vec<Vec<u8>> =
             ["one", "two"].iter().map(|name| live.foreign_certificate(name)).collect();
         contents.push(rsa_certificate(live));
-        Self { kind: PhantomData, stage, certificates, contents, further: Vec::new(), blank }
+        let authority = Authority::new(stage.stand.dir(), &stage.eye.live);
+        Self { kind: PhantomData, stage, certificates, authority, contents, further: Vec::new(), blank }
     }
 
     fn random(seed: u64) -> History<Action> {
         history::random(seed, K::NATURES)
+    }
+
+    fn repaired(seed: u64) -> History<Action> {
+        history::repaired(seed)
     }
 
     fn play(&mut self, history: &History<Action>) -> Result<(), String> {
@@ -124,6 +131,21 @@ impl<K: Kind> World<K> {
                     "--label",
                     &label,
                 ]);
+            }
+            Action::StoreOwnCertificate { host, id } => {
+                let id = hex(id);
+                let public = self.stage.eye.live.run(&["pkcs15-tool", "--read-public-key", &id]);
+                if let Some(der) = self.authority.issue(&public.stdout, &format!("holder of {id}")) {
+                    let file = self.stage.eye.live.scratch("own", &der);
+                    let form = ["--format", "der", "--label", "own"];
+                    let words =
+                        ["--store-certificate", file.to_str().unwrap(), "--auth-id", K::AUTH_ID, "--id", &id];
+                    hosts[host].pkcs15_init(&[&words[..], &form].concat());
+                }
+            }
+            Action::GenerateBySelf { host, kind } => {
+                let (auth, kind) = (K::AUTH_ID, K::KEYS[kind]);
+                hosts[host].pkcs15_init(&["--generate-key", kind, "--auth-id", auth, "--label", "by itself"]);
             }
             Action::StoreData { host, name, private, size } => {
                 let file = self.stage.eye.live.scratch("data", &vec![b'a' + name; size]);

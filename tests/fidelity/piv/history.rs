@@ -2,7 +2,7 @@
 
 use crate::authority::CERTIFICATES;
 use crate::history::{History, Random, Side};
-use crate::stage::{CACHINGS, Damage, Event};
+use crate::stage::{CACHINGS, Damage, Event, UNIFORM};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -90,6 +90,52 @@ pub fn random(seed: u64) -> History<Action> {
     }
     actions.push(Action::Common(Event::Observe));
     History { seed, nature, actions }
+}
+
+/// Keys that are made anew or imported, certificates of theirs and of others, and repairs.
+pub fn repaired(seed: u64) -> History<Action> {
+    let mut random = Random(seed);
+    let list = |random: &mut Random| {
+        Action::Common(Event::List { host: random.below(2), module: random.chance(50) })
+    };
+    let mut actions = vec![of_keys(&mut random, 0), list(&mut random)];
+    for _ in 0..3 + random.below(5) {
+        let what = random.below(100);
+        actions.push(of_keys(&mut random, what));
+        if random.chance(30) {
+            actions.push(list(&mut random));
+        }
+        if random.chance(15) {
+            actions.push(Action::Common(Event::repair(&mut random)));
+        }
+    }
+    actions.extend([0, 1].map(|host| Action::Common(Event::Repair { host, guarded: false })));
+    actions.push(Action::Common(Event::Repair { host: random.below(2), guarded: true }));
+    History { seed, nature: 0, actions }
+}
+
+fn of_keys(random: &mut Random, what: usize) -> Action {
+    let host = random.below(2);
+    // 9A, sometimes the retired 82.
+    let slot = if random.chance(70) { 0 } else { 7 };
+    match what {
+        0..35 => {
+            Action::Renew { host, slot, kind: [0, 0, 2, 3][random.below(4)], name: random.below(4) as u8 }
+        }
+        35..45 => Action::Generate { host, slot, kind: [0, 0, 3][random.below(3)] },
+        45..52 => Action::Import { host, slot, which: random.below(CERTIFICATES) },
+        52..72 => Action::WriteCertificate {
+            host,
+            slot,
+            which: random.below(CERTIFICATES),
+            packed: random.chance(30),
+        },
+        72..77 => Action::DeleteCertificate { host, slot },
+        77..80 => Action::Common(Event::Damage { host, nth: random.below(64), how: Damage::random(random) }),
+        80..83 => Action::Common(Event::Flush { host }),
+        83..86 => Action::Common(Event::Caching { host, how: random.below(UNIFORM) }),
+        _ => Action::Common(Event::List { host, module: random.chance(50) }),
+    }
 }
 
 fn action(random: &mut Random) -> Action {

@@ -57,6 +57,10 @@ impl run::World for World {
         history::random(seed)
     }
 
+    fn repaired(seed: u64) -> History<Action> {
+        history::repaired(seed)
+    }
+
     fn play(&mut self, history: &History<Action>) -> Result<(), String> {
         self.stage.begin();
         let number = self.stage.games % 2;
