@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::human::{WIDTH, wrap};
+use super::lines::{WIDTH, wrap};
 use crate::finding::SourceLine;
 
 const BLUE: Style = AnsiColor::Blue.on_default();
