@@ -152,7 +152,9 @@ mod tests {
                 prop_assert_eq!(line.trim_end(), line);
             }
             let lines: Vec<&str> = shown.lines().collect();
-            let [place, line, marks, rest @ ..] = lines.as_slice() else { panic!("{shown}") };
+            let [place, line, marks, rest @ ..] = lines.as_slice() else {
+                return Err(TestCaseError::fail(shown));
+            };
             prop_assert!(place.ends_with(&format!("--> /etc/opensc.conf:{number}:3")), "{}", shown);
             let column = |text: &str, what| text.find(what).map(|at| width(&text[..at]));
             prop_assert_eq!(column(line, '#'), column(marks, '^'), "{}", shown);
