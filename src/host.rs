@@ -2,7 +2,9 @@
 //!
 //! Hides the difference between what the environment says and what may be
 //! believed: OpenSC's own variables are facts to be recorded as they are, but
-//! for root no variable decides where stalecard keeps its files. Also whose
+//! for root no variable decides where stalecard keeps its files. The caller's
+//! own directories are those of the XDG specification (`dirs`), which is not
+//! OpenSC's rule: that one is in `opensc::cache_dir`. Also whose
 //! homes there are: the user database's file, because a directory service may
 //! refuse to list its users, and for those the owners of what lies in `/home`.
 
@@ -55,6 +57,7 @@ pub struct Caller {
     pub user: User,
     /// Home directory: `HOME` if it is an absolute path, else the user database's.
     pub home: Option<PathBuf>,
+    /// Where programs keep their state: `XDG_STATE_HOME` if it is an absolute path, else below the home.
     state_home: Option<PathBuf>,
 }
 
@@ -71,8 +74,9 @@ impl Caller {
             let home = uzers::os::unix::UserExt::home_dir(&entry).to_owned();
             Some((entry.name().to_string_lossy().into_owned(), home))
         });
-        let (name, home) = entry.ok().flatten().unzip();
-        Ok(Self::of(uid, name, home, &|variable| std::env::var_os(variable)))
+        let (name, database_home) = entry.ok().flatten().unzip();
+        let homes = [dirs::home_dir(), database_home];
+        Ok(Self::of(uid, name, homes, dirs::state_dir(), &|variable| std::env::var_os(variable)))
     }
 
     /// The numeric user id of this process: what a look into the user database would cost more for.
@@ -85,21 +89,25 @@ impl Caller {
         if real == effective { Ok(real) } else { Err(Error::SetUserId { real, effective }) }
     }
 
-    /// A user with the given environment.
+    /// A user with the given environment. Of the homes the first that is an absolute path counts; `state_home`
+    /// is below it unless it is an absolute path itself.
     #[must_use]
     pub fn of(
         uid: u32,
         name: Option<String>,
-        database_home: Option<PathBuf>,
+        homes: [Option<PathBuf>; 2],
+        state_home: Option<PathBuf>,
         variable: &dyn Fn(&str) -> Option<OsString>,
     ) -> Self {
-        let path = |name| variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let home = path("HOME").or(database_home.filter(|path| path.is_absolute()));
+        // A relative path would be another one after each `cd`.
+        let home = homes.into_iter().flatten().find(|path| path.is_absolute());
+        let below = || home.as_ref().map(|home| home.join(".local/state"));
+        let state_home = state_home.filter(|path| path.is_absolute()).or_else(below);
         let env: BTreeMap<_, _> = OPENSC_VARIABLES
             .into_iter()
             .filter_map(|name| Some((name.to_string(), Name::from(variable(name)?))))
             .collect();
-        Self { user: User { uid, name, env }, home, state_home: path("XDG_STATE_HOME") }
+        Self { user: User { uid, name, env }, home, state_home }
     }
 
     /// Where stalecard keeps what it took from the caches of user `owner`. Root
@@ -112,8 +120,7 @@ impl Caller {
         if self.user.uid == 0 {
             return Ok(PathBuf::from("/var/lib/stalecard").join(owner.to_string()));
         }
-        let state_home = self.state_home.clone().or_else(|| Some(self.home.as_ref()?.join(".local/state")));
-        Ok(state_home.ok_or(Error::NoHome(self.user.uid))?.join("stalecard"))
+        Ok(self.state_home.as_ref().ok_or(Error::NoHome(self.user.uid))?.join("stalecard"))
     }
 }
 
@@ -209,26 +216,62 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn caller(uid: u32, env: &[(&str, &str)]) -> Caller {
-        let env: BTreeMap<_, _> = env.iter().copied().collect();
-        Caller::of(uid, None, Some("/home/db".into()), &|name| env.get(name).map(OsString::from))
+    fn caller(uid: u32, home: &str, state_home: &str) -> Caller {
+        let homes = [Some(home.into()), Some("/home/db".into())];
+        Caller::of(uid, None, homes, Some(state_home.into()), &|name| {
+            ["HOME", "PATH"].contains(&name).then(|| home.into())
+        })
     }
 
     #[test]
     fn the_environment_places_a_users_state_but_not_roots() {
-        let env = [("HOME", "/home/u"), ("XDG_STATE_HOME", "/state"), ("PATH", "/bin")];
-        assert_eq!(caller(7, &env).state_dir(7).unwrap(), PathBuf::from("/state/stalecard"));
-        assert_eq!(caller(0, &env).state_dir(7).unwrap(), PathBuf::from("/var/lib/stalecard/7"));
-        assert_eq!(caller(7, &env).user.env.keys().collect::<Vec<_>>(), ["HOME"]);
+        let user = caller(7, "/home/u", "/state");
+        assert_eq!(user.state_dir(7).unwrap(), PathBuf::from("/state/stalecard"));
+        assert_eq!(user.home, Some("/home/u".into()));
+        assert_eq!(user.user.env.keys().collect::<Vec<_>>(), ["HOME"]);
+        let root = caller(0, "/home/u", "/state");
+        assert_eq!(root.state_dir(7).unwrap(), PathBuf::from("/var/lib/stalecard/7"));
     }
 
     #[test]
-    fn relative_and_missing_variables_fall_back() {
-        let user = caller(7, &[("HOME", ""), ("XDG_STATE_HOME", "state")]);
+    fn relative_and_missing_directories_fall_back() {
+        let user = caller(7, "home", "home/.local/state");
         assert_eq!(user.state_dir(7).unwrap(), PathBuf::from("/home/db/.local/state/stalecard"));
-        assert_eq!(user.user.env.get("HOME"), Some(&Name::from("")));
-        let lost = Caller::of(7, None, None, &|_| None);
+        assert_eq!(user.user.env.get("HOME"), Some(&Name::from("home")));
+        let lost = Caller::of(7, None, [None, None], None, &|_| None);
         assert!(matches!(lost.state_dir(7), Err(Error::NoHome(7))));
+    }
+
+    /// Runs itself again, because a process has one environment.
+    #[test]
+    fn a_process_has_the_directories_of_its_environment() {
+        const EXPECTED: &str = "STALECARD_TEST_DIRECTORIES";
+        let database = uzers::get_user_by_uid(rustix::process::getuid().as_raw())
+            .map(|user| uzers::os::unix::UserExt::home_dir(&user).to_owned())
+            .unwrap();
+        if let Some(expected) = std::env::var_os(EXPECTED) {
+            let me = Caller::current().unwrap();
+            let told = format!("{} {}", me.home.unwrap().display(), me.state_home.unwrap().display());
+            assert_eq!(told, expected.to_str().unwrap());
+            return;
+        }
+        let database = database.display();
+        for (home, state_home, expected) in [
+            (Some("/h"), None, "/h /h/.local/state".to_owned()),
+            (Some("/h"), Some("/s"), "/h /s".to_owned()),
+            (Some("/h"), Some("s"), "/h /h/.local/state".to_owned()),
+            (Some(""), Some(""), format!("{database} {database}/.local/state")),
+            (Some("h"), None, format!("{database} {database}/.local/state")),
+            (None, Some("/s"), format!("{database} /s")),
+        ] {
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+            child.args(["--exact", "host::tests::a_process_has_the_directories_of_its_environment"]);
+            child.env_remove("HOME").env_remove("XDG_STATE_HOME").env(EXPECTED, &expected);
+            child.envs(home.map(|home| ("HOME", home))).envs(state_home.map(|home| ("XDG_STATE_HOME", home)));
+            let output = child.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success() && said.contains("1 passed"), "{expected}: {said}");
+        }
     }
 
     #[test]

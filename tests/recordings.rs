@@ -3,7 +3,7 @@
 //! two is compared with what the real tools printed on that day. The snapshots made of it are
 //! committed, with what every reading command says of them (`fixtures/snapshots/`).
 //!
-//! `STALECARD_ACCEPT=1` writes those files anew: read the difference before you commit it.
+//! `SNAPSHOTS=overwrite` writes those files anew: read the difference before you commit it.
 
 #![allow(
     clippy::unwrap_used,

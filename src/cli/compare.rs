@@ -8,15 +8,15 @@ use super::args::{FailOn, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::host::hostname;
-use crate::observe::{each_in, load};
+use crate::observe::{each_in, load, snapshot_files};
 use crate::report::{comparison::comparison, json::Document, json::SCHEMA};
 use crate::rules::compare::Comparison;
 use crate::snapshot::Name;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Snapshots of hosts (`stalecard snapshot -o FILE` on each of them)
-    #[arg(required = true, value_name = "FILE")]
+    /// Snapshots of hosts (`stalecard snapshot -o FILE` on each of them), or folders that hold them
+    #[arg(required = true, value_name = "FILE|DIR")]
     files: Vec<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
@@ -28,7 +28,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let mut comparison_of = Comparison::default();
-    for path in &args.files {
+    for path in &snapshot_files(&args.files) {
         // One that cannot be read must not hide the others.
         match load(path) {
             Ok(mut snapshot) => {

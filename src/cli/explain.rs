@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Id;
-use crate::report::human::wrap;
+use crate::report::lines::wrap;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

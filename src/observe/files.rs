@@ -1,9 +1,14 @@
-//! Files that a person names: baselines, and what is written for others to read.
+//! Files that a person names: baselines, folders of snapshots, and what is written for others to read.
+//!
+//! Baselines are not searched for: a token's has one name. No pipe is waited at, no link below a named folder is
+//! followed. What lies in cache directories is somebody else's and is read through handles (`safe_fs`), not by path.
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use walkdir::WalkDir;
 
 use crate::baseline::Baseline;
 use crate::error::Error;
@@ -47,6 +52,34 @@ pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
         baselines.push(baseline);
     }
     Ok(Known { place: Name::from(path).to_string(), single, baselines })
+}
+
+/// The snapshots that are named: files as they are, in place of a folder the files below it that are called
+/// `*.json`, in the order of their names. A folder that cannot be read or holds none stands for itself, so
+/// that whoever loads it is told.
+#[must_use]
+pub fn snapshot_files(named: &[PathBuf]) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for path in named {
+        let before = files.len();
+        if path.is_dir() {
+            for entry in WalkDir::new(path).follow_links(false).sort_by_file_name() {
+                match entry {
+                    Ok(entry) if entry.file_type().is_file() => {
+                        files.extend(
+                            Some(entry.into_path()).filter(|path| path.extension() == Some("json".as_ref())),
+                        );
+                    }
+                    Ok(_) => {}
+                    Err(error) => files.extend(error.path().map(Path::to_owned)),
+                }
+            }
+        }
+        if files.len() == before {
+            files.push(path.clone());
+        }
+    }
+    files
 }
 
 /// The text of a file that a person has named, or why it is none.
@@ -110,4 +143,31 @@ fn write_beside(path: &Path, content: &[u8], mode: u32) -> std::io::Result<()> {
         let _ = std::fs::remove_file(&beside);
     }
     placed
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_folder_stands_for_the_snapshots_below_it_and_nothing_else_there_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        for name in ["b.json", "a/z.json", "a/y/x.json", "notes.txt", "a/json"] {
+            std::fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+            std::fs::write(at(name), "{}").unwrap();
+        }
+        std::fs::create_dir(at("empty")).unwrap();
+        std::fs::create_dir(at("folder.json")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe.json"), 0o600.into()).unwrap();
+        std::os::unix::fs::symlink("b.json", at("link.json")).unwrap();
+        std::os::unix::fs::symlink("..", at("a/up")).unwrap();
+        let found = snapshot_files(&[folder.path().to_owned()]);
+        assert_eq!(found, ["a/y/x.json", "a/z.json", "b.json"].map(at));
+        let named = ["notes.txt", "empty", "none"].map(at);
+        assert_eq!(snapshot_files(&named), named);
+        std::os::unix::fs::symlink("a", at("named")).unwrap();
+        assert_eq!(snapshot_files(&[at("named")]), ["named/y/x.json", "named/z.json"].map(at));
+    }
 }

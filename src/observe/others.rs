@@ -2,7 +2,8 @@
 //! directories that were named.
 //!
 //! Hides where else on a host OpenSC keeps caches: in SSSD's state directory, wherever a configuration
-//! says `file_cache_dir`. One user after the other is looked at and handed over, so
+//! says `file_cache_dir`. Homes belong to others: they are entered by handle (`safe_fs`), never walked by
+//! path, where a link could be put in the way. One user after the other is looked at and handed over, so
 //! that a host with ten thousand takes no more memory than its largest cache.
 
 use std::path::{Path, PathBuf};

@@ -8,6 +8,8 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use walkdir::{DirEntry, WalkDir};
+
 use super::strings::Strings;
 use crate::patience::{SILENCE, within};
 use crate::snapshot::{ConfigFile, ConfigState, Installation, Name};
@@ -92,22 +94,24 @@ fn loader_cache(cache: &Path) -> Vec<PathBuf> {
 }
 
 /// `libopensc.so.N` in a folder and in its folders for processor architectures, as far as
-/// these were not searched yet.
+/// these were not searched yet. Of what lies there no link is followed.
 fn libraries_below(dir: &Path, searched: &mut Vec<Folder>) -> Vec<PathBuf> {
-    let mut entries = |dir: &Path, wanted: &dyn Fn(&Path) -> bool| -> Vec<PathBuf> {
-        let Some(folder) = folder(dir).filter(|folder| !searched.contains(folder)) else { return Vec::new() };
-        let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
-        let names = entries.flatten().map(|entry| PathBuf::from(entry.file_name()));
-        let mut paths: Vec<PathBuf> = names.filter(|name| wanted(name)).map(|name| dir.join(name)).collect();
-        paths.sort();
-        searched.push(folder);
-        paths
+    let wanted = |entry: &DirEntry| {
+        let above = entry.path().parent().filter(|_| entry.depth() == 2);
+        if is_library(entry.path()) {
+            return above.is_none_or(is_triplet);
+        }
+        let searchable = entry.depth() == 0 || (entry.depth() == 1 && is_triplet(entry.path()));
+        let new = folder(entry.path()).filter(|folder| searchable && !searched.contains(folder));
+        searched.extend(new);
+        new.is_some()
     };
-    let (mut found, triplets): (Vec<_>, Vec<_>) = entries(dir, &|name| is_library(name) || is_triplet(name))
+    let found = WalkDir::new(dir)
+        .max_depth(2)
+        .sort_by_key(|entry| (entry.file_type().is_dir(), entry.file_name().to_owned()))
         .into_iter()
-        .partition(|path| is_library(path));
-    found.extend(triplets.iter().flat_map(|triplet| entries(triplet, &is_library)));
-    found
+        .filter_entry(wanted);
+    found.flatten().map(DirEntry::into_path).filter(|path| is_library(path)).collect()
 }
 
 /// Device and inode: the same for all names of a folder.
@@ -196,6 +200,7 @@ mod tests {
         std::fs::create_dir(at("libopensc.so.10")).unwrap();
         std::os::unix::fs::symlink("libopensc.so.12.0.2", at("libopensc.so.12")).unwrap();
         std::os::unix::fs::symlink("nowhere", at("libopensc.so.11")).unwrap();
+        std::fs::write(at("libopensc.so.10/libopensc.so.3"), b"").unwrap();
         let candidates = libraries_below(dir.path(), &mut Vec::new());
         assert_eq!(candidates.len(), 6);
         let found = find_among(candidates, Some("libopensc.so.12"));
@@ -203,6 +208,35 @@ mod tests {
         assert_eq!(versions, [Some("0.26.1"), Some("0.23.0"), None]);
         assert_eq!(found.problems.len(), 2);
         assert_eq!(find_among(Vec::new(), None), Found::default());
+    }
+
+    #[test]
+    fn folders_of_architectures_are_searched_once_and_no_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let library = |folder: &str| {
+            let folder = dir.path().join(folder);
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("libopensc.so.8"), b"").unwrap();
+        };
+        for folder in
+            ["", "aarch64-linux-gnu", "x86_64-linux-gnu", "x86_64-linux-gnu/opensc", "opensc", "elsewhere"]
+        {
+            library(folder);
+        }
+        std::os::unix::fs::symlink("elsewhere", dir.path().join("i386-linux-gnu")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, dir.path().join("s390x-linux-gnu"), 0o600.into()).unwrap();
+        let mut searched = Vec::new();
+        let found = libraries_below(dir.path(), &mut searched);
+        let found: Vec<_> =
+            found.iter().map(|path| path.strip_prefix(dir.path()).unwrap().to_str().unwrap()).collect();
+        assert_eq!(
+            found,
+            ["libopensc.so.8", "aarch64-linux-gnu/libopensc.so.8", "x86_64-linux-gnu/libopensc.so.8"]
+        );
+        assert_eq!(libraries_below(dir.path(), &mut searched), Vec::<PathBuf>::new());
+        let again = dir.path().join("x86_64-linux-gnu");
+        assert_eq!(libraries_below(&again, &mut searched), Vec::<PathBuf>::new());
+        assert_eq!(libraries_below(&dir.path().join("none"), &mut searched), Vec::<PathBuf>::new());
     }
 
     #[test]

@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::human::{coverage, findings, wrap};
+use super::findings::findings;
+use super::human::coverage;
+use super::lines::{BOLD, wrap};
 use crate::finding::Side;
 use crate::rules::compare::{Compared, StateRow, TokenTable};
 use crate::text::{count, key_reference, shell_word};
-
-const BOLD: Style = Style::new().bold();
 
 /// The report of `compare`.
 #[must_use]

@@ -2,14 +2,11 @@
 
 use std::fmt::Write;
 
-use anstyle::Style;
-
-use super::human::{self, row, wrap};
+use super::human::coverage;
+use super::lines::{BOLD, padded, row, width, wrap};
 use crate::finding::Finding;
 use crate::rules::settings::{Place, ProgramSettings, Settings};
 use crate::snapshot::Gap;
-
-const BOLD: Style = Style::new().bold();
 
 /// The table over all programs.
 #[must_use]
@@ -56,8 +53,8 @@ pub fn table(settings: &Settings) -> String {
 #[must_use]
 pub fn lint(findings: &[Finding], gaps: &[Gap], version: Option<&str>) -> String {
     let mut out = String::new();
-    human::findings(&mut out, findings, false);
-    human::coverage(&mut out, gaps);
+    super::findings::findings(&mut out, findings, false);
+    coverage(&mut out, gaps);
     let judged = match version {
         Some(version) => format!("for OpenSC {version}, which is installed here"),
         None => "for every OpenSC from 0.19 on, because none was found here".to_owned(),
@@ -169,6 +166,6 @@ fn position(place: &Place) -> String {
 }
 
 /// A column of a table; what is wider keeps one blank behind it.
-fn cell(text: &str, width: usize) -> String {
-    if text.chars().count() < width { format!("{text:<width$}") } else { format!("{text} ") }
+fn cell(text: &str, columns: usize) -> String {
+    padded(text, columns.max(width(text) + 1))
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::{Serialize, Serializer};
 
-use super::human::wrap;
+use super::lines::{padded, width, wrap};
 use crate::repair::config::{Effect, Goal};
 use crate::repair::revived::Revived;
 use crate::snapshot::Name;
@@ -74,10 +74,10 @@ pub fn human(report: &Report, goal: Goal) -> String {
         (_, false, false) => format!("{file}: edited; the cache is {switched}."),
     };
     wrap(&mut out, "", "", &text);
-    let width = report.programs.iter().map(|effect| effect.program.chars().count()).max().unwrap_or(0);
+    let widest = report.programs.iter().map(|effect| width(&effect.program)).max().unwrap_or(0);
     for Effect { program, before, after } in &report.programs {
         let change = if before == after { after.clone() } else { format!("{before} -> {after}") };
-        wrap(&mut out, &format!("  {program:<width$}  "), "    ", &change);
+        wrap(&mut out, &format!("  {}  ", padded(program, widest)), "    ", &change);
     }
     out.push_str(&alive(&report.revived, &report.notes));
     if let Some(operation) = &report.operation {

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::edited;
-use super::human::wrap;
+use super::lines::wrap;
 use super::repaired::{flushed_steps, holders, taken_back};
 use crate::finding::{Finding, Fix, Safety, Severity};
 use crate::repair::Applied;

@@ -4,13 +4,11 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::human::{row, wrap};
+use super::lines::{BOLD, GREEN, row, wrap};
 use crate::rules::attribution::{Attributed, Attribution};
 use crate::rules::proofs::{Conclusion, Proof, Source};
 use crate::text::key_reference;
 
-const BOLD: Style = Style::new().bold();
-const GREEN: Style = AnsiColor::Green.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();
 
 /// One paragraph for each key.

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use super::human::{BOLD, GREEN, bytes, wrap};
+use super::lines::{BOLD, GREEN, bytes, wrap};
 use crate::finding::{Id, Safety, Severity};
 use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
 use crate::rules::Verdict;

@@ -1,70 +1,88 @@
 //! A line of a configuration file with what is meant in it underlined, in 80 columns.
+//!
+//! Hides `annotate-snippets`, which draws the frame and the marks, two for a wide character. Two things are done
+//! here. The place: the crate would count its column in what was kept of a long line, and in characters, where
+//! editors and OpenSC count the bytes of the file. The cut: the crate counts a combining mark as a column, and
+//! cuts no marks that are less than twice too long. The frame is plain ASCII.
 
 use std::fmt::Write;
 
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
-use super::human::{WIDTH, wrap};
+use super::lines::{WIDTH, first_columns, last_columns, width, wrap};
 use crate::finding::SourceLine;
 
 const BLUE: Style = AnsiColor::Blue.on_default();
 const MARK: Style = AnsiColor::Yellow.on_default().bold();
+const INDENT: &str = "   ";
 /// How much of a line that is too long is shown before what is marked.
 const LEAD: usize = 16;
+const DOTS: &str = "...";
 
 /// Shows the place, the line, what is to be said of it, and the line as it should be.
 pub fn show(out: &mut String, source: &SourceLine) {
-    let number = source.line.to_string();
-    let gutter = " ".repeat(number.len());
-    let _ = writeln!(out, "   {gutter}{BLUE}-->{BLUE:#} {}:{}:{}", source.file, source.line, source.column);
-    let (line, start, length) = window(source, WIDTH.saturating_sub(number.len() + 6));
-    let _ = writeln!(out, "   {BLUE}{number} |{BLUE:#} {line}");
-    let (indent, marks) = (" ".repeat(start), "^".repeat(length));
-    let head = format!("   {gutter} | {indent}");
-    // A note that would not fit beside the marks goes below them.
-    let beside = head.chars().count() + length + 1 + source.note.chars().count() <= WIDTH;
-    let note = if beside { format!(" {}", source.note) } else { String::new() };
-    let _ = writeln!(out, "   {gutter} {BLUE}|{BLUE:#} {indent}{MARK}{marks}{note}{MARK:#}");
-    if !beside {
-        let first = format!("   {gutter} = ");
+    let gutter = format!("{INDENT}{}", " ".repeat(source.line.to_string().len()));
+    let _ = writeln!(out, "{gutter}{BLUE}-->{BLUE:#} {}:{}:{}", source.file, source.line, source.column);
+    let beside = drawn(source, WIDTH - gutter.len() - " | ".len(), &source.note);
+    // A note that does not fit beside the marks goes below them.
+    if beside.lines().all(|line| width(line) <= WIDTH) {
+        out.push_str(&beside);
+    } else {
+        out.push_str(&drawn(source, WIDTH - gutter.len() - " | ".len(), ""));
+        let first = format!("{gutter} = ");
         wrap(out, &first, &" ".repeat(first.len()), &source.note);
     }
     if let Some(corrected) = &source.corrected {
-        let _ = writeln!(out, "   {gutter} {BLUE}={BLUE:#} corrected: {}", corrected.replace('\t', "    "));
+        let _ = writeln!(out, "{gutter} {BLUE}={BLUE:#} corrected: {}", spread(corrected));
     }
 }
 
-/// The part of the line that fits, and where in it the marks begin and how many they are.
-fn window(source: &SourceLine, width: usize) -> (String, usize, usize) {
-    let expand = |text: &str| text.replace('\t', "    ").chars().collect::<Vec<char>>();
-    let (before, marked, after) = (expand(&source.before), expand(&source.marked), expand(&source.after));
-    let total = before.len() + marked.len() + after.len();
-    // Room for the dots on both sides.
-    let room = width.saturating_sub(2);
-    let first = if total <= width || before.len() + marked.len() <= room {
-        0
+/// The line and the marks, with a note behind them.
+fn drawn(source: &SourceLine, room: usize, note: &str) -> String {
+    let (before, marked, after) = window(source, room);
+    let span = before.len()..before.len() + marked.len();
+    let mark = AnnotationKind::Primary.span(span).label(note);
+    let snippet = Snippet::source(before + &marked + &after).line_start(source.line).annotation(mark);
+    // Wide enough that the crate does not cut again.
+    let renderer = Renderer::plain().decor_style(DecorStyle::Ascii).term_width(100 * WIDTH);
+    let report = [Group::with_level(Level::WARNING).element(snippet)];
+    let text = renderer.line_num(BLUE).warning(MARK).render(&report);
+    // The first line of the frame is empty.
+    text.lines().skip(1).map(|line| format!("{INDENT}{}\n", line.trim_end())).collect()
+}
+
+/// What fits of the line before what is marked, of that, and behind it.
+fn window(source: &SourceLine, room: usize) -> (String, String, String) {
+    let [before, marked, after] = [&source.before, &source.marked, &source.after].map(|text| spread(text));
+    if width(&before) + width(&marked) + width(&after) <= room {
+        return (before, marked, after);
+    }
+    let room = room - DOTS.len();
+    let lead = if width(&before) + width(&marked) <= room {
+        before
     } else {
-        before.len().saturating_sub(LEAD)
+        format!("{DOTS}{}", last_columns(&before, LEAD))
     };
-    let (start, count) = (before.len() - first, marked.len());
-    let all = before.into_iter().chain(marked).chain(after);
-    let taken = if total <= width { width } else { room };
-    let mut line: String = all.skip(first).take(taken).collect();
-    let shown = line.chars().count();
-    let mut at = start;
-    if first > 0 {
-        line.insert(0, '…');
-        at += 1;
-    }
-    if first + shown < total {
-        line.push('…');
-    }
-    (line.trim_end().to_owned(), at, count.clamp(1, shown.saturating_sub(start).max(1)))
+    let mark = first_columns(&marked, room - width(&lead));
+    let rest = first_columns(&after, if mark == marked { room - width(&lead) - width(mark) } else { 0 });
+    let whole = mark == marked && rest == after;
+    let rest = format!("{rest}{}", if whole { "" } else { DOTS });
+    (lead, mark.to_owned(), rest)
+}
+
+/// Tabs as blanks, four for each wherever it stands.
+fn spread(text: &str) -> String {
+    text.replace('\t', "    ")
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::text::escape_source;
 
     fn source(before: &str, marked: &str, after: &str) -> SourceLine {
         SourceLine {
@@ -106,7 +124,7 @@ mod tests {
             [(0, 4, 200), (150, 4, 150), (150, 4, 0), (100, 300, 5), (70, 10, 0), (74, 0, 0)]
         {
             let shown = plain(&source(&"x".repeat(before), &"m".repeat(marked), &"y".repeat(after)));
-            assert!(shown.lines().all(|line| line.chars().count() <= WIDTH), "{shown}");
+            assert!(shown.lines().all(|line| width(line) <= WIDTH), "{shown}");
             let mut lines = shown.lines().skip(1);
             let (line, marks) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
             let column = |text: &str, what| text.chars().position(|c| c == what);
@@ -114,5 +132,50 @@ mod tests {
                 assert_eq!(column(line, 'm'), column(marks, '^'), "{shown}");
             }
         }
+    }
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Whatever a file holds: nothing acts on a terminal, no line is too wide, the marks begin under what
+        /// is meant, and a note is whole.
+        #[test]
+        fn any_line_is_shown_in_eighty_columns_with_the_marks_where_they_belong(
+            before in piece(), marked in piece(), after in piece(),
+            number in 1_usize..3_000_000, note in "[a-z]{1,12}( [a-z]{1,12}){0,20}",
+        ) {
+            // A mark that can be found again.
+            let source = SourceLine { line: number, note: note.clone(), corrected: None, ..source(&before, &format!("#{marked}"), &after) };
+            let shown = plain(&source);
+            prop_assert!(!shown.chars().any(|c| crate::text::acts(c) && c != '\n'), "{:?}", shown);
+            for line in shown.lines() {
+                prop_assert!(width(line) <= WIDTH, "{} columns\n{}", width(line), shown);
+                prop_assert_eq!(line.trim_end(), line);
+            }
+            let lines: Vec<&str> = shown.lines().collect();
+            let [place, line, marks, rest @ ..] = lines.as_slice() else {
+                return Err(TestCaseError::fail(shown));
+            };
+            prop_assert!(place.ends_with(&format!("--> /etc/opensc.conf:{number}:3")), "{}", shown);
+            let column = |text: &str, what| text.find(what).map(|at| width(&text[..at]));
+            prop_assert_eq!(column(line, '#'), column(marks, '^'), "{}", shown);
+            let said = [&[*marks], rest].concat().join(" ");
+            let said = said.replace(['^', '|', '='], " ");
+            let words: Vec<&str> = said.split_whitespace().collect();
+            prop_assert_eq!(words.join(" "), note);
+        }
+    }
+
+    /// Escaped bytes of a file: ASCII, tabs, wide characters, combining marks, what is escaped.
+    fn piece() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            4 => "[a-zA-Z0-9_/=;, ]{0,40}",
+            1 => "\t{1,8}",
+            1 => "[鍵あ한😀]{1,60}",
+            1 => "(e\u{301}){1,60}",
+            1 => "[\u{0}-\u{1f}\u{200d}\u{202e}\u{fe0f}\u{ad}]{0,8}",
+            1 => "[^#\\PC]{0,30}",
+        ];
+        prop::collection::vec(part, 0..5)
+            .prop_map(|parts| escape_source(parts.concat().as_bytes()).replace('#', "x"))
     }
 }

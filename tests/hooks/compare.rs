@@ -52,6 +52,23 @@ fn one_bad_file_hides_nobody() {
     assert_eq!(stalecard(&["compare"]).0, 2);
 }
 
+#[test]
+fn a_folder_of_snapshots_is_compared_like_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["seed-alpha-flushed.json", "seed-beta-stale.json"] {
+        let host = folder.path().join(name.strip_suffix(".json").unwrap());
+        std::fs::create_dir(&host).unwrap();
+        std::fs::copy(fixture(name), host.join(name)).unwrap();
+    }
+    let files = ["seed-alpha-flushed.json", "seed-beta-stale.json"].map(fixture);
+    let folder = folder.path().to_str().unwrap();
+    assert_eq!(stalecard(&["compare", folder]), stalecard(&["compare", &files[0], &files[1]]));
+    let empty = format!("{folder}/empty");
+    std::fs::create_dir(&empty).unwrap();
+    let (code, said) = stalecard(&["compare", &files[0], &empty]);
+    assert!(code == 3 && said.contains(&empty), "{said}");
+}
+
 /// A host that was fresh when its snapshot was taken, one without a cache, one that is stale, and one whose card was not there.
 #[test]
 fn who_is_stale_depends_on_the_newest_reading() {

@@ -1,6 +1,6 @@
 //! Recorded exchanges and caches, the host they are put on, and the committed snapshots (`fixtures/snapshots/`).
 //!
-//! `STALECARD_ACCEPT=1` writes those files anew: read the difference before you commit it.
+//! `SNAPSHOTS=overwrite` writes those files anew: read the difference before you commit it.
 
 #[path = "schema.rs"]
 mod schema;
@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data};
 use stalecard::opensc::Version;
 use stalecard::snapshot::{
     Bytes, CacheDir, CacheEntry, CacheOrigin, Card, ConfigFile, ConfigState, Content, DirState, FileKind,
@@ -102,15 +104,9 @@ pub fn stalecard(arguments: &[&str]) -> Output {
 #[track_caller]
 fn same_as_committed(name: &str, text: &str) {
     let path = fixtures().join("snapshots").join(name);
-    if std::env::var_os("STALECARD_ACCEPT").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        committed == text,
-        "{} is not what is said now (STALECARD_ACCEPT=1 accepts it):\n{text}",
-        path.display()
-    );
+    // Byte for byte: without the patterns that a transcript may have.
+    let committed = Data::read_from(&path, Some(DataFormat::Text)).raw();
+    Assert::new().action_env("SNAPSHOTS").eq(text, committed);
 }
 
 /// What every reading command says of these snapshots; each with the exit code that `check` has for it.

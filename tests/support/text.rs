@@ -1,15 +1,17 @@
 //! What may stand in a text for people.
 
+use textwrap::core::display_width;
+
 /// Fails the test if the text could act on a terminal, or is wider than 80 columns. Lines that hold a
 /// path or another long word may be wider: those are copied, so they are never broken.
 #[track_caller]
 pub fn readable(text: &str) {
     harmless(text);
     for line in text.lines() {
-        let word = line.split(' ').map(|word| word.chars().count()).max().unwrap_or_default();
+        let word = line.split(' ').map(display_width).max().unwrap_or_default();
         // A path or an ID of many bytes is one word.
         assert!(
-            line.chars().count() <= 80 || line.contains('/') || word > 63,
+            display_width(line) <= 80 || line.contains('/') || word > 63,
             "wider than 80 columns: {line}\n{text}"
         );
         assert_eq!(line.trim_end(), line, "blanks at the end of a line:\n{text}");

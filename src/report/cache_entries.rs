@@ -1,0 +1,79 @@
+//! Cache directories and their entries for people: whose they are, who reads them, what is found in them.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use super::lines::{BOLD, bytes, wrap};
+use crate::rules::inventory::Item;
+use crate::rules::users::Cache;
+use crate::text::count;
+
+/// Caches that a check lists one by one.
+const MOST_CACHES: usize = 40;
+
+/// One line for a cache directory: whose it is, and who reads it.
+pub fn cache(out: &mut String, cache: &Cache) {
+    let (state, used) = (&cache.state, cache.use_today.replace('-', " "));
+    let _ = writeln!(out, "{} ({state}, {used})", cache.path);
+    let whose = cache.user.as_ref().map_or_else(String::new, |user| format!("of {user}"));
+    let readers = if cache.programs.is_empty() {
+        String::new()
+    } else {
+        format!("read by {}", cache.programs.join(", "))
+    };
+    let parts: Vec<String> = [whose, readers].into_iter().filter(|part| !part.is_empty()).collect();
+    if !parts.is_empty() {
+        wrap(out, "    ", "    ", &parts.join(", "));
+    }
+}
+
+/// Caches of several users; of very many only how many there are.
+pub(super) fn cache_list(out: &mut String, caches: &[Cache]) {
+    if caches.is_empty() {
+        return;
+    }
+    let in_use = caches.iter().filter(|cache| cache.use_today == "in-use").count();
+    let entries = caches.iter().map(|cache| cache.entries).sum();
+    let _ = writeln!(
+        out,
+        "{BOLD}{}{BOLD:#}, {}, {in_use} in use",
+        count(caches.len(), "cache", "caches"),
+        count(entries, "entry", "entries")
+    );
+    if caches.len() <= MOST_CACHES {
+        for known in caches {
+            out.push_str("  ");
+            cache(out, known);
+        }
+    } else {
+        wrap(out, "  ", "  ", "`stalecard ls` with the same options lists them.");
+    }
+    out.push('\n');
+}
+
+/// One line or two for a cache entry.
+pub fn item(out: &mut String, item: &Item) {
+    let ids: Vec<&str> = item.findings.iter().map(|id| id.name()).collect();
+    let style = if ids.is_empty() { Style::new() } else { AnsiColor::Yellow.on_default() };
+    // A name that begins or ends with blanks cannot be seen without quotes.
+    let quote = if item.name.trim() == item.name { "" } else { "\"" };
+    let _ = writeln!(out, "  {quote}{BOLD}{}{BOLD:#}{quote}", item.name);
+    let label = item.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
+    wrap(out, "      ", "      ", &format!("{}{label}", item.object));
+    if let Some(id) = &item.id {
+        let _ = writeln!(out, "      ID {id}");
+    }
+    if let Some(key) = &item.public_key {
+        let _ = writeln!(out, "      key {key}");
+    }
+    let age = match item.age_days {
+        0 => "today".to_owned(),
+        1 => "1 day ago".to_owned(),
+        days => format!("{days} days ago"),
+    };
+    let what = format!("{}, written {} ({age}), owner uid {}", bytes(item.size), item.modified, item.owner);
+    wrap(out, "      ", "      ", &what);
+    let found = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
+    let _ = writeln!(out, "      {style}{}{found}{style:#}", item.state.words());
+}

@@ -1,0 +1,64 @@
+//! Objects for people: what the card holds beside what OpenSC shows of it.
+
+use std::fmt::Write;
+
+use super::findings::show_side;
+use super::lines::{BOLD, DIM, wrap};
+use crate::rules::sides::{Sides, Unlisted};
+use crate::text::key_reference;
+
+/// Says which half of the picture never comes from a cache.
+pub fn live_note(out: &mut String) {
+    wrap(
+        out,
+        "",
+        "",
+        "The lines above come from the card itself: OpenSC never caches them. Key IDs, labels, public keys and \
+         certificates are what OpenSC answers from its cache.",
+    );
+    out.push('\n');
+}
+
+/// Both views of objects.
+pub fn sides(out: &mut String, objects: &[Sides]) {
+    for object in objects {
+        let reference = object
+            .reference
+            .map(|number| format!(", key reference {}", key_reference(number)))
+            .unwrap_or_default();
+        let _ = writeln!(out, "{BOLD}slot {}{reference}{BOLD:#} (token {})", object.slot, object.token);
+        show_side(out, "on the card", &object.card);
+        // What is said of each cache is not said twice.
+        let everywhere = object.shown.iter().any(|shown| !shown.program.is_empty());
+        if !everywhere {
+            show_unlisted(out, &object.unlisted);
+        }
+        for shown in &object.shown {
+            let lists = |program: &&String| shown.unlisted.iter().all(|one| one.program != **program);
+            let lists: Vec<&str> = shown.program.iter().filter(lists).map(String::as_str).collect();
+            let who = if shown.program.is_empty() {
+                format!("in {} (no program reads it today)", shown.directory)
+            } else if lists.is_empty() {
+                format!("read by {}", shown.program.join(", "))
+            } else {
+                format!("shown by {}", lists.join(", "))
+            };
+            if shown.side == object.card && !shown.entries.is_empty() {
+                let _ = writeln!(out, "  {DIM}{who}{DIM:#}\n    the same");
+            } else if shown.side != object.card {
+                show_side(out, &who, &shown.side);
+            }
+            for entry in &shown.entries {
+                let _ = writeln!(out, "    from {entry}");
+            }
+            show_unlisted(out, &shown.unlisted);
+        }
+        out.push('\n');
+    }
+}
+
+fn show_unlisted(out: &mut String, unlisted: &[Unlisted]) {
+    for Unlisted { program, why } in unlisted {
+        wrap(out, "    ", "      ", &format!("not listed by {program}: {why}"));
+    }
+}
