@@ -153,11 +153,14 @@ pub fn account(name: &str) -> Result<Option<Account>, Overdue> {
     within(SILENCE, move |_| uzers::get_user_by_name(&name).and_then(|user| of_entry(&user)))
 }
 
+/// A path that did not answer, and why.
+pub type Silent = (PathBuf, Overdue);
+
 /// All accounts of this host, service users too, one for each home; and what did not answer, with why.
 ///
 /// # Errors
 /// When the user database cannot be read.
-pub fn accounts() -> std::io::Result<(Vec<Account>, Vec<(PathBuf, Overdue)>)> {
+pub fn accounts() -> std::io::Result<(Vec<Account>, Vec<Silent>)> {
     let mut accounts = listed(&std::fs::read(USER_DATABASE)?);
     let mut silent = Vec::new();
     let known: BTreeSet<PathBuf> = accounts.iter().map(|account| account.home.clone()).collect();

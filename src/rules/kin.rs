@@ -14,13 +14,15 @@ type Hash = [u8; 32];
 type Names<'a> = (&'static str, Option<&'a str>);
 /// What the applications of one card have in common.
 type Place<'a> = (&'a str, &'a [u8]);
+/// Cards of one name in one place: with this application, with these files; none: with any.
+type Placed<'a> = (Names<'a>, Place<'a>, Option<Option<&'a [u8]>>, Option<Hash>);
 
 /// The cards of a host, counted.
 pub(super) struct Kin<'a> {
     /// How many there are in all, and with these files.
     named: BTreeMap<(Names<'a>, Option<Hash>), usize>,
     /// The same of each place, in all and with this application.
-    placed: BTreeMap<(Names<'a>, Place<'a>, Option<Option<&'a [u8]>>, Option<Hash>), usize>,
+    placed: BTreeMap<Placed<'a>, usize>,
     /// Applications in each place.
     applications: BTreeMap<Place<'a>, BTreeSet<Option<&'a [u8]>>>,
     /// What was met already.
