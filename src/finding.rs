@@ -34,7 +34,7 @@ pub enum Safety {
 }
 
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $id:ident = $name:literal, $severity:ident, $safety:ident, $file:literal;)*) => {
+    ($($(#[$doc:meta])* $id:ident = $name:literal, $severity:ident, $safety:ident;)*) => {
         /// The id of a finding.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Id {
@@ -62,87 +62,82 @@ macro_rules! catalogue {
             pub const fn safety(self) -> Safety {
                 match self { $(Self::$id => Safety::$safety,)* }
             }
-
-            /// The source of its rule, whose first comment is its manual.
-            const fn source(self) -> &'static str {
-                match self { $(Self::$id => include_str!(concat!("rules/", $file, ".rs")),)* }
-            }
         }
     };
 }
 
 catalogue! {
     /// Cache and card name different public keys for a key, and no file tells which is right.
-    PublicKeyUndecided = "public-key-undecided", Error, Guarded, "public_key_undecided";
+    PublicKeyUndecided = "public-key-undecided", Error, Guarded;
     /// The ID shown is not the card's.
-    StaleKeyId = "stale-key-id", Critical, Safe, "stale_key_id";
+    StaleKeyId = "stale-key-id", Critical, Safe;
     /// The public key shown is not the card's.
-    StalePublicKey = "stale-public-key", Critical, Safe, "stale_public_key";
+    StalePublicKey = "stale-public-key", Critical, Safe;
     /// The certificate shown is not the card's.
-    StaleCertificate = "stale-certificate", Error, Safe, "stale_certificate";
+    StaleCertificate = "stale-certificate", Error, Safe;
     /// Another attribute is shown differently.
-    StaleObject = "stale-object", Error, Safe, "stale_object";
+    StaleObject = "stale-object", Error, Safe;
     /// On the card, but not shown.
-    HiddenObject = "hidden-object", Error, Safe, "hidden_object";
+    HiddenObject = "hidden-object", Error, Safe;
     /// Shown, but gone from the card.
-    GhostObject = "ghost-object", Error, Safe, "ghost_object";
+    GhostObject = "ghost-object", Error, Safe;
     /// A cache entry is truncated, doubled or undecodable.
-    DamagedEntry = "damaged-entry", Error, Safe, "damaged_entry";
+    DamagedEntry = "damaged-entry", Error, Safe;
     /// Wrong, but no program reads it today.
-    DormantStaleEntry = "dormant-stale-entry", Warning, Safe, "dormant_stale_entry";
+    DormantStaleEntry = "dormant-stale-entry", Warning, Safe;
     /// An entry whose object is not on the card any more.
-    OrphanEntry = "orphan-entry", Warning, Safe, "orphan_entry";
+    OrphanEntry = "orphan-entry", Warning, Safe;
     /// Left behind by an older state of the card or an older OpenSC.
-    OldGeneration = "old-generation", Info, Safe, "old_generation";
+    OldGeneration = "old-generation", Info, Safe;
     /// One name for the cached files of several cards.
-    SharedIdentity = "shared-identity", Error, Manual, "shared_identity";
+    SharedIdentity = "shared-identity", Error, Manual;
     /// Caching is on for a card that never signals change.
-    CacheCannotNoticeChange = "cache-cannot-notice-change", Warning, Guarded, "cache_cannot_notice_change";
+    CacheCannotNoticeChange = "cache-cannot-notice-change", Warning, Guarded;
     /// The configuration kills OpenSC.
-    ConfigCrashesOpenSc = "config-crashes-opensc", Error, Manual, "config_crashes_opensc";
+    ConfigCrashesOpenSc = "config-crashes-opensc", Error, Manual;
     /// OpenSC drops the whole configuration.
-    ConfigUnreadable = "config-unreadable", Error, Manual, "config_unreadable";
+    ConfigUnreadable = "config-unreadable", Error, Manual;
     /// A value means something else than it seems to.
-    ConfigValueNotUnderstood = "config-value-not-understood", Warning, Manual, "config_value_not_understood";
+    ConfigValueNotUnderstood = "config-value-not-understood", Warning, Manual;
     /// A cache setting that nobody reads.
-    ConfigSettingIgnored = "config-setting-ignored", Warning, Manual, "config_setting_ignored";
+    ConfigSettingIgnored = "config-setting-ignored", Warning, Manual;
     /// A block that hides the cache settings of another.
-    ConfigBlockShadowed = "config-block-shadowed", Warning, Manual, "config_block_shadowed";
+    ConfigBlockShadowed = "config-block-shadowed", Warning, Manual;
     /// Programs of one host cache differently.
     ConfigDiffersBetweenPrograms =
-        "config-differs-between-programs", Warning, Manual, "config_differs_between_programs";
+        "config-differs-between-programs", Warning, Manual;
     /// A fresh signature fits the card's key and not the one shown.
     SignatureFailsWithCachedKey =
-        "signature-fails-with-cached-key", Critical, Safe, "signature_fails_with_cached_key";
+        "signature-fails-with-cached-key", Critical, Safe;
     /// A fresh signature does not fit the card's own public key.
     SignatureFailsWithLiveKey =
-        "signature-fails-with-live-key", Critical, Manual, "signature_fails_with_live_key";
+        "signature-fails-with-live-key", Critical, Manual;
     /// A certificate on the card is another key's.
-    CertificateKeyMismatch = "certificate-key-mismatch", Error, Manual, "certificate_key_mismatch";
+    CertificateKeyMismatch = "certificate-key-mismatch", Error, Manual;
     /// A signature or certificate was made by another key than it seems.
-    SignedByOtherKey = "signed-by-other-key", Error, Manual, "signed_by_other_key";
+    SignedByOtherKey = "signed-by-other-key", Error, Manual;
     /// Nothing proves that a private key matches.
-    PossessionNotProved = "possession-not-proved", Info, Manual, "possession_not_proved";
+    PossessionNotProved = "possession-not-proved", Info, Manual;
     /// Others can write to a cache, or read it.
-    UnsafePermissions = "unsafe-permissions", Warning, Manual, "unsafe_permissions";
+    UnsafePermissions = "unsafe-permissions", Warning, Manual;
     /// A cache or an entry belongs to somebody else.
-    ForeignOwner = "foreign-owner", Warning, Guarded, "foreign_owner";
+    ForeignOwner = "foreign-owner", Warning, Guarded;
     /// A cache directory or an entry is a symbolic link.
-    SymlinkedCache = "symlinked-cache", Warning, Manual, "symlinked_cache";
+    SymlinkedCache = "symlinked-cache", Warning, Manual;
     /// Something that OpenSC did not put there.
-    UnexpectedFile = "unexpected-file", Warning, Unsafe, "unexpected_file";
+    UnexpectedFile = "unexpected-file", Warning, Unsafe;
     /// A card access number or private data on the disk.
-    SecretInCache = "secret-in-cache", Warning, Unsafe, "secret_in_cache";
+    SecretInCache = "secret-in-cache", Warning, Unsafe;
     /// Two keys with one ID.
-    DuplicateKeyId = "duplicate-key-id", Warning, Manual, "duplicate_key_id";
+    DuplicateKeyId = "duplicate-key-id", Warning, Manual;
     /// A private key without public key or certificate.
-    KeyWithoutPublicPart = "key-without-public-part", Warning, Manual, "key_without_public_part";
+    KeyWithoutPublicPart = "key-without-public-part", Warning, Manual;
     /// A running program read the old view.
-    ProcessHoldsOldView = "process-holds-old-view", Warning, Manual, "process_holds_old_view";
+    ProcessHoldsOldView = "process-holds-old-view", Warning, Manual;
     /// The token does not hold what its baseline says.
-    BaselineMismatch = "baseline-mismatch", Error, Manual, "baseline_mismatch";
+    BaselineMismatch = "baseline-mismatch", Error, Manual;
     /// Hosts show different keys of one token.
-    HostsDisagree = "hosts-disagree", Error, Manual, "hosts_disagree";
+    HostsDisagree = "hosts-disagree", Error, Manual;
 }
 
 impl Id {
@@ -150,14 +145,6 @@ impl Id {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|id| id.name() == name)
-    }
-
-    /// The manual page of the finding: the comment at the head of its rule.
-    #[must_use]
-    pub fn manual(self) -> String {
-        let lines = self.source().lines().map_while(|line| line.strip_prefix("//!"));
-        let text: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
-        text.join("\n")
     }
 }
 
@@ -365,13 +352,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_finding_has_a_manual_with_its_name() {
+    fn every_id_is_found_by_its_name() {
         for &id in Id::ALL {
             assert_eq!(Id::from_name(id.name()), Some(id));
             assert_eq!(serde_json::to_value(id).unwrap(), id.name());
-            let manual = id.manual();
-            assert!(manual.starts_with(&format!("`{}`", id.name())), "{manual}");
-            assert!(manual.contains("\n\n"), "{manual}");
         }
     }
 

@@ -1,21 +1,24 @@
 //! stalecard finds, explains and repairs stale OpenSC file caches.
 //!
-//! The rooms, from the top down: [`cli`] what was typed; [`observe`] the facts of
-//! this host in one [`snapshot`], [`watch`] when to look again; [`rules`] the opinions about them, each a
-//! [`finding`]; [`repair`] what is done about it; [`report`] how it is shown.
-//! [`baseline`] is what a token is meant to hold. Below: [`view`] what a program shows, [`opensc`] what OpenSC would do,
-//! [`scconf`] its configuration language, [`card`] talking to a card, [`crypto`] which
-//! key made a signature, [`format`](mod@format) bytes to values, [`safe_fs`] [`host`]
-//! the system underneath, and [`patience`] how long it may take.
+//! The rooms, from the top down: [`cli`] what was typed; [`fix`] look, plan, act, look again; [`observe`] the facts of
+//! this host in one [`snapshot`], [`watch`] when to look again; [`repair`] what is done; [`report`] how it is shown;
+//! [`judge`] what gathers a [`verdict`], [`listing`] what lists; [`rules`] the opinions, each a [`finding`]; [`case`] what
+//! they look at. [`baseline`] is what a token is meant to hold. Below: [`view`] what a program shows, [`opensc`] what OpenSC
+//! would do, [`scconf`] its configuration language, [`card`] talking to a card, [`crypto`] which key made a signature,
+//! [`format`](mod@format) bytes to values, [`safe_fs`], [`host`] and [`patience`] the system underneath.
 
 pub mod baseline;
 pub mod card;
+pub mod case;
 pub mod cli;
 pub mod crypto;
 pub mod error;
 pub mod finding;
+pub mod fix;
 pub mod format;
 pub mod host;
+pub mod judge;
+pub mod listing;
 pub mod observe;
 pub mod opensc;
 pub mod patience;
@@ -26,5 +29,6 @@ pub mod safe_fs;
 pub mod scconf;
 pub mod snapshot;
 pub mod text;
+pub mod verdict;
 pub mod view;
 pub mod watch;

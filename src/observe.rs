@@ -4,6 +4,7 @@
 
 mod aside;
 mod files;
+pub mod holders;
 mod look;
 mod others;
 mod privacy;

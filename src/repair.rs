@@ -20,7 +20,6 @@ mod journal;
 mod plan;
 mod purge;
 mod quarantine;
-pub mod revived;
 mod undo;
 
 pub use apply::{Applied, Outcome, StepResult, apply, apply_in, rehearse, rehearse_in};

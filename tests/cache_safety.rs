@@ -6,9 +6,9 @@
 #[allow(dead_code, reason = "only the snapshots are wanted here")]
 mod finding_fixture;
 
+use stalecard::judge::judge;
 use stalecard::repair::Safety;
 use stalecard::repair::flush::fix_plan;
-use stalecard::rules::judge;
 
 /// What was not made by OpenSC, and what a card needs, is in no plan; what is no use is.
 #[test]

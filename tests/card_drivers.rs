@@ -6,7 +6,7 @@
 
 mod stand;
 
-use stalecard::rules::{cases, judge};
+use stalecard::judge::{cases, judge};
 use stalecard::snapshot::Snapshot;
 use stalecard::view::{Class, View};
 use stand::listing::{Kind, Pkcs15Listing};

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use stalecard::finding::{Finding, Severity};
-use stalecard::rules::judge_config;
+use stalecard::judge::judge_config;
 use stalecard::scconf;
 use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, SCHEMA, Snapshot, User};
 

@@ -14,12 +14,13 @@ use std::panic::catch_unwind;
 use finding_fixture::{Fixture, Signature, bytes, folder, read};
 use serde_json::Value;
 use stalecard::baseline::Baseline;
+use stalecard::case::attribution;
 use stalecard::crypto::Signed;
 use stalecard::crypto::given::public_key;
 use stalecard::finding::{Finding, Id};
-use stalecard::rules::baseline_mismatch::Known;
-use stalecard::rules::compare::Comparison;
-use stalecard::rules::{attribution, signed_by_other_key};
+use stalecard::listing::hosts::Comparison;
+use stalecard::rules::host::baseline_mismatch::Known;
+use stalecard::rules::signature::signed_by_other_key;
 use stalecard::snapshot::{Gap, Snapshot};
 
 /// What is found, and what could not be told.
@@ -27,8 +28,8 @@ type Said = (Vec<Finding>, Vec<Gap>);
 
 /// What `check` says, with `--against` if there is a baseline.
 fn check(snapshot: &Snapshot, baseline: Option<&str>) -> Said {
-    let mut verdict = stalecard::rules::judge(snapshot);
-    stalecard::rules::judge_processes(snapshot, &mut verdict);
+    let mut verdict = stalecard::judge::judge(snapshot);
+    stalecard::judge::judge_processes(snapshot, &mut verdict);
     if let Some(text) = baseline {
         let baselines = vec![Baseline::parse(text).unwrap()];
         verdict.hold_against(snapshot, &Known { place: "a baseline".to_owned(), single: true, baselines });

@@ -30,8 +30,8 @@ use stalecard::card::family::of_atr;
 use stalecard::card::image::Image;
 use stalecard::card::native::scan;
 use stalecard::finding::{Id, Severity};
+use stalecard::judge::{cases, judge};
 use stalecard::opensc::Version;
-use stalecard::rules::{cases, judge};
 use stalecard::snapshot::{Card, Gap, Snapshot};
 use stalecard::view::View;
 

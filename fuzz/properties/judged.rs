@@ -13,12 +13,12 @@
 use std::sync::OnceLock;
 
 use stalecard::format::key::PublicKey;
+use stalecard::judge::{Tally, judge_processes, show};
+use stalecard::listing::cache_entries::inventory;
+use stalecard::listing::objects::Wanted;
 use stalecard::observe::{each_in, parse_snapshot};
 use stalecard::repair::flush::{Scope, flush_plan};
 use stalecard::report::human;
-use stalecard::rules::inventory::inventory;
-use stalecard::rules::sides::Wanted;
-use stalecard::rules::{Tally, judge_processes, show};
 use stalecard::snapshot::{CacheDir, Snapshot};
 use stalecard::text::acts;
 

@@ -8,15 +8,17 @@ use clap::ValueEnum;
 use serde_json::json;
 
 use super::args::{Facts, FailOn, Whom};
-use super::{holders, output};
+use super::output;
+use crate::case::token_content::serials;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
+use crate::judge::{Cache, Tally, judge_processes};
+use crate::observe::holders;
 use crate::observe::{Whose, baselines, write_whole};
 use crate::report::nagios::{self, State};
 use crate::report::{human, json::Document, json::SCHEMA, prometheus};
-use crate::rules::held::serials;
-use crate::rules::{Cache, Tally, Verdict, judge_processes};
 use crate::snapshot::Snapshot;
+use crate::verdict::Verdict;
 
 /// How long the check may take to say what it has seen after the time for looking is over.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -8,9 +8,9 @@ use super::args::{FailOn, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::host::hostname;
+use crate::listing::hosts::Comparison;
 use crate::observe::{each_in, load, snapshot_files};
 use crate::report::{comparison::comparison, json::Document, json::SCHEMA};
-use crate::rules::compare::Comparison;
 use crate::snapshot::Name;
 
 #[derive(Debug, clap::Args)]

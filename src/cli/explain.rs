@@ -6,6 +6,7 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Id;
 use crate::report::lines::wrap;
+use crate::rules::manual;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -18,8 +19,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     match &args.finding {
         None => {
             for &id in Id::ALL {
-                let manual = id.manual();
-                let title = manual.lines().next().unwrap_or_default();
+                let page = manual(id);
+                let title = page.lines().next().unwrap_or_default();
                 let title = title.split_once(": ").map_or(title, |(_, title)| title);
                 wrap(&mut text, &format!("{:<27} ", id.name()), &" ".repeat(28), title);
             }
@@ -28,7 +29,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let id = Id::from_name(name).ok_or_else(|| Error::UnknownFinding(name.clone()))?;
             let severity = format!("{:?}", id.severity()).to_lowercase();
             let safety = format!("{:?}", id.safety()).to_lowercase();
-            let _ = writeln!(text, "{}\n\nSeverity: {severity}. Repair: {safety}.", id.manual());
+            let _ = writeln!(text, "{}\n\nSeverity: {severity}. Repair: {safety}.", manual(id));
         }
     }
     output::print(&text)?;

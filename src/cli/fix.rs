@@ -6,11 +6,13 @@ use serde_json::json;
 
 use super::args::{Format, Selection, Time, Whom};
 use super::config::edit::{EditArgs, perform};
-use super::repairing::{Agreed, Done, Repair};
-use super::{holders, output};
+use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::{Finding, Id, Safety, Severity};
+use crate::fix::caches::{Agreed, Done, Repair};
+use crate::judge::{judge, judge_processes};
 use crate::observe::Wish;
+use crate::observe::holders;
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::install::observe_config;
 use crate::repair::config::Goal;
@@ -18,8 +20,8 @@ use crate::repair::flush::fix_plan;
 use crate::repair::{Outcome, Run};
 use crate::report::fixed::{Repaired, Report, Result as Fixed, human, needs};
 use crate::report::{human as people, json::Document, json::SCHEMA};
-use crate::rules::{Verdict, judge, judge_processes};
 use crate::snapshot::{Name, Snapshot};
+use crate::verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

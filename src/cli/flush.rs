@@ -6,15 +6,17 @@ use clap::ArgGroup;
 use serde_json::json;
 
 use super::args::{Format, Selection, Time, Whom};
-use super::repairing::{Agreed, Repair};
-use super::{holders, output};
+use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
+use crate::fix::caches::{Agreed, Repair};
+use crate::judge::judge_processes;
+use crate::observe::holders;
 use crate::observe::{Cards, Wish};
 use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::repair::{Applied, Outcome};
 use crate::report::{human, json::Document, json::SCHEMA, repaired};
-use crate::rules::{Verdict, judge_processes};
+use crate::verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]

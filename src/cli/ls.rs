@@ -5,10 +5,10 @@ use serde_json::json;
 use super::args::{Facts, Format, Whom};
 use super::output;
 use crate::error::{Error, Exit};
+use crate::judge::Tally;
+use crate::listing::cache_entries::inventory;
 use crate::observe::Whose;
 use crate::report::{human, json::Document, json::SCHEMA};
-use crate::rules::Tally;
-use crate::rules::inventory::inventory;
 use crate::snapshot::GapKind;
 
 #[derive(Debug, clap::Args)]

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
-use crate::rules::Verdict;
 use crate::snapshot::GapKind;
 use crate::text;
+use crate::verdict::Verdict;
 
 /// Prints text made for people; colour only on a terminal.
 pub fn print(text: &str) -> Result<(), Error> {

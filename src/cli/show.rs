@@ -6,9 +6,9 @@ use super::args::{Facts, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
+use crate::judge::{judge, show};
+use crate::listing::objects::Wanted;
 use crate::report::{human, json::Document, json::SCHEMA};
-use crate::rules::sides::Wanted;
-use crate::rules::{judge, show};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use serde_json::json;
 
 use super::args::{Format, Selection, Time, Whom};
-use super::{holders, output};
+use super::output;
 use crate::baseline::Baseline;
+use crate::case::token_content::{Held, held_by};
 use crate::error::{Error, Exit};
+use crate::judge::cases;
+use crate::observe::holders;
 use crate::observe::{Whose, Wish, keep, observe_all, save, select_serial};
 use crate::report::{json::Document, json::SCHEMA};
-use crate::rules::cases;
-use crate::rules::held::{Held, held_by};
 use crate::snapshot::{GapKind, Name, Snapshot};
 
 #[derive(Debug, clap::Args)]

@@ -4,8 +4,8 @@ use serde_json::json;
 
 use super::args::{Format, Time};
 use super::output;
-use super::revival::{Revival, is_read_here, revival};
 use crate::error::{Error, Exit};
+use crate::fix::revival::{Revival, is_read_here, revival};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::Situation;
 use crate::repair::{self, Return, StateDir, UndoState};

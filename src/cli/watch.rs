@@ -10,15 +10,16 @@ use time::OffsetDateTime;
 
 use super::args::{Format, Time};
 use super::output;
-use super::repairing::{Agreed, Repair};
 use crate::error::{Error, Exit};
+use crate::fix::caches::{Agreed, Repair};
+use crate::judge::judge;
 use crate::observe::{Cards, Wish, observe};
 use crate::repair::flush::{Scope, flush_plan};
 use crate::repair::{Applied, Outcome, Plan};
 use crate::report::watch::{Line, line};
 use crate::report::{json::Document, json::SCHEMA};
-use crate::rules::{Verdict, judge};
 use crate::snapshot::{Name, Snapshot};
+use crate::verdict::Verdict;
 use crate::watch::{Occurrence, Watch};
 
 /// How many runs of the program may wait for their turn.

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 
 use crate::baseline::Baseline;
 use crate::error::Error;
-use crate::rules::baseline_mismatch::Known;
+use crate::rules::host::baseline_mismatch::Known;
 use crate::safe_fs::open_named;
 use crate::snapshot::Name;
 

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::case::right_key::KEPT;
 use crate::finding::{Id, Safety};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::{Recognised, cache_name};
-use crate::rules::Verdict;
-use crate::rules::right_key::KEPT;
 use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Name, Snapshot, Withheld};
 use crate::text::{escape, is_typed};
+use crate::verdict::Verdict;
 use crate::view::is_private;
 
 use super::{Action, Plan, Precondition, Step};

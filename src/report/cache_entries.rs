@@ -5,8 +5,8 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::lines::{BOLD, bytes, wrap};
-use crate::rules::inventory::Item;
-use crate::rules::users::Cache;
+use crate::judge::tally::Cache;
+use crate::listing::cache_entries::Item;
 use crate::text::count;
 
 /// Caches that a check lists one by one.

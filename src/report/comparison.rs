@@ -8,7 +8,7 @@ use super::findings::findings;
 use super::human::coverage;
 use super::lines::{BOLD, wrap};
 use crate::finding::Side;
-use crate::rules::compare::{Compared, StateRow, TokenTable};
+use crate::listing::hosts::{Compared, StateRow, TokenTable};
 use crate::text::{count, key_reference, shell_word};
 
 /// The report of `compare`.

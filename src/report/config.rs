@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::human::coverage;
 use super::lines::{BOLD, padded, row, width, wrap};
 use crate::finding::Finding;
-use crate::rules::settings::{Place, ProgramSettings, Settings};
+use crate::listing::settings::{Place, ProgramSettings, Settings};
 use crate::snapshot::Gap;
 
 /// The table over all programs.

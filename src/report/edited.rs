@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde::{Serialize, Serializer};
 
 use super::lines::{padded, width, wrap};
+use crate::fix::revived::Revived;
 use crate::repair::config::{Effect, Goal};
-use crate::repair::revived::Revived;
 use crate::snapshot::Name;
 
 /// An edit of the configuration, done or rehearsed.

@@ -10,8 +10,8 @@ use super::repaired::{flushed_steps, holders, taken_back};
 use crate::finding::{Finding, Fix, Safety, Severity};
 use crate::repair::Applied;
 use crate::repair::config::Goal;
-use crate::rules::Verdict;
 use crate::text::count;
+use crate::verdict::Verdict;
 
 /// One finding, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -10,10 +10,10 @@ use super::cache_entries::cache_list;
 use super::findings::severity_name;
 use super::lines::{BOLD, GREEN, row, width, wrap};
 use crate::finding::Severity;
-use crate::rules::users::Cache;
-use crate::rules::{ProgramState, Token, Verdict};
+use crate::judge::tally::Cache;
 use crate::snapshot::Gap;
 use crate::text::shell_word;
+use crate::verdict::{ProgramState, Token, Verdict};
 
 /// Commands at the end of a report.
 const MOST_COMMANDS: usize = 12;

@@ -5,8 +5,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::finding::Finding;
-use crate::rules::{ProgramState, Token};
 use crate::snapshot::Gap;
+use crate::verdict::{ProgramState, Token};
 
 /// Name and version of the output's schema.
 pub const SCHEMA: &str = "stalecard/1";

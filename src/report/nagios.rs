@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::finding::{Finding, Severity};
-use crate::rules::Verdict;
 use crate::text::count;
+use crate::verdict::Verdict;
 
 /// The state of a service, with its exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

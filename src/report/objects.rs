@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::findings::show_side;
 use super::lines::{BOLD, DIM, wrap};
-use crate::rules::sides::{Sides, Unlisted};
+use crate::listing::objects::{Sides, Unlisted};
 use crate::text::key_reference;
 
 /// Says which half of the picture never comes from a cache.

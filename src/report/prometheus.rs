@@ -8,7 +8,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 use crate::finding::Severity;
-use crate::rules::Verdict;
+use crate::verdict::Verdict;
 
 const SEVERITIES: [(Severity, &str); 4] = [
     (Severity::Critical, "critical"),

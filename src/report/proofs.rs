@@ -5,8 +5,8 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::lines::{BOLD, GREEN, row, wrap};
-use crate::rules::attribution::{Attributed, Attribution};
-use crate::rules::proofs::{Conclusion, Proof, Source};
+use crate::case::attribution::{Attributed, Attribution};
+use crate::case::proofs::{Conclusion, Proof, Source};
 use crate::text::key_reference;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
@@ -164,7 +164,7 @@ fn key(out: &mut String, title: &str, key: &Attributed) {
 
 fn candidates<'a>(
     out: &mut String,
-    keys: impl Iterator<Item = (&'a crate::rules::proofs::Candidate, Option<&'a str>, Option<&'a str>)>,
+    keys: impl Iterator<Item = (&'a crate::case::proofs::Candidate, Option<&'a str>, Option<&'a str>)>,
 ) {
     for (key, hash, known) in keys {
         let _ = writeln!(out, "  {BOLD}could be{BOLD:#} ID {}", key.id);

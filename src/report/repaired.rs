@@ -6,8 +6,8 @@ use std::fmt::Write;
 use super::lines::{BOLD, GREEN, bytes, wrap};
 use crate::finding::{Id, Safety, Severity};
 use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
-use crate::rules::Verdict;
 use crate::text::count;
+use crate::verdict::Verdict;
 
 /// What was, or would be, done with each file.
 pub fn flushed_steps(out: &mut String, results: &[Applied], dry_run: bool) {

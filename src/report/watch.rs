@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 use crate::finding::Severity;
-use crate::rules::Verdict;
 use crate::text::{count, date, escape};
+use crate::verdict::Verdict;
 use crate::watch::Occurrence;
 
 /// What there is to say of one event.

@@ -1,142 +1,194 @@
-//! From facts to opinions: a snapshot in, findings out.
+//! From facts to opinions: nothing but rules, one a file, in groups by what they look at.
 //!
-//! Rules are pure: they never touch the file system, a card, the clock or the
-//! environment (a test reads the sources for it). Each is one file, and the
-//! comment at its head is what `stalecard explain` prints.
+//! Rules are pure: they see the world through what they are handed, never the file system, a card, the
+//! clock or the environment (a test reads the sources for it). The table binds each id of the catalogue to
+//! its rule, whose first comment is what `stalecard explain` prints.
 
-pub mod case;
+pub mod cache;
+pub mod config;
+pub mod host;
+pub mod signature;
+pub mod token;
 
-mod absent_card;
-pub mod attribution;
-pub mod baseline_mismatch;
-mod cache_cannot_notice_change;
-mod cache_case;
-mod certificate_key_mismatch;
-mod choices;
-pub mod compare;
-mod config;
-mod config_block_shadowed;
-pub mod config_case;
-mod config_crashes_opensc;
-mod config_differs_between_programs;
-mod config_setting_ignored;
-mod config_unreadable;
-mod config_value_not_understood;
-mod crowd;
-mod damaged_entry;
-mod danger;
-mod dormant_stale_entry;
-mod duplicate_key_id;
-mod foreign_owner;
-mod ghost_object;
-pub mod held;
-mod hidden_object;
-mod hosts_disagree;
-pub mod inventory;
-mod judge;
-mod key_without_public_part;
-mod kin;
-pub mod known_keys;
-mod old_generation;
-mod orphan_entry;
-pub mod possession;
-mod possession_not_proved;
-mod process_holds_old_view;
-pub mod proofs;
-mod public_key_undecided;
-pub mod right_key;
-mod secret_in_cache;
-pub mod settings;
-mod shared_identity;
-pub mod sides;
-mod signature_fails_with_cached_key;
-mod signature_fails_with_live_key;
-pub mod signed_by_other_key;
-pub mod signers;
-mod stale_certificate;
-mod stale_key_id;
-mod stale_object;
-mod stale_public_key;
-mod symlinked_cache;
-mod unexpected_file;
-mod unsafe_permissions;
-pub mod users;
-mod verdict;
+use crate::case::cache::CacheCase;
+use crate::case::config::ConfigCase;
+use crate::case::right_key::heed;
+use crate::case::token::Case;
+use crate::finding::{Finding, Id};
 
-pub use cache_case::apply_to_caches;
-pub use config::{config_coverage, judge_config};
-pub use judge::{Judge, cases, judge, proofs_of, show};
-pub use process_holds_old_view::shows_an_old_view;
-pub use signers::signers;
-pub use users::{Cache, Tally};
-pub use verdict::{ProgramState, Token, Unread, Verdict};
-
-use case::Case;
-
-use crate::finding::Finding;
-use crate::snapshot::Snapshot;
-
-/// Adds to the verdict on a host which of its processes hold an old view.
-pub fn judge_processes(snapshot: &Snapshot, verdict: &mut Verdict) {
-    let (holders, unknown) = process_holds_old_view::apply(snapshot, &verdict.findings);
-    verdict.findings.extend(holders);
-    verdict.coverage.extend(unknown);
-    verdict.sort();
+/// A rule, by what it looks at.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// At one token.
+    Token(fn(&Case<'_>, &mut Vec<Finding>)),
+    /// At one cache directory, whatever the cards hold.
+    Cache(fn(&CacheCase<'_>, &mut Vec<Finding>)),
+    /// At one configuration, as one version of OpenSC reads it.
+    Config(fn(&ConfigCase<'_>, &mut Vec<Finding>)),
+    /// At more than the facts of one host, or at what is handed to it alone: whoever gathers that calls it.
+    Called,
 }
 
-/// Applies every rule to one token.
-fn apply_all(case: &Case<'_>) -> Vec<Finding> {
-    let rules: [fn(&Case<'_>, &mut Vec<Finding>); 19] = [
-        public_key_undecided::apply,
-        stale_key_id::apply,
-        stale_public_key::apply,
-        stale_certificate::apply,
-        stale_object::apply,
-        hidden_object::apply,
-        ghost_object::apply,
-        damaged_entry::apply,
-        dormant_stale_entry::apply,
-        orphan_entry::apply,
-        old_generation::apply,
-        shared_identity::apply,
-        cache_cannot_notice_change::apply,
-        duplicate_key_id::apply,
-        key_without_public_part::apply,
-        signature_fails_with_cached_key::apply,
-        signature_fails_with_live_key::apply,
-        certificate_key_mismatch::apply,
-        possession_not_proved::apply,
-    ];
+macro_rules! table {
+    ($($id:ident: $room:ident / $file:ident, $kind:ident;)*) => {
+        /// The rule of an id.
+        const fn rule(id: Id) -> Rule {
+            match id { $(Id::$id => table!(@ $kind $room $file),)* }
+        }
+
+        /// The source of an id's rule.
+        const fn source(id: Id) -> &'static str {
+            match id {
+                $(Id::$id => include_str!(concat!(stringify!($room), "/", stringify!($file), ".rs")),)*
+            }
+        }
+    };
+    (@ Called $room:ident $file:ident) => { Rule::Called };
+    (@ $kind:ident $room:ident $file:ident) => { Rule::$kind($room::$file::apply) };
+}
+
+table! {
+    PublicKeyUndecided: signature / public_key_undecided, Token;
+    StaleKeyId: token / stale_key_id, Token;
+    StalePublicKey: token / stale_public_key, Token;
+    StaleCertificate: token / stale_certificate, Token;
+    StaleObject: token / stale_object, Token;
+    HiddenObject: token / hidden_object, Token;
+    GhostObject: token / ghost_object, Token;
+    DamagedEntry: token / damaged_entry, Token;
+    DormantStaleEntry: token / dormant_stale_entry, Token;
+    OrphanEntry: token / orphan_entry, Token;
+    OldGeneration: token / old_generation, Token;
+    SharedIdentity: token / shared_identity, Token;
+    CacheCannotNoticeChange: token / cache_cannot_notice_change, Token;
+    ConfigCrashesOpenSc: config / config_crashes_opensc, Config;
+    ConfigUnreadable: config / config_unreadable, Config;
+    ConfigValueNotUnderstood: config / config_value_not_understood, Config;
+    ConfigSettingIgnored: config / config_setting_ignored, Config;
+    ConfigBlockShadowed: config / config_block_shadowed, Config;
+    ConfigDiffersBetweenPrograms: config / config_differs_between_programs, Config;
+    SignatureFailsWithCachedKey: signature / signature_fails_with_cached_key, Token;
+    SignatureFailsWithLiveKey: signature / signature_fails_with_live_key, Token;
+    CertificateKeyMismatch: signature / certificate_key_mismatch, Token;
+    SignedByOtherKey: signature / signed_by_other_key, Called;
+    PossessionNotProved: signature / possession_not_proved, Token;
+    UnsafePermissions: cache / unsafe_permissions, Cache;
+    ForeignOwner: cache / foreign_owner, Cache;
+    SymlinkedCache: cache / symlinked_cache, Cache;
+    UnexpectedFile: cache / unexpected_file, Cache;
+    SecretInCache: cache / secret_in_cache, Cache;
+    DuplicateKeyId: token / duplicate_key_id, Token;
+    KeyWithoutPublicPart: token / key_without_public_part, Token;
+    ProcessHoldsOldView: host / process_holds_old_view, Called;
+    BaselineMismatch: host / baseline_mismatch, Called;
+    HostsDisagree: host / hosts_disagree, Called;
+}
+
+/// What the rules say of one token.
+#[must_use]
+pub fn of_token(case: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for rule in rules {
-        rule(case, &mut findings);
+    for &id in Id::ALL {
+        if let Rule::Token(apply) = rule(id) {
+            apply(case, &mut findings);
+        }
     }
-    right_key::heed(&mut findings);
+    heed(&mut findings);
     findings
+}
+
+/// What the rules say of one cache directory.
+#[must_use]
+pub fn of_cache(case: &CacheCase<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for &id in Id::ALL {
+        if let Rule::Cache(apply) = rule(id) {
+            apply(case, &mut findings);
+        }
+    }
+    findings
+}
+
+/// What the rules say of one configuration.
+#[must_use]
+pub fn of_config(case: &ConfigCase<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for &id in Id::ALL {
+        if let Rule::Config(apply) = rule(id) {
+            apply(case, &mut findings);
+        }
+    }
+    findings
+}
+
+/// The manual page of a finding: the comment at the head of its rule.
+#[must_use]
+pub fn manual(id: Id) -> String {
+    let lines = source(id).lines().map_while(|line| line.strip_prefix("//!"));
+    let text: Vec<&str> = lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect();
+    text.join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
 
-    /// Rules see the world through the snapshot alone.
+    #[test]
+    fn every_finding_has_a_manual_with_its_name() {
+        for &id in Id::ALL {
+            let manual = manual(id);
+            assert!(manual.starts_with(&format!("`{}`", id.name())), "{manual}");
+            assert!(manual.contains("\n\n"), "{manual}");
+        }
+    }
+
+    /// Rules see the world through what they are handed alone, and so does what gathers it for them.
     #[test]
     fn rules_are_pure() {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rules");
         let mut files = 0;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.file_name().is_some_and(|name| name == "mod.rs") {
-                continue;
-            }
-            let source = std::fs::read_to_string(&path).unwrap();
-            files += 1;
-            for forbidden in
-                ["std::fs", "std::env", "std::process", "SystemTime", "now_utc", "pcsc", "safe_fs", "host::"]
-            {
-                assert!(!source.contains(forbidden), "{} uses {forbidden}", path.display());
+        for room in ["rules", "case", "judge", "listing"] {
+            let folder = format!("{}/src/{room}", env!("CARGO_MANIFEST_DIR"));
+            for entry in walkdir::WalkDir::new(folder) {
+                let path = entry.unwrap().into_path();
+                // This list is not a use of what it forbids.
+                if path.is_dir() || path.ends_with("rules/mod.rs") {
+                    continue;
+                }
+                let source = std::fs::read_to_string(&path).unwrap();
+                files += 1;
+                for forbidden in [
+                    "std::fs",
+                    "std::env",
+                    "std::process",
+                    "SystemTime",
+                    "now_utc",
+                    "pcsc",
+                    "safe_fs",
+                    "host::",
+                    "observe::",
+                ] {
+                    let found =
+                        source.lines().any(|line| line.replace("rules::host::", "").contains(forbidden));
+                    assert!(!found, "{} uses {forbidden}", path.display());
+                }
             }
         }
-        assert!(files > 10);
+        assert!(files > 50);
+    }
+
+    /// Nothing but rules: every file of this room but those that only group is in the table.
+    #[test]
+    fn every_file_here_is_the_rule_of_its_id() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rules");
+        let files = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap().into_path());
+        let mut names: Vec<String> = files
+            .filter(|path| path.is_file() && !path.ends_with("mod.rs"))
+            .map(|path| path.file_stem().unwrap().to_str().unwrap().replace('_', "-"))
+            .collect();
+        let mut ids: Vec<String> = Id::ALL.iter().map(|id| id.name().to_owned()).collect();
+        names.sort();
+        ids.sort();
+        assert_eq!(names, ids);
     }
 }

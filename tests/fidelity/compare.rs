@@ -6,10 +6,10 @@
 use crate::history::Random;
 use crate::stand::listing::{Block, Pkcs11Listing, Pkcs15Listing, blocks};
 use crate::stand::{Host, Output};
+use stalecard::case::token::Case;
 use stalecard::finding::{Finding, Id, Severity};
+use stalecard::judge::{cases, judge};
 use stalecard::opensc::Version;
-use stalecard::rules::case::Case;
-use stalecard::rules::{cases, judge};
 use stalecard::snapshot::Snapshot;
 use stalecard::view::difference::{Kind, compare};
 use stalecard::view::{Class, View};
@@ -245,7 +245,7 @@ impl Observer {
     ) -> Result<(), String> {
         let view = |program: &str| -> &View {
             let reads =
-                |lens: &&stalecard::rules::case::Lens<'_>| lens.programs.iter().any(|name| name == program);
+                |lens: &&stalecard::case::token::Lens<'_>| lens.programs.iter().any(|name| name == program);
             case.lenses.iter().find(reads).map_or(&case.live, |lens| &lens.shown)
         };
         let (shown15, shown11) = (view("pkcs15-tool"), view("opensc-pkcs11"));

@@ -6,7 +6,7 @@ use crate::play::WORDS;
 use crate::printed;
 use crate::stand::{PIN, SO_PIN, Stand, opensc_version};
 use stalecard::finding::Finding;
-use stalecard::rules::{cases, judge};
+use stalecard::judge::{cases, judge};
 
 const KEYS: usize = 70;
 

@@ -6,7 +6,7 @@ use crate::compare::{Tally, lines, snapshot};
 use crate::stand::{Host, Output};
 use serde_json::Value;
 use stalecard::finding::{Finding, Id, Severity};
-use stalecard::rules::{cases, judge};
+use stalecard::judge::{cases, judge};
 use stalecard::snapshot::EfPath;
 use stalecard::view::Class;
 use std::collections::BTreeMap;

@@ -6,8 +6,8 @@ use crate::native;
 use crate::play::WORDS;
 use crate::stand::{Family, Host, Options, PIN, SO_PIN, Stand, opensc_version};
 use stalecard::finding::{Finding, Severity};
+use stalecard::judge::{cases, judge};
 use stalecard::opensc::differences;
-use stalecard::rules::{cases, judge};
 use stalecard::view::pkcs11;
 use std::fs;
 

@@ -5,7 +5,7 @@ use crate::compare::{Observer, Tally, Words, is_of_view, lines, snapshot};
 use crate::history::{Random, Side};
 use crate::stand::{Host, Stand, opensc_version};
 use stalecard::finding::{Safety, Severity};
-use stalecard::rules::judge;
+use stalecard::judge::judge;
 use std::collections::BTreeMap;
 use std::fs;
 

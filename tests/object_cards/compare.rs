@@ -4,9 +4,10 @@ use crate::printed::{self, without_paths};
 use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
 use crate::stand::{Host, opensc_version};
 use stalecard::finding::Finding;
+use stalecard::judge::{cases, judge};
 use stalecard::opensc::Version;
-use stalecard::rules::{Verdict, cases, judge};
 use stalecard::snapshot::Snapshot;
+use stalecard::verdict::Verdict;
 use stalecard::view::View;
 
 #[track_caller]

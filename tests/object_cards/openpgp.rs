@@ -4,8 +4,9 @@ use crate::compare::{lines, same_as_pkcs15, same_objects, snapshot};
 use crate::printed;
 use crate::stand::{Family, Host, Options, PW1, PW3, Stand, opensc_version};
 use stalecard::finding::{Id, Severity};
+use stalecard::judge::{cases, judge};
 use stalecard::opensc::Version;
-use stalecard::rules::{Verdict, cases, judge};
+use stalecard::verdict::Verdict;
 use stalecard::view::pkcs11::tokens;
 use stalecard::view::{Class, View};
 

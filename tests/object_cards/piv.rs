@@ -3,7 +3,8 @@
 use crate::compare::{both_views_hold, lines, snapshot};
 use crate::stand::{Family, Host, Options, PIV_PIN, Stand, YUBIKEY};
 use stalecard::finding::{Id, Severity};
-use stalecard::rules::{Verdict, judge};
+use stalecard::judge::judge;
+use stalecard::verdict::Verdict;
 use std::time::{Duration, Instant};
 
 pub fn stand() -> (Stand, Host) {

@@ -6,8 +6,8 @@ use crate::recorded::{cache_of, committed_outputs, recording_of as text, snapsho
 use stalecard::card::image::Image;
 use stalecard::card::{openpgp, piv};
 use stalecard::finding::{Finding, Id, Severity};
+use stalecard::judge::judge;
 use stalecard::opensc::Version;
-use stalecard::rules::judge;
 use stalecard::snapshot::{CacheDir, Card, Snapshot};
 use stalecard::view::cached::Cached;
 use stalecard::view::{Behaviour, Class, Object, View, layout};

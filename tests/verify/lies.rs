@@ -4,8 +4,9 @@
 use stalecard::card::apdu::TransportError;
 use stalecard::card::held::Exclusive;
 use stalecard::card::sign::{self, Login, Order};
+use stalecard::judge;
+use stalecard::listing::signing_requests;
 use stalecard::observe::parse_snapshot;
-use stalecard::rules;
 use stalecard::snapshot::{Card, TrialOutcome};
 use virtual_card::BenchCard;
 use zeroize::Zeroizing;
@@ -80,10 +81,10 @@ impl Exclusive for Liar {
 /// The card as it was read, and what its keys are to do behind one PIN.
 fn read(host: &Host) -> (Card, Vec<Order>) {
     let snapshot = parse_snapshot(&host.stalecard(&["snapshot"]).ok().stdout).unwrap();
-    let cases = rules::cases(&snapshot);
-    let (signers, unable) = rules::signers(&cases[0]);
+    let cases = judge::cases(&snapshot);
+    let (signers, unable) = signing_requests::signers(&cases[0]);
     assert!(unable.is_empty() && signers.len() > 1);
-    let orders = signers.iter().map(|signer| signer.order(&[0x37; rules::signers::RANDOM], false));
+    let orders = signers.iter().map(|signer| signer.order(&[0x37; signing_requests::RANDOM], false));
     (snapshot.cards[0].clone(), orders.filter(|order| order.access.is_some()).collect())
 }
 

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::cli::args::{Format, Time};
 use crate::cli::output;
-use crate::cli::revival::{is_read_here, revival};
 use crate::error::{Error, Exit};
+use crate::fix::revival::{is_read_here, revival};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::{Situation, Source};
 use crate::repair::config::{Goal, Request, Scope, Target, check, plan, rehearse, write_in};

@@ -8,10 +8,10 @@ use crate::cli::args::{FailOn, Format, Time};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
+use crate::judge::{config_coverage, judge_config};
 use crate::observe::{Cards, Wish, load, observe};
 use crate::opensc::install::observe_config;
 use crate::report::{config, json::Document, json::SCHEMA};
-use crate::rules::{config_coverage, judge_config};
 use crate::snapshot::{Gap, Snapshot};
 
 #[derive(Debug, clap::Args)]

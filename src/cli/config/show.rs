@@ -7,10 +7,10 @@ use serde_json::json;
 use crate::cli::args::{Format, Time};
 use crate::cli::output;
 use crate::error::{Error, Exit};
+use crate::listing::settings::{Wanted, settings};
 use crate::observe::{Cards, Wish, load, observe};
 use crate::opensc::program::real_path;
 use crate::report::{config, json::Document, json::SCHEMA};
-use crate::rules::settings::{Wanted, settings};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -6,15 +6,15 @@ use serde_json::json;
 use super::{Args, pin, prompt};
 use crate::card::apdu::StatusWord;
 use crate::card::sign::{self, Login, Order, Pin, SignError};
+use crate::case::proofs::Conclusion;
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Id;
+use crate::judge;
+use crate::listing::signing_requests::{self, Unable};
 use crate::observe::{self, Asked};
 use crate::report::{human, json::Document, json::SCHEMA, proofs};
-use crate::rules::proofs::Conclusion;
-use crate::rules::signers::Unable;
-use crate::rules::{self, judge};
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
 use crate::text::{count, escape, key_reference, shell_option};
 
@@ -34,8 +34,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         let orders = orders(&mut snapshot, place, args.key.as_deref())?;
         prove(&mut snapshot, place, &orders, args)?;
     }
-    let mut verdict = judge(&snapshot);
-    let proofs = rules::proofs_of(&snapshot);
+    let mut verdict = judge::judge(&snapshot);
+    let proofs = judge::proofs_of(&snapshot);
     for proof in proofs.iter().filter(|proof| proof.conclusion == Conclusion::NotDecided) {
         let what =
             format!("proof of key reference {} of token {}", key_reference(proof.reference), proof.token);
@@ -80,7 +80,7 @@ fn the_card(snapshot: &mut Snapshot) -> Result<Option<usize>, Error> {
         [] => Ok(None),
         [place] => Ok(Some(*place)),
         [place, others @ ..] if others.iter().all(|&other| is_beside(snapshot, *place, other)) => {
-            let gaps: Vec<Gap> = rules::cases(snapshot)
+            let gaps: Vec<Gap> = judge::cases(snapshot)
                 .iter()
                 .filter(|case| snapshot.cards.get(*place).is_some_and(|card| case.card.is_beside(card)))
                 .filter(|case| case.live.private_keys().next().is_some())
@@ -121,10 +121,10 @@ fn can_sign(card: &Card) -> bool {
 
 /// What each key is to do. Keys that cannot be asked are gaps.
 fn orders(snapshot: &mut Snapshot, place: usize, wanted: Option<&str>) -> Result<Vec<Order>, Error> {
-    let cases = rules::cases(snapshot);
+    let cases = judge::cases(snapshot);
     let card = snapshot.cards.get(place);
     let case = cases.iter().find(|case| card.is_some_and(|card| std::ptr::eq(case.card, card)));
-    let (mut signers, mut unable) = case.map(rules::signers).unwrap_or_default();
+    let (mut signers, mut unable) = case.map(signing_requests::signers).unwrap_or_default();
     if let Some(wanted) = wanted {
         signers.retain(|signer| signer.is_called(wanted));
         unable.retain(|unable| unable.is_called(wanted));
@@ -134,7 +134,7 @@ fn orders(snapshot: &mut Snapshot, place: usize, wanted: Option<&str>) -> Result
     }
     let mut orders = Vec::new();
     for signer in signers {
-        let random = observe::random(rules::signers::RANDOM).map_err(|source| Error::Io {
+        let random = observe::random(signing_requests::RANDOM).map_err(|source| Error::Io {
             what: "cannot get random bytes from",
             path: "the system".into(),
             source,

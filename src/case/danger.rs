@@ -1,0 +1,42 @@
+//! What not to do, where doing it destroys something. A warning that stands everywhere warns of nothing, so there is one
+//! place that says it, and mostly it says nothing.
+
+use crate::case::token::{Case, Lens};
+use crate::text::hex;
+use crate::view::Object;
+use crate::view::difference::Difference;
+
+/// Whoever deletes or re-initialises by an ID that is shown and is another key's now loses that one. No danger where the
+/// ID is the same, where there is none, or where it belongs to the place and not to the key.
+#[must_use]
+pub fn of_id(shown: &str, live: &str, which: &str) -> Option<String> {
+    (!shown.is_empty() && !live.is_empty() && shown != live).then(|| {
+        format!("Do not delete or re-initialise by ID {shown}: it names {which}, whose live key is {live}.")
+    })
+}
+
+/// The same for an object that is shown, and the one on the card that its ID stands for.
+#[must_use]
+pub fn of_deleting(case: &Case<'_>, shown: &Object, live: &Object, which: &str) -> Option<String> {
+    if case.layout.keeps_ids() { of_id(&hex(&shown.id), &hex(&live.id), which) } else { None }
+}
+
+/// Where OpenSC writes a directory anew out of what it shows, whatever it does not show, or shows otherwise, is lost with
+/// the next object that is written from this host.
+#[must_use]
+pub fn of_writing(case: &Case<'_>, lens: &Lens<'_>, difference: &Difference<'_>) -> Option<String> {
+    let is_at_stake = difference.live.is_some()
+        && lens.cause_of(difference).is_some_and(|file| case.layout.is_written_from_view(case.card, file));
+    is_at_stake.then(|| {
+        "Write nothing to this card from this host before the flush, no key, certificate or data, and delete nothing: \
+         OpenSC writes the whole directory back as it shows it here, and what it does not show is gone from the card."
+            .to_owned()
+    })
+}
+
+/// Several warnings in one.
+#[must_use]
+pub fn all(of: [Option<String>; 2]) -> Option<String> {
+    let said: Vec<String> = of.into_iter().flatten().collect();
+    (!said.is_empty()).then(|| said.join(" "))
+}

@@ -1,0 +1,101 @@
+//! Which cards of a host have something to do with each other.
+//!
+//! A snapshot may hold as many cards as somebody likes, with the same serial number, or the same one again and
+//! again. So they are counted once, and no card is compared with all the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sha2::{Digest, Sha256};
+
+use crate::snapshot::{Card, Family};
+
+type Hash = [u8; 32];
+/// What cards have in common that have the same cache file names.
+type Names<'a> = (&'static str, Option<&'a str>);
+/// What the applications of one card have in common.
+type Place<'a> = (&'a str, &'a [u8]);
+/// Cards of one name in one place: with this application, with these files; none: with any.
+type Placed<'a> = (Names<'a>, Place<'a>, Option<Option<&'a [u8]>>, Option<Hash>);
+
+/// The cards of a host, counted.
+pub(crate) struct Kin<'a> {
+    /// How many there are in all, and with these files.
+    named: BTreeMap<(Names<'a>, Option<Hash>), usize>,
+    /// The same of each place, in all and with this application.
+    placed: BTreeMap<Placed<'a>, usize>,
+    /// Applications in each place.
+    applications: BTreeMap<Place<'a>, BTreeSet<Option<&'a [u8]>>>,
+    /// What was met already.
+    met: BTreeSet<Hash>,
+}
+
+impl<'a> Kin<'a> {
+    /// Of these cards.
+    pub(crate) fn of(cards: &'a [Card]) -> Self {
+        let (mut named, mut placed, mut applications) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        // One card alone has none.
+        for card in cards.iter().filter(|_| cards.len() > 1) {
+            let (names, place, application, files) =
+                (names(card), place(card), application(card), files(card));
+            for hash in [None, Some(files)] {
+                *named.entry((names, hash)).or_default() += 1;
+                for which in [None, Some(application)] {
+                    *placed.entry((names, place, which, hash)).or_default() += 1;
+                }
+            }
+            applications.entry(place).or_insert_with(BTreeSet::new).insert(application);
+        }
+        Self { named, placed, applications, met: BTreeSet::new() }
+    }
+
+    /// Has another card, and not only another application of the same one, the same name in caches, but other files?
+    pub(crate) fn has_twin(&self, card: &'a Card) -> bool {
+        if self.named.is_empty() {
+            return false;
+        }
+        let (names, place, files) = (names(card), place(card), files(card));
+        let named = |hash| self.named.get(&(names, hash)).copied().unwrap_or(0);
+        let placed = |which, hash| self.placed.get(&(names, place, which, hash)).copied().unwrap_or(0);
+        let own = Some(application(card));
+        let others = named(None) - named(Some(files));
+        let beside = |hash| placed(None, hash) - placed(own, hash);
+        others > beside(None) - beside(Some(files))
+    }
+
+    /// Are there further applications of the same card?
+    pub(crate) fn has_more_applications(&self, card: &'a Card) -> bool {
+        self.applications.get(&place(card)).is_some_and(|known| known.len() > 1)
+    }
+
+    /// Is it the first time that this very card comes, in this reader and with this content?
+    pub(crate) fn is_new(&mut self, card: &Card) -> bool {
+        self.named.is_empty() || self.met.insert(digest(card))
+    }
+}
+
+fn names(card: &Card) -> Names<'_> {
+    let family = match card.family {
+        Family::SmartCardHsm => "sc-hsm",
+        Family::Pkcs15 => "pkcs15",
+        Family::Piv => "piv",
+        Family::OpenPgp => "openpgp",
+        Family::Other => "other",
+    };
+    (family, card.serial.as_deref())
+}
+
+fn place(card: &Card) -> Place<'_> {
+    (&card.reader, card.atr.as_slice())
+}
+
+fn application(card: &Card) -> Option<&[u8]> {
+    card.application.as_ref().map(crate::snapshot::Bytes::as_slice)
+}
+
+fn files(card: &Card) -> Hash {
+    digest(&card.files)
+}
+
+fn digest<T: serde::Serialize + ?Sized>(value: &T) -> Hash {
+    Sha256::digest(serde_json::to_vec(value).unwrap_or_default()).into()
+}

@@ -1,0 +1,159 @@
+//! Every public key that a snapshot knows, and where it knows it from: cards, caches in any
+//! generation, certificates, and what the user has named.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::case::token::Case;
+use crate::crypto::same_form;
+use crate::format::key::PublicKey;
+use crate::opensc::cache_name::parse;
+use crate::opensc::{CacheName, Recognised};
+use crate::snapshot::{CacheDir, CacheEntry, Content, EfPath, Name, Snapshot};
+use crate::text::{escape, hex, key_reference};
+use crate::view::{Class, Layout, Object, layout_of};
+
+/// A public key and where it is known from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownKey {
+    /// The key, in the form by which keys are told from each other.
+    pub key: PublicKey,
+    /// The same as its first source has it, with what that allows it to sign.
+    pub as_found: PublicKey,
+    /// Where it is; the most telling place first.
+    pub places: Vec<Place>,
+}
+
+/// Where a public key is known from. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// What kind of place.
+    pub kind: PlaceKind,
+    /// The place in words.
+    pub place: String,
+    /// The ID under which it is known there, hex; without one the ID that OpenSC would give it.
+    pub id: String,
+}
+
+/// Kinds of places, the most telling first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PlaceKind {
+    /// On a card that was read.
+    Card,
+    /// Named by the user.
+    Given,
+    /// In a cache.
+    Cache,
+}
+
+impl KnownKey {
+    /// Is it on a card that was read, or named by the user?
+    #[must_use]
+    pub fn is_live_or_given(&self) -> bool {
+        self.places.iter().any(|place| place.kind != PlaceKind::Cache)
+    }
+}
+
+/// All keys that are known.
+#[must_use]
+pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<KnownKey> {
+    let mut found: Vec<KnownKey> = Vec::new();
+    let mut add = |as_found: &PublicKey, place: Place| {
+        let key = same_form(as_found);
+        match found.iter_mut().find(|known| known.key == key) {
+            Some(known) if known.places.contains(&place) => {}
+            Some(known) => known.places.push(place),
+            None => found.push(KnownKey { key, as_found: as_found.clone(), places: vec![place] }),
+        }
+    };
+    for case in crate::judge::cases(snapshot) {
+        for object in &case.live.objects {
+            if let Some(key) = object.public_key() {
+                add(key, on_card(&case, object, key));
+            }
+        }
+    }
+    for (name, key) in given {
+        let place = format!("given with --pubkey {}", escape(name.as_bytes()));
+        let id = hex(&same_form(key).intrinsic_id());
+        add(key, Place { kind: PlaceKind::Given, place, id });
+    }
+    for dir in &snapshot.caches {
+        let ids = ids(snapshot, dir);
+        for entry in &dir.entries {
+            if let Some(key) = in_cache(snapshot, entry) {
+                let id = ids.get(&entry.name).cloned();
+                let id = id.unwrap_or_else(|| same_form(&key).intrinsic_id().to_vec());
+                let path = Name::from(dir.path.as_path().join(entry.name.as_os_str()));
+                let place = format!("in the cache ({path})");
+                add(&key, Place { kind: PlaceKind::Cache, place, id: hex(&id) });
+            }
+        }
+    }
+    for known in &mut found {
+        known.places.sort_by_key(|place| place.kind);
+    }
+    found
+}
+
+/// The IDs of private keys that are known without their public keys too: hex, and where.
+#[must_use]
+pub fn known_ids(snapshot: &Snapshot) -> Vec<(String, String)> {
+    let cases = crate::judge::cases(snapshot);
+    let live = cases.iter().flat_map(|case| {
+        let on_card = |key: &Object| (hex(&key.id), format!("on card {}", escape(case.serial.as_bytes())));
+        case.live.private_keys().map(on_card).collect::<Vec<_>>()
+    });
+    let cached = snapshot.caches.iter().flat_map(|dir| {
+        ids(snapshot, dir)
+            .into_values()
+            .map(|id| (hex(&id), format!("in the cache {}", dir.path)))
+            .collect::<Vec<_>>()
+    });
+    live.chain(cached).collect()
+}
+
+fn on_card(case: &Case<'_>, object: &Object, key: &PublicKey) -> Place {
+    let what = match (&object.class, case.live.reference(object)) {
+        (Class::Certificate { .. }, Some(number)) => {
+            format!("certificate of key reference {}", key_reference(number))
+        }
+        (_, Some(number)) => format!("key reference {}", key_reference(number)),
+        (_, None) => format!("{} in {}", object.class.name(), object.slot),
+    };
+    let label = escape(&object.label);
+    let place = format!("on card {}: {what} \"{label}\"", escape(case.serial.as_bytes()));
+    let id = if object.id.is_empty() { same_form(key).intrinsic_id().to_vec() } else { object.id.clone() };
+    Place { kind: PlaceKind::Card, place, id: hex(&id) }
+}
+
+/// The content of a cache entry, with all that its family knows.
+fn entry_of<'s>(
+    snapshot: &'s Snapshot,
+    entry: &'s CacheEntry,
+) -> Option<(CacheName, &'static dyn Layout, EfPath, &'s [u8])> {
+    let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+        return None;
+    };
+    let (layout, _) = layout_of(&snapshot.cards, &name)?;
+    let file = name.ef()?;
+    Some((name, layout, file, bytes.as_slice()))
+}
+
+/// The key in a cache entry.
+fn in_cache(snapshot: &Snapshot, entry: &CacheEntry) -> Option<PublicKey> {
+    let (_, layout, file, bytes) = entry_of(snapshot, entry)?;
+    layout.describe(None, file, bytes).key
+}
+
+/// The IDs that the descriptions in a cache give to other entries, by the names of those.
+fn ids(snapshot: &Snapshot, dir: &CacheDir) -> BTreeMap<Name, Vec<u8>> {
+    let of_entry = |entry| {
+        let (name, layout, file, bytes) = entry_of(snapshot, entry)?;
+        let named = layout.names(file, bytes).into_iter().filter(|named| !named.id.is_empty());
+        Some(named.map(|named| (name.at(named.file).name(), named.id)).collect::<Vec<_>>())
+    };
+    dir.entries.iter().filter_map(of_entry).flatten().collect()
+}

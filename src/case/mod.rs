@@ -1,0 +1,18 @@
+//! What rules look at: facts put side by side once, without an opinion.
+//!
+//! [`token`]: one token, its live view and the views through caches; [`cache`]: one cache directory;
+//! [`config`]: one configuration under one version. Beside them what rules ask of a token more than once:
+//! [`possession`], [`proofs`], [`known_keys`], and what a token holds ([`token_content`]).
+
+pub mod attribution;
+pub mod cache;
+pub mod config;
+pub mod crowd;
+pub mod danger;
+pub mod kin;
+pub mod known_keys;
+pub mod possession;
+pub mod proofs;
+pub mod right_key;
+pub mod token;
+pub mod token_content;

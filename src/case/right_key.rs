@@ -1,0 +1,408 @@
+//! Which of two public keys for one private key is right: the one that a cache names, or the one that the card names.
+//!
+//! The card is not always the truth: whoever has the PIN can write another key's certificate there, on a
+//! SmartCard-HSM over the request that proved which key it is. What is proven outranks where it was read:
+//! a fresh signature; what the card works out from the key itself; a proof of possession; an ID that is the hash of the
+//! key. But a proof is about the key that it names: where the card's own description has another ID, what a cache holds
+//! is history. Where no file tells, that is the answer, and the types make every rule and every repair hear it.
+
+use std::collections::BTreeMap;
+
+use crate::case::possession::{Device, Possession, possession, possession_in};
+use crate::case::proofs::{fits, is_certificate, named_by_card, trial_of};
+use crate::case::token::{Case, Lens, file_evidence};
+use crate::finding::{Evidence, Finding, Fix, Id, Safety};
+use crate::format::key::PublicKey;
+use crate::format::pkcs15::KeyType;
+use crate::rules::signature::public_key_undecided::FLUSH;
+use crate::snapshot::TrialOutcome;
+use crate::text::{escape, hex};
+use crate::verdict::UnprovenKey;
+use crate::view::difference::{Difference, Kind, compare};
+use crate::view::{Class, Condition, Object, Place, Read, Source};
+
+/// Which is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Right {
+    /// The card's: the cache is stale, and a flush cures it.
+    Card,
+    /// The cache's: what the card holds is another key's, or nothing. Why, as the rest of a sentence.
+    Cache(String),
+    /// No file tells.
+    Undecided,
+}
+
+/// A public key that a cache names for a private key of the card, and the card does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dispute {
+    /// The object that is shown, and is another one or gone on the card.
+    place: Place,
+    /// Which is right.
+    pub right: Right,
+    /// The same without a fresh signature: what the next look, which has none, will say.
+    pub by_files: Right,
+}
+
+impl Dispute {
+    /// Is it about the object in this place?
+    #[must_use]
+    pub fn is_at(&self, place: &Place) -> bool {
+        self.place == *place
+    }
+}
+
+/// All disputes of one cache.
+#[must_use]
+pub fn disputes(case: &Case<'_>, lens: &Lens<'_>) -> Vec<Dispute> {
+    let device = Device::of(case);
+    compare(&case.live, &lens.shown)
+        .iter()
+        .filter(|difference| lens.condition(difference) != Condition::Undecodable)
+        .filter_map(|difference| dispute(case, lens, device.as_ref(), difference))
+        .collect()
+}
+
+/// The dispute that a difference is about.
+#[must_use]
+pub fn about<'l>(lens: &'l Lens<'_>, difference: &Difference<'_>) -> Option<&'l Dispute> {
+    let of_content = match &difference.kind {
+        Kind::PublicKey | Kind::Certificate | Kind::Ghost => true,
+        Kind::Attributes(names) => names.as_slice() == ["class"],
+        Kind::KeyId | Kind::Hidden => false,
+    };
+    lens.disputes.iter().find(|dispute| of_content && dispute.place == difference.place)
+}
+
+/// Is it wrong, or not known, that the cache is what is wrong here?
+#[must_use]
+pub fn is_held(lens: &Lens<'_>, difference: &Difference<'_>) -> bool {
+    about(lens, difference).is_some_and(|dispute| dispute.right != Right::Card)
+}
+
+/// Would a flush, or caching switched off, take away a public key that may be the right one from a program?
+#[must_use]
+pub fn is_any_held(lens: &Lens<'_>) -> bool {
+    lens.in_use() && lens.disputes.iter().any(|dispute| dispute.right != Right::Card)
+}
+
+fn dispute(
+    case: &Case<'_>,
+    lens: &Lens<'_>,
+    device: Option<&Device>,
+    difference: &Difference<'_>,
+) -> Option<Dispute> {
+    let shown = difference.shown?;
+    if difference.kind == Kind::Ghost && is_unseen(case, lens, shown) {
+        let undecided = Right::Undecided;
+        return Some(Dispute {
+            place: difference.place.clone(),
+            right: undecided.clone(),
+            by_files: undecided,
+        });
+    }
+    let cached = shown.public_key()?;
+    let key = case.live.private_key_of(difference.live.unwrap_or(shown))?;
+    let live = difference.live.and_then(Object::public_key);
+    let on_card: Vec<&PublicKey> = named_by_card(case, key).filter_map(Object::public_key).collect();
+    // Something else of the key is another; or the object is gone, and its key is named by another one.
+    if live.map_or_else(|| on_card.contains(&cached), |live| live == cached) {
+        return None;
+    }
+    let question = Question { case, lens, device, key, shown, cached, live, object: difference.live };
+    let by_files = question.by_files();
+    let right = question.by_signature().unwrap_or_else(|| by_files.clone());
+    Some(Dispute { place: difference.place.clone(), right, by_files })
+}
+
+/// Is it, or does it belong to, a private key that the card does not list and may hold all the same? Where there is no key
+/// without its certificate, that may be what is gone; where OpenSC writes directories back as a host shows them, its
+/// description. Not if another key is where it was.
+fn is_unseen(case: &Case<'_>, lens: &Lens<'_>, shown: &Object) -> bool {
+    let key = if shown.is_private_key() { Some(shown) } else { lens.shown.private_key_of(shown) };
+    let Some(key) = key.filter(|_| shown.is_private_key() || shown.public_key().is_some()) else {
+        return false;
+    };
+    if case.live.private_keys().any(|live| live.place() == key.place()) {
+        return false;
+    }
+    let place = |key: &Object| match key.class {
+        Class::PrivateKey { path, .. } => path,
+        _ => None,
+    };
+    let has_heir = place(key).is_some() && case.live.private_keys().any(|live| place(live) == place(key));
+    case.layout.knows_keys_by_certificate()
+        || (!has_heir && case.layout.is_written_from_view(case.card, key.slot))
+}
+
+/// Two public keys for one private key.
+struct Question<'q> {
+    case: &'q Case<'q>,
+    lens: &'q Lens<'q>,
+    device: Option<&'q Device>,
+    /// The private key on the card.
+    key: &'q Object,
+    shown: &'q Object,
+    cached: &'q PublicKey,
+    live: Option<&'q PublicKey>,
+    object: Option<&'q Object>,
+}
+
+impl Question<'_> {
+    /// A fresh signature is the last word.
+    fn by_signature(&self) -> Option<Right> {
+        let trial = trial_of(self.case, self.key)?;
+        let TrialOutcome::Signed(signature) = &trial.outcome else { return None };
+        let fits = |key: &PublicKey| fits(key, trial, signature.as_slice());
+        match (fits(self.cached), self.live.map(fits)) {
+            (_, Some(Some(true))) => Some(Right::Card),
+            (Some(true), _) => {
+                let why = "what the key made just now verifies with the cached one";
+                Some(Right::Cache(why.to_owned()))
+            }
+            // Neither is the key's: no repair of the cache cures it, and none harms.
+            (Some(false), None | Some(Some(false))) => Some(Right::Undecided),
+            // What cannot be computed here says nothing.
+            (None, _) | (Some(false), Some(None)) => None,
+        }
+    }
+
+    fn by_files(&self) -> Right {
+        if self.case.layout.computes_public_keys() {
+            return Right::Card;
+        }
+        if self.is_proved_on_card() {
+            return Right::Card;
+        }
+        match (self.is_named(self.cached), self.live.is_some_and(|live| self.is_named(live))) {
+            (true, false) => return Right::Cache(self.by_id()),
+            (false, true) => return Right::Card,
+            (true, true) | (false, false) => {}
+        }
+        match (self.can_be(self.cached), self.live.is_some_and(|live| self.can_be(live))) {
+            (false, true) => return Right::Card,
+            (true, false) if self.live.is_some() => {
+                return Right::Cache(
+                    "the key's description on the card fits the cached one alone".to_owned(),
+                );
+            }
+            _ => {}
+        }
+        if self.case.layout.request(self.key.slot).is_none() {
+            match self.by_own_objects() {
+                Right::Undecided => {}
+                right => return right,
+            }
+        }
+        // The description is another key's now.
+        if self.shown_key().is_some_and(|described| is_another(described, self.key)) {
+            return Right::Card;
+        }
+        Right::Undecided
+    }
+
+    /// What the public key's own object says of a certificate, and the other way round. Alone neither proves anything: a host
+    /// that does not see a key writes another's public key over its own.
+    fn by_own_objects(&self) -> Right {
+        let own = |object: &&Object| !is_certificate(object);
+        let on_card: Vec<&Object> = named_by_card(self.case, self.key).collect();
+        let Some(card) = on_card.iter().copied().find(own).and_then(Object::public_key) else {
+            return Right::Undecided;
+        };
+        let shown = self.lens.shown.public_parts(self.shown_key().unwrap_or(self.key)).find(own);
+        let shows_it = shown.and_then(Object::public_key) == Some(card);
+        let agree = on_card.len() > 1 && on_card.iter().all(|object| object.public_key() == Some(card));
+        if card == self.cached {
+            Right::Cache("the key's own public key on the card is the same as in the cache".to_owned())
+        } else if self.live == Some(card) && (shows_it || agree) {
+            Right::Card
+        } else {
+            Right::Undecided
+        }
+    }
+
+    /// The private key that is shown with the public one in question.
+    fn shown_key(&self) -> Option<&Object> {
+        self.lens.shown.private_key_of(self.shown)
+    }
+
+    /// The request on the card is good, and nobody has copied it from another key's place.
+    fn is_proved_on_card(&self) -> bool {
+        let Some(request) = self.object.filter(|object| !is_certificate(object)) else { return false };
+        // What cannot be computed here is a request all the same, and those are written when keys are made.
+        let is_good = |state: Possession| state.is_proved() || matches!(state, Possession::NotDecidable(_));
+        self.live.is_some()
+            && self.case.layout.request(self.key.slot).is_some()
+            && !is_elsewhere_too(self.case, request)
+            && is_good(possession(self.case, self.device, self.key))
+    }
+
+    /// Was the key's ID on the card made from this public key?
+    fn is_named(&self, public: &PublicKey) -> bool {
+        is_id_of(self.key, public)
+    }
+
+    fn by_id(&self) -> String {
+        let id = hex(&self.key.id);
+        let proof = self.case.layout.request(self.key.slot).and_then(|file| {
+            let Read::Content(bytes) = self.lens.cached.read(file, self.case.layout.buffer(file)) else {
+                return None;
+            };
+            Some(possession_in(self.device, Some(&bytes))).filter(Possession::is_proved)
+        });
+        let also =
+            proof.map(|_| ", and its request in the cache has proved possession of it").unwrap_or_default();
+        format!("the key's ID on the card, {id}, is the hash of the cached one{also}")
+    }
+
+    /// Does the private key's description on the card fit this public key, as far as it says something of its own?
+    fn can_be(&self, public: &PublicKey) -> bool {
+        let Class::PrivateKey { key_type, bits, .. } = self.key.class else { return true };
+        let kind = match public {
+            PublicKey::Rsa { .. } => KeyType::Rsa,
+            PublicKey::Ec { .. } => KeyType::Ec,
+            PublicKey::Other(_) => return true,
+        };
+        let round = |bits: usize| bits.next_multiple_of(8);
+        let size = usize::try_from(bits).ok().filter(|&bits| bits > 0);
+        self.case.layout.knows_keys_by_certificate()
+            || (kind == key_type && size.is_none_or(|size| round(size) == round(public.bits())))
+    }
+}
+
+/// A finding about a dispute: what the cache has as evidence, with what proves it, and no repair yet.
+#[must_use]
+pub fn leading(
+    case: &Case<'_>,
+    lens: &Lens<'_>,
+    id: Id,
+    difference: &Difference<'_>,
+    summary: String,
+    consequence: String,
+) -> Finding {
+    let mut finding = case.finding(id, lens, difference, summary, consequence);
+    finding.fix.clear();
+    let request = case.layout.request(difference.place.slot);
+    let device = Device::of(case);
+    let proof = |content: Option<&[u8]>| Some(possession_in(device.as_ref(), content).words());
+    if let (Some(file), Some(evidence)) = (request, finding.evidence.first_mut()) {
+        let cached = match lens.cached.read(file, case.layout.buffer(file)) {
+            Read::Content(bytes) => bytes,
+            Read::Absent | Read::Failed | Read::Unknown(_) => Vec::new(),
+        };
+        evidence.shown.iter_mut().for_each(|side| side.proof = proof(Some(&cached)));
+        let card = evidence.card.iter_mut().filter(|side| side.public_key.is_some());
+        card.for_each(|side| side.proof = proof(case.on_card(file)));
+    }
+    // Whatever else the public key is shown with. The description of the private key is no part of the question.
+    let of_key = difference
+        .shown
+        .and_then(|shown| lens.shown.private_key_of(shown))
+        .filter(|key| key.files.len() == 1);
+    let description = of_key.and_then(|key| key.files.first()).filter(|_| request.is_some());
+    for (file, entry) in difference.shown.iter().flat_map(|shown| lens.cached_files(shown)) {
+        let evidence = Evidence {
+            first_difference: case.first_difference(entry, file),
+            file: Some(file_evidence(lens.dir, entry, Some(file))),
+            ..Evidence::default()
+        };
+        let known = finding.evidence.iter().any(|known| {
+            known.file.as_ref().map(|file| &file.path) == evidence.file.as_ref().map(|file| &file.path)
+        });
+        if !known && Some(&file) != description {
+            finding.evidence.push(evidence);
+        }
+    }
+    finding
+}
+
+/// The findings whose entries may be all that is left of the right public key.
+pub const KEPT: &[Id] = &[Id::CertificateKeyMismatch, Id::KeyWithoutPublicPart];
+
+/// What else is wrong with an entry does not call for its flush as long as it may hold the right public key.
+pub fn heed(findings: &mut [Finding]) {
+    let mut held: BTreeMap<String, bool> = BTreeMap::new();
+    for finding in findings.iter() {
+        let is_kept = KEPT.contains(&finding.id);
+        if is_kept || finding.id == Id::PublicKeyUndecided {
+            for file in finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()) {
+                *held.entry(file.path.clone()).or_default() |= is_kept;
+            }
+        }
+    }
+    if held.is_empty() {
+        return;
+    }
+    for finding in findings.iter_mut().filter(|f| !KEPT.contains(&f.id) && f.id != Id::PublicKeyUndecided) {
+        let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+        let Some(is_kept) = files.filter_map(|file| held.get(&file.path)).max() else { continue };
+        let (safety, what, command) = if *is_kept {
+            let what = "none yet: the same cache entry holds the right public key of its key; see the finding about that";
+            (Safety::Manual, what, None)
+        } else {
+            let what =
+                "first decide which public key is right, see public-key-undecided; then move the entries";
+            (Safety::Guarded, what, Some(FLUSH.to_owned()))
+        };
+        finding.safety = finding.safety.max(safety);
+        finding.fix = vec![Fix { what: what.to_owned(), command }];
+    }
+}
+
+/// Does the description of a key that is shown speak of another key than the card's, by its ID or by where that is?
+fn is_another(shown: &Object, live: &Object) -> bool {
+    let place = |key: &Object| match key.class {
+        Class::PrivateKey { reference, path, .. } => (reference, path),
+        _ => (None, None),
+    };
+    shown.id != live.id || place(shown) != place(live)
+}
+
+/// Is a key's ID the one that OpenSC makes from this public key?
+#[must_use]
+pub fn is_id_of(key: &Object, public: &PublicKey) -> bool {
+    key.id == public.intrinsic_id()
+}
+
+/// The private keys for which the card names no public key, or one that nothing proves to be theirs.
+#[must_use]
+pub fn unproven(case: &Case<'_>) -> Vec<UnprovenKey> {
+    let device = Device::of(case);
+    let keys = case.live.private_keys().filter(|key| !is_proven(case, device.as_ref(), key));
+    keys.map(|key| UnprovenKey {
+        token: escape(case.serial.as_bytes()),
+        id: hex(&key.id),
+        reference: case.live.reference(key),
+    })
+    .collect()
+}
+
+/// Is the public key that the card names for a key known to be the key's?
+fn is_proven(case: &Case<'_>, device: Option<&Device>, key: &Object) -> bool {
+    let named: Vec<&Object> = named_by_card(case, key).collect();
+    let Some(public) = named.first().and_then(|object| object.public_key()) else { return false };
+    if named.iter().any(|object| object.public_key() != Some(public)) {
+        return false;
+    }
+    if let Some(trial) = trial_of(case, key)
+        && let TrialOutcome::Signed(signature) = &trial.outcome
+        && let Some(fits) = fits(public, trial, signature.as_slice())
+    {
+        return fits;
+    }
+    let own = named.iter().find(|object| !is_certificate(object));
+    is_id_of(key, public)
+        || own.is_some_and(|own| {
+            case.layout.computes_public_keys()
+                || (possession(case, device, key).is_proved() && !is_elsewhere_too(case, own))
+        })
+}
+
+/// Is the same public key that of another key, too? Then its request was copied to one of them; or, on a native card, a
+/// host that did not see one of them has written the other's public key into its file.
+fn is_elsewhere_too(case: &Case<'_>, own: &Object) -> bool {
+    let public = own.public_key();
+    let is_other = |object: &&Object| {
+        if own.part.is_of_key() { object.slot != own.slot } else { object.id != own.id }
+    };
+    case.live.objects.iter().filter(is_other).any(|object| object.public_key() == public)
+}

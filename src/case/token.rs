@@ -1,0 +1,409 @@
+//! What every rule looks at: one token, its live view, and the views that
+//! programs get through a cache.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use crate::case::right_key::Dispute;
+use crate::crypto::same_form;
+use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
+use crate::opensc::Version;
+use crate::snapshot::{CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
+use crate::text::{date, escape, hex, key_reference};
+use crate::view::cached::Cached;
+use crate::view::difference::{Difference, Kind, compare};
+use crate::view::listed::Lists;
+use crate::view::pkcs11;
+use crate::view::{Class, Condition, Layout, Object, Part, Place, View};
+
+/// One token under judgement.
+pub struct Case<'a> {
+    /// The card as it answered.
+    pub card: &'a Card,
+    /// All cards of the host, this one among them; none if no other is another application of this one.
+    pub others: &'a [Card],
+    /// Another card of the host has the same name in caches, and other files.
+    pub twin: bool,
+    /// What is known of cards of its family.
+    pub layout: &'static dyn Layout,
+    /// Its serial as it stands in cache file names.
+    pub serial: &'a str,
+    /// The OpenSC that is judged; the newest if none is known.
+    pub version: Version,
+    /// Who runs stalecard: whose caches may be repaired without further consent.
+    pub uid: u32,
+    /// What is on the card.
+    pub live: View,
+    /// The views through caches.
+    pub lenses: Vec<Lens<'a>>,
+}
+
+/// The token as seen through one cache directory.
+pub struct Lens<'a> {
+    /// The programs that read this cache today; none: the cache is dormant.
+    pub programs: Vec<String>,
+    /// Whether some program reads it could not be told.
+    pub undecided: bool,
+    /// The directory.
+    pub dir: &'a CacheDir,
+    /// Which entries stand for which files.
+    pub cached: Cached<'a>,
+    /// What the programs show, or would show if caching were on.
+    pub shown: View,
+    /// What of it is in the lists that programs make.
+    pub lists: Lists,
+    /// The public keys in it that the card does not name for the same keys, and which are right.
+    pub disputes: Vec<Dispute>,
+    /// Its family's layout.
+    pub layout: &'static dyn Layout,
+    /// The card behind it.
+    pub card: &'a Card,
+}
+
+impl Lens<'_> {
+    /// Does a program read this cache today?
+    #[must_use]
+    pub fn in_use(&self) -> bool {
+        !self.programs.is_empty()
+    }
+
+    /// Is it a directory that only OpenSC up to 0.21 reads, and nobody does?
+    #[must_use]
+    pub fn is_former(&self) -> bool {
+        self.dir.origin == CacheOrigin::Former && !self.in_use()
+    }
+
+    /// How what is shown differs from the card. Of a cache in use only what one
+    /// of its programs lets its users see.
+    #[must_use]
+    pub fn differences<'v>(&'v self, live: &'v View) -> Vec<Difference<'v>> {
+        let all = compare(live, &self.shown);
+        if !self.in_use() {
+            return all;
+        }
+        all.into_iter().filter(|difference| !self.shown_by(difference).is_empty()).collect()
+    }
+
+    /// How what is read differs from the card although no program lists it today: PKCS#11 shows
+    /// one private key of several with the same ID, and no certificates behind a broken one; `pkcs15-tool -D` ends its lists.
+    #[must_use]
+    pub fn unseen<'v>(&'v self, live: &'v View) -> Vec<Difference<'v>> {
+        let mut all = compare(live, &self.shown);
+        if self.in_use() {
+            all.retain(|difference| self.shown_by(difference).is_empty());
+        }
+        all
+    }
+
+    /// The programs in which a difference can be seen.
+    #[must_use]
+    pub fn shown_by(&self, difference: &Difference<'_>) -> Vec<String> {
+        let shows = |program: &&String| self.lists.show(program, &difference.place);
+        self.programs.iter().filter(shows).cloned().collect()
+    }
+
+    /// The programs that list an object of what is shown.
+    #[must_use]
+    pub fn listers(&self, object: &Object) -> Vec<String> {
+        let place = object.place();
+        self.programs.iter().filter(|program| self.lists.list(program, &place)).cloned().collect()
+    }
+
+    /// The card's certificates that the PKCS#11 module lists of the card, but not of what is shown, because of a broken
+    /// one in this place.
+    #[must_use]
+    pub fn hidden_behind<'v>(&self, live: &'v View, broken: &Place) -> Vec<&'v Object> {
+        let omitted = |view: &View| -> BTreeSet<Place> {
+            let behind = pkcs11::omitted(view).into_iter().filter(|(_, why)| match why {
+                pkcs11::Omitted::Behind(object) => object.place() == *broken,
+                _ => false,
+            });
+            behind.map(|(object, _)| object.place()).collect()
+        };
+        let hidden = omitted(&self.shown);
+        let listed = pkcs11::project(live).into_iter().filter(|item| !item.from_certificate);
+        listed.map(|item| item.object).filter(|object| hidden.contains(&object.place())).collect()
+    }
+
+    /// The cache entry that is the cause of a difference.
+    #[must_use]
+    pub fn cause(&self, difference: &Difference<'_>) -> Option<&CacheEntry> {
+        let (entry, _) = self.cause_file(difference)?;
+        Some(entry)
+    }
+
+    /// The file of the card that this entry stands for.
+    #[must_use]
+    pub fn cause_of(&self, difference: &Difference<'_>) -> Option<EfPath> {
+        self.cause_file(difference).map(|(_, file)| file)
+    }
+
+    /// The cause with the file it stands for. A description decides which further
+    /// file is read, so it can be the cause of what is wrong with that one.
+    pub fn cause_file(&self, difference: &Difference<'_>) -> Option<(&CacheEntry, EfPath)> {
+        let files =
+            [difference.live, difference.shown].into_iter().flatten().flat_map(|object| &object.files);
+        let mut files: Vec<EfPath> = std::iter::once(difference.file).chain(files.copied()).collect();
+        files.dedup();
+        files.into_iter().find_map(|file| Some((self.cached.hit(file, self.layout.buffer(file))?, file)))
+    }
+
+    /// The entries that a shown object was made of.
+    pub fn cached_files<'v>(&'v self, object: &'v Object) -> impl Iterator<Item = (EfPath, &'v CacheEntry)> {
+        let files = object.files.iter().copied();
+        files.filter_map(|file| Some((file, self.cached.hit(file, self.layout.buffer(file))?)))
+    }
+
+    /// Is the cause of a difference an entry whose bytes are damaged?
+    #[must_use]
+    pub fn condition(&self, difference: &Difference<'_>) -> Condition {
+        match self.cause_file(difference) {
+            Some((CacheEntry { content: Content::Bytes(bytes), .. }, file)) => {
+                self.layout.condition(Some(self.card), file, bytes.as_slice())
+            }
+            _ => Condition::Whole,
+        }
+    }
+}
+
+impl Case<'_> {
+    /// Is this file of this token, and not of another application of the same card?
+    #[must_use]
+    pub fn owns(&self, file: EfPath) -> bool {
+        self.layout.is_surely_own(self.card, file) && self.layout.owns(self.card, self.others, file)
+    }
+
+    /// Does another application of the same card with the same serial number list this file?
+    #[must_use]
+    pub fn is_listed_beside(&self, file: EfPath) -> bool {
+        let beside = |other: &&Card| other.is_beside(self.card) && other.serial == self.card.serial;
+        self.others.iter().filter(beside).any(|other| self.layout.is_listed(other, file))
+    }
+
+    /// What the card answered for a file.
+    #[must_use]
+    pub fn on_card(&self, file: EfPath) -> Option<&[u8]> {
+        self.card.content(file)
+    }
+
+    /// A finding about a difference, with token, object, programs, evidence and
+    /// repair filled in.
+    #[must_use]
+    pub fn finding(
+        &self,
+        id: Id,
+        lens: &Lens<'_>,
+        difference: &Difference<'_>,
+        summary: String,
+        consequence: String,
+    ) -> Finding {
+        let mut finding = Finding::new(id, summary, consequence);
+        finding.token = Some(escape(self.serial.as_bytes()));
+        finding.program = lens.shown_by(difference);
+        finding.object = self.object_name(lens, difference.live, difference.shown);
+        let cause = lens.cause_file(difference);
+        let (mut shown, mut card) = (side(difference.shown), side(difference.live));
+        // Attributes that are not in question would only hide what is.
+        if !matches!(difference.kind, Kind::Attributes(_)) {
+            shown.attributes.clear();
+            card.attributes.clear();
+        }
+        finding.evidence.push(Evidence {
+            first_difference: cause.and_then(|(entry, file)| self.first_difference(entry, file)),
+            file: cause.map(|(entry, file)| file_evidence(lens.dir, entry, Some(file))),
+            shown: Some(shown),
+            card: Some(card),
+            source: None,
+        });
+        // What it was shown with is another object's now, or nobody's.
+        if let (Kind::Ghost, Some(object)) = (&difference.kind, difference.shown) {
+            for (file, entry) in lens.cached_files(object) {
+                let named = cause.is_some_and(|(known, _)| known.name == entry.name);
+                let first = self.first_difference(entry, file);
+                if !named && (first.is_some() || self.on_card(file).is_none()) {
+                    finding.evidence.push(Evidence {
+                        first_difference: first,
+                        file: Some(file_evidence(lens.dir, entry, Some(file))),
+                        ..Evidence::default()
+                    });
+                }
+            }
+        }
+        self.repairable(&mut finding, lens.dir);
+        finding
+    }
+
+    /// Which object it is, by both names it has.
+    #[must_use]
+    pub fn object_name(
+        &self,
+        lens: &Lens<'_>,
+        live: Option<&Object>,
+        shown: Option<&Object>,
+    ) -> Option<ObjectName> {
+        let (view, object) =
+            live.map(|live| (&self.live, live)).or(shown.map(|shown| (&lens.shown, shown)))?;
+        let id = |object: Option<&Object>| object.filter(|o| !o.id.is_empty()).map(|o| hex(&o.id));
+        Some(ObjectName { id: id(live), shown_id: id(shown), ..object_name(view, object) })
+    }
+
+    /// A finding about a cache entry as such.
+    #[must_use]
+    pub fn entry_finding(
+        &self,
+        id: Id,
+        lens: &Lens<'_>,
+        entry: &CacheEntry,
+        file: Option<EfPath>,
+        summary: String,
+        consequence: String,
+    ) -> Finding {
+        let mut finding = Finding::new(id, summary, consequence);
+        finding.token = Some(escape(self.serial.as_bytes()));
+        finding.program.clone_from(&lens.programs);
+        finding.evidence.push(Evidence {
+            first_difference: file.and_then(|file| self.first_difference(entry, file)),
+            file: Some(file_evidence(lens.dir, entry, file)),
+            shown: None,
+            card: None,
+            source: None,
+        });
+        self.repairable(&mut finding, lens.dir);
+        finding
+    }
+
+    /// Where a cache entry begins to differ from the card's file.
+    #[must_use]
+    pub fn first_difference(&self, entry: &CacheEntry, file: EfPath) -> Option<usize> {
+        let Content::Bytes(cached) = &entry.content else { return None };
+        first_difference(cached.as_slice(), self.on_card(file)?)
+    }
+
+    /// Says who may repair it and how.
+    pub fn repairable(&self, finding: &mut Finding, dir: &CacheDir) {
+        let other = finding
+            .evidence
+            .iter()
+            .filter_map(|evidence| evidence.file.as_ref())
+            .any(|file| file.owner != self.uid);
+        if other {
+            finding.safety = Safety::Guarded;
+        }
+        finding.fix.push(Fix {
+            what: format!("move the stale entries of {} to the quarantine", dir.path),
+            command: Some("stalecard flush".to_owned()),
+        });
+    }
+}
+
+/// The offset of the first byte in which two contents differ; `None` if they are equal.
+#[must_use]
+pub fn first_difference(a: &[u8], b: &[u8]) -> Option<usize> {
+    let common = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    (common < a.len() || common < b.len()).then_some(common)
+}
+
+/// Is a key used for signing? Only then does a wrong public key make bad signatures.
+#[must_use]
+pub fn signs(object: Option<&Object>) -> bool {
+    // sign, signRecover, nonRepudiation
+    const SIGNING: u32 = 1 << 2 | 1 << 3 | 1 << 9;
+    object.is_some_and(|object| match object.class {
+        Class::PrivateKey { usage, .. } => usage & SIGNING != 0,
+        _ => false,
+    })
+}
+
+/// Severity of a stale key: critical if what it signs will be bad.
+#[must_use]
+pub fn key_severity(case: &Case<'_>, object: &Object) -> Severity {
+    if signs(case.live.private_key_of(object)) { Severity::Critical } else { Severity::Error }
+}
+
+/// The device's own key of a SmartCard-HSM: its certificate is elsewhere, and it signs requests, nothing else.
+#[must_use]
+pub fn is_device_key(key: &Object) -> bool {
+    key.slot == EfPath::at(0xCC00) && key.part == Part::PrivateKey
+}
+
+/// A key as people name it: by its reference, where the card has one.
+#[must_use]
+pub fn which_key(view: &View, object: &Object) -> String {
+    match view.reference(object) {
+        Some(reference) => format!("key reference {}", key_reference(reference)),
+        None => format!("key {}", hex(&object.id)),
+    }
+}
+
+/// A cache entry as evidence.
+#[must_use]
+pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<EfPath>) -> FileEvidence {
+    let sha256 = match &entry.content {
+        Content::Bytes(bytes) => Some(hex(&Sha256::digest(bytes.as_slice()))),
+        _ => None,
+    };
+    FileEvidence {
+        path: Name::from(dir.path.as_path().join(entry.name.as_os_str())).to_string(),
+        directory: dir.path.clone(),
+        name: entry.name.clone(),
+        card_file: file.map(|file| file.to_string()),
+        inode: entry.inode,
+        owner: entry.inode.uid,
+        modified: date(entry.inode.mtime),
+        size: entry.inode.size,
+        sha256,
+    }
+}
+
+/// An object of a view by its name.
+#[must_use]
+pub fn object_name(view: &View, object: &Object) -> ObjectName {
+    ObjectName {
+        class: object.class.name().to_owned(),
+        reference: view.reference(object),
+        label: escape(&object.label),
+        id: (!object.id.is_empty()).then(|| hex(&object.id)),
+        shown_id: None,
+    }
+}
+
+/// One side of a comparison.
+#[must_use]
+pub fn side(object: Option<&Object>) -> Side {
+    let Some(object) = object else {
+        return Side { state: Some("absent".to_owned()), ..Side::default() };
+    };
+    let mut side = Side {
+        state: Some(object.class.name().to_owned()),
+        id: (!object.id.is_empty()).then(|| hex(&object.id)),
+        label: Some(escape(&object.label)),
+        ..Side::default()
+    };
+    if let Some(key) = object.public_key() {
+        side.key = Some(key.describe());
+        side.public_key = Some(hex(&same_form(key).fingerprint()));
+    }
+    match &object.class {
+        Class::Certificate { certificate: Some(certificate), .. } => {
+            side.subject = Some(escape(certificate.subject.as_bytes()));
+            side.certificate_serial = Some(hex(&certificate.serial));
+            side.validity = certificate.validity.map(|(from, to)| format!("{} to {}", date(from), date(to)));
+        }
+        Class::Certificate { certificate: None, .. } => {
+            side.state = Some("certificate that does not decode".to_owned());
+        }
+        Class::PrivateKey { key_type, bits, usage, access, flags, .. } => {
+            side.attributes = vec![
+                format!("{} {bits} bits", key_type.name()),
+                format!("usage {usage:#x}, access {access:#x}, flags {flags:#x}"),
+            ];
+        }
+        Class::Data { content: Some(content), .. } => {
+            side.attributes =
+                vec![format!("{} bytes, SHA-256 {}", content.len(), hex(&Sha256::digest(content)))];
+        }
+        _ => {}
+    }
+    side
+}

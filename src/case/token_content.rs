@@ -1,0 +1,170 @@
+//! What a token holds, in the form of a baseline: from the card, or as far as a cache tells.
+
+use sha2::{Digest, Sha256};
+
+use crate::baseline::{self, Baseline, Certificate, Key};
+use crate::case::token::{Case, is_device_key};
+use crate::crypto::same_form;
+use crate::format::curve;
+use crate::format::key::PublicKey;
+use crate::judge::token;
+use crate::opensc::cache_name::{LastUpdate, Serial};
+use crate::opensc::{Recognised, cache_name};
+use crate::snapshot::{Bytes, Card, Family, Fid, Snapshot};
+use crate::text::{escape, hex};
+use crate::view::sc_hsm::{fid, prefix, split};
+use crate::view::{Class, Object, View};
+
+/// What a token holds now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// In the form of a baseline.
+    pub now: Baseline,
+    /// Why the list of its keys may lack some.
+    pub unknown: Vec<String>,
+}
+
+/// What the tokens hold, each serial number once: applications of one card that share it count as one.
+#[must_use]
+pub fn held_by<'c>(cases: &'c [Case<'_>]) -> Vec<(&'c Case<'c>, Held)> {
+    let mut all: Vec<(&Case<'_>, Held)> = Vec::new();
+    for case in cases {
+        let held = held(case);
+        let same = |(known, _): &&mut (&Case<'_>, Held)| {
+            known.serial == case.serial && known.card.is_beside(case.card)
+        };
+        match all.iter_mut().find(same) {
+            Some((_, known)) => {
+                known.now.keys.extend(held.now.keys);
+                known.now.keys.sort_by(|a, b| order(a).cmp(&order(b)));
+                known.unknown.extend(held.unknown);
+            }
+            None => all.push((case, held)),
+        }
+    }
+    all
+}
+
+/// What the card of a case holds.
+fn held(case: &Case<'_>) -> Held {
+    let head = token(case.card, Some(&case.live));
+    let status = case.card.status.as_ref();
+    let dkek = status
+        .and_then(|status| status.dkek.as_ref())
+        .filter(|dkek| dkek.shares > 0 && dkek.outstanding == 0);
+    let now = Baseline {
+        schema: baseline::SCHEMA.to_owned(),
+        serial: escape(case.serial.as_bytes()),
+        label: head.label,
+        firmware: status.and_then(|status| status.firmware).map(|(major, minor)| format!("{major}.{minor}")),
+        dkek_key_check_value: dkek.map(|dkek| dkek.check_value.hex().to_uppercase()),
+        keys: keys(&case.live),
+    };
+    Held { now, unknown: unknown(&case.live) }
+}
+
+/// The private keys of a view with what is public of them, sorted by ID.
+#[must_use]
+pub fn keys(view: &View) -> Vec<Key> {
+    let mut keys: Vec<Key> = view.private_keys().filter_map(|object| key(view, object)).collect();
+    keys.sort_by(|a, b| order(a).cmp(&order(b)));
+    keys
+}
+
+const fn order(key: &Key) -> (&String, &Option<String>) {
+    (&key.id, &key.public_key_sha256)
+}
+
+/// The places of which a view says nothing, and why.
+#[must_use]
+pub fn unknown(view: &View) -> Vec<String> {
+    view.unknown.iter().map(|(place, why)| format!("slot {}: {why}", place.slot)).collect()
+}
+
+fn key(view: &View, object: &Object) -> Option<Key> {
+    let Class::PrivateKey { key_type, bits, reference, .. } = &object.class else { return None };
+    // The device's own key is no key of the user's.
+    if is_device_key(object) {
+        return None;
+    }
+    let public = view.public_parts(object).find_map(Object::public_key);
+    let certificate = view.public_parts(object).find_map(|other| match &other.class {
+        Class::Certificate { certificate: Some(certificate), authority: false, .. } => Some(Certificate {
+            sha256: hex(&Sha256::digest(&certificate.der)),
+            not_before: certificate.validity.and_then(|(from, _)| baseline::datetime(from)),
+            not_after: certificate.validity.and_then(|(_, to)| baseline::datetime(to)),
+        }),
+        _ => None,
+    });
+    let curve = match public {
+        Some(PublicKey::Ec { curve_oid, .. }) => curve::by_oid(curve_oid).map(|curve| curve.name.to_owned()),
+        _ => None,
+    };
+    Some(Key {
+        id: hex(&object.id),
+        label: Some(escape(&object.label)),
+        kind: Some(key_type.name().to_owned()),
+        bits: if curve.is_none() { u32::try_from(*bits).ok() } else { None },
+        curve,
+        public_key_sha256: public.map(|key| hex(&same_form(key).fingerprint())),
+        certificate,
+        reference: *reference,
+    })
+}
+
+/// The serials, fit to be shown, of the tokens that were read or that have cache entries.
+#[must_use]
+pub fn serials(snapshot: &Snapshot) -> Vec<String> {
+    let absent = with_absent_cards(snapshot).cards;
+    let cards = snapshot.cards.iter().chain(&absent);
+    cards.filter_map(|card| Some(escape(card.serial.as_ref()?.as_bytes()))).collect()
+}
+
+/// The same host with a card for each SmartCard-HSM that it has cache entries of and that was not
+/// read: its key list is made of those entries, and nothing else of it is known. Through the
+/// cache such a card shows what OpenSC would take from there.
+#[must_use]
+pub fn with_absent_cards(snapshot: &Snapshot) -> Snapshot {
+    let mut absent = Snapshot { cards: Vec::new(), ..snapshot.clone() };
+    for entry in snapshot.caches.iter().flat_map(|dir| &dir.entries) {
+        let Recognised::Entry(name) = cache_name::parse(&entry.name) else { continue };
+        let (Serial::Text(serial), LastUpdate::NoDate, Some(file), true) =
+            (&name.serial, &name.last_update, name.ef(), name.is_sc_hsm())
+        else {
+            continue;
+        };
+        let (kind, number) = split(file);
+        let (Ok(serial), prefix::PRIVATE_KEY) = (std::str::from_utf8(serial), kind) else { continue };
+        let read =
+            |card: &Card| card.serial.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(serial));
+        if number == 0 || snapshot.cards.iter().any(read) {
+            continue;
+        }
+        let Some(slot) = fid(prefix::KEY, number).fid() else { continue };
+        match absent.cards.iter_mut().find(|card| card.serial.as_deref() == Some(serial)) {
+            Some(card) if card.key_list.contains(&slot) => {}
+            Some(card) => card.key_list.push(slot),
+            None => absent.cards.push(unread(serial, slot)),
+        }
+    }
+    for card in &mut absent.cards {
+        card.key_list.sort_unstable();
+    }
+    absent
+}
+
+fn unread(serial: &str, slot: Fid) -> Card {
+    Card {
+        reader: String::new(),
+        atr: Bytes::default(),
+        family: Family::SmartCardHsm,
+        driver: None,
+        serial: Some(serial.to_owned()),
+        application: None,
+        change_counter: None,
+        key_list: vec![slot],
+        files: Vec::new(),
+        status: None,
+        trials: Vec::new(),
+    }
+}

@@ -1,0 +1,180 @@
+//! What `flush` and `fix` have in common: for one user after the other look, plan, act, look again.
+
+use crate::error::Error;
+use crate::host::Caller;
+use crate::judge::Tally;
+use crate::observe::observe_again;
+use crate::patience;
+use crate::repair::{self, Applied, Consent, Outcome, Plan, Run, StateDir, Step, StepResult};
+use crate::snapshot::{Name, Snapshot};
+use crate::verdict::Verdict;
+
+/// A program that is just writing an entry is done with it by then.
+const TRIES: usize = 3;
+
+/// What the caller agreed to.
+#[derive(Debug, Clone, Copy, Default, clap::Args)]
+pub struct Agreed {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also what belongs to another user, and public keys of which no file tells whether they are stale
+    #[arg(long)]
+    pub guarded: bool,
+    /// Also private data (which is removed and not kept), and files that OpenSC did not make
+    #[arg(long = "unsafe")]
+    pub dangerous: bool,
+}
+
+/// A repair of the caches of several users: one run, so that one undo takes it back.
+pub struct Repair {
+    caller: Caller,
+    agreed: Agreed,
+    /// What `undo` takes back together.
+    pub run: Run,
+    tally: Tally,
+    /// What was done.
+    pub results: Vec<Applied>,
+}
+
+/// What came of one user's caches.
+pub struct Done {
+    /// What was found first.
+    pub before: Verdict,
+    /// What each step came to in the end.
+    pub steps: Vec<(Name, Name, Outcome)>,
+    /// What is found now; the same as before if nothing was to be done.
+    pub after: Verdict,
+}
+
+type Planner<'a> = &'a dyn Fn(&Snapshot, &Verdict, u32) -> Plan;
+
+impl Agreed {
+    /// The same as what a repair asks for.
+    pub const fn consent(self) -> Consent {
+        let mut consent = Consent::safe();
+        if self.guarded {
+            consent = consent.and_guarded();
+        }
+        if self.dangerous {
+            consent = consent.and_unsafe();
+        }
+        consent
+    }
+}
+
+impl Repair {
+    /// Of the calling user.
+    ///
+    /// # Errors
+    /// When the process runs set-user-ID.
+    pub fn new(agreed: Agreed) -> Result<Self, Error> {
+        let caller = Caller::current()?;
+        let tally = Tally::new(Some(caller.user.uid));
+        Ok(Self { caller, agreed, run: Run::begin(), tally, results: Vec::new() })
+    }
+
+    /// Repairs the caches of one user as `planner` says; what is found afterwards has to be given to
+    /// [`Repair::add`].
+    pub fn user(&mut self, snapshot: &mut Snapshot, planner: Planner<'_>) -> Result<Done, Error> {
+        let before = self.tally.judge(snapshot);
+        let mut plan = planner(snapshot, &before, self.caller.user.uid);
+        let mut after = None;
+        let mut steps: Vec<(Name, Name, Outcome)> = Vec::new();
+        for attempt in 1.. {
+            let results = self.act(plan)?;
+            let now = results.iter().flat_map(|applied| &applied.steps);
+            let now: Vec<_> =
+                now.map(|step| (step.directory.clone(), step.name.clone(), step.outcome.clone())).collect();
+            steps.retain(|(dir, name, _)| !now.iter().any(|(d, n, _)| (d, n) == (dir, name)));
+            let swapped = now.iter().any(|(.., outcome)| matches!(outcome, Outcome::Changed(_)));
+            steps.extend(now);
+            let changed = results.iter().any(|applied| applied.changed);
+            self.keep(results);
+            if self.agreed.dry_run || !(changed || swapped) {
+                break;
+            }
+            patience::anew();
+            // What cannot be looked at again is not said to be cured.
+            let Some(again) = observe_again(snapshot) else { break };
+            snapshot.caches = again;
+            let verdict = self.tally.judge(snapshot);
+            // What somebody wrote at that very moment is judged anew, and may well be right now.
+            let again = planner(snapshot, &verdict, self.caller.user.uid);
+            plan = Plan { steps: again.steps.into_iter().filter(|step| is_swapped(&steps, step)).collect() };
+            after = Some(verdict);
+            if plan.steps.is_empty() || attempt == TRIES {
+                let left = |dir: &Name, name: &Name| {
+                    plan.steps.iter().any(|step| (&step.directory, &step.name) == (dir, name))
+                };
+                steps.retain(|(dir, name, outcome)| {
+                    !matches!(outcome, Outcome::Changed(_)) || left(dir, name)
+                });
+                break;
+            }
+        }
+        let after = after.unwrap_or_else(|| before.clone());
+        Ok(Done { before, steps, after })
+    }
+
+    /// Adds what is found of a user in the end to what is said of the host.
+    pub fn add(&mut self, snapshot: &Snapshot, after: Verdict) {
+        self.tally.add(snapshot, after);
+    }
+
+    /// Whether anything changed, or would.
+    pub fn changed(&self) -> bool {
+        self.results.iter().any(|applied| applied.changed)
+    }
+
+    /// What was done, and what is found afterwards.
+    pub fn end(self) -> (Vec<Applied>, Verdict, Run) {
+        (self.results, self.tally.verdict().0, self.run)
+    }
+
+    fn act(&mut self, plan: Plan) -> Result<Vec<Applied>, Error> {
+        let consent = self.agreed.consent();
+        let mut results: Vec<Applied> = Vec::new();
+        for (owner, plan) in plan.by_owner() {
+            let state = StateDir::of(&self.caller, owner)?;
+            let applied = if self.agreed.dry_run {
+                repair::rehearse_in(&plan, &consent, &state)
+            } else {
+                repair::apply_in(&plan, &consent, &state, &mut self.run)
+            };
+            results.push(match applied {
+                Ok(applied) => applied,
+                // What was done before has to be told all the same.
+                Err(error) if self.changed() || results.iter().any(|applied| applied.changed) => {
+                    let failed = |Step { directory, name, action, reason, .. }| {
+                        let outcome = Outcome::Failed(error.to_string());
+                        StepResult { directory, name, action, reason, outcome }
+                    };
+                    let steps = plan.steps.into_iter().map(failed).collect();
+                    Applied { operation: None, changed: false, steps }
+                }
+                Err(error) => return Err(error.into()),
+            });
+        }
+        Ok(results)
+    }
+
+    /// Later tries of a step replace what its first try came to.
+    fn keep(&mut self, results: Vec<Applied>) {
+        for new in results.into_iter().filter(|applied| !applied.steps.is_empty()) {
+            for old in &mut self.results {
+                old.steps.retain(|step| {
+                    !matches!(step.outcome, Outcome::Changed(_))
+                        || !new.steps.iter().any(|n| (&n.directory, &n.name) == (&step.directory, &step.name))
+                });
+            }
+            self.results.push(new);
+        }
+    }
+}
+
+fn is_swapped(steps: &[(Name, Name, Outcome)], step: &Step) -> bool {
+    steps.iter().any(|(dir, name, outcome)| {
+        (dir, name) == (&step.directory, &step.name) && matches!(outcome, Outcome::Changed(_))
+    })
+}

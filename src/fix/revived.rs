@@ -1,0 +1,204 @@
+//! What another text of the configuration would bring back to life: cache entries that programs
+//! do not show today and would show then, although they are stale.
+//!
+//! Both commands that can switch caching on, `enable-cache` and `undo`, ask here first. An undo can also bring
+//! entries back under a configuration that reads what was not read when they were taken. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::case::config::{LISTED_DRIVER, OTHER_DRIVER, rows};
+use crate::judge::judge;
+use crate::opensc::cache_name::{self, Serial};
+use crate::opensc::config::{Situation, Source};
+use crate::opensc::differences::HEAD;
+use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
+use crate::repair::Returning;
+use crate::repair::flush::FLUSHED;
+use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Name, Snapshot};
+use crate::view::layout;
+
+/// Why nobody can tell whether an entry is stale.
+const NOT_READ: &str = "its card was not read";
+
+/// A cache entry that programs would show again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Revived {
+    /// The cache directory.
+    pub directory: Name,
+    /// The entry.
+    pub name: Name,
+    /// The finding, or why it is not known.
+    pub why: String,
+}
+
+/// The cache directories that programs would read and do not read today.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct SwitchedOn {
+    /// With a SmartCard-HSM.
+    sc_hsm: BTreeSet<Name>,
+    /// With a card of some driver.
+    any: BTreeSet<Name>,
+    /// Why a directory cannot be told, and for which programs.
+    pub untold: BTreeMap<String, Vec<String>>,
+}
+
+/// The snapshot as it would be with this text (`None`: no file) where OpenSC opens its configuration.
+#[must_use]
+pub fn with_text(snapshot: &Snapshot, text: Option<&[u8]>) -> Snapshot {
+    let mut snapshot = snapshot.clone();
+    if let Source::Environment(path) | Source::Compiled(path) = Situation::of(&snapshot).source() {
+        let state = text.map_or(ConfigState::Missing, |text| ConfigState::Text(text.to_vec().into()));
+        snapshot.configs = vec![ConfigFile { path, state }];
+    }
+    snapshot
+}
+
+/// What a change of the configuration switches on, over all programs that matter on the host.
+#[must_use]
+pub fn switched_on(before: &Snapshot, after: &Snapshot) -> SwitchedOn {
+    let situation = Situation::of(after);
+    let (old, new) = (Situation::of(before).configuration(), situation.configuration());
+    let mut on = SwitchedOn::default();
+    for row in rows(after, &new, situation.version().unwrap_or(HEAD)) {
+        for (driver, outcome) in [(OTHER_DRIVER, &row.other), (LISTED_DRIVER, &row.listed)] {
+            let reads = reads(outcome);
+            if reads != self::reads(&old.outcome(&row.program, Some(driver))) {
+                on.add(driver, reads, &row.program.label);
+            }
+        }
+    }
+    on
+}
+
+/// What programs read with this configuration.
+#[must_use]
+pub fn read_today(snapshot: &Snapshot) -> SwitchedOn {
+    let situation = Situation::of(snapshot);
+    let mut on = SwitchedOn::default();
+    for row in rows(snapshot, &situation.configuration(), situation.version().unwrap_or(HEAD)) {
+        for (driver, outcome) in [(OTHER_DRIVER, &row.other), (LISTED_DRIVER, &row.listed)] {
+            on.add(driver, reads(outcome), &row.program.label);
+        }
+    }
+    on
+}
+
+/// The directory a program reads, or why it cannot be told; `None` if it reads none.
+fn reads(outcome: &Outcome) -> Option<Result<Name, String>> {
+    let Outcome::Runs(effective) = outcome else { return None };
+    match (&effective.caching, &effective.cache_dir) {
+        (Caching::No, _) | (_, CacheLocation::Nowhere(_)) => None,
+        (_, CacheLocation::At { path, relative: false, .. }) => Some(Ok(path.clone())),
+        (_, CacheLocation::At { path, .. }) => {
+            Some(Err(format!("file_cache_dir = {path} is relative to where a program is started")))
+        }
+        (_, CacheLocation::Undecided(why)) => Some(Err(why.clone())),
+    }
+}
+
+impl SwitchedOn {
+    fn add(&mut self, driver: &str, reads: Option<Result<Name, String>>, program: &str) {
+        match reads {
+            Some(Ok(dir)) => {
+                if driver == OTHER_DRIVER {
+                    self.sc_hsm.insert(dir.clone());
+                }
+                self.any.insert(dir);
+            }
+            Some(Err(why)) => {
+                let programs = self.untold.entry(why).or_default();
+                if programs.last().is_none_or(|last| last != program) {
+                    programs.push(program.to_owned());
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// The directories.
+    pub fn directories(&self) -> impl Iterator<Item = &Name> {
+        self.any.iter()
+    }
+
+    /// Whether nothing is switched on for any program.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.any.is_empty() && self.untold.is_empty()
+    }
+
+    /// The entries of a directory that programs would read again.
+    pub fn entries<'s>(&'s self, dir: &'s CacheDir) -> impl Iterator<Item = (&'s Name, CacheName)> {
+        let (any, sc_hsm) = (self.any.contains(&dir.path), self.sc_hsm.contains(&dir.path));
+        dir.entries.iter().filter_map(move |entry| match cache_name::parse(&entry.name) {
+            Recognised::Entry(name) if if name.is_sc_hsm() { sc_hsm } else { any } => {
+                Some((&entry.name, name))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// The entries that would be shown again although they are stale, or although nobody can tell because
+/// their card was not read. `after`: the cards, the caches, and the new configuration.
+#[must_use]
+pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
+    let verdict = judge(after);
+    let named = verdict.by_file();
+    let was_read = |name: &CacheName| {
+        after.cards.iter().any(|card| match (&name.serial, &card.serial) {
+            (Serial::Text(text), Some(serial)) => {
+                layout(card.family).is_some() && serial.as_bytes().eq_ignore_ascii_case(text)
+            }
+            _ => false,
+        })
+    };
+    let mut revived = Vec::new();
+    for dir in &after.caches {
+        for (name, parsed) in on.entries(dir) {
+            let findings = named.get(&(&dir.path, name)).map(Vec::as_slice).unwrap_or_default();
+            let why = match findings.iter().find(|id| FLUSHED.contains(id)) {
+                Some(id) => id.name().to_owned(),
+                None if was_read(&parsed) => continue,
+                None => NOT_READ.to_owned(),
+            };
+            revived.push(Revived { directory: dir.path.clone(), name: name.clone(), why });
+        }
+    }
+    revived
+}
+
+/// The entries of an undo that would be shown again although they were not when they were taken, or are of
+/// another user's cache, of which only the reason is known for which they were taken. `all`: every entry that
+/// comes back is asked about, because caching is switched on in the same stroke.
+#[must_use]
+pub fn returned(after: &Snapshot, read: &SwitchedOn, entries: &[Returning], all: bool) -> Vec<Revived> {
+    let asked = || entries.iter().filter(|entry| all || entry.was_unread);
+    let here: BTreeSet<(&Name, &Name)> = asked().map(|entry| (&entry.directory, &entry.name)).collect();
+    let mut found = revived(after, read);
+    let real: BTreeMap<&Name, Name> = after.caches.iter().map(|dir| (&dir.path, dir.real_path())).collect();
+    found.retain(|one| {
+        real.get(&one.directory).is_some_and(|directory| here.contains(&(directory, &one.name)))
+    });
+    let known: BTreeSet<&Name> = real.values().collect();
+    let others = asked().filter(|entry| {
+        entry.uid != after.user.uid
+            && !known.contains(&entry.directory)
+            && matches!(cache_name::parse(&entry.name), Recognised::Entry(_))
+    });
+    if !read.is_empty() {
+        found.extend(others.map(|entry| {
+            Revived {
+                directory: entry.directory.clone(),
+                name: entry.name.clone(),
+                why: FLUSHED
+                    .iter()
+                    .find(|id| id.name() == entry.reason)
+                    .map_or(NOT_READ, |id| id.name())
+                    .to_owned(),
+            }
+        }));
+    }
+    found
+}

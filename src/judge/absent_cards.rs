@@ -1,0 +1,114 @@
+//! Cache entries of cards that were not read: not inserted, or not looked at.
+//!
+//! Whether such an entry is stale only its card can tell, which goes into the
+//! coverage; whether it is whole can be seen from its bytes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::case::crowd::Crowd;
+use crate::case::token::file_evidence;
+use crate::finding::{Evidence, Finding, Fix, Id, Safety, Severity};
+use crate::opensc::cache_name::{CacheName, LastUpdate, Serial};
+use crate::opensc::{Recognised, cache_name};
+use crate::snapshot::{CacheDir, CacheEntry, Content, Name, Snapshot};
+use crate::text::{escape, shell_option};
+use crate::verdict::Unread;
+use crate::view::{Condition, layout_of};
+
+/// What can be said.
+#[derive(Default)]
+pub struct Said {
+    /// Findings.
+    pub findings: Vec<Finding>,
+    /// What cannot be said.
+    pub unread: Vec<Unread>,
+}
+
+/// Looks at the entries of every card that is not in the snapshot. `in_use` names
+/// programs and the directories they read.
+#[must_use]
+pub fn apply(snapshot: &Snapshot, in_use: &[(String, Name)]) -> Said {
+    let mut said = Said::default();
+    let serials = snapshot.cards.iter().filter_map(|card| card.serial.as_ref());
+    let read: BTreeSet<Vec<u8>> = serials.map(|serial| serial.as_bytes().to_ascii_lowercase()).collect();
+    for dir in &snapshot.caches {
+        let mut cards: BTreeMap<Vec<u8>, Vec<(&CacheEntry, CacheName)>> = BTreeMap::new();
+        for entry in &dir.entries {
+            if let Recognised::Entry(name) = cache_name::parse(&entry.name) {
+                let serial = match &name.serial {
+                    Serial::Text(text) => text.clone(),
+                    Serial::Uid(uid) => format!("uid-{}", crate::text::hex(uid)).into_bytes(),
+                };
+                cards.entry(serial).or_default().push((entry, name));
+            }
+        }
+        let mut crowd = Crowd::new(dir);
+        for (serial, entries) in cards {
+            if !read.contains(&serial.to_ascii_lowercase()) {
+                let programs: Vec<String> = in_use
+                    .iter()
+                    .filter(|(_, path)| *path == dir.path)
+                    .map(|(name, _)| name.clone())
+                    .collect();
+                one_card(&mut said, &mut crowd, snapshot.user.uid, dir, &serial, &entries, &programs);
+            }
+        }
+        crowd.end(&mut said.findings);
+    }
+    said
+}
+
+fn one_card(
+    said: &mut Said,
+    crowd: &mut Crowd<'_>,
+    uid: u32,
+    dir: &CacheDir,
+    serial: &[u8],
+    entries: &[(&CacheEntry, CacheName)],
+    programs: &[String],
+) {
+    let token = escape(serial);
+    said.unread.push(Unread { token: token.clone(), entries: entries.len(), directory: dir.path.clone() });
+    for (entry, name) in entries {
+        let (Some(file), Content::Bytes(bytes), Some((layout, _))) =
+            (name.ef(), &entry.content, layout_of(&[], name))
+        else {
+            continue;
+        };
+        let what = match layout.condition(None, file, bytes.as_slice()) {
+            Condition::Undecodable => "does not decode".to_owned(),
+            Condition::Trailing(rest) => format!("has {rest} bytes after its first element"),
+            Condition::Empty | Condition::Whole => continue,
+        };
+        crowd.add(&mut said.findings, entry, || {
+            let mut finding = Finding::new(
+                Id::DamagedEntry,
+                format!("The cache entry of file {file} of card {token} {what}."),
+                "Only with the card can be said whether a listing is wrong because of it.".to_owned(),
+            );
+            finding.severity = Severity::Warning;
+            finding.token = Some(token.clone());
+            finding.program = programs.to_vec();
+            if entry.inode.uid != uid {
+                finding.safety = Safety::Guarded;
+            }
+            finding.evidence.push(Evidence {
+                file: Some(file_evidence(dir, entry, Some(file))),
+                first_difference: None,
+                shown: None,
+                card: None,
+                source: None,
+            });
+            finding.fix.push(Fix {
+                what: "remove all cache entries of this card; OpenSC fetches them again".to_owned(),
+                command: Some(format!("stalecard flush {}", shell_option("--serial", &token))),
+            });
+            finding
+        });
+    }
+    let frozen = entries.iter().any(|(_, name)| name.is_sc_hsm() && name.last_update == LastUpdate::NoDate);
+    if frozen && !programs.is_empty() {
+        said.findings
+            .push(crate::rules::token::cache_cannot_notice_change::finding(&token, programs.to_vec()));
+    }
+}

@@ -1,0 +1,96 @@
+//! What the rules say of the configuration: for the installed version of OpenSC or, where none
+//! is known, for every release, each finding then with the releases it concerns.
+
+use crate::case::config::ConfigCase;
+use crate::finding::Finding;
+use crate::opensc::config::{RELEASES, Situation, Source};
+use crate::opensc::{Version, differences};
+use crate::rules;
+use crate::snapshot::{ConfigState, Gap, GapKind, Installation, Snapshot};
+
+/// Judges the configuration of a snapshot, worst finding first.
+#[must_use]
+pub fn judge_config(snapshot: &Snapshot) -> Vec<Finding> {
+    let situation = Situation::of(snapshot);
+    let mut findings = match situation.version() {
+        Some(version) => findings(snapshot, &situation, version),
+        None => for_every_release(snapshot),
+    };
+    findings.sort_by(|a, b| (b.severity, a.id).cmp(&(a.severity, b.id)));
+    findings
+}
+
+/// What could not be read of the configuration; `named`: the user asked for just this file.
+#[must_use]
+pub fn config_coverage(snapshot: &Snapshot, named: bool) -> Vec<Gap> {
+    let gap = |what: String, why: &str, asked_for| {
+        vec![Gap { what, why: why.to_owned(), asked_for, kind: GapKind::OpenSc }]
+    };
+    let path = match Situation::of(snapshot).source() {
+        Source::Environment(path) | Source::Compiled(path) => path,
+        Source::Unknown => {
+            let why = "no OpenSC was found that would say which file it reads; name one";
+            return gap("the configuration".to_owned(), why, true);
+        }
+    };
+    match snapshot.configs.iter().find(|config| config.path == path).map(|config| &config.state) {
+        Some(ConfigState::Text(_)) => Vec::new(),
+        Some(ConfigState::Missing) => {
+            gap(path.to_string(), "there is no such file; OpenSC's built-in defaults hold", named)
+        }
+        Some(ConfigState::Unreadable(why)) => gap(path.to_string(), why, true),
+        None => gap(path.to_string(), "it was not looked at", true),
+    }
+}
+
+fn findings(snapshot: &Snapshot, situation: &Situation<'_>, version: Version) -> Vec<Finding> {
+    let configuration = situation.configuration();
+    let Some(case) = ConfigCase::new(snapshot, &configuration, version) else { return Vec::new() };
+    rules::of_config(&case)
+}
+
+fn for_every_release(snapshot: &Snapshot) -> Vec<Finding> {
+    let known = Situation::of(snapshot);
+    let mut all: Vec<(Finding, Vec<u16>)> = Vec::new();
+    for minor in RELEASES {
+        let version = Version::of(minor);
+        let installation = Installation {
+            library: known.installation.map(|found| found.library.clone()).unwrap_or_default(),
+            version: Some(version.to_string()),
+            config_path: known.installation.and_then(|found| found.config_path.clone()),
+        };
+        let situation = Situation { installation: Some(&installation), ..known };
+        for finding in findings(snapshot, &situation, version) {
+            let same = |known: &Finding| {
+                (known.id, &known.summary, &known.evidence)
+                    == (finding.id, &finding.summary, &finding.evidence)
+            };
+            match all.iter_mut().find(|(known, _)| same(known)) {
+                // What follows from it is told for the newest.
+                Some((known, minors)) => {
+                    *known = finding;
+                    minors.push(minor);
+                }
+                None => all.push((finding, vec![minor])),
+            }
+        }
+    }
+    let name = |(mut finding, minors): (Finding, Vec<u16>)| {
+        if minors.len() < RELEASES.count() {
+            finding.consequence = format!("{} Concerns OpenSC {}.", finding.consequence, releases(&minors));
+        }
+        finding
+    };
+    all.into_iter().map(name).collect()
+}
+
+/// `0.19 to 0.22`, `0.23 and later`.
+fn releases(minors: &[u16]) -> String {
+    match minors {
+        [] => "of no version".to_owned(),
+        [first, .., last] if Version::of(*last) == differences::HEAD => format!("0.{first} and later"),
+        [only] if Version::of(*only) == differences::HEAD => "later than 0.27".to_owned(),
+        [only] => format!("0.{only}"),
+        [first, .., last] => format!("0.{first} to 0.{last}"),
+    }
+}

@@ -1,0 +1,280 @@
+//! The verdicts on several users of one host in one.
+//!
+//! Hides what ten thousand users have in common: what concerns the cards or the
+//! configuration is said once, and so is what only a card could tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::case::crowd::ONE_BY_ONE;
+use crate::finding::{Finding, Id, Safety};
+use crate::judge::Judge;
+use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
+use crate::text::{count, escape, shell_option};
+use crate::verdict::{Unread, Verdict};
+
+/// One cache directory of the host. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cache {
+    /// Its path.
+    pub path: String,
+    /// Whose programs use it: login name, or number where there is none. None: of no single user.
+    pub user: Option<String>,
+    /// Why it counts as a cache.
+    pub origin: CacheOrigin,
+    /// Owner and mode, where a link leads, or why it could not be read.
+    pub state: String,
+    /// The programs that read it.
+    pub programs: Vec<String>,
+    /// Whether they read it today: `in-use`, `dormant`, or `unknown` where that hangs on a
+    /// configuration that was not looked at.
+    pub use_today: &'static str,
+    /// How many entries it has, of whatever kind.
+    pub entries: usize,
+}
+
+/// Adds up the verdicts on the users of a host.
+#[derive(Debug)]
+pub struct Tally {
+    caller: Option<u32>,
+    first: Option<Verdict>,
+    judge: Option<Judge>,
+    said: BTreeSet<(&'static str, Option<String>, String)>,
+    unread: BTreeMap<String, (usize, BTreeSet<Name>)>,
+    /// The cache directories that exist.
+    pub caches: Vec<Cache>,
+}
+
+impl Tally {
+    /// For what the user with this number may change without further consent; without one, the
+    /// first user of the host.
+    #[must_use]
+    pub const fn new(caller: Option<u32>) -> Self {
+        Self {
+            caller,
+            first: None,
+            judge: None,
+            said: BTreeSet::new(),
+            unread: BTreeMap::new(),
+            caches: Vec::new(),
+        }
+    }
+
+    /// Judges the next user, and hands the verdict on this one back before it is added.
+    pub fn judge(&mut self, snapshot: &Snapshot) -> Verdict {
+        let mut verdict = if self.first.is_none() {
+            crate::judge::judge(snapshot)
+        } else {
+            self.judge.get_or_insert_with(|| Judge::of(snapshot)).another(snapshot)
+        };
+        if snapshot.user.uid != *self.caller.get_or_insert(snapshot.user.uid) {
+            let name = user_name(snapshot);
+            for finding in &mut verdict.findings {
+                of_another_user(finding, &name);
+            }
+        }
+        verdict
+    }
+
+    /// Adds a verdict to what is said of the host.
+    pub fn add(&mut self, snapshot: &Snapshot, mut verdict: Verdict) {
+        self.caches.extend(caches(snapshot, &verdict));
+        count_surplus(&mut verdict.findings, &user_name(snapshot));
+        let Some(first) = &mut self.first else {
+            self.said.extend(verdict.findings.iter().filter(|f| f.evidence.is_empty()).map(key));
+            self.first = Some(verdict);
+            return;
+        };
+        for finding in verdict.findings {
+            // Of a card or of all programs, not of a file: once is enough.
+            if !finding.evidence.is_empty() || self.said.insert(key(&finding)) {
+                first.findings.push(finding);
+            }
+        }
+        for gap in verdict.coverage {
+            if gap.kind == GapKind::Cache || !first.coverage.contains(&gap) {
+                first.coverage.push(gap);
+            }
+        }
+        for unread in verdict.unread {
+            let (entries, directories) = self.unread.entry(unread.token).or_default();
+            *entries += unread.entries;
+            directories.insert(unread.directory);
+        }
+    }
+
+    /// The verdict on all of them.
+    #[must_use]
+    pub fn verdict(self) -> (Verdict, Vec<Cache>) {
+        let mut verdict = self.first.unwrap_or_default();
+        let unread = self.unread.iter().map(|(token, (entries, directories))| {
+            let place = match directories.first() {
+                Some(only) if directories.len() == 1 => only.to_string(),
+                _ => format!("{} directories of other users", directories.len()),
+            };
+            (token.as_str(), *entries, place)
+        });
+        verdict.coverage.extend(unread_gaps(unread));
+        verdict.sort();
+        (verdict, self.caches)
+    }
+}
+
+impl Unread {
+    /// As gaps in what was looked at.
+    #[must_use]
+    pub fn gaps(of: &[Self]) -> Vec<Gap> {
+        unread_gaps(of.iter().map(|one| (one.token.as_str(), one.entries, one.directory.to_string())))
+    }
+}
+
+/// One for each card in each place, and one for all those of which there are too many.
+fn unread_gaps<'a>(of: impl Iterator<Item = (&'a str, usize, String)>) -> Vec<Gap> {
+    let (mut gaps, mut cards, mut surplus) = (Vec::new(), 0, 0);
+    for (token, entries, place) in of {
+        if gaps.len() < ONE_BY_ONE {
+            gaps.push(unread_gap(&format!("card {token} in {place}"), entries));
+        } else {
+            cards += 1;
+            surplus += entries;
+        }
+    }
+    if cards > 0 {
+        gaps.push(unread_gap(&count(cards, "further card", "further cards"), surplus));
+    }
+    gaps
+}
+
+fn unread_gap(whose: &str, entries: usize) -> Gap {
+    Gap {
+        what: format!("{} of {whose}", count(entries, "cache entry", "cache entries")),
+        why: "only the card can tell whether they are stale, and it was not read".to_owned(),
+        asked_for: false,
+        kind: GapKind::Card,
+    }
+}
+
+/// Whoever can write to a cache can put a hundred thousand bad entries there: nobody reads what is wrong
+/// with each, and the findings on all users are kept until the end.
+fn count_surplus(findings: &mut Vec<Finding>, user: &str) {
+    let mut seen: BTreeMap<Id, (usize, Option<Finding>)> = BTreeMap::new();
+    findings.retain(|finding| {
+        let (number, first) = seen.entry(finding.id).or_default();
+        // What concerns neither a file nor a card comes once anyway.
+        let is_one_of_many = !finding.evidence.is_empty() || finding.token.is_some();
+        *number += if is_one_of_many { finding.crowd.len().max(1) } else { 0 };
+        let is_surplus = is_one_of_many && *number > ONE_BY_ONE;
+        if is_surplus {
+            // What helps all of them, and concerns all of them.
+            let all = first.get_or_insert_with(|| finding.clone());
+            all.fix.retain(|fix| finding.fix.contains(fix));
+            all.program.retain(|program| finding.program.contains(program));
+            all.token = all.token.take().filter(|token| finding.token.as_ref() == Some(token));
+        }
+        !is_surplus
+    });
+    for (number, first) in seen.into_values() {
+        let Some(first) = first else { continue };
+        let summary = format!(
+            "{} more of these are in the caches of user {user}, beside the {ONE_BY_ONE} told one by one.",
+            number - ONE_BY_ONE
+        );
+        findings.push(Finding { summary, object: None, evidence: Vec::new(), crowd: Vec::new(), ..first });
+    }
+}
+
+fn key(finding: &Finding) -> (&'static str, Option<String>, String) {
+    (finding.id.name(), finding.token.clone(), finding.summary.clone())
+}
+
+/// The user whose caches a snapshot holds: login name, or number where there is none.
+#[must_use]
+pub fn user_name(snapshot: &Snapshot) -> String {
+    let user = &snapshot.user;
+    user.name.as_ref().map_or_else(|| user.uid.to_string(), |name| escape(name.as_bytes()))
+}
+
+/// Another user's caches take consent, and commands have to say whose they are about.
+fn of_another_user(finding: &mut Finding, name: &str) {
+    // The configuration is everybody's.
+    if finding.id == Id::CacheCannotNoticeChange {
+        return;
+    }
+    finding.user = Some(name.to_owned());
+    finding.safety = finding.safety.max(Safety::Guarded);
+    for command in finding.fix.iter_mut().filter_map(|fix| fix.command.as_mut()) {
+        if ["stalecard flush", "stalecard fix"].iter().any(|own| command.starts_with(own)) {
+            let guarded = if command.contains(" --guarded") { "" } else { " --guarded" };
+            *command = format!("{command} {}{guarded}", shell_option("--user", name));
+        }
+    }
+}
+
+fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
+    let exist = snapshot.caches.iter().filter(|dir| dir.state != DirState::Missing);
+    exist
+        .map(|dir| {
+            let mut programs: Vec<String> =
+                verdict.readers_of(&dir.path).into_iter().map(str::to_owned).collect();
+            let mut use_today = if programs.is_empty() { "dormant" } else { "in-use" };
+            let elsewhere = match dir.origin {
+                CacheOrigin::Sandbox => Some("the program in the sandbox"),
+                CacheOrigin::Service => Some("SSSD's p11_child"),
+                _ => None,
+            };
+            if let Some(program) = elsewhere.filter(|_| programs.is_empty()) {
+                programs.push(program.to_owned());
+                use_today = "unknown";
+            }
+            let of_user =
+                matches!(dir.origin, CacheOrigin::Default | CacheOrigin::Former | CacheOrigin::Sandbox);
+            Cache {
+                path: dir.path.to_string(),
+                user: of_user.then(|| user_name(snapshot)),
+                origin: dir.origin,
+                state: match &dir.state {
+                    DirState::Present(inode) => format!("owner uid {}, mode {:04o}", inode.uid, inode.mode),
+                    DirState::Missing => "missing".to_owned(),
+                    DirState::Symlink(target) => format!("symbolic link to {target}"),
+                    DirState::Unreadable(why) => format!("not readable: {why}"),
+                },
+                programs,
+                use_today,
+                entries: dir.entries.len(),
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::finding::{Evidence, Fix};
+
+    #[test]
+    fn of_many_findings_of_one_kind_the_rest_is_counted() {
+        let fix = |what: &str| Fix { what: what.to_owned(), command: None };
+        let of = |number: usize| {
+            let mut finding = Finding::new(Id::DamagedEntry, number.to_string(), String::new());
+            finding.evidence.push(Evidence::default());
+            finding.fix = vec![fix("all"), fix(&number.to_string())];
+            finding.token = Some("T".to_owned());
+            finding
+        };
+        let whole: Vec<Finding> = (0..ONE_BY_ONE).map(of).collect();
+        let mut findings = whole.clone();
+        count_surplus(&mut findings, "eve");
+        assert_eq!(findings, whole);
+        findings.extend((0..1000).map(of));
+        // Another kind is not among them, and neither is what concerns no file.
+        findings.push(Finding::new(Id::DamagedEntry, "of no file".to_owned(), String::new()));
+        findings.push(Finding { id: Id::OrphanEntry, ..of(0) });
+        count_surplus(&mut findings, "eve");
+        assert_eq!(findings.len(), ONE_BY_ONE + 3);
+        let last = findings.last().unwrap();
+        assert!(last.summary.starts_with("1000 more of these are in the caches of user eve"), "{last:?}");
+        assert_eq!((&last.fix, &last.token), (&vec![fix("all")], &Some("T".to_owned())));
+    }
+}

@@ -1,0 +1,172 @@
+//! The entries of all cache directories, decoded: which card and object, which
+//! ID, how old, and whether a program reads them today.
+
+use serde::Serialize;
+
+use crate::crypto::same_form;
+use crate::finding::Id;
+use crate::opensc::cache_name::{LastUpdate, Serial};
+use crate::opensc::{CacheName, Recognised, cache_name};
+use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
+use crate::text::{date, escape, hex};
+use crate::verdict::Verdict;
+use crate::view::layout_of;
+
+/// One cache entry for a listing. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Item {
+    /// Directory.
+    pub directory: String,
+    /// File name.
+    pub name: String,
+    /// Serial of its card, if the name is an OpenSC cache name.
+    pub card: Option<String>,
+    /// What the file holds, in words.
+    pub object: String,
+    /// ID of the key or certificate, hex.
+    pub id: Option<String>,
+    /// Label.
+    pub label: Option<String>,
+    /// SHA-256 of the public key, hex.
+    pub public_key: Option<String>,
+    /// What is to be said of it today.
+    pub state: State,
+    /// Findings that name it.
+    pub findings: Vec<Id>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Owner.
+    pub owner: u32,
+    /// When it was last written.
+    pub modified: String,
+    /// Age in whole days when the snapshot was taken.
+    pub age_days: i64,
+}
+
+/// What is to be said of a cache entry today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// A program reads it under today's configuration.
+    InUse,
+    /// No program reads this directory today.
+    Dormant,
+    /// Its object is not on the card.
+    Orphan,
+    /// No program looks for this name any more.
+    OldGeneration,
+    /// Of OpenSC, but not a copy of a card's file: never touched without being named.
+    Apart,
+    /// Not OpenSC's, or not a file.
+    Unknown,
+}
+
+impl State {
+    /// In a word or two.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::InUse => "in use",
+            Self::Dormant => "dormant",
+            Self::Orphan => "orphan",
+            Self::OldGeneration => "old generation",
+            Self::Apart => "not a card file",
+            Self::Unknown => "not OpenSC's",
+        }
+    }
+}
+
+/// Lists all entries, in the order of the directories.
+#[must_use]
+pub fn inventory(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Item> {
+    let named = verdict.by_file();
+    let findings = |dir: &CacheDir, entry: &CacheEntry| {
+        named.get(&(&dir.path, &entry.name)).cloned().unwrap_or_default()
+    };
+    let mut items = Vec::new();
+    for dir in &snapshot.caches {
+        for entry in &dir.entries {
+            items.push(item(snapshot, verdict, dir, entry, findings(dir, entry)));
+        }
+    }
+    items
+}
+
+fn item(
+    snapshot: &Snapshot,
+    verdict: &Verdict,
+    dir: &CacheDir,
+    entry: &CacheEntry,
+    findings: Vec<Id>,
+) -> Item {
+    let read = verdict.cache_in_use(&dir.path);
+    let name = match cache_name::parse(&entry.name) {
+        Recognised::Entry(name) => Some(name),
+        _ => None,
+    };
+    let (object, id, label, public_key) = describe(snapshot, entry, name.as_ref());
+    let state = match (cache_name::parse(&entry.name), entry.kind) {
+        (_, kind) if kind != FileKind::File => State::Unknown,
+        (Recognised::Unknown, _) => State::Unknown,
+        (Recognised::Can | Recognised::LteidCan | Recognised::OffCardCertificate, _) => State::Apart,
+        (Recognised::Entry(name), _) => {
+            if findings.contains(&Id::OrphanEntry) {
+                State::Orphan
+            } else if findings.contains(&Id::OldGeneration) || name.last_update == LastUpdate::OldDate {
+                State::OldGeneration
+            } else if read {
+                State::InUse
+            } else {
+                State::Dormant
+            }
+        }
+    };
+    let taken = snapshot.taken_at.unix_timestamp();
+    Item {
+        directory: dir.path.to_string(),
+        name: entry.name.to_string(),
+        card: name.map(|name| match name.serial {
+            Serial::Text(text) => escape(&text),
+            Serial::Uid(uid) => format!("uid-{}", hex(&uid)),
+        }),
+        object,
+        id,
+        label,
+        public_key,
+        state,
+        findings,
+        size: entry.inode.size,
+        owner: entry.inode.uid,
+        modified: date(entry.inode.mtime),
+        age_days: taken.saturating_sub(entry.inode.mtime) / 86_400,
+    }
+}
+
+type Description = (String, Option<String>, Option<String>, Option<String>);
+
+fn describe(snapshot: &Snapshot, entry: &CacheEntry, name: Option<&CacheName>) -> Description {
+    let plain = |text: &str| (text.to_owned(), None, None, None);
+    let bytes = match &entry.content {
+        Content::Bytes(bytes) => bytes.as_slice(),
+        Content::Withheld(why) => {
+            return plain(match why {
+                Withheld::Can => "card access number, not read",
+                Withheld::Private => "private data, not read",
+                Withheld::Unknown => "not an OpenSC cache name, not read",
+                Withheld::NotAFile => "not a regular file, not read",
+                Withheld::TooBig => "too big, not read",
+                Withheld::Undecided => "perhaps private, not read",
+            });
+        }
+        Content::Unreadable(why) => return plain(&format!("not readable: {why}")),
+    };
+    let known = name.and_then(|name| Some((name.ef()?, layout_of(&snapshot.cards, name)?)));
+    let Some((file, (layout, card))) = known else { return plain("file of a card") };
+    let described = layout.describe(card, file, bytes);
+    (
+        described.words,
+        described.id.as_deref().map(hex),
+        described.label.as_deref().map(escape),
+        described.key.map(|key| hex(&same_form(&key).fingerprint())),
+    )
+}

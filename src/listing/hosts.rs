@@ -1,0 +1,427 @@
+//! What hosts and users show of the same tokens, side by side.
+//!
+//! Hides how a thousand snapshots fit into little memory: each is reduced to what its caches
+//! show of keys as it is added, and equal states are kept once. The newest reading of a card is
+//! what the card is; whatever a cache answers otherwise is stale, also on a host that was not
+//! when its snapshot was taken. What a host does not have in its cache it reads from the card.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use serde::Serialize;
+
+use crate::case::token::{Case, Lens, side};
+use crate::case::token_content::with_absent_cards;
+use crate::finding::{Finding, Side};
+use crate::judge::tally::user_name;
+use crate::snapshot::{EfPath, Gap, GapKind, Snapshot};
+use crate::text::{date, escape, hex};
+use crate::view::{Class, Object, Place, View};
+
+/// Collects snapshots.
+#[derive(Debug, Default)]
+pub struct Comparison {
+    snapshots: usize,
+    sources: Vec<Source>,
+    tokens: BTreeMap<String, Seen>,
+    sides: BTreeSet<Rc<Side>>,
+    coverage: Vec<Gap>,
+}
+
+/// One user in a snapshot. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// Name of the host.
+    pub host: String,
+    /// The user.
+    pub user: String,
+    /// When it was taken.
+    pub taken_at: String,
+}
+
+/// What is known of one token.
+#[derive(Debug, Default)]
+struct Seen {
+    label: Option<String>,
+    units: BTreeMap<Place, Unit>,
+    readings: Vec<Reading>,
+    showings: Vec<Showing>,
+}
+
+/// How a unit is named, and where in the order it stands.
+#[derive(Debug, Clone, Copy)]
+struct Unit {
+    reference: Option<u8>,
+    order: (u8, u8, u8),
+}
+
+/// A card as one snapshot read it.
+#[derive(Debug)]
+struct Reading {
+    source: usize,
+    taken_at: i64,
+    units: BTreeMap<Place, State>,
+    /// The IDs that OpenSC makes from the public keys, where a slot has one.
+    made_ids: BTreeMap<Place, String>,
+    /// Is a certificate all that tells of a key?
+    by_certificate: bool,
+}
+
+/// What one cache answers for one slot.
+#[derive(Debug)]
+struct Showing {
+    source: usize,
+    programs: Rc<[String]>,
+    unit: Place,
+    /// What was seen through it, and which parts of that come from the cache.
+    state: State,
+    /// The ID that OpenSC makes from the public key.
+    made_id: Option<String>,
+    cached: [bool; 3],
+    /// When the oldest of its entries was written, Unix seconds.
+    since: i64,
+}
+
+/// The objects of a unit: private key, public key, certificate. None: not shown.
+type State = [Option<Rc<Side>>; 3];
+const PARTS: [usize; 3] = [0, 1, 2];
+
+/// The comparison, for people and scripts. Text is escaped.
+#[derive(Debug, Serialize)]
+pub struct Compared {
+    /// How many snapshots.
+    pub snapshots: usize,
+    /// Their hosts and users.
+    pub sources: Vec<Source>,
+    /// The tokens, by serial.
+    pub tokens: Vec<TokenTable>,
+    /// What is wrong.
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
+    /// What could not be compared.
+    #[serde(skip)]
+    pub coverage: Vec<Gap>,
+}
+
+/// One token.
+#[derive(Debug, Serialize)]
+pub struct TokenTable {
+    /// Its serial.
+    pub serial: String,
+    /// Its label, if a card was read.
+    pub label: Option<String>,
+    /// The newest reading of the card: what it is.
+    pub read_by: Option<Source>,
+    /// Its keys and certificates.
+    pub slots: Vec<SlotTable>,
+}
+
+/// One slot of the key list.
+#[derive(Debug, Serialize)]
+pub struct SlotTable {
+    /// The slot.
+    pub slot: EfPath,
+    /// Key reference, for keys.
+    pub reference: Option<u8>,
+    /// What is or was there: what is on the card first.
+    pub states: Vec<StateRow>,
+}
+
+/// One state of a slot, and who has it.
+#[derive(Debug, Serialize)]
+pub struct StateRow {
+    /// `current`: what the card is. `former`: what a card was when it was read. `stale`: only caches show it.
+    /// `disputed`: only caches show it, and no file tells whether they or the card name the right public key.
+    /// `unknown`: no card was read. `orphan`: the card has nothing there.
+    pub state: &'static str,
+    /// The private key.
+    pub private: Option<Side>,
+    /// The public key.
+    pub public: Option<Side>,
+    /// The certificate.
+    pub certificate: Option<Side>,
+    /// The snapshots that read this from the card.
+    pub read_by: Vec<Source>,
+    /// Whose caches show it.
+    pub shown_by: Vec<Shown>,
+}
+
+/// Whose cache shows something.
+#[derive(Debug, Clone, Serialize)]
+pub struct Shown {
+    /// Host, user, when.
+    #[serde(flatten)]
+    pub source: Source,
+    /// The programs that read this cache.
+    pub programs: Vec<String>,
+    /// When the oldest of the entries was written: not read from the card since.
+    pub since: String,
+}
+
+impl Comparison {
+    /// Adds what the caches of one user of a snapshot show; the snapshot itself is not needed any more. Its
+    /// cards count with the first user.
+    pub fn add(&mut self, snapshot: &Snapshot, is_first: bool) {
+        let user = user_name(snapshot);
+        self.snapshots += usize::from(is_first);
+        let source = self.sources.len();
+        self.sources.push(Source {
+            host: snapshot.host.clone(),
+            user,
+            taken_at: date(snapshot.taken_at.unix_timestamp()),
+        });
+        let absent = with_absent_cards(snapshot);
+        let mut tokens = 0;
+        for case in crate::judge::cases(snapshot) {
+            tokens += 1;
+            if is_first {
+                self.read(&case, source, snapshot.taken_at.unix_timestamp());
+            }
+            self.through_caches(&case, source);
+        }
+        for case in crate::judge::cases(&absent) {
+            tokens += 1;
+            self.through_caches(&case, source);
+        }
+        if tokens == 0 && is_first {
+            let why = "it holds neither a card that was read nor cache entries of one";
+            self.gap(&format!("snapshot of {}", snapshot.host), why, false);
+        }
+    }
+
+    /// Notes that a snapshot could not be read.
+    pub fn unreadable(&mut self, file: &str, why: &str) {
+        self.gap(file, why, true);
+    }
+
+    fn gap(&mut self, what: &str, why: &str, asked_for: bool) {
+        let gap = Gap { what: what.to_owned(), why: why.to_owned(), asked_for, kind: GapKind::Snapshot };
+        if !self.coverage.contains(&gap) {
+            self.coverage.push(gap);
+        }
+    }
+
+    fn read(&mut self, case: &Case<'_>, source: usize, taken_at: i64) {
+        let label = crate::judge::token(case.card, Some(&case.live)).label;
+        let units = self.units(case, &case.live);
+        let made_ids =
+            units.iter().filter_map(|unit| Some((unit.clone(), made_id(&case.live, unit)?))).collect();
+        let by_certificate = case.layout.knows_keys_by_certificate();
+        let units = units.into_iter().map(|unit| (unit.clone(), self.state(&case.live, &unit))).collect();
+        let seen = self.tokens.entry(escape(case.serial.as_bytes())).or_default();
+        // Two applications of one card can have the same serial number.
+        let same = |known: &&mut Reading| (known.source, known.taken_at) == (source, taken_at);
+        if case.card.application.is_some()
+            && let Some(known) = seen.readings.iter_mut().find(same)
+        {
+            known.units.extend(units);
+            known.made_ids.extend::<BTreeMap<_, _>>(made_ids);
+            return;
+        }
+        seen.label = label.or(seen.label.take());
+        seen.readings.push(Reading { source, taken_at, units, made_ids, by_certificate });
+    }
+
+    fn through_caches(&mut self, case: &Case<'_>, source: usize) {
+        for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+            let mut all = self.units(case, &case.live);
+            all.extend(self.units(case, &lens.shown));
+            for unit in all {
+                let entries = PARTS.map(|part| entry_time(case, lens, &unit, part));
+                let Some(&since) = entries.iter().flatten().min() else { continue };
+                let programs = listers(lens, &unit);
+                if programs.is_empty() {
+                    continue;
+                }
+                let showing = Showing {
+                    source,
+                    programs: programs.into(),
+                    state: self.state(&lens.shown, &unit),
+                    made_id: made_id(&lens.shown, &unit),
+                    unit,
+                    cached: entries.map(|time| time.is_some()),
+                    since,
+                };
+                self.tokens.entry(escape(case.serial.as_bytes())).or_default().showings.push(showing);
+            }
+        }
+    }
+
+    /// The units of a view that hold keys and certificates.
+    fn units(&mut self, case: &Case<'_>, view: &View) -> BTreeSet<Place> {
+        let seen = self.tokens.entry(escape(case.serial.as_bytes())).or_default();
+        let mut units = BTreeSet::new();
+        for object in view.objects.iter().filter(|object| part_of(object).is_some()) {
+            let unit = object.place().unit();
+            let (reference, order) = (view.reference(object), case.layout.order(object));
+            let known = seen.units.entry(unit.clone()).or_insert(Unit { reference, order });
+            known.reference = known.reference.or(reference);
+            units.insert(unit);
+        }
+        units
+    }
+
+    fn state(&mut self, view: &View, unit: &Place) -> State {
+        PARTS.map(|part| object(view, unit, part).map(|object| self.side(object)))
+    }
+
+    /// Equal sides are kept once.
+    fn side(&mut self, object: &Object) -> Rc<Side> {
+        let mut side = side(Some(object));
+        side.attributes.clear();
+        if let Some(known) = self.sides.get(&side) {
+            return Rc::clone(known);
+        }
+        let side = Rc::new(side);
+        self.sides.insert(Rc::clone(&side));
+        side
+    }
+
+    /// Compares.
+    #[must_use]
+    pub fn conclude(self) -> Compared {
+        let tokens: Vec<TokenTable> =
+            self.tokens.iter().map(|(serial, seen)| table(serial, seen, &self.sources)).collect();
+        let findings = tokens.iter().flat_map(crate::rules::host::hosts_disagree::apply).collect();
+        Compared {
+            snapshots: self.snapshots,
+            sources: self.sources,
+            tokens,
+            findings,
+            coverage: self.coverage,
+        }
+    }
+}
+
+/// Which part of its unit's state an object is.
+const fn part_of(object: &Object) -> Option<usize> {
+    match object.class {
+        Class::PrivateKey { .. } => Some(0),
+        Class::PublicKey { .. } => Some(1),
+        Class::Certificate { .. } => Some(2),
+        Class::Pin(_) | Class::SecretKey(_) | Class::Data { .. } => None,
+    }
+}
+
+fn object<'v>(view: &'v View, unit: &Place, part: usize) -> Option<&'v Object> {
+    view.objects.iter().find(|object| part_of(object) == Some(part) && object.place().unit() == *unit)
+}
+
+/// The programs that list one of a unit's objects; all, if nothing of it is shown at all.
+fn listers(lens: &Lens<'_>, unit: &Place) -> Vec<String> {
+    let parts = (0..PARTS.len()).filter_map(|part| object(&lens.shown, unit, part));
+    let parts: Vec<&Object> = parts.collect();
+    let lists = |program: &&String| parts.iter().any(|part| lens.lists.list(program, &part.place()));
+    lens.programs.iter().filter(|program| parts.is_empty() || lists(program)).cloned().collect()
+}
+
+/// The ID that OpenSC makes from a unit's public key.
+fn made_id(view: &View, unit: &Place) -> Option<String> {
+    let key = [1, 2].into_iter().find_map(|part| object(view, unit, part)?.public_key())?;
+    Some(hex(&key.intrinsic_id()))
+}
+
+/// Does a cache that answers otherwise than the card name a public key that may be the right one? As the rules say of one
+/// host ([`right_key`](crate::case::right_key)), as far as what is kept of many tells.
+fn is_disputed(reading: &Reading, showing: &Showing, now: &State) -> bool {
+    let print = |state: &State| state.iter().skip(1).flatten().find_map(|side| side.public_key.clone());
+    let id = |state: &State| state.first().cloned().flatten().and_then(|key| key.id.clone());
+    let live = reading.made_ids.get(&showing.unit);
+    let (Some(key), Some(_)) = (id(now), print(&showing.state)) else { return false };
+    if print(&showing.state) == print(now) || live == Some(&key) {
+        return false;
+    }
+    let has_own = now.get(1).is_some_and(Option::is_some) && !reading.by_certificate;
+    !has_own && (showing.made_id.as_ref() == Some(&key) || id(&showing.state).as_ref() == Some(&key))
+}
+
+/// When the cache entry was written that answers for one object of a unit; none if the card does.
+fn entry_time(case: &Case<'_>, lens: &Lens<'_>, unit: &Place, part: usize) -> Option<i64> {
+    let listed = [&lens.shown, &case.live].into_iter().find_map(|view| object(view, unit, part));
+    let file = *listed?.files.last()?;
+    lens.cached.hit(file, lens.layout.buffer(file)).map(|entry| entry.inode.mtime)
+}
+
+fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
+    let named = |index: usize| sources.get(index).cloned();
+    // Newest first; of equally new readings the one that was named last.
+    let mut readings: Vec<&Reading> = seen.readings.iter().collect();
+    readings.sort_by_key(|reading| Reverse((reading.taken_at, reading.source)));
+    let newest = readings.first().copied();
+    let mut units: BTreeMap<Place, Vec<(State, StateRow)>> = BTreeMap::new();
+    let current = |unit: &Place| newest.map(|reading| reading.units.get(unit).cloned().unwrap_or_default());
+    let mut row = |unit: &Place, state: &State, kind: &'static str, note: &mut dyn FnMut(&mut StateRow)| {
+        let rows = units.entry(unit.clone()).or_default();
+        if !rows.iter().any(|(known, _)| known == state) {
+            let [private, public, certificate] = state.clone().map(|side| side.map(|side| (*side).clone()));
+            let made = StateRow {
+                state: kind,
+                private,
+                public,
+                certificate,
+                read_by: Vec::new(),
+                shown_by: Vec::new(),
+            };
+            rows.push((state.clone(), made));
+        }
+        if let Some((_, row)) = rows.iter_mut().find(|(known, _)| known == state) {
+            note(row);
+        }
+    };
+    for reading in readings {
+        for (unit, state) in &reading.units {
+            let kind = if current(unit).as_ref() == Some(state) { "current" } else { "former" };
+            row(unit, state, kind, &mut |row| row.read_by.extend(named(reading.source)));
+        }
+    }
+    for showing in &seen.showings {
+        let now = current(&showing.unit);
+        // What is not in the cache is read from the card.
+        let mut state = showing.state.clone();
+        for (part, cached) in showing.cached.into_iter().enumerate() {
+            if let (false, Some(part), Some(now)) =
+                (cached, state.get_mut(part), now.as_ref().and_then(|now| now.get(part)))
+            {
+                part.clone_from(now);
+            }
+        }
+        let kind = match &now {
+            None => "unknown",
+            Some([None, None, None]) => "orphan",
+            Some(now) if *now == state => "current",
+            Some(now) if newest.is_some_and(|reading| is_disputed(reading, showing, now)) => "disputed",
+            Some(_) => "stale",
+        };
+        row(&showing.unit, &state, kind, &mut |row| {
+            // A card was like that once: now only caches are.
+            if matches!(kind, "stale" | "disputed" | "orphan") {
+                row.state = kind;
+            }
+            row.shown_by.extend(named(showing.source).map(|source| Shown {
+                source,
+                programs: showing.programs.to_vec(),
+                since: date(showing.since),
+            }));
+        });
+    }
+    let mut slots: Vec<_> = units
+        .into_iter()
+        .map(|(unit, rows)| {
+            let known = seen.units.get(&unit);
+            let table = SlotTable {
+                slot: unit.slot,
+                reference: known.and_then(|known| known.reference),
+                states: rows.into_iter().map(|(_, row)| row).collect(),
+            };
+            (known.map(|known| known.order), table)
+        })
+        .collect();
+    slots.sort_by_key(|(order, _)| *order);
+    TokenTable {
+        serial: serial.to_owned(),
+        label: seen.label.clone(),
+        read_by: newest.and_then(|reading| named(reading.source)),
+        slots: slots.into_iter().map(|(_, table)| table).collect(),
+    }
+}

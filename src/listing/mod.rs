@@ -1,0 +1,7 @@
+//! What `ls`, `show`, `config show`, `compare` and `verify` list: tables made of cases, without a verdict.
+
+pub mod cache_entries;
+pub mod hosts;
+pub mod objects;
+pub mod settings;
+pub mod signing_requests;

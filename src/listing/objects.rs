@@ -1,0 +1,189 @@
+//! Both views of a token's objects, side by side.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::case::possession::{Device, possession_in};
+use crate::case::token::{Case, side};
+use crate::finding::Side;
+use crate::snapshot::EfPath;
+use crate::text::{escape, hex, is_key_reference};
+use crate::view::listed::omitted;
+use crate::view::{Object, Place, Read, Source};
+
+/// One object as it is on the card and as each cache shows it. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sides {
+    /// Serial of the token.
+    pub token: String,
+    /// Entry of the key list it comes from.
+    pub slot: EfPath,
+    /// Key reference, for keys.
+    pub reference: Option<u8>,
+    /// What is on the card.
+    pub card: Side,
+    /// The programs that do not list it even without a cache, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<Unlisted>,
+    /// What is shown through each cache directory: by whom, which directory, what.
+    pub shown: Vec<Shown>,
+    /// The same everywhere?
+    pub equal: bool,
+}
+
+/// What is shown through one cache directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shown {
+    /// The programs that read it today; none: it is dormant.
+    pub program: Vec<String>,
+    /// The directory.
+    pub directory: String,
+    /// What is shown.
+    pub side: Side,
+    /// The cache entries that make it, full paths.
+    pub entries: Vec<String>,
+    /// Those of the programs that do not list it, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlisted: Vec<Unlisted>,
+}
+
+/// A program that leaves an object out of its list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unlisted {
+    /// The program.
+    pub program: String,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// What the programs leave out of their lists, of the card and of what is shown through each cache.
+struct Omissions {
+    live: Omitted,
+    shown: Vec<Omitted>,
+}
+
+/// By program and place.
+type Omitted = BTreeMap<&'static str, BTreeMap<Place, String>>;
+
+/// All programs that leave this object out.
+fn unlisted(omitted: &Omitted, place: &Place) -> Vec<Unlisted> {
+    let of_program = |(program, places): (&&'static str, &BTreeMap<Place, String>)| {
+        Some(Unlisted { program: (*program).to_owned(), why: places.get(place)?.clone() })
+    };
+    omitted.iter().filter_map(of_program).collect()
+}
+
+/// What to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wanted<'a> {
+    /// Everything.
+    All,
+    /// What has this ID, label, key reference, serial or cache entry name.
+    Named(&'a str),
+}
+
+/// The objects of one token that are wanted.
+#[must_use]
+pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<Sides> {
+    let omissions = Omissions {
+        live: omitted(&case.live),
+        shown: case.lenses.iter().map(|lens| omitted(&lens.shown)).collect(),
+    };
+    let mut found = Vec::new();
+    let mut seen: BTreeSet<Place> = BTreeSet::new();
+    let shown = case.lenses.iter().flat_map(|lens| &lens.shown.objects);
+    let mut objects: Vec<&Object> = case.live.objects.iter().chain(shown).collect();
+    objects.sort_by_key(|object| case.layout.order(object));
+    for object in objects {
+        let place = object.place();
+        if !seen.insert(place.clone()) {
+            continue;
+        }
+        let sides = one(case, &place, &omissions);
+        if is_wanted(case, &sides, wanted) {
+            found.push(sides);
+        }
+    }
+    found
+}
+
+fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> Sides {
+    let live = case.live.at(place);
+    let request = case.layout.request(place.slot);
+    let shown: Vec<(Option<&Object>, Shown)> = case
+        .lenses
+        .iter()
+        .zip(&omissions.shown)
+        .map(|(lens, omitted)| {
+            let mut unlisted = unlisted(omitted, place);
+            unlisted.retain(|unlisted| lens.programs.contains(&unlisted.program));
+            let object = lens.shown.at(place);
+            let files = object.iter().flat_map(|object| object.files.clone());
+            let entries = files
+                .filter_map(|file| lens.cached.hit(file, case.layout.buffer(file)))
+                .map(|entry| crate::case::token::file_evidence(lens.dir, entry, None).path)
+                .collect();
+            let content = |file| match lens.cached.read(file, case.layout.buffer(file)) {
+                Read::Content(bytes) => bytes,
+                _ => Vec::new(),
+            };
+            let shown = Shown {
+                program: lens.programs.clone(),
+                directory: lens.dir.path.to_string(),
+                side: with_proof(case, object, request, content),
+                entries,
+                unlisted,
+            };
+            (object, shown)
+        })
+        .collect();
+    let reference = |view: &crate::view::View| view.at(place).and_then(|object| view.reference(object));
+    Sides {
+        token: escape(case.serial.as_bytes()),
+        slot: place.slot,
+        reference: reference(&case.live)
+            .or_else(|| case.lenses.iter().find_map(|lens| reference(&lens.shown))),
+        card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
+        unlisted: unlisted(&omissions.live, place),
+        equal: shown.iter().all(|(object, _)| *object == live),
+        shown: shown.into_iter().map(|(_, shown)| shown).collect(),
+    }
+}
+
+/// One side; of a key's public part also what the key's request proves, in families that keep one.
+fn with_proof(
+    case: &Case<'_>,
+    object: Option<&Object>,
+    request: Option<EfPath>,
+    content: impl Fn(EfPath) -> Vec<u8>,
+) -> Side {
+    let mut side = side(object);
+    if let Some(request) = request
+        && object.is_some_and(|object| object.public_key().is_some())
+    {
+        side.proof = Some(possession_in(Device::of(case).as_ref(), Some(&content(request))).words());
+    }
+    side
+}
+
+fn is_wanted(case: &Case<'_>, sides: &Sides, wanted: &Wanted<'_>) -> bool {
+    let Wanted::Named(name) = wanted else { return true };
+    let all = || std::iter::once(&sides.card).chain(sides.shown.iter().map(|shown| &shown.side));
+    let entries = || sides.shown.iter().flat_map(|shown| &shown.entries);
+    crate::text::is_typed(case.serial.as_bytes(), name)
+        || sides.reference.is_some_and(|reference| is_key_reference(reference, name))
+        || name.eq_ignore_ascii_case(&sides.slot.to_string())
+        || all().any(|side| side.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(name)))
+        || all().any(|side| side.label.as_deref() == Some(&escape(name.as_bytes())))
+        || entries().any(|path| path == name || path.rsplit('/').next() == Some(name))
+        || all().any(|side| side.public_key.as_deref() == Some(&hex_of(name)))
+}
+
+/// A fingerprint as typed, in lower case.
+fn hex_of(name: &str) -> String {
+    match data_encoding::HEXLOWER_PERMISSIVE.decode(name.as_bytes()) {
+        Ok(bytes) => hex(&bytes),
+        Err(_) => name.to_owned(),
+    }
+}

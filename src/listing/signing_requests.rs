@@ -1,0 +1,200 @@
+//! The private keys of a token that can be asked for a proof, and what each is asked.
+//!
+//! What kind of proof a key can give its family says ([`sign::plan`]). What is sent to it follows from
+//! random bytes and, where a key deciphers, from the public keys that somebody takes for its own.
+
+use crate::card::sign::{self, Access, Attempt, Deed, Key, Order};
+use crate::case::proofs::{named_by_card, shown_for};
+use crate::case::token::{Case, is_device_key, which_key};
+use crate::crypto::{self, Hash};
+use crate::format::curve::{self, Curve};
+use crate::format::key::PublicKey;
+use crate::snapshot::{EfPath, Scheme};
+use crate::text::{escape, hex, is_key_reference, is_typed};
+use crate::view::{Class, Object};
+
+/// Random bytes that one key needs: a hash as long as the largest one.
+pub const RANDOM: usize = 64;
+
+/// Bytes of a message to be signed, and of a private number on Curve25519.
+const MESSAGE: usize = 32;
+
+/// Why the key CC00 is not asked, which OpenSC up to 0.23 lists where its description can be read.
+const DEVICE_KEY: &str = "it is the device's own key, which vouches for the device and its keys (its certificate is \
+                          EF 2F02), and no user's";
+
+/// A private key on a card that can be asked.
+#[derive(Debug, Clone)]
+pub struct Signer {
+    reference: u8,
+    path: Option<EfPath>,
+    access: Option<Access>,
+    deeds: Vec<Deed>,
+    /// Public keys that somebody takes for its own.
+    publics: Vec<PublicKey>,
+    names: Names,
+}
+
+/// A private key that cannot be asked.
+#[derive(Debug, Clone)]
+pub struct Unable {
+    /// Which one.
+    pub what: String,
+    /// Why.
+    pub why: String,
+    /// Only who names it asks for it.
+    pub only_if_named: bool,
+    names: Names,
+}
+
+/// What people call a key.
+#[derive(Debug, Clone)]
+struct Names {
+    reference: Option<u8>,
+    label: Vec<u8>,
+    /// On the card, and as shown from caches: people know the latter.
+    ids: Vec<Vec<u8>>,
+}
+
+/// The keys of a token that can be asked, and those that cannot.
+#[must_use]
+pub fn signers(case: &Case<'_>) -> (Vec<Signer>, Vec<Unable>) {
+    let (mut able, mut unable) = (Vec::new(), Vec::new());
+    for object in case.live.private_keys() {
+        let only_if_named = is_device_key(object);
+        match if only_if_named { Err(DEVICE_KEY.to_owned()) } else { signer(case, object) } {
+            Ok(signer) => able.push(signer),
+            Err(why) => {
+                let token = escape(case.serial.as_bytes());
+                let which = which_key(&case.live, object);
+                let what = format!("{which} \"{}\" of token {token}", escape(&object.label));
+                unable.push(Unable { what, why, only_if_named, names: names(case, object) });
+            }
+        }
+    }
+    (able, unable)
+}
+
+fn signer(case: &Case<'_>, object: &Object) -> Result<Signer, String> {
+    let Class::PrivateKey { reference, key_type, bits, usage, path, .. } = object.class else {
+        return Err("it is no private key".to_owned());
+    };
+    let bits = usize::try_from(bits).unwrap_or(0);
+    let key = Key { reference, path, key_type, bits, usage };
+    let plan = sign::plan(case.card, &key)?;
+    // The number of a file is as good a name as any where the description has none.
+    let reference = reference.or_else(|| path?.as_slice().last().copied()).ok_or("it has no reference")?;
+    let shown = case.lenses.iter().flat_map(|lens| shown_for(lens, object));
+    let mut publics: Vec<PublicKey> =
+        named_by_card(case, object).chain(shown).filter_map(Object::public_key).cloned().collect();
+    publics.dedup();
+    let mut deeds = plan.deeds;
+    // What the description says comes first; then what the other public keys are that somebody takes for its own.
+    if let Some((_, others)) = deeds.split_first_mut() {
+        others.sort_by_key(|deed| !publics.iter().any(|key| is_of(deed, key)));
+    }
+    let signer = Signer { reference, path, access: plan.access, deeds, publics, names: names(case, object) };
+    // Whether there is anything to ask does not depend on the random bytes.
+    match signer.order(&[0x5A; RANDOM], false).attempts.as_slice() {
+        [] => Err("no public key is known that it could be asked with, or no curve of its size".to_owned()),
+        _ => Ok(signer),
+    }
+}
+
+/// Could the private half of this public key do that?
+fn is_of(deed: &Deed, key: &PublicKey) -> bool {
+    let is_rsa = matches!(deed.scheme, Scheme::RsaPkcs1Sha256 | Scheme::RsaDecipher);
+    is_rsa == matches!(key, PublicKey::Rsa { .. }) && deed.bits == key.bits()
+}
+
+fn names(case: &Case<'_>, object: &Object) -> Names {
+    let place = object.place();
+    let all = case.lenses.iter().flat_map(|lens| lens.shown.objects.iter());
+    // What is public of a key goes by an ID, too.
+    let here = all
+        .filter(|object| object.slot == place.slot && (place.part.is_of_key() || object.part == place.part));
+    let shown = case.lenses.iter().flat_map(|lens| shown_for(lens, object));
+    let mut ids: Vec<Vec<u8>> =
+        std::iter::once(object).chain(here).chain(shown).map(|object| object.id.clone()).collect();
+    ids.retain(|id| !id.is_empty());
+    ids.sort();
+    ids.dedup();
+    Names { reference: case.live.reference(object), label: object.label.clone(), ids }
+}
+
+impl Names {
+    fn contain(&self, name: &str) -> bool {
+        self.ids.iter().any(|id| hex(id).eq_ignore_ascii_case(name))
+            || is_typed(&self.label, name)
+            || self.reference.is_some_and(|reference| is_key_reference(reference, name))
+    }
+}
+
+impl Unable {
+    /// As [`Signer::is_called`].
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.names.contain(name)
+    }
+}
+
+impl Signer {
+    /// Is this what somebody calls the key: an ID (in any view), the label, the reference?
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.names.contain(name)
+    }
+
+    /// What this key is to do with these [`RANDOM`] bytes.
+    #[must_use]
+    pub fn order(&self, random: &[u8], named: bool) -> Order {
+        Order {
+            key: self.reference,
+            path: self.path,
+            access: self.access.clone(),
+            attempts: self.deeds.iter().flat_map(|deed| self.attempts(deed, random)).collect(),
+            named,
+        }
+    }
+
+    fn attempts(&self, deed: &Deed, random: &[u8]) -> Vec<Attempt> {
+        let first = |length: usize| random.get(..length).unwrap_or(random).to_vec();
+        let attempt = |challenge, data| Attempt { scheme: deed.scheme, bits: deed.bits, challenge, data };
+        match deed.scheme {
+            Scheme::Ecdsa => vec![attempt(first(deed.digest), first(deed.digest))],
+            Scheme::Ed25519 => vec![attempt(first(MESSAGE), first(MESSAGE))],
+            Scheme::X25519 => {
+                let number = first(MESSAGE);
+                let point = crypto::x25519_of(&number);
+                point.map(|point| attempt(number, point.to_vec())).into_iter().collect()
+            }
+            Scheme::RsaPkcs1Sha256 => {
+                let message = first(MESSAGE);
+                let info = Hash::Sha256.digest_info(&Hash::Sha256.digest(&message));
+                vec![attempt(message, info)]
+            }
+            Scheme::Ecdh => {
+                let Some(curve) = self.curve(deed.bits) else { return Vec::new() };
+                // One byte shorter than the order it is below it.
+                let number = first(curve.order.len() - 1);
+                let point = crypto::point_of(curve, &number);
+                point.map(|point| attempt(number, point)).into_iter().collect()
+            }
+            // What is enciphered for one key another cannot decipher: one question for each.
+            Scheme::RsaDecipher => {
+                let challenge = first(MESSAGE);
+                let made = self.publics.iter().filter_map(|key| crypto::cryptogram(key, &challenge));
+                made.map(|cryptogram| attempt(challenge.clone(), cryptogram)).collect()
+            }
+        }
+    }
+
+    /// The curve of this size that somebody says the key is on; without that the usual one.
+    fn curve(&self, bits: usize) -> Option<&'static Curve> {
+        let named = self.publics.iter().filter_map(|key| match key {
+            PublicKey::Ec { curve_oid, .. } => curve::by_oid(curve_oid),
+            _ => None,
+        });
+        named.chain(curve::all()).find(|curve| curve.bits == bits)
+    }
+}

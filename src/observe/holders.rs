@@ -1,0 +1,72 @@
+//! What is needed to tell which processes hold an old view.
+
+use crate::error::Error;
+use crate::finding::Finding;
+use crate::host::{Caller, processes};
+use crate::patience::{SILENCE, within};
+use crate::repair::{StateDir, newest_flush};
+use crate::rules::host::process_holds_old_view::shows_an_old_view;
+use crate::snapshot::{Gap, GapKind, Snapshot};
+
+/// Adds the processes that have OpenSC loaded, and the flushes they may have missed, to the facts
+/// of this host; gives what could not be read. Root sees those of all users.
+pub fn look(snapshot: &mut Snapshot) -> Result<Vec<Gap>, Error> {
+    let caller = Caller::current()?;
+    let gaps = flushes(snapshot, &caller);
+    Ok(loaded(snapshot, &caller, gaps))
+}
+
+/// The same, unless there is no old view that a process could hold: then none is looked at, which
+/// is most of what a check without a card would do.
+pub fn look_beside(findings: &[Finding], snapshot: &mut Snapshot) -> Result<Vec<Gap>, Error> {
+    let caller = Caller::current()?;
+    let gaps = flushes(snapshot, &caller);
+    if snapshot.flushed.is_empty() && gaps.is_empty() && !shows_an_old_view(findings) {
+        return Ok(gaps);
+    }
+    Ok(loaded(snapshot, &caller, gaps))
+}
+
+fn loaded(snapshot: &mut Snapshot, caller: &Caller, mut gaps: Vec<Gap>) -> Vec<Gap> {
+    let uid = caller.user.uid;
+    snapshot.processes = processes::observe((uid != 0).then_some(uid)).unwrap_or_else(|overdue| {
+        gaps.push(gap("the running processes", overdue.to_string(), true));
+        Vec::new()
+    });
+    if snapshot.processes.is_empty() {
+        snapshot.flushed.clear();
+        gaps.retain(|gap| gap.asked_for);
+    }
+    gaps
+}
+
+fn flushes(snapshot: &mut Snapshot, caller: &Caller) -> Vec<Gap> {
+    const WHAT: &str = "when the caches were flushed last";
+    let owner = caller.clone();
+    let newest = within(SILENCE, move |pulse| {
+        let states = match StateDir::all(&owner) {
+            Ok(states) => states,
+            // Without a home there is no quarantine.
+            Err(crate::repair::Error::Host(_)) => Vec::new(),
+            Err(error) => return vec![Err(error.to_string())],
+        };
+        let newest = states.iter().inspect(|_| pulse.beat()).map(newest_flush);
+        newest.map(|newest| newest.map_err(|error| error.to_string())).collect()
+    });
+    let mut gaps = Vec::new();
+    let newest = newest.unwrap_or_else(|overdue| {
+        gaps.push(gap(WHAT, overdue.to_string(), true));
+        Vec::new()
+    });
+    for newest in newest {
+        match newest {
+            Ok(flushed) => snapshot.flushed.extend(flushed),
+            Err(why) => gaps.push(gap(WHAT, why, false)),
+        }
+    }
+    gaps
+}
+
+fn gap(what: &str, why: String, asked_for: bool) -> Gap {
+    Gap { what: what.to_owned(), why, asked_for, kind: GapKind::Process }
+}

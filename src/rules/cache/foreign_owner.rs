@@ -1,0 +1,47 @@
+//! `foreign-owner`: a cache directory or an entry belongs to somebody else
+//!
+//! OpenSC that was run through `sudo` with the user's `HOME` leaves files of root
+//! in the user's cache. The user's own programs read and believe them, but can
+//! never refresh them: they stay stale until somebody removes them. A whole
+//! directory that belongs to another user is worse: its owner decides what is
+//! shown.
+//!
+//! Cure for entries: `stalecard fix --guarded` moves them to the quarantine;
+//! OpenSC fetches them from the card again. Cure for a directory: give it back
+//! with `chown`.
+
+use crate::case::cache::{CacheCase, entries};
+use crate::finding::{Finding, Id, Safety};
+use crate::snapshot::{CacheEntry, CacheOrigin, DirState, FileKind};
+
+/// Applies the rule to one cache directory.
+pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
+    let DirState::Present(inode) = &case.dir.state else { return };
+    let in_a_home =
+        matches!(case.dir.origin, CacheOrigin::Default | CacheOrigin::Former | CacheOrigin::Sandbox);
+    let (owner, user) = (inode.uid, case.user.uid);
+    if in_a_home && owner != user {
+        let texts = (
+            format!("{} belongs to user {owner}, not to user {user}.", case.dir.path),
+            "Its owner decides what OpenSC shows; the user's own programs cannot refresh it.".to_owned(),
+        );
+        let fix =
+            ("give the directory to the user".to_owned(), Some(format!("chown {user} {}", case.path())));
+        let mut finding = case.finding(Id::ForeignOwner, texts, &[], fix);
+        finding.safety = Safety::Manual;
+        sink.push(finding);
+    }
+    // In a sticky directory that several users share, each refreshes his own.
+    let is_own = |uid: u32| uid == owner || inode.mode & 0o1000 != 0 && uid == user;
+    let foreign = |entry: &&CacheEntry| entry.kind == FileKind::File && !is_own(entry.inode.uid);
+    let foreign: Vec<&CacheEntry> = case.dir.entries.iter().filter(foreign).collect();
+    if foreign.is_empty() {
+        return;
+    }
+    let texts = (
+        format!("{} holds {} of another owner than its own.", case.dir.path, entries(foreign.len())),
+        "OpenSC believes what is in them, but the user's programs cannot refresh it.".to_owned(),
+    );
+    let fix = ("move them to the quarantine".to_owned(), Some("stalecard fix --guarded".to_owned()));
+    sink.push(case.finding(Id::ForeignOwner, texts, &foreign, fix));
+}

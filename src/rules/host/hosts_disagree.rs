@@ -1,0 +1,172 @@
+//! `hosts-disagree`: a host shows a key that is not the card's, or hosts show different keys
+//!
+//! `stalecard compare` puts the snapshots of several hosts and users side by side. A card is the
+//! same wherever it is read, so at most one of two different answers is right: the card's own,
+//! at its newest reading. Every cache that answers otherwise is stale, also if it was right when
+//! the snapshot of its host was taken. One kind of answer is not decided so: where the card holds a certificate of
+//! another key under an ID that has not changed, or that is the hash of the key in the cache, somebody
+//! may have written that over the key's own; then `stalecard verify` on one of the hosts decides. If no snapshot holds a reading of the card, only the
+//! disagreement itself can be told.
+//!
+//! Do not delete keys by the ID that a stale host shows: it names the slot, and the slot holds
+//! the card's own key.
+//!
+//! Cure: `stalecard flush` on each host that is named, as the user that is named, with the card
+//! in its reader; without the card `stalecard flush --serial SERIAL`.
+
+use crate::case::danger;
+use crate::finding::{Evidence, Finding, Fix, Id, ObjectName, Side};
+use crate::listing::hosts::{SlotTable, StateRow, TokenTable};
+use crate::text::{key_reference, shell_option};
+
+/// How many holders of a state a sentence names; the table has them all.
+const NAMED: usize = 10;
+
+/// Applies the rule to one token.
+pub fn apply(token: &TokenTable) -> Vec<Finding> {
+    let of_slot = |slot| {
+        [stale(token, slot), disputed(token, slot)].into_iter().flatten().chain(undecided(token, slot))
+    };
+    token.slots.iter().flat_map(of_slot).collect()
+}
+
+/// The states that caches have and that may be right all the same.
+fn disputed(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
+    let current = slot.states.iter().find(|row| row.state == "current");
+    let finding = |row: &StateRow| {
+        let finding = Finding::new(
+            Id::HostsDisagree,
+            format!(
+                "For {} of token {} another public key is shown than that of the certificate on the card: {}.",
+                which(slot),
+                token.serial,
+                holders(row),
+            ),
+            "Either the key was made anew and its certificate imported, or another key's certificate was written over \
+             an unchanged key: these snapshots do not tell."
+                .to_owned(),
+        );
+        let mut finding = fill(finding, token, current, row);
+        finding.fix = vec![Fix {
+            what: format!(
+                "have the key sign, on one of the hosts: stalecard verify {}",
+                shell_option("--serial", &token.serial)
+            ),
+            command: None,
+        }];
+        finding
+    };
+    slot.states.iter().filter(|row| row.state == "disputed").map(finding).collect()
+}
+
+/// The states that only caches have.
+fn stale(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
+    let current = slot.states.iter().find(|row| row.state == "current");
+    let stale = slot.states.iter().filter(|row| row.state == "stale");
+    let finding = |row: &StateRow| {
+        let mut finding = Finding::new(
+            Id::HostsDisagree,
+            format!(
+                "For {} of token {} something else is shown than is on the card: {}.",
+                which(slot),
+                token.serial,
+                holders(row),
+            ),
+            "What these users sign does not verify with the public key they see; the ID on the card gives them \
+             \"object not found\"."
+                .to_owned(),
+        );
+        let ids = id(row).zip(current.and_then(id));
+        finding.danger = ids.and_then(|(shown, live)| danger::of_id(&shown, &live, &which(slot)));
+        fill(finding, token, current, row)
+    };
+    stale.map(finding).collect()
+}
+
+/// Different states of a card that nobody has read.
+fn undecided(token: &TokenTable, slot: &SlotTable) -> Option<Finding> {
+    let unknown: Vec<&StateRow> = slot.states.iter().filter(|row| row.state == "unknown").collect();
+    let (first, _) = unknown.split_first().filter(|(_, rest)| !rest.is_empty())?;
+    let each: Vec<String> = unknown.iter().map(|row| format!("{}: {}", holders(row), words(row))).collect();
+    let finding = Finding::new(
+        Id::HostsDisagree,
+        format!(
+            "For {} of token {} different things are shown. {}.",
+            which(slot),
+            token.serial,
+            each.join("; ")
+        ),
+        "At most one of them is right; no snapshot holds a reading of the card, which alone could tell."
+            .to_owned(),
+    );
+    Some(fill(finding, token, None, first))
+}
+
+fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: &StateRow) -> Finding {
+    finding.token = Some(token.serial.clone());
+    let side = |row: &StateRow| parts(row).into_iter().flatten().next().cloned().unwrap_or_default();
+    let shown = side(row);
+    finding.object = Some(ObjectName {
+        class: shown.state.clone().unwrap_or_else(|| "hidden".to_owned()),
+        reference: None,
+        label: shown.label.clone().unwrap_or_default(),
+        id: card.and_then(id),
+        shown_id: id(row),
+    });
+    let none = [None; 3];
+    for (shown, card) in parts(row).into_iter().zip(card.map_or(none, parts)) {
+        if shown != card {
+            let absent = || Side { state: Some("absent".to_owned()), ..Side::default() };
+            finding.evidence.push(Evidence {
+                shown: Some(shown.cloned().unwrap_or_else(absent)),
+                card: card.cloned().or_else(|| matches!(row.state, "stale" | "disputed").then(absent)),
+                ..Evidence::default()
+            });
+        }
+    }
+    finding.fix.push(Fix {
+        what: format!(
+            "on each host that is named, as the user that is named: stalecard flush (card in the reader), or \
+             stalecard flush {}",
+            shell_option("--serial", &token.serial)
+        ),
+        command: None,
+    });
+    finding
+}
+
+const fn parts(row: &StateRow) -> [Option<&Side>; 3] {
+    [row.private.as_ref(), row.public.as_ref(), row.certificate.as_ref()]
+}
+
+fn which(slot: &SlotTable) -> String {
+    match slot.reference {
+        Some(reference) => format!("key reference {}", key_reference(reference)),
+        None => format!("slot {}", slot.slot),
+    }
+}
+
+fn id(row: &StateRow) -> Option<String> {
+    parts(row).into_iter().flatten().next()?.id.clone()
+}
+
+fn words(row: &StateRow) -> String {
+    let id = id(row).map(|id| format!("ID {id}"));
+    let key = parts(row)
+        .into_iter()
+        .flatten()
+        .find_map(|side| Some(format!("public key {}", side.public_key.as_ref()?)));
+    let parts: Vec<String> = [id, key].into_iter().flatten().collect();
+    if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
+}
+
+fn holders(row: &StateRow) -> String {
+    let name = |shown: &crate::listing::hosts::Shown| {
+        format!("{} ({}), not read from the card since {}", shown.source.host, shown.source.user, shown.since)
+    };
+    let mut names: Vec<String> = row.shown_by.iter().take(NAMED).map(name).collect();
+    if let Some(more) = row.shown_by.len().checked_sub(NAMED).filter(|&more| more > 0) {
+        names.push(format!("and {more} more, see the table"));
+    }
+    names.join("; ")
+}

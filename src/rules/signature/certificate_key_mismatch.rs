@@ -1,0 +1,165 @@
+//! `certificate-key-mismatch`: a certificate on the card is not its private key's
+//!
+//! A certificate carries the ID of a private key, and programs pair the two by that ID, but
+//! the public key in it is another one. Proven either by a fresh signature (`stalecard
+//! verify`), which the certificate does not verify; or without a PIN, because the key's own
+//! request on the card names another public key and holds a valid proof of possession, because
+//! kind or size of the keys differ, or because a cache on this host has the right public key still: the one whose
+//! hash the key's ID is, with or without the request that proved possession of it. Then do not flush that cache:
+//! neither `flush` nor `fix` does.
+//!
+//! What you see: TLS handshakes and signatures that fail although the cache is fresh;
+//! a listing that looks right.
+//!
+//! How it comes about: a certificate was written with the ID of the wrong key, or the key
+//! was generated anew and its old certificate left in place. On a SmartCard-HSM writing a
+//! certificate also replaces the request, and with it the only proof which key it was.
+//!
+//! Cure: only a person can decide: write the right certificate over it (`pkcs11-tool
+//! --login --write-object FILE --type cert --id ID`, or the tool that fills such cards, as
+//! yubico-piv-tool), or have one issued.
+
+use crate::case::possession::{Device, Possession, possession};
+use crate::case::proofs::{fits, is_certificate, made, named_by_card, trial_of};
+use crate::case::right_key::{Right, about, leading};
+use crate::case::token::{Case, Lens, object_name, side, which_key};
+use crate::crypto::same_form;
+use crate::finding::{Evidence, Finding, Fix, Id};
+use crate::format::key::PublicKey;
+use crate::format::pkcs15::KeyType;
+use crate::snapshot::TrialOutcome;
+use crate::text::{escape, hex, shell_option, shell_word};
+use crate::view::difference::compare;
+use crate::view::{Class, Object, Place};
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    let mut told: Vec<(Place, Option<PublicKey>)> = Vec::new();
+    for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
+        by_cache(case, lens, &mut told, sink);
+    }
+    for key in case.live.private_keys() {
+        for certificate in named_by_card(case, key).filter(|object| is_certificate(object)) {
+            if told.contains(&(key.place(), certificate.public_key().cloned())) {
+                continue;
+            }
+            let Some((proven, other)) = mismatch(case, key, certificate) else { continue };
+            let mut finding = Finding::new(
+                Id::CertificateKeyMismatch,
+                format!("The certificate with ID {} is another key's: {proven}.", hex(&key.id)),
+                "Programs take it for this key's: what they sign does not verify with it, and TLS fails."
+                    .to_owned(),
+            );
+            finding.token = Some(escape(case.serial.as_bytes()));
+            finding.object = Some(object_name(&case.live, key));
+            let mut card = side(Some(certificate));
+            card.attributes.extend(other.map(|other| format!("the key's own fingerprint is {other}")));
+            finding.evidence.push(Evidence { card: Some(card), ..Evidence::default() });
+            finding.fix.push(write_it(key));
+            sink.push(finding);
+        }
+    }
+}
+
+fn write_it(key: &Object) -> Fix {
+    Fix {
+        what: format!(
+            "write the right certificate: pkcs11-tool --login --write-object FILE --type cert --id {} (or \
+             the tool that fills such cards)",
+            shell_word(&hex(&key.id))
+        ),
+        command: None,
+    }
+}
+
+/// What a cache proves: it names the key's own public key, and the card another one.
+fn by_cache(
+    case: &Case<'_>,
+    lens: &Lens<'_>,
+    told: &mut Vec<(Place, Option<PublicKey>)>,
+    sink: &mut Vec<Finding>,
+) {
+    let mut seen = Vec::new();
+    for difference in compare(&case.live, &lens.shown) {
+        let Some(Right::Cache(why)) = about(lens, &difference).map(|dispute| &dispute.right) else {
+            continue;
+        };
+        let (Some(live), cause) = (difference.live, lens.cause(&difference).map(|entry| &entry.name)) else {
+            continue;
+        };
+        let Some(key) = case.live.private_key_of(live).filter(|_| !seen.contains(&cause)) else { continue };
+        // A public key that a signature refutes is `signature-fails-with-live-key`.
+        let has_signed = || trial_of(case, key).is_some_and(|t| matches!(t.outcome, TrialOutcome::Signed(_)));
+        if !is_certificate(live) && has_signed() {
+            continue;
+        }
+        seen.push(cause);
+        told.push((key.place(), live.public_key().cloned()));
+        let (what, consequence) = if lens.in_use() {
+            let consequence = "What is signed here verifies with the public key that OpenSC shows from its cache, and \
+                               with no fresh cache any more. A flush would take the right public key away.";
+            (live.class.name(), consequence)
+        } else {
+            let consequence = "What programs sign does not verify with the public key that they show. The right one is in a \
+                               cache that no program reads today: do not flush that before it is saved.";
+            (live.class.name(), consequence)
+        };
+        let mut finding = leading(
+            case,
+            lens,
+            Id::CertificateKeyMismatch,
+            &difference,
+            format!("The {what} with ID {} on the card is another key's: {why}.", hex(&key.id)),
+            consequence.to_owned(),
+        );
+        finding.object = Some(object_name(&case.live, key));
+        finding.fix.push(write_it(key));
+        finding.fix.push(Fix {
+            what: "to have it proved, have the key sign, which takes the PIN".to_owned(),
+            command: Some(format!(
+                "stalecard verify {}",
+                shell_option("--serial", &escape(case.serial.as_bytes()))
+            )),
+        });
+        sink.push(finding);
+    }
+}
+
+/// Why a certificate is not this key's, and the fingerprint of the key's own, if it is known.
+fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(String, Option<String>)> {
+    let Class::PrivateKey { key_type, bits, .. } = key.class else { return None };
+    let name = which_key(&case.live, key);
+    let public = certificate.public_key()?;
+    let print = |key: &PublicKey| hex(&same_form(key).fingerprint());
+    let own = named_by_card(case, key).find(|object| !is_certificate(object)).and_then(Object::public_key);
+    // A fresh signature is the last word, in either direction.
+    let trial = trial_of(case, key);
+    if let Some(TrialOutcome::Signed(signature)) = trial.map(|trial| &trial.outcome) {
+        let fits = |public| trial.and_then(|trial| fits(public, trial, signature.as_slice()));
+        let noun = trial.map_or("A signature", made).replacen('A', "a", 1);
+        let why = format!("{noun} that {name} made just now does not verify with it");
+        let others = fits(public) == Some(false);
+        return others.then(|| (why, own.filter(|own| fits(own) == Some(true)).map(print)));
+    }
+    if let Some(own) = own.filter(|own| same_form(own) != same_form(public))
+        && matches!(
+            possession(case, Device::of(case).as_ref(), key),
+            Possession::Here | Possession::Elsewhere(_)
+        )
+    {
+        let why = format!("{name} has proved possession of another one");
+        return Some((why, Some(print(own))));
+    }
+    let kind = match public {
+        PublicKey::Rsa { .. } => KeyType::Rsa,
+        PublicKey::Ec { .. } => KeyType::Ec,
+        PublicKey::Other(_) => return None,
+    };
+    let same = |bits: usize| bits.next_multiple_of(8);
+    let size = usize::try_from(bits).ok().filter(|&bits| bits > 0)?;
+    (kind != key_type || same(size) != same(public.bits())).then(|| {
+        let why =
+            format!("it is for {}, and {name} is {} with {bits} bits", public.describe(), key_type.name());
+        (why, None)
+    })
+}

@@ -1,0 +1,155 @@
+//! `public-key-undecided`: cache and card name two public keys for one key, and no file tells which is the key's
+//!
+//! OpenSC shows one public key from its cache; the card holds a certificate of another, or another public key, or none any more.
+//! Neither side proves anything: the key's ID is no hash of either, its description has not changed, and
+//! the certificate stands where a request could have stood. There are two readings:
+//!
+//! - The key was made anew elsewhere, with the same ID, and its certificate imported. This is by far the more common. Then
+//!   signatures made here do not verify with the public key shown, and a flush cures that.
+//! - Another key's certificate was written over an unchanged key. Then signatures made here verify with
+//!   what the cache shows, and nowhere else; a flush would take the right public key away.
+//!
+//! On a native PKCS#15 card (MyEID, OsEID, IsoApplet) the second reading has one more form: a host that does not see a key
+//! (`hidden-object`) writes another key's public key over its own.
+//!
+//! On a PIV card a certificate is all that tells of a key, so it is the same whenever a slot holds a certificate of
+//! another key than before, or none. And a private key that a native card does not list any more was deleted, or only its
+//! description is lost, by a host that did not see it: then the cache has the last copy.
+//!
+//! So nothing is moved by itself: not by `flush`, `fix` or `watch --flush-stale`.
+//!
+//! Cure: let something decide. `stalecard verify` has the key sign; `stalecard check --against`
+//! compares with a baseline that names the key. Who knows that the key was made anew, as a script that has just done
+//! so, flushes with `stalecard flush --guarded`.
+
+use crate::case::right_key::{Right, about, leading};
+use crate::case::token::{Case, side, which_key};
+use crate::finding::{Evidence, Finding, Fix, Id, Safety, Side};
+use crate::rules::host::baseline_mismatch::Known;
+use crate::snapshot::Name;
+use crate::text::{escape, hex, shell_option, shell_word};
+use crate::view::Class;
+use crate::view::difference::Difference;
+
+/// The command for those who know.
+pub const FLUSH: &str = "stalecard flush --guarded";
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+        // Where each cause has its finding.
+        let mut seen: Vec<(Option<&Name>, usize)> = Vec::new();
+        for difference in lens.differences(&case.live) {
+            if about(lens, &difference).is_none_or(|dispute| dispute.right != Right::Undecided) {
+                continue;
+            }
+            let cause = lens.cause(&difference).map(|entry| &entry.name);
+            if let Some((_, at)) = seen.iter().find(|(known, _)| *known == cause) {
+                // A certificate beside the public key that is taken from it.
+                let (shown, card) = (Some(side(difference.shown)), Some(side(difference.live)));
+                let evidence = Evidence { shown, card, ..Evidence::default() };
+                sink.get_mut(*at).into_iter().for_each(|finding| finding.evidence.push(evidence.clone()));
+                continue;
+            }
+            seen.push((cause, sink.len()));
+            let mut finding = leading(
+                case,
+                lens,
+                Id::PublicKeyUndecided,
+                &difference,
+                summary(case, &difference),
+                consequence(&difference).to_owned(),
+            );
+            finding.safety = finding.safety.max(Safety::Guarded);
+            let mut fix = |what: &str, command: Option<String>| {
+                finding.fix.push(Fix { what: what.to_owned(), command });
+            };
+            let serial = shell_option("--serial", &escape(case.serial.as_bytes()));
+            fix(
+                "have the key sign, which decides it and takes the PIN",
+                Some(format!("stalecard verify {serial}")),
+            );
+            fix("or compare with a baseline that names the key: stalecard check --against FILE", None);
+            fix(
+                "or, if you know that the key was made anew, move the entry to the quarantine",
+                Some(FLUSH.to_owned()),
+            );
+            sink.push(finding);
+        }
+    }
+}
+
+fn consequence(difference: &Difference<'_>) -> &'static str {
+    if difference.live.is_some() {
+        "Either the key was made anew elsewhere and its certificate imported, by far the more common: then \
+         signatures made here do not verify with the public key shown. Or another key's certificate was \
+         written over an unchanged key: then they do, and would not after a flush."
+    } else {
+        "Either it was deleted, by far the more common: then programs offer what cannot be used. Or only what describes it on \
+         the card is gone: then the cache has the last copy, and a flush would take that away."
+    }
+}
+
+fn summary(case: &Case<'_>, difference: &Difference<'_>) -> String {
+    let object = difference.live.or(difference.shown);
+    if let (None, Some(shown)) = (difference.live, difference.shown.filter(|shown| shown.is_private_key())) {
+        return format!(
+            "OpenSC shows the private key \"{}\" (ID {}) from its cache, and the card does not list it any more: whether it \
+             is there all the same no file tells.",
+            escape(&shown.label),
+            hex(&shown.id)
+        );
+    }
+    let key = object.map(|object| which_key(&case.live, object)).unwrap_or_default();
+    let card = match difference.live.map(|object| &object.class) {
+        Some(Class::Certificate { .. }) => "holds a certificate of another one",
+        Some(_) if case.layout.knows_keys_by_certificate() => "holds a certificate of another one",
+        Some(_) => "holds another one",
+        None => "holds none any more",
+    };
+    format!(
+        "OpenSC shows a public key for {key} from its cache, and the card {card}: no file tells which is the key's."
+    )
+}
+
+/// A baseline that names the key decides which public key is right, also against what files say.
+pub fn settle(finding: &mut Finding, known: &Known) {
+    let (shown, card) = match (finding.id, finding.evidence.first()) {
+        (
+            Id::PublicKeyUndecided | Id::CertificateKeyMismatch,
+            Some(Evidence { file: Some(_), shown, card, .. }),
+        ) => {
+            let print = |side: &Option<Side>| side.as_ref().and_then(|side| side.public_key.clone());
+            (print(shown), print(card))
+        }
+        _ => return,
+    };
+    let id = finding.object.as_ref().and_then(|object| object.id.as_ref());
+    let baseline = finding.token.as_ref().and_then(|token| known.of(token));
+    let keys = baseline.iter().flat_map(|baseline| &baseline.keys);
+    let mut named = keys.filter(|key| Some(&key.id) == id).filter_map(|key| key.public_key_sha256.as_ref());
+    let Some(named) = named.next() else { return };
+    let path = finding.evidence.iter().find_map(|evidence| Some(shell_word(&evidence.file.as_ref()?.path)));
+    if Some(named) == card.as_ref() {
+        let command = match finding.id {
+            Id::PublicKeyUndecided => FLUSH.to_owned(),
+            _ => format!("stalecard flush {}", path.unwrap_or_default()),
+        };
+        "OpenSC shows a public key from its cache that is not the card's: the baseline names the one on the card."
+            .clone_into(&mut finding.summary);
+        "Signatures made here do not verify with the public key shown; certificates made here are invalid."
+            .clone_into(&mut finding.consequence);
+        (finding.id, finding.severity) = (Id::StalePublicKey, Id::StalePublicKey.severity());
+        finding.safety = Safety::Guarded;
+        finding.fix =
+            vec![Fix { what: "move the stale entry to the quarantine".to_owned(), command: Some(command) }];
+    } else if Some(named) == shown.as_ref() && finding.id == Id::PublicKeyUndecided {
+        "What the card names for the key is another key's: the baseline names the public key that OpenSC shows from its \
+         cache."
+            .clone_into(&mut finding.summary);
+        "A flush would take the right public key away.".clone_into(&mut finding.consequence);
+        finding.id = Id::CertificateKeyMismatch;
+        finding.safety = Id::CertificateKeyMismatch.safety();
+        finding.fix = vec![Fix { what: "write the right certificate to the card".to_owned(), command: None }];
+    }
+}

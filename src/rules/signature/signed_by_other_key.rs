@@ -1,0 +1,66 @@
+//! `signed-by-other-key`: a signature or a certificate was made by another key than it seems
+//!
+//! `stalecard verify --certificate FILE` found that a self-signed certificate or a request names one
+//! public key and is signed by another, or `stalecard verify --data FILE --signature FILE` that
+//! a signature was made by another key than the one you named, or by one that is no longer on a card.
+//!
+//! What cannot be computed is never called another key's: it is named as not checked. And a certificate
+//! under its own name counts as self-signed only if its authority key identifier does not say otherwise:
+//! a CA may certify its new key by its old one.
+//!
+//! What you see: `openssl verify` says "self-signed certificate … signature failure", a CA
+//! refuses the request, nobody accepts the signature.
+//!
+//! How it comes about, most often: made through a stale cache. The host showed the old public
+//! key, which went into the certificate, and the card signed with the new private key.
+//!
+//! Cure: `stalecard check` on the host that made it, `stalecard flush` there, then make it again.
+//! Nothing is wrong with the card.
+
+use crate::case::attribution::{Attributed, Attribution};
+use crate::case::known_keys::PlaceKind;
+use crate::finding::{Finding, Fix, Id};
+
+/// The finding that follows, if it is decided that it was made by another key than it seems. `named`:
+/// the user has said whose signature it should be.
+#[must_use]
+pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
+    let summary = match (&attribution.names, &attribution.made_by) {
+        _ if attribution.good => return None,
+        (Some(_), _) if !attribution.contradicted => return None,
+        (Some(names), Some(made_by)) => {
+            format!(
+                "It names the public key with ID {}, and is signed by the one with ID {}.",
+                id(names),
+                id(made_by)
+            )
+        }
+        (Some(names), None) => {
+            format!("It names the public key with ID {}, and is not signed by that key.", id(names))
+        }
+        (None, Some(made_by)) if made_by.places.iter().all(|place| place.kind == PlaceKind::Cache) => {
+            format!(
+                "The signature was made by the key with ID {}, which is known from a cache only{}.",
+                id(made_by),
+                if named { ", not by the key that was named" } else { "" }
+            )
+        }
+        (None, None) if named && attribution.not_by_named => {
+            "The signature over these bytes was not made by the key that was named.".to_owned()
+        }
+        (None, _) => return None,
+    };
+    let consequence = "Nobody who trusts the key it seems to be from accepts it. The usual reason is a stale \
+                       cache on the host that made it: the old public key is shown, the new private key signs.";
+    let mut finding = Finding::new(Id::SignedByOtherKey, summary, consequence.to_owned());
+    finding.fix.push(Fix {
+        what: "look at the cache of the host that made it, then make it again".to_owned(),
+        command: Some("stalecard check".to_owned()),
+    });
+    Some(finding)
+}
+
+/// The ID under which people know a key.
+fn id(key: &Attributed) -> &str {
+    key.places.first().map_or(&key.id, |place| &place.id)
+}

@@ -1,0 +1,60 @@
+//! `cache-cannot-notice-change`: caching is on for a card that never signals change
+//!
+//! A cache file's name carries the card's date of last update, if the card keeps
+//! one, so that a change makes the old files invisible. A SmartCard-HSM keeps
+//! none: its files are named `…_NODATE_…` for the whole life of the token, through
+//! every deletion and re-initialisation. A MyEID keeps one that OpenSC does not
+//! move after the card was made, and a counter of changes that is part of the name
+//! from 0.24 on only. Whatever is cached once is believed for ever, on every host
+//! that has seen the card.
+//!
+//! Where the cache holds a public key that the card does not name any more and that is, or may be, the right one
+//! (`certificate-key-mismatch`, `public-key-undecided`), switching caching off hides it as a flush would: that comes
+//! first.
+//!
+//! Cure: `stalecard config disable-cache` switches caching off for every program, with
+//! a backup and a way back; or flush after every change, on every host.
+
+use crate::case::right_key::is_any_held;
+use crate::case::token::Case;
+use crate::finding::{Finding, Fix, Id};
+use crate::text::escape;
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    if case.layout.signals_change(case.card, case.version) {
+        return;
+    }
+    let mut programs: Vec<String> = case.lenses.iter().flat_map(|lens| lens.programs.clone()).collect();
+    programs.dedup();
+    if programs.is_empty() {
+        return;
+    }
+    let mut finding = finding(&escape(case.serial.as_bytes()), programs);
+    if case.lenses.iter().any(is_any_held) {
+        finding.fix = vec![Fix {
+            what: "not yet: a public key that is, or may be, the right one is in the cache only. First do what its own \
+                   finding says; then stalecard config disable-cache"
+                .to_owned(),
+            command: None,
+        }];
+    }
+    sink.push(finding);
+}
+
+/// The finding for a token (its serial as it is shown) that these programs cache.
+#[must_use]
+pub fn finding(token: &str, programs: Vec<String>) -> Finding {
+    let mut finding = Finding::new(
+        Id::CacheCannotNoticeChange,
+        format!("File caching is on for {}, and this card never signals a change.", programs.join(" and ")),
+        "After the next deletion or key generation elsewhere this host shows the old keys again.".to_owned(),
+    );
+    finding.token = Some(token.to_owned());
+    finding.program = programs;
+    finding.fix.push(Fix {
+        what: "set use_file_caching = no; in framework pkcs15 of opensc.conf".to_owned(),
+        command: Some("stalecard config disable-cache".to_owned()),
+    });
+    finding
+}

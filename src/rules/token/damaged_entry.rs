@@ -1,0 +1,200 @@
+//! `damaged-entry`: a cache entry is truncated, doubled or not decodable
+//!
+//! OpenSC writes cache files without locking and without checking that all bytes
+//! arrived; from 0.24 on it can also append to a file that it meant to replace.
+//! It never repairs such a file: an undecodable description hides its key, a
+//! request whose first byte happens to be 30 becomes a certificate that no
+//! program can use, and PKCS#11 applications see no certificate behind it. One
+//! entry is one finding, however many objects it hides. An error if the listing
+//! is wrong because of it, otherwise a warning. An entry that is only old is none of these.
+//!
+//! What you see: a key or certificate is missing on this host only, or a
+//! certificate without content is listed.
+//!
+//! On a native PKCS#15 card (MyEID, OsEID, IsoApplet) write nothing from this host before the flush: OpenSC writes whole
+//! directories back as it shows them here, and what a damaged one hides is gone from the card.
+//!
+//! Cure: `stalecard flush`; OpenSC fetches the files again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::case::crowd::Crowd;
+use crate::case::danger;
+use crate::case::token::{Case, Lens, side};
+use crate::finding::{Evidence, Finding, Id, Severity};
+use crate::opensc::program::PKCS11;
+use crate::snapshot::{CacheEntry, Content, EfPath, Name};
+use crate::text::count;
+use crate::view::difference::{Difference, Kind};
+use crate::view::{Class, Condition, Object, Place};
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+        let differences = lens.differences(&case.live);
+        let damaged = |difference: &&Difference<'_>| lens.condition(difference) == Condition::Undecodable;
+        for group in by_entry(lens, differences.iter().filter(damaged)) {
+            sink.push(finding(case, lens, &group));
+        }
+        let mut crowd = Crowd::new(lens.dir);
+        for (file, entry) in unseen_entries(lens, &differences) {
+            if let Some(Defect::Damaged(what)) = defect(case, file, entry) {
+                crowd.add(sink, entry, || {
+                    let mut finding = case.entry_finding(
+                        Id::DamagedEntry,
+                        lens,
+                        entry,
+                        Some(file),
+                        format!("The cache entry of file {file} {what}."),
+                        "No listing is wrong because of it today.".to_owned(),
+                    );
+                    finding.severity = Severity::Warning;
+                    finding
+                });
+            }
+        }
+        crowd.end(sink);
+    }
+}
+
+/// Differences that one entry is the cause of, together, in their order.
+fn by_entry<'d, 'v: 'd>(
+    lens: &Lens<'_>,
+    differences: impl Iterator<Item = &'d Difference<'v>>,
+) -> Vec<Vec<&'d Difference<'v>>> {
+    let mut groups: Vec<Vec<&Difference<'_>>> = Vec::new();
+    let mut known: BTreeMap<&Name, usize> = BTreeMap::new();
+    for difference in differences {
+        let Some(cause) = lens.cause(difference) else { continue };
+        let at = *known.entry(&cause.name).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some(group) => group.push(difference),
+            None => groups.push(vec![difference]),
+        }
+    }
+    groups
+}
+
+/// One finding about one entry, with all objects that suffer from it.
+fn finding(case: &Case<'_>, lens: &Lens<'_>, group: &[&Difference<'_>]) -> Finding {
+    let mut places: BTreeSet<&Place> = BTreeSet::new();
+    let mut objects = group.to_vec();
+    objects.retain(|difference| places.insert(&difference.place));
+    let Some((first, others)) = objects.split_first() else {
+        return Finding::new(Id::DamagedEntry, String::new(), String::new());
+    };
+    let summary = format!(
+        "A cache entry of slot {} does not decode; because of it OpenSC shows {}.",
+        first.place.slot,
+        effects(&objects)
+    );
+    let mut consequence =
+        "Programs on this host see the key or certificate wrong or not at all; others do not.".to_owned();
+    let mut finding = case.finding(Id::DamagedEntry, lens, first, summary, String::new());
+    finding.program.clone_from(&lens.programs);
+    finding.program.retain(|program| group.iter().any(|one| lens.shown_by(one).contains(program)));
+    for difference in others {
+        finding.evidence.push(object_evidence(difference.shown, difference.live));
+    }
+    if finding.program.iter().any(|program| program == PKCS11) {
+        let behind: Vec<&Object> = objects.iter().flat_map(|one| behind(case, lens, one)).collect();
+        if !behind.is_empty() {
+            let number = count(behind.len(), "certificate", "certificates");
+            consequence.push_str(&format!(" {PKCS11} lists nothing behind it: {number} of the card."));
+        }
+        finding.evidence.extend(behind.into_iter().map(|object| object_evidence(None, Some(object))));
+    }
+    finding.consequence = consequence;
+    finding.danger = objects.iter().find_map(|difference| danger::of_writing(case, lens, difference));
+    finding
+}
+
+fn object_evidence(shown: Option<&Object>, live: Option<&Object>) -> Evidence {
+    Evidence { shown: Some(side(shown)), card: Some(side(live)), ..Evidence::default() }
+}
+
+/// The card's certificates that the PKCS#11 module does not list because this one is broken.
+fn behind<'v>(case: &'v Case<'_>, lens: &Lens<'_>, broken: &Difference<'_>) -> Vec<&'v Object> {
+    let ends = |object: &Object| matches!(object.class, Class::Certificate { certificate: None, .. });
+    if !broken.shown.is_some_and(ends) {
+        return Vec::new();
+    }
+    lens.hidden_behind(&case.live, &broken.place)
+}
+
+/// What is shown because of an entry, each kind of effect once.
+fn effects(objects: &[&Difference<'_>]) -> String {
+    let mut kinds: Vec<(bool, &str, usize)> = Vec::new();
+    for difference in objects {
+        let (is_gone, class) = match (difference.live, difference.shown) {
+            (_, Some(shown)) => (false, shown.class.name()),
+            (Some(live), None) => (true, live.class.name()),
+            (None, None) => continue,
+        };
+        match kinds.iter_mut().find(|known| (known.0, known.1) == (is_gone, class)) {
+            Some(known) => known.2 += 1,
+            None => kinds.push((is_gone, class, 1)),
+        }
+    }
+    let words = kinds.into_iter().map(|(is_gone, class, number)| match (is_gone, number) {
+        (true, 1) => format!("no {class}"),
+        (true, number) => format!("none of {number} {class}s"),
+        (false, 1) => format!("a {class} that the card does not have"),
+        (false, number) => format!("{number} {class}s that the card does not have"),
+    });
+    let words: Vec<String> = words.collect();
+    if words.is_empty() { "something else".to_owned() } else { words.join(", and ") }
+}
+
+/// The entries of which no listing is wrong.
+pub(crate) fn unseen_entries<'l>(
+    lens: &'l Lens<'l>,
+    seen: &[Difference<'l>],
+) -> impl Iterator<Item = (EfPath, &'l CacheEntry)> {
+    let mut causes: BTreeSet<&'l Name> = BTreeSet::new();
+    for difference in seen {
+        causes.extend(lens.cause(difference).map(|entry| &entry.name));
+        // What a ghost is shown with is named by the finding about the ghost.
+        let ghost = difference.shown.filter(|_| difference.kind == Kind::Ghost);
+        let with_ghost = ghost.into_iter().flat_map(|ghost| lens.cached_files(ghost));
+        causes.extend(with_ghost.map(|(_, entry)| &entry.name));
+    }
+    lens.cached.entries().filter(move |(_, entry)| !causes.contains(&entry.name))
+}
+
+/// What is wrong with an entry as such.
+pub(crate) enum Defect {
+    /// Its bytes are no whole content of its file.
+    Damaged(String),
+    /// They are, but they are not the card's.
+    Differs(String),
+}
+
+/// What is wrong with an entry of a file that the card still lists, although no
+/// listing shows it.
+pub(crate) fn defect(case: &Case<'_>, file: EfPath, entry: &CacheEntry) -> Option<Defect> {
+    if !case.layout.is_listed(case.card, file) {
+        return None;
+    }
+    let Content::Bytes(bytes) = &entry.content else { return None };
+    let (bytes, live) = (bytes.as_slice(), case.on_card(file));
+    if live == Some(bytes) || (live.is_none() && bytes.is_empty()) {
+        return None;
+    }
+    let size = entry.inode.size;
+    if bytes.len() > case.layout.buffer(file) {
+        return Some(Defect::Damaged(format!(
+            "has {size} bytes, more than OpenSC reads of such a file: it is passed over"
+        )));
+    }
+    match case.layout.condition(Some(case.card), file, bytes) {
+        Condition::Trailing(rest) => Some(Defect::Damaged(format!(
+            "has {rest} bytes after its first element: written twice, or behind an older one"
+        ))),
+        Condition::Undecodable => Some(Defect::Damaged("does not decode".to_owned())),
+        Condition::Empty => Some(Defect::Differs("is empty, the card's file is not".to_owned())),
+        Condition::Whole => live.map(|_| {
+            Defect::Differs("differs from the card's file in bytes that no listing shows".to_owned())
+        }),
+    }
+}

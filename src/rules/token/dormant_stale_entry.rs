@@ -1,0 +1,95 @@
+//! `dormant-stale-entry`: a cache entry is wrong, but no program reads it today
+//!
+//! Caching is off for every program on this host, or the entry is in a directory
+//! that no program uses under today's configuration. As soon as caching is
+//! switched on (by a configuration file, an update, another `HOME`), OpenSC
+//! believes the entry and shows what it holds. Or a program reads it, but nothing of
+//! it is in any list: it is old in bytes that are not shown, or it describes an object
+//! that no program lists (`pkcs15-tool -D` ends after 32 objects of a class, the PKCS#11
+//! module has room for 128). By its ID `pkcs15-tool` finds such an object all the same.
+//!
+//! Cure: `stalecard flush` now, while it is harmless.
+
+use std::collections::BTreeSet;
+
+use crate::case::right_key::{Right, about};
+use crate::case::token::{Case, Lens};
+use crate::finding::{Finding, Id};
+use crate::opensc::program::PKCS15_TOOL;
+use crate::rules::token::damaged_entry::{Defect, defect, unseen_entries};
+use crate::snapshot::Name;
+use crate::view::difference::Difference;
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
+        let seen = if lens.in_use() { lens.differences(&case.live) } else { Vec::new() };
+        // What a listing is wrong because of is told with the objects that are in it.
+        let mut told: BTreeSet<&Name> =
+            seen.iter().filter_map(|difference| lens.cause(difference)).map(|entry| &entry.name).collect();
+        let differences = lens.unseen(&case.live);
+        for difference in &differences {
+            // A right public key that nobody reads today is told with the certificate that is not its key's.
+            if about(lens, difference).is_some_and(|dispute| matches!(dispute.right, Right::Cache(_))) {
+                continue;
+            }
+            let Some((entry, file)) = lens.cause_file(difference) else { continue };
+            let damaged = lens.in_use() && matches!(defect(case, file, entry), Some(Defect::Damaged(_)));
+            if damaged || !told.insert(&entry.name) {
+                continue;
+            }
+            sink.push(case.finding(
+                Id::DormantStaleEntry,
+                lens,
+                difference,
+                format!(
+                    "A cache entry of slot {} is not what the card holds; {}.",
+                    difference.place.slot,
+                    who(lens)
+                ),
+                consequence(lens, difference),
+            ));
+        }
+        if !lens.in_use() {
+            continue;
+        }
+        for (file, entry) in unseen_entries(lens, &seen).filter(|(_, entry)| !told.contains(&entry.name)) {
+            if let Some(Defect::Differs(what)) = defect(case, file, entry) {
+                let mut finding = case.entry_finding(
+                    Id::DormantStaleEntry,
+                    lens,
+                    entry,
+                    Some(file),
+                    format!("The cache entry of file {file} {what}."),
+                    "No listing is wrong because of it today.".to_owned(),
+                );
+                finding.program.clear();
+                sink.push(finding);
+            }
+        }
+    }
+}
+
+fn who(lens: &Lens<'_>) -> &'static str {
+    if lens.undecided {
+        "whether a program shows it could not be told"
+    } else if lens.in_use() {
+        "no program lists it today"
+    } else {
+        "no program shows it today"
+    }
+}
+
+fn consequence(lens: &Lens<'_>, difference: &Difference<'_>) -> String {
+    let has_id =
+        [difference.live, difference.shown].into_iter().flatten().any(|object| !object.id.is_empty());
+    if !lens.in_use() {
+        "It will be shown as soon as caching is switched on.".to_owned()
+    } else if has_id && lens.programs.iter().any(|program| program == PKCS15_TOOL) {
+        format!(
+            "{PKCS15_TOOL} finds the object all the same when it is asked for its ID, and shows it wrong."
+        )
+    } else {
+        "It will be shown as soon as nothing keeps the object out of the list.".to_owned()
+    }
+}

@@ -1,0 +1,94 @@
+//! `key-without-public-part`: the card holds nothing public for a private key
+//!
+//! There is no certificate request and no certificate for the key, or none that
+//! OpenSC can read (a curve it does not know, damaged bytes). The key can sign,
+//! but programs cannot tell what verifies its signatures; many do not offer it.
+//!
+//! If a cache on this host has the public key still, the one whose hash the key's ID is, it is an
+//! error, and neither `flush` nor `fix` takes it away.
+//!
+//! Cure: write a certificate for the key, with the key's ID; if none exists and
+//! the public key is lost, recover it from a signature.
+
+use crate::case::right_key::{Right, about, leading};
+use crate::case::token::{Case, Lens, is_device_key, object_name, side};
+use crate::finding::{Evidence, Finding, Fix, Id, Severity};
+use crate::text::{escape, hex};
+use crate::view::difference::{Difference, compare};
+use crate::view::{Object, Place};
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    let mut told = Vec::new();
+    for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
+        for difference in compare(&case.live, &lens.shown) {
+            let Some(Right::Cache(why)) = about(lens, &difference).map(|dispute| &dispute.right) else {
+                continue;
+            };
+            let (None, Some(shown)) = (difference.live, difference.shown) else { continue };
+            let Some(key) = case.live.private_key_of(shown) else { continue };
+            told.push(key.place());
+            sink.push(in_cache_only(case, lens, &difference, key, why));
+        }
+    }
+    for key in case.live.private_keys() {
+        let known = case.live.public_parts(key).next().is_some();
+        let unknown = case.live.is_unknown(&Place::whole(key.slot));
+        if known || unknown || is_device_key(key) || told.contains(&key.place()) {
+            continue;
+        }
+        let mut finding = Finding::new(
+            Id::KeyWithoutPublicPart,
+            format!(
+                "The private key \"{}\" (slot {}, ID {}) has neither certificate nor readable request.",
+                escape(&key.label),
+                key.slot,
+                hex(&key.id)
+            ),
+            "Programs cannot verify what it signs.".to_owned(),
+        );
+        finding.token = Some(escape(case.serial.as_bytes()));
+        finding.evidence.push(Evidence {
+            file: None,
+            first_difference: None,
+            shown: None,
+            card: Some(side(Some(key))),
+            source: None,
+        });
+        finding.fix.push(Fix { what: "write its certificate to the card".to_owned(), command: None });
+        sink.push(finding);
+    }
+}
+
+/// OpenSC shows the key's own public key, and the card has it no more.
+fn in_cache_only(
+    case: &Case<'_>,
+    lens: &Lens<'_>,
+    difference: &Difference<'_>,
+    key: &Object,
+    why: &str,
+) -> Finding {
+    let mut finding = leading(
+        case,
+        lens,
+        Id::KeyWithoutPublicPart,
+        difference,
+        format!(
+            "The public key of the private key \"{}\" (slot {}, ID {}) is in the cache and not on the card any more: {why}.",
+            escape(&key.label),
+            key.slot,
+            hex(&key.id)
+        ),
+        "A flush would take it away, and programs could not verify what the key signs.".to_owned(),
+    );
+    if lens.in_use() {
+        finding.severity = Severity::Error;
+    }
+    finding.object = Some(object_name(&case.live, key));
+    finding.fix.push(Fix {
+        what: "save the public key (pkcs15-tool --read-public-key), and write its certificate to the card"
+            .to_owned(),
+        command: None,
+    });
+    finding
+}

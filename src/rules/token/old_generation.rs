@@ -1,0 +1,74 @@
+//! `old-generation`: cache entries left behind by an older state or an older OpenSC
+//!
+//! The name of a cache entry carries the card's serial number, and its date of
+//! last update if it keeps one. Entries under another date, or in the directory
+//! that OpenSC used up to 0.21 (`~/.eid/cache`), are not read any more. Entries of
+//! a SmartCard-HSM that carry a date come from a program that wrote to the card:
+//! it kept the time in memory only, and no later program looks for that name.
+//!
+//! They do no harm, but they are never removed and they tell of old keys and
+//! certificates.
+//!
+//! Cure: `stalecard flush --serial SERIAL` removes all entries of a card.
+
+use std::collections::BTreeSet;
+
+use crate::case::token::Case;
+use crate::finding::{Finding, Fix, Id, Safety};
+use crate::opensc::cache_name::Serial;
+use crate::opensc::{Recognised, cache_name};
+use crate::text::{count, escape, shell_option};
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in &case.lenses {
+        let former = lens.is_former();
+        let known: BTreeSet<_> = lens.cached.entries().map(|(_, entry)| &entry.name).collect();
+        let old: Vec<_> = lens
+            .dir
+            .entries
+            .iter()
+            .filter(|entry| match cache_name::parse(&entry.name) {
+                Recognised::Entry(name) => {
+                    let same = matches!(&name.serial, Serial::Text(text) if text.eq_ignore_ascii_case(case.serial.as_bytes()));
+                    same && (former || !known.contains(&entry.name)) && name.ef().is_none_or(|file| case.owns(file))
+                }
+                _ => false,
+            })
+            .collect();
+        if old.is_empty() {
+            continue;
+        }
+        let mut finding = Finding::new(
+            Id::OldGeneration,
+            format!(
+                "No program reads {} of this card in {} any more.",
+                count(old.len(), "cache entry", "cache entries"),
+                lens.dir.path
+            ),
+            "None; they only take space and tell of old keys.".to_owned(),
+        );
+        finding.token = Some(escape(case.serial.as_bytes()));
+        finding.evidence = old
+            .iter()
+            .map(|entry| crate::finding::Evidence {
+                file: Some(crate::case::token::file_evidence(lens.dir, entry, None)),
+                first_difference: None,
+                shown: None,
+                card: None,
+                source: None,
+            })
+            .collect();
+        if old.iter().any(|entry| entry.inode.uid != case.uid) {
+            finding.safety = Safety::Guarded;
+        }
+        finding.fix.push(Fix {
+            what: "remove all cache entries of this card".to_owned(),
+            command: Some(format!(
+                "stalecard flush {}",
+                shell_option("--serial", &escape(case.serial.as_bytes()))
+            )),
+        });
+        sink.push(finding);
+    }
+}

@@ -1,0 +1,55 @@
+//! `stale-certificate`: OpenSC shows another certificate than the card has
+//!
+//! The certificate was replaced on the card (renewed, or written by another host)
+//! but is answered from the cache.
+//!
+//! What you see: the old, perhaps expired certificate in browsers, VPN clients
+//! and `pkcs15-tool --read-certificate`, although the card holds the new one.
+//!
+//! A certificate of another key than the one shown is `public-key-undecided` where no file tells which of the two is the
+//! key's, and `certificate-key-mismatch` where the card's is not.
+//!
+//! Cure: `stalecard flush`, then restart the programs that showed the old one.
+
+use crate::case::danger;
+use crate::case::right_key::is_held;
+use crate::case::token::Case;
+use crate::finding::{Finding, Id};
+use crate::view::difference::Kind;
+use crate::view::{Class, Condition, Object};
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+        for difference in lens.differences(&case.live) {
+            if difference.kind != Kind::Certificate
+                || lens.condition(&difference) == Condition::Undecodable
+                || is_held(lens, &difference)
+            {
+                continue;
+            }
+            let name = |object: Option<&Object>| match object.map(|object| &object.class) {
+                Some(Class::Certificate { certificate: Some(certificate), .. }) => format!(
+                    "{} (serial number {}, valid until {})",
+                    crate::text::escape(certificate.subject.as_bytes()),
+                    crate::text::hex(&certificate.serial),
+                    certificate.validity.map_or_else(|| "?".to_owned(), |(_, end)| crate::text::date(end))
+                ),
+                _ => "bytes that are no certificate".to_owned(),
+            };
+            let mut finding = case.finding(
+                Id::StaleCertificate,
+                lens,
+                &difference,
+                format!(
+                    "OpenSC shows the certificate {}; the card holds {}.",
+                    name(difference.shown),
+                    name(difference.live)
+                ),
+                "Programs present the old certificate.".to_owned(),
+            );
+            finding.danger = danger::of_writing(case, lens, &difference);
+            sink.push(finding);
+        }
+    }
+}

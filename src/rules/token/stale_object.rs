@@ -1,0 +1,55 @@
+//! `stale-object`: OpenSC shows an object with other attributes than the card's
+//!
+//! Label, usage, size, type or content come from a cache entry that is no longer
+//! what the card holds; or a public key is shown where the card now has a
+//! certificate, or the reverse.
+//!
+//! What you see: a changed label or a freshly written certificate does not
+//! appear, although the command that wrote it reported success.
+//!
+//! On a native PKCS#15 card (MyEID, OsEID, IsoApplet) write nothing from this host before the flush: OpenSC writes whole
+//! directories back as it shows them here, and what was changed on the card is lost.
+//!
+//! Cure: `stalecard flush`, then restart programs that had the card open.
+
+use crate::case::danger;
+use crate::case::right_key::is_held;
+use crate::case::token::Case;
+use crate::finding::{Finding, Id};
+use crate::view::Condition;
+use crate::view::difference::Kind;
+
+/// Applies the rule to one token.
+pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+        for difference in lens.differences(&case.live) {
+            let Kind::Attributes(names) = &difference.kind else { continue };
+            if lens.condition(&difference) == Condition::Undecodable || is_held(lens, &difference) {
+                continue;
+            }
+            let class = difference.live.map_or("object", |object| object.class.name());
+            let shown = difference.shown.map_or("object", |object| object.class.name());
+            let summary = if names.as_slice() == ["class"] {
+                format!(
+                    "OpenSC shows a {shown} where the card has a {class} (slot {}).",
+                    difference.place.slot
+                )
+            } else {
+                format!(
+                    "OpenSC shows a {class} (slot {}) with another {} than the card's.",
+                    difference.place.slot,
+                    names.join(", ")
+                )
+            };
+            let mut finding = case.finding(
+                Id::StaleObject,
+                lens,
+                &difference,
+                summary,
+                "What was changed on the card does not show on this host.".to_owned(),
+            );
+            finding.danger = danger::of_writing(case, lens, &difference);
+            sink.push(finding);
+        }
+    }
+}

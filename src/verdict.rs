@@ -1,0 +1,151 @@
+//! What a verdict holds: the tokens and programs that were looked at, the findings, and what
+//! could not be looked at.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::case::right_key::KEPT;
+use crate::finding::{Finding, Id, ObjectName};
+use crate::rules::host::baseline_mismatch::Known;
+use crate::snapshot::{Gap, Name, Snapshot};
+
+/// Everything the rules say of a snapshot.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// The tokens that were looked at.
+    pub tokens: Vec<Token>,
+    /// How programs cache.
+    pub programs: Vec<ProgramState>,
+    /// What was found, worst first.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at.
+    pub coverage: Vec<Gap>,
+    /// Was at least one token read from its card?
+    pub compared: bool,
+    /// Entries of cards that were not read; also said in the coverage.
+    pub unread: Vec<Unread>,
+    /// The private keys for which the card names a public key that no file proves to be theirs.
+    pub unproven: Vec<UnprovenKey>,
+    /// Programs and the cache directories they read.
+    pub(crate) in_use: Vec<(String, Name)>,
+}
+
+/// Entries of one card in one cache directory, about which only the card could say more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The card's serial, escaped.
+    pub token: String,
+    /// How many.
+    pub entries: usize,
+    /// Where.
+    pub directory: Name,
+}
+
+/// A private key of which no file says whether the public key on the card is its own. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnprovenKey {
+    /// Serial of its token.
+    pub token: String,
+    /// Its ID on the card, hex.
+    pub id: String,
+    /// Its reference.
+    pub reference: Option<u8>,
+}
+
+impl UnprovenKey {
+    /// Is a finding about this key, or what belongs to it?
+    #[must_use]
+    pub fn concerns(&self, finding: &Finding) -> bool {
+        let is_object = |object: &ObjectName| {
+            object.id.as_ref().or(object.shown_id.as_ref()) == Some(&self.id)
+                || (object.reference.is_some() && object.reference == self.reference)
+        };
+        finding.token.as_ref() == Some(&self.token) && finding.object.as_ref().is_some_and(is_object)
+    }
+}
+
+impl Verdict {
+    /// Which findings name which file as their evidence, in the order of the findings. Made once,
+    /// because a cache directory may hold as many entries as somebody likes.
+    #[must_use]
+    pub fn by_file(&self) -> BTreeMap<(&Name, &Name), Vec<Id>> {
+        let mut named: BTreeMap<_, Vec<Id>> = BTreeMap::new();
+        for finding in &self.findings {
+            let told = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+            let told = told.map(|file| (&file.directory, &file.name));
+            for file in told.chain(finding.crowd.iter().map(|(directory, name)| (directory, name))) {
+                let ids = named.entry(file).or_default();
+                if ids.last() != Some(&finding.id) {
+                    ids.push(finding.id);
+                }
+            }
+        }
+        named
+    }
+
+    /// Worst first; of what is equally bad first what forbids to repair the rest.
+    pub(crate) fn sort(&mut self) {
+        let follows = |id: Id| !(KEPT.contains(&id) || id == Id::PublicKeyUndecided);
+        self.findings.sort_by_key(|finding| (Reverse(finding.severity), follows(finding.id), finding.id));
+    }
+
+    /// Adds what the baselines say of the tokens.
+    pub fn hold_against(&mut self, snapshot: &Snapshot, known: &Known) {
+        for finding in &mut self.findings {
+            crate::rules::signature::public_key_undecided::settle(finding, known);
+        }
+        let (findings, gaps) = crate::rules::host::baseline_mismatch::apply(snapshot, known);
+        self.findings.extend(findings);
+        self.sort();
+        self.coverage.extend(gaps);
+    }
+
+    /// Does any program read this cache directory today?
+    #[must_use]
+    pub fn cache_in_use(&self, directory: &Name) -> bool {
+        self.in_use.iter().any(|(_, path)| path == directory)
+    }
+
+    /// The programs that read this cache directory today.
+    #[must_use]
+    pub fn readers_of(&self, directory: &Name) -> Vec<&str> {
+        let readers = self.in_use.iter().filter(|(_, path)| path == directory);
+        readers.map(|(program, _)| program.as_str()).collect()
+    }
+}
+
+/// A token, as shown at the head of a report. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Token {
+    /// Reader.
+    pub reader: String,
+    /// Family of the card.
+    pub family: String,
+    /// Answer to reset, hex.
+    pub atr: String,
+    /// Serial as in cache file names.
+    pub serial: Option<String>,
+    /// Label.
+    pub label: Option<String>,
+    /// Firmware and PIN status: names and values; all of it live.
+    pub status: BTreeMap<String, String>,
+    /// How many objects of which class are on the card.
+    pub objects: Option<String>,
+}
+
+/// How a program caches.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProgramState {
+    /// Its name.
+    pub name: String,
+    /// `no`, `public`, `yes`, `undecided` or `crashes`.
+    pub caching: &'static str,
+    /// The same in words, with its origin.
+    pub caching_text: String,
+    /// Its cache directory, if caching is not off.
+    pub cache_dir: Option<String>,
+    /// The OpenSC version it was judged for.
+    pub opensc: Option<String>,
+}
