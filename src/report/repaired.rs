@@ -43,7 +43,7 @@ pub fn taken_back(out: &mut String, results: &[Applied]) {
     let moved = steps.filter(|step| step.outcome == Outcome::Moved).count();
     if let Some(id) = results.iter().find_map(|applied| applied.operation.as_ref()).filter(|_| moved > 0) {
         let what = count(moved, "entry is", "entries are");
-        let _ = writeln!(out, "{what} in the quarantine. To take back: stalecard undo {id}");
+        let _ = writeln!(out, "{what} in the quarantine.\nTo take back: stalecard undo {id}");
     }
 }
 
