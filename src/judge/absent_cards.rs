@@ -35,11 +35,7 @@ pub fn apply(snapshot: &Snapshot, in_use: &[(String, Name)]) -> Said {
         let mut cards: BTreeMap<Vec<u8>, Vec<(&CacheEntry, CacheName)>> = BTreeMap::new();
         for entry in &dir.entries {
             if let Recognised::Entry(name) = cache_name::parse(&entry.name) {
-                let serial = match &name.serial {
-                    Serial::Text(text) => text.clone(),
-                    Serial::Uid(uid) => format!("uid-{}", crate::text::hex(uid)).into_bytes(),
-                };
-                cards.entry(serial).or_default().push((entry, name));
+                cards.entry(name.serial.text().into_owned()).or_default().push((entry, name));
             }
         }
         let mut crowd = Crowd::new(dir);

@@ -15,7 +15,7 @@ use crate::case::kin::Kin;
 use crate::case::proofs::{Proof, proofs};
 use crate::case::right_key;
 use crate::case::token::{Case, Lens};
-use crate::judge::driver_choice::{Choices, DRIVER, Standing, driver};
+use crate::judge::driver_choice::{Choices, Standing, driver};
 use crate::listing::objects::{Sides, Wanted, sides};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
@@ -296,7 +296,7 @@ fn drivers(snapshot: &Snapshot) -> Vec<String> {
         }
     }
     if drivers.is_empty() {
-        drivers.push(DRIVER.to_owned());
+        drivers.push(differences::OTHER_DRIVER.to_owned());
     }
     drivers
 }
@@ -337,7 +337,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         (FileUse::Dropped(path, error), _) => format!("default, OpenSC cannot parse {path}:{error}"),
         (FileUse::Unknown(why), _) => why.clone(),
     };
-    let cached = driver != "sc-hsm" || version.is_none_or(differences::sc_hsm_is_cached);
+    let cached = version.is_none_or(|version| differences::is_cached(version, &driver));
     let (caching, text, on, undecided) = match &effective.caching {
         Caching::No => ("no", format!("off ({origin})"), false, false),
         Caching::Public if cached => ("public", format!("on ({origin})"), true, false),
