@@ -40,7 +40,6 @@ use crate::snapshot::{
 };
 use crate::text::{is_typed, tame};
 use crate::view::layout;
-use crate::view::sc_hsm::{referenced, serial_of};
 
 pub use aside::{COMMAND as LOOK_ASIDE, allow as allow_aside, serve as serve_aside};
 pub use files::{baselines, keep, snapshot_files, write_whole};
@@ -324,9 +323,7 @@ fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Readin
     let options = card::Options {
         read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
         status,
-        links: &referenced,
         cached_links: &|card| cached_links(&caches, card, newest),
-        serial: &serial_of,
     };
     card::read_all(reader, &options, &|atr| kind(snapshot, atr))
 }

@@ -21,7 +21,7 @@ use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
 use crate::rules::host::process_holds_old_view;
-use crate::snapshot::{CacheDir, Card, EfPath, Family, Gap, GapKind, Name, Snapshot};
+use crate::snapshot::{CacheDir, Card, EfPath, Gap, GapKind, Name, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::verdict::{ProgramState, Token, Unread, Verdict};
 use crate::view::cached::Cached;
@@ -374,14 +374,9 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
 
 /// What cannot be said of a card whose serial number is not known.
 fn nameless(card: &Card) -> Option<Gap> {
-    layout(card.family)?;
-    let reader = escape(card.reader.as_bytes());
-    let what = match card.family {
-        Family::SmartCardHsm => format!("device certificate (2F02) of the card in reader {reader}"),
-        _ => format!("serial number of the card in reader {reader}"),
-    };
+    let source = layout(card.family)?.serial_source();
     Some(Gap {
-        what,
+        what: format!("{source} of the card in reader {}", escape(card.reader.as_bytes())),
         why: "it gives no serial number, and cache files are named by that".to_owned(),
         asked_for: true,
         kind: GapKind::Card,
