@@ -27,9 +27,10 @@ use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::card::{self, Link, Reading};
 use crate::error::Error;
 use crate::host::{Caller, hostname};
-use crate::opensc::cache_name::{Serial, parse};
+use crate::opensc::cache_name::parse;
 use crate::opensc::card_driver::Taken;
 use crate::opensc::config::{Situation, Source};
+use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Outcome, Program, Recognised, Version, cache_dir, differences, install, program};
 use crate::patience::{self, SILENCE, within};
 use crate::safe_fs::{Classification, observe_cache_dir};
@@ -39,7 +40,6 @@ use crate::snapshot::{
 };
 use crate::text::{is_typed, tame};
 use crate::view::layout;
-use crate::view::sc_hsm::{referenced, serial_of};
 
 pub use aside::{COMMAND as LOOK_ASIDE, allow as allow_aside, serve as serve_aside};
 pub use files::{baselines, keep, snapshot_files, write_whole};
@@ -251,12 +251,8 @@ pub fn select_entries(snapshot: &mut Snapshot, serial: &str) {
     for dir in snapshot.caches.iter_mut().chain(others) {
         dir.entries.retain(|entry| match parse(&entry.name) {
             Recognised::Entry(name) => {
-                let text = match name.serial {
-                    Serial::Text(text) => text,
-                    Serial::Uid(uid) => format!("uid-{}", crate::text::hex(&uid)).into_bytes(),
-                };
                 // An entry may be of an older OpenSC that wrote the serial in another case.
-                is_typed(&text.to_ascii_lowercase(), &serial.to_ascii_lowercase())
+                is_typed(&name.serial.text().to_ascii_lowercase(), &serial.to_ascii_lowercase())
             }
             _ => false,
         });
@@ -327,9 +323,7 @@ fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Readin
     let options = card::Options {
         read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
         status,
-        links: &referenced,
         cached_links: &|card| cached_links(&caches, card, newest),
-        serial: &serial_of,
     };
     card::read_all(reader, &options, &|atr| kind(snapshot, atr))
 }
@@ -379,7 +373,7 @@ fn caches(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec<Ga
     };
     for program in Program::judged(&snapshot.executables) {
         // The directory does not depend on the driver.
-        if let Outcome::Runs(effective) = configuration.outcome(&program, Some("sc-hsm")) {
+        if let Outcome::Runs(effective) = configuration.outcome(&program, Some(OTHER_DRIVER)) {
             let origin = match effective.file_cache_dir {
                 Some(_) => CacheOrigin::Configured,
                 None => CacheOrigin::Default,

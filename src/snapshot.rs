@@ -206,7 +206,7 @@ pub enum TrialOutcome {
 }
 
 /// Card family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// SmartCard-HSM and compatible (Nitrokey HSM, pico-hsm).

@@ -15,7 +15,7 @@ use crate::view::cached::Cached;
 use crate::view::difference::{Difference, Kind, compare};
 use crate::view::listed::Lists;
 use crate::view::pkcs11;
-use crate::view::{Class, Condition, Layout, Object, Part, Place, View};
+use crate::view::{Class, Condition, Layout, Object, Place, View};
 
 /// One token under judgement.
 pub struct Case<'a> {
@@ -319,12 +319,6 @@ pub fn signs(object: Option<&Object>) -> bool {
 #[must_use]
 pub fn key_severity(case: &Case<'_>, object: &Object) -> Severity {
     if signs(case.live.private_key_of(object)) { Severity::Critical } else { Severity::Error }
-}
-
-/// The device's own key of a SmartCard-HSM: its certificate is elsewhere, and it signs requests, nothing else.
-#[must_use]
-pub fn is_device_key(key: &Object) -> bool {
-    key.slot == EfPath::at(0xCC00) && key.part == Part::PrivateKey
 }
 
 /// A key as people name it: by its reference, where the card has one.

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::case::config::{LISTED_DRIVER, OTHER_DRIVER, rows};
+use crate::case::config::rows;
 use crate::judge::judge;
 use crate::opensc::cache_name::{self, Serial};
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::differences::HEAD;
+use crate::opensc::differences::{HEAD, LISTED_DRIVER, OTHER_DRIVER};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
 use crate::repair::Returning;
 use crate::repair::flush::FLUSHED;
@@ -36,8 +36,8 @@ pub struct Revived {
 /// The cache directories that programs would read and do not read today.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SwitchedOn {
-    /// With a SmartCard-HSM.
-    sc_hsm: BTreeSet<Name>,
+    /// With a card of a driver that is not in OpenSC's own list.
+    other: BTreeSet<Name>,
     /// With a card of some driver.
     any: BTreeSet<Name>,
     /// Why a directory cannot be told, and for which programs.
@@ -103,7 +103,7 @@ impl SwitchedOn {
         match reads {
             Some(Ok(dir)) => {
                 if driver == OTHER_DRIVER {
-                    self.sc_hsm.insert(dir.clone());
+                    self.other.insert(dir.clone());
                 }
                 self.any.insert(dir);
             }
@@ -130,9 +130,9 @@ impl SwitchedOn {
 
     /// The entries of a directory that programs would read again.
     pub fn entries<'s>(&'s self, dir: &'s CacheDir) -> impl Iterator<Item = (&'s Name, CacheName)> {
-        let (any, sc_hsm) = (self.any.contains(&dir.path), self.sc_hsm.contains(&dir.path));
+        let (any, other) = (self.any.contains(&dir.path), self.other.contains(&dir.path));
         dir.entries.iter().filter_map(move |entry| match cache_name::parse(&entry.name) {
-            Recognised::Entry(name) if if name.is_sc_hsm() { sc_hsm } else { any } => {
+            Recognised::Entry(name) if if name.driver() == Some(OTHER_DRIVER) { other } else { any } => {
                 Some((&entry.name, name))
             }
             _ => None,

@@ -15,13 +15,13 @@ use crate::case::kin::Kin;
 use crate::case::proofs::{Proof, proofs};
 use crate::case::right_key;
 use crate::case::token::{Case, Lens};
-use crate::judge::driver_choice::{Choices, DRIVER, Standing, driver};
+use crate::judge::driver_choice::{Choices, Standing, driver};
 use crate::listing::objects::{Sides, Wanted, sides};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
 use crate::rules::host::process_holds_old_view;
-use crate::snapshot::{CacheDir, Card, EfPath, Family, Gap, GapKind, Name, Snapshot};
+use crate::snapshot::{CacheDir, Card, EfPath, Gap, GapKind, Name, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::verdict::{ProgramState, Token, Unread, Verdict};
 use crate::view::cached::Cached;
@@ -296,7 +296,7 @@ fn drivers(snapshot: &Snapshot) -> Vec<String> {
         }
     }
     if drivers.is_empty() {
-        drivers.push(DRIVER.to_owned());
+        drivers.push(differences::OTHER_DRIVER.to_owned());
     }
     drivers
 }
@@ -337,7 +337,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         (FileUse::Dropped(path, error), _) => format!("default, OpenSC cannot parse {path}:{error}"),
         (FileUse::Unknown(why), _) => why.clone(),
     };
-    let cached = driver != "sc-hsm" || version.is_none_or(differences::sc_hsm_is_cached);
+    let cached = version.is_none_or(|version| differences::is_cached(version, &driver));
     let (caching, text, on, undecided) = match &effective.caching {
         Caching::No => ("no", format!("off ({origin})"), false, false),
         Caching::Public if cached => ("public", format!("on ({origin})"), true, false),
@@ -374,14 +374,9 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
 
 /// What cannot be said of a card whose serial number is not known.
 fn nameless(card: &Card) -> Option<Gap> {
-    layout(card.family)?;
-    let reader = escape(card.reader.as_bytes());
-    let what = match card.family {
-        Family::SmartCardHsm => format!("device certificate (2F02) of the card in reader {reader}"),
-        _ => format!("serial number of the card in reader {reader}"),
-    };
+    let source = layout(card.family)?.serial_source();
     Some(Gap {
-        what,
+        what: format!("{source} of the card in reader {}", escape(card.reader.as_bytes())),
         why: "it gives no serial number, and cache files are named by that".to_owned(),
         asked_for: true,
         kind: GapKind::Card,

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::crypto::same_form;
 use crate::finding::Id;
-use crate::opensc::cache_name::{LastUpdate, Serial};
+use crate::opensc::cache_name::LastUpdate;
 use crate::opensc::{CacheName, Recognised, cache_name};
 use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
 use crate::text::{date, escape, hex};
@@ -125,10 +125,7 @@ fn item(
     Item {
         directory: dir.path.to_string(),
         name: entry.name.to_string(),
-        card: name.map(|name| match name.serial {
-            Serial::Text(text) => escape(&text),
-            Serial::Uid(uid) => format!("uid-{}", hex(&uid)),
-        }),
+        card: name.map(|name| escape(&name.serial.text())),
         object,
         id,
         label,

@@ -3,8 +3,9 @@
 
 use serde::Serialize;
 
-use crate::case::config::{LISTED_DRIVER, Row, row, rows};
+use crate::case::config::{Row, row, rows};
 use crate::opensc::config::{FileUse, Situation, Source, Written};
+use crate::opensc::differences::LISTED_DRIVER;
 use crate::opensc::{
     CacheLocation, Caching, Effective, Outcome, Program, Shadowed, Version, WhyShadowed, differences,
 };

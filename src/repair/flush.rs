@@ -124,7 +124,7 @@ fn reason(
         Scope::Serial(serial) => {
             let of_card = match &name.serial {
                 Serial::Text(text) => is_typed(text, serial),
-                Serial::Uid(uid) => format!("uid-{}", crate::text::hex(uid)).eq_ignore_ascii_case(serial),
+                uid @ Serial::Uid(_) => uid.text().eq_ignore_ascii_case(serial.as_bytes()),
             };
             of_card.then(|| {
                 Reason::asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))

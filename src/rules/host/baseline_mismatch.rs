@@ -76,7 +76,7 @@ fn through_caches(snapshot: &Snapshot, known: &Known, findings: &mut Vec<Finding
     for case in crate::judge::cases(&absent) {
         let Some(expected) = known.of(&escape(case.serial.as_bytes())) else { continue };
         for lens in case.lenses.iter().filter(|lens| !lens.shown.objects.is_empty()) {
-            let shown = token_content::keys(&lens.shown);
+            let shown = token_content::keys(case.layout, &lens.shown);
             for key in &shown {
                 let same = |known: &&Key| {
                     known.id == key.id && agrees(&known.public_key_sha256, &key.public_key_sha256)

@@ -16,8 +16,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::config::OTHER_DRIVER;
 use crate::finding::{Finding, Fix, Holder, Id};
+use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Caching, Outcome, Program, Situation};
 use crate::snapshot::{Flushed, Gap, GapKind, Modules, Name, Process, Snapshot, Unit};
 use crate::text::{count, escape, shell_word};

@@ -11,7 +11,7 @@
 //! the public key is lost, recover it from a signature.
 
 use crate::case::right_key::{Right, about, leading};
-use crate::case::token::{Case, Lens, is_device_key, object_name, side};
+use crate::case::token::{Case, Lens, object_name, side};
 use crate::finding::{Evidence, Finding, Fix, Id, Severity};
 use crate::text::{escape, hex};
 use crate::view::difference::{Difference, compare};
@@ -34,7 +34,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for key in case.live.private_keys() {
         let known = case.live.public_parts(key).next().is_some();
         let unknown = case.live.is_unknown(&Place::whole(key.slot));
-        if known || unknown || is_device_key(key) || told.contains(&key.place()) {
+        if known || unknown || case.layout.is_device_key(key) || told.contains(&key.place()) {
             continue;
         }
         let mut finding = Finding::new(
