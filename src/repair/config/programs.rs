@@ -48,6 +48,7 @@ const TOOLS: &[&str] = &[
 
 /// What an edit does to one program, in the installed OpenSC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Effect {
     /// The program.
     pub program: String,
