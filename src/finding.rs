@@ -7,6 +7,7 @@ use crate::snapshot::{Inode, Name};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Worth knowing.
@@ -21,6 +22,7 @@ pub enum Severity {
 
 /// How much consent the repair of a finding needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Safety {
     /// Regenerable data of the calling user, proven stale.
@@ -37,6 +39,7 @@ macro_rules! catalogue {
     ($($(#[$doc:meta])* $id:ident = $name:literal, $severity:ident, $safety:ident;)*) => {
         /// The id of a finding.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         pub enum Id {
             $($(#[$doc])* #[serde(rename = $name)] $id,)*
         }
@@ -150,6 +153,7 @@ impl Id {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What kind.
     pub id: Id,
@@ -187,8 +191,10 @@ pub struct Finding {
 
 /// A running process. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Holder {
     /// Its number.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub pid: u32,
     /// Its effective user.
     pub uid: u32,
@@ -202,6 +208,7 @@ pub struct Holder {
 
 /// Which object a finding is about. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObjectName {
     /// Its class.
     pub class: String,
@@ -210,13 +217,16 @@ pub struct ObjectName {
     /// Label on the card, or the one shown if it is not there.
     pub label: String,
     /// ID on the card, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub id: Option<String>,
     /// ID shown, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub shown_id: Option<String>,
 }
 
 /// What proves a finding.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// The cache file that is the cause, if there is one.
     pub file: Option<FileEvidence>,
@@ -234,12 +244,15 @@ pub struct Evidence {
 /// A line of a configuration file and what is meant in it. Text is escaped, except for
 /// tabs; of a very long line only the surroundings are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SourceLine {
     /// The file.
     pub file: String,
     /// Line, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub line: usize,
     /// Column in bytes, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub column: usize,
     /// The line up to that column.
     pub before: String,
@@ -255,8 +268,10 @@ pub struct SourceLine {
 
 /// A cache file as evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileEvidence {
     /// Its full path, escaped.
+    #[cfg_attr(feature = "schema", schemars(with = "Name"))]
     pub path: String,
     /// Its directory.
     #[serde(skip)]
@@ -265,6 +280,7 @@ pub struct FileEvidence {
     #[serde(skip)]
     pub name: Name,
     /// The file on the card that it stands for, four hex digits.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::snapshot::EfPath>"))]
     pub card_file: Option<String>,
     /// Owner, size and times.
     #[serde(skip)]
@@ -276,17 +292,20 @@ pub struct FileEvidence {
     /// Size in bytes.
     pub size: u64,
     /// SHA-256 of its content, if that was read.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Sha256>"))]
     pub sha256: Option<String>,
 }
 
 /// One side of a comparison. Text is escaped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Side {
     /// In one word or a few: "absent", "undecodable".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// ID, hex.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub id: Option<String>,
     /// Label.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -296,6 +315,7 @@ pub struct Side {
     pub key: Option<String>,
     /// SHA-256 of the SubjectPublicKeyInfo.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Sha256>"))]
     pub public_key: Option<String>,
     /// What proves that the private key belongs to it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -305,6 +325,7 @@ pub struct Side {
     pub subject: Option<String>,
     /// Serial number of a certificate, hex.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub certificate_serial: Option<String>,
     /// Validity of a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -316,6 +337,7 @@ pub struct Side {
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fix {
     /// What it does.
     pub what: String,

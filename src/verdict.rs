@@ -118,12 +118,14 @@ impl Verdict {
 
 /// A token, as shown at the head of a report. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Token {
     /// Reader.
     pub reader: String,
     /// Family of the card.
     pub family: String,
     /// Answer to reset, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Hex"))]
     pub atr: String,
     /// Serial as in cache file names.
     pub serial: Option<String>,
@@ -137,10 +139,12 @@ pub struct Token {
 
 /// How a program caches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProgramState {
     /// Its name.
     pub name: String,
     /// `no`, `public`, `yes`, `undecided` or `crashes`.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["no", "public", "yes", "undecided", "crashes"])))]
     pub caching: &'static str,
     /// The same in words, with its origin.
     pub caching_text: String,

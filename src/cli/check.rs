@@ -5,7 +5,6 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use serde_json::json;
 
 use super::args::{Facts, FailOn, Whom};
 use super::output;
@@ -16,7 +15,7 @@ use crate::judge::{Cache, Tally, judge_processes};
 use crate::observe::holders;
 use crate::observe::{Whose, baselines, write_whole};
 use crate::report::nagios::{self, State};
-use crate::report::{human, json::Document, json::SCHEMA, prometheus};
+use crate::report::{human, json::Answer, json::Document, json::SCHEMA, prometheus};
 use crate::snapshot::Snapshot;
 use crate::verdict::Verdict;
 
@@ -121,15 +120,15 @@ fn report(args: &Args, checked: &Checked) -> Result<Exit, Error> {
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,
-                command: "check",
                 changed: false,
                 host: &snapshot.host,
                 tokens: &verdict.tokens,
                 programs: &verdict.programs,
                 findings: &verdict.findings,
                 coverage: &verdict.coverage,
+                answer: Answer::Check,
             };
-            deliver(args, &output::json_text(&document.with(json!({}))))?;
+            deliver(args, &output::json_text(&document.value()))?;
         }
         Format::Nagios => {
             let state = state(args, verdict);

@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use super::args::{FailOn, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::host::hostname;
 use crate::listing::hosts::Comparison;
 use crate::observe::{each_in, load, snapshot_files};
-use crate::report::{comparison::comparison, json::Document, json::SCHEMA};
+use crate::report::{comparison::comparison, json::Answer, json::Document, json::SCHEMA};
 use crate::snapshot::Name;
 
 #[derive(Debug, clap::Args)]
@@ -50,15 +48,15 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,
-                command: "compare",
                 changed: false,
                 host: &hostname(),
                 tokens: &[],
                 programs: &[],
                 findings: &compared.findings,
                 coverage: &compared.coverage,
+                answer: Answer::Compare { comparison: &compared },
             };
-            output::print_json(&document.with(json!({ "comparison": compared })))?;
+            output::print_json(&document.value())?;
         }
     }
     let unread = compared.coverage.iter().any(|gap| gap.asked_for);

@@ -2,8 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
-
 use super::args::{Format, Selection, Time, Whom};
 use super::config::edit::{EditArgs, perform};
 use super::output;
@@ -19,7 +17,7 @@ use crate::repair::config::Goal;
 use crate::repair::flush::fix_plan;
 use crate::repair::{Outcome, Run};
 use crate::report::fixed::{Repaired, Report, Result as Fixed, human, needs};
-use crate::report::{human as people, json::Document, json::SCHEMA};
+use crate::report::{human as people, json::Answer, json::Document, json::SCHEMA};
 use crate::snapshot::{Name, Snapshot};
 use crate::verdict::Verdict;
 
@@ -96,15 +94,15 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,
-                command: "fix",
                 changed,
                 host: &snapshot.host,
                 tokens: &after.tokens,
                 programs: &after.programs,
                 findings: &after.findings,
                 coverage: &after.coverage,
+                answer: Answer::Fix(&report),
             };
-            output::print_json(&document.with(json!(report)))?;
+            output::print_json(&document.value())?;
         }
     }
     if let Some(error) = unedited {

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use clap::ArgGroup;
-use serde_json::json;
 
 use super::args::{Format, Selection, Time, Whom};
 use super::output;
@@ -15,7 +14,7 @@ use crate::observe::holders;
 use crate::observe::{Cards, Wish};
 use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::repair::{Applied, Outcome};
-use crate::report::{human, json::Document, json::SCHEMA, repaired};
+use crate::report::{human, json::Answer, json::Document, json::SCHEMA, repaired};
 use crate::verdict::Verdict;
 
 #[derive(Debug, clap::Args)]
@@ -134,15 +133,15 @@ fn print_json(
 ) -> Result<(), Error> {
     let document = Document {
         schema: SCHEMA,
-        command: "flush",
         changed,
         host,
         tokens: &verdict.tokens,
         programs: &verdict.programs,
         findings: &verdict.findings,
         coverage: &verdict.coverage,
+        answer: Answer::Flush { dry_run: args.agreed.dry_run, operations },
     };
-    output::print_json(&document.with(json!({ "dry_run": args.agreed.dry_run, "operations": operations })))
+    output::print_json(&document.value())
 }
 
 /// Was something that was asked for not read?

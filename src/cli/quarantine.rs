@@ -1,7 +1,6 @@
 //! `quarantine`: what was taken out of caches, and letting go of it.
 
 use clap::Subcommand;
-use serde_json::json;
 use time::{Duration, OffsetDateTime};
 
 use super::args::Format;
@@ -9,7 +8,7 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::host::clock;
 use crate::repair::{self, StateDir};
-use crate::report::{json::Document, json::SCHEMA, repaired};
+use crate::report::{json::Answer, json::Document, json::SCHEMA, repaired};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -75,15 +74,15 @@ fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Er
             let host = crate::host::hostname();
             let document = Document {
                 schema: SCHEMA,
-                command: "quarantine purge",
                 changed: !purged.is_empty(),
                 host: &host,
                 tokens: &[],
                 programs: &[],
                 findings: &[],
                 coverage: &[],
+                answer: Answer::QuarantinePurge { dry_run, purged: &purged },
             };
-            output::print_json(&document.with(json!({ "dry_run": dry_run, "purged": purged })))?;
+            output::print_json(&document.value())?;
         }
     }
     Ok(Exit::Clean)
@@ -103,15 +102,15 @@ fn list(format: Format) -> Result<Exit, Error> {
             let host = crate::host::hostname();
             let document = Document {
                 schema: SCHEMA,
-                command: "quarantine list",
                 changed: false,
                 host: &host,
                 tokens: &[],
                 programs: &[],
                 findings: &[],
                 coverage: &[],
+                answer: Answer::QuarantineList { operations: &operations },
             };
-            output::print_json(&document.with(json!({ "operations": operations })))?;
+            output::print_json(&document.value())?;
         }
     }
     Ok(Exit::Clean)

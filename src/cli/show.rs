@@ -1,14 +1,12 @@
 //! `show`: tokens, keys or entries, both views side by side.
 
-use serde_json::json;
-
 use super::args::{Facts, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
 use crate::judge::{judge, show};
 use crate::listing::objects::Wanted;
-use crate::report::{human, json::Document, json::SCHEMA};
+use crate::report::{human, json::Answer, json::Document, json::SCHEMA};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -46,15 +44,15 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,
-                command: "show",
                 changed: false,
                 host: &snapshot.host,
                 tokens: &verdict.tokens,
                 programs: &verdict.programs,
                 findings: &[],
                 coverage: &verdict.coverage,
+                answer: Answer::Show { objects: &objects },
             };
-            output::print_json(&document.with(json!({ "objects": objects })))?;
+            output::print_json(&document.value())?;
         }
     }
     if let Some(what) = missing {

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use super::args::{Format, Selection, Time, Whom};
 use super::output;
 use crate::baseline::Baseline;
@@ -12,7 +10,7 @@ use crate::error::{Error, Exit};
 use crate::judge::cases;
 use crate::observe::holders;
 use crate::observe::{Whose, Wish, keep, observe_all, save, select_serial};
-use crate::report::{json::Document, json::SCHEMA};
+use crate::report::{json::Answer, json::Document, json::SCHEMA, json::WrittenBaseline};
 use crate::snapshot::{GapKind, Name, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -110,21 +108,25 @@ fn baseline(snapshot: &Snapshot, args: &Args) -> Result<Exit, Error> {
             }
         }
         Format::Json => {
+            let baselines: Vec<_> = written
+                .iter()
+                .map(|(file, token, changed)| WrittenBaseline {
+                    file: file.clone(),
+                    token,
+                    changed: *changed,
+                })
+                .collect();
             let document = Document {
                 schema: SCHEMA,
-                command: "snapshot",
                 changed: written.iter().any(|(.., changed)| *changed),
                 host: &snapshot.host,
                 tokens: &[],
                 programs: &[],
                 findings: &[],
                 coverage: &snapshot.coverage,
+                answer: Answer::Snapshot { baselines: &baselines },
             };
-            let baselines: Vec<_> = written
-                .iter()
-                .map(|(file, serial, changed)| json!({"file": file, "token": serial, "changed": changed}))
-                .collect();
-            output::print_json(&document.with(json!({ "baselines": baselines })))?;
+            output::print_json(&document.value())?;
         }
     }
     Ok(Exit::Clean)

@@ -1,7 +1,5 @@
 //! `undo`: take back a flush, or an edit of the configuration.
 
-use serde_json::json;
-
 use super::args::{Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
@@ -9,7 +7,7 @@ use crate::fix::revival::{Revival, is_read_here, revival};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::Situation;
 use crate::repair::{self, Return, StateDir, UndoState};
-use crate::report::{edited, json::Document, json::SCHEMA, repaired};
+use crate::report::{edited, json::Answer, json::Document, json::SCHEMA, repaired};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -53,17 +51,15 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let host = crate::host::hostname();
             let document = Document {
                 schema: SCHEMA,
-                command: "undo",
                 changed: undone.changed,
                 host: &host,
                 tokens: &[],
                 programs: &[],
                 findings: &[],
                 coverage: &[],
+                answer: Answer::Undo { undo: &undone, revived: &revived, notes: &notes },
             };
-            output::print_json(
-                &document.with(json!({ "undo": undone, "revived": revived, "notes": notes })),
-            )?;
+            output::print_json(&document.value())?;
         }
     }
     Ok(match undone.state {

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
-use serde_json::json;
 use time::OffsetDateTime;
 
 use super::args::{Format, Time};
@@ -17,7 +16,7 @@ use crate::observe::{Cards, Wish, observe};
 use crate::repair::flush::{Scope, flush_plan};
 use crate::repair::{Applied, Outcome, Plan};
 use crate::report::watch::{Line, line};
-use crate::report::{json::Document, json::SCHEMA};
+use crate::report::{json::Answer, json::Document, json::Event, json::SCHEMA};
 use crate::snapshot::{Name, Snapshot};
 use crate::verdict::Verdict;
 use crate::watch::{Occurrence, Watch};
@@ -133,27 +132,27 @@ fn document(occurrence: &Occurrence, checked: Option<&Checked>, time: OffsetDate
     let operations = checked.map_or(&[][..], |checked| checked.operations.as_slice());
     let verdict = checked.map(|checked| &checked.verdict);
     let why = match occurrence {
-        Occurrence::ServiceLost(why) => Some(why),
+        Occurrence::ServiceLost(why) => Some(why.as_str()),
         _ => None,
     };
     let hostname = crate::host::hostname();
+    let event = Event {
+        kind: occurrence.kind(),
+        time: crate::text::date(time.unix_timestamp()),
+        reader: occurrence.reader().map(|reader| crate::text::escape(reader.as_bytes())),
+        why,
+    };
     let document = Document {
         schema: SCHEMA,
-        command: "watch",
         changed: operations.iter().any(|applied| applied.changed),
         host: checked.map_or(&hostname, |checked| &checked.snapshot.host),
         tokens: verdict.map_or(&[], |verdict| &verdict.tokens),
         programs: verdict.map_or(&[], |verdict| &verdict.programs),
         findings: verdict.map_or(&[], |verdict| &verdict.findings),
         coverage: verdict.map_or(&[], |verdict| &verdict.coverage),
+        answer: Answer::Watch { event, operations },
     };
-    let event = json!({
-        "kind": occurrence.kind(),
-        "time": crate::text::date(time.unix_timestamp()),
-        "reader": occurrence.reader().map(|reader| crate::text::escape(reader.as_bytes())),
-        "why": why,
-    });
-    output::json_line(&document.with(json!({ "event": event, "operations": operations })))
+    output::json_line(&document.value())
 }
 
 /// The program that is run after each event: in a thread of its own, one after the other, so that it can

@@ -24,6 +24,7 @@ const NOT_READ: &str = "its card was not read";
 
 /// A cache entry that programs would show again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Revived {
     /// The cache directory.
     pub directory: Name,

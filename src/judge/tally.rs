@@ -16,6 +16,7 @@ use crate::verdict::{Unread, Verdict};
 
 /// One cache directory of the host. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cache {
     /// Its path.
     pub path: String,
@@ -29,6 +30,7 @@ pub struct Cache {
     pub programs: Vec<String>,
     /// Whether they read it today: `in-use`, `dormant`, or `unknown` where that hangs on a
     /// configuration that was not looked at.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["in-use", "dormant", "unknown"])))]
     pub use_today: &'static str,
     /// How many entries it has, of whatever kind.
     pub entries: usize,

@@ -14,20 +14,25 @@ use crate::view::layout_of;
 
 /// One cache entry for a listing. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Entry"))]
 pub struct Item {
     /// Directory.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::Name"))]
     pub directory: String,
     /// File name.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::Name"))]
     pub name: String,
     /// Serial of its card, if the name is an OpenSC cache name.
     pub card: Option<String>,
     /// What the file holds, in words.
     pub object: String,
     /// ID of the key or certificate, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub id: Option<String>,
     /// Label.
     pub label: Option<String>,
     /// SHA-256 of the public key, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Sha256>"))]
     pub public_key: Option<String>,
     /// What is to be said of it today.
     pub state: State,
@@ -45,6 +50,7 @@ pub struct Item {
 
 /// What is to be said of a cache entry today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "EntryState"))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// A program reads it under today's configuration.

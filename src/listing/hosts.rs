@@ -31,6 +31,7 @@ pub struct Comparison {
 
 /// One user in a snapshot. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "HostSource"))]
 pub struct Source {
     /// Name of the host.
     pub host: String,
@@ -89,6 +90,7 @@ const PARTS: [usize; 3] = [0, 1, 2];
 
 /// The comparison, for people and scripts. Text is escaped.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Compared {
     /// How many snapshots.
     pub snapshots: usize,
@@ -106,6 +108,7 @@ pub struct Compared {
 
 /// One token.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenTable {
     /// Its serial.
     pub serial: String,
@@ -119,6 +122,7 @@ pub struct TokenTable {
 
 /// One slot of the key list.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SlotTable {
     /// The slot.
     pub slot: EfPath,
@@ -130,10 +134,12 @@ pub struct SlotTable {
 
 /// One state of a slot, and who has it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateRow {
     /// `current`: what the card is. `former`: what a card was when it was read. `stale`: only caches show it.
     /// `disputed`: only caches show it, and no file tells whether they or the card name the right public key.
     /// `unknown`: no card was read. `orphan`: the card has nothing there.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["current", "former", "stale", "disputed", "orphan", "unknown"])))]
     pub state: &'static str,
     /// The private key.
     pub private: Option<Side>,
@@ -149,6 +155,7 @@ pub struct StateRow {
 
 /// Whose cache shows something.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ShownBy"))]
 pub struct Shown {
     /// Host, user, when.
     #[serde(flatten)]

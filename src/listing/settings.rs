@@ -26,14 +26,18 @@ pub enum Wanted<'a> {
 
 /// The configuration and what it means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settings {
     /// The installed version.
     pub opensc: Option<String>,
     /// Its library.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub library: Option<String>,
     /// The file it opens.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub file: Option<String>,
     /// Why it opens that one: `environment` or `compiled-in`.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["environment", "compiled-in", null])))]
     pub file_origin: Option<&'static str>,
     /// What became of the file, if not simply read.
     pub file_note: Option<String>,
@@ -45,17 +49,21 @@ pub struct Settings {
 
 /// What the configuration means for one program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProgramSettings {
     /// What it is called.
     pub name: String,
     /// The name of its `app` block.
     pub app: String,
     /// Its executable, if it is known.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub executable: Option<String>,
     /// `no`, `public`, `yes`, `undecided` or `crashes`: with a SmartCard-HSM and any other
     /// card of a driver outside the default list.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["no", "public", "yes", "undecided", "crashes"])))]
     pub caching: &'static str,
     /// The same with a card of a driver in the default list.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["no", "public", "yes", "undecided", "crashes"])))]
     pub caching_by_default_list: &'static str,
     /// In a few words.
     pub meaning: String,
@@ -66,6 +74,7 @@ pub struct ProgramSettings {
     /// The `framework pkcs15` block that decides.
     pub block: Option<Block>,
     /// The cache directory, also while caching is off.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub cache_dir: Option<String>,
     /// Where that comes from, or why there is none.
     pub cache_dir_note: String,
@@ -75,36 +84,46 @@ pub struct ProgramSettings {
 
 /// A setting and its place in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SettingPlace"))]
 pub struct Place {
     /// The value.
     pub value: Option<String>,
     /// Line, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub line: usize,
     /// Column in bytes, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub column: usize,
 }
 
 /// The block that decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ConfigBlock"))]
 pub struct Block {
     /// The name of its `app` block.
+    #[cfg_attr(feature = "schema", schemars(with = "Name"))]
     pub app: String,
     /// Line of the `framework pkcs15` block.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub line: usize,
     /// Its column.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub column: usize,
 }
 
 /// A setting without effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ineffective {
     /// The key as written.
     pub key: String,
     /// The value.
     pub value: Option<String>,
     /// Line, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub line: usize,
     /// Column in bytes, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub column: usize,
     /// Why.
     pub why: String,

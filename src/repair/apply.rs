@@ -20,6 +20,7 @@ use crate::text::count;
 
 /// What came of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Applied {
     /// The operation that [`super::undo()`] takes back; none if nothing moved.
     pub operation: Option<String>,
@@ -31,6 +32,7 @@ pub struct Applied {
 
 /// What came of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepResult {
     /// The cache directory.
     pub directory: Name,
@@ -46,6 +48,7 @@ pub struct StepResult {
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The file is in the quarantine (in a rehearsal: would be).

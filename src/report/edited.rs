@@ -11,6 +11,7 @@ use crate::snapshot::Name;
 
 /// An edit of the configuration, done or rehearsed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Edit"))]
 pub struct Report {
     /// The file, links resolved.
     pub file: Name,
@@ -24,6 +25,7 @@ pub struct Report {
     pub changes: Vec<Change>,
     /// The difference in the unified format, if it was asked for.
     #[serde(serialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub diff: Option<Vec<u8>>,
     /// What it means for the programs concerned.
     pub programs: Vec<Effect>,
@@ -32,6 +34,7 @@ pub struct Report {
     /// Entries that would be shown again.
     pub revived: Vec<Revived>,
     /// What `undo` takes back.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]{8}T[0-9]{6}Z-[1-9][0-9]*$")))]
     pub operation: Option<String>,
     /// The copy of the old file.
     pub backup: Option<Name>,
@@ -39,8 +42,10 @@ pub struct Report {
 
 /// One edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// Line and column in the old text.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[1-9][0-9]*:[1-9][0-9]*$")))]
     pub at: String,
     /// What stood there.
     pub old: String,

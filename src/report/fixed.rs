@@ -15,6 +15,7 @@ use crate::verdict::Verdict;
 
 /// One finding, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Repaired {
     /// The finding as it was.
     #[serde(flatten)]
@@ -25,6 +26,7 @@ pub struct Repaired {
 
 /// What became of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "RepairResult"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Result {
     /// Something was done, and it is gone.
@@ -47,6 +49,7 @@ pub enum Result {
 
 /// What `fix` did.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub struct Report {
     /// Nothing was done.
     pub dry_run: bool,

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
-
 use crate::cli::args::{Format, Time};
 use crate::cli::output;
 use crate::error::{Error, Exit};
@@ -13,7 +11,7 @@ use crate::opensc::config::{Situation, Source};
 use crate::repair::config::{Goal, Request, Scope, Target, check, plan, rehearse, write_in};
 use crate::repair::{Run, StateDir};
 use crate::report::edited::{Change, Report, human};
-use crate::report::json::{Document, SCHEMA};
+use crate::report::json::{Answer, Document, SCHEMA};
 use crate::scconf::Position;
 use crate::scconf::edit::unified_diff;
 use crate::snapshot::{Name, Snapshot};
@@ -71,17 +69,21 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> R
     match args.format {
         Format::Human => output::print(&human(&report, goal))?,
         Format::Json => {
+            let answer = match goal {
+                Goal::Off => Answer::DisableCache { edit: &report },
+                Goal::Public | Goal::Yes => Answer::EnableCache { edit: &report },
+            };
             let document = Document {
                 schema: SCHEMA,
-                command,
                 changed: !report.changes.is_empty() && !report.refused,
                 host: &snapshot.host,
                 tokens: &[],
                 programs: &[],
                 findings: &[],
                 coverage: &snapshot.coverage,
+                answer,
             };
-            output::print_json(&document.with(json!({ "edit": report })))?;
+            output::print_json(&document.value())?;
         }
     }
     Ok(if report.refused && !args.dry_run { Exit::Failed } else { Exit::Clean })

@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use crate::cli::args::{FailOn, Format, Time};
 use crate::cli::output;
 use crate::error::{Error, Exit};
@@ -11,7 +9,7 @@ use crate::finding::Finding;
 use crate::judge::{config_coverage, judge_config};
 use crate::observe::{Cards, Wish, load, observe};
 use crate::opensc::install::observe_config;
-use crate::report::{config, json::Document, json::SCHEMA};
+use crate::report::{config, json::Answer, json::Document, json::SCHEMA};
 use crate::snapshot::{Gap, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -52,18 +50,18 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&config::lint(&findings, &coverage, version))?;
         }
         Format::Json => {
+            let version = host.opensc.first().and_then(|found| found.version.as_deref());
             let document = Document {
                 schema: SCHEMA,
-                command: "config lint",
                 changed: false,
                 host: &host.host,
                 tokens: &[],
                 programs: &[],
                 findings: &findings,
                 coverage: &coverage,
+                answer: Answer::ConfigLint { opensc: version },
             };
-            let version = host.opensc.first().and_then(|found| found.version.clone());
-            output::print_json(&document.with(json!({ "opensc": version })))?;
+            output::print_json(&document.value())?;
         }
     }
     Ok(if findings.iter().any(|finding| finding.severity >= args.fail_on.severity()) {

@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use crate::cli::args::{Format, Time};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::listing::settings::{Wanted, settings};
 use crate::observe::{Cards, Wish, load, observe};
 use crate::opensc::program::real_path;
-use crate::report::{config, json::Document, json::SCHEMA};
+use crate::report::{config, json::Answer, json::Document, json::SCHEMA};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -54,15 +52,15 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,
-                command: "config show",
                 changed: false,
                 host: &snapshot.host,
                 tokens: &[],
                 programs: &settings.states(),
                 findings: &[],
                 coverage: &snapshot.coverage,
+                answer: Answer::ConfigShow { config: &settings },
             };
-            output::print_json(&document.with(json!({ "config": settings })))?;
+            output::print_json(&document.value())?;
         }
     }
     Ok(if settings.is_decided() { Exit::Clean } else { Exit::NotRead })

@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
-use serde_json::json;
 
 use super::Args;
 use crate::case::attribution::{Attribution, of_certificate, of_signature};
@@ -18,7 +17,7 @@ use crate::format::key::PublicKey;
 use crate::format::pem;
 use crate::format::x509;
 use crate::judge::judge;
-use crate::report::{human, json::Document, json::SCHEMA, proofs};
+use crate::report::{human, json::Answer, json::Document, json::SCHEMA, proofs};
 use crate::rules::signature::signed_by_other_key;
 use crate::safe_fs::read_named;
 use crate::snapshot::{Gap, GapKind, Snapshot};
@@ -66,19 +65,18 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Json => {
+            let all: Vec<&Attribution> = answers.iter().map(|(_, answer)| answer).collect();
             let document = Document {
                 schema: SCHEMA,
-                command: "verify",
                 changed: false,
                 host: &snapshot.host,
                 tokens: &verdict.tokens,
                 programs: &verdict.programs,
                 findings: &findings,
                 coverage: &verdict.coverage,
+                answer: Answer::Attribution { attribution: all.first().copied(), attributions: &all },
             };
-            let all: Vec<&Attribution> = answers.iter().map(|(_, answer)| answer).collect();
-            let first = all.first();
-            output::print_json(&document.with(json!({ "attribution": first, "attributions": all })))?;
+            output::print_json(&document.value())?;
         }
     }
     // Nobody's signature is a finding, unless it may be that of whoever could not be asked.

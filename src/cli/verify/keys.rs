@@ -1,8 +1,6 @@
 //! The keys of a card: each signs a fresh challenge, and the signature is checked against every
 //! public key that somebody takes for its own.
 
-use serde_json::json;
-
 use super::{Args, pin, prompt};
 use crate::card::apdu::StatusWord;
 use crate::card::sign::{self, Login, Order, Pin, SignError};
@@ -14,7 +12,7 @@ use crate::finding::Id;
 use crate::judge;
 use crate::listing::signing_requests::{self, Unable};
 use crate::observe::{self, Asked};
-use crate::report::{human, json::Document, json::SCHEMA, proofs};
+use crate::report::{human, json::Answer, json::Document, json::SCHEMA, proofs};
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
 use crate::text::{count, escape, key_reference, shell_option};
 
@@ -57,15 +55,15 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         Format::Json => {
             let document = Document {
                 schema: SCHEMA,
-                command: "verify",
                 changed: false,
                 host: &snapshot.host,
                 tokens: &verdict.tokens,
                 programs: &verdict.programs,
                 findings: &verdict.findings,
                 coverage: &verdict.coverage,
+                answer: Answer::Keys { keys: &proofs },
             };
-            output::print_json(&document.with(json!({ "keys": proofs })))?;
+            output::print_json(&document.value())?;
         }
     }
     Ok(output::exit(&verdict, args.fail_on.severity(), false))

@@ -20,6 +20,7 @@ use crate::text::escape;
 const NO_BLOCK: &[u8] = b"\0";
 /// What an edit does to one program, in the installed OpenSC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Effect {
     /// The program.
     pub program: String,
