@@ -11,7 +11,7 @@ use crate::case::crowd::ONE_BY_ONE;
 use crate::finding::{Finding, Id, Safety};
 use crate::judge::Judge;
 use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
-use crate::text::{count, escape, shell_option};
+use crate::text::{count, escape};
 use crate::verdict::{Unread, Verdict};
 
 /// One cache directory of the host. Text is escaped.
@@ -198,17 +198,12 @@ pub fn user_name(snapshot: &Snapshot) -> String {
 /// Another user's caches take consent, and commands have to say whose they are about.
 fn of_another_user(finding: &mut Finding, name: &str) {
     // The configuration is everybody's.
-    if finding.id == Id::CacheCannotNoticeChange {
+    if finding.edit().is_some() {
         return;
     }
     finding.user = Some(name.to_owned());
     finding.safety = finding.safety.max(Safety::Guarded);
-    for command in finding.fix.iter_mut().filter_map(|fix| fix.command.as_mut()) {
-        if ["stalecard flush", "stalecard fix"].iter().any(|own| command.starts_with(own)) {
-            let guarded = if command.contains(" --guarded") { "" } else { " --guarded" };
-            *command = format!("{command} {}{guarded}", shell_option("--user", name));
-        }
-    }
+    finding.fix.iter_mut().for_each(|remedy| remedy.belongs_to(name));
 }
 
 fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
@@ -251,11 +246,11 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::finding::{Evidence, Fix};
+    use crate::finding::{Evidence, Remedy};
 
     #[test]
     fn of_many_findings_of_one_kind_the_rest_is_counted() {
-        let fix = |what: &str| Fix { what: what.to_owned(), command: None };
+        let fix = |what: &str| Remedy::by_hand(what);
         let of = |number: usize| {
             let mut finding = Finding::new(Id::DamagedEntry, number.to_string(), String::new());
             finding.evidence.push(Evidence::default());

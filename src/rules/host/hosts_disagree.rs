@@ -15,7 +15,7 @@
 //! in its reader; without the card `stalecard flush --serial SERIAL`.
 
 use crate::case::danger;
-use crate::finding::{Evidence, Finding, Fix, Id, ObjectName, Side};
+use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
 use crate::listing::hosts::{SlotTable, StateRow, TokenTable};
 use crate::text::{key_reference, shell_option};
 
@@ -47,13 +47,10 @@ fn disputed(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
                 .to_owned(),
         );
         let mut finding = fill(finding, token, current, row);
-        finding.fix = vec![Fix {
-            what: format!(
-                "have the key sign, on one of the hosts: stalecard verify {}",
-                shell_option("--serial", &token.serial)
-            ),
-            command: None,
-        }];
+        finding.fix = vec![Remedy::by_hand(format!(
+            "have the key sign, on one of the hosts: stalecard verify {}",
+            shell_option("--serial", &token.serial)
+        ))];
         finding
     };
     slot.states.iter().filter(|row| row.state == "disputed").map(finding).collect()
@@ -124,14 +121,11 @@ fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: 
             });
         }
     }
-    finding.fix.push(Fix {
-        what: format!(
-            "on each host that is named, as the user that is named: stalecard flush (card in the reader), or \
+    finding.fix.push(Remedy::by_hand(format!(
+        "on each host that is named, as the user that is named: stalecard flush (card in the reader), or \
              stalecard flush {}",
-            shell_option("--serial", &token.serial)
-        ),
-        command: None,
-    });
+        shell_option("--serial", &token.serial)
+    )));
     finding
 }
 
