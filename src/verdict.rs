@@ -134,13 +134,55 @@ pub struct Token {
     pub objects: Option<String>,
 }
 
+/// Whether a program caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CachingState {
+    /// It does not.
+    No,
+    /// What a card gives without a PIN.
+    Public,
+    /// Everything, private data too.
+    Yes,
+    /// It could not be told.
+    Undecided,
+    /// The configuration kills it.
+    Crashes,
+}
+
+impl CachingState {
+    /// In one word, the same as in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Public => "public",
+            Self::Yes => "yes",
+            Self::Undecided => "undecided",
+            Self::Crashes => "crashes",
+        }
+    }
+
+    /// Does it cache anything?
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::Public | Self::Yes)
+    }
+
+    /// May it keep what it read after a PIN?
+    #[must_use]
+    pub const fn may_keep_private(self) -> bool {
+        matches!(self, Self::Yes | Self::Undecided)
+    }
+}
+
 /// How a program caches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ProgramState {
     /// Its name.
     pub name: String,
-    /// `no`, `public`, `yes`, `undecided` or `crashes`.
-    pub caching: &'static str,
+    /// Whether it does.
+    pub caching: CachingState,
     /// The same in words, with its origin.
     pub caching_text: String,
     /// Its cache directory, if caching is not off.

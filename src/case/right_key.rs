@@ -66,9 +66,8 @@ pub fn disputes(case: &Case<'_>, lens: &Lens<'_>) -> Vec<Dispute> {
 #[must_use]
 pub fn about<'l>(lens: &'l Lens<'_>, difference: &Difference<'_>) -> Option<&'l Dispute> {
     let of_content = match &difference.kind {
-        Kind::PublicKey | Kind::Certificate | Kind::Ghost => true,
-        Kind::Attributes(names) => names.as_slice() == ["class"],
-        Kind::KeyId | Kind::Hidden => false,
+        Kind::PublicKey | Kind::Certificate | Kind::Ghost | Kind::Class => true,
+        Kind::Attributes(_) | Kind::KeyId | Kind::Hidden => false,
     };
     lens.disputes.iter().find(|dispute| of_content && dispute.place == difference.place)
 }

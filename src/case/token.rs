@@ -205,7 +205,7 @@ impl Case<'_> {
         let cause = lens.cause_file(difference);
         let (mut shown, mut card) = (side(difference.shown), side(difference.live));
         // Attributes that are not in question would only hide what is.
-        if !matches!(difference.kind, Kind::Attributes(_)) {
+        if !matches!(difference.kind, Kind::Attributes(_) | Kind::Class) {
             shown.attributes.clear();
             card.attributes.clear();
         }

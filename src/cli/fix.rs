@@ -213,7 +213,7 @@ fn edit(
             snapshot.configs.push(observe_config(&path));
         }
         let verdict = judge(snapshot);
-        let on = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "public"));
+        let on = verdict.programs.iter().any(|program| program.caching.is_on());
         if !on {
             after.findings.retain(|finding| finding.edit().is_none());
         }

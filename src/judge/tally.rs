@@ -14,6 +14,30 @@ use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
 use crate::text::{count, escape};
 use crate::verdict::{Unread, Verdict};
 
+/// Whether programs read a cache directory today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UseToday {
+    /// Some do.
+    InUse,
+    /// None does.
+    Dormant,
+    /// It hangs on a configuration that was not looked at.
+    Unknown,
+}
+
+impl UseToday {
+    /// In a word or two.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::InUse => "in use",
+            Self::Dormant => "dormant",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// One cache directory of the host. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Cache {
@@ -27,9 +51,8 @@ pub struct Cache {
     pub state: String,
     /// The programs that read it.
     pub programs: Vec<String>,
-    /// Whether they read it today: `in-use`, `dormant`, or `unknown` where that hangs on a
-    /// configuration that was not looked at.
-    pub use_today: &'static str,
+    /// Whether they read it today.
+    pub use_today: UseToday,
     /// How many entries it has, of whatever kind.
     pub entries: usize,
 }
@@ -212,7 +235,7 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
         .map(|dir| {
             let mut programs: Vec<String> =
                 verdict.readers_of(&dir.path).into_iter().map(str::to_owned).collect();
-            let mut use_today = if programs.is_empty() { "dormant" } else { "in-use" };
+            let mut use_today = if programs.is_empty() { UseToday::Dormant } else { UseToday::InUse };
             let elsewhere = match dir.origin {
                 CacheOrigin::Sandbox => Some("the program in the sandbox"),
                 CacheOrigin::Service => Some("SSSD's p11_child"),
@@ -220,7 +243,7 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
             };
             if let Some(program) = elsewhere.filter(|_| programs.is_empty()) {
                 programs.push(program.to_owned());
-                use_today = "unknown";
+                use_today = UseToday::Unknown;
             }
             let of_user =
                 matches!(dir.origin, CacheOrigin::Default | CacheOrigin::Former | CacheOrigin::Sandbox);

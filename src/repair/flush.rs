@@ -50,7 +50,7 @@ fn plan(
     reason: impl Fn(&CacheDir, &CacheEntry) -> Option<Reason>,
 ) -> Plan {
     // With caching `yes` OpenSC keeps what it read after the PIN, too.
-    let keeps_private = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "undecided"));
+    let keeps_private = verdict.programs.iter().any(|program| program.caching.may_keep_private());
     let mut steps = Vec::new();
     for dir in &snapshot.caches {
         for entry in dir.entries.iter().filter(|entry| entry.kind == FileKind::File) {

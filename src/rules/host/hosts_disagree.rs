@@ -16,7 +16,7 @@
 
 use crate::case::danger;
 use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
-use crate::listing::hosts::{SlotTable, StateRow, TokenTable};
+use crate::listing::hosts::{SlotTable, Standing, StateRow, TokenTable};
 use crate::text::{key_reference, shell_option};
 
 /// How many holders of a state a sentence names; the table has them all.
@@ -32,7 +32,7 @@ pub fn apply(token: &TokenTable) -> Vec<Finding> {
 
 /// The states that caches have and that may be right all the same.
 fn disputed(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
-    let current = slot.states.iter().find(|row| row.state == "current");
+    let current = slot.states.iter().find(|row| row.state == Standing::Current);
     let finding = |row: &StateRow| {
         let finding = Finding::new(
             Id::HostsDisagree,
@@ -53,13 +53,13 @@ fn disputed(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
         ))];
         finding
     };
-    slot.states.iter().filter(|row| row.state == "disputed").map(finding).collect()
+    slot.states.iter().filter(|row| row.state == Standing::Disputed).map(finding).collect()
 }
 
 /// The states that only caches have.
 fn stale(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
-    let current = slot.states.iter().find(|row| row.state == "current");
-    let stale = slot.states.iter().filter(|row| row.state == "stale");
+    let current = slot.states.iter().find(|row| row.state == Standing::Current);
+    let stale = slot.states.iter().filter(|row| row.state == Standing::Stale);
     let finding = |row: &StateRow| {
         let mut finding = Finding::new(
             Id::HostsDisagree,
@@ -82,7 +82,7 @@ fn stale(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
 
 /// Different states of a card that nobody has read.
 fn undecided(token: &TokenTable, slot: &SlotTable) -> Option<Finding> {
-    let unknown: Vec<&StateRow> = slot.states.iter().filter(|row| row.state == "unknown").collect();
+    let unknown: Vec<&StateRow> = slot.states.iter().filter(|row| row.state == Standing::Unknown).collect();
     let (first, _) = unknown.split_first().filter(|(_, rest)| !rest.is_empty())?;
     let each: Vec<String> = unknown.iter().map(|row| format!("{}: {}", holders(row), words(row))).collect();
     let finding = Finding::new(
@@ -116,7 +116,9 @@ fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: 
             let absent = || Side { state: Some("absent".to_owned()), ..Side::default() };
             finding.evidence.push(Evidence {
                 shown: Some(shown.cloned().unwrap_or_else(absent)),
-                card: card.cloned().or_else(|| matches!(row.state, "stale" | "disputed").then(absent)),
+                card: card
+                    .cloned()
+                    .or_else(|| matches!(row.state, Standing::Stale | Standing::Disputed).then(absent)),
                 ..Evidence::default()
             });
         }
