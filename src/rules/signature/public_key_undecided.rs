@@ -136,7 +136,7 @@ pub fn settle(finding: &mut Finding, known: &Known) {
     if Some(named) == card.as_ref() {
         const MOVE: &str = "move the stale entry to the quarantine";
         let mut remedy = if finding.is_in_doubt() {
-            for_those_who_know(MOVE, Unasked::InDoubt)
+            for_those_who_know(MOVE, Unasked::ByFlush)
         } else {
             let how = How::FlushEntry(path.unwrap_or_default());
             Remedy::new(MOVE, Deed::Move { how, unasked: Unasked::Never })

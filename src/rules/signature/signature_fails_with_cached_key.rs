@@ -81,7 +81,7 @@ fn needs_more(finding: &mut Finding, lens: &Lens<'_>, place: &Place, entry: Opti
     let Some(dispute) = lens.disputes.iter().find(|dispute| dispute.is_at(place)) else { return };
     let (how, unasked, consent) = match (&dispute.by_files, entry) {
         (Right::Card, _) | (Right::Cache(_), None) => return,
-        (Right::Undecided, _) => (How::Flush, Unasked::InDoubt, Safety::Guarded),
+        (Right::Undecided, _) => (How::Flush, Unasked::ByFlush, Safety::Guarded),
         (Right::Cache(_), Some(entry)) => {
             (How::FlushEntry(lens.dir.path_of(&entry.name).to_string()), Unasked::Never, Safety::Safe)
         }
