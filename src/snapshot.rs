@@ -323,6 +323,12 @@ pub struct CacheDir {
 }
 
 impl CacheDir {
+    /// The path of one of its entries.
+    #[must_use]
+    pub fn path_of(&self, entry: &Name) -> Name {
+        Name::from(self.path.as_path().join(entry.as_os_str()))
+    }
+
     /// Where its entries really are.
     #[must_use]
     pub fn real_path(&self) -> Name {

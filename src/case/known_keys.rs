@@ -89,7 +89,7 @@ pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<Kno
             if let Some(key) = in_cache(snapshot, entry) {
                 let id = ids.get(&entry.name).cloned();
                 let id = id.unwrap_or_else(|| same_form(&key).intrinsic_id().to_vec());
-                let path = Name::from(dir.path.as_path().join(entry.name.as_os_str()));
+                let path = dir.path_of(&entry.name);
                 let place = format!("in the cache ({path})");
                 add(&key, Place { kind: PlaceKind::Cache, place, id: hex(&id) });
             }

@@ -9,13 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::case::config::rows;
+use crate::finding::{Id, Shows, Unasked};
 use crate::judge::judge;
 use crate::opensc::cache_name::{self, Serial};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::{HEAD, LISTED_DRIVER, OTHER_DRIVER};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
 use crate::repair::Returning;
-use crate::repair::flush::FLUSHED;
 use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Name, Snapshot};
 use crate::view::layout;
 
@@ -159,8 +159,8 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
     for dir in &after.caches {
         for (name, parsed) in on.entries(dir) {
             let findings = named.get(&(&dir.path, name)).map(Vec::as_slice).unwrap_or_default();
-            let why = match findings.iter().find(|id| FLUSHED.contains(id)) {
-                Some(id) => id.name().to_owned(),
+            let why = match findings.iter().find(|finding| finding.is_moved(Unasked::ByFlush)) {
+                Some(finding) => finding.id.name().to_owned(),
                 None if was_read(&parsed) => continue,
                 None => NOT_READ.to_owned(),
             };
@@ -193,10 +193,9 @@ pub fn returned(after: &Snapshot, read: &SwitchedOn, entries: &[Returning], all:
             Revived {
                 directory: entry.directory.clone(),
                 name: entry.name.clone(),
-                why: FLUSHED
-                    .iter()
-                    .find(|id| id.name() == entry.reason)
-                    .map_or(NOT_READ, |id| id.name())
+                why: Id::from_name(&entry.reason)
+                    .filter(|id| id.shows() != Shows::Other)
+                    .map_or(NOT_READ, Id::name)
                     .to_owned(),
             }
         }));

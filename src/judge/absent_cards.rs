@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::crowd::Crowd;
 use crate::case::token::file_evidence;
-use crate::finding::{Evidence, Finding, Fix, Id, Safety, Severity};
+use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Unasked};
 use crate::opensc::cache_name::CacheName;
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheDir, CacheEntry, Content, Name, Snapshot};
-use crate::text::{escape, shell_option};
+use crate::text::escape;
 use crate::verdict::Unread;
 use crate::view::{Condition, layout_of};
 
@@ -95,10 +95,10 @@ fn one_card(
                 card: None,
                 source: None,
             });
-            finding.fix.push(Fix {
-                what: "remove all cache entries of this card; OpenSC fetches them again".to_owned(),
-                command: Some(format!("stalecard flush {}", shell_option("--serial", &token))),
-            });
+            finding.fix.push(Remedy::new(
+                "remove all cache entries of this card; OpenSC fetches them again",
+                Deed::Move { how: How::FlushCard(token.clone()), unasked: Unasked::ByFlush },
+            ));
             finding
         });
     }

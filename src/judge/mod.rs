@@ -23,7 +23,7 @@ use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version
 use crate::rules::host::process_holds_old_view;
 use crate::snapshot::{CacheDir, Card, EfPath, Gap, GapKind, Name, Snapshot};
 use crate::text::{self, escape, hex};
-use crate::verdict::{ProgramState, Token, Unread, Verdict};
+use crate::verdict::{CachingState, ProgramState, Token, Unread, Verdict};
 use crate::view::cached::Cached;
 use crate::view::listed::Lists;
 use crate::view::{Behaviour, Layout, View, layout};
@@ -242,8 +242,8 @@ fn host_gaps(snapshot: &Snapshot, readers: &[Reader]) -> Vec<Gap> {
     }
     for reader in readers {
         let (what, why) = match (reader.undecided, reader.state.caching) {
-            (_, "crashes") => ("what it shows", Some(&reader.state.caching_text)),
-            (true, "undecided") => ("whether it caches", Some(&reader.state.caching_text)),
+            (_, CachingState::Crashes) => ("what it shows", Some(&reader.state.caching_text)),
+            (true, CachingState::Undecided) => ("whether it caches", Some(&reader.state.caching_text)),
             (true, _) => ("its cache", reader.state.cache_dir.as_ref()),
             (false, _) => continue,
         };
@@ -320,7 +320,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         Outcome::Crashes(crash) => {
             let state = ProgramState {
                 name: name.clone(),
-                caching: "crashes",
+                caching: CachingState::Crashes,
                 caching_text: crash.to_string(),
                 cache_dir: None,
                 opensc,
@@ -339,13 +339,15 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
     };
     let cached = version.is_none_or(|version| differences::is_cached(version, &driver));
     let (caching, text, on, undecided) = match &effective.caching {
-        Caching::No => ("no", format!("off ({origin})"), false, false),
-        Caching::Public if cached => ("public", format!("on ({origin})"), true, false),
-        Caching::All if cached => ("yes", format!("on, private data too ({origin})"), true, false),
-        Caching::Public | Caching::All => {
-            ("no", "this version of OpenSC does not cache this card".to_owned(), false, false)
+        Caching::No => (CachingState::No, format!("off ({origin})"), false, false),
+        Caching::Public if cached => (CachingState::Public, format!("on ({origin})"), true, false),
+        Caching::All if cached => {
+            (CachingState::Yes, format!("on, private data too ({origin})"), true, false)
         }
-        Caching::Undecided(why) => ("undecided", format!("undecided: {why}"), false, true),
+        Caching::Public | Caching::All => {
+            (CachingState::No, "this version of OpenSC does not cache this card".to_owned(), false, false)
+        }
+        Caching::Undecided(why) => (CachingState::Undecided, format!("undecided: {why}"), false, true),
     };
     let (reads, dir) = match &effective.cache_dir {
         CacheLocation::At { path, relative: false, .. } => (on.then(|| path.clone()), Some(path.to_string())),
@@ -366,7 +368,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         name: name.clone(),
         caching,
         caching_text: text,
-        cache_dir: dir.filter(|_| caching != "no"),
+        cache_dir: dir.filter(|_| caching != CachingState::No),
         opensc,
     };
     Reader { program: name.clone(), name, driver, state, reads, undecided }

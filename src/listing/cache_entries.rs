@@ -87,7 +87,10 @@ impl State {
 pub fn inventory(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Item> {
     let named = verdict.by_file();
     let findings = |dir: &CacheDir, entry: &CacheEntry| {
-        named.get(&(&dir.path, &entry.name)).cloned().unwrap_or_default()
+        let found = named.get(&(&dir.path, &entry.name)).map(Vec::as_slice).unwrap_or_default();
+        let mut ids: Vec<Id> = found.iter().map(|finding| finding.id).collect();
+        ids.dedup();
+        ids
     };
     let mut items = Vec::new();
     for dir in &snapshot.caches {

@@ -132,15 +132,31 @@ pub struct SlotTable {
     pub states: Vec<StateRow>,
 }
 
+/// How a state of a slot stands to the newest reading of the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is what the card is.
+    Current,
+    /// It is what a card was when it was read earlier.
+    Former,
+    /// Only caches show it.
+    Stale,
+    /// Only caches show it, and no file tells whether they or the card name the right public key.
+    Disputed,
+    /// No card was read.
+    Unknown,
+    /// The card has nothing there.
+    Orphan,
+}
+
 /// One state of a slot, and who has it.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateRow {
-    /// `current`: what the card is. `former`: what a card was when it was read. `stale`: only caches show it.
-    /// `disputed`: only caches show it, and no file tells whether they or the card name the right public key.
-    /// `unknown`: no card was read. `orphan`: the card has nothing there.
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["current", "former", "stale", "disputed", "orphan", "unknown"])))]
-    pub state: &'static str,
+    /// How it stands to the card.
+    pub state: Standing,
     /// The private key.
     pub private: Option<Side>,
     /// The public key.
@@ -358,7 +374,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
     let newest = readings.first().copied();
     let mut units: BTreeMap<Place, Vec<(State, StateRow)>> = BTreeMap::new();
     let current = |unit: &Place| newest.map(|reading| reading.units.get(unit).cloned().unwrap_or_default());
-    let mut row = |unit: &Place, state: &State, kind: &'static str, note: &mut dyn FnMut(&mut StateRow)| {
+    let mut row = |unit: &Place, state: &State, kind: Standing, note: &mut dyn FnMut(&mut StateRow)| {
         let rows = units.entry(unit.clone()).or_default();
         if !rows.iter().any(|(known, _)| known == state) {
             let [private, public, certificate] = state.clone().map(|side| side.map(|side| (*side).clone()));
@@ -378,7 +394,8 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
     };
     for reading in readings {
         for (unit, state) in &reading.units {
-            let kind = if current(unit).as_ref() == Some(state) { "current" } else { "former" };
+            let kind =
+                if current(unit).as_ref() == Some(state) { Standing::Current } else { Standing::Former };
             row(unit, state, kind, &mut |row| row.read_by.extend(named(reading.source)));
         }
     }
@@ -394,15 +411,17 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
             }
         }
         let kind = match &now {
-            None => "unknown",
-            Some([None, None, None]) => "orphan",
-            Some(now) if *now == state => "current",
-            Some(now) if newest.is_some_and(|reading| is_disputed(reading, showing, now)) => "disputed",
-            Some(_) => "stale",
+            None => Standing::Unknown,
+            Some([None, None, None]) => Standing::Orphan,
+            Some(now) if *now == state => Standing::Current,
+            Some(now) if newest.is_some_and(|reading| is_disputed(reading, showing, now)) => {
+                Standing::Disputed
+            }
+            Some(_) => Standing::Stale,
         };
         row(&showing.unit, &state, kind, &mut |row| {
             // A card was like that once: now only caches are.
-            if matches!(kind, "stale" | "disputed" | "orphan") {
+            if matches!(kind, Standing::Stale | Standing::Disputed | Standing::Orphan) {
                 row.state = kind;
             }
             row.shown_by.extend(named(showing.source).map(|source| Shown {

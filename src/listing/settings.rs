@@ -11,7 +11,7 @@ use crate::opensc::{
 };
 use crate::snapshot::{Name, Snapshot};
 use crate::text::escape;
-use crate::verdict::ProgramState;
+use crate::verdict::{CachingState, ProgramState};
 
 /// Which programs are wanted.
 #[derive(Debug, Clone)]
@@ -22,6 +22,17 @@ pub enum Wanted<'a> {
     Called(&'a str),
     /// The one with this executable.
     Executable(Name),
+}
+
+/// Why OpenSC opens its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum FileOrigin {
+    /// `OPENSC_CONF` names it.
+    Environment,
+    /// The library was made for it.
+    CompiledIn,
 }
 
 /// The configuration and what it means.
@@ -36,9 +47,8 @@ pub struct Settings {
     /// The file it opens.
     #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub file: Option<String>,
-    /// Why it opens that one: `environment` or `compiled-in`.
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["environment", "compiled-in", null])))]
-    pub file_origin: Option<&'static str>,
+    /// Why it opens that one.
+    pub file_origin: Option<FileOrigin>,
     /// What became of the file, if not simply read.
     pub file_note: Option<String>,
     /// The drivers whose cards are cached without any setting.
@@ -58,13 +68,10 @@ pub struct ProgramSettings {
     /// Its executable, if it is known.
     #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub executable: Option<String>,
-    /// `no`, `public`, `yes`, `undecided` or `crashes`: with a SmartCard-HSM and any other
-    /// card of a driver outside the default list.
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["no", "public", "yes", "undecided", "crashes"])))]
-    pub caching: &'static str,
+    /// With a SmartCard-HSM and any other card of a driver outside the default list.
+    pub caching: CachingState,
     /// The same with a card of a driver in the default list.
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["no", "public", "yes", "undecided", "crashes"])))]
-    pub caching_by_default_list: &'static str,
+    pub caching_by_default_list: CachingState,
     /// In a few words.
     pub meaning: String,
     /// Where `use_file_caching` is written.
@@ -137,8 +144,8 @@ pub fn settings(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Option<Settings> {
     let version = situation.version();
     let assumed = version.unwrap_or(differences::HEAD);
     let (path, file_origin) = match situation.source() {
-        Source::Environment(path) => (Some(path), Some("environment")),
-        Source::Compiled(path) => (Some(path), Some("compiled-in")),
+        Source::Environment(path) => (Some(path), Some(FileOrigin::Environment)),
+        Source::Compiled(path) => (Some(path), Some(FileOrigin::CompiledIn)),
         Source::Unknown => (None, None),
     };
     let configuration = situation.configuration();
@@ -173,7 +180,7 @@ impl Settings {
             name: program.name.clone(),
             caching: program.caching,
             caching_text: program.meaning.clone(),
-            cache_dir: program.cache_dir.clone().filter(|_| program.caching != "no"),
+            cache_dir: program.cache_dir.clone().filter(|_| program.caching != CachingState::No),
             opensc: self.opensc.clone(),
         };
         self.programs.iter().map(state).collect()
@@ -182,9 +189,9 @@ impl Settings {
     /// Can it be told what holds for every program?
     #[must_use]
     pub fn is_decided(&self) -> bool {
-        self.programs
-            .iter()
-            .all(|program| program.caching != "undecided" && program.caching_by_default_list != "undecided")
+        self.programs.iter().all(|program| {
+            ![program.caching, program.caching_by_default_list].contains(&CachingState::Undecided)
+        })
     }
 }
 
@@ -210,8 +217,8 @@ fn program(row: &Row, version: Option<Version>) -> ProgramSettings {
                 name,
                 app,
                 executable,
-                caching: "crashes",
-                caching_by_default_list: "crashes",
+                caching: CachingState::Crashes,
+                caching_by_default_list: CachingState::Crashes,
                 meaning: format!("dies {} of line {}", crash.when, crash.at),
                 use_file_caching: None,
                 file_cache_dir: None,
@@ -227,8 +234,8 @@ fn program(row: &Row, version: Option<Version>) -> ProgramSettings {
         name,
         app,
         executable,
-        caching: word(&other.caching),
-        caching_by_default_list: word(&listed.caching),
+        caching: state(&other.caching),
+        caching_by_default_list: state(&listed.caching),
         meaning: meaning(other, listed, version),
         use_file_caching: other.use_file_caching.as_ref().map(place),
         file_cache_dir: other.file_cache_dir.as_ref().map(place),
@@ -243,12 +250,12 @@ fn program(row: &Row, version: Option<Version>) -> ProgramSettings {
     }
 }
 
-const fn word(caching: &Caching) -> &'static str {
+const fn state(caching: &Caching) -> CachingState {
     match caching {
-        Caching::No => "no",
-        Caching::Public => "public",
-        Caching::All => "yes",
-        Caching::Undecided(_) => "undecided",
+        Caching::No => CachingState::No,
+        Caching::Public => CachingState::Public,
+        Caching::All => CachingState::Yes,
+        Caching::Undecided(_) => CachingState::Undecided,
     }
 }
 

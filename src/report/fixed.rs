@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::edited;
 use super::lines::wrap;
 use super::repaired::{flushed_steps, holders, taken_back};
-use crate::finding::{Finding, Fix, Safety, Severity};
+use crate::finding::{Finding, Remedy, Safety, Severity};
 use crate::repair::Applied;
 use crate::repair::config::Goal;
 use crate::text::count;
@@ -93,7 +93,7 @@ pub fn human(report: &Report, after: &Verdict) -> String {
         for finding in of_group {
             wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
             if result == Result::Manual {
-                finding.fix.iter().for_each(|fix| advice(&mut out, fix));
+                finding.fix.iter().for_each(|remedy| advice(&mut out, remedy));
             }
         }
     }
@@ -112,9 +112,9 @@ pub fn human(report: &Report, after: &Verdict) -> String {
     out
 }
 
-fn advice(out: &mut String, fix: &Fix) {
-    wrap(out, "    ", "      ", &fix.what);
-    if let Some(command) = &fix.command {
+fn advice(out: &mut String, remedy: &Remedy) {
+    wrap(out, "    ", "      ", &remedy.what);
+    if let Some(command) = remedy.command() {
         let _ = writeln!(out, "      {command}");
     }
 }

@@ -8,17 +8,13 @@ use crate::case::proofs::Conclusion;
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
-use crate::finding::Id;
+use crate::finding::Told;
 use crate::judge;
 use crate::listing::signing_requests::{self, Unable};
 use crate::observe::{self, Asked};
 use crate::report::{human, json::Answer, json::Document, json::SCHEMA, proofs};
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
 use crate::text::{count, escape, key_reference, shell_option};
-
-/// The findings that a signature proves; `check` has the others.
-const ABOUT_SIGNATURES: [Id; 3] =
-    [Id::SignatureFailsWithCachedKey, Id::SignatureFailsWithLiveKey, Id::CertificateKeyMismatch];
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     if args.facts.offline || args.facts.snapshot.is_some() {
@@ -41,7 +37,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             .coverage
             .push(gap(what, "a public key that is named for it cannot be checked here".to_owned()));
     }
-    verdict.findings.retain(|finding| ABOUT_SIGNATURES.contains(&finding.id));
+    verdict.findings.retain(|finding| finding.id.told() == Told::BySignature);
     match args.format {
         Format::Human => {
             let mut text = String::new();
