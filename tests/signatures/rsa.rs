@@ -165,7 +165,9 @@ fn the_usual_ways_are_tried_in_turn() {
     let signature = signed(&pair, Scheme::Pkcs1(None), &info).unwrap();
     let Outcome::Valid(fit) = verify_any(&public, &Signed::message(message), &signature) else { panic!() };
     assert_eq!(fit.scheme, Scheme::Pkcs1(Some(Hash::Sha256)));
-    assert_eq!(verify_any(&public, &Signed::message(b"other"), &signature), Outcome::Invalid);
+    // It opens under the key: that key's, over something else.
+    let other = verify_any(&public, &Signed::message(b"other"), &signature);
+    assert!(matches!(other, Outcome::Otherwise(_)), "{other:?}");
 }
 
 #[test]

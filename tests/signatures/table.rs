@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use stalecard::crypto::{Outcome, Signed, given, verify_any};
+use stalecard::crypto::{Outcome, Reason, Signed, given, verify_any};
 use virtual_card::openssl::bn::BigNumContext;
 use virtual_card::openssl::ec::PointConversionForm;
 use virtual_card::openssl::pkey::PKey;
@@ -284,7 +284,11 @@ fn certificates_and_requests_of_every_algorithm() {
         compare(&mut count, what, *openssl, answer, contradicted);
         let may_be_open = ["ed448", "sect", "secp1", "secp2", "wap", "c2", "prime", "SM2", "restricted"];
         let is_open = !answer["undecided"].as_array().unwrap().is_empty();
-        assert!(!is_open || may_be_open.iter().any(|kind| what.contains(kind)), "{what}: {answer}");
+        let by_chance = answer.to_string().contains("looks like RSA-PSS");
+        assert!(
+            !is_open || by_chance || may_be_open.iter().any(|kind| what.contains(kind)),
+            "{what}: {answer}"
+        );
     }
     assert_eq!(report["findings"].as_array().unwrap().len(), findings);
     println!("{count:?} of {}", made.len());
@@ -369,7 +373,11 @@ fn signatures_of_every_algorithm() {
             let outcomes = [&own, &other]
                 .map(|key| key.as_ref().map(|key| verify_any(key, &Signed::message(&data), &signature)));
             match outcomes {
-                [Some(Outcome::Valid(_)), Some(Outcome::Invalid)] => right += 1,
+                // By chance the wrong key opens it to what ends like RSA-PSS, once in several hundred.
+                [Some(Outcome::Valid(_)), Some(Outcome::Invalid)]
+                | [Some(Outcome::Valid(_)), Some(Outcome::NotDecidable(Reason::OtherPadding(_)))] => {
+                    right += 1
+                }
                 [Some(Outcome::NotDecidable(_)), Some(Outcome::NotDecidable(_))] => open += 1,
                 outcomes => panic!("{what}: {outcomes:?}"),
             }
@@ -384,12 +392,16 @@ fn signatures_of_every_algorithm() {
                     workshop.verify(&["--data", "data", "--signature", "signature", "--pubkey", &public]);
                 (code, report["findings"].as_array().unwrap().len())
             };
-            let expected = if matches!(outcomes[0], Some(Outcome::Valid(_))) {
-                [(0, 0), (1, 1)]
-            } else {
-                [(3, 0), (3, 0)]
+            // That another key made it is said only where its number is none that the named one gives.
+            let expected: &[(i32, usize)] = match &outcomes {
+                [Some(Outcome::Valid(_)), Some(Outcome::NotDecidable(_))] => &[(3, 0)],
+                [Some(Outcome::Valid(_)), _] if name.starts_with("rsa") => &[(1, 0), (1, 1)],
+                [Some(Outcome::Valid(_)), _] => &[(1, 0)],
+                _ => &[(3, 0)],
             };
-            assert_eq!([ask("a"), ask("b")], expected, "{what}");
+            let own = if matches!(outcomes[0], Some(Outcome::Valid(_))) { (0, 0) } else { (3, 0) };
+            let (a, b) = (ask("a"), ask("b"));
+            assert!(a == own && expected.contains(&b), "{what}: {a:?} {b:?}");
         }
     }
     println!("{right} told from another key's, {open} not checked");
