@@ -404,13 +404,15 @@ pub struct OfFile<'a> {
     issuers: Vec<Issuer>,
     /// Is it about one certificate, so that a bare key that was named is meant to be its issuer's?
     is_alone: bool,
-    /// What is left of the nanoseconds.
+    /// What is left of the work.
     left: Cell<u64>,
     seen: RefCell<HashMap<Vec<u8>, Attribution>>,
 }
 
-/// About the nanoseconds that the signatures of one file may take.
-const MOST_WORK: u64 = 1_500_000_000;
+/// The work that one file may make beyond what usual keys make: a few seconds.
+const MOST_WORK: u64 = 250_000_000;
+/// Certificates of one name whose keys are tried, those first that the authority key identifier names.
+const MOST_OF_NAME: usize = 16;
 
 impl<'a> OfFile<'a> {
     /// Nothing asked yet. `issuers`: certificates of the file and those that the user named.
@@ -426,7 +428,7 @@ impl<'a> OfFile<'a> {
     }
 
     fn signed_by(&self, der: &[u8], key: &PublicKey) -> Outcome {
-        let Some(left) = self.left.get().checked_sub(crypto::work(key)) else {
+        let Some(left) = self.left.get().checked_sub(crypto::dear_work(key)) else {
             return Outcome::NotDecidable(Reason::TooMuchWork);
         };
         self.left.set(left);
@@ -437,7 +439,13 @@ impl<'a> OfFile<'a> {
     fn keys(&self, artefact: &Artefact, own: &PublicKey) -> Vec<KnownKey> {
         let mut keys: Vec<KnownKey> = Vec::new();
         if let Artefact::Certificate(certificate) = artefact {
-            for issuer in self.issuers.iter().filter(|issuer| issuer.is_named_by(certificate)) {
+            let of_name = self.issuers.iter().filter(|issuer| issuer.is_named_by(certificate));
+            let mut of_name: Vec<&Issuer> = of_name.collect();
+            of_name.sort_by_key(|issuer| issuer.is_identified_by(certificate) != Some(true));
+            for issuer in of_name {
+                if keys.len() == MOST_OF_NAME {
+                    break;
+                }
                 let key = same_form(&issuer.key);
                 let known = self.known.iter().find(|known| known.key == key);
                 let mut known = known.cloned().unwrap_or_else(|| KnownKey {
@@ -535,11 +543,7 @@ impl<'a> OfFile<'a> {
                         claim == Claim::AnotherName && self.is_not_by_named(certificate, &keys);
                 }
                 if claim != Claim::AnotherName && attribution.undecided.is_empty() {
-                    let work = crypto::work(&own).saturating_mul(8);
-                    if let Some(left) = self.left.get().checked_sub(work) {
-                        self.left.set(left);
-                        candidates(&mut attribution, &own, self.snapshot, der);
-                    }
+                    candidates(&mut attribution, &own, self.snapshot, der);
                 }
             }
         }

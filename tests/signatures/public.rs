@@ -55,7 +55,9 @@ impl Second {
 fn kind(answer: &Value) -> &'static str {
     let is = |name: &str| answer[name] != Value::Null;
     let open = !answer["undecided"].as_array().unwrap().is_empty();
+    let is_of_another = is("made_by") && answer["made_by"]["id"] != answer["names"]["id"];
     match (is("made_by"), is("issuer"), is("note")) {
+        (_, false, false) if is_of_another => "signed by another key",
         _ if open => "not checked",
         (true, ..) if answer["note"].as_str().is_some_and(|note| note.contains("signature is invalid")) => {
             "by its own key or its issuer's, but invalid"

@@ -129,7 +129,9 @@ fn rsa_agrees_with_openssl() {
         let outcome = verify(&public, scheme, &Signed::message(&message), &signature);
         let told = format!("seed {seed}: {} {scheme}, {salt:?}, {wrong}: {outcome:?}", KEYS[index]);
         assert_eq!(outcome.is_valid(), expected, "{told}");
-        assert!(!matches!(outcome, Outcome::NotDecidable(_)), "{told}");
+        // What ends like RSA-PSS may be that with another hash.
+        let is_open = matches!(outcome, Outcome::NotDecidable(Reason::OtherPadding(_)));
+        assert!(!matches!(outcome, Outcome::NotDecidable(_)) || (is_open && !expected), "{told}");
         if wrong > 5 {
             assert!(expected, "{told}");
             right += 1;

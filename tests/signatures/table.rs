@@ -277,9 +277,11 @@ fn certificates_and_requests_of_every_algorithm() {
     let mut count = Count::default();
     let mut findings = 0;
     for ((what, _, openssl), answer) in made.iter().zip(answers) {
-        let contradicted = answer["made_by"] == Value::Null
+        // The bundle holds the key that made it, so it is mostly told.
+        let contradicted = answer["good"] == false
             && answer["undecided"].as_array().unwrap().is_empty()
-            && answer["issuer"] == Value::Null;
+            && answer["issuer"] == Value::Null
+            && answer["note"] == Value::Null;
         findings += usize::from(contradicted);
         compare(&mut count, what, *openssl, answer, contradicted);
         let may_be_open = ["ed448", "sect", "secp1", "secp2", "wap", "c2", "prime", "SM2", "restricted"];
@@ -323,11 +325,15 @@ fn issued_certificates_of_every_algorithm() {
         arguments.extend(made.iter().flat_map(|name| ["--pubkey".to_owned(), format!("{name}.{which}.ca")]));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let (code, report) = workshop.verify(&arguments);
-        assert_eq!(report["findings"].as_array().unwrap().len(), 0, "{report}");
-        (code, report["attributions"].as_array().unwrap().clone())
+        (
+            code,
+            report["findings"].as_array().unwrap().len(),
+            report["attributions"].as_array().unwrap().clone(),
+        )
     };
     let (mut known, mut open) = (0, 0);
-    let (code, answers) = asked_with("a");
+    let (code, findings, answers) = asked_with("a");
+    assert_eq!(findings, 0);
     for (name, answer) in made.iter().zip(&answers) {
         assert_eq!(answer["issuer"], format!("CN={name}"));
         if answer["undecided"].as_array().unwrap().is_empty() {
@@ -342,9 +348,12 @@ fn issued_certificates_of_every_algorithm() {
     assert_eq!((code, known + open), (3, made.len()));
     println!("{known} known, {open} not checked");
     assert!(known >= 15 && open >= 4, "{known} {open}");
-    let (code, answers) = asked_with("b");
+    // A certificate of the issuer's name was named, and its key did not sign: that is decided.
+    let (code, findings, answers) = asked_with("b");
     assert!(
-        code == 3 && answers.iter().all(|answer| answer["good"] == false && answer["made_by"] == Value::Null)
+        code == 1
+            && findings >= 15
+            && answers.iter().all(|answer| answer["good"] == false && answer["made_by"] == Value::Null)
     );
 }
 
