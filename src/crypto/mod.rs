@@ -167,7 +167,7 @@ fn verify_first(key: &PublicKey, signed: &Signed<'_>, signature: &[u8], schemes:
     let tried = schemes.iter().copied().filter(|scheme| signs(kind, *scheme));
     // A key of another kind did not make it, whether or not it could be computed with.
     let of_another_kind = kind != Kind::Unknown && !schemes.is_empty() && tried.clone().next().is_none();
-    if of_another_kind && kind == Kind::Rsa || of_another_kind && kind == Kind::RsaPss {
+    if of_another_kind && matches!(kind, Kind::Rsa | Kind::RsaPss) {
         // Its own number under another name.
         return match Prepared::new(key) {
             Ok(key) => key.verify(std::iter::empty(), signed, signature),
@@ -314,9 +314,8 @@ impl Prepared {
         match (self, block) {
             (Self::Rsa(key) | Self::RsaPss(key, _), Some(block)) => {
                 match (rsa::opened(key, &block, signed), undecided) {
-                    (_, Some(reason @ Reason::PssForbidden)) => Outcome::NotDecidable(reason),
-                    (Some(opened), _) => Outcome::Otherwise(opened),
-                    (None, Some(reason)) => Outcome::NotDecidable(reason),
+                    (_, Some(reason)) => Outcome::NotDecidable(reason),
+                    (Some(opened), None) => Outcome::Otherwise(opened),
                     (None, None) if is_salted && rsa::ends_like_pss(key, &block) => {
                         Outcome::NotDecidable(Reason::OtherPadding("RSA-PSS with another hash"))
                     }

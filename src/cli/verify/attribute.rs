@@ -178,7 +178,7 @@ impl Input {
                         .push(format!("a PEM block {} that does not decode", escape(block.label.as_bytes())));
                 }
                 None if block.label.is_empty() => {
-                    missing.push("a structure that is no certificate".to_owned())
+                    missing.push("a structure that is no certificate".to_owned());
                 }
                 None => others.push(format!("a PEM block {}", escape(block.label.as_bytes()))),
             }
