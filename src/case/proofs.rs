@@ -264,7 +264,7 @@ pub fn fits(key: &PublicKey, trial: &Trial, signature: &[u8]) -> Option<bool> {
     };
     match crypto::verify(key, scheme, &signed, signature) {
         Outcome::Valid(_) => Some(true),
-        Outcome::Invalid | Outcome::NotDecidable(Reason::BadKey) => Some(false),
+        Outcome::Invalid | Outcome::Otherwise(_) | Outcome::NotDecidable(Reason::BadKey) => Some(false),
         Outcome::NotDecidable(_) => None,
     }
 }

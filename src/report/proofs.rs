@@ -118,10 +118,12 @@ pub fn attribution(attribution: &Attribution) -> String {
             }
         }
         None => {
-            out.push_str(if attribution.undecided.is_empty() {
-                "No key known here made the signature.\n"
-            } else {
-                "Who made the signature was not decided.\n"
+            out.push_str(match (attribution.undecided.is_empty(), &attribution.names) {
+                (false, _) => "Who made the signature was not decided.\n",
+                (true, Some(_)) => "No key known here made the signature.\n",
+                (true, None) => {
+                    "No key known here made the signature over these bytes in any way computed here.\n"
+                }
             });
             for why in &attribution.undecided {
                 wrap(&mut out, "  ", "    ", why);
