@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::fix::revived::{Revived, SwitchedOn, read_today, returned, revived, switched_on, with_text};
 use crate::observe::{Cards, Kept, Wish, observe, observe_more_caches, with_returning};
 use crate::opensc::config::Source;
+use crate::patience::answered;
 use crate::repair::Returning;
 use crate::snapshot::{DirState, Snapshot};
 
@@ -93,6 +94,9 @@ fn kept(entry: &Returning) -> Option<Kept<'_>> {
 /// Whether OpenSC reads this file here, under whatever name.
 pub fn is_read_here(file: &Path, source: &Source) -> bool {
     let (Source::Environment(read) | Source::Compiled(read)) = source else { return false };
-    let real = |path: &Path| path.canonicalize().ok();
+    let real = |path: &Path| {
+        let path = path.to_owned();
+        answered(move |_| path.canonicalize()).ok()
+    };
     read.as_path() == file || real(read.as_path()).is_some_and(|read| Some(read) == real(file))
 }

@@ -227,8 +227,12 @@ fn signature(bytes: Vec<u8>) -> Vec<u8> {
 fn public_keys(what: &str) -> Result<Vec<(String, PublicKey)>, Error> {
     let failed = |error: given::Error| Error::Usage(format!("--pubkey {} {error}", escape(what.as_bytes())));
     let path = Path::new(what);
-    let keys = if path.exists() {
-        given::public_keys(&read(path, LARGEST_PROOF)?).map_err(failed)?
+    let found = match read(path, LARGEST_PROOF) {
+        Err(Error::Io { source, .. }) if is_no_path(&source) => None,
+        found => Some(found?),
+    };
+    let keys = if let Some(found) = found {
+        given::public_keys(&found).map_err(failed)?
     } else if what.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
         given::public_keys(what.as_bytes()).map_err(failed)?
     } else {
@@ -240,6 +244,11 @@ fn public_keys(what: &str) -> Result<Vec<(String, PublicKey)>, Error> {
     let short = if what.len() > 80 { what.get(..80).map(|start| format!("{start}…")) } else { None };
     let name = short.unwrap_or_else(|| what.to_owned());
     Ok(keys.into_iter().map(|key| (name.clone(), key)).collect())
+}
+
+/// Is there nothing of this name, be it that no file could have it?
+fn is_no_path(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename)
 }
 
 /// The whole of a regular file that is not too large.
