@@ -43,7 +43,7 @@ use crate::view::sc_hsm::{referenced, serial_of};
 
 pub use aside::{COMMAND as LOOK_ASIDE, allow as allow_aside, serve as serve_aside};
 pub use files::{baselines, keep, snapshot_files, write_whole};
-pub use others::{Whose, each_in, observe_again, observe_all, observe_each};
+pub use others::{Whose, as_seen_by, each_in, observe_again, observe_all, observe_each};
 
 /// What to observe.
 #[derive(Debug, Clone, Copy)]
