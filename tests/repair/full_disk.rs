@@ -133,7 +133,8 @@ fn at_level(small: Small, left: Left) -> bool {
         }
         // Repeated on the same disk it changes nothing and is content.
         let again = undo(&state, None, false).unwrap();
-        assert_eq!((again.state, again.changed), (UndoState::AlreadyUndone, false), "{at}");
+        let is_over = matches!(again.state, UndoState::AlreadyUndone | UndoState::NothingToUndo);
+        assert!(is_over && !again.changed, "{at}: {again:?}");
         assert_eq!(tree(&world.cache), before, "{at}");
     }
     // With room again everything works.
