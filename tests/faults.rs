@@ -414,7 +414,7 @@ fn a_silent_pcscd_holds_up_no_command() {
 }
 
 /// Stops pcscd when the card has seen so many commands, while `stalecard` is at work with them, until it has ended.
-fn stopped_at(scene: &Scene, commands: u64, words: &[&str]) -> stand::Output {
+fn stopped_at(scene: &Scene, commands: u64, words: &[&str]) -> Output {
     let card = scene.stand.card();
     card.reset_stats();
     card.ask("latency 20");
@@ -436,7 +436,7 @@ fn stopped_at(scene: &Scene, commands: u64, words: &[&str]) -> stand::Output {
 fn a_service_that_stops_in_the_middle_is_left() {
     let scene = Scene::stale();
     let pin = scene.stand.dir().join("stopped.pin");
-    std::fs::write(&pin, stand::PIN).unwrap();
+    std::fs::write(&pin, PIN).unwrap();
     let verify = ["verify", "--timeout", "5", "--pin-file", pin.to_str().unwrap()];
     scene.stand.card().reset_stats();
     scene.host.stalecard(&["check"]);

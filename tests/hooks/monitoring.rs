@@ -171,7 +171,7 @@ fn the_metrics_file_is_replaced_whole() {
 fn nagios_that_cannot_print_is_unknown() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     for more in [&["--offline"][..], &["--snapshot", "/nonexistent"]] {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stalecard"));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
         command.args(["check", "--format", "nagios"]).args(more).stdout(full());
         assert_eq!(command.output().unwrap().status.code(), Some(3), "{more:?}");
     }

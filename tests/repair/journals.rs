@@ -297,15 +297,15 @@ fn what_a_killed_process_had_begun_to_write_goes_with_the_next() {
     scene.put("a", b"1");
     let kept = scene.flush().operation.unwrap();
     let part = scene.state_path().join(&kept).join("journal.json.part");
-    std::fs::write(&part, [0; 99]).unwrap();
+    fs::write(&part, [0; 99]).unwrap();
     let begun = scene.state_path().join("20260101T000000Z-990001");
-    std::fs::create_dir_all(begun.join("files")).unwrap();
-    std::fs::write(begun.join("journal.json.part"), b"{").unwrap();
+    fs::create_dir_all(begun.join("files")).unwrap();
+    fs::write(begun.join("journal.json.part"), b"{").unwrap();
     scene.put("b", b"2");
     scene.flush();
     assert!(!part.exists() && !begun.exists());
-    std::fs::write(&part, [0; 99]).unwrap();
-    purge(&scene.state(), time::OffsetDateTime::UNIX_EPOCH, false).unwrap();
+    fs::write(&part, [0; 99]).unwrap();
+    purge(&scene.state(), OffsetDateTime::UNIX_EPOCH, false).unwrap();
     assert!(!part.exists());
     assert_eq!(undo(&scene.state(), Some(&kept), false).unwrap().state, UndoState::Undone);
 }
