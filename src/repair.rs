@@ -35,31 +35,13 @@ use crate::patience::{Overdue, SILENCE, within};
 use crate::safe_fs;
 use crate::snapshot::Name;
 
-/// What a quarantine says, unless it lies where nothing answers.
-///
-/// # Errors
-/// When it was left behind.
-pub fn ask<T: Send + 'static>(
-    states: &[StateDir],
-    question: impl Fn(&StateDir) -> T + Send + 'static,
-) -> Result<Vec<T>, Overdue> {
-    let states = states.to_vec();
-    within(SILENCE, move |pulse| {
-        let answers = states.iter().map(|state| {
-            let answer = question(state);
-            pulse.beat();
-            answer
-        });
-        answers.collect()
-    })
-}
-
 /// Does the quarantine answer at all?
 ///
 /// # Errors
 /// When it was left behind.
 pub fn is_there(state: &StateDir) -> Result<(), Overdue> {
-    ask(std::slice::from_ref(state), |state| drop(state.open())).map(drop)
+    let state = state.clone();
+    within(SILENCE, move |_| drop(state.open()))
 }
 
 /// Why nothing could be repaired, undone or listed at all. What happened to a

@@ -445,10 +445,14 @@ fn a_service_that_stops_in_the_middle_is_left() {
     assert!(output.code() != 0 && output.duration < Duration::from_secs(20), "{output}");
     assert!(said(&output).contains("has not answered for"), "{output}");
     // In the reading, and right after it, before any PIN.
-    for commands in [read / 2, read + 1] {
+    let is_long = std::env::var_os("STALECARD_LONG").is_some();
+    for commands in [read + 1].into_iter().chain(is_long.then_some(read / 2)) {
         let output = stopped_at(&scene, commands, &verify);
         assert_eq!((output.code(), scene.stand.card().stats().verify), (3, 0), "{commands}: {output}");
         assert!(output.duration < Duration::from_secs(16), "{commands}: {output}");
+    }
+    if !is_long {
+        return;
     }
     // With a PIN on its way the end is a warning. The card forgets the login when pcscd goes on.
     let all = {

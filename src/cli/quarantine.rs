@@ -106,8 +106,8 @@ pub const fn silent(why: Overdue) -> Error {
 fn list(format: Format) -> Result<Exit, Error> {
     let caller = Caller::current()?;
     let mut operations = Vec::new();
-    for found in repair::ask(&states(&caller)?, repair::operations).map_err(silent)? {
-        operations.extend(found?);
+    for state in states(&caller)? {
+        operations.extend(repair::operations(&state)?);
     }
     // Each quarantine is sorted; root sees several.
     repair::newest_first(&mut operations);

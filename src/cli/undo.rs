@@ -79,10 +79,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 
 /// Nothing is begun where a place does not answer that something would come back to.
 fn places_answer(states: &[StateDir], operation: Option<String>) -> Result<(), Error> {
-    let owned = states.to_vec();
+    let found = states.iter().filter_map(|state| operations(state).ok());
+    let mut all: Vec<Operation> = found.flatten().collect();
     let asked = within(SILENCE, move |pulse| {
-        let found = owned.iter().inspect(|_| pulse.beat()).filter_map(|state| operations(state).ok());
-        let mut all: Vec<Operation> = found.flatten().collect();
         newest_first(&mut all);
         let meant = all.iter().find(|one| match &operation {
             Some(id) => one.id == *id,
