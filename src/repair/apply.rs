@@ -109,7 +109,7 @@ pub fn rehearse_in(plan: &Plan, consent: &Consent, state: &StateDir) -> Result<A
         match may_go(&planned.step, &mut directories, Some(room.device)) {
             // Each takes room from the next one.
             Ok(()) if is_copied && !room.takes(inode.size, 1) => {
-                let full = std::io::ErrorKind::StorageFull.into();
+                let full = rustix::io::Errno::NOSPC.into();
                 let path = Name::from(planned.step.directory.as_path().join(planned.step.name.as_os_str()));
                 let why = failed(safe_fs::Error::Io { what: "keep a copy of", path, source: full });
                 set(&mut applied.steps, number, why);
