@@ -133,8 +133,9 @@ pub enum Error {
 impl Error {
     /// The exit code this failure leads to.
     #[must_use]
-    pub const fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => Exit::NotRead,
             Self::NoCardToFlush | Self::NoBaseline(_) | Self::OutOfTime(_) | Self::Overdue { .. } => {
                 Exit::NotRead
             }

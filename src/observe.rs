@@ -22,7 +22,7 @@ use time::OffsetDateTime;
 use crate::card::apdu::TransportError;
 use crate::card::family::{self, Kind};
 use crate::card::held::{Exclusive, Held};
-use crate::card::readers::{self, Slot};
+use crate::card::readers::{self, PcscError, Slot};
 use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::card::{self, Link, Reading};
 use crate::error::Error;
@@ -43,7 +43,7 @@ use crate::view::layout;
 
 pub use aside::{COMMAND as LOOK_ASIDE, allow as allow_aside, serve as serve_aside};
 pub use files::{baselines, keep, snapshot_files, write_whole};
-pub use others::{Whose, each_in, observe_again, observe_all, observe_each};
+pub use others::{Whose, as_seen_by, each_in, observe_again, observe_all, observe_each};
 
 /// What to observe.
 #[derive(Debug, Clone, Copy)]
@@ -145,8 +145,6 @@ fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
 /// # Errors
 /// When it is not there any more, or others do not let go of it.
 pub fn hold(card: &Card) -> Result<Held, SignError> {
-    // Somebody may have been asked for a PIN meanwhile.
-    patience::anew();
     let reader = reader_of(card)?;
     Ok(with_progress("waiting for the card", || Held::take(&reader))?)
 }
@@ -154,7 +152,10 @@ pub fn hold(card: &Card) -> Result<Held, SignError> {
 /// The reader of a card that was read, as it is now.
 fn reader_of(card: &Card) -> Result<readers::Reader, SignError> {
     let gone = || SignError::Moved("the card that was read is not in its reader any more");
-    let readers = readers::readers().map_err(|_| gone())?;
+    let readers = readers::readers().map_err(|error| match error {
+        PcscError::Silent(_) => error.into(),
+        _ => gone(),
+    })?;
     let named = |reader: &readers::Reader| reader.name() == card.reader && reader.state == Slot::Card;
     let reader = readers.into_iter().find(named);
     reader.filter(|reader| reader.atr == card.atr.as_slice()).ok_or_else(gone)

@@ -105,7 +105,12 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         judge_processes(&snapshot, &mut after);
     }
     match args.format {
-        Format::Human => output::print(&repaired::flushed(&results, args.agreed.dry_run, &after))?,
+        Format::Human => {
+            let mut text = repaired::flushed(&results, args.agreed.dry_run, &after);
+            let missed: Vec<_> = after.coverage.iter().filter(|gap| gap.asked_for).cloned().collect();
+            human::coverage(&mut text, &missed);
+            output::print(&text)?;
+        }
         Format::Json => print_json(args, &snapshot.host, changed, &after, &results)?,
     }
     if let Some(name) = missing.into_inner().into_iter().next() {

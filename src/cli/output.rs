@@ -7,17 +7,21 @@ use serde_json::Value;
 
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
+use crate::patience::undisturbed;
 use crate::snapshot::GapKind;
 use crate::text;
 use crate::verdict::Verdict;
 
 /// Prints text made for people; colour only on a terminal.
 pub fn print(text: &str) -> Result<(), Error> {
+    // Whoever reads it may take their time (a pager).
+    let _undisturbed = undisturbed();
     written(anstream::stdout().lock().write_all(text.as_bytes()))
 }
 
 /// Prints JSON.
 pub fn print_json(value: &Value) -> Result<(), Error> {
+    let _undisturbed = undisturbed();
     written(std::io::stdout().lock().write_all(json_text(value).as_bytes()))
 }
 

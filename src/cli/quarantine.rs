@@ -6,7 +6,8 @@ use time::{Duration, OffsetDateTime};
 use super::args::Format;
 use super::output;
 use crate::error::{Error, Exit};
-use crate::host::clock;
+use crate::host::{Caller, clock};
+use crate::patience::{Overdue, SILENCE, within};
 use crate::repair::{self, StateDir};
 use crate::report::{json::Answer, json::Document, json::SCHEMA, repaired};
 
@@ -61,11 +62,11 @@ fn age(text: &str) -> Result<Duration, String> {
 }
 
 fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Error> {
-    let caller = crate::host::Caller::current()?;
+    let caller = Caller::current()?;
     // Longer ago than there is a time: nothing is that old.
     let before = clock::now().checked_sub(older_than).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let mut purged = Vec::new();
-    for state in StateDir::all(&caller)? {
+    for state in states(&caller)? {
         purged.extend(repair::purge(&state, before, dry_run)?);
     }
     match format {
@@ -88,10 +89,23 @@ fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Er
     Ok(Exit::Clean)
 }
 
+/// The caller's quarantines, each of which answers.
+pub fn states(caller: &Caller) -> Result<Vec<StateDir>, Error> {
+    let owner = caller.clone();
+    let states = within(SILENCE, move |_| StateDir::all(&owner)).map_err(silent)??;
+    states.iter().try_for_each(|state| repair::is_there(state).map_err(silent))?;
+    Ok(states)
+}
+
+/// Nothing can be done without it.
+pub const fn silent(why: Overdue) -> Error {
+    Error::Overdue { what: "the quarantine", why }
+}
+
 fn list(format: Format) -> Result<Exit, Error> {
-    let caller = crate::host::Caller::current()?;
+    let caller = Caller::current()?;
     let mut operations = Vec::new();
-    for state in StateDir::all(&caller)? {
+    for state in states(&caller)? {
         operations.extend(repair::operations(&state)?);
     }
     // Each quarantine is sorted; root sees several.

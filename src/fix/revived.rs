@@ -171,10 +171,17 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
 }
 
 /// The entries of an undo that would be shown again although they were not when they were taken, or are of
-/// another user's cache, of which only the reason is known for which they were taken. `all`: every entry that
+/// another user's cache, of which only the reason is known for which they were taken. `theirs`: the real directories that another
+/// user's programs read, and whether that is all of them. `all`: every entry that
 /// comes back is asked about, because caching is switched on in the same stroke.
 #[must_use]
-pub fn returned(after: &Snapshot, read: &SwitchedOn, entries: &[Returning], all: bool) -> Vec<Revived> {
+pub fn returned(
+    after: &Snapshot,
+    read: &SwitchedOn,
+    entries: &[Returning],
+    all: bool,
+    theirs: &BTreeMap<u32, (bool, BTreeSet<Name>)>,
+) -> Vec<Revived> {
     let asked = || entries.iter().filter(|entry| all || entry.was_unread);
     let here: BTreeSet<(&Name, &Name)> = asked().map(|entry| (&entry.directory, &entry.name)).collect();
     let mut found = revived(after, read);
@@ -188,17 +195,18 @@ pub fn returned(after: &Snapshot, read: &SwitchedOn, entries: &[Returning], all:
             && !known.contains(&entry.directory)
             && matches!(cache_name::parse(&entry.name), Recognised::Entry(_))
     });
-    if !read.is_empty() {
-        found.extend(others.map(|entry| {
-            Revived {
-                directory: entry.directory.clone(),
-                name: entry.name.clone(),
-                why: Id::from_name(&entry.reason)
-                    .filter(|id| id.shows() != Shows::Other)
-                    .map_or(NOT_READ, Id::name)
-                    .to_owned(),
-            }
-        }));
-    }
+    // By what their programs read, not by what the caller's do; who is not known reads what the caller does.
+    let is_read = |entry: &Returning| match theirs.get(&entry.uid) {
+        Some((is_all, places)) => !is_all || places.contains(&entry.directory),
+        None => !read.is_empty(),
+    };
+    found.extend(others.filter(|entry| is_read(entry)).map(|entry| Revived {
+        directory: entry.directory.clone(),
+        name: entry.name.clone(),
+        why: Id::from_name(&entry.reason)
+            .filter(|id| id.shows() != Shows::Other)
+            .map_or(NOT_READ, Id::name)
+            .to_owned(),
+    }));
     found
 }

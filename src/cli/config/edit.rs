@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Format, Time};
 use crate::cli::output;
+use crate::cli::quarantine::silent;
 use crate::error::{Error, Exit};
 use crate::fix::revival::{is_read_here, revival};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::{Situation, Source};
+use crate::patience::{SILENCE, within};
 use crate::repair::config::{Goal, Request, Scope, Target, check, plan, rehearse, write_in};
-use crate::repair::{Run, StateDir};
+use crate::repair::{Run, StateDir, is_there};
 use crate::report::edited::{Change, Report, human};
 use crate::report::json::{Answer, Document, SCHEMA};
 use crate::scconf::Position;
@@ -101,7 +103,9 @@ pub fn perform(
 ) -> Result<Report, Error> {
     let situation = Situation::of(snapshot);
     let (path, is_read_here) = file(args.file.as_deref(), &situation.source())?;
-    let target = Target::open(&path, args.guarded)?;
+    let guarded = args.guarded;
+    let target = within(SILENCE, move |_| Target::open(&path, guarded))
+        .map_err(|why| Error::Overdue { what: "the configuration", why })??;
     let scope = scope(args)?;
     let real = target.path();
     let request = Request { path: &real, goal, scope: &scope, installed: situation.version() };
@@ -126,6 +130,7 @@ pub fn perform(
         let caller = crate::host::Caller::current()?;
         // With the caller's own operations, whoever owns the file: there `undo` looks.
         let state = StateDir::of(&caller, caller.user.uid)?;
+        is_there(&state).map_err(silent)?;
         let verify = |text: &[u8]| check(&request, target.text(), text);
         if args.dry_run {
             rehearse(&target, &state)?;

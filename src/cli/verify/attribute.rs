@@ -262,8 +262,12 @@ impl Input {
 fn public_keys(what: &str) -> Result<Vec<(String, PublicKey)>, Error> {
     let failed = |error: given::Error| Error::Usage(format!("--pubkey {} {error}", escape(what.as_bytes())));
     let path = Path::new(what);
-    let keys = if path.exists() {
-        given::public_keys(&read(path, LARGEST_PROOF)?).map_err(failed)?
+    let found = match read(path, LARGEST_PROOF) {
+        Err(Error::Io { source, .. }) if is_no_path(&source) => None,
+        found => Some(found?),
+    };
+    let keys = if let Some(found) = found {
+        given::public_keys(&found).map_err(failed)?
     } else if what.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
         given::public_keys(what.as_bytes()).map_err(failed)?
     } else {
@@ -288,6 +292,11 @@ fn issuer(what: &str) -> Option<Issuer> {
 /// Is a PEM block with this label said to be a certificate or a request?
 fn is_certificate(label: &str) -> bool {
     label.contains("CERTIFICATE")
+}
+
+/// Is there nothing of this name, be it that no file could have it?
+fn is_no_path(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename)
 }
 
 /// The whole of a regular file that is not too large.

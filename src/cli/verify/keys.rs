@@ -12,6 +12,7 @@ use crate::finding::Told;
 use crate::judge;
 use crate::listing::signing_requests::{self, Unable};
 use crate::observe::{self, Asked};
+use crate::patience::undisturbed;
 use crate::report::{human, json::Answer, json::Document, json::SCHEMA, proofs};
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
 use crate::text::{count, escape, key_reference, shell_option};
@@ -232,6 +233,7 @@ fn attempt(card: &mut Card, pin: Option<&Pin>, orders: &[Order], args: &Args) ->
     let Some(pin) = pin else {
         let login = if args.use_existing_login { Login::Existing } else { Login::Free };
         let mut held = observe::hold(card)?;
+        let _undisturbed = undisturbed();
         return Ok(observe::prove(&mut held, card, orders, &login, args.min_tries)?);
     };
     // What can be refused is refused before anybody is asked for a PIN.
@@ -257,6 +259,7 @@ fn attempt(card: &mut Card, pin: Option<&Pin>, orders: &[Order], args: &Args) ->
     if let Login::Pad = login {
         output::note("enter the PIN on the reader's pin pad, as often as it asks");
     }
+    let _undisturbed = undisturbed();
     Ok(observe::prove(&mut held, card, orders, &login, args.min_tries)?)
 }
 
