@@ -96,6 +96,7 @@ fn count_extended(state: &Path, keys: usize) -> usize {
         status: false,
         links: &|_| Vec::new(),
         cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
         serial: &stalecard::view::sc_hsm::serial_of,
     };
     let (card, gaps) = scan(&mut reader, "in this process", ATR, &options).unwrap();

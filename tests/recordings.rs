@@ -65,6 +65,7 @@ fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
         status: true,
         links: &referenced,
         cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
         serial: &serial_of,
     };
     scan(&mut image, "Virtual PCD 00 00", ATR, &options).unwrap()

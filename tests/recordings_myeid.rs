@@ -51,6 +51,7 @@ fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
         status: false,
         links: &|_| Vec::new(),
         cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
         serial: &|_| None,
     };
     let (mut cards, gaps) = scan(&mut image, "Virtual PCD 00 00", ATR, of_atr(ATR), &options).unwrap();

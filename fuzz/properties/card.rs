@@ -75,6 +75,7 @@ pub fn card(data: &[u8]) {
         status: first & 2 != 0,
         links: &referenced,
         cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
         serial: &serial_of,
     };
     let mut snapshot = five_keys();

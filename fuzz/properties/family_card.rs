@@ -73,6 +73,7 @@ pub fn family_card(data: &[u8]) {
         status: false,
         links: &|_| Vec::new(),
         cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
         serial: &|_| None,
     };
     let reader = "Virtual PCD 00 00";

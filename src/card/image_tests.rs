@@ -22,6 +22,7 @@ fn options(status: bool) -> Options<'static> {
         status,
         links: &|_| Vec::new(),
         cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
         serial: &|_| Some("ESPICOHSMTR".into()),
     }
 }

@@ -47,6 +47,7 @@ fn options(read_c400: bool) -> Options<'static> {
         read_c400,
         status: false,
         cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
         links: &|entry| entry.iter().map(|&byte| Fid(u16::from_be_bytes([byte, 0x03]))).collect(),
         serial: &|_| Some("DENK0404144".into()),
     }

@@ -261,9 +261,14 @@ pub fn fits(key: &PublicKey, trial: &Trial, signature: &[u8]) -> Option<bool> {
 
 /// The verdict of all who were asked.
 fn conclude(tried: &[Tried]) -> Conclusion {
+    // What OpenSC shows of the card as it is, it is not to blame for.
+    let of_card = |one: &Tried| {
+        let same = |other: &Tried| other.source != Source::OpenSc && other.public_key == one.public_key;
+        one.source == Source::OpenSc && one.answer() == Some(false) && tried.iter().any(same)
+    };
     let all = |source: Source| -> Option<bool> {
-        let mut answers =
-            tried.iter().filter(|one| one.source == source).filter_map(Tried::answer).peekable();
+        let of_source = tried.iter().filter(|one| one.source == source && !of_card(one));
+        let mut answers = of_source.filter_map(Tried::answer).peekable();
         answers.peek()?;
         Some(answers.all(|fits| fits))
     };

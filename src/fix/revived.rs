@@ -9,6 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::case::config::{LISTED_DRIVER, OTHER_DRIVER, rows};
+use crate::case::right_key::KEPT;
+use crate::finding::Id;
 use crate::judge::judge;
 use crate::opensc::cache_name::{self, Serial};
 use crate::opensc::config::{Situation, Source};
@@ -167,6 +169,26 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
         }
     }
     revived
+}
+
+/// The entries that programs read today and would not any more, and that hold a public key which is, or may be, the right
+/// one and not on the card. `now`: the cards, the caches, and today's configuration.
+#[must_use]
+pub fn taken_away(now: &Snapshot, off: &SwitchedOn) -> Vec<Revived> {
+    let verdict = judge(now);
+    let named = verdict.by_file();
+    let mut taken = Vec::new();
+    for dir in &now.caches {
+        for (name, _) in off.entries(dir) {
+            let findings = named.get(&(&dir.path, name)).map(Vec::as_slice).unwrap_or_default();
+            let is_held = |id: &&Id| KEPT.contains(id) || **id == Id::PublicKeyUndecided;
+            if let Some(id) = findings.iter().find(is_held) {
+                let why = id.name().to_owned();
+                taken.push(Revived { directory: dir.path.clone(), name: name.clone(), why });
+            }
+        }
+    }
+    taken
 }
 
 /// The entries of an undo that would be shown again although they were not when they were taken, or are of

@@ -231,3 +231,62 @@ fn hosts_side_by_side_do_not_take_a_foreign_certificate_for_the_truth() {
     let states = compared["comparison"]["tokens"][0]["slots"][0]["states"].to_string();
     assert!(states.contains("\"disputed\"") && !states.contains("\"stale\""), "{states}");
 }
+
+/// The ID of the unchanged key is set to something that is no hash, and a foreign certificate written under it.
+#[test]
+fn an_id_that_was_changed_to_no_hash_does_not_make_the_old_proof_history() {
+    let (stand, alpha, id) = keyed(&[]);
+    let beta = stand.host("beta");
+    beta.caching("no");
+    beta.pkcs11_login(&["--set-id", "4242", "--type", "privkey", "--id", &id]).ok();
+    beta.write_cert(&beta.foreign_certificate("foreign"), "4242", "foreign");
+    assert!(verifies(&alpha, &id));
+    let (code, report) = check(&alpha, &[]);
+    assert_eq!(code, 1);
+    assert_eq!(finding(&report, "public-key-undecided")["safety"], "guarded", "{report:#}");
+    assert!(told(&report).iter().all(|[id, ..]| id != "stale-public-key"), "{report:#}");
+    for words in [&["flush"][..], &["fix"]] {
+        let output = alpha.stalecard(words).ok();
+        assert!(!output.stdout.contains("Cured"), "{output}");
+        let entry = alpha.cache_names().into_iter().find(|name| name.ends_with("_CE01"));
+        assert!(entry.is_some() && verifies(&alpha, "4242"), "{output}");
+    }
+}
+
+/// Caching off would hide the last copy of the right public key: that is refused, and what is hidden all the same goes by
+/// no flush that was not agreed to.
+#[test]
+fn caching_is_not_switched_off_over_the_last_copy_of_a_right_public_key() {
+    for options in [&[][..], &["--id", "10"]] {
+        let (stand, alpha, id) = keyed(options);
+        let beta = stand.host("beta");
+        beta.write_cert(&beta.foreign_certificate("foreign"), &id, "foreign");
+        let why = if options.is_empty() { "certificate-key-mismatch" } else { "public-key-undecided" };
+        let before = std::fs::read(alpha.conf()).unwrap();
+        let refused = alpha.stalecard(&["config", "disable-cache", "--format", "json"]);
+        assert_eq!(refused.code(), 2, "{refused}");
+        let said = document(&refused);
+        assert_eq!(said["edit"]["refused"], true);
+        assert_eq!(said["edit"]["held"].as_array().unwrap().len(), 1, "{said:#}");
+        assert!(said["edit"]["held"][0]["name"].as_str().unwrap().ends_with("_CE01"));
+        assert_eq!(said["edit"]["held"][0]["why"], why);
+        let words = alpha.stalecard(&["config", "disable-cache"]);
+        assert!(words.stdout.contains("stalecard verify") && words.stdout.contains("--force"), "{words}");
+        assert_eq!(std::fs::read(alpha.conf()).unwrap(), before);
+        assert!(verifies(&alpha, &id));
+        alpha.stalecard(&["fix", "--guarded", "--dry-run"]).ok();
+
+        // What is stale beside it goes, and the way back is open.
+        alpha.stalecard(&["flush"]).ok();
+        alpha.stalecard(&["config", "disable-cache", "--force"]).ok();
+        assert!(!verifies(&alpha, &id));
+        let (_, report) = check(&alpha, &[]);
+        assert!(told(&report).iter().all(|[.., safety]| safety != "safe"), "{report:#}");
+        assert_ne!(finding(&report, why)["safety"], "safe");
+        let output = alpha.stalecard(&["flush"]).ok();
+        assert!(alpha.cache_names().iter().any(|name| name.ends_with("_CE01")), "{output}");
+        let undo: &[&str] = if options.is_empty() { &["undo"] } else { &["undo", "--force"] };
+        alpha.stalecard(undo).ok();
+        assert!(verifies(&alpha, &id));
+    }
+}
