@@ -196,3 +196,29 @@ fn a_foreign_certificate_beside_the_own_public_key_is_told_of_the_card_and_not_o
         assert_eq!(told(&proof)[0][0], "certificate-key-mismatch");
     }
 }
+
+/// On a PIV card a certificate is all that tells of a key: without it nobody can ask the slot, and nothing says that it did.
+#[test]
+fn a_slot_whose_certificate_is_gone_is_not_proved_sound() {
+    let stand = Stand::with(Options {
+        family: Family::Piv,
+        switches: &["--atr", stand::YUBIKEY],
+        ..Options::default()
+    });
+    let maker = stand.host("maker");
+    maker.caching("no");
+    maker.piv(&["-a", "set-chuid"]).ok();
+    maker.piv_renew("9a", "ECCP256", "one");
+    maker.piv_renew("9c", "ECCP256", "two");
+    let office = stand.host("office");
+    office.pkcs15_list();
+    maker.piv(&["-a", "delete-certificate", "-s", "9a"]).ok();
+    let (_, report) = check(&office, &[]);
+    let undecided = finding(&report, "public-key-undecided");
+    assert!(undecided["fix"].to_string().contains("no signature decides it"), "{undecided:#}");
+    assert!(!undecided["fix"].to_string().contains("stalecard verify"), "{undecided:#}");
+    let pin = office.scratch("pin", stand::PIV_PIN.as_bytes());
+    let verify = office.stalecard(&["verify", "--pin-file", pin.to_str().unwrap()]);
+    assert_eq!(verify.code(), 3, "{verify}");
+    assert!(!verify.stdout.contains("The key is proved sound."), "{verify}");
+}

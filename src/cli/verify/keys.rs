@@ -157,7 +157,8 @@ fn orders(snapshot: &mut Snapshot, place: usize, wanted: Option<&str>) -> Result
     if signers.is_empty() && case.is_some_and(|case| case.live.private_keys().next().is_none()) {
         let token = case.map(|case| escape(case.serial.as_bytes())).unwrap_or_default();
         let why = "the card lists no private key: there is nothing to ask";
-        snapshot.coverage.push(gap(format!("signatures of token {token}"), why.to_owned()));
+        let gap = gap(format!("signatures of token {token}"), why.to_owned());
+        snapshot.coverage.push(Gap { asked_for: false, ..gap });
         return Ok(Vec::new());
     }
     let mut orders = Vec::new();
