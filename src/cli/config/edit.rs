@@ -127,7 +127,8 @@ pub fn perform(
     if changed && is_read_here && goal == Goal::Off && !args.offline {
         held = taken(snapshot, Some(&planned.new))?;
     }
-    let refused = !force && !(revived.is_empty() && held.is_empty());
+    let is_harmless = revived.is_empty() && held.is_empty();
+    let refused = !force && !is_harmless;
     let mut written = None;
     if changed && !refused {
         let caller = crate::host::Caller::current()?;
