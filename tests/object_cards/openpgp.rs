@@ -105,7 +105,8 @@ fn both_views_are_what_the_tools_show_of_version_2() {
     assert_eq!(alpha.stalecard(&["check"]).code(), 1);
     assert_eq!(alpha.stalecard(&["flush"]).code(), 0);
     assert_eq!(errors(&both_views_hold(&alpha)), [Id::CertificateKeyMismatch]);
-    alpha.openpgp_certificate(&alpha.issue(&alpha.live().public_key("03"), "holder"));
+    let renewed = alpha.issue(&alpha.live().public_key("03"), "holder");
+    stand.card().tamper_path(&[0x7F, 0x21], Some(&renewed));
     assert_eq!(alpha.stalecard(&["flush"]).code(), 0);
     let verdict = both_views_hold(&alpha);
     assert_eq!(errors(&verdict), [], "{}", lines(&verdict.findings));
