@@ -200,9 +200,17 @@ fn edit(
         concerned.iter_mut().for_each(|repaired| repaired.result = needs(Safety::Guarded));
         return Ok(None);
     }
-    let edit =
-        perform(&EditArgs::plain(dry_run, args.diff, guarded), snapshot, Goal::Off, "fix", false, run)?;
-    let result = if dry_run {
+    let edit = perform(
+        &EditArgs::plain(dry_run, args.diff, guarded, args.offline),
+        snapshot,
+        Goal::Off,
+        "fix",
+        false,
+        run,
+    )?;
+    let result = if edit.refused {
+        Fixed::Manual
+    } else if dry_run {
         Fixed::WouldTry
     } else {
         // Again as the programs will see it.

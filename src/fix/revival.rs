@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::fix::revived::{Revived, SwitchedOn, read_today, returned, revived, switched_on, with_text};
+use crate::fix::revived::{
+    Revived, SwitchedOn, read_today, returned, revived, switched_on, taken_away, with_text,
+};
 use crate::observe::{Cards, Kept, Wish, as_seen_by, observe, observe_more_caches, with_returning};
 use crate::opensc::config::Source;
 use crate::patience::answered;
@@ -99,6 +101,20 @@ pub fn revival(
         }
     }
     Ok(Some(Revival { revived: found, notes }))
+}
+
+/// What another text in the place of the file that OpenSC reads here would take from programs: entries of which the
+/// public key is, or may be, the right one, and the card's is not. Cards are read only if there are entries to ask about.
+pub fn taken(snapshot: &Snapshot, text: Option<&[u8]>) -> Result<Vec<Revived>, Error> {
+    let off = switched_on(&with_text(snapshot, text), snapshot);
+    let mut here = snapshot.clone();
+    observe_more_caches(&mut here, off.directories());
+    if here.caches.iter().flat_map(|dir| off.entries(dir)).next().is_none() {
+        return Ok(Vec::new());
+    }
+    let mut here = observe(&Wish { cards: Cards::In(None), status: false })?;
+    observe_more_caches(&mut here, off.directories());
+    Ok(taken_away(&here, &off))
 }
 
 fn kept(entry: &Returning) -> Option<Kept<'_>> {

@@ -170,6 +170,31 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
     revived
 }
 
+/// The entries that programs read today and would not any more, and that hold a public key which is, or may be, the right
+/// one and not on the card. `now`: the cards, the caches, and today's configuration.
+#[must_use]
+pub fn taken_away(now: &Snapshot, off: &SwitchedOn) -> Vec<Revived> {
+    let verdict = judge(now);
+    let mut held: BTreeMap<(&Name, &Name), Id> = BTreeMap::new();
+    for finding in
+        verdict.findings.iter().filter(|finding| finding.holds_its_entries() || finding.is_in_doubt())
+    {
+        for file in finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()) {
+            held.entry((&file.directory, &file.name)).or_insert(finding.id);
+        }
+    }
+    let mut taken = Vec::new();
+    for dir in &now.caches {
+        for (name, _) in off.entries(dir) {
+            if let Some(id) = held.get(&(&dir.path, name)) {
+                let why = id.name().to_owned();
+                taken.push(Revived { directory: dir.path.clone(), name: name.clone(), why });
+            }
+        }
+    }
+    taken
+}
+
 /// The entries of an undo that would be shown again although they were not when they were taken, or are of
 /// another user's cache, of which only the reason is known for which they were taken. `theirs`: the real directories that another
 /// user's programs read, and whether that is all of them. `all`: every entry that
@@ -200,13 +225,15 @@ pub fn returned(
         Some((is_all, places)) => !is_all || places.contains(&entry.directory),
         None => !read.is_empty(),
     };
-    found.extend(others.filter(|entry| is_read(entry)).map(|entry| Revived {
-        directory: entry.directory.clone(),
-        name: entry.name.clone(),
-        why: Id::from_name(&entry.reason)
-            .filter(|id| id.shows() != Shows::Other)
-            .map_or(NOT_READ, Id::name)
-            .to_owned(),
+    found.extend(others.filter(|entry| is_read(entry)).map(|entry| {
+        Revived {
+            directory: entry.directory.clone(),
+            name: entry.name.clone(),
+            why: Id::from_name(&entry.reason)
+                .filter(|id| id.shows() != Shows::Other)
+                .map_or(NOT_READ, Id::name)
+                .to_owned(),
+        }
     }));
     found
 }

@@ -19,7 +19,7 @@ pub struct Report {
     pub created: bool,
     /// Nothing was written.
     pub dry_run: bool,
-    /// Nothing was written because stale entries would come back to life.
+    /// Nothing was written because stale entries would come back to life, or the right public key be hidden.
     pub refused: bool,
     /// The edits; none if everything was right already.
     pub changes: Vec<Change>,
@@ -33,6 +33,9 @@ pub struct Report {
     pub notes: Vec<String>,
     /// Entries that would be shown again.
     pub revived: Vec<Revived>,
+    /// Entries with a public key that is, or may be, the right one, which programs would not see any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Revived>,
     /// What `undo` takes back.
     #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]{8}T[0-9]{6}Z-[1-9][0-9]*$")))]
     pub operation: Option<String>,
@@ -67,7 +70,11 @@ pub fn human(report: &Report, goal: Goal) -> String {
     }
     if report.refused {
         wrap(&mut out, "", "", &format!("{file}: not edited."));
-        out.push_str(&refusal(&report.revived, "the same command", false));
+        if report.held.is_empty() {
+            out.push_str(&refusal(&report.revived, "the same command", false));
+        } else {
+            out.push_str(&withheld(&report.held));
+        }
         return out;
     }
     let switched = if goal == Goal::Off { "off" } else { "on" };
@@ -83,6 +90,9 @@ pub fn human(report: &Report, goal: Goal) -> String {
     for Effect { program, before, after } in &report.programs {
         let change = if before == after { after.clone() } else { format!("{before} -> {after}") };
         wrap(&mut out, &format!("  {}  ", padded(program, widest)), "    ", &change);
+    }
+    for Revived { directory, name, why } in &report.held {
+        wrap(&mut out, "  ", "    ", &format!("hidden from now on: {directory}/{name} ({why})"));
     }
     out.push_str(&alive(&report.revived, &report.notes));
     if let Some(operation) = &report.operation {
@@ -143,6 +153,21 @@ pub fn refusal(revived: &[Revived], command: &str, returns: bool) -> String {
         )
     };
     wrap(&mut out, "", "", &text);
+    out
+}
+
+/// Why caching was not switched off, and what decides.
+fn withheld(held: &[Revived]) -> String {
+    let mut out = String::new();
+    let text = "With caching off, programs would not see these cache entries any more, whose public key is, or may be, the \
+                right one, and the card's is not:";
+    wrap(&mut out, "", "", text);
+    for Revived { directory, name, why } in held {
+        wrap(&mut out, "  ", "    ", &format!("{directory}/{name} ({why})"));
+    }
+    let text = "`stalecard check` says what to do first, `stalecard verify` which key is right. To switch caching off \
+                nevertheless, add --force.";
+    wrap(&mut out, "", "", text);
     out
 }
 

@@ -78,11 +78,16 @@ const fn words(conclusion: Conclusion) -> &'static str {
     }
 }
 
-/// The last line.
-pub fn conclusion(out: &mut String, proofs: &[Proof]) {
+/// The last line. `is_open`: of some key in question no signature could be had.
+pub fn conclusion(out: &mut String, proofs: &[Proof], is_open: bool) {
     let sound = proofs.iter().filter(|proof| proof.conclusion == Conclusion::Sound).count();
     let text = match (sound, proofs.len()) {
         (_, 0) => "No key was asked for a signature.".to_owned(),
+        (sound, all) if is_open => {
+            format!(
+                "{sound} of {all} keys that were asked are proved sound; of what could not be asked, see above."
+            )
+        }
         (1, 1) => "The key is proved sound.".to_owned(),
         (sound, all) if sound == all => format!("All {all} keys are proved sound."),
         (sound, all) => format!("{sound} of {all} keys are proved sound."),

@@ -6,7 +6,7 @@ use crate::cli::args::{Format, Time};
 use crate::cli::output;
 use crate::cli::quarantine::silent;
 use crate::error::{Error, Exit};
-use crate::fix::revival::{is_read_here, revival};
+use crate::fix::revival::{is_read_here, revival, taken};
 use crate::observe::{Cards, Wish, observe};
 use crate::opensc::config::{Situation, Source};
 use crate::patience::{SILENCE, within};
@@ -45,11 +45,14 @@ pub struct EditArgs {
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// No card may be looked at.
+    #[arg(skip)]
+    offline: bool,
 }
 
 impl EditArgs {
     /// For every program, in the file that OpenSC reads.
-    pub const fn plain(dry_run: bool, diff: bool, guarded: bool) -> Self {
+    pub const fn plain(dry_run: bool, diff: bool, guarded: bool, offline: bool) -> Self {
         Self {
             app: None,
             exe: None,
@@ -59,6 +62,7 @@ impl EditArgs {
             guarded,
             time: Time::USUAL,
             format: Format::Human,
+            offline,
         }
     }
 }
@@ -91,7 +95,8 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> R
     Ok(if report.refused && !args.dry_run { Exit::Failed } else { Exit::Clean })
 }
 
-/// Makes the edit, or says what it would be. `force`: also if stale entries come back to life. `run` is
+/// Makes the edit, or says what it would be. `force`: also if stale entries come back to life, or the last copy of a right
+/// public key is hidden. `run` is
 /// what `undo` takes back together.
 pub fn perform(
     args: &EditArgs,
@@ -124,7 +129,12 @@ pub fn perform(
         notes.extend(revival.notes);
         revived = revival.revived;
     }
-    let refused = !force && !revived.is_empty();
+    let mut held = Vec::new();
+    if changed && is_read_here && goal == Goal::Off && !args.offline {
+        held = taken(snapshot, Some(&planned.new))?;
+    }
+    let is_harmless = revived.is_empty() && held.is_empty();
+    let refused = !force && !is_harmless;
     let mut written = None;
     if changed && !refused {
         let caller = crate::host::Caller::current()?;
@@ -154,6 +164,7 @@ pub fn perform(
         programs: planned.effects,
         notes,
         revived,
+        held,
         operation: written.as_ref().map(|written| written.operation.clone()),
         backup: written.and_then(|written| written.backup),
     })

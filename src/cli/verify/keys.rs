@@ -16,6 +16,7 @@ use crate::patience::undisturbed;
 use crate::report::{human, json::Answer, json::Document, json::SCHEMA, proofs};
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
 use crate::text::{count, escape, key_reference, shell_option};
+use crate::verdict::Verdict;
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     if args.facts.offline || args.facts.snapshot.is_some() {
@@ -38,6 +39,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             .coverage
             .push(gap(what, "a public key that is named for it cannot be checked here".to_owned()));
     }
+    let undecided = undecided(&verdict, args.key.as_deref());
+    let is_open = !undecided.is_empty();
+    verdict.coverage.extend(undecided);
     verdict.findings.retain(|finding| finding.id.told() == Told::BySignature);
     match args.format {
         Format::Human => {
@@ -46,7 +50,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             proofs::show(&mut text, &proofs);
             human::findings(&mut text, &verdict.findings, verdict.tokens.len() > 1);
             human::coverage(&mut text, &verdict.coverage);
-            proofs::conclusion(&mut text, &proofs);
+            proofs::conclusion(&mut text, &proofs, is_open);
             output::print(&text)?;
         }
         Format::Json => {
@@ -64,6 +68,24 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         }
     }
     Ok(output::exit(&verdict, args.fail_on.severity(), false))
+}
+
+/// What no signature has decided: a public key in a cache whose key the card does not list, or that was not asked.
+fn undecided(verdict: &Verdict, wanted: Option<&str>) -> Vec<Gap> {
+    let mut gaps: Vec<Gap> = Vec::new();
+    for finding in verdict.findings.iter().filter(|finding| finding.is_in_doubt()) {
+        let Some(object) = &finding.object else { continue };
+        let id = object.id.as_ref().or(object.shown_id.as_ref()).map_or("?", String::as_str);
+        let token = finding.token.as_deref().unwrap_or_default();
+        let what = format!("the public key of key {id} \"{}\" of token {token} in a cache", object.label);
+        let why =
+            "no signature has decided whether it is stale: see public-key-undecided in `stalecard check`";
+        let gap = Gap { asked_for: wanted.is_none(), ..gap(what, why.to_owned()) };
+        if !gaps.contains(&gap) {
+            gaps.push(gap);
+        }
+    }
+    gaps
 }
 
 /// The place of the one card that is to sign; none if no card could be read, which is a gap already. Of one with
@@ -126,6 +148,13 @@ fn orders(snapshot: &mut Snapshot, place: usize, wanted: Option<&str>) -> Result
         if signers.is_empty() && unable.is_empty() {
             return Err(Error::NoSuchKey(wanted.to_owned()));
         }
+    }
+    if signers.is_empty() && case.is_some_and(|case| case.live.private_keys().next().is_none()) {
+        let token = case.map(|case| escape(case.serial.as_bytes())).unwrap_or_default();
+        let why = "the card lists no private key: there is nothing to ask";
+        let gap = gap(format!("signatures of token {token}"), why.to_owned());
+        snapshot.coverage.push(Gap { asked_for: false, ..gap });
+        return Ok(Vec::new());
     }
     let mut orders = Vec::new();
     for signer in signers {
