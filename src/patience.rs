@@ -12,66 +12,87 @@
 use std::io::{Error, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 /// How long a file system, the user database or the PC/SC service may be without a sign of life.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
-/// When looking has to be over.
-static END: Mutex<Option<(Duration, Instant)>> = Mutex::new(None);
+/// What the guard has to know.
+static STATE: Mutex<State> = Mutex::new(State { end: None, undisturbed: 0 });
+/// Told whenever that changes: the guard sleeps until there is something to look at.
+static CHANGED: Condvar = Condvar::new();
 /// Something was not waited for any longer.
 static OVERDUE: AtomicBool = AtomicBool::new(false);
-
-/// How many changes are under way, or persons waited for. Who holds this lock, and sees none, may end the process.
-static UNDISTURBED: Mutex<usize> = Mutex::new(0);
 /// How long after the end of the time the process is ended: what is read in time has to be judged and printed, too.
 const FAREWELL: Duration = SILENCE;
-/// How often the guard looks at the clock.
-const LOOK: Duration = Duration::from_millis(500);
+/// How long the last word may take.
+const LAST_WORD: Duration = Duration::from_millis(500);
+
+struct State {
+    /// The time there is for looking, and when that is over.
+    end: Option<(Duration, Instant)>,
+    /// How many changes are under way, or persons waited for. Who holds the lock, and sees none, may end the process.
+    undisturbed: usize,
+}
+
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// From now on this is the time there is for looking. The process ends some time after it, if it has not by then.
 pub fn begin(limit: Duration) {
     static GUARD: Once = Once::new();
     GUARD.call_once(|| drop(thread::spawn(guard)));
-    *END.lock().unwrap_or_else(PoisonError::into_inner) = end_of(limit);
+    state().end = end_of(limit);
+    CHANGED.notify_all();
     OVERDUE.store(false, Ordering::Relaxed);
 }
 
 /// Gives the same time once more: something was done meanwhile that is not looking, such as a repair, or a PIN
 /// that somebody typed.
 pub fn anew() {
-    let mut end = END.lock().unwrap_or_else(PoisonError::into_inner);
-    *end = end.and_then(|(limit, _)| end_of(limit));
+    state().begin_anew();
+    CHANGED.notify_all();
+}
+
+impl State {
+    fn begin_anew(&mut self) {
+        self.end = self.end.and_then(|(limit, _)| end_of(limit));
+    }
+
+    /// The time that was given, and what is left until the process has to end; none as long as it must not.
+    fn left(&self) -> Option<(Duration, Duration)> {
+        let (limit, end) = self.end.filter(|_| self.undisturbed == 0)?;
+        let over = end.checked_add(FAREWELL)?;
+        Some((limit, over.saturating_duration_since(Instant::now())))
+    }
 }
 
 /// Ends the process when its time is long over.
 fn guard() {
-    loop {
-        thread::sleep(LOOK);
-        let others = UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner);
-        let end = *END.lock().unwrap_or_else(PoisonError::into_inner);
-        let over = end.and_then(|(limit, end)| Some((limit, end.checked_add(FAREWELL)?)));
-        if let Some((limit, over)) = over
-            && *others == 0
-            && Instant::now() >= over
-        {
-            let why = format!(
-                "stalecard: no result within {} seconds: something does not answer, and was left; nothing was being \
-                 changed at this moment\n",
-                limit.as_secs()
-            );
-            // Whoever hangs may hold standard error; and if it is gone there is nobody to tell.
-            let (done, told) = channel();
-            thread::spawn(move || {
-                let _ = done.send(std::io::stderr().write_all(why.as_bytes()).is_ok());
-            });
-            let _ = told.recv_timeout(LOOK);
-            // Nobody begins a change any more: the lock is kept.
-            std::process::exit(3);
-        }
-    }
+    let mut known = state();
+    let limit = loop {
+        known = match known.left() {
+            Some((limit, left)) if left.is_zero() => break limit,
+            Some((_, left)) => CHANGED.wait_timeout(known, left).unwrap_or_else(PoisonError::into_inner).0,
+            None => CHANGED.wait(known).unwrap_or_else(PoisonError::into_inner),
+        };
+    };
+    let why = format!(
+        "stalecard: no result within {} seconds: something does not answer, and was left; nothing was being \
+         changed at this moment\n",
+        limit.as_secs()
+    );
+    // Whoever hangs may hold standard error; and if it is gone there is nobody to tell.
+    let (done, told) = channel();
+    thread::spawn(move || {
+        let _ = done.send(std::io::stderr().write_all(why.as_bytes()).is_ok());
+    });
+    let _ = told.recv_timeout(LAST_WORD);
+    // Nobody begins a change any more: the lock is kept.
+    std::process::exit(3);
 }
 
 /// As long as this lives something is changed or a person is waited for: the process is not ended for want of time,
@@ -82,15 +103,18 @@ pub struct Undisturbed(());
 /// Begins such a time.
 #[must_use]
 pub fn undisturbed() -> Undisturbed {
-    *UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    state().undisturbed += 1;
+    CHANGED.notify_all();
     Undisturbed(())
 }
 
 impl Drop for Undisturbed {
     fn drop(&mut self) {
-        let mut others = UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner);
-        anew();
-        *others = others.saturating_sub(1);
+        let mut state = state();
+        state.begin_anew();
+        state.undisturbed = state.undisturbed.saturating_sub(1);
+        drop(state);
+        CHANGED.notify_all();
     }
 }
 
@@ -101,8 +125,7 @@ fn end_of(limit: Duration) -> Option<(Duration, Instant)> {
 /// What is left of the time; none if there is no limit.
 #[must_use]
 pub fn left() -> Option<Duration> {
-    let end = *END.lock().unwrap_or_else(PoisonError::into_inner);
-    end.map(|(_, end)| end.saturating_duration_since(Instant::now()))
+    state().end.map(|(_, end)| end.saturating_duration_since(Instant::now()))
 }
 
 /// Was anything given up since [`begin`] because it did not answer?

@@ -20,6 +20,7 @@ mod journal;
 mod plan;
 mod purge;
 mod quarantine;
+mod revived;
 mod undo;
 
 pub use apply::{Applied, Outcome, StepResult, apply, apply_in, rehearse, rehearse_in};
@@ -29,6 +30,7 @@ pub use purge::{Purged, purge};
 pub use quarantine::{
     EditedFile, KeptFile, Operation, OperationState, Run, StateDir, newest_first, operations,
 };
+pub use revived::Revived;
 pub use undo::{Objects, Return, Returning, UndoOutcome, UndoResult, UndoState, Undone, undo, undo_in};
 
 use crate::patience::{Overdue, SILENCE, within};

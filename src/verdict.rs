@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::finding::{Finding, ObjectName};
-use crate::rules::host::baseline_mismatch::Known;
-use crate::snapshot::{Gap, Name, Snapshot};
+use crate::snapshot::{Gap, Name};
 
 /// Everything the rules say of a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -88,17 +87,6 @@ impl Verdict {
     pub(crate) fn sort(&mut self) {
         let follows = |finding: &Finding| !(finding.holds_its_entries() || finding.is_in_doubt());
         self.findings.sort_by_key(|finding| (Reverse(finding.severity), follows(finding), finding.id));
-    }
-
-    /// Adds what the baselines say of the tokens.
-    pub fn hold_against(&mut self, snapshot: &Snapshot, known: &Known) {
-        for finding in &mut self.findings {
-            crate::rules::signature::public_key_undecided::settle(finding, known);
-        }
-        let (findings, gaps) = crate::rules::host::baseline_mismatch::apply(snapshot, known);
-        self.findings.extend(findings);
-        self.sort();
-        self.coverage.extend(gaps);
     }
 
     /// Does any program read this cache directory today?

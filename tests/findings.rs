@@ -32,7 +32,8 @@ fn check(snapshot: &Snapshot, baseline: Option<&str>) -> Said {
     stalecard::judge::judge_processes(snapshot, &mut verdict);
     if let Some(text) = baseline {
         let baselines = vec![Baseline::parse(text).unwrap()];
-        verdict.hold_against(snapshot, &Known { place: "a baseline".to_owned(), single: true, baselines });
+        let known = Known { place: "a baseline".to_owned(), single: true, baselines };
+        stalecard::judge::hold_against(&mut verdict, snapshot, &known);
     }
     (verdict.findings, verdict.coverage)
 }

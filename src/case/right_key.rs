@@ -11,10 +11,9 @@ use std::collections::BTreeMap;
 use crate::case::possession::{Device, Possession, possession, possession_in};
 use crate::case::proofs::{fits, is_certificate, named_by_card, trial_of};
 use crate::case::token::{Case, Lens, file_evidence};
-use crate::finding::{Deed, Evidence, Finding, Id, Remedy, Safety, Unasked};
+use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Unasked};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
-use crate::rules::signature::public_key_undecided::for_those_who_know;
 use crate::snapshot::{Answer, TrialOutcome};
 use crate::text::{escape, hex};
 use crate::verdict::UnprovenKey;
@@ -329,6 +328,12 @@ pub fn leading(
         }
     }
     finding
+}
+
+/// A flush that looks again, and takes what no file proves stale.
+#[must_use]
+pub fn for_those_who_know(what: &str, unasked: Unasked) -> Remedy {
+    Remedy::new(what, Deed::Move { how: How::Flush, unasked }).with(Safety::Guarded)
 }
 
 /// What else is wrong with an entry does not call for its flush as long as it may hold the right public key.

@@ -7,7 +7,6 @@ use crate::case::token::Case;
 use crate::crypto::same_form;
 use crate::format::curve;
 use crate::format::key::PublicKey;
-use crate::judge::token;
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{Card, Snapshot};
 use crate::text::{escape, hex};
@@ -45,7 +44,6 @@ pub fn held_by<'c>(cases: &'c [Case<'_>]) -> Vec<(&'c Case<'c>, Held)> {
 
 /// What the card of a case holds.
 fn held(case: &Case<'_>) -> Held {
-    let head = token(case.card, Some(&case.live));
     let status = case.card.status.as_ref();
     let dkek = status
         .and_then(|status| status.dkek.as_ref())
@@ -53,7 +51,7 @@ fn held(case: &Case<'_>) -> Held {
     let now = Baseline {
         schema: baseline::SCHEMA.to_owned(),
         serial: escape(case.serial.as_bytes()),
-        label: head.label,
+        label: case.layout.label(case.card).map(|label| escape(&label)),
         firmware: status.and_then(|status| status.firmware).map(|(major, minor)| format!("{major}.{minor}")),
         dkek_key_check_value: dkek.map(|dkek| dkek.check_value.hex().to_uppercase()),
         keys: keys(case.layout, &case.live),

@@ -11,7 +11,7 @@ use super::output;
 use crate::case::token_content::serials;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
-use crate::judge::{Cache, Tally, judge_processes};
+use crate::judge::{Cache, Tally, hold_against, judge_processes};
 use crate::observe::holders;
 use crate::observe::{Whose, baselines, write_whole};
 use crate::report::nagios::{self, State};
@@ -103,7 +103,7 @@ fn check(args: &Args) -> Result<Checked, Error> {
         caches.clear();
     }
     if let Some(path) = &args.against {
-        verdict.hold_against(&snapshot, &baselines(path, &serials(&snapshot))?);
+        hold_against(&mut verdict, &snapshot, &baselines(path, &serials(&snapshot))?);
     }
     Ok(Checked { snapshot, verdict, caches, took: begun.elapsed() })
 }

@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use crate::case::config::rows;
 use crate::finding::{Id, Shows, Unasked};
 use crate::judge::judge;
@@ -16,23 +14,12 @@ use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::{HEAD, LISTED_DRIVER, OTHER_DRIVER};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
 use crate::repair::Returning;
+pub use crate::repair::Revived;
 use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Name, Snapshot};
 use crate::view::layout;
 
 /// Why nobody can tell whether an entry is stale.
 const NOT_READ: &str = "its card was not read";
-
-/// A cache entry that programs would show again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Revived {
-    /// The cache directory.
-    pub directory: Name,
-    /// The entry.
-    pub name: Name,
-    /// The finding, or why it is not known.
-    pub why: String,
-}
 
 /// The cache directories that programs would read and do not read today.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -20,7 +20,9 @@ use crate::listing::objects::{Sides, Wanted, sides};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
+use crate::rules::host::baseline_mismatch::{self, Known};
 use crate::rules::host::process_holds_old_view;
+use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{CacheDir, Card, EfPath, Gap, GapKind, Name, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::verdict::{CachingState, ProgramState, Token, Unread, Verdict};
@@ -267,6 +269,17 @@ pub fn show(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<Sides> {
 #[must_use]
 pub fn proofs_of(snapshot: &Snapshot) -> Vec<Proof> {
     cases(snapshot).iter().flat_map(proofs).collect()
+}
+
+/// Adds what the baselines say of the tokens.
+pub fn hold_against(verdict: &mut Verdict, snapshot: &Snapshot, known: &Known) {
+    for finding in &mut verdict.findings {
+        public_key_undecided::settle(finding, known);
+    }
+    let (findings, gaps) = baseline_mismatch::apply(snapshot, known);
+    verdict.findings.extend(findings);
+    verdict.sort();
+    verdict.coverage.extend(gaps);
 }
 
 /// Adds to the verdict on a host which of its processes hold an old view.

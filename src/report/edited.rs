@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::{Serialize, Serializer};
 
 use super::lines::{padded, width, wrap};
-use crate::fix::revived::Revived;
+use crate::repair::Revived;
 use crate::repair::config::{Effect, Goal};
 use crate::snapshot::Name;
 

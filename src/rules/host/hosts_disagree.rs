@@ -15,8 +15,8 @@
 //! in its reader; without the card `stalecard flush --serial SERIAL`.
 
 use crate::case::danger;
+use crate::case::hosts::{SlotTable, Standing, StateRow, TokenTable};
 use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
-use crate::listing::hosts::{SlotTable, Standing, StateRow, TokenTable};
 use crate::text::{key_reference, shell_option};
 
 /// How many holders of a state a sentence names; the table has them all.
@@ -157,7 +157,7 @@ fn words(row: &StateRow) -> String {
 }
 
 fn holders(row: &StateRow) -> String {
-    let name = |shown: &crate::listing::hosts::Shown| {
+    let name = |shown: &crate::case::hosts::Shown| {
         format!("{} ({}), not read from the card since {}", shown.source.host, shown.source.user, shown.since)
     };
     let mut names: Vec<String> = row.shown_by.iter().take(NAMED).map(name).collect();

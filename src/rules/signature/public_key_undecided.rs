@@ -25,7 +25,7 @@
 //! compares with a baseline that names the key. Who knows that the key was made anew, as a script that has just done
 //! so, flushes with `stalecard flush --guarded`.
 
-use crate::case::right_key::{Right, about, is_left_behind, leading};
+use crate::case::right_key::{Right, about, for_those_who_know, is_left_behind, leading};
 use crate::case::token::{Case, side, which_key};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Side, Unasked};
 use crate::rules::host::baseline_mismatch::Known;
@@ -144,12 +144,6 @@ fn summary(case: &Case<'_>, difference: &Difference<'_>, is_shown: bool) -> Stri
     format!(
         "{shows} a public key for {key} from {cache}, and the card {card}: no file tells which is the key's."
     )
-}
-
-/// A flush that looks again, and takes what no file proves stale.
-#[must_use]
-pub fn for_those_who_know(what: &str, unasked: Unasked) -> Remedy {
-    Remedy::new(what, Deed::Move { how: How::Flush, unasked }).with(Safety::Guarded)
 }
 
 /// A baseline that names the key decides which public key is right, also against what files say.

@@ -1,0 +1,94 @@
+//! What hosts and users show of one token, side by side: what the rule on hosts that disagree looks at.
+
+use serde::Serialize;
+
+use crate::finding::Side;
+use crate::snapshot::EfPath;
+
+/// One user in a snapshot. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "HostSource"))]
+pub struct Source {
+    /// Name of the host.
+    pub host: String,
+    /// The user.
+    pub user: String,
+    /// When it was taken.
+    pub taken_at: String,
+}
+
+/// One token.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct TokenTable {
+    /// Its serial.
+    pub serial: String,
+    /// Its label, if a card was read.
+    pub label: Option<String>,
+    /// The newest reading of the card: what it is.
+    pub read_by: Option<Source>,
+    /// Its keys and certificates.
+    pub slots: Vec<SlotTable>,
+}
+
+/// One slot of the key list.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SlotTable {
+    /// The slot.
+    pub slot: EfPath,
+    /// Key reference, for keys.
+    pub reference: Option<u8>,
+    /// What is or was there: what is on the card first.
+    pub states: Vec<StateRow>,
+}
+
+/// How a state of a slot stands to the newest reading of the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is what the card is.
+    Current,
+    /// It is what a card was when it was read earlier.
+    Former,
+    /// Only caches show it.
+    Stale,
+    /// Only caches show it, and no file tells whether they or the card name the right public key.
+    Disputed,
+    /// No card was read.
+    Unknown,
+    /// The card has nothing there.
+    Orphan,
+}
+
+/// One state of a slot, and who has it.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StateRow {
+    /// How it stands to the card.
+    pub state: Standing,
+    /// The private key.
+    pub private: Option<Side>,
+    /// The public key.
+    pub public: Option<Side>,
+    /// The certificate.
+    pub certificate: Option<Side>,
+    /// The snapshots that read this from the card.
+    pub read_by: Vec<Source>,
+    /// Whose caches show it.
+    pub shown_by: Vec<Shown>,
+}
+
+/// Whose cache shows something.
+#[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ShownBy"))]
+pub struct Shown {
+    /// Host, user, when.
+    #[serde(flatten)]
+    pub source: Source,
+    /// The programs that read this cache.
+    pub programs: Vec<String>,
+    /// When the oldest of the entries was written: not read from the card since.
+    pub since: String,
+}
