@@ -122,6 +122,14 @@ pub enum Error {
     /// A key that is on none of the cards.
     #[error("the card has no key with the ID, label or reference {0:?}; `stalecard show` lists them")]
     NoSuchKey(String),
+    /// Something of our own has no form in JSON or TOML; no part of it was written.
+    #[error("{what} cannot be put into text: {why}; this is a fault of stalecard, please report it")]
+    Unwritable {
+        /// What was to be written.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// The calling user cannot be served.
     #[error(transparent)]
     Host(#[from] crate::host::Error),
@@ -131,14 +139,36 @@ pub enum Error {
 }
 
 impl Error {
+    /// For what cannot be put into text.
+    pub fn unwritable<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |why| Self::Unwritable { what, why: why.to_string() }
+    }
+
     /// The exit code this failure leads to.
     #[must_use]
     pub const fn exit(&self) -> Exit {
         match self {
+            // What was asked for could not be read, though the program did its part.
             Self::NoCardToFlush | Self::NoBaseline(_) | Self::OutOfTime(_) | Self::Overdue { .. } => {
                 Exit::NotRead
             }
-            _ => Exit::Failed,
+            Self::Io { .. }
+            | Self::Command { .. }
+            | Self::NotASnapshot { .. }
+            | Self::NotABaseline { .. }
+            | Self::UnknownFinding(_)
+            | Self::NothingCalled(_)
+            | Self::NoSuchEntry(_)
+            | Self::NoSuchUser(_)
+            | Self::NoProgramCalled(_)
+            | Self::NoConfiguration(_)
+            | Self::Config(_)
+            | Self::Pin(_)
+            | Self::Usage(_)
+            | Self::NoSuchKey(_)
+            | Self::Unwritable { .. }
+            | Self::Host(_)
+            | Self::Repair(_) => Exit::Failed,
         }
     }
 }

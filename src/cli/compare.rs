@@ -2,15 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
 use super::args::{FailOn, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::host::hostname;
 use crate::listing::hosts::Comparison;
 use crate::observe::{each_in, load, snapshot_files};
-use crate::report::{comparison::comparison, json::Document, json::SCHEMA};
+use crate::report::{comparison::comparison, json::Document};
 use crate::snapshot::Name;
 
 #[derive(Debug, clap::Args)]
@@ -48,27 +46,10 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     match args.format {
         Format::Human => output::print(&comparison(&compared))?,
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                command: "compare",
-                changed: false,
-                host: &hostname(),
-                tokens: &[],
-                programs: &[],
-                findings: &compared.findings,
-                coverage: &compared.coverage,
-            };
-            output::print_json(&document.with(json!({ "comparison": compared })))?;
+            let host = hostname();
+            let document = Document::of("compare", &host).findings(&compared.findings);
+            output::print_json(document.coverage(&compared.coverage).with("comparison", &compared)?)?;
         }
     }
-    let unread = compared.coverage.iter().any(|gap| gap.asked_for);
-    Ok(if compared.sources.is_empty() {
-        Exit::NotRead
-    } else if compared.findings.iter().any(|finding| finding.severity >= args.fail_on.severity()) {
-        Exit::Findings
-    } else if unread {
-        Exit::NotRead
-    } else {
-        Exit::Clean
-    })
+    Ok(compared.exit(args.fail_on.severity()))
 }

@@ -1,14 +1,12 @@
 //! `ls`: the cache entries, decoded, and whose caches they are in.
 
-use serde_json::json;
-
 use super::args::{Facts, Format, Whom};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::Tally;
 use crate::listing::cache_entries::inventory;
 use crate::observe::Whose;
-use crate::report::{human, json::Document, json::SCHEMA};
+use crate::report::{human, json::Document};
 use crate::snapshot::GapKind;
 
 #[derive(Debug, clap::Args)]
@@ -69,17 +67,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                command: "ls",
-                changed: false,
-                host: &snapshot.host,
-                tokens: &verdict.tokens,
-                programs: &verdict.programs,
-                findings: &[],
-                coverage: &verdict.coverage,
-            };
-            output::print_json(&document.with(json!({ "entries": all, "caches": caches })))?;
+            let document = Document::of("ls", &snapshot.host).verdict(&verdict).findings(&[]);
+            output::print_json(document.with("entries", &all)?.with("caches", &caches)?)?;
         }
     }
     let missing = verdict.coverage.iter().any(|gap| gap.asked_for);

@@ -1,15 +1,13 @@
 //! `quarantine`: what was taken out of caches, and letting go of it.
 
 use clap::Subcommand;
-use serde_json::json;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use super::args::Format;
 use super::output;
 use crate::error::{Error, Exit};
-use crate::host::clock;
-use crate::repair::{self, StateDir};
-use crate::report::{json::Document, json::SCHEMA, repaired};
+use crate::fix::quarantine;
+use crate::report::{json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -62,56 +60,25 @@ fn age(text: &str) -> Result<Duration, String> {
 }
 
 fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Error> {
-    let caller = crate::host::Caller::current()?;
-    // Longer ago than there is a time: nothing is that old.
-    let before = clock::now().checked_sub(older_than).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let mut purged = Vec::new();
-    for state in StateDir::all(&caller)? {
-        purged.extend(repair::purge(&state, before, dry_run)?);
-    }
+    let purged = quarantine::purge(older_than, dry_run)?;
     match format {
         Format::Human => output::print(&repaired::purged(&purged, dry_run))?,
         Format::Json => {
             let host = crate::host::hostname();
-            let document = Document {
-                schema: SCHEMA,
-                command: "quarantine purge",
-                changed: !purged.is_empty(),
-                host: &host,
-                tokens: &[],
-                programs: &[],
-                findings: &[],
-                coverage: &[],
-            };
-            output::print_json(&document.with(json!({ "dry_run": dry_run, "purged": purged })))?;
+            let document = Document::of("quarantine purge", &host).changed(!purged.is_empty());
+            output::print_json(document.with("dry_run", &dry_run)?.with("purged", &purged)?)?;
         }
     }
     Ok(Exit::Clean)
 }
 
 fn list(format: Format) -> Result<Exit, Error> {
-    let caller = crate::host::Caller::current()?;
-    let mut operations = Vec::new();
-    for state in StateDir::all(&caller)? {
-        operations.extend(repair::operations(&state)?);
-    }
-    // Each quarantine is sorted; root sees several.
-    repair::newest_first(&mut operations);
+    let operations = quarantine::list()?;
     match format {
         Format::Human => output::print(&repaired::operations(&operations))?,
         Format::Json => {
             let host = crate::host::hostname();
-            let document = Document {
-                schema: SCHEMA,
-                command: "quarantine list",
-                changed: false,
-                host: &host,
-                tokens: &[],
-                programs: &[],
-                findings: &[],
-                coverage: &[],
-            };
-            output::print_json(&document.with(json!({ "operations": operations })))?;
+            output::print_json(Document::of("quarantine list", &host).with("operations", &operations)?)?;
         }
     }
     Ok(Exit::Clean)

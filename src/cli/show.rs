@@ -1,14 +1,12 @@
 //! `show`: tokens, keys or entries, both views side by side.
 
-use serde_json::json;
-
 use super::args::{Facts, Format};
 use super::output;
 use crate::error::{Error, Exit};
-use crate::finding::Severity;
+use crate::judge::ending::exit_unjudged;
 use crate::judge::{judge, show};
 use crate::listing::objects::Wanted;
-use crate::report::{human, json::Document, json::SCHEMA};
+use crate::report::{human, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -44,24 +42,12 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                command: "show",
-                changed: false,
-                host: &snapshot.host,
-                tokens: &verdict.tokens,
-                programs: &verdict.programs,
-                findings: &[],
-                coverage: &verdict.coverage,
-            };
-            output::print_json(&document.with(json!({ "objects": objects })))?;
+            let document = Document::of("show", &snapshot.host).verdict(&verdict).findings(&[]);
+            output::print_json(document.with("objects", &objects)?)?;
         }
     }
     if let Some(what) = missing {
         return Err(Error::NothingCalled(what.clone()));
     }
-    Ok(match output::exit(&verdict, Severity::Critical, args.facts.offline) {
-        Exit::Findings => Exit::Clean,
-        exit => exit,
-    })
+    Ok(exit_unjudged(&verdict, args.facts.offline))
 }

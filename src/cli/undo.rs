@@ -1,15 +1,10 @@
 //! `undo`: take back a flush, or an edit of the configuration.
 
-use serde_json::json;
-
 use super::args::{Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
-use crate::fix::revival::{Revival, is_read_here, revival};
-use crate::observe::{Cards, Wish, observe};
-use crate::opensc::config::Situation;
-use crate::repair::{self, Return, StateDir, UndoState};
-use crate::report::{edited, json::Document, json::SCHEMA, repaired};
+use crate::fix::undo::undo;
+use crate::report::{json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,55 +23,18 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     args.time.begin();
-    let caller = crate::host::Caller::current()?;
-    let states = StateDir::all(&caller)?;
-    let mut found = Ok(Revival { revived: Vec::new(), notes: Vec::new() });
-    let mut returns = false;
-    let undone = repair::undo_in(&states, args.operation.as_deref(), args.force, &mut |back| {
-        returns = !back.entries.is_empty();
-        found = look(back);
-        found.as_ref().map_or(true, |found| !args.force && !found.revived.is_empty())
-    })?;
-    let Revival { revived, notes } = found?;
+    let done = undo(args.operation.as_deref(), args.force, output::PROGRESS)?;
+    let (undone, revival) = (&done.undone, &done.revival);
     match args.format {
         Format::Human => {
-            let lead = repaired::undone(&undone);
-            let command = format!("`stalecard undo {}`", undone.operation.as_deref().unwrap_or_default());
-            let more = match undone.state {
-                UndoState::Refused => edited::refusal(&revived, &command, returns),
-                UndoState::Undone => edited::alive(&revived, &notes),
-                _ => String::new(),
-            };
-            output::print(&(lead + &more))?;
+            output::print(&repaired::undone(undone, &revival.revived, &revival.notes, done.returns))?;
         }
         Format::Json => {
             let host = crate::host::hostname();
-            let document = Document {
-                schema: SCHEMA,
-                command: "undo",
-                changed: undone.changed,
-                host: &host,
-                tokens: &[],
-                programs: &[],
-                findings: &[],
-                coverage: &[],
-            };
-            output::print_json(
-                &document.with(json!({ "undo": undone, "revived": revived, "notes": notes })),
-            )?;
+            let document = Document::of("undo", &host).changed(undone.changed).with("undo", undone)?;
+            let document = document.with("revived", &revival.revived)?;
+            output::print_json(document.with("notes", &revival.notes)?)?;
         }
     }
-    Ok(match undone.state {
-        UndoState::Conflict | UndoState::Refused | UndoState::Incomplete => Exit::Failed,
-        UndoState::Undone | UndoState::AlreadyUndone | UndoState::NothingToUndo => Exit::Clean,
-    })
-}
-
-/// What would come back to life.
-fn look(back: &Return<'_>) -> Result<Revival, Error> {
-    let snapshot = observe(&Wish { cards: Cards::None, status: false })?;
-    let source = Situation::of(&snapshot).source();
-    let text = back.text.filter(|(file, _)| is_read_here(file.as_path(), &source)).map(|(_, text)| text);
-    let none = Revival { revived: Vec::new(), notes: Vec::new() };
-    Ok(revival(&snapshot, text, back.entries)?.unwrap_or(none))
+    Ok(done.exit())
 }

@@ -4,10 +4,11 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::fix::revived::{Revived, SwitchedOn, read_today, returned, revived, switched_on, with_text};
-use crate::observe::{Cards, Kept, Wish, observe, observe_more_caches, with_returning};
+use crate::fix::revived::{SwitchedOn, read_today, returned, revived, switched_on, with_text};
+use crate::observe::{Cards, Kept, Progress, Wish, observe, observe_more_caches, with_returning};
 use crate::opensc::config::Source;
 use crate::repair::Returning;
+use crate::repair::config::Revived;
 use crate::snapshot::{DirState, Snapshot};
 
 /// What is said wherever caching is switched on.
@@ -15,6 +16,7 @@ const ONLY_YOURS: &str =
     "Only your own caches were looked at; other users of this host may have stale entries too.";
 
 /// What a text switches on.
+#[derive(Debug, Default)]
 pub struct Revival {
     /// The entries that would be shown again.
     pub revived: Vec<Revived>,
@@ -30,6 +32,7 @@ pub fn revival(
     snapshot: &Snapshot,
     text: Option<Option<&[u8]>>,
     entries: &[Returning],
+    progress: Progress,
 ) -> Result<Option<Revival>, Error> {
     let changed =
         |snapshot: &Snapshot| text.map_or_else(|| snapshot.clone(), |text| with_text(snapshot, text));
@@ -73,7 +76,7 @@ pub fn revival(
     if lying.next().is_none() && entries.is_empty() {
         return Ok(Some(Revival { revived: Vec::new(), notes }));
     }
-    let mut here = observe(&Wish { cards: Cards::In(None), status: false })?;
+    let mut here = observe(&Wish { cards: Cards::In(None), status: false, progress })?;
     look(&mut here);
     let after = changed(&here);
     let mut found = revived(&after, &on);

@@ -6,8 +6,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-
 use crate::case::config::{LISTED_DRIVER, OTHER_DRIVER, rows};
 use crate::judge::judge;
 use crate::opensc::cache_name::{self, Serial};
@@ -15,23 +13,13 @@ use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::HEAD;
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
 use crate::repair::Returning;
+use crate::repair::config::Revived;
 use crate::repair::flush::FLUSHED;
 use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Name, Snapshot};
 use crate::view::layout;
 
 /// Why nobody can tell whether an entry is stale.
 const NOT_READ: &str = "its card was not read";
-
-/// A cache entry that programs would show again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Revived {
-    /// The cache directory.
-    pub directory: Name,
-    /// The entry.
-    pub name: Name,
-    /// The finding, or why it is not known.
-    pub why: String,
-}
 
 /// The cache directories that programs would read and do not read today.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
-//! Files that a person names: baselines, folders of snapshots, and what is written for others to read.
+//! Files that a person names: folders of snapshots, and what is written for others to read.
 //!
-//! Baselines are not searched for: a token's has one name. No pipe is waited at, no link below a named folder is
+//! No pipe is waited at, no link below a named folder is
 //! followed. What lies in cache directories is somebody else's and is read through handles (`safe_fs`), not by path.
 
 use std::ffi::OsString;
@@ -10,49 +10,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::baseline::Baseline;
 use crate::error::Error;
-use crate::rules::host::baseline_mismatch::Known;
 use crate::safe_fs::open_named;
-use crate::snapshot::Name;
-
-/// The largest baseline.
-const LARGEST_BASELINE: u64 = 4 << 20;
-
-/// The baselines of these tokens: the one in a file, or in a directory the files that are named after
-/// them. That a token has none is no failure.
-///
-/// # Errors
-/// [`Error::Io`], or [`Error::NotABaseline`].
-pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
-    let failed = |path: &Path, source| Error::Io { what: "cannot read", path: path.to_owned(), source };
-    let single = !std::fs::metadata(path).map_err(|error| failed(path, error))?.is_dir();
-    let paths: Vec<PathBuf> = if single {
-        vec![path.to_owned()]
-    } else {
-        serials.iter().filter_map(|serial| Baseline::file_name(serial)).map(|name| path.join(name)).collect()
-    };
-    let mut baselines = Vec::new();
-    for path in paths {
-        match std::fs::symlink_metadata(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound && !single => continue,
-            Err(error) => return Err(failed(&path, error)),
-            // A pipe in a directory would be waited at for ever.
-            Ok(meta) if !single && !meta.is_file() => {
-                let why = "it is not a regular file".to_owned();
-                return Err(Error::NotABaseline { path, why });
-            }
-            Ok(_) => {}
-        }
-        let text = read_text(&path, LARGEST_BASELINE);
-        let baseline = text.and_then(|text| {
-            text.and_then(|text| Baseline::parse(&text))
-                .map_err(|why| Error::NotABaseline { path: path.clone(), why })
-        })?;
-        baselines.push(baseline);
-    }
-    Ok(Known { place: Name::from(path).to_string(), single, baselines })
-}
 
 /// The snapshots that are named: files as they are, in place of a folder the files below it that are called
 /// `*.json`, in the order of their names. A folder that cannot be read or holds none stands for itself, so

@@ -9,9 +9,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::caches::caches;
+use super::host::{Wish, host};
 use super::look::{Home, Look};
 use super::privacy::Privacy;
-use super::{Wish, caches, host, with_progress};
 use crate::error::Error;
 use crate::host::{Account, account, accounts};
 use crate::opensc::cache_dir::CacheLocation;
@@ -37,6 +38,14 @@ pub enum Whose {
     All,
     /// These directories, as the calling user's OpenSC would read them.
     Directories(Vec<PathBuf>),
+}
+
+/// Observes this host as the calling user.
+///
+/// # Errors
+/// When the process runs with the rights of another user than the caller.
+pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
+    observe_all(wish, &Whose::Caller)
 }
 
 /// Observes the host and hands it over once for each user, with that user's caches alone. The
@@ -108,20 +117,12 @@ pub fn observe_each(
             let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
             let coverage = std::mem::take(&mut snapshot.coverage);
             let what = format!("looking at the caches of {} users", accounts.len());
-            with_progress(&what, || others(&mut snapshot, &accounts, &first, each))?;
+            wish.progress.during(&what, || others(&mut snapshot, &accounts, &first, each))?;
             (snapshot.user, snapshot.caches) = first;
             snapshot.coverage = coverage;
         }
     }
     Ok(snapshot)
-}
-
-/// Looks at the cache directories of a snapshot again, the same ones; none if one of them does not answer any more.
-#[must_use]
-pub fn observe_again(snapshot: &Snapshot) -> Option<Vec<CacheDir>> {
-    let mut look = Look::new(&Arc::new(Privacy::of(snapshot)));
-    let again = snapshot.caches.iter().map(|dir| look.at(dir.path.clone(), dir.origin).0).collect();
-    (!look.has_lost()).then_some(again)
 }
 
 /// Everything about all users in one snapshot, for a file.

@@ -12,6 +12,7 @@ pub mod config;
 mod crash;
 pub mod differences;
 pub mod install;
+pub mod launchers;
 pub mod program;
 mod reading;
 mod shadowed;

@@ -2,16 +2,14 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
-use crate::cli::args::{FailOn, Format, Time};
+use crate::cli::args::{FailOn, Format, Time, host_or};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
+use crate::judge::ending::exit_of;
 use crate::judge::{config_coverage, judge_config};
-use crate::observe::{Cards, Wish, load, observe};
 use crate::opensc::install::observe_config;
-use crate::report::{config, json::Document, json::SCHEMA};
+use crate::report::{config, json::Document};
 use crate::snapshot::{Gap, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -34,10 +32,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     args.time.begin();
-    let host = match &args.snapshot {
-        Some(path) => load(path)?,
-        None => observe(&Wish { cards: Cards::None, status: false })?,
-    };
+    let host = host_or(args.snapshot.as_deref())?;
     let snapshots = if args.files.is_empty() {
         vec![host.clone()]
     } else {
@@ -52,27 +47,12 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&config::lint(&findings, &coverage, version))?;
         }
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                command: "config lint",
-                changed: false,
-                host: &host.host,
-                tokens: &[],
-                programs: &[],
-                findings: &findings,
-                coverage: &coverage,
-            };
-            let version = host.opensc.first().and_then(|found| found.version.clone());
-            output::print_json(&document.with(json!({ "opensc": version })))?;
+            let document = Document::of("config lint", &host.host).findings(&findings).coverage(&coverage);
+            let version = host.opensc.first().map(|found| &found.version);
+            output::print_json(document.with("opensc", &version)?)?;
         }
     }
-    Ok(if findings.iter().any(|finding| finding.severity >= args.fail_on.severity()) {
-        Exit::Findings
-    } else if coverage.iter().any(|gap| gap.asked_for) {
-        Exit::NotRead
-    } else {
-        Exit::Clean
-    })
+    Ok(exit_of(&findings, &coverage, args.fail_on.severity()))
 }
 
 /// The host as it would be if this were the file that OpenSC opens.

@@ -2,15 +2,12 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
-
-use crate::cli::args::{Format, Time};
+use crate::cli::args::{Format, Time, host_or};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::listing::settings::{Wanted, settings};
-use crate::observe::{Cards, Wish, load, observe};
 use crate::opensc::program::real_path;
-use crate::report::{config, json::Document, json::SCHEMA};
+use crate::report::{config, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -32,10 +29,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     args.time.begin();
-    let snapshot = match &args.snapshot {
-        Some(path) => load(path)?,
-        None => observe(&Wish { cards: Cards::None, status: false })?,
-    };
+    let snapshot = host_or(args.snapshot.as_deref())?;
     let wanted = match (&args.program, &args.exe) {
         (Some(program), _) => Wanted::Called(program),
         // A snapshot of another host says nothing of this host's links.
@@ -52,17 +46,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&if one { config::one(&settings) } else { config::table(&settings) })?;
         }
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                command: "config show",
-                changed: false,
-                host: &snapshot.host,
-                tokens: &[],
-                programs: &settings.states(),
-                findings: &[],
-                coverage: &snapshot.coverage,
-            };
-            output::print_json(&document.with(json!({ "config": settings })))?;
+            let states = settings.states();
+            let document = Document::of("config show", &snapshot.host).programs(&states);
+            output::print_json(document.coverage(&snapshot.coverage).with("config", &settings)?)?;
         }
     }
     Ok(if settings.is_decided() { Exit::Clean } else { Exit::NotRead })

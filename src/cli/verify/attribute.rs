@@ -1,257 +1,43 @@
 //! A signature or certificate in files: which key made it? Needs no card; what can be read is asked too.
 
-use std::io::ErrorKind;
-use std::path::Path;
-
-use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
-use serde_json::json;
-
 use super::Args;
-use crate::case::attribution::{Attribution, of_certificate, of_signature};
+use crate::case::attribution::Attribution;
 use crate::cli::args::Format;
 use crate::cli::output;
-use crate::crypto::{Signed, given};
 use crate::error::{Error, Exit};
-use crate::format::container;
-use crate::format::given::{MAX_STRUCTURES, structures};
-use crate::format::key::PublicKey;
-use crate::format::pem;
-use crate::format::x509;
-use crate::judge::judge;
-use crate::report::{human, json::Document, json::SCHEMA, proofs};
-use crate::rules::signature::signed_by_other_key;
-use crate::safe_fs::read_named;
-use crate::snapshot::{Gap, GapKind, Snapshot};
-use crate::text::escape;
-
-/// The largest file whose signature is checked, and the largest signature or certificate.
-const LARGEST_DATA: u64 = 1 << 30;
-const LARGEST_PROOF: u64 = 1 << 20;
+use crate::prove::given::{Given, Request};
+use crate::report::{human, json::Document, proofs};
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    let given = args.pubkey.iter().map(|what| public_keys(what)).collect::<Result<Vec<_>, _>>()?.concat();
-    let input = Input::read(args)?;
+    let given = Given::read(&Request {
+        data: args.data.as_deref(),
+        digest: args.digest.as_deref(),
+        signature: args.signature.as_deref(),
+        certificate: args.certificate.as_deref(),
+        public_keys: &args.pubkey,
+    })?;
     let mut snapshot = args.facts.look(false)?;
-    // No card is needed, so none is missing.
-    for gap in &mut snapshot.coverage {
-        gap.asked_for = false;
-    }
-    let answers = input.attribute(&snapshot, &given);
-    let named = !given.is_empty();
-    let findings: Vec<_> =
-        answers.iter().filter_map(|(_, answer)| signed_by_other_key::finding(answer, named)).collect();
-    let mut verdict = judge(&snapshot);
-    let gaps = answers.iter().flat_map(|(what, answer)| {
-        let gap = |why: &String| Gap {
-            what: what.clone(),
-            why: why.clone(),
-            asked_for: true,
-            kind: GapKind::Signature,
-        };
-        answer.undecided.iter().map(gap)
-    });
-    verdict.coverage.extend(gaps.chain(input.left_out()));
+    let done = given.attribute(&mut snapshot);
     match args.format {
         Format::Human => {
             let mut text = String::new();
-            for (what, answer) in &answers {
-                if answers.len() > 1 {
+            for (what, answer) in &done.answers {
+                if done.answers.len() > 1 {
                     proofs::heading(&mut text, what);
                 }
                 text.push_str(&proofs::attribution(answer));
                 text.push('\n');
             }
-            human::findings(&mut text, &findings, false);
-            human::coverage(&mut text, &verdict.coverage);
+            human::findings(&mut text, &done.findings, false);
+            human::coverage(&mut text, &done.verdict.coverage);
             output::print(&text)?;
         }
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                command: "verify",
-                changed: false,
-                host: &snapshot.host,
-                tokens: &verdict.tokens,
-                programs: &verdict.programs,
-                findings: &findings,
-                coverage: &verdict.coverage,
-            };
-            let all: Vec<&Attribution> = answers.iter().map(|(_, answer)| answer).collect();
-            let first = all.first();
-            output::print_json(&document.with(json!({ "attribution": first, "attributions": all })))?;
+            let document = Document::of("verify", &snapshot.host).verdict(&done.verdict);
+            let all: Vec<&Attribution> = done.answers.iter().map(|(_, answer)| answer).collect();
+            let document = document.findings(&done.findings).with("attribution", &all.first())?;
+            output::print_json(document.with("attributions", &all)?)?;
         }
     }
-    // Nobody's signature is a finding, unless it may be that of whoever could not be asked.
-    let exit = |answer: &Attribution| match answer {
-        answer if answer.good => Exit::Clean,
-        answer if signed_by_other_key::finding(answer, named).is_some() || !answer.is_open() => {
-            Exit::Findings
-        }
-        _ => Exit::NotRead,
-    };
-    let exits: Vec<Exit> = answers.iter().map(|(_, answer)| exit(answer)).collect();
-    let left_out = input.left_out().any(|gap| gap.asked_for);
-    Ok(match exits {
-        exits if exits.contains(&Exit::Findings) => Exit::Findings,
-        exits if left_out || exits.contains(&Exit::NotRead) => Exit::NotRead,
-        _ => Exit::Clean,
-    })
-}
-
-enum Input {
-    Data(String, Vec<u8>, Vec<u8>),
-    Digest(String, Vec<u8>, Vec<u8>),
-    /// The name of the file, the certificates and requests in it, the names of what else is in it, and
-    /// whether that is all.
-    Certificates {
-        name: String,
-        found: Vec<Vec<u8>>,
-        others: Vec<String>,
-        is_all: bool,
-    },
-}
-
-impl Input {
-    fn read(args: &Args) -> Result<Self, Error> {
-        if let Some(path) = &args.certificate {
-            return Self::certificates(shown(path), &read(path, LARGEST_PROOF)?);
-        }
-        let Some(path) = &args.signature else {
-            return Err(Error::Usage("--data and --digest need --signature FILE".to_owned()));
-        };
-        let content = read(path, LARGEST_PROOF)?;
-        if let Some(container) = container::name(&content) {
-            return Err(Error::Usage(format!(
-                "--signature {} is {container}: what is checked here is a bare signature (DER, r||s or RSA)",
-                shown(path)
-            )));
-        }
-        if let Some(label) = pem::labels(&content).next() {
-            return Err(Error::Usage(format!(
-                "--signature {} is a PEM block {}: what is checked here is a bare signature (DER, r||s or RSA)",
-                shown(path),
-                escape(label.as_bytes())
-            )));
-        }
-        let signature = signature(content);
-        let what = format!("signature {}", shown(path));
-        match (&args.data, &args.digest) {
-            (Some(data), _) => Ok(Self::Data(what, read(data, LARGEST_DATA)?, signature)),
-            (None, Some(digest)) => match HEXLOWER_PERMISSIVE.decode(digest.as_bytes()) {
-                Ok(digest) if (1..=64).contains(&digest.len()) => Ok(Self::Digest(what, digest, signature)),
-                _ => Err(Error::Usage("--digest takes a hash in hex, at most 64 bytes".to_owned())),
-            },
-            (None, None) => {
-                Err(Error::Usage("--signature needs what was signed: --data FILE or --digest HEX".to_owned()))
-            }
-        }
-    }
-
-    fn certificates(name: String, bytes: &[u8]) -> Result<Self, Error> {
-        let blocks = structures(bytes).map_err(|error| Error::Usage(format!("{name} {error}")))?;
-        let is_all = blocks.len() < MAX_STRUCTURES;
-        let (mut found, mut others) = (Vec::new(), Vec::new());
-        for block in blocks {
-            if x509::decode(&block.contents).is_some() || x509::decode_request(&block.contents).is_ok() {
-                found.push(block.contents);
-            } else if let Some(other) =
-                container::name(&block.contents).or_else(|| container::of_label(&block.label))
-            {
-                others.push(other.to_owned());
-            } else if !block.label.is_empty() {
-                others.push(format!("a PEM block {}", escape(block.label.as_bytes())));
-            }
-        }
-        if found.is_empty() {
-            let what = others.first().map(String::as_str).or_else(|| container::name(bytes));
-            let what = what.map(|what| format!("is {what}: it ")).unwrap_or_default();
-            return Err(Error::Usage(format!(
-                "{name} {what}is neither a certificate nor a certificate request (PEM or DER)"
-            )));
-        }
-        Ok(Self::Certificates { name, found, others, is_all })
-    }
-
-    /// Who made each of them, and what each is called.
-    fn attribute(&self, snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<(String, Attribution)> {
-        match self {
-            Self::Data(what, data, signature) => {
-                vec![(what.clone(), of_signature(snapshot, given, &Signed::message(data), signature))]
-            }
-            Self::Digest(what, digest, signature) => {
-                vec![(what.clone(), of_signature(snapshot, given, &Signed::digest(digest), signature))]
-            }
-            Self::Certificates { name, found, .. } => {
-                let answers = found.iter().enumerate().filter_map(|(index, der)| {
-                    let what = match found.len() {
-                        1 => name.clone(),
-                        count => format!("{name}, {} of {count}", index + 1),
-                    };
-                    Some((what, of_certificate(snapshot, given, der)?))
-                });
-                answers.collect()
-            }
-        }
-    }
-
-    /// What is in the file and was not judged.
-    fn left_out(&self) -> impl Iterator<Item = Gap> {
-        let (name, others, is_all) = match self {
-            Self::Certificates { name, others, is_all, .. } => (name.as_str(), others.as_slice(), *is_all),
-            Self::Data(what, ..) | Self::Digest(what, ..) => (what.as_str(), &[][..], true),
-        };
-        let gap = |why: String, asked_for: bool| Gap {
-            what: name.to_owned(),
-            why,
-            asked_for,
-            kind: GapKind::Signature,
-        };
-        let others = others.iter().map(move |other| gap(format!("{other} in it was not judged"), false));
-        let rest =
-            (!is_all).then(|| gap(format!("only its first {MAX_STRUCTURES} structures were judged"), true));
-        others.chain(rest).collect::<Vec<_>>().into_iter()
-    }
-}
-
-/// Bytes as they are, or as hex or base64 digits with blanks and line breaks.
-fn signature(bytes: Vec<u8>) -> Vec<u8> {
-    let digits: Vec<u8> =
-        bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && *byte != b':').collect();
-    let text = !digits.is_empty() && digits.iter().all(u8::is_ascii_graphic);
-    let decoded =
-        text.then(|| HEXLOWER_PERMISSIVE.decode(&digits).ok().or_else(|| BASE64.decode(&digits).ok()));
-    decoded.flatten().unwrap_or(bytes)
-}
-
-/// A key as it was named, with its name: of a compressed point, which does not tell its curve, one for each.
-fn public_keys(what: &str) -> Result<Vec<(String, PublicKey)>, Error> {
-    let failed = |error: given::Error| Error::Usage(format!("--pubkey {} {error}", escape(what.as_bytes())));
-    let path = Path::new(what);
-    let keys = if path.exists() {
-        given::public_keys(&read(path, LARGEST_PROOF)?).map_err(failed)?
-    } else if what.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
-        given::public_keys(what.as_bytes()).map_err(failed)?
-    } else {
-        return Err(Error::Usage(format!(
-            "--pubkey {}: no such file, and no point in hex",
-            escape(what.as_bytes())
-        )));
-    };
-    let short = if what.len() > 80 { what.get(..80).map(|start| format!("{start}…")) } else { None };
-    let name = short.unwrap_or_else(|| what.to_owned());
-    Ok(keys.into_iter().map(|key| (name.clone(), key)).collect())
-}
-
-/// The whole of a regular file that is not too large.
-fn read(path: &Path, largest: u64) -> Result<Vec<u8>, Error> {
-    read_named(path, largest).map_err(|source| match source.kind() {
-        ErrorKind::FileTooLarge | ErrorKind::InvalidInput => {
-            Error::Usage(format!("{}: {source}", shown(path)))
-        }
-        _ => Error::Io { what: "cannot read", path: path.to_owned(), source },
-    })
-}
-
-fn shown(path: &Path) -> String {
-    escape(path.as_os_str().as_encoded_bytes())
+    Ok(done.exit)
 }
