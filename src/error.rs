@@ -146,6 +146,7 @@ impl Error {
 
     /// The exit code this failure leads to.
     #[must_use]
+    #[deny(clippy::wildcard_enum_match_arm, reason = "a new failure is to say how the run ends")]
     pub const fn exit(&self) -> Exit {
         match self {
             // What was asked for could not be read, though the program did its part.

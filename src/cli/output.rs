@@ -96,6 +96,25 @@ mod tests {
     }
 
     #[test]
+    fn nothing_below_this_room_prints() {
+        let mut files = 0;
+        for entry in walkdir::WalkDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")) {
+            let path = entry.unwrap().into_path();
+            if path.is_dir() || path.components().any(|part| part.as_os_str() == "cli") {
+                continue;
+            }
+            files += 1;
+            // What a hook of `watch` prints goes where complaints go: that is no print of ours.
+            let source =
+                std::fs::read_to_string(&path).unwrap().replace("Stdio::from(std::io::stderr())", "");
+            for way in ["print!", "println!", "dbg!", "io::stdout", "io::stderr", "stdout()", "stderr()"] {
+                assert!(!source.contains(way), "{} has {way}", path.display());
+            }
+        }
+        assert!(files > 100);
+    }
+
+    #[test]
     fn json_stays_the_same_json_without_what_acts() {
         let value = serde_json::json!({ "label": "a\u{202e}\u{9b}\u{7f}\u{e0041}\x1b\n\"ü\\" });
         let text = in_ascii_where_it_acts(&serde_json::to_string_pretty(&value).unwrap());

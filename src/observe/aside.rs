@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Deserializer;
 use serde_json::de::IoRead;
 
-use super::look::{Found, Request, perform};
+use super::places::{Found, Request, perform};
 use super::privacy::Privacy;
 use crate::patience::{Overdue, Pulse, Waning};
 

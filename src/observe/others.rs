@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use super::caches::caches;
 use super::host::{Wish, host};
-use super::look::{Home, Look};
+use super::look::Look;
+use super::places::Home;
 use super::privacy::Privacy;
 use crate::error::Error;
 use crate::host::{Account, account, accounts};

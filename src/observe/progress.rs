@@ -35,3 +35,27 @@ impl Progress {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[test]
+    fn what_takes_long_is_told_and_what_does_not_is_not() {
+        static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+        let told = || TOLD.lock().unwrap().clone();
+        let progress = Progress::new(|what| TOLD.lock().unwrap().push(what.to_owned()));
+        assert_eq!(progress.during("quick", || 1), 1);
+        assert!(told().is_empty());
+        // It is told while the work still goes on: otherwise this would never end.
+        progress.during("slow", || {
+            while told().is_empty() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        assert_eq!(told(), ["slow"]);
+    }
+}
