@@ -1,12 +1,20 @@
 //! What a finding is: a closed catalogue of ids, and for each finding what is
 //! wrong, how it is proved, what it leads to and what to do.
+//!
+//! What follows from an id is a column of the catalogue, so that a new id has to say it; what cures a finding is its
+//! [`Remedy`]. No repair and no command lists ids to tell what it has to do.
 
 use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{Inode, Name};
 
+mod remedy;
+
+pub use remedy::{Deed, How, Manager, Remedy, Unasked};
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Worth knowing.
@@ -21,6 +29,7 @@ pub enum Severity {
 
 /// How much consent the repair of a finding needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Safety {
     /// Regenerable data of the calling user, proven stale.
@@ -33,10 +42,34 @@ pub enum Safety {
     Manual,
 }
 
+/// What the cache entries that a finding names do to what programs show. The journals in the quarantine name entries by
+/// the finding they were taken for, also those of older versions: this is all that is known of them then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// Programs that read them show what the card held before.
+    OldView,
+    /// They are damaged or in doubt: whether what is shown is old cannot be said.
+    Unsure,
+    /// They are stale, and no program shows them.
+    Nowhere,
+    /// It is not about whether they are stale.
+    Other,
+}
+
+/// What proves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// Files and the configuration: `check` tells it.
+    ByFiles,
+    /// A fresh signature, if nothing else does: `verify` tells it, too.
+    BySignature,
+}
+
 macro_rules! catalogue {
-    ($($(#[$doc:meta])* $id:ident = $name:literal, $severity:ident, $safety:ident;)*) => {
+    ($($(#[$doc:meta])* $id:ident = $name:literal, $severity:ident, $safety:ident, $shows:ident, $told:ident;)*) => {
         /// The id of a finding.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
         pub enum Id {
             $($(#[$doc])* #[serde(rename = $name)] $id,)*
         }
@@ -62,82 +95,94 @@ macro_rules! catalogue {
             pub const fn safety(self) -> Safety {
                 match self { $(Self::$id => Safety::$safety,)* }
             }
+
+            /// What the entries that it names do to what programs show.
+            #[must_use]
+            pub const fn shows(self) -> Shows {
+                match self { $(Self::$id => Shows::$shows,)* }
+            }
+
+            /// What proves it.
+            #[must_use]
+            pub const fn told(self) -> Told {
+                match self { $(Self::$id => Told::$told,)* }
+            }
         }
     };
 }
 
 catalogue! {
     /// Cache and card name different public keys for a key, and no file tells which is right.
-    PublicKeyUndecided = "public-key-undecided", Error, Guarded;
+    PublicKeyUndecided = "public-key-undecided", Error, Guarded, Unsure, ByFiles;
     /// The ID shown is not the card's.
-    StaleKeyId = "stale-key-id", Critical, Safe;
+    StaleKeyId = "stale-key-id", Critical, Safe, OldView, ByFiles;
     /// The public key shown is not the card's.
-    StalePublicKey = "stale-public-key", Critical, Safe;
+    StalePublicKey = "stale-public-key", Critical, Safe, OldView, ByFiles;
     /// The certificate shown is not the card's.
-    StaleCertificate = "stale-certificate", Error, Safe;
+    StaleCertificate = "stale-certificate", Error, Safe, OldView, ByFiles;
     /// Another attribute is shown differently.
-    StaleObject = "stale-object", Error, Safe;
+    StaleObject = "stale-object", Error, Safe, OldView, ByFiles;
     /// On the card, but not shown.
-    HiddenObject = "hidden-object", Error, Safe;
+    HiddenObject = "hidden-object", Error, Safe, OldView, ByFiles;
     /// Shown, but gone from the card.
-    GhostObject = "ghost-object", Error, Safe;
+    GhostObject = "ghost-object", Error, Safe, OldView, ByFiles;
     /// A cache entry is truncated, doubled or undecodable.
-    DamagedEntry = "damaged-entry", Error, Safe;
+    DamagedEntry = "damaged-entry", Error, Safe, Unsure, ByFiles;
     /// Wrong, but no program reads it today.
-    DormantStaleEntry = "dormant-stale-entry", Warning, Safe;
+    DormantStaleEntry = "dormant-stale-entry", Warning, Safe, Nowhere, ByFiles;
     /// An entry whose object is not on the card any more.
-    OrphanEntry = "orphan-entry", Warning, Safe;
+    OrphanEntry = "orphan-entry", Warning, Safe, Nowhere, ByFiles;
     /// Left behind by an older state of the card or an older OpenSC.
-    OldGeneration = "old-generation", Info, Safe;
+    OldGeneration = "old-generation", Info, Safe, Other, ByFiles;
     /// One name for the cached files of several cards.
-    SharedIdentity = "shared-identity", Error, Manual;
+    SharedIdentity = "shared-identity", Error, Manual, Other, ByFiles;
     /// Caching is on for a card that never signals change.
-    CacheCannotNoticeChange = "cache-cannot-notice-change", Warning, Guarded;
+    CacheCannotNoticeChange = "cache-cannot-notice-change", Warning, Guarded, Other, ByFiles;
     /// The configuration kills OpenSC.
-    ConfigCrashesOpenSc = "config-crashes-opensc", Error, Manual;
+    ConfigCrashesOpenSc = "config-crashes-opensc", Error, Manual, Other, ByFiles;
     /// OpenSC drops the whole configuration.
-    ConfigUnreadable = "config-unreadable", Error, Manual;
+    ConfigUnreadable = "config-unreadable", Error, Manual, Other, ByFiles;
     /// A value means something else than it seems to.
-    ConfigValueNotUnderstood = "config-value-not-understood", Warning, Manual;
+    ConfigValueNotUnderstood = "config-value-not-understood", Warning, Manual, Other, ByFiles;
     /// A cache setting that nobody reads.
-    ConfigSettingIgnored = "config-setting-ignored", Warning, Manual;
+    ConfigSettingIgnored = "config-setting-ignored", Warning, Manual, Other, ByFiles;
     /// A block that hides the cache settings of another.
-    ConfigBlockShadowed = "config-block-shadowed", Warning, Manual;
+    ConfigBlockShadowed = "config-block-shadowed", Warning, Manual, Other, ByFiles;
     /// Programs of one host cache differently.
     ConfigDiffersBetweenPrograms =
-        "config-differs-between-programs", Warning, Manual;
+        "config-differs-between-programs", Warning, Manual, Other, ByFiles;
     /// A fresh signature fits the card's key and not the one shown.
     SignatureFailsWithCachedKey =
-        "signature-fails-with-cached-key", Critical, Safe;
+        "signature-fails-with-cached-key", Critical, Safe, OldView, BySignature;
     /// A fresh signature does not fit the card's own public key.
     SignatureFailsWithLiveKey =
-        "signature-fails-with-live-key", Critical, Manual;
+        "signature-fails-with-live-key", Critical, Manual, Other, BySignature;
     /// A certificate on the card is another key's.
-    CertificateKeyMismatch = "certificate-key-mismatch", Error, Manual;
+    CertificateKeyMismatch = "certificate-key-mismatch", Error, Manual, Other, BySignature;
     /// A signature or certificate was made by another key than it seems.
-    SignedByOtherKey = "signed-by-other-key", Error, Manual;
+    SignedByOtherKey = "signed-by-other-key", Error, Manual, Other, ByFiles;
     /// Nothing proves that a private key matches.
-    PossessionNotProved = "possession-not-proved", Info, Manual;
+    PossessionNotProved = "possession-not-proved", Info, Manual, Other, ByFiles;
     /// Others can write to a cache, or read it.
-    UnsafePermissions = "unsafe-permissions", Warning, Manual;
+    UnsafePermissions = "unsafe-permissions", Warning, Manual, Other, ByFiles;
     /// A cache or an entry belongs to somebody else.
-    ForeignOwner = "foreign-owner", Warning, Guarded;
+    ForeignOwner = "foreign-owner", Warning, Guarded, Other, ByFiles;
     /// A cache directory or an entry is a symbolic link.
-    SymlinkedCache = "symlinked-cache", Warning, Manual;
+    SymlinkedCache = "symlinked-cache", Warning, Manual, Other, ByFiles;
     /// Something that OpenSC did not put there.
-    UnexpectedFile = "unexpected-file", Warning, Unsafe;
+    UnexpectedFile = "unexpected-file", Warning, Unsafe, Other, ByFiles;
     /// A card access number or private data on the disk.
-    SecretInCache = "secret-in-cache", Warning, Unsafe;
+    SecretInCache = "secret-in-cache", Warning, Unsafe, Other, ByFiles;
     /// Two keys with one ID.
-    DuplicateKeyId = "duplicate-key-id", Warning, Manual;
+    DuplicateKeyId = "duplicate-key-id", Warning, Manual, Other, ByFiles;
     /// A private key without public key or certificate.
-    KeyWithoutPublicPart = "key-without-public-part", Warning, Manual;
+    KeyWithoutPublicPart = "key-without-public-part", Warning, Manual, Other, ByFiles;
     /// A running program read the old view.
-    ProcessHoldsOldView = "process-holds-old-view", Warning, Manual;
+    ProcessHoldsOldView = "process-holds-old-view", Warning, Manual, Other, ByFiles;
     /// The token does not hold what its baseline says.
-    BaselineMismatch = "baseline-mismatch", Error, Manual;
+    BaselineMismatch = "baseline-mismatch", Error, Manual, Other, ByFiles;
     /// Hosts show different keys of one token.
-    HostsDisagree = "hosts-disagree", Error, Manual;
+    HostsDisagree = "hosts-disagree", Error, Manual, Other, ByFiles;
 }
 
 impl Id {
@@ -150,6 +195,7 @@ impl Id {
 
 /// One finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What kind.
     pub id: Id,
@@ -182,13 +228,15 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Holder>,
     /// What to do, most specific first.
-    pub fix: Vec<Fix>,
+    pub fix: Vec<Remedy>,
 }
 
 /// A running process. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Holder {
     /// Its number.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub pid: u32,
     /// Its effective user.
     pub uid: u32,
@@ -202,6 +250,7 @@ pub struct Holder {
 
 /// Which object a finding is about. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObjectName {
     /// Its class.
     pub class: String,
@@ -210,13 +259,16 @@ pub struct ObjectName {
     /// Label on the card, or the one shown if it is not there.
     pub label: String,
     /// ID on the card, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub id: Option<String>,
     /// ID shown, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub shown_id: Option<String>,
 }
 
 /// What proves a finding.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// The cache file that is the cause, if there is one.
     pub file: Option<FileEvidence>,
@@ -234,12 +286,15 @@ pub struct Evidence {
 /// A line of a configuration file and what is meant in it. Text is escaped, except for
 /// tabs; of a very long line only the surroundings are kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SourceLine {
     /// The file.
     pub file: String,
     /// Line, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub line: usize,
     /// Column in bytes, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub column: usize,
     /// The line up to that column.
     pub before: String,
@@ -255,8 +310,10 @@ pub struct SourceLine {
 
 /// A cache file as evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileEvidence {
     /// Its full path, escaped.
+    #[cfg_attr(feature = "schema", schemars(with = "Name"))]
     pub path: String,
     /// Its directory.
     #[serde(skip)]
@@ -265,6 +322,7 @@ pub struct FileEvidence {
     #[serde(skip)]
     pub name: Name,
     /// The file on the card that it stands for, four hex digits.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::snapshot::EfPath>"))]
     pub card_file: Option<String>,
     /// Owner, size and times.
     #[serde(skip)]
@@ -276,17 +334,20 @@ pub struct FileEvidence {
     /// Size in bytes.
     pub size: u64,
     /// SHA-256 of its content, if that was read.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Sha256>"))]
     pub sha256: Option<String>,
 }
 
 /// One side of a comparison. Text is escaped.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Side {
     /// In one word or a few: "absent", "undecodable".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// ID, hex.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub id: Option<String>,
     /// Label.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -296,6 +357,7 @@ pub struct Side {
     pub key: Option<String>,
     /// SHA-256 of the SubjectPublicKeyInfo.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Sha256>"))]
     pub public_key: Option<String>,
     /// What proves that the private key belongs to it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -305,6 +367,7 @@ pub struct Side {
     pub subject: Option<String>,
     /// Serial number of a certificate, hex.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub certificate_serial: Option<String>,
     /// Validity of a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -312,15 +375,6 @@ pub struct Side {
     /// Other attributes that differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
-}
-
-/// One thing to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Fix {
-    /// What it does.
-    pub what: String,
-    /// The exact command, if there is one.
-    pub command: Option<String>,
 }
 
 impl Finding {

@@ -28,6 +28,8 @@ pub mod report;
 pub mod rules;
 pub mod safe_fs;
 pub mod scconf;
+#[cfg(feature = "schema")]
+pub mod schema;
 pub mod snapshot;
 pub mod text;
 pub mod verdict;

@@ -21,13 +21,17 @@ use time::OffsetDateTime;
 /// Name and version of the snapshot's own schema.
 pub const SCHEMA: &str = "stalecard-snapshot/1";
 
-/// Everything observed on one host at one moment.
+/// Everything observed on one host at one moment. Never holds the content of a CAN file, of private data or of a file
+/// that is not known as a copy of a card's public file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Snapshot {
     /// Always [`SCHEMA`].
+    #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA)))]
     pub schema: String,
     /// When the observation was finished (UTC).
     #[serde(with = "time::serde::rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]
     pub taken_at: OffsetDateTime,
     /// Name of the host.
     pub host: String,
@@ -58,6 +62,7 @@ pub struct Snapshot {
 
 /// A user and the part of the environment that changes what OpenSC does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct User {
     /// Numeric user id.
     pub uid: u32,
@@ -70,6 +75,7 @@ pub struct User {
 
 /// The cache directories of one user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UserCaches {
     /// Whose programs use them. Of the environment only `HOME` is known.
     pub user: User,
@@ -79,6 +85,7 @@ pub struct UserCaches {
 
 /// One installed OpenSC library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Installation {
     /// The library file (`libopensc.so.N`), links resolved.
     pub library: Name,
@@ -90,6 +97,7 @@ pub struct Installation {
 
 /// A configuration file as it was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigFile {
     /// Its path as OpenSC would open it.
     pub path: Name,
@@ -99,6 +107,7 @@ pub struct ConfigFile {
 
 /// What was found in the place of a configuration file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ConfigState {
     /// The file's bytes.
@@ -111,6 +120,7 @@ pub enum ConfigState {
 
 /// One card as it answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Card {
     /// Name of the reader.
     pub reader: String,
@@ -161,6 +171,7 @@ impl Card {
 
 /// What came of asking a key for a fresh signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Trial {
     /// Key reference.
     pub key: u8,
@@ -177,6 +188,7 @@ pub struct Trial {
 
 /// How a key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Scheme {
     /// ECDSA; the challenge is the hash.
@@ -195,6 +207,7 @@ pub enum Scheme {
 
 /// The end of one [`Trial`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TrialOutcome {
     /// A signature, as the card gave it.
@@ -206,7 +219,8 @@ pub enum TrialOutcome {
 }
 
 /// Card family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
     /// SmartCard-HSM and compatible (Nitrokey HSM, pico-hsm).
@@ -223,6 +237,7 @@ pub enum Family {
 
 /// The status of a SmartCard-HSM as `sc-hsm-tool` tells it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ScHsmStatus {
     /// Firmware version (major, minor), known only if the applet was selected.
     pub firmware: Option<(u8, u8)>,
@@ -239,6 +254,7 @@ pub struct ScHsmStatus {
 
 /// What a VERIFY without data said of a PIN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PinState {
     /// A login with it is open (status 9000): another program's, or left behind by one that ended.
@@ -255,6 +271,7 @@ pub enum PinState {
 
 /// DKEK status of a SmartCard-HSM.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Dkek {
     /// Number of shares the card was initialised for.
     pub shares: u8,
@@ -266,6 +283,7 @@ pub struct Dkek {
 
 /// One file of a card and what the card said when it was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CardFile {
     /// Where it is.
     pub path: EfPath,
@@ -275,6 +293,7 @@ pub struct CardFile {
 
 /// What a card said when a file was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Answer {
     /// The whole content.
@@ -291,6 +310,7 @@ pub enum Answer {
 
 /// One cache directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CacheDir {
     /// Its path.
     pub path: Name,
@@ -303,6 +323,12 @@ pub struct CacheDir {
 }
 
 impl CacheDir {
+    /// The path of one of its entries.
+    #[must_use]
+    pub fn path_of(&self, entry: &Name) -> Name {
+        Name::from(self.path.as_path().join(entry.as_os_str()))
+    }
+
     /// Where its entries really are.
     #[must_use]
     pub fn real_path(&self) -> Name {
@@ -318,6 +344,7 @@ impl CacheDir {
 
 /// Why a directory counts as an OpenSC cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum CacheOrigin {
     /// The directory OpenSC uses by default in the user's environment.
@@ -336,6 +363,7 @@ pub enum CacheOrigin {
 
 /// What is in the place of a cache directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum DirState {
     /// A directory.
@@ -350,6 +378,7 @@ pub enum DirState {
 
 /// Owner, mode and identity of a file or directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Inode {
     /// Device number.
     pub dev: u64,
@@ -362,6 +391,7 @@ pub struct Inode {
     /// Group.
     pub gid: u32,
     /// Permission bits (07777).
+    #[cfg_attr(feature = "schema", schemars(range(max = 4095)))]
     pub mode: u32,
     /// Size in bytes.
     pub size: u64,
@@ -371,6 +401,7 @@ pub struct Inode {
 
 /// One entry of a cache directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CacheEntry {
     /// File name.
     pub name: Name,
@@ -384,6 +415,7 @@ pub struct CacheEntry {
 
 /// Kind of a directory entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum FileKind {
     /// Regular file.
@@ -402,6 +434,7 @@ pub enum FileKind {
 
 /// The content of a cache entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Content {
     /// The file's bytes.
@@ -414,6 +447,7 @@ pub enum Content {
 
 /// Why the content of an entry is not part of a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Withheld {
     /// A card access number.
@@ -433,6 +467,7 @@ pub enum Withheld {
 
 /// Something that could not be observed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Gap {
     /// What was to be observed ("reader …", "cache directory …").
     pub what: String,
@@ -446,6 +481,7 @@ pub struct Gap {
 
 /// What kind of thing is missing from a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum GapKind {
     /// No PC/SC service, no reader, no card, or a card that could not be read.

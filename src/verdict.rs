@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::case::right_key::KEPT;
-use crate::finding::{Finding, Id, ObjectName};
+use crate::finding::{Finding, ObjectName};
 use crate::rules::host::baseline_mismatch::Known;
 use crate::snapshot::{Gap, Name, Snapshot};
 
@@ -70,15 +69,15 @@ impl Verdict {
     /// Which findings name which file as their evidence, in the order of the findings. Made once,
     /// because a cache directory may hold as many entries as somebody likes.
     #[must_use]
-    pub fn by_file(&self) -> BTreeMap<(&Name, &Name), Vec<Id>> {
-        let mut named: BTreeMap<_, Vec<Id>> = BTreeMap::new();
+    pub fn by_file(&self) -> BTreeMap<(&Name, &Name), Vec<&Finding>> {
+        let mut named: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
         for finding in &self.findings {
             let told = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
             let told = told.map(|file| (&file.directory, &file.name));
             for file in told.chain(finding.crowd.iter().map(|(directory, name)| (directory, name))) {
-                let ids = named.entry(file).or_default();
-                if ids.last() != Some(&finding.id) {
-                    ids.push(finding.id);
+                let findings = named.entry(file).or_default();
+                if findings.last().is_none_or(|last| !std::ptr::eq(*last, finding)) {
+                    findings.push(finding);
                 }
             }
         }
@@ -87,8 +86,8 @@ impl Verdict {
 
     /// Worst first; of what is equally bad first what forbids to repair the rest.
     pub(crate) fn sort(&mut self) {
-        let follows = |id: Id| !(KEPT.contains(&id) || id == Id::PublicKeyUndecided);
-        self.findings.sort_by_key(|finding| (Reverse(finding.severity), follows(finding.id), finding.id));
+        let follows = |finding: &Finding| !(finding.holds_its_entries() || finding.is_in_doubt());
+        self.findings.sort_by_key(|finding| (Reverse(finding.severity), follows(finding), finding.id));
     }
 
     /// Adds what the baselines say of the tokens.
@@ -118,12 +117,14 @@ impl Verdict {
 
 /// A token, as shown at the head of a report. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Token {
     /// Reader.
     pub reader: String,
     /// Family of the card.
     pub family: String,
     /// Answer to reset, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Hex"))]
     pub atr: String,
     /// Serial as in cache file names.
     pub serial: Option<String>,
@@ -135,13 +136,57 @@ pub struct Token {
     pub objects: Option<String>,
 }
 
+/// Whether a program caches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum CachingState {
+    /// It does not.
+    No,
+    /// What a card gives without a PIN.
+    Public,
+    /// Everything, private data too.
+    Yes,
+    /// It could not be told.
+    Undecided,
+    /// The configuration kills it.
+    Crashes,
+}
+
+impl CachingState {
+    /// In one word, the same as in JSON.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::No => "no",
+            Self::Public => "public",
+            Self::Yes => "yes",
+            Self::Undecided => "undecided",
+            Self::Crashes => "crashes",
+        }
+    }
+
+    /// Does it cache anything?
+    #[must_use]
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::Public | Self::Yes)
+    }
+
+    /// May it keep what it read after a PIN?
+    #[must_use]
+    pub const fn may_keep_private(self) -> bool {
+        matches!(self, Self::Yes | Self::Undecided)
+    }
+}
+
 /// How a program caches.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProgramState {
     /// Its name.
     pub name: String,
-    /// `no`, `public`, `yes`, `undecided` or `crashes`.
-    pub caching: &'static str,
+    /// Whether it does.
+    pub caching: CachingState,
     /// The same in words, with its origin.
     pub caching_text: String,
     /// Its cache directory, if caching is not off.

@@ -17,7 +17,7 @@ use stalecard::baseline::Baseline;
 use stalecard::case::attribution;
 use stalecard::crypto::Signed;
 use stalecard::crypto::given::public_key;
-use stalecard::finding::{Finding, Id};
+use stalecard::finding::{Finding, Id, Shows, Unasked};
 use stalecard::listing::hosts::Comparison;
 use stalecard::rules::host::baseline_mismatch::Known;
 use stalecard::rules::signature::signed_by_other_key;
@@ -140,6 +140,23 @@ fn every_finding_is_found_where_it_is_and_not_where_it_nearly_is() {
     });
     let faults: Vec<String> = faults.collect();
     assert!(faults.is_empty(), "{} fixtures fail:\n{}", faults.len(), faults.join("\n"));
+}
+
+/// A journal has only the name of the finding for which an entry was taken: the catalogue has to know by it what the
+/// finding's remedies say.
+#[test]
+fn what_a_flush_takes_is_known_by_its_name_to_be_stale() {
+    let fixtures = Id::ALL.iter().map(|&id| (id, said(&read(id.name()).unwrap()).0));
+    for (id, found) in fixtures {
+        let taken: Vec<Id> = found
+            .iter()
+            .filter(|finding| finding.is_moved(Unasked::ByFlush))
+            .map(|finding| finding.id)
+            .collect();
+        let unknown: Vec<&Id> = taken.iter().filter(|id| id.shows() == Shows::Other).collect();
+        assert!(unknown.is_empty(), "{}: a flush takes what is of {unknown:?}", id.name());
+        assert_eq!(taken.contains(&id), id.shows() != Shows::Other, "{}", id.name());
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ use stalecard::opensc::Version;
 use stalecard::opensc::cache_name::{CacheName, parse};
 use stalecard::snapshot::{Answer, CacheDir, Card, CardFile, Content, Fid, Gap, Snapshot};
 use stalecard::view::cached::Cached;
-use stalecard::view::sc_hsm::{decode, referenced, serial_of};
+use stalecard::view::sc_hsm::decode;
 use stalecard::view::{Behaviour, Class, View};
 
 const SERIAL: &str = "DENK0200834";
@@ -60,13 +60,7 @@ fn cache(name: &str) -> CacheDir {
 fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
     let texts: Vec<String> = recordings.iter().map(|name| recording(name)).collect();
     let mut image = Image::from_recordings(texts.iter().map(String::as_str)).unwrap();
-    let options = Options {
-        read_c400: true,
-        status: true,
-        links: &referenced,
-        cached_links: &|_| Vec::new(),
-        serial: &serial_of,
-    };
+    let options = Options { read_c400: true, status: true, cached_links: &|_| Vec::new() };
     scan(&mut image, "Virtual PCD 00 00", ATR, &options).unwrap()
 }
 

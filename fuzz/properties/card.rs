@@ -14,8 +14,6 @@ use super::judged::{five_keys, harmless, judged, piece};
 use stalecard::card::apdu::{Transport, TransportError};
 use stalecard::card::image::Image;
 use stalecard::card::sc_hsm::{Options, scan};
-use stalecard::view::sc_hsm::referenced;
-use stalecard::view::sc_hsm::serial_of;
 
 /// A recorded card that begins to lie: each answer takes one byte of the data, which says how it
 /// is spoilt. When the data are at an end, the card is honest again.
@@ -70,13 +68,8 @@ pub fn card(data: &[u8]) {
     };
     let (&first, script) = data.split_first().unwrap_or((&0, &[]));
     let mut liar = Liar { honest: HONEST.get_or_init(recorded).clone(), script };
-    let options = Options {
-        read_c400: first & 1 != 0,
-        status: first & 2 != 0,
-        links: &referenced,
-        cached_links: &|_| Vec::new(),
-        serial: &serial_of,
-    };
+    let options =
+        Options { read_c400: first & 1 != 0, status: first & 2 != 0, cached_links: &|_| Vec::new() };
     let mut snapshot = five_keys();
     let atr = snapshot.cards[0].atr.clone();
     snapshot.cards.clear();

@@ -10,7 +10,7 @@
 
 use super::judged::key;
 use stalecard::format::cvc;
-use stalecard::view::sc_hsm::serial_of;
+use stalecard::format::sc_hsm::serial_of;
 
 /// A card-verifiable certificate or request.
 pub fn cvc(data: &[u8]) {

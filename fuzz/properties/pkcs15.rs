@@ -8,8 +8,8 @@
     reason = "tests"
 )]
 
+use stalecard::format::sc_hsm::referenced;
 use stalecard::format::{pkcs15, tlv};
-use stalecard::view::sc_hsm::referenced;
 
 /// The entries that describe objects (PKCS#15), and the elements they are made of (BER).
 pub fn pkcs15(data: &[u8]) {

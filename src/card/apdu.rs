@@ -9,11 +9,8 @@
 
 pub use super::channel::{Channel, Response, Transport, TransportError};
 pub use super::status::StatusWord;
-use crate::format::piv;
+use crate::format::{piv, sc_hsm};
 use crate::snapshot::{EfPath, Fid};
-
-/// Application identifier of the SmartCard-HSM.
-pub const SC_HSM_AID: [u8; 11] = [0xE8, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x81, 0xC3, 0x1F, 0x02, 0x01];
 
 /// Application identifier of PIV, without its version.
 pub const PIV_AID: [u8; 9] = [0xA0, 0x00, 0x00, 0x03, 0x08, 0x00, 0x00, 0x10, 0x00];
@@ -141,7 +138,7 @@ impl Command {
         match self {
             // Always short, Le 00: old firmware wants it so, and OpenSC sends it so.
             Self::SelectScHsm => {
-                Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &SC_HSM_AID, ne: SHORT_NE }.encode(false)
+                Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &sc_hsm::AID, ne: SHORT_NE }.encode(false)
             }
             Self::VerifyStatus(pin) => {
                 Apdu { header: [0x00, 0x20, 0x00, pin.reference()], data: &[], ne: 0 }.encode(false)
@@ -277,7 +274,7 @@ pub(super) const fn get_response(le: u8) -> [u8; 5] {
 #[must_use]
 pub fn is_on_the_list(apdu: &[u8]) -> bool {
     match *apdu {
-        [0x00, 0xA4, 0x04, 0x00, 0x0B, ref aid @ .., _] => aid == SC_HSM_AID,
+        [0x00, 0xA4, 0x04, 0x00, 0x0B, ref aid @ .., _] => aid == sc_hsm::AID,
         [0x00, 0xA4, 0x08, 0x00, length @ 2..=16, ref path @ .., 0x00] => path.len() == usize::from(length),
         [0x00, 0xA4, 0x04, 0x00, 0x09, ref aid @ .., _] => aid == PIV_AID,
         [0x00, 0xA4, 0x04, 0x00, 0x06, ref aid @ .., _] => aid == OPENPGP_AID,

@@ -7,6 +7,7 @@
 //! what OpenSC's drivers know without asking (`card-sc-hsm.c`, `card-myeid.c`), in
 //! the order of OpenSC's driver list, or it is left alone.
 
+use crate::format::sc_hsm;
 use crate::snapshot::Family;
 
 /// The ATRs that OpenSC takes for a SmartCard-HSM without sending anything.
@@ -53,7 +54,7 @@ pub struct Kind {
 
 /// OpenSC's drivers whose cards can be read, by their short names.
 const DRIVERS: [(&str, Family); 6] = [
-    ("sc-hsm", Family::SmartCardHsm),
+    (sc_hsm::DRIVER, Family::SmartCardHsm),
     ("myeid", Family::Pkcs15),
     ("isoApplet", Family::Pkcs15),
     ("default", Family::Pkcs15),
@@ -100,7 +101,7 @@ pub fn of_atr(atr: &[u8]) -> Kind {
         Some([.., b'M', b'y', b'E', b'I', b'D'] | [.., b'O', b's', b'E', b'I', b'D']) => {
             (Family::Pkcs15, Some("myeid"))
         }
-        _ if SMART_CARD_HSM.contains(&atr) || is_goid(atr) => (Family::SmartCardHsm, Some("sc-hsm")),
+        _ if SMART_CARD_HSM.contains(&atr) || is_goid(atr) => (Family::SmartCardHsm, Some(sc_hsm::DRIVER)),
         // PIV stands before OpenPGP; a YubiKey has both.
         Some(historical) if PIV.contains(&atr) || is_piv(historical) => (Family::Piv, Some("PIV-II")),
         _ if OPENPGP.contains(&atr) || is_gnuk(atr) => (Family::OpenPgp, Some("openpgp")),
@@ -170,7 +171,7 @@ fn is_goid(atr: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    const SC_HSM: Kind = Kind { family: Family::SmartCardHsm, driver: Some("sc-hsm") };
+    const SC_HSM: Kind = Kind { family: Family::SmartCardHsm, driver: Some(sc_hsm::DRIVER) };
 
     #[test]
     fn known_atrs_are_smart_card_hsms() {

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
-use super::apdu::{SC_HSM_AID, StatusWord, Transport, TransportError};
+use super::apdu::{StatusWord, Transport, TransportError};
+use crate::format::sc_hsm;
 use crate::snapshot::{EfPath, Fid};
 
 /// A card of which some files and answers are known.
@@ -146,7 +147,7 @@ impl Image {
         }
         let selected = &mut selected.fid;
         match *command {
-            [0x00, 0xA4, 0x04, _, 0x0B, ref aid @ .., _] if aid == SC_HSM_AID => {
+            [0x00, 0xA4, 0x04, _, 0x0B, ref aid @ .., _] if aid == sc_hsm::AID => {
                 *selected = None;
                 self.answers.insert(Question::SelectScHsm, answer.to_vec());
             }

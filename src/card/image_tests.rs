@@ -17,13 +17,7 @@ fn recording(name: &str) -> String {
 }
 
 fn options(status: bool) -> Options<'static> {
-    Options {
-        read_c400: true,
-        status,
-        links: &|_| Vec::new(),
-        cached_links: &|_| Vec::new(),
-        serial: &|_| Some("ESPICOHSMTR".into()),
-    }
+    Options { read_c400: true, status, cached_links: &|_| Vec::new() }
 }
 
 #[test]

@@ -20,7 +20,6 @@ mod channel;
 pub mod family;
 mod fci;
 pub mod held;
-mod identity;
 pub mod image;
 pub mod native;
 mod objects;
@@ -33,6 +32,7 @@ pub mod presence;
 pub mod read;
 pub mod readers;
 pub mod sc_hsm;
+mod sc_hsm_identity;
 mod scan_error;
 #[cfg(test)]
 pub(crate) mod script;
@@ -114,41 +114,12 @@ impl Reading {
         options: &Options<'_>,
         time: Option<Duration>,
     ) {
+        let Some(walk) = walk(kind.family) else { return self.see_one(reader, kind, named) };
         let name = reader.name();
         let what = format!("card in reader {}", reader.shown());
-        if kind.family == Family::Other {
-            let atr = Bytes(reader.atr.clone()).hex();
-            let why = match kind.driver {
-                Some(driver) => format!(
-                    "a card of OpenSC's driver {driver} (ATR {atr}), which this program cannot read: seen, not read"
-                ),
-                None => format!("a card that this program does not know (ATR {atr}): seen, not read"),
-            };
-            self.gap(what, why, named);
-            self.cards.push(Card {
-                reader: name,
-                atr: Bytes(reader.atr.clone()),
-                family: Family::Other,
-                driver: kind.driver.map(str::to_owned),
-                serial: None,
-                application: None,
-                change_counter: None,
-                key_list: Vec::new(),
-                files: Vec::new(),
-                status: None,
-                trials: Vec::new(),
-            });
-            return;
-        }
-        let scanned = pcsc::Session::open(reader, time).map_err(ScanError::from).and_then(|mut session| {
-            let alone = |(card, gaps)| (vec![card], gaps);
-            match kind.family {
-                Family::Pkcs15 => native::scan(&mut session, &name, &reader.atr, kind, options),
-                Family::Piv => piv::scan(&mut session, &name, &reader.atr).map(alone),
-                Family::OpenPgp => openpgp::scan(&mut session, &name, &reader.atr).map(alone),
-                _ => sc_hsm::scan(&mut session, &name, &reader.atr, options).map(alone),
-            }
-        });
+        let scanned = pcsc::Session::open(reader, time)
+            .map_err(ScanError::from)
+            .and_then(|mut session| walk(&mut session, &name, &reader.atr, kind, options));
         // The configuration says what it is, and the card that it is not: then it is what its ATR says.
         let usual = family::of_atr(&reader.atr);
         if let Err(error) = &scanned
@@ -176,8 +147,59 @@ impl Reading {
         }
     }
 
+    /// Keeps what is known of a card that is not read.
+    fn see_one(&mut self, reader: &Reader, kind: family::Kind, named: bool) {
+        let atr = Bytes(reader.atr.clone());
+        let hex = atr.hex();
+        let why = match kind.driver {
+            Some(driver) => format!(
+                "a card of OpenSC's driver {driver} (ATR {hex}), which this program cannot read: seen, not read"
+            ),
+            None => format!("a card that this program does not know (ATR {hex}): seen, not read"),
+        };
+        self.gap(format!("card in reader {}", reader.shown()), why, named);
+        self.cards.push(Card {
+            reader: reader.name(),
+            atr,
+            family: kind.family,
+            driver: kind.driver.map(str::to_owned),
+            serial: None,
+            application: None,
+            change_counter: None,
+            key_list: Vec::new(),
+            files: Vec::new(),
+            status: None,
+            trials: Vec::new(),
+        });
+    }
+
     fn gap(&mut self, what: String, why: String, asked_for: bool) {
         self.gaps.push(Gap { what, why, asked_for, kind: GapKind::Card });
+    }
+}
+
+/// The walk through a card.
+type Walk = fn(
+    &mut dyn apdu::Transport,
+    &str,
+    &[u8],
+    family::Kind,
+    &Options<'_>,
+) -> Result<(Vec<Card>, Vec<Gap>), ScanError>;
+
+/// How cards of a family are read; none if they are seen only. No family's commands ever go to another's card.
+fn walk(family: Family) -> Option<Walk> {
+    fn alone((card, gaps): (Card, Vec<Gap>)) -> (Vec<Card>, Vec<Gap>) {
+        (vec![card], gaps)
+    }
+    match family {
+        Family::SmartCardHsm => {
+            Some(|card, reader, atr, _, options| sc_hsm::scan(card, reader, atr, options).map(alone))
+        }
+        Family::Pkcs15 => Some(native::scan),
+        Family::Piv => Some(|card, reader, atr, _, _| piv::scan(card, reader, atr).map(alone)),
+        Family::OpenPgp => Some(|card, reader, atr, _, _| openpgp::scan(card, reader, atr).map(alone)),
+        Family::Other => None,
     }
 }
 

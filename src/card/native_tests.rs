@@ -98,9 +98,7 @@ fn options() -> Options<'static> {
     Options {
         read_c400: false,
         status: false,
-        links: &|_| Vec::new(),
         cached_links: &|_| vec![(EfPath::default(), EfPath::new(&[0x50, 0x15, 0x33, 0x01]).unwrap())],
-        serial: &|_| None,
     }
 }
 

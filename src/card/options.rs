@@ -1,6 +1,6 @@
 //! What to read of cards, and what only a decoder knows: the way up from [`super`] to the views.
 
-use crate::snapshot::{Card, EfPath, Fid};
+use crate::snapshot::{Card, EfPath};
 
 /// A description and a file that it names.
 pub type Link = (EfPath, EfPath);
@@ -11,11 +11,7 @@ pub struct Options<'a> {
     pub read_c400: bool,
     /// SmartCard-HSM: ask for SO-PIN and DKEK too.
     pub status: bool,
-    /// SmartCard-HSM: the files that a certificate or data object entry (C8, C9) names.
-    pub links: &'a dyn Fn(&[u8]) -> Vec<Fid>,
     /// The files that cached copies of a card's descriptions name, by what is known of the card so far, each
     /// with the file of that description: what OpenSC reads if it believes them.
     pub cached_links: &'a dyn Fn(&Card) -> Vec<Link>,
-    /// SmartCard-HSM: the serial that a device certificate (2F02) gives, as OpenSC puts it into file names.
-    pub serial: &'a dyn Fn(&[u8]) -> Option<String>,
 }

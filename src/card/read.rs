@@ -14,10 +14,14 @@
 //! behind, are always whole, tail included.
 
 use super::apdu::{Channel, Command, StatusWord, TransportError};
+use crate::format::tlv;
 use crate::snapshot::{Answer, Bytes, Fid};
 
 /// Longest file: the offset in READ BINARY has two bytes.
 const MAX_FILE: usize = 0xFFFF;
+
+/// The longest element that is believed in: its length has three bytes.
+const LONGEST: usize = 0xFF_FFFF;
 
 /// Most READ BINARY commands for one file: 64 KiB in pieces of 256, and some.
 const MAX_READS: u32 = 300;
@@ -128,35 +132,13 @@ impl Shape {
 
 /// Length of the BER element (ITU-T X.690 8.1) at the start, header included,
 /// whether its content is there or not. None if the header is not whole, is
-/// of indefinite length, or does not begin an element.
+/// of indefinite length or longer than anything on a card, or does not begin an element of these cards, whose tags have two
+/// bytes at most (7F21).
 #[must_use]
 pub fn element_length(bytes: &[u8]) -> Option<usize> {
-    let (&first, mut rest) = bytes.split_first()?;
-    let mut header = 1;
-    if first == 0x00 || first == 0xFF {
-        // Padding, or memory never written.
-        return None;
-    }
-    if first & 0x1F == 0x1F {
-        // Tags on these cards have two bytes at most (7F21).
-        let (&second, tail) = rest.split_first()?;
-        if second & 0x80 != 0 {
-            return None;
-        }
-        rest = tail;
-        header += 1;
-    }
-    let (&length, rest) = rest.split_first()?;
-    header += 1;
-    if length < 0x80 {
-        return Some(header + usize::from(length));
-    }
-    let digits = usize::from(length & 0x7F);
-    if digits == 0 || digits > 3 {
-        return None;
-    }
-    let length = rest.get(..digits)?.iter().fold(0, |sum, &digit| sum << 8 | usize::from(digit));
-    Some(header + digits + length)
+    let header = tlv::header(bytes)?;
+    let is_meant = !header.indefinite && header.length <= LONGEST && header.tag <= 0xFFFF;
+    is_meant.then_some(header.size + header.length)
 }
 
 #[cfg(test)]

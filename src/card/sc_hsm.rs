@@ -23,33 +23,19 @@ use std::collections::BTreeSet;
 
 use super::apdu::{Channel, Command, Lengths, Pin, Response, StatusWord, Transport, TransportError};
 use super::family;
-use super::identity::{mark, version};
 pub use super::options::Options;
 use super::read::{self, Shape};
+use super::sc_hsm_identity::{mark, version};
 pub use super::scan_error::ScanError;
 use super::scan_error::{Stop, until_it_rests};
+use crate::format::sc_hsm::{
+    DEVICE_CERTIFICATE, DEVICE_CERTIFICATE_NAME, DRIVER, MAX_OBJECTS, TOKEN_INFO, fid, key_list, prefix,
+    referenced, serial_of, split,
+};
 use crate::snapshot::{
     Answer, Bytes, Card, CardFile, Dkek, Family, Fid, Gap, GapKind, PinState, ScHsmStatus,
 };
 use crate::text::escape;
-
-/// Entries of the key list that OpenSC looks at (a buffer of 1014 bytes).
-const MAX_OBJECTS: usize = 507;
-
-/// Device certificate, then that of its issuer (emulators: a request, then the certificate).
-pub(super) const DEVICE_CERTIFICATE: Fid = Fid(0x2F02);
-/// PKCS#15 TokenInfo.
-const TOKEN_INFO: Fid = Fid(0x2F03);
-
-/// First byte of the file identifiers.
-pub(super) const KEY: u8 = 0xCC;
-const PRIVATE_KEY_ENTRY: u8 = 0xC4;
-const PUBLIC_PART: u8 = 0xCE;
-const CERTIFICATE_ENTRY: u8 = 0xC8;
-const CA_CERTIFICATE: u8 = 0xCA;
-const DATA_ENTRY: u8 = 0xC9;
-const PUBLIC_DATA: u8 = 0xCF;
-const PROTECTED_DATA: u8 = 0xCD;
 
 /// Reads the whole card, public files only.
 ///
@@ -115,12 +101,12 @@ impl<'a, 'c> Attempt<'a, 'c> {
             if self.logged_in {
                 return Err(ScanError::LoggedInElsewhere.into());
             }
-            self.gap("device certificate (2F02)", "there is none: the card cannot be told from others");
+            self.gap(DEVICE_CERTIFICATE_NAME, "there is none: the card cannot be told from others");
         }
-        let serial = device.as_deref().and_then(self.options.serial);
+        let serial = device.as_deref().and_then(serial_of);
         if serial.is_none() && device.as_deref().and_then(read::element_length).is_some() {
             self.gap(
-                "device certificate (2F02)",
+                DEVICE_CERTIFICATE_NAME,
                 "it names no holder as OpenSC needs it, so cache files cannot be told to be this card's",
             );
         }
@@ -135,7 +121,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
             reader: self.reader.to_owned(),
             atr: Bytes(atr.to_vec()),
             family: Family::SmartCardHsm,
-            driver: Some("sc-hsm".to_owned()),
+            driver: Some(DRIVER.to_owned()),
             serial,
             application: None,
             change_counter: None,
@@ -239,12 +225,10 @@ impl<'a, 'c> Attempt<'a, 'c> {
 
     /// Makes file identifiers of the list.
     fn take_list(&mut self, list: &[u8]) {
-        let pairs = list.chunks_exact(2);
-        if !pairs.remainder().is_empty() {
+        if !list.len().is_multiple_of(2) {
             self.gap("key list", "the card sent an odd number of bytes");
         }
-        self.key_list =
-            pairs.filter_map(|pair| Some(Fid(u16::from_be_bytes(pair.try_into().ok()?)))).collect();
+        self.key_list = key_list(list).collect();
         if list.len() == self.channel.ne(self.list_command) {
             let why = if self.channel.short_only {
                 "it may be cut: the reader takes no answers above 256 bytes. Use another reader"
@@ -259,17 +243,16 @@ impl<'a, 'c> Attempt<'a, 'c> {
     }
 
     /// Reads what belongs to one entry of the key list.
-    fn read_object(&mut self, fid: Fid) -> Result<(), Stop> {
-        let [prefix, id] = fid.0.to_be_bytes();
-        match prefix {
-            KEY if id == 0 => self.read_device_key(),
-            KEY => {
-                self.read(of(PRIVATE_KEY_ENTRY, id), Shape::Elements(1))?;
-                self.read(of(PUBLIC_PART, id), Shape::Elements(1))?;
+    fn read_object(&mut self, object: Fid) -> Result<(), Stop> {
+        match split(object) {
+            (prefix::KEY, 0) => self.read_device_key(),
+            (prefix::KEY, number) => {
+                self.read(fid(prefix::PRIVATE_KEY, number), Shape::Elements(1))?;
+                self.read(fid(prefix::CERTIFICATE, number), Shape::Elements(1))?;
                 Ok(())
             }
-            CERTIFICATE_ENTRY => self.read_linked(fid, &[CA_CERTIFICATE]),
-            DATA_ENTRY => self.read_linked(fid, &[PUBLIC_DATA, PROTECTED_DATA]),
+            (prefix::CA_DESCRIPTION, _) => self.read_linked(object, prefix::CA_CERTIFICATE),
+            (prefix::DATA_DESCRIPTION, _) => self.read_linked(object, prefix::DATA),
             _ => Ok(()),
         }
     }
@@ -282,34 +265,28 @@ impl<'a, 'c> Attempt<'a, 'c> {
         if !self.options.read_c400 {
             return Ok(());
         }
-        let entry = of(PRIVATE_KEY_ENTRY, 0);
-        let unlisted = |fid: &Fid| {
-            let [prefix, id] = fid.0.to_be_bytes();
-            prefix == KEY && id != 0 && !self.key_list.contains(&of(PRIVATE_KEY_ENTRY, id))
+        let entry = fid(prefix::PRIVATE_KEY, 0);
+        let unlisted = |object: &Fid| {
+            let (kind, number) = split(*object);
+            kind == prefix::KEY && number != 0 && !self.key_list.contains(&fid(prefix::PRIVATE_KEY, number))
         };
         if !self.key_list.contains(&entry) && !self.key_list.iter().any(unlisted) {
             self.files.push(CardFile { path: entry.into(), answer: Answer::Absent });
         } else if self.read(entry, Shape::Elements(1))?.is_some() {
-            self.read(of(PUBLIC_PART, 0), Shape::Elements(1))?;
+            self.read(fid(prefix::CERTIFICATE, 0), Shape::Elements(1))?;
         }
         Ok(())
     }
 
-    /// An entry and the files it names, as far as they are of these kinds.
-    fn read_linked(&mut self, entry: Fid, kinds: &[u8]) -> Result<(), Stop> {
+    /// A description and the file it names, if that is of this kind and may be read without the PIN.
+    fn read_linked(&mut self, entry: Fid, kind: u8) -> Result<(), Stop> {
         let Some(content) = self.read(entry, Shape::Elements(1))? else { return Ok(()) };
-        for target in (self.options.links)(&content) {
-            let [kind, _] = target.0.to_be_bytes();
-            if !kinds.contains(&kind) {
+        for target in referenced(&content) {
+            if split(target).0 != kind {
                 self.gap(
                     &entry.to_string(),
                     &format!("it names {target}, which is no file of this kind; not read"),
                 );
-            } else if kind == PROTECTED_DATA {
-                if self.seen.insert(target) {
-                    let why = "the card gives it only after the PIN".to_owned();
-                    self.files.push(CardFile { path: target.into(), answer: Answer::NotRead(why) });
-                }
             } else {
                 self.read_target(target)?;
             }
@@ -319,10 +296,9 @@ impl<'a, 'c> Attempt<'a, 'c> {
 
     /// A CA certificate or public data.
     fn read_target(&mut self, target: Fid) -> Result<(), Stop> {
-        let [kind, _] = target.0.to_be_bytes();
-        match kind {
-            PUBLIC_DATA => self.read(target, Shape::Opaque)?,
-            CA_CERTIFICATE => self.read(target, Shape::Elements(1))?,
+        match split(target).0 {
+            prefix::DATA => self.read(target, Shape::Opaque)?,
+            prefix::CA_CERTIFICATE => self.read(target, Shape::Elements(1))?,
             _ => None,
         };
         Ok(())
@@ -462,11 +438,6 @@ impl<'a, 'c> Attempt<'a, 'c> {
             self.gaps.push(gap);
         }
     }
-}
-
-/// The file of this kind that belongs to this object.
-const fn of(prefix: u8, id: u8) -> Fid {
-    Fid(u16::from_be_bytes([prefix, id]))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 use super::*;
 use crate::card::script::{Eof, Files, Script};
+use crate::format::tlv::encode;
 use crate::snapshot::EfPath;
 use std::collections::BTreeMap;
 
@@ -18,18 +19,37 @@ fn element(size: u16, mark: u8) -> Vec<u8> {
     bytes
 }
 
+/// A device certificate of this size with a mark in its signature.
+fn device(size: usize, mark: u8) -> Vec<u8> {
+    let key = encode(0x7F49, &encode(0x06, &[4, 0]));
+    let body = [encode(0x5F29, &[0]), key, encode(0x5F20, b"DENK040414400000")].concat();
+    let signed_by = |signature: usize| {
+        let content = [encode(0x7F4E, &body), encode(0x5F37, &vec![mark; signature])].concat();
+        encode(0x7F21, &content)
+    };
+    (0..size).map(signed_by).find(|certificate| certificate.len() == size).unwrap()
+}
+
+/// The description of a certificate (`data`: of a data object) in the file with this identifier.
+fn description(data: bool, file: u16) -> Vec<u8> {
+    let path = encode(0x30, &encode(0x04, &file.to_be_bytes()));
+    let own = encode(0x30, &if data { Vec::new() } else { encode(0x04, &[1]) });
+    let value = if data { path } else { encode(0x30, &path) };
+    encode(0x30, &[encode(0x30, &[]), own, encode(0xA1, &value)].concat())
+}
+
 /// The files and the list of a card as hardware has them, with this many P-256 keys.
 fn card(keys: u8, mark: u8) -> (Files, Vec<u8>) {
     // 2F02: two certificates of 232 bytes, as on a Nitrokey HSM 2.
     let mut files = Files::from([
-        (DEVICE_CERTIFICATE, [element(232, mark), element(232, 0)].concat()),
+        (DEVICE_CERTIFICATE, [device(232, mark), element(232, 0)].concat()),
         (TOKEN_INFO, element(19, 1)),
     ]);
     let mut list = vec![0xCC, 0x00];
     for id in 1..=keys {
-        files.insert(of(PRIVATE_KEY_ENTRY, id), element(68, id));
-        files.insert(of(PUBLIC_PART, id), element(490, id));
-        list.extend([KEY, id, PRIVATE_KEY_ENTRY, id]);
+        files.insert(fid(prefix::PRIVATE_KEY, id), element(68, id));
+        files.insert(fid(prefix::CERTIFICATE, id), element(490, id));
+        list.extend([prefix::KEY, id, prefix::PRIVATE_KEY, id]);
     }
     (files, list)
 }
@@ -43,13 +63,7 @@ fn script(keys: u8) -> Script {
 }
 
 fn options(read_c400: bool) -> Options<'static> {
-    Options {
-        read_c400,
-        status: false,
-        cached_links: &|_| Vec::new(),
-        links: &|entry| entry.iter().map(|&byte| Fid(u16::from_be_bytes([byte, 0x03]))).collect(),
-        serial: &|_| Some("DENK0404144".into()),
-    }
+    Options { read_c400, status: false, cached_links: &|_| Vec::new() }
 }
 
 fn read(script: &mut Script) -> Result<(Card, Vec<Gap>), ScanError> {
@@ -86,7 +100,7 @@ fn the_budget_is_kept() {
 fn the_budget_is_kept_where_emulators_differ() {
     // A longer 2F02, the device key's entry not listed although it is asked about.
     let mut script = script(5);
-    script.files.insert(DEVICE_CERTIFICATE, [element(418, 7), element(380, 0)].concat());
+    script.files.insert(DEVICE_CERTIFICATE, [device(418, 7), element(380, 0)].concat());
     read(&mut script).unwrap();
     assert_eq!(script.log.len(), 3 * 5 + 10);
     // A C400 that is there: one command more for it, and its public part.
@@ -166,17 +180,18 @@ fn any_other_pin_state_leads_to_select() {
 #[test]
 fn certificates_and_data_are_followed_but_nothing_private_is_read() {
     let mut script = script(0);
-    script.list.extend([0xC8, 0x00, 0xC9, 0x01, 0xC9, 0x02]);
-    script.files.insert(Fid(0xC800), vec![0x30, 0x02, 0xCA, 0x2F]);
-    script.files.insert(Fid(0xC901), vec![0x30, 0x01, 0xCF]);
-    script.files.insert(Fid(0xC902), vec![0x30, 0x01, 0xCD]);
+    script.list.extend([0xC8, 0x00, 0xC8, 0x01, 0xC9, 0x01, 0xC9, 0x02]);
+    script.files.insert(Fid(0xC800), description(false, 0xCA03));
+    script.files.insert(Fid(0xC801), description(false, 0x2F03));
+    script.files.insert(Fid(0xC901), description(true, 0xCF03));
+    script.files.insert(Fid(0xC902), description(true, 0xCD03));
     script.files.insert(Fid(0xCA03), element(600, 1));
     script.files.insert(Fid(0xCF03), vec![0x30, 0x01, 0x02, 0x03]);
     script.files.insert(Fid(0xCD03), vec![1, 2, 3]);
     let (card, gaps) = read(&mut script).unwrap();
     assert!(matches!(answer(&card, 0xCA03), Answer::Content(Bytes(content)) if content.len() == 600));
     assert!(matches!(answer(&card, 0xCF03), Answer::Content(Bytes(content)) if content.len() == 4));
-    assert!(matches!(answer(&card, 0xCD03), Answer::NotRead(_)));
+    assert!(!card.files.iter().any(|file| file.path == EfPath::at(0xCD03)));
     assert!(!script.log.iter().any(|apdu| apdu[1] == 0xB1 && matches!(apdu[2], 0xCD | 0xCC)));
     assert!(gaps.iter().any(|gap| gap.why.contains("2F03")), "{gaps:?}");
 }
@@ -324,9 +339,9 @@ fn cards_that_lie_end_within_bounds() {
     let mut script = script(0);
     script.list = vec![0xCC; 65534];
     read(&mut script).unwrap();
-    script.list = (1..=0x7FFFu16).flat_map(|n| [KEY, n.to_be_bytes()[1]]).collect();
+    script.list = (1..=0x7FFFu16).flat_map(|n| [prefix::KEY, n.to_be_bytes()[1]]).collect();
     for id in 0..=255 {
-        script.files.insert(of(PUBLIC_PART, id), element(65535, 1));
+        script.files.insert(fid(prefix::CERTIFICATE, id), element(65535, 1));
     }
     script.log.clear();
     let error = read(&mut script).unwrap_err();
@@ -412,8 +427,9 @@ fn data_in_place_of_a_pin_state_is_no_login() {
 
 #[test]
 fn a_device_certificate_without_a_holder_is_coverage() {
-    let nobody = Options { serial: &|_| None, ..options(true) };
-    let (card, gaps) = scan(&mut script(1), "reader", ATR, &nobody).unwrap();
+    let mut script = script(1);
+    script.files.insert(DEVICE_CERTIFICATE, [element(232, 7), element(232, 0)].concat());
+    let (card, gaps) = read(&mut script).unwrap();
     assert_eq!(card.serial, None);
     assert!(gaps.len() == 1 && gaps[0].asked_for && gaps[0].why.contains("no holder"), "{gaps:?}");
 }

@@ -22,6 +22,7 @@ use crate::text::{escape, hex};
 
 /// Who made a signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attribution {
     /// Subject of the certificate or request, if it is one. Escaped.
     pub subject: Option<String>,
@@ -79,12 +80,15 @@ impl Attribution {
 
 /// A key and everything that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Attributed {
     /// Key type with curve or size.
     pub key: String,
     /// SHA-256 of the SubjectPublicKeyInfo.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Sha256"))]
     pub public_key: String,
     /// The ID that OpenSC would give it, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Hex"))]
     pub id: String,
     /// Where it is known from; empty: nowhere here.
     pub places: Vec<Place>,
@@ -92,6 +96,7 @@ pub struct Attributed {
 
 /// A key that could have made a signature, and whose ID it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MatchedCandidate {
     /// The key.
     #[serde(flatten)]

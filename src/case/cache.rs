@@ -2,8 +2,8 @@
 //! the cards hold.
 
 use crate::case::token::file_evidence;
-use crate::finding::{Evidence, Finding, Fix, Id};
-use crate::snapshot::{CacheDir, CacheEntry, Name, User};
+use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Unasked};
+use crate::snapshot::{CacheDir, CacheEntry, User};
 use crate::text::{count, shell_word};
 
 /// Entries of no use to a repair that one finding names; somebody may make as many as he likes.
@@ -20,14 +20,14 @@ pub struct CacheCase<'a> {
 }
 
 impl CacheCase<'_> {
-    /// A finding about the directory, with these entries as evidence and the command that helps.
+    /// A finding about the directory, with these entries as evidence and what helps.
     #[must_use]
     pub fn finding(
         &self,
         id: Id,
         (summary, consequence): (String, String),
         entries: &[&CacheEntry],
-        (what, command): (String, Option<String>),
+        remedy: Remedy,
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
         finding.program.clone_from(&self.programs);
@@ -35,7 +35,7 @@ impl CacheCase<'_> {
             .iter()
             .map(|entry| Evidence { file: Some(file_evidence(self.dir, entry, None)), ..Evidence::default() })
             .collect();
-        finding.fix.push(Fix { what, command });
+        finding.fix.push(remedy);
         finding
     }
 
@@ -45,12 +45,17 @@ impl CacheCase<'_> {
         shell_word(&self.dir.path.to_string())
     }
 
-    /// The command that takes just these entries out, or the first if there are more.
+    /// What OpenSC did not put there goes only when it is named: this entry.
     #[must_use]
-    pub fn flush_named(&self, entries: &[&CacheEntry], options: &str) -> Option<String> {
-        let first = entries.first()?;
-        let path = Name::from(self.dir.path.as_path().join(first.name.as_os_str()));
-        Some(format!("stalecard flush {} {options}", shell_word(&path.to_string())))
+    pub fn flush_named(&self, what: &str, entry: &CacheEntry) -> Remedy {
+        let how = How::FlushEntry(self.dir.path_of(&entry.name).to_string());
+        Remedy::new(what, Deed::Move { how, unasked: Unasked::Never }).with(Safety::Unsafe)
+    }
+
+    /// What `fix` takes with this consent.
+    #[must_use]
+    pub fn fix(what: &str, consent: Safety) -> Remedy {
+        Remedy::new(what, Deed::Move { how: How::Fix, unasked: Unasked::ByFix }).with(consent)
     }
 }
 

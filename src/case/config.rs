@@ -6,16 +6,13 @@ use std::ops::Range;
 
 use crate::finding::{Evidence, Finding, Id, SourceLine};
 use crate::opensc::config::{Configuration, FileUse, Written};
-use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
+use crate::opensc::differences::{LISTED_DRIVER, OTHER_DRIVER};
+use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL, PKCS15_TOOL};
 use crate::opensc::{Effective, Outcome, Program, Shadowed, Version, differences};
 use crate::scconf::{self, Block, Body, Document, ParseError, Position};
 use crate::snapshot::{Name, Snapshot};
 use crate::text::{escape, escape_source};
 
-/// A driver that was in every default list so far.
-pub const LISTED_DRIVER: &str = "cac";
-/// A driver that never was in one.
-pub const OTHER_DRIVER: &str = "sc-hsm";
 /// Settings that one rule describes one by one; of more it only says how many there are.
 pub const MOST: usize = 50;
 /// What is said of the others.
@@ -43,7 +40,7 @@ pub struct Row {
     pub program: Program,
     /// With a card of a driver that is cached by default in the versions that do so.
     pub listed: Outcome,
-    /// With any other card, a SmartCard-HSM for example.
+    /// With any other card.
     pub other: Outcome,
 }
 
@@ -267,7 +264,7 @@ pub fn row(configuration: &Configuration<'_>, program: Program) -> Row {
 /// host, and whatever the file has a block for.
 fn programs(snapshot: &Snapshot, version: Version, document: Option<&Document>) -> Vec<Program> {
     let found = &snapshot.executables;
-    let names = ["pkcs15-tool", PKCS11, ONEPIN, PKCS11_TOOL].into_iter();
+    let names = [PKCS15_TOOL, PKCS11, ONEPIN, PKCS11_TOOL].into_iter();
     let names = names.filter(|name| *name != PKCS11_TOOL || found.contains_key(*name));
     let mut names: Vec<String> = names.map(str::to_owned).collect();
     let mut executables = Vec::new();

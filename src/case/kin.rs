@@ -11,7 +11,7 @@ use crate::snapshot::{Card, Family};
 
 type Hash = [u8; 32];
 /// What cards have in common that have the same cache file names.
-type Names<'a> = (&'static str, Option<&'a str>);
+type Names<'a> = (Family, Option<&'a str>);
 /// What the applications of one card have in common.
 type Place<'a> = (&'a str, &'a [u8]);
 /// Cards of one name in one place: with this application, with these files; none: with any.
@@ -74,14 +74,7 @@ impl<'a> Kin<'a> {
 }
 
 fn names(card: &Card) -> Names<'_> {
-    let family = match card.family {
-        Family::SmartCardHsm => "sc-hsm",
-        Family::Pkcs15 => "pkcs15",
-        Family::Piv => "piv",
-        Family::OpenPgp => "openpgp",
-        Family::Other => "other",
-    };
-    (family, card.serial.as_deref())
+    (card.family, card.serial.as_deref())
 }
 
 fn place(card: &Card) -> Place<'_> {

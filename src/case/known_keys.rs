@@ -27,17 +27,20 @@ pub struct KnownKey {
 
 /// Where a public key is known from. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// What kind of place.
     pub kind: PlaceKind,
     /// The place in words.
     pub place: String,
     /// The ID under which it is known there, hex; without one the ID that OpenSC would give it.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Hex"))]
     pub id: String,
 }
 
 /// Kinds of places, the most telling first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PlaceKind {
     /// On a card that was read.
@@ -86,7 +89,7 @@ pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<Kno
             if let Some(key) = in_cache(snapshot, entry) {
                 let id = ids.get(&entry.name).cloned();
                 let id = id.unwrap_or_else(|| same_form(&key).intrinsic_id().to_vec());
-                let path = Name::from(dir.path.as_path().join(entry.name.as_os_str()));
+                let path = dir.path_of(&entry.name);
                 let place = format!("in the cache ({path})");
                 add(&key, Place { kind: PlaceKind::Cache, place, id: hex(&id) });
             }

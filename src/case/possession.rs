@@ -10,7 +10,6 @@ use crate::crypto::{Outcome, Reason, cvc as signatures};
 use crate::format::cvc;
 use crate::text::escape;
 use crate::view::Object;
-use crate::view::sc_hsm::DEVICE_CERTIFICATE;
 
 /// What proves that a private key belongs to the public key shown for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,7 +104,7 @@ impl Device {
     /// As its certificate says; where that leads is another question.
     #[must_use]
     pub fn of(case: &Case<'_>) -> Option<Self> {
-        let certificate = cvc::decode(case.on_card(DEVICE_CERTIFICATE)?).ok()?;
+        let certificate = cvc::decode(case.on_card(case.layout.device_certificate()?)?).ok()?;
         Some(Self { chr: certificate.chr.to_vec(), signer: signatures::Signer::new(&certificate.key) })
     }
 }

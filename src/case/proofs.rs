@@ -17,6 +17,7 @@ use crate::view::{Class, Object, View};
 
 /// What is wrong, if anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Conclusion {
     /// Every public key that is named for it fits.
@@ -41,6 +42,7 @@ pub enum Conclusion {
 
 /// What came of one key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Proof {
     /// Serial of the token.
     pub token: String,
@@ -49,6 +51,7 @@ pub struct Proof {
     /// Label on the card. Escaped.
     pub label: String,
     /// ID on the card, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Hex"))]
     pub id: String,
     /// How it signed, or why it did not.
     pub signed: String,
@@ -62,16 +65,19 @@ pub struct Proof {
 
 /// A public key that somebody takes for this key's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Tried {
     /// Who names it.
     pub source: Source,
     /// The programs that show it, for the cache.
     pub program: Vec<String>,
     /// The ID under which it is shown, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Hex"))]
     pub id: String,
     /// Key type with curve or size.
     pub key: String,
     /// SHA-256 of the SubjectPublicKeyInfo.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Sha256"))]
     pub public_key: String,
     /// Does the signature fit it? Not so also where it could not be decided.
     pub fits: bool,
@@ -94,6 +100,7 @@ impl Tried {
 
 /// Who names a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Source {
     /// The card's public object (on a SmartCard-HSM: the request).
@@ -107,12 +114,15 @@ pub enum Source {
 
 /// A key that could have made a signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Candidate {
     /// The ID that OpenSC would give it, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Hex"))]
     pub id: String,
     /// Key type with curve.
     pub key: String,
     /// SHA-256 of the SubjectPublicKeyInfo.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Sha256"))]
     pub public_key: String,
 }
 

@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use crate::case::possession::{Device, Possession, possession, possession_in};
 use crate::case::proofs::{fits, is_certificate, named_by_card, trial_of};
 use crate::case::token::{Case, Lens, file_evidence};
-use crate::finding::{Evidence, Finding, Fix, Id, Safety};
+use crate::finding::{Deed, Evidence, Finding, Id, Remedy, Safety, Unasked};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
-use crate::rules::signature::public_key_undecided::FLUSH;
+use crate::rules::signature::public_key_undecided::for_those_who_know;
 use crate::snapshot::TrialOutcome;
 use crate::text::{escape, hex};
 use crate::verdict::UnprovenKey;
@@ -66,9 +66,8 @@ pub fn disputes(case: &Case<'_>, lens: &Lens<'_>) -> Vec<Dispute> {
 #[must_use]
 pub fn about<'l>(lens: &'l Lens<'_>, difference: &Difference<'_>) -> Option<&'l Dispute> {
     let of_content = match &difference.kind {
-        Kind::PublicKey | Kind::Certificate | Kind::Ghost => true,
-        Kind::Attributes(names) => names.as_slice() == ["class"],
-        Kind::KeyId | Kind::Hidden => false,
+        Kind::PublicKey | Kind::Certificate | Kind::Ghost | Kind::Class => true,
+        Kind::Attributes(_) | Kind::KeyId | Kind::Hidden => false,
     };
     lens.disputes.iter().find(|dispute| of_content && dispute.place == difference.place)
 }
@@ -315,15 +314,12 @@ pub fn leading(
     finding
 }
 
-/// The findings whose entries may be all that is left of the right public key.
-pub const KEPT: &[Id] = &[Id::CertificateKeyMismatch, Id::KeyWithoutPublicPart];
-
 /// What else is wrong with an entry does not call for its flush as long as it may hold the right public key.
 pub fn heed(findings: &mut [Finding]) {
     let mut held: BTreeMap<String, bool> = BTreeMap::new();
     for finding in findings.iter() {
-        let is_kept = KEPT.contains(&finding.id);
-        if is_kept || finding.id == Id::PublicKeyUndecided {
+        let is_kept = finding.holds_its_entries();
+        if is_kept || finding.is_in_doubt() {
             for file in finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()) {
                 *held.entry(file.path.clone()).or_default() |= is_kept;
             }
@@ -332,19 +328,23 @@ pub fn heed(findings: &mut [Finding]) {
     if held.is_empty() {
         return;
     }
-    for finding in findings.iter_mut().filter(|f| !KEPT.contains(&f.id) && f.id != Id::PublicKeyUndecided) {
+    for finding in findings.iter_mut().filter(|f| !f.holds_its_entries() && !f.is_in_doubt()) {
         let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
         let Some(is_kept) = files.filter_map(|file| held.get(&file.path)).max() else { continue };
-        let (safety, what, command) = if *is_kept {
+        // Other entries that it names are taken all the same.
+        let moved = finding.fix.iter().find(|remedy| remedy.moves().is_some());
+        let (safety, remedy) = if *is_kept {
             let what = "none yet: the same cache entry holds the right public key of its key; see the finding about that";
-            (Safety::Manual, what, None)
+            let deed = moved.map_or(Deed::ByHand, |remedy| remedy.deed.clone());
+            (Safety::Manual, Remedy::new(what, deed).waiting())
         } else {
             let what =
                 "first decide which public key is right, see public-key-undecided; then move the entries";
-            (Safety::Guarded, what, Some(FLUSH.to_owned()))
+            let unasked = moved.and_then(Remedy::moves).unwrap_or(Unasked::Never);
+            (Safety::Guarded, for_those_who_know(what, unasked))
         };
         finding.safety = finding.safety.max(safety);
-        finding.fix = vec![Fix { what: what.to_owned(), command }];
+        finding.fix = vec![remedy];
     }
 }
 

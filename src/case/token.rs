@@ -7,15 +7,15 @@ use sha2::{Digest, Sha256};
 
 use crate::case::right_key::Dispute;
 use crate::crypto::same_form;
-use crate::finding::{Evidence, FileEvidence, Finding, Fix, Id, ObjectName, Safety, Severity, Side};
+use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Safety, Severity, Side};
 use crate::opensc::Version;
-use crate::snapshot::{CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath, Name};
+use crate::snapshot::{CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath};
 use crate::text::{date, escape, hex, key_reference};
 use crate::view::cached::Cached;
 use crate::view::difference::{Difference, Kind, compare};
 use crate::view::listed::Lists;
 use crate::view::pkcs11;
-use crate::view::{Class, Condition, Layout, Object, Part, Place, View};
+use crate::view::{Class, Condition, Layout, Object, Place, View};
 
 /// One token under judgement.
 pub struct Case<'a> {
@@ -205,7 +205,7 @@ impl Case<'_> {
         let cause = lens.cause_file(difference);
         let (mut shown, mut card) = (side(difference.shown), side(difference.live));
         // Attributes that are not in question would only hide what is.
-        if !matches!(difference.kind, Kind::Attributes(_)) {
+        if !matches!(difference.kind, Kind::Attributes(_) | Kind::Class) {
             shown.attributes.clear();
             card.attributes.clear();
         }
@@ -290,10 +290,7 @@ impl Case<'_> {
         if other {
             finding.safety = Safety::Guarded;
         }
-        finding.fix.push(Fix {
-            what: format!("move the stale entries of {} to the quarantine", dir.path),
-            command: Some("stalecard flush".to_owned()),
-        });
+        finding.fix.push(Remedy::flush(format!("move the stale entries of {} to the quarantine", dir.path)));
     }
 }
 
@@ -321,12 +318,6 @@ pub fn key_severity(case: &Case<'_>, object: &Object) -> Severity {
     if signs(case.live.private_key_of(object)) { Severity::Critical } else { Severity::Error }
 }
 
-/// The device's own key of a SmartCard-HSM: its certificate is elsewhere, and it signs requests, nothing else.
-#[must_use]
-pub fn is_device_key(key: &Object) -> bool {
-    key.slot == EfPath::at(0xCC00) && key.part == Part::PrivateKey
-}
-
 /// A key as people name it: by its reference, where the card has one.
 #[must_use]
 pub fn which_key(view: &View, object: &Object) -> String {
@@ -344,7 +335,7 @@ pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<EfPath>) -
         _ => None,
     };
     FileEvidence {
-        path: Name::from(dir.path.as_path().join(entry.name.as_os_str())).to_string(),
+        path: dir.path_of(&entry.name).to_string(),
         directory: dir.path.clone(),
         name: entry.name.clone(),
         card_file: file.map(|file| file.to_string()),

@@ -3,17 +3,15 @@
 use sha2::{Digest, Sha256};
 
 use crate::baseline::{self, Baseline, Certificate, Key};
-use crate::case::token::{Case, is_device_key};
+use crate::case::token::Case;
 use crate::crypto::same_form;
 use crate::format::curve;
 use crate::format::key::PublicKey;
 use crate::judge::token;
-use crate::opensc::cache_name::{LastUpdate, Serial};
 use crate::opensc::{Recognised, cache_name};
-use crate::snapshot::{Bytes, Card, Family, Fid, Snapshot};
+use crate::snapshot::{Card, Snapshot};
 use crate::text::{escape, hex};
-use crate::view::sc_hsm::{fid, prefix, split};
-use crate::view::{Class, Object, View};
+use crate::view::{Class, Layout, Object, View, unread};
 
 /// What a token holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,15 +56,17 @@ fn held(case: &Case<'_>) -> Held {
         label: head.label,
         firmware: status.and_then(|status| status.firmware).map(|(major, minor)| format!("{major}.{minor}")),
         dkek_key_check_value: dkek.map(|dkek| dkek.check_value.hex().to_uppercase()),
-        keys: keys(&case.live),
+        keys: keys(case.layout, &case.live),
     };
     Held { now, unknown: unknown(&case.live) }
 }
 
 /// The private keys of a view with what is public of them, sorted by ID.
 #[must_use]
-pub fn keys(view: &View) -> Vec<Key> {
-    let mut keys: Vec<Key> = view.private_keys().filter_map(|object| key(view, object)).collect();
+pub fn keys(layout: &dyn Layout, view: &View) -> Vec<Key> {
+    // The device's own key is no key of the user's.
+    let own = view.private_keys().filter(|object| !layout.is_device_key(object));
+    let mut keys: Vec<Key> = own.filter_map(|object| key(view, object)).collect();
     keys.sort_by(|a, b| order(a).cmp(&order(b)));
     keys
 }
@@ -83,10 +83,6 @@ pub fn unknown(view: &View) -> Vec<String> {
 
 fn key(view: &View, object: &Object) -> Option<Key> {
     let Class::PrivateKey { key_type, bits, reference, .. } = &object.class else { return None };
-    // The device's own key is no key of the user's.
-    if is_device_key(object) {
-        return None;
-    }
     let public = view.public_parts(object).find_map(Object::public_key);
     let certificate = view.public_parts(object).find_map(|other| match &other.class {
         Class::Certificate { certificate: Some(certificate), authority: false, .. } => Some(Certificate {
@@ -120,51 +116,30 @@ pub fn serials(snapshot: &Snapshot) -> Vec<String> {
     cards.filter_map(|card| Some(escape(card.serial.as_ref()?.as_bytes()))).collect()
 }
 
-/// The same host with a card for each SmartCard-HSM that it has cache entries of and that was not
-/// read: its key list is made of those entries, and nothing else of it is known. Through the
+/// The same host with a card for each that it has cache entries of whose names tell what it is, and that was not
+/// read: its key list is made of those names, and nothing else of it is known. Through the
 /// cache such a card shows what OpenSC would take from there.
 #[must_use]
 pub fn with_absent_cards(snapshot: &Snapshot) -> Snapshot {
     let mut absent = Snapshot { cards: Vec::new(), ..snapshot.clone() };
     for entry in snapshot.caches.iter().flat_map(|dir| &dir.entries) {
         let Recognised::Entry(name) = cache_name::parse(&entry.name) else { continue };
-        let (Serial::Text(serial), LastUpdate::NoDate, Some(file), true) =
-            (&name.serial, &name.last_update, name.ef(), name.is_sc_hsm())
-        else {
-            continue;
+        let Some(found) = unread(&name) else { continue };
+        let read = |card: &Card| match (&card.serial, &found.serial) {
+            (Some(known), Some(serial)) => known.eq_ignore_ascii_case(serial),
+            _ => false,
         };
-        let (kind, number) = split(file);
-        let (Ok(serial), prefix::PRIVATE_KEY) = (std::str::from_utf8(serial), kind) else { continue };
-        let read =
-            |card: &Card| card.serial.as_deref().is_some_and(|known| known.eq_ignore_ascii_case(serial));
-        if number == 0 || snapshot.cards.iter().any(read) {
+        if snapshot.cards.iter().any(read) {
             continue;
         }
-        let Some(slot) = fid(prefix::KEY, number).fid() else { continue };
-        match absent.cards.iter_mut().find(|card| card.serial.as_deref() == Some(serial)) {
-            Some(card) if card.key_list.contains(&slot) => {}
-            Some(card) => card.key_list.push(slot),
-            None => absent.cards.push(unread(serial, slot)),
+        match absent.cards.iter_mut().find(|card| card.serial == found.serial) {
+            Some(card) => card.key_list.extend(found.key_list),
+            None => absent.cards.push(found),
         }
     }
     for card in &mut absent.cards {
         card.key_list.sort_unstable();
+        card.key_list.dedup();
     }
     absent
-}
-
-fn unread(serial: &str, slot: Fid) -> Card {
-    Card {
-        reader: String::new(),
-        atr: Bytes::default(),
-        family: Family::SmartCardHsm,
-        driver: None,
-        serial: Some(serial.to_owned()),
-        application: None,
-        change_counter: None,
-        key_list: vec![slot],
-        files: Vec::new(),
-        status: None,
-        trials: Vec::new(),
-    }
 }

@@ -16,7 +16,7 @@ use crate::judge::ending::{State, exit};
 use crate::judge::{Cache, Tally, judge_processes};
 use crate::observe::holders;
 use crate::observe::{Whose, baselines, write_whole};
-use crate::report::{human, json::Document, nagios, prometheus};
+use crate::report::{human, json::Answer, json::Document, nagios, prometheus};
 use crate::snapshot::Snapshot;
 use crate::verdict::Verdict;
 
@@ -133,7 +133,7 @@ fn report(args: &Args, checked: &Checked) -> Result<Exit, Error> {
     match args.format {
         Format::Human => deliver(args, &human::check(verdict, caches))?,
         Format::Json => {
-            let document = Document::of("check", &snapshot.host).verdict(verdict).value()?;
+            let document = Document::of(Answer::Check, &snapshot.host).verdict(verdict).value()?;
             deliver(args, &output::json_text("the document", &document)?)?;
         }
         Format::Nagios => {

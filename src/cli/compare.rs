@@ -8,7 +8,7 @@ use crate::error::{Error, Exit};
 use crate::host::hostname;
 use crate::listing::hosts::Comparison;
 use crate::observe::{each_in, load, snapshot_files};
-use crate::report::{comparison::comparison, json::Document};
+use crate::report::{comparison::comparison, json::Answer, json::Document};
 use crate::snapshot::Name;
 
 #[derive(Debug, clap::Args)]
@@ -47,8 +47,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         Format::Human => output::print(&comparison(&compared))?,
         Format::Json => {
             let host = hostname();
-            let document = Document::of("compare", &host).findings(&compared.findings);
-            output::print_json(document.coverage(&compared.coverage).with("comparison", &compared)?)?;
+            let answer = Answer::Compare { comparison: &compared };
+            let document = Document::of(answer, &host).findings(&compared.findings);
+            output::print_json(&document.coverage(&compared.coverage))?;
         }
     }
     Ok(compared.exit(args.fail_on.severity()))

@@ -5,7 +5,7 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::findings::{Request, fix};
 use crate::report::fixed::human;
-use crate::report::{human as people, json::Document};
+use crate::report::{human as people, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -39,8 +39,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Json => {
-            let document = Document::of("fix", &done.host).changed(done.changed).verdict(&done.after);
-            output::print_json(document.with_all(&done.report)?)?;
+            let document = Document::of(Answer::Fix(&done.report), &done.host);
+            output::print_json(&document.changed(done.changed).verdict(&done.after))?;
         }
     }
     done.unedited.map_or(Ok(done.exit), Err)

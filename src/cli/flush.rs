@@ -7,7 +7,7 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::flush::{Request, flush};
 use crate::repair::flush::Scope;
-use crate::report::{human, json::Document, repaired};
+use crate::report::{human, json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]
@@ -56,9 +56,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         }
         Format::Human => output::print(&repaired::flushed(&done.operations, agreed.dry_run, &done.after))?,
         Format::Json => {
-            let document = Document::of("flush", &done.host).changed(done.changed).verdict(&done.after);
-            let document = document.with("dry_run", &agreed.dry_run)?;
-            output::print_json(document.with("operations", &done.operations)?)?;
+            let answer = Answer::Flush { dry_run: agreed.dry_run, operations: &done.operations };
+            let document = Document::of(answer, &done.host).changed(done.changed);
+            output::print_json(&document.verdict(&done.after))?;
         }
     }
     done.error.map_or(Ok(done.exit), Err)

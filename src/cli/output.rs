@@ -16,7 +16,7 @@ pub fn print(text: &str) -> Result<(), Error> {
 }
 
 /// Prints a command's document.
-pub fn print_json(document: Document<'_>) -> Result<(), Error> {
+pub fn print_json(document: &Document<'_>) -> Result<(), Error> {
     written(std::io::stdout().lock().write_all(json_text("the document", &document.value()?)?.as_bytes()))
 }
 
@@ -28,7 +28,7 @@ pub fn print_value(what: &'static str, value: &impl Serialize) -> Result<(), Err
 }
 
 /// The same in one line, without its end.
-pub fn json_line(document: Document<'_>) -> Result<String, Error> {
+pub fn json_line(document: &Document<'_>) -> Result<String, Error> {
     Ok(in_ascii_where_it_acts(&document.value()?.to_string()))
 }
 

@@ -7,7 +7,7 @@ use super::args::Format;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::quarantine;
-use crate::report::{json::Document, repaired};
+use crate::report::{json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -65,8 +65,8 @@ fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Er
         Format::Human => output::print(&repaired::purged(&purged, dry_run))?,
         Format::Json => {
             let host = crate::host::hostname();
-            let document = Document::of("quarantine purge", &host).changed(!purged.is_empty());
-            output::print_json(document.with("dry_run", &dry_run)?.with("purged", &purged)?)?;
+            let answer = Answer::QuarantinePurge { dry_run, purged: &purged };
+            output::print_json(&Document::of(answer, &host).changed(!purged.is_empty()))?;
         }
     }
     Ok(Exit::Clean)
@@ -78,7 +78,8 @@ fn list(format: Format) -> Result<Exit, Error> {
         Format::Human => output::print(&repaired::operations(&operations))?,
         Format::Json => {
             let host = crate::host::hostname();
-            output::print_json(Document::of("quarantine list", &host).with("operations", &operations)?)?;
+            let answer = Answer::QuarantineList { operations: &operations };
+            output::print_json(&Document::of(answer, &host))?;
         }
     }
     Ok(Exit::Clean)

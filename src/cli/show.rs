@@ -6,7 +6,7 @@ use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
 use crate::judge::{judge, show};
 use crate::listing::objects::Wanted;
-use crate::report::{human, json::Document};
+use crate::report::{human, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,8 +42,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Json => {
-            let document = Document::of("show", &snapshot.host).verdict(&verdict).findings(&[]);
-            output::print_json(document.with("objects", &objects)?)?;
+            let answer = Answer::Show { objects: &objects };
+            output::print_json(&Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]))?;
         }
     }
     if let Some(what) = missing {

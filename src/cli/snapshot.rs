@@ -9,7 +9,7 @@ use crate::observe::holders;
 use crate::observe::{
     Whose, Wish, Written, baselines_of, keep_baselines, observe_all, save, select_serial, the_baseline,
 };
-use crate::report::json::Document;
+use crate::report::json::{Answer, Document};
 use crate::snapshot::{GapKind, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -81,9 +81,9 @@ fn baseline(snapshot: &Snapshot, args: &Args) -> Result<Exit, Error> {
             }
         }
         Format::Json => {
-            let document = Document::of("snapshot", &snapshot.host);
+            let document = Document::of(Answer::Snapshot { baselines: &written }, &snapshot.host);
             let document = document.changed(written.iter().any(|written| written.changed));
-            output::print_json(document.coverage(&snapshot.coverage).with("baselines", &written)?)?;
+            output::print_json(&document.coverage(&snapshot.coverage))?;
         }
     }
     Ok(Exit::Clean)

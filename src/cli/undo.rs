@@ -4,7 +4,7 @@ use super::args::{Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::undo::undo;
-use crate::report::{json::Document, repaired};
+use crate::report::{json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -31,9 +31,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         }
         Format::Json => {
             let host = crate::host::hostname();
-            let document = Document::of("undo", &host).changed(undone.changed).with("undo", undone)?;
-            let document = document.with("revived", &revival.revived)?;
-            output::print_json(document.with("notes", &revival.notes)?)?;
+            let (revived, notes) = (&revival.revived, &revival.notes);
+            let answer = Answer::Undo { undo: undone, revived, notes };
+            output::print_json(&Document::of(answer, &host).changed(undone.changed))?;
         }
     }
     Ok(done.exit())

@@ -3,7 +3,6 @@
 use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
-use serde_json::json;
 use time::OffsetDateTime;
 
 use super::args::{Format, Time};
@@ -13,7 +12,7 @@ use crate::fix::flush::flush_proven;
 use crate::judge::judge;
 use crate::observe::{Cards, Wish, observe};
 use crate::repair::{Applied, Outcome};
-use crate::report::json::Document;
+use crate::report::json::{Answer, Document, Event};
 use crate::report::watch::{Line, line};
 use crate::snapshot::{Name, Snapshot};
 use crate::verdict::Verdict;
@@ -122,20 +121,21 @@ fn document(
 ) -> Result<String, Error> {
     let operations = checked.map_or(&[][..], |checked| checked.operations.as_slice());
     let why = match occurrence {
-        Occurrence::ServiceLost(why) => Some(why),
+        Occurrence::ServiceLost(why) => Some(why.as_str()),
         _ => None,
     };
     let hostname = crate::host::hostname();
     let host = checked.map_or(&hostname, |checked| &checked.snapshot.host);
-    let mut document = Document::of("watch", host).changed(operations.iter().any(|applied| applied.changed));
+    let event = Event {
+        kind: occurrence.kind(),
+        time: crate::text::date(time.unix_timestamp()),
+        reader: occurrence.reader().map(|reader| crate::text::escape(reader.as_bytes())),
+        why,
+    };
+    let document = Document::of(Answer::Watch { event, operations }, host);
+    let mut document = document.changed(operations.iter().any(|applied| applied.changed));
     if let Some(checked) = checked {
         document = document.verdict(&checked.verdict);
     }
-    let event = json!({
-        "kind": occurrence.kind(),
-        "time": crate::text::date(time.unix_timestamp()),
-        "reader": occurrence.reader().map(|reader| crate::text::escape(reader.as_bytes())),
-        "why": why,
-    });
-    output::json_line(document.with("event", &event)?.with("operations", &operations)?)
+    output::json_line(&document)
 }

@@ -4,7 +4,7 @@ use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use super::config::{Edit, Programs, edit};
 use super::outcome::{say_once, what_became};
 use crate::error::{Error, Exit};
-use crate::finding::{Finding, Id, Safety};
+use crate::finding::{Finding, Safety};
 use crate::judge::ending::is_unread;
 use crate::judge::judge;
 use crate::opensc::config::{Situation, Source};
@@ -96,15 +96,13 @@ fn switch_off(
     after: &mut Verdict,
     run: &mut Run,
 ) -> Result<Option<EditReport>, Error> {
-    let called_for = |repaired: &&mut Repaired| repaired.finding.id == Id::CacheCannotNoticeChange;
+    let called_for = |repaired: &&mut Repaired| repaired.finding.edit().is_some();
     let mut concerned: Vec<&mut Repaired> = repairs.iter_mut().filter(called_for).collect();
     if concerned.is_empty() {
         return Ok(None);
     }
     // Caching off would hide the one copy of a right public key that no flush has taken.
-    let of_caching = |finding: &&Finding| finding.id == Id::CacheCannotNoticeChange;
-    let is_cure = |finding: &Finding| finding.fix.iter().any(|fix| fix.command.is_some());
-    if !after.findings.iter().filter(of_caching).all(is_cure) {
+    if after.findings.iter().filter_map(Finding::edit).any(|remedy| remedy.waits) {
         concerned.iter_mut().for_each(|repaired| repaired.result = Became::Manual);
         return Ok(None);
     }
@@ -134,9 +132,9 @@ fn switch_off(
             snapshot.configs.push(observe_config(&path));
         }
         let verdict = judge(snapshot);
-        let on = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "public"));
+        let on = verdict.programs.iter().any(|program| program.caching.is_on());
         if !on {
-            after.findings.retain(|finding| finding.id != Id::CacheCannotNoticeChange);
+            after.findings.retain(|finding| finding.edit().is_none());
         }
         after.programs = verdict.programs;
         if on { Became::NotCured } else { Became::Cured }

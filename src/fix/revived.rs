@@ -6,15 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::config::{LISTED_DRIVER, OTHER_DRIVER, rows};
+use crate::case::config::rows;
+use crate::finding::{Id, Shows, Unasked};
 use crate::judge::judge;
 use crate::opensc::cache_name::{self, Serial};
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::differences::HEAD;
+use crate::opensc::differences::{HEAD, LISTED_DRIVER, OTHER_DRIVER};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
 use crate::repair::Returning;
 use crate::repair::config::Revived;
-use crate::repair::flush::FLUSHED;
 use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Name, Snapshot};
 use crate::view::layout;
 
@@ -24,8 +24,8 @@ const NOT_READ: &str = "its card was not read";
 /// The cache directories that programs would read and do not read today.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SwitchedOn {
-    /// With a SmartCard-HSM.
-    sc_hsm: BTreeSet<Name>,
+    /// With a card of a driver that is not in OpenSC's own list.
+    other: BTreeSet<Name>,
     /// With a card of some driver.
     any: BTreeSet<Name>,
     /// Why a directory cannot be told, and for which programs.
@@ -91,7 +91,7 @@ impl SwitchedOn {
         match reads {
             Some(Ok(dir)) => {
                 if driver == OTHER_DRIVER {
-                    self.sc_hsm.insert(dir.clone());
+                    self.other.insert(dir.clone());
                 }
                 self.any.insert(dir);
             }
@@ -118,9 +118,9 @@ impl SwitchedOn {
 
     /// The entries of a directory that programs would read again.
     pub fn entries<'s>(&'s self, dir: &'s CacheDir) -> impl Iterator<Item = (&'s Name, CacheName)> {
-        let (any, sc_hsm) = (self.any.contains(&dir.path), self.sc_hsm.contains(&dir.path));
+        let (any, other) = (self.any.contains(&dir.path), self.other.contains(&dir.path));
         dir.entries.iter().filter_map(move |entry| match cache_name::parse(&entry.name) {
-            Recognised::Entry(name) if if name.is_sc_hsm() { sc_hsm } else { any } => {
+            Recognised::Entry(name) if if name.driver() == Some(OTHER_DRIVER) { other } else { any } => {
                 Some((&entry.name, name))
             }
             _ => None,
@@ -146,8 +146,8 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
     for dir in &after.caches {
         for (name, parsed) in on.entries(dir) {
             let findings = named.get(&(&dir.path, name)).map(Vec::as_slice).unwrap_or_default();
-            let why = match findings.iter().find(|id| FLUSHED.contains(id)) {
-                Some(id) => id.name().to_owned(),
+            let why = match findings.iter().find(|finding| finding.is_moved(Unasked::ByFlush)) {
+                Some(finding) => finding.id.name().to_owned(),
                 None if was_read(&parsed) => continue,
                 None => NOT_READ.to_owned(),
             };
@@ -180,10 +180,9 @@ pub fn returned(after: &Snapshot, read: &SwitchedOn, entries: &[Returning], all:
             Revived {
                 directory: entry.directory.clone(),
                 name: entry.name.clone(),
-                why: FLUSHED
-                    .iter()
-                    .find(|id| id.name() == entry.reason)
-                    .map_or(NOT_READ, |id| id.name())
+                why: Id::from_name(&entry.reason)
+                    .filter(|id| id.shows() != Shows::Other)
+                    .map_or(NOT_READ, Id::name)
                     .to_owned(),
             }
         }));

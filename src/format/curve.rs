@@ -7,30 +7,12 @@
 //! twisted brainpool curves (`t1`) from the others, and what makes a coefficient
 //! without its padding unknown. To prove a signature all parameters must agree.
 
+mod named;
 pub mod table;
 
-use table::{IN_REQUESTS, SECP224R1};
+pub use named::Curve;
 
-/// A named curve. Its cofactor is 1.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Curve {
-    /// OpenSSL's name, which `pkcs11-tool --key-type EC:` takes.
-    pub name: &'static str,
-    /// Bits of the field, and of the order.
-    pub bits: usize,
-    /// OID content.
-    pub oid: &'static [u8],
-    /// Prime of the field.
-    pub prime: &'static [u8],
-    /// First coefficient, padded to the length of the prime.
-    pub a: &'static [u8],
-    /// Second coefficient, padded likewise.
-    pub b: &'static [u8],
-    /// Base point, uncompressed.
-    pub base_point: &'static [u8],
-    /// Order of the base point.
-    pub order: &'static [u8],
-}
+use table::{IN_REQUESTS, SECP224R1};
 
 /// Domain parameters as a key or a certificate carries them: big-endian numbers,
 /// padded or not.

@@ -8,6 +8,7 @@
 use super::container;
 use super::curve::{self, Curve};
 use super::key::PublicKey;
+pub use super::pem::MAX_STRUCTURES;
 use super::pem::{self, Block};
 use super::tlv::{Walk, first};
 use super::x509;
@@ -15,9 +16,6 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 
 /// No key, and no certificate with a key, is longer.
 const MAX_LENGTH: usize = 1 << 20;
-/// More structures than this in one file are not looked at.
-pub const MAX_STRUCTURES: usize = 1_000;
-
 /// A key as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given {

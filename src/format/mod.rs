@@ -10,6 +10,7 @@ pub mod openpgp;
 pub mod pem;
 pub mod piv;
 pub mod pkcs15;
+pub mod sc_hsm;
 pub mod signature;
 pub mod tlv;
 pub mod x509;

@@ -4,7 +4,8 @@
 
 use data_encoding::BASE64;
 
-use super::given::MAX_STRUCTURES;
+/// More structures than this in one file are not looked at.
+pub const MAX_STRUCTURES: usize = 1_000;
 
 /// One block.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -35,11 +35,23 @@ pub struct Element<'a> {
     pub rest: &'a [u8],
 }
 
-/// Reads the element at the start of `bytes`; `None` if there is none, its
-/// header is malformed or its length goes beyond the end. Lengths are definite,
-/// in short form or with up to four bytes; tags have up to three bytes.
+/// What stands in front of an element's value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Header {
+    /// The tag's bytes as one number.
+    pub tag: u32,
+    /// How long the header itself is.
+    pub size: usize,
+    /// How long it says the value is. An indefinite length (80) is 0 to OpenSC.
+    pub length: usize,
+    /// Is the length indefinite?
+    pub indefinite: bool,
+}
+
+/// Reads the header at the start of `bytes`, whether its value is there or not; `None` if there is none or it is
+/// malformed. Lengths are in short form or have up to four bytes; tags have up to three bytes.
 #[must_use]
-pub fn first(bytes: &[u8]) -> Option<Element<'_>> {
+pub fn header(bytes: &[u8]) -> Option<Header> {
     let (&lead, mut rest) = bytes.split_first()?;
     if lead == 0x00 || lead == 0xFF {
         return None;
@@ -70,9 +82,15 @@ pub fn first(bytes: &[u8]) -> Option<Element<'_>> {
         rest = tail;
         digits.iter().fold(0, |length, &byte| length << 8 | usize::from(byte))
     };
-    let (value, rest) = rest.split_at_checked(length)?;
-    let raw = bytes.get(..bytes.len() - rest.len())?;
-    Some(Element { tag, value, raw, rest })
+    Some(Header { tag, size: bytes.len() - rest.len(), length, indefinite: short == 0x80 })
+}
+
+/// Reads the element at the start of `bytes`; `None` if it has no [`header`] or its length goes beyond the end.
+#[must_use]
+pub fn first(bytes: &[u8]) -> Option<Element<'_>> {
+    let Header { tag, size, length, .. } = header(bytes)?;
+    let (raw, rest) = bytes.split_at_checked(size.checked_add(length)?)?;
+    Some(Element { tag, value: raw.get(size..)?, raw, rest })
 }
 
 /// The value of the first element with this tag, wherever it stands in a structure.
@@ -206,6 +224,15 @@ mod tests {
         assert_eq!(first(&[0x00, 0x00]), None);
         assert_eq!(first(&[0x7F, 0xFF, 0xFF, 0xFF, 0x01, 0x00]), None);
         assert_eq!(first(&[0x30]), None);
+    }
+
+    #[test]
+    fn a_header_needs_no_value() {
+        let read = |bytes| header(bytes).map(|header| (header.tag, header.size, header.length));
+        assert_eq!(read(&[0x7F, 0x21, 0x81, 0xE4]), Some((0x7F21, 4, 0xE4)));
+        assert_eq!(read(&[0x30, 0x84, 0xFF, 0xFF, 0xFF, 0xFF]), Some((0x30, 6, 0xFFFF_FFFF)));
+        assert_eq!((read(&[0x30, 0x82, 1]), read(&[0x30]), read(&[])), (None, None, None));
+        assert!(header(&[0x30, 0x80]).unwrap().indefinite && !header(&[0x30, 0x00]).unwrap().indefinite);
     }
 
     #[test]

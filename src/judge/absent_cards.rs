@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::crowd::Crowd;
 use crate::case::token::file_evidence;
-use crate::finding::{Evidence, Finding, Fix, Id, Safety, Severity};
-use crate::opensc::cache_name::{CacheName, LastUpdate, Serial};
+use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Unasked};
+use crate::opensc::cache_name::CacheName;
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheDir, CacheEntry, Content, Name, Snapshot};
-use crate::text::{escape, shell_option};
+use crate::text::escape;
 use crate::verdict::Unread;
 use crate::view::{Condition, layout_of};
 
@@ -35,11 +35,7 @@ pub fn apply(snapshot: &Snapshot, in_use: &[(String, Name)]) -> Said {
         let mut cards: BTreeMap<Vec<u8>, Vec<(&CacheEntry, CacheName)>> = BTreeMap::new();
         for entry in &dir.entries {
             if let Recognised::Entry(name) = cache_name::parse(&entry.name) {
-                let serial = match &name.serial {
-                    Serial::Text(text) => text.clone(),
-                    Serial::Uid(uid) => format!("uid-{}", crate::text::hex(uid)).into_bytes(),
-                };
-                cards.entry(serial).or_default().push((entry, name));
+                cards.entry(name.serial.text().into_owned()).or_default().push((entry, name));
             }
         }
         let mut crowd = Crowd::new(dir);
@@ -99,14 +95,16 @@ fn one_card(
                 card: None,
                 source: None,
             });
-            finding.fix.push(Fix {
-                what: "remove all cache entries of this card; OpenSC fetches them again".to_owned(),
-                command: Some(format!("stalecard flush {}", shell_option("--serial", &token))),
-            });
+            finding.fix.push(Remedy::new(
+                "remove all cache entries of this card; OpenSC fetches them again",
+                Deed::Move { how: How::FlushCard(token.clone()), unasked: Unasked::ByFlush },
+            ));
             finding
         });
     }
-    let frozen = entries.iter().any(|(_, name)| name.is_sc_hsm() && name.last_update == LastUpdate::NoDate);
+    let frozen = entries
+        .iter()
+        .any(|(_, name)| layout_of(&[], name).is_some_and(|(layout, _)| layout.is_frozen(name)));
     if frozen && !programs.is_empty() {
         said.findings
             .push(crate::rules::token::cache_cannot_notice_change::finding(&token, programs.to_vec()));

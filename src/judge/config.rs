@@ -3,7 +3,8 @@
 
 use crate::case::config::ConfigCase;
 use crate::finding::Finding;
-use crate::opensc::config::{RELEASES, Situation, Source};
+use crate::opensc::config::{Situation, Source};
+use crate::opensc::differences::{RELEASES, UP_TO_HEAD};
 use crate::opensc::{Version, differences};
 use crate::rules;
 use crate::snapshot::{ConfigState, Gap, GapKind, Installation, Snapshot};
@@ -52,7 +53,7 @@ fn findings(snapshot: &Snapshot, situation: &Situation<'_>, version: Version) ->
 fn for_every_release(snapshot: &Snapshot) -> Vec<Finding> {
     let known = Situation::of(snapshot);
     let mut all: Vec<(Finding, Vec<u16>)> = Vec::new();
-    for minor in RELEASES {
+    for minor in UP_TO_HEAD {
         let version = Version::of(minor);
         let installation = Installation {
             library: known.installation.map(|found| found.library.clone()).unwrap_or_default(),
@@ -76,7 +77,7 @@ fn for_every_release(snapshot: &Snapshot) -> Vec<Finding> {
         }
     }
     let name = |(mut finding, minors): (Finding, Vec<u16>)| {
-        if minors.len() < RELEASES.count() {
+        if minors.len() < UP_TO_HEAD.count() {
             finding.consequence = format!("{} Concerns OpenSC {}.", finding.consequence, releases(&minors));
         }
         finding
@@ -89,7 +90,7 @@ fn releases(minors: &[u16]) -> String {
     match minors {
         [] => "of no version".to_owned(),
         [first, .., last] if Version::of(*last) == differences::HEAD => format!("0.{first} and later"),
-        [only] if Version::of(*only) == differences::HEAD => "later than 0.27".to_owned(),
+        [only] if Version::of(*only) == differences::HEAD => format!("later than 0.{}", RELEASES.end()),
         [only] => format!("0.{only}"),
         [first, .., last] => format!("0.{first} to 0.{last}"),
     }

@@ -6,12 +6,10 @@ use crate::card::family;
 use crate::opensc::Program;
 use crate::opensc::card_driver::{Choice, Taken};
 use crate::opensc::config::Configuration;
+use crate::opensc::differences::OTHER_DRIVER;
 use crate::snapshot::{Card, Gap, GapKind, Snapshot};
 use crate::text::escape;
 use crate::view::layout;
-
-/// The driver whose cards are meant where there is no card.
-pub(crate) const DRIVER: &str = "sc-hsm";
 
 /// The choices of all programs for all cards.
 #[derive(Debug, Default)]
@@ -39,9 +37,9 @@ pub(crate) enum Standing {
     Open,
 }
 
-/// OpenSC's short name of the driver for a card.
+/// OpenSC's short name of the driver for a card; where that is not known, of one whose cards are not cached without a setting.
 pub(crate) fn driver(card: &Card) -> &str {
-    card.driver.as_deref().unwrap_or(DRIVER)
+    card.driver.as_deref().unwrap_or(OTHER_DRIVER)
 }
 
 impl Choices {
@@ -60,7 +58,7 @@ impl Choices {
                 by_atr.insert(atr.to_vec(), chosen(atr, family::of_atr(atr).driver));
             }
         }
-        let absent = if by_atr.is_empty() { chosen(&[], Some(DRIVER)) } else { Vec::new() };
+        let absent = if by_atr.is_empty() { chosen(&[], Some(OTHER_DRIVER)) } else { Vec::new() };
         Self { by_atr, absent }
     }
 

@@ -16,15 +16,15 @@ use crate::case::kin::Kin;
 use crate::case::proofs::{Proof, proofs};
 use crate::case::right_key;
 use crate::case::token::{Case, Lens};
-use crate::judge::driver_choice::{Choices, DRIVER, Standing, driver};
+use crate::judge::driver_choice::{Choices, Standing, driver};
 use crate::listing::objects::{Sides, Wanted, sides};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
 use crate::rules::host::process_holds_old_view;
-use crate::snapshot::{CacheDir, Card, EfPath, Family, Gap, GapKind, Name, Snapshot};
+use crate::snapshot::{CacheDir, Card, EfPath, Gap, GapKind, Name, Snapshot};
 use crate::text::{self, escape, hex};
-use crate::verdict::{ProgramState, Token, Unread, Verdict};
+use crate::verdict::{CachingState, ProgramState, Token, Unread, Verdict};
 use crate::view::cached::Cached;
 use crate::view::listed::Lists;
 use crate::view::{Behaviour, Layout, View, layout};
@@ -243,8 +243,8 @@ fn host_gaps(snapshot: &Snapshot, readers: &[Reader]) -> Vec<Gap> {
     }
     for reader in readers {
         let (what, why) = match (reader.undecided, reader.state.caching) {
-            (_, "crashes") => ("what it shows", Some(&reader.state.caching_text)),
-            (true, "undecided") => ("whether it caches", Some(&reader.state.caching_text)),
+            (_, CachingState::Crashes) => ("what it shows", Some(&reader.state.caching_text)),
+            (true, CachingState::Undecided) => ("whether it caches", Some(&reader.state.caching_text)),
             (true, _) => ("its cache", reader.state.cache_dir.as_ref()),
             (false, _) => continue,
         };
@@ -297,7 +297,7 @@ fn drivers(snapshot: &Snapshot) -> Vec<String> {
         }
     }
     if drivers.is_empty() {
-        drivers.push(DRIVER.to_owned());
+        drivers.push(differences::OTHER_DRIVER.to_owned());
     }
     drivers
 }
@@ -321,7 +321,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         Outcome::Crashes(crash) => {
             let state = ProgramState {
                 name: name.clone(),
-                caching: "crashes",
+                caching: CachingState::Crashes,
                 caching_text: crash.to_string(),
                 cache_dir: None,
                 opensc,
@@ -338,15 +338,17 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         (FileUse::Dropped(path, error), _) => format!("default, OpenSC cannot parse {path}:{error}"),
         (FileUse::Unknown(why), _) => why.clone(),
     };
-    let cached = driver != "sc-hsm" || version.is_none_or(differences::sc_hsm_is_cached);
+    let cached = version.is_none_or(|version| differences::is_cached(version, &driver));
     let (caching, text, on, undecided) = match &effective.caching {
-        Caching::No => ("no", format!("off ({origin})"), false, false),
-        Caching::Public if cached => ("public", format!("on ({origin})"), true, false),
-        Caching::All if cached => ("yes", format!("on, private data too ({origin})"), true, false),
-        Caching::Public | Caching::All => {
-            ("no", "this version of OpenSC does not cache this card".to_owned(), false, false)
+        Caching::No => (CachingState::No, format!("off ({origin})"), false, false),
+        Caching::Public if cached => (CachingState::Public, format!("on ({origin})"), true, false),
+        Caching::All if cached => {
+            (CachingState::Yes, format!("on, private data too ({origin})"), true, false)
         }
-        Caching::Undecided(why) => ("undecided", format!("undecided: {why}"), false, true),
+        Caching::Public | Caching::All => {
+            (CachingState::No, "this version of OpenSC does not cache this card".to_owned(), false, false)
+        }
+        Caching::Undecided(why) => (CachingState::Undecided, format!("undecided: {why}"), false, true),
     };
     let (reads, dir) = match &effective.cache_dir {
         CacheLocation::At { path, relative: false, .. } => (on.then(|| path.clone()), Some(path.to_string())),
@@ -367,7 +369,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         name: name.clone(),
         caching,
         caching_text: text,
-        cache_dir: dir.filter(|_| caching != "no"),
+        cache_dir: dir.filter(|_| caching != CachingState::No),
         opensc,
     };
     Reader { program: name.clone(), name, driver, state, reads, undecided }
@@ -375,14 +377,9 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
 
 /// What cannot be said of a card whose serial number is not known.
 fn nameless(card: &Card) -> Option<Gap> {
-    layout(card.family)?;
-    let reader = escape(card.reader.as_bytes());
-    let what = match card.family {
-        Family::SmartCardHsm => format!("device certificate (2F02) of the card in reader {reader}"),
-        _ => format!("serial number of the card in reader {reader}"),
-    };
+    let source = layout(card.family)?.serial_source();
     Some(Gap {
-        what,
+        what: format!("{source} of the card in reader {}", escape(card.reader.as_bytes())),
         why: "it gives no serial number, and cache files are named by that".to_owned(),
         asked_for: true,
         kind: GapKind::Card,

@@ -11,11 +11,37 @@ use crate::case::crowd::ONE_BY_ONE;
 use crate::finding::{Finding, Id, Safety};
 use crate::judge::Judge;
 use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
-use crate::text::{count, escape, shell_option};
+use crate::text::{count, escape};
 use crate::verdict::{Unread, Verdict};
+
+/// Whether programs read a cache directory today.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum UseToday {
+    /// Some do.
+    InUse,
+    /// None does.
+    Dormant,
+    /// It hangs on a configuration that was not looked at.
+    Unknown,
+}
+
+impl UseToday {
+    /// In a word or two.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::InUse => "in use",
+            Self::Dormant => "dormant",
+            Self::Unknown => "unknown",
+        }
+    }
+}
 
 /// One cache directory of the host. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cache {
     /// Its path.
     pub path: String,
@@ -27,9 +53,8 @@ pub struct Cache {
     pub state: String,
     /// The programs that read it.
     pub programs: Vec<String>,
-    /// Whether they read it today: `in-use`, `dormant`, or `unknown` where that hangs on a
-    /// configuration that was not looked at.
-    pub use_today: &'static str,
+    /// Whether they read it today.
+    pub use_today: UseToday,
     /// How many entries it has, of whatever kind.
     pub entries: usize,
 }
@@ -198,17 +223,12 @@ pub fn user_name(snapshot: &Snapshot) -> String {
 /// Another user's caches take consent, and commands have to say whose they are about.
 fn of_another_user(finding: &mut Finding, name: &str) {
     // The configuration is everybody's.
-    if finding.id == Id::CacheCannotNoticeChange {
+    if finding.edit().is_some() {
         return;
     }
     finding.user = Some(name.to_owned());
     finding.safety = finding.safety.max(Safety::Guarded);
-    for command in finding.fix.iter_mut().filter_map(|fix| fix.command.as_mut()) {
-        if ["stalecard flush", "stalecard fix"].iter().any(|own| command.starts_with(own)) {
-            let guarded = if command.contains(" --guarded") { "" } else { " --guarded" };
-            *command = format!("{command} {}{guarded}", shell_option("--user", name));
-        }
-    }
+    finding.fix.iter_mut().for_each(|remedy| remedy.belongs_to(name));
 }
 
 fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
@@ -217,7 +237,7 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
         .map(|dir| {
             let mut programs: Vec<String> =
                 verdict.readers_of(&dir.path).into_iter().map(str::to_owned).collect();
-            let mut use_today = if programs.is_empty() { "dormant" } else { "in-use" };
+            let mut use_today = if programs.is_empty() { UseToday::Dormant } else { UseToday::InUse };
             let elsewhere = match dir.origin {
                 CacheOrigin::Sandbox => Some("the program in the sandbox"),
                 CacheOrigin::Service => Some("SSSD's p11_child"),
@@ -225,7 +245,7 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
             };
             if let Some(program) = elsewhere.filter(|_| programs.is_empty()) {
                 programs.push(program.to_owned());
-                use_today = "unknown";
+                use_today = UseToday::Unknown;
             }
             let of_user =
                 matches!(dir.origin, CacheOrigin::Default | CacheOrigin::Former | CacheOrigin::Sandbox);
@@ -251,11 +271,11 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::finding::{Evidence, Fix};
+    use crate::finding::{Evidence, Remedy};
 
     #[test]
     fn of_many_findings_of_one_kind_the_rest_is_counted() {
-        let fix = |what: &str| Fix { what: what.to_owned(), command: None };
+        let fix = |what: &str| Remedy::by_hand(what);
         let of = |number: usize| {
             let mut finding = Finding::new(Id::DamagedEntry, number.to_string(), String::new());
             finding.evidence.push(Evidence::default());

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::crypto::same_form;
 use crate::finding::Id;
-use crate::opensc::cache_name::{LastUpdate, Serial};
+use crate::opensc::cache_name::LastUpdate;
 use crate::opensc::{CacheName, Recognised, cache_name};
 use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
 use crate::text::{date, escape, hex};
@@ -14,20 +14,25 @@ use crate::view::layout_of;
 
 /// One cache entry for a listing. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Entry"))]
 pub struct Item {
     /// Directory.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::Name"))]
     pub directory: String,
     /// File name.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::Name"))]
     pub name: String,
     /// Serial of its card, if the name is an OpenSC cache name.
     pub card: Option<String>,
     /// What the file holds, in words.
     pub object: String,
     /// ID of the key or certificate, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
     pub id: Option<String>,
     /// Label.
     pub label: Option<String>,
     /// SHA-256 of the public key, hex.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Sha256>"))]
     pub public_key: Option<String>,
     /// What is to be said of it today.
     pub state: State,
@@ -45,6 +50,7 @@ pub struct Item {
 
 /// What is to be said of a cache entry today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "EntryState"))]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// A program reads it under today's configuration.
@@ -81,7 +87,10 @@ impl State {
 pub fn inventory(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Item> {
     let named = verdict.by_file();
     let findings = |dir: &CacheDir, entry: &CacheEntry| {
-        named.get(&(&dir.path, &entry.name)).cloned().unwrap_or_default()
+        let found = named.get(&(&dir.path, &entry.name)).map(Vec::as_slice).unwrap_or_default();
+        let mut ids: Vec<Id> = found.iter().map(|finding| finding.id).collect();
+        ids.dedup();
+        ids
     };
     let mut items = Vec::new();
     for dir in &snapshot.caches {
@@ -125,10 +134,7 @@ fn item(
     Item {
         directory: dir.path.to_string(),
         name: entry.name.to_string(),
-        card: name.map(|name| match name.serial {
-            Serial::Text(text) => escape(&text),
-            Serial::Uid(uid) => format!("uid-{}", hex(&uid)),
-        }),
+        card: name.map(|name| escape(&name.serial.text())),
         object,
         id,
         label,

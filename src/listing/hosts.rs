@@ -33,6 +33,7 @@ pub struct Comparison {
 
 /// One user in a snapshot. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "HostSource"))]
 pub struct Source {
     /// Name of the host.
     pub host: String,
@@ -91,6 +92,7 @@ const PARTS: [usize; 3] = [0, 1, 2];
 
 /// The comparison, for people and scripts. Text is escaped.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Compared {
     /// How many snapshots.
     pub snapshots: usize,
@@ -119,6 +121,7 @@ impl Compared {
 
 /// One token.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct TokenTable {
     /// Its serial.
     pub serial: String,
@@ -132,6 +135,7 @@ pub struct TokenTable {
 
 /// One slot of the key list.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SlotTable {
     /// The slot.
     pub slot: EfPath,
@@ -141,13 +145,31 @@ pub struct SlotTable {
     pub states: Vec<StateRow>,
 }
 
+/// How a state of a slot stands to the newest reading of the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// It is what the card is.
+    Current,
+    /// It is what a card was when it was read earlier.
+    Former,
+    /// Only caches show it.
+    Stale,
+    /// Only caches show it, and no file tells whether they or the card name the right public key.
+    Disputed,
+    /// No card was read.
+    Unknown,
+    /// The card has nothing there.
+    Orphan,
+}
+
 /// One state of a slot, and who has it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateRow {
-    /// `current`: what the card is. `former`: what a card was when it was read. `stale`: only caches show it.
-    /// `disputed`: only caches show it, and no file tells whether they or the card name the right public key.
-    /// `unknown`: no card was read. `orphan`: the card has nothing there.
-    pub state: &'static str,
+    /// How it stands to the card.
+    pub state: Standing,
     /// The private key.
     pub private: Option<Side>,
     /// The public key.
@@ -162,6 +184,7 @@ pub struct StateRow {
 
 /// Whose cache shows something.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ShownBy"))]
 pub struct Shown {
     /// Host, user, when.
     #[serde(flatten)]
@@ -364,7 +387,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
     let newest = readings.first().copied();
     let mut units: BTreeMap<Place, Vec<(State, StateRow)>> = BTreeMap::new();
     let current = |unit: &Place| newest.map(|reading| reading.units.get(unit).cloned().unwrap_or_default());
-    let mut row = |unit: &Place, state: &State, kind: &'static str, note: &mut dyn FnMut(&mut StateRow)| {
+    let mut row = |unit: &Place, state: &State, kind: Standing, note: &mut dyn FnMut(&mut StateRow)| {
         let rows = units.entry(unit.clone()).or_default();
         if !rows.iter().any(|(known, _)| known == state) {
             let [private, public, certificate] = state.clone().map(|side| side.map(|side| (*side).clone()));
@@ -384,7 +407,8 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
     };
     for reading in readings {
         for (unit, state) in &reading.units {
-            let kind = if current(unit).as_ref() == Some(state) { "current" } else { "former" };
+            let kind =
+                if current(unit).as_ref() == Some(state) { Standing::Current } else { Standing::Former };
             row(unit, state, kind, &mut |row| row.read_by.extend(named(reading.source)));
         }
     }
@@ -400,15 +424,17 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
             }
         }
         let kind = match &now {
-            None => "unknown",
-            Some([None, None, None]) => "orphan",
-            Some(now) if *now == state => "current",
-            Some(now) if newest.is_some_and(|reading| is_disputed(reading, showing, now)) => "disputed",
-            Some(_) => "stale",
+            None => Standing::Unknown,
+            Some([None, None, None]) => Standing::Orphan,
+            Some(now) if *now == state => Standing::Current,
+            Some(now) if newest.is_some_and(|reading| is_disputed(reading, showing, now)) => {
+                Standing::Disputed
+            }
+            Some(_) => Standing::Stale,
         };
         row(&showing.unit, &state, kind, &mut |row| {
             // A card was like that once: now only caches are.
-            if matches!(kind, "stale" | "disputed" | "orphan") {
+            if matches!(kind, Standing::Stale | Standing::Disputed | Standing::Orphan) {
                 row.state = kind;
             }
             row.shown_by.extend(named(showing.source).map(|source| Shown {

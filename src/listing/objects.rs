@@ -14,6 +14,7 @@ use crate::view::{Object, Place, Read, Source};
 
 /// One object as it is on the card and as each cache shows it. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Sides {
     /// Serial of the token.
     pub token: String,
@@ -34,14 +35,17 @@ pub struct Sides {
 
 /// What is shown through one cache directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Shown {
     /// The programs that read it today; none: it is dormant.
     pub program: Vec<String>,
     /// The directory.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::Name"))]
     pub directory: String,
     /// What is shown.
     pub side: Side,
     /// The cache entries that make it, full paths.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::snapshot::Name>"))]
     pub entries: Vec<String>,
     /// Those of the programs that do not list it, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -50,6 +54,7 @@ pub struct Shown {
 
 /// A program that leaves an object out of its list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unlisted {
     /// The program.
     pub program: String,

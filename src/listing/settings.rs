@@ -3,14 +3,15 @@
 
 use serde::Serialize;
 
-use crate::case::config::{LISTED_DRIVER, Row, row, rows};
+use crate::case::config::{Row, row, rows};
 use crate::opensc::config::{FileUse, Situation, Source, Written};
+use crate::opensc::differences::LISTED_DRIVER;
 use crate::opensc::{
     CacheLocation, Caching, Effective, Outcome, Program, Shadowed, Version, WhyShadowed, differences,
 };
 use crate::snapshot::{Name, Snapshot};
 use crate::text::escape;
-use crate::verdict::ProgramState;
+use crate::verdict::{CachingState, ProgramState};
 
 /// Which programs are wanted.
 #[derive(Debug, Clone)]
@@ -23,17 +24,31 @@ pub enum Wanted<'a> {
     Executable(Name),
 }
 
+/// Why OpenSC opens its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum FileOrigin {
+    /// `OPENSC_CONF` names it.
+    Environment,
+    /// The library was made for it.
+    CompiledIn,
+}
+
 /// The configuration and what it means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Settings {
     /// The installed version.
     pub opensc: Option<String>,
     /// Its library.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub library: Option<String>,
     /// The file it opens.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub file: Option<String>,
-    /// Why it opens that one: `environment` or `compiled-in`.
-    pub file_origin: Option<&'static str>,
+    /// Why it opens that one.
+    pub file_origin: Option<FileOrigin>,
     /// What became of the file, if not simply read.
     pub file_note: Option<String>,
     /// The drivers whose cards are cached without any setting.
@@ -44,18 +59,19 @@ pub struct Settings {
 
 /// What the configuration means for one program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ProgramSettings {
     /// What it is called.
     pub name: String,
     /// The name of its `app` block.
     pub app: String,
     /// Its executable, if it is known.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub executable: Option<String>,
-    /// `no`, `public`, `yes`, `undecided` or `crashes`: with a SmartCard-HSM and any other
-    /// card of a driver outside the default list.
-    pub caching: &'static str,
+    /// With a SmartCard-HSM and any other card of a driver outside the default list.
+    pub caching: CachingState,
     /// The same with a card of a driver in the default list.
-    pub caching_by_default_list: &'static str,
+    pub caching_by_default_list: CachingState,
     /// In a few words.
     pub meaning: String,
     /// Where `use_file_caching` is written.
@@ -65,6 +81,7 @@ pub struct ProgramSettings {
     /// The `framework pkcs15` block that decides.
     pub block: Option<Block>,
     /// The cache directory, also while caching is off.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
     pub cache_dir: Option<String>,
     /// Where that comes from, or why there is none.
     pub cache_dir_note: String,
@@ -74,36 +91,46 @@ pub struct ProgramSettings {
 
 /// A setting and its place in the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "SettingPlace"))]
 pub struct Place {
     /// The value.
     pub value: Option<String>,
     /// Line, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub line: usize,
     /// Column in bytes, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub column: usize,
 }
 
 /// The block that decides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ConfigBlock"))]
 pub struct Block {
     /// The name of its `app` block.
+    #[cfg_attr(feature = "schema", schemars(with = "Name"))]
     pub app: String,
     /// Line of the `framework pkcs15` block.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub line: usize,
     /// Its column.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub column: usize,
 }
 
 /// A setting without effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ineffective {
     /// The key as written.
     pub key: String,
     /// The value.
     pub value: Option<String>,
     /// Line, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub line: usize,
     /// Column in bytes, from 1.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub column: usize,
     /// Why.
     pub why: String,
@@ -117,8 +144,8 @@ pub fn settings(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Option<Settings> {
     let version = situation.version();
     let assumed = version.unwrap_or(differences::HEAD);
     let (path, file_origin) = match situation.source() {
-        Source::Environment(path) => (Some(path), Some("environment")),
-        Source::Compiled(path) => (Some(path), Some("compiled-in")),
+        Source::Environment(path) => (Some(path), Some(FileOrigin::Environment)),
+        Source::Compiled(path) => (Some(path), Some(FileOrigin::CompiledIn)),
         Source::Unknown => (None, None),
     };
     let configuration = situation.configuration();
@@ -153,7 +180,7 @@ impl Settings {
             name: program.name.clone(),
             caching: program.caching,
             caching_text: program.meaning.clone(),
-            cache_dir: program.cache_dir.clone().filter(|_| program.caching != "no"),
+            cache_dir: program.cache_dir.clone().filter(|_| program.caching != CachingState::No),
             opensc: self.opensc.clone(),
         };
         self.programs.iter().map(state).collect()
@@ -162,9 +189,9 @@ impl Settings {
     /// Can it be told what holds for every program?
     #[must_use]
     pub fn is_decided(&self) -> bool {
-        self.programs
-            .iter()
-            .all(|program| program.caching != "undecided" && program.caching_by_default_list != "undecided")
+        self.programs.iter().all(|program| {
+            ![program.caching, program.caching_by_default_list].contains(&CachingState::Undecided)
+        })
     }
 }
 
@@ -190,8 +217,8 @@ fn program(row: &Row, version: Option<Version>) -> ProgramSettings {
                 name,
                 app,
                 executable,
-                caching: "crashes",
-                caching_by_default_list: "crashes",
+                caching: CachingState::Crashes,
+                caching_by_default_list: CachingState::Crashes,
                 meaning: format!("dies {} of line {}", crash.when, crash.at),
                 use_file_caching: None,
                 file_cache_dir: None,
@@ -207,8 +234,8 @@ fn program(row: &Row, version: Option<Version>) -> ProgramSettings {
         name,
         app,
         executable,
-        caching: word(&other.caching),
-        caching_by_default_list: word(&listed.caching),
+        caching: state(&other.caching),
+        caching_by_default_list: state(&listed.caching),
         meaning: meaning(other, listed, version),
         use_file_caching: other.use_file_caching.as_ref().map(place),
         file_cache_dir: other.file_cache_dir.as_ref().map(place),
@@ -223,12 +250,12 @@ fn program(row: &Row, version: Option<Version>) -> ProgramSettings {
     }
 }
 
-const fn word(caching: &Caching) -> &'static str {
+const fn state(caching: &Caching) -> CachingState {
     match caching {
-        Caching::No => "no",
-        Caching::Public => "public",
-        Caching::All => "yes",
-        Caching::Undecided(_) => "undecided",
+        Caching::No => CachingState::No,
+        Caching::Public => CachingState::Public,
+        Caching::All => CachingState::Yes,
+        Caching::Undecided(_) => CachingState::Undecided,
     }
 }
 

@@ -5,7 +5,7 @@
 
 use crate::card::sign::{self, Access, Attempt, Deed, Key, Order};
 use crate::case::proofs::{named_by_card, shown_for};
-use crate::case::token::{Case, is_device_key, which_key};
+use crate::case::token::{Case, which_key};
 use crate::crypto::{self, Hash};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
@@ -18,10 +18,6 @@ pub const RANDOM: usize = 64;
 
 /// Bytes of a message to be signed, and of a private number on Curve25519.
 const MESSAGE: usize = 32;
-
-/// Why the key CC00 is not asked, which OpenSC up to 0.23 lists where its description can be read.
-const DEVICE_KEY: &str = "it is the device's own key, which vouches for the device and its keys (its certificate is \
-                          EF 2F02), and no user's";
 
 /// A private key on a card that can be asked.
 #[derive(Debug, Clone)]
@@ -61,8 +57,8 @@ struct Names {
 pub fn signers(case: &Case<'_>) -> (Vec<Signer>, Vec<Unable>) {
     let (mut able, mut unable) = (Vec::new(), Vec::new());
     for object in case.live.private_keys() {
-        let only_if_named = is_device_key(object);
-        match if only_if_named { Err(DEVICE_KEY.to_owned()) } else { signer(case, object) } {
+        let only_if_named = case.layout.is_device_key(object);
+        match if only_if_named { Err(device_key(case)) } else { signer(case, object) } {
             Ok(signer) => able.push(signer),
             Err(why) => {
                 let token = escape(case.serial.as_bytes());
@@ -73,6 +69,15 @@ pub fn signers(case: &Case<'_>) -> (Vec<Signer>, Vec<Unable>) {
         }
     }
     (able, unable)
+}
+
+/// Why a device's own key is not asked, which OpenSC up to 0.23 lists where its description can be read.
+fn device_key(case: &Case<'_>) -> String {
+    let certificate = case.layout.device_certificate();
+    let certificate = certificate.map(|file| format!(" (its certificate is EF {file})")).unwrap_or_default();
+    format!(
+        "it is the device's own key, which vouches for the device and its keys{certificate}, and no user's"
+    )
 }
 
 fn signer(case: &Case<'_>, object: &Object) -> Result<Signer, String> {

@@ -55,6 +55,7 @@ pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
 
 /// A baseline in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "WrittenBaseline"))]
 pub struct Written {
     /// The file.
     pub file: Name,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::look::Look;
 use super::privacy::Privacy;
 use crate::opensc::config::Situation;
+use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Outcome, Program, cache_dir, differences};
 use crate::safe_fs::{Classification, observe_cache_dir};
 use crate::snapshot::{CacheDir, CacheOrigin, DirState, Gap, Name, Snapshot, Withheld};
@@ -26,7 +27,7 @@ pub(super) fn caches(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheD
     };
     for program in Program::judged(&snapshot.executables) {
         // The directory does not depend on the driver.
-        if let Outcome::Runs(effective) = configuration.outcome(&program, Some("sc-hsm")) {
+        if let Outcome::Runs(effective) = configuration.outcome(&program, Some(OTHER_DRIVER)) {
             let origin = match effective.file_cache_dir {
                 Some(_) => CacheOrigin::Configured,
                 None => CacheOrigin::Default,

@@ -15,7 +15,6 @@ use crate::opensc::config::Situation;
 use crate::opensc::{Program, Recognised, Version, differences};
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath, Snapshot};
 use crate::view::layout;
-use crate::view::sc_hsm::{referenced, serial_of};
 
 pub(super) fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Reading {
     let version = Situation::of(snapshot).version();
@@ -24,9 +23,7 @@ pub(super) fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool
     let options = card::Options {
         read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
         status,
-        links: &referenced,
         cached_links: &|card| cached_links(&caches, card, newest),
-        serial: &serial_of,
     };
     card::read_all(reader, &options, &|atr| kind(snapshot, atr))
 }

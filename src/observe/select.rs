@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::opensc::Recognised;
-use crate::opensc::cache_name::{Serial, parse};
+use crate::opensc::cache_name::parse;
 use crate::snapshot::Snapshot;
 use crate::text::is_typed;
 
@@ -19,12 +19,8 @@ pub fn select_entries(snapshot: &mut Snapshot, serial: &str) {
     for dir in snapshot.caches.iter_mut().chain(others) {
         dir.entries.retain(|entry| match parse(&entry.name) {
             Recognised::Entry(name) => {
-                let text = match name.serial {
-                    Serial::Text(text) => text,
-                    Serial::Uid(uid) => format!("uid-{}", crate::text::hex(&uid)).into_bytes(),
-                };
                 // An entry may be of an older OpenSC that wrote the serial in another case.
-                is_typed(&text.to_ascii_lowercase(), &serial.to_ascii_lowercase())
+                is_typed(&name.serial.text().to_ascii_lowercase(), &serial.to_ascii_lowercase())
             }
             _ => false,
         });

@@ -6,16 +6,15 @@
 //! exactly is not an OpenSC name. The fields cannot be confused: a counter has
 //! one to five digits and an AID at least ten, and either is followed by a path.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use data_encoding::HEXUPPER;
+use data_encoding::{HEXLOWER, HEXUPPER};
 use memchr::{memchr_iter, memchr2};
 
 use super::{Version, differences};
+use crate::format::sc_hsm;
 use crate::snapshot::{EfPath, Name};
-
-/// AID of the SmartCard-HSM applet, part of all its cache names.
-pub const SC_HSM_AID: [u8; 11] = [0xE8, 0x2B, 0x06, 0x01, 0x04, 0x01, 0x81, 0xC3, 0x1F, 0x02, 0x01];
 
 /// Longest file name of the usual file systems.
 const NAME_MAX: usize = 255;
@@ -43,6 +42,20 @@ pub enum Serial {
     Text(Vec<u8>),
     /// `uid-…`: the UID of a contactless card without serial number.
     Uid(Vec<u8>),
+}
+
+/// What stands before the UID in the name.
+const UID: &[u8] = b"uid-";
+
+impl Serial {
+    /// As people are shown it and type it: a UID in lower case, although names hold it in upper case.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, [u8]> {
+        match self {
+            Self::Text(text) => text.into(),
+            Self::Uid(uid) => [UID, HEXLOWER.encode(uid).as_bytes()].concat().into(),
+        }
+    }
 }
 
 /// The second field of a cache name.
@@ -96,7 +109,7 @@ impl CacheName {
     pub fn for_sc_hsm(serial: &str, last_update: Option<&str>, file: EfPath) -> Result<Self, NotCached> {
         let serial = Serial::Text(serial.as_bytes().to_vec());
         let version = Version::of(17);
-        Self::generate(version, &serial, last_update, None, Some(&SC_HSM_AID), file.as_slice())
+        Self::generate(version, &serial, last_update, None, Some(&sc_hsm::AID), file.as_slice())
     }
 
     /// The name under which a version looks for a file.
@@ -169,13 +182,19 @@ impl CacheName {
     /// Whether it names a file of the SmartCard-HSM applet.
     #[must_use]
     pub fn is_sc_hsm(&self) -> bool {
-        self.aid.as_deref() == Some(&SC_HSM_AID[..])
+        self.aid.as_deref() == Some(&sc_hsm::AID[..])
+    }
+
+    /// The driver for its card, if the name tells.
+    #[must_use]
+    pub fn driver(&self) -> Option<&'static str> {
+        self.is_sc_hsm().then_some(sc_hsm::DRIVER)
     }
 
     fn bytes(&self) -> Vec<u8> {
         let mut name = match &self.serial {
             Serial::Text(text) => text.clone(),
-            Serial::Uid(uid) => [b"uid-", HEXUPPER.encode(uid).as_bytes()].concat(),
+            Serial::Uid(uid) => [UID, HEXUPPER.encode(uid).as_bytes()].concat(),
         };
         let mut field = |text: &[u8]| {
             name.push(b'_');
@@ -255,7 +274,7 @@ fn entry(name: &[u8]) -> Option<CacheName> {
 }
 
 fn parse_serial(text: &[u8]) -> Serial {
-    text.strip_prefix(b"uid-")
+    text.strip_prefix(UID)
         .and_then(|digits| hex(digits, 1).filter(|uid| uid.len() <= 10))
         .map_or_else(|| Serial::Text(text.to_vec()), Serial::Uid)
 }

@@ -7,9 +7,11 @@
 //! All `app` blocks of a program count, the last one most. `force_card_driver` is not read. (Watched: 0.21, 0.23,
 //! 0.26.1, 0.27.1.) Pure.
 
-use super::config::{Configuration, is_template};
+use super::config::Configuration;
+use super::effective::is_template;
 use super::reading::Reading;
 use super::{Program, differences};
+use crate::format::sc_hsm;
 use crate::scconf::{Block, Position, Setting, Trap};
 
 /// OpenSC's own list, in its order. Not every version has all of them; where versions differ in the
@@ -49,7 +51,7 @@ const INTERNAL: &[&str] = &[
     "srbeid",
     "coolkey",
     "muscle",
-    "sc-hsm",
+    sc_hsm::DRIVER,
     "mcrd",
     "setcos",
     "PIV-II",
@@ -227,7 +229,7 @@ impl Said {
             [] => Choice { taken: Taken::ByNobody, by },
             // It takes all that nobody else does.
             ["default"] => Choice { taken: Taken::By("default".to_owned()), by },
-            [name] if BY_APPLICATION.contains(name) || *name == "sc-hsm" => {
+            [name] if BY_APPLICATION.contains(name) || *name == sc_hsm::DRIVER => {
                 Choice { taken: Taken::By((*name).to_owned()), by }
             }
             _ => Choice { taken: Taken::Unknown, by: by.or_else(|| self.default.clone()) },
@@ -261,7 +263,7 @@ impl Said {
             // By the ATR alone.
             ("myeid", _) => false,
             // These cards have no further application.
-            (_, Some("sc-hsm" | "myeid")) if BY_APPLICATION.contains(&name) => false,
+            (_, Some(sc_hsm::DRIVER | "myeid")) if BY_APPLICATION.contains(&name) => false,
             _ => match (rank(name), usual.and_then(rank)) {
                 // In the usual list, too, they are asked before the one that takes it.
                 (Some(name), Some(usual)) => name > usual,

@@ -6,11 +6,20 @@
 //! 0.24 and 0.25 stay open where those differ. What is only in the head counts
 //! from [`HEAD`].
 
+use std::ops::RangeInclusive;
+
 use super::Version;
+use crate::format::sc_hsm;
 use crate::scconf::Dialect;
 
+/// The releases (0.x) that are reckoned with.
+pub const RELEASES: RangeInclusive<u16> = 19..=27;
+
 /// The first release that can contain what today is only in the development head.
-pub const HEAD: Version = Version::of(28);
+pub const HEAD: Version = Version::of(*RELEASES.end() + 1);
+
+/// What an OpenSC of unknown version may be: one of the releases, or built from the development head.
+pub const UP_TO_HEAD: RangeInclusive<u16> = *RELEASES.start()..=HEAD.minor;
 
 const fn from(version: Version, minor: u16) -> bool {
     version.major > 0 || version.minor >= minor
@@ -71,6 +80,13 @@ const DEFAULT_024: &[&str] = &[
     "nqapplet",
     "tcos",
 ];
+
+/// A driver whose cards are cached without any setting in every version that does so.
+pub const LISTED_DRIVER: &str = "cac";
+/// A driver whose cards never are.
+pub const OTHER_DRIVER: &str = sc_hsm::DRIVER;
+/// One of either kind: what a setting means for both it means for any card.
+pub const EITHER_DRIVER: [&str; 2] = [LISTED_DRIVER, OTHER_DRIVER];
 
 /// Whether the cache is on (`public`) for a driver's cards without any setting.
 /// Driver names are compared exactly.
@@ -142,6 +158,12 @@ pub const fn names_hold_counter(version: Version) -> bool {
 #[must_use]
 pub const fn sc_hsm_is_cached(version: Version) -> bool {
     from(version, 17)
+}
+
+/// Whether files of a driver's cards go through the cache at all, whatever is set.
+#[must_use]
+pub fn is_cached(version: Version, driver: &str) -> bool {
+    driver != sc_hsm::DRIVER || sc_hsm_is_cached(version)
 }
 
 /// Whether a serial number from TokenInfo is written in lower case (from 0.20). Text
@@ -322,10 +344,13 @@ mod tests {
         assert!(at(26, "dnie") && !at(27, "dnie"));
         assert!(!at(26, "dtrust") && at(27, "dtrust"));
         assert!(!at(27, "lteid") && at(28, "lteid"));
+        for minor in UP_TO_HEAD {
+            assert_eq!((at(minor, LISTED_DRIVER), at(minor, OTHER_DRIVER)), (minor > 23, false), "0.{minor}");
+        }
         let drivers = |minor| drivers_cached_by_default(Version::of(minor)).len();
         assert_eq!((drivers(23), drivers(24), drivers(26), drivers(27), drivers(28)), (0, 21, 20, 21, 23));
         for minor in 12..30 {
-            for driver in ["sc-hsm", "PIV-II", "openpgp", "cardos", "CAC", "masktech"] {
+            for driver in [sc_hsm::DRIVER, "PIV-II", "openpgp", "cardos", "CAC", "masktech"] {
                 assert!(!at(minor, driver), "{driver} 0.{minor}");
             }
         }

@@ -11,6 +11,7 @@ pub mod card_driver;
 pub mod config;
 mod crash;
 pub mod differences;
+pub mod effective;
 pub mod install;
 pub mod launchers;
 pub mod program;
@@ -21,8 +22,8 @@ mod version;
 
 pub use cache_dir::CacheLocation;
 pub use cache_name::{CacheName, Recognised};
-pub use config::{Caching, Effective, Outcome, Situation};
 pub use crash::{Crash, When};
+pub use effective::{Caching, Effective, Outcome, Situation};
 pub use program::Program;
 pub use shadowed::{Shadowed, WhyShadowed};
 pub use version::{BadVersion, Version};

@@ -1,8 +1,8 @@
 //! A configuration that parsed, on its way to one program: its `app` blocks, the `framework pkcs15` block that
 //! wins, the values there, and what kills it on that way.
 
-use super::config::{Effective, FileUse, Outcome, Situation, Winner, Written, caching_of, is_template};
 use super::crash::{self, Crash, When};
+use super::effective::{Effective, FileUse, Outcome, Situation, Winner, Written, caching_of, is_template};
 use super::shadowed;
 use super::{Caching, Program, Version, cache_dir, differences};
 use crate::scconf::{Block, Document, Position, Setting, Trap};

@@ -11,16 +11,12 @@ use crate::card::apdu::StatusWord;
 use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::case::proofs::{Conclusion, Proof};
 use crate::error::Error;
-use crate::finding::Id;
+use crate::finding::Told;
 use crate::judge;
 use crate::observe::{self, Asked, Progress};
 use crate::snapshot::{Card, PinState, Snapshot, TrialOutcome};
 use crate::text::{escape, key_reference};
 use crate::verdict::Verdict;
-
-/// The findings that a signature proves; `check` has the others.
-const ABOUT_SIGNATURES: [Id; 3] =
-    [Id::SignatureFailsWithCachedKey, Id::SignatureFailsWithLiveKey, Id::CertificateKeyMismatch];
 
 /// Which keys are to sign, and how.
 #[derive(Debug, Clone, Copy)]
@@ -88,7 +84,7 @@ pub fn proved(snapshot: &Snapshot) -> (Verdict, Vec<Proof>) {
             .coverage
             .push(gap(what, "a public key that is named for it cannot be checked here".to_owned()));
     }
-    verdict.findings.retain(|finding| ABOUT_SIGNATURES.contains(&finding.id));
+    verdict.findings.retain(|finding| finding.id.told() == Told::BySignature);
     (verdict, proofs)
 }
 

@@ -9,6 +9,7 @@ use crate::finding::Finding;
 
 /// One finding, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Repaired {
     /// The finding as it was.
     #[serde(flatten)]
@@ -19,6 +20,7 @@ pub struct Repaired {
 
 /// What became of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "RepairResult"))]
 #[serde(rename_all = "kebab-case")]
 pub enum Became {
     /// Something was done, and it is gone.
@@ -53,6 +55,7 @@ impl Became {
 
 /// What `fix` did.
 #[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
 pub struct FixReport {
     /// Nothing was done.
     pub dry_run: bool,

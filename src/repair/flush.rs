@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::case::right_key::KEPT;
-use crate::finding::{Id, Safety};
+use crate::finding::{Finding, Safety, Unasked};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Name, Snapshot, Withheld};
@@ -26,24 +25,6 @@ pub enum Scope<'a> {
     Named(&'a [String]),
 }
 
-/// The findings whose entries a plain flush removes, as far as that is consented to.
-pub const FLUSHED: &[Id] = &[
-    Id::PublicKeyUndecided,
-    Id::StaleKeyId,
-    Id::StalePublicKey,
-    Id::StaleCertificate,
-    Id::StaleObject,
-    Id::HiddenObject,
-    Id::GhostObject,
-    Id::DamagedEntry,
-    Id::DormantStaleEntry,
-    Id::OrphanEntry,
-];
-
-/// The findings whose entries `fix` removes besides: proven to be of no use, or to be where they
-/// should not be.
-const FIXED: &[Id] = &[Id::OldGeneration, Id::ForeignOwner, Id::SecretInCache];
-
 /// Plans a flush by the user with the number `caller`.
 #[must_use]
 pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>, caller: u32) -> Plan {
@@ -58,7 +39,7 @@ pub fn fix_plan(snapshot: &Snapshot, verdict: &Verdict, caller: u32) -> Plan {
     let named = verdict.by_file();
     plan(snapshot, verdict, caller, |dir, entry| {
         let Recognised::Entry(_) = cache_name::parse(&entry.name) else { return None };
-        called_for(named.get(&(&dir.path, &entry.name))?, &[FLUSHED, FIXED])
+        called_for(named.get(&(&dir.path, &entry.name))?, Unasked::ByFix)
     })
 }
 
@@ -69,7 +50,7 @@ fn plan(
     reason: impl Fn(&CacheDir, &CacheEntry) -> Option<Reason>,
 ) -> Plan {
     // With caching `yes` OpenSC keeps what it read after the PIN, too.
-    let keeps_private = verdict.programs.iter().any(|program| matches!(program.caching, "yes" | "undecided"));
+    let keeps_private = verdict.programs.iter().any(|program| program.caching.may_keep_private());
     let mut steps = Vec::new();
     for dir in &snapshot.caches {
         for entry in dir.entries.iter().filter(|entry| entry.kind == FileKind::File) {
@@ -96,21 +77,21 @@ impl Reason {
 
 /// What the findings on an entry call for. One that may be all that is left of a right public key stays, and one of which
 /// nobody can tell goes with consent only.
-fn called_for(ids: &[Id], flushed: &[&[Id]]) -> Option<Reason> {
-    if ids.iter().any(|id| KEPT.contains(id)) {
+fn called_for(findings: &[&Finding], by: Unasked) -> Option<Reason> {
+    if findings.iter().any(|finding| finding.holds_its_entries()) {
         return None;
     }
-    let id = ids.iter().find(|id| flushed.iter().any(|flushed| flushed.contains(id)))?;
-    let is_undecided = ids.contains(&Id::PublicKeyUndecided);
-    let safety = if is_undecided { Safety::Guarded } else { Safety::Safe };
-    Some(Reason { words: id.name().to_owned(), safety })
+    let finding = findings.iter().find(|finding| finding.is_moved(by))?;
+    let is_in_doubt = findings.iter().any(|finding| finding.is_in_doubt());
+    let safety = if is_in_doubt { Safety::Guarded } else { Safety::Safe };
+    Some(Reason { words: finding.id.name().to_owned(), safety })
 }
 
 /// Why an entry is to be taken; `None` if it stays. Only files with an OpenSC cache
 /// name are ever taken: CANs, off-card certificates and strangers have to be named
 /// by hand.
 fn reason(
-    named: &BTreeMap<(&Name, &Name), Vec<Id>>,
+    named: &BTreeMap<(&Name, &Name), Vec<&Finding>>,
     dir: &CacheDir,
     entry: &CacheEntry,
     scope: Scope<'_>,
@@ -124,13 +105,13 @@ fn reason(
         Scope::Serial(serial) => {
             let of_card = match &name.serial {
                 Serial::Text(text) => is_typed(text, serial),
-                Serial::Uid(uid) => format!("uid-{}", crate::text::hex(uid)).eq_ignore_ascii_case(serial),
+                uid @ Serial::Uid(_) => uid.text().eq_ignore_ascii_case(serial.as_bytes()),
             };
             of_card.then(|| {
                 Reason::asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))
             })
         }
-        Scope::Stale => called_for(named.get(&(&dir.path, &entry.name))?, &[FLUSHED]),
+        Scope::Stale => called_for(named.get(&(&dir.path, &entry.name))?, Unasked::ByFlush),
         Scope::Named(_) => None,
     }
 }
@@ -138,7 +119,7 @@ fn reason(
 /// Is this one of the names or paths? They are typed as they are shown.
 #[must_use]
 pub fn is_named(dir: &CacheDir, entry: &CacheEntry, names: &[String]) -> bool {
-    let path = Name::from(dir.path.as_path().join(entry.name.as_os_str()));
+    let path = dir.path_of(&entry.name);
     let typed = |known: &Name, name: &str| known.0 == name.as_bytes() || known.to_string() == name;
     names.iter().any(|name| typed(&entry.name, name) || typed(&path, name))
 }

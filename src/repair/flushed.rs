@@ -4,7 +4,7 @@ use super::Error;
 use super::journal::{self, Journal, UndoRecord};
 use super::outcome::Outcome;
 use super::quarantine::{StateDir, ids, is_undone};
-use crate::finding::Id;
+use crate::finding::{Id, Shows};
 use crate::snapshot::{Flushed, Name};
 
 /// The newest flush in a quarantine that took away what programs could see, and was not taken
@@ -31,7 +31,7 @@ pub fn newest_flush(state: &StateDir) -> Result<Option<Flushed>, Error> {
     Ok(None)
 }
 
-/// Whether programs could see what was taken for this reason.
+/// Whether programs could see what was taken for this reason: the name of a finding, or that somebody asked for it.
 fn was_seen(reason: &str) -> bool {
-    ![Id::OrphanEntry, Id::DormantStaleEntry].iter().any(|id| id.name() == reason)
+    Id::from_name(reason).is_none_or(|id| id.shows() != Shows::Nowhere)
 }

@@ -7,6 +7,7 @@ use crate::snapshot::Name;
 
 /// What came of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Applied {
     /// The operation that [`super::undo()`] takes back; none if nothing moved.
     pub operation: Option<String>,
@@ -18,6 +19,7 @@ pub struct Applied {
 
 /// What came of one step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepResult {
     /// The cache directory.
     pub directory: Name,
@@ -33,6 +35,7 @@ pub struct StepResult {
 
 /// How a step ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The file is in the quarantine (in a rehearsal: would be).
@@ -59,6 +62,7 @@ impl Applied {
 
 /// What came of one file, moved or edited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UndoResult {
     /// Its directory.
     pub directory: Name,
@@ -70,6 +74,7 @@ pub struct UndoResult {
 
 /// How the undo of one file ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UndoOutcome {
     /// It is back as it was.

@@ -18,11 +18,13 @@ const MAX_LISTED: usize = 500_000;
 
 /// One operation that went.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Purged {
     /// Its id.
     pub id: String,
     /// When it began.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
     pub started_at: Option<OffsetDateTime>,
     /// Files that were kept until now.
     pub files: usize,

@@ -69,6 +69,7 @@ const NUMBER_WAIT: std::time::Duration = std::time::Duration::from_millis(10);
 
 /// One operation as `quarantine list` shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Operation {
     /// Its id, to be named to `undo`.
     pub id: String,
@@ -76,6 +77,7 @@ pub struct Operation {
     pub state: OperationState,
     /// When it began; none if its journal is damaged.
     #[serde(with = "time::serde::rfc3339::option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
     pub started_at: Option<OffsetDateTime>,
     /// Files kept in the quarantine now.
     pub kept_files: usize,
@@ -90,6 +92,7 @@ pub struct Operation {
 
 /// One text of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EditedFile {
     /// The directory of the file.
     pub directory: Name,
@@ -105,6 +108,7 @@ pub struct EditedFile {
 
 /// How an operation stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum OperationState {
     /// Done.
@@ -121,6 +125,7 @@ pub enum OperationState {
 
 /// One file of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeptFile {
     /// The cache directory.
     pub directory: Name,

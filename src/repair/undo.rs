@@ -24,6 +24,7 @@ use crate::snapshot::Name;
 
 /// What came of an undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Undone {
     /// The operation; none if there never was one.
     pub operation: Option<String>,
@@ -66,6 +67,7 @@ pub type Objects<'a> = dyn FnMut(&Return<'_>) -> bool + 'a;
 
 /// How an undo ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum UndoState {
     /// Everything that was kept is back.

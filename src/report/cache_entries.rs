@@ -5,7 +5,7 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::lines::{BOLD, bytes, wrap};
-use crate::judge::tally::Cache;
+use crate::judge::tally::{Cache, UseToday};
 use crate::listing::cache_entries::Item;
 use crate::text::count;
 
@@ -14,7 +14,7 @@ const MOST_CACHES: usize = 40;
 
 /// One line for a cache directory: whose it is, and who reads it.
 pub fn cache(out: &mut String, cache: &Cache) {
-    let (state, used) = (&cache.state, cache.use_today.replace('-', " "));
+    let (state, used) = (&cache.state, cache.use_today.words());
     let _ = writeln!(out, "{} ({state}, {used})", cache.path);
     let whose = cache.user.as_ref().map_or_else(String::new, |user| format!("of {user}"));
     let readers = if cache.programs.is_empty() {
@@ -33,7 +33,7 @@ pub(super) fn cache_list(out: &mut String, caches: &[Cache]) {
     if caches.is_empty() {
         return;
     }
-    let in_use = caches.iter().filter(|cache| cache.use_today == "in-use").count();
+    let in_use = caches.iter().filter(|cache| cache.use_today == UseToday::InUse).count();
     let entries = caches.iter().map(|cache| cache.entries).sum();
     let _ = writeln!(
         out,

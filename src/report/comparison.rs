@@ -8,7 +8,7 @@ use super::findings::findings;
 use super::human::coverage;
 use super::lines::{BOLD, wrap};
 use crate::finding::Side;
-use crate::listing::hosts::{Compared, StateRow, TokenTable};
+use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
 use crate::text::{count, key_reference, shell_word};
 
 /// The report of `compare`.
@@ -62,12 +62,14 @@ fn table(out: &mut String, token: &TokenTable) {
 
 fn state(out: &mut String, row: &StateRow) {
     let (style, words) = match row.state {
-        "current" => (AnsiColor::Green.on_default(), "on the card"),
-        "former" => (Style::new(), "on the card when it was read earlier"),
-        "stale" => (AnsiColor::Red.on_default().bold(), "STALE: not on the card now"),
-        "disputed" => (AnsiColor::Red.on_default().bold(), "DISPUTED: this, or the card's certificate"),
-        "orphan" => (AnsiColor::Yellow.on_default(), "in caches; the card has nothing here any more"),
-        _ => (Style::new(), "in caches; no snapshot holds a reading of the card"),
+        Standing::Current => (AnsiColor::Green.on_default(), "on the card"),
+        Standing::Former => (Style::new(), "on the card when it was read earlier"),
+        Standing::Stale => (AnsiColor::Red.on_default().bold(), "STALE: not on the card now"),
+        Standing::Disputed => {
+            (AnsiColor::Red.on_default().bold(), "DISPUTED: this, or the card's certificate")
+        }
+        Standing::Orphan => (AnsiColor::Yellow.on_default(), "in caches; the card has nothing here any more"),
+        Standing::Unknown => (Style::new(), "in caches; no snapshot holds a reading of the card"),
     };
     let _ = writeln!(out, "    {style}{words}{style:#}");
     let parts: Vec<&Side> = [&row.private, &row.public, &row.certificate].into_iter().flatten().collect();

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::human::coverage;
 use super::lines::{BOLD, padded, row, width, wrap};
 use crate::finding::Finding;
-use crate::listing::settings::{Place, ProgramSettings, Settings};
+use crate::listing::settings::{FileOrigin, Place, ProgramSettings, Settings};
 use crate::snapshot::Gap;
 
 /// The table over all programs.
@@ -125,8 +125,8 @@ fn head(out: &mut String, settings: &Settings) {
     let library = settings.library.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
     wrap(out, "", "  ", &format!("OpenSC {version}{library}"));
     let origin = match settings.file_origin {
-        Some("environment") => " (named by OPENSC_CONF)",
-        _ => "",
+        Some(FileOrigin::Environment) => " (named by OPENSC_CONF)",
+        Some(FileOrigin::CompiledIn) | None => "",
     };
     match &settings.file {
         Some(file) => wrap(out, "", "  ", &format!("configuration {file}{origin}")),

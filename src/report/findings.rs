@@ -48,7 +48,7 @@ pub fn findings(out: &mut String, findings: &[Finding], several: bool) {
             wrap(out, "  Affects: ", "    ", &some(&finding.program));
         }
         for fix in &finding.fix {
-            match &fix.command {
+            match fix.command() {
                 Some(command) => {
                     let _ = writeln!(out, "  Cure: {GREEN}{command}{GREEN:#}");
                 }

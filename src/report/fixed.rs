@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::edited;
 use super::lines::wrap;
 use super::repaired::{flushed_steps, holders, taken_back};
-use crate::finding::{Finding, Fix, Severity};
+use crate::finding::{Finding, Remedy, Severity};
 use crate::repair::config::Goal;
 use crate::repair::{Became, FixReport};
 use crate::text::count;
@@ -42,7 +42,7 @@ pub fn human(report: &FixReport, after: &Verdict) -> String {
         for finding in of_group {
             wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
             if result == Became::Manual {
-                finding.fix.iter().for_each(|fix| advice(&mut out, fix));
+                finding.fix.iter().for_each(|remedy| advice(&mut out, remedy));
             }
         }
     }
@@ -61,9 +61,9 @@ pub fn human(report: &FixReport, after: &Verdict) -> String {
     out
 }
 
-fn advice(out: &mut String, fix: &Fix) {
-    wrap(out, "    ", "      ", &fix.what);
-    if let Some(command) = &fix.command {
+fn advice(out: &mut String, remedy: &Remedy) {
+    wrap(out, "    ", "      ", &remedy.what);
+    if let Some(command) = remedy.command() {
         let _ = writeln!(out, "      {command}");
     }
 }

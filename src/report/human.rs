@@ -109,9 +109,9 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
     if !verdict.findings.is_empty() && verdict.coverage.iter().any(|gap| gap.asked_for) {
         out.push_str("Not everything could be looked at: there may be more, see above.\n");
     }
-    let mut commands: Vec<&str> = Vec::new();
+    let mut commands: Vec<String> = Vec::new();
     for fix in verdict.findings.iter().flat_map(|finding| &finding.fix) {
-        if let Some(command) = fix.command.as_deref().filter(|command| !commands.contains(command)) {
+        if let Some(command) = fix.command().filter(|command| !commands.contains(command)) {
             commands.push(command);
         }
     }

@@ -93,7 +93,7 @@ pub fn metrics(verdict: &Verdict, complete: bool, taken_at: OffsetDateTime, took
         "stalecard_program_caching_info",
         "How programs cache the files of cards.",
         verdict.programs.iter().map(|program| {
-            (vec![("program", program.name.as_str()), ("caching", program.caching)], "1".to_owned())
+            (vec![("program", program.name.as_str()), ("caching", program.caching.word())], "1".to_owned())
         }),
     );
     out

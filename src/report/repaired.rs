@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use super::edited::{alive, refusal};
 use super::lines::{BOLD, GREEN, bytes, wrap};
-use crate::finding::{Id, Safety, Severity};
+use crate::finding::{Safety, Severity};
 use crate::repair::config::Revived;
 use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
 use crate::text::count;
@@ -45,7 +45,7 @@ pub fn taken_back(out: &mut String, results: &[Applied]) {
     let moved = steps.filter(|step| step.outcome == Outcome::Moved).count();
     if let Some(id) = results.iter().find_map(|applied| applied.operation.as_ref()).filter(|_| moved > 0) {
         let what = count(moved, "entry is", "entries are");
-        let _ = writeln!(out, "{what} in the quarantine. To take back: stalecard undo {id}");
+        let _ = writeln!(out, "{what} in the quarantine.\nTo take back: stalecard undo {id}");
     }
 }
 
@@ -77,7 +77,7 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
 
 /// Who still goes on with what was read before a flush.
 pub fn holders(out: &mut String, after: &Verdict) {
-    let mut named = after.findings.iter().filter(|finding| finding.id == Id::ProcessHoldsOldView).peekable();
+    let mut named = after.findings.iter().filter(|finding| finding.is_of_running_programs()).peekable();
     if named.peek().is_none() {
         let text = "Programs that had the card open still hold the old view: restart them (browsers, signing \
                     services, p11-kit, sssd). None was found running, as far as you may look.";
@@ -88,7 +88,7 @@ pub fn holders(out: &mut String, after: &Verdict) {
     for finding in named {
         wrap(out, "  ", "    ", &finding.summary);
         for fix in &finding.fix {
-            match &fix.command {
+            match fix.command() {
                 Some(command) => {
                     let _ = writeln!(out, "    {GREEN}{command}{GREEN:#}");
                 }

@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 
 /// Two-byte file identifier (ISO 7816-4), shown as four upper-case hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = "^[0-9A-F]{4}$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct Fid(pub u16);
 
@@ -19,6 +21,8 @@ pub struct Fid(pub u16);
 /// that is known by an application has that application's AID in front: `A000…_4401`. (A
 /// SmartCard-HSM has one application, which is not named.)
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = "^(([0-9A-F]{2}){1,16}_)?([0-9A-F]{2}){1,16}$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct EfPath {
     application: Short,
@@ -34,6 +38,8 @@ struct Short {
 
 /// Bytes, written as lower-case hex.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = "^([0-9a-f]{2})*$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct Bytes(pub Vec<u8>);
 
@@ -41,6 +47,8 @@ pub struct Bytes(pub Vec<u8>);
 /// shown with everything but printable ASCII (and the backslash) as `\xNN`, so
 /// that it can neither lose bytes nor reach a terminal as a control sequence.
 #[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(extend("pattern" = "^([ -\\[\\]-~]|\\\\x[0-9a-f]{2})*$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(pub Vec<u8>);
 

@@ -7,6 +7,7 @@ use super::Name;
 
 /// A process that has OpenSC loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Process {
     /// Its number.
     pub pid: u32,
@@ -18,6 +19,7 @@ pub struct Process {
     pub program: Name,
     /// When it was started, to a hundredth of a second.
     #[serde(with = "time::serde::rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]
     pub started_at: OffsetDateTime,
     /// What of OpenSC it has loaded.
     pub modules: Modules,
@@ -28,6 +30,7 @@ pub struct Process {
 
 /// What a process has loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Modules {
     /// These files of OpenSC (and p11-kit's proxy in front of them).
@@ -38,6 +41,7 @@ pub enum Modules {
 
 /// A systemd service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Unit {
     /// Its name.
     pub name: String,
@@ -57,6 +61,7 @@ impl Unit {
 
 /// A flush.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Flushed {
     /// Whose cache entries were taken.
     pub uid: u32,
@@ -64,5 +69,6 @@ pub struct Flushed {
     pub operation: String,
     /// When it began.
     #[serde(with = "time::serde::rfc3339")]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]
     pub at: OffsetDateTime,
 }

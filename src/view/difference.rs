@@ -35,6 +35,8 @@ pub enum Kind {
     PublicKey,
     /// The certificate.
     Certificate,
+    /// It is an object of another class.
+    Class,
     /// Other attributes, by name.
     Attributes(Vec<&'static str>),
     /// Not shown at all.
@@ -143,7 +145,7 @@ impl<'v> Found<'v> {
                         Class::Certificate { certificate: b, .. },
                     ) if a != b => self.push(Kind::Certificate, file, live, shown),
                     (a, b) if std::mem::discriminant(a) != std::mem::discriminant(b) => {
-                        self.push(Kind::Attributes(vec!["class"]), file, live, shown);
+                        self.push(Kind::Class, file, live, shown);
                     }
                     _ => {}
                 }

@@ -23,7 +23,7 @@ pub mod pkcs11;
 pub mod pkcs15;
 pub mod sc_hsm;
 
-pub use layout::{Condition, Described, Layout, Named, Note, is_private, layout, layout_of};
+pub use layout::{Condition, Described, Layout, Named, Note, is_private, layout, layout_of, unread};
 
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{KeyType, Value, Zeros};

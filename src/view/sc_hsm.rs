@@ -11,45 +11,26 @@ use std::collections::BTreeMap;
 pub use list::decode;
 
 use super::{
-    Behaviour, Class, Condition, Described, FILE_BUFFER, Layout, Named, Note, Object, Read, Source, View,
+    Behaviour, Class, Condition, Described, FILE_BUFFER, Layout, Named, Note, Object, Part, Read, Source,
+    View,
 };
 use crate::crypto::cvc::Origin;
 use crate::format::pkcs15::{self, Value};
+use crate::format::sc_hsm::{
+    DEVICE_CERTIFICATE, DEVICE_CERTIFICATE_NAME, DEVICE_KEY, TOKEN_INFO, fid, file_of, is_private, prefix,
+    referenced, split,
+};
 use crate::format::{cvc, x509};
-use crate::opensc::cache_name::NotCached;
+use crate::opensc::cache_name::{LastUpdate, NotCached, Serial};
 use crate::opensc::{CacheName, Version, differences};
-use crate::snapshot::{Card, EfPath, Fid, PinState};
+use crate::snapshot::{Bytes, Card, EfPath, Family, Fid, PinState};
 use crate::text::{count, escape};
-
-/// Prefixes of a SmartCard-HSM's file identifiers.
-pub mod prefix {
-    /// Key object; never readable.
-    pub const KEY: u8 = 0xCC;
-    /// Description of a private key.
-    pub const PRIVATE_KEY: u8 = 0xC4;
-    /// Certificate request or certificate of a key.
-    pub const CERTIFICATE: u8 = 0xCE;
-    /// Description of a CA certificate.
-    pub const CA_DESCRIPTION: u8 = 0xC8;
-    /// CA certificate.
-    pub const CA_CERTIFICATE: u8 = 0xCA;
-    /// Description of a data object.
-    pub const DATA_DESCRIPTION: u8 = 0xC9;
-    /// Data that need the PIN.
-    pub const PRIVATE_DATA: u8 = 0xCD;
-    /// Public data.
-    pub const DATA: u8 = 0xCF;
-}
-
-/// Device certificate of a SmartCard-HSM.
-pub const DEVICE_CERTIFICATE: EfPath = EfPath::at(0x2F02);
-/// TokenInfo of a SmartCard-HSM.
-pub const TOKEN_INFO: EfPath = EfPath::at(0x2F03);
 
 /// How many bytes OpenSC's buffer holds for the description and the certificate of a key.
 pub const KEY_BUFFER: usize = 4096;
 /// The same for descriptions of certificates and data.
 pub const DESCRIPTION_BUFFER: usize = 512;
+
 /// The layout of a SmartCard-HSM.
 pub struct ScHsm;
 
@@ -64,7 +45,9 @@ impl Layout for ScHsm {
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
         // Read before the serial is known: OpenSC never caches these two.
-        if file == DEVICE_CERTIFICATE || file == TOKEN_INFO || !differences::sc_hsm_is_cached(version) {
+        if [DEVICE_CERTIFICATE, TOKEN_INFO].map(EfPath::from).contains(&file)
+            || !differences::sc_hsm_is_cached(version)
+        {
             return Err(NotCached::Version);
         }
         let serial = card.serial.as_deref().ok_or(NotCached::NoSerial)?;
@@ -103,7 +86,8 @@ impl Layout for ScHsm {
 
     fn is_listed(&self, card: &Card, file: EfPath) -> bool {
         let (kind, number) = split(file);
-        let listed = |file: EfPath| file.fid().is_some_and(|fid| card.key_list.contains(&fid));
+        let listed = |fid: Fid| card.key_list.contains(&fid);
+        let itself = || file.fid().is_some_and(listed);
         let content = |slot: &Fid| match card.read((*slot).into(), FILE_BUFFER) {
             Read::Content(bytes) => bytes,
             _ => Vec::new(),
@@ -112,9 +96,9 @@ impl Layout for ScHsm {
             // The device key's description never belongs to a user's key.
             prefix::PRIVATE_KEY if number == 0 => true,
             prefix::PRIVATE_KEY | prefix::CERTIFICATE => listed(fid(prefix::KEY, number)),
-            prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION => listed(file),
+            prefix::CA_DESCRIPTION | prefix::DATA_DESCRIPTION => itself(),
             prefix::CA_CERTIFICATE | prefix::DATA => {
-                listed(file)
+                itself()
                     || card
                         .key_list
                         .iter()
@@ -179,7 +163,7 @@ impl Layout for ScHsm {
         };
         let named = match kind {
             prefix::PRIVATE_KEY => pkcs15::private_key(bytes).ok().map(|entry| Named {
-                file: fid(prefix::CERTIFICATE, number),
+                file: fid(prefix::CERTIFICATE, number).into(),
                 private: false,
                 id: entry.id,
             }),
@@ -246,7 +230,8 @@ impl Layout for ScHsm {
             notes.push(Note { what, why: why.to_owned(), asked_for: false });
         };
         let undecided = version.is_some_and(|version| differences::shows_device_key(version).is_none());
-        if undecided && matches!(card.read(fid(prefix::PRIVATE_KEY, 0), KEY_BUFFER), Read::Content(_)) {
+        if undecided && matches!(card.read(fid(prefix::PRIVATE_KEY, 0).into(), KEY_BUFFER), Read::Content(_))
+        {
             note("device key (slot CC00)".to_owned(), "whether this version of OpenSC lists it is not known");
         }
         for object in &live.objects {
@@ -264,7 +249,47 @@ impl Layout for ScHsm {
 
     fn request(&self, slot: EfPath) -> Option<EfPath> {
         let (kind, number) = split(slot);
-        (kind == prefix::KEY).then(|| fid(prefix::CERTIFICATE, number))
+        (kind == prefix::KEY).then(|| fid(prefix::CERTIFICATE, number).into())
+    }
+
+    fn serial_source(&self) -> &'static str {
+        DEVICE_CERTIFICATE_NAME
+    }
+
+    fn device_certificate(&self) -> Option<EfPath> {
+        Some(DEVICE_CERTIFICATE.into())
+    }
+
+    fn is_device_key(&self, key: &Object) -> bool {
+        key.slot == DEVICE_KEY.into() && key.part == Part::PrivateKey
+    }
+
+    /// A key for the entry of its description. One with a date is no longer read.
+    fn unread(&self, name: &CacheName) -> Option<Card> {
+        let (Serial::Text(serial), LastUpdate::NoDate) = (&name.serial, &name.last_update) else {
+            return None;
+        };
+        let slot = match split(name.ef()?) {
+            (prefix::PRIVATE_KEY, number @ 1..) => fid(prefix::KEY, number),
+            _ => return None,
+        };
+        Some(Card {
+            reader: String::new(),
+            atr: Bytes::default(),
+            family: Family::SmartCardHsm,
+            driver: None,
+            serial: Some(String::from_utf8(serial.clone()).ok()?),
+            application: None,
+            change_counter: None,
+            key_list: vec![slot],
+            files: Vec::new(),
+            status: None,
+            trials: Vec::new(),
+        })
+    }
+
+    fn is_frozen(&self, name: &CacheName) -> bool {
+        name.last_update == LastUpdate::NoDate
     }
 
     /// OpenSC never writes a date of last update to such a card.
@@ -293,28 +318,15 @@ fn words(file: EfPath) -> String {
 }
 
 fn token_info(card: &Card) -> Option<pkcs15::TokenInfo> {
-    match card.read(TOKEN_INFO, FILE_BUFFER) {
+    match card.read(TOKEN_INFO.into(), FILE_BUFFER) {
         Read::Content(bytes) => pkcs15::token_info(&bytes).ok(),
         _ => None,
     }
 }
 
-/// The serial as OpenSC takes it from a device certificate: the holder reference
-/// without its last five characters.
-#[must_use]
-pub fn serial_of(device_certificate: &[u8]) -> Option<String> {
-    let chr = cvc::decode(device_certificate).ok()?.chr;
-    // OpenSC stops at a NUL and gives up below eight characters.
-    let chr = chr.split(|&byte| byte == 0).next()?;
-    if chr.len() < 8 {
-        return None;
-    }
-    String::from_utf8(chr.get(..chr.len() - 5)?.to_vec()).ok()
-}
-
 /// Where a device's certificates lead.
 fn device_words(card: &Card) -> Option<String> {
-    let Read::Content(certificates) = card.read(DEVICE_CERTIFICATE, FILE_BUFFER) else { return None };
+    let Read::Content(certificates) = card.read(DEVICE_CERTIFICATE.into(), FILE_BUFFER) else { return None };
     let device = crate::crypto::cvc::device(&certificates).ok()?;
     Some(match &device.origin {
         Origin::Root(root) if root.production => {
@@ -346,53 +358,4 @@ fn pin_words(pin: PinState, in_use: Option<bool>) -> String {
         PinState::NotInitialised => "not initialised".to_owned(),
         PinState::Other(status) => format!("status {status:04X}"),
     }
-}
-/// A file identifier of a SmartCard-HSM: prefix and number.
-#[must_use]
-pub const fn fid(prefix: u8, number: u8) -> EfPath {
-    EfPath::at(u16::from_be_bytes([prefix, number]))
-}
-
-/// Prefix and number of a file identifier.
-#[must_use]
-pub const fn split(file: EfPath) -> (u8, u8) {
-    match file.fid() {
-        Some(fid) => {
-            let [prefix, number] = fid.0.to_be_bytes();
-            (prefix, number)
-        }
-        None => (0, 0),
-    }
-}
-
-/// The file that a path of a SmartCard-HSM's entry names.
-#[must_use]
-pub fn file_of(path: &[u8]) -> Option<EfPath> {
-    match path {
-        [high, low] => Some(fid(*high, *low)),
-        _ => None,
-    }
-}
-
-/// The files that the descriptions on a card point to and that may be read
-/// without the PIN: what a scan has to read besides the key list's own files.
-#[must_use]
-pub fn referenced(description: &[u8]) -> Vec<Fid> {
-    let (value, private) = match (pkcs15::certificate(description), pkcs15::data_object(description)) {
-        (Ok(entry), _) => (entry.value, false),
-        (_, Ok(entry)) => (entry.value, entry.common.flags & pkcs15::FLAG_PRIVATE != 0),
-        _ => return Vec::new(),
-    };
-    match value {
-        Value::Path(path) if !private => {
-            file_of(&path.bytes).filter(|&file| !is_private(file)).and_then(EfPath::fid).into_iter().collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// True for the files that a SmartCard-HSM gives only after the PIN.
-#[must_use]
-pub const fn is_private(file: EfPath) -> bool {
-    matches!(split(file).0, prefix::PRIVATE_DATA | prefix::KEY)
 }

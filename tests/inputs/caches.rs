@@ -79,9 +79,11 @@ fn what_is_no_file_is_neither_opened_nor_followed_nor_moved() {
     assert!(code == 3 && gaps(&report).contains("is a symbolic link"), "{report:#}");
 
     let before = tree(host.home());
-    host.stalecard(&["flush", "--all", "--dry-run"]).ok();
+    // What is too large to be copied stays, if the quarantine is on another file system: the rehearsal knows.
+    let rehearsed = host.stalecard(&["flush", "--all", "--dry-run"]);
     assert_eq!(tree(host.home()), before);
     let flushed = human(&host, &["flush", "--all"]);
+    assert_eq!(rehearsed.code(), flushed.code(), "{rehearsed}{flushed}");
     assert!(std::fs::read(&secret).is_ok(), "{flushed}");
     for file in ["CE01", "C402", "C403", "C404", "CE04", "CE05"] {
         assert!(at(file).symlink_metadata().is_ok(), "{file}: {flushed}");

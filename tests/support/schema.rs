@@ -81,7 +81,7 @@ fn check(schema: &Validator, value: &Value) {
 
 /// The committed schemas let scripts meet members that are added later. What is printed today must be told in them,
 /// so here nothing may be added.
-fn load(name: &str) -> Validator {
+pub fn load(name: &str) -> Validator {
     let mut schema = read(name);
     close(&mut schema);
     jsonschema::draft202012::new(&schema).unwrap()
@@ -93,14 +93,30 @@ fn read(name: &str) -> Value {
 }
 
 fn close(schema: &mut Value) {
+    close_all(schema, true);
+}
+
+/// What an object tells in several places (the command's own members beside those of all) is told together: a branch
+/// of it is not closed by itself.
+fn close_all(schema: &mut Value, is_whole: bool) {
     match schema {
         Value::Object(members) => {
-            if members.get("type") == Some(&json!("object")) && members.contains_key("properties") {
-                members.insert("additionalProperties".into(), json!(false));
+            let tells = members.get("type") == Some(&json!("object")) && members.contains_key("properties");
+            let branches = tells && members.contains_key("oneOf");
+            if tells && is_whole {
+                let others = if branches { "unevaluatedProperties" } else { "additionalProperties" };
+                members.insert(others.into(), json!(false));
             }
-            members.values_mut().for_each(close);
+            for (key, value) in members {
+                match value {
+                    Value::Array(all) if branches && key == "oneOf" => {
+                        all.iter_mut().for_each(|branch| close_all(branch, false));
+                    }
+                    _ => close_all(value, true),
+                }
+            }
         }
-        Value::Array(items) => items.iter_mut().for_each(close),
+        Value::Array(items) => items.iter_mut().for_each(|item| close_all(item, true)),
         _ => {}
     }
 }

@@ -4,12 +4,12 @@
 use std::collections::BTreeSet;
 
 use super::super::apdu::{self, Channel, Command, Response, StatusWord};
-use super::super::identity::mark;
 use super::super::read::{Shape, read_file};
-use super::super::sc_hsm::{DEVICE_CERTIFICATE, KEY};
+use super::super::sc_hsm_identity::mark;
 use super::talk::Talk;
 use super::{Access, Asks, Attempt, Deed, Door, Key, Order, Pin, Plan, SignError};
 use crate::format::pkcs15::KeyType;
+use crate::format::sc_hsm::{DEVICE_CERTIFICATE, key_list, prefix};
 use crate::format::tlv;
 use crate::snapshot::{Answer, Card, PinState, Scheme};
 
@@ -63,9 +63,8 @@ impl Door for ScHsm<'_> {
             return Err(SignError::Moved("another card is in the reader now"));
         }
         let listed = talk.plain(Command::EnumerateObjects)?.data;
-        let fids = listed.chunks_exact(2).filter_map(|pair| Some(u16::from_be_bytes(pair.try_into().ok()?)));
         // A long list is cut here and was read whole before.
-        if !fids.eq(self.card.key_list.iter().map(|fid| fid.0).take(listed.len() / 2)) {
+        if !key_list(&listed).eq(self.card.key_list.iter().copied().take(listed.len() / 2)) {
             return Err(SignError::Moved("the card's key list is not the one that was read before"));
         }
         Ok(())
@@ -74,7 +73,7 @@ impl Door for ScHsm<'_> {
     /// Uses that a key has left, where the card tells: SELECT of the key answers with tag 90 (newer
     /// firmware, pico-hsm).
     fn spares(&mut self, talk: &mut Talk<'_>, order: &Order) -> Result<Option<String>, SignError> {
-        let response = talk.single([0x00, 0xA4, 0x00, 0x00], &[KEY, order.key], 256)?;
+        let response = talk.single([0x00, 0xA4, 0x00, 0x00], &[prefix::KEY, order.key], 256)?;
         let left = if response.status == StatusWord::OK { counter_in(&response.data, DEPTH) } else { None };
         Ok(left.map(|left| {
             format!(

@@ -9,7 +9,7 @@ use crate::fix::config::{Edit, Programs, edit};
 use crate::repair::Run;
 use crate::repair::config::Goal;
 use crate::report::edited::human;
-use crate::report::json::Document;
+use crate::report::json::{Answer, Document};
 
 #[derive(Debug, clap::Args)]
 pub struct EditArgs {
@@ -64,8 +64,12 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> R
     match args.format {
         Format::Human => output::print(&human(&report, goal))?,
         Format::Json => {
-            let document = Document::of(command, &snapshot.host).changed(report.changed());
-            output::print_json(document.coverage(&snapshot.coverage).with("edit", &report)?)?;
+            let answer = match goal {
+                Goal::Off => Answer::DisableCache { edit: &report },
+                Goal::Public | Goal::Yes => Answer::EnableCache { edit: &report },
+            };
+            let document = Document::of(answer, &snapshot.host).changed(report.changed());
+            output::print_json(&document.coverage(&snapshot.coverage))?;
         }
     }
     Ok(if report.failed() { Exit::Failed } else { Exit::Clean })

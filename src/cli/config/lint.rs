@@ -9,7 +9,7 @@ use crate::finding::Finding;
 use crate::judge::ending::exit_of;
 use crate::judge::{config_coverage, judge_config};
 use crate::opensc::install::observe_config;
-use crate::report::{config, json::Document};
+use crate::report::{config, json::Answer, json::Document};
 use crate::snapshot::{Gap, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -41,15 +41,13 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let findings: Vec<Finding> = snapshots.iter().flat_map(judge_config).collect();
     let named = !args.files.is_empty();
     let coverage: Vec<Gap> = snapshots.iter().flat_map(|snapshot| config_coverage(snapshot, named)).collect();
+    let version = host.opensc.first().and_then(|found| found.version.as_deref());
     match args.format {
-        Format::Human => {
-            let version = host.opensc.first().and_then(|found| found.version.as_deref());
-            output::print(&config::lint(&findings, &coverage, version))?;
-        }
+        Format::Human => output::print(&config::lint(&findings, &coverage, version))?,
         Format::Json => {
-            let document = Document::of("config lint", &host.host).findings(&findings).coverage(&coverage);
-            let version = host.opensc.first().map(|found| &found.version);
-            output::print_json(document.with("opensc", &version)?)?;
+            let answer = Answer::ConfigLint { opensc: version };
+            let document = Document::of(answer, &host.host).findings(&findings).coverage(&coverage);
+            output::print_json(&document)?;
         }
     }
     Ok(exit_of(&findings, &coverage, args.fail_on.severity()))

@@ -7,7 +7,7 @@ use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::listing::settings::{Wanted, settings};
 use crate::opensc::program::real_path;
-use crate::report::{config, json::Document};
+use crate::report::{config, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -47,8 +47,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         }
         Format::Json => {
             let states = settings.states();
-            let document = Document::of("config show", &snapshot.host).programs(&states);
-            output::print_json(document.coverage(&snapshot.coverage).with("config", &settings)?)?;
+            let answer = Answer::ConfigShow { config: &settings };
+            let document = Document::of(answer, &snapshot.host).programs(&states);
+            output::print_json(&document.coverage(&snapshot.coverage))?;
         }
     }
     Ok(if settings.is_decided() { Exit::Clean } else { Exit::NotRead })

@@ -6,7 +6,7 @@ use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::prove::given::{Given, Request};
-use crate::report::{human, json::Document, proofs};
+use crate::report::{human, json::Answer, json::Document, proofs};
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let given = Given::read(&Request {
@@ -33,10 +33,10 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Json => {
-            let document = Document::of("verify", &snapshot.host).verdict(&done.verdict);
             let all: Vec<&Attribution> = done.answers.iter().map(|(_, answer)| answer).collect();
-            let document = document.findings(&done.findings).with("attribution", &all.first())?;
-            output::print_json(document.with("attributions", &all)?)?;
+            let answer = Answer::Attribution { attribution: all.first().copied(), attributions: &all };
+            let document = Document::of(answer, &snapshot.host).verdict(&done.verdict);
+            output::print_json(&document.findings(&done.findings))?;
         }
     }
     Ok(done.exit)

@@ -12,7 +12,7 @@ use crate::error::{Error, Exit};
 use crate::judge::ending::exit;
 use crate::prove::keys::{Holder, Question, Request, prove, proved};
 use crate::prove::named;
-use crate::report::{human, json::Document, proofs};
+use crate::report::{human, json::Answer, json::Document, proofs};
 use crate::text::{count, escape};
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
@@ -44,8 +44,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Json => {
-            let document = Document::of("verify", &snapshot.host).verdict(&verdict);
-            output::print_json(document.with("keys", &proofs)?)?;
+            let answer = Answer::Keys { keys: &proofs };
+            output::print_json(&Document::of(answer, &snapshot.host).verdict(&verdict))?;
         }
     }
     Ok(exit(&verdict, args.fail_on.severity(), false))

@@ -1,7 +1,7 @@
 //! The keys that a native PKCS#15 card describes beside its private ones: public (PuKDF) and secret (SKDF).
 
-use super::{Common, KeyClass, KeyType, TlvError, Value, Walk, key_class, parts, unsigned_reference, value};
-use crate::format::tlv::{first, integer};
+use super::parts::{Common, KeyClass, KeyType, Value, key_class, parts, unsigned_reference, value};
+use crate::format::tlv::{TlvError, Walk, first, integer};
 
 /// A public key entry (PuKDF).
 #[derive(Debug, Clone, PartialEq, Eq)]

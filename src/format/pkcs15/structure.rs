@@ -1,8 +1,8 @@
 //! What a native PKCS#15 card adds to the entries: EF.DIR, the object directory (ODF), PINs, and
 //! directory files with many entries.
 
-use super::{Common, Path, TlvError, Walk, parts, path, truncated};
-use crate::format::tlv::{bit_field, first, integer};
+use super::parts::{Common, Path, parts, path, truncated};
+use crate::format::tlv::{TlvError, Walk, bit_field, first, integer};
 
 /// An application of EF.DIR (ISO 7816-15, 7.1; tag 61).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

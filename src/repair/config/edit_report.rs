@@ -7,6 +7,7 @@ use crate::snapshot::Name;
 
 /// An edit of the configuration, done or rehearsed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Edit"))]
 pub struct EditReport {
     /// The file, links resolved.
     pub file: Name,
@@ -20,6 +21,7 @@ pub struct EditReport {
     pub changes: Vec<Change>,
     /// The difference in the unified format, if it was asked for.
     #[serde(serialize_with = "text", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub diff: Option<Vec<u8>>,
     /// What it means for the programs concerned.
     pub programs: Vec<Effect>,
@@ -28,6 +30,7 @@ pub struct EditReport {
     /// Entries that would be shown again.
     pub revived: Vec<Revived>,
     /// What `undo` takes back.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]{8}T[0-9]{6}Z-[1-9][0-9]*$")))]
     pub operation: Option<String>,
     /// The copy of the old file.
     pub backup: Option<Name>,
@@ -35,8 +38,10 @@ pub struct EditReport {
 
 /// One edit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Change {
     /// Line and column in the old text.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[1-9][0-9]*:[1-9][0-9]*$")))]
     pub at: String,
     /// What stood there.
     pub old: String,
@@ -46,6 +51,7 @@ pub struct Change {
 
 /// A cache entry that programs would show again.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Revived {
     /// The cache directory.
     pub directory: Name,

@@ -9,7 +9,7 @@
 use super::layout::{Layout, Piece, copies};
 use super::programs::{self, Effect};
 use super::{Error, Goal, Note, Request, Scope};
-use crate::opensc::{Outcome, differences};
+use crate::opensc::{Outcome, Program, differences};
 use crate::scconf::edit::{Edit, Edits};
 use crate::scconf::{self, Block, Document, Quote, Statement, Word};
 use crate::snapshot::Name;
@@ -152,7 +152,7 @@ impl<'d> Planner<'d> {
     fn app(&mut self, app: &str) -> Result<(), Error> {
         for name in programs::block_names(self.document) {
             let own = programs::is_executable(name)
-                && programs::of_executable(&Name(name.to_vec())).app_name.eq_ignore_ascii_case(app);
+                && Program::of_executable(Name(name.to_vec())).app_name.eq_ignore_ascii_case(app);
             if let Some(framework) = programs::first_app(self.document, name).and_then(programs::framework)
                 && own
             {
@@ -163,7 +163,7 @@ impl<'d> Planner<'d> {
     }
 
     fn exe(&mut self, exe: &Name) -> Result<(), Error> {
-        let program = programs::of_executable(exe);
+        let program = Program::of_executable(exe.clone());
         self.one(&exe.0, &[program.app_name.as_bytes(), b"default"])
     }
 

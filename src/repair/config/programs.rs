@@ -9,45 +9,18 @@ use serde::Serialize;
 
 use super::{Error, Goal, Request, Scope};
 use crate::opensc::config::Configuration;
+use crate::opensc::differences::{EITHER_DRIVER, RELEASES};
+use crate::opensc::program::{PKCS11, PKCS15_TOOL};
 use crate::opensc::{Caching, Effective, Outcome, Program, Situation, Version, differences};
 use crate::scconf::{self, Block, Body, Document, Statement};
 use crate::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
 use crate::text::escape;
 
-/// The releases that an edit is made for.
-const RELEASES: std::ops::RangeInclusive<u16> = 19..=27;
-/// A driver that is cached without any setting from 0.24, and one that never is.
-const DRIVERS: [&str; 2] = ["cac", "sc-hsm"];
 /// An executable that no block can be named after: words hold no NUL.
 const NO_BLOCK: &[u8] = b"\0";
-/// OpenSC's own programs, by the name of executable and `app` block. Anything else
-/// with an executable loads the PKCS#11 module.
-const TOOLS: &[&str] = &[
-    "cardos-tool",
-    "cryptoflex-tool",
-    "dnie-tool",
-    "dtrust-tool",
-    "egk-tool",
-    "eidenv",
-    "gids-tool",
-    "goid-tool",
-    "iasecc-tool",
-    "lteid-tool",
-    "netkey-tool",
-    "npa-tool",
-    "openpgp-tool",
-    "opensc-explorer",
-    "opensc-tool",
-    "piv-tool",
-    "pkcs15-crypt",
-    "pkcs15-init",
-    "pkcs15-tool",
-    "sc-hsm-tool",
-    "westcos-tool",
-];
-
 /// What an edit does to one program, in the installed OpenSC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Effect {
     /// The program.
     pub program: String,
@@ -57,7 +30,8 @@ pub struct Effect {
     pub after: String,
 }
 
-/// All releases an edit is made for, the installed one in the place of its series.
+/// All releases an edit is made for, the installed one in the place of its series. What is only in the development head is
+/// nothing that somebody is promised something about.
 #[must_use]
 pub fn releases(installed: Option<Version>) -> Vec<Version> {
     let minor = |version: Version| (version.major, version.minor);
@@ -71,15 +45,6 @@ pub fn releases(installed: Option<Version>) -> Vec<Version> {
 /// The versions in which the edit has to come right.
 pub(super) fn required(installed: Option<Version>) -> Vec<Version> {
     installed.map_or_else(|| releases(None), |version| vec![version])
-}
-
-/// The program of an executable: one of OpenSC's own, or an application that loads its module.
-pub(super) fn of_executable(exe: &Name) -> Program {
-    let file = exe.0.rsplit(|b| *b == b'/').next().unwrap_or_default();
-    let tool = TOOLS.iter().find(|tool| tool.as_bytes() == file);
-    let mut program = Program::named(tool.copied().unwrap_or("opensc-pkcs11"), Some(exe.clone()));
-    program.label = exe.to_string();
-    program
 }
 
 /// Whether a block's name is that of an executable.
@@ -107,16 +72,18 @@ pub(super) fn concerned(document: &Document, scope: &Scope) -> Vec<Program> {
         ..Program::named(app, Some(Name(NO_BLOCK.to_vec())))
     };
     let names = block_names(document);
-    let executables =
-        names.iter().filter(|name| is_executable(name)).map(|name| of_executable(&Name(name.to_vec())));
+    let executables = names
+        .iter()
+        .filter(|name| is_executable(name))
+        .map(|name| Program::of_executable(Name(name.to_vec())));
     match scope {
-        Scope::Exe(exe) => vec![of_executable(exe)],
+        Scope::Exe(exe) => vec![Program::of_executable(exe.clone())],
         Scope::App(app) => {
             let own = executables.filter(|program| program.app_name.eq_ignore_ascii_case(app));
             std::iter::once(plain(app)).chain(own).collect()
         }
         Scope::All => {
-            let mut programs = vec![plain("pkcs15-tool"), plain("opensc-pkcs11")];
+            let mut programs = vec![plain(PKCS15_TOOL), plain(PKCS11)];
             let named = names.iter().filter(|name| !is_executable(name));
             for name in named.filter_map(|name| std::str::from_utf8(name).ok()) {
                 let known = programs.iter().any(|program| program.app_name.eq_ignore_ascii_case(name));
@@ -207,7 +174,7 @@ impl<'a> Ground<'a> {
 
 /// What becomes of a program, with a card of either kind.
 pub(super) fn outcomes(text: &Configuration<'_>, program: &Program) -> [Outcome; 2] {
-    DRIVERS.map(|driver| text.outcome(program, Some(driver)))
+    EITHER_DRIVER.map(|driver| text.outcome(program, Some(driver)))
 }
 
 /// The cache of a program in words.
@@ -343,7 +310,9 @@ pub(super) fn effects(
 pub(super) fn is_right(request: &Request<'_>, value: Option<&[u8]>) -> bool {
     releases(request.installed).into_iter().all(|version| {
         request.goal.promised(version).is_none_or(|promised| {
-            DRIVERS.iter().all(|driver| crate::opensc::config::caching_of(version, value, driver) == promised)
+            EITHER_DRIVER
+                .iter()
+                .all(|driver| crate::opensc::config::caching_of(version, value, driver) == promised)
         })
     })
 }

@@ -11,7 +11,7 @@
 //! with `chown`.
 
 use crate::case::cache::{CacheCase, entries};
-use crate::finding::{Finding, Id, Safety};
+use crate::finding::{Deed, Finding, Id, Remedy, Safety};
 use crate::snapshot::{CacheEntry, CacheOrigin, DirState, FileKind};
 
 /// Applies the rule to one cache directory.
@@ -25,8 +25,8 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
             format!("{} belongs to user {owner}, not to user {user}.", case.dir.path),
             "Its owner decides what OpenSC shows; the user's own programs cannot refresh it.".to_owned(),
         );
-        let fix =
-            ("give the directory to the user".to_owned(), Some(format!("chown {user} {}", case.path())));
+        let deed = Deed::ChangeOwner(user, case.dir.path.to_string());
+        let fix = Remedy::new("give the directory to the user", deed);
         let mut finding = case.finding(Id::ForeignOwner, texts, &[], fix);
         finding.safety = Safety::Manual;
         sink.push(finding);
@@ -42,6 +42,6 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         format!("{} holds {} of another owner than its own.", case.dir.path, entries(foreign.len())),
         "OpenSC believes what is in them, but the user's programs cannot refresh it.".to_owned(),
     );
-    let fix = ("move them to the quarantine".to_owned(), Some("stalecard fix --guarded".to_owned()));
+    let fix = CacheCase::fix("move them to the quarantine", Safety::Guarded);
     sink.push(case.finding(Id::ForeignOwner, texts, &foreign, fix));
 }

@@ -14,7 +14,7 @@
 //! card, and goes only when its file is named: `stalecard flush --unsafe FILE`.
 
 use crate::case::cache::{CacheCase, entries};
-use crate::finding::{Finding, Id};
+use crate::finding::{Finding, Id, Safety};
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheEntry, Content, FileKind, Withheld};
 use crate::text::count;
@@ -26,7 +26,7 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         matches!(cache_name::parse(&entry.name), Recognised::Can | Recognised::LteidCan)
     };
     let numbers: Vec<&CacheEntry> = files().filter(is_number).collect();
-    if !numbers.is_empty() {
+    if let Some(first) = numbers.first() {
         let texts = (
             format!(
                 "{} holds {}.",
@@ -35,7 +35,7 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
             ),
             "Whoever can read the file can talk to the card over the air.".to_owned(),
         );
-        let fix = ("move it to the quarantine".to_owned(), case.flush_named(&numbers, "--unsafe"));
+        let fix = case.flush_named("move it to the quarantine", first);
         sink.push(case.finding(Id::SecretInCache, texts, &numbers, fix));
     }
     let private: Vec<&CacheEntry> =
@@ -45,7 +45,7 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
             format!("{} holds {} with private data.", case.dir.path, entries(private.len())),
             "Whoever can read the file needs no PIN for it.".to_owned(),
         );
-        let fix = ("remove it, keeping nothing".to_owned(), Some("stalecard fix --unsafe".to_owned()));
+        let fix = CacheCase::fix("remove it, keeping nothing", Safety::Unsafe);
         sink.push(case.finding(Id::SecretInCache, texts, &private, fix));
     }
 }

@@ -11,7 +11,7 @@
 //! Cure: look where it leads with `ls -l`, then remove the link.
 
 use crate::case::cache::{CacheCase, few};
-use crate::finding::{Finding, Id};
+use crate::finding::{Finding, Id, Remedy};
 use crate::snapshot::{CacheEntry, DirState, FileKind};
 use crate::text::count;
 
@@ -23,7 +23,7 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
             "Whoever can change that place decides what OpenSC shows.".to_owned(),
         );
         let what = format!("look where it leads with `ls -ld {}`, then remove it", case.path());
-        sink.push(case.finding(Id::SymlinkedCache, texts, &[], (what, None)));
+        sink.push(case.finding(Id::SymlinkedCache, texts, &[], Remedy::by_hand(what)));
     }
     let links: Vec<&CacheEntry> =
         case.dir.entries.iter().filter(|entry| entry.kind == FileKind::Symlink).collect();
@@ -40,5 +40,5 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
     );
     let what = format!("look where they lead with `ls -l {}`, then remove them", case.path());
     let (few, more) = few(&links);
-    sink.push(case.finding(Id::SymlinkedCache, (texts.0 + &more, texts.1), few, (what, None)));
+    sink.push(case.finding(Id::SymlinkedCache, (texts.0 + &more, texts.1), few, Remedy::by_hand(what)));
 }

@@ -14,7 +14,7 @@
 //! flush --unsafe FILE`. Nothing else takes it away.
 
 use crate::case::cache::{CacheCase, entries, few};
-use crate::finding::{Finding, Id, Safety};
+use crate::finding::{Finding, Id, Remedy, Safety};
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{CacheEntry, FileKind};
 
@@ -36,9 +36,9 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         "OpenSC's listings do not change by it, but a program that opens a named pipe waits for ever."
             .to_owned(),
     );
-    let fix = match case.flush_named(&files, "--unsafe") {
-        Some(command) => ("look at it, then move it to the quarantine".to_owned(), Some(command)),
-        None => (format!("look at it with `ls -la {}`, then remove it by hand", case.path()), None),
+    let fix = match files.first() {
+        Some(first) => case.flush_named("look at it, then move it to the quarantine", first),
+        None => Remedy::by_hand(format!("look at it with `ls -la {}`, then remove it by hand", case.path())),
     };
     let (few, more) = few(&found);
     let mut finding = case.finding(Id::UnexpectedFile, (texts.0 + &more, texts.1), few, fix);

@@ -14,7 +14,7 @@
 //! lies there may have been planted.
 
 use crate::case::cache::CacheCase;
-use crate::finding::{Finding, Id};
+use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::snapshot::{CacheEntry, DirState, FileKind};
 
 /// Applies the rule to one cache directory.
@@ -46,7 +46,7 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
     } else {
         return;
     };
-    let command = format!("chmod 700 {}", case.path());
-    let fix = ("take the rights of all others away".to_owned(), Some(command));
+    let deed = Deed::CloseToOthers(case.dir.path.to_string());
+    let fix = Remedy::new("take the rights of all others away", deed);
     sink.push(case.finding(Id::UnsafePermissions, texts, &open, fix));
 }

@@ -9,7 +9,7 @@
 //! Cure: copy what is missing into the block that wins, or merge the two.
 
 use crate::case::config::{ConfigCase, Dead, MOST, NOT_SHOWN, Row, labels};
-use crate::finding::{Finding, Fix, Id};
+use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::WhyShadowed;
 use crate::scconf::Position;
 use crate::text::escape;
@@ -78,9 +78,9 @@ fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, winner: Position, rows: &[&Ro
     );
     finding.evidence.push(case.source(&dead.setting.range, "hidden", None));
     finding.evidence.push(case.source(&case.token(winner), "by the block that begins here", None));
-    finding.fix.push(Fix {
-        what: format!("write the setting into the block at line {} too, or merge the blocks", winner.line),
-        command: None,
-    });
+    finding.fix.push(Remedy::new(
+        format!("write the setting into the block at line {} too, or merge the blocks", winner.line),
+        Deed::EditConfiguration,
+    ));
     finding
 }

@@ -10,7 +10,7 @@
 //! Cure: bring the statement on one line, and put the comment above it.
 
 use crate::case::config::{ConfigCase, labels};
-use crate::finding::{Finding, Fix, Id};
+use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::{Crash, Outcome, When, differences};
 use crate::scconf::{self, Body, Document, Statement};
 
@@ -62,9 +62,10 @@ fn finding(case: &ConfigCase<'_>, crash: &Crash, programs: Vec<String>) -> Findi
     let at = case.offset(crash.at);
     let note = format!("OpenSC loses this key to the {what} behind it");
     finding.evidence.push(case.source(&case.token(crash.at), &note, joined(case, at)));
-    finding
-        .fix
-        .push(Fix { what: format!("write the statement on one line, without the {what}"), command: None });
+    finding.fix.push(Remedy::new(
+        format!("write the statement on one line, without the {what}"),
+        Deed::EditConfiguration,
+    ));
     finding
 }
 

@@ -8,7 +8,7 @@
 //! Cure: one `framework pkcs15` block, in `app default`, and none in other `app` blocks.
 
 use crate::case::config::{ConfigCase, Row, labels};
-use crate::finding::{Finding, Fix, Id};
+use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::config::Written;
 use crate::opensc::{CacheLocation, Caching, Effective, Outcome};
 
@@ -53,10 +53,10 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
             finding.evidence.push(case.source(&case.token(at), &who, None));
         }
     }
-    finding.fix.push(Fix {
-        what: "keep one framework pkcs15 block, in app default, unless the difference is meant".to_owned(),
-        command: None,
-    });
+    finding.fix.push(Remedy::new(
+        "keep one framework pkcs15 block, in app default, unless the difference is meant",
+        Deed::EditConfiguration,
+    ));
     sink.push(finding);
 }
 

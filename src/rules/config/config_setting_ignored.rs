@@ -12,7 +12,7 @@
 //! Cure: put the setting where it is read; the corrected line is shown where there is one.
 
 use crate::case::config::{ConfigCase, Dead, MOST, NOT_SHOWN, labels};
-use crate::finding::{Finding, Fix, Id};
+use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
 use crate::opensc::{Program, Shadowed, WhyShadowed, differences};
 use crate::scconf::{Block, Body, Statement};
@@ -103,7 +103,7 @@ fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, why: &str) -> Finding {
         WhyShadowed::OutsideApp => "put it into app default { framework pkcs15 { … } }",
         _ => "write blanks around the =",
     };
-    finding.fix.push(Fix { what: what.to_owned(), command: None });
+    finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
     finding
 }
 
@@ -195,6 +195,6 @@ fn unread(case: &ConfigCase<'_>, range: std::ops::Range<usize>, why: &str) -> Fi
     finding.evidence.push(case.source(&range, "never read", None));
     let what =
         format!("put it into app default, or into app {PKCS11} for applications of the PKCS#11 module");
-    finding.fix.push(Fix { what, command: None });
+    finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
     finding
 }

@@ -10,7 +10,7 @@
 //! Cure: correct the place that is shown; `stalecard config lint FILE` tells when all is well.
 
 use crate::case::config::{ConfigCase, labels};
-use crate::finding::{Finding, Fix, Id};
+use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::differences;
 use crate::scconf::{self, ParseError, TokenKind, Why};
 
@@ -52,7 +52,7 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
         Why::Word => "write the statement with blanks around { and =, and # before comments",
         Why::Punctuation(_) => "complete the statement before it",
     };
-    finding.fix.push(Fix { what: what.to_owned(), command: None });
+    finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
     sink.push(finding);
 }
 

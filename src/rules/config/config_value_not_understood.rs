@@ -12,7 +12,7 @@
 //! Cure: write the value that says what is meant: `no`, or from 0.23 `public` or `yes`.
 
 use crate::case::config::{ConfigCase, Row, labels};
-use crate::finding::{Finding, Fix, Id};
+use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::config::Written;
 use crate::opensc::differences::{self, CachingWords};
 use crate::opensc::{CacheLocation, Caching, Effective};
@@ -83,10 +83,10 @@ fn switch(case: &ConfigCase<'_>, at: Position, effective: &Effective, programs: 
     let token = case.token(at);
     let says = if on { "yes" } else { "no" };
     finding.evidence.push(case.source(&token, &format!("means {means}"), corrected(case, at, says)));
-    finding.fix.push(Fix {
-        what: format!("write {says} for what it means now, or another value if something else is meant"),
-        command: None,
-    });
+    finding.fix.push(Remedy::new(
+        format!("write {says} for what it means now, or another value if something else is meant"),
+        Deed::EditConfiguration,
+    ));
     finding
 }
 
@@ -123,9 +123,9 @@ fn dir(case: &ConfigCase<'_>, at: Position, effective: &Effective, programs: Vec
         format!("Each program has its cache in ./{value} of the folder it was started in."),
     );
     finding.evidence.push(case.source(&case.token(at), "taken as it stands, from the current folder", None));
-    finding.fix.push(Fix {
-        what: "write an absolute path, or remove the line: the default is below each user's home".to_owned(),
-        command: None,
-    });
+    finding.fix.push(Remedy::new(
+        "write an absolute path, or remove the line: the default is below each user's home",
+        Deed::EditConfiguration,
+    ));
     finding
 }

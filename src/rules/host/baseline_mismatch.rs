@@ -17,7 +17,7 @@ use toml::value::Datetime;
 
 use crate::baseline::{Baseline, Certificate, Key};
 use crate::case::token_content::{self, Held};
-use crate::finding::{Evidence, Finding, Fix, Id, ObjectName, Side};
+use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
 use crate::snapshot::{Gap, GapKind, Snapshot};
 use crate::text::{date, escape, shell_option};
 
@@ -76,7 +76,7 @@ fn through_caches(snapshot: &Snapshot, known: &Known, findings: &mut Vec<Finding
     for case in crate::judge::cases(&absent) {
         let Some(expected) = known.of(&escape(case.serial.as_bytes())) else { continue };
         for lens in case.lenses.iter().filter(|lens| !lens.shown.objects.is_empty()) {
-            let shown = token_content::keys(&lens.shown);
+            let shown = token_content::keys(case.layout, &lens.shown);
             for key in &shown {
                 let same = |known: &&Key| {
                     known.id == key.id && agrees(&known.public_key_sha256, &key.public_key_sha256)
@@ -126,7 +126,7 @@ fn unknown_token(serial: &str, known: &Known) -> Finding {
         ),
         None => "its serial number makes no file name: give its baseline as a file".to_owned(),
     };
-    finding.fix.push(Fix { what, command: None });
+    finding.fix.push(Remedy::by_hand(what));
     finding
 }
 
@@ -142,9 +142,7 @@ fn another_token(expected: &Baseline, found: &[String], known: &Known) -> Findin
         "The keys of the baseline are out of reach here.".to_owned(),
     );
     finding.token = Some(expected.serial.clone());
-    finding
-        .fix
-        .push(Fix { what: "put the right token in, or name the right baseline".to_owned(), command: None });
+    finding.fix.push(Remedy::by_hand("put the right token in, or name the right baseline"));
     finding
 }
 
@@ -353,13 +351,10 @@ fn finding(baseline: &Baseline, key: Option<&Key>, summary: String, consequence:
             shown_id: None,
         })
     });
-    finding.fix.push(Fix {
-        what:
-            "find out who changed the token; if that was meant, write the baseline anew (stalecard snapshot \
-               --baseline), review the difference and commit it"
-                .to_owned(),
-        command: None,
-    });
+    finding.fix.push(Remedy::by_hand(
+        "find out who changed the token; if that was meant, write the baseline anew (stalecard snapshot \
+               --baseline), review the difference and commit it",
+    ));
     finding
 }
 

@@ -15,8 +15,8 @@
 //! in its reader; without the card `stalecard flush --serial SERIAL`.
 
 use crate::case::danger;
-use crate::finding::{Evidence, Finding, Fix, Id, ObjectName, Side};
-use crate::listing::hosts::{SlotTable, StateRow, TokenTable};
+use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
+use crate::listing::hosts::{SlotTable, Standing, StateRow, TokenTable};
 use crate::text::{key_reference, shell_option};
 
 /// How many holders of a state a sentence names; the table has them all.
@@ -32,7 +32,7 @@ pub fn apply(token: &TokenTable) -> Vec<Finding> {
 
 /// The states that caches have and that may be right all the same.
 fn disputed(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
-    let current = slot.states.iter().find(|row| row.state == "current");
+    let current = slot.states.iter().find(|row| row.state == Standing::Current);
     let finding = |row: &StateRow| {
         let finding = Finding::new(
             Id::HostsDisagree,
@@ -47,22 +47,19 @@ fn disputed(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
                 .to_owned(),
         );
         let mut finding = fill(finding, token, current, row);
-        finding.fix = vec![Fix {
-            what: format!(
-                "have the key sign, on one of the hosts: stalecard verify {}",
-                shell_option("--serial", &token.serial)
-            ),
-            command: None,
-        }];
+        finding.fix = vec![Remedy::by_hand(format!(
+            "have the key sign, on one of the hosts: stalecard verify {}",
+            shell_option("--serial", &token.serial)
+        ))];
         finding
     };
-    slot.states.iter().filter(|row| row.state == "disputed").map(finding).collect()
+    slot.states.iter().filter(|row| row.state == Standing::Disputed).map(finding).collect()
 }
 
 /// The states that only caches have.
 fn stale(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
-    let current = slot.states.iter().find(|row| row.state == "current");
-    let stale = slot.states.iter().filter(|row| row.state == "stale");
+    let current = slot.states.iter().find(|row| row.state == Standing::Current);
+    let stale = slot.states.iter().filter(|row| row.state == Standing::Stale);
     let finding = |row: &StateRow| {
         let mut finding = Finding::new(
             Id::HostsDisagree,
@@ -85,7 +82,7 @@ fn stale(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
 
 /// Different states of a card that nobody has read.
 fn undecided(token: &TokenTable, slot: &SlotTable) -> Option<Finding> {
-    let unknown: Vec<&StateRow> = slot.states.iter().filter(|row| row.state == "unknown").collect();
+    let unknown: Vec<&StateRow> = slot.states.iter().filter(|row| row.state == Standing::Unknown).collect();
     let (first, _) = unknown.split_first().filter(|(_, rest)| !rest.is_empty())?;
     let each: Vec<String> = unknown.iter().map(|row| format!("{}: {}", holders(row), words(row))).collect();
     let finding = Finding::new(
@@ -119,19 +116,18 @@ fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: 
             let absent = || Side { state: Some("absent".to_owned()), ..Side::default() };
             finding.evidence.push(Evidence {
                 shown: Some(shown.cloned().unwrap_or_else(absent)),
-                card: card.cloned().or_else(|| matches!(row.state, "stale" | "disputed").then(absent)),
+                card: card
+                    .cloned()
+                    .or_else(|| matches!(row.state, Standing::Stale | Standing::Disputed).then(absent)),
                 ..Evidence::default()
             });
         }
     }
-    finding.fix.push(Fix {
-        what: format!(
-            "on each host that is named, as the user that is named: stalecard flush (card in the reader), or \
+    finding.fix.push(Remedy::by_hand(format!(
+        "on each host that is named, as the user that is named: stalecard flush (card in the reader), or \
              stalecard flush {}",
-            shell_option("--serial", &token.serial)
-        ),
-        command: None,
-    });
+        shell_option("--serial", &token.serial)
+    )));
     finding
 }
 

@@ -16,21 +16,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::config::OTHER_DRIVER;
-use crate::finding::{Finding, Fix, Holder, Id};
+use crate::finding::{Deed, Finding, Holder, Id, Manager, Remedy, Shows};
+use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Caching, Outcome, Program, Situation};
 use crate::snapshot::{Flushed, Gap, GapKind, Modules, Name, Process, Snapshot, Unit};
-use crate::text::{count, escape, shell_word};
-
-/// The findings about what a program sees through a cache that it reads.
-const SEEN: &[Id] = &[
-    Id::StaleKeyId,
-    Id::StalePublicKey,
-    Id::StaleCertificate,
-    Id::StaleObject,
-    Id::HiddenObject,
-    Id::GhostObject,
-];
+use crate::text::{count, escape};
 
 /// Why a process is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,7 +38,7 @@ pub fn shows_an_old_view(findings: &[Finding]) -> bool {
 }
 
 fn is_seen(finding: &Finding) -> bool {
-    SEEN.contains(&finding.id) && !finding.program.is_empty()
+    finding.id.shows() == Shows::OldView && !finding.program.is_empty()
 }
 
 /// Applies the rule to a snapshot, given what else was found in it. Also what it could not look at.
@@ -127,15 +117,19 @@ fn finding(snapshot: &Snapshot, reason: Reason<'_>, group: &[&Process]) -> Optio
     finding.processes = group.iter().map(|process| holder(process)).collect();
     finding.fix.push(match service(first) {
         Some(unit) => {
-            let word = shell_word(&unit.name);
-            let command = match (unit.of_user, first.uid == snapshot.user.uid) {
-                (false, _) => format!("systemctl restart {word}"),
-                (true, true) => format!("systemctl --user restart {word}"),
-                (true, false) => format!("systemctl --user --machine={}@.host restart {word}", first.uid),
+            let manager = match (unit.of_user, first.uid == snapshot.user.uid) {
+                (false, _) => Manager::System,
+                (true, true) => Manager::Caller,
+                (true, false) => Manager::User(first.uid),
             };
-            Fix { what: format!("restart {}", unit.name), command: Some(command) }
+            let deed = Deed::RestartService { unit: unit.name.clone(), manager };
+            Remedy::new(format!("restart {}", unit.name), deed)
         }
-        None => Fix { what: format!("end and start {program} ({})", numbers(group)), command: None },
+        None => {
+            let pids = group.iter().map(|process| process.pid).collect();
+            let what = format!("end and start {program} ({})", numbers(group));
+            Remedy::new(what, Deed::RestartProgram(pids))
+        }
     });
     Some(finding)
 }

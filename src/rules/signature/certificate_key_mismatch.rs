@@ -24,11 +24,11 @@ use crate::case::proofs::{fits, is_certificate, made, named_by_card, trial_of};
 use crate::case::right_key::{Right, about, leading};
 use crate::case::token::{Case, Lens, object_name, side, which_key};
 use crate::crypto::same_form;
-use crate::finding::{Evidence, Finding, Fix, Id};
+use crate::finding::{Deed, Evidence, Finding, Id, Remedy};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
 use crate::snapshot::TrialOutcome;
-use crate::text::{escape, hex, shell_option, shell_word};
+use crate::text::{escape, hex, shell_word};
 use crate::view::difference::compare;
 use crate::view::{Class, Object, Place};
 
@@ -61,15 +61,13 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     }
 }
 
-fn write_it(key: &Object) -> Fix {
-    Fix {
-        what: format!(
-            "write the right certificate: pkcs11-tool --login --write-object FILE --type cert --id {} (or \
-             the tool that fills such cards)",
-            shell_word(&hex(&key.id))
-        ),
-        command: None,
-    }
+fn write_it(key: &Object) -> Remedy {
+    let what = format!(
+        "write the right certificate: pkcs11-tool --login --write-object FILE --type cert --id {} (or \
+         the tool that fills such cards)",
+        shell_word(&hex(&key.id))
+    );
+    Remedy::new(what, Deed::WriteCertificate)
 }
 
 /// What a cache proves: it names the key's own public key, and the card another one.
@@ -114,13 +112,10 @@ fn by_cache(
         );
         finding.object = Some(object_name(&case.live, key));
         finding.fix.push(write_it(key));
-        finding.fix.push(Fix {
-            what: "to have it proved, have the key sign, which takes the PIN".to_owned(),
-            command: Some(format!(
-                "stalecard verify {}",
-                shell_option("--serial", &escape(case.serial.as_bytes()))
-            )),
-        });
+        finding.fix.push(Remedy::new(
+            "to have it proved, have the key sign, which takes the PIN",
+            Deed::Prove(escape(case.serial.as_bytes())),
+        ));
         sink.push(finding);
     }
 }

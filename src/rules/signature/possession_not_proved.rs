@@ -20,9 +20,9 @@ use std::collections::BTreeSet;
 use crate::case::attribution::claims_own_key;
 use crate::case::possession::{Device, Possession, possession};
 use crate::case::proofs::{is_certificate, named_by_card, private_key, proof};
-use crate::case::token::{Case, is_device_key, object_name, side};
+use crate::case::token::{Case, object_name, side};
 use crate::crypto::{Outcome, same_form, together, x509};
-use crate::finding::{Evidence, Finding, Fix, Id};
+use crate::finding::{Deed, Evidence, Finding, Id, Remedy};
 use crate::text::{count, escape, hex, key_reference};
 use crate::view::{Class, Object};
 
@@ -40,7 +40,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         }
         let public = named_by_card(case, key).next();
         // The device's own key has its certificate elsewhere; what nothing public belongs to is another finding.
-        if !is_device_key(key) && public.is_some() && !signed_just_now(case, key) {
+        if !case.layout.is_device_key(key) && public.is_some() && !signed_just_now(case, key) {
             keys.push((key, reference));
         }
     }
@@ -139,9 +139,8 @@ fn finding(case: &Case<'_>, summary: String) -> Finding {
         "Not an error by itself: only a fresh signature proves which key is in a slot.".to_owned(),
     );
     finding.token = Some(escape(case.serial.as_bytes()));
-    finding.fix.push(Fix {
-        what: "have the keys sign, which takes the PIN".to_owned(),
-        command: Some(format!("stalecard verify {}", crate::text::shell_option("--serial", case.serial))),
-    });
+    finding
+        .fix
+        .push(Remedy::new("have the keys sign, which takes the PIN", Deed::Prove(case.serial.to_owned())));
     finding
 }

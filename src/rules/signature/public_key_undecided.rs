@@ -24,15 +24,12 @@
 
 use crate::case::right_key::{Right, about, leading};
 use crate::case::token::{Case, side, which_key};
-use crate::finding::{Evidence, Finding, Fix, Id, Safety, Side};
+use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Side, Unasked};
 use crate::rules::host::baseline_mismatch::Known;
 use crate::snapshot::Name;
-use crate::text::{escape, hex, shell_option, shell_word};
+use crate::text::{escape, hex};
 use crate::view::Class;
 use crate::view::difference::Difference;
-
-/// The command for those who know.
-pub const FLUSH: &str = "stalecard flush --guarded";
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -61,19 +58,19 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 consequence(&difference).to_owned(),
             );
             finding.safety = finding.safety.max(Safety::Guarded);
-            let mut fix = |what: &str, command: Option<String>| {
-                finding.fix.push(Fix { what: what.to_owned(), command });
-            };
-            let serial = shell_option("--serial", &escape(case.serial.as_bytes()));
-            fix(
-                "have the key sign, which decides it and takes the PIN",
-                Some(format!("stalecard verify {serial}")),
-            );
-            fix("or compare with a baseline that names the key: stalecard check --against FILE", None);
-            fix(
-                "or, if you know that the key was made anew, move the entry to the quarantine",
-                Some(FLUSH.to_owned()),
-            );
+            finding.fix = vec![
+                Remedy::new(
+                    "have the key sign, which decides it and takes the PIN",
+                    Deed::Prove(escape(case.serial.as_bytes())),
+                ),
+                Remedy::by_hand(
+                    "or compare with a baseline that names the key: stalecard check --against FILE",
+                ),
+                for_those_who_know(
+                    "or, if you know that the key was made anew, move the entry to the quarantine",
+                    Unasked::InDoubt,
+                ),
+            ];
             sink.push(finding);
         }
     }
@@ -112,6 +109,12 @@ fn summary(case: &Case<'_>, difference: &Difference<'_>) -> String {
     )
 }
 
+/// A flush that looks again, and takes what no file proves stale.
+#[must_use]
+pub fn for_those_who_know(what: &str, unasked: Unasked) -> Remedy {
+    Remedy::new(what, Deed::Move { how: How::Flush, unasked }).with(Safety::Guarded)
+}
+
 /// A baseline that names the key decides which public key is right, also against what files say.
 pub fn settle(finding: &mut Finding, known: &Known) {
     let (shown, card) = match (finding.id, finding.evidence.first()) {
@@ -129,20 +132,23 @@ pub fn settle(finding: &mut Finding, known: &Known) {
     let keys = baseline.iter().flat_map(|baseline| &baseline.keys);
     let mut named = keys.filter(|key| Some(&key.id) == id).filter_map(|key| key.public_key_sha256.as_ref());
     let Some(named) = named.next() else { return };
-    let path = finding.evidence.iter().find_map(|evidence| Some(shell_word(&evidence.file.as_ref()?.path)));
+    let path = finding.evidence.iter().find_map(|evidence| Some(evidence.file.as_ref()?.path.clone()));
     if Some(named) == card.as_ref() {
-        let command = match finding.id {
-            Id::PublicKeyUndecided => FLUSH.to_owned(),
-            _ => format!("stalecard flush {}", path.unwrap_or_default()),
+        const MOVE: &str = "move the stale entry to the quarantine";
+        let mut remedy = if finding.is_in_doubt() {
+            for_those_who_know(MOVE, Unasked::ByFlush)
+        } else {
+            let how = How::FlushEntry(path.unwrap_or_default());
+            Remedy::new(MOVE, Deed::Move { how, unasked: Unasked::Never })
         };
+        finding.user.iter().for_each(|user| remedy.belongs_to(user));
         "OpenSC shows a public key from its cache that is not the card's: the baseline names the one on the card."
             .clone_into(&mut finding.summary);
         "Signatures made here do not verify with the public key shown; certificates made here are invalid."
             .clone_into(&mut finding.consequence);
         (finding.id, finding.severity) = (Id::StalePublicKey, Id::StalePublicKey.severity());
         finding.safety = Safety::Guarded;
-        finding.fix =
-            vec![Fix { what: "move the stale entry to the quarantine".to_owned(), command: Some(command) }];
+        finding.fix = vec![remedy];
     } else if Some(named) == shown.as_ref() && finding.id == Id::PublicKeyUndecided {
         "What the card names for the key is another key's: the baseline names the public key that OpenSC shows from its \
          cache."
@@ -150,6 +156,6 @@ pub fn settle(finding: &mut Finding, known: &Known) {
         "A flush would take the right public key away.".clone_into(&mut finding.consequence);
         finding.id = Id::CertificateKeyMismatch;
         finding.safety = Id::CertificateKeyMismatch.safety();
-        finding.fix = vec![Fix { what: "write the right certificate to the card".to_owned(), command: None }];
+        finding.fix = vec![Remedy::new("write the right certificate to the card", Deed::WriteCertificate)];
     }
 }

@@ -19,10 +19,9 @@ use crate::case::danger;
 use crate::case::proofs::{fits, made, named_by_card, private_key, shown_for};
 use crate::case::right_key::Right;
 use crate::case::token::{Case, Lens, file_evidence, key_severity, side};
-use crate::finding::{Evidence, Finding, Id, Safety};
-use crate::rules::signature::public_key_undecided::FLUSH;
+use crate::finding::{Deed, Evidence, Finding, How, Id, Safety, Unasked};
 use crate::snapshot::{CacheEntry, TrialOutcome};
-use crate::text::{key_reference, shell_word};
+use crate::text::key_reference;
 use crate::view::Place;
 
 /// Applies the rule to one token.
@@ -80,16 +79,15 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 /// A flush looks again without a signature: where files alone do not tell, or tell otherwise, it has to be told.
 fn needs_more(finding: &mut Finding, lens: &Lens<'_>, place: &Place, entry: Option<&CacheEntry>) {
     let Some(dispute) = lens.disputes.iter().find(|dispute| dispute.is_at(place)) else { return };
-    let command = match (&dispute.by_files, entry) {
+    let (how, unasked, consent) = match (&dispute.by_files, entry) {
         (Right::Card, _) | (Right::Cache(_), None) => return,
-        (Right::Undecided, _) => FLUSH.to_owned(),
+        (Right::Undecided, _) => (How::Flush, Unasked::ByFlush, Safety::Guarded),
         (Right::Cache(_), Some(entry)) => {
-            let path = crate::snapshot::Name::from(lens.dir.path.as_path().join(entry.name.as_os_str()));
-            format!("stalecard flush {}", shell_word(&path.to_string()))
+            (How::FlushEntry(lens.dir.path_of(&entry.name).to_string()), Unasked::Never, Safety::Safe)
         }
     };
     finding.safety = finding.safety.max(Safety::Guarded);
-    for fix in finding.fix.iter_mut().filter(|fix| fix.command.is_some()) {
-        fix.command = Some(command.clone());
+    for remedy in finding.fix.iter_mut().filter(|remedy| remedy.moves().is_some()) {
+        (remedy.deed, remedy.consent) = (Deed::Move { how: how.clone(), unasked }, consent);
     }
 }

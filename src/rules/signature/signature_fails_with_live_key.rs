@@ -16,7 +16,7 @@
 
 use crate::case::proofs::{Conclusion, Source, is_certificate, made, named_by_card, private_key, proof};
 use crate::case::token::{Case, key_severity, object_name, side};
-use crate::finding::{Evidence, Finding, Fix, Id, Severity};
+use crate::finding::{Evidence, Finding, Id, Remedy, Severity};
 use crate::snapshot::TrialOutcome;
 use crate::text::{escape, key_reference};
 
@@ -67,7 +67,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         card.attributes =
             proof.candidates.iter().map(|key| format!("could be {} with ID {}", key.key, key.id)).collect();
         finding.evidence.push(Evidence { card: Some(card), ..Evidence::default() });
-        finding.fix.push(Fix { what: fix.to_owned(), command: None });
+        finding.fix.push(Remedy::by_hand(fix));
         sink.push(finding);
     }
 }

@@ -19,7 +19,7 @@
 
 use crate::case::attribution::{Attributed, Attribution};
 use crate::case::known_keys::PlaceKind;
-use crate::finding::{Finding, Fix, Id};
+use crate::finding::{Deed, Finding, Id, Remedy};
 
 /// The finding that follows, if it is decided that it was made by another key than it seems. `named`:
 /// the user has said whose signature it should be.
@@ -53,10 +53,9 @@ pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
     let consequence = "Nobody who trusts the key it seems to be from accepts it. The usual reason is a stale \
                        cache on the host that made it: the old public key is shown, the new private key signs.";
     let mut finding = Finding::new(Id::SignedByOtherKey, summary, consequence.to_owned());
-    finding.fix.push(Fix {
-        what: "look at the cache of the host that made it, then make it again".to_owned(),
-        command: Some("stalecard check".to_owned()),
-    });
+    finding
+        .fix
+        .push(Remedy::new("look at the cache of the host that made it, then make it again", Deed::Check));
     Some(finding)
 }
 

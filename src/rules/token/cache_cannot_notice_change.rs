@@ -17,7 +17,7 @@
 
 use crate::case::right_key::is_any_held;
 use crate::case::token::Case;
-use crate::finding::{Finding, Fix, Id};
+use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::text::escape;
 
 /// Applies the rule to one token.
@@ -32,12 +32,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     }
     let mut finding = finding(&escape(case.serial.as_bytes()), programs);
     if case.lenses.iter().any(is_any_held) {
-        finding.fix = vec![Fix {
-            what: "not yet: a public key that is, or may be, the right one is in the cache only. First do what its own \
-                   finding says; then stalecard config disable-cache"
-                .to_owned(),
-            command: None,
-        }];
+        let what = "not yet: a public key that is, or may be, the right one is in the cache only. First do what its own \
+                    finding says; then stalecard config disable-cache";
+        finding.fix = vec![Remedy::new(what, Deed::SwitchCachingOff).waiting()];
     }
     sink.push(finding);
 }
@@ -52,9 +49,9 @@ pub fn finding(token: &str, programs: Vec<String>) -> Finding {
     );
     finding.token = Some(token.to_owned());
     finding.program = programs;
-    finding.fix.push(Fix {
-        what: "set use_file_caching = no; in framework pkcs15 of opensc.conf".to_owned(),
-        command: Some("stalecard config disable-cache".to_owned()),
-    });
+    finding.fix.push(Remedy::new(
+        "set use_file_caching = no; in framework pkcs15 of opensc.conf",
+        Deed::SwitchCachingOff,
+    ));
     finding
 }

@@ -7,7 +7,7 @@
 //! generate it anew; only a person can decide which.
 
 use crate::case::token::{Case, side};
-use crate::finding::{Evidence, Finding, Fix, Id};
+use crate::finding::{Evidence, Finding, Id, Remedy};
 use crate::text::{escape, hex};
 
 /// Applies the rule to one token.
@@ -36,7 +36,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 source: None,
             })
             .collect();
-        finding.fix.push(Fix { what: "give one of the keys another ID".to_owned(), command: None });
+        finding.fix.push(Remedy::by_hand("give one of the keys another ID"));
         sink.push(finding);
     }
 }

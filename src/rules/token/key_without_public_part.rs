@@ -11,8 +11,8 @@
 //! the public key is lost, recover it from a signature.
 
 use crate::case::right_key::{Right, about, leading};
-use crate::case::token::{Case, Lens, is_device_key, object_name, side};
-use crate::finding::{Evidence, Finding, Fix, Id, Severity};
+use crate::case::token::{Case, Lens, object_name, side};
+use crate::finding::{Deed, Evidence, Finding, Id, Remedy, Severity};
 use crate::text::{escape, hex};
 use crate::view::difference::{Difference, compare};
 use crate::view::{Object, Place};
@@ -34,7 +34,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for key in case.live.private_keys() {
         let known = case.live.public_parts(key).next().is_some();
         let unknown = case.live.is_unknown(&Place::whole(key.slot));
-        if known || unknown || is_device_key(key) || told.contains(&key.place()) {
+        if known || unknown || case.layout.is_device_key(key) || told.contains(&key.place()) {
             continue;
         }
         let mut finding = Finding::new(
@@ -55,7 +55,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             card: Some(side(Some(key))),
             source: None,
         });
-        finding.fix.push(Fix { what: "write its certificate to the card".to_owned(), command: None });
+        finding.fix.push(Remedy::new("write its certificate to the card", Deed::WriteCertificate));
         sink.push(finding);
     }
 }
@@ -85,10 +85,9 @@ fn in_cache_only(
         finding.severity = Severity::Error;
     }
     finding.object = Some(object_name(&case.live, key));
-    finding.fix.push(Fix {
-        what: "save the public key (pkcs15-tool --read-public-key), and write its certificate to the card"
-            .to_owned(),
-        command: None,
-    });
+    finding.fix.push(Remedy::new(
+        "save the public key (pkcs15-tool --read-public-key), and write its certificate to the card",
+        Deed::WriteCertificate,
+    ));
     finding
 }

@@ -14,10 +14,10 @@
 use std::collections::BTreeSet;
 
 use crate::case::token::Case;
-use crate::finding::{Finding, Fix, Id, Safety};
+use crate::finding::{Deed, Finding, How, Id, Remedy, Safety, Unasked};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::{Recognised, cache_name};
-use crate::text::{count, escape, shell_option};
+use crate::text::{count, escape};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -62,13 +62,11 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         if old.iter().any(|entry| entry.inode.uid != case.uid) {
             finding.safety = Safety::Guarded;
         }
-        finding.fix.push(Fix {
-            what: "remove all cache entries of this card".to_owned(),
-            command: Some(format!(
-                "stalecard flush {}",
-                shell_option("--serial", &escape(case.serial.as_bytes()))
-            )),
-        });
+        let how = How::FlushCard(escape(case.serial.as_bytes()));
+        finding.fix.push(Remedy::new(
+            "remove all cache entries of this card",
+            Deed::Move { how, unasked: Unasked::ByFix },
+        ));
         sink.push(finding);
     }
 }

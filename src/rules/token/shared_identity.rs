@@ -13,7 +13,7 @@
 //! caching off. `stalecard flush` helps until the next card is changed.
 
 use crate::case::token::Case;
-use crate::finding::{Finding, Fix, Id};
+use crate::finding::{Deed, Finding, Id, Remedy, Safety};
 use crate::opensc::cache_name::{LastUpdate, Serial, parse};
 use crate::opensc::{CacheName, Recognised};
 use crate::snapshot::{CacheEntry, EfPath};
@@ -41,10 +41,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     );
     finding.token = Some(token);
     finding.program = programs;
-    finding.fix.push(Fix {
-        what: "switch caching off, or give the card a serial number of its own".to_owned(),
-        command: Some("stalecard config disable-cache".to_owned()),
-    });
+    let what = "switch caching off, or give the card a serial number of its own";
+    // Which of the two, somebody has to decide.
+    finding.fix.push(Remedy::new(what, Deed::SwitchCachingOff).with(Safety::Manual));
     sink.push(finding);
 }
 

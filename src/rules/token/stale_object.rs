@@ -23,23 +23,26 @@ use crate::view::difference::Kind;
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
         for difference in lens.differences(&case.live) {
-            let Kind::Attributes(names) = &difference.kind else { continue };
+            let names = match &difference.kind {
+                Kind::Attributes(names) => Some(names),
+                Kind::Class => None,
+                _ => continue,
+            };
             if lens.condition(&difference) == Condition::Undecodable || is_held(lens, &difference) {
                 continue;
             }
             let class = difference.live.map_or("object", |object| object.class.name());
             let shown = difference.shown.map_or("object", |object| object.class.name());
-            let summary = if names.as_slice() == ["class"] {
-                format!(
+            let summary = match names {
+                None => format!(
                     "OpenSC shows a {shown} where the card has a {class} (slot {}).",
                     difference.place.slot
-                )
-            } else {
-                format!(
+                ),
+                Some(names) => format!(
                     "OpenSC shows a {class} (slot {}) with another {} than the card's.",
                     difference.place.slot,
                     names.join(", ")
-                )
+                ),
             };
             let mut finding = case.finding(
                 Id::StaleObject,

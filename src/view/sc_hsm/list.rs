@@ -1,10 +1,11 @@
 //! From the files of a key list to objects.
 
 use super::super::{Behaviour, Class, FILE_BUFFER, Object, Part, Place, Read, Source, View, x509_as};
-use super::{DESCRIPTION_BUFFER, KEY_BUFFER, fid, file_of, is_private, prefix, split};
+use super::{DESCRIPTION_BUFFER, KEY_BUFFER};
 use crate::format::cvc;
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{self, KeyType, Value};
+use crate::format::sc_hsm::{fid, file_of, is_private, prefix, split};
 use crate::snapshot::{EfPath, Fid};
 
 /// Access flags that OpenSC gives a key whose description has none (`pkcs15-syn.c`):
@@ -32,8 +33,8 @@ pub fn decode(key_list: &[Fid], source: &dyn Source, behaviour: Behaviour) -> Vi
 }
 
 fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -> Result<(), String> {
-    let slot = fid(prefix::KEY, number);
-    let description = fid(prefix::PRIVATE_KEY, number);
+    let slot = fid(prefix::KEY, number).into();
+    let description = fid(prefix::PRIVATE_KEY, number).into();
     let bytes = match source.read(description, KEY_BUFFER) {
         Read::Content(bytes) => bytes,
         // A missing description is an optional file: OpenSC goes on with an empty one.
@@ -65,7 +66,7 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
         },
     });
 
-    let file = fid(prefix::CERTIFICATE, number);
+    let file = fid(prefix::CERTIFICATE, number).into();
     let content = match source.read(file, KEY_BUFFER) {
         Read::Content(content) => content,
         Read::Absent | Read::Failed => return Ok(()),

@@ -1,6 +1,7 @@
 //! What tells one SmartCard-HSM from another: the firmware's version and the card's own mark.
 
 use super::read::element_length;
+use crate::format::tlv;
 
 /// The last 256 bytes of the first certificate in 2F02: its signature, which no
 /// other card has, and the name of its holder (CHR).
@@ -13,18 +14,9 @@ pub fn mark(device: &[u8]) -> Option<(u16, Vec<u8>)> {
 /// Firmware version from the answer to SELECT: template 6F or 62, in it tag 85,
 /// whose last two bytes are major and minor. Emulators differ in all the rest.
 pub fn version(fci: &[u8]) -> Option<(u8, u8)> {
-    let (&(0x6F | 0x62), rest) = fci.split_first()? else { return None };
-    let (&length, mut rest) = rest.split_first()?;
-    rest = rest.get(..usize::from(length))?;
-    while let [tag, length, tail @ ..] = rest {
-        let value = tail.get(..usize::from(*length))?;
-        if *tag == 0x85 {
-            let (_, &[major, minor]) = value.split_last_chunk::<2>()?;
-            return Some((major, minor));
-        }
-        rest = tail.get(usize::from(*length)..)?;
-    }
-    None
+    let template = tlv::first(fci).filter(|element| matches!(element.tag, 0x6F | 0x62))?;
+    let (_, &[major, minor]) = tlv::tagged(template.value, 0x85)?.split_last_chunk::<2>()?;
+    Some((major, minor))
 }
 
 #[cfg(test)]
