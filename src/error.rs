@@ -147,8 +147,9 @@ impl Error {
     /// The exit code this failure leads to.
     #[must_use]
     #[deny(clippy::wildcard_enum_match_arm, reason = "a new failure is to say how the run ends")]
-    pub const fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
+            Self::Io { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => Exit::NotRead,
             // What was asked for could not be read, though the program did its part.
             Self::NoCardToFlush | Self::NoBaseline(_) | Self::OutOfTime(_) | Self::Overdue { .. } => {
                 Exit::NotRead

@@ -5,10 +5,14 @@
 //! done in a thread of its own ([`within`]). Who waits goes on when nothing has moved for a while, or when
 //! the time that was given for the whole command is over; the thread is left behind and dies with the
 //! process. Only looking is bounded like this, never a change.
+//!
+//! What hangs where nobody has thought of it ends the whole process, some time after the time for the command is over
+//! ([`begin`]); but never while something is changed, or a person is waited for ([`undisturbed`]).
 
+use std::io::{Error, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,8 +24,17 @@ static END: Mutex<Option<(Duration, Instant)>> = Mutex::new(None);
 /// Something was not waited for any longer.
 static OVERDUE: AtomicBool = AtomicBool::new(false);
 
-/// From now on this is the time there is for looking.
+/// How many changes are under way, or persons waited for. Who holds this lock, and sees none, may end the process.
+static UNDISTURBED: Mutex<usize> = Mutex::new(0);
+/// How long after the end of the time the process is ended: what is read in time has to be judged and printed, too.
+const FAREWELL: Duration = SILENCE;
+/// How often the guard looks at the clock.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// From now on this is the time there is for looking. The process ends some time after it, if it has not by then.
 pub fn begin(limit: Duration) {
+    static GUARD: Once = Once::new();
+    GUARD.call_once(|| drop(thread::spawn(guard)));
     *END.lock().unwrap_or_else(PoisonError::into_inner) = end_of(limit);
     OVERDUE.store(false, Ordering::Relaxed);
 }
@@ -31,6 +44,54 @@ pub fn begin(limit: Duration) {
 pub fn anew() {
     let mut end = END.lock().unwrap_or_else(PoisonError::into_inner);
     *end = end.and_then(|(limit, _)| end_of(limit));
+}
+
+/// Ends the process when its time is long over.
+fn guard() {
+    loop {
+        thread::sleep(LOOK);
+        let others = UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = *END.lock().unwrap_or_else(PoisonError::into_inner);
+        let over = end.and_then(|(limit, end)| Some((limit, end.checked_add(FAREWELL)?)));
+        if let Some((limit, over)) = over
+            && *others == 0
+            && Instant::now() >= over
+        {
+            let why = format!(
+                "stalecard: no result within {} seconds: something does not answer, and was left; nothing was being \
+                 changed at this moment\n",
+                limit.as_secs()
+            );
+            // Whoever hangs may hold standard error; and if it is gone there is nobody to tell.
+            let (done, told) = channel();
+            thread::spawn(move || {
+                let _ = done.send(std::io::stderr().write_all(why.as_bytes()).is_ok());
+            });
+            let _ = told.recv_timeout(LOOK);
+            // Nobody begins a change any more: the lock is kept.
+            std::process::exit(3);
+        }
+    }
+}
+
+/// As long as this lives something is changed or a person is waited for: the process is not ended for want of time,
+/// which counts anew afterwards.
+#[derive(Debug)]
+pub struct Undisturbed(());
+
+/// Begins such a time.
+#[must_use]
+pub fn undisturbed() -> Undisturbed {
+    *UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    Undisturbed(())
+}
+
+impl Drop for Undisturbed {
+    fn drop(&mut self) {
+        let mut others = UNDISTURBED.lock().unwrap_or_else(PoisonError::into_inner);
+        anew();
+        *others = others.saturating_sub(1);
+    }
 }
 
 fn end_of(limit: Duration) -> Option<(Duration, Instant)> {
@@ -96,6 +157,16 @@ pub fn within<T: Send + 'static>(
     let pulse = Pulse::default();
     let its = pulse.clone();
     within_pulse(silence, &pulse, move || work(&its))
+}
+
+/// The same for a call into the system: to be left behind is one more of its failures.
+///
+/// # Errors
+/// Its own, or [`ErrorKind::TimedOut`].
+pub fn answered<T: Send + 'static>(
+    work: impl FnOnce(&Pulse) -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    within(SILENCE, work).unwrap_or_else(|overdue| Err(Error::new(ErrorKind::TimedOut, overdue)))
 }
 
 /// As [`within`], with signs of life that come from elsewhere.

@@ -35,8 +35,18 @@ pub use quarantine::{
 };
 pub use undo::{Objects, Return, Returning, UndoState, Undone, undo, undo_in};
 
+use crate::patience::{Overdue, SILENCE, within};
 use crate::safe_fs;
 use crate::snapshot::Name;
+
+/// Does the quarantine answer at all?
+///
+/// # Errors
+/// When it was left behind.
+pub fn is_there(state: &StateDir) -> Result<(), Overdue> {
+    let state = state.clone();
+    within(SILENCE, move |_| drop(state.open()))
+}
 
 /// Why nothing could be repaired, undone or listed at all. What happened to a
 /// single file is in the results instead.

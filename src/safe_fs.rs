@@ -35,6 +35,7 @@ pub use facts::Facts;
 pub use held::Held;
 pub use named::{open_named, read_named};
 pub use observe::{Classification, MAX_CONTENT, MAX_ENTRIES, observe_below, observe_cache_dir};
+pub use rehearse::Room;
 pub use replace::{Like, Over, Place};
 pub use transfer::Moved;
 

@@ -91,7 +91,12 @@ fn assert_nothing_twice(commands: &[String]) {
 /// so the card is asked in this process.
 fn count_extended(state: &Path, keys: usize) -> usize {
     let mut reader = Reader { card: SmartCardHsm::load(state).unwrap(), apdus: 0 };
-    let options = Options { read_c400: true, status: false, cached_links: &|_| Vec::new() };
+    let options = Options {
+        read_c400: true,
+        status: false,
+        cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
+    };
     let (card, gaps) = scan(&mut reader, "in this process", ATR, &options).unwrap();
     assert_eq!(gaps, []);
     let read = card.files.iter().filter(|file| matches!(file.answer, Answer::Content(_))).count();

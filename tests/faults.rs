@@ -412,3 +412,59 @@ fn a_silent_pcscd_holds_up_no_command() {
     host.stalecard(&["check"]).exits(3);
     assert!(begun.elapsed() < LIMIT + Duration::from_secs(5), "{:?}", begun.elapsed());
 }
+
+/// Stops pcscd when the card has seen so many commands, while `stalecard` is at work with them, until it has ended.
+fn stopped_at(scene: &Scene, commands: u64, words: &[&str]) -> Output {
+    let card = scene.stand.card();
+    card.reset_stats();
+    card.ask("latency 20");
+    let mut running = scene.host.spawn(&[&[env!("CARGO_BIN_EXE_stalecard")][..], words].concat());
+    while card.stats().apdus < commands && running.is_running() {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let service = "kill -s {} $(cat /run/pcscd/pcscd.pid)";
+    scene.host.sh(&service.replace("{}", "STOP")).ok();
+    let output = running.finish(Duration::from_secs(100));
+    scene.host.sh(&service.replace("{}", "CONT")).ok();
+    card.ask("latency 0");
+    output
+}
+
+/// pcscd stops in the middle of a talk, whatever is in flight: `check` leaves it after about 10 seconds, `verify` too,
+/// and sooner with less time.
+#[test]
+fn a_service_that_stops_in_the_middle_is_left() {
+    let scene = Scene::stale();
+    let pin = scene.stand.dir().join("stopped.pin");
+    std::fs::write(&pin, PIN).unwrap();
+    let verify = ["verify", "--timeout", "5", "--pin-file", pin.to_str().unwrap()];
+    scene.stand.card().reset_stats();
+    scene.host.stalecard(&["check"]);
+    let read = scene.stand.card().stats().apdus;
+    let output = stopped_at(&scene, read / 2, &["check"]);
+    assert!(output.code() != 0 && output.duration < Duration::from_secs(20), "{output}");
+    assert!(said(&output).contains("has not answered for"), "{output}");
+    // In the reading, and right after it, before any PIN.
+    let is_long = std::env::var_os("STALECARD_LONG").is_some();
+    for commands in [read + 1].into_iter().chain(is_long.then_some(read / 2)) {
+        let output = stopped_at(&scene, commands, &verify);
+        assert_eq!((output.code(), scene.stand.card().stats().verify), (3, 0), "{commands}: {output}");
+        assert!(output.duration < Duration::from_secs(16), "{commands}: {output}");
+    }
+    if !is_long {
+        return;
+    }
+    // With a PIN on its way the end is a warning. The card forgets the login when pcscd goes on.
+    let all = {
+        scene.stand.card().reset_stats();
+        scene.host.stalecard(&verify);
+        scene.stand.card().stats()
+    };
+    if all.signatures > 0 {
+        let output = stopped_at(&scene, all.apdus - 2, &verify);
+        let told = said(&output);
+        let sent = scene.stand.card().stats().verify > 0;
+        assert!(output.code() == 3 && output.duration < Duration::from_secs(30), "{output}");
+        assert!(!sent || told.contains("a login may be open"), "{output}");
+    }
+}

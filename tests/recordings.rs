@@ -60,7 +60,12 @@ fn cache(name: &str) -> CacheDir {
 fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
     let texts: Vec<String> = recordings.iter().map(|name| recording(name)).collect();
     let mut image = Image::from_recordings(texts.iter().map(String::as_str)).unwrap();
-    let options = Options { read_c400: true, status: true, cached_links: &|_| Vec::new() };
+    let options = Options {
+        read_c400: true,
+        status: true,
+        cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
+    };
     scan(&mut image, "Virtual PCD 00 00", ATR, &options).unwrap()
 }
 

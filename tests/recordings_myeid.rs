@@ -46,7 +46,12 @@ fn recording(name: &str) -> String {
 fn scanned(recordings: &[&str]) -> (Card, Vec<Gap>) {
     let texts: Vec<String> = recordings.iter().map(|name| recording(name)).collect();
     let mut image = Image::from_recordings(texts.iter().map(String::as_str)).unwrap();
-    let options = Options { read_c400: true, status: false, cached_links: &|_| Vec::new() };
+    let options = Options {
+        read_c400: true,
+        status: false,
+        cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
+    };
     let (mut cards, gaps) = scan(&mut image, "Virtual PCD 00 00", ATR, of_atr(ATR), &options).unwrap();
     assert_eq!(cards.len(), 1);
     (cards.remove(0), gaps)

@@ -68,8 +68,12 @@ pub fn card(data: &[u8]) {
     };
     let (&first, script) = data.split_first().unwrap_or((&0, &[]));
     let mut liar = Liar { honest: HONEST.get_or_init(recorded).clone(), script };
-    let options =
-        Options { read_c400: first & 1 != 0, status: first & 2 != 0, cached_links: &|_| Vec::new() };
+    let options = Options {
+        read_c400: first & 1 != 0,
+        status: first & 2 != 0,
+        cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
+    };
     let mut snapshot = five_keys();
     let atr = snapshot.cards[0].atr.clone();
     snapshot.cards.clear();

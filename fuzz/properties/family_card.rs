@@ -68,7 +68,12 @@ pub fn family_card(data: &[u8]) {
     let (&first, script) = data.split_first().unwrap_or((&0, &[]));
     let Recorded { image, atr, host } = &all[usize::from(first) % all.len()];
     let mut liar = Liar { honest: image.clone(), script };
-    let options = Options { read_c400: true, status: false, cached_links: &|_| Vec::new() };
+    let options = Options {
+        read_c400: true,
+        status: false,
+        cached_links: &|_| Vec::new(),
+        cached_keys: &|_| Vec::new(),
+    };
     let reader = "Virtual PCD 00 00";
     let alone = |(card, gaps)| (vec![card], gaps);
     let scanned = match usize::from(first) % all.len() {

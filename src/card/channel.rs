@@ -75,6 +75,19 @@ pub enum TransportError {
         "the reader has not answered for {0} seconds: take the card out and put it back, or restart pcscd"
     )]
     Silent(u64),
+    /// The PC/SC service does not answer.
+    #[error(
+        "the PC/SC service has not answered for {0} seconds: restart it (systemctl restart pcscd), and see what it \
+         logs (journalctl -u pcscd)"
+    )]
+    Stopped(u64),
+    /// There is no answer, and a PIN was on its way.
+    #[error(
+        "there has been no answer for {0} seconds, and a PIN had been sent: nothing tells whether the card took it, and \
+         a login may be open until the card is taken out or pcscd is restarted (systemctl restart pcscd). Look how \
+         many tries are left before the next one: stalecard check"
+    )]
+    Unanswered(u64),
     /// The reader lost the card in the middle of a command.
     #[error(
         "the talk between reader and card failed ({0}): put the card back in; if this stays, plug the reader in \

@@ -6,7 +6,8 @@
 //! process dies in it, pcscd resets the card, and the login goes with it: nothing stays open.
 //!
 //! The connection lives in a thread of its own, because nothing of PC/SC can be
-//! interrupted. PINs are in buffers that are wiped; the answer buffer always has full size, since
+//! interrupted. Whoever waits for it looks from time to time whether the service is there at all ([`super::service`]):
+//! before a PIN was sent that is the end, and after it the end with a warning. PINs are in buffers that are wiped; the answer buffer always has full size, since
 //! pcsc-lite finds a smaller one too small only after the card has done the work (and counted the try).
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -20,6 +21,8 @@ use super::apdu::TransportError;
 use super::pcsc::{Handle, NO_STATUS_WORD, feature};
 use super::pcsc_error::failure;
 use super::readers::Reader;
+use super::service;
+use crate::patience::{SILENCE, left, lose};
 
 /// How long to wait for others to let go of the card.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -69,6 +72,8 @@ pub struct Held {
     replies: Receiver<Reply>,
     pad: bool,
     shared: bool,
+    /// A PIN was sent, or asked for on a pin pad.
+    entered: bool,
     dead: Option<TransportError>,
 }
 
@@ -99,18 +104,44 @@ impl Held {
                 let _ = done.send(Reply::Failed(error));
             }
         });
-        let mut held = Self { jobs: Some(jobs), replies, pad: false, shared, dead: None };
-        match held.replies.recv_timeout(PATIENCE) {
+        let mut held = Self { jobs: Some(jobs), replies, pad: false, shared, entered: false, dead: None };
+        // A thread that waits for the transaction dies with the process, without touching the card.
+        match held.reply(PATIENCE, TransportError::Busy(PATIENCE.as_secs())) {
             Ok(Reply::Held(pad)) => held.pad = pad,
-            Ok(Reply::Failed(error)) => return Err(error),
-            Ok(Reply::Answer(_)) => return Err(TransportError::Silent(0)),
-            // The thread waits for the transaction: it dies with the process, without touching the card.
-            Err(_) => {
-                held.dead = Some(TransportError::Busy(PATIENCE.as_secs()));
-                return Err(TransportError::Busy(PATIENCE.as_secs()));
+            Ok(_) => return Err(TransportError::Silent(0)),
+            Err(error) => {
+                held.dead = Some(error.clone());
+                return Err(error);
             }
         }
         Ok(held)
+    }
+
+    /// The next reply, with this failure if there is none in `most`. The time of the whole command counts only
+    /// until the card is ours: after that an end in the middle would reset it.
+    fn reply(&self, most: Duration, too_late: TransportError) -> Result<Reply, TransportError> {
+        let begun = Instant::now();
+        let mut step = left().map_or(SILENCE, |left| left.min(SILENCE));
+        loop {
+            match self.replies.recv_timeout(step.min(most.saturating_sub(begun.elapsed()))) {
+                Ok(Reply::Failed(error)) => return Err(error),
+                Ok(reply) => return Ok(reply),
+                Err(RecvTimeoutError::Disconnected) => return Err(TransportError::Silent(0)),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if !service::answers() {
+                lose();
+                return Err(TransportError::Stopped(begun.elapsed().as_secs()));
+            }
+            if begun.elapsed() >= most {
+                return Err(too_late);
+            }
+            if matches!(too_late, TransportError::Busy(_)) && left().is_some_and(|left| left.is_zero()) {
+                lose();
+                return Err(TransportError::GivenUp);
+            }
+            step = SILENCE;
+        }
     }
 
     /// Has the reader a pin pad that can ask for a PIN?
@@ -127,11 +158,13 @@ impl Held {
             // If the thread is gone, its last reply says why.
             let _ = jobs.send(job);
         }
-        let error = match self.replies.recv_timeout(DEADLINE) {
+        let error = match self.reply(DEADLINE, TransportError::Silent(DEADLINE.as_secs())) {
             Ok(Reply::Answer(bytes)) => return Ok(bytes),
-            Ok(Reply::Failed(error)) => error,
-            Ok(Reply::Held(_)) | Err(RecvTimeoutError::Disconnected) => TransportError::Silent(0),
-            Err(RecvTimeoutError::Timeout) => TransportError::Silent(DEADLINE.as_secs()),
+            Ok(_) => TransportError::Silent(0),
+            Err(TransportError::Stopped(seconds) | TransportError::Silent(seconds)) if self.entered => {
+                TransportError::Unanswered(seconds)
+            }
+            Err(error) => error,
         };
         self.dead = Some(error.clone());
         Err(error)
@@ -140,10 +173,13 @@ impl Held {
 
 impl Exclusive for Held {
     fn transmit(&mut self, apdu: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, TransportError> {
+        // VERIFY with data (ISO 7816-4, 11.6.6).
+        self.entered |= matches!(apdu.as_slice(), [_, 0x20, _, _, _, ..]);
         self.ask(Job::Transmit(apdu))
     }
 
     fn verify_on_pad(&mut self, structure: Vec<u8>) -> Result<Vec<u8>, TransportError> {
+        self.entered = true;
         self.ask(Job::Pad(structure))
     }
 

@@ -17,7 +17,7 @@ fn recording(name: &str) -> String {
 }
 
 fn options(status: bool) -> Options<'static> {
-    Options { read_c400: true, status, cached_links: &|_| Vec::new() }
+    Options { read_c400: true, status, cached_links: &|_| Vec::new(), cached_keys: &|_| Vec::new() }
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //! - [`piv`], [`openpgp`], `objects`: the walk through cards of data objects
 //! - [`held`], [`sign`]: a card kept to oneself, for a login and fresh signatures
 //! - [`readers`]: which readers there are, and what is in them
-//! - [`presence`]: waiting until something happens in them
+//! - [`presence`]: waiting until something happens in them; `service`: is PC/SC itself there
 //! - [`pcsc`]: connections and short transactions
 //! - [`image`]: a card made from a recording
 //!
@@ -36,6 +36,7 @@ mod sc_hsm_identity;
 mod scan_error;
 #[cfg(test)]
 pub(crate) mod script;
+mod service;
 pub mod sign;
 mod status;
 

@@ -3,7 +3,7 @@
 //! Every file costs one SELECT, which tells its size, and one READ BINARY for 256 bytes; nothing is
 //! read twice, and the end is not probed. What is read follows from the card: EF.DIR, the object
 //! directory, TokenInfo, the directory files, and the public files that these name, now or in their
-//! cached copies.
+//! cached copies. The file of a private key that only a cached copy describes is selected, to know whether it is there.
 //!
 //! **Files of records.** OpenSC's drivers of these cards have no command for records: it reads EF.DIR and all
 //! other files as if they were transparent, and what the card then refuses (6981) it does without.
@@ -39,6 +39,8 @@ const SELECTS: u32 = 200;
 
 /// Why a private file is not read.
 const PRIVATE: &str = "the card gives it only after the PIN";
+/// Why the file of a private key is not read, which is there although the card does not list the key.
+const KEY_IS_THERE: &str = "the file of a private key, which nothing reads";
 /// The driver for MyEID and OsEID cards.
 pub(super) const MY_EID: &str = "myeid";
 /// The driver for cards with the IsoApplet.
@@ -190,6 +192,9 @@ impl Attempt<'_, '_> {
         for (_, file) in (self.options.cached_links)(&self.card) {
             self.read(file)?;
         }
+        for file in (self.options.cached_keys)(&self.card) {
+            self.look_for_key(file)?;
+        }
         Ok(known.is_some())
     }
 
@@ -303,6 +308,25 @@ impl Attempt<'_, '_> {
             if let Answer::Content(Bytes(content)) = &answer { Some(content.clone()) } else { None };
         self.card.files.push(CardFile { path: file, answer });
         Ok(content)
+    }
+
+    /// Is there still the file of a private key that the card does not list any more? It is selected, and never read. Only of
+    /// a MyEID, whose keys are files: another card may know its keys by their numbers, and then that there is no file says
+    /// nothing.
+    fn look_for_key(&mut self, file: EfPath) -> Result<(), Stop> {
+        if self.card.driver.as_deref() != Some(MY_EID) || file.aid().is_some() || !self.seen.insert(file) {
+            return Ok(());
+        }
+        self.channel.transport.rest();
+        let answer = match self.channel.send(Command::SelectPath(file)) {
+            Ok(response) if response.status.carries_data() => Answer::NotRead(KEY_IS_THERE.to_owned()),
+            Ok(response) if response.status == StatusWord::FILE_NOT_FOUND => Answer::Absent,
+            Ok(response) => Answer::Refused(response.status.0),
+            Err(TransportError::NotRecorded) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        self.card.files.push(CardFile { path: file, answer });
+        Ok(())
     }
 
     fn fetch(&mut self, file: EfPath) -> Result<Answer, Stop> {

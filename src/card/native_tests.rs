@@ -99,6 +99,7 @@ fn options() -> Options<'static> {
         read_c400: false,
         status: false,
         cached_links: &|_| vec![(EfPath::default(), EfPath::new(&[0x50, 0x15, 0x33, 0x01]).unwrap())],
+        cached_keys: &|_| Vec::new(),
     }
 }
 
@@ -358,4 +359,24 @@ fn no_other_application_s_answer_counts() {
         assert_eq!(answer(&read[0], "50153300"), &Answer::Content(Bytes(vec![0x44; 600])), "{theft}");
         assert_eq!(answer(&read[0], "50153301"), &Answer::Absent, "{theft}");
     }
+}
+
+#[test]
+fn the_file_of_a_key_that_only_a_cache_describes_is_selected_and_never_read() {
+    let [there, gone] = [0x4B01, 0x4B02].map(|fid: u16| {
+        let [high, low] = fid.to_be_bytes();
+        EfPath::new(&[0x50, 0x15, high, low]).unwrap()
+    });
+    let keys = move |_: &Card| vec![there, gone];
+    let options = Options { cached_keys: &keys, ..options() };
+    let mut plain = Plain::new();
+    plain.files.insert(there.as_slice().to_vec(), vec![0x4B; 64]);
+    let (cards, gaps) = scan(&mut plain, "reader", b"atr", KIND, &options).unwrap();
+    assert!(matches!(answer(&cards[0], "50154B01"), Answer::NotRead(_)));
+    assert_eq!((gaps, answer(&cards[0], "50154B02")), (vec![], &Answer::Absent));
+    let last = plain.log.iter().position(|apdu| apdu.ends_with(&[0x4B, 0x02, 0x00])).unwrap();
+    assert!(plain.log[last + 1..].iter().all(|apdu| !is_read_selected(apdu)), "{:02X?}", plain.log);
+    // Other cards may know keys by numbers, and a file that is not there says nothing.
+    let (cards, _) = scan(&mut plain, "reader", b"atr", OTHER, &options).unwrap();
+    assert!(cards[0].files.iter().all(|file| ![there, gone].contains(&file.path)));
 }

@@ -29,6 +29,7 @@ use pcsc::{Card, Context, Disposition, Protocols, ReaderState, Scope, ShareMode,
 use super::apdu::{self, EXTENDED_NE, Lengths, SHORT_NE, StatusWord, Transport, TransportError};
 use super::pcsc_error::failure;
 use super::readers::Reader;
+use super::service;
 use crate::patience::lose;
 
 /// Age at which a transaction is ended before the next file.
@@ -158,6 +159,10 @@ impl Session {
                 Err(RecvTimeoutError::Timeout) if self.left().is_zero() => {
                     lose();
                     break TransportError::GivenUp;
+                }
+                Err(RecvTimeoutError::Timeout) if !service::answers() => {
+                    lose();
+                    break TransportError::Stopped(begun.elapsed().as_secs());
                 }
                 Err(RecvTimeoutError::Timeout) if self.doing.load(Ordering::Relaxed) == WAITING => {
                     if begun.elapsed() >= PATIENCE {

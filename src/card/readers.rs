@@ -96,6 +96,11 @@ fn now() -> Result<Vec<Reader>, PcscError> {
 
 /// Has a program the card in this reader open now? None if that cannot be told.
 pub(super) fn in_use(reader: &Reader) -> Option<bool> {
+    let reader = reader.clone();
+    within(SILENCE, move |_| is_used(&reader)).ok().flatten()
+}
+
+fn is_used(reader: &Reader) -> Option<bool> {
     let context = Context::establish(Scope::User).ok()?;
     let mut states = [ReaderState::new(reader.id.clone(), State::UNAWARE)];
     context.get_status_change(Duration::ZERO, &mut states).ok()?;

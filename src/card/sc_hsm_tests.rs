@@ -63,7 +63,7 @@ fn script(keys: u8) -> Script {
 }
 
 fn options(read_c400: bool) -> Options<'static> {
-    Options { read_c400, status: false, cached_links: &|_| Vec::new() }
+    Options { read_c400, status: false, cached_links: &|_| Vec::new(), cached_keys: &|_| Vec::new() }
 }
 
 fn read(script: &mut Script) -> Result<(Card, Vec<Gap>), ScanError> {

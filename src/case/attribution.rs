@@ -4,6 +4,13 @@
 //! named ([`Attribution::undecided`]), and is neither yes nor no. A certificate or request says itself
 //! how it is signed, so nothing else is tried. Whether a certificate claims to be self-signed
 //! is read as RFC 5280 has it (3.2, 4.2.1.1): issued under its own name is not yet signed by its own key.
+//!
+//! That a key did not make a signature over these bytes in the ways that are computed here is not yet
+//! that another one made it: the bytes may be others, or the hash. An RSA signature tells, because it
+//! opens to a block under its own key; ECDSA and DSA do not, so there another key has to be found.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use serde::Serialize;
 use sha1::{Digest, Sha1};
@@ -11,7 +18,7 @@ use sha1::{Digest, Sha1};
 use crate::case::known_keys::{KnownKey, Place, PlaceKind, known_ids, known_keys};
 use crate::case::proofs::Candidate;
 use crate::crypto::{
-    self, Fit, Hash, Maker, Outcome, Reason, Scheme, Signed, maker, same_form, x509 as signatures,
+    self, Fit, Hash, Maker, Opened, Outcome, Reason, Scheme, Signed, maker, same_form, x509 as signatures,
 };
 use crate::format::curve::{self, Curve, significant};
 use crate::format::key::PublicKey;
@@ -47,9 +54,12 @@ pub struct Attribution {
     /// Is it decided that it was not made by the key it names, and does it claim that it was?
     #[serde(skip)]
     pub contradicted: bool,
-    /// Is it decided that none of the keys that the user named made it?
+    /// Is it decided that none of the keys that the user named made it, whatever it is over?
     #[serde(skip)]
     pub not_by_named: bool,
+    /// Did the key in `made_by` make it over other bytes, or in another way than it should?
+    #[serde(skip)]
+    pub is_invalid: bool,
 }
 
 impl Attribution {
@@ -68,13 +78,14 @@ impl Attribution {
             note: None,
             contradicted: false,
             not_by_named: false,
+            is_invalid: false,
         }
     }
 
     /// Is something missing for an answer: a computation, or whoever issued it?
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        !self.good && (self.issuer.is_some() || !self.undecided.is_empty())
+        !self.good && !self.is_invalid && (self.issuer.is_some() || !self.undecided.is_empty())
     }
 }
 
@@ -130,21 +141,75 @@ pub fn of_signature(
     let found = maker(order, |known| crypto::verify_any(&known.as_found, signed, signature));
     let open = match &found {
         Maker::Undecided(open) => open.as_slice(),
-        Maker::MadeBy(..) | Maker::NotBy => &[],
+        Maker::MadeBy(..) | Maker::Otherwise(..) | Maker::NotBy => &[],
     };
     let mut attribution = Attribution::new(open.iter().map(|(known, why)| not_checked(known, why)).collect());
-    attribution.not_by_named = known.iter().any(is_given) && !open.iter().any(|(known, _)| is_given(known));
     match found {
         Maker::MadeBy(known, fit) => {
             attribution.made_by = Some(attributed(&known.key, &known.places));
-            attribution.how = Some(how(&fit, signed.is_message()));
+            let as_message = crypto::verify(&known.as_found, fit.scheme, signed, signature);
+            let is_digest = signed.is_message() && !matches!(as_message, Outcome::Valid(_));
+            let taken = if is_digest { ", the file taken as the digest itself" } else { "" };
+            attribution.how = Some(format!("{}{taken}", how(&fit, signed.is_message())));
             attribution.good = known.is_live_or_given();
         }
+        Maker::Otherwise(known, opened) => {
+            attribution.made_by = Some(attributed(&known.key, &known.places));
+            attribution.how = Some(opened.to_string());
+            attribution.is_invalid = true;
+            attribution.note = Some(
+                "That key made it, but not over these bytes in the way that is due: the bytes were changed, or they \
+                 are others than those that were signed."
+                    .to_owned(),
+            );
+        }
         Maker::NotBy | Maker::Undecided(_) => {
+            let given: Vec<&KnownKey> = known.iter().filter(|known| is_given(known)).collect();
+            let is_excluded = |known: &&KnownKey| crypto::is_excluded(&known.as_found, signature);
+            // What has the length of a signature of the key, and numbers that it does not give.
+            let is_like = |known: &&KnownKey| match same_form(&known.key) {
+                PublicKey::Rsa { modulus, .. } => significant(&modulus).len() == signature.len(),
+                _ => false,
+            };
+            attribution.not_by_named =
+                !given.is_empty() && given.iter().all(|known| is_excluded(known) && is_like(known));
+            let mut note: Vec<String> = given
+                .iter()
+                .filter(|known| is_excluded(known) && !is_like(known))
+                .map(|known| {
+                    let place = known.places.first().map_or("", |place| place.place.as_str());
+                    let bytes = signature.len();
+                    let key = known.key.describe();
+                    format!("What was given ({bytes} bytes) is no signature of the key {place} ({key}), whatever it is over.")
+                })
+                .collect();
+            if attribution.undecided.is_empty() {
+                note.push(tried(&known, signed));
+            }
+            attribution.note = Some(note.join(" ")).filter(|note| !note.is_empty());
             recover(&mut attribution, snapshot, &known, signed, signature);
         }
     }
     attribution
+}
+
+/// What was tried, and did not fit: the bytes may be others than those that were signed, or the way may be
+/// one that is not computed here.
+fn tried(known: &[KnownKey], signed: &Signed<'_>) -> String {
+    if known.is_empty() {
+        return "No public key is known here: name one with --pubkey.".to_owned();
+    }
+    if !signed.is_message() {
+        return "Tried was the digest as it was given, with every key and padding that is computed here: another \
+                digest may fit."
+            .to_owned();
+    }
+    let hashes: Vec<&str> = Hash::ALL.iter().map(|hash| hash.name()).collect();
+    format!(
+        "Tried were these bytes with {}, and as they are (RSA: PKCS#1 v1.5, PSS and no padding; Ed25519 without a \
+         context). Other bytes, or a hash or form that is not computed here, may fit.",
+        hashes.join(", ")
+    )
 }
 
 fn is_given(known: &KnownKey) -> bool {
@@ -237,9 +302,7 @@ impl Artefact {
     fn claim(&self) -> Claim {
         match self {
             Self::Request(_) => Claim::OwnKey,
-            Self::Certificate(one) if claims_own_key(one) => Claim::OwnKey,
-            Self::Certificate(one) if is_self_issued(one) => Claim::SameName,
-            Self::Certificate(_) => Claim::AnotherName,
+            Self::Certificate(one) => claim(one),
         }
     }
 
@@ -251,45 +314,53 @@ impl Artefact {
             _ => format!("(a name that does not decode: {})", hex(&certificate.raw_issuer)),
         })
     }
+
+    /// For a subject that is empty or does not decode.
+    fn raw_subject(&self) -> String {
+        match self {
+            Self::Certificate(certificate) if !certificate.raw_subject.is_empty() => {
+                format!("(a name that does not decode: {})", hex(&certificate.raw_subject))
+            }
+            _ => String::new(),
+        }
+    }
 }
 
 /// Who should have signed, by what a certificate or request says.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Claim {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
     /// The key that it names.
     OwnKey,
+    /// A key of the same name, and it does not say which: its own, or an older one of a CA.
+    Unsaid,
     /// A key of the same name, by what it says another one: a new key of a CA, or its key for CRLs.
     SameName,
     /// Whoever has another name.
     AnotherName,
 }
 
-/// Have issuer and subject one name?
-fn is_self_issued(certificate: &Certificate) -> bool {
-    x509::is_same_name(&certificate.raw_issuer, &certificate.raw_subject)
-}
-
-/// Does a certificate claim to be signed by its own key? One that is issued under its own name does so
-/// by an authority key identifier that is its own, or, as self-signed ones may, by none.
+/// Whose signature a certificate claims to carry, by its names and its authority key identifier.
 #[must_use]
-pub fn claims_own_key(certificate: &Certificate) -> bool {
-    if !is_self_issued(certificate) {
-        return false;
+pub fn claim(certificate: &Certificate) -> Claim {
+    if !x509::is_same_name(&certificate.raw_issuer, &certificate.raw_subject) {
+        return Claim::AnotherName;
     }
     let authority = x509::authority(&certificate.der);
     let own = x509::subject_key_id(&certificate.der);
-    if authority.serial.is_some_and(|serial| significant(serial) != significant(&certificate.serial))
-        || authority.issuer.is_some_and(|issuer| !x509::is_same_name(issuer, &certificate.raw_issuer))
-    {
-        return false;
+    let own_serial = authority.serial.map(|serial| significant(serial) == significant(&certificate.serial));
+    let other_issuer =
+        authority.issuer.is_some_and(|issuer| !x509::is_same_name(issuer, &certificate.raw_issuer));
+    if own_serial == Some(false) || other_issuer {
+        return Claim::SameName;
     }
-    match (authority.key_id, own) {
+    let is_own = match (authority.key_id, own) {
         (Some(authority), Some(own)) => authority == own,
         // The commonest identifier is the hash of the key (RFC 5280, 4.2.1.2).
         (Some(authority), None) => authority == hash_of_bits(&certificate.key),
-        // A key that cannot sign like this is no signer.
-        (None, _) => signatures::could_sign(&certificate.der, &certificate.key),
-    }
+        (None, _) if own_serial == Some(true) => true,
+        (None, _) => return Claim::Unsaid,
+    };
+    if is_own { Claim::OwnKey } else { Claim::SameName }
 }
 
 /// SHA-1 of the bits of a public key.
@@ -297,64 +368,277 @@ fn hash_of_bits(key: &PublicKey) -> Vec<u8> {
     Sha1::digest(key.bits_of_spki()).to_vec()
 }
 
-/// Who signed this certificate or request? `None` if the bytes are neither.
-#[must_use]
-pub fn of_certificate(snapshot: &Snapshot, given: &[(String, PublicKey)], der: &[u8]) -> Option<Attribution> {
-    let artefact = Artefact::read(der)?;
-    let known = known_keys(snapshot, given);
-    let own = same_form(artefact.key());
-    let signed_by =
-        |key: &PublicKey| signatures::signed_by(der, key).unwrap_or(Outcome::NotDecidable(Reason::Damaged));
-    let places = |key: &PublicKey| {
-        known.iter().find(|known| known.key == *key).map(|known| known.places.clone()).unwrap_or_default()
-    };
-    let by_own = signed_by(artefact.key());
-    let others = known.iter().filter(|known| known.key != own);
-    let by_others = maker(others, |known| signed_by(&known.as_found));
+/// The key of a certificate, as that of an issuer of this name.
+#[derive(Debug, Clone)]
+pub struct Issuer {
+    subject: Vec<u8>,
+    key: PublicKey,
+    key_id: Option<Vec<u8>>,
+    place: Place,
+}
 
-    let mut attribution = Attribution::new(Vec::new());
-    attribution.subject = Some(escape(artefact.subject().as_bytes()));
-    attribution.names = Some(attributed(&own, &places(&own)));
-    let claim = artefact.claim();
-    let (key, fit) = match (&by_own, &by_others) {
-        (Outcome::Valid(fit), _) => (&own, fit),
-        (_, Maker::MadeBy(known, fit)) => (&known.key, fit),
-        (own_outcome, others) => {
-            attribution.undecided = open(own_outcome, others, &own);
-            attribution.contradicted = claim == Claim::OwnKey && matches!(own_outcome, Outcome::Invalid);
-            if claim != Claim::OwnKey {
-                attribution.issuer = artefact.issuer();
-            }
-            if claim == Claim::SameName && matches!(own_outcome, Outcome::Invalid) {
-                attribution.note = Some(SELF_ISSUED.to_owned());
-            }
-            if claim != Claim::AnotherName && attribution.undecided.is_empty() {
-                candidates(&mut attribution, &own, snapshot, der);
-            }
-            return Some(attribution);
+impl Issuer {
+    /// Of a certificate. `from`: of the same file, or named by the user; `place` in words.
+    #[must_use]
+    pub fn of(certificate: &Certificate, kind: PlaceKind, place: String) -> Self {
+        let id = hex(&same_form(&certificate.key).intrinsic_id());
+        Self {
+            subject: certificate.raw_subject.clone(),
+            key: certificate.key.clone(),
+            key_id: x509::subject_key_id(&certificate.der).map(<[u8]>::to_vec),
+            place: Place { kind, place, id },
         }
-    };
-    let made_by_own = *key == own;
-    attribution.made_by = Some(attributed(key, &places(key)));
-    attribution.how = Some(how(fit, true));
-    attribution.good = made_by_own || claim != Claim::OwnKey;
-    attribution.contradicted = !attribution.good;
-    if claim == Claim::AnotherName {
-        attribution.issuer = artefact.issuer();
     }
-    attribution.note = match claim {
-        Claim::AnotherName if made_by_own => Some(UNDER_ANOTHER_NAME.to_owned()),
-        Claim::SameName if !made_by_own => Some(ROLLOVER.to_owned()),
-        _ => None,
-    };
-    Some(attribution)
+
+    fn is_named_by(&self, certificate: &Certificate) -> bool {
+        x509::is_same_name(&self.subject, &certificate.raw_issuer)
+    }
+
+    /// Does the certificate's authority key identifier name it? `None`: there is none.
+    fn is_identified_by(&self, certificate: &Certificate) -> Option<bool> {
+        let wanted = x509::authority(&certificate.der).key_id?;
+        Some(self.key_id.as_deref() == Some(wanted) || hash_of_bits(&self.key) == wanted)
+    }
+}
+
+/// All that the certificates and requests of one file are asked with. What a stranger's keys may cost
+/// is bounded for the whole file, and what is in it twice is asked once.
+pub struct OfFile<'a> {
+    snapshot: &'a Snapshot,
+    known: Vec<KnownKey>,
+    issuers: Vec<Issuer>,
+    /// Is it about one certificate, so that a bare key that was named is meant to be its issuer's?
+    is_alone: bool,
+    /// What is left of the work.
+    left: Cell<u64>,
+    seen: RefCell<HashMap<Vec<u8>, Attribution>>,
+}
+
+/// The work that one file may make beyond what usual keys make: a few seconds.
+const MOST_WORK: u64 = 250_000_000;
+/// Certificates of one name whose keys are tried, those first that the authority key identifier names.
+const MOST_OF_NAME: usize = 16;
+
+impl<'a> OfFile<'a> {
+    /// Nothing asked yet. `issuers`: certificates of the file and those that the user named.
+    #[must_use]
+    pub fn new(
+        snapshot: &'a Snapshot,
+        given: &[(String, PublicKey)],
+        issuers: Vec<Issuer>,
+        is_alone: bool,
+    ) -> Self {
+        let known = known_keys(snapshot, given);
+        Self { snapshot, known, issuers, is_alone, left: Cell::new(MOST_WORK), seen: RefCell::default() }
+    }
+
+    fn signed_by(&self, der: &[u8], key: &PublicKey) -> Outcome {
+        let Some(left) = self.left.get().checked_sub(crypto::dear_work(key)) else {
+            return Outcome::NotDecidable(Reason::TooMuchWork);
+        };
+        self.left.set(left);
+        signatures::signed_by(der, key).unwrap_or(Outcome::NotDecidable(Reason::Damaged))
+    }
+
+    /// The keys to try: first those of the name of the issuer, then all others that are known.
+    fn keys(&self, artefact: &Artefact, own: &PublicKey) -> Vec<KnownKey> {
+        let mut keys: Vec<KnownKey> = Vec::new();
+        if let Artefact::Certificate(certificate) = artefact {
+            let of_name = self.issuers.iter().filter(|issuer| issuer.is_named_by(certificate));
+            let mut of_name: Vec<&Issuer> = of_name.collect();
+            of_name.sort_by_key(|issuer| issuer.is_identified_by(certificate) != Some(true));
+            for issuer in of_name {
+                if keys.len() == MOST_OF_NAME {
+                    break;
+                }
+                let key = same_form(&issuer.key);
+                let known = self.known.iter().find(|known| known.key == key);
+                let mut known = known.cloned().unwrap_or_else(|| KnownKey {
+                    key: key.clone(),
+                    as_found: issuer.key.clone(),
+                    places: vec![issuer.place.clone()],
+                });
+                // What is known as the same in several places is known from the most telling one.
+                known.places.sort_by_key(|place| place.kind);
+                if key != *own && !keys.iter().any(|one| one.key == key) {
+                    keys.push(known);
+                }
+            }
+        }
+        let named = keys.len();
+        for known in &self.known {
+            if known.key != *own && !keys.iter().take(named).any(|one| one.key == known.key) {
+                keys.push(known.clone());
+            }
+        }
+        keys
+    }
+
+    /// Who signed this certificate or request? `None` if the bytes are neither.
+    #[must_use]
+    pub fn certificate(&self, der: &[u8]) -> Option<Attribution> {
+        if let Some(seen) = self.seen.borrow().get(der) {
+            return Some(seen.clone());
+        }
+        let attribution = self.attribute(der)?;
+        self.seen.borrow_mut().insert(der.to_vec(), attribution.clone());
+        Some(attribution)
+    }
+
+    fn attribute(&self, der: &[u8]) -> Option<Attribution> {
+        let artefact = Artefact::read(der)?;
+        let own = same_form(artefact.key());
+        let keys = self.keys(&artefact, &own);
+        let places = |key: &PublicKey| -> Vec<Place> {
+            let of = |known: &&KnownKey| known.key == *key;
+            let known = keys.iter().find(of).or_else(|| self.known.iter().find(of));
+            known.map(|known| known.places.clone()).unwrap_or_default()
+        };
+        let by_own = self.signed_by(der, artefact.key());
+        let by_others = match by_own {
+            Outcome::Valid(_) => Maker::NotBy,
+            _ => maker(&keys, |known| self.signed_by(der, &known.as_found)),
+        };
+
+        let mut attribution = Attribution::new(Vec::new());
+        attribution.subject = Some(match escape(artefact.subject().as_bytes()) {
+            empty if empty.is_empty() => artefact.raw_subject(),
+            subject => subject,
+        });
+        attribution.names = Some(attributed(&own, &places(&own)));
+        let claim = artefact.claim();
+        let not_by_own = matches!(by_own, Outcome::Invalid);
+        if claim == Claim::AnotherName {
+            attribution.issuer = artefact.issuer();
+        }
+        match (by_own, by_others) {
+            (Outcome::Valid(fit), _) => {
+                attribution.made_by = Some(attributed(&own, &places(&own)));
+                attribution.how = Some(how(&fit, true));
+                attribution.good = true;
+                attribution.note = (claim == Claim::AnotherName).then(|| UNDER_ANOTHER_NAME.to_owned());
+            }
+            (_, Maker::MadeBy(known, fit)) => {
+                attribution.made_by = Some(attributed(&known.key, &known.places));
+                attribution.how = Some(how(&fit, true));
+                self.by_another(&mut attribution, &artefact, claim, known, not_by_own);
+            }
+            (Outcome::Otherwise(opened), _) => {
+                attribution.made_by = Some(attributed(&own, &places(&own)));
+                invalid(&mut attribution, opened, "the key that it names");
+            }
+            (_, Maker::Otherwise(known, opened)) => {
+                attribution.made_by = Some(attributed(&known.key, &known.places));
+                attribution.contradicted = claim == Claim::OwnKey && not_by_own;
+                invalid(&mut attribution, opened, "this key");
+            }
+            (own_outcome, others) => {
+                attribution.undecided = open(&own_outcome, &others, &own);
+                attribution.contradicted = claim == Claim::OwnKey && not_by_own;
+                if claim != Claim::OwnKey {
+                    attribution.issuer = artefact.issuer();
+                }
+                attribution.note = match claim {
+                    Claim::SameName if not_by_own => Some(SELF_ISSUED.to_owned()),
+                    Claim::Unsaid if not_by_own => Some(UNSAID.to_owned()),
+                    _ => None,
+                };
+                if let Artefact::Certificate(certificate) = &artefact {
+                    attribution.not_by_named =
+                        claim == Claim::AnotherName && self.is_not_by_named(certificate, &keys);
+                }
+                if claim != Claim::AnotherName && attribution.undecided.is_empty() {
+                    candidates(&mut attribution, &own, self.snapshot, der);
+                }
+            }
+        }
+        Some(attribution)
+    }
+
+    /// What it means that a known key made it that is not the one it names.
+    fn by_another(
+        &self,
+        attribution: &mut Attribution,
+        artefact: &Artefact,
+        claim: Claim,
+        maker: &KnownKey,
+        not_by_own: bool,
+    ) {
+        let certificate = match artefact {
+            Artefact::Certificate(certificate) if claim != Claim::OwnKey => certificate,
+            _ => {
+                attribution.contradicted = true;
+                return;
+            }
+        };
+        if claim == Claim::AnotherName {
+            attribution.good = true;
+            return;
+        }
+        attribution.issuer = artefact.issuer();
+        let of_name = self
+            .issuers
+            .iter()
+            .any(|issuer| issuer.is_named_by(certificate) && same_form(&issuer.key) == maker.key);
+        let wanted = x509::authority(&certificate.der).key_id;
+        let is_identified = wanted.is_some_and(|wanted| wanted == hash_of_bits(&maker.as_found));
+        let is_stale =
+            |places: &[Place]| !places.is_empty() && places.iter().all(|one| one.kind == PlaceKind::Cache);
+        let own_is_stale = attribution.names.as_ref().is_some_and(|names| is_stale(&names.places));
+        let is_here =
+            maker.places.iter().any(|place| matches!(place.kind, PlaceKind::Card | PlaceKind::Cache));
+        if of_name || is_identified {
+            attribution.good = true;
+            attribution.issuer = None;
+            attribution.note = Some(ROLLOVER.to_owned());
+        } else if own_is_stale && is_here && not_by_own {
+            attribution.issuer = None;
+            attribution.contradicted = true;
+        } else {
+            attribution.note = Some(BY_ANOTHER.to_owned());
+            attribution.undecided.push(
+                "whether the key that signed it is the CA's own is not decided: name the CA's certificate with --pubkey"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Is it decided that the key of the issuer that was named did not sign it?
+    fn is_not_by_named(&self, certificate: &Certificate, keys: &[KnownKey]) -> bool {
+        let is_invalid = |key: &PublicKey| matches!(self.signed_by(&certificate.der, key), Outcome::Invalid);
+        let by_name = self.issuers.iter().filter(|issuer| issuer.is_named_by(certificate));
+        let mut claimed = by_name.filter(|issuer| {
+            issuer.is_identified_by(certificate).unwrap_or(issuer.place.kind == PlaceKind::Given)
+        });
+        let is_bare = |known: &&KnownKey| {
+            let wanted = x509::authority(&certificate.der).key_id;
+            let is_wanted = wanted.is_none_or(|wanted| hash_of_bits(&known.as_found) == wanted);
+            is_given(known) && is_wanted && !self.issuers.iter().any(|one| same_form(&one.key) == known.key)
+        };
+        claimed.any(|issuer| is_invalid(&issuer.key))
+            || self.is_alone && keys.iter().filter(is_bare).any(|known| is_invalid(&known.as_found))
+    }
+}
+
+/// The key is known, and the signature does not fit.
+fn invalid(attribution: &mut Attribution, opened: Opened, who: &str) {
+    attribution.how = Some(opened.to_string());
+    attribution.is_invalid = true;
+    attribution.note = Some(format!(
+        "Its signature is invalid, though {who} made it: the bytes or the algorithm are not those that were signed."
+    ));
 }
 
 const SELF_ISSUED: &str = "It is self-issued, not self-signed: issuer and subject have one name, and no \
                            key that is known here made it, its own neither.";
-const ROLLOVER: &str = "It is self-issued, not self-signed: issuer and subject have one name, and by its key \
-                        identifiers, or because its own key does not sign, another key of that name should have \
-                        signed it, as when a CA gets a new key.";
+const UNSAID: &str = "Its own key did not sign it, and it does not say whose key should have: issuer and subject \
+                      have one name, as of a CA's new key that the old one certified, and as of a self-signed \
+                      one that was made through a stale cache. The CA's other certificate, named with --pubkey, decides.";
+const BY_ANOTHER: &str = "Issuer and subject have one name, and it is signed by another key than it names. That is \
+                          as it should be if a CA has certified a new key with its old one, and wrong if it was to \
+                          be self-signed: then it was made through a stale cache.";
+const ROLLOVER: &str = "It is self-issued, not self-signed: issuer and subject have one name, and another key of \
+                        that name has signed it, as when a CA gets a new key.";
 const UNDER_ANOTHER_NAME: &str = "It names another issuer than its subject, and is signed by the key that it names: \
                                   self-signed under another name, or issued by somebody who has the same key.";
 

@@ -2,9 +2,9 @@
 //! place that says it, and mostly it says nothing.
 
 use crate::case::token::{Case, Lens};
-use crate::text::hex;
-use crate::view::Object;
+use crate::text::{escape, hex};
 use crate::view::difference::Difference;
+use crate::view::{Class, Object, Part};
 
 /// Whoever deletes or re-initialises by an ID that is shown and is another key's now loses that one. No danger where the
 /// ID is the same, where there is none, or where it belongs to the place and not to the key.
@@ -19,6 +19,37 @@ pub fn of_id(shown: &str, live: &str, which: &str) -> Option<String> {
 #[must_use]
 pub fn of_deleting(case: &Case<'_>, shown: &Object, live: &Object, which: &str) -> Option<String> {
     if case.layout.keeps_ids() { of_id(&hex(&shown.id), &hex(&live.id), which) } else { None }
+}
+
+/// The same for a certificate or data object of its own slot, in which the card has another one by now: whoever deletes it
+/// by the ID, or by the label if it has no other name, loses that. No danger where both sides have the same content.
+#[must_use]
+pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Option<String> {
+    let (shown, live) = difference.shown.zip(difference.live)?;
+    if difference.place.part != Part::Whole || !case.layout.keeps_ids() {
+        return None;
+    }
+    let slot = difference.place.slot;
+    match (&shown.class, &live.class) {
+        (Class::Certificate { certificate: old, .. }, Class::Certificate { certificate: new, .. }) => {
+            let name = |object: &Object| Some(hex(&object.id)).filter(|id| !id.is_empty());
+            let (shown, live) = name(shown).zip(name(live))?;
+            (old != new && shown != live).then(|| {
+                format!("Do not delete by ID {shown}: it names slot {slot}, where the card has another certificate, {live}.")
+            })
+        }
+        (Class::Data { content: Some(old), .. }, Class::Data { content: Some(new), .. }) => {
+            let name = |object: &Object| escape(&object.label);
+            (old != new && shown.label != live.label).then(|| {
+                let (shown, live) = (name(shown), name(live));
+                format!(
+                    "Do not delete the data object \"{shown}\": it stands for slot {slot}, where the card has another one, \
+                     \"{live}\"."
+                )
+            })
+        }
+        _ => None,
+    }
 }
 
 /// Where OpenSC writes a directory anew out of what it shows, whatever it does not show, or shows otherwise, is lost with

@@ -47,6 +47,8 @@ pub enum PlaceKind {
     Card,
     /// Named by the user.
     Given,
+    /// In a certificate of the same file.
+    File,
     /// In a cache.
     Cache,
 }

@@ -74,7 +74,7 @@ pub fn possession_in(device: Option<&Device>, content: Option<&[u8]>) -> Possess
     };
     match signatures::possession(&request) {
         Outcome::Valid(_) => {}
-        Outcome::Invalid => return Possession::BadInner,
+        Outcome::Invalid | Outcome::Otherwise(_) => return Possession::BadInner,
         Outcome::NotDecidable(why) => return Possession::NotDecidable(why.to_string()),
     }
     let Some(outer) = &request.outer else { return Possession::Unattested };
@@ -86,7 +86,7 @@ pub fn possession_in(device: Option<&Device>, content: Option<&[u8]>) -> Possess
     }
     match device.signer.as_ref().map(|signer| signatures::made_by(&request, signer)) {
         Ok(Some(Outcome::Valid(_))) => Possession::Here,
-        Ok(Some(Outcome::Invalid)) => Possession::BadOuter,
+        Ok(Some(Outcome::Invalid | Outcome::Otherwise(_))) => Possession::BadOuter,
         Ok(None) => Possession::Unattested,
         Ok(Some(Outcome::NotDecidable(why))) => Possession::NotDecidable(why.to_string()),
         Err(why) => Possession::NotDecidable(why.to_string()),

@@ -84,6 +84,9 @@ pub struct Tried {
     /// Could it not be decided?
     #[serde(skip_serializing_if = "is_false")]
     pub undecided: bool,
+    /// Shown by OpenSC: does the card name the same in the same place?
+    #[serde(skip)]
+    pub is_as_on_card: bool,
 }
 
 const fn is_false(value: &bool) -> bool {
@@ -158,10 +161,15 @@ pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {
                     public_key: hex(&same_form(public).fingerprint()),
                     fits: fits == Some(true),
                     undecided: fits.is_none(),
+                    is_as_on_card: source == Source::OpenSc && is_on_card(case, object),
                 };
                 // A public key that is shown, and the certificate that it was taken from.
-                if !tried.contains(&one) {
-                    tried.push(one);
+                let same = |known: &&mut Tried| {
+                    Tried { is_as_on_card: one.is_as_on_card, ..(**known).clone() } == one
+                };
+                match tried.iter_mut().find(same) {
+                    Some(known) => known.is_as_on_card &= one.is_as_on_card,
+                    None => tried.push(one),
                 }
             }
         };
@@ -236,6 +244,13 @@ pub fn shown_for<'a>(lens: &'a Lens<'_>, key: &'a Object) -> impl Iterator<Item 
     lens.shown.public_parts(key).chain(renamed)
 }
 
+/// Does the card name the same public key in the place of this object that is shown?
+#[must_use]
+pub fn is_on_card(case: &Case<'_>, shown: &Object) -> bool {
+    let live = case.live.at(&shown.place()).and_then(Object::public_key);
+    live.is_some() && live == shown.public_key()
+}
+
 /// Is it a public key of which there is only the certificate that is listed beside it (PIV)?
 fn is_taken_from_certificate(view: &View, object: &Object) -> bool {
     let beside =
@@ -264,16 +279,18 @@ pub fn fits(key: &PublicKey, trial: &Trial, signature: &[u8]) -> Option<bool> {
     };
     match crypto::verify(key, scheme, &signed, signature) {
         Outcome::Valid(_) => Some(true),
-        Outcome::Invalid | Outcome::NotDecidable(Reason::BadKey) => Some(false),
+        Outcome::Invalid | Outcome::Otherwise(_) | Outcome::NotDecidable(Reason::BadKey) => Some(false),
         Outcome::NotDecidable(_) => None,
     }
 }
 
 /// The verdict of all who were asked.
 fn conclude(tried: &[Tried]) -> Conclusion {
+    // What OpenSC shows as it is on the card, it is not to blame for.
+    let of_card = |one: &Tried| one.is_as_on_card && one.answer() == Some(false);
     let all = |source: Source| -> Option<bool> {
-        let mut answers =
-            tried.iter().filter(|one| one.source == source).filter_map(Tried::answer).peekable();
+        let of_source = tried.iter().filter(|one| one.source == source && !of_card(one));
+        let mut answers = of_source.filter_map(Tried::answer).peekable();
         answers.peek()?;
         Some(answers.all(|fits| fits))
     };

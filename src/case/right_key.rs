@@ -3,8 +3,8 @@
 //! The card is not always the truth: whoever has the PIN can write another key's certificate there, on a
 //! SmartCard-HSM over the request that proved which key it is. What is proven outranks where it was read:
 //! a fresh signature; what the card works out from the key itself; a proof of possession; an ID that is the hash of the
-//! key. But a proof is about the key that it names: where the card's own description has another ID, what a cache holds
-//! is history. Where no file tells, that is the answer, and the types make every rule and every repair hear it.
+//! key. But a proof is about the key that it names: where the key's ID on the card is the hash of what the card holds, what a
+//! cache holds is history. An ID that is no hash says nothing, because it can be changed. Where no file tells, that is the answer, and the types make every rule and every repair hear it.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::finding::{Deed, Evidence, Finding, Id, Remedy, Safety, Unasked};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
 use crate::rules::signature::public_key_undecided::for_those_who_know;
-use crate::snapshot::TrialOutcome;
+use crate::snapshot::{Answer, TrialOutcome};
 use crate::text::{escape, hex};
 use crate::verdict::UnprovenKey;
 use crate::view::difference::{Difference, Kind, compare};
@@ -78,10 +78,11 @@ pub fn is_held(lens: &Lens<'_>, difference: &Difference<'_>) -> bool {
     about(lens, difference).is_some_and(|dispute| dispute.right != Right::Card)
 }
 
-/// Would a flush, or caching switched off, take away a public key that may be the right one from a program?
+/// Is there a public key in a cache that may be the right one, so that caching switched off takes it away from a program, or
+/// keeps it from all of them?
 #[must_use]
 pub fn is_any_held(lens: &Lens<'_>) -> bool {
-    lens.in_use() && lens.disputes.iter().any(|dispute| dispute.right != Right::Card)
+    !lens.is_former() && lens.disputes.iter().any(|dispute| dispute.right != Right::Card)
 }
 
 fn dispute(
@@ -113,6 +114,18 @@ fn dispute(
     Some(Dispute { place: difference.place.clone(), right, by_files })
 }
 
+/// What the card said of the file of a private key that it does not list; none if it was not asked.
+fn key_file<'c>(case: &'c Case<'_>, key: &Object) -> Option<&'c Answer> {
+    let Class::PrivateKey { path: Some(path), .. } = key.class else { return None };
+    case.card.files.iter().find(|file| file.path == path).map(|file| &file.answer)
+}
+
+/// Is the file of this private key, which the card does not list, on the card all the same?
+#[must_use]
+pub fn is_left_behind(case: &Case<'_>, key: &Object) -> bool {
+    matches!(key_file(case, key), Some(Answer::NotRead(_)))
+}
+
 /// Is it, or does it belong to, a private key that the card does not list and may hold all the same? Where there is no key
 /// without its certificate, that may be what is gone; where OpenSC writes directories back as a host shows them, its
 /// description. Not if another key is where it was.
@@ -128,6 +141,10 @@ fn is_unseen(case: &Case<'_>, lens: &Lens<'_>, shown: &Object) -> bool {
         Class::PrivateKey { path, .. } => path,
         _ => None,
     };
+    // Where keys are files, the card has said whether this one's is there.
+    if key_file(case, key) == Some(&Answer::Absent) {
+        return false;
+    }
     let has_heir = place(key).is_some() && case.live.private_keys().any(|live| place(live) == place(key));
     case.layout.knows_keys_by_certificate()
         || (!has_heir && case.layout.is_written_from_view(case.card, key.slot))
@@ -192,8 +209,8 @@ impl Question<'_> {
                 right => return right,
             }
         }
-        // The description is another key's now.
-        if self.shown_key().is_some_and(|described| is_another(described, self.key)) {
+        // Another key is in its place. Another ID alone says nothing: whoever has the PIN gives an unchanged key any.
+        if self.shown_key().is_some_and(|described| is_elsewhere(described, self.key)) {
             return Right::Card;
         }
         Right::Undecided
@@ -348,13 +365,13 @@ pub fn heed(findings: &mut [Finding]) {
     }
 }
 
-/// Does the description of a key that is shown speak of another key than the card's, by its ID or by where that is?
-fn is_another(shown: &Object, live: &Object) -> bool {
+/// Does the description of a key that is shown speak of another place than where the card's key is?
+fn is_elsewhere(shown: &Object, live: &Object) -> bool {
     let place = |key: &Object| match key.class {
         Class::PrivateKey { reference, path, .. } => (reference, path),
         _ => (None, None),
     };
-    shown.id != live.id || place(shown) != place(live)
+    place(shown) != place(live)
 }
 
 /// Is a key's ID the one that OpenSC makes from this public key?

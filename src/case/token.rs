@@ -160,7 +160,13 @@ impl Lens<'_> {
     pub fn condition(&self, difference: &Difference<'_>) -> Condition {
         match self.cause_file(difference) {
             Some((CacheEntry { content: Content::Bytes(bytes), .. }, file)) => {
-                self.layout.condition(Some(self.card), file, bytes.as_slice())
+                match self.layout.condition(Some(self.card), file, bytes.as_slice()) {
+                    // What is shown for nothing is no older state of anything.
+                    Condition::Empty if difference.shown.is_some_and(Object::is_broken_certificate) => {
+                        Condition::Undecodable
+                    }
+                    condition => condition,
+                }
             }
             _ => Condition::Whole,
         }

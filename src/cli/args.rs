@@ -39,7 +39,7 @@ pub struct Time {
 
 impl Time {
     /// When nothing is said.
-    const USUAL: Self = Self { timeout: 300 };
+    pub const USUAL: Self = Self { timeout: 300 };
 
     /// It counts from now.
     pub fn begin(self) -> Duration {

@@ -82,9 +82,16 @@ struct Checked {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     match (in_time(args, args.facts.time.begin()), args.format) {
+        // Monitoring takes 2 for CRITICAL; a result that could not be told is UNKNOWN.
+        (Ok(checked), Format::Nagios) => report(args, &checked).or_else(|error| {
+            output::complain(&error.to_string());
+            Ok(Exit::NotRead)
+        }),
         (Ok(checked), _) => report(args, &checked),
         (Err(error), Format::Nagios) => {
-            deliver(args, &(nagios::failed(State::Unknown, &error.to_string()) + "\n"))?;
+            if let Err(error) = deliver(args, &(nagios::failed(State::Unknown, &error.to_string()) + "\n")) {
+                output::complain(&error.to_string());
+            }
             Ok(Exit::NotRead)
         }
         (Err(error), _) => Err(error),

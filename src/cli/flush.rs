@@ -54,7 +54,12 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             human::coverage(&mut text, &done.after.coverage);
             output::print(&text)?;
         }
-        Format::Human => output::print(&repaired::flushed(&done.operations, agreed.dry_run, &done.after))?,
+        Format::Human => {
+            let mut text = repaired::flushed(&done.operations, agreed.dry_run, &done.after);
+            let missed: Vec<_> = done.after.coverage.iter().filter(|gap| gap.asked_for).cloned().collect();
+            human::coverage(&mut text, &missed);
+            output::print(&text)?;
+        }
         Format::Json => {
             let answer = Answer::Flush { dry_run: agreed.dry_run, operations: &done.operations };
             let document = Document::of(answer, &done.host).changed(done.changed);

@@ -124,7 +124,12 @@ pub fn run() -> Exit {
         Err(error) => return misunderstood(&error, check::Format::named_in(&words)),
     };
     allow_aside();
-    let result = match cli.command.unwrap_or(Command::Check(cli.check)) {
+    let command = cli.command.unwrap_or(Command::Check(cli.check));
+    if !matches!(command, Command::Watch(_) | Command::LookAside | Command::KeepAside { .. }) {
+        // Whoever is told another time begins anew with it.
+        args::Time::USUAL.begin();
+    }
+    let result = match command {
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Ls(args) => ls::run(&args),
@@ -151,7 +156,10 @@ pub fn run() -> Exit {
     };
     match result {
         // Something did not answer, so not everything was looked at.
-        Ok(Exit::Clean) if patience::was_lost() => Exit::NotRead,
+        Ok(Exit::Clean) if patience::was_lost() => {
+            output::complain("something did not answer in time, so not everything was looked at");
+            Exit::NotRead
+        }
         Ok(exit) => exit,
         Err(error) => {
             output::complain(&error.to_string());

@@ -7,24 +7,31 @@ use serde::Serialize;
 
 use crate::error::Error;
 use crate::observe::Progress;
+use crate::patience::undisturbed;
 use crate::report::json::Document;
 use crate::text;
 
 /// Prints text made for people; colour only on a terminal.
 pub fn print(text: &str) -> Result<(), Error> {
+    // Whoever reads it may take their time (a pager).
+    let _undisturbed = undisturbed();
     written(anstream::stdout().lock().write_all(text.as_bytes()))
 }
 
 /// Prints a command's document.
 pub fn print_json(document: &Document<'_>) -> Result<(), Error> {
-    written(std::io::stdout().lock().write_all(json_text("the document", &document.value()?)?.as_bytes()))
+    let text = json_text("the document", &document.value()?)?;
+    let _undisturbed = undisturbed();
+    written(std::io::stdout().lock().write_all(text.as_bytes()))
 }
 
 /// Prints anything as JSON.
 pub fn print_value(what: &'static str, value: &impl Serialize) -> Result<(), Error> {
     // By way of a value: its members are in order then.
     let value = serde_json::to_value(value).map_err(Error::unwritable(what))?;
-    written(std::io::stdout().lock().write_all(json_text(what, &value)?.as_bytes()))
+    let text = json_text(what, &value)?;
+    let _undisturbed = undisturbed();
+    written(std::io::stdout().lock().write_all(text.as_bytes()))
 }
 
 /// The same in one line, without its end.

@@ -44,7 +44,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         install::find(tools.get("pkcs15-tool").map(Name::as_path))
     });
     let found = found.map_err(|why| Error::Overdue { what: "OpenSC's programs and libraries", why })?;
-    let private = Private::derive(&caller.user, found.installations.first())?;
+    let (user, first) = (caller.user, found.installations.into_iter().next());
+    let private = within(SILENCE, move |_| Private::derive(&user, first.as_ref()))
+        .map_err(|why| Error::Overdue { what: "the configuration of OpenSC; nothing was started", why })??;
     if let Some(path) = private.hidden() {
         let text = "not everybody can read it, so programs of other users below this command would use OpenSC's defaults";
         output::note(&format!("{}: {text}", escape(&path.0)));

@@ -8,7 +8,7 @@ use crate::report::{json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The operation, as `stalecard quarantine list` names it; without it the newest
+    /// The operation, as `stalecard quarantine list` names it; without it the newest that is not undone yet
     operation: Option<String>,
     /// Put files back even where others were written since; those go to the quarantine. Switch
     /// caching on again even if stale entries come back to life

@@ -11,6 +11,7 @@ use crate::error::{Error, Exit};
 use crate::fix::flush::flush_proven;
 use crate::judge::judge;
 use crate::observe::{Cards, Wish, observe};
+use crate::patience::undisturbed;
 use crate::repair::{Applied, Outcome};
 use crate::report::json::{Answer, Document, Event};
 use crate::report::watch::{Line, line};
@@ -47,7 +48,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     if let Some(why) = why {
         output::complain(&format!("caches cannot be watched, only cards (inotify: {why})"));
     }
-    while let Some(occurrence) = watch.wait() {
+    let wait = |watch: &mut Watch| {
+        let _undisturbed = undisturbed();
+        watch.wait()
+    };
+    while let Some(occurrence) = wait(&mut watch) {
         let cards = match &occurrence {
             Occurrence::Inserted(reader) => Some(Cards::In(Some(reader))),
             Occurrence::Started | Occurrence::Released | Occurrence::CacheChanged => Some(Cards::In(None)),
@@ -73,6 +78,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             Format::Human => line(&summary(&occurrence, checked.as_ref(), now)),
             Format::Json => document(&occurrence, checked.as_ref(), now)?,
         };
+        let _undisturbed = undisturbed();
         let mut stdout = std::io::stdout().lock();
         match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
             // Nobody listens any more.

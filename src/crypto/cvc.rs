@@ -181,7 +181,7 @@ fn origin(start: &Cvc<'_>, all: &[Cvc<'_>]) -> Origin {
         };
         match signer.map(|signer| issued_by(current, &signer)) {
             Ok(Outcome::Valid(_)) => {}
-            Ok(Outcome::Invalid) => return Origin::Broken(holder),
+            Ok(Outcome::Invalid | Outcome::Otherwise(_)) => return Origin::Broken(holder),
             Ok(Outcome::NotDecidable(reason)) | Err(reason) => return Origin::NotDecidable(holder, reason),
         }
         match (root, above) {

@@ -1,6 +1,9 @@
 //! The hashes that cards and certificates sign with, and what they are applied to.
 
 use std::cell::OnceCell;
+use std::fs::File;
+use std::io::{self, Read, Seek};
+use std::os::unix::fs::FileExt;
 
 use blake2::{Blake2b512, Blake2s256};
 use hex_literal::hex;
@@ -129,24 +132,29 @@ impl Hash {
     /// The digest of a message.
     #[must_use]
     pub fn digest(self, message: &[u8]) -> Vec<u8> {
+        // What is in memory can be read.
+        self.digest_of(&Source::Message(message)).unwrap_or_default()
+    }
+
+    fn digest_of(self, message: &Source<'_>) -> io::Result<Vec<u8>> {
         match self {
-            Self::Sha1 => Sha1::digest(message).to_vec(),
-            Self::Sha224 => Sha224::digest(message).to_vec(),
-            Self::Sha256 => Sha256::digest(message).to_vec(),
-            Self::Sha384 => Sha384::digest(message).to_vec(),
-            Self::Sha512 => Sha512::digest(message).to_vec(),
-            Self::Sha512To224 => Sha512_224::digest(message).to_vec(),
-            Self::Sha512To256 => Sha512_256::digest(message).to_vec(),
-            Self::Sha3To224 => Sha3_224::digest(message).to_vec(),
-            Self::Sha3To256 => Sha3_256::digest(message).to_vec(),
-            Self::Sha3To384 => Sha3_384::digest(message).to_vec(),
-            Self::Sha3To512 => Sha3_512::digest(message).to_vec(),
-            Self::Md5 => Md5::digest(message).to_vec(),
-            Self::Md5Sha1 => [Self::Md5.digest(message), Self::Sha1.digest(message)].concat(),
-            Self::Ripemd160 => Ripemd160::digest(message).to_vec(),
-            Self::Sm3 => Sm3::digest(message).to_vec(),
-            Self::Blake2s => Blake2s256::digest(message).to_vec(),
-            Self::Blake2b => Blake2b512::digest(message).to_vec(),
+            Self::Sha1 => message.hashed::<Sha1>(),
+            Self::Sha224 => message.hashed::<Sha224>(),
+            Self::Sha256 => message.hashed::<Sha256>(),
+            Self::Sha384 => message.hashed::<Sha384>(),
+            Self::Sha512 => message.hashed::<Sha512>(),
+            Self::Sha512To224 => message.hashed::<Sha512_224>(),
+            Self::Sha512To256 => message.hashed::<Sha512_256>(),
+            Self::Sha3To224 => message.hashed::<Sha3_224>(),
+            Self::Sha3To256 => message.hashed::<Sha3_256>(),
+            Self::Sha3To384 => message.hashed::<Sha3_384>(),
+            Self::Sha3To512 => message.hashed::<Sha3_512>(),
+            Self::Md5 => message.hashed::<Md5>(),
+            Self::Md5Sha1 => Ok([message.hashed::<Md5>()?, message.hashed::<Sha1>()?].concat()),
+            Self::Ripemd160 => message.hashed::<Ripemd160>(),
+            Self::Sm3 => message.hashed::<Sm3>(),
+            Self::Blake2s => message.hashed::<Blake2s256>(),
+            Self::Blake2b => message.hashed::<Blake2b512>(),
         }
     }
 
@@ -168,50 +176,137 @@ impl Hash {
     }
 }
 
+/// Where the bytes are.
+#[derive(Debug, Clone, Copy)]
+enum Source<'a> {
+    Message(&'a [u8]),
+    Digest(&'a [u8]),
+    /// A message that is not held in memory.
+    File(&'a File),
+}
+
+impl<'a> Source<'a> {
+    fn hashed<D: Digest>(&self) -> io::Result<Vec<u8>> {
+        let mut hash = D::new();
+        match self {
+            Self::Message(bytes) | Self::Digest(bytes) => hash.update(bytes),
+            Self::File(file) => {
+                let mut buffer = vec![0; 1 << 16];
+                let mut offset = 0;
+                loop {
+                    let read = file.read_at(&mut buffer, offset)?;
+                    let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
+                    hash.update(bytes);
+                    offset += read as u64;
+                }
+            }
+        }
+        Ok(hash.finalize().to_vec())
+    }
+
+    const fn in_memory(&self) -> Option<&'a [u8]> {
+        match self {
+            Self::Message(bytes) | Self::Digest(bytes) => Some(bytes),
+            Self::File(_) => None,
+        }
+    }
+}
+
 /// What was signed: a message, or its digest, or whatever else the signer was given in the
 /// place of a digest. Each digest is computed once, however many keys are tried.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Signed<'a> {
-    bytes: &'a [u8],
-    is_message: bool,
+    source: Source<'a>,
     digests: [OnceCell<Vec<u8>>; Hash::ALL.len()],
+    /// The content of a file, where a key wants all of it.
+    content: OnceCell<Vec<u8>>,
+    failed: OnceCell<io::Error>,
 }
 
 impl<'a> Signed<'a> {
     /// A message.
     #[must_use]
     pub fn message(bytes: &'a [u8]) -> Self {
-        Self { bytes, is_message: true, digests: Default::default() }
+        Self::of(Source::Message(bytes))
+    }
+
+    /// A message in a file, which is read anew for each digest that is asked for, and is not held in
+    /// memory. It is too long to be signed as it is. See [`Self::failure`].
+    #[must_use]
+    pub fn file(file: &'a File) -> Self {
+        Self::of(Source::File(file))
     }
 
     /// What the signer was given in place of a digest.
     #[must_use]
     pub fn digest(bytes: &'a [u8]) -> Self {
-        Self { bytes, is_message: false, digests: Default::default() }
+        Self::of(Source::Digest(bytes))
+    }
+
+    fn of(source: Source<'a>) -> Self {
+        Self { source, digests: Default::default(), content: OnceCell::new(), failed: OnceCell::new() }
     }
 
     /// The hashes that can have been used: of a digest, those with its length.
     #[must_use]
     pub fn hashes(&self) -> Vec<Hash> {
-        let fits = |hash: &Hash| self.is_message || hash.length() == self.bytes.len();
+        let fits = |hash: &Hash| match self.source {
+            Source::Digest(bytes) => hash.length() == bytes.len(),
+            Source::Message(_) | Source::File(_) => true,
+        };
         Hash::ALL.into_iter().filter(fits).collect()
     }
 
     /// The digest by this hash. A digest is its own; without a hash the message is.
     #[must_use]
     pub fn digest_by(&self, hash: Option<Hash>) -> &[u8] {
-        let Some(hash) = hash.filter(|_| self.is_message) else { return self.bytes };
+        let Some(hash) = hash.filter(|_| self.is_message()) else {
+            return self.source.in_memory().unwrap_or_default();
+        };
         let place = Hash::ALL.iter().zip(&self.digests).find(|(usual, _)| **usual == hash);
-        place.map_or(self.bytes, |(_, digest)| digest.get_or_init(|| hash.digest(self.bytes)))
+        let digest = || self.noted(hash.digest_of(&self.source));
+        place.map(|(_, place)| place.get_or_init(digest).as_slice()).unwrap_or_default()
     }
 
     /// Are these the bytes of a message, not of a digest?
     #[must_use]
     pub const fn is_message(&self) -> bool {
-        self.is_message
+        !matches!(self.source, Source::Digest(_))
     }
 
-    pub(super) fn whole(&self) -> Option<&'a [u8]> {
-        self.is_message.then_some(self.bytes)
+    /// What kept a file from being read: then no answer about it means anything.
+    pub fn failure(&mut self) -> Option<io::Error> {
+        self.failed.take()
+    }
+
+    /// Can the bytes as they are have been signed, where at most so many are taken?
+    pub(super) fn is_at_most(&self, length: usize) -> bool {
+        self.source.in_memory().is_some_and(|bytes| bytes.len() <= length)
+    }
+
+    /// A message that is as short as a digest.
+    pub(super) fn whole_if_at_most(&self, length: usize) -> Option<&'a [u8]> {
+        self.source.in_memory().filter(|bytes| self.is_message() && bytes.len() <= length)
+    }
+
+    /// The message itself.
+    pub(super) fn whole(&self) -> Option<&[u8]> {
+        match self.source {
+            Source::Message(bytes) => Some(bytes),
+            Source::Digest(_) => None,
+            Source::File(file) => Some(self.content.get_or_init(|| {
+                let mut content = Vec::new();
+                let mut file = file;
+                let read = file.rewind().and_then(|()| file.read_to_end(&mut content));
+                self.noted(read.map(|_| content))
+            })),
+        }
+    }
+
+    fn noted(&self, result: io::Result<Vec<u8>>) -> Vec<u8> {
+        result.unwrap_or_else(|error| {
+            let _ = self.failed.set(error);
+            Vec::new()
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! Which of some keys made an artefact: the one place where the answers of several keys become one.
 
-use super::{Fit, Outcome, Reason};
+use super::{Fit, Opened, Outcome, Reason};
 
 /// Who made an artefact. That none of the keys did is an answer only if every one was decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -8,6 +8,8 @@ use super::{Fit, Outcome, Reason};
 pub enum Maker<K> {
     /// This one, and how it signed.
     MadeBy(K, Fit),
+    /// This one, but over other bytes or in another way.
+    Otherwise(K, Opened),
     /// None of the keys that were tried.
     NotBy,
     /// None of those that could be decided; these could not, and why.
@@ -17,12 +19,17 @@ pub enum Maker<K> {
 /// The first of these keys that the artefact fits, by what `outcome` says of each.
 pub fn maker<K>(keys: impl IntoIterator<Item = K>, mut outcome: impl FnMut(&K) -> Outcome) -> Maker<K> {
     let mut undecided = Vec::new();
+    let mut otherwise = None;
     for key in keys {
         match outcome(&key) {
             Outcome::Valid(fit) => return Maker::MadeBy(key, fit),
-            Outcome::Invalid => {}
+            Outcome::Otherwise(opened) if otherwise.is_none() => otherwise = Some((key, opened)),
+            Outcome::Otherwise(_) | Outcome::Invalid => {}
             Outcome::NotDecidable(reason) => undecided.push((key, reason)),
         }
+    }
+    if let Some((key, opened)) = otherwise {
+        return Maker::Otherwise(key, opened);
     }
     if undecided.is_empty() { Maker::NotBy } else { Maker::Undecided(undecided) }
 }

@@ -24,7 +24,7 @@ pub mod x509;
 
 pub use hash::{Hash, Signed};
 pub use maker::{Maker, maker};
-pub use outcome::{Fit, Outcome, Reason, Scheme};
+pub use outcome::{Fit, Opened, Outcome, Reason, Scheme};
 pub use secret::{agrees, agrees_25519, cryptogram, is_deciphered, point_of, x25519_of};
 
 use ecdsa::Numbers;
@@ -53,13 +53,63 @@ pub fn verify(key: &PublicKey, scheme: Scheme, signed: &Signed<'_>, signature: &
 }
 
 /// The same when nobody knows how it was signed: with every hash, SHA-256 first, and with the
-/// message itself in place of its digest; for RSA both paddings.
+/// message itself in place of its digest; for RSA both paddings, and none. That it does not fit in
+/// any of these ways does not say that the key has not made it in another one: see [`is_excluded`].
 pub fn verify_any(key: &PublicKey, signed: &Signed<'_>, signature: &[u8]) -> Outcome {
-    match verify_first(key, signed, signature, &usual(key.kind(), signed)) {
+    let outcome = verify_first(key, signed, signature, &usual(key.kind(), signed));
+    // What was given as the message may be the digest already.
+    let as_digest = signed.whole_if_at_most(Hash::Sha512.length()).map(Signed::digest);
+    if let (Some(digest), false) = (as_digest, matches!(outcome, Outcome::Valid(_)))
+        && let Outcome::Valid(fit) = verify_first(key, &digest, signature, &usual(key.kind(), &digest))
+    {
+        return Outcome::Valid(fit);
+    }
+    match outcome {
         // What does not have the length of its signatures is none of them.
         Outcome::NotDecidable(_) if !has_length_of(key, signature) => Outcome::Invalid,
         outcome => outcome,
     }
+}
+
+/// Is it impossible that this key made this signature, over whatever, in whatever way: by its length, or
+/// because its numbers are none that the key gives?
+#[must_use]
+pub fn is_excluded(key: &PublicKey, signature: &[u8]) -> bool {
+    let named = key.named();
+    let plain = key.rsa_pss().map(|(plain, _)| plain);
+    match plain.as_ref().or(named.as_ref()).unwrap_or(key) {
+        PublicKey::Rsa { modulus, .. } => {
+            let modulus = curve::significant(modulus);
+            signature.len() != modulus.len() || signature >= modulus
+        }
+        key => match key.kind() {
+            Kind::Agreement => true,
+            Kind::Ec | Kind::Ed25519 | Kind::Ed448 => !has_length_of(key, signature),
+            Kind::Dsa => readings(signature, 20).is_empty() && !matches!(signature.len(), 40 | 56 | 64),
+            Kind::Rsa | Kind::RsaPss | Kind::Unknown => false,
+        },
+    }
+}
+
+/// About how many multiplications of words a signature takes with this key beyond what one takes with
+/// any usual key: what a stranger can make dear is counted before it is done.
+#[must_use]
+pub fn dear_work(key: &PublicKey) -> u64 {
+    /// Of RSA with 4096 bits and a short exponent, four times.
+    const USUAL: u64 = 1_000_000;
+    let square = |bytes: usize| (bytes as u64).div_ceil(8).saturating_pow(2);
+    let named = key.named();
+    let plain = key.rsa_pss().map(|(plain, _)| plain);
+    let whole = match plain.as_ref().or(named.as_ref()).unwrap_or(key) {
+        PublicKey::Rsa { modulus, exponent } => {
+            square(modulus.len()).saturating_mul(exponent.len() as u64 * 8 + 40)
+        }
+        PublicKey::Ec { .. } => 0,
+        key => key.dsa().map_or(0, |numbers| {
+            square(numbers.prime.len()).saturating_mul(numbers.order.len() as u64 * 16 + 40)
+        }),
+    };
+    whole.saturating_sub(USUAL)
 }
 
 /// All public keys on this curve whose signature over this digest this is: normally two,
@@ -117,6 +167,13 @@ fn verify_first(key: &PublicKey, signed: &Signed<'_>, signature: &[u8], schemes:
     let tried = schemes.iter().copied().filter(|scheme| signs(kind, *scheme));
     // A key of another kind did not make it, whether or not it could be computed with.
     let of_another_kind = kind != Kind::Unknown && !schemes.is_empty() && tried.clone().next().is_none();
+    if of_another_kind && matches!(kind, Kind::Rsa | Kind::RsaPss) {
+        // Its own number under another name.
+        return match Prepared::new(key) {
+            Ok(key) => key.verify(std::iter::empty(), signed, signature),
+            Err(_) => Outcome::Invalid,
+        };
+    }
     if of_another_kind || kind == Kind::Agreement {
         return Outcome::Invalid;
     }
@@ -132,7 +189,7 @@ const fn signs(kind: Kind, scheme: Scheme) -> bool {
     matches!(
         (kind, scheme),
         (Kind::Ec, Scheme::Ecdsa(_))
-            | (Kind::Rsa, Scheme::Pkcs1(_) | Scheme::Pss { .. })
+            | (Kind::Rsa, Scheme::Pkcs1(_) | Scheme::Pss { .. } | Scheme::RsaRaw(_))
             | (Kind::RsaPss, Scheme::Pss { .. })
             | (Kind::Ed25519, Scheme::Ed25519)
             | (Kind::Dsa, Scheme::Dsa(_))
@@ -172,13 +229,21 @@ fn usual(kind: Kind, signed: &Signed<'_>) -> Vec<Scheme> {
         Kind::Dsa if !signed.is_message() => vec![Scheme::Dsa(hashes.first().copied())],
         // ECDSA looks at the first bytes only. A longer message was not meant.
         Kind::Ec => {
-            let itself = signed.whole().is_none_or(|message| message.len() <= Hash::Sha512.length());
+            let itself = signed.is_at_most(Hash::Sha512.length());
             let itself = itself.then_some(Scheme::Ecdsa(None));
             each(|hash| Scheme::Ecdsa(Some(hash))).chain(itself).collect()
         }
-        Kind::Dsa => each(|hash| Scheme::Dsa(Some(hash))).collect(),
+        Kind::Dsa => {
+            let itself = signed.is_at_most(Hash::Sha512.length());
+            let itself = itself.then_some(Scheme::Dsa(None));
+            each(|hash| Scheme::Dsa(Some(hash))).chain(itself).collect()
+        }
         Kind::Rsa => {
-            each(|hash| Scheme::Pkcs1(Some(hash))).chain(pss()).chain([Scheme::Pkcs1(None)]).collect()
+            let handed = each(|hash| Scheme::Pkcs1(Some(hash))).chain(pss());
+            // No modulus that is computed with has more bytes.
+            let bare = signed.is_at_most(2_048).then_some([Scheme::Pkcs1(None), Scheme::RsaRaw(None)]);
+            let bare = bare.into_iter().flatten();
+            handed.chain(bare).chain(each(|hash| Scheme::RsaRaw(Some(hash)))).collect()
         }
         Kind::RsaPss => pss().collect(),
         Kind::Ed25519 => vec![Scheme::Ed25519],
@@ -213,6 +278,7 @@ impl Prepared {
                 let allowed = x509::pss_allowed(parameters)?;
                 Ok(Self::RsaPss(rsa::key(&modulus, &exponent)?, allowed))
             }
+            Kind::Dsa if key.inherits_parameters() => Err(Reason::InheritedParameters),
             Kind::Dsa => Ok(Self::Dsa(dsa::key(&key.dsa().ok_or(Reason::BadKey)?)?)),
             Kind::Ec => Err(Reason::UnknownCurve),
             Kind::Rsa => Err(Reason::BadKey),
@@ -234,14 +300,32 @@ impl Prepared {
             _ => None,
         };
         let mut undecided = None;
+        // Is it told that it is RSA-PSS; is nothing told?
+        let (mut is_salted, mut is_open) = (false, false);
         for scheme in schemes {
+            is_salted |= matches!(scheme, Scheme::Pss { .. });
+            is_open |= matches!(scheme, Scheme::RsaRaw(_));
             match self.fits(scheme, signed, signature, block.as_deref()) {
                 Ok(Some(encoding)) => return Outcome::Valid(Fit { scheme, encoding }),
                 Ok(None) => {}
                 Err(reason) => undecided = Some(reason),
             }
         }
-        undecided.map_or(Outcome::Invalid, Outcome::NotDecidable)
+        match (self, block) {
+            (Self::Rsa(key) | Self::RsaPss(key, _), Some(block)) => {
+                match (rsa::opened(key, &block, signed), undecided) {
+                    (_, Some(reason)) => Outcome::NotDecidable(reason),
+                    (Some(opened), None) => Outcome::Otherwise(opened),
+                    (None, None) if is_salted && rsa::ends_like_pss(key, &block) => {
+                        Outcome::NotDecidable(Reason::OtherPadding("RSA-PSS with another hash"))
+                    }
+                    (None, None) if is_open => rsa::other_padding(key, &block)
+                        .map_or(Outcome::Invalid, |name| Outcome::NotDecidable(Reason::OtherPadding(name))),
+                    (None, None) => Outcome::Invalid,
+                }
+            }
+            _ => undecided.map_or(Outcome::Invalid, Outcome::NotDecidable),
+        }
     }
 
     /// How the signature is written, if it fits. `block`: what an RSA signature opens to.
@@ -270,6 +354,9 @@ impl Prepared {
             (Self::Rsa(_), Scheme::Pkcs1(None)) => {
                 let content = block.and_then(rsa::unpadded);
                 plain(content.is_some_and(|content| content == signed.digest_by(None)))
+            }
+            (Self::Rsa(_), Scheme::RsaRaw(hash)) => {
+                plain(block.is_some_and(|block| rsa::raw(block, signed.digest_by(hash))))
             }
             (Self::Rsa(_), Scheme::Pkcs1(Some(hash))) => {
                 plain(block.is_some_and(|block| rsa::pkcs1(block, hash, || signed.digest_by(Some(hash)))))

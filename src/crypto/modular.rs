@@ -37,6 +37,12 @@ impl Modulus {
         bytes(&self.0.modulus().as_ref().wrapping_sub(&less))
     }
 
+    /// The modulus less a number below it.
+    pub fn less_number(&self, number: &[u8]) -> Vec<u8> {
+        let number = self.remainder(number);
+        bytes(&self.0.modulus().as_ref().wrapping_sub(&number))
+    }
+
     /// The number reduced, without leading zeros.
     pub fn reduced(&self, number: &[u8]) -> Vec<u8> {
         bytes(&self.remainder(number))

@@ -27,6 +27,8 @@ pub enum Scheme {
     Ed25519,
     /// DSA.
     Dsa(Option<Hash>),
+    /// RSA without padding: over the bytes as they are, or over their digest.
+    RsaRaw(Option<Hash>),
 }
 
 /// Does a signature fit? There is no short way to yes and no: what could not be decided is a
@@ -36,6 +38,8 @@ pub enum Scheme {
 pub enum Outcome {
     /// It does.
     Valid(Fit),
+    /// This key made it, but not over these bytes, or not in this way: it opens to a block that says so.
+    Otherwise(Opened),
     /// It was not made by this key, over these bytes, in this way.
     Invalid,
     /// Nobody can tell, or we cannot.
@@ -49,6 +53,19 @@ pub struct Fit {
     pub scheme: Scheme,
     /// How it is written.
     pub encoding: Encoding,
+}
+
+/// What an RSA signature opens to under its key, if that is no chance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opened {
+    /// A block of PKCS#1 v1.5 with a digest of other bytes by this hash.
+    OtherDigest(Hash),
+    /// The same with the digest of these bytes, by another hash or in a DigestInfo of another form.
+    ThisDigest(Hash),
+    /// A block of PKCS#1 v1.5 with something else, of this many bytes.
+    Content(usize),
+    /// A block of RSA-PSS with this hash in its mask, over other bytes or with another hash or salt.
+    Pss(Hash),
 }
 
 /// Why a signature could not be decided.
@@ -84,6 +101,15 @@ pub enum Reason {
     /// A certificate or request whose signature cannot be taken out of it.
     #[error("what carries the signature is damaged")]
     Damaged,
+    /// A DSA key whose parameters are those of its issuer (RFC 3279, 2.3.2).
+    #[error("the key has no parameters of its own: it inherits those of its issuer")]
+    InheritedParameters,
+    /// An RSA signature that opens to what looks like a padding that is not computed here.
+    #[error("it opens to what looks like {0}, which is not computed here")]
+    OtherPadding(&'static str),
+    /// One file would cost more than it is worth.
+    #[error("not computed: the keys of this file take more work than is done for one file")]
+    TooMuchWork,
     /// Ed25519 signs messages, not digests.
     #[error("Ed25519 signs the message itself, its digest is not enough")]
     MessageNeeded,
@@ -103,6 +129,33 @@ impl Display for Scheme {
             Self::Ed25519 => out.write_str("Ed25519"),
             Self::Dsa(Some(hash)) => write!(out, "DSA with {}", hash.name()),
             Self::Dsa(None) => out.write_str("DSA over the bytes as they are"),
+            Self::RsaRaw(Some(hash)) => write!(out, "RSA without padding over the {} digest", hash.name()),
+            Self::RsaRaw(None) => out.write_str("RSA without padding over the bytes as they are"),
+        }
+    }
+}
+
+impl Display for Opened {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::OtherDigest(hash) => {
+                write!(out, "RSA PKCS#1 v1.5 with the {} digest of other bytes", hash.name())
+            }
+            Self::ThisDigest(hash) => {
+                write!(
+                    out,
+                    "RSA PKCS#1 v1.5 with the {} digest of these bytes, but not in the form that is due",
+                    hash.name()
+                )
+            }
+            Self::Content(bytes) => {
+                write!(out, "RSA PKCS#1 v1.5 with {bytes} bytes that are not the digest of these ones")
+            }
+            Self::Pss(hash) => write!(
+                out,
+                "RSA-PSS with {} in its mask, but over other bytes or with another hash or salt",
+                hash.name()
+            ),
         }
     }
 }

@@ -4,8 +4,9 @@
 //! the block that comes out. Limits are OpenSSL's, so that a key from a stranger costs little.
 
 use super::modular::Modulus;
-use super::{Hash, Reason};
+use super::{Hash, Opened, Reason, Signed};
 use crate::format::curve::significant;
+use crate::format::tlv::encode;
 
 /// Twice what a SmartCard-HSM can hold. Beyond it a signature only costs time.
 const MAX_BITS: usize = 16_384;
@@ -68,6 +69,84 @@ pub(super) fn pkcs1<'d>(block: &[u8], hash: Hash, digest: impl FnOnce() -> &'d [
     found.filter(|found| found.len() == hash.length()).is_some_and(|found| found == digest())
 }
 
+/// What a block is under the key that made it, whatever it is over: `None` if it is nothing that a
+/// padding leaves. Each form has so much in it that is fixed that no other key's comes out like it.
+pub(super) fn opened(key: &Key, block: &[u8], signed: &Signed<'_>) -> Option<Opened> {
+    let Some(content) = unpadded(block) else { return salted(key, block).map(Opened::Pss) };
+    let mut hashes = Hash::ALL.into_iter().filter(|hash| !hash.oid().is_empty());
+    // DigestInfo { AlgorithmIdentifier { OID, …
+    let in_info = |hash: &Hash| {
+        let algorithm = encode(0x06, hash.oid());
+        let is_info = content.first() == Some(&0x30) && content.len() > hash.length();
+        is_info && content.windows(algorithm.len()).take(8).any(|window| window == algorithm)
+    };
+    if let Some(hash) = hashes.find(in_info) {
+        let is_this = content.ends_with(signed.digest_by(Some(hash)));
+        return Some(if is_this { Opened::ThisDigest(hash) } else { Opened::OtherDigest(hash) });
+    }
+    let bare = Hash::ALL.into_iter().find(|hash| {
+        hash.length() == content.len() && signed.is_message() && signed.digest_by(Some(*hash)) == content
+    });
+    Some(bare.map_or(Opened::Content(content.len()), Opened::ThisDigest))
+}
+
+/// A padding that is not computed here, told by the bytes that it begins and ends with: X9.31 and
+/// ISO 9796-2; RSA-PSS where neither hash nor mask are known. A number that is taken from the modulus, as X9.31
+/// allows, is looked at, too.
+pub(super) fn other_padding(key: &Key, block: &[u8]) -> Option<&'static str> {
+    let complement = key.modulus.less_number(block);
+    for form in [block, &complement] {
+        match form {
+            [0x6A | 0x6B | 0x4A | 0x4B, .., 0xCC] => return Some("X9.31 or ISO 9796-2"),
+            [0x6A | 0x6B | 0x4A | 0x4B, .., 0xBC] => return Some("ISO 9796-2"),
+            _ => {}
+        }
+    }
+    ends_like_pss(key, block).then_some("RSA-PSS with another hash")
+}
+
+/// Are the last byte and the first bits those of RSA-PSS? One in several hundred is by chance.
+pub(super) fn ends_like_pss(key: &Key, block: &[u8]) -> bool {
+    parts(key, block).is_some()
+}
+
+/// The hash in the mask of a PSS block, if under the mask there are as many zeros as chance does not make.
+fn salted(key: &Key, block: &[u8]) -> Option<Hash> {
+    const ENOUGH: usize = 8;
+    let (encoded, free) = parts(key, block)?;
+    // The hash that is told, whose length is not known, is the seed of the mask.
+    Hash::ALL.into_iter().find(|mask_hash| {
+        let mut lengths: Vec<usize> = Hash::ALL.iter().map(|hash| hash.length()).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        lengths.into_iter().any(|length| {
+            let Some((masked, told)) = encoded.split_at_checked(encoded.len().saturating_sub(length)) else {
+                return false;
+            };
+            let first = mask(*mask_hash, told, masked.len().min(ENOUGH + 1));
+            let mut data = masked.iter().zip(first).map(|(byte, mask)| byte ^ mask);
+            let lead = data.next().map(|byte| byte & free);
+            masked.len() > ENOUGH && lead == Some(0) && data.all(|byte| byte == 0)
+        })
+    })
+}
+
+/// The masked data and the hash of a PSS block, and which bits of its first byte are its own.
+fn parts<'b>(key: &Key, block: &'b [u8]) -> Option<(&'b [u8], u8)> {
+    let bits = key.bits.checked_sub(1)?;
+    let length = bits.div_ceil(8);
+    let (zeros, encoded) = block.split_at_checked(block.len().checked_sub(length)?)?;
+    let (last, encoded) = encoded.split_last()?;
+    let free = 0xFF_u8 >> (8 * length - bits);
+    let is_one = *last == 0xBC && zeros.iter().all(|&zero| zero == 0) && encoded.first()? & !free == 0;
+    is_one.then_some((encoded, free))
+}
+
+/// The block of a number without padding: it alone, behind zeros.
+pub(super) fn raw(block: &[u8], number: &[u8]) -> bool {
+    !significant(number).is_empty() && significant(block) == significant(number)
+}
+
 /// The hashes of a PSS signature, and the bytes of its salt, if they are known.
 #[derive(Clone, Copy)]
 pub(super) struct Pss {
@@ -79,19 +158,8 @@ pub(super) struct Pss {
 /// EMSA-PSS-VERIFY (RFC 8017, 9.1.2): the bytes of its salt, if it fits. The digest is asked for only
 /// if all else is in order.
 pub(super) fn pss<'d>(key: &Key, block: &[u8], pss: Pss, digest: impl FnOnce() -> &'d [u8]) -> Option<usize> {
-    let bits = key.bits.checked_sub(1)?;
-    let length = bits.div_ceil(8);
-    let (zeros, encoded) = block.split_at_checked(block.len().checked_sub(length)?)?;
-    let (last, encoded) = encoded.split_last()?;
-    if *last != 0xBC || zeros.iter().any(|&zero| zero != 0) {
-        return None;
-    }
+    let (encoded, free) = parts(key, block)?;
     let (masked, told) = encoded.split_at_checked(encoded.len().checked_sub(pss.hash.length())?)?;
-    let surplus = 8 * length - bits;
-    let free = 0xFF_u8 >> surplus;
-    if masked.first()? & !free != 0 {
-        return None;
-    }
     let mask = mask(pss.mask, told, masked.len());
     let mut data: Vec<u8> = masked.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
     *data.first_mut()? &= free;

@@ -143,6 +143,7 @@ impl Repair {
         let mut results: Vec<Applied> = Vec::new();
         for (owner, plan) in plan.by_owner() {
             let state = StateDir::of(&self.caller, owner)?;
+            repair::is_there(&state).map_err(|why| Error::Overdue { what: "the quarantine", why })?;
             let applied = if self.agreed.dry_run {
                 repair::rehearse_in(&plan, &consent, &state)
             } else {

@@ -3,15 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use super::revival::{is_read_here, revival};
+use super::quarantine::silent;
+use super::revival::{is_read_here, revival, taken};
 use crate::error::Error;
 use crate::host::Caller;
 use crate::observe::Progress;
 use crate::opensc::config::{Situation, Source};
+use crate::patience::{SILENCE, within};
 use crate::repair::config::{
     Change, EditReport, Goal, Request, Scope, Target, check, plan, rehearse, write_in,
 };
-use crate::repair::{Run, StateDir};
+use crate::repair::{Run, StateDir, is_there};
 use crate::scconf::Position;
 use crate::scconf::edit::unified_diff;
 use crate::snapshot::{Name, Snapshot};
@@ -33,8 +35,10 @@ pub struct Edit<'a> {
     pub diff: bool,
     /// Also a file that belongs to another user.
     pub guarded: bool,
-    /// Also if stale entries come back to life.
+    /// Also if stale entries come back to life, or the last copy of a right public key is hidden.
     pub force: bool,
+    /// No card may be looked at.
+    pub offline: bool,
     /// Who is told what is waited for.
     pub progress: Progress,
 }
@@ -72,7 +76,9 @@ impl Programs<'_> {
 pub fn edit(wanted: &Edit<'_>, snapshot: &Snapshot, run: &mut Run) -> Result<EditReport, Error> {
     let situation = Situation::of(snapshot);
     let (path, is_read_here) = file(wanted.file, &situation.source())?;
-    let target = Target::open(&path, wanted.guarded)?;
+    let guarded = wanted.guarded;
+    let target = within(SILENCE, move |_| Target::open(&path, guarded))
+        .map_err(|why| Error::Overdue { what: "the configuration", why })??;
     let scope = wanted.programs.scope()?;
     let real = target.path();
     let request = Request { path: &real, goal: wanted.goal, scope: &scope, installed: situation.version() };
@@ -91,12 +97,18 @@ pub fn edit(wanted: &Edit<'_>, snapshot: &Snapshot, run: &mut Run) -> Result<Edi
         notes.extend(revival.notes);
         revived = revival.revived;
     }
-    let refused = !wanted.force && !revived.is_empty();
+    let mut held = Vec::new();
+    if changed && is_read_here && wanted.goal == Goal::Off && !wanted.offline {
+        held = taken(snapshot, Some(&planned.new), wanted.progress)?;
+    }
+    let is_harmless = revived.is_empty() && held.is_empty();
+    let refused = !wanted.force && !is_harmless;
     let mut written = None;
     if changed && !refused {
         let caller = Caller::current()?;
         // With the caller's own operations, whoever owns the file: there `undo` looks.
         let state = StateDir::of(&caller, caller.user.uid)?;
+        is_there(&state).map_err(silent)?;
         let verify = |text: &[u8]| check(&request, target.text(), text);
         if wanted.dry_run {
             rehearse(&target, &state)?;
@@ -120,6 +132,7 @@ pub fn edit(wanted: &Edit<'_>, snapshot: &Snapshot, run: &mut Run) -> Result<Edi
         programs: planned.effects,
         notes,
         revived,
+        held,
         operation: written.as_ref().map(|written| written.operation.clone()),
         backup: written.and_then(|written| written.backup),
     })

@@ -120,10 +120,13 @@ fn switch_off(
         diff: request.diff,
         guarded: true,
         force: false,
+        offline: request.subject.is_offline(),
         progress: request.subject.wish.progress,
     };
     let report = edit(&wanted, snapshot, run)?;
-    let result = if dry_run {
+    let result = if report.refused {
+        Became::Manual
+    } else if dry_run {
         Became::WouldTry
     } else {
         // Again as the programs will see it.

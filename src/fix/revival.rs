@@ -1,15 +1,17 @@
 //! The question before caching is switched on, whichever command does it: `config enable-cache`, or
 //! `undo` of an edit that had switched it off; and before entries come back to where caching is on.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::fix::revived::{SwitchedOn, read_today, returned, revived, switched_on, with_text};
-use crate::observe::{Cards, Kept, Progress, Wish, observe, observe_more_caches, with_returning};
+use crate::fix::revived::{SwitchedOn, read_today, returned, revived, switched_on, taken_away, with_text};
+use crate::observe::{Cards, Kept, Progress, Wish, as_seen_by, observe, observe_more_caches, with_returning};
 use crate::opensc::config::Source;
+use crate::patience::answered;
 use crate::repair::Returning;
 use crate::repair::config::Revived;
-use crate::snapshot::{DirState, Snapshot};
+use crate::snapshot::{DirState, Name, Snapshot};
 
 /// What is said wherever caching is switched on.
 const ONLY_YOURS: &str =
@@ -39,7 +41,9 @@ pub fn revival(
     let after = changed(snapshot);
     let on = text.map_or_else(SwitchedOn::default, |_| switched_on(snapshot, &after));
     let read = read_today(&after);
-    let returns = entries.iter().any(|entry| entry.was_unread) && !read.is_empty();
+    // What another user's programs read is looked at further down.
+    let is_asked = |entry: &Returning| entry.was_unread && (entry.uid != after.user.uid || !read.is_empty());
+    let returns = entries.iter().any(is_asked);
     if on.is_empty() && !returns {
         return Ok(None);
     }
@@ -80,12 +84,41 @@ pub fn revival(
     look(&mut here);
     let after = changed(&here);
     let mut found = revived(&after, &on);
-    for one in returned(&after, &read, entries, !on.is_empty()) {
+    let others: BTreeSet<u32> =
+        entries.iter().map(|entry| entry.uid).filter(|uid| *uid != after.user.uid).collect();
+    let real = |path: &Name| {
+        let path = path.as_path().to_owned();
+        answered(move |_| path.canonicalize()).ok().map(Name::from)
+    };
+    let theirs = as_seen_by(&after, &others).into_iter().map(|seen| {
+        let read = read_today(&seen);
+        let places = read.directories().map(|path| real(path).unwrap_or_else(|| path.clone())).collect();
+        (seen.user.uid, (read.untold.is_empty(), places))
+    });
+    let theirs = theirs.collect();
+    for one in returned(&after, &read, entries, !on.is_empty(), &theirs) {
         if !found.contains(&one) {
             found.push(one);
         }
     }
     Ok(Some(Revival { revived: found, notes }))
+}
+
+/// What another text in the place of the file that OpenSC reads here would take from programs: entries of which the
+/// public key is, or may be, the right one, and the card's is not. Cards are read only if there are entries to ask about.
+///
+/// # Errors
+/// When nothing could be observed.
+pub fn taken(snapshot: &Snapshot, text: Option<&[u8]>, progress: Progress) -> Result<Vec<Revived>, Error> {
+    let off = switched_on(&with_text(snapshot, text), snapshot);
+    let mut here = snapshot.clone();
+    observe_more_caches(&mut here, off.directories());
+    if here.caches.iter().flat_map(|dir| off.entries(dir)).next().is_none() {
+        return Ok(Vec::new());
+    }
+    let mut here = observe(&Wish { cards: Cards::In(None), status: false, progress })?;
+    observe_more_caches(&mut here, off.directories());
+    Ok(taken_away(&here, &off))
 }
 
 fn kept(entry: &Returning) -> Option<Kept<'_>> {
@@ -96,6 +129,9 @@ fn kept(entry: &Returning) -> Option<Kept<'_>> {
 /// Whether OpenSC reads this file here, under whatever name.
 pub fn is_read_here(file: &Path, source: &Source) -> bool {
     let (Source::Environment(read) | Source::Compiled(read)) = source else { return false };
-    let real = |path: &Path| path.canonicalize().ok();
+    let real = |path: &Path| {
+        let path = path.to_owned();
+        answered(move |_| path.canonicalize()).ok()
+    };
     read.as_path() == file || real(read.as_path()).is_some_and(|read| Some(read) == real(file))
 }

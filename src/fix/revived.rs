@@ -157,11 +157,43 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
     revived
 }
 
+/// The entries that programs read today and would not any more, and that hold a public key which is, or may be, the right
+/// one and not on the card. `now`: the cards, the caches, and today's configuration.
+#[must_use]
+pub fn taken_away(now: &Snapshot, off: &SwitchedOn) -> Vec<Revived> {
+    let verdict = judge(now);
+    let mut held: BTreeMap<(&Name, &Name), Id> = BTreeMap::new();
+    for finding in
+        verdict.findings.iter().filter(|finding| finding.holds_its_entries() || finding.is_in_doubt())
+    {
+        for file in finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()) {
+            held.entry((&file.directory, &file.name)).or_insert(finding.id);
+        }
+    }
+    let mut taken = Vec::new();
+    for dir in &now.caches {
+        for (name, _) in off.entries(dir) {
+            if let Some(id) = held.get(&(&dir.path, name)) {
+                let why = id.name().to_owned();
+                taken.push(Revived { directory: dir.path.clone(), name: name.clone(), why });
+            }
+        }
+    }
+    taken
+}
+
 /// The entries of an undo that would be shown again although they were not when they were taken, or are of
-/// another user's cache, of which only the reason is known for which they were taken. `all`: every entry that
+/// another user's cache, of which only the reason is known for which they were taken. `theirs`: the real directories that another
+/// user's programs read, and whether that is all of them. `all`: every entry that
 /// comes back is asked about, because caching is switched on in the same stroke.
 #[must_use]
-pub fn returned(after: &Snapshot, read: &SwitchedOn, entries: &[Returning], all: bool) -> Vec<Revived> {
+pub fn returned(
+    after: &Snapshot,
+    read: &SwitchedOn,
+    entries: &[Returning],
+    all: bool,
+    theirs: &BTreeMap<u32, (bool, BTreeSet<Name>)>,
+) -> Vec<Revived> {
     let asked = || entries.iter().filter(|entry| all || entry.was_unread);
     let here: BTreeSet<(&Name, &Name)> = asked().map(|entry| (&entry.directory, &entry.name)).collect();
     let mut found = revived(after, read);
@@ -175,17 +207,20 @@ pub fn returned(after: &Snapshot, read: &SwitchedOn, entries: &[Returning], all:
             && !known.contains(&entry.directory)
             && matches!(cache_name::parse(&entry.name), Recognised::Entry(_))
     });
-    if !read.is_empty() {
-        found.extend(others.map(|entry| {
-            Revived {
-                directory: entry.directory.clone(),
-                name: entry.name.clone(),
-                why: Id::from_name(&entry.reason)
-                    .filter(|id| id.shows() != Shows::Other)
-                    .map_or(NOT_READ, Id::name)
-                    .to_owned(),
-            }
-        }));
-    }
+    // By what their programs read, not by what the caller's do; who is not known reads what the caller does.
+    let is_read = |entry: &Returning| match theirs.get(&entry.uid) {
+        Some((is_all, places)) => !is_all || places.contains(&entry.directory),
+        None => !read.is_empty(),
+    };
+    found.extend(others.filter(|entry| is_read(entry)).map(|entry| {
+        Revived {
+            directory: entry.directory.clone(),
+            name: entry.name.clone(),
+            why: Id::from_name(&entry.reason)
+                .filter(|id| id.shows() != Shows::Other)
+                .map_or(NOT_READ, Id::name)
+                .to_owned(),
+        }
+    }));
     found
 }

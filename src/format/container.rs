@@ -1,7 +1,11 @@
 //! What is given in place of a bare signature, a certificate or a key, and is something else: told by its
 //! shape, so that it can be refused by its name. Nothing of it is opened.
 
+use std::borrow::Cow;
+use std::io::Read;
+
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use flate2::read::DeflateDecoder;
 
 use super::key::PublicKey;
 use super::pem;
@@ -14,12 +18,44 @@ const PKCS7: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07];
 /// The name of what the bytes are, if they are one of these: with an article.
 #[must_use]
 pub fn name(bytes: &[u8]) -> Option<&'static str> {
+    let bytes = &*as_text(bytes);
     if let Some(name) = armoured(bytes).or_else(|| binary(bytes)) {
         return Some(name);
     }
     // Base64 without armour.
     let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
     BASE64.decode(&digits).ok().and_then(|decoded| binary(&decoded))
+}
+
+/// UTF-16 with a byte order mark as UTF-8; without one, as Windows and xxd leave it, ASCII in it; UTF-8
+/// without its mark. Anything else as it is.
+#[must_use]
+pub fn as_text(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let read = |units: &[u8], unit: fn([u8; 2]) -> u16| {
+        let (pairs, rest) = units.as_chunks::<2>();
+        let units: Vec<u16> = pairs.iter().copied().map(unit).collect();
+        String::from_utf16(&units).ok().filter(|_| rest.is_empty()).map(String::into_bytes)
+    };
+    let ascii = |zero: usize| {
+        bytes.len() >= 16
+            && bytes.len().is_multiple_of(2)
+            && bytes
+                .iter()
+                .enumerate()
+                .all(|(place, byte)| (place % 2 == zero) == (*byte == 0) && byte.is_ascii())
+    };
+    let decoded = match bytes {
+        [0xFF, 0xFE, units @ ..] => read(units, u16::from_le_bytes),
+        [0xFE, 0xFF, units @ ..] => read(units, u16::from_be_bytes),
+        _ if ascii(1) => read(bytes, u16::from_le_bytes),
+        _ if ascii(0) => read(bytes, u16::from_be_bytes),
+        _ => None,
+    };
+    match (decoded, bytes.strip_prefix(b"\xEF\xBB\xBF")) {
+        (Some(decoded), _) => Cow::Owned(decoded),
+        (None, Some(rest)) => Cow::Borrowed(rest),
+        (None, None) => Cow::Borrowed(bytes),
+    }
 }
 
 /// What a PEM block of this label is.
@@ -48,7 +84,8 @@ fn armoured(bytes: &[u8]) -> Option<&'static str> {
         let begins = |start: &str| {
             text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
         };
-        const TEXTS: [(&str, &str); 11] = [
+        const TEXTS: [(&str, &str); 12] = [
+            ("%PDF-", "a PDF document"),
             ("ssh-", OPENSSH_KEY),
             ("ecdsa-sha2-", OPENSSH_KEY),
             ("sk-ssh-", OPENSSH_KEY),
@@ -62,6 +99,7 @@ fn armoured(bytes: &[u8]) -> Option<&'static str> {
             ("---- BEGIN SSH2", OPENSSH_KEY),
         ];
         let of_text = TEXTS.iter().find(|(start, _)| begins(start)).map(|(_, name)| *name);
+        let of_text = of_text.or_else(|| is_mail(text).then_some("an S/MIME message"));
         of_text.or_else(|| is_jose(text).then_some("a JSON Web Signature (JWS)"))
     })
 }
@@ -73,6 +111,16 @@ const OPENPGP: &str = "an OpenPGP message";
 const CRL: &str = "a certificate revocation list (CRL)";
 const CERTIFICATE: &str = "an X.509 certificate";
 const REQUEST: &str = "a certificate request";
+
+/// A header as mail has it, with one of the fields that S/MIME needs.
+fn is_mail(text: &[u8]) -> bool {
+    let header = text.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end);
+    header.take_while(|line| !line.is_empty()).take(200).any(|line| {
+        [&b"mime-version:"[..], b"content-type:"]
+            .iter()
+            .any(|field| line.get(..field.len()).is_some_and(|start| start.eq_ignore_ascii_case(field)))
+    })
+}
 
 /// Three parts in Base64url, the first of them JSON; or JSON itself with a payload and signatures.
 fn is_jose(text: &[u8]) -> bool {
@@ -168,9 +216,23 @@ fn is_crl(body: &Element<'_>) -> bool {
     matches!(tags, [0x30, 0x30, 0x17 | 0x18, ..])
 }
 
-/// A signature packet (RFC 9580, 4.2 and 5.2) whose length and version are in order.
+/// Does it inflate to what begins with a packet of a signature or of what is signed?
+fn is_packet(deflated: &[u8]) -> bool {
+    let mut start = [0; 3];
+    let is_read = DeflateDecoder::new(deflated).read_exact(&mut start).is_ok();
+    is_read && matches!(start, [0x90 | 0xC4, 0x0D, 3] | [0xA8..=0xAB | 0xCB, _, _] | [0x88 | 0x89 | 0xC2, ..])
+}
+
+/// A signature packet, or one of those that a signed message begins with (RFC 9580, 4.2 and 5.2) whose length and version are in order.
 fn is_openpgp_signature(bytes: &[u8]) -> bool {
     let body = match bytes {
+        // One-pass signature: version 3, kind, hash, algorithm, key, whether it is the last.
+        [0x90 | 0xC4, 0x0D, 3, 0x00 | 0x01, 1..=14, 1 | 3 | 16..=28, rest @ ..] if rest.len() >= 9 => {
+            return true;
+        }
+        [0xA3, 1, deflated @ ..] => return is_packet(deflated),
+        [0xA3, 2, 0x78, flags, ..] if (0x7800 + u16::from(*flags)) % 31 == 0 => return true,
+        [0xA3, 3, b'B', b'Z', b'h', ..] => return true,
         [0x88, length, body @ ..] if usize::from(*length) <= body.len() => body,
         [0x89, high, low, body @ ..] if usize::from(u16::from_be_bytes([*high, *low])) <= body.len() => body,
         [0xC2, length @ 0..=191, body @ ..] if usize::from(*length) <= body.len() => body,

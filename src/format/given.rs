@@ -12,7 +12,7 @@ pub use super::pem::MAX_STRUCTURES;
 use super::pem::{self, Block};
 use super::tlv::{Walk, first};
 use super::x509;
-use data_encoding::HEXLOWER_PERMISSIVE;
+use data_encoding::{BASE64, HEXLOWER_PERMISSIVE};
 
 /// No key, and no certificate with a key, is longer.
 const MAX_LENGTH: usize = 1 << 20;
@@ -50,20 +50,55 @@ pub enum GivenError {
 /// # Errors
 /// [`GivenError::TooLong`].
 pub fn structures(bytes: &[u8]) -> Result<Vec<Block>, GivenError> {
+    Ok(parts(bytes)?.0)
+}
+
+/// The same, and what in the file is none, or is damaged: in words.
+///
+/// # Errors
+/// [`GivenError::TooLong`].
+pub fn parts(bytes: &[u8]) -> Result<(Vec<Block>, Vec<String>), GivenError> {
     if bytes.len() > MAX_LENGTH {
         return Err(GivenError::TooLong);
     }
-    let mut blocks = pem::blocks(bytes);
-    let mut rest = bytes;
-    while blocks.len() < MAX_STRUCTURES {
-        let Some(element) = first(rest).filter(|element| element.tag == 0x30) else { break };
-        rest = element.rest;
-        blocks.push(Block { label: String::new(), contents: element.raw.to_vec() });
+    let text = container::as_text(bytes);
+    let (mut blocks, damaged) = pem::parts(&text);
+    let mut left: Vec<String> = damaged
+        .iter()
+        .map(|label| {
+            let label = crate::text::escape(label.as_bytes());
+            format!("a PEM block {label} that is cut off or whose Base64 is damaged")
+        })
+        .collect();
+    if blocks.is_empty() && left.is_empty() {
+        // Base64 without armour.
+        let digits: Vec<u8> = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let decoded = if digits.starts_with(b"M") { BASE64.decode(&digits).ok() } else { None };
+        let source = decoded.as_deref().unwrap_or(bytes);
+        let rest = sequences(source, &mut blocks);
+        // A card's file is filled up with zeros.
+        if !blocks.is_empty() && blocks.len() < MAX_STRUCTURES && rest.iter().any(|&byte| byte != 0) {
+            left.push(format!(
+                "{} bytes after the last structure, which are cut off or no structure",
+                rest.len()
+            ));
+        }
     }
     if blocks.is_empty() {
         blocks.push(Block { label: String::new(), contents: bytes.to_vec() });
     }
-    Ok(blocks)
+    Ok((blocks, left))
+}
+
+/// Each SEQUENCE after the other, line breaks between them left out; what remains.
+fn sequences<'b>(bytes: &'b [u8], blocks: &mut Vec<Block>) -> &'b [u8] {
+    let mut rest = bytes;
+    while blocks.len() < MAX_STRUCTURES {
+        let Some(element) = first(rest).filter(|element| element.tag == 0x30) else { break };
+        rest = element.rest.trim_ascii_start();
+        blocks.push(Block { label: String::new(), contents: element.raw.to_vec() });
+    }
+    rest
 }
 
 /// The public key in a file or an argument; of several the first.

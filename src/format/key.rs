@@ -139,6 +139,14 @@ impl PublicKey {
         Some(DsaNumbers { prime, order, generator, public: tagged(parts.bits, 0x02)? })
     }
 
+    /// Is it a key whose parameters are left out or NULL, so that they are those of its issuer
+    /// (RFC 3279, 2.3.2)?
+    #[must_use]
+    pub fn inherits_parameters(&self) -> bool {
+        let Self::Other(spki) = self else { return false };
+        Parts::of(spki).is_some_and(|parts| matches!(parts.parameters, [] | [0x05, 0x00]))
+    }
+
     /// What kind of key it is.
     #[must_use]
     pub fn kind(&self) -> Kind {

@@ -1,6 +1,7 @@
 //! Bytes to values: BER-TLV, PKCS#15 entries, card-verifiable certificates,
 //! X.509, public keys and signatures. Parsers keep raw bytes and have no opinions.
 
+pub mod bare;
 pub mod container;
 pub mod curve;
 pub mod cvc;

@@ -19,14 +19,29 @@ pub struct Block {
 /// The blocks of a file, in order; those that do not decode are left out.
 #[must_use]
 pub fn blocks(bytes: &[u8]) -> Vec<Block> {
+    parts(bytes).0
+}
+
+/// The same, and of those that are cut off or do not decode the labels.
+#[must_use]
+pub fn parts(bytes: &[u8]) -> (Vec<Block>, Vec<String>) {
     let mut blocks = Vec::new();
+    let mut damaged: Vec<String> = Vec::new();
     // The label of the block that we are in, and its digits.
     let mut open: Option<(&str, Vec<u8>)> = None;
     for line in lines(bytes) {
         match (label(line, "BEGIN"), label(line, "END"), &mut open) {
-            (Some(label), ..) => open = Some((label, Vec::new())),
+            (Some(label), ..) => {
+                damaged.extend(open.take().map(|(label, _)| label.to_owned()));
+                open = Some((label, Vec::new()));
+            }
             (_, Some(_), Some(_)) => {
-                blocks.extend(open.take().and_then(|(label, digits)| block(label, &digits)));
+                if let Some((label, digits)) = open.take() {
+                    match block(label, &digits) {
+                        Some(block) => blocks.push(block),
+                        None => damaged.push(label.to_owned()),
+                    }
+                }
             }
             // A header has a colon, which no digit is; so does the line that goes on with it not.
             (None, None, Some((_, digits))) if !line.contains(&b':') => {
@@ -34,11 +49,12 @@ pub fn blocks(bytes: &[u8]) -> Vec<Block> {
             }
             _ => {}
         }
-        if blocks.len() == MAX_STRUCTURES {
-            break;
+        if blocks.len() + damaged.len() == MAX_STRUCTURES {
+            return (blocks, damaged);
         }
     }
-    blocks
+    damaged.extend(open.map(|(label, _)| label.to_owned()));
+    (blocks, damaged)
 }
 
 fn block(label: &str, digits: &[u8]) -> Option<Block> {

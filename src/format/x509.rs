@@ -5,9 +5,11 @@
 //! is none, or a name that no other decoder takes, does not keep it from
 //! showing a certificate. So what people want to read besides may be missing.
 
+use data_encoding::HEXLOWER;
 use x509_parser::certificate::Validity;
+use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::FromDer;
-use x509_parser::x509::X509Name;
+use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName, X509Name};
 
 use super::curve;
 use super::key::{PublicKey, object_id};
@@ -98,7 +100,7 @@ fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
     let name = X509Name::from_der(subject.raw).ok().map(|(_, name)| name);
     Ok(Certificate {
         der: der.to_vec(),
-        subject: name.as_ref().map(ToString::to_string).unwrap_or_default(),
+        subject: self::name(subject.value),
         raw_issuer: issuer.to_vec(),
         raw_subject: subject.value.to_vec(),
         common_name: name.and_then(|name| Some(name.iter_common_name().next()?.attr_value().data.to_vec())),
@@ -162,7 +164,24 @@ pub fn authority(certificate: &[u8]) -> Authority<'_> {
 /// is empty or does not decode.
 #[must_use]
 pub fn name(content: &[u8]) -> String {
-    X509Name::from_der(&encode(0x30, content)).map(|(_, name)| name.to_string()).unwrap_or_default()
+    let whole = encode(0x30, content);
+    let Ok((_, name)) = X509Name::from_der(&whole) else { return String::new() };
+    let registry = oid_registry();
+    let part = |part: &AttributeTypeAndValue<'_>| {
+        let kind = oid2abbrev(part.attr_type(), registry)
+            .map_or_else(|_| part.attr_type().to_id_string(), ToOwned::to_owned);
+        let value = part.attr_value();
+        let text = text_of(value.tag().0, value.data);
+        // What is no text is written as RFC 4514 has it: its DER in hexadecimal.
+        let text = text.unwrap_or_else(|| {
+            let der = encode(value.tag().0, value.data);
+            format!("#{}", HEXLOWER.encode(&der))
+        });
+        format!("{kind}={text}")
+    };
+    let relative =
+        |relative: &RelativeDistinguishedName<'_>| relative.iter().map(part).collect::<Vec<_>>().join(" + ");
+    name.iter_rdn().map(relative).collect::<Vec<_>>().join(", ")
 }
 
 /// Are two distinguished names (DER content) the same (RFC 5280, 7.1)? Upper and lower case, blanks
@@ -204,9 +223,15 @@ fn elements(mut content: &[u8]) -> Option<Vec<Element<'_>>> {
 
 /// A string as RFC 4518 prepares it: in lower case, one blank between words. `None` if it is no string.
 fn prepared(tag: u32, value: &[u8]) -> Option<String> {
-    let text = match tag {
+    let words: Vec<String> = text_of(tag, value)?.split_whitespace().map(str::to_lowercase).collect();
+    Some(words.join(" "))
+}
+
+/// A string of any of the types that names are made of. `None` if it is none, or not in its encoding.
+fn text_of(tag: u32, value: &[u8]) -> Option<String> {
+    Some(match tag {
         // UTF8String, PrintableString, IA5String, VisibleString.
-        0x0C | 0x13 | 0x16 | 0x1A => String::from_utf8(value.to_vec()).ok()?,
+        0x0C | 0x12 | 0x13 | 0x16 | 0x1A => String::from_utf8(value.to_vec()).ok()?,
         // T61String, which everybody takes for Latin 1.
         0x14 => value.iter().copied().map(char::from).collect(),
         0x1E => {
@@ -221,9 +246,7 @@ fn prepared(tag: u32, value: &[u8]) -> Option<String> {
             points.collect::<Option<String>>().filter(|_| units.1.is_empty())?
         }
         _ => return None,
-    };
-    let words: Vec<String> = text.split_whitespace().map(str::to_lowercase).collect();
-    Some(words.join(" "))
+    })
 }
 
 /// Decodes the certificate request at the start of `bytes`; what follows it is ignored.
@@ -237,12 +260,7 @@ pub fn decode_request(bytes: &[u8]) -> Result<Request, TlvError> {
     let subject = body.required_element(0x30)?;
     let (key, _) = PublicKey::from_spki(body.required_element(0x30)?.raw)?;
     signed(whole.raw)?;
-    let name = X509Name::from_der(subject.raw).ok().map(|(_, name)| name);
-    Ok(Request {
-        der: whole.raw.to_vec(),
-        subject: name.map(|name| name.to_string()).unwrap_or_default(),
-        key,
-    })
+    Ok(Request { der: whole.raw.to_vec(), subject: name(subject.value), key })
 }
 
 /// Takes a certificate or a request apart; what follows it is ignored.
@@ -257,12 +275,12 @@ pub fn signed(bytes: &[u8]) -> Result<Signed<'_>, TlvError> {
     let oid = object_id(algorithm.required(0x06)?)?;
     let signature = walk.required(0x03)?.strip_prefix(&[0]).ok_or(TlvError::Invalid(0x03))?;
 
-    // Only a certificate begins with a version in a tag of its own.
+    // A certificate repeats it behind its serial number, of version 1 without a tag before that. In a
+    // request a name stands there, which does not begin with an OID.
     let mut within = Walk::new(body.value)?;
-    let repeated = within.optional(0xA0).and_then(|_| {
-        within.optional(0x02)?;
-        within.optional_element(0x30)
-    });
+    let _version = within.optional(0xA0);
+    let repeated = within.optional(0x02).and_then(|_| within.optional_element(0x30));
+    let repeated = repeated.filter(|element| first(element.value).is_some_and(|oid| oid.tag == 0x06));
     Ok(Signed {
         body: body.raw,
         algorithm: oid,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::files::{keep, read_text};
+use super::files::{keep, metadata, read_text};
 use crate::baseline::Baseline;
 use crate::case::token_content::held_by;
 use crate::error::Error;
@@ -25,7 +25,7 @@ const LARGEST_BASELINE: u64 = 4 << 20;
 /// [`Error::Io`], or [`Error::NotABaseline`].
 pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
     let failed = |path: &Path, source| Error::Io { what: "cannot read", path: path.to_owned(), source };
-    let single = !std::fs::metadata(path).map_err(|error| failed(path, error))?.is_dir();
+    let single = !metadata(path, true).map_err(|error| failed(path, error))?.is_dir();
     let paths: Vec<PathBuf> = if single {
         vec![path.to_owned()]
     } else {
@@ -33,7 +33,7 @@ pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
     };
     let mut baselines = Vec::new();
     for path in paths {
-        match std::fs::symlink_metadata(&path) {
+        match metadata(&path, false) {
             Err(error) if error.kind() == ErrorKind::NotFound && !single => continue,
             Err(error) => return Err(failed(&path, error)),
             // A pipe in a directory would be waited at for ever.

@@ -3,6 +3,7 @@
 //! Hides that a cache decides what is read of a card, too: a stale description can name a file that the card's own
 //! ones do not, and OpenSC then reads that.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::caches::caches;
@@ -24,6 +25,7 @@ pub(super) fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool
         read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
         status,
         cached_links: &|card| cached_links(&caches, card, newest),
+        cached_keys: &|card| cached_keys(&caches, card, newest),
     };
     card::read_all(reader, &options, &|atr| kind(snapshot, atr))
 }
@@ -43,19 +45,41 @@ fn kind(snapshot: &Snapshot, atr: &[u8]) -> Kind {
     if taken.contains(&usual) { usual } else { wanted().unwrap_or(usual) }
 }
 
+/// The cached copies of a card's files, each with its file.
+fn copies<'c>(
+    caches: &'c [CacheDir],
+    card: &'c Card,
+    version: Version,
+) -> impl Iterator<Item = (EfPath, &'c [u8])> {
+    let of_entry = move |entry: &'c CacheEntry| {
+        let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+            return None;
+        };
+        let layout = layout(card.family)?;
+        let of_card = |file: &EfPath| layout.cache_name(card, version, *file).as_ref() == Ok(&name);
+        name.ef().filter(of_card).map(|file| (file, bytes.as_slice()))
+    };
+    caches.iter().flat_map(|dir| &dir.entries).filter_map(of_entry)
+}
+
+/// The files of the private keys that cached copies describe and the card does not.
+fn cached_keys(caches: &[CacheDir], card: &Card, version: Version) -> Vec<EfPath> {
+    let Some(layout) = layout(card.family) else { return Vec::new() };
+    let described = |(file, bytes): (EfPath, &[u8])| layout.key_files(card, file, bytes);
+    let on_card = card.files.iter().filter_map(|file| Some((file.path, card.content(file.path)?)));
+    let listed: BTreeSet<EfPath> = on_card.flat_map(described).collect();
+    let cached: BTreeSet<EfPath> = copies(caches, card, version).flat_map(described).collect();
+    cached.difference(&listed).copied().collect()
+}
+
 /// The files that the cached descriptions of a card's objects name, each with the file of that
 /// description. An old one can name another file than the card's own, and that one OpenSC then
 /// reads from the card.
 fn cached_links(caches: &[CacheDir], card: &Card, version: Version) -> Vec<Link> {
     let Some(layout) = layout(card.family) else { return Vec::new() };
-    let of_entry = |entry: &CacheEntry| -> Vec<Link> {
-        let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
-            return Vec::new();
-        };
-        let of_card = |file: &EfPath| layout.cache_name(card, version, *file).as_ref() == Ok(&name);
-        let Some(file) = name.ef().filter(of_card) else { return Vec::new() };
-        let named = layout.names(file, bytes.as_slice());
+    let of_copy = |(file, bytes): (EfPath, &[u8])| -> Vec<Link> {
+        let named = layout.names(file, bytes);
         named.into_iter().filter(|named| !named.private).map(|named| (file, named.file)).collect()
     };
-    caches.iter().flat_map(|dir| &dir.entries).flat_map(of_entry).collect()
+    copies(caches, card, version).flat_map(of_copy).collect()
 }

@@ -4,53 +4,67 @@
 //! followed. What lies in cache directories is somebody else's and is read through handles (`safe_fs`), not by path.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use crate::error::Error;
-use crate::safe_fs::open_named;
+use crate::patience::{SILENCE, answered, within};
+use crate::safe_fs::read_named;
+
+/// What a path leads to, or, if it is not to be followed, what it is.
+pub(super) fn metadata(path: &Path, follow: bool) -> std::io::Result<std::fs::Metadata> {
+    let path = path.to_owned();
+    answered(move |_| if follow { std::fs::metadata(&path) } else { std::fs::symlink_metadata(&path) })
+}
 
 /// The snapshots that are named: files as they are, in place of a folder the files below it that are called
 /// `*.json`, in the order of their names. A folder that cannot be read or holds none stands for itself, so
 /// that whoever loads it is told.
 #[must_use]
 pub fn snapshot_files(named: &[PathBuf]) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for path in named {
-        let before = files.len();
-        if path.is_dir() {
-            for entry in WalkDir::new(path).follow_links(false).sort_by_file_name() {
-                match entry {
-                    Ok(entry) if entry.file_type().is_file() => {
-                        files.extend(
-                            Some(entry.into_path()).filter(|path| path.extension() == Some("json".as_ref())),
-                        );
-                    }
-                    Ok(_) => {}
-                    Err(error) => files.extend(error.path().map(Path::to_owned)),
+    let paths = named.to_vec();
+    within(SILENCE, move |pulse| {
+        let mut files = Vec::new();
+        for path in &paths {
+            look_below(path, &mut files, &|| pulse.beat());
+        }
+        files
+    })
+    // Whoever opens them is told why not.
+    .unwrap_or_else(|_| named.to_vec())
+}
+
+fn look_below(path: &Path, files: &mut Vec<PathBuf>, beat: &dyn Fn()) {
+    let before = files.len();
+    if path.is_dir() {
+        for entry in WalkDir::new(path).follow_links(false).sort_by_file_name() {
+            beat();
+            match entry {
+                Ok(entry) if entry.file_type().is_file() => {
+                    files.extend(
+                        Some(entry.into_path()).filter(|path| path.extension() == Some("json".as_ref())),
+                    );
                 }
+                Ok(_) => {}
+                Err(error) => files.extend(error.path().map(Path::to_owned)),
             }
         }
-        if files.len() == before {
-            files.push(path.clone());
-        }
     }
-    files
+    if files.len() == before {
+        files.push(path.to_owned());
+    }
 }
 
 /// The text of a file that a person has named, or why it is none.
 pub(super) fn read_text(path: &Path, largest: u64) -> Result<Result<String, String>, Error> {
     let failed = |source| Error::Io { what: "cannot read", path: path.to_owned(), source };
-    let mut text = String::new();
-    let read = open_named(path).map_err(failed)?.take(largest + 1).read_to_string(&mut text);
-    Ok(match read {
-        Err(error) if error.kind() == ErrorKind::InvalidData => Err("it is not UTF-8 text".to_owned()),
+    Ok(match read_named(path, largest) {
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => Err("it is too large".to_owned()),
         Err(error) => return Err(failed(error)),
-        Ok(_) if text.len() as u64 > largest => Err("it is too large".to_owned()),
-        Ok(_) => Ok(text),
+        Ok(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()),
     })
 }
 
@@ -61,7 +75,7 @@ pub(super) fn read_text(path: &Path, largest: u64) -> Result<Result<String, Stri
 pub fn keep(path: &Path, text: &str) -> Result<bool, Error> {
     let size = text.len() as u64;
     // Nothing but a regular file is opened.
-    let may_hold = std::fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == size);
+    let may_hold = metadata(path, false).is_ok_and(|meta| meta.is_file() && meta.len() == size);
     if may_hold && matches!(read_text(path, size), Ok(Ok(old)) if old == text) {
         return Ok(false);
     }
@@ -73,7 +87,8 @@ pub fn keep(path: &Path, text: &str) -> Result<bool, Error> {
 /// # Errors
 /// [`Error::Io`].
 pub fn write_whole(path: &Path, content: &[u8], mode: u32) -> Result<(), Error> {
-    write_beside(path, content, mode).map_err(|source| Error::Io {
+    let (place, content) = (path.to_owned(), content.to_vec());
+    answered(move |_| write_beside(&place, &content, mode)).map_err(|source| Error::Io {
         what: "cannot write",
         path: path.to_owned(),
         source,

@@ -6,6 +6,7 @@
 //! path, where a link could be put in the way. One user after the other is looked at and handed over, so
 //! that a host with ten thousand takes no more memory than its largest cache.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -124,6 +125,20 @@ pub fn observe_each(
         }
     }
     Ok(snapshot)
+}
+
+/// The facts of a host as each of these users has them, as far as they can be known, without caches. Whoever is in
+/// no user database is left out.
+#[must_use]
+pub fn as_seen_by(snapshot: &Snapshot, users: &BTreeSet<u32>) -> Vec<Snapshot> {
+    if users.is_empty() {
+        return Vec::new();
+    }
+    let mut host = Snapshot { caches: Vec::new(), others: Vec::new(), ..snapshot.clone() };
+    observe_more_configs(&mut host);
+    let (accounts, _) = accounts().unwrap_or_default();
+    let meant = accounts.iter().filter(|account| users.contains(&account.uid));
+    meant.map(|account| Snapshot { user: account.user(), ..host.clone() }).collect()
 }
 
 /// Everything about all users in one snapshot, for a file.

@@ -9,9 +9,8 @@ use std::time::Duration;
 use super::progress::Progress;
 use crate::card::apdu::TransportError;
 use crate::card::held::{Exclusive, Held};
-use crate::card::readers::{self, Slot};
+use crate::card::readers::{self, PcscError, Slot};
 use crate::card::sign::{self, Login, Order, Pin, SignError};
-use crate::patience;
 use crate::snapshot::{Card, PinState};
 
 /// How long a login may outlive the program that made it on a card that loses its power at once.
@@ -22,8 +21,6 @@ const POWER_OFF: Duration = Duration::from_millis(1500);
 /// # Errors
 /// When it is not there any more, or others do not let go of it.
 pub fn hold(card: &Card, progress: Progress) -> Result<Held, SignError> {
-    // Somebody may have been asked for a PIN meanwhile.
-    patience::anew();
     let reader = reader_of(card)?;
     Ok(progress.during("waiting for the card", || Held::take(&reader))?)
 }
@@ -31,7 +28,10 @@ pub fn hold(card: &Card, progress: Progress) -> Result<Held, SignError> {
 /// The reader of a card that was read, as it is now.
 fn reader_of(card: &Card) -> Result<readers::Reader, SignError> {
     let gone = || SignError::Moved("the card that was read is not in its reader any more");
-    let readers = readers::readers().map_err(|_| gone())?;
+    let readers = readers::readers().map_err(|error| match error {
+        PcscError::Silent(_) => error.into(),
+        _ => gone(),
+    })?;
     let named = |reader: &readers::Reader| reader.name() == card.reader && reader.state == Slot::Card;
     let reader = readers.into_iter().find(named);
     reader.filter(|reader| reader.atr == card.atr.as_slice()).ok_or_else(gone)

@@ -73,6 +73,13 @@ pub(super) fn orders(
             return Err(Error::NoSuchKey(wanted.to_owned()));
         }
     }
+    if signers.is_empty() && case.is_some_and(|case| case.live.private_keys().next().is_none()) {
+        let token = case.map(|case| escape(case.serial.as_bytes())).unwrap_or_default();
+        let why = "the card lists no private key: there is nothing to ask";
+        let gap = gap(format!("signatures of token {token}"), why.to_owned());
+        snapshot.coverage.push(Gap { asked_for: false, ..gap });
+        return Ok(Vec::new());
+    }
     let mut orders = Vec::new();
     for signer in signers {
         let random = observe::random(signing_requests::RANDOM).map_err(|source| Error::Io {

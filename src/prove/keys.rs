@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::finding::Told;
 use crate::judge;
 use crate::observe::{self, Asked, Progress};
-use crate::snapshot::{Card, PinState, Snapshot, TrialOutcome};
+use crate::patience::undisturbed;
+use crate::snapshot::{Card, Gap, PinState, Snapshot, TrialOutcome};
 use crate::text::{escape, key_reference};
 use crate::verdict::Verdict;
 
@@ -72,9 +73,20 @@ pub fn prove(snapshot: &mut Snapshot, request: &Request<'_>, holder: &mut dyn Ho
     ask(snapshot, place, &orders, request, holder)
 }
 
-/// What the answers prove: the verdict on signatures alone, and each key.
+/// What the answers prove.
+#[derive(Debug)]
+pub struct Proved {
+    /// The verdict on signatures alone.
+    pub verdict: Verdict,
+    /// Each key.
+    pub proofs: Vec<Proof>,
+    /// Something is left that no signature has decided.
+    pub is_open: bool,
+}
+
+/// What the answers prove, where all keys were asked or the `wanted` one.
 #[must_use]
-pub fn proved(snapshot: &Snapshot) -> (Verdict, Vec<Proof>) {
+pub fn proved(snapshot: &Snapshot, wanted: Option<&str>) -> Proved {
     let mut verdict = judge::judge(snapshot);
     let proofs = judge::proofs_of(snapshot);
     for proof in proofs.iter().filter(|proof| proof.conclusion == Conclusion::NotDecided) {
@@ -84,8 +96,29 @@ pub fn proved(snapshot: &Snapshot) -> (Verdict, Vec<Proof>) {
             .coverage
             .push(gap(what, "a public key that is named for it cannot be checked here".to_owned()));
     }
+    let undecided = undecided(&verdict, wanted);
+    let is_open = !undecided.is_empty();
+    verdict.coverage.extend(undecided);
     verdict.findings.retain(|finding| finding.id.told() == Told::BySignature);
-    (verdict, proofs)
+    Proved { verdict, proofs, is_open }
+}
+
+/// What no signature has decided: a public key in a cache whose key the card does not list, or that was not asked.
+fn undecided(verdict: &Verdict, wanted: Option<&str>) -> Vec<Gap> {
+    let mut gaps: Vec<Gap> = Vec::new();
+    for finding in verdict.findings.iter().filter(|finding| finding.is_in_doubt()) {
+        let Some(object) = &finding.object else { continue };
+        let id = object.id.as_ref().or(object.shown_id.as_ref()).map_or("?", String::as_str);
+        let token = finding.token.as_deref().unwrap_or_default();
+        let what = format!("the public key of key {id} \"{}\" of token {token} in a cache", object.label);
+        let why =
+            "no signature has decided whether it is stale: see public-key-undecided in `stalecard check`";
+        let gap = Gap { asked_for: wanted.is_none(), ..gap(what, why.to_owned()) };
+        if !gaps.contains(&gap) {
+            gaps.push(gap);
+        }
+    }
+    gaps
 }
 
 /// Gets the PINs and the proofs, one PIN after the other. That there are none is a gap, with the reason, and no further
@@ -164,6 +197,7 @@ fn attempt(
     let Some(pin) = pin else {
         let login = if request.existing_login { Login::Existing } else { Login::Free };
         let mut held = observe::hold(card, request.progress)?;
+        let _undisturbed = undisturbed();
         return Ok(observe::prove(&mut held, card, orders, &login, request.min_tries, request.progress)?);
     };
     // What can be refused is refused before anybody is asked for a PIN.
@@ -183,6 +217,7 @@ fn attempt(
     if let Login::Pad = login {
         holder.pin_goes_to_pad();
     }
+    let _undisturbed = undisturbed();
     Ok(observe::prove(&mut held, card, orders, &login, request.min_tries, request.progress)?)
 }
 

@@ -13,6 +13,7 @@ use super::outcome::{Applied, Outcome, StepResult};
 use super::plan::{Action, Consent, Plan, Safety, Step};
 use super::quarantine::{Locked, Run, StateDir, file_name, section};
 use crate::host::clock;
+use crate::patience::undisturbed;
 use crate::safe_fs::{self, Dir, Held, Moved, Opened, Reserved};
 use crate::snapshot::{Inode, Name};
 use crate::text::count;
@@ -47,10 +48,19 @@ pub fn rehearse_in(plan: &Plan, consent: &Consent, state: &StateDir) -> Result<A
         applied.steps.get(*number).is_some_and(|step| step.outcome == intended(&planned.step))
     });
     let (places, files): (Vec<usize>, Vec<Planned>) = due.into_iter().unzip();
-    let device = state.may_lock(journal::room_for(&files))?;
+    let mut room = state.may_lock(journal::room_for(&files))?;
     applied.changed = false;
     for (number, planned) in places.into_iter().zip(&files) {
-        match may_go(&planned.step, &mut directories, Some(device)) {
+        let inode = planned.step.expect.inode;
+        let is_copied = planned.step.action == Action::Quarantine && inode.dev != room.device;
+        match may_go(&planned.step, &mut directories, Some(room.device)) {
+            // Each takes room from the next one.
+            Ok(()) if is_copied && !room.takes(inode.size, 1) => {
+                let full = rustix::io::Errno::NOSPC.into();
+                let path = Name::from(planned.step.directory.as_path().join(planned.step.name.as_os_str()));
+                let why = failed(safe_fs::Error::Io { what: "keep a copy of", path, source: full });
+                set(&mut applied.steps, number, why);
+            }
             Ok(()) => applied.changed = true,
             Err(outcome) => set(&mut applied.steps, number, outcome),
         }
@@ -91,6 +101,7 @@ pub fn apply_in(plan: &Plan, consent: &Consent, state: &StateDir, run: &mut Run)
     if due.is_empty() {
         return Ok(Applied { operation: None, changed: false, steps });
     }
+    let _undisturbed = undisturbed();
     let locked = state.lock()?;
     let mut operation = None;
     for part in prepare(&locked, run, due, state.limit())? {

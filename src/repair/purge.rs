@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use super::Error;
 use super::quarantine::{Operation, StateDir, UNDONE, existing_section, ids, operations, order};
+use crate::patience::undisturbed;
 use crate::safe_fs::{self, Dir};
 use crate::snapshot::{FileKind, Name};
 
@@ -46,6 +47,7 @@ pub fn purge(state: &StateDir, before: OffsetDateTime, dry_run: bool) -> Result<
         }
         return Ok(purged);
     };
+    let _undisturbed = undisturbed();
     let purged = old(state, before)?;
     for Purged { id, .. } in &purged {
         remove(&locked.dir, id)?;

@@ -20,15 +20,22 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::Error;
-use super::journal::{self, Journal, MAX_WRITTEN, TextEdit, UndoRecord};
+use super::journal::{self, Journal, MAX_WRITTEN, Record, TextEdit, UndoRecord};
 use super::outcome::Outcome;
 use super::plan::Action;
 use crate::host::{Caller, clock};
-use crate::safe_fs::{self, Dir, Lock};
+use crate::safe_fs::{self, Dir, Lock, Room};
 use crate::snapshot::{Inode, Name};
 
 /// What `files` is called when everything in it is back, and that could not be written.
 pub(super) const UNDONE: &str = "undone";
+
+/// What is held while files move.
+const LOCK: &str = "lock";
+
+/// Files and directories of an operation that is under way, besides what it keeps: its own directory and `files`, the
+/// journal and the room for its completion.
+const FILES: u64 = 4;
 
 /// More entries than any quarantine has.
 const MAX_LISTED: usize = 500_000;
@@ -206,10 +213,14 @@ impl StateDir {
         Ok(Dir::open_private(&self.path)?)
     }
 
-    /// Whether [`StateDir::lock`] may open or make it and then write this many bytes, as far as that can be
-    /// told without writing. Says on which device it is.
-    pub(super) fn may_lock(&self, bytes: u64) -> Result<u64, Error> {
-        Ok(Dir::may_create_private(&self.path, bytes)?)
+    /// Whether [`StateDir::lock`] may open or make it, for an operation with journals of this many bytes, as far as
+    /// that can be told without writing. Says what room there is besides.
+    pub(super) fn may_lock(&self, bytes: u64) -> Result<Room, Error> {
+        let room = Dir::may_create_private(&self.path, bytes, if bytes > 0 { FILES } else { 0 })?;
+        if let Some(dir) = self.open()? {
+            dir.may_lock(&Name::from(LOCK))?;
+        }
+        Ok(room)
     }
 
     /// Locks it against every other stalecard; made if it is not there.
@@ -245,10 +256,29 @@ impl Run {
 
 impl Locked {
     fn take(dir: Dir, state: &StateDir) -> Result<Self, Error> {
-        let name = Name::from("lock");
+        let name = Name::from(LOCK);
         match dir.lock(&name)? {
-            Some(lock) => Ok(Self { dir, siblings: state.siblings.clone(), _lock: lock }),
+            Some(lock) => {
+                let locked = Self { dir, siblings: state.siblings.clone(), _lock: lock };
+                locked.tidy();
+                Ok(locked)
+            }
             None => Err(Error::Locked(dir.path_of(&name))),
+        }
+    }
+
+    /// Takes away what a process that was killed had begun to write, or had reserved: nobody else is at work. What
+    /// cannot be removed does no harm.
+    fn tidy(&self) {
+        for id in ids(&self.dir).unwrap_or_default() {
+            let Ok(operation) = self.dir.subdir(&Name::from(id.as_str())) else { continue };
+            let parts = [Journal::FILE, UndoRecord::FILE].map(|name| operation.unreserve(&Name::from(name)));
+            let journal = operation.facts(&Name::from(Journal::FILE));
+            if parts.iter().all(Result::is_ok) && matches!(journal, Ok(None)) {
+                // Without a journal nothing has moved; what is not empty stays.
+                let _ = operation.remove_subdir(&Name::from("files"));
+                let _ = self.dir.remove_subdir(&Name::from(id.as_str()));
+            }
         }
     }
 

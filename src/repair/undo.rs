@@ -19,6 +19,7 @@ use super::quarantine::{
     section,
 };
 use crate::host::clock;
+use crate::patience::undisturbed;
 use crate::safe_fs::{self, Dir, Held, Moved, Opened};
 use crate::snapshot::Name;
 
@@ -74,7 +75,7 @@ pub enum UndoState {
     Undone,
     /// It had been undone before; nothing was done.
     AlreadyUndone,
-    /// There is no operation that did anything; nothing was done.
+    /// There is no operation that is not undone yet; nothing was done.
     NothingToUndo,
     /// A place is taken by different content; nothing was moved.
     Conflict,
@@ -84,7 +85,7 @@ pub enum UndoState {
     Incomplete,
 }
 
-/// Takes back the newest run, or that of the named operation, in one quarantine. With `force`, what stands in the
+/// Takes back the newest run that is not undone yet, or that of the named operation, in one quarantine. With `force`, what stands in the
 /// place of a file is moved to the quarantine; without, that is a conflict.
 ///
 /// # Errors
@@ -126,7 +127,9 @@ pub fn undo_in(
             .max_by_key(|one| (one.0.state != OperationState::Undone, one.0.started_at))
             .ok_or_else(|| Error::UnknownOperation(id.to_owned()))
             .map(Some)?,
-        None => known.iter().max_by_key(newest),
+        None => {
+            known.iter().filter(|(operation, _)| operation.state != OperationState::Undone).max_by_key(newest)
+        }
     };
     let Some((meant, _)) = meant.cloned() else {
         let state = UndoState::NothingToUndo;
@@ -135,6 +138,9 @@ pub fn undo_in(
     let was_edited_since =
         known.iter().any(|(one, _)| !one.edits.is_empty() && order(&one.id) > order(&meant.id));
     known.retain(|(one, _)| is_one_run(one, &meant));
+    // By the name under which it is known: the one that was typed, or the one that the run itself has told.
+    let told = known.iter().map(|(one, _)| &one.id).min_by_key(|id| order(id));
+    let name = operation.map(str::to_owned).or_else(|| told.cloned()).unwrap_or_else(|| meant.id.clone());
     let mut parts = Vec::new();
     let mut files = Vec::new();
     for (one, dir) in &known {
@@ -152,7 +158,7 @@ pub fn undo_in(
     }
     let ended = |parts: &[Part], mut files: Vec<UndoResult>, state, changed| {
         files.extend(parts.iter().flat_map(|part| part.results.iter().cloned()));
-        Undone { operation: Some(meant.id.clone()), state, changed, files }
+        Undone { operation: Some(name.clone()), state, changed, files }
     };
     if files.is_empty() && parts.iter().all(|part| part.is_undone) {
         return Ok(ended(&parts, files, UndoState::AlreadyUndone, false));
@@ -163,6 +169,7 @@ pub fn undo_in(
     if is_refused(&parts, was_edited_since, objects) {
         return Ok(ended(&parts, files, UndoState::Refused, false));
     }
+    let _undisturbed = undisturbed();
     let mut unwritten = None;
     let mut changed = false;
     for part in parts.iter_mut().filter(|part| !part.is_undone) {
@@ -175,7 +182,7 @@ pub fn undo_in(
     let whole = files.is_empty() && parts.iter().all(|part| part.is_undone || part.is_whole());
     let state = match (whole, unwritten) {
         (false, _) => UndoState::Incomplete,
-        (true, Some(source)) if changed => return Err(Error::NotRecorded { id: meant.id, source }),
+        (true, Some(source)) if changed => return Err(Error::NotRecorded { id: name, source }),
         (true, Some(_)) => UndoState::AlreadyUndone,
         (true, None) => UndoState::Undone,
     };

@@ -15,7 +15,11 @@ pub fn human(report: &EditReport, goal: Goal) -> String {
     }
     if report.refused {
         wrap(&mut out, "", "", &format!("{file}: not edited."));
-        out.push_str(&refusal(&report.revived, "the same command", false));
+        if report.held.is_empty() {
+            out.push_str(&refusal(&report.revived, "the same command", false));
+        } else {
+            out.push_str(&withheld(&report.held));
+        }
         return out;
     }
     let switched = if goal == Goal::Off { "off" } else { "on" };
@@ -31,6 +35,9 @@ pub fn human(report: &EditReport, goal: Goal) -> String {
     for Effect { program, before, after } in &report.programs {
         let change = if before == after { after.clone() } else { format!("{before} -> {after}") };
         wrap(&mut out, &format!("  {}  ", padded(program, widest)), "    ", &change);
+    }
+    for Revived { directory, name, why } in &report.held {
+        wrap(&mut out, "  ", "    ", &format!("hidden from now on: {directory}/{name} ({why})"));
     }
     out.push_str(&alive(&report.revived, &report.notes));
     if let Some(operation) = &report.operation {
@@ -91,6 +98,21 @@ pub fn refusal(revived: &[Revived], command: &str, returns: bool) -> String {
         )
     };
     wrap(&mut out, "", "", &text);
+    out
+}
+
+/// Why caching was not switched off, and what decides.
+fn withheld(held: &[Revived]) -> String {
+    let mut out = String::new();
+    let text = "With caching off, programs would not see these cache entries any more, whose public key is, or may be, the \
+                right one, and the card's is not:";
+    wrap(&mut out, "", "", text);
+    for Revived { directory, name, why } in held {
+        wrap(&mut out, "  ", "    ", &format!("{directory}/{name} ({why})"));
+    }
+    let text = "`stalecard check` says what to do first, `stalecard verify` which key is right. To switch caching off \
+                nevertheless, add --force.";
+    wrap(&mut out, "", "", text);
     out
 }
 

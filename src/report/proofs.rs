@@ -78,11 +78,16 @@ const fn words(conclusion: Conclusion) -> &'static str {
     }
 }
 
-/// The last line.
-pub fn conclusion(out: &mut String, proofs: &[Proof]) {
+/// The last line. `is_open`: of some key in question no signature could be had.
+pub fn conclusion(out: &mut String, proofs: &[Proof], is_open: bool) {
     let sound = proofs.iter().filter(|proof| proof.conclusion == Conclusion::Sound).count();
     let text = match (sound, proofs.len()) {
         (_, 0) => "No key was asked for a signature.".to_owned(),
+        (sound, all) if is_open => {
+            format!(
+                "{sound} of {all} keys that were asked are proved sound; of what could not be asked, see above."
+            )
+        }
         (1, 1) => "The key is proved sound.".to_owned(),
         (sound, all) if sound == all => format!("All {all} keys are proved sound."),
         (sound, all) => format!("{sound} of {all} keys are proved sound."),
@@ -118,10 +123,12 @@ pub fn attribution(attribution: &Attribution) -> String {
             }
         }
         None => {
-            out.push_str(if attribution.undecided.is_empty() {
-                "No key known here made the signature.\n"
-            } else {
-                "Who made the signature was not decided.\n"
+            out.push_str(match (attribution.undecided.is_empty(), &attribution.names) {
+                (false, _) => "Who made the signature was not decided.\n",
+                (true, Some(_)) => "No key known here made the signature.\n",
+                (true, None) => {
+                    "No key known here made the signature over these bytes in any way computed here.\n"
+                }
             });
             for why in &attribution.undecided {
                 wrap(&mut out, "  ", "    ", why);

@@ -103,7 +103,9 @@ pub fn holders(out: &mut String, after: &Verdict) {
 #[must_use]
 pub fn undone(undone: &Undone, revived: &[Revived], notes: &[String], returns: bool) -> String {
     let mut out = String::new();
-    for file in &undone.files {
+    // What an earlier undo did is not told as if this one had.
+    let files = undone.files.iter().filter(|_| undone.state != UndoState::AlreadyUndone);
+    for file in files {
         let path = format!("{}/{}", file.directory, file.name);
         let text = match &file.outcome {
             UndoOutcome::Restored => format!("restored {path}"),
@@ -128,12 +130,14 @@ pub fn undone(undone: &Undone, revived: &[Revived], notes: &[String], returns: b
         ),
         UndoState::Refused => {
             format!(
-                "Nothing was changed: without operation {id} programs would show stale cache entries again."
+                "Nothing was changed: without operation {id} programs would show cache entries again that are \
+                 stale, or may be: their card was not read."
             )
         }
         UndoState::Incomplete => {
             format!(
-                "Not everything of operation {id} is back; remove the cause and repeat: stalecard undo {id}"
+                "Not everything of operation {id} is back; remove the cause and repeat: stalecard undo {id}. What \
+                 was done before it can be taken back by name: stalecard quarantine list"
             )
         }
     };

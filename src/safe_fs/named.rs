@@ -1,5 +1,6 @@
 //! Files that a person names on the command line. A pipe would be waited at for ever, a device
-//! may act when it is opened: only regular files are, whatever leads to them.
+//! may act when it is opened: only regular files are, whatever leads to them. A file system that does not answer is
+//! left after a while ([`crate::patience`]).
 
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result};
@@ -9,13 +10,22 @@ use std::path::Path;
 use rustix::fs::OFlags;
 
 use super::kind_words;
+use crate::patience::{Pulse, answered};
 use crate::snapshot::FileKind;
+
+/// What is read between two signs of life.
+const PIECE: u64 = 1 << 20;
 
 /// Opens it for reading.
 ///
 /// # Errors
 /// The system's, or one that says what it is instead of a regular file.
 pub fn open_named(path: &Path) -> Result<File> {
+    let path = path.to_owned();
+    answered(move |_| open(&path))
+}
+
+fn open(path: &Path) -> Result<File> {
     refuse_others(std::fs::metadata(path)?.file_type())?;
     // It may have been exchanged since.
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
@@ -30,9 +40,22 @@ pub fn open_named(path: &Path) -> Result<File> {
 /// # Errors
 /// As [`open_named`]; [`ErrorKind::FileTooLarge`] if it has more than `largest` bytes.
 pub fn read_named(path: &Path, largest: u64) -> Result<Vec<u8>> {
-    let file = open_named(path)?;
+    let path = path.to_owned();
+    answered(move |pulse| read(&path, largest, pulse))
+}
+
+fn read(path: &Path, largest: u64, pulse: &Pulse) -> Result<Vec<u8>> {
+    let mut file = open(path)?;
     let mut bytes = Vec::new();
-    file.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
+    let mut left = largest.saturating_add(1);
+    while left > 0 {
+        let read = (&mut file).take(left.min(PIECE)).read_to_end(&mut bytes)?;
+        if read == 0 {
+            break;
+        }
+        left -= read as u64;
+        pulse.beat();
+    }
     if bytes.len() as u64 > largest {
         return Err(Error::new(ErrorKind::FileTooLarge, format!("it is larger than {largest} bytes")));
     }

@@ -14,7 +14,7 @@ use super::dir::Dir;
 use super::held::Held;
 use super::transfer::MAX_COPY;
 use super::walk::{self, Care, Walked};
-use crate::snapshot::{Inode, Name};
+use crate::snapshot::{FileKind, Inode, Name};
 
 impl Dir {
     /// Whether [`Dir::place_file`] may put a file into this directory, over `old` and like it.
@@ -23,6 +23,9 @@ impl Dir {
     /// As `place_file` would have for want of permission, or on a read-only file system.
     pub fn may_place(&self, old: Option<&Held>) -> Result<(), Error> {
         self.is_writable()?;
+        if is_append_only(self, c".") {
+            return Err(Error::io("rename in", self.path().clone(), Errno::PERM));
+        }
         let Some(old) = old else { return Ok(()) };
         let path = old.path();
         let failed = |what, e: Errno| Err(Error::io(what, path.clone(), e));
@@ -33,6 +36,9 @@ impl Dir {
         {
             return failed("replace", e);
         }
+        if is_append_only(self, name) {
+            return failed("replace", Errno::PERM);
+        }
         if may_give(&old.facts().inode, Some(&self.inode()?)) {
             Ok(())
         } else {
@@ -40,20 +46,36 @@ impl Dir {
         }
     }
 
-    /// Whether [`Dir::create_private`] may open or make this directory, and then write so many bytes in it.
-    /// Says which device that is.
+    /// Whether [`Dir::create_private`] may open or make this directory, and then make so many files in it, of so many
+    /// bytes in all. Says what room there is besides.
     ///
     /// # Errors
     /// As `create_private` and a later writing would have.
-    pub fn may_create_private(path: &Path, bytes: u64) -> Result<u64, Error> {
+    pub fn may_create_private(path: &Path, bytes: u64, files: u64) -> Result<Room, Error> {
         let dir = match walk::walk(path, Care::Private)? {
             Walked::Dir(dir) => dir.private()?,
             Walked::Link(_) => return Err(Error::NotADirectory(path.into())),
             Walked::Missing { at, .. } => at,
         };
         dir.is_writable()?;
-        dir.has_room(bytes)?;
-        Ok(dir.inode()?.dev)
+        dir.has_room(bytes, files)
+    }
+
+    /// Whether [`Dir::lock`] may open or make this lock file, in a directory that may be written.
+    ///
+    /// # Errors
+    /// As it would have.
+    pub fn may_lock(&self, name: &Name) -> Result<(), Error> {
+        let failed = |e: Errno| Err(Error::io("lock", self.path_of(name), e));
+        match self.facts(name)?.map(|facts| facts.kind) {
+            None => Ok(()),
+            Some(FileKind::Symlink) => failed(Errno::LOOP),
+            Some(FileKind::Directory) => failed(Errno::ISDIR),
+            Some(_) => {
+                accessat(self.fd(), name.as_os_str(), Access::READ_OK | Access::WRITE_OK, AtFlags::EACCESS)
+                    .or_else(failed)
+            }
+        }
     }
 
     /// Whether the entry `name` may be taken out of this directory, by renaming or, to another device,
@@ -75,6 +97,9 @@ impl Dir {
         {
             return failed("move", e);
         }
+        if is_append_only(self, c".") || is_append_only(self, name.as_os_str()) {
+            return failed("move", Errno::PERM);
+        }
         if device.is_some_and(|device| device != entry.dev) {
             if entry.size > MAX_COPY {
                 return Err(Error::TooBigToCopy { path: self.path_of(name), size: entry.size });
@@ -86,23 +111,70 @@ impl Dir {
         Ok(())
     }
 
-    /// Whether its file system has room for a file of so many bytes. A quota is not known.
-    fn has_room(&self, bytes: u64) -> Result<(), Error> {
-        let Ok(system) = rustix::fs::fstatvfs(self.fd()) else { return Ok(()) };
-        let free = if geteuid().is_root() { system.f_bfree } else { system.f_bavail };
-        // Some file systems have no fixed number of files, or no bound on blocks, and say 0.
-        let no_file = system.f_files > 0 && system.f_favail == 0;
-        let no_room = system.f_blocks > 0 && free.saturating_mul(system.f_frsize) < bytes;
-        if no_file || no_room {
-            return Err(Error::io("write in", self.path().clone(), Errno::NOSPC));
+    /// The room that is left on its file system beside so many files of so many bytes in all. A quota is not known.
+    fn has_room(&self, bytes: u64, files: u64) -> Result<Room, Error> {
+        let device = self.inode()?.dev;
+        let mut room = Room { device, block: 1, bytes: u64::MAX, files: u64::MAX };
+        if let Ok(system) = rustix::fs::fstatvfs(self.fd()) {
+            let free = if geteuid().is_root() { system.f_bfree } else { system.f_bavail };
+            room.block = system.f_frsize.max(1);
+            // Some file systems have no fixed number of files, or no bound on blocks, and say 0.
+            if system.f_blocks > 0 {
+                room.bytes = free.saturating_mul(system.f_frsize);
+            }
+            if system.f_files > 0 {
+                room.files = system.f_favail;
+            }
         }
-        Ok(())
+        if room.takes(bytes, files) { Ok(room) } else { Err(self.is_full()) }
+    }
+
+    fn is_full(&self) -> Error {
+        Error::io("write in", self.path().clone(), Errno::NOSPC)
     }
 
     fn is_writable(&self) -> Result<(), Error> {
         accessat(self.fd(), c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
             .map_err(|e| Error::io("write in", self.path().clone(), e))
     }
+}
+
+/// What a file system has room for, as far as it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Which one.
+    pub device: u64,
+    block: u64,
+    bytes: u64,
+    files: u64,
+}
+
+impl Room {
+    /// Takes the room for so many files of so many bytes in all; false, and nothing is taken, if there is none.
+    pub fn takes(&mut self, bytes: u64, files: u64) -> bool {
+        let bytes = bytes.div_ceil(self.block).saturating_mul(self.block);
+        match (self.bytes.checked_sub(bytes), self.files.checked_sub(files)) {
+            (Some(bytes), Some(files)) => {
+                (self.bytes, self.files) = (bytes, files);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether a name in a directory is one that nothing may be taken from, whoever asks (`chattr +a`).
+#[cfg(target_os = "linux")]
+fn is_append_only(dir: &Dir, name: impl rustix::path::Arg) -> bool {
+    use rustix::fs::{StatxAttributes, StatxFlags, statx};
+    statx(dir.fd(), name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::empty())
+        .is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::APPEND))
+}
+
+/// Elsewhere that is not asked for.
+#[cfg(not(target_os = "linux"))]
+fn is_append_only(_dir: &Dir, _name: impl rustix::path::Arg) -> bool {
+    false
 }
 
 /// Whether a new file in `dir`, or in a directory that hands down no group, may get owner and group of `old`.

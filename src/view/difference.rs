@@ -171,7 +171,8 @@ fn content_file(object: &Object) -> EfPath {
 /// The file that decides whether an object is there at all.
 fn deciding_file(object: &Object) -> EfPath {
     match object.part {
-        Part::Entry(..) => description_file(object),
+        // Without its value it is listed all the same.
+        Part::Entry(..) | Part::Whole => description_file(object),
         _ => content_file(object),
     }
 }

@@ -59,6 +59,11 @@ pub trait Layout: Sync {
     /// The files that the content of this one names.
     fn names(&self, file: EfPath, bytes: &[u8]) -> Vec<Named>;
 
+    /// The files of the private keys that the content of this one describes, in families whose keys are files.
+    fn key_files(&self, _card: &Card, _file: EfPath, _bytes: &[u8]) -> Vec<EfPath> {
+        Vec::new()
+    }
+
     /// Must something say that this file is public before its content may be kept?
     fn may_be_private(&self, card: Option<&Card>, file: EfPath) -> bool;
 

@@ -361,6 +361,12 @@ impl Object {
         Place { slot: self.slot, part: self.part.clone() }
     }
 
+    /// Is it a certificate that is listed without content?
+    #[must_use]
+    pub const fn is_broken_certificate(&self) -> bool {
+        matches!(self.class, Class::Certificate { certificate: None, .. })
+    }
+
     /// Is it a private key?
     #[must_use]
     pub const fn is_private_key(&self) -> bool {

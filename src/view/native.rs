@@ -221,6 +221,18 @@ impl Layout for Native {
         sniff(bytes).map(|kind| named_by(kind, bytes, &application)).unwrap_or_default()
     }
 
+    fn key_files(&self, card: &Card, file: EfPath, bytes: &[u8]) -> Vec<EfPath> {
+        let mut files = Vec::new();
+        if let Some(token) =
+            Token::of(card).filter(|token| token.directory(file) == Some(Directory::PrivateKeys))
+        {
+            pkcs15::directory(bytes, Zeros::Skipped, |entry| {
+                pkcs15::private_key(entry).map(|key| files.extend(token.application.file(&key.path)))
+            });
+        }
+        files
+    }
+
     fn may_be_private(&self, card: Option<&Card>, file: EfPath) -> bool {
         card.and_then(Token::of).is_none_or(|token| token.directory(file).is_none())
     }

@@ -257,7 +257,7 @@ fn undo_brings_the_old_bytes_back() {
     assert_eq!(scene.tree(), before, "and the copy beside it is gone");
     assert_eq!(fs::metadata(scene.conf()).unwrap().mode() & 0o7777, 0o640);
     let again = undo(&scene.state(), None, false).unwrap();
-    assert_eq!((again.state, again.changed), (UndoState::AlreadyUndone, false));
+    assert_eq!((again.state, again.changed), (UndoState::NothingToUndo, false));
     assert_eq!(operations(&scene.state()).unwrap()[0].state, OperationState::Undone);
 }
 
@@ -301,7 +301,7 @@ fn a_file_that_was_not_there() {
     let undone = undo(&scene.state(), None, false).unwrap();
     assert_eq!((undone.state, undone.changed), (UndoState::Undone, true));
     assert!(scene.tree().is_empty());
-    assert_eq!(undo(&scene.state(), None, false).unwrap().state, UndoState::AlreadyUndone);
+    assert_eq!(undo(&scene.state(), None, false).unwrap().state, UndoState::NothingToUndo);
 }
 
 #[test]

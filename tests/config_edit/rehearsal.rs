@@ -115,6 +115,28 @@ fn an_immutable_file() {
     assert_eq!(user.text(), OLD);
 }
 
+/// Nor is an append-only one, or an append-only directory, in which a new file could be made and not be renamed.
+#[test]
+fn an_append_only_file_or_directory() {
+    for what in ["opensc.conf", ""] {
+        let user = User::new(OLD);
+        let path = user.conf().with_file_name(what);
+        let line = format!(
+            "chattr +a {0} 2>/dev/null || exit 77; \"$@\"; code=$?; chattr -a {0}; exit $code",
+            path.display()
+        );
+        let before = tree(&user.path("etc"));
+        let [rehearsed, edited] = both(&user, &["sh", "-c", &line, "sh"]);
+        if rehearsed.0 == Some(77) {
+            return eprintln!("skipped: this user or file system has no append-only files");
+        }
+        assert_eq!(rehearsed.0, Some(2), "{what}: {rehearsed:?}");
+        assert!(rehearsed.1.contains("not permitted"), "{what}: {rehearsed:?}");
+        assert_eq!(rehearsed, edited);
+        assert_eq!(tree(&user.path("etc")), before, "{what}");
+    }
+}
+
 /// What only writing can tell, and what needs no writing at all.
 #[test]
 fn a_full_disk_is_found_out_by_writing_and_nothing_to_change_needs_no_permission() {

@@ -165,3 +165,14 @@ fn the_metrics_file_is_replaced_whole() {
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     assert_eq!(write("five-keys.json", &pipe).status.code(), Some(2));
 }
+
+/// What cannot be printed was not told: UNKNOWN, and not CRITICAL, whatever it would have been.
+#[test]
+fn nagios_that_cannot_print_is_unknown() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for more in [&["--offline"][..], &["--snapshot", "/nonexistent"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+        command.args(["check", "--format", "nagios"]).args(more).stdout(full());
+        assert_eq!(command.output().unwrap().status.code(), Some(3), "{more:?}");
+    }
+}

@@ -113,7 +113,8 @@ fn at_level(small: Small, left: Left) -> bool {
     // What the rehearsal promised held, and what it refused did not work, unless a bound was only near.
     match &rehearsed {
         Err(error) => assert!(error.to_string().contains("No space left"), "{at}: {error}"),
-        Ok(promised) => assert!(promised.changed, "{at}"),
+        // The copies are counted one by one, and each may want for room alone.
+        Ok(promised) => assert!(promised.changed || promised.failed() && moved == 0, "{at}: {promised:?}"),
     }
     assert!(moved == 0 || rehearsed.is_ok(), "{at}: refused, and {moved} were moved");
     // The disk is full to the brim now, and the undo has to do with what there is.
@@ -133,7 +134,8 @@ fn at_level(small: Small, left: Left) -> bool {
         }
         // Repeated on the same disk it changes nothing and is content.
         let again = undo(&state, None, false).unwrap();
-        assert_eq!((again.state, again.changed), (UndoState::AlreadyUndone, false), "{at}");
+        let is_over = matches!(again.state, UndoState::AlreadyUndone | UndoState::NothingToUndo);
+        assert!(is_over && !again.changed, "{at}: {again:?}");
         assert_eq!(tree(&world.cache), before, "{at}");
     }
     // With room again everything works.

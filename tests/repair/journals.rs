@@ -51,7 +51,8 @@ fn a_journal_longer_than_its_bound_becomes_several_and_one_undo_takes_all_back()
     assert_eq!((undone.state, undone.files.len()), (UndoState::Undone, 100));
     assert_eq!(scene.tree(), before);
     assert!(operations(&state).unwrap().iter().all(|one| one.state == OperationState::Undone));
-    assert_eq!(undo(&state, None, false).unwrap().state, UndoState::AlreadyUndone);
+    assert_eq!(undo(&state, None, false).unwrap().state, UndoState::NothingToUndo);
+    assert_eq!(undo(&state, Some(&middle), false).unwrap().state, UndoState::AlreadyUndone);
 }
 
 #[test]
@@ -287,4 +288,24 @@ fn names(directory: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+/// What a killed process had begun to write, or had reserved, goes with the next one at work.
+#[test]
+fn what_a_killed_process_had_begun_to_write_goes_with_the_next() {
+    let scene = Scene::new();
+    scene.put("a", b"1");
+    let kept = scene.flush().operation.unwrap();
+    let part = scene.state_path().join(&kept).join("journal.json.part");
+    fs::write(&part, [0; 99]).unwrap();
+    let begun = scene.state_path().join("20260101T000000Z-990001");
+    fs::create_dir_all(begun.join("files")).unwrap();
+    fs::write(begun.join("journal.json.part"), b"{").unwrap();
+    scene.put("b", b"2");
+    scene.flush();
+    assert!(!part.exists() && !begun.exists());
+    fs::write(&part, [0; 99]).unwrap();
+    purge(&scene.state(), OffsetDateTime::UNIX_EPOCH, false).unwrap();
+    assert!(!part.exists());
+    assert_eq!(undo(&scene.state(), Some(&kept), false).unwrap().state, UndoState::Undone);
 }

@@ -191,7 +191,7 @@ fn undo_parts_killed(calls: &[&str]) -> usize {
     at_every_call("undo", calls, &[], &prepare, &|scene, _| {
         nothing_is_lost(scene, &before);
         let state = undo(&scene.state(), None, false).unwrap().state;
-        assert!(matches!(state, UndoState::Undone | UndoState::AlreadyUndone), "{state:?}");
+        assert!(matches!(state, UndoState::Undone | UndoState::NothingToUndo), "{state:?}");
         assert_eq!(scene.tree(), before);
     })
 }
@@ -208,7 +208,7 @@ fn undo_killed(make: &dyn Fn() -> Scene, calls: &[&str], also: &[&str]) -> usize
     at_every_call("undo", calls, also, &prepare, &|scene, _| {
         nothing_is_lost(scene, &before);
         let state = undo(&scene.state(), None, true).unwrap().state;
-        assert!(matches!(state, UndoState::Undone | UndoState::AlreadyUndone), "{state:?}");
+        assert!(matches!(state, UndoState::Undone | UndoState::NothingToUndo), "{state:?}");
         assert_eq!(scene.tree(), before);
         let kept = &operations(&scene.state()).unwrap()[0];
         assert_eq!((kept.kept_files, kept.kept_bytes), (1, 8), "the newcomer is kept");

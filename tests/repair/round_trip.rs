@@ -46,6 +46,8 @@ fn round_trip(scene: &Scene) {
     assert_eq!((&listed[0].state, listed[0].kept_files), (&OperationState::Undone, 0));
 
     let again = undo(&scene.state(), None, false).unwrap();
+    assert_eq!((again.state, again.changed), (UndoState::NothingToUndo, false));
+    let again = undo(&scene.state(), undone.operation.as_deref(), false).unwrap();
     assert_eq!((again.state, again.changed), (UndoState::AlreadyUndone, false));
     assert_eq!(scene.tree(), before);
 }
@@ -149,9 +151,13 @@ fn operations_are_undone_by_name_and_newest_first() {
     let ids: Vec<_> = operations(&scene.state()).unwrap().into_iter().map(|o| o.id).collect();
     assert_eq!(ids, [second.clone(), first.clone()]);
     assert_eq!(undo(&scene.state(), None, false).unwrap().operation, Some(second.clone()));
-    // Without a name it is the newest, undone or not; an older one is named.
-    assert_eq!(undo(&scene.state(), None, false).unwrap().state, UndoState::AlreadyUndone);
-    assert_eq!(undo(&scene.state(), Some(&first), false).unwrap().state, UndoState::Undone);
+    // Without a name it is the newest that is not undone yet, so that repeated calls walk back.
+    assert_eq!(undo(&scene.state(), Some(&second), false).unwrap().state, UndoState::AlreadyUndone);
+    let undone = undo(&scene.state(), None, false).unwrap();
+    assert_eq!((undone.state, undone.operation), (UndoState::Undone, Some(first.clone())));
+    let undone = undo(&scene.state(), None, false).unwrap();
+    assert_eq!((undone.state, undone.changed, undone.operation), (UndoState::NothingToUndo, false, None));
+    assert_eq!(undo(&scene.state(), Some(&first), false).unwrap().state, UndoState::AlreadyUndone);
     assert_eq!(scene.tree().len(), 2);
     let error = undo(&scene.state(), Some("../../etc"), false).unwrap_err();
     assert_eq!(error.to_string().lines().count(), 1);

@@ -231,3 +231,148 @@ fn hosts_side_by_side_do_not_take_a_foreign_certificate_for_the_truth() {
     let states = compared["comparison"]["tokens"][0]["slots"][0]["states"].to_string();
     assert!(states.contains("\"disputed\"") && !states.contains("\"stale\""), "{states}");
 }
+
+/// The ID of the unchanged key is set to something that is no hash, and a foreign certificate written under it.
+#[test]
+fn an_id_that_was_changed_to_no_hash_does_not_make_the_old_proof_history() {
+    let (stand, alpha, id) = keyed(&[]);
+    let beta = stand.host("beta");
+    beta.caching("no");
+    beta.pkcs11_login(&["--set-id", "4242", "--type", "privkey", "--id", &id]).ok();
+    beta.write_cert(&beta.foreign_certificate("foreign"), "4242", "foreign");
+    assert!(verifies(&alpha, &id));
+    let (code, report) = check(&alpha, &[]);
+    assert_eq!(code, 1);
+    assert_eq!(finding(&report, "public-key-undecided")["safety"], "guarded", "{report:#}");
+    assert!(told(&report).iter().all(|[id, ..]| id != "stale-public-key"), "{report:#}");
+    for words in [&["flush"][..], &["fix"]] {
+        let output = alpha.stalecard(words).ok();
+        assert!(!output.stdout.contains("Cured"), "{output}");
+        let entry = alpha.cache_names().into_iter().find(|name| name.ends_with("_CE01"));
+        assert!(entry.is_some() && verifies(&alpha, "4242"), "{output}");
+    }
+}
+
+/// Caching off would hide the last copy of the right public key: that is refused, and what is hidden all the same goes by
+/// no flush that was not agreed to.
+#[test]
+fn caching_is_not_switched_off_over_the_last_copy_of_a_right_public_key() {
+    for options in [&[][..], &["--id", "10"]] {
+        let (stand, alpha, id) = keyed(options);
+        let beta = stand.host("beta");
+        beta.write_cert(&beta.foreign_certificate("foreign"), &id, "foreign");
+        let why = if options.is_empty() { "certificate-key-mismatch" } else { "public-key-undecided" };
+        let before = std::fs::read(alpha.conf()).unwrap();
+        let refused = alpha.stalecard(&["config", "disable-cache", "--format", "json"]);
+        assert_eq!(refused.code(), 2, "{refused}");
+        let said = document(&refused);
+        assert_eq!(said["edit"]["refused"], true);
+        assert_eq!(said["edit"]["held"].as_array().unwrap().len(), 1, "{said:#}");
+        assert!(said["edit"]["held"][0]["name"].as_str().unwrap().ends_with("_CE01"));
+        assert_eq!(said["edit"]["held"][0]["why"], why);
+        let words = alpha.stalecard(&["config", "disable-cache"]);
+        assert!(words.stdout.contains("stalecard verify") && words.stdout.contains("--force"), "{words}");
+        assert_eq!(std::fs::read(alpha.conf()).unwrap(), before);
+        assert!(verifies(&alpha, &id));
+        alpha.stalecard(&["fix", "--guarded", "--dry-run"]).ok();
+
+        // What is stale beside it goes, and the way back is open.
+        alpha.stalecard(&["flush"]).ok();
+        alpha.stalecard(&["config", "disable-cache", "--force"]).ok();
+        assert!(!verifies(&alpha, &id));
+        let (_, report) = check(&alpha, &[]);
+        assert!(told(&report).iter().all(|[.., safety]| safety != "safe"), "{report:#}");
+        assert_ne!(finding(&report, why)["safety"], "safe");
+        let output = alpha.stalecard(&["flush"]).ok();
+        assert!(alpha.cache_names().iter().any(|name| name.ends_with("_CE01")), "{output}");
+        let undo: &[&str] = if options.is_empty() { &["undo"] } else { &["undo", "--force"] };
+        alpha.stalecard(undo).ok();
+        assert!(verifies(&alpha, &id));
+    }
+}
+
+/// One damaged or empty file is one finding, which names that file and not the intact one beside it, and says what is shown.
+#[test]
+fn a_damaged_description_or_an_empty_value_is_one_finding_that_names_its_file() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    alpha.initialize("HSM", PIN, SO_PIN, None);
+    alpha.keypairgen("EC:prime256v1", &["--id", "10"]);
+    alpha.keypairgen("rsa:2048", &["--id", "11"]);
+    alpha.write_cert(&alpha.foreign_certificate("ca"), "aa", "CA");
+    alpha.write_data(b"Sample Data", "data", false);
+    alpha.pkcs15_list();
+    alpha.pkcs11_list();
+    for (file, content, id, says) in [
+        ("_C800", &[0xFF; 40][..], "damaged-entry", "shows no certificate"),
+        ("_C800", &[], "hidden-object", "does not show it"),
+        ("_C900", &[0xFF; 40], "damaged-entry", "shows no data object"),
+        ("_C900", &[], "hidden-object", "does not show it"),
+        (
+            "_CA00",
+            &[],
+            "damaged-entry",
+            "is empty, and the card's file is not; because of it OpenSC shows a certificate without content",
+        ),
+        (
+            "_CA00",
+            &[0xFF; 40],
+            "damaged-entry",
+            "does not decode; because of it OpenSC shows a certificate without content",
+        ),
+        (
+            "_CE02",
+            &[],
+            "damaged-entry",
+            "is empty, and the card's file is not; because of it OpenSC shows a certificate without content",
+        ),
+    ] {
+        let host = alpha.with_cache_copy();
+        let name = host.cache_names().into_iter().find(|name| name.ends_with(file)).unwrap();
+        std::fs::write(host.cache().join(&name), content).unwrap();
+        let (code, report) = check(&host, &[]);
+        let all = report["findings"].as_array().unwrap();
+        let about: Vec<_> =
+            all.iter().filter(|finding| finding["evidence"].to_string().contains(".cache")).collect();
+        assert_eq!((code, about.len()), (1, 1), "{file}: {report:#}");
+        assert_eq!(about[0]["id"], id, "{file}: {report:#}");
+        assert!(about[0]["summary"].as_str().unwrap().contains(says), "{file}: {report:#}");
+        assert!(
+            about[0]["evidence"][0]["file"]["path"].as_str().unwrap().ends_with(file),
+            "{file}: {report:#}"
+        );
+        host.stalecard(&["flush"]).ok();
+        assert_eq!(check(&host, &[]).0, 0);
+    }
+}
+
+/// Whoever deletes by what is shown deletes what is in the slot now: told, where that is something else.
+#[test]
+fn a_slot_of_a_certificate_or_data_object_that_was_taken_again_is_a_danger() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    alpha.initialize("HSM", PIN, SO_PIN, None);
+    alpha.write_cert(&alpha.foreign_certificate("old"), "aa", "old");
+    alpha.write_data(b"old content", "old data", false);
+    alpha.pkcs15_list();
+    alpha.pkcs11_list();
+    let beta = stand.host("beta");
+    beta.caching("no");
+    beta.delete_object("cert", "aa");
+    beta.delete_data("old data");
+    beta.write_cert(&beta.foreign_certificate("new"), "bb", "new");
+    beta.write_data(b"new content", "new data", false);
+    let (_, report) = check(&alpha, &[]);
+    let danger = |id: &str| finding(&report, id)["danger"].as_str().unwrap_or_default().to_owned();
+    assert!(
+        danger("stale-certificate").starts_with("Do not delete by ID aa: it names slot C800"),
+        "{report:#}"
+    );
+    let all = report["findings"].as_array().unwrap();
+    let of_data = all.iter().filter_map(|finding| finding["danger"].as_str());
+    let of_data: Vec<_> = of_data.filter(|danger| danger.contains("data object \"old data\"")).collect();
+    assert!(!of_data.is_empty(), "{report:#}");
+    // It is what it says: the live object goes.
+    alpha.delete_object("cert", "aa");
+    assert!(stand.host("fresh").pkcs15_list().certificates().is_empty());
+}

@@ -173,6 +173,85 @@ fn a_rehearsal_knows_an_immutable_entry() {
     });
 }
 
+/// Nothing leaves an append-only directory, and no append-only entry moves.
+#[test]
+fn a_rehearsal_knows_what_is_append_only() {
+    inside("rehearsal::a_rehearsal_knows_what_is_append_only", |scene| {
+        let cache = scene.user("alice");
+        let entry = cache.join(format!("{PREFIX}_C401"));
+        scene.put("alice", &entry, b"no description");
+        let append = |flag: &str, path: &Path| {
+            Command::new("chattr").arg(flag).arg(path).output().is_ok_and(|output| output.status.success())
+        };
+        if !append("+a", &entry) {
+            return eprintln!("skipped: no append-only files here");
+        }
+        assert!(append("-a", &entry));
+        for path in [&entry, &cache] {
+            assert!(append("+a", path));
+            for more in [&["--dry-run"][..], &[]] {
+                let (code, said) =
+                    scene.json(&[&["flush", "--all", "--user", "alice", "--guarded"], more].concat());
+                assert_eq!(code, 2, "{path:?}: {said:#}");
+                assert!(said.to_string().contains("not permitted"), "{path:?}: {said:#}");
+            }
+            assert!(append("-a", path));
+        }
+    });
+}
+
+/// The lock of the quarantine has to be a file that may be opened.
+#[test]
+fn a_rehearsal_knows_a_lock_that_is_none() {
+    inside("rehearsal::a_rehearsal_knows_a_lock_that_is_none", |scene| {
+        let cache = scene.user("alice");
+        scene.put("alice", &cache.join(format!("{PREFIX}_C401")), b"no description");
+        let state = PathBuf::from(format!("/var/lib/stalecard/{}", scene.uid("alice")));
+        for parent in [state.parent().unwrap(), &state] {
+            fs::create_dir_all(parent).unwrap();
+            fs::set_permissions(parent, Permissions::from_mode(0o700)).unwrap();
+        }
+        let lock = state.join("lock");
+        let makes: [fn(&Path); 2] = [
+            |lock| fs::create_dir(lock).unwrap(),
+            |lock| std::os::unix::fs::symlink("/etc/passwd", lock).unwrap(),
+        ];
+        for make in makes {
+            make(&lock);
+            let words = ["flush", "--all", "--user", "alice", "--guarded"];
+            let real = scene.stalecard(&words);
+            let rehearsed = scene.stalecard(&[&words[..], &["--dry-run"]].concat());
+            assert_eq!((real.status.code(), rehearsed.status.code()), (Some(2), Some(2)), "{rehearsed:?}");
+            assert_eq!(said(&real), said(&rehearsed));
+            assert!(said(&real).contains("cannot lock"), "{real:?}");
+            fs::remove_file(&lock).or_else(|_| fs::remove_dir(&lock)).unwrap();
+        }
+    });
+}
+
+/// Copies to another file system are summed up.
+#[test]
+fn a_rehearsal_sums_up_the_room_for_copies() {
+    inside("rehearsal::a_rehearsal_sums_up_the_room_for_copies", |scene| {
+        let cache = scene.user("alice");
+        for number in 0..4 {
+            scene.put("alice", &cache.join(format!("{PREFIX}_C40{number}")), &[7; 120_000]);
+        }
+        let state = Path::new("/var/lib/stalecard");
+        fs::create_dir_all(state).unwrap();
+        run(Command::new("mount").args(["-t", "tmpfs", "-o", "size=400k,mode=0700", "tmpfs"]).arg(state));
+        let words = ["flush", "--all", "--user", "alice", "--guarded"];
+        let failed = |more: &[&str]| {
+            let (code, report) = scene.json(&[&words[..], more].concat());
+            (code, report["operations"].to_string().matches("No space left").count())
+        };
+        let rehearsed = failed(&["--dry-run"]);
+        assert!(rehearsed.0 == 2 && (1..4).contains(&rehearsed.1), "{rehearsed:?}");
+        let real = failed(&[]);
+        assert!(real.0 == 2 && real.1 > 0, "{real:?}");
+    });
+}
+
 /// A directory of root's in which everybody may make files, and each removes his own: `file_cache_dir` of a host
 /// with several users.
 #[test]

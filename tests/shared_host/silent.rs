@@ -17,11 +17,7 @@ const LIMIT: Duration = Duration::from_secs(40);
 
 /// Mounts it, as long as this process lives.
 fn mount_silent(place: &Path) {
-    let device = fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").unwrap();
-    rustix::io::fcntl_setfd(&device, FdFlags::empty()).unwrap();
-    let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,allow_other", device.as_raw_fd());
-    run(Command::new("mount").args(["-i", "-t", "fuse", "-o", &options, "silent"]).arg(place));
-    rustix::io::fcntl_setfd(&device, FdFlags::CLOEXEC).unwrap();
+    let device = mount(place);
     std::thread::spawn(move || {
         let mut question = vec![0; 1 << 20];
         while let Ok(length) = rustix::io::read(&device, &mut question) {
@@ -37,6 +33,16 @@ fn mount_silent(place: &Path) {
             }
         }
     });
+}
+
+/// The same without a server that takes the questions: who waits can at least be killed, as with NFS.
+fn mount(place: &Path) -> fs::File {
+    let device = fs::OpenOptions::new().read(true).write(true).open("/dev/fuse").unwrap();
+    rustix::io::fcntl_setfd(&device, FdFlags::empty()).unwrap();
+    let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,allow_other", device.as_raw_fd());
+    run(Command::new("mount").args(["-i", "-t", "fuse", "-o", &options, "silent"]).arg(place));
+    rustix::io::fcntl_setfd(&device, FdFlags::CLOEXEC).unwrap();
+    device
 }
 
 #[test]
@@ -80,6 +86,64 @@ fn a_home_that_never_answers_holds_up_nobody_else() {
         assert!(tree(&cache("first")).is_empty() && tree(&cache("last")).is_empty());
         let (code, report) = scene.json(&["undo"]);
         assert_eq!(code, 0, "{report:#}");
+        // People are told why it is not 0, too.
+        let output = scene.stalecard(&["flush", "--all", "--all-users", "--dry-run", "--timeout", "8"]);
+        let told = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.code() == Some(3) && told.contains("home of user silent"), "{output:?}");
         assert!(cache("first").join(&entry).exists() && cache("last").join(&entry).exists());
+    });
+}
+
+/// Whatever is named, read or written there, and whichever command meets it: it is left, with exit code 3.
+#[test]
+fn a_file_that_never_answers_is_left_by_every_command() {
+    inside("silent::a_file_that_never_answers_is_left_by_every_command", |scene| {
+        if !Path::new("/dev/fuse").exists() {
+            return eprintln!("skipped: no FUSE here");
+        }
+        scene.user("silent");
+        let place = Path::new("/home/silent");
+        let _server = mount(place);
+        let file = "/home/silent/file";
+        let commands: [&[&str]; 9] = [
+            &["verify", "--offline", "--certificate", file],
+            &["verify", "--offline", "--data", file, "--signature", file],
+            &["compare", "/home/silent"],
+            &["snapshot", "--offline", "--output", file],
+            &["check", "--offline", "--output", file],
+            &["check", "--offline", "--against", file],
+            &["check", "--snapshot", file],
+            &["config", "disable-cache", "--dry-run", "--file", file],
+            &["config", "enable-cache", "--file", file],
+        ];
+        // Side by side, since each waits.
+        let running: Vec<_> = commands
+            .iter()
+            .map(|words| {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+                command
+                    .args(*words)
+                    .stdout(std::process::Stdio::piped())
+                    .stderr(std::process::Stdio::piped());
+                (words, Instant::now(), command.spawn().unwrap())
+            })
+            .collect();
+        for (words, begun, child) in running {
+            let output = child.wait_with_output().unwrap();
+            assert!(begun.elapsed() < LIMIT, "{words:?}: {:?}", begun.elapsed());
+            assert_eq!(output.status.code(), Some(3), "{words:?}: {output:?}");
+            let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(said.contains("has not answered for 10 seconds"), "{words:?}: {said}");
+        }
+        let with = |name: &str, value: &str, words: &[&str]| {
+            let begun = Instant::now();
+            let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+            let output = command.env(name, value).args(words).output().unwrap();
+            assert!(begun.elapsed() < LIMIT, "{words:?}: {:?}", begun.elapsed());
+            assert_eq!(output.status.code(), Some(3), "{words:?}: {output:?}");
+        };
+        with("OPENSC_CONF", file, &["run", "true"]);
+        with("OPENSC_CONF", file, &["config", "disable-cache"]);
     });
 }

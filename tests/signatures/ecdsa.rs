@@ -151,6 +151,7 @@ fn verify_and_recover_agree_with_openssl() {
         match verify(&case.key, Scheme::Ecdsa(None), &signed, &signature) {
             Outcome::Valid(fit) => assert!(expected && fit.encoding == encoding, "{told}, {fit:?}"),
             Outcome::Invalid => assert!(!expected, "{told}"),
+            Outcome::Otherwise(opened) => panic!("{told}: {opened}"),
             Outcome::NotDecidable(reason) => panic!("{told}: {reason}"),
         }
         if matches!(case.wrong, Wrong::Nothing | Wrong::OtherS) {

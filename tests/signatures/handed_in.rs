@@ -66,9 +66,7 @@ fn a_certificate_that_claims_its_own_key_and_was_made_by_another_is_found() {
     let workshop = workshop();
     let foreign = "-force_pubkey old.pub -signkey new";
     assert!(workshop.openssl(&format!("x509 -in old.pem {foreign} -out stale.pem")));
-    assert!(workshop.openssl("req -x509 -new -key old -subj /CN=Root -config bare.conf -out bare-old.pem"));
-    assert!(workshop.openssl(&format!("x509 -in bare-old.pem {foreign} -out bare.pem")));
-    for certificate in ["stale.pem", "bare.pem"] {
+    for certificate in ["stale.pem"] {
         for more in [&[][..], &["--pubkey", "new.pub"], &["--pubkey", "other.pub"], &["--pubkey", "old.pub"]]
         {
             let arguments = [&["--certificate", certificate], more].concat();
@@ -83,6 +81,25 @@ fn a_certificate_that_claims_its_own_key_and_was_made_by_another_is_found() {
             let candidates = answer["candidates"].as_array().unwrap();
             assert_eq!(candidates.len(), if more.contains(&"new.pub") { 0 } else { 2 }, "{answer}");
         }
+    }
+}
+
+/// The same without identifiers can be a CA's new key as well: whoever signed it is told, and nothing decided.
+#[test]
+fn a_certificate_that_claims_nobodys_key_is_left_open() {
+    let workshop = workshop();
+    assert!(workshop.openssl("req -x509 -new -key old -subj /CN=Root -config bare.conf -out bare-old.pem"));
+    assert!(workshop.openssl("x509 -in bare-old.pem -force_pubkey old.pub -signkey new -out bare.pem"));
+    for more in [&[][..], &["--pubkey", "new.pub"], &["--pubkey", "other.pub"], &["--pubkey", "old.pub"]] {
+        let arguments = [&["--certificate", "bare.pem"], more].concat();
+        let (code, findings, answer) = ask(&workshop, &arguments);
+        assert_eq!(
+            (code, findings.len(), &answer["good"]),
+            (3, 0, &Value::from(false)),
+            "{arguments:?}: {answer}"
+        );
+        assert_eq!(answer["made_by"] != Value::Null, more.contains(&"new.pub"), "{answer}");
+        assert!(answer["note"].as_str().unwrap().contains("stale cache"), "{answer}");
     }
 }
 

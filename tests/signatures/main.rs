@@ -18,6 +18,7 @@ mod certificates;
 mod ecdsa;
 mod handed_in;
 mod hostile;
+mod limits;
 mod opinion;
 mod public;
 mod rsa;

@@ -55,8 +55,13 @@ impl Second {
 fn kind(answer: &Value) -> &'static str {
     let is = |name: &str| answer[name] != Value::Null;
     let open = !answer["undecided"].as_array().unwrap().is_empty();
+    let is_of_another = is("made_by") && answer["made_by"]["id"] != answer["names"]["id"];
     match (is("made_by"), is("issuer"), is("note")) {
+        (_, false, false) if is_of_another => "signed by another key",
         _ if open => "not checked",
+        (true, ..) if answer["note"].as_str().is_some_and(|note| note.contains("signature is invalid")) => {
+            "by its own key or its issuer's, but invalid"
+        }
         (true, false, false) => "by its own key",
         (true, true, true) => "by its own key under another name",
         (false, true, false) => "by an issuer who is not here",
@@ -115,7 +120,12 @@ fn public_files_are_judged_as_openssl_judges_them() {
                 ("not checked", _) | (_, None) => true,
                 ("by its own key" | "by its own key under another name", Some(own)) => own,
                 ("signed by another key", Some(own)) => !own && second.is_self_signed,
-                ("by an issuer who is not here" | "by another key of its name", Some(own)) => !own,
+                (
+                    "by an issuer who is not here"
+                    | "by another key of its name"
+                    | "by its own key or its issuer's, but invalid",
+                    Some(own),
+                ) => !own,
                 _ => false,
             };
             let explained = EXPLAINED.iter().any(|(end, _)| file.to_string_lossy().ends_with(end));

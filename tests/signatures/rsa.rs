@@ -129,7 +129,9 @@ fn rsa_agrees_with_openssl() {
         let outcome = verify(&public, scheme, &Signed::message(&message), &signature);
         let told = format!("seed {seed}: {} {scheme}, {salt:?}, {wrong}: {outcome:?}", KEYS[index]);
         assert_eq!(outcome.is_valid(), expected, "{told}");
-        assert!(!matches!(outcome, Outcome::NotDecidable(_)), "{told}");
+        // What ends like RSA-PSS may be that with another hash.
+        let is_open = matches!(outcome, Outcome::NotDecidable(Reason::OtherPadding(_)));
+        assert!(!matches!(outcome, Outcome::NotDecidable(_)) || (is_open && !expected), "{told}");
         if wrong > 5 {
             assert!(expected, "{told}");
             right += 1;
@@ -165,7 +167,9 @@ fn the_usual_ways_are_tried_in_turn() {
     let signature = signed(&pair, Scheme::Pkcs1(None), &info).unwrap();
     let Outcome::Valid(fit) = verify_any(&public, &Signed::message(message), &signature) else { panic!() };
     assert_eq!(fit.scheme, Scheme::Pkcs1(Some(Hash::Sha256)));
-    assert_eq!(verify_any(&public, &Signed::message(b"other"), &signature), Outcome::Invalid);
+    // It opens under the key: that key's, over something else.
+    let other = verify_any(&public, &Signed::message(b"other"), &signature);
+    assert!(matches!(other, Outcome::Otherwise(_)), "{other:?}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use stalecard::crypto::{Outcome, Signed, given, verify_any};
+use stalecard::crypto::{Outcome, Reason, Signed, given, verify_any};
 use virtual_card::openssl::bn::BigNumContext;
 use virtual_card::openssl::ec::PointConversionForm;
 use virtual_card::openssl::pkey::PKey;
@@ -277,14 +277,20 @@ fn certificates_and_requests_of_every_algorithm() {
     let mut count = Count::default();
     let mut findings = 0;
     for ((what, _, openssl), answer) in made.iter().zip(answers) {
-        let contradicted = answer["made_by"] == Value::Null
+        // The bundle holds the key that made it, so it is mostly told.
+        let contradicted = answer["good"] == false
             && answer["undecided"].as_array().unwrap().is_empty()
-            && answer["issuer"] == Value::Null;
+            && answer["issuer"] == Value::Null
+            && answer["note"] == Value::Null;
         findings += usize::from(contradicted);
         compare(&mut count, what, *openssl, answer, contradicted);
         let may_be_open = ["ed448", "sect", "secp1", "secp2", "wap", "c2", "prime", "SM2", "restricted"];
         let is_open = !answer["undecided"].as_array().unwrap().is_empty();
-        assert!(!is_open || may_be_open.iter().any(|kind| what.contains(kind)), "{what}: {answer}");
+        let by_chance = answer.to_string().contains("looks like RSA-PSS");
+        assert!(
+            !is_open || by_chance || may_be_open.iter().any(|kind| what.contains(kind)),
+            "{what}: {answer}"
+        );
     }
     assert_eq!(report["findings"].as_array().unwrap().len(), findings);
     println!("{count:?} of {}", made.len());
@@ -319,11 +325,15 @@ fn issued_certificates_of_every_algorithm() {
         arguments.extend(made.iter().flat_map(|name| ["--pubkey".to_owned(), format!("{name}.{which}.ca")]));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let (code, report) = workshop.verify(&arguments);
-        assert_eq!(report["findings"].as_array().unwrap().len(), 0, "{report}");
-        (code, report["attributions"].as_array().unwrap().clone())
+        (
+            code,
+            report["findings"].as_array().unwrap().len(),
+            report["attributions"].as_array().unwrap().clone(),
+        )
     };
     let (mut known, mut open) = (0, 0);
-    let (code, answers) = asked_with("a");
+    let (code, findings, answers) = asked_with("a");
+    assert_eq!(findings, 0);
     for (name, answer) in made.iter().zip(&answers) {
         assert_eq!(answer["issuer"], format!("CN={name}"));
         if answer["undecided"].as_array().unwrap().is_empty() {
@@ -338,9 +348,12 @@ fn issued_certificates_of_every_algorithm() {
     assert_eq!((code, known + open), (3, made.len()));
     println!("{known} known, {open} not checked");
     assert!(known >= 15 && open >= 4, "{known} {open}");
-    let (code, answers) = asked_with("b");
+    // A certificate of the issuer's name was named, and its key did not sign: that is decided.
+    let (code, findings, answers) = asked_with("b");
     assert!(
-        code == 3 && answers.iter().all(|answer| answer["good"] == false && answer["made_by"] == Value::Null)
+        code == 1
+            && findings >= 15
+            && answers.iter().all(|answer| answer["good"] == false && answer["made_by"] == Value::Null)
     );
 }
 
@@ -369,7 +382,11 @@ fn signatures_of_every_algorithm() {
             let outcomes = [&own, &other]
                 .map(|key| key.as_ref().map(|key| verify_any(key, &Signed::message(&data), &signature)));
             match outcomes {
-                [Some(Outcome::Valid(_)), Some(Outcome::Invalid)] => right += 1,
+                // By chance the wrong key opens it to what ends like RSA-PSS, once in several hundred.
+                [
+                    Some(Outcome::Valid(_)),
+                    Some(Outcome::Invalid | Outcome::NotDecidable(Reason::OtherPadding(_))),
+                ] => right += 1,
                 [Some(Outcome::NotDecidable(_)), Some(Outcome::NotDecidable(_))] => open += 1,
                 outcomes => panic!("{what}: {outcomes:?}"),
             }
@@ -384,12 +401,16 @@ fn signatures_of_every_algorithm() {
                     workshop.verify(&["--data", "data", "--signature", "signature", "--pubkey", &public]);
                 (code, report["findings"].as_array().unwrap().len())
             };
-            let expected = if matches!(outcomes[0], Some(Outcome::Valid(_))) {
-                [(0, 0), (1, 1)]
-            } else {
-                [(3, 0), (3, 0)]
+            // That another key made it is said only where its number is none that the named one gives.
+            let expected: &[(i32, usize)] = match &outcomes {
+                [Some(Outcome::Valid(_)), Some(Outcome::NotDecidable(_))] => &[(3, 0)],
+                [Some(Outcome::Valid(_)), _] if name.starts_with("rsa") => &[(1, 0), (1, 1)],
+                [Some(Outcome::Valid(_)), _] => &[(1, 0)],
+                _ => &[(3, 0)],
             };
-            assert_eq!([ask("a"), ask("b")], expected, "{what}");
+            let own = if matches!(outcomes[0], Some(Outcome::Valid(_))) { (0, 0) } else { (3, 0) };
+            let (a, b) = (ask("a"), ask("b"));
+            assert!(a == own && expected.contains(&b), "{what}: {a:?} {b:?}");
         }
     }
     println!("{right} told from another key's, {open} not checked");

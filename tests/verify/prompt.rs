@@ -114,6 +114,20 @@ fn a_signal_at_the_prompt_leaves_a_terminal_that_echoes() {
     assert_eq!((stand.card().stats().verify, &dump["user_tries"]), (0, &json!(3)));
 }
 
+/// Those that hardly anybody sends end it, too, and not the echo.
+#[test]
+fn a_rare_signal_at_the_prompt_leaves_a_terminal_that_echoes() {
+    let (stand, host) = scene();
+    for number in [5, 6, 7, 16, 24, 26, 27, 29, 30, 31, 35, 64] {
+        let name = number.to_string();
+        let session = Session::start(&stand, &host, &name, "ulimit -c 0\n");
+        session.kill(&name);
+        let (ended, screen) = session.end();
+        assert_eq!((ended, echoes(&screen)), (128 + number, true), "{name}: {screen}");
+    }
+    assert_eq!(stand.card().stats().verify, 0);
+}
+
 /// What whoever started it has ignored stays ignored, and the prompt goes on.
 #[test]
 fn an_ignored_signal_stays_ignored_at_the_prompt() {

@@ -1,6 +1,7 @@
 //! Why nothing was signed, in words: what happened, and what to do next.
 
 use crate::card::apdu::{StatusWord, TransportError};
+use crate::card::readers::PcscError;
 
 /// Why nothing was signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -9,6 +10,9 @@ pub enum SignError {
     /// No talk.
     #[error(transparent)]
     Transport(#[from] TransportError),
+    /// No service to talk over.
+    #[error(transparent)]
+    Service(#[from] PcscError),
     /// Somebody else's login.
     #[error(
         "another program is logged in to this card (PIN status 9000), and a login of our own would end that one: \

@@ -8,8 +8,11 @@ use crate::repair::config::Goal;
 pub struct Args {
     #[command(flatten)]
     edit: edit::EditArgs,
+    /// Even if programs then do not see a public key any more that is, or may be, the right one and in the cache only
+    #[arg(long)]
+    force: bool,
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    edit::run(&args.edit, Goal::Off, "config disable-cache", false)
+    edit::run(&args.edit, Goal::Off, "config disable-cache", args.force)
 }

@@ -40,7 +40,8 @@ pub struct EditArgs {
     format: Format,
 }
 
-/// Edits, and says so. `force`: also if stale entries come back to life.
+/// Edits, and says so. `force`: also if stale entries come back to life, or the last copy of a right public key is
+/// hidden.
 pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> Result<Exit, Error> {
     args.time.begin();
     let snapshot = look_at_host()?;
@@ -58,6 +59,7 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> R
         diff: args.diff,
         guarded: args.guarded,
         force,
+        offline: false,
         progress: output::PROGRESS,
     };
     let report = edit(&wanted, &snapshot, &mut Run::begin())?;

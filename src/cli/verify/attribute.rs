@@ -17,7 +17,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         public_keys: &args.pubkey,
     })?;
     let mut snapshot = args.facts.look(false)?;
-    let done = given.attribute(&mut snapshot);
+    let done = given.attribute(&mut snapshot)?;
     match args.format {
         Format::Human => {
             let mut text = String::new();

@@ -10,7 +10,7 @@ use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit;
-use crate::prove::keys::{Holder, Question, Request, prove, proved};
+use crate::prove::keys::{Holder, Proved, Question, Request, prove, proved};
 use crate::prove::named;
 use crate::report::{human, json::Answer, json::Document, proofs};
 use crate::text::{count, escape};
@@ -32,7 +32,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         progress: output::PROGRESS,
     };
     prove(&mut snapshot, &request, &mut Person { file: args.pin_file.as_deref() })?;
-    let (verdict, proofs) = proved(&snapshot);
+    let Proved { verdict, proofs, is_open } = proved(&snapshot, args.key.as_deref());
     match args.format {
         Format::Human => {
             let mut text = String::new();
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             proofs::show(&mut text, &proofs);
             human::findings(&mut text, &verdict.findings, verdict.tokens.len() > 1);
             human::coverage(&mut text, &verdict.coverage);
-            proofs::conclusion(&mut text, &proofs);
+            proofs::conclusion(&mut text, &proofs, is_open);
             output::print(&text)?;
         }
         Format::Json => {

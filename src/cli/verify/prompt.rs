@@ -15,22 +15,48 @@ use std::sync::{Arc, OnceLock, atomic::AtomicBool, atomic::Ordering};
 use std::thread;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
-use signal_hook::consts::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGBUS, SIGHUP, SIGINT, SIGPIPE, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP, SIGTSTP,
+    SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
 use signal_hook::iterator::Signals;
 use signal_hook::{flag, low_level};
 use zeroize::Zeroizing;
 
 use super::pin::{LONGEST, oddity};
 use crate::error::Error;
+use crate::patience::undisturbed;
 
-/// What ends or stops a process that does not want it, and can be wanted.
-const SIGNALS: [i32; 8] = [SIGHUP, SIGINT, SIGQUIT, SIGALRM, SIGTERM, SIGUSR1, SIGUSR2, SIGTSTP];
+/// What ends or stops a process that does not want it, and can be wanted (signal(7)): all but SIGKILL and SIGSTOP, and
+/// what a fault in the program itself is told by (SIGSEGV, SIGILL, SIGFPE).
+const SIGNALS: [i32; 17] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGTRAP, SIGABRT, SIGBUS, SIGUSR1, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGTSTP,
+    SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGSYS,
+];
+
+/// More of them on Linux: SIGIO, SIGPWR, SIGSTKFLT, and those for real time. `signal_hook` does not know how they
+/// end a process, so the exit code is what a shell says of them.
+#[cfg(target_os = "linux")]
+fn unnamed() -> impl Iterator<Item = i32> {
+    use signal_hook::consts::SIGIO;
+    let (power, stack) =
+        if cfg!(any(target_arch = "mips", target_arch = "mips64")) { (19, 0) } else { (30, 16) };
+    // Below them are those of the C library itself.
+    [SIGIO, power, stack].into_iter().filter(|signal| *signal > 0).chain(35..=64)
+}
+
+/// Elsewhere all have names.
+#[cfg(not(target_os = "linux"))]
+fn unnamed() -> impl Iterator<Item = i32> {
+    std::iter::empty()
+}
 
 /// Asks for a PIN; nothing is echoed.
 ///
 /// # Errors
 /// When there is no terminal, or what was entered is no PIN.
 pub fn pin(question: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+    let _undisturbed = undisturbed();
     let mut terminal = terminal()?;
     let failed = |error: std::io::Error| Error::Pin(format!("the terminal: {error}"));
     let line = without_echo(&mut terminal, question).map_err(failed)?;
@@ -51,6 +77,7 @@ pub fn pin(question: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
 /// # Errors
 /// When the terminal breaks.
 pub fn wants_login_ended() -> Result<bool, Error> {
+    let _undisturbed = undisturbed();
     let Ok(mut terminal) = terminal() else { return Ok(false) };
     let question = "A login is open on this card, but no program has the card open: end it and log in with a PIN? [y/N] ";
     let failed = |error: std::io::Error| Error::Pin(format!("the terminal: {error}"));
@@ -93,6 +120,9 @@ fn without_echo(terminal: &mut File, question: &str) -> std::io::Result<Zeroizin
                 silent.end();
                 let _ = terminal.write_all(b"\n");
                 // Ends or stops the process, as the signal would have done.
+                if unnamed().any(|unnamed| unnamed == signal) {
+                    low_level::exit(128 + signal);
+                }
                 low_level::emulate_default_handler(signal)?;
                 // It goes on (fg).
                 silent = Silent::of(terminal.try_clone()?)?;
@@ -169,7 +199,11 @@ impl Prompting {
         if OVER.get().is_none() {
             let over = OVER.get_or_init(|| Arc::new(AtomicBool::new(true)));
             for &signal in &wanted {
-                flag::register_conditional_default(signal, Arc::clone(over))?;
+                if unnamed().any(|unnamed| unnamed == signal) {
+                    flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(over))?;
+                } else {
+                    flag::register_conditional_default(signal, Arc::clone(over))?;
+                }
             }
         }
         let over = OVER.get_or_init(Arc::default);
@@ -199,5 +233,5 @@ fn wanted() -> Vec<i32> {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
-    SIGNALS.into_iter().filter(|signal| mask >> (signal - 1) & 1 == 0).collect()
+    SIGNALS.into_iter().chain(unnamed()).filter(|signal| mask >> (signal - 1) & 1 == 0).collect()
 }

@@ -15,7 +15,7 @@ pub struct EditReport {
     pub created: bool,
     /// Nothing was written.
     pub dry_run: bool,
-    /// Nothing was written because stale entries would come back to life.
+    /// Nothing was written because stale entries would come back to life, or the right public key be hidden.
     pub refused: bool,
     /// The edits; none if everything was right already.
     pub changes: Vec<Change>,
@@ -29,6 +29,9 @@ pub struct EditReport {
     pub notes: Vec<String>,
     /// Entries that would be shown again.
     pub revived: Vec<Revived>,
+    /// Entries with a public key that is, or may be, the right one, which programs would not see any more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<Revived>,
     /// What `undo` takes back.
     #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]{8}T[0-9]{6}Z-[1-9][0-9]*$")))]
     pub operation: Option<String>,

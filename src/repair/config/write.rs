@@ -9,6 +9,7 @@ use std::path::Path;
 use super::kept::{MAX_TEXT, digest, kept_name};
 use super::{Error, Planned};
 use crate::host::clock;
+use crate::patience::undisturbed;
 use crate::repair::journal::{self, Journal, TextEdit};
 use crate::repair::plan::Precondition;
 use crate::repair::quarantine::{Run, StateDir, section};
@@ -139,6 +140,7 @@ pub fn write_in(
     run: &mut Run,
 ) -> Result<Written, Error> {
     rehearse(target, state)?;
+    let _undisturbed = undisturbed();
     let lock = state.lock().map_err(boxed)?;
     let (id, operation) = lock.begin(run).map_err(boxed)?;
     let mut journal = Journal::new(run.began(), rustix::process::geteuid().as_raw(), Vec::new());

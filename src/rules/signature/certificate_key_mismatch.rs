@@ -8,6 +8,9 @@
 //! hash the key's ID is, with or without the request that proved possession of it. Then do not flush that cache:
 //! neither `flush` nor `fix` does.
 //!
+//! Or the key's own public key on the card, which OpenPGP cards work out themselves, contradicts the certificate: then one of
+//! both is another key's, and it says which, if anything tells.
+//!
 //! What you see: TLS handshakes and signatures that fail although the cache is fresh;
 //! a listing that looks right.
 //!
@@ -21,7 +24,7 @@
 
 use crate::case::possession::{Device, Possession, possession};
 use crate::case::proofs::{fits, is_certificate, made, named_by_card, trial_of};
-use crate::case::right_key::{Right, about, leading};
+use crate::case::right_key::{Right, about, is_id_of, leading};
 use crate::case::token::{Case, Lens, object_name, side, which_key};
 use crate::crypto::same_form;
 use crate::finding::{Deed, Evidence, Finding, Id, Remedy};
@@ -43,22 +46,84 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             if told.contains(&(key.place(), certificate.public_key().cloned())) {
                 continue;
             }
-            let Some((proven, other)) = mismatch(case, key, certificate) else { continue };
-            let mut finding = Finding::new(
-                Id::CertificateKeyMismatch,
-                format!("The certificate with ID {} is another key's: {proven}.", hex(&key.id)),
-                "Programs take it for this key's: what they sign does not verify with it, and TLS fails."
-                    .to_owned(),
-            );
-            finding.token = Some(escape(case.serial.as_bytes()));
-            finding.object = Some(object_name(&case.live, key));
-            let mut card = side(Some(certificate));
-            card.attributes.extend(other.map(|other| format!("the key's own fingerprint is {other}")));
-            finding.evidence.push(Evidence { card: Some(card), ..Evidence::default() });
-            finding.fix.push(write_it(key));
+            let finding = match mismatch(case, key, certificate) {
+                Some((proven, other)) => {
+                    let summary =
+                        format!("The certificate with ID {} is another key's: {proven}.", hex(&key.id));
+                    let consequence = "Programs take it for this key's: what they sign does not verify with it, and TLS fails.";
+                    let mut finding = on_card(case, key, certificate, summary, consequence, other);
+                    finding.fix.push(write_it(key));
+                    finding
+                }
+                None => match contradiction(case, key, certificate) {
+                    Some(finding) => finding,
+                    None => continue,
+                },
+            };
             sink.push(finding);
         }
     }
+}
+
+/// A finding about a certificate and its key on the card, whatever any cache holds.
+fn on_card(
+    case: &Case<'_>,
+    key: &Object,
+    certificate: &Object,
+    summary: String,
+    consequence: &str,
+    own: Option<String>,
+) -> Finding {
+    let mut finding = Finding::new(Id::CertificateKeyMismatch, summary, consequence.to_owned());
+    finding.token = Some(escape(case.serial.as_bytes()));
+    finding.object = Some(object_name(&case.live, key));
+    let mut card = side(Some(certificate));
+    card.attributes.extend(own.map(|own| format!("the key's own fingerprint is {own}")));
+    finding.evidence.push(Evidence { card: Some(card), ..Evidence::default() });
+    finding
+}
+
+/// The key's own public key on the card and a certificate with its ID name two keys, and nothing proves the certificate
+/// wrong: what can be said all the same.
+fn contradiction(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<Finding> {
+    let has_signed =
+        trial_of(case, key).is_some_and(|trial| matches!(trial.outcome, TrialOutcome::Signed(_)));
+    let own = own_public(case, key)?;
+    let (public, named) = (own.public_key()?, certificate.public_key()?);
+    if has_signed || same_form(public) == same_form(named) {
+        return None;
+    }
+    let id = hex(&key.id);
+    let is_own_wrong = is_id_of(key, named);
+    let summary = if is_own_wrong {
+        format!(
+            "The public key with ID {id} on the card is another key's than the certificate's, of which the key's ID is the \
+             hash."
+        )
+    } else {
+        format!(
+            "The public key and the certificate with ID {id} on the card contradict each other: one of them is another \
+             key's, and no file tells which."
+        )
+    };
+    let consequence = "Programs take both for this key's: what they sign does not verify with one of them, and TLS may fail.";
+    let mut finding = on_card(case, key, certificate, summary, consequence, None);
+    finding.evidence.push(Evidence { card: Some(side(Some(own))), ..Evidence::default() });
+    finding.fix.push(prove_it(case));
+    if !is_own_wrong {
+        finding.fix.push(Remedy::by_hand(format!("then {}", write_it(key).what)));
+    }
+    Some(finding)
+}
+
+/// The key's own public key on the card, that is no certificate.
+fn own_public<'a>(case: &'a Case<'_>, key: &'a Object) -> Option<&'a Object> {
+    named_by_card(case, key).find(|object| !is_certificate(object))
+}
+
+fn prove_it(case: &Case<'_>) -> Remedy {
+    let what = "to have it proved, have the key sign, which takes the PIN";
+    Remedy::new(what, Deed::Prove(escape(case.serial.as_bytes())))
 }
 
 fn write_it(key: &Object) -> Remedy {
@@ -112,10 +177,7 @@ fn by_cache(
         );
         finding.object = Some(object_name(&case.live, key));
         finding.fix.push(write_it(key));
-        finding.fix.push(Remedy::new(
-            "to have it proved, have the key sign, which takes the PIN",
-            Deed::Prove(escape(case.serial.as_bytes())),
-        ));
+        finding.fix.push(prove_it(case));
         sink.push(finding);
     }
 }
@@ -126,7 +188,7 @@ fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(Stri
     let name = which_key(&case.live, key);
     let public = certificate.public_key()?;
     let print = |key: &PublicKey| hex(&same_form(key).fingerprint());
-    let own = named_by_card(case, key).find(|object| !is_certificate(object)).and_then(Object::public_key);
+    let own = own_public(case, key).and_then(Object::public_key);
     // A fresh signature is the last word, in either direction.
     let trial = trial_of(case, key);
     if let Some(TrialOutcome::Signed(signature)) = trial.map(|trial| &trial.outcome) {
@@ -144,6 +206,18 @@ fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(Stri
     {
         let why = format!("{name} has proved possession of another one");
         return Some((why, Some(print(own))));
+    }
+    if let Some(own) = own.filter(|own| same_form(own) != same_form(public)) {
+        if case.layout.computes_public_keys() {
+            let why = format!("the card works out the public key of {name} itself, and it is another one");
+            return Some((why, Some(print(own))));
+        }
+        if is_id_of(key, own) && !is_id_of(key, public) {
+            let why = format!(
+                "the ID of {name} is the hash of its own public key on the card, which is another one"
+            );
+            return Some((why, Some(print(own))));
+        }
     }
     let kind = match public {
         PublicKey::Rsa { .. } => KeyType::Rsa,

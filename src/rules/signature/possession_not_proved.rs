@@ -17,7 +17,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::attribution::claims_own_key;
+use crate::case::attribution::{Claim, claim};
 use crate::case::possession::{Device, Possession, possession};
 use crate::case::proofs::{is_certificate, named_by_card, private_key, proof};
 use crate::case::token::{Case, object_name, side};
@@ -110,11 +110,23 @@ fn notes(object: &Object) -> Vec<String> {
     let Class::Certificate { certificate: Some(certificate), .. } = &object.class else { return Vec::new() };
     let mut notes = Vec::new();
     let key = &same_form(&certificate.key);
-    if claims_own_key(certificate) {
+    let claim = claim(certificate);
+    if matches!(claim, Claim::OwnKey | Claim::Unsaid) {
         match x509::signed_by(&certificate.der, &certificate.key) {
             Ok(Outcome::Valid(_)) => {}
+            Ok(Outcome::Invalid) if claim == Claim::Unsaid => {
+                notes.push(
+                    "issuer and subject have one name, and its signature is not by the key it names"
+                        .to_owned(),
+                );
+            }
             Ok(Outcome::Invalid) => {
                 notes.push("it is self-signed, and its signature is not by the key it names".to_owned());
+            }
+            Ok(Outcome::Otherwise(how)) => {
+                notes.push(format!(
+                    "it is self-signed by the key it names, and its signature is invalid: {how}"
+                ));
             }
             Ok(Outcome::NotDecidable(why)) => {
                 notes.push(format!("it is self-signed, and its signature cannot be checked: {why}"));

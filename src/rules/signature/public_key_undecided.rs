@@ -14,17 +14,20 @@
 //!
 //! On a PIV card a certificate is all that tells of a key, so it is the same whenever a slot holds a certificate of
 //! another key than before, or none. And a private key that a native card does not list any more was deleted, or only its
-//! description is lost, by a host that did not see it: then the cache has the last copy.
+//! description is lost, by a host that did not see it: then the cache has the last copy. A MyEID is asked whether the key's
+//! file is still there: where it is gone, so is the key, and it is a `ghost-object`.
+//!
+//! A warning where no program shows the entry today: caching is off, and what it holds may still be the last copy.
 //!
 //! So nothing is moved by itself: not by `flush`, `fix` or `watch --flush-stale`.
 //!
-//! Cure: let something decide. `stalecard verify` has the key sign; `stalecard check --against`
+//! Cure: let something decide. `stalecard verify` has the key sign, if the card still lists it; `stalecard check --against`
 //! compares with a baseline that names the key. Who knows that the key was made anew, as a script that has just done
 //! so, flushes with `stalecard flush --guarded`.
 
-use crate::case::right_key::{Right, about, leading};
+use crate::case::right_key::{Right, about, is_left_behind, leading};
 use crate::case::token::{Case, side, which_key};
-use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Side, Unasked};
+use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Side, Unasked};
 use crate::rules::host::baseline_mismatch::Known;
 use crate::snapshot::Name;
 use crate::text::{escape, hex};
@@ -33,10 +36,12 @@ use crate::view::difference::Difference;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+    for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
         // Where each cause has its finding.
         let mut seen: Vec<(Option<&Name>, usize)> = Vec::new();
-        for difference in lens.differences(&case.live) {
+        // What is seen first, then what no program lists today: of both a flush could take the last copy.
+        let hidden = if lens.in_use() { lens.unseen(&case.live) } else { Vec::new() };
+        for difference in lens.differences(&case.live).into_iter().chain(hidden) {
             if about(lens, &difference).is_none_or(|dispute| dispute.right != Right::Undecided) {
                 continue;
             }
@@ -49,50 +54,82 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 continue;
             }
             seen.push((cause, sink.len()));
+            let is_shown = lens.in_use() && !lens.shown_by(&difference).is_empty();
             let mut finding = leading(
                 case,
                 lens,
                 Id::PublicKeyUndecided,
                 &difference,
-                summary(case, &difference),
-                consequence(&difference).to_owned(),
+                summary(case, &difference, is_shown),
+                consequence(&difference, is_shown),
             );
+            if !is_shown {
+                finding.severity = Severity::Warning;
+            }
             finding.safety = finding.safety.max(Safety::Guarded);
-            finding.fix = vec![
-                Remedy::new(
-                    "have the key sign, which decides it and takes the PIN",
-                    Deed::Prove(escape(case.serial.as_bytes())),
-                ),
-                Remedy::by_hand(
-                    "or compare with a baseline that names the key: stalecard check --against FILE",
-                ),
-                for_those_who_know(
-                    "or, if you know that the key was made anew, move the entry to the quarantine",
-                    Unasked::InDoubt,
-                ),
-            ];
+            finding.fix = if is_of_listed_key(case, &difference) {
+                vec![
+                    Remedy::new(
+                        "have the key sign, which decides it and takes the PIN",
+                        Deed::Prove(escape(case.serial.as_bytes())),
+                    ),
+                    Remedy::by_hand(
+                        "or compare with a baseline that names the key: stalecard check --against FILE",
+                    ),
+                    for_those_who_know(
+                        "or, if you know that the key was made anew, move the entry to the quarantine",
+                        Unasked::InDoubt,
+                    ),
+                ]
+            } else {
+                let what = "no signature decides it, because the card does not list the key: if you know that it was \
+                            deleted, move the entry to the quarantine";
+                vec![for_those_who_know(what, Unasked::InDoubt)]
+            };
             sink.push(finding);
         }
     }
 }
 
-fn consequence(difference: &Difference<'_>) -> &'static str {
-    if difference.live.is_some() {
+/// Can the key in question be asked for a signature?
+fn is_of_listed_key(case: &Case<'_>, difference: &Difference<'_>) -> bool {
+    let object = difference.live.or(difference.shown);
+    object.is_some_and(|object| object.is_private_key() && difference.live.is_some())
+        || object.is_some_and(|object| case.live.private_key_of(object).is_some())
+}
+
+fn consequence(difference: &Difference<'_>, is_shown: bool) -> String {
+    let text = if !is_shown && difference.live.is_some() {
+        "Either the key was made anew elsewhere and its certificate imported, by far the more common: then the entry is of no \
+         use. Or another key's certificate was written over an unchanged key: then the cache has the last copy of the right \
+         public key, and a flush would take that away."
+    } else if difference.live.is_some() {
         "Either the key was made anew elsewhere and its certificate imported, by far the more common: then \
          signatures made here do not verify with the public key shown. Or another key's certificate was \
          written over an unchanged key: then they do, and would not after a flush."
     } else {
         "Either it was deleted, by far the more common: then programs offer what cannot be used. Or only what describes it on \
          the card is gone: then the cache has the last copy, and a flush would take that away."
-    }
+    };
+    text.to_owned()
 }
 
-fn summary(case: &Case<'_>, difference: &Difference<'_>) -> String {
+fn summary(case: &Case<'_>, difference: &Difference<'_>, is_shown: bool) -> String {
+    // What a program would show that read it.
+    let (shows, cache) = if is_shown {
+        ("OpenSC shows", "its cache")
+    } else {
+        ("There is", "a cache that no program shows today")
+    };
     let object = difference.live.or(difference.shown);
     if let (None, Some(shown)) = (difference.live, difference.shown.filter(|shown| shown.is_private_key())) {
+        let rest = if is_left_behind(case, shown) {
+            "the key's file is still on the card"
+        } else {
+            "whether it is there all the same no file tells"
+        };
         return format!(
-            "OpenSC shows the private key \"{}\" (ID {}) from its cache, and the card does not list it any more: whether it \
-             is there all the same no file tells.",
+            "{shows} the private key \"{}\" (ID {}) from {cache}, and the card does not list it any more: {rest}.",
             escape(&shown.label),
             hex(&shown.id)
         );
@@ -105,7 +142,7 @@ fn summary(case: &Case<'_>, difference: &Difference<'_>) -> String {
         None => "holds none any more",
     };
     format!(
-        "OpenSC shows a public key for {key} from its cache, and the card {card}: no file tells which is the key's."
+        "{shows} a public key for {key} from {cache}, and the card {card}: no file tells which is the key's."
     )
 }
 

@@ -16,7 +16,7 @@
 //! again what was signed in the meantime.
 
 use crate::case::danger;
-use crate::case::proofs::{fits, made, named_by_card, private_key, shown_for};
+use crate::case::proofs::{fits, is_on_card, made, named_by_card, private_key, shown_for};
 use crate::case::right_key::Right;
 use crate::case::token::{Case, Lens, file_evidence, key_severity, side};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Safety, Unasked};
@@ -34,7 +34,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             object.public_key().and_then(|public| fits(public, trial, signature.as_slice()))
         };
         let is_good = |object: &&crate::view::Object| answer(object) == Some(true);
-        let is_bad = |object: &&crate::view::Object| answer(object) == Some(false);
+        // What is on the card as well is no cache's fault.
+        let is_bad =
+            |object: &&crate::view::Object| answer(object) == Some(false) && !is_on_card(case, object);
         let Some(live) = named_by_card(case, key).find(is_good) else { continue };
         for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
             let Some(shown) = shown_for(lens, key).find(is_bad) else { continue };

@@ -4,9 +4,12 @@
 //! public key and is signed by another, or `stalecard verify --data FILE --signature FILE` that
 //! a signature was made by another key than the one you named, or by one that is no longer on a card.
 //!
-//! What cannot be computed is never called another key's: it is named as not checked. And a certificate
-//! under its own name counts as self-signed only if its authority key identifier does not say otherwise:
-//! a CA may certify its new key by its old one.
+//! What cannot be computed is never called another key's: it is named as not checked. An RSA signature that
+//! opens under the key is that key's, over whatever it was made: then it is invalid, and no other key's. A bare
+//! ECDSA signature is called another key's only where that key, or its ID, is known. And a certificate
+//! under its own name counts as self-signed only if its authority key identifier says so:
+//! a CA may certify its new key by its old one. A certificate whose issuer's key was named, and did not
+//! sign it, is one, too.
 //!
 //! What you see: `openssl verify` says "self-signed certificate … signature failure", a CA
 //! refuses the request, nobody accepts the signature.
@@ -27,7 +30,11 @@ use crate::finding::{Deed, Finding, Id, Remedy};
 pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
     let summary = match (&attribution.names, &attribution.made_by) {
         _ if attribution.good => return None,
+        (Some(_), None) if attribution.not_by_named => {
+            "The certificate is not signed by the key of its issuer that was named.".to_owned()
+        }
         (Some(_), _) if !attribution.contradicted => return None,
+        (None, _) if attribution.is_invalid => return None,
         (Some(names), Some(made_by)) => {
             format!(
                 "It names the public key with ID {}, and is signed by the one with ID {}.",
@@ -46,12 +53,21 @@ pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
             )
         }
         (None, None) if named && attribution.not_by_named => {
-            "The signature over these bytes was not made by the key that was named.".to_owned()
+            "The signature was not made by the key that was named, whatever it is over.".to_owned()
+        }
+        (None, None) => {
+            let told = attribution.candidates.iter().find(|key| key.known_id.is_some())?;
+            format!(
+                "The signature was made by the private key with ID {}, of which no public key is known here{}.",
+                told.key.id,
+                if named { ", not by the key that was named" } else { "" }
+            )
         }
         (None, _) => return None,
     };
     let consequence = "Nobody who trusts the key it seems to be from accepts it. The usual reason is a stale \
-                       cache on the host that made it: the old public key is shown, the new private key signs.";
+                       cache on the host that made it: the old public key is shown, the new private key signs. \
+                       (ECDSA and DSA do not tell that from bytes that were changed after they were signed.)";
     let mut finding = Finding::new(Id::SignedByOtherKey, summary, consequence.to_owned());
     finding
         .fix

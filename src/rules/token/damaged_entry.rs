@@ -26,7 +26,7 @@ use crate::opensc::program::PKCS11;
 use crate::snapshot::{CacheEntry, Content, EfPath, Name};
 use crate::text::count;
 use crate::view::difference::{Difference, Kind};
-use crate::view::{Class, Condition, Object, Place};
+use crate::view::{Condition, Object, Place};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -83,9 +83,13 @@ fn finding(case: &Case<'_>, lens: &Lens<'_>, group: &[&Difference<'_>]) -> Findi
     let Some((first, others)) = objects.split_first() else {
         return Finding::new(Id::DamagedEntry, String::new(), String::new());
     };
+    let is_empty = lens
+        .cause(first)
+        .is_some_and(|entry| matches!(&entry.content, Content::Bytes(bytes) if bytes.as_slice().is_empty()));
     let summary = format!(
-        "A cache entry of slot {} does not decode; because of it OpenSC shows {}.",
+        "A cache entry of slot {} {}; because of it OpenSC shows {}.",
         first.place.slot,
+        if is_empty { "is empty, and the card's file is not" } else { "does not decode" },
         effects(&objects)
     );
     let mut consequence =
@@ -97,6 +101,11 @@ fn finding(case: &Case<'_>, lens: &Lens<'_>, group: &[&Difference<'_>]) -> Findi
         finding.evidence.push(object_evidence(difference.shown, difference.live));
     }
     if finding.program.iter().any(|program| program == PKCS11) {
+        let mut broken =
+            objects.iter().filter_map(|one| one.shown).filter(|shown| shown.is_broken_certificate());
+        if broken.any(|shown| !lens.lists.list(PKCS11, &shown.place())) {
+            consequence.push_str(&format!(" {PKCS11} does not list a certificate without content."));
+        }
         let behind: Vec<&Object> = objects.iter().flat_map(|one| behind(case, lens, one)).collect();
         if !behind.is_empty() {
             let number = count(behind.len(), "certificate", "certificates");
@@ -115,8 +124,7 @@ fn object_evidence(shown: Option<&Object>, live: Option<&Object>) -> Evidence {
 
 /// The card's certificates that the PKCS#11 module does not list because this one is broken.
 fn behind<'v>(case: &'v Case<'_>, lens: &Lens<'_>, broken: &Difference<'_>) -> Vec<&'v Object> {
-    let ends = |object: &Object| matches!(object.class, Class::Certificate { certificate: None, .. });
-    if !broken.shown.is_some_and(ends) {
+    if !broken.shown.is_some_and(Object::is_broken_certificate) {
         return Vec::new();
     }
     lens.hidden_behind(&case.live, &broken.place)
@@ -127,6 +135,7 @@ fn effects(objects: &[&Difference<'_>]) -> String {
     let mut kinds: Vec<(bool, &str, usize)> = Vec::new();
     for difference in objects {
         let (is_gone, class) = match (difference.live, difference.shown) {
+            (_, Some(shown)) if shown.is_broken_certificate() => (false, ""),
             (_, Some(shown)) => (false, shown.class.name()),
             (Some(live), None) => (true, live.class.name()),
             (None, None) => continue,
@@ -137,6 +146,8 @@ fn effects(objects: &[&Difference<'_>]) -> String {
         }
     }
     let words = kinds.into_iter().map(|(is_gone, class, number)| match (is_gone, number) {
+        (false, 1) if class.is_empty() => "a certificate without content".to_owned(),
+        (false, number) if class.is_empty() => format!("{number} certificates without content"),
         (true, 1) => format!("no {class}"),
         (true, number) => format!("none of {number} {class}s"),
         (false, 1) => format!("a {class} that the card does not have"),

@@ -8,11 +8,14 @@
 //! that no program lists (`pkcs15-tool -D` ends after 32 objects of a class, the PKCS#11
 //! module has room for 128). By its ID `pkcs15-tool` finds such an object all the same.
 //!
+//! A public key that is, or may be, the right one and not on the card any more is told as `certificate-key-mismatch` or
+//! `public-key-undecided` instead.
+//!
 //! Cure: `stalecard flush` now, while it is harmless.
 
 use std::collections::BTreeSet;
 
-use crate::case::right_key::{Right, about};
+use crate::case::right_key::is_held;
 use crate::case::token::{Case, Lens};
 use crate::finding::{Finding, Id};
 use crate::opensc::program::PKCS15_TOOL;
@@ -29,8 +32,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             seen.iter().filter_map(|difference| lens.cause(difference)).map(|entry| &entry.name).collect();
         let differences = lens.unseen(&case.live);
         for difference in &differences {
-            // A right public key that nobody reads today is told with the certificate that is not its key's.
-            if about(lens, difference).is_some_and(|dispute| matches!(dispute.right, Right::Cache(_))) {
+            // A public key that nobody reads today and that is right is told with the certificate that is not its key's;
+            // one that may be right, as undecided.
+            if is_held(lens, difference) {
                 continue;
             }
             let Some((entry, file)) = lens.cause_file(difference) else { continue };

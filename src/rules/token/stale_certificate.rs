@@ -48,7 +48,10 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 ),
                 "Programs present the old certificate.".to_owned(),
             );
-            finding.danger = danger::of_writing(case, lens, &difference);
+            finding.danger = danger::all([
+                danger::of_deleting_object(case, &difference),
+                danger::of_writing(case, lens, &difference),
+            ]);
             sink.push(finding);
         }
     }

@@ -51,7 +51,10 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 summary,
                 "What was changed on the card does not show on this host.".to_owned(),
             );
-            finding.danger = danger::of_writing(case, lens, &difference);
+            finding.danger = danger::all([
+                danger::of_deleting_object(case, &difference),
+                danger::of_writing(case, lens, &difference),
+            ]);
             sink.push(finding);
         }
     }
