@@ -66,7 +66,7 @@ impl Tree {
                 .find(|module| files.contains_key(module))
         };
         let named = imports.iter().map(|(module, found)| {
-            let others = found.paths.iter().filter_map(|path| end(path)).filter(|other| other != module);
+            let others = found.paths.iter().filter_map(&end).filter(|other| other != module);
             (module.clone(), others.collect())
         });
         Self { named: named.collect(), files }

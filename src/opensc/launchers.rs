@@ -204,7 +204,7 @@ fn forgotten_by(words: &[&str]) -> Option<&'static str> {
     let ours = |word: &str| word == VARIABLE;
     // With a value it is another configuration.
     let set = |word: &&str| word.split_once('=').is_some_and(|(name, _)| name == VARIABLE);
-    let assigned = |rest: &[&str]| rest.iter().take_while(|word| word.contains('=')).any(|word| set(word));
+    let assigned = |rest: &[&str]| rest.iter().take_while(|word| word.contains('=')).any(&set);
     let command = |rest: &[&str]| {
         let at = rest.iter().take_while(|word| word.contains('=')).count();
         forgotten_by(rest.get(at..).unwrap_or_default())
