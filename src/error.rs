@@ -1,32 +1,8 @@
 //! Expected failures: everything that can go wrong outside the program, each
 //! with what happened, where, and what to do next, and with its exit code.
 
+pub use crate::exit::Exit;
 use std::path::PathBuf;
-use std::process::ExitCode;
-
-/// How a run ended. The numbers are part of the contract with scripts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// Nothing found, or the change was made (0).
-    Clean,
-    /// Findings at or above `--fail-on` (1).
-    Findings,
-    /// Usage or internal error, or a repair that failed (2).
-    Failed,
-    /// What was asked for could not be read (3).
-    NotRead,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Clean => 0,
-            Exit::Findings => 1,
-            Exit::Failed => 2,
-            Exit::NotRead => 3,
-        })
-    }
-}
 
 /// An expected failure that ends the run.
 #[derive(Debug, thiserror::Error)]
@@ -122,6 +98,14 @@ pub enum Error {
     /// A key that is on none of the cards.
     #[error("the card has no key with the ID, label or reference {0:?}; `stalecard show` lists them")]
     NoSuchKey(String),
+    /// Something of our own has no form in JSON or TOML; no part of it was written.
+    #[error("{what} cannot be put into text: {why}; this is a fault of stalecard, please report it")]
+    Unwritable {
+        /// What was to be written.
+        what: &'static str,
+        /// Why not.
+        why: String,
+    },
     /// The calling user cannot be served.
     #[error(transparent)]
     Host(#[from] crate::host::Error),
@@ -131,15 +115,38 @@ pub enum Error {
 }
 
 impl Error {
+    /// For what cannot be put into text.
+    pub fn unwritable<E: std::fmt::Display>(what: &'static str) -> impl FnOnce(E) -> Self {
+        move |why| Self::Unwritable { what, why: why.to_string() }
+    }
+
     /// The exit code this failure leads to.
     #[must_use]
+    #[deny(clippy::wildcard_enum_match_arm, reason = "a new failure is to say how the run ends")]
     pub fn exit(&self) -> Exit {
         match self {
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => Exit::NotRead,
+            // What was asked for could not be read, though the program did its part.
             Self::NoCardToFlush | Self::NoBaseline(_) | Self::OutOfTime(_) | Self::Overdue { .. } => {
                 Exit::NotRead
             }
-            _ => Exit::Failed,
+            Self::Io { .. }
+            | Self::Command { .. }
+            | Self::NotASnapshot { .. }
+            | Self::NotABaseline { .. }
+            | Self::UnknownFinding(_)
+            | Self::NothingCalled(_)
+            | Self::NoSuchEntry(_)
+            | Self::NoSuchUser(_)
+            | Self::NoProgramCalled(_)
+            | Self::NoConfiguration(_)
+            | Self::Config(_)
+            | Self::Pin(_)
+            | Self::Usage(_)
+            | Self::NoSuchKey(_)
+            | Self::Unwritable { .. }
+            | Self::Host(_)
+            | Self::Repair(_) => Exit::Failed,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! stalecard finds, explains and repairs stale OpenSC file caches.
 //!
-//! The rooms, from the top down: [`cli`] what was typed; [`fix`] look, plan, act, look again; [`observe`] the facts of
-//! this host in one [`snapshot`], [`watch`] when to look again; [`repair`] what is done; [`report`] how it is shown;
+//! The rooms, from the top down: [`cli`] what was typed; [`fix`] look, plan, act, look again; [`prove`] have keys sign;
+//! [`observe`] the facts of this host in one [`snapshot`], [`watch`] when to look again; [`repair`] what is done; [`report`] how it is shown;
 //! [`judge`] what gathers a [`verdict`], [`listing`] what lists; [`rules`] the opinions, each a [`finding`]; [`case`] what
 //! they look at. [`baseline`] is what a token is meant to hold. Below: [`view`] what a program shows, [`opensc`] what OpenSC
 //! would do, [`scconf`] its configuration language, [`card`] talking to a card, [`crypto`] which key made a signature,
@@ -13,6 +13,7 @@ pub mod case;
 pub mod cli;
 pub mod crypto;
 pub mod error;
+pub mod exit;
 pub mod finding;
 pub mod fix;
 pub mod format;
@@ -22,6 +23,7 @@ pub mod listing;
 pub mod observe;
 pub mod opensc;
 pub mod patience;
+pub mod prove;
 pub mod repair;
 pub mod report;
 pub mod rules;

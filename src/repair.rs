@@ -14,24 +14,26 @@
 
 mod apply;
 pub mod config;
+mod fix_report;
 pub mod flush;
 mod flushed;
 mod journal;
+mod outcome;
 mod plan;
 mod purge;
 mod quarantine;
-mod revived;
 mod undo;
 
-pub use apply::{Applied, Outcome, StepResult, apply, apply_in, rehearse, rehearse_in};
+pub use apply::{apply, apply_in, rehearse, rehearse_in};
+pub use fix_report::{Became, FixReport, Repaired};
 pub use flushed::newest_flush;
+pub use outcome::{Applied, Outcome, StepResult, UndoOutcome, UndoResult};
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
 pub use purge::{Purged, purge};
 pub use quarantine::{
     EditedFile, KeptFile, Operation, OperationState, Run, StateDir, newest_first, operations,
 };
-pub use revived::Revived;
-pub use undo::{Objects, Return, Returning, UndoOutcome, UndoResult, UndoState, Undone, undo, undo_in};
+pub use undo::{Objects, Return, Returning, UndoState, Undone, undo, undo_in};
 
 use crate::patience::{Overdue, SILENCE, within};
 use crate::safe_fs;

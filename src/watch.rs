@@ -8,6 +8,7 @@
 //! nothing runs.
 
 mod files;
+mod hook;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use crate::card::presence::{Lookout, Seen, in_use};
 use crate::text::escape;
 use files::Files;
+pub use hook::{Environment, Hook};
 
 /// How long it must be quiet before a burst is over.
 const QUIET: Duration = Duration::from_millis(100);

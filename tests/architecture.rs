@@ -191,11 +191,9 @@ const UPWARDS: [&str; 3] = [
 ];
 
 /// What goes in circles yet; likewise.
-const CIRCLES: [&str; 5] = [
+const CIRCLES: [&str; 3] = [
     "case::possession <-> case::proofs <-> case::right_key <-> case::token",
     "judge <-> rules::host::baseline_mismatch <-> rules::signature::public_key_undecided",
-    "observe::aside <-> observe::look",
-    "repair::apply <-> repair::config::undo <-> repair::config::write <-> repair::journal <-> repair::quarantine <-> repair::undo",
     "view::layout <-> view::native <-> view::openpgp <-> view::piv <-> view::sc_hsm",
 ];
 

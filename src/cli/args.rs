@@ -1,14 +1,19 @@
 //! Arguments that several commands share.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::output::PROGRESS;
 use crate::error::Error;
 use crate::finding::Severity;
-use crate::observe::{Cards, Whose, Wish, each_in, observe, observe_each, select_entries, select_serial};
+use crate::fix::{Agreed, Subject};
+use crate::observe::{
+    self, Cards, Each, Whose, Wish, each_in, observe, observe_each, select_serial, selecting,
+};
 use crate::patience;
+use crate::repair::Consent;
 use crate::snapshot::Snapshot;
 
 /// Which cards, and whether they are there at all.
@@ -74,8 +79,33 @@ pub struct Whom {
     cache_dir: Vec<PathBuf>,
 }
 
-/// What is done with the facts about each user.
-pub type Each<'a> = &'a mut dyn FnMut(&mut Snapshot) -> Result<(), Error>;
+/// How far a repair may go.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct AgreedArgs {
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Also what belongs to another user, and public keys of which no file tells whether they are stale
+    #[arg(long)]
+    guarded: bool,
+    /// Also private data (which is removed and not kept), and files that OpenSC did not make
+    #[arg(long = "unsafe")]
+    dangerous: bool,
+}
+
+impl AgreedArgs {
+    /// The same as a repair takes it.
+    pub const fn plain(self) -> Agreed {
+        let mut consent = Consent::safe();
+        if self.guarded {
+            consent = consent.and_guarded();
+        }
+        if self.dangerous {
+            consent = consent.and_unsafe();
+        }
+        Agreed { dry_run: self.dry_run, consent }
+    }
+}
 
 impl Whom {
     /// Whose caches are meant.
@@ -126,32 +156,21 @@ impl Selection {
         if offline { Cards::None } else { Cards::In(self.reader.as_deref()) }
     }
 
-    /// Observes the host and hands over each user's caches, what is selected of them.
-    pub fn each(
-        &self,
-        wish: &Wish<'_>,
-        whose: &Whose,
-        offline: bool,
-        each: Each<'_>,
-    ) -> Result<Snapshot, Error> {
-        observe_each(wish, whose, &mut self.selecting(offline, each))
+    /// The cards, and whose caches, as a repair takes it.
+    pub fn subject(&self, whom: &Whom, offline: bool) -> Subject<'_> {
+        let wish = Wish { cards: self.cards(offline), status: false, progress: PROGRESS };
+        Subject { wish, whose: whom.whose(), serial: self.serial.as_deref() }
     }
+}
 
-    fn selecting<'a>(
-        &'a self,
-        offline: bool,
-        each: Each<'a>,
-    ) -> impl FnMut(&mut Snapshot) -> Result<(), Error> + 'a {
-        let mut is_first = true;
-        move |snapshot| {
-            match (&self.serial, std::mem::take(&mut is_first)) {
-                (Some(serial), true) => select_serial(snapshot, serial, offline),
-                (Some(serial), false) => select_entries(snapshot, serial),
-                (None, _) => {}
-            }
-            each(snapshot)
-        }
-    }
+/// Looks at this host and its caches, without a card.
+pub fn look_at_host() -> Result<Snapshot, Error> {
+    observe(&Wish { cards: Cards::None, status: false, progress: PROGRESS })
+}
+
+/// The same, unless there is a snapshot file to be looked at.
+pub fn host_or(snapshot: Option<&Path>) -> Result<Snapshot, Error> {
+    snapshot.map_or_else(look_at_host, observe::load)
 }
 
 impl Facts {
@@ -160,15 +179,16 @@ impl Facts {
     pub fn each(&self, whom: &Whom, status: bool, each: Each<'_>) -> Result<Snapshot, Error> {
         self.time.begin();
         let selection = &self.selection;
+        let each = &mut selecting(selection.serial.as_deref(), self.offline, each);
         let Some(path) = &self.snapshot else {
-            let wish = Wish { cards: selection.cards(self.offline), status };
-            return selection.each(&wish, &whom.whose(), self.offline, each);
+            let wish = Wish { cards: selection.cards(self.offline), status, progress: PROGRESS };
+            return observe_each(&wish, &whom.whose(), each);
         };
-        let mut snapshot = crate::observe::load(path)?;
+        let mut snapshot = observe::load(path)?;
         if let Some(reader) = &selection.reader {
             snapshot.select_reader(reader);
         }
-        each_in(&mut snapshot, &mut selection.selecting(self.offline, each))?;
+        each_in(&mut snapshot, each)?;
         Ok(snapshot)
     }
 
@@ -184,8 +204,11 @@ impl Facts {
     pub fn look(&self, status: bool) -> Result<Snapshot, Error> {
         self.time.begin();
         let mut snapshot = match &self.snapshot {
-            Some(path) => crate::observe::load(path)?,
-            None => observe(&Wish { cards: self.selection.cards(self.offline), status })?,
+            Some(path) => observe::load(path)?,
+            None => {
+                let cards = self.selection.cards(self.offline);
+                observe(&Wish { cards, status, progress: PROGRESS })?
+            }
         };
         if let Some(serial) = &self.selection.serial {
             select_serial(&mut snapshot, serial, self.offline);

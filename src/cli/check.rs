@@ -1,5 +1,6 @@
 //! `check`: compare the card with what OpenSC shows. Strictly read-only.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -11,11 +12,11 @@ use super::output;
 use crate::case::token_content::serials;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
+use crate::judge::ending::{State, exit};
 use crate::judge::{Cache, Tally, hold_against, judge_processes};
 use crate::observe::holders;
 use crate::observe::{Whose, baselines, write_whole};
-use crate::report::nagios::{self, State};
-use crate::report::{human, json::Answer, json::Document, json::SCHEMA, prometheus};
+use crate::report::{human, json::Answer, json::Document, nagios, prometheus};
 use crate::snapshot::Snapshot;
 use crate::verdict::Verdict;
 
@@ -54,6 +55,20 @@ pub enum Format {
     Nagios,
     /// For Prometheus' textfile collector
     Prometheus,
+}
+
+impl Format {
+    /// The format that was asked for by words that make no command.
+    pub fn named_in(words: &[OsString]) -> Option<Self> {
+        let words =
+            words.iter().map(|word| word.to_str().unwrap_or_default()).take_while(|word| *word != "--");
+        let mut follows = false;
+        let values = words.filter_map(|word| {
+            let is_value = std::mem::replace(&mut follows, word == "--format");
+            word.strip_prefix("--format=").or_else(|| is_value.then_some(word))
+        });
+        values.last().and_then(|value| Self::from_str(value, false).ok())
+    }
 }
 
 /// What a check came to.
@@ -121,31 +136,18 @@ fn in_time(args: &Args, limit: Duration) -> Result<Checked, Error> {
 fn report(args: &Args, checked: &Checked) -> Result<Exit, Error> {
     let Checked { snapshot, verdict, caches, took } = checked;
     let fail_on = args.fail_on.map_or(Severity::Error, FailOn::severity);
-    let exit = output::exit(verdict, fail_on, args.facts.offline);
+    let exit = exit(verdict, fail_on, args.facts.offline);
     match args.format {
         Format::Human => deliver(args, &human::check(verdict, caches))?,
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                changed: false,
-                host: &snapshot.host,
-                tokens: &verdict.tokens,
-                programs: &verdict.programs,
-                findings: &verdict.findings,
-                coverage: &verdict.coverage,
-                answer: Answer::Check,
-            };
-            deliver(args, &output::json_text(&document.value()))?;
+            let document = Document::of(Answer::Check, &snapshot.host).verdict(verdict).value()?;
+            deliver(args, &output::json_text("the document", &document)?)?;
         }
         Format::Nagios => {
-            let state = state(args, verdict);
+            let least = args.fail_on.map_or(Severity::Warning, FailOn::severity);
+            let state = State::of(verdict, least, args.facts.offline);
             deliver(args, &(nagios::line(state, verdict, *took) + "\n"))?;
-            return Ok(match state {
-                State::Ok => Exit::Clean,
-                State::Warning => Exit::Findings,
-                State::Critical => Exit::Failed,
-                State::Unknown => Exit::NotRead,
-            });
+            return Ok(state.exit());
         }
         Format::Prometheus => {
             let complete = !verdict.coverage.iter().any(|gap| gap.asked_for);
@@ -155,20 +157,29 @@ fn report(args: &Args, checked: &Checked) -> Result<Exit, Error> {
     Ok(exit)
 }
 
-/// The state of the service: what is bad first, then what could not be read.
-fn state(args: &Args, verdict: &Verdict) -> State {
-    let least = args.fail_on.map_or(Severity::Warning, FailOn::severity);
-    match output::exit(verdict, least.max(Severity::Error), args.facts.offline) {
-        Exit::Findings => State::Critical,
-        Exit::NotRead => State::Unknown,
-        _ if verdict.findings.iter().any(|finding| finding.severity >= least) => State::Warning,
-        _ => State::Ok,
-    }
-}
-
 fn deliver(args: &Args, text: &str) -> Result<(), Error> {
     match &args.output {
         None => output::print(text),
         Some(path) => write_whole(path, anstream::adapter::strip_str(text).to_string().as_bytes(), 0o644),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_format_is_known_by_its_option_and_not_by_a_word() {
+        let named = |line: &str| Format::named_in(&line.split(' ').map(OsString::from).collect::<Vec<_>>());
+        for line in ["check --bogus --format nagios", "--format=nagios", "x --format json --format nagios y"]
+        {
+            assert_eq!(named(line), Some(Format::Nagios), "{line}");
+        }
+        assert_eq!(named("check --format json --bogus"), Some(Format::Json));
+        for line in
+            ["flush nagios --bogus", "show --nagios", "x -- --format nagios", "--format nagio", "--format"]
+        {
+            assert_eq!(named(line), None, "{line}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Exit};
 use crate::host::hostname;
 use crate::listing::hosts::Comparison;
 use crate::observe::{each_in, load, snapshot_files};
-use crate::report::{comparison::comparison, json::Answer, json::Document, json::SCHEMA};
+use crate::report::{comparison::comparison, json::Answer, json::Document};
 use crate::snapshot::Name;
 
 #[derive(Debug, clap::Args)]
@@ -46,27 +46,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     match args.format {
         Format::Human => output::print(&comparison(&compared))?,
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                changed: false,
-                host: &hostname(),
-                tokens: &[],
-                programs: &[],
-                findings: &compared.findings,
-                coverage: &compared.coverage,
-                answer: Answer::Compare { comparison: &compared },
-            };
-            output::print_json(&document.value())?;
+            let host = hostname();
+            let answer = Answer::Compare { comparison: &compared };
+            let document = Document::of(answer, &host).findings(&compared.findings);
+            output::print_json(&document.coverage(&compared.coverage))?;
         }
     }
-    let unread = compared.coverage.iter().any(|gap| gap.asked_for);
-    Ok(if compared.sources.is_empty() {
-        Exit::NotRead
-    } else if compared.findings.iter().any(|finding| finding.severity >= args.fail_on.severity()) {
-        Exit::Findings
-    } else if unread {
-        Exit::NotRead
-    } else {
-        Exit::Clean
-    })
+    Ok(compared.exit(args.fail_on.severity()))
 }

@@ -6,7 +6,7 @@ use crate::error::{Error, Exit};
 use crate::judge::Tally;
 use crate::listing::cache_entries::inventory;
 use crate::observe::Whose;
-use crate::report::{human, json::Answer, json::Document, json::SCHEMA};
+use crate::report::{human, json::Answer, json::Document};
 use crate::snapshot::GapKind;
 
 #[derive(Debug, clap::Args)]
@@ -67,17 +67,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                changed: false,
-                host: &snapshot.host,
-                tokens: &verdict.tokens,
-                programs: &verdict.programs,
-                findings: &[],
-                coverage: &verdict.coverage,
-                answer: Answer::Ls { entries: &all, caches: &caches },
-            };
-            output::print_json(&document.value())?;
+            let answer = Answer::Ls { entries: &all, caches: &caches };
+            output::print_json(&Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]))?;
         }
     }
     let missing = verdict.coverage.iter().any(|gap| gap.asked_for);

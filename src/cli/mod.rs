@@ -18,13 +18,16 @@ mod undo;
 mod verify;
 mod watch;
 
+use std::ffi::OsString;
+
 use clap::{Parser, Subcommand};
 
 use crate::error::Exit;
+use crate::judge::ending::State;
 use crate::observe::{LOOK_ASIDE, allow_aside, serve_aside};
 use crate::patience;
 use crate::repair::config::{KEEPER, keep_until};
-use crate::report::nagios::{self, State};
+use crate::report::nagios;
 
 /// Finds, explains and repairs stale OpenSC file caches.
 ///
@@ -88,35 +91,37 @@ enum Command {
     Generate(generate::Args),
 }
 
+/// What is said of what was typed wrongly, or is all that was asked for (help, version).
+fn misunderstood(error: &clap::Error, format: Option<check::Format>) -> Exit {
+    let exit = match (error.use_stderr(), format) {
+        (false, _) => Exit::Clean,
+        // Monitoring takes 2 for CRITICAL; what was typed wrongly is UNKNOWN.
+        (true, Some(check::Format::Nagios)) => {
+            let why = error.to_string();
+            let line = nagios::failed(State::Unknown, why.lines().next().unwrap_or_default());
+            // Nowhere to say that it could not be written.
+            let _ = output::print(&(line + "\n"));
+            Exit::NotRead
+        }
+        (true, _) => Exit::Failed,
+    };
+    match output::written(error.print()) {
+        Err(why) if exit == Exit::Clean => {
+            output::complain(&why.to_string());
+            why.exit()
+        }
+        // Nowhere to say that a complaint could not be written.
+        _ => exit,
+    }
+}
+
 /// Runs the program: what was typed, done, and how it ended.
 #[must_use]
 pub fn run() -> Exit {
-    let cli = match Cli::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Monitoring takes 2 for CRITICAL; what was typed wrongly is UNKNOWN.
-            let asked_for_nagios =
-                std::env::args_os().any(|word| word == "nagios" || word == "--format=nagios");
-            let exit = match (error.use_stderr(), asked_for_nagios) {
-                (false, _) => Exit::Clean,
-                (true, false) => Exit::Failed,
-                (true, true) => Exit::NotRead,
-            };
-            if exit == Exit::NotRead {
-                let why = error.to_string();
-                let _ = output::print(
-                    &(nagios::failed(State::Unknown, why.lines().next().unwrap_or_default()) + "\n"),
-                );
-            }
-            return match output::written(error.print()) {
-                Err(why) if exit == Exit::Clean => {
-                    output::complain(&why.to_string());
-                    why.exit()
-                }
-                // Nowhere to say that a complaint could not be written.
-                _ => exit,
-            };
-        }
+        Err(error) => return misunderstood(&error, check::Format::named_in(&words)),
     };
     allow_aside();
     let command = cli.command.unwrap_or(Command::Check(cli.check));
@@ -141,11 +146,11 @@ pub fn run() -> Exit {
         Command::Watch(args) => watch::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::KeepAside { process, directory } => {
-            keep_until(process, &directory);
+            keep_until(process, &directory, &mut std::io::stdout().lock());
             return Exit::Clean;
         }
         Command::LookAside => {
-            serve_aside();
+            serve_aside(std::io::stdin().lock(), std::io::stdout().lock());
             return Exit::Clean;
         }
     };

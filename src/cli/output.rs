@@ -3,14 +3,13 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 
-use serde_json::Value;
+use serde::Serialize;
 
-use crate::error::{Error, Exit};
-use crate::finding::Severity;
+use crate::error::Error;
+use crate::observe::Progress;
 use crate::patience::undisturbed;
-use crate::snapshot::GapKind;
+use crate::report::json::Document;
 use crate::text;
-use crate::verdict::Verdict;
 
 /// Prints text made for people; colour only on a terminal.
 pub fn print(text: &str) -> Result<(), Error> {
@@ -19,21 +18,31 @@ pub fn print(text: &str) -> Result<(), Error> {
     written(anstream::stdout().lock().write_all(text.as_bytes()))
 }
 
-/// Prints JSON.
-pub fn print_json(value: &Value) -> Result<(), Error> {
+/// Prints a command's document.
+pub fn print_json(document: &Document<'_>) -> Result<(), Error> {
+    let text = json_text("the document", &document.value()?)?;
     let _undisturbed = undisturbed();
-    written(std::io::stdout().lock().write_all(json_text(value).as_bytes()))
+    written(std::io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// Prints anything as JSON.
+pub fn print_value(what: &'static str, value: &impl Serialize) -> Result<(), Error> {
+    // By way of a value: its members are in order then.
+    let value = serde_json::to_value(value).map_err(Error::unwritable(what))?;
+    let text = json_text(what, &value)?;
+    let _undisturbed = undisturbed();
+    written(std::io::stdout().lock().write_all(text.as_bytes()))
 }
 
 /// The same in one line, without its end.
-pub fn json_line(value: &Value) -> String {
-    in_ascii_where_it_acts(&value.to_string())
+pub fn json_line(document: &Document<'_>) -> Result<String, Error> {
+    Ok(in_ascii_where_it_acts(&document.value()?.to_string()))
 }
 
 /// JSON as it is printed. What acts on a terminal is written as `\uNNNN`, which is the same JSON.
-pub fn json_text(value: &Value) -> String {
-    let text = serde_json::to_string_pretty(value).unwrap_or_default();
-    in_ascii_where_it_acts(&text) + "\n"
+pub fn json_text(what: &'static str, value: &impl Serialize) -> Result<String, Error> {
+    let text = serde_json::to_string_pretty(value).map_err(Error::unwritable(what))?;
+    Ok(in_ascii_where_it_acts(&text) + "\n")
 }
 
 fn in_ascii_where_it_acts(json: &str) -> String {
@@ -66,32 +75,54 @@ pub fn complain(why: &str) {
     let _ = writeln!(std::io::stderr(), "stalecard: {}", text::tame(why));
 }
 
+/// Says on standard error what is waited for.
+pub const PROGRESS: Progress = Progress::new(|what| {
+    // In one stroke, from a thread of its own. If standard error is gone there is nobody to tell.
+    let _ = std::io::stderr().write_all(format!("stalecard: {what} …\n").as_bytes());
+});
+
 /// Says on standard error what somebody has to do now.
 pub fn note(what: &str) {
     // If standard error is gone there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "stalecard: {what}");
 }
 
-/// The exit status of a command that reads: see the contract in README.
-pub fn exit(verdict: &Verdict, fail_on: Severity, offline: bool) -> Exit {
-    let asked_for = verdict.coverage.iter().any(|gap| gap.asked_for);
-    let no_card =
-        !verdict.compared && verdict.coverage.iter().any(|gap| gap.asked_for && gap.kind == GapKind::Card);
-    if no_card && !offline {
-        Exit::NotRead
-    } else if verdict.findings.iter().any(|finding| finding.severity >= fail_on) {
-        Exit::Findings
-    } else if asked_for {
-        Exit::NotRead
-    } else {
-        Exit::Clean
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::Value;
+
     use super::*;
+
+    #[test]
+    fn what_is_no_json_is_no_empty_document_either() {
+        let unspeakable = std::collections::BTreeMap::from([((), 1)]);
+        for text in [json_text("it", &unspeakable), print_value("it", &unspeakable).map(|()| String::new())] {
+            assert!(matches!(text, Err(Error::Unwritable { what: "it", .. })), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_below_this_room_prints() {
+        let mut files = 0;
+        for entry in walkdir::WalkDir::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src")) {
+            let path = entry.unwrap().into_path();
+            if path.is_dir() || path.components().any(|part| part.as_os_str() == "cli") {
+                continue;
+            }
+            files += 1;
+            // What a hook of `watch` prints goes where complaints go: that is no print of ours.
+            let source = std::fs::read_to_string(&path)
+                .unwrap()
+                .replace(".stdout(Stdio::from(std::io::stderr()))", "")
+                // The last words of a process that nothing answers any more: no command is left to say them.
+                .replace("done.send(std::io::stderr().write_all(why.as_bytes()).is_ok())", "");
+            for way in ["print!", "println!", "dbg!", "io::stdout", "io::stderr", "stdout()", "stderr()"] {
+                assert!(!source.contains(way), "{} has {way}", path.display());
+            }
+        }
+        assert!(files > 100);
+    }
 
     #[test]
     fn json_stays_the_same_json_without_what_acts() {

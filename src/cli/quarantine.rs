@@ -1,15 +1,13 @@
 //! `quarantine`: what was taken out of caches, and letting go of it.
 
 use clap::Subcommand;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use super::args::Format;
 use super::output;
 use crate::error::{Error, Exit};
-use crate::host::{Caller, clock};
-use crate::patience::{Overdue, SILENCE, within};
-use crate::repair::{self, StateDir};
-use crate::report::{json::Answer, json::Document, json::SCHEMA, repaired};
+use crate::fix::quarantine;
+use crate::report::{json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -62,69 +60,26 @@ fn age(text: &str) -> Result<Duration, String> {
 }
 
 fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Error> {
-    let caller = Caller::current()?;
-    // Longer ago than there is a time: nothing is that old.
-    let before = clock::now().checked_sub(older_than).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    let mut purged = Vec::new();
-    for state in states(&caller)? {
-        purged.extend(repair::purge(&state, before, dry_run)?);
-    }
+    let purged = quarantine::purge(older_than, dry_run)?;
     match format {
         Format::Human => output::print(&repaired::purged(&purged, dry_run))?,
         Format::Json => {
             let host = crate::host::hostname();
-            let document = Document {
-                schema: SCHEMA,
-                changed: !purged.is_empty(),
-                host: &host,
-                tokens: &[],
-                programs: &[],
-                findings: &[],
-                coverage: &[],
-                answer: Answer::QuarantinePurge { dry_run, purged: &purged },
-            };
-            output::print_json(&document.value())?;
+            let answer = Answer::QuarantinePurge { dry_run, purged: &purged };
+            output::print_json(&Document::of(answer, &host).changed(!purged.is_empty()))?;
         }
     }
     Ok(Exit::Clean)
 }
 
-/// The caller's quarantines, each of which answers.
-pub fn states(caller: &Caller) -> Result<Vec<StateDir>, Error> {
-    let owner = caller.clone();
-    let states = within(SILENCE, move |_| StateDir::all(&owner)).map_err(silent)??;
-    states.iter().try_for_each(|state| repair::is_there(state).map_err(silent))?;
-    Ok(states)
-}
-
-/// Nothing can be done without it.
-pub const fn silent(why: Overdue) -> Error {
-    Error::Overdue { what: "the quarantine", why }
-}
-
 fn list(format: Format) -> Result<Exit, Error> {
-    let caller = Caller::current()?;
-    let mut operations = Vec::new();
-    for state in states(&caller)? {
-        operations.extend(repair::operations(&state)?);
-    }
-    // Each quarantine is sorted; root sees several.
-    repair::newest_first(&mut operations);
+    let operations = quarantine::list()?;
     match format {
         Format::Human => output::print(&repaired::operations(&operations))?,
         Format::Json => {
             let host = crate::host::hostname();
-            let document = Document {
-                schema: SCHEMA,
-                changed: false,
-                host: &host,
-                tokens: &[],
-                programs: &[],
-                findings: &[],
-                coverage: &[],
-                answer: Answer::QuarantineList { operations: &operations },
-            };
-            output::print_json(&document.value())?;
+            let answer = Answer::QuarantineList { operations: &operations };
+            output::print_json(&Document::of(answer, &host))?;
         }
     }
     Ok(Exit::Clean)

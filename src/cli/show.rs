@@ -3,10 +3,10 @@
 use super::args::{Facts, Format};
 use super::output;
 use crate::error::{Error, Exit};
-use crate::finding::Severity;
+use crate::judge::ending::exit_unjudged;
 use crate::judge::{judge, show};
 use crate::listing::objects::Wanted;
-use crate::report::{human, json::Answer, json::Document, json::SCHEMA};
+use crate::report::{human, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,24 +42,12 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                changed: false,
-                host: &snapshot.host,
-                tokens: &verdict.tokens,
-                programs: &verdict.programs,
-                findings: &[],
-                coverage: &verdict.coverage,
-                answer: Answer::Show { objects: &objects },
-            };
-            output::print_json(&document.value())?;
+            let answer = Answer::Show { objects: &objects };
+            output::print_json(&Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]))?;
         }
     }
     if let Some(what) = missing {
         return Err(Error::NothingCalled(what.clone()));
     }
-    Ok(match output::exit(&verdict, Severity::Critical, args.facts.offline) {
-        Exit::Findings => Exit::Clean,
-        exit => exit,
-    })
+    Ok(exit_unjudged(&verdict, args.facts.offline))
 }

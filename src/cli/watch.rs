@@ -1,29 +1,23 @@
 //! `watch`: check whenever a card comes, a program lets go of one, or a cache changes.
 
 use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
 use super::args::{Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
-use crate::fix::caches::{Agreed, Repair};
+use crate::fix::flush::flush_proven;
 use crate::judge::judge;
 use crate::observe::{Cards, Wish, observe};
 use crate::patience::undisturbed;
-use crate::repair::flush::{Scope, flush_plan};
-use crate::repair::{Applied, Outcome, Plan};
+use crate::repair::{Applied, Outcome};
+use crate::report::json::{Answer, Document, Event};
 use crate::report::watch::{Line, line};
-use crate::report::{json::Answer, json::Document, json::Event, json::SCHEMA};
 use crate::snapshot::{Name, Snapshot};
 use crate::verdict::Verdict;
-use crate::watch::{Occurrence, Watch};
-
-/// How many runs of the program may wait for their turn.
-const WAITING: usize = 64;
+use crate::watch::{Hook, Occurrence, Watch};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -49,7 +43,7 @@ struct Checked {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
-    let hook = args.exec.as_deref().map(Hook::start);
+    let hook = args.exec.as_deref().map(|program| Hook::start(program, output::complain));
     let (mut watch, why) = Watch::begin();
     if let Some(why) = why {
         output::complain(&format!("caches cannot be watched, only cards (inotify: {why})"));
@@ -82,7 +76,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         let now = crate::host::clock::now();
         let text = match args.format {
             Format::Human => line(&summary(&occurrence, checked.as_ref(), now)),
-            Format::Json => document(&occurrence, checked.as_ref(), now),
+            Format::Json => document(&occurrence, checked.as_ref(), now)?,
         };
         let _undisturbed = undisturbed();
         let mut stdout = std::io::stdout().lock();
@@ -95,7 +89,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             Ok(()) => {}
         }
         if let Some(hook) = &hook {
-            hook.run(&summary(&occurrence, checked.as_ref(), now));
+            hook.run(summary(&occurrence, checked.as_ref(), now).environment());
         }
     }
     Ok(Exit::NotRead)
@@ -103,18 +97,10 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 
 /// One check; with consent also the flush that it calls for.
 fn check(cards: Cards<'_>, flush: bool) -> Result<Checked, Error> {
-    let mut snapshot = observe(&Wish { cards, status: false })?;
-    if !flush {
-        let verdict = judge(&snapshot);
-        return Ok(Checked { snapshot, verdict, operations: Vec::new() });
-    }
-    // What is safe, and nothing else.
-    let mut repair = Repair::new(Agreed::default())?;
-    let done = repair.user(&mut snapshot, &|snapshot, verdict, caller| {
-        // Without a card nothing is proven stale.
-        if verdict.compared { flush_plan(snapshot, verdict, Scope::Stale, caller) } else { Plan::default() }
-    })?;
-    Ok(Checked { snapshot, verdict: done.after, operations: repair.results })
+    let mut snapshot = observe(&Wish { cards, status: false, progress: output::PROGRESS })?;
+    let (verdict, operations) =
+        if flush { flush_proven(&mut snapshot)? } else { (judge(&snapshot), Vec::new()) };
+    Ok(Checked { snapshot, verdict, operations })
 }
 
 /// The cache directories and the configuration files that a check was about.
@@ -134,64 +120,28 @@ fn summary<'a>(occurrence: &'a Occurrence, checked: Option<&'a Checked>, time: O
     }
 }
 
-fn document(occurrence: &Occurrence, checked: Option<&Checked>, time: OffsetDateTime) -> String {
+fn document(
+    occurrence: &Occurrence,
+    checked: Option<&Checked>,
+    time: OffsetDateTime,
+) -> Result<String, Error> {
     let operations = checked.map_or(&[][..], |checked| checked.operations.as_slice());
-    let verdict = checked.map(|checked| &checked.verdict);
     let why = match occurrence {
         Occurrence::ServiceLost(why) => Some(why.as_str()),
         _ => None,
     };
     let hostname = crate::host::hostname();
+    let host = checked.map_or(&hostname, |checked| &checked.snapshot.host);
     let event = Event {
         kind: occurrence.kind(),
         time: crate::text::date(time.unix_timestamp()),
         reader: occurrence.reader().map(|reader| crate::text::escape(reader.as_bytes())),
         why,
     };
-    let document = Document {
-        schema: SCHEMA,
-        changed: operations.iter().any(|applied| applied.changed),
-        host: checked.map_or(&hostname, |checked| &checked.snapshot.host),
-        tokens: verdict.map_or(&[], |verdict| &verdict.tokens),
-        programs: verdict.map_or(&[], |verdict| &verdict.programs),
-        findings: verdict.map_or(&[], |verdict| &verdict.findings),
-        coverage: verdict.map_or(&[], |verdict| &verdict.coverage),
-        answer: Answer::Watch { event, operations },
-    };
-    output::json_line(&document.value())
-}
-
-/// The program that is run after each event: in a thread of its own, one after the other, so that it can
-/// neither hold up the watch nor overtake itself.
-struct Hook(SyncSender<Vec<(&'static str, String)>>);
-
-impl Hook {
-    fn start(program: &Path) -> Self {
-        let (queue, todo) = sync_channel::<Vec<(&'static str, String)>>(WAITING);
-        let program = program.to_owned();
-        std::thread::spawn(move || {
-            for environment in todo {
-                // Standard output belongs to the watch.
-                let status = Command::new(&program)
-                    .envs(environment)
-                    .stdin(Stdio::null())
-                    .stdout(Stdio::from(std::io::stderr()))
-                    .status();
-                match status {
-                    Ok(status) if status.success() => {}
-                    Ok(status) => output::complain(&format!("{}: {status}", program.display())),
-                    Err(error) => output::complain(&format!("cannot run {}: {error}", program.display())),
-                }
-            }
-        });
-        Self(queue)
+    let document = Document::of(Answer::Watch { event, operations }, host);
+    let mut document = document.changed(operations.iter().any(|applied| applied.changed));
+    if let Some(checked) = checked {
+        document = document.verdict(&checked.verdict);
     }
-
-    fn run(&self, line: &Line<'_>) {
-        if self.0.try_send(line.environment()).is_err() {
-            output::complain(&format!(
-                "the program of --exec is still busy with {WAITING} earlier events: not run"
-            ));
-        }
-    }
+    output::json_line(&document)
 }

@@ -97,7 +97,7 @@ pub(super) fn other_padding(key: &Key, block: &[u8]) -> Option<&'static str> {
     let complement = key.modulus.less_number(block);
     for form in [block, &complement] {
         match form {
-            [0x6A | 0x6B | 0x4A | 0x4B, .., 0xCC] => return Some("X9.31 or ISO 9796-2"),
+            [0x6A | 0x6B | 0x4A | 0x4B, .., b'\xCC'] => return Some("X9.31 or ISO 9796-2"),
             [0x6A | 0x6B | 0x4A | 0x4B, .., 0xBC] => return Some("ISO 9796-2"),
             _ => {}
         }

@@ -1,9 +1,9 @@
-//! What `flush` and `fix` have in common: for one user after the other look, plan, act, look again.
+//! The loop that `flush` and `fix` have in common: for one user after the other look, plan, act, look again.
 
 use crate::error::Error;
 use crate::host::Caller;
-use crate::judge::Tally;
-use crate::observe::observe_again;
+use crate::judge::{Tally, judge_processes};
+use crate::observe::{Cards, Each, Whose, Wish, holders, observe_again, observe_each, selecting};
 use crate::patience;
 use crate::repair::{self, Applied, Consent, Outcome, Plan, Run, StateDir, Step, StepResult};
 use crate::snapshot::{Name, Snapshot};
@@ -13,17 +13,37 @@ use crate::verdict::Verdict;
 const TRIES: usize = 3;
 
 /// What the caller agreed to.
-#[derive(Debug, Clone, Copy, Default, clap::Args)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Agreed {
-    /// Say what would be done, and do nothing
-    #[arg(long)]
+    /// Nothing is done; it is said what would be.
     pub dry_run: bool,
-    /// Also what belongs to another user, and public keys of which no file tells whether they are stale
-    #[arg(long)]
-    pub guarded: bool,
-    /// Also private data (which is removed and not kept), and files that OpenSC did not make
-    #[arg(long = "unsafe")]
-    pub dangerous: bool,
+    /// To what, besides what is safe.
+    pub consent: Consent,
+}
+
+/// Whose caches, and with which cards.
+#[derive(Debug, Clone)]
+pub struct Subject<'a> {
+    /// What to observe.
+    pub wish: Wish<'a>,
+    /// Whose caches.
+    pub whose: Whose,
+    /// Only what concerns the card with this serial number.
+    pub serial: Option<&'a str>,
+}
+
+impl Subject<'_> {
+    /// Is no card to be read?
+    #[must_use]
+    pub const fn is_offline(&self) -> bool {
+        matches!(self.wish.cards, Cards::None)
+    }
+
+    /// Observes the host and hands over each user's caches, what is selected of them.
+    pub(super) fn each(&self, each: Each<'_>) -> Result<Snapshot, Error> {
+        let each = &mut selecting(self.serial, self.is_offline(), each);
+        observe_each(&self.wish, &self.whose, each)
+    }
 }
 
 /// A repair of the caches of several users: one run, so that one undo takes it back.
@@ -31,10 +51,10 @@ pub struct Repair {
     caller: Caller,
     agreed: Agreed,
     /// What `undo` takes back together.
-    pub run: Run,
+    run: Run,
     tally: Tally,
     /// What was done.
-    pub results: Vec<Applied>,
+    results: Vec<Applied>,
 }
 
 /// What came of one user's caches.
@@ -48,20 +68,6 @@ pub struct Done {
 }
 
 type Planner<'a> = &'a dyn Fn(&Snapshot, &Verdict, u32) -> Plan;
-
-impl Agreed {
-    /// The same as what a repair asks for.
-    pub const fn consent(self) -> Consent {
-        let mut consent = Consent::safe();
-        if self.guarded {
-            consent = consent.and_guarded();
-        }
-        if self.dangerous {
-            consent = consent.and_unsafe();
-        }
-        consent
-    }
-}
 
 impl Repair {
     /// Of the calling user.
@@ -133,7 +139,7 @@ impl Repair {
     }
 
     fn act(&mut self, plan: Plan) -> Result<Vec<Applied>, Error> {
-        let consent = self.agreed.consent();
+        let consent = self.agreed.consent;
         let mut results: Vec<Applied> = Vec::new();
         for (owner, plan) in plan.by_owner() {
             let state = StateDir::of(&self.caller, owner)?;
@@ -178,4 +184,12 @@ fn is_swapped(steps: &[(Name, Name, Outcome)], step: &Step) -> bool {
     steps.iter().any(|(dir, name, outcome)| {
         (dir, name) == (&step.directory, &step.name) && matches!(outcome, Outcome::Changed(_))
     })
+}
+
+/// Adds to what is found after a repair which processes still hold the view from before it.
+pub(super) fn look_for_holders(snapshot: &mut Snapshot, after: &mut Verdict) -> Result<(), Error> {
+    let gaps = holders::look_beside(&after.findings, snapshot)?;
+    after.coverage.extend(gaps);
+    judge_processes(snapshot, after);
+    Ok(())
 }

@@ -1,5 +1,16 @@
-//! Look, plan, act, look again: the engine behind `fix`, `flush`, `undo` and the edits.
+//! Look, plan, act, look again: the engine behind `fix`, `flush`, `undo`, the edits and `watch --flush-stale`.
+//!
+//! What was typed comes as plain data, what was done goes back as data: nothing is printed here, and nothing is
+//! decided by whoever prints it.
 
 pub mod caches;
+pub mod config;
+pub mod findings;
+pub mod flush;
+pub mod outcome;
+pub mod quarantine;
 pub mod revival;
 pub mod revived;
+pub mod undo;
+
+pub use caches::{Agreed, Subject};

@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::error::Error;
-use crate::fix::revived::{
-    Revived, SwitchedOn, read_today, returned, revived, switched_on, taken_away, with_text,
-};
-use crate::observe::{Cards, Kept, Wish, as_seen_by, observe, observe_more_caches, with_returning};
+use crate::fix::revived::{SwitchedOn, read_today, returned, revived, switched_on, taken_away, with_text};
+use crate::observe::{Cards, Kept, Progress, Wish, as_seen_by, observe, observe_more_caches, with_returning};
 use crate::opensc::config::Source;
 use crate::patience::answered;
 use crate::repair::Returning;
+use crate::repair::config::Revived;
 use crate::snapshot::{DirState, Name, Snapshot};
 
 /// What is said wherever caching is switched on.
@@ -19,6 +18,7 @@ const ONLY_YOURS: &str =
     "Only your own caches were looked at; other users of this host may have stale entries too.";
 
 /// What a text switches on.
+#[derive(Debug, Default)]
 pub struct Revival {
     /// The entries that would be shown again.
     pub revived: Vec<Revived>,
@@ -34,6 +34,7 @@ pub fn revival(
     snapshot: &Snapshot,
     text: Option<Option<&[u8]>>,
     entries: &[Returning],
+    progress: Progress,
 ) -> Result<Option<Revival>, Error> {
     let changed =
         |snapshot: &Snapshot| text.map_or_else(|| snapshot.clone(), |text| with_text(snapshot, text));
@@ -79,7 +80,7 @@ pub fn revival(
     if lying.next().is_none() && entries.is_empty() {
         return Ok(Some(Revival { revived: Vec::new(), notes }));
     }
-    let mut here = observe(&Wish { cards: Cards::In(None), status: false })?;
+    let mut here = observe(&Wish { cards: Cards::In(None), status: false, progress })?;
     look(&mut here);
     let after = changed(&here);
     let mut found = revived(&after, &on);
@@ -105,14 +106,17 @@ pub fn revival(
 
 /// What another text in the place of the file that OpenSC reads here would take from programs: entries of which the
 /// public key is, or may be, the right one, and the card's is not. Cards are read only if there are entries to ask about.
-pub fn taken(snapshot: &Snapshot, text: Option<&[u8]>) -> Result<Vec<Revived>, Error> {
+///
+/// # Errors
+/// When nothing could be observed.
+pub fn taken(snapshot: &Snapshot, text: Option<&[u8]>, progress: Progress) -> Result<Vec<Revived>, Error> {
     let off = switched_on(&with_text(snapshot, text), snapshot);
     let mut here = snapshot.clone();
     observe_more_caches(&mut here, off.directories());
     if here.caches.iter().flat_map(|dir| off.entries(dir)).next().is_none() {
         return Ok(Vec::new());
     }
-    let mut here = observe(&Wish { cards: Cards::In(None), status: false })?;
+    let mut here = observe(&Wish { cards: Cards::In(None), status: false, progress })?;
     observe_more_caches(&mut here, off.directories());
     Ok(taken_away(&here, &off))
 }

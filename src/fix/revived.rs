@@ -14,7 +14,7 @@ use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::{HEAD, LISTED_DRIVER, OTHER_DRIVER};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
 use crate::repair::Returning;
-pub use crate::repair::Revived;
+use crate::repair::config::Revived;
 use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Name, Snapshot};
 use crate::view::layout;
 

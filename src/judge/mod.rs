@@ -4,6 +4,7 @@ pub mod absent_cards;
 pub mod caches;
 pub mod config;
 pub mod driver_choice;
+pub mod ending;
 pub mod tally;
 
 pub use config::{config_coverage, judge_config};

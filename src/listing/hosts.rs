@@ -14,7 +14,9 @@ use serde::Serialize;
 pub use crate::case::hosts::{Shown, SlotTable, Source, Standing, StateRow, TokenTable};
 use crate::case::token::{Case, Lens, side};
 use crate::case::token_content::with_absent_cards;
-use crate::finding::{Finding, Side};
+use crate::error::Exit;
+use crate::finding::{Finding, Severity, Side};
+use crate::judge::ending::exit_of;
 use crate::judge::tally::user_name;
 use crate::snapshot::{Gap, GapKind, Snapshot};
 use crate::text::{date, escape, hex};
@@ -93,6 +95,17 @@ pub struct Compared {
     /// What could not be compared.
     #[serde(skip)]
     pub coverage: Vec<Gap>,
+}
+
+impl Compared {
+    /// How the run ends: without a snapshot nothing was compared.
+    #[must_use]
+    pub fn exit(&self, fail_on: Severity) -> Exit {
+        if self.sources.is_empty() {
+            return Exit::NotRead;
+        }
+        exit_of(&self.findings, &self.coverage, fail_on)
+    }
 }
 
 impl Comparison {

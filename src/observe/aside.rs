@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Deserializer;
 use serde_json::de::IoRead;
 
-use super::look::{Found, Request, perform};
+use super::places::{Found, Request, perform};
 use super::privacy::Privacy;
 use crate::patience::{Overdue, Pulse, Waning};
 
@@ -119,7 +119,7 @@ impl Aside {
         patience: &mut Waning,
     ) -> Result<Option<Found>, Overdue> {
         let Some(mut talk) = self.talk.take() else { return Ok(None) };
-        let request = serde_json::to_vec(request).unwrap_or_default();
+        let Ok(request) = serde_json::to_vec(request) else { return Ok(None) };
         let (found, talk) = patience.within_pulse(&self.pulse, move || {
             let asked = talk.ask.write_all(&request).and_then(|()| talk.ask.flush());
             let found = asked.ok().and_then(|()| Found::deserialize(&mut talk.answers).ok());
@@ -143,22 +143,23 @@ impl Drop for Aside {
 }
 
 /// What such a process does: it looks wherever it is told to, until nobody is there any more.
-pub fn serve() {
-    let mut told = Deserializer::from_reader(std::io::stdin().lock());
+pub fn serve(asked: impl Read, answers: impl Write) {
+    let mut told = Deserializer::from_reader(asked);
+    let answers = std::cell::RefCell::new(BufWriter::new(answers));
     let Ok(privacy) = Privacy::deserialize(&mut told) else { return };
     let last = std::cell::Cell::new(Instant::now());
     let beat = || {
         if last.get().elapsed() >= BEAT {
             last.set(Instant::now());
-            let mut out = std::io::stdout().lock();
+            let mut out = answers.borrow_mut();
             // White space between two answers.
             let _ = out.write_all(b"\n").and_then(|()| out.flush());
         }
     };
     while let Ok(request) = Request::deserialize(&mut told) {
         let found = perform(request, &privacy, &beat);
-        let mut out = BufWriter::new(std::io::stdout().lock());
-        let said = serde_json::to_writer(&mut out, &found).map_err(std::io::Error::from);
+        let mut out = answers.borrow_mut();
+        let said = serde_json::to_writer(&mut *out, &found).map_err(std::io::Error::from);
         if said.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()).is_err() {
             return;
         }

@@ -1,6 +1,6 @@
-//! Files that a person names: baselines, folders of snapshots, and what is written for others to read.
+//! Files that a person names: folders of snapshots, and what is written for others to read.
 //!
-//! Baselines are not searched for: a token's has one name. No pipe is waited at, no link below a named folder is
+//! No pipe is waited at, no link below a named folder is
 //! followed. What lies in cache directories is somebody else's and is read through handles (`safe_fs`), not by path.
 
 use std::ffi::OsString;
@@ -10,53 +10,12 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::baseline::Baseline;
 use crate::error::Error;
 use crate::patience::{SILENCE, answered, within};
-use crate::rules::host::baseline_mismatch::Known;
 use crate::safe_fs::read_named;
-use crate::snapshot::Name;
-
-/// The largest baseline.
-const LARGEST_BASELINE: u64 = 4 << 20;
-
-/// The baselines of these tokens: the one in a file, or in a directory the files that are named after
-/// them. That a token has none is no failure.
-///
-/// # Errors
-/// [`Error::Io`], or [`Error::NotABaseline`].
-pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
-    let failed = |path: &Path, source| Error::Io { what: "cannot read", path: path.to_owned(), source };
-    let single = !metadata(path, true).map_err(|error| failed(path, error))?.is_dir();
-    let paths: Vec<PathBuf> = if single {
-        vec![path.to_owned()]
-    } else {
-        serials.iter().filter_map(|serial| Baseline::file_name(serial)).map(|name| path.join(name)).collect()
-    };
-    let mut baselines = Vec::new();
-    for path in paths {
-        match metadata(&path, false) {
-            Err(error) if error.kind() == ErrorKind::NotFound && !single => continue,
-            Err(error) => return Err(failed(&path, error)),
-            // A pipe in a directory would be waited at for ever.
-            Ok(meta) if !single && !meta.is_file() => {
-                let why = "it is not a regular file".to_owned();
-                return Err(Error::NotABaseline { path, why });
-            }
-            Ok(_) => {}
-        }
-        let text = read_text(&path, LARGEST_BASELINE);
-        let baseline = text.and_then(|text| {
-            text.and_then(|text| Baseline::parse(&text))
-                .map_err(|why| Error::NotABaseline { path: path.clone(), why })
-        })?;
-        baselines.push(baseline);
-    }
-    Ok(Known { place: Name::from(path).to_string(), single, baselines })
-}
 
 /// What a path leads to, or, if it is not to be followed, what it is.
-fn metadata(path: &Path, follow: bool) -> std::io::Result<std::fs::Metadata> {
+pub(super) fn metadata(path: &Path, follow: bool) -> std::io::Result<std::fs::Metadata> {
     let path = path.to_owned();
     answered(move |_| if follow { std::fs::metadata(&path) } else { std::fs::symlink_metadata(&path) })
 }

@@ -10,9 +10,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::look::{Home, Look};
+use super::caches::caches;
+use super::host::{Wish, host};
+use super::look::Look;
+use super::places::Home;
 use super::privacy::Privacy;
-use super::{Wish, caches, host, with_progress};
 use crate::error::Error;
 use crate::host::{Account, account, accounts};
 use crate::opensc::cache_dir::CacheLocation;
@@ -38,6 +40,14 @@ pub enum Whose {
     All,
     /// These directories, as the calling user's OpenSC would read them.
     Directories(Vec<PathBuf>),
+}
+
+/// Observes this host as the calling user.
+///
+/// # Errors
+/// When the process runs with the rights of another user than the caller.
+pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
+    observe_all(wish, &Whose::Caller)
 }
 
 /// Observes the host and hands it over once for each user, with that user's caches alone. The
@@ -109,7 +119,7 @@ pub fn observe_each(
             let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
             let coverage = std::mem::take(&mut snapshot.coverage);
             let what = format!("looking at the caches of {} users", accounts.len());
-            with_progress(&what, || others(&mut snapshot, &accounts, &first, each))?;
+            wish.progress.during(&what, || others(&mut snapshot, &accounts, &first, each))?;
             (snapshot.user, snapshot.caches) = first;
             snapshot.coverage = coverage;
         }
@@ -129,14 +139,6 @@ pub fn as_seen_by(snapshot: &Snapshot, users: &BTreeSet<u32>) -> Vec<Snapshot> {
     let (accounts, _) = accounts().unwrap_or_default();
     let meant = accounts.iter().filter(|account| users.contains(&account.uid));
     meant.map(|account| Snapshot { user: account.user(), ..host.clone() }).collect()
-}
-
-/// Looks at the cache directories of a snapshot again, the same ones; none if one of them does not answer any more.
-#[must_use]
-pub fn observe_again(snapshot: &Snapshot) -> Option<Vec<CacheDir>> {
-    let mut look = Look::new(&Arc::new(Privacy::of(snapshot)));
-    let again = snapshot.caches.iter().map(|dir| look.at(dir.path.clone(), dir.origin).0).collect();
-    (!look.has_lost()).then_some(again)
 }
 
 /// Everything about all users in one snapshot, for a file.

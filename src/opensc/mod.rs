@@ -13,6 +13,7 @@ mod crash;
 pub mod differences;
 pub mod effective;
 pub mod install;
+pub mod launchers;
 pub mod program;
 mod reading;
 mod shadowed;

@@ -7,10 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::Error;
 use super::journal::{self, Journal, Planned};
+use super::outcome::{Applied, Outcome, StepResult};
 use super::plan::{Action, Consent, Plan, Safety, Step};
 use super::quarantine::{Locked, Run, StateDir, file_name, section};
 use crate::host::clock;
@@ -18,61 +17,6 @@ use crate::patience::undisturbed;
 use crate::safe_fs::{self, Dir, Held, Moved, Opened, Reserved};
 use crate::snapshot::{Inode, Name};
 use crate::text::count;
-
-/// What came of a plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Applied {
-    /// The operation that [`super::undo()`] takes back; none if nothing moved.
-    pub operation: Option<String>,
-    /// Whether anything changed (for a rehearsal: would change).
-    pub changed: bool,
-    /// Each step, in the plan's order.
-    pub steps: Vec<StepResult>,
-}
-
-/// What came of one step.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct StepResult {
-    /// The cache directory.
-    pub directory: Name,
-    /// The file.
-    pub name: Name,
-    /// What was to be done.
-    pub action: Action,
-    /// Why.
-    pub reason: String,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// How a step ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// The file is in the quarantine (in a rehearsal: would be).
-    Moved,
-    /// The file is removed and not kept (in a rehearsal: would be).
-    Removed,
-    /// There is no such file: nothing to do.
-    AlreadyGone,
-    /// It is no longer the file that was meant; it was left alone. Why.
-    Changed(String),
-    /// The caller did not agree to a step of this level; it was left alone.
-    NeedsConsent(Safety),
-    /// It could not be done. Why.
-    Failed(String),
-}
-
-impl Applied {
-    /// Whether a step failed: the run's exit status tells.
-    #[must_use]
-    pub fn failed(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed(_)))
-    }
-}
 
 /// Says what [`apply`] would do now as far as the files are concerned, and changes nothing.
 #[must_use]

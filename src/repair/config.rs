@@ -15,6 +15,8 @@
 //! - a file that OpenSC cannot parse, or that kills a program concerned, is not edited:
 //!   what it means afterwards would depend on more than the edit.
 
+mod edit_report;
+mod kept;
 mod layout;
 mod planner;
 mod private;
@@ -24,6 +26,7 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use edit_report::{Change, EditReport, Revived};
 pub use planner::{Planned, plan};
 pub use private::{KEEPER, Private, keep_until};
 pub use programs::{Effect, check, releases};

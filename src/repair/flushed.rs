@@ -1,8 +1,8 @@
 //! When caches were flushed last: what was read through them before is old.
 
 use super::Error;
-use super::apply::Outcome;
 use super::journal::{self, Journal, UndoRecord};
+use super::outcome::Outcome;
 use super::quarantine::{StateDir, ids, is_undone};
 use crate::finding::{Id, Shows};
 use crate::snapshot::{Flushed, Name};

@@ -10,9 +10,8 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::Error;
-use super::apply::Outcome;
+use super::outcome::{Outcome, UndoOutcome, UndoResult};
 use super::plan::{Precondition, Step};
-use super::undo::{UndoOutcome, UndoResult};
 use crate::safe_fs::{self, Dir, Reserved};
 use crate::snapshot::{Bytes, Name};
 use crate::text::tame;

@@ -20,8 +20,8 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use super::Error;
-use super::apply::Outcome;
 use super::journal::{self, Journal, MAX_WRITTEN, Record, TextEdit, UndoRecord};
+use super::outcome::Outcome;
 use super::plan::Action;
 use crate::host::{Caller, clock};
 use crate::safe_fs::{self, Dir, Lock, Room};

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::apply::Outcome;
 use super::config::{self, Edited};
 use super::journal::{self, Journal, Planned, Record, UndoRecord};
+use super::outcome::{Outcome, UndoOutcome, UndoResult};
 use super::plan::Action;
 use super::quarantine::{
     Operation, OperationState, StateDir, UNDONE, existing_section, file_name, is_undone, operations, order,
@@ -83,41 +83,6 @@ pub enum UndoState {
     Refused,
     /// Some files could not be brought back; repeat it when the cause is removed.
     Incomplete,
-}
-
-/// What came of one file, moved or edited.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct UndoResult {
-    /// Its directory.
-    pub directory: Name,
-    /// The file.
-    pub name: Name,
-    /// How it ended.
-    pub outcome: UndoOutcome,
-}
-
-/// How the undo of one file ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum UndoOutcome {
-    /// It is back as it was.
-    Restored,
-    /// It is back; what had taken its place is kept in the quarantine, here.
-    Replaced(Name),
-    /// The same content stands in its place: nothing was to be done.
-    SameContent,
-    /// It had never been moved, or an earlier undo brought it back.
-    InPlace,
-    /// It was removed and not kept (private data): it cannot come back.
-    NotKept,
-    /// Left in the quarantine, because others are in conflict.
-    Waiting,
-    /// Its place is taken, and by what.
-    Conflict(String),
-    /// It could not be brought back. Why.
-    Failed(String),
 }
 
 /// Takes back the newest run that is not undone yet, or that of the named operation, in one quarantine. With `force`, what stands in the

@@ -1,68 +1,13 @@
-//! What an edit of the configuration did, for people and as data.
+//! What an edit of the configuration did, for people.
 
 use std::fmt::Write;
 
-use serde::{Serialize, Serializer};
-
 use super::lines::{padded, width, wrap};
-use crate::repair::Revived;
-use crate::repair::config::{Effect, Goal};
-use crate::snapshot::Name;
-
-/// An edit of the configuration, done or rehearsed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Edit"))]
-pub struct Report {
-    /// The file, links resolved.
-    pub file: Name,
-    /// There was no such file before.
-    pub created: bool,
-    /// Nothing was written.
-    pub dry_run: bool,
-    /// Nothing was written because stale entries would come back to life, or the right public key be hidden.
-    pub refused: bool,
-    /// The edits; none if everything was right already.
-    pub changes: Vec<Change>,
-    /// The difference in the unified format, if it was asked for.
-    #[serde(serialize_with = "text", skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
-    pub diff: Option<Vec<u8>>,
-    /// What it means for the programs concerned.
-    pub programs: Vec<Effect>,
-    /// What else to know.
-    pub notes: Vec<String>,
-    /// Entries that would be shown again.
-    pub revived: Vec<Revived>,
-    /// Entries with a public key that is, or may be, the right one, which programs would not see any more.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub held: Vec<Revived>,
-    /// What `undo` takes back.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]{8}T[0-9]{6}Z-[1-9][0-9]*$")))]
-    pub operation: Option<String>,
-    /// The copy of the old file.
-    pub backup: Option<Name>,
-}
-
-/// One edit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Change {
-    /// Line and column in the old text.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = "^[1-9][0-9]*:[1-9][0-9]*$")))]
-    pub at: String,
-    /// What stood there.
-    pub old: String,
-    /// What stands there now.
-    pub new: String,
-}
-
-fn text<S: Serializer>(diff: &Option<Vec<u8>>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&String::from_utf8_lossy(diff.as_deref().unwrap_or_default()))
-}
+use crate::repair::config::{EditReport, Effect, Goal, Revived};
 
 /// For people.
 #[must_use]
-pub fn human(report: &Report, goal: Goal) -> String {
+pub fn human(report: &EditReport, goal: Goal) -> String {
     let mut out = String::new();
     let file = &report.file;
     if let Some(diff) = &report.diff {

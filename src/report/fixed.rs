@@ -1,70 +1,19 @@
-//! What `fix` did about each finding, for people and as data.
+//! What `fix` did about each finding, for people.
 
 use std::fmt::Write;
-
-use serde::Serialize;
 
 use super::edited;
 use super::lines::wrap;
 use super::repaired::{flushed_steps, holders, taken_back};
-use crate::finding::{Finding, Remedy, Safety, Severity};
-use crate::repair::Applied;
+use crate::finding::{Finding, Remedy, Severity};
 use crate::repair::config::Goal;
+use crate::repair::{Became, FixReport};
 use crate::text::count;
 use crate::verdict::Verdict;
 
-/// One finding, and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Repaired {
-    /// The finding as it was.
-    #[serde(flatten)]
-    pub finding: Finding,
-    /// What became of it.
-    pub result: Result,
-}
-
-/// What became of a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "RepairResult"))]
-#[serde(rename_all = "kebab-case")]
-pub enum Result {
-    /// Something was done, and it is gone.
-    Cured,
-    /// Something was done, and programs show what is on the card; whether that is right no file proves.
-    Unproven,
-    /// Something was done, and it is still there.
-    NotCured,
-    /// Rehearsed only: something would be done.
-    WouldTry,
-    /// It takes `--guarded`.
-    NeedsGuarded,
-    /// It takes `--unsafe`.
-    NeedsUnsafe,
-    /// Only a person can.
-    Manual,
-    /// It went by itself.
-    Gone,
-}
-
-/// What `fix` did.
-#[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
-pub struct Report {
-    /// Nothing was done.
-    pub dry_run: bool,
-    /// The files that were taken.
-    pub operations: Vec<Applied>,
-    /// The edit of the configuration, if one is called for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub edit: Option<edited::Report>,
-    /// Each finding, in the order of the report of `check`.
-    pub repairs: Vec<Repaired>,
-}
-
 /// For people; `after` is what is found now.
 #[must_use]
-pub fn human(report: &Report, after: &Verdict) -> String {
+pub fn human(report: &FixReport, after: &Verdict) -> String {
     let mut out = String::new();
     if report.repairs.is_empty() {
         out.push_str("Nothing to repair.\n");
@@ -75,13 +24,13 @@ pub fn human(report: &Report, after: &Verdict) -> String {
         out.push_str(&edited::human(edit, Goal::Off));
     }
     let groups = [
-        (Result::Cured, "Cured"),
-        (Result::Unproven, "Done; that signatures verify now no file proves, `stalecard verify` would"),
-        (Result::WouldTry, "To be repaired"),
-        (Result::NotCured, "NOT CURED"),
-        (Result::NeedsGuarded, "Left alone: it takes --guarded"),
-        (Result::NeedsUnsafe, "Left alone: it takes --unsafe"),
-        (Result::Manual, "Only you can do this"),
+        (Became::Cured, "Cured"),
+        (Became::Unproven, "Done; that signatures verify now no file proves, `stalecard verify` would"),
+        (Became::WouldTry, "To be repaired"),
+        (Became::NotCured, "NOT CURED"),
+        (Became::NeedsGuarded, "Left alone: it takes --guarded"),
+        (Became::NeedsUnsafe, "Left alone: it takes --unsafe"),
+        (Became::Manual, "Only you can do this"),
     ];
     for (result, title) in groups {
         let of_group: Vec<&Finding> =
@@ -92,7 +41,7 @@ pub fn human(report: &Report, after: &Verdict) -> String {
         let _ = writeln!(out, "{title}:");
         for finding in of_group {
             wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
-            if result == Result::Manual {
+            if result == Became::Manual {
                 finding.fix.iter().for_each(|remedy| advice(&mut out, remedy));
             }
         }
@@ -103,7 +52,7 @@ pub fn human(report: &Report, after: &Verdict) -> String {
     }
     let bad = report.repairs.iter().filter(|repaired| {
         repaired.finding.severity >= Severity::Error
-            && !matches!(repaired.result, Result::Cured | Result::Unproven | Result::Gone | Result::WouldTry)
+            && !matches!(repaired.result, Became::Cured | Became::Unproven | Became::Gone | Became::WouldTry)
     });
     let remain = bad.count();
     if remain > 0 {
@@ -116,15 +65,5 @@ fn advice(out: &mut String, remedy: &Remedy) {
     wrap(out, "    ", "      ", &remedy.what);
     if let Some(command) = remedy.command() {
         let _ = writeln!(out, "      {command}");
-    }
-}
-
-/// What it takes to repair a finding that was left alone.
-#[must_use]
-pub const fn needs(safety: Safety) -> Result {
-    match safety {
-        Safety::Safe | Safety::Manual => Result::Manual,
-        Safety::Guarded => Result::NeedsGuarded,
-        Safety::Unsafe => Result::NeedsUnsafe,
     }
 }

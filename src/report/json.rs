@@ -2,21 +2,22 @@
 //! which a test holds what the commands really print. Changes only add.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{edited, fixed};
 use crate::case::attribution::Attribution;
 use crate::case::proofs::Proof;
+use crate::error::Error;
 use crate::finding::Finding;
 use crate::judge::tally::Cache;
 use crate::listing::cache_entries::Item;
 use crate::listing::hosts::Compared;
 use crate::listing::objects::Sides;
 use crate::listing::settings::Settings;
-use crate::repair::Revived;
-use crate::repair::{Applied, Operation, Purged, Undone};
-use crate::snapshot::{Gap, Name};
-use crate::verdict::{ProgramState, Token};
+use crate::observe::Written;
+use crate::repair::config::{EditReport, Revived};
+use crate::repair::{Applied, FixReport, Operation, Purged, Undone};
+use crate::snapshot::Gap;
+use crate::verdict::{ProgramState, Token, Verdict};
 
 /// Name and version of the output's schema.
 pub const SCHEMA: &str = "stalecard/1";
@@ -27,22 +28,22 @@ pub const SCHEMA: &str = "stalecard/1";
 pub struct Document<'a> {
     /// Always [`SCHEMA`].
     #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA)))]
-    pub schema: &'static str,
+    schema: &'static str,
     /// Did (or would, with `--dry-run`) it change anything?
-    pub changed: bool,
+    changed: bool,
     /// Name of the host.
-    pub host: &'a str,
+    host: &'a str,
     /// Tokens looked at.
-    pub tokens: &'a [Token],
+    tokens: &'a [Token],
     /// Programs and how they cache.
-    pub programs: &'a [ProgramState],
+    programs: &'a [ProgramState],
     /// What was found.
-    pub findings: &'a [Finding],
+    findings: &'a [Finding],
     /// What could not be looked at.
-    pub coverage: &'a [Gap],
+    coverage: &'a [Gap],
     /// The command, and what it alone has to say.
     #[serde(flatten)]
-    pub answer: Answer<'a>,
+    answer: Answer<'a>,
 }
 
 /// The command, and what it alone has to say.
@@ -87,7 +88,7 @@ pub enum Answer<'a> {
         operations: &'a [Applied],
     },
     /// What became of each finding.
-    Fix(&'a fixed::Report),
+    Fix(&'a FixReport),
     /// What was taken back.
     Undo {
         /// The operation.
@@ -127,13 +128,13 @@ pub enum Answer<'a> {
     #[serde(rename = "config disable-cache")]
     DisableCache {
         /// The edit of the configuration.
-        edit: &'a edited::Report,
+        edit: &'a EditReport,
     },
     /// Caching is switched on.
     #[serde(rename = "config enable-cache")]
     EnableCache {
         /// The edit of the configuration.
-        edit: &'a edited::Report,
+        edit: &'a EditReport,
     },
     /// What hosts and users show of the same tokens.
     Compare {
@@ -150,7 +151,7 @@ pub enum Answer<'a> {
     /// The baselines that were asked for (a snapshot itself has a schema of its own).
     Snapshot {
         /// One for each token.
-        baselines: &'a [WrittenBaseline<'a>],
+        baselines: &'a [Written],
     },
 }
 
@@ -170,22 +171,98 @@ pub struct Event<'a> {
     pub why: Option<&'a str>,
 }
 
-/// The file of a baseline.
-#[derive(Debug, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct WrittenBaseline<'a> {
-    /// The file.
-    pub file: Name,
-    /// Serial of the token.
-    pub token: &'a str,
-    /// Was it written? It is not touched if it is as the token is.
-    pub changed: bool,
+impl<'a> Document<'a> {
+    /// What a command says of a host, where nothing was found and nothing changed.
+    #[must_use]
+    pub const fn of(answer: Answer<'a>, host: &'a str) -> Self {
+        Self {
+            schema: SCHEMA,
+            changed: false,
+            host,
+            tokens: &[],
+            programs: &[],
+            findings: &[],
+            coverage: &[],
+            answer,
+        }
+    }
+
+    /// Something changed, or would.
+    #[must_use]
+    pub fn changed(self, changed: bool) -> Self {
+        Self { changed, ..self }
+    }
+
+    /// With the whole of a verdict.
+    #[must_use]
+    pub fn verdict(self, verdict: &'a Verdict) -> Self {
+        let Verdict { tokens, programs, findings, coverage, .. } = verdict;
+        Self { tokens, programs, findings, coverage, ..self }
+    }
+
+    /// With these programs.
+    #[must_use]
+    pub fn programs(self, programs: &'a [ProgramState]) -> Self {
+        Self { programs, ..self }
+    }
+
+    /// With these findings in the place of others.
+    #[must_use]
+    pub fn findings(self, findings: &'a [Finding]) -> Self {
+        Self { findings, ..self }
+    }
+
+    /// With what could not be looked at.
+    #[must_use]
+    pub fn coverage(self, coverage: &'a [Gap]) -> Self {
+        Self { coverage, ..self }
+    }
+
+    /// The whole document, its members in the order of their names.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`].
+    pub fn value(&self) -> Result<Value, Error> {
+        serde_json::to_value(self).map_err(Error::unwritable("the document"))
+    }
 }
 
-impl Document<'_> {
-    /// The document with its members in the order of their names.
-    #[must_use]
-    pub fn value(&self) -> Value {
-        json!(self)
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use serde_json::json;
+    use time::{Date, Duration, OffsetDateTime, Time};
+
+    use super::*;
+    use crate::error::Exit;
+    use crate::repair::OperationState;
+
+    #[test]
+    fn a_document_has_what_all_have_and_its_answer() {
+        let document = Document::of(Answer::Ls { entries: &[], caches: &[] }, "host").changed(true);
+        let expected = json!({
+            "schema": SCHEMA, "command": "ls", "changed": true, "host": "host", "tokens": [], "programs": [],
+            "findings": [], "coverage": [], "entries": [], "caches": [],
+        });
+        assert_eq!(document.value().unwrap(), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_written_as_json_is_an_error_and_no_document_without_it() {
+        // RFC 3339 has no years before Christ.
+        let before_christ = OffsetDateTime::new_utc(Date::MIN, Time::MIDNIGHT) + Duration::DAY;
+        let operation = Operation {
+            id: "id".to_owned(),
+            state: OperationState::Done,
+            started_at: Some(before_christ),
+            kept_files: 0,
+            kept_bytes: 0,
+            files: Vec::new(),
+            edits: Vec::new(),
+        };
+        let answer = Answer::QuarantineList { operations: &[operation] };
+        let error = Document::of(answer, "host").value().unwrap_err();
+        assert!(matches!(error, Error::Unwritable { .. }), "{error}");
+        assert_eq!(error.exit(), Exit::Failed);
     }
 }

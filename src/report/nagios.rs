@@ -5,30 +5,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::finding::{Finding, Severity};
+use crate::judge::ending::State;
 use crate::text::count;
 use crate::verdict::Verdict;
 
-/// The state of a service, with its exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// 0
-    Ok,
-    /// 1
-    Warning,
-    /// 2
-    Critical,
-    /// 3
-    Unknown,
-}
-
-impl State {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Warning => "WARNING",
-            Self::Critical => "CRITICAL",
-            Self::Unknown => "UNKNOWN",
-        }
+const fn name(state: State) -> &'static str {
+    match state {
+        State::Ok => "OK",
+        State::Warning => "WARNING",
+        State::Critical => "CRITICAL",
+        State::Unknown => "UNKNOWN",
     }
 }
 
@@ -52,7 +38,7 @@ pub fn line(state: State, verdict: &Verdict, took: Duration) -> String {
 pub fn failed(state: State, why: &str) -> String {
     // The bar begins the performance data, and the line is all that is read.
     let why = crate::text::tame(why).replace('|', "/");
-    format!("STALECARD {} - {why}", state.name())
+    format!("STALECARD {} - {why}", name(state))
 }
 
 fn words(state: State, verdict: &Verdict) -> String {

@@ -3,8 +3,10 @@
 
 use std::fmt::Write;
 
+use super::edited::{alive, refusal};
 use super::lines::{BOLD, GREEN, bytes, wrap};
 use crate::finding::{Safety, Severity};
+use crate::repair::config::Revived;
 use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
 use crate::text::count;
 use crate::verdict::Verdict;
@@ -96,9 +98,10 @@ pub fn holders(out: &mut String, after: &Verdict) {
     }
 }
 
-/// What an undo did.
+/// What an undo did, and what came back to life with it; why it did nothing, if that would have. `returns`: entries
+/// were to come back from the quarantine.
 #[must_use]
-pub fn undone(undone: &Undone) -> String {
+pub fn undone(undone: &Undone, revived: &[Revived], notes: &[String], returns: bool) -> String {
     let mut out = String::new();
     // What an earlier undo did is not told as if this one had.
     let files = undone.files.iter().filter(|_| undone.state != UndoState::AlreadyUndone);
@@ -139,6 +142,12 @@ pub fn undone(undone: &Undone) -> String {
         }
     };
     wrap(&mut out, "", "", &text);
+    match undone.state {
+        UndoState::Refused => out.push_str(&refusal(revived, &format!("`stalecard undo {id}`"), returns)),
+        UndoState::Undone => out.push_str(&alive(revived, notes)),
+        UndoState::AlreadyUndone | UndoState::NothingToUndo | UndoState::Conflict | UndoState::Incomplete => {
+        }
+    }
     out
 }
 

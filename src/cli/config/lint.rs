@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use crate::cli::args::{FailOn, Format, Time};
+use crate::cli::args::{FailOn, Format, Time, host_or};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
+use crate::judge::ending::exit_of;
 use crate::judge::{config_coverage, judge_config};
-use crate::observe::{Cards, Wish, load, observe};
 use crate::opensc::install::observe_config;
-use crate::report::{config, json::Answer, json::Document, json::SCHEMA};
+use crate::report::{config, json::Answer, json::Document};
 use crate::snapshot::{Gap, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -32,10 +32,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     args.time.begin();
-    let host = match &args.snapshot {
-        Some(path) => load(path)?,
-        None => observe(&Wish { cards: Cards::None, status: false })?,
-    };
+    let host = host_or(args.snapshot.as_deref())?;
     let snapshots = if args.files.is_empty() {
         vec![host.clone()]
     } else {
@@ -44,33 +41,16 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let findings: Vec<Finding> = snapshots.iter().flat_map(judge_config).collect();
     let named = !args.files.is_empty();
     let coverage: Vec<Gap> = snapshots.iter().flat_map(|snapshot| config_coverage(snapshot, named)).collect();
+    let version = host.opensc.first().and_then(|found| found.version.as_deref());
     match args.format {
-        Format::Human => {
-            let version = host.opensc.first().and_then(|found| found.version.as_deref());
-            output::print(&config::lint(&findings, &coverage, version))?;
-        }
+        Format::Human => output::print(&config::lint(&findings, &coverage, version))?,
         Format::Json => {
-            let version = host.opensc.first().and_then(|found| found.version.as_deref());
-            let document = Document {
-                schema: SCHEMA,
-                changed: false,
-                host: &host.host,
-                tokens: &[],
-                programs: &[],
-                findings: &findings,
-                coverage: &coverage,
-                answer: Answer::ConfigLint { opensc: version },
-            };
-            output::print_json(&document.value())?;
+            let answer = Answer::ConfigLint { opensc: version };
+            let document = Document::of(answer, &host.host).findings(&findings).coverage(&coverage);
+            output::print_json(&document)?;
         }
     }
-    Ok(if findings.iter().any(|finding| finding.severity >= args.fail_on.severity()) {
-        Exit::Findings
-    } else if coverage.iter().any(|gap| gap.asked_for) {
-        Exit::NotRead
-    } else {
-        Exit::Clean
-    })
+    Ok(exit_of(&findings, &coverage, args.fail_on.severity()))
 }
 
 /// The host as it would be if this were the file that OpenSC opens.

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::cli::args::{Format, Time};
+use crate::cli::args::{Format, Time, host_or};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::listing::settings::{Wanted, settings};
-use crate::observe::{Cards, Wish, load, observe};
 use crate::opensc::program::real_path;
-use crate::report::{config, json::Answer, json::Document, json::SCHEMA};
+use crate::report::{config, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -30,10 +29,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     args.time.begin();
-    let snapshot = match &args.snapshot {
-        Some(path) => load(path)?,
-        None => observe(&Wish { cards: Cards::None, status: false })?,
-    };
+    let snapshot = host_or(args.snapshot.as_deref())?;
     let wanted = match (&args.program, &args.exe) {
         (Some(program), _) => Wanted::Called(program),
         // A snapshot of another host says nothing of this host's links.
@@ -50,17 +46,10 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&if one { config::one(&settings) } else { config::table(&settings) })?;
         }
         Format::Json => {
-            let document = Document {
-                schema: SCHEMA,
-                changed: false,
-                host: &snapshot.host,
-                tokens: &[],
-                programs: &settings.states(),
-                findings: &[],
-                coverage: &snapshot.coverage,
-                answer: Answer::ConfigShow { config: &settings },
-            };
-            output::print_json(&document.value())?;
+            let states = settings.states();
+            let answer = Answer::ConfigShow { config: &settings };
+            let document = Document::of(answer, &snapshot.host).programs(&states);
+            output::print_json(&document.coverage(&snapshot.coverage))?;
         }
     }
     Ok(if settings.is_decided() { Exit::Clean } else { Exit::NotRead })

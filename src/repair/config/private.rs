@@ -161,16 +161,15 @@ fn start_keeper(directory: &Path) -> std::io::Result<()> {
     }
 }
 
-/// What the keeper does: it waits for the end of the process, and removes the directory.
-pub fn keep_until(process: i32, directory: &Path) {
+/// What the keeper does: it says that it is ready, waits for the end of the process, and removes the directory.
+pub fn keep_until(process: i32, directory: &Path, said: &mut impl Write) {
     let is_one =
         directory.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX));
     let Some(pid) = Pid::from_raw(process).filter(|_| is_one) else { return };
     let held = pidfd_open(pid, PidfdFlags::empty());
     let started = started(process);
     let _ = rustix::process::setsid();
-    let mut stdout = std::io::stdout().lock();
-    if stdout.write_all(READY).and_then(|()| stdout.flush()).is_err() {
+    if said.write_all(READY).and_then(|()| said.flush()).is_err() {
         return remove(directory);
     }
     match held {

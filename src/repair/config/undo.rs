@@ -1,17 +1,12 @@
 //! Taking an edit back: the old bytes return if the file still is what was written.
 
-use super::write::MAX_TEXT;
+use super::kept::{MAX_TEXT, digest, kept_name};
 use crate::repair::journal::TextEdit;
+use crate::repair::outcome::UndoOutcome;
 use crate::repair::plan::Precondition;
 use crate::repair::quarantine::section;
-use crate::repair::undo::UndoOutcome;
 use crate::safe_fs::{self, Dir, Held, Like, Opened, Over};
 use crate::snapshot::{Bytes, Name};
-
-/// The name of an old text in the quarantine.
-pub(in crate::repair) fn kept_name(index: usize) -> Name {
-    Name::from(format!("edit-{index}").as_str())
-}
 
 /// An edit in the operation it belongs to.
 #[derive(Clone, Copy)]
@@ -70,7 +65,7 @@ pub(in crate::repair) fn comes_back(edited: Edited<'_>) -> Option<(Name, Option<
 fn kept(edited: Edited<'_>, before: &Precondition) -> Result<Option<Vec<u8>>, safe_fs::Error> {
     let held = edited.stored.map_or(Ok(None), |stored| stored.hold(&kept_name(edited.index)))?;
     let text = held.map(|held| held.read(MAX_TEXT)).transpose()?;
-    Ok(text.filter(|text| before.sha256.as_ref() == Some(&super::write::digest(text))))
+    Ok(text.filter(|text| before.sha256.as_ref() == Some(&digest(text))))
 }
 
 /// Brings the old text back; also says whether anything changed.

@@ -6,9 +6,7 @@
 
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
-use super::undo::kept_name;
+use super::kept::{MAX_TEXT, digest, kept_name};
 use super::{Error, Planned};
 use crate::host::clock;
 use crate::patience::undisturbed;
@@ -16,10 +14,7 @@ use crate::repair::journal::{self, Journal, TextEdit};
 use crate::repair::plan::Precondition;
 use crate::repair::quarantine::{Run, StateDir, section};
 use crate::safe_fs::{self, Dir, Held, Like, Over, Place, Reserved};
-use crate::snapshot::{Bytes, Name};
-
-/// Larger than any configuration; OpenSC's own example has 50 kB.
-pub(super) const MAX_TEXT: u64 = 1 << 20;
+use crate::snapshot::Name;
 
 /// Room for the journal of one edit.
 const JOURNAL: u64 = 4 << 10;
@@ -191,10 +186,6 @@ fn record(target: &Target, new: &[u8], reason: &str, backup: Option<Name>) -> Te
         reason: reason.to_owned(),
         done: false,
     }
-}
-
-pub(super) fn digest(text: &[u8]) -> Bytes {
-    Bytes(Sha256::digest(text).to_vec())
 }
 
 struct Work<'a> {

@@ -1,0 +1,83 @@
+//! How a run ends that only looks: the contract with scripts (README, "Exit codes") and with monitoring.
+
+use crate::error::Exit;
+use crate::finding::{Finding, Severity};
+use crate::snapshot::{Gap, GapKind};
+use crate::verdict::Verdict;
+
+/// The state of a service by the Monitoring Plugins Development Guidelines, with its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// 0
+    Ok,
+    /// 1
+    Warning,
+    /// 2
+    Critical,
+    /// 3
+    Unknown,
+}
+
+impl State {
+    /// The state of a verdict: what is bad first, then what could not be read. `least` is the least severity that
+    /// is worth a warning; an alarm takes an error.
+    #[must_use]
+    pub fn of(verdict: &Verdict, least: Severity, offline: bool) -> Self {
+        match exit(verdict, least.max(Severity::Error), offline) {
+            Exit::Findings => Self::Critical,
+            Exit::NotRead => Self::Unknown,
+            Exit::Clean | Exit::Failed if reaches(&verdict.findings, least) => Self::Warning,
+            Exit::Clean | Exit::Failed => Self::Ok,
+        }
+    }
+
+    /// The exit code that a plugin has for it: the numbers are the same as ours, their meaning is not.
+    #[must_use]
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::Ok => Exit::Clean,
+            Self::Warning => Exit::Findings,
+            Self::Critical => Exit::Failed,
+            Self::Unknown => Exit::NotRead,
+        }
+    }
+}
+
+/// How a look at cards and caches ends: without the card that was asked for, nothing that was found is all.
+#[must_use]
+pub fn exit(verdict: &Verdict, fail_on: Severity, offline: bool) -> Exit {
+    let is_missing = |gap: &Gap| gap.asked_for && gap.kind == GapKind::Card;
+    let no_card = !verdict.compared && verdict.coverage.iter().any(is_missing);
+    if no_card && !offline { Exit::NotRead } else { exit_of(&verdict.findings, &verdict.coverage, fail_on) }
+}
+
+/// How a look ends that found this, and could not look at that.
+#[must_use]
+pub fn exit_of(findings: &[Finding], coverage: &[Gap], fail_on: Severity) -> Exit {
+    if reaches(findings, fail_on) {
+        Exit::Findings
+    } else if coverage.iter().any(|gap| gap.asked_for) {
+        Exit::NotRead
+    } else {
+        Exit::Clean
+    }
+}
+
+/// How a list ends, which has no findings to tell.
+#[must_use]
+pub fn exit_unjudged(verdict: &Verdict, offline: bool) -> Exit {
+    match exit(verdict, Severity::Critical, offline) {
+        Exit::Findings => Exit::Clean,
+        exit @ (Exit::Clean | Exit::Failed | Exit::NotRead) => exit,
+    }
+}
+
+/// Was something that was asked for not read? What is critical is told first.
+#[must_use]
+pub fn is_unread(verdict: &Verdict, offline: bool) -> bool {
+    exit(verdict, Severity::Critical, offline) == Exit::NotRead
+}
+
+fn reaches(findings: &[Finding], severity: Severity) -> bool {
+    findings.iter().any(|finding| finding.severity >= severity)
+}

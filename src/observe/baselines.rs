@@ -1,0 +1,125 @@
+//! Baselines in files: those that a token is held against, and those that are written of what it holds.
+//!
+//! They are not searched for: a token's has one name. One is written of a whole token or not at all.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::files::{keep, metadata, read_text};
+use crate::baseline::Baseline;
+use crate::case::token_content::held_by;
+use crate::error::Error;
+use crate::judge::cases;
+use crate::rules::host::baseline_mismatch::Known;
+use crate::snapshot::{GapKind, Name, Snapshot};
+
+/// The largest baseline.
+const LARGEST_BASELINE: u64 = 4 << 20;
+
+/// The baselines of these tokens: the one in a file, or in a directory the files that are named after
+/// them. That a token has none is no failure.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::NotABaseline`].
+pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
+    let failed = |path: &Path, source| Error::Io { what: "cannot read", path: path.to_owned(), source };
+    let single = !metadata(path, true).map_err(|error| failed(path, error))?.is_dir();
+    let paths: Vec<PathBuf> = if single {
+        vec![path.to_owned()]
+    } else {
+        serials.iter().filter_map(|serial| Baseline::file_name(serial)).map(|name| path.join(name)).collect()
+    };
+    let mut baselines = Vec::new();
+    for path in paths {
+        match metadata(&path, false) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !single => continue,
+            Err(error) => return Err(failed(&path, error)),
+            // A pipe in a directory would be waited at for ever.
+            Ok(meta) if !single && !meta.is_file() => {
+                let why = "it is not a regular file".to_owned();
+                return Err(Error::NotABaseline { path, why });
+            }
+            Ok(_) => {}
+        }
+        let text = read_text(&path, LARGEST_BASELINE);
+        let baseline = text.and_then(|text| {
+            text.and_then(|text| Baseline::parse(&text))
+                .map_err(|why| Error::NotABaseline { path: path.clone(), why })
+        })?;
+        baselines.push(baseline);
+    }
+    Ok(Known { place: Name::from(path).to_string(), single, baselines })
+}
+
+/// A baseline in its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "WrittenBaseline"))]
+pub struct Written {
+    /// The file.
+    pub file: Name,
+    /// The serial number of the token.
+    pub token: String,
+    /// Whether the file was not like that before.
+    pub changed: bool,
+}
+
+/// What each token holds, all of it.
+///
+/// # Errors
+/// [`Error::NoBaseline`] if a token was not read as a whole.
+pub fn baselines_of(snapshot: &Snapshot) -> Result<Vec<Baseline>, Error> {
+    if let Some(gap) = snapshot.coverage.iter().find(|gap| gap.asked_for && gap.kind == GapKind::Card) {
+        return Err(Error::NoBaseline(format!("{}: {}", gap.what, gap.why)));
+    }
+    let cases = cases(snapshot);
+    let mut all = Vec::new();
+    for (_, held) in held_by(&cases) {
+        if let Some(why) = held.unknown.first() {
+            return Err(Error::NoBaseline(format!("token {}, {why}", held.now.serial)));
+        }
+        all.push(held.now);
+    }
+    Ok(all)
+}
+
+/// The one of them; `None` if there is none.
+///
+/// # Errors
+/// [`Error::Usage`] if there are several.
+pub fn the_baseline(all: &[Baseline]) -> Result<Option<&Baseline>, Error> {
+    if all.len() > 1 {
+        let serials: Vec<&str> = all.iter().map(|one| one.serial.as_str()).collect();
+        return Err(Error::Usage(format!(
+            "there are {} tokens ({}): name one with --serial, or give a directory with --output",
+            all.len(),
+            serials.join(", ")
+        )));
+    }
+    Ok(all.first())
+}
+
+/// Writes baselines where they are not written yet: each after its token in a directory, or the one to a file.
+///
+/// # Errors
+/// [`Error::Io`], or [`Error::Usage`] if it is not clear what is to be called how.
+pub fn keep_baselines(all: &[Baseline], path: &Path) -> Result<Vec<Written>, Error> {
+    let into_directory = path.is_dir();
+    if !into_directory {
+        the_baseline(all)?;
+    }
+    let mut written = Vec::new();
+    for one in all {
+        let file = if into_directory {
+            let why =
+                format!("the serial number {} makes no file name: name the file with --output", one.serial);
+            path.join(Baseline::file_name(&one.serial).ok_or(Error::Usage(why))?)
+        } else {
+            path.to_owned()
+        };
+        let changed = keep(&file, &one.text().map_err(Error::unwritable("the baseline"))?)?;
+        written.push(Written { file: Name::from(file.as_path()), token: one.serial.clone(), changed });
+    }
+    Ok(written)
+}

@@ -1,0 +1,85 @@
+//! The cards in the readers: as what each is read, and which of its files.
+//!
+//! Hides that a cache decides what is read of a card, too: a stale description can name a file that the card's own
+//! ones do not, and OpenSC then reads that.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::caches::caches;
+use super::privacy::Privacy;
+use crate::card::family::{self, Kind};
+use crate::card::{self, Link, Reading};
+use crate::opensc::cache_name::parse;
+use crate::opensc::card_driver::Taken;
+use crate::opensc::config::Situation;
+use crate::opensc::{Program, Recognised, Version, differences};
+use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath, Snapshot};
+use crate::view::layout;
+
+pub(super) fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Reading {
+    let version = Situation::of(snapshot).version();
+    let caches = caches(snapshot, &Arc::new(Privacy::for_links())).0;
+    let newest = version.unwrap_or(differences::HEAD);
+    let options = card::Options {
+        read_c400: version.is_some_and(|version| differences::shows_device_key(version) != Some(false)),
+        status,
+        cached_links: &|card| cached_links(&caches, card, newest),
+        cached_keys: &|card| cached_keys(&caches, card, newest),
+    };
+    card::read_all(reader, &options, &|atr| kind(snapshot, atr))
+}
+
+/// As what a card is read: as what its ATR tells, or, if no program's OpenSC takes it for that, as what the
+/// first one takes it for that names a driver which can be read.
+fn kind(snapshot: &Snapshot, atr: &[u8]) -> Kind {
+    let usual = family::of_atr(atr);
+    let configuration = Situation::of(snapshot).configuration();
+    let taken = Program::judged(&snapshot.executables)
+        .map(|program| configuration.driver(&program, atr, usual.driver).taken)
+        .into_iter()
+        .filter_map(|taken| if let Taken::By(name) = taken { family::of_driver(&name) } else { None })
+        .collect::<Vec<_>>();
+    let may_be = |kind: &&Kind| usual.may_be(**kind) && !family::is_never(atr, **kind);
+    let wanted = || taken.iter().find(may_be).copied();
+    if taken.contains(&usual) { usual } else { wanted().unwrap_or(usual) }
+}
+
+/// The cached copies of a card's files, each with its file.
+fn copies<'c>(
+    caches: &'c [CacheDir],
+    card: &'c Card,
+    version: Version,
+) -> impl Iterator<Item = (EfPath, &'c [u8])> {
+    let of_entry = move |entry: &'c CacheEntry| {
+        let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+            return None;
+        };
+        let layout = layout(card.family)?;
+        let of_card = |file: &EfPath| layout.cache_name(card, version, *file).as_ref() == Ok(&name);
+        name.ef().filter(of_card).map(|file| (file, bytes.as_slice()))
+    };
+    caches.iter().flat_map(|dir| &dir.entries).filter_map(of_entry)
+}
+
+/// The files of the private keys that cached copies describe and the card does not.
+fn cached_keys(caches: &[CacheDir], card: &Card, version: Version) -> Vec<EfPath> {
+    let Some(layout) = layout(card.family) else { return Vec::new() };
+    let described = |(file, bytes): (EfPath, &[u8])| layout.key_files(card, file, bytes);
+    let on_card = card.files.iter().filter_map(|file| Some((file.path, card.content(file.path)?)));
+    let listed: BTreeSet<EfPath> = on_card.flat_map(described).collect();
+    let cached: BTreeSet<EfPath> = copies(caches, card, version).flat_map(described).collect();
+    cached.difference(&listed).copied().collect()
+}
+
+/// The files that the cached descriptions of a card's objects name, each with the file of that
+/// description. An old one can name another file than the card's own, and that one OpenSC then
+/// reads from the card.
+fn cached_links(caches: &[CacheDir], card: &Card, version: Version) -> Vec<Link> {
+    let Some(layout) = layout(card.family) else { return Vec::new() };
+    let of_copy = |(file, bytes): (EfPath, &[u8])| -> Vec<Link> {
+        let named = layout.names(file, bytes);
+        named.into_iter().filter(|named| !named.private).map(|named| (file, named.file)).collect()
+    };
+    copies(caches, card, version).flat_map(of_copy).collect()
+}

@@ -1,0 +1,103 @@
+//! The host, but for its caches: who asks, which OpenSC is installed and configured how, and which cards are there.
+
+use std::collections::BTreeMap;
+
+use time::OffsetDateTime;
+
+use super::cards::read_cards;
+use super::progress::Progress;
+use crate::error::Error;
+use crate::host::{Caller, hostname};
+use crate::opensc::config::{Situation, Source};
+use crate::opensc::{install, program};
+use crate::patience::{self, SILENCE, within};
+use crate::snapshot::{Gap, GapKind, Name, SCHEMA, Snapshot};
+
+/// What to observe.
+#[derive(Debug, Clone, Copy)]
+pub struct Wish<'a> {
+    /// Which cards.
+    pub cards: Cards<'a>,
+    /// Ask for SO-PIN and DKEK too.
+    pub status: bool,
+    /// Who is told what is waited for.
+    pub progress: Progress,
+}
+
+/// Which cards to read.
+#[derive(Debug, Clone, Copy)]
+pub enum Cards<'a> {
+    /// None: PC/SC is not opened.
+    None,
+    /// All, or the one in the reader that is named.
+    In(Option<&'a str>),
+}
+
+/// Everything but the caches. They come after the cards: what OpenSC writes in the meantime is then seen.
+pub(super) fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
+    let caller = Caller::current()?;
+    let mut snapshot = Snapshot {
+        schema: SCHEMA.to_owned(),
+        taken_at: now(),
+        host: hostname(),
+        user: caller.user,
+        opensc: Vec::new(),
+        executables: BTreeMap::new(),
+        configs: Vec::new(),
+        cards: Vec::new(),
+        caches: Vec::new(),
+        others: Vec::new(),
+        processes: Vec::new(),
+        flushed: Vec::new(),
+        coverage: Vec::new(),
+    };
+    if patience::was_lost() {
+        snapshot.coverage.push(Gap {
+            what: "the user database".to_owned(),
+            why: patience::Overdue::Silent(SILENCE.as_secs()).to_string(),
+            asked_for: true,
+            kind: GapKind::Cache,
+        });
+    }
+    let programs = within(SILENCE, |_| {
+        let tools = program::tools();
+        let found = install::find(tools.get("pkcs15-tool").map(Name::as_path));
+        (tools, found)
+    });
+    let (tools, found) = programs.unwrap_or_else(|overdue| {
+        snapshot.coverage.push(Gap {
+            what: "OpenSC's programs and libraries".to_owned(),
+            why: overdue.to_string(),
+            asked_for: true,
+            kind: GapKind::OpenSc,
+        });
+        Default::default()
+    });
+    snapshot.executables = tools;
+    snapshot.opensc = found.installations;
+    for (path, why) in found.problems {
+        snapshot.coverage.push(Gap {
+            what: format!("OpenSC library {}", Name::from(path)),
+            why,
+            asked_for: false,
+            kind: GapKind::OpenSc,
+        });
+    }
+    snapshot.configs = match Situation::of(&snapshot).source() {
+        Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
+        Source::Unknown => Vec::new(),
+    };
+    if let Cards::In(reader) = wish.cards {
+        let read = || read_cards(&snapshot, reader, wish.status);
+        let reading = wish.progress.during("reading the card", read);
+        snapshot.cards = reading.cards;
+        snapshot.coverage.extend(reading.gaps);
+    }
+    snapshot.taken_at = now();
+    Ok(snapshot)
+}
+
+fn now() -> OffsetDateTime {
+    let now = crate::host::clock::now();
+    now.replace_nanosecond(0).unwrap_or(now)
+}

@@ -1,0 +1,124 @@
+//! Which card is to sign, with which keys, and behind which PINs.
+
+use crate::card::sign::{self, Order, Pin};
+use crate::error::Error;
+use crate::judge;
+use crate::listing::signing_requests::{self, Unable};
+use crate::observe;
+use crate::snapshot::{Card, Gap, GapKind, Snapshot};
+use crate::text::{escape, shell_option};
+
+/// The place of the one card that is to sign; none if no card could be read, which is a gap already. Of one with
+/// several applications it is the first; keys in the others are gaps.
+pub(super) fn the_card(snapshot: &mut Snapshot) -> Result<Option<usize>, Error> {
+    let able: Vec<usize> =
+        (0..snapshot.cards.len()).filter(|&place| snapshot.cards.get(place).is_some_and(can_sign)).collect();
+    match able.as_slice() {
+        [] => Ok(None),
+        [place] => Ok(Some(*place)),
+        [place, others @ ..] if others.iter().all(|&other| is_beside(snapshot, *place, other)) => {
+            let gaps: Vec<Gap> = judge::cases(snapshot)
+                .iter()
+                .filter(|case| snapshot.cards.get(*place).is_some_and(|card| case.card.is_beside(card)))
+                .filter(|case| case.live.private_keys().next().is_some())
+                .map(|case| {
+                    let token = escape(case.serial.as_bytes());
+                    let why = format!(
+                        "they are in another application of the card: `stalecard verify {}` asks them, if the \
+                         first has another serial number",
+                        shell_option("--serial", &token)
+                    );
+                    gap(format!("signatures of the further token {token}"), why)
+                })
+                .collect();
+            snapshot.coverage.extend(gaps);
+            Ok(Some(*place))
+        }
+        // A PIN must never be tried on the wrong card.
+        several => {
+            let serials = several.iter().filter_map(|&place| snapshot.cards.get(place)?.serial.as_deref());
+            let serials: Vec<String> = serials.map(|serial| escape(serial.as_bytes())).collect();
+            Err(Error::Usage(format!(
+                "there are {} cards, and a PIN is for one: name it with --serial ({}) or --reader",
+                several.len(),
+                serials.join(", ")
+            )))
+        }
+    }
+}
+
+fn is_beside(snapshot: &Snapshot, one: usize, other: usize) -> bool {
+    let pair = snapshot.cards.get(one).zip(snapshot.cards.get(other));
+    pair.is_some_and(|(one, other)| other.is_beside(one))
+}
+
+fn can_sign(card: &Card) -> bool {
+    sign::is_known(card) && card.serial.is_some()
+}
+
+/// What each key is to do. Keys that cannot be asked are gaps.
+pub(super) fn orders(
+    snapshot: &mut Snapshot,
+    place: usize,
+    wanted: Option<&str>,
+) -> Result<Vec<Order>, Error> {
+    let cases = judge::cases(snapshot);
+    let card = snapshot.cards.get(place);
+    let case = cases.iter().find(|case| card.is_some_and(|card| std::ptr::eq(case.card, card)));
+    let (mut signers, mut unable) = case.map(signing_requests::signers).unwrap_or_default();
+    if let Some(wanted) = wanted {
+        signers.retain(|signer| signer.is_called(wanted));
+        unable.retain(|unable| unable.is_called(wanted));
+        if signers.is_empty() && unable.is_empty() {
+            return Err(Error::NoSuchKey(wanted.to_owned()));
+        }
+    }
+    if signers.is_empty() && case.is_some_and(|case| case.live.private_keys().next().is_none()) {
+        let token = case.map(|case| escape(case.serial.as_bytes())).unwrap_or_default();
+        let why = "the card lists no private key: there is nothing to ask";
+        let gap = gap(format!("signatures of token {token}"), why.to_owned());
+        snapshot.coverage.push(Gap { asked_for: false, ..gap });
+        return Ok(Vec::new());
+    }
+    let mut orders = Vec::new();
+    for signer in signers {
+        let random = observe::random(signing_requests::RANDOM).map_err(|source| Error::Io {
+            what: "cannot get random bytes from",
+            path: "the system".into(),
+            source,
+        })?;
+        orders.push(signer.order(&random, wanted.is_some()));
+    }
+    for Unable { what, why, only_if_named, .. } in unable {
+        let gap = gap(what, format!("it cannot be asked for a proof: {why}"));
+        snapshot.coverage.push(Gap { asked_for: !only_if_named || wanted.is_some(), ..gap });
+    }
+    Ok(orders)
+}
+
+pub(super) fn gap(what: String, why: String) -> Gap {
+    Gap { what, why, asked_for: true, kind: GapKind::Card }
+}
+
+/// The orders by their PIN; first those that need none. Within somebody else's login no PIN is needed.
+pub(super) fn groups(orders: &[Order], existing: bool) -> Vec<(Option<&Pin>, Vec<Order>)> {
+    let mut groups: Vec<(Option<&Pin>, Vec<Order>)> = Vec::new();
+    for order in orders {
+        let pin = order.access.as_ref().map(|access| &access.pin).filter(|_| !existing);
+        match groups.iter_mut().find(|(known, _)| *known == pin) {
+            Some((_, group)) => group.push(order.clone()),
+            None => groups.push((pin, vec![order.clone()])),
+        }
+    }
+    groups.sort_by_key(|(pin, _)| pin.is_some());
+    groups
+}
+
+/// A PIN as people know it.
+#[must_use]
+pub fn named(pin: &Pin) -> String {
+    match &pin.label {
+        Some(label) => format!("PIN \"{}\"", escape(label)),
+        None => "PIN".to_owned(),
+    }
+}

@@ -1,0 +1,241 @@
+//! The keys of a card: each signs a fresh challenge, and the signature is checked against every
+//! public key that somebody takes for its own.
+//!
+//! Hides the order that spares tries: what can be refused is refused before anybody is asked for a PIN, one PIN
+//! comes after the other, and none after one that was refused.
+
+use zeroize::Zeroizing;
+
+use super::choice::{gap, groups, named, orders, the_card};
+use crate::card::apdu::StatusWord;
+use crate::card::sign::{self, Login, Order, Pin, SignError};
+use crate::case::proofs::{Conclusion, Proof};
+use crate::error::Error;
+use crate::finding::Told;
+use crate::judge;
+use crate::observe::{self, Asked, Progress};
+use crate::patience::undisturbed;
+use crate::snapshot::{Card, Gap, PinState, Snapshot, TrialOutcome};
+use crate::text::{escape, key_reference};
+use crate::verdict::Verdict;
+
+/// Which keys are to sign, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Only the key of this name.
+    pub key: Option<&'a str>,
+    /// How many tries a wrong PIN must leave.
+    pub min_tries: u8,
+    /// There is a PIN already: nobody is asked for anything, and it is for one PIN only.
+    pub has_pin: bool,
+    /// Within the login that is open on the card.
+    pub existing_login: bool,
+    /// A login that was left behind is ended without asking.
+    pub end_login: bool,
+    /// Who is told what is waited for.
+    pub progress: Progress,
+}
+
+/// Which PIN is wanted.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// Which one.
+    pub pin: &'a Pin,
+    /// The serial number of its token, as it was read.
+    pub token: &'a str,
+    /// How many tries are left, where the card tells.
+    pub left: Option<u8>,
+}
+
+/// Who has the PINs.
+pub trait Holder {
+    /// The PIN.
+    ///
+    /// # Errors
+    /// When there is none.
+    fn pin(&mut self, question: &Question<'_>) -> Result<Zeroizing<Vec<u8>>, Error>;
+    /// Is the login that was left behind on the card to be ended?
+    ///
+    /// # Errors
+    /// When nobody can be asked.
+    fn wants_login_ended(&mut self) -> Result<bool, Error>;
+    /// The PIN is to be entered on the reader's own pad now.
+    fn pin_goes_to_pad(&mut self);
+}
+
+/// Has the keys of the one card prove themselves, and adds their answers to the facts.
+///
+/// # Errors
+/// When it is not clear which card or key is meant, or there is no PIN; at most one try of a PIN is spent.
+pub fn prove(snapshot: &mut Snapshot, request: &Request<'_>, holder: &mut dyn Holder) -> Result<(), Error> {
+    let Some(place) = the_card(snapshot)? else { return Ok(()) };
+    let orders = orders(snapshot, place, request.key)?;
+    ask(snapshot, place, &orders, request, holder)
+}
+
+/// What the answers prove.
+#[derive(Debug)]
+pub struct Proved {
+    /// The verdict on signatures alone.
+    pub verdict: Verdict,
+    /// Each key.
+    pub proofs: Vec<Proof>,
+    /// Something is left that no signature has decided.
+    pub is_open: bool,
+}
+
+/// What the answers prove, where all keys were asked or the `wanted` one.
+#[must_use]
+pub fn proved(snapshot: &Snapshot, wanted: Option<&str>) -> Proved {
+    let mut verdict = judge::judge(snapshot);
+    let proofs = judge::proofs_of(snapshot);
+    for proof in proofs.iter().filter(|proof| proof.conclusion == Conclusion::NotDecided) {
+        let what =
+            format!("proof of key reference {} of token {}", key_reference(proof.reference), proof.token);
+        verdict
+            .coverage
+            .push(gap(what, "a public key that is named for it cannot be checked here".to_owned()));
+    }
+    let undecided = undecided(&verdict, wanted);
+    let is_open = !undecided.is_empty();
+    verdict.coverage.extend(undecided);
+    verdict.findings.retain(|finding| finding.id.told() == Told::BySignature);
+    Proved { verdict, proofs, is_open }
+}
+
+/// What no signature has decided: a public key in a cache whose key the card does not list, or that was not asked.
+fn undecided(verdict: &Verdict, wanted: Option<&str>) -> Vec<Gap> {
+    let mut gaps: Vec<Gap> = Vec::new();
+    for finding in verdict.findings.iter().filter(|finding| finding.is_in_doubt()) {
+        let Some(object) = &finding.object else { continue };
+        let id = object.id.as_ref().or(object.shown_id.as_ref()).map_or("?", String::as_str);
+        let token = finding.token.as_deref().unwrap_or_default();
+        let what = format!("the public key of key {id} \"{}\" of token {token} in a cache", object.label);
+        let why =
+            "no signature has decided whether it is stale: see public-key-undecided in `stalecard check`";
+        let gap = Gap { asked_for: wanted.is_none(), ..gap(what, why.to_owned()) };
+        if !gaps.contains(&gap) {
+            gaps.push(gap);
+        }
+    }
+    gaps
+}
+
+/// Gets the PINs and the proofs, one PIN after the other. That there are none is a gap, with the reason, and no further
+/// PIN is asked for.
+fn ask(
+    snapshot: &mut Snapshot,
+    place: usize,
+    orders: &[Order],
+    request: &Request<'_>,
+    holder: &mut dyn Holder,
+) -> Result<(), Error> {
+    let Some(card) = snapshot.cards.get_mut(place) else { return Ok(()) };
+    let groups = groups(orders, request.existing_login);
+    let pins: Vec<&Pin> = groups.iter().filter_map(|(pin, _)| *pin).collect();
+    if request.has_pin && pins.len() > 1 {
+        let names: Vec<String> = pins.iter().map(|pin| named(pin)).collect();
+        return Err(Error::Usage(format!(
+            "the keys of this card want {} PINs ({}), and --pin-file holds one: name a key with --key",
+            pins.len(),
+            names.join(", ")
+        )));
+    }
+    let mut refused = None;
+    for (pin, orders) in &groups {
+        match attempt(card, *pin, orders, request, holder) {
+            Ok(()) => {}
+            Err(Stop::Error(error)) => return Err(error),
+            Err(Stop::Refused(why)) => {
+                refused = Some(why);
+                break;
+            }
+        }
+    }
+    // In the order of the card again.
+    let rank = |key: u8, path| orders.iter().position(|order| (order.key, order.path) == (key, path));
+    card.trials.sort_by_key(|trial| rank(trial.key, trial.path));
+    let token = escape(card.serial.as_deref().unwrap_or_default().as_bytes());
+    for trial in &card.trials {
+        if let TrialOutcome::Refused(status) = trial.outcome {
+            let what = format!("proof of key reference {} of token {token}", key_reference(trial.key));
+            let why = format!("the card refused it ({}): nothing is proved", StatusWord(status));
+            snapshot.coverage.push(gap(what, why));
+        }
+    }
+    if let Some(why) = refused {
+        snapshot.coverage.push(gap(format!("signatures of token {token}"), why.to_string()));
+    }
+    Ok(())
+}
+
+enum Stop {
+    Refused(SignError),
+    Error(Error),
+}
+
+impl From<SignError> for Stop {
+    fn from(error: SignError) -> Self {
+        match error {
+            // Something the user typed, and no fact about the card.
+            SignError::NotAPin { .. } | SignError::NobodyLoggedIn(_) => {
+                Self::Error(Error::Usage(error.to_string()))
+            }
+            error => Self::Refused(error),
+        }
+    }
+}
+
+/// Keys behind one PIN, or none.
+fn attempt(
+    card: &mut Card,
+    pin: Option<&Pin>,
+    orders: &[Order],
+    request: &Request<'_>,
+    holder: &mut dyn Holder,
+) -> Result<(), Stop> {
+    let Some(pin) = pin else {
+        let login = if request.existing_login { Login::Existing } else { Login::Free };
+        let mut held = observe::hold(card, request.progress)?;
+        let _undisturbed = undisturbed();
+        return Ok(observe::prove(&mut held, card, orders, &login, request.min_tries, request.progress)?);
+    };
+    // What can be refused is refused before anybody is asked for a PIN.
+    let mut asked = observe::pin_state(card, pin, request.progress)?;
+    if asked.is_left_behind() {
+        asked = without_the_login(card, pin, request, holder)?;
+    }
+    sign::is_enough(asked.state, request.min_tries, asked.shared)?;
+    let login = if asked.pad && !request.has_pin {
+        Login::Pad
+    } else {
+        let token = card.serial.as_deref().unwrap_or_default();
+        let left = if let PinState::Tries(left) = asked.state { Some(left) } else { None };
+        Login::Pin(holder.pin(&Question { pin, token, left }).map_err(Stop::Error)?)
+    };
+    let mut held = observe::hold(card, request.progress)?;
+    if let Login::Pad = login {
+        holder.pin_goes_to_pad();
+    }
+    let _undisturbed = undisturbed();
+    Ok(observe::prove(&mut held, card, orders, &login, request.min_tries, request.progress)?)
+}
+
+/// The state of a PIN whose login no program has the card open for, once that login is over: by itself, when the
+/// card loses its power, or because the user wants it ended. Otherwise as it was.
+fn without_the_login(
+    card: &Card,
+    pin: &Pin,
+    request: &Request<'_>,
+    holder: &mut dyn Holder,
+) -> Result<Asked, Stop> {
+    if !request.end_login {
+        observe::wait_for_power_off();
+        let asked = observe::pin_state(card, pin, request.progress)?;
+        if !asked.is_left_behind() || request.has_pin || !holder.wants_login_ended().map_err(Stop::Error)? {
+            return Ok(asked);
+        }
+    }
+    observe::end_login(card, pin)?;
+    Ok(observe::pin_state(card, pin, request.progress)?)
+}

@@ -1,0 +1,96 @@
+//! How each step of a repair ended, and each file of an undo: what the journal keeps and reports tell.
+
+use serde::{Deserialize, Serialize};
+
+use super::plan::{Action, Safety};
+use crate::snapshot::Name;
+
+/// What came of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Applied {
+    /// The operation that [`super::undo()`] takes back; none if nothing moved.
+    pub operation: Option<String>,
+    /// Whether anything changed (for a rehearsal: would change).
+    pub changed: bool,
+    /// Each step, in the plan's order.
+    pub steps: Vec<StepResult>,
+}
+
+/// What came of one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct StepResult {
+    /// The cache directory.
+    pub directory: Name,
+    /// The file.
+    pub name: Name,
+    /// What was to be done.
+    pub action: Action,
+    /// Why.
+    pub reason: String,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a step ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The file is in the quarantine (in a rehearsal: would be).
+    Moved,
+    /// The file is removed and not kept (in a rehearsal: would be).
+    Removed,
+    /// There is no such file: nothing to do.
+    AlreadyGone,
+    /// It is no longer the file that was meant; it was left alone. Why.
+    Changed(String),
+    /// The caller did not agree to a step of this level; it was left alone.
+    NeedsConsent(Safety),
+    /// It could not be done. Why.
+    Failed(String),
+}
+
+impl Applied {
+    /// Whether a step failed: the run's exit status tells.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.outcome, Outcome::Failed(_)))
+    }
+}
+
+/// What came of one file, moved or edited.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct UndoResult {
+    /// Its directory.
+    pub directory: Name,
+    /// The file.
+    pub name: Name,
+    /// How it ended.
+    pub outcome: UndoOutcome,
+}
+
+/// How the undo of one file ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum UndoOutcome {
+    /// It is back as it was.
+    Restored,
+    /// It is back; what had taken its place is kept in the quarantine, here.
+    Replaced(Name),
+    /// The same content stands in its place: nothing was to be done.
+    SameContent,
+    /// It had never been moved, or an earlier undo brought it back.
+    InPlace,
+    /// It was removed and not kept (private data): it cannot come back.
+    NotKept,
+    /// Left in the quarantine, because others are in conflict.
+    Waiting,
+    /// Its place is taken, and by what.
+    Conflict(String),
+    /// It could not be brought back. Why.
+    Failed(String),
+}
