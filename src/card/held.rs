@@ -6,7 +6,7 @@
 //! process dies in it, pcscd resets the card, and the login goes with it: nothing stays open.
 //!
 //! The connection lives in a thread of its own, because nothing of PC/SC can be
-//! interrupted. Whoever waits for it looks from time to time whether the service is there at all ([`super::service`]):
+//! interrupted. Whoever waits for it looks from time to time whether the service is there at all (`super::service`):
 //! before a PIN was sent that is the end, and after it the end with a warning. PINs are in buffers that are wiped; the answer buffer always has full size, since
 //! pcsc-lite finds a smaller one too small only after the card has done the work (and counted the try).
 
