@@ -152,8 +152,9 @@ fn what_is_no_certificate_or_signature_is_said() {
     let file = file.to_str().unwrap();
     let output = host.stalecard(&["verify", "--certificate", file]).exits(2);
     assert!(output.stderr.contains("is neither a certificate nor a certificate request"), "{output}");
-    // No signature at all is nobody's.
-    host.stalecard(&["verify", "--offline", "--data", file, "--signature", file]).exits(1);
+    // What is no signature at all is refused by what it is, and not called nobody's.
+    let output = host.stalecard(&["verify", "--offline", "--data", file, "--signature", file]).exits(2);
+    assert!(output.stderr.contains("is text, and no digits of a signature"), "{output}");
     host.stalecard(&["verify", "--data", file]).exits(2);
     host.stalecard(&["verify", "--signature", file]).exits(2);
     host.stalecard(&["verify", "--data", file, "--signature", file, "--pubkey", "no such file"]).exits(2);
