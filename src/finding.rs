@@ -6,7 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::snapshot::{Inode, Name};
+use crate::snapshot::{ByteString, Inode};
 
 mod remedy;
 
@@ -223,7 +223,7 @@ pub struct Finding {
     /// Further cache entries that it stands for without telling them one by one, as directory and name: what a
     /// repair needs of them.
     #[serde(skip)]
-    pub crowd: Vec<(Name, Name)>,
+    pub crowd: Vec<(ByteString, ByteString)>,
     /// The running processes it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Holder>,
@@ -313,14 +313,14 @@ pub struct SourceLine {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct FileEvidence {
     /// Its full path, escaped.
-    #[cfg_attr(feature = "schema", schemars(with = "Name"))]
+    #[cfg_attr(feature = "schema", schemars(with = "ByteString"))]
     pub path: String,
     /// Its directory.
     #[serde(skip)]
-    pub directory: Name,
+    pub directory: ByteString,
     /// Its name.
     #[serde(skip)]
-    pub name: Name,
+    pub name: ByteString,
     /// The file on the card that it stands for, four hex digits.
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::snapshot::EfPath>"))]
     pub card_file: Option<String>,

@@ -18,7 +18,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::patience::{Overdue, Pulse, SILENCE, Waning, within};
-use crate::snapshot::{Name, User};
+use crate::snapshot::{ByteString, User};
 
 /// The variables that change what OpenSC does.
 const OPENSC_VARIABLES: [&str; 4] = ["HOME", "OPENSC_CONF", "OPENSC_DRIVER", "XDG_CACHE_HOME"];
@@ -105,7 +105,7 @@ impl Caller {
         let state_home = state_home.filter(|path| path.is_absolute()).or_else(below);
         let env: BTreeMap<_, _> = OPENSC_VARIABLES
             .into_iter()
-            .filter_map(|name| Some((name.to_string(), Name::from(variable(name)?))))
+            .filter_map(|name| Some((name.to_string(), ByteString::from(variable(name)?))))
             .collect();
         Self { user: User { uid, name, env }, home, state_home }
     }
@@ -139,7 +139,7 @@ impl Account {
     /// As a snapshot records it: of the environment of another user's programs only the home is known.
     #[must_use]
     pub fn user(&self) -> User {
-        let env = BTreeMap::from([("HOME".to_owned(), Name::from(self.home.as_path()))]);
+        let env = BTreeMap::from([("HOME".to_owned(), ByteString::from(self.home.as_path()))]);
         User { uid: self.uid, name: Some(self.name.clone()), env }
     }
 }
@@ -240,7 +240,7 @@ mod tests {
     fn relative_and_missing_directories_fall_back() {
         let user = caller(7, "home", "home/.local/state");
         assert_eq!(user.state_dir(7).unwrap(), PathBuf::from("/home/db/.local/state/stalecard"));
-        assert_eq!(user.user.env.get("HOME"), Some(&Name::from("home")));
+        assert_eq!(user.user.env.get("HOME"), Some(&ByteString::from("home")));
         let lost = Caller::of(7, None, [None, None], None, &|_| None);
         assert!(matches!(lost.state_dir(7), Err(Error::NoHome(7))));
     }

@@ -22,8 +22,8 @@ pub use aside::{COMMAND as LOOK_ASIDE, allow as allow_aside, serve as serve_asid
 pub use baselines::{Written, baselines, baselines_of, keep_baselines, the_baseline};
 pub use caches::{Kept, observe_again, observe_more_caches, with_returning};
 pub use files::{snapshot_files, write_whole};
-pub use host::{Cards, Wish};
-pub use others::{Whose, as_seen_by, each_in, observe, observe_all, observe_each};
+pub use host::{Cards, ObserveOptions};
+pub use others::{CacheOwners, as_seen_by, each_in, observe, observe_all, observe_each};
 pub use progress::Progress;
 pub use select::{Each, select_entries, select_serial, selecting};
 pub use signing::{Asked, end_login, hold, pin_state, prove, random, wait_for_power_off};

@@ -37,7 +37,7 @@ pub use undo::{Objects, Return, Returning, UndoState, Undone, undo, undo_in};
 
 use crate::patience::{Overdue, SILENCE, within};
 use crate::safe_fs;
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// Does the quarantine answer at all?
 ///
@@ -63,7 +63,7 @@ pub enum Error {
     #[error(
         "another stalecard is changing files (it holds the lock {0}); wait until it has ended and try again"
     )]
-    Locked(Name),
+    Locked(ByteString),
     /// No such operation.
     #[error("there is no operation `{0}`; `stalecard quarantine list` shows those there are")]
     UnknownOperation(String),
@@ -71,13 +71,13 @@ pub enum Error {
     #[error("the journal {path} cannot be understood: {why}; the files it kept lie beside it")]
     Journal {
         /// The journal.
-        path: Name,
+        path: ByteString,
         /// What is wrong with it.
         why: String,
     },
     /// More runs than there are numbers.
     #[error("there is no free number for an operation in {0}; move away what is in it")]
-    NoNumber(Name),
+    NoNumber(ByteString),
     /// The change was made, but the journal does not say how that ended.
     #[error(
         "{what} changed, but the journal of operation {id} could not be completed: {source}; \

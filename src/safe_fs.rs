@@ -32,14 +32,14 @@ use std::io;
 
 pub use dir::{Dir, Listing, Lock, Opened, Reserved};
 pub use facts::Facts;
-pub use held::Held;
+pub use held::HeldFile;
 pub use named::{open_named, read_named};
 pub use observe::{Classification, MAX_CONTENT, MAX_ENTRIES, observe_below, observe_cache_dir};
 pub use rehearse::Room;
 pub use replace::{Like, Over, Place};
 pub use transfer::Moved;
 
-use crate::snapshot::{FileKind, Name};
+use crate::snapshot::{ByteString, FileKind};
 
 /// Why a file or directory was left alone.
 #[derive(Debug, thiserror::Error)]
@@ -51,13 +51,13 @@ pub enum Error {
         /// What was attempted ("open", "rename", …).
         what: &'static str,
         /// Where.
-        path: Name,
+        path: ByteString,
         /// The system's reason.
         source: io::Error,
     },
     /// A path that depends on the current directory.
     #[error("{0} is not an absolute path; give the whole path, beginning with /")]
-    Relative(Name),
+    Relative(ByteString),
     /// A symbolic link that somebody else may have placed.
     #[error(
         "{link} is a symbolic link in a directory that other users can change; \
@@ -65,46 +65,46 @@ pub enum Error {
     )]
     UntrustedLink {
         /// The link.
-        link: Name,
+        link: ByteString,
     },
     /// More links than any honest path has.
     #[error("{0}: too many symbolic links on the way; look for a loop with `namei -l`")]
-    TooManyLinks(Name),
+    TooManyLinks(ByteString),
     /// Something else is where a directory was expected.
     #[error("{0} is not a directory; move it away or correct the path")]
-    NotADirectory(Name),
+    NotADirectory(ByteString),
     /// A directory that must be private is not.
     #[error("{path} is not safe to keep files in: {why}")]
     Unsafe {
         /// The directory.
-        path: Name,
+        path: ByteString,
         /// What is wrong and what repairs it.
         why: String,
     },
     /// A name that is not one component.
     #[error("`{0}` is not the name of a directory entry (it may not be empty, `.`, `..` or contain `/`)")]
-    BadName(Name),
+    BadName(ByteString),
     /// Not a regular file; it was not opened.
     #[error("{path} is {} and was not opened; look at it with `ls -l` and remove it by hand", kind_words(*kind))]
     Special {
         /// The entry.
-        path: Name,
+        path: ByteString,
         /// What it is.
         kind: FileKind,
     },
     /// The entry was exchanged between two looks at it.
     #[error("{0} was exchanged for another file at this moment; try again")]
-    Swapped(Name),
+    Swapped(ByteString),
     /// The entry is a mount point.
     #[error("{0} is a mount point and was left alone; unmount it first")]
-    MountPoint(Name),
+    MountPoint(ByteString),
     /// Copying to another file system has a bound.
     #[error(
         "{path} has {size} bytes, too many to be copied to another file system; move or remove it by hand"
     )]
     TooBigToCopy {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// Its size.
         size: u64,
     },
@@ -115,14 +115,14 @@ pub enum Error {
     )]
     Stranded {
         /// Where it was.
-        path: Name,
+        path: ByteString,
         /// Where it is.
-        kept: Name,
+        kept: ByteString,
     },
 }
 
 impl Error {
-    fn io(what: &'static str, path: Name, source: impl Into<io::Error>) -> Self {
+    fn io(what: &'static str, path: ByteString, source: impl Into<io::Error>) -> Self {
         Self::Io { what, path, source: source.into() }
     }
 }

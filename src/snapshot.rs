@@ -13,7 +13,7 @@ mod process;
 
 use std::collections::BTreeMap;
 
-pub use encoding::{Bytes, EfPath, Fid, FormatError, Name};
+pub use encoding::{ByteString, Bytes, EfPath, Fid, FormatError};
 pub use process::{Flushed, Modules, Process, Unit};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -40,7 +40,7 @@ pub struct Snapshot {
     /// The OpenSC libraries found on the host; the first is the one the tools load.
     pub opensc: Vec<Installation>,
     /// The real paths of OpenSC's own tools, by name; they name `app` blocks of their own.
-    pub executables: BTreeMap<String, Name>,
+    pub executables: BTreeMap<String, ByteString>,
     /// The configuration files that OpenSC would open.
     pub configs: Vec<ConfigFile>,
     /// Cards that were read, in the order of their readers.
@@ -70,7 +70,7 @@ pub struct User {
     pub name: Option<String>,
     /// Variables with effect on OpenSC (`HOME`, `XDG_CACHE_HOME`, `OPENSC_CONF`,
     /// `OPENSC_DRIVER`), only those that are set. Not UTF-8: escaped as in [`Name`].
-    pub env: BTreeMap<String, Name>,
+    pub env: BTreeMap<String, ByteString>,
 }
 
 /// The cache directories of one user.
@@ -88,11 +88,11 @@ pub struct UserCaches {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Installation {
     /// The library file (`libopensc.so.N`), links resolved.
-    pub library: Name,
+    pub library: ByteString,
     /// The version it carries, for example `0.23.0`.
     pub version: Option<String>,
     /// The configuration path compiled into it.
-    pub config_path: Option<Name>,
+    pub config_path: Option<ByteString>,
 }
 
 /// A configuration file as it was found.
@@ -100,7 +100,7 @@ pub struct Installation {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ConfigFile {
     /// Its path as OpenSC would open it.
-    pub path: Name,
+    pub path: ByteString,
     /// What was there.
     pub state: ConfigState,
 }
@@ -313,7 +313,7 @@ pub enum Answer {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CacheDir {
     /// Its path.
-    pub path: Name,
+    pub path: ByteString,
     /// Why it is looked at.
     pub origin: CacheOrigin,
     /// What was found there.
@@ -325,17 +325,17 @@ pub struct CacheDir {
 impl CacheDir {
     /// The path of one of its entries.
     #[must_use]
-    pub fn path_of(&self, entry: &Name) -> Name {
-        Name::from(self.path.as_path().join(entry.as_os_str()))
+    pub fn path_of(&self, entry: &ByteString) -> ByteString {
+        ByteString::from(self.path.as_path().join(entry.as_os_str()))
     }
 
     /// Where its entries really are.
     #[must_use]
-    pub fn real_path(&self) -> Name {
+    pub fn real_path(&self) -> ByteString {
         match &self.state {
             DirState::Symlink(target) => {
                 let parent = self.path.as_path().parent().unwrap_or(self.path.as_path());
-                Name::from(parent.join(target.as_path()))
+                ByteString::from(parent.join(target.as_path()))
             }
             _ => self.path.clone(),
         }
@@ -371,7 +371,7 @@ pub enum DirState {
     /// Nothing.
     Missing,
     /// A symbolic link to this target; OpenSC follows it.
-    Symlink(Name),
+    Symlink(ByteString),
     /// Could not be read, and why.
     Unreadable(String),
 }
@@ -404,7 +404,7 @@ pub struct Inode {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CacheEntry {
     /// File name.
-    pub name: Name,
+    pub name: ByteString,
     /// Kind of file.
     pub kind: FileKind,
     /// Owner, size, times.

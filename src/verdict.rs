@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::finding::{Finding, ObjectName};
-use crate::snapshot::{Gap, Name};
+use crate::snapshot::{ByteString, Gap};
 
 /// Everything the rules say of a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ pub struct Verdict {
     /// The private keys for which the card names a public key that no file proves to be theirs.
     pub unproven: Vec<UnprovenKey>,
     /// Programs and the cache directories they read.
-    pub(crate) in_use: Vec<(String, Name)>,
+    pub(crate) in_use: Vec<(String, ByteString)>,
 }
 
 /// Entries of one card in one cache directory, about which only the card could say more.
@@ -38,7 +38,7 @@ pub struct Unread {
     /// How many.
     pub entries: usize,
     /// Where.
-    pub directory: Name,
+    pub directory: ByteString,
 }
 
 /// A private key of which no file says whether the public key on the card is its own. Text is escaped.
@@ -68,7 +68,7 @@ impl Verdict {
     /// Which findings name which file as their evidence, in the order of the findings. Made once,
     /// because a cache directory may hold as many entries as somebody likes.
     #[must_use]
-    pub fn by_file(&self) -> BTreeMap<(&Name, &Name), Vec<&Finding>> {
+    pub fn by_file(&self) -> BTreeMap<(&ByteString, &ByteString), Vec<&Finding>> {
         let mut named: BTreeMap<_, Vec<&Finding>> = BTreeMap::new();
         for finding in &self.findings {
             let told = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
@@ -91,13 +91,13 @@ impl Verdict {
 
     /// Does any program read this cache directory today?
     #[must_use]
-    pub fn cache_in_use(&self, directory: &Name) -> bool {
+    pub fn cache_in_use(&self, directory: &ByteString) -> bool {
         self.in_use.iter().any(|(_, path)| path == directory)
     }
 
     /// The programs that read this cache directory today.
     #[must_use]
-    pub fn readers_of(&self, directory: &Name) -> Vec<&str> {
+    pub fn readers_of(&self, directory: &ByteString) -> Vec<&str> {
         let readers = self.in_use.iter().filter(|(_, path)| path == directory);
         readers.map(|(program, _)| program.as_str()).collect()
     }

@@ -99,9 +99,9 @@ fn snapshot(host: &Host) -> Snapshot {
 fn said(snapshot: &Snapshot, program: &str) -> (Said, Vec<String>) {
     let shown = cases(snapshot)
         .iter()
-        .flat_map(|case| &case.lenses)
-        .find(|lens| lens.programs.iter().any(|known| known == program))
-        .map(|lens| of_view(&lens.shown));
+        .flat_map(|case| &case.cache_views)
+        .find(|cache_view| cache_view.programs.iter().any(|known| known == program))
+        .map(|cache_view| of_view(&cache_view.shown));
     let verdict = judge(snapshot);
     let what = format!("{program}, what it shows of the card");
     let gap = verdict.coverage.iter().find(|gap| gap.what.starts_with(&what));

@@ -9,7 +9,7 @@ use std::process::Command;
 use stalecard::finding::{Finding, Severity};
 use stalecard::judge::judge_config;
 use stalecard::scconf;
-use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, SCHEMA, Snapshot, User};
+use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCHEMA, Snapshot, User};
 
 /// Fixture; findings on 0.22, 0.23 and 0.27.1. What is not here has none.
 const TABLE: &[(&str, [&[&str]; 3])] = &[
@@ -78,18 +78,22 @@ fn fixture(name: &str) -> Vec<u8> {
 
 /// A host with three of OpenSC's tools and this configuration.
 fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
-    let path = Name::from("/etc/opensc.conf");
+    let path = ByteString::from("/etc/opensc.conf");
     let installation = Installation {
         library: "/usr/lib/libopensc.so".into(),
         version: version.map(Into::into),
         config_path: Some(path.clone()),
     };
-    let tool = |name: &str| (name.to_owned(), Name::from(format!("/usr/bin/{name}").as_str()));
+    let tool = |name: &str| (name.to_owned(), ByteString::from(format!("/usr/bin/{name}").as_str()));
     Snapshot {
         schema: SCHEMA.to_owned(),
         taken_at: time::OffsetDateTime::UNIX_EPOCH,
         host: "test".to_owned(),
-        user: User { uid: 0, name: None, env: BTreeMap::from([("HOME".to_owned(), Name::from("/home/u"))]) },
+        user: User {
+            uid: 0,
+            name: None,
+            env: BTreeMap::from([("HOME".to_owned(), ByteString::from("/home/u"))]),
+        },
         opensc: vec![installation],
         executables: ["pkcs15-tool", "pkcs15-init", "pkcs11-tool"].map(tool).into(),
         configs: vec![ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }],

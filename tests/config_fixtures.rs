@@ -9,7 +9,7 @@ use std::path::Path;
 
 use stalecard::opensc::config::{FileUse, Situation};
 use stalecard::opensc::{CacheLocation, Caching, Outcome, Program, When, WhyShadowed};
-use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
+use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, User};
 
 const TABLE: &[(&str, [&str; 4])] = &[
     ("block-shadows-default", ["all", "all", "all", "no"]),
@@ -99,8 +99,8 @@ struct Host {
 
 impl Host {
     fn new(version: Option<&str>, state: ConfigState) -> Self {
-        let env = BTreeMap::from([("HOME".to_string(), Name::from("/home/u"))]);
-        let path = Name::from("/etc/opensc.conf");
+        let env = BTreeMap::from([("HOME".to_string(), ByteString::from("/home/u"))]);
+        let path = ByteString::from("/etc/opensc.conf");
         let installation = Installation {
             library: "/usr/lib/libopensc.so".into(),
             version: version.map(Into::into),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, SCHEMA, Snapshot, User};
+use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCHEMA, Snapshot, User};
 
 #[path = "support/schema.rs"]
 #[allow(dead_code, reason = "no snapshots here")]
@@ -15,12 +15,16 @@ mod schema;
 const TOOLS: [&str; 3] = ["pkcs11-tool", "pkcs15-init", "pkcs15-tool"];
 
 fn snapshot(version: &str, state: ConfigState) -> Snapshot {
-    let path = Name::from("/etc/opensc.conf");
+    let path = ByteString::from("/etc/opensc.conf");
     Snapshot {
         schema: SCHEMA.to_owned(),
         taken_at: time::OffsetDateTime::UNIX_EPOCH,
         host: "test".to_owned(),
-        user: User { uid: 0, name: None, env: BTreeMap::from([("HOME".to_owned(), Name::from("/home/u"))]) },
+        user: User {
+            uid: 0,
+            name: None,
+            env: BTreeMap::from([("HOME".to_owned(), ByteString::from("/home/u"))]),
+        },
         opensc: vec![Installation {
             library: "/usr/lib/libopensc.so.8".into(),
             version: Some(version.to_owned()),

@@ -19,7 +19,7 @@ use std::process::{Command, Output};
 use configurations::{Random, SEALED, configuration};
 use stalecard::opensc::{CacheLocation, Outcome, Program, Situation, Version, When, differences, install};
 use stalecard::scconf::{self, Body, Statement, TokenKind};
-use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
+use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, User};
 
 /// The world of one case: directories that may be removed, and only them.
 struct Sandbox(tempfile::TempDir);
@@ -45,9 +45,9 @@ impl Sandbox {
     }
 
     fn user(&self) -> User {
-        let config = Name::from(self.path("conf"));
+        let config = ByteString::from(self.path("conf"));
         let env = [("OPENSC_CONF", config), ("XDG_CACHE_HOME", self.path("xdg").into())];
-        let env: BTreeMap<String, Name> = env
+        let env: BTreeMap<String, ByteString> = env
             .into_iter()
             .chain([("HOME", self.path("home").into())])
             .map(|(k, v)| (k.to_string(), v))

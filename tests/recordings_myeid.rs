@@ -94,10 +94,10 @@ fn the_live_views_are_the_listings() {
 fn the_views_through_the_cache_are_the_listings() {
     let first = observed(1, "1-cache");
     for name in ["1-cached-cold.txt", "1-cached-warm.txt"] {
-        same_as_listings(&cases(&first)[0].lenses[0].shown, name, None);
+        same_as_listings(&cases(&first)[0].cache_views[0].shown, name, None);
     }
     let second = observed(2, "2-cache");
-    let shown = &cases(&second)[0].lenses[0].shown;
+    let shown = &cases(&second)[0].cache_views[0].shown;
     same_as_listings(shown, "2-cached.txt", Some("2-cached-pkcs11.txt"));
 }
 

@@ -9,7 +9,7 @@
 )]
 
 use super::judged::{five_keys, judged, piece};
-use stalecard::snapshot::{Bytes, CacheEntry, Content, FileKind, Inode, Name};
+use stalecard::snapshot::{ByteString, Bytes, CacheEntry, Content, FileKind, Inode};
 
 /// A cache directory: the content of some entries exchanged, some added.
 pub fn cache_entry(mut data: &[u8]) {
@@ -25,7 +25,7 @@ pub fn cache_entry(mut data: &[u8]) {
         if let Some(entry) = dir.entries.get_mut(usize::from(which)) {
             entry.content = content(&mut data);
         } else {
-            let name = Name(piece(&mut data).unwrap_or_default().to_vec());
+            let name = ByteString(piece(&mut data).unwrap_or_default().to_vec());
             let inode =
                 Inode { dev: 1, ino: 2, nlink: 1, uid: 1000, gid: 1000, mode: 0o644, size: 0, mtime: 0 };
             let content = content(&mut data);

@@ -10,11 +10,11 @@
 
 use super::judged::harmless;
 use stalecard::opensc::cache_name::{self, Recognised};
-use stalecard::snapshot::Name;
+use stalecard::snapshot::ByteString;
 
 /// The name of a file in a cache directory.
 pub fn cache_name(data: &[u8]) {
-    let name = Name(data.to_vec());
+    let name = ByteString(data.to_vec());
     harmless(&name.to_string());
     if let Recognised::Entry(entry) = cache_name::parse(&name) {
         assert_eq!(entry.name(), name);

@@ -67,7 +67,7 @@ enum Reply {
 }
 
 /// A card in a transaction that ends when this is dropped.
-pub struct Held {
+pub struct HeldCard {
     jobs: Option<Sender<Job>>,
     replies: Receiver<Reply>,
     pad: bool,
@@ -77,7 +77,7 @@ pub struct Held {
     dead: Option<TransportError>,
 }
 
-impl Held {
+impl HeldCard {
     /// Connects to the card that was seen in this reader and takes it.
     ///
     /// # Errors
@@ -171,7 +171,7 @@ impl Held {
     }
 }
 
-impl Exclusive for Held {
+impl Exclusive for HeldCard {
     fn transmit(&mut self, apdu: Zeroizing<Vec<u8>>) -> Result<Vec<u8>, TransportError> {
         // VERIFY with data (ISO 7816-4, 11.6.6).
         self.entered |= matches!(apdu.as_slice(), [_, 0x20, _, _, _, ..]);
@@ -188,7 +188,7 @@ impl Exclusive for Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for HeldCard {
     /// Waits until the transaction has ended.
     fn drop(&mut self) {
         self.jobs = None;

@@ -275,7 +275,7 @@ fn serve(
     let mut buffer = vec![0; pcsc::MAX_BUFFER_SIZE_EXTENDED];
     let lengths = lengths(card, &mut buffer);
     let _ = replies.send(Reply::Opened(lengths));
-    let mut talk = Talk {
+    let mut talk = CardThread {
         jobs,
         replies,
         doing,
@@ -349,8 +349,8 @@ fn is_gone(reader: &Reader) -> bool {
     false
 }
 
-/// The thread's end of the talk.
-struct Talk<'a> {
+/// What the thread with the card works on.
+struct CardThread<'a> {
     jobs: &'a Receiver<Job>,
     replies: &'a Sender<Reply>,
     doing: &'a AtomicU8,
@@ -366,7 +366,7 @@ struct Talk<'a> {
     interrupted: bool,
 }
 
-impl Talk<'_> {
+impl CardThread<'_> {
     /// One transaction: from this command to the next pause. Gives the command that was not sent any more.
     fn hold(&mut self, transaction: &Transaction<'_>, first: Vec<u8>) -> Result<Option<Job>, TransportError> {
         if apdu::is_select(&first) || apdu::is_read_selected(&first) {

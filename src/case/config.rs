@@ -10,7 +10,7 @@ use crate::opensc::differences::{LISTED_DRIVER, OTHER_DRIVER};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL, PKCS15_TOOL};
 use crate::opensc::{Effective, Outcome, Program, Shadowed, Version, differences};
 use crate::scconf::{self, Block, Body, Document, ParseError, Position};
-use crate::snapshot::{Name, Snapshot};
+use crate::snapshot::{ByteString, Snapshot};
 use crate::text::{escape, escape_source};
 
 /// Settings that one rule describes one by one; of more it only says how many there are.
@@ -23,7 +23,7 @@ const KEPT: usize = 160;
 /// One configuration file under one version of OpenSC.
 pub struct ConfigCase<'a> {
     /// Where it is.
-    pub path: Name,
+    pub path: ByteString,
     /// What is in it.
     pub text: &'a [u8],
     /// The version that reads it.
@@ -273,7 +273,7 @@ fn programs(snapshot: &Snapshot, version: Version, document: Option<&Document>) 
         match std::str::from_utf8(name) {
             _ if !block.key.is("app") => {}
             _ if name.starts_with(b"/") && differences::has_executable_blocks(version) => {
-                executables.push(Name(name.to_vec()));
+                executables.push(ByteString(name.to_vec()));
             }
             Ok(text) if !text.eq_ignore_ascii_case("default") => names.push(text.to_ascii_lowercase()),
             _ => {}

@@ -1,7 +1,7 @@
 //! What not to do, where doing it destroys something. A warning that stands everywhere warns of nothing, so there is one
 //! place that says it, and mostly it says nothing.
 
-use crate::case::token::{Case, Lens};
+use crate::case::token::{CacheView, Case};
 use crate::text::{escape, hex};
 use crate::view::difference::Difference;
 use crate::view::{Class, Object, Part};
@@ -21,7 +21,7 @@ pub fn of_deleting(case: &Case<'_>, shown: &Object, live: &Object, which: &str) 
     if case.layout.keeps_ids() { of_id(&hex(&shown.id), &hex(&live.id), which) } else { None }
 }
 
-/// The same for a certificate or data object of its own slot, in which the card has another one by now: whoever deletes it
+/// The same for a certificate or data object of its own EF, in which the card has another one by now: whoever deletes it
 /// by the ID, or by the label if it has no other name, loses that. No danger where both sides have the same content.
 #[must_use]
 pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Option<String> {
@@ -29,13 +29,13 @@ pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Optio
     if difference.place.part != Part::Whole || !case.layout.keeps_ids() {
         return None;
     }
-    let slot = difference.place.slot;
+    let ef = difference.place.ef;
     match (&shown.class, &live.class) {
         (Class::Certificate { certificate: old, .. }, Class::Certificate { certificate: new, .. }) => {
             let name = |object: &Object| Some(hex(&object.id)).filter(|id| !id.is_empty());
             let (shown, live) = name(shown).zip(name(live))?;
             (old != new && shown != live).then(|| {
-                format!("Do not delete by ID {shown}: it names slot {slot}, where the card has another certificate, {live}.")
+                format!("Do not delete by ID {shown}: it names EF {ef}, where the card has another certificate, {live}.")
             })
         }
         (Class::Data { content: Some(old), .. }, Class::Data { content: Some(new), .. }) => {
@@ -43,7 +43,7 @@ pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Optio
             (old != new && shown.label != live.label).then(|| {
                 let (shown, live) = (name(shown), name(live));
                 format!(
-                    "Do not delete the data object \"{shown}\": it stands for slot {slot}, where the card has another one, \
+                    "Do not delete the data object \"{shown}\": it stands for EF {ef}, where the card has another one, \
                      \"{live}\"."
                 )
             })
@@ -55,9 +55,15 @@ pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Optio
 /// Where OpenSC writes a directory anew out of what it shows, whatever it does not show, or shows otherwise, is lost with
 /// the next object that is written from this host.
 #[must_use]
-pub fn of_writing(case: &Case<'_>, lens: &Lens<'_>, difference: &Difference<'_>) -> Option<String> {
+pub fn of_writing(
+    case: &Case<'_>,
+    cache_view: &CacheView<'_>,
+    difference: &Difference<'_>,
+) -> Option<String> {
     let is_at_stake = difference.live.is_some()
-        && lens.cause_of(difference).is_some_and(|file| case.layout.is_written_from_view(case.card, file));
+        && cache_view
+            .cause_of(difference)
+            .is_some_and(|file| case.layout.is_written_from_view(case.card, file));
     is_at_stake.then(|| {
         "Write nothing to this card from this host before the flush, no key, certificate or data, and delete nothing: \
          OpenSC writes the whole directory back as it shows it here, and what it does not show is gone from the card."

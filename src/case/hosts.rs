@@ -28,22 +28,24 @@ pub struct TokenTable {
     /// The newest reading of the card: what it is.
     pub read_by: Option<Source>,
     /// Its keys and certificates.
-    pub slots: Vec<SlotTable>,
+    #[serde(rename = "slots")]
+    pub keys: Vec<KeyTable>,
 }
 
-/// One slot of the key list.
+/// One key, certificate or data object, by the EF that it comes from.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct SlotTable {
-    /// The slot.
-    pub slot: EfPath,
+pub struct KeyTable {
+    /// The EF that it comes from.
+    #[serde(rename = "slot")]
+    pub ef: EfPath,
     /// Key reference, for keys.
     pub reference: Option<u8>,
     /// What is or was there: what is on the card first.
     pub states: Vec<StateRow>,
 }
 
-/// How a state of a slot stands to the newest reading of the card.
+/// How a state of one stands to the newest reading of the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -62,7 +64,7 @@ pub enum Standing {
     Orphan,
 }
 
-/// One state of a slot, and who has it.
+/// One state of one, and who has it.
 #[derive(Debug, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StateRow {

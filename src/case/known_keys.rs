@@ -10,7 +10,7 @@ use crate::crypto::same_form;
 use crate::format::key::PublicKey;
 use crate::opensc::cache_name::parse;
 use crate::opensc::{CacheName, Recognised};
-use crate::snapshot::{CacheDir, CacheEntry, Content, EfPath, Name, Snapshot};
+use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, EfPath, Snapshot};
 use crate::text::{escape, hex, key_reference};
 use crate::view::{Class, Layout, Object, layout_of};
 
@@ -126,7 +126,7 @@ fn on_card(case: &Case<'_>, object: &Object, key: &PublicKey) -> Place {
             format!("certificate of key reference {}", key_reference(number))
         }
         (_, Some(number)) => format!("key reference {}", key_reference(number)),
-        (_, None) => format!("{} in {}", object.class.name(), object.slot),
+        (_, None) => format!("{} in {}", object.class.name(), object.ef),
     };
     let label = escape(&object.label);
     let place = format!("on card {}: {what} \"{label}\"", escape(case.serial.as_bytes()));
@@ -154,7 +154,7 @@ fn in_cache(snapshot: &Snapshot, entry: &CacheEntry) -> Option<PublicKey> {
 }
 
 /// The IDs that the descriptions in a cache give to other entries, by the names of those.
-fn ids(snapshot: &Snapshot, dir: &CacheDir) -> BTreeMap<Name, Vec<u8>> {
+fn ids(snapshot: &Snapshot, dir: &CacheDir) -> BTreeMap<ByteString, Vec<u8>> {
     let of_entry = |entry| {
         let (name, layout, file, bytes) = entry_of(snapshot, entry)?;
         let named = layout.names(file, bytes).into_iter().filter(|named| !named.id.is_empty());

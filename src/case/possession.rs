@@ -1,8 +1,8 @@
-//! What the card's own files say about whose key is in a slot, without a PIN.
+//! What the card's own files say about whose key has a key reference, without a PIN.
 //!
 //! A SmartCard-HSM answers a key generation with a request that carries two signatures: the
 //! inner one by the new key (proof of possession), the outer one by the device. They
-//! prove that this device once made that key; that the slot holds it still, only a fresh
+//! prove that this device once made that key; that it is there still, only a fresh
 //! signature proves, because all of these files can be written by whoever has the PIN.
 
 use crate::case::token::Case;
@@ -59,7 +59,7 @@ impl Possession {
 /// What the card's request for a private key proves.
 #[must_use]
 pub fn possession(case: &Case<'_>, device: Option<&Device>, key: &Object) -> Possession {
-    possession_in(device, case.layout.request(key.slot).and_then(|file| case.on_card(file)))
+    possession_in(device, case.layout.request(key.ef).and_then(|file| case.on_card(file)))
 }
 
 /// What the content of a request file proves, on this card.

@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::card::apdu::StatusWord;
-use crate::case::token::{Case, Lens};
+use crate::case::token::{CacheView, Case};
 use crate::crypto::{self, Hash, Outcome, Reason, Signed, same_form};
 use crate::format::curve;
 use crate::format::key::PublicKey;
@@ -176,9 +176,9 @@ pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {
         for object in named_by_card(case, key) {
             hold(if is_certificate(object) { Source::Certificate } else { Source::Card }, &[], object);
         }
-        for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-            for object in shown_for(lens, key) {
-                hold(Source::OpenSc, &lens.listers(object), object);
+        for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
+            for object in shown_for(cache_view, key) {
+                hold(Source::OpenSc, &cache_view.listers(object), object);
             }
         }
     }
@@ -233,15 +233,19 @@ pub fn named_by_card<'a>(case: &'a Case<'_>, key: &'a Object) -> impl Iterator<I
 
 /// What a program shows as public of the private key in this place. A stale description may call the
 /// same key by another ID: then it is its file that tells.
-pub fn shown_for<'a>(lens: &'a Lens<'_>, key: &'a Object) -> impl Iterator<Item = &'a Object> {
+pub fn shown_for<'a>(cache_view: &'a CacheView<'_>, key: &'a Object) -> impl Iterator<Item = &'a Object> {
     let place = |key: &Object| match key.class {
         Class::PrivateKey { path, .. } => path,
         _ => None,
     };
     let own = place(key);
     let renamed = move |other: &&Object| own.is_some() && place(other) == own && other.id != key.id;
-    let renamed = lens.shown.private_keys().filter(renamed).flat_map(|other| lens.shown.public_parts(other));
-    lens.shown.public_parts(key).chain(renamed)
+    let renamed = cache_view
+        .shown
+        .private_keys()
+        .filter(renamed)
+        .flat_map(|other| cache_view.shown.public_parts(other));
+    cache_view.shown.public_parts(key).chain(renamed)
 }
 
 /// Does the card name the same public key in the place of this object that is shown?
@@ -254,7 +258,7 @@ pub fn is_on_card(case: &Case<'_>, shown: &Object) -> bool {
 /// Is it a public key of which there is only the certificate that is listed beside it (PIV)?
 fn is_taken_from_certificate(view: &View, object: &Object) -> bool {
     let beside =
-        |other: &Object| is_certificate(other) && other.slot == object.slot && other.files == object.files;
+        |other: &Object| is_certificate(other) && other.ef == object.ef && other.files == object.files;
     matches!(object.class, Class::PublicKey { .. }) && view.objects.iter().any(beside)
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::case::possession::{Device, Possession, possession, possession_in};
 use crate::case::proofs::{fits, is_certificate, named_by_card, trial_of};
-use crate::case::token::{Case, Lens, file_evidence};
+use crate::case::token::{CacheView, Case, file_evidence};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Unasked};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
@@ -52,46 +52,46 @@ impl Dispute {
 
 /// All disputes of one cache.
 #[must_use]
-pub fn disputes(case: &Case<'_>, lens: &Lens<'_>) -> Vec<Dispute> {
+pub fn disputes(case: &Case<'_>, cache_view: &CacheView<'_>) -> Vec<Dispute> {
     let device = Device::of(case);
-    compare(&case.live, &lens.shown)
+    compare(&case.live, &cache_view.shown)
         .iter()
-        .filter(|difference| lens.condition(difference) != Condition::Undecodable)
-        .filter_map(|difference| dispute(case, lens, device.as_ref(), difference))
+        .filter(|difference| cache_view.condition(difference) != Condition::Undecodable)
+        .filter_map(|difference| dispute(case, cache_view, device.as_ref(), difference))
         .collect()
 }
 
 /// The dispute that a difference is about.
 #[must_use]
-pub fn about<'l>(lens: &'l Lens<'_>, difference: &Difference<'_>) -> Option<&'l Dispute> {
+pub fn about<'l>(cache_view: &'l CacheView<'_>, difference: &Difference<'_>) -> Option<&'l Dispute> {
     let of_content = match &difference.kind {
         Kind::PublicKey | Kind::Certificate | Kind::Ghost | Kind::Class => true,
         Kind::Attributes(_) | Kind::KeyId | Kind::Hidden => false,
     };
-    lens.disputes.iter().find(|dispute| of_content && dispute.place == difference.place)
+    cache_view.disputes.iter().find(|dispute| of_content && dispute.place == difference.place)
 }
 
 /// Is it wrong, or not known, that the cache is what is wrong here?
 #[must_use]
-pub fn is_held(lens: &Lens<'_>, difference: &Difference<'_>) -> bool {
-    about(lens, difference).is_some_and(|dispute| dispute.right != Right::Card)
+pub fn is_held(cache_view: &CacheView<'_>, difference: &Difference<'_>) -> bool {
+    about(cache_view, difference).is_some_and(|dispute| dispute.right != Right::Card)
 }
 
 /// Is there a public key in a cache that may be the right one, so that caching switched off takes it away from a program, or
 /// keeps it from all of them?
 #[must_use]
-pub fn is_any_held(lens: &Lens<'_>) -> bool {
-    !lens.is_former() && lens.disputes.iter().any(|dispute| dispute.right != Right::Card)
+pub fn is_any_held(cache_view: &CacheView<'_>) -> bool {
+    !cache_view.is_former() && cache_view.disputes.iter().any(|dispute| dispute.right != Right::Card)
 }
 
 fn dispute(
     case: &Case<'_>,
-    lens: &Lens<'_>,
+    cache_view: &CacheView<'_>,
     device: Option<&Device>,
     difference: &Difference<'_>,
 ) -> Option<Dispute> {
     let shown = difference.shown?;
-    if difference.kind == Kind::Ghost && is_unseen(case, lens, shown) {
+    if difference.kind == Kind::Ghost && is_unseen(case, cache_view, shown) {
         let undecided = Right::Undecided;
         return Some(Dispute {
             place: difference.place.clone(),
@@ -107,7 +107,7 @@ fn dispute(
     if live.map_or_else(|| on_card.contains(&cached), |live| live == cached) {
         return None;
     }
-    let question = Question { case, lens, device, key, shown, cached, live, object: difference.live };
+    let question = Question { case, cache_view, device, key, shown, cached, live, object: difference.live };
     let by_files = question.by_files();
     let right = question.by_signature().unwrap_or_else(|| by_files.clone());
     Some(Dispute { place: difference.place.clone(), right, by_files })
@@ -128,8 +128,8 @@ pub fn is_left_behind(case: &Case<'_>, key: &Object) -> bool {
 /// Is it, or does it belong to, a private key that the card does not list and may hold all the same? Where there is no key
 /// without its certificate, that may be what is gone; where OpenSC writes directories back as a host shows them, its
 /// description. Not if another key is where it was.
-fn is_unseen(case: &Case<'_>, lens: &Lens<'_>, shown: &Object) -> bool {
-    let key = if shown.is_private_key() { Some(shown) } else { lens.shown.private_key_of(shown) };
+fn is_unseen(case: &Case<'_>, cache_view: &CacheView<'_>, shown: &Object) -> bool {
+    let key = if shown.is_private_key() { Some(shown) } else { cache_view.shown.private_key_of(shown) };
     let Some(key) = key.filter(|_| shown.is_private_key() || shown.public_key().is_some()) else {
         return false;
     };
@@ -146,13 +146,13 @@ fn is_unseen(case: &Case<'_>, lens: &Lens<'_>, shown: &Object) -> bool {
     }
     let has_heir = place(key).is_some() && case.live.private_keys().any(|live| place(live) == place(key));
     case.layout.knows_keys_by_certificate()
-        || (!has_heir && case.layout.is_written_from_view(case.card, key.slot))
+        || (!has_heir && case.layout.is_written_from_view(case.card, key.ef))
 }
 
 /// Two public keys for one private key.
 struct Question<'q> {
     case: &'q Case<'q>,
-    lens: &'q Lens<'q>,
+    cache_view: &'q CacheView<'q>,
     device: Option<&'q Device>,
     /// The private key on the card.
     key: &'q Object,
@@ -202,7 +202,7 @@ impl Question<'_> {
             }
             _ => {}
         }
-        if self.case.layout.request(self.key.slot).is_none() {
+        if self.case.layout.request(self.key.ef).is_none() {
             match self.by_own_objects() {
                 Right::Undecided => {}
                 right => return right,
@@ -223,7 +223,7 @@ impl Question<'_> {
         let Some(card) = on_card.iter().copied().find(own).and_then(Object::public_key) else {
             return Right::Undecided;
         };
-        let shown = self.lens.shown.public_parts(self.shown_key().unwrap_or(self.key)).find(own);
+        let shown = self.cache_view.shown.public_parts(self.shown_key().unwrap_or(self.key)).find(own);
         let shows_it = shown.and_then(Object::public_key) == Some(card);
         let agree = on_card.len() > 1 && on_card.iter().all(|object| object.public_key() == Some(card));
         if card == self.cached {
@@ -237,7 +237,7 @@ impl Question<'_> {
 
     /// The private key that is shown with the public one in question.
     fn shown_key(&self) -> Option<&Object> {
-        self.lens.shown.private_key_of(self.shown)
+        self.cache_view.shown.private_key_of(self.shown)
     }
 
     /// The request on the card is good, and nobody has copied it from another key's place.
@@ -246,7 +246,7 @@ impl Question<'_> {
         // What cannot be computed here is a request all the same, and those are written when keys are made.
         let is_good = |state: Possession| state.is_proved() || matches!(state, Possession::NotDecidable(_));
         self.live.is_some()
-            && self.case.layout.request(self.key.slot).is_some()
+            && self.case.layout.request(self.key.ef).is_some()
             && !is_elsewhere_too(self.case, request)
             && is_good(possession(self.case, self.device, self.key))
     }
@@ -258,8 +258,9 @@ impl Question<'_> {
 
     fn by_id(&self) -> String {
         let id = hex(&self.key.id);
-        let proof = self.case.layout.request(self.key.slot).and_then(|file| {
-            let Read::Content(bytes) = self.lens.cached.read(file, self.case.layout.buffer(file)) else {
+        let proof = self.case.layout.request(self.key.ef).and_then(|file| {
+            let Read::Content(bytes) = self.cache_view.cached.read(file, self.case.layout.buffer(file))
+            else {
                 return None;
             };
             Some(possession_in(self.device, Some(&bytes))).filter(Possession::is_proved)
@@ -288,19 +289,19 @@ impl Question<'_> {
 #[must_use]
 pub fn leading(
     case: &Case<'_>,
-    lens: &Lens<'_>,
+    cache_view: &CacheView<'_>,
     id: Id,
     difference: &Difference<'_>,
     summary: String,
     consequence: String,
 ) -> Finding {
-    let mut finding = case.finding(id, lens, difference, summary, consequence);
+    let mut finding = case.finding(id, cache_view, difference, summary, consequence);
     finding.fix.clear();
-    let request = case.layout.request(difference.place.slot);
+    let request = case.layout.request(difference.place.ef);
     let device = Device::of(case);
     let proof = |content: Option<&[u8]>| Some(possession_in(device.as_ref(), content).words());
     if let (Some(file), Some(evidence)) = (request, finding.evidence.first_mut()) {
-        let cached = match lens.cached.read(file, case.layout.buffer(file)) {
+        let cached = match cache_view.cached.read(file, case.layout.buffer(file)) {
             Read::Content(bytes) => bytes,
             Read::Absent | Read::Failed | Read::Unknown(_) => Vec::new(),
         };
@@ -311,13 +312,13 @@ pub fn leading(
     // Whatever else the public key is shown with. The description of the private key is no part of the question.
     let of_key = difference
         .shown
-        .and_then(|shown| lens.shown.private_key_of(shown))
+        .and_then(|shown| cache_view.shown.private_key_of(shown))
         .filter(|key| key.files.len() == 1);
     let description = of_key.and_then(|key| key.files.first()).filter(|_| request.is_some());
-    for (file, entry) in difference.shown.iter().flat_map(|shown| lens.cached_files(shown)) {
+    for (file, entry) in difference.shown.iter().flat_map(|shown| cache_view.cached_files(shown)) {
         let evidence = Evidence {
             first_difference: case.first_difference(entry, file),
-            file: Some(file_evidence(lens.dir, entry, Some(file))),
+            file: Some(file_evidence(cache_view.dir, entry, Some(file))),
             ..Evidence::default()
         };
         let known = finding.evidence.iter().any(|known| {
@@ -424,7 +425,7 @@ fn is_proven(case: &Case<'_>, device: Option<&Device>, key: &Object) -> bool {
 fn is_elsewhere_too(case: &Case<'_>, own: &Object) -> bool {
     let public = own.public_key();
     let is_other = |object: &&Object| {
-        if own.part.is_of_key() { object.slot != own.slot } else { object.id != own.id }
+        if own.part.is_of_key() { object.ef != own.ef } else { object.id != own.id }
     };
     case.live.objects.iter().filter(is_other).any(|object| object.public_key() == public)
 }

@@ -36,11 +36,11 @@ pub struct Case<'a> {
     /// What is on the card.
     pub live: View,
     /// The views through caches.
-    pub lenses: Vec<Lens<'a>>,
+    pub cache_views: Vec<CacheView<'a>>,
 }
 
 /// The token as seen through one cache directory.
-pub struct Lens<'a> {
+pub struct CacheView<'a> {
     /// The programs that read this cache today; none: the cache is dormant.
     pub programs: Vec<String>,
     /// Whether some program reads it could not be told.
@@ -61,7 +61,7 @@ pub struct Lens<'a> {
     pub card: &'a Card,
 }
 
-impl Lens<'_> {
+impl CacheView<'_> {
     /// Does a program read this cache today?
     #[must_use]
     pub fn in_use(&self) -> bool {
@@ -199,16 +199,16 @@ impl Case<'_> {
     pub fn finding(
         &self,
         id: Id,
-        lens: &Lens<'_>,
+        cache_view: &CacheView<'_>,
         difference: &Difference<'_>,
         summary: String,
         consequence: String,
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
         finding.token = Some(escape(self.serial.as_bytes()));
-        finding.program = lens.shown_by(difference);
-        finding.object = self.object_name(lens, difference.live, difference.shown);
-        let cause = lens.cause_file(difference);
+        finding.program = cache_view.shown_by(difference);
+        finding.object = self.object_name(cache_view, difference.live, difference.shown);
+        let cause = cache_view.cause_file(difference);
         let (mut shown, mut card) = (side(difference.shown), side(difference.live));
         // Attributes that are not in question would only hide what is.
         if !matches!(difference.kind, Kind::Attributes(_) | Kind::Class) {
@@ -217,26 +217,26 @@ impl Case<'_> {
         }
         finding.evidence.push(Evidence {
             first_difference: cause.and_then(|(entry, file)| self.first_difference(entry, file)),
-            file: cause.map(|(entry, file)| file_evidence(lens.dir, entry, Some(file))),
+            file: cause.map(|(entry, file)| file_evidence(cache_view.dir, entry, Some(file))),
             shown: Some(shown),
             card: Some(card),
             source: None,
         });
         // What it was shown with is another object's now, or nobody's.
         if let (Kind::Ghost, Some(object)) = (&difference.kind, difference.shown) {
-            for (file, entry) in lens.cached_files(object) {
+            for (file, entry) in cache_view.cached_files(object) {
                 let named = cause.is_some_and(|(known, _)| known.name == entry.name);
                 let first = self.first_difference(entry, file);
                 if !named && (first.is_some() || self.on_card(file).is_none()) {
                     finding.evidence.push(Evidence {
                         first_difference: first,
-                        file: Some(file_evidence(lens.dir, entry, Some(file))),
+                        file: Some(file_evidence(cache_view.dir, entry, Some(file))),
                         ..Evidence::default()
                     });
                 }
             }
         }
-        self.repairable(&mut finding, lens.dir);
+        self.repairable(&mut finding, cache_view.dir);
         finding
     }
 
@@ -244,12 +244,12 @@ impl Case<'_> {
     #[must_use]
     pub fn object_name(
         &self,
-        lens: &Lens<'_>,
+        cache_view: &CacheView<'_>,
         live: Option<&Object>,
         shown: Option<&Object>,
     ) -> Option<ObjectName> {
         let (view, object) =
-            live.map(|live| (&self.live, live)).or(shown.map(|shown| (&lens.shown, shown)))?;
+            live.map(|live| (&self.live, live)).or(shown.map(|shown| (&cache_view.shown, shown)))?;
         let id = |object: Option<&Object>| object.filter(|o| !o.id.is_empty()).map(|o| hex(&o.id));
         Some(ObjectName { id: id(live), shown_id: id(shown), ..object_name(view, object) })
     }
@@ -259,7 +259,7 @@ impl Case<'_> {
     pub fn entry_finding(
         &self,
         id: Id,
-        lens: &Lens<'_>,
+        cache_view: &CacheView<'_>,
         entry: &CacheEntry,
         file: Option<EfPath>,
         summary: String,
@@ -267,15 +267,15 @@ impl Case<'_> {
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
         finding.token = Some(escape(self.serial.as_bytes()));
-        finding.program.clone_from(&lens.programs);
+        finding.program.clone_from(&cache_view.programs);
         finding.evidence.push(Evidence {
             first_difference: file.and_then(|file| self.first_difference(entry, file)),
-            file: Some(file_evidence(lens.dir, entry, file)),
+            file: Some(file_evidence(cache_view.dir, entry, file)),
             shown: None,
             card: None,
             source: None,
         });
-        self.repairable(&mut finding, lens.dir);
+        self.repairable(&mut finding, cache_view.dir);
         finding
     }
 

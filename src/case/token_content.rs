@@ -14,7 +14,7 @@ use crate::view::{Class, Layout, Object, View, unread};
 
 /// What a token holds now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
+pub struct TokenContent {
     /// In the form of a baseline.
     pub now: Baseline,
     /// Why the list of its keys may lack some.
@@ -23,11 +23,11 @@ pub struct Held {
 
 /// What the tokens hold, each serial number once: applications of one card that share it count as one.
 #[must_use]
-pub fn held_by<'c>(cases: &'c [Case<'_>]) -> Vec<(&'c Case<'c>, Held)> {
-    let mut all: Vec<(&Case<'_>, Held)> = Vec::new();
+pub fn held_by<'c>(cases: &'c [Case<'_>]) -> Vec<(&'c Case<'c>, TokenContent)> {
+    let mut all: Vec<(&Case<'_>, TokenContent)> = Vec::new();
     for case in cases {
         let held = held(case);
-        let same = |(known, _): &&mut (&Case<'_>, Held)| {
+        let same = |(known, _): &&mut (&Case<'_>, TokenContent)| {
             known.serial == case.serial && known.card.is_beside(case.card)
         };
         match all.iter_mut().find(same) {
@@ -43,7 +43,7 @@ pub fn held_by<'c>(cases: &'c [Case<'_>]) -> Vec<(&'c Case<'c>, Held)> {
 }
 
 /// What the card of a case holds.
-fn held(case: &Case<'_>) -> Held {
+fn held(case: &Case<'_>) -> TokenContent {
     let status = case.card.status.as_ref();
     let dkek = status
         .and_then(|status| status.dkek.as_ref())
@@ -56,7 +56,7 @@ fn held(case: &Case<'_>) -> Held {
         dkek_key_check_value: dkek.map(|dkek| dkek.check_value.hex().to_uppercase()),
         keys: keys(case.layout, &case.live),
     };
-    Held { now, unknown: unknown(&case.live) }
+    TokenContent { now, unknown: unknown(&case.live) }
 }
 
 /// The private keys of a view with what is public of them, sorted by ID.
@@ -76,7 +76,7 @@ const fn order(key: &Key) -> (&String, &Option<String>) {
 /// The places of which a view says nothing, and why.
 #[must_use]
 pub fn unknown(view: &View) -> Vec<String> {
-    view.unknown.iter().map(|(place, why)| format!("slot {}: {why}", place.slot)).collect()
+    view.unknown.iter().map(|(place, why)| format!("EF {}: {why}", place.ef)).collect()
 }
 
 fn key(view: &View, object: &Object) -> Option<Key> {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::finding::Severity;
 use crate::fix::{Agreed, Subject};
 use crate::observe::{
-    self, Cards, Each, Whose, Wish, each_in, observe, observe_each, select_serial, selecting,
+    self, CacheOwners, Cards, Each, ObserveOptions, each_in, observe, observe_each, select_serial, selecting,
 };
 use crate::patience;
 use crate::repair::Consent;
@@ -67,7 +67,7 @@ pub struct Facts {
 /// Whose caches.
 #[derive(Debug, Clone, Args)]
 #[group(multiple = false)]
-pub struct Whom {
+pub struct CachesOf {
     /// The caches of all users of this host, and those that belong to no home
     #[arg(long)]
     all_users: bool,
@@ -107,14 +107,14 @@ impl AgreedArgs {
     }
 }
 
-impl Whom {
+impl CachesOf {
     /// Whose caches are meant.
-    pub fn whose(&self) -> Whose {
+    pub fn whose(&self) -> CacheOwners {
         match &self.user {
-            Some(name) => Whose::User(name.clone()),
-            None if self.all_users => Whose::All,
-            None if self.cache_dir.is_empty() => Whose::Caller,
-            None => Whose::Directories(self.cache_dir.clone()),
+            Some(name) => CacheOwners::User(name.clone()),
+            None if self.all_users => CacheOwners::All,
+            None if self.cache_dir.is_empty() => CacheOwners::Caller,
+            None => CacheOwners::Directories(self.cache_dir.clone()),
         }
     }
 }
@@ -157,15 +157,15 @@ impl Selection {
     }
 
     /// The cards, and whose caches, as a repair takes it.
-    pub fn subject(&self, whom: &Whom, offline: bool) -> Subject<'_> {
-        let wish = Wish { cards: self.cards(offline), status: false, progress: PROGRESS };
+    pub fn subject(&self, whom: &CachesOf, offline: bool) -> Subject<'_> {
+        let wish = ObserveOptions { cards: self.cards(offline), status: false, progress: PROGRESS };
         Subject { wish, whose: whom.whose(), serial: self.serial.as_deref() }
     }
 }
 
 /// Looks at this host and its caches, without a card.
 pub fn look_at_host() -> Result<Snapshot, Error> {
-    observe(&Wish { cards: Cards::None, status: false, progress: PROGRESS })
+    observe(&ObserveOptions { cards: Cards::None, status: false, progress: PROGRESS })
 }
 
 /// The same, unless there is a snapshot file to be looked at.
@@ -176,12 +176,12 @@ pub fn host_or(snapshot: Option<&Path>) -> Result<Snapshot, Error> {
 impl Facts {
     /// Gets the facts about each user, one after the other; those in a snapshot file are all there is.
     /// `status` asks the card for SO-PIN and DKEK as well.
-    pub fn each(&self, whom: &Whom, status: bool, each: Each<'_>) -> Result<Snapshot, Error> {
+    pub fn each(&self, whom: &CachesOf, status: bool, each: Each<'_>) -> Result<Snapshot, Error> {
         self.time.begin();
         let selection = &self.selection;
         let each = &mut selecting(selection.serial.as_deref(), self.offline, each);
         let Some(path) = &self.snapshot else {
-            let wish = Wish { cards: selection.cards(self.offline), status, progress: PROGRESS };
+            let wish = ObserveOptions { cards: selection.cards(self.offline), status, progress: PROGRESS };
             return observe_each(&wish, &whom.whose(), each);
         };
         let mut snapshot = observe::load(path)?;
@@ -207,7 +207,7 @@ impl Facts {
             Some(path) => observe::load(path)?,
             None => {
                 let cards = self.selection.cards(self.offline);
-                observe(&Wish { cards, status, progress: PROGRESS })?
+                observe(&ObserveOptions { cards, status, progress: PROGRESS })?
             }
         };
         if let Some(serial) = &self.selection.serial {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-use super::args::{Facts, FailOn, Whom};
+use super::args::{CachesOf, Facts, FailOn};
 use super::output;
 use crate::case::token_content::serials;
 use crate::error::{Error, Exit};
@@ -15,7 +15,7 @@ use crate::finding::Severity;
 use crate::judge::ending::{State, exit};
 use crate::judge::{Cache, Tally, hold_against, judge_processes};
 use crate::observe::holders;
-use crate::observe::{Whose, baselines, write_whole};
+use crate::observe::{CacheOwners, baselines, write_whole};
 use crate::report::{human, json::Answer, json::Document, nagios, prometheus};
 use crate::snapshot::Snapshot;
 use crate::verdict::Verdict;
@@ -28,7 +28,7 @@ pub struct Args {
     #[command(flatten)]
     facts: Facts,
     #[command(flatten)]
-    whom: Whom,
+    whom: CachesOf,
     /// Compare the tokens with their baselines too: a file, or the one named after the token in a directory
     #[arg(long, value_name = "FILE|DIR")]
     against: Option<PathBuf>,
@@ -114,7 +114,7 @@ fn check(args: &Args) -> Result<Checked, Error> {
         verdict.coverage.extend(gaps);
     }
     judge_processes(&snapshot, &mut verdict);
-    if args.whom.whose() == Whose::Caller && snapshot.others.is_empty() {
+    if args.whom.whose() == CacheOwners::Caller && snapshot.others.is_empty() {
         caches.clear();
     }
     if let Some(path) = &args.against {

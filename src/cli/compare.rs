@@ -9,7 +9,7 @@ use crate::host::hostname;
 use crate::listing::hosts::Comparison;
 use crate::observe::{each_in, load, snapshot_files};
 use crate::report::{comparison::comparison, json::Answer, json::Document};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             }
             Err(error) => {
                 let why = crate::text::tame(&error.to_string());
-                comparison_of.unreadable(&Name::from(path.as_path()).to_string(), &why);
+                comparison_of.unreadable(&ByteString::from(path.as_path()).to_string(), &why);
             }
         }
     }

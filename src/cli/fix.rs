@@ -1,6 +1,6 @@
 //! `fix`: everything the findings call for, as far as the caller agrees; then a second look.
 
-use super::args::{AgreedArgs, Format, Selection, Time, Whom};
+use super::args::{AgreedArgs, CachesOf, Format, Selection, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::findings::{Request, fix};
@@ -15,7 +15,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "reader")]
     offline: bool,
     #[command(flatten)]
-    whom: Whom,
+    whom: CachesOf,
     #[command(flatten)]
     agreed: AgreedArgs,
     /// Show edits of the configuration as a unified diff

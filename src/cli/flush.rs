@@ -2,7 +2,7 @@
 
 use clap::ArgGroup;
 
-use super::args::{AgreedArgs, Format, Selection, Time, Whom};
+use super::args::{AgreedArgs, CachesOf, Format, Selection, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::flush::{Request, flush};
@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long, group = "scope")]
     all: bool,
     #[command(flatten)]
-    whom: Whom,
+    whom: CachesOf,
     #[command(flatten)]
     agreed: AgreedArgs,
     #[command(flatten)]

@@ -1,11 +1,11 @@
 //! `ls`: the cache entries, decoded, and whose caches they are in.
 
-use super::args::{Facts, Format, Whom};
+use super::args::{CachesOf, Facts, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::Tally;
 use crate::listing::cache_entries::inventory;
-use crate::observe::Whose;
+use crate::observe::CacheOwners;
 use crate::report::{human, json::Answer, json::Document};
 use crate::snapshot::GapKind;
 
@@ -14,7 +14,7 @@ pub struct Args {
     #[command(flatten)]
     facts: Facts,
     #[command(flatten)]
-    whom: Whom,
+    whom: CachesOf,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -59,7 +59,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let mut text = String::new();
             if caches.is_empty() {
                 text.push_str(match args.whom.whose() {
-                    Whose::Caller => "No OpenSC cache directory exists for this user.\n",
+                    CacheOwners::Caller => "No OpenSC cache directory exists for this user.\n",
                     _ => "No OpenSC cache directory exists there.\n",
                 });
             }

@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use super::args::{Format, Selection, Time, Whom};
+use super::args::{CachesOf, Format, Selection, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::observe::holders;
 use crate::observe::{
-    Whose, Wish, Written, baselines_of, keep_baselines, observe_all, save, select_serial, the_baseline,
+    CacheOwners, ObserveOptions, Written, baselines_of, keep_baselines, observe_all, save, select_serial,
+    the_baseline,
 };
 use crate::report::json::{Answer, Document};
 use crate::snapshot::{GapKind, Snapshot};
@@ -17,7 +18,7 @@ pub struct Args {
     #[command(flatten)]
     selection: Selection,
     #[command(flatten)]
-    whom: Whom,
+    whom: CachesOf,
     #[command(flatten)]
     time: Time,
     /// Do not open PC/SC: caches and configuration only
@@ -37,7 +38,11 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     args.time.begin();
-    let wish = Wish { cards: args.selection.cards(args.offline), status: true, progress: output::PROGRESS };
+    let wish = ObserveOptions {
+        cards: args.selection.cards(args.offline),
+        status: true,
+        progress: output::PROGRESS,
+    };
     let mut snapshot = observe_all(&wish, &args.whom.whose())?;
     let gaps = holders::look(&mut snapshot)?;
     snapshot.coverage.extend(gaps);
@@ -55,7 +60,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         output::complain(&format!("not read: {}: {}", gap.what, gap.why));
     }
     // Of the caller's own caches all there is goes into the file; others were asked for by name.
-    let others = args.whom.whose() != Whose::Caller;
+    let others = args.whom.whose() != CacheOwners::Caller;
     let missing = snapshot
         .coverage
         .iter()

@@ -10,12 +10,12 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::flush::flush_proven;
 use crate::judge::judge;
-use crate::observe::{Cards, Wish, observe};
+use crate::observe::{Cards, ObserveOptions, observe};
 use crate::patience::undisturbed;
 use crate::repair::{Applied, Outcome};
 use crate::report::json::{Answer, Document, Event};
 use crate::report::watch::{Line, line};
-use crate::snapshot::{Name, Snapshot};
+use crate::snapshot::{ByteString, Snapshot};
 use crate::verdict::Verdict;
 use crate::watch::{Hook, Occurrence, Watch};
 
@@ -97,7 +97,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 
 /// One check; with consent also the flush that it calls for.
 fn check(cards: Cards<'_>, flush: bool) -> Result<Checked, Error> {
-    let mut snapshot = observe(&Wish { cards, status: false, progress: output::PROGRESS })?;
+    let mut snapshot = observe(&ObserveOptions { cards, status: false, progress: output::PROGRESS })?;
     let (verdict, operations) =
         if flush { flush_proven(&mut snapshot)? } else { (judge(&snapshot), Vec::new()) };
     Ok(Checked { snapshot, verdict, operations })
@@ -105,7 +105,7 @@ fn check(cards: Cards<'_>, flush: bool) -> Result<Checked, Error> {
 
 /// The cache directories and the configuration files that a check was about.
 fn places(checked: &Checked) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let own = |name: &Name| name.as_path().to_owned();
+    let own = |name: &ByteString| name.as_path().to_owned();
     let Snapshot { caches, configs, .. } = &checked.snapshot;
     (caches.iter().map(|dir| own(&dir.path)).collect(), configs.iter().map(|file| own(&file.path)).collect())
 }

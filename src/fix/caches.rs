@@ -3,10 +3,12 @@
 use crate::error::Error;
 use crate::host::Caller;
 use crate::judge::{Tally, judge_processes};
-use crate::observe::{Cards, Each, Whose, Wish, holders, observe_again, observe_each, selecting};
+use crate::observe::{
+    CacheOwners, Cards, Each, ObserveOptions, holders, observe_again, observe_each, selecting,
+};
 use crate::patience;
 use crate::repair::{self, Applied, Consent, Outcome, Plan, Run, StateDir, Step, StepResult};
-use crate::snapshot::{Name, Snapshot};
+use crate::snapshot::{ByteString, Snapshot};
 use crate::verdict::Verdict;
 
 /// A program that is just writing an entry is done with it by then.
@@ -25,9 +27,9 @@ pub struct Agreed {
 #[derive(Debug, Clone)]
 pub struct Subject<'a> {
     /// What to observe.
-    pub wish: Wish<'a>,
+    pub wish: ObserveOptions<'a>,
     /// Whose caches.
-    pub whose: Whose,
+    pub whose: CacheOwners,
     /// Only what concerns the card with this serial number.
     pub serial: Option<&'a str>,
 }
@@ -62,7 +64,7 @@ pub struct Done {
     /// What was found first.
     pub before: Verdict,
     /// What each step came to in the end.
-    pub steps: Vec<(Name, Name, Outcome)>,
+    pub steps: Vec<(ByteString, ByteString, Outcome)>,
     /// What is found now; the same as before if nothing was to be done.
     pub after: Verdict,
 }
@@ -86,7 +88,7 @@ impl Repair {
         let before = self.tally.judge(snapshot);
         let mut plan = planner(snapshot, &before, self.caller.user.uid);
         let mut after = None;
-        let mut steps: Vec<(Name, Name, Outcome)> = Vec::new();
+        let mut steps: Vec<(ByteString, ByteString, Outcome)> = Vec::new();
         for attempt in 1.. {
             let results = self.act(plan)?;
             let now = results.iter().flat_map(|applied| &applied.steps);
@@ -110,7 +112,7 @@ impl Repair {
             plan = Plan { steps: again.steps.into_iter().filter(|step| is_swapped(&steps, step)).collect() };
             after = Some(verdict);
             if plan.steps.is_empty() || attempt == TRIES {
-                let left = |dir: &Name, name: &Name| {
+                let left = |dir: &ByteString, name: &ByteString| {
                     plan.steps.iter().any(|step| (&step.directory, &step.name) == (dir, name))
                 };
                 steps.retain(|(dir, name, outcome)| {
@@ -180,7 +182,7 @@ impl Repair {
     }
 }
 
-fn is_swapped(steps: &[(Name, Name, Outcome)], step: &Step) -> bool {
+fn is_swapped(steps: &[(ByteString, ByteString, Outcome)], step: &Step) -> bool {
     steps.iter().any(|(dir, name, outcome)| {
         (dir, name) == (&step.directory, &step.name) && matches!(outcome, Outcome::Changed(_))
     })

@@ -16,7 +16,7 @@ use crate::repair::config::{
 use crate::repair::{Run, StateDir, is_there};
 use crate::scconf::Position;
 use crate::scconf::edit::unified_diff;
-use crate::snapshot::{Name, Snapshot};
+use crate::snapshot::{ByteString, Snapshot};
 
 /// Which edit.
 #[derive(Debug, Clone, Copy)]
@@ -162,7 +162,7 @@ fn file(named: Option<&Path>, source: &Source) -> Result<(PathBuf, bool), Error>
 }
 
 /// What this host has besides the file.
-fn host_notes(snapshot: &Snapshot, file: &Name, is_read_here: bool) -> Vec<String> {
+fn host_notes(snapshot: &Snapshot, file: &ByteString, is_read_here: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let source = Situation::of(snapshot).source();
     match &source {

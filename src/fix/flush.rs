@@ -3,7 +3,7 @@
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use crate::error::{Error, Exit};
 use crate::judge::ending::is_unread;
-use crate::observe::Whose;
+use crate::observe::CacheOwners;
 use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::repair::{Applied, Outcome, Plan};
 use crate::snapshot::{Gap, GapKind, Snapshot};
@@ -96,7 +96,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     }
     // Whoever asks for others' caches has to know that one could not be looked at.
     let is_missing = |gap: &Gap| gap.asked_for && gap.kind == GapKind::Cache;
-    let gaps = subject.whose != Whose::Caller && after.coverage.iter().any(is_missing);
+    let gaps = subject.whose != CacheOwners::Caller && after.coverage.iter().any(is_missing);
     let exit = match (failed, unread == Some(true) || gaps) {
         (true, _) => Exit::Failed,
         (false, true) => Exit::NotRead,

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::caches::Done;
 use crate::finding::{Finding, Id};
 use crate::repair::{Became, Outcome, Repaired};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// What became of each finding on one user's caches.
 #[must_use]
 pub fn what_became(done: &Done, dry_run: bool) -> Vec<Repaired> {
-    let mut steps: BTreeMap<&Name, Vec<(&Name, &Outcome)>> = BTreeMap::new();
+    let mut steps: BTreeMap<&ByteString, Vec<(&ByteString, &Outcome)>> = BTreeMap::new();
     for (directory, name, outcome) in &done.steps {
         steps.entry(name).or_default().push((directory, outcome));
     }
@@ -60,8 +60,8 @@ fn keys(finding: &Finding) -> Vec<(Id, Option<String>, String)> {
     let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
     let key = |what: &String| (finding.id, finding.token.clone(), what.clone());
     let crowd = finding.crowd.iter();
-    let crowd =
-        crowd.map(|(directory, name)| Name::from(directory.as_path().join(name.as_os_str())).to_string());
+    let crowd = crowd
+        .map(|(directory, name)| ByteString::from(directory.as_path().join(name.as_os_str())).to_string());
     let keys: Vec<_> = files.map(|file| file.path.clone()).chain(crowd).map(|path| key(&path)).collect();
     if keys.is_empty() { vec![key(&finding.summary)] } else { keys }
 }

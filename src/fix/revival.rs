@@ -6,12 +6,14 @@ use std::path::Path;
 
 use crate::error::Error;
 use crate::fix::revived::{SwitchedOn, read_today, returned, revived, switched_on, taken_away, with_text};
-use crate::observe::{Cards, Kept, Progress, Wish, as_seen_by, observe, observe_more_caches, with_returning};
+use crate::observe::{
+    Cards, Kept, ObserveOptions, Progress, as_seen_by, observe, observe_more_caches, with_returning,
+};
 use crate::opensc::config::Source;
 use crate::patience::answered;
 use crate::repair::Returning;
 use crate::repair::config::Revived;
-use crate::snapshot::{DirState, Name, Snapshot};
+use crate::snapshot::{ByteString, DirState, Snapshot};
 
 /// What is said wherever caching is switched on.
 const ONLY_YOURS: &str =
@@ -80,15 +82,15 @@ pub fn revival(
     if lying.next().is_none() && entries.is_empty() {
         return Ok(Some(Revival { revived: Vec::new(), notes }));
     }
-    let mut here = observe(&Wish { cards: Cards::In(None), status: false, progress })?;
+    let mut here = observe(&ObserveOptions { cards: Cards::In(None), status: false, progress })?;
     look(&mut here);
     let after = changed(&here);
     let mut found = revived(&after, &on);
     let others: BTreeSet<u32> =
         entries.iter().map(|entry| entry.uid).filter(|uid| *uid != after.user.uid).collect();
-    let real = |path: &Name| {
+    let real = |path: &ByteString| {
         let path = path.as_path().to_owned();
-        answered(move |_| path.canonicalize()).ok().map(Name::from)
+        answered(move |_| path.canonicalize()).ok().map(ByteString::from)
     };
     let theirs = as_seen_by(&after, &others).into_iter().map(|seen| {
         let read = read_today(&seen);
@@ -116,7 +118,7 @@ pub fn taken(snapshot: &Snapshot, text: Option<&[u8]>, progress: Progress) -> Re
     if here.caches.iter().flat_map(|dir| off.entries(dir)).next().is_none() {
         return Ok(Vec::new());
     }
-    let mut here = observe(&Wish { cards: Cards::In(None), status: false, progress })?;
+    let mut here = observe(&ObserveOptions { cards: Cards::In(None), status: false, progress })?;
     observe_more_caches(&mut here, off.directories());
     Ok(taken_away(&here, &off))
 }

@@ -15,7 +15,7 @@ use crate::opensc::differences::{HEAD, LISTED_DRIVER, OTHER_DRIVER};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
 use crate::repair::Returning;
 use crate::repair::config::Revived;
-use crate::snapshot::{CacheDir, ConfigFile, ConfigState, Name, Snapshot};
+use crate::snapshot::{ByteString, CacheDir, ConfigFile, ConfigState, Snapshot};
 use crate::view::layout;
 
 /// Why nobody can tell whether an entry is stale.
@@ -25,9 +25,9 @@ const NOT_READ: &str = "its card was not read";
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct SwitchedOn {
     /// With a card of a driver that is not in OpenSC's own list.
-    other: BTreeSet<Name>,
+    other: BTreeSet<ByteString>,
     /// With a card of some driver.
-    any: BTreeSet<Name>,
+    any: BTreeSet<ByteString>,
     /// Why a directory cannot be told, and for which programs.
     pub untold: BTreeMap<String, Vec<String>>,
 }
@@ -74,7 +74,7 @@ pub fn read_today(snapshot: &Snapshot) -> SwitchedOn {
 }
 
 /// The directory a program reads, or why it cannot be told; `None` if it reads none.
-fn reads(outcome: &Outcome) -> Option<Result<Name, String>> {
+fn reads(outcome: &Outcome) -> Option<Result<ByteString, String>> {
     let Outcome::Runs(effective) = outcome else { return None };
     match (&effective.caching, &effective.cache_dir) {
         (Caching::No, _) | (_, CacheLocation::Nowhere(_)) => None,
@@ -87,7 +87,7 @@ fn reads(outcome: &Outcome) -> Option<Result<Name, String>> {
 }
 
 impl SwitchedOn {
-    fn add(&mut self, driver: &str, reads: Option<Result<Name, String>>, program: &str) {
+    fn add(&mut self, driver: &str, reads: Option<Result<ByteString, String>>, program: &str) {
         match reads {
             Some(Ok(dir)) => {
                 if driver == OTHER_DRIVER {
@@ -106,7 +106,7 @@ impl SwitchedOn {
     }
 
     /// The directories.
-    pub fn directories(&self) -> impl Iterator<Item = &Name> {
+    pub fn directories(&self) -> impl Iterator<Item = &ByteString> {
         self.any.iter()
     }
 
@@ -117,7 +117,7 @@ impl SwitchedOn {
     }
 
     /// The entries of a directory that programs would read again.
-    pub fn entries<'s>(&'s self, dir: &'s CacheDir) -> impl Iterator<Item = (&'s Name, CacheName)> {
+    pub fn entries<'s>(&'s self, dir: &'s CacheDir) -> impl Iterator<Item = (&'s ByteString, CacheName)> {
         let (any, other) = (self.any.contains(&dir.path), self.other.contains(&dir.path));
         dir.entries.iter().filter_map(move |entry| match cache_name::parse(&entry.name) {
             Recognised::Entry(name) if if name.driver() == Some(OTHER_DRIVER) { other } else { any } => {
@@ -162,7 +162,7 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
 #[must_use]
 pub fn taken_away(now: &Snapshot, off: &SwitchedOn) -> Vec<Revived> {
     let verdict = judge(now);
-    let mut held: BTreeMap<(&Name, &Name), Id> = BTreeMap::new();
+    let mut held: BTreeMap<(&ByteString, &ByteString), Id> = BTreeMap::new();
     for finding in
         verdict.findings.iter().filter(|finding| finding.holds_its_entries() || finding.is_in_doubt())
     {
@@ -192,16 +192,18 @@ pub fn returned(
     read: &SwitchedOn,
     entries: &[Returning],
     all: bool,
-    theirs: &BTreeMap<u32, (bool, BTreeSet<Name>)>,
+    theirs: &BTreeMap<u32, (bool, BTreeSet<ByteString>)>,
 ) -> Vec<Revived> {
     let asked = || entries.iter().filter(|entry| all || entry.was_unread);
-    let here: BTreeSet<(&Name, &Name)> = asked().map(|entry| (&entry.directory, &entry.name)).collect();
+    let here: BTreeSet<(&ByteString, &ByteString)> =
+        asked().map(|entry| (&entry.directory, &entry.name)).collect();
     let mut found = revived(after, read);
-    let real: BTreeMap<&Name, Name> = after.caches.iter().map(|dir| (&dir.path, dir.real_path())).collect();
+    let real: BTreeMap<&ByteString, ByteString> =
+        after.caches.iter().map(|dir| (&dir.path, dir.real_path())).collect();
     found.retain(|one| {
         real.get(&one.directory).is_some_and(|directory| here.contains(&(directory, &one.name)))
     });
-    let known: BTreeSet<&Name> = real.values().collect();
+    let known: BTreeSet<&ByteString> = real.values().collect();
     let others = asked().filter(|entry| {
         entry.uid != after.user.uid
             && !known.contains(&entry.directory)

@@ -93,9 +93,9 @@ pub fn retired(count: u8) -> impl Iterator<Item = Slot> {
 /// True for the last byte of the tag of an object that everybody may read.
 #[must_use]
 pub fn is_public(tag: u8) -> bool {
-    let of_slot = |slot: Slot| slot.tag == tag;
+    let of_key = |slot: Slot| slot.tag == tag;
     PUBLIC.iter().any(|object| object.tag == Tag::Usual(tag))
-        || SLOTS.into_iter().chain([MESSAGING]).chain(retired(RETIRED)).any(of_slot)
+        || SLOTS.into_iter().chain([MESSAGING]).chain(retired(RETIRED)).any(of_key)
 }
 
 impl Slot {

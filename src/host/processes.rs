@@ -11,7 +11,7 @@ use rustix::time::{ClockId, clock_gettime};
 use time::{Duration, OffsetDateTime};
 
 use crate::patience::{Overdue, Pulse, SILENCE, within};
-use crate::snapshot::{Modules, Name, Process, Unit};
+use crate::snapshot::{ByteString, Modules, Process, Unit};
 
 /// Most processes looked at.
 const MOST: usize = 100_000;
@@ -59,7 +59,7 @@ fn process(dir: &Path, pid: u32, wanted: Option<u32>, boot: OffsetDateTime) -> O
     let hertz = i64::try_from(rustix::param::clock_ticks_per_second()).ok().filter(|hertz| *hertz > 0)?;
     let ticks = i64::try_from(ticks).ok()?;
     let since_boot = Duration::seconds(ticks / hertz) + Duration::milliseconds(ticks % hertz * 1000 / hertz);
-    let program = std::fs::read_link(dir.join("exe")).map_or_else(|_| Name(name), Name::from);
+    let program = std::fs::read_link(dir.join("exe")).map_or_else(|_| ByteString(name), ByteString::from);
     Some(Process {
         pid,
         uid,
@@ -110,15 +110,15 @@ pub fn stat(stat: &[u8]) -> Option<(Vec<u8>, u64)> {
 
 /// The files of OpenSC, and p11-kit's proxy, among those that `maps` names; each once.
 #[must_use]
-pub fn opensc_modules(maps: &[u8]) -> Vec<Name> {
-    let mut found: Vec<Name> = Vec::new();
+pub fn opensc_modules(maps: &[u8]) -> Vec<ByteString> {
+    let mut found: Vec<ByteString> = Vec::new();
     for line in maps.split(|&byte| byte == b'\n') {
         let Some(slash) = memchr::memchr(b'/', line) else { continue };
         let path = line.get(slash..).unwrap_or_default();
         let path = path.strip_suffix(b" (deleted)").unwrap_or(path);
         let file = path.rsplit(|&byte| byte == b'/').next().unwrap_or_default();
         if (is_opensc(file) || file == b"p11-kit-proxy.so") && found.iter().all(|known| known.0 != path) {
-            found.push(Name(path.to_vec()));
+            found.push(ByteString(path.to_vec()));
         }
     }
     // The proxy alone asks somebody else, who is a process of his own.

@@ -10,14 +10,14 @@ use crate::case::token::file_evidence;
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Unasked};
 use crate::opensc::cache_name::CacheName;
 use crate::opensc::{Recognised, cache_name};
-use crate::snapshot::{CacheDir, CacheEntry, Content, Name, Snapshot};
+use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, Snapshot};
 use crate::text::escape;
 use crate::verdict::Unread;
 use crate::view::{Condition, layout_of};
 
-/// What can be said.
+/// What can be said of cards that are not there.
 #[derive(Default)]
-pub struct Said {
+pub struct AbsentCards {
     /// Findings.
     pub findings: Vec<Finding>,
     /// What cannot be said.
@@ -27,8 +27,8 @@ pub struct Said {
 /// Looks at the entries of every card that is not in the snapshot. `in_use` names
 /// programs and the directories they read.
 #[must_use]
-pub fn apply(snapshot: &Snapshot, in_use: &[(String, Name)]) -> Said {
-    let mut said = Said::default();
+pub fn apply(snapshot: &Snapshot, in_use: &[(String, ByteString)]) -> AbsentCards {
+    let mut absent = AbsentCards::default();
     let serials = snapshot.cards.iter().filter_map(|card| card.serial.as_ref());
     let read: BTreeSet<Vec<u8>> = serials.map(|serial| serial.as_bytes().to_ascii_lowercase()).collect();
     for dir in &snapshot.caches {
@@ -46,16 +46,16 @@ pub fn apply(snapshot: &Snapshot, in_use: &[(String, Name)]) -> Said {
                     .filter(|(_, path)| *path == dir.path)
                     .map(|(name, _)| name.clone())
                     .collect();
-                one_card(&mut said, &mut crowd, snapshot.user.uid, dir, &serial, &entries, &programs);
+                one_card(&mut absent, &mut crowd, snapshot.user.uid, dir, &serial, &entries, &programs);
             }
         }
-        crowd.end(&mut said.findings);
+        crowd.end(&mut absent.findings);
     }
-    said
+    absent
 }
 
 fn one_card(
-    said: &mut Said,
+    absent: &mut AbsentCards,
     crowd: &mut Crowd<'_>,
     uid: u32,
     dir: &CacheDir,
@@ -64,7 +64,7 @@ fn one_card(
     programs: &[String],
 ) {
     let token = escape(serial);
-    said.unread.push(Unread { token: token.clone(), entries: entries.len(), directory: dir.path.clone() });
+    absent.unread.push(Unread { token: token.clone(), entries: entries.len(), directory: dir.path.clone() });
     for (entry, name) in entries {
         let (Some(file), Content::Bytes(bytes), Some((layout, _))) =
             (name.ef(), &entry.content, layout_of(&[], name))
@@ -76,7 +76,7 @@ fn one_card(
             Condition::Trailing(rest) => format!("has {rest} bytes after its first element"),
             Condition::Empty | Condition::Whole => continue,
         };
-        crowd.add(&mut said.findings, entry, || {
+        crowd.add(&mut absent.findings, entry, || {
             let mut finding = Finding::new(
                 Id::DamagedEntry,
                 format!("The cache entry of file {file} of card {token} {what}."),
@@ -106,7 +106,8 @@ fn one_card(
         .iter()
         .any(|(_, name)| layout_of(&[], name).is_some_and(|(layout, _)| layout.is_frozen(name)));
     if frozen && !programs.is_empty() {
-        said.findings
+        absent
+            .findings
             .push(crate::rules::token::cache_cannot_notice_change::finding(&token, programs.to_vec()));
     }
 }

@@ -3,11 +3,11 @@
 use crate::case::cache::CacheCase;
 use crate::finding::Finding;
 use crate::rules;
-use crate::snapshot::{Name, Snapshot};
+use crate::snapshot::{ByteString, Snapshot};
 
 /// Applies the rules to every cache directory. `in_use` names programs and the directories they read.
 #[must_use]
-pub fn apply(snapshot: &Snapshot, in_use: &[(String, Name)]) -> Vec<Finding> {
+pub fn apply(snapshot: &Snapshot, in_use: &[(String, ByteString)]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for dir in &snapshot.caches {
         let readers = in_use.iter().filter(|(_, path)| *path == dir.path);

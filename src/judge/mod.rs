@@ -15,16 +15,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::case::kin::Kin;
 use crate::case::proofs::{Proof, proofs};
 use crate::case::right_key;
-use crate::case::token::{Case, Lens};
+use crate::case::token::{CacheView, Case};
 use crate::judge::driver_choice::{Choices, Standing, driver};
-use crate::listing::objects::{Sides, Wanted, sides};
+use crate::listing::objects::{ObjectComparison, Wanted, sides};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
 use crate::rules::host::baseline_mismatch::{self, Known};
 use crate::rules::host::process_holds_old_view;
 use crate::rules::signature::public_key_undecided;
-use crate::snapshot::{CacheDir, Card, EfPath, Gap, GapKind, Name, Snapshot};
+use crate::snapshot::{ByteString, CacheDir, Card, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::verdict::{CachingState, ProgramState, Token, Unread, Verdict};
 use crate::view::cached::Cached;
@@ -41,14 +41,14 @@ pub struct Judge {
 }
 
 /// What a program does with caches.
-struct Reader {
+struct CachingProgram {
     name: String,
     /// Its name without the driver.
     program: String,
     /// Whose cards.
     driver: String,
     state: ProgramState,
-    reads: Option<Name>,
+    reads: Option<ByteString>,
     undecided: bool,
 }
 
@@ -96,9 +96,9 @@ impl Judge {
     fn user(&self, snapshot: &Snapshot, is_first: bool) -> Verdict {
         let version = self.version;
         let mut coverage = snapshot.coverage.clone();
-        let readers = self.readers(snapshot);
+        let caching = self.programs(snapshot);
         if is_first {
-            coverage.extend(host_gaps(snapshot, &readers));
+            coverage.extend(host_gaps(snapshot, &caching));
             coverage.extend(self.choices.gaps(snapshot));
         }
         let mut tokens = Vec::new();
@@ -113,7 +113,7 @@ impl Judge {
                 copies += 1;
                 continue;
             }
-            let Some(case) = self.case(snapshot, card, &readers, &kin) else {
+            let Some(case) = self.case(snapshot, card, &caching, &kin) else {
                 tokens.push(token(card, None));
                 // The scan has said it already, unless this is a snapshot that somebody has edited.
                 coverage.extend(nameless(card).filter(|gap| known.insert(gap.what.clone())));
@@ -134,12 +134,12 @@ impl Judge {
                 kind: GapKind::Card,
             });
         }
-        let in_use = in_use(&readers);
+        let in_use = in_use(&caching);
         let absent = absent_cards::apply(snapshot, &in_use);
         findings.extend(absent.findings);
         findings.extend(caches::apply(snapshot, &in_use));
         let mut programs: Vec<ProgramState> = Vec::new();
-        for state in readers.into_iter().map(|reader| reader.state) {
+        for state in caching.into_iter().map(|program| program.state) {
             // One line for all drivers, where they make no difference.
             if !programs.contains(&state) {
                 programs.push(state);
@@ -165,7 +165,7 @@ impl Judge {
         &self,
         snapshot: &'a Snapshot,
         card: &'a Card,
-        readers: &[Reader],
+        caching: &[CachingProgram],
         kin: &Kin<'a>,
     ) -> Option<Case<'a>> {
         let (layout, serial) = (layout(card.family)?, card.serial.as_deref()?);
@@ -173,27 +173,27 @@ impl Judge {
         let behaviour = Behaviour::of(self.version);
         let name_of = |file: EfPath| layout.cache_name(card, newest, file).ok().map(|name| name.name());
         let live = layout.decode(card, card, behaviour);
-        let readers = readers.iter().filter(|reader| reader.driver == driver(card));
-        let readers: Vec<_> =
-            readers.map(|reader| (reader, self.choices.standing(card, &reader.program))).collect();
-        let lens = |dir: &'a CacheDir| {
+        let caching = caching.iter().filter(|program| program.driver == driver(card));
+        let caching: Vec<_> =
+            caching.map(|program| (program, self.choices.standing(card, &program.program))).collect();
+        let cache_view = |dir: &'a CacheDir| {
             let cached = Cached::new(card, dir, name_of);
             let shown = layout.decode(card, &cached, behaviour);
-            let reads = |reader: &Reader| reader.reads.as_ref() == Some(&dir.path);
-            let programs = readers
+            let reads = |program: &CachingProgram| program.reads.as_ref() == Some(&dir.path);
+            let programs = caching
                 .iter()
-                .filter(|(reader, standing)| *standing == Standing::Shows && reads(reader))
-                .map(|(reader, _)| reader.name.clone())
+                .filter(|(program, standing)| *standing == Standing::Shows && reads(program))
+                .map(|(program, _)| program.name.clone())
                 .collect();
-            let undecided = readers.iter().any(|(reader, standing)| match standing {
-                Standing::Shows => reader.undecided,
-                Standing::Open => reader.undecided || reads(reader),
+            let undecided = caching.iter().any(|(program, standing)| match standing {
+                Standing::Shows => program.undecided,
+                Standing::Open => program.undecided || reads(program),
                 Standing::Refuses => false,
             });
             let lists = Lists::of(&live, &shown);
-            Lens { programs, undecided, dir, cached, shown, lists, disputes: Vec::new(), layout, card }
+            CacheView { programs, undecided, dir, cached, shown, lists, disputes: Vec::new(), layout, card }
         };
-        let lenses = snapshot.caches.iter().map(lens).collect();
+        let cache_views = snapshot.caches.iter().map(cache_view).collect();
         let mut case = Case {
             card,
             others: if kin.has_more_applications(card) { &snapshot.cards } else { &[] },
@@ -203,37 +203,38 @@ impl Judge {
             version: newest,
             uid: snapshot.user.uid,
             live,
-            lenses,
+            cache_views,
         };
-        let disputes: Vec<_> = case.lenses.iter().map(|lens| right_key::disputes(&case, lens)).collect();
-        for (lens, disputes) in case.lenses.iter_mut().zip(disputes) {
-            lens.disputes = disputes;
+        let disputes: Vec<_> =
+            case.cache_views.iter().map(|cache_view| right_key::disputes(&case, cache_view)).collect();
+        for (cache_view, disputes) in case.cache_views.iter_mut().zip(disputes) {
+            cache_view.disputes = disputes;
         }
         Some(case)
     }
 
-    fn readers(&self, snapshot: &Snapshot) -> Vec<Reader> {
+    fn programs(&self, snapshot: &Snapshot) -> Vec<CachingProgram> {
         let env = &snapshot.user.env;
         let outcomes = self.outcomes.iter();
-        let mut readers: Vec<Reader> = outcomes
+        let mut programs: Vec<CachingProgram> = outcomes
             .map(|(program, driver, outcome)| {
-                reader(program, driver, &outcome.in_environment(self.version, env), self.version)
+                caching_program(program, driver, &outcome.in_environment(self.version, env), self.version)
             })
             .collect();
         // Where it depends on the driver, each line says of whose cards it speaks.
-        let lines: Vec<ProgramState> = readers.iter().map(|reader| reader.state.clone()).collect();
-        for reader in &mut readers {
-            let differs = |state: &ProgramState| state.name == reader.name && *state != reader.state;
+        let lines: Vec<ProgramState> = programs.iter().map(|program| program.state.clone()).collect();
+        for program in &mut programs {
+            let differs = |state: &ProgramState| state.name == program.name && *state != program.state;
             if lines.iter().any(differs) {
-                reader.state.name = format!("{} (cards of driver {})", reader.name, reader.driver);
+                program.state.name = format!("{} (cards of driver {})", program.name, program.driver);
             }
         }
-        readers
+        programs
     }
 }
 
 /// What cannot be said of OpenSC on this host.
-fn host_gaps(snapshot: &Snapshot, readers: &[Reader]) -> Vec<Gap> {
+fn host_gaps(snapshot: &Snapshot, programs: &[CachingProgram]) -> Vec<Gap> {
     let mut gaps = Vec::new();
     if snapshot.opensc.is_empty() {
         gaps.push(Gap {
@@ -243,15 +244,15 @@ fn host_gaps(snapshot: &Snapshot, readers: &[Reader]) -> Vec<Gap> {
             kind: GapKind::OpenSc,
         });
     }
-    for reader in readers {
-        let (what, why) = match (reader.undecided, reader.state.caching) {
-            (_, CachingState::Crashes) => ("what it shows", Some(&reader.state.caching_text)),
-            (true, CachingState::Undecided) => ("whether it caches", Some(&reader.state.caching_text)),
-            (true, _) => ("its cache", reader.state.cache_dir.as_ref()),
+    for program in programs {
+        let (what, why) = match (program.undecided, program.state.caching) {
+            (_, CachingState::Crashes) => ("what it shows", Some(&program.state.caching_text)),
+            (true, CachingState::Undecided) => ("whether it caches", Some(&program.state.caching_text)),
+            (true, _) => ("its cache", program.state.cache_dir.as_ref()),
             (false, _) => continue,
         };
         gaps.push(Gap {
-            what: format!("{}, {what}", reader.name),
+            what: format!("{}, {what}", program.name),
             why: why.cloned().unwrap_or_default(),
             asked_for: true,
             kind: GapKind::OpenSc,
@@ -262,7 +263,7 @@ fn host_gaps(snapshot: &Snapshot, readers: &[Reader]) -> Vec<Gap> {
 
 /// Both views of the objects that are wanted, for every token that was read.
 #[must_use]
-pub fn show(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<Sides> {
+pub fn show(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
     cases(snapshot).iter().flat_map(|case| sides(case, wanted)).collect()
 }
 
@@ -295,10 +296,10 @@ pub fn judge_processes(snapshot: &Snapshot, verdict: &mut Verdict) {
 #[must_use]
 pub fn cases(snapshot: &Snapshot) -> Vec<Case<'_>> {
     let judge = Judge::of(snapshot);
-    let readers = judge.readers(snapshot);
+    let programs = judge.programs(snapshot);
     let mut kin = Kin::of(&snapshot.cards);
     let cards: Vec<&Card> = snapshot.cards.iter().filter(|card| kin.is_new(card)).collect();
-    cards.into_iter().filter_map(|card| judge.case(snapshot, card, &readers, &kin)).collect()
+    cards.into_iter().filter_map(|card| judge.case(snapshot, card, &programs, &kin)).collect()
 }
 
 /// The drivers of the cards that were read, each once.
@@ -316,16 +317,21 @@ fn drivers(snapshot: &Snapshot) -> Vec<String> {
 }
 
 /// Which programs read which directory.
-fn in_use(readers: &[Reader]) -> Vec<(String, Name)> {
-    let mut in_use: Vec<(String, Name)> = Vec::new();
-    for reader in readers {
-        let reads = reader.reads.clone().map(|path| (reader.name.clone(), path));
+fn in_use(programs: &[CachingProgram]) -> Vec<(String, ByteString)> {
+    let mut in_use: Vec<(String, ByteString)> = Vec::new();
+    for program in programs {
+        let reads = program.reads.clone().map(|path| (program.name.clone(), path));
         in_use.extend(reads.filter(|known| !in_use.contains(known)));
     }
     in_use
 }
 
-fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Version>) -> Reader {
+fn caching_program(
+    program: &Program,
+    driver: &str,
+    outcome: &Outcome,
+    version: Option<Version>,
+) -> CachingProgram {
     let opensc = version.map(|version| version.to_string());
     let name = program.label.clone();
     let driver = driver.to_owned();
@@ -339,7 +345,14 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
                 cache_dir: None,
                 opensc,
             };
-            return Reader { program: name.clone(), name, driver, state, reads: None, undecided: false };
+            return CachingProgram {
+                program: name.clone(),
+                name,
+                driver,
+                state,
+                reads: None,
+                undecided: false,
+            };
         }
     };
     let origin = match (&effective.file, &effective.use_file_caching) {
@@ -385,7 +398,7 @@ fn reader(program: &Program, driver: &str, outcome: &Outcome, version: Option<Ve
         cache_dir: dir.filter(|_| caching != CachingState::No),
         opensc,
     };
-    Reader { program: name.clone(), name, driver, state, reads, undecided }
+    CachingProgram { program: name.clone(), name, driver, state, reads, undecided }
 }
 
 /// What cannot be said of a card whose serial number is not known.
@@ -414,12 +427,16 @@ fn unknown_places(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
         note(format!("cache entries of token {token}"), why.to_string(), true);
     }
     for (place, why) in &case.live.unknown {
-        note(format!("slot {} of token {token}", place.slot), why.clone(), true);
+        note(format!("EF {} of token {token}", place.ef), why.clone(), true);
     }
-    for lens in &case.lenses {
-        for (place, why) in &lens.shown.unknown {
+    for cache_view in &case.cache_views {
+        for (place, why) in &cache_view.shown.unknown {
             if !case.live.is_unknown(place) {
-                note(format!("slot {} in cache {}", place.slot, lens.dir.path), why.clone(), lens.in_use());
+                note(
+                    format!("EF {} in cache {}", place.ef, cache_view.dir.path),
+                    why.clone(),
+                    cache_view.in_use(),
+                );
             }
         }
     }

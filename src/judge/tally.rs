@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::case::crowd::ONE_BY_ONE;
 use crate::finding::{Finding, Id, Safety};
 use crate::judge::Judge;
-use crate::snapshot::{CacheOrigin, DirState, Gap, GapKind, Name, Snapshot};
+use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot};
 use crate::text::{count, escape};
 use crate::verdict::{Unread, Verdict};
 
@@ -66,7 +66,7 @@ pub struct Tally {
     first: Option<Verdict>,
     judge: Option<Judge>,
     said: BTreeSet<(&'static str, Option<String>, String)>,
-    unread: BTreeMap<String, (usize, BTreeSet<Name>)>,
+    unread: BTreeMap<String, (usize, BTreeSet<ByteString>)>,
     /// The cache directories that exist.
     pub caches: Vec<Cache>,
 }

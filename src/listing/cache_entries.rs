@@ -17,10 +17,10 @@ use crate::view::layout_of;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Entry"))]
 pub struct Item {
     /// Directory.
-    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::Name"))]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::ByteString"))]
     pub directory: String,
     /// File name.
-    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::Name"))]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::ByteString"))]
     pub name: String,
     /// Serial of its card, if the name is an OpenSC cache name.
     pub card: Option<String>,

@@ -11,8 +11,8 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
-pub use crate::case::hosts::{Shown, SlotTable, Source, Standing, StateRow, TokenTable};
-use crate::case::token::{Case, Lens, side};
+pub use crate::case::hosts::{KeyTable, Shown, Source, Standing, StateRow, TokenTable};
+use crate::case::token::{CacheView, Case, side};
 use crate::case::token_content::with_absent_cards;
 use crate::error::Exit;
 use crate::finding::{Finding, Severity, Side};
@@ -54,13 +54,13 @@ struct Reading {
     source: usize,
     taken_at: i64,
     units: BTreeMap<Place, State>,
-    /// The IDs that OpenSC makes from the public keys, where a slot has one.
+    /// The IDs that OpenSC makes from the public keys, where a EF has one.
     made_ids: BTreeMap<Place, String>,
     /// Is a certificate all that tells of a key?
     by_certificate: bool,
 }
 
-/// What one cache answers for one slot.
+/// What one cache answers for one EF.
 #[derive(Debug)]
 struct Showing {
     source: usize,
@@ -173,21 +173,21 @@ impl Comparison {
     }
 
     fn through_caches(&mut self, case: &Case<'_>, source: usize) {
-        for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
+        for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
             let mut all = self.units(case, &case.live);
-            all.extend(self.units(case, &lens.shown));
+            all.extend(self.units(case, &cache_view.shown));
             for unit in all {
-                let entries = PARTS.map(|part| entry_time(case, lens, &unit, part));
+                let entries = PARTS.map(|part| entry_time(case, cache_view, &unit, part));
                 let Some(&since) = entries.iter().flatten().min() else { continue };
-                let programs = listers(lens, &unit);
+                let programs = listers(cache_view, &unit);
                 if programs.is_empty() {
                     continue;
                 }
                 let showing = Showing {
                     source,
                     programs: programs.into(),
-                    state: self.state(&lens.shown, &unit),
-                    made_id: made_id(&lens.shown, &unit),
+                    state: self.state(&cache_view.shown, &unit),
+                    made_id: made_id(&cache_view.shown, &unit),
                     unit,
                     cached: entries.map(|time| time.is_some()),
                     since,
@@ -258,11 +258,11 @@ fn object<'v>(view: &'v View, unit: &Place, part: usize) -> Option<&'v Object> {
 }
 
 /// The programs that list one of a unit's objects; all, if nothing of it is shown at all.
-fn listers(lens: &Lens<'_>, unit: &Place) -> Vec<String> {
-    let parts = (0..PARTS.len()).filter_map(|part| object(&lens.shown, unit, part));
+fn listers(cache_view: &CacheView<'_>, unit: &Place) -> Vec<String> {
+    let parts = (0..PARTS.len()).filter_map(|part| object(&cache_view.shown, unit, part));
     let parts: Vec<&Object> = parts.collect();
-    let lists = |program: &&String| parts.iter().any(|part| lens.lists.list(program, &part.place()));
-    lens.programs.iter().filter(|program| parts.is_empty() || lists(program)).cloned().collect()
+    let lists = |program: &&String| parts.iter().any(|part| cache_view.lists.list(program, &part.place()));
+    cache_view.programs.iter().filter(|program| parts.is_empty() || lists(program)).cloned().collect()
 }
 
 /// The ID that OpenSC makes from a unit's public key.
@@ -286,10 +286,10 @@ fn is_disputed(reading: &Reading, showing: &Showing, now: &State) -> bool {
 }
 
 /// When the cache entry was written that answers for one object of a unit; none if the card does.
-fn entry_time(case: &Case<'_>, lens: &Lens<'_>, unit: &Place, part: usize) -> Option<i64> {
-    let listed = [&lens.shown, &case.live].into_iter().find_map(|view| object(view, unit, part));
+fn entry_time(case: &Case<'_>, cache_view: &CacheView<'_>, unit: &Place, part: usize) -> Option<i64> {
+    let listed = [&cache_view.shown, &case.live].into_iter().find_map(|view| object(view, unit, part));
     let file = *listed?.files.last()?;
-    lens.cached.hit(file, lens.layout.buffer(file)).map(|entry| entry.inode.mtime)
+    cache_view.cached.hit(file, cache_view.layout.buffer(file)).map(|entry| entry.inode.mtime)
 }
 
 fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
@@ -357,23 +357,23 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
             }));
         });
     }
-    let mut slots: Vec<_> = units
+    let mut keys: Vec<_> = units
         .into_iter()
         .map(|(unit, rows)| {
             let known = seen.units.get(&unit);
-            let table = SlotTable {
-                slot: unit.slot,
+            let table = KeyTable {
+                ef: unit.ef,
                 reference: known.and_then(|known| known.reference),
                 states: rows.into_iter().map(|(_, row)| row).collect(),
             };
             (known.map(|known| known.order), table)
         })
         .collect();
-    slots.sort_by_key(|(order, _)| *order);
+    keys.sort_by_key(|(order, _)| *order);
     TokenTable {
         serial: serial.to_owned(),
         label: seen.label.clone(),
         read_by: newest.and_then(|reading| named(reading.source)),
-        slots: slots.into_iter().map(|(_, table)| table).collect(),
+        keys: keys.into_iter().map(|(_, table)| table).collect(),
     }
 }

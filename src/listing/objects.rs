@@ -15,11 +15,12 @@ use crate::view::{Object, Place, Read, Source};
 /// One object as it is on the card and as each cache shows it. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Sides {
+pub struct ObjectComparison {
     /// Serial of the token.
     pub token: String,
     /// Entry of the key list it comes from.
-    pub slot: EfPath,
+    #[serde(rename = "slot")]
+    pub ef: EfPath,
     /// Key reference, for keys.
     pub reference: Option<u8>,
     /// What is on the card.
@@ -40,12 +41,12 @@ pub struct Shown {
     /// The programs that read it today; none: it is dormant.
     pub program: Vec<String>,
     /// The directory.
-    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::Name"))]
+    #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::ByteString"))]
     pub directory: String,
     /// What is shown.
     pub side: Side,
     /// The cache entries that make it, full paths.
-    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::snapshot::Name>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::snapshot::ByteString>"))]
     pub entries: Vec<String>,
     /// Those of the programs that do not list it, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -90,14 +91,14 @@ pub enum Wanted<'a> {
 
 /// The objects of one token that are wanted.
 #[must_use]
-pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<Sides> {
+pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
     let omissions = Omissions {
         live: omitted(&case.live),
-        shown: case.lenses.iter().map(|lens| omitted(&lens.shown)).collect(),
+        shown: case.cache_views.iter().map(|cache_view| omitted(&cache_view.shown)).collect(),
     };
     let mut found = Vec::new();
     let mut seen: BTreeSet<Place> = BTreeSet::new();
-    let shown = case.lenses.iter().flat_map(|lens| &lens.shown.objects);
+    let shown = case.cache_views.iter().flat_map(|cache_view| &cache_view.shown.objects);
     let mut objects: Vec<&Object> = case.live.objects.iter().chain(shown).collect();
     objects.sort_by_key(|object| case.layout.order(object));
     for object in objects {
@@ -113,29 +114,29 @@ pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<Sides> {
     found
 }
 
-fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> Sides {
+fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> ObjectComparison {
     let live = case.live.at(place);
-    let request = case.layout.request(place.slot);
+    let request = case.layout.request(place.ef);
     let shown: Vec<(Option<&Object>, Shown)> = case
-        .lenses
+        .cache_views
         .iter()
         .zip(&omissions.shown)
-        .map(|(lens, omitted)| {
+        .map(|(cache_view, omitted)| {
             let mut unlisted = unlisted(omitted, place);
-            unlisted.retain(|unlisted| lens.programs.contains(&unlisted.program));
-            let object = lens.shown.at(place);
+            unlisted.retain(|unlisted| cache_view.programs.contains(&unlisted.program));
+            let object = cache_view.shown.at(place);
             let files = object.iter().flat_map(|object| object.files.clone());
             let entries = files
-                .filter_map(|file| lens.cached.hit(file, case.layout.buffer(file)))
-                .map(|entry| crate::case::token::file_evidence(lens.dir, entry, None).path)
+                .filter_map(|file| cache_view.cached.hit(file, case.layout.buffer(file)))
+                .map(|entry| crate::case::token::file_evidence(cache_view.dir, entry, None).path)
                 .collect();
-            let content = |file| match lens.cached.read(file, case.layout.buffer(file)) {
+            let content = |file| match cache_view.cached.read(file, case.layout.buffer(file)) {
                 Read::Content(bytes) => bytes,
                 _ => Vec::new(),
             };
             let shown = Shown {
-                program: lens.programs.clone(),
-                directory: lens.dir.path.to_string(),
+                program: cache_view.programs.clone(),
+                directory: cache_view.dir.path.to_string(),
                 side: with_proof(case, object, request, content),
                 entries,
                 unlisted,
@@ -144,11 +145,11 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> Sides {
         })
         .collect();
     let reference = |view: &crate::view::View| view.at(place).and_then(|object| view.reference(object));
-    Sides {
+    ObjectComparison {
         token: escape(case.serial.as_bytes()),
-        slot: place.slot,
+        ef: place.ef,
         reference: reference(&case.live)
-            .or_else(|| case.lenses.iter().find_map(|lens| reference(&lens.shown))),
+            .or_else(|| case.cache_views.iter().find_map(|cache_view| reference(&cache_view.shown))),
         card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
         unlisted: unlisted(&omissions.live, place),
         equal: shown.iter().all(|(object, _)| *object == live),
@@ -172,13 +173,13 @@ fn with_proof(
     side
 }
 
-fn is_wanted(case: &Case<'_>, sides: &Sides, wanted: &Wanted<'_>) -> bool {
+fn is_wanted(case: &Case<'_>, sides: &ObjectComparison, wanted: &Wanted<'_>) -> bool {
     let Wanted::Named(name) = wanted else { return true };
     let all = || std::iter::once(&sides.card).chain(sides.shown.iter().map(|shown| &shown.side));
     let entries = || sides.shown.iter().flat_map(|shown| &shown.entries);
     crate::text::is_typed(case.serial.as_bytes(), name)
         || sides.reference.is_some_and(|reference| is_key_reference(reference, name))
-        || name.eq_ignore_ascii_case(&sides.slot.to_string())
+        || name.eq_ignore_ascii_case(&sides.ef.to_string())
         || all().any(|side| side.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(name)))
         || all().any(|side| side.label.as_deref() == Some(&escape(name.as_bytes())))
         || entries().any(|path| path == name || path.rsplit('/').next() == Some(name))

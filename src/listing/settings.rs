@@ -9,7 +9,7 @@ use crate::opensc::differences::LISTED_DRIVER;
 use crate::opensc::{
     CacheLocation, Caching, Effective, Outcome, Program, Shadowed, Version, WhyShadowed, differences,
 };
-use crate::snapshot::{Name, Snapshot};
+use crate::snapshot::{ByteString, Snapshot};
 use crate::text::escape;
 use crate::verdict::{CachingState, ProgramState};
 
@@ -21,7 +21,7 @@ pub enum Wanted<'a> {
     /// The one that is called this.
     Called(&'a str),
     /// The one with this executable.
-    Executable(Name),
+    Executable(ByteString),
 }
 
 /// Why OpenSC opens its file.
@@ -42,10 +42,10 @@ pub struct Settings {
     /// The installed version.
     pub opensc: Option<String>,
     /// Its library.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<ByteString>"))]
     pub library: Option<String>,
     /// The file it opens.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<ByteString>"))]
     pub file: Option<String>,
     /// Why it opens that one.
     pub file_origin: Option<FileOrigin>,
@@ -66,7 +66,7 @@ pub struct ProgramSettings {
     /// The name of its `app` block.
     pub app: String,
     /// Its executable, if it is known.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<ByteString>"))]
     pub executable: Option<String>,
     /// With a SmartCard-HSM and any other card of a driver outside the default list.
     pub caching: CachingState,
@@ -81,7 +81,7 @@ pub struct ProgramSettings {
     /// The `framework pkcs15` block that decides.
     pub block: Option<Block>,
     /// The cache directory, also while caching is off.
-    #[cfg_attr(feature = "schema", schemars(with = "Option<Name>"))]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<ByteString>"))]
     pub cache_dir: Option<String>,
     /// Where that comes from, or why there is none.
     pub cache_dir_note: String,
@@ -108,7 +108,7 @@ pub struct Place {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "ConfigBlock"))]
 pub struct Block {
     /// The name of its `app` block.
-    #[cfg_attr(feature = "schema", schemars(with = "Name"))]
+    #[cfg_attr(feature = "schema", schemars(with = "ByteString"))]
     pub app: String,
     /// Line of the `framework pkcs15` block.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]

@@ -89,7 +89,7 @@ fn signer(case: &Case<'_>, object: &Object) -> Result<Signer, String> {
     let plan = sign::plan(case.card, &key)?;
     // The number of a file is as good a name as any where the description has none.
     let reference = reference.or_else(|| path?.as_slice().last().copied()).ok_or("it has no reference")?;
-    let shown = case.lenses.iter().flat_map(|lens| shown_for(lens, object));
+    let shown = case.cache_views.iter().flat_map(|cache_view| shown_for(cache_view, object));
     let mut publics: Vec<PublicKey> =
         named_by_card(case, object).chain(shown).filter_map(Object::public_key).cloned().collect();
     publics.dedup();
@@ -114,11 +114,11 @@ fn is_of(deed: &Deed, key: &PublicKey) -> bool {
 
 fn names(case: &Case<'_>, object: &Object) -> Names {
     let place = object.place();
-    let all = case.lenses.iter().flat_map(|lens| lens.shown.objects.iter());
+    let all = case.cache_views.iter().flat_map(|cache_view| cache_view.shown.objects.iter());
     // What is public of a key goes by an ID, too.
-    let here = all
-        .filter(|object| object.slot == place.slot && (place.part.is_of_key() || object.part == place.part));
-    let shown = case.lenses.iter().flat_map(|lens| shown_for(lens, object));
+    let here =
+        all.filter(|object| object.ef == place.ef && (place.part.is_of_key() || object.part == place.part));
+    let shown = case.cache_views.iter().flat_map(|cache_view| shown_for(cache_view, object));
     let mut ids: Vec<Vec<u8>> =
         std::iter::once(object).chain(here).chain(shown).map(|object| object.id.clone()).collect();
     ids.retain(|id| !id.is_empty());

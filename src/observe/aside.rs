@@ -69,11 +69,11 @@ fn may_hang(line: &[u8]) -> bool {
 /// A process that looks for this one.
 pub(super) struct Aside {
     child: Child,
-    talk: Option<Talk>,
+    pipe: Option<Pipe>,
     pulse: Pulse,
 }
 
-struct Talk {
+struct Pipe {
     ask: ChildStdin,
     answers: Deserializer<IoRead<BufReader<Heard>>>,
 }
@@ -109,7 +109,7 @@ impl Aside {
         let _ = serde_json::to_writer(BufWriter::new(&mut ask), privacy);
         let heard = BufReader::new(Heard { from, pulse: pulse.clone() });
         let answers = Deserializer::from_reader(heard);
-        Some(Self { child, talk: Some(Talk { ask, answers }), pulse })
+        Some(Self { child, pipe: Some(Pipe { ask, answers }), pulse })
     }
 
     /// Has it look; none if it broke.
@@ -118,21 +118,21 @@ impl Aside {
         request: &Request,
         patience: &mut Waning,
     ) -> Result<Option<Found>, Overdue> {
-        let Some(mut talk) = self.talk.take() else { return Ok(None) };
+        let Some(mut pipe) = self.pipe.take() else { return Ok(None) };
         let Ok(request) = serde_json::to_vec(request) else { return Ok(None) };
-        let (found, talk) = patience.within_pulse(&self.pulse, move || {
-            let asked = talk.ask.write_all(&request).and_then(|()| talk.ask.flush());
-            let found = asked.ok().and_then(|()| Found::deserialize(&mut talk.answers).ok());
-            (found, talk)
+        let (found, pipe) = patience.within_pulse(&self.pulse, move || {
+            let asked = pipe.ask.write_all(&request).and_then(|()| pipe.ask.flush());
+            let found = asked.ok().and_then(|()| Found::deserialize(&mut pipe.answers).ok());
+            (found, pipe)
         })?;
-        self.talk = found.is_some().then_some(talk);
+        self.pipe = found.is_some().then_some(pipe);
         Ok(found)
     }
 }
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        if self.talk.take().is_some() {
+        if self.pipe.take().is_some() {
             // It has nobody to listen to any more, and ends.
             let _ = self.child.wait();
         } else {

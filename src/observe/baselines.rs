@@ -13,7 +13,7 @@ use crate::case::token_content::held_by;
 use crate::error::Error;
 use crate::judge::cases;
 use crate::rules::host::baseline_mismatch::Known;
-use crate::snapshot::{GapKind, Name, Snapshot};
+use crate::snapshot::{ByteString, GapKind, Snapshot};
 
 /// The largest baseline.
 const LARGEST_BASELINE: u64 = 4 << 20;
@@ -50,7 +50,7 @@ pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
         })?;
         baselines.push(baseline);
     }
-    Ok(Known { place: Name::from(path).to_string(), single, baselines })
+    Ok(Known { place: ByteString::from(path).to_string(), single, baselines })
 }
 
 /// A baseline in its file.
@@ -58,7 +58,7 @@ pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "WrittenBaseline"))]
 pub struct Written {
     /// The file.
-    pub file: Name,
+    pub file: ByteString,
     /// The serial number of the token.
     pub token: String,
     /// Whether the file was not like that before.
@@ -119,7 +119,7 @@ pub fn keep_baselines(all: &[Baseline], path: &Path) -> Result<Vec<Written>, Err
             path.to_owned()
         };
         let changed = keep(&file, &one.text().map_err(Error::unwritable("the baseline"))?)?;
-        written.push(Written { file: Name::from(file.as_path()), token: one.serial.clone(), changed });
+        written.push(Written { file: ByteString::from(file.as_path()), token: one.serial.clone(), changed });
     }
     Ok(written)
 }

@@ -12,15 +12,15 @@ use crate::opensc::config::Situation;
 use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Outcome, Program, cache_dir, differences};
 use crate::safe_fs::{Classification, observe_cache_dir};
-use crate::snapshot::{CacheDir, CacheOrigin, DirState, Gap, Name, Snapshot, Withheld};
+use crate::snapshot::{ByteString, CacheDir, CacheOrigin, DirState, Gap, Snapshot, Withheld};
 
 /// The directories that OpenSC uses, or used, as this user.
 pub(super) fn caches(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec<Gap>) {
     let situation = Situation::of(snapshot);
     let configuration = situation.configuration();
-    let mut wanted: Vec<(Name, CacheOrigin)> = Vec::new();
-    let mut add = |path: Option<Name>, origin| {
-        let known = |path: &Name| wanted.iter().any(|(known, _)| known == path);
+    let mut wanted: Vec<(ByteString, CacheOrigin)> = Vec::new();
+    let mut add = |path: Option<ByteString>, origin| {
+        let known = |path: &ByteString| wanted.iter().any(|(known, _)| known == path);
         if let Some(path) = path.filter(|path| path.as_path().is_absolute() && !known(path)) {
             wanted.push((path, origin));
         }
@@ -44,7 +44,7 @@ pub(super) fn caches(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheD
     look_into(wanted, privacy)
 }
 
-fn look_into(wanted: Vec<(Name, CacheOrigin)>, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec<Gap>) {
+fn look_into(wanted: Vec<(ByteString, CacheOrigin)>, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec<Gap>) {
     let mut gaps = Vec::new();
     let mut dirs = Vec::new();
     let mut look = Look::new(privacy);
@@ -57,8 +57,8 @@ fn look_into(wanted: Vec<(Name, CacheOrigin)>, privacy: &Arc<Privacy>) -> (Vec<C
 }
 
 /// Looks at these cache directories too, if they were not looked at.
-pub fn observe_more_caches<'a>(snapshot: &mut Snapshot, paths: impl Iterator<Item = &'a Name>) {
-    let known = |path: &Name| snapshot.caches.iter().any(|dir| dir.path == *path);
+pub fn observe_more_caches<'a>(snapshot: &mut Snapshot, paths: impl Iterator<Item = &'a ByteString>) {
+    let known = |path: &ByteString| snapshot.caches.iter().any(|dir| dir.path == *path);
     let wanted: Vec<_> =
         paths.filter(|path| !known(path)).map(|path| (path.clone(), CacheOrigin::Configured)).collect();
     let (dirs, gaps) = look_into(wanted, &Arc::new(Privacy::of(snapshot)));
@@ -78,11 +78,11 @@ pub fn observe_again(snapshot: &Snapshot) -> Option<Vec<CacheDir>> {
 #[derive(Debug, Clone, Copy)]
 pub struct Kept<'a> {
     /// The real directory of its cache.
-    pub directory: &'a Name,
+    pub directory: &'a ByteString,
     /// Its name there.
-    pub name: &'a Name,
+    pub name: &'a ByteString,
     /// Where it is: a directory, and its name there.
-    pub kept: (&'a Name, &'a Name),
+    pub kept: (&'a ByteString, &'a ByteString),
 }
 
 /// The snapshot with entries that an undo would bring back, as if they were back already; they are read where
@@ -90,13 +90,14 @@ pub struct Kept<'a> {
 /// left out.
 pub fn with_returning(snapshot: &mut Snapshot, entries: &[Kept<'_>]) {
     let privacy = Privacy::of(snapshot);
-    let mut kept: BTreeMap<&Name, BTreeMap<&Name, &Kept<'_>>> = BTreeMap::new();
+    let mut kept: BTreeMap<&ByteString, BTreeMap<&ByteString, &Kept<'_>>> = BTreeMap::new();
     for entry in entries {
         kept.entry(entry.kept.0).or_default().insert(entry.kept.1, entry);
     }
     for (place, names) in kept {
         let withheld = Classification::Withhold(Withheld::Unknown);
-        let classify = |name: &Name| names.get(name).map_or(withheld, |entry| privacy.classify(entry.name));
+        let classify =
+            |name: &ByteString| names.get(name).map_or(withheld, |entry| privacy.classify(entry.name));
         let (seen, _) = observe_cache_dir(place.as_path(), CacheOrigin::Configured, false, &classify);
         for mut entry in seen.entries {
             let Some(back) = names.get(&entry.name) else { continue };

@@ -11,11 +11,11 @@ use crate::host::{Caller, hostname};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::{install, program};
 use crate::patience::{self, SILENCE, within};
-use crate::snapshot::{Gap, GapKind, Name, SCHEMA, Snapshot};
+use crate::snapshot::{ByteString, Gap, GapKind, SCHEMA, Snapshot};
 
 /// What to observe.
 #[derive(Debug, Clone, Copy)]
-pub struct Wish<'a> {
+pub struct ObserveOptions<'a> {
     /// Which cards.
     pub cards: Cards<'a>,
     /// Ask for SO-PIN and DKEK too.
@@ -34,7 +34,7 @@ pub enum Cards<'a> {
 }
 
 /// Everything but the caches. They come after the cards: what OpenSC writes in the meantime is then seen.
-pub(super) fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
+pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
     let caller = Caller::current()?;
     let mut snapshot = Snapshot {
         schema: SCHEMA.to_owned(),
@@ -61,7 +61,7 @@ pub(super) fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
     }
     let programs = within(SILENCE, |_| {
         let tools = program::tools();
-        let found = install::find(tools.get("pkcs15-tool").map(Name::as_path));
+        let found = install::find(tools.get("pkcs15-tool").map(ByteString::as_path));
         (tools, found)
     });
     let (tools, found) = programs.unwrap_or_else(|overdue| {
@@ -77,7 +77,7 @@ pub(super) fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
     snapshot.opensc = found.installations;
     for (path, why) in found.problems {
         snapshot.coverage.push(Gap {
-            what: format!("OpenSC library {}", Name::from(path)),
+            what: format!("OpenSC library {}", ByteString::from(path)),
             why,
             asked_for: false,
             kind: GapKind::OpenSc,
@@ -87,9 +87,9 @@ pub(super) fn host(wish: &Wish<'_>) -> Result<Snapshot, Error> {
         Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
         Source::Unknown => Vec::new(),
     };
-    if let Cards::In(reader) = wish.cards {
-        let read = || read_cards(&snapshot, reader, wish.status);
-        let reading = wish.progress.during("reading the card", read);
+    if let Cards::In(reader) = options.cards {
+        let read = || read_cards(&snapshot, reader, options.status);
+        let reading = options.progress.during("reading the card", read);
         snapshot.cards = reading.cards;
         snapshot.coverage.extend(reading.gaps);
     }

@@ -9,7 +9,7 @@ use super::aside::{self, Aside};
 use super::places::{Found, Home, Request, gap, home_of, perform};
 use super::privacy::Privacy;
 use crate::patience::{Overdue, Waning};
-use crate::snapshot::{CacheDir, CacheOrigin, DirState, Gap, Name};
+use crate::snapshot::{ByteString, CacheDir, CacheOrigin, DirState, Gap};
 
 /// Looks into places, one after the other.
 pub(super) struct Look {
@@ -33,7 +33,7 @@ impl Look {
     }
 
     /// The cache directory at this path.
-    pub(super) fn at(&mut self, path: Name, origin: CacheOrigin) -> (CacheDir, Vec<Gap>) {
+    pub(super) fn at(&mut self, path: ByteString, origin: CacheOrigin) -> (CacheDir, Vec<Gap>) {
         let (dirs, mut gaps) = match self.look(&Request::Directory(path.clone(), origin)) {
             Ok(found) => found,
             Err(overdue) => {

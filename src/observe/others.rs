@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::caches::caches;
-use super::host::{Wish, host};
+use super::host::{ObserveOptions, host};
 use super::look::Look;
 use super::places::Home;
 use super::privacy::Privacy;
@@ -22,7 +22,7 @@ use crate::opensc::config::Situation;
 use crate::opensc::{cache_dir, differences, install};
 use crate::scconf;
 use crate::snapshot::{
-    CacheDir, CacheOrigin, ConfigState, DirState, Gap, GapKind, Name, Snapshot, User, UserCaches,
+    ByteString, CacheDir, CacheOrigin, ConfigState, DirState, Gap, GapKind, Snapshot, User, UserCaches,
 };
 
 /// Where SSSD's `p11_child` keeps OpenSC's cache: `XDG_CACHE_HOME` is SSSD's state directory there
@@ -31,7 +31,7 @@ const SSSD_CACHE: &str = "/var/lib/sss/opensc";
 
 /// Whose caches to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whose {
+pub enum CacheOwners {
     /// The calling user's.
     Caller,
     /// The user's with this name.
@@ -46,8 +46,8 @@ pub enum Whose {
 ///
 /// # Errors
 /// When the process runs with the rights of another user than the caller.
-pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
-    observe_all(wish, &Whose::Caller)
+pub fn observe(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
+    observe_all(options, &CacheOwners::Caller)
 }
 
 /// Observes the host and hands it over once for each user, with that user's caches alone. The
@@ -56,17 +56,17 @@ pub fn observe(wish: &Wish<'_>) -> Result<Snapshot, Error> {
 /// # Errors
 /// When the caller cannot be served, a named user does not exist, or `each` says so.
 pub fn observe_each(
-    wish: &Wish<'_>,
-    whose: &Whose,
+    options: &ObserveOptions<'_>,
+    whose: &CacheOwners,
     each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
 ) -> Result<Snapshot, Error> {
-    let mut snapshot = host(wish)?;
+    let mut snapshot = host(options)?;
     match whose {
-        Whose::Caller => {
+        CacheOwners::Caller => {
             own(&mut snapshot);
             each(&mut snapshot)?;
         }
-        Whose::User(name) => {
+        CacheOwners::User(name) => {
             let account = account(name)
                 .map_err(|why| Error::Overdue { what: "the user database", why })?
                 .ok_or_else(|| Error::NoSuchUser(name.clone()))?;
@@ -83,7 +83,7 @@ pub fn observe_each(
             }
             each(&mut snapshot)?;
         }
-        Whose::Directories(paths) => {
+        CacheOwners::Directories(paths) => {
             let mut look = Look::new(&Arc::new(Privacy::of(&snapshot)));
             for path in paths {
                 let path = std::path::absolute(path).map_err(|source| Error::Io {
@@ -100,26 +100,27 @@ pub fn observe_each(
             }
             each(&mut snapshot)?;
         }
-        Whose::All => {
+        CacheOwners::All => {
             let accounts = accounts();
             observe_more_configs(&mut snapshot);
             own(&mut snapshot);
             without_a_home(&mut snapshot);
             let (accounts, silent) = accounts.unwrap_or_else(|error| {
-                snapshot.coverage.push(gap(&Name::from("the user database"), error.to_string()));
+                snapshot.coverage.push(gap(&ByteString::from("the user database"), error.to_string()));
                 Default::default()
             });
             for (home, why) in silent {
-                snapshot
-                    .coverage
-                    .push(gap(&Name::from(format!("home {}", Name::from(home)).as_str()), why.to_string()));
+                snapshot.coverage.push(gap(
+                    &ByteString::from(format!("home {}", ByteString::from(home)).as_str()),
+                    why.to_string(),
+                ));
             }
             snapshot.coverage.push(environment_gap());
             each(&mut snapshot)?;
             let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
             let coverage = std::mem::take(&mut snapshot.coverage);
             let what = format!("looking at the caches of {} users", accounts.len());
-            wish.progress.during(&what, || others(&mut snapshot, &accounts, &first, each))?;
+            options.progress.during(&what, || others(&mut snapshot, &accounts, &first, each))?;
             (snapshot.user, snapshot.caches) = first;
             snapshot.coverage = coverage;
         }
@@ -145,11 +146,11 @@ pub fn as_seen_by(snapshot: &Snapshot, users: &BTreeSet<u32>) -> Vec<Snapshot> {
 ///
 /// # Errors
 /// As [`observe_each`].
-pub fn observe_all(wish: &Wish<'_>, whose: &Whose) -> Result<Snapshot, Error> {
+pub fn observe_all(options: &ObserveOptions<'_>, whose: &CacheOwners) -> Result<Snapshot, Error> {
     let mut others = Vec::new();
     let mut coverage = Vec::new();
     let mut is_first = true;
-    let mut snapshot = observe_each(wish, whose, &mut |snapshot| {
+    let mut snapshot = observe_each(options, whose, &mut |snapshot| {
         if !std::mem::take(&mut is_first) {
             coverage.append(&mut snapshot.coverage);
             if !snapshot.caches.is_empty() {
@@ -201,7 +202,7 @@ fn others(
     each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut look = Look::new(&Arc::new(Privacy::of(snapshot)));
-    let known: Vec<&Name> = known.iter().map(|dir| &dir.path).collect();
+    let known: Vec<&ByteString> = known.iter().map(|dir| &dir.path).collect();
     for account in accounts {
         let user = account.user();
         if account.uid == own.uid && user.env.get("HOME") == own.env.get("HOME") {
@@ -222,7 +223,8 @@ fn others(
 
 /// The configurations that others' programs read, and those of every OpenSC on the host.
 fn observe_more_configs(snapshot: &mut Snapshot) {
-    let paths: Vec<Name> = snapshot.opensc.iter().filter_map(|found| found.config_path.clone()).collect();
+    let paths: Vec<ByteString> =
+        snapshot.opensc.iter().filter_map(|found| found.config_path.clone()).collect();
     for path in paths {
         if snapshot.configs.iter().all(|known| known.path != path) {
             snapshot.configs.push(install::observe_config(&path));
@@ -232,7 +234,7 @@ fn observe_more_configs(snapshot: &mut Snapshot) {
 
 /// The caches in one home: those that exist.
 fn of_account(snapshot: &Snapshot, account: &Account, look: &mut Look) -> (Vec<CacheDir>, Vec<Gap>) {
-    let default = default_below(snapshot, &account.home).map(Name::from);
+    let default = default_below(snapshot, &account.home).map(ByteString::from);
     look.below(Home { user: account.name.clone(), path: account.home.as_path().into(), default })
 }
 
@@ -247,7 +249,7 @@ fn default_below(snapshot: &Snapshot, home: &Path) -> Option<PathBuf> {
 
 /// Adds the caches that belong to no home.
 fn without_a_home(snapshot: &mut Snapshot) {
-    let mut places: Vec<(Name, CacheOrigin)> = vec![(SSSD_CACHE.into(), CacheOrigin::Service)];
+    let mut places: Vec<(ByteString, CacheOrigin)> = vec![(SSSD_CACHE.into(), CacheOrigin::Service)];
     let version = Situation::of(snapshot).version().unwrap_or(differences::HEAD);
     for config in &snapshot.configs {
         let ConfigState::Text(text) = &config.state else { continue };
@@ -256,7 +258,8 @@ fn without_a_home(snapshot: &mut Snapshot) {
             if path.as_path().is_absolute() {
                 places.push((path, CacheOrigin::Configured));
             } else {
-                let what = Name::from(format!("file_cache_dir = {path} in {}:{at}", config.path).as_str());
+                let what =
+                    ByteString::from(format!("file_cache_dir = {path} in {}:{at}", config.path).as_str());
                 let why = "it is relative to wherever a program is started, so the caches may be anywhere";
                 snapshot.coverage.push(Gap { asked_for: false, ..gap(&what, why.to_owned()) });
             }
@@ -275,21 +278,21 @@ fn without_a_home(snapshot: &mut Snapshot) {
 }
 
 /// Every `file_cache_dir` of any program, whether it is effective or not.
-fn configured(document: &scconf::Document) -> Vec<(Name, scconf::Position)> {
+fn configured(document: &scconf::Document) -> Vec<(ByteString, scconf::Position)> {
     let mut found = Vec::new();
     for app in document.root().all_blocks().filter(|block| block.key.is("app")) {
         for framework in app.body.all_blocks().filter(|block| block.key.is("framework")) {
             if let Ok(Some(setting)) = framework.body.setting("file_cache_dir")
                 && let Some(word) = setting.first
             {
-                found.push((Name(word.value.clone()), document.position(word.range.start)));
+                found.push((ByteString(word.value.clone()), document.position(word.range.start)));
             }
         }
     }
     found
 }
 
-fn gap(what: &Name, why: String) -> Gap {
+fn gap(what: &ByteString, why: String) -> Gap {
     Gap { what: what.to_string(), why, asked_for: true, kind: GapKind::Cache }
 }
 

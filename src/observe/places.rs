@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::privacy::Privacy;
 use crate::safe_fs::{self, Dir, Opened, observe_below, observe_cache_dir};
-use crate::snapshot::{CacheDir, CacheOrigin, DirState, Gap, GapKind, Name};
+use crate::snapshot::{ByteString, CacheDir, CacheOrigin, DirState, Gap, GapKind};
 
 /// What OpenSC puts below a cache home, and up to 0.21 below a home.
 const CACHE: &str = "cache/opensc";
@@ -23,16 +23,16 @@ pub(super) struct Home {
     /// Whose.
     pub user: String,
     /// Where.
-    pub path: Name,
+    pub path: ByteString,
     /// Where the installed OpenSC keeps its cache, below it.
-    pub default: Option<Name>,
+    pub default: Option<ByteString>,
 }
 
 /// Where to look.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) enum Request {
     /// The cache directory at this path.
-    Directory(Name, CacheOrigin),
+    Directory(ByteString, CacheOrigin),
     /// The caches in a home: those that exist.
     Home(Home),
 }

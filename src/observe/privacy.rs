@@ -11,7 +11,7 @@ use crate::opensc::cache_name::parse;
 use crate::opensc::config::Situation;
 use crate::opensc::{Recognised, Version, differences};
 use crate::safe_fs::{Classification, MAX_CONTENT};
-use crate::snapshot::{Answer, CacheDir, CacheEntry, Card, Content, Name, Snapshot, Withheld};
+use crate::snapshot::{Answer, ByteString, CacheDir, CacheEntry, Card, Content, Snapshot, Withheld};
 use crate::view::{is_private, layout, layout_of};
 
 /// What the cards say of their files.
@@ -19,7 +19,7 @@ use crate::view::{is_private, layout, layout_of};
 pub(super) struct Privacy {
     cards: Vec<Card>,
     /// Cache names of the files that their descriptions name, and whether they are private.
-    described: Vec<(Name, bool)>,
+    described: Vec<(ByteString, bool)>,
     /// Nothing is kept beyond the moment: see [`Self::for_links`].
     passing: bool,
 }
@@ -39,7 +39,7 @@ impl Privacy {
     }
 
     /// Which entries may be read: copies of card files that can be told to be public, sooner or later.
-    pub(super) fn classify(&self, name: &Name) -> Classification {
+    pub(super) fn classify(&self, name: &ByteString) -> Classification {
         match parse(name) {
             Recognised::Entry(name) if is_private(&self.cards, &name) => {
                 Classification::Withhold(Withheld::Private)
@@ -59,7 +59,7 @@ impl Privacy {
     /// Forgets the content of what may be private unless every description of it, cached beside it
     /// or on the card, says that it is public.
     pub(super) fn withhold(&self, dir: &mut CacheDir) {
-        let mut described: BTreeMap<Name, bool> = BTreeMap::new();
+        let mut described: BTreeMap<ByteString, bool> = BTreeMap::new();
         let in_cache = dir.entries.iter().flat_map(|entry| described_in_entry(&self.cards, entry));
         for (name, private) in in_cache.chain(self.described.iter().cloned()) {
             *described.entry(name).or_default() |= private;
@@ -84,7 +84,7 @@ impl Privacy {
 }
 
 /// The cache names of the files that a card's own descriptions name, and whether they are private.
-fn described_on_card(card: &Card, version: Version) -> Vec<(Name, bool)> {
+fn described_on_card(card: &Card, version: Version) -> Vec<(ByteString, bool)> {
     let Some(layout) = layout(card.family) else { return Vec::new() };
     let named = card.files.iter().flat_map(|file| match &file.answer {
         Answer::Content(bytes) => layout.names(file.path, bytes.as_slice()),
@@ -96,7 +96,7 @@ fn described_on_card(card: &Card, version: Version) -> Vec<(Name, bool)> {
 }
 
 /// The cache names of the files that an entry names, and whether they are private.
-fn described_in_entry(cards: &[Card], entry: &CacheEntry) -> Vec<(Name, bool)> {
+fn described_in_entry(cards: &[Card], entry: &CacheEntry) -> Vec<(ByteString, bool)> {
     let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
         return Vec::new();
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::progress::Progress;
 use crate::card::apdu::TransportError;
-use crate::card::held::{Exclusive, Held};
+use crate::card::held::{Exclusive, HeldCard};
 use crate::card::readers::{self, PcscError, Slot};
 use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::snapshot::{Card, PinState};
@@ -20,9 +20,9 @@ const POWER_OFF: Duration = Duration::from_millis(1500);
 ///
 /// # Errors
 /// When it is not there any more, or others do not let go of it.
-pub fn hold(card: &Card, progress: Progress) -> Result<Held, SignError> {
+pub fn hold(card: &Card, progress: Progress) -> Result<HeldCard, SignError> {
     let reader = reader_of(card)?;
-    Ok(progress.during("waiting for the card", || Held::take(&reader))?)
+    Ok(progress.during("waiting for the card", || HeldCard::take(&reader))?)
 }
 
 /// The reader of a card that was read, as it is now.
@@ -80,7 +80,7 @@ pub fn wait_for_power_off() {
 pub fn end_login(card: &Card, pin: &Pin) -> Result<(), SignError> {
     let reader = reader_of(card)?;
     let alone = |error: TransportError| if error.is_shared() { SignError::LoggedIn } else { error.into() };
-    let mut held = Held::take_alone(&reader).map_err(alone)?;
+    let mut held = HeldCard::take_alone(&reader).map_err(alone)?;
     sign::end_login(&mut held, card, pin)
 }
 
@@ -89,7 +89,7 @@ pub fn end_login(card: &Card, pin: &Pin) -> Result<(), SignError> {
 /// # Errors
 /// When there is no proof; at most one try of the PIN is spent.
 pub fn prove(
-    held: &mut Held,
+    held: &mut HeldCard,
     card: &mut Card,
     orders: &[Order],
     login: &Login,

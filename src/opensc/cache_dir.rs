@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::{Version, differences};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// Where a program's cache is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub enum CacheLocation {
     /// In this directory.
     At {
         /// Its path as OpenSC would use it.
-        path: Name,
+        path: ByteString,
         /// It hangs on the working directory of each program.
         relative: bool,
         /// It comes from `file_cache_dir`.
@@ -32,7 +32,11 @@ const PATH_MAX: usize = 4096;
 
 /// The cache directory of a program: `configured` is the value of its `file_cache_dir`.
 #[must_use]
-pub fn cache_dir(version: Version, env: &BTreeMap<String, Name>, configured: Option<&[u8]>) -> CacheLocation {
+pub fn cache_dir(
+    version: Version,
+    env: &BTreeMap<String, ByteString>,
+    configured: Option<&[u8]>,
+) -> CacheLocation {
     let configured = configured.filter(|_| differences::has_cache_dir_setting(version));
     if let Some(path) = configured {
         if path.len() >= PATH_MAX && version < Version::of(20) {
@@ -59,14 +63,14 @@ pub fn cache_dir(version: Version, env: &BTreeMap<String, Name>, configured: Opt
 
 /// The directory used up to 0.21. Nothing moves it or deletes it at an upgrade.
 #[must_use]
-pub fn former(env: &BTreeMap<String, Name>) -> Option<Name> {
-    env.get("HOME").filter(|home| !home.0.is_empty()).map(|home| Name(join(home, b".eid/cache")))
+pub fn former(env: &BTreeMap<String, ByteString>) -> Option<ByteString> {
+    env.get("HOME").filter(|home| !home.0.is_empty()).map(|home| ByteString(join(home, b".eid/cache")))
 }
 
 impl CacheLocation {
     /// The path, if there is one.
     #[must_use]
-    pub const fn path(&self) -> Option<&Name> {
+    pub const fn path(&self) -> Option<&ByteString> {
         match self {
             Self::At { path, .. } => Some(path),
             Self::Nowhere(_) | Self::Undecided(_) => None,
@@ -75,10 +79,10 @@ impl CacheLocation {
 }
 
 fn at(path: Vec<u8>, configured: bool) -> CacheLocation {
-    CacheLocation::At { relative: !path.starts_with(b"/"), path: Name(path), configured }
+    CacheLocation::At { relative: !path.starts_with(b"/"), path: ByteString(path), configured }
 }
 
-fn join(dir: &Name, below: &[u8]) -> Vec<u8> {
+fn join(dir: &ByteString, below: &[u8]) -> Vec<u8> {
     let mut path = dir.0.clone();
     path.push(b'/');
     path.extend_from_slice(below);
@@ -89,8 +93,8 @@ fn join(dir: &Name, below: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, Name> {
-        pairs.iter().map(|(k, v)| ((*k).to_string(), Name::from(*v))).collect()
+    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, ByteString> {
+        pairs.iter().map(|(k, v)| ((*k).to_string(), ByteString::from(*v))).collect()
     }
 
     fn path(minor: u16, pairs: &[(&str, &str)], configured: Option<&[u8]>) -> Option<String> {

@@ -14,7 +14,7 @@ use memchr::{memchr_iter, memchr2};
 
 use super::{Version, differences};
 use crate::format::sc_hsm;
-use crate::snapshot::{EfPath, Name};
+use crate::snapshot::{ByteString, EfPath};
 
 /// Longest file name of the usual file systems.
 const NAME_MAX: usize = 255;
@@ -160,8 +160,8 @@ impl CacheName {
 
     /// The file name.
     #[must_use]
-    pub fn name(&self) -> Name {
-        Name(self.bytes())
+    pub fn name(&self) -> ByteString {
+        ByteString(self.bytes())
     }
 
     /// Which file it stands for, if the name says so.
@@ -223,7 +223,7 @@ impl fmt::Display for CacheName {
 
 /// Says what a file is by its name, for all versions of OpenSC.
 #[must_use]
-pub fn parse(name: &Name) -> Recognised {
+pub fn parse(name: &ByteString) -> Recognised {
     let bytes = name.0.as_slice();
     if bytes == b"lteid_can" {
         return Recognised::LteidCan;

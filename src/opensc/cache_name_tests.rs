@@ -7,13 +7,13 @@ use proptest::prelude::*;
 use super::*;
 
 fn recognise(name: &str) -> Recognised {
-    parse(&Name::from(name))
+    parse(&ByteString::from(name))
 }
 
 fn entry_of(name: &str) -> CacheName {
     match recognise(name) {
         Recognised::Entry(entry) => {
-            assert_eq!(entry.name(), Name::from(name));
+            assert_eq!(entry.name(), ByteString::from(name));
             entry
         }
         other => unreachable!("{name}: {other:?}"),
@@ -162,7 +162,7 @@ proptest! {
         proptest::collection::vec(any::<u8>(), 0..80),
         "[A-Z0-9_]{0,6}(uid-|_)?(NODATE|DATE|20240131080000Z|[0-9_]{0,16})(_[0-9A-F]{0,12}){0,4}".prop_map(String::into_bytes),
     ]) {
-        if let Recognised::Entry(entry) = parse(&Name(name.clone())) {
+        if let Recognised::Entry(entry) = parse(&ByteString(name.clone())) {
             prop_assert_eq!(entry.name().0, name);
         }
     }

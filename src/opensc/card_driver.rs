@@ -102,7 +102,7 @@ pub enum Taken {
 
 /// What the settings of a program say of drivers.
 #[derive(Default)]
-struct Said {
+struct DriverSettings {
     /// The list and what replaced OpenSC's own.
     list: Option<(Vec<String>, String)>,
     /// What switched the driver `default` on.
@@ -129,7 +129,7 @@ impl Configuration<'_> {
     pub fn driver(&self, program: &Program, atr: &[u8], usual: Option<&str>) -> Choice {
         let situation = self.situation();
         let version = situation.version().unwrap_or(differences::HEAD);
-        let mut said = Said::default();
+        let mut said = DriverSettings::default();
         // A file that is not there, or not understood, says nothing.
         if let (Some((path, _)), Some(Ok(document))) = (self.text(), self.parsed(version)) {
             let reading = Reading { situation, document, path, version };
@@ -148,8 +148,8 @@ impl Configuration<'_> {
 }
 
 impl Reading<'_> {
-    fn drivers(&self, program: &Program) -> Result<Said, Trap> {
-        let mut said = Said::default();
+    fn drivers(&self, program: &Program) -> Result<DriverSettings, Trap> {
+        let mut said = DriverSettings::default();
         for app in self.app_blocks(program)? {
             let body = &app.body;
             if let Some(setting) = body.setting("card_drivers")?.filter(|setting| setting.first.is_some()) {
@@ -200,7 +200,7 @@ impl Reading<'_> {
     }
 }
 
-impl Said {
+impl DriverSettings {
     fn choose(&self, atr: &[u8], usual: Option<&str>) -> Choice {
         let asked = self.asked();
         for name in asked.iter().copied().filter(|name| *name != "default") {

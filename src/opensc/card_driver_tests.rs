@@ -5,21 +5,25 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::opensc::Situation;
-use crate::snapshot::{Bytes, ConfigFile, ConfigState, Installation, Name, User};
+use crate::snapshot::{ByteString, Bytes, ConfigFile, ConfigState, Installation, User};
 
 const ATR: &[u8] = b"\x3B\x80\x80\x01\x01";
 
 fn choice(version: &str, text: &str, usual: Option<&str>) -> Choice {
-    let path = Name::from("/etc/opensc.conf");
+    let path = ByteString::from("/etc/opensc.conf");
     let user = User { uid: 0, name: None, env: BTreeMap::new() };
     let installation = Installation {
-        library: Name::from("libopensc.so"),
+        library: ByteString::from("libopensc.so"),
         version: Some(version.to_owned()),
         config_path: Some(path.clone()),
     };
     let configs = [ConfigFile { path, state: ConfigState::Text(Bytes(text.as_bytes().to_vec())) }];
     let situation = Situation { user: &user, installation: Some(&installation), configs: &configs };
-    situation.configuration().driver(&Program::pkcs15_tool(Some(Name::from("/usr/bin/tool"))), ATR, usual)
+    situation.configuration().driver(
+        &Program::pkcs15_tool(Some(ByteString::from("/usr/bin/tool"))),
+        ATR,
+        usual,
+    )
 }
 
 fn taken(text: &str, usual: Option<&str>) -> Taken {

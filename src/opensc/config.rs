@@ -14,7 +14,7 @@ pub use super::effective::{
 use super::reading::Reading;
 use super::{Program, Version};
 use crate::scconf::{self, Dialect, Document, ParseError, Why};
-use crate::snapshot::{ConfigState, Name};
+use crate::snapshot::{ByteString, ConfigState};
 
 /// The file that OpenSC opens, parsed once for each of its parsers, however many programs are asked about.
 #[derive(Debug)]
@@ -29,9 +29,9 @@ pub struct Configuration<'a> {
 #[derive(Debug)]
 enum Found<'a> {
     /// A text.
-    Text(Name, &'a [u8]),
+    Text(ByteString, &'a [u8]),
     /// Nothing.
-    Missing(Name),
+    Missing(ByteString),
     /// It cannot be told, and why.
     Unknown(String),
 }
@@ -90,7 +90,7 @@ impl<'a> Configuration<'a> {
 
     /// The file and its text, if there is one and it could be read.
     #[must_use]
-    pub const fn text(&self) -> Option<(&Name, &'a [u8])> {
+    pub const fn text(&self) -> Option<(&ByteString, &'a [u8])> {
         match &self.file {
             Found::Text(path, text) => Some((path, *text)),
             Found::Missing(_) | Found::Unknown(_) => None,

@@ -7,20 +7,20 @@
 
 use super::Program;
 use crate::scconf::{Block, Body, Position, Trap};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// A place in the configuration that kills a program.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{file}:{at}: a comment or an empty line takes the key `{key}` away, and OpenSC dies {when}")]
 pub struct Crash {
     /// The configuration file.
-    pub file: Name,
+    pub file: ByteString,
     /// Where the statement begins.
     pub at: Position,
     /// The comment, or the end of the empty line, that took the key.
     pub taken_by: Position,
     /// The key that was meant.
-    pub key: Name,
+    pub key: ByteString,
     /// When the program dies.
     pub when: When,
 }

@@ -11,7 +11,7 @@ use super::differences::{self, CachingWords};
 use super::shadowed::Shadowed;
 use super::{CacheLocation, Version, cache_dir};
 use crate::scconf::{ParseError, Position};
-use crate::snapshot::{ConfigFile, Installation, Name, Snapshot, User};
+use crate::snapshot::{ByteString, ConfigFile, Installation, Snapshot, User};
 
 /// What decides which configuration applies: a part of a snapshot.
 #[derive(Debug, Clone, Copy)]
@@ -71,11 +71,11 @@ pub struct Effective {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileUse {
     /// It was read.
-    Read(Name),
+    Read(ByteString),
     /// There is none: the built-in defaults hold.
-    Missing(Name),
+    Missing(ByteString),
     /// OpenSC cannot parse it and drops it whole: the built-in defaults hold.
-    Dropped(Name, ParseError),
+    Dropped(ByteString, ParseError),
     /// It cannot be told what OpenSC finds, and why.
     Unknown(String),
 }
@@ -84,7 +84,7 @@ pub enum FileUse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Winner {
     /// The name of its `app` block.
-    pub app: Name,
+    pub app: ByteString,
     /// Where that begins.
     pub app_at: Position,
     /// Where the `framework pkcs15` block begins.
@@ -95,7 +95,7 @@ pub struct Winner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
     /// The first value; none for `key = ;`, which counts as not set.
-    pub value: Option<Name>,
+    pub value: Option<ByteString>,
     /// Place of the value, or of the key where there is none.
     pub at: Position,
 }
@@ -104,9 +104,9 @@ pub struct Written {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// The one `OPENSC_CONF` names.
-    Environment(Name),
+    Environment(ByteString),
     /// The one compiled in.
-    Compiled(Name),
+    Compiled(ByteString),
     /// No OpenSC was found, or not its path.
     Unknown,
 }
@@ -182,7 +182,7 @@ impl<'a> Situation<'a> {
 impl Outcome {
     /// The same for a user who differs in nothing but this environment.
     #[must_use]
-    pub fn in_environment(&self, version: Option<Version>, env: &BTreeMap<String, Name>) -> Self {
+    pub fn in_environment(&self, version: Option<Version>, env: &BTreeMap<String, ByteString>) -> Self {
         let mut outcome = self.clone();
         if let (Self::Runs(effective), Some(version)) = (&mut outcome, version)
             && matches!(

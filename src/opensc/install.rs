@@ -12,7 +12,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use super::strings::Strings;
 use crate::patience::{SILENCE, within};
-use crate::snapshot::{ConfigFile, ConfigState, Installation, Name};
+use crate::snapshot::{ByteString, ConfigFile, ConfigState, Installation};
 
 /// Largest configuration that is looked at; OpenSC's own example has 50 kB.
 const LARGEST_CONFIG: u64 = 1 << 20;
@@ -84,7 +84,7 @@ pub fn find_among(mut candidates: Vec<PathBuf>, needed: Option<&str>) -> Found {
 fn loader_cache(cache: &Path) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     let look = &mut |_, string: &[u8]| {
-        paths.push(Name(string.to_vec()).as_path().to_path_buf());
+        paths.push(ByteString(string.to_vec()).as_path().to_path_buf());
         true
     };
     // Without a cache, or what could be read of it: the folders are looked at all the same.
@@ -146,7 +146,7 @@ fn needed_library(executable: &Path) -> Option<String> {
 /// Looks at a configuration file, as OpenSC would open it. Never waits for a FIFO and
 /// never reads more than a configuration can be.
 #[must_use]
-pub fn observe_config(path: &Name) -> ConfigFile {
+pub fn observe_config(path: &ByteString) -> ConfigFile {
     let wanted = path.as_path().to_owned();
     let state = match within(SILENCE, move |_| read_config(&wanted)) {
         Ok(Ok(state)) => state,
@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn the_installed_library_is_understood() {
         let tools = crate::opensc::program::tools();
-        let found = find(tools.get("pkcs15-tool").map(Name::as_path));
+        let found = find(tools.get("pkcs15-tool").map(ByteString::as_path));
         let first = found.installations.first().unwrap();
         assert!(first.version.as_deref().unwrap().parse::<Version>().unwrap() >= Version::of(19));
         assert!(first.config_path.as_ref().unwrap().as_path().ends_with("opensc.conf"));

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Version, differences};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// Folders searched for OpenSC's tools, in the order of a usual `PATH`. The user's own
 /// `PATH` is not asked: what it holds should not decide what is judged.
@@ -60,32 +60,32 @@ pub struct Program {
     /// The name of its `app` block.
     pub app_name: String,
     /// The real path of its executable, which names a block of its own from 0.24.
-    pub exe: Option<Name>,
+    pub exe: Option<ByteString>,
 }
 
 impl Program {
     /// `pkcs15-tool`, with the executable if it is known.
     #[must_use]
-    pub fn pkcs15_tool(exe: Option<Name>) -> Self {
+    pub fn pkcs15_tool(exe: Option<ByteString>) -> Self {
         Self::named(PKCS15_TOOL, exe)
     }
 
     /// Any application that loads `opensc-pkcs11`, with its executable if one is meant.
     #[must_use]
-    pub fn pkcs11(exe: Option<Name>) -> Self {
+    pub fn pkcs11(exe: Option<ByteString>) -> Self {
         Self::named(PKCS11, exe)
     }
 
     /// The programs whose views of a card are judged: `pkcs15-tool`, and all that load the module. The
     /// real paths of OpenSC's own tools go by their names.
     #[must_use]
-    pub fn judged(executables: &BTreeMap<String, Name>) -> [Self; 2] {
+    pub fn judged(executables: &BTreeMap<String, ByteString>) -> [Self; 2] {
         [Self::pkcs15_tool(executables.get(PKCS15_TOOL).cloned()), Self::pkcs11(None)]
     }
 
     /// Another of OpenSC's programs, by its application name.
     #[must_use]
-    pub fn named(app_name: &str, exe: Option<Name>) -> Self {
+    pub fn named(app_name: &str, exe: Option<ByteString>) -> Self {
         Self { label: app_name.into(), app_name: app_name.into(), exe }
     }
 
@@ -98,7 +98,7 @@ impl Program {
     /// The program with this executable: one of OpenSC's own by its name, else an
     /// application of the PKCS#11 module.
     #[must_use]
-    pub fn of_executable(exe: Name) -> Self {
+    pub fn of_executable(exe: ByteString) -> Self {
         let file = exe.0.rsplit(|b| *b == b'/').next().unwrap_or_default();
         let own = TOOLS.iter().find(|tool| tool.as_bytes() == file);
         Self { label: exe.to_string(), app_name: (*own.unwrap_or(&PKCS11)).into(), exe: Some(exe) }
@@ -107,7 +107,7 @@ impl Program {
     /// The program that is called this, with its executable among `found`; `None` for a name
     /// under which OpenSC never looks for a block.
     #[must_use]
-    pub fn called(name: &str, found: &BTreeMap<String, Name>, version: Version) -> Option<Self> {
+    pub fn called(name: &str, found: &BTreeMap<String, ByteString>, version: Version) -> Option<Self> {
         let exe = found.get(name).cloned();
         if name == ONEPIN {
             Some(Self::onepin(version))
@@ -123,7 +123,7 @@ impl Program {
 
 /// OpenSC's own programs on this host, by name, with their real paths.
 #[must_use]
-pub fn tools() -> BTreeMap<String, Name> {
+pub fn tools() -> BTreeMap<String, ByteString> {
     // The real paths of the folders, each once: of a file in one of them it need not be asked again.
     let mut dirs = Vec::new();
     for dir in TOOL_DIRS.iter().filter_map(|dir| Path::new(dir).canonicalize().ok()) {
@@ -131,7 +131,7 @@ pub fn tools() -> BTreeMap<String, Name> {
             dirs.push(dir);
         }
     }
-    let named = |name: &&str| Some(((*name).to_owned(), Name::from(find_in(&dirs, name)?)));
+    let named = |name: &&str| Some(((*name).to_owned(), ByteString::from(find_in(&dirs, name)?)));
     TOOLS.iter().chain([&PKCS11_TOOL]).filter_map(named).collect()
 }
 
@@ -145,7 +145,7 @@ fn find_in(dirs: &[PathBuf], name: &str) -> Option<PathBuf> {
 
 /// The path of an executable as `/proc/self/exe` would show it; as it is where nothing is there.
 #[must_use]
-pub fn real_path(path: &Path) -> Name {
+pub fn real_path(path: &Path) -> ByteString {
     path.canonicalize().unwrap_or_else(|_| path.to_owned()).into()
 }
 
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_program_is_known_by_its_name_or_its_executable() {
-        let found = BTreeMap::from([("pkcs11-tool".to_owned(), Name::from("/usr/bin/pkcs11-tool"))]);
+        let found = BTreeMap::from([("pkcs11-tool".to_owned(), ByteString::from("/usr/bin/pkcs11-tool"))]);
         let called = |name| Program::called(name, &found, Version::of(23));
         let pkcs11_tool = called("pkcs11-tool").unwrap();
         assert_eq!(pkcs11_tool.app_name, "opensc-pkcs11");

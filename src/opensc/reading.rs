@@ -6,13 +6,13 @@ use super::effective::{Effective, FileUse, Outcome, Situation, Winner, Written, 
 use super::shadowed;
 use super::{Caching, Program, Version, cache_dir, differences};
 use crate::scconf::{Block, Document, Position, Setting, Trap};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// A file that parsed, on its way to a program.
 pub(super) struct Reading<'a> {
     pub situation: &'a Situation<'a>,
     pub document: &'a Document,
-    pub path: &'a Name,
+    pub path: &'a ByteString,
     pub version: Version,
 }
 
@@ -58,7 +58,7 @@ impl Reading<'_> {
         Ok(Effective {
             file: FileUse::Read(self.path.clone()),
             block: winner.map(|(app, framework)| Winner {
-                app: Name(app.name().to_vec()),
+                app: ByteString(app.name().to_vec()),
                 app_at: self.document.position(app.range.start),
                 at: self.document.position(framework.range.start),
             }),
@@ -111,7 +111,7 @@ impl Reading<'_> {
     fn written(&self, setting: &Setting<'_>) -> Written {
         let key = setting.assignments.first().map_or(0, |first| first.range.start);
         Written {
-            value: setting.first.map(|word| Name(word.value.clone())),
+            value: setting.first.map(|word| ByteString(word.value.clone())),
             at: self.document.position(setting.first.map_or(key, |word| word.range.start)),
         }
     }
@@ -121,7 +121,7 @@ impl Reading<'_> {
             file: self.path.clone(),
             at: self.document.position(trap.key.range.start),
             taken_by: self.document.position(trap.taken_by.start),
-            key: Name(trap.key.value.clone()),
+            key: ByteString(trap.key.value.clone()),
             when,
         }
     }

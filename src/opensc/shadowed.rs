@@ -4,7 +4,7 @@
 //! duplicate and the first name, and ignores what it does not know.
 
 use crate::scconf::{Block, Body, Document, Position, Statement, Word};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// The settings that decide about the cache.
 const SETTINGS: [&str; 2] = ["use_file_caching", "file_cache_dir"];
@@ -17,9 +17,9 @@ pub struct Shadowed {
     /// Its bytes in the file.
     pub range: std::ops::Range<usize>,
     /// The key as written.
-    pub key: Name,
+    pub key: ByteString,
     /// Its first value.
-    pub value: Option<Name>,
+    pub value: Option<ByteString>,
     /// Why it has no effect.
     pub why: WhyShadowed,
 }
@@ -152,8 +152,8 @@ impl Finder<'_> {
         self.found.push(Shadowed {
             at: self.document.position(range.start),
             range,
-            key: Name(key.value.clone()),
-            value: value.map(|word| Name(word.value.clone())),
+            key: ByteString(key.value.clone()),
+            value: value.map(|word| ByteString(word.value.clone())),
             why,
         });
     }

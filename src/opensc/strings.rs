@@ -12,7 +12,7 @@ use std::path::Path;
 use memchr::{memchr, memmem, memrchr};
 
 use super::Version;
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// Largest file that is looked at.
 const LARGEST: u64 = 64 << 20;
@@ -47,8 +47,9 @@ impl Strings {
     ///
     /// A library may carry other version numbers (zlib's is one): the one nearest to the path
     /// is OpenSC's, since both come from the same source file's strings.
-    pub fn identify(&self) -> Result<(Option<Version>, Option<Name>)> {
-        let path = |string: &[u8]| if is_config_path(string) { Some(Name(string.to_vec())) } else { None };
+    pub fn identify(&self) -> Result<(Option<Version>, Option<ByteString>)> {
+        let path =
+            |string: &[u8]| if is_config_path(string) { Some(ByteString(string.to_vec())) } else { None };
         let Some((near, path)) = self.first_with(b".conf", path)? else {
             // Every OpenSC so far is a 0.x; nothing else in it is.
             let mut versions = self.versions(0..self.length)?.into_iter();

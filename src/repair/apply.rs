@@ -14,8 +14,8 @@ use super::plan::{Action, Consent, Plan, Safety, Step};
 use super::quarantine::{Locked, Run, StateDir, file_name, section};
 use crate::host::clock;
 use crate::patience::undisturbed;
-use crate::safe_fs::{self, Dir, Held, Moved, Opened, Reserved};
-use crate::snapshot::{Inode, Name};
+use crate::safe_fs::{self, Dir, HeldFile, Moved, Opened, Reserved};
+use crate::snapshot::{ByteString, Inode};
 use crate::text::count;
 
 /// Says what [`apply`] would do now as far as the files are concerned, and changes nothing.
@@ -57,7 +57,8 @@ pub fn rehearse_in(plan: &Plan, consent: &Consent, state: &StateDir) -> Result<A
             // Each takes room from the next one.
             Ok(()) if is_copied && !room.takes(inode.size, 1) => {
                 let full = rustix::io::Errno::NOSPC.into();
-                let path = Name::from(planned.step.directory.as_path().join(planned.step.name.as_os_str()));
+                let path =
+                    ByteString::from(planned.step.directory.as_path().join(planned.step.name.as_os_str()));
                 let why = failed(safe_fs::Error::Io { what: "keep a copy of", path, source: full });
                 set(&mut applied.steps, number, why);
             }
@@ -223,7 +224,7 @@ impl Part {
 
 /// A file that is as the plan says.
 struct Seen {
-    held: Held,
+    held: HeldFile,
     directory: Inode,
 }
 
@@ -303,10 +304,10 @@ fn act(step: &Step, directories: &mut Directories, stored: &Dir, index: usize, i
 
 /// The directories of a plan, each opened once.
 #[derive(Default)]
-struct Directories(BTreeMap<Name, Result<Dir, Outcome>>);
+struct Directories(BTreeMap<ByteString, Result<Dir, Outcome>>);
 
 impl Directories {
-    fn get(&mut self, path: &Name) -> Result<&Dir, Outcome> {
+    fn get(&mut self, path: &ByteString) -> Result<&Dir, Outcome> {
         let opened = self.0.entry(path.clone()).or_insert_with(|| match Dir::open(path.as_path()) {
             Ok(Opened::Dir(dir)) => Ok(dir),
             Ok(Opened::Missing) => Err(Outcome::AlreadyGone),

@@ -36,7 +36,7 @@ pub use write::{Target, Written, rehearse, write, write_in};
 use crate::opensc::{Caching, Crash, Version};
 use crate::safe_fs;
 use crate::scconf::{ParseError, Position, Why};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// What the effective value is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,14 +58,14 @@ pub enum Scope {
     /// That of the program with this application name, whatever its executable.
     App(String),
     /// That of the program with this executable.
-    Exe(Name),
+    Exe(ByteString),
 }
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The configuration file, for messages.
-    pub path: &'a Name,
+    pub path: &'a ByteString,
     /// The value.
     pub goal: Goal,
     /// The programs.
@@ -88,7 +88,7 @@ pub enum Note {
         /// How many.
         settings: usize,
         /// The `app` block they come from.
-        from: Name,
+        from: ByteString,
     },
     /// A byte-order mark hides the first statement.
     ByteOrderMark,
@@ -113,7 +113,7 @@ pub enum Error {
     #[error("{path}:{error}; OpenSC drops the whole file, so it was not edited. {}", cure(&error.why))]
     Unparsable {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// Where and why.
         error: ParseError,
     },
@@ -130,7 +130,7 @@ pub enum Error {
     )]
     LostKey {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// The statement.
         at: Position,
     },
@@ -148,7 +148,7 @@ pub enum Error {
         "`{0}` cannot be the name of an `app` block (it may not be empty or hold quotes or control characters; \
          an executable is named by its whole path)"
     )]
-    BadBlockName(Name),
+    BadBlockName(ByteString),
     /// No edit was found that does what was asked for.
     #[error(
         "{path} was not edited: with the planned change {program} of OpenSC {version} would not do what was asked \
@@ -156,7 +156,7 @@ pub enum Error {
     )]
     NotReached {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// The program.
         program: String,
         /// The version.
@@ -171,7 +171,7 @@ pub enum Error {
     #[error("{path} belongs to user {uid}; to change another user's file add --guarded")]
     NeedsGuarded {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// Its owner.
         uid: u32,
     },
@@ -179,7 +179,7 @@ pub enum Error {
     #[error("{path} belongs to user {uid}; only that user or root may change it here")]
     Foreign {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// Its owner.
         uid: u32,
     },
@@ -189,7 +189,7 @@ pub enum Error {
     )]
     HardLinks {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// How many.
         links: u64,
     },
@@ -197,7 +197,7 @@ pub enum Error {
     #[error("{path} has {size} bytes, more than any configuration; it was not read")]
     TooBig {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// Its size.
         size: u64,
     },
@@ -205,7 +205,7 @@ pub enum Error {
     #[error("there is no {path}, and its directory does not exist; make the directory first")]
     NoDirectory {
         /// The file.
-        path: Name,
+        path: ByteString,
     },
     /// The state directory cannot be used.
     #[error("{0}; the configuration was not changed")]
@@ -217,7 +217,7 @@ pub enum Error {
     #[error("{path}: {why}; the old file was put back")]
     Restored {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// What was wrong.
         why: String,
     },
@@ -227,7 +227,7 @@ pub enum Error {
         /// What was attempted.
         what: &'static str,
         /// The configuration that OpenSC uses.
-        path: Name,
+        path: ByteString,
         /// The reason.
         why: String,
     },
@@ -235,13 +235,13 @@ pub enum Error {
     #[error("{path}: {why}; putting the old file back failed as well ({restore}). It is kept as {kept}")]
     NotRestored {
         /// The file.
-        path: Name,
+        path: ByteString,
         /// What was wrong first.
         why: String,
         /// Why it could not be put back.
         restore: String,
         /// Where the old content is.
-        kept: Name,
+        kept: ByteString,
     },
 }
 

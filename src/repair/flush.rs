@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::finding::{Finding, Safety, Unasked};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::{Recognised, cache_name};
-use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Name, Snapshot, Withheld};
+use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
 use crate::text::{escape, is_typed};
 use crate::verdict::Verdict;
 use crate::view::is_private;
@@ -91,7 +91,7 @@ fn called_for(findings: &[&Finding], by: Unasked) -> Option<Reason> {
 /// name are ever taken: CANs, off-card certificates and strangers have to be named
 /// by hand.
 fn reason(
-    named: &BTreeMap<(&Name, &Name), Vec<&Finding>>,
+    named: &BTreeMap<(&ByteString, &ByteString), Vec<&Finding>>,
     dir: &CacheDir,
     entry: &CacheEntry,
     scope: Scope<'_>,
@@ -120,7 +120,7 @@ fn reason(
 #[must_use]
 pub fn is_named(dir: &CacheDir, entry: &CacheEntry, names: &[String]) -> bool {
     let path = dir.path_of(&entry.name);
-    let typed = |known: &Name, name: &str| known.0 == name.as_bytes() || known.to_string() == name;
+    let typed = |known: &ByteString, name: &str| known.0 == name.as_bytes() || known.to_string() == name;
     names.iter().any(|name| typed(&entry.name, name) || typed(&path, name))
 }
 

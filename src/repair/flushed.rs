@@ -5,7 +5,7 @@ use super::journal::{self, Journal, UndoRecord};
 use super::outcome::Outcome;
 use super::quarantine::{StateDir, ids, is_undone};
 use crate::finding::{Id, Shows};
-use crate::snapshot::{Flushed, Name};
+use crate::snapshot::{ByteString, Flushed};
 
 /// The newest flush in a quarantine that took away what programs could see, and was not taken
 /// back. Reads only, and takes no lock.
@@ -15,7 +15,7 @@ use crate::snapshot::{Flushed, Name};
 pub fn newest_flush(state: &StateDir) -> Result<Option<Flushed>, Error> {
     let Some(dir) = state.open()? else { return Ok(None) };
     for operation in ids(&dir)?.into_iter().rev() {
-        let kept = dir.subdir(&Name::from(operation.as_str()))?;
+        let kept = dir.subdir(&ByteString::from(operation.as_str()))?;
         let Some(journal) = journal::read::<Journal>(&kept)? else { continue };
         let taken_back = is_undone(&kept, journal::read::<UndoRecord>(&kept)?.as_ref())?;
         let taken = journal.files.iter().filter(|planned| {

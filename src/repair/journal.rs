@@ -13,7 +13,7 @@ use super::Error;
 use super::outcome::{Outcome, UndoOutcome, UndoResult};
 use super::plan::{Precondition, Step};
 use crate::safe_fs::{self, Dir, Reserved};
-use crate::snapshot::{Bytes, Name};
+use crate::snapshot::{ByteString, Bytes};
 use crate::text::tame;
 
 /// Name and version of the format.
@@ -71,9 +71,9 @@ pub(super) struct Journal {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TextEdit {
     /// The directory of the file, links resolved.
-    pub directory: Name,
+    pub directory: ByteString,
     /// Its name there.
-    pub name: Name,
+    pub name: ByteString,
     /// The file before; none if there was none.
     pub before: Option<Precondition>,
     /// Length of the new text.
@@ -81,7 +81,7 @@ pub(super) struct TextEdit {
     /// SHA-256 of the new text.
     pub sha256: Bytes,
     /// The copy of the old file beside it.
-    pub backup: Option<Name>,
+    pub backup: Option<ByteString>,
     /// Why, in a sentence for people.
     pub reason: String,
     /// Whether the new text is there and does what was promised; false after an interruption.
@@ -203,7 +203,7 @@ pub(super) fn split<T>(
 
 /// Writes a record for the first time, durable on return, and takes the room for its last writing.
 pub(super) fn begin<R: Record>(operation: &Dir, record: &R) -> Result<Reserved, safe_fs::Error> {
-    let name = Name::from(R::FILE);
+    let name = ByteString::from(R::FILE);
     let text = text(operation, record)?;
     operation.write_atomic(&name, &text)?;
     let room = text.len() as u64 + RECORD_ROOM + OUTCOME_ROOM * record.outcomes() as u64;
@@ -234,7 +234,7 @@ pub(super) fn room_for(files: &[Planned]) -> u64 {
 fn text<R: Record>(operation: &Dir, record: &R) -> Result<Vec<u8>, safe_fs::Error> {
     let failed = |e: std::io::Error| safe_fs::Error::Io {
         what: "write",
-        path: operation.path_of(&Name::from(R::FILE)),
+        path: operation.path_of(&ByteString::from(R::FILE)),
         source: e,
     };
     let mut text = serde_json::to_vec_pretty(record).map_err(|e| failed(e.into()))?;
@@ -247,7 +247,7 @@ fn text<R: Record>(operation: &Dir, record: &R) -> Result<Vec<u8>, safe_fs::Erro
 
 /// Reads a record; `None` if there is none.
 pub(super) fn read<R: Record>(operation: &Dir) -> Result<Option<R>, Error> {
-    let name = Name::from(R::FILE);
+    let name = ByteString::from(R::FILE);
     let Some(held) = operation.hold(&name)? else { return Ok(None) };
     let bad = |why: String| Error::Journal { path: operation.path_of(&name), why };
     if held.facts().inode.size > MAX_READ {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Action, Safety};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// What came of a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,9 +22,9 @@ pub struct Applied {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct StepResult {
     /// The cache directory.
-    pub directory: Name,
+    pub directory: ByteString,
     /// The file.
-    pub name: Name,
+    pub name: ByteString,
     /// What was to be done.
     pub action: Action,
     /// Why.
@@ -65,9 +65,9 @@ impl Applied {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UndoResult {
     /// Its directory.
-    pub directory: Name,
+    pub directory: ByteString,
     /// The file.
-    pub name: Name,
+    pub name: ByteString,
     /// How it ended.
     pub outcome: UndoOutcome,
 }
@@ -80,7 +80,7 @@ pub enum UndoOutcome {
     /// It is back as it was.
     Restored,
     /// It is back; what had taken its place is kept in the quarantine, here.
-    Replaced(Name),
+    Replaced(ByteString),
     /// The same content stands in its place: nothing was to be done.
     SameContent,
     /// It had never been moved, or an earlier undo brought it back.

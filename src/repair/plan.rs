@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 pub use crate::finding::Safety;
-use crate::snapshot::{Bytes, CacheEntry, Content, Inode, Name};
+use crate::snapshot::{ByteString, Bytes, CacheEntry, Content, Inode};
 
 /// The steps of a repair, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +20,9 @@ pub struct Plan {
 pub struct Step {
     /// The directory, as an absolute path (of the real directory, where the
     /// cache is a symbolic link).
-    pub directory: Name,
+    pub directory: ByteString,
     /// The file's name in it.
-    pub name: Name,
+    pub name: ByteString,
     /// What has to be true of the file.
     pub expect: Precondition,
     /// What it takes to be allowed to do this.

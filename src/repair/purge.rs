@@ -12,7 +12,7 @@ use super::Error;
 use super::quarantine::{Operation, StateDir, UNDONE, existing_section, ids, operations, order};
 use crate::patience::undisturbed;
 use crate::safe_fs::{self, Dir};
-use crate::snapshot::{FileKind, Name};
+use crate::snapshot::{ByteString, FileKind};
 
 /// More files than any operation has.
 const MAX_LISTED: usize = 500_000;
@@ -75,12 +75,12 @@ fn old(state: &StateDir, before: OffsetDateTime) -> Result<Vec<Purged>, Error> {
 }
 
 fn remove(state: &Dir, id: &str) -> Result<(), Error> {
-    let id = Name::from(id);
+    let id = ByteString::from(id);
     let dir = state.subdir(&id)?;
     for name in ["files", "displaced", UNDONE] {
         if let Some(section) = existing_section(&dir, name)? {
             remove_files(&section)?;
-            dir.remove_subdir(&Name::from(name))?;
+            dir.remove_subdir(&ByteString::from(name))?;
         }
     }
     dir.sync()?;

@@ -25,7 +25,7 @@ use super::outcome::Outcome;
 use super::plan::Action;
 use crate::host::{Caller, clock};
 use crate::safe_fs::{self, Dir, Lock, Room};
-use crate::snapshot::{Inode, Name};
+use crate::snapshot::{ByteString, Inode};
 
 /// What `files` is called when everything in it is back, and that could not be written.
 pub(super) const UNDONE: &str = "undone";
@@ -102,13 +102,13 @@ pub struct Operation {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EditedFile {
     /// The directory of the file.
-    pub directory: Name,
+    pub directory: ByteString,
     /// Its name.
-    pub name: Name,
+    pub name: ByteString,
     /// Why.
     pub reason: String,
     /// The copy of the old file beside it.
-    pub backup: Option<Name>,
+    pub backup: Option<ByteString>,
     /// Whether it was finished.
     pub done: bool,
 }
@@ -135,9 +135,9 @@ pub enum OperationState {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct KeptFile {
     /// The cache directory.
-    pub directory: Name,
+    pub directory: ByteString,
     /// The file's name in it.
-    pub name: Name,
+    pub name: ByteString,
     /// As it was.
     pub inode: Inode,
     /// What was to be done with it.
@@ -218,7 +218,7 @@ impl StateDir {
     pub(super) fn may_lock(&self, bytes: u64) -> Result<Room, Error> {
         let room = Dir::may_create_private(&self.path, bytes, if bytes > 0 { FILES } else { 0 })?;
         if let Some(dir) = self.open()? {
-            dir.may_lock(&Name::from(LOCK))?;
+            dir.may_lock(&ByteString::from(LOCK))?;
         }
         Ok(room)
     }
@@ -256,7 +256,7 @@ impl Run {
 
 impl Locked {
     fn take(dir: Dir, state: &StateDir) -> Result<Self, Error> {
-        let name = Name::from(LOCK);
+        let name = ByteString::from(LOCK);
         match dir.lock(&name)? {
             Some(lock) => {
                 let locked = Self { dir, siblings: state.siblings.clone(), _lock: lock };
@@ -271,13 +271,14 @@ impl Locked {
     /// cannot be removed does no harm.
     fn tidy(&self) {
         for id in ids(&self.dir).unwrap_or_default() {
-            let Ok(operation) = self.dir.subdir(&Name::from(id.as_str())) else { continue };
-            let parts = [Journal::FILE, UndoRecord::FILE].map(|name| operation.unreserve(&Name::from(name)));
-            let journal = operation.facts(&Name::from(Journal::FILE));
+            let Ok(operation) = self.dir.subdir(&ByteString::from(id.as_str())) else { continue };
+            let parts =
+                [Journal::FILE, UndoRecord::FILE].map(|name| operation.unreserve(&ByteString::from(name)));
+            let journal = operation.facts(&ByteString::from(Journal::FILE));
             if parts.iter().all(Result::is_ok) && matches!(journal, Ok(None)) {
                 // Without a journal nothing has moved; what is not empty stays.
-                let _ = operation.remove_subdir(&Name::from("files"));
-                let _ = self.dir.remove_subdir(&Name::from(id.as_str()));
+                let _ = operation.remove_subdir(&ByteString::from("files"));
+                let _ = self.dir.remove_subdir(&ByteString::from(id.as_str()));
             }
         }
     }
@@ -301,12 +302,12 @@ impl Locked {
                 return Err(Error::NoNumber(self.dir.path().clone()));
             };
             let id = format!("{stamp}-{count}");
-            if self.dir.create_subdir(&Name::from(id.as_str()))? {
+            if self.dir.create_subdir(&ByteString::from(id.as_str()))? {
                 break id;
             }
         };
         run.numbered = Some((number, part));
-        let operation = self.dir.subdir(&Name::from(id.as_str()))?;
+        let operation = self.dir.subdir(&ByteString::from(id.as_str()))?;
         self.dir.sync()?;
         Ok((id, operation))
     }
@@ -323,13 +324,19 @@ impl Locked {
 
     /// Takes an operation away that changed nothing; what cannot be removed does no harm. `text` is the name
     /// under which it kept one. True if it is gone, false if something is kept in it.
-    pub(super) fn discard(&self, run: &mut Run, operation: &Dir, id: &str, text: Option<&Name>) -> bool {
-        let remove = |dir: &Dir, name: &Name| {
+    pub(super) fn discard(
+        &self,
+        run: &mut Run,
+        operation: &Dir,
+        id: &str,
+        text: Option<&ByteString>,
+    ) -> bool {
+        let remove = |dir: &Dir, name: &ByteString| {
             if let Ok(Some(held)) = dir.hold(name) {
                 let _ = dir.remove_file(name, &held);
             }
         };
-        if let Ok(files) = operation.subdir(&Name::from("files")) {
+        if let Ok(files) = operation.subdir(&ByteString::from("files")) {
             if let Some(text) = text {
                 remove(&files, text);
                 let _ = files.remove_part(text);
@@ -339,14 +346,14 @@ impl Locked {
             for part in names.iter().filter(|name| name.0.starts_with(b".")) {
                 remove(&files, part);
             }
-            if operation.remove_subdir(&Name::from("files")).is_err() {
+            if operation.remove_subdir(&ByteString::from("files")).is_err() {
                 return false;
             }
         }
         for name in operation.list(16).map(|listing| listing.names).unwrap_or_default() {
             remove(operation, &name);
         }
-        let _ = self.dir.remove_subdir(&Name::from(id));
+        let _ = self.dir.remove_subdir(&ByteString::from(id));
         // The number is free again, and may be taken by another.
         if run.numbered.is_some_and(|(_, part)| part == 1) {
             run.numbered = None;
@@ -421,12 +428,12 @@ pub fn newest_first(operations: &mut [Operation]) {
 /// to write.
 pub(super) fn is_undone(operation: &Dir, record: Option<&UndoRecord>) -> Result<bool, Error> {
     let written = record.is_some_and(|record| record.finished_at.is_some());
-    Ok(written || operation.facts(&Name::from(UNDONE))?.is_some())
+    Ok(written || operation.facts(&ByteString::from(UNDONE))?.is_some())
 }
 
 /// A directory inside an operation, made if need be.
 pub(super) fn section(operation: &Dir, name: &str) -> Result<Dir, safe_fs::Error> {
-    let name = Name::from(name);
+    let name = ByteString::from(name);
     if operation.create_subdir(&name)? {
         operation.sync()?;
     }
@@ -435,13 +442,13 @@ pub(super) fn section(operation: &Dir, name: &str) -> Result<Dir, safe_fs::Error
 
 /// A directory inside an operation, if it is there.
 pub(super) fn existing_section(operation: &Dir, name: &str) -> Result<Option<Dir>, safe_fs::Error> {
-    let name = Name::from(name);
+    let name = ByteString::from(name);
     operation.facts(&name)?.map(|_| operation.subdir(&name)).transpose()
 }
 
 /// The name of a step's file in the quarantine.
-pub(super) fn file_name(index: usize) -> Name {
-    Name::from(index.to_string().as_str())
+pub(super) fn file_name(index: usize) -> ByteString {
+    ByteString::from(index.to_string().as_str())
 }
 
 /// All operations, newest first. Reads only, and takes no lock.
@@ -458,7 +465,7 @@ pub fn operations(state: &StateDir) -> Result<Vec<Operation>, Error> {
             Ok(None) => {}
             Err(error) => {
                 let (kept_files, kept_bytes) =
-                    dir.subdir(&Name::from(id.as_str())).and_then(|dir| kept(&dir)).unwrap_or_default();
+                    dir.subdir(&ByteString::from(id.as_str())).and_then(|dir| kept(&dir)).unwrap_or_default();
                 found.push(Operation {
                     id,
                     state: OperationState::Damaged(error.to_string()),
@@ -492,7 +499,7 @@ fn kept(operation: &Dir) -> Result<(usize, u64), safe_fs::Error> {
 }
 
 fn describe(state: &Dir, id: &str) -> Result<Option<Operation>, Error> {
-    let dir = state.subdir(&Name::from(id))?;
+    let dir = state.subdir(&ByteString::from(id))?;
     let Some(journal) = journal::read::<Journal>(&dir)? else { return Ok(None) };
     let undo = journal::read::<UndoRecord>(&dir)?;
     let state = match (is_undone(&dir, undo.as_ref())?, &undo, journal.finished_at) {

@@ -20,8 +20,8 @@ use super::quarantine::{
 };
 use crate::host::clock;
 use crate::patience::undisturbed;
-use crate::safe_fs::{self, Dir, Held, Moved, Opened};
-use crate::snapshot::Name;
+use crate::safe_fs::{self, Dir, HeldFile, Moved, Opened};
+use crate::snapshot::ByteString;
 
 /// What came of an undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +41,7 @@ pub struct Undone {
 #[derive(Debug, Clone, Copy)]
 pub struct Return<'a> {
     /// A configuration, and its text (`None`: there was no file).
-    pub text: Option<(&'a Name, Option<&'a [u8]>)>,
+    pub text: Option<(&'a ByteString, Option<&'a [u8]>)>,
     /// Cache entries.
     pub entries: &'a [Returning],
 }
@@ -50,13 +50,13 @@ pub struct Return<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Returning {
     /// The cache directory.
-    pub directory: Name,
+    pub directory: ByteString,
     /// The entry.
-    pub name: Name,
+    pub name: ByteString,
     /// Its owner.
     pub uid: u32,
     /// Where it is now: a directory, and its name there.
-    pub kept: Option<(Name, Name)>,
+    pub kept: Option<(ByteString, ByteString)>,
     /// Why it was taken.
     pub reason: String,
     /// Whether it is not certain that programs read it right before it was taken, with the caching of today.
@@ -151,7 +151,7 @@ pub fn undo_in(
             Err(error) if known.len() == 1 => return Err(error),
             Err(error) => files.push(UndoResult {
                 directory: dir.path().clone(),
-                name: Name::from(one.id.as_str()),
+                name: ByteString::from(one.id.as_str()),
                 outcome: UndoOutcome::Failed(error.to_string()),
             }),
         }
@@ -207,7 +207,7 @@ fn is_refused(parts: &[Part], was_edited_since: bool, objects: &mut Objects<'_>)
     let edits = || pending().flat_map(|part| (0..part.journal.edits.len()).filter_map(|at| part.edited(at)));
     let was_edited = was_edited_since || edits().next().is_some();
     let entries: Vec<Returning> = pending().flat_map(|part| part.returning(was_edited)).collect();
-    let texts: Vec<(Name, Option<Vec<u8>>)> = edits().filter_map(config::comes_back).collect();
+    let texts: Vec<(ByteString, Option<Vec<u8>>)> = edits().filter_map(config::comes_back).collect();
     if texts.is_empty() {
         return entries.iter().any(|entry| entry.was_unread)
             && objects(&Return { text: None, entries: &entries });
@@ -235,7 +235,7 @@ struct Part {
 impl Part {
     /// Looks at everything it would bring back; `None` if it was interrupted before its journal.
     fn open(id: &str, state: &Dir, force: bool) -> Result<Option<Self>, Error> {
-        let operation = state.subdir(&Name::from(id))?;
+        let operation = state.subdir(&ByteString::from(id))?;
         let Some(journal) = journal::read::<Journal>(&operation)? else { return Ok(None) };
         let earlier = journal::read::<UndoRecord>(&operation)?;
         let is_undone = is_undone(&operation, earlier.as_ref())?;
@@ -330,7 +330,7 @@ impl Part {
     /// done could not be written down.
     fn take_back(&mut self) -> Result<Result<(), safe_fs::Error>, Error> {
         // What an interrupted repair had reserved is of no use any more, and may be all the room there is.
-        self.operation.unreserve(&Name::from(Journal::FILE))?;
+        self.operation.unreserve(&ByteString::from(Journal::FILE))?;
         let mut record = UndoRecord::new(clock::now(), self.force);
         record.results.clone_from(&self.results);
         // To bring a file back takes no room, and where each file is tells how far an undo came: a full
@@ -370,7 +370,7 @@ impl Part {
 
     /// Says by a name, which takes no room, that everything is back.
     fn mark(&self) -> Result<(), safe_fs::Error> {
-        self.operation.rename_entry(&Name::from("files"), &Name::from(UNDONE))?;
+        self.operation.rename_entry(&ByteString::from("files"), &ByteString::from(UNDONE))?;
         self.operation.sync()
     }
 }
@@ -381,7 +381,7 @@ struct Work<'a> {
     id: &'a str,
     begun: bool,
     force: bool,
-    directories: BTreeMap<Name, Dir>,
+    directories: BTreeMap<ByteString, Dir>,
     changed: bool,
 }
 
@@ -389,7 +389,7 @@ struct Work<'a> {
 enum Place {
     Free,
     Same,
-    Taken(Held),
+    Taken(HeldFile),
 }
 
 impl Work<'_> {
@@ -439,7 +439,7 @@ impl Work<'_> {
         }
     }
 
-    fn kept(&self, index: usize) -> Result<Option<Held>, safe_fs::Error> {
+    fn kept(&self, index: usize) -> Result<Option<HeldFile>, safe_fs::Error> {
         self.stored.map_or(Ok(None), |stored| stored.hold(&file_name(index)))
     }
 
@@ -509,7 +509,7 @@ fn is_back(planned: &Planned) -> bool {
 }
 
 /// What the journal says was moved has to be what is brought back.
-fn intact(held: &Held, planned: &Planned) -> Result<(), UndoOutcome> {
+fn intact(held: &HeldFile, planned: &Planned) -> Result<(), UndoOutcome> {
     let meant = planned.step.expect.inode.size;
     let same = match &planned.step.expect.sha256 {
         Some(sha256) => held.sha256(meant).map_err(|e| failed(&e))? == *sha256,
@@ -522,7 +522,7 @@ fn intact(held: &Held, planned: &Planned) -> Result<(), UndoOutcome> {
     Err(UndoOutcome::Failed(why))
 }
 
-fn place(dir: &Dir, name: &Name, kept: &Held) -> Result<Place, safe_fs::Error> {
+fn place(dir: &Dir, name: &ByteString, kept: &HeldFile) -> Result<Place, safe_fs::Error> {
     match dir.hold(name)? {
         None => Ok(Place::Free),
         Some(held) if held.same_content(kept)? => Ok(Place::Same),
@@ -531,7 +531,7 @@ fn place(dir: &Dir, name: &Name, kept: &Held) -> Result<Place, safe_fs::Error> {
 }
 
 /// A free name for a newcomer; a copy of it that an interrupted undo made goes.
-fn free_name(aside: &Dir, index: usize, newcomer: &Held) -> Result<Name, safe_fs::Error> {
+fn free_name(aside: &Dir, index: usize, newcomer: &HeldFile) -> Result<ByteString, safe_fs::Error> {
     let mut name = file_name(index);
     let mut number = 1;
     while let Some(earlier) = aside.hold(&name)? {
@@ -539,7 +539,7 @@ fn free_name(aside: &Dir, index: usize, newcomer: &Held) -> Result<Name, safe_fs
             aside.remove_file(&name, &earlier)?;
             break;
         }
-        name = Name::from(format!("{index}.{number}").as_str());
+        name = ByteString::from(format!("{index}.{number}").as_str());
         number += 1;
     }
     Ok(name)

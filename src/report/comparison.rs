@@ -47,13 +47,13 @@ fn table(out: &mut String, token: &TokenTable) {
         }
         None => out.push_str("  no snapshot holds a reading of the card\n"),
     }
-    for slot in &token.slots {
-        let name = match slot.reference {
+    for key in &token.keys {
+        let name = match key.reference {
             Some(reference) => format!("key reference {}", key_reference(reference)),
-            None => format!("slot {}", slot.slot),
+            None => format!("EF {}", key.ef),
         };
         let _ = writeln!(out, "  {BOLD}{name}{BOLD:#}");
-        for row in &slot.states {
+        for row in &key.states {
             state(out, row);
         }
     }

@@ -11,7 +11,7 @@ use crate::finding::Finding;
 use crate::judge::tally::Cache;
 use crate::listing::cache_entries::Item;
 use crate::listing::hosts::Compared;
-use crate::listing::objects::Sides;
+use crate::listing::objects::ObjectComparison;
 use crate::listing::settings::Settings;
 use crate::observe::Written;
 use crate::repair::config::{EditReport, Revived};
@@ -78,7 +78,7 @@ pub enum Answer<'a> {
     /// The objects of the tokens, both views side by side.
     Show {
         /// The objects.
-        objects: &'a [Sides],
+        objects: &'a [ObjectComparison],
     },
     /// What was taken out of the caches.
     Flush {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::findings::show_side;
 use super::lines::{BOLD, DIM, wrap};
-use crate::listing::objects::{Sides, Unlisted};
+use crate::listing::objects::{ObjectComparison, Unlisted};
 use crate::text::key_reference;
 
 /// Says which half of the picture never comes from a cache.
@@ -20,13 +20,13 @@ pub fn live_note(out: &mut String) {
 }
 
 /// Both views of objects.
-pub fn sides(out: &mut String, objects: &[Sides]) {
+pub fn sides(out: &mut String, objects: &[ObjectComparison]) {
     for object in objects {
         let reference = object
             .reference
             .map(|number| format!(", key reference {}", key_reference(number)))
             .unwrap_or_default();
-        let _ = writeln!(out, "{BOLD}slot {}{reference}{BOLD:#} (token {})", object.slot, object.token);
+        let _ = writeln!(out, "{BOLD}EF {}{reference}{BOLD:#} (token {})", object.ef, object.token);
         show_side(out, "on the card", &object.card);
         // What is said of each cache is not said twice.
         let everywhere = object.shown.iter().any(|shown| !shown.program.is_empty());

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 
 use super::Error;
 use super::dir::{Dir, Opened};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 const FLAGS: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 
@@ -23,7 +23,7 @@ impl Dir {
     /// # Errors
     /// When there is a link before that, or a mount, or the system refuses.
     pub fn open_below(&self, path: &Path) -> Result<Opened, Error> {
-        let whole = Name::from(self.path().as_path().join(path));
+        let whole = ByteString::from(self.path().as_path().join(path));
         #[cfg(target_os = "linux")]
         match open_in_one_step(self.fd(), path, FLAGS) {
             Ok(fd) => return Ok(Opened::Dir(Self::new(fd, whole))),
@@ -35,11 +35,11 @@ impl Dir {
         self.open_step_by_step(path, whole)
     }
 
-    fn open_step_by_step(&self, path: &Path, whole: Name) -> Result<Opened, Error> {
+    fn open_step_by_step(&self, path: &Path, whole: ByteString) -> Result<Opened, Error> {
         let mut parts = Vec::new();
         for part in path.components() {
             let Component::Normal(part) = part else { return Err(Error::BadName(whole)) };
-            parts.push(Name::from(OsString::from(part)));
+            parts.push(ByteString::from(OsString::from(part)));
         }
         let mut here: Option<Self> = None;
         let count = parts.len();
@@ -58,7 +58,9 @@ impl Dir {
                 Err(Errno::XDEV) => return Err(Error::MountPoint(path)),
                 Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => {
                     return match readlinkat(parent.fd(), name.as_os_str(), Vec::new()) {
-                        Ok(target) if index + 1 == count => Ok(Opened::Symlink(Name(target.into_bytes()))),
+                        Ok(target) if index + 1 == count => {
+                            Ok(Opened::Symlink(ByteString(target.into_bytes())))
+                        }
                         Ok(_) => Err(Error::UntrustedLink { link: path }),
                         Err(_) => Err(Error::NotADirectory(path)),
                     };
@@ -72,7 +74,7 @@ impl Dir {
 
 /// Enters the directory `name` without leaving the mount, where the kernel can tell; elsewhere
 /// only another file system is noticed, afterwards.
-pub(super) fn enter(dir: &OwnedFd, name: &Name, flags: OFlags) -> Result<OwnedFd, Errno> {
+pub(super) fn enter(dir: &OwnedFd, name: &ByteString, flags: OFlags) -> Result<OwnedFd, Errno> {
     #[cfg(target_os = "linux")]
     match open_in_one_step(dir, name.as_path(), flags) {
         Err(Errno::NOSYS | Errno::PERM) => {}

@@ -17,15 +17,15 @@ use rustix::process::{Gid, Uid, geteuid};
 
 use super::Error;
 use super::facts::Facts;
-use super::held::Held;
+use super::held::HeldFile;
 use super::walk::{self, Care, Walked, facts_at, join, make_dir};
-use crate::snapshot::{FileKind, Inode, Name};
+use crate::snapshot::{ByteString, FileKind, Inode};
 
 /// A directory that is held open.
 #[derive(Debug)]
 pub struct Dir {
     fd: OwnedFd,
-    path: Name,
+    path: ByteString,
 }
 
 /// What was found in the place of a directory.
@@ -36,7 +36,7 @@ pub enum Opened {
     /// Nothing.
     Missing,
     /// A symbolic link to this target; it was not followed.
-    Symlink(Name),
+    Symlink(ByteString),
 }
 
 /// A lock that is held until this is dropped or the process ends.
@@ -55,7 +55,7 @@ impl Drop for Lock {
 #[derive(Debug)]
 pub struct Reserved {
     file: File,
-    name: Name,
+    name: ByteString,
     size: u64,
 }
 
@@ -71,13 +71,13 @@ impl Reserved {
 #[derive(Debug)]
 pub struct Listing {
     /// The names, sorted.
-    pub names: Vec<Name>,
+    pub names: Vec<ByteString>,
     /// False if there were more than the bound; the rest was not looked at.
     pub complete: bool,
 }
 
 impl Dir {
-    pub(super) const fn new(fd: OwnedFd, path: Name) -> Self {
+    pub(super) const fn new(fd: OwnedFd, path: ByteString) -> Self {
         Self { fd, path }
     }
 
@@ -168,7 +168,7 @@ impl Dir {
         };
         let count = rest.len();
         for (index, name) in rest.into_iter().enumerate() {
-            let name = Name::from(name);
+            let name = ByteString::from(name);
             if index + 1 < count && dir.inode()?.uid != owner.0 {
                 let why = format!("`{name}` is missing in it, and it does not belong to user {}", owner.0);
                 return Err(Error::Unsafe { path: dir.path, why });
@@ -192,7 +192,7 @@ impl Dir {
     ///
     /// # Errors
     /// When it is not a directory or cannot be opened.
-    pub fn subdir(&self, name: &Name) -> Result<Self, Error> {
+    pub fn subdir(&self, name: &ByteString) -> Result<Self, Error> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let path = self.path_of(name);
         match openat(&self.fd, name.as_os_str(), flags, Mode::empty()) {
@@ -206,7 +206,7 @@ impl Dir {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn create_subdir(&self, name: &Name) -> Result<bool, Error> {
+    pub fn create_subdir(&self, name: &ByteString) -> Result<bool, Error> {
         match rustix::fs::mkdirat(&self.fd, name.as_os_str(), Mode::RWXU) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
@@ -216,13 +216,13 @@ impl Dir {
 
     /// Its path as it was asked for.
     #[must_use]
-    pub const fn path(&self) -> &Name {
+    pub const fn path(&self) -> &ByteString {
         &self.path
     }
 
     /// The path of an entry, for messages.
     #[must_use]
-    pub fn path_of(&self, name: &Name) -> Name {
+    pub fn path_of(&self, name: &ByteString) -> ByteString {
         join(&self.path, name)
     }
 
@@ -252,7 +252,7 @@ impl Dir {
                 complete = false;
                 break;
             }
-            names.push(Name(name));
+            names.push(ByteString(name));
         }
         names.sort_unstable();
         Ok(Listing { names, complete })
@@ -262,7 +262,7 @@ impl Dir {
     ///
     /// # Errors
     /// When the name is not one component, or the system refuses.
-    pub fn facts(&self, name: &Name) -> Result<Option<Facts>, Error> {
+    pub fn facts(&self, name: &ByteString) -> Result<Option<Facts>, Error> {
         one_component(name)?;
         facts_at(&self.fd, name).map_err(|e| Error::io("look at", self.path_of(name), e))
     }
@@ -271,13 +271,13 @@ impl Dir {
     ///
     /// # Errors
     /// When it is anything but a regular file, or is exchanged meanwhile.
-    pub fn hold(&self, name: &Name) -> Result<Option<Held>, Error> {
+    pub fn hold(&self, name: &ByteString) -> Result<Option<HeldFile>, Error> {
         let Some(seen) = self.facts(name)? else { return Ok(None) };
         self.hold_seen(name, &seen)
     }
 
     /// Opens a regular file that was seen already, if it is still the same one.
-    pub(super) fn hold_seen(&self, name: &Name, seen: &Facts) -> Result<Option<Held>, Error> {
+    pub(super) fn hold_seen(&self, name: &ByteString, seen: &Facts) -> Result<Option<HeldFile>, Error> {
         let path = self.path_of(name);
         if seen.kind != FileKind::File {
             return Err(Error::Special { path, kind: seen.kind });
@@ -295,7 +295,7 @@ impl Dir {
         if facts.kind != FileKind::File || !facts.is_same_file(seen) {
             return Err(Error::Swapped(path));
         }
-        Ok(Some(Held { file: File::from(fd), facts, path }))
+        Ok(Some(HeldFile { file: File::from(fd), facts, path }))
     }
 
     /// Replaces or makes the file `name` (0600) so that after a crash either the
@@ -303,7 +303,7 @@ impl Dir {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn write_atomic(&self, name: &Name, content: &[u8]) -> Result<(), Error> {
+    pub fn write_atomic(&self, name: &ByteString, content: &[u8]) -> Result<(), Error> {
         let part = Self::part_of(name);
         let failed = |what| move |e: std::io::Error| Error::io(what, self.path_of(name), e);
         let mut file = self.create(&part)?;
@@ -325,7 +325,7 @@ impl Dir {
     ///
     /// # Errors
     /// When there is no such room, or the system refuses; nothing is left of it then.
-    pub fn reserve(&self, name: &Name, size: u64) -> Result<Reserved, Error> {
+    pub fn reserve(&self, name: &ByteString, size: u64) -> Result<Reserved, Error> {
         let part = Self::part_of(name);
         let mut file = self.create(&part)?;
         let zeros = [0_u8; 16 << 10];
@@ -371,7 +371,7 @@ impl Dir {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn unreserve(&self, name: &Name) -> Result<(), Error> {
+    pub fn unreserve(&self, name: &ByteString) -> Result<(), Error> {
         let part = Self::part_of(name);
         match self.facts(&part)? {
             Some(_) => self.unlink(&part),
@@ -379,7 +379,7 @@ impl Dir {
         }
     }
 
-    fn part_of(name: &Name) -> Name {
+    fn part_of(name: &ByteString) -> ByteString {
         let mut part = name.clone();
         part.0.extend_from_slice(b".part");
         part
@@ -389,7 +389,7 @@ impl Dir {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn rename_entry(&self, name: &Name, to: &Name) -> Result<(), Error> {
+    pub fn rename_entry(&self, name: &ByteString, to: &ByteString) -> Result<(), Error> {
         super::transfer::rename(self, name, self, to).map_err(|e| Error::io("rename", self.path_of(name), e))
     }
 
@@ -415,7 +415,7 @@ impl Dir {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn lock(&self, name: &Name) -> Result<Option<Lock>, Error> {
+    pub fn lock(&self, name: &ByteString) -> Result<Option<Lock>, Error> {
         let failed = |e: Errno| Error::io("lock", self.path_of(name), e);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = openat(&self.fd, name.as_os_str(), flags, Mode::RUSR | Mode::WUSR).map_err(failed)?;
@@ -428,7 +428,7 @@ impl Dir {
 
     /// Makes the new file `name` (0600), removing what an earlier, interrupted
     /// run left under that name.
-    pub(super) fn create(&self, name: &Name) -> Result<File, Error> {
+    pub(super) fn create(&self, name: &ByteString) -> Result<File, Error> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let open = || openat(&self.fd, name.as_os_str(), flags, Mode::RUSR | Mode::WUSR);
         let made = match open() {
@@ -441,7 +441,7 @@ impl Dir {
         made.map(File::from).map_err(|e| Error::io("create", self.path_of(name), e))
     }
 
-    pub(super) fn unlink(&self, name: &Name) -> Result<(), Error> {
+    pub(super) fn unlink(&self, name: &ByteString) -> Result<(), Error> {
         unlinkat(&self.fd, name.as_os_str(), AtFlags::empty())
             .map_err(|e| Error::io("remove", self.path_of(name), e))
     }
@@ -456,7 +456,7 @@ impl Dir {
 }
 
 /// On Linux also refuses to enter another mount, even one of the same device.
-fn open_here(dir: &OwnedFd, name: &Name, flags: OFlags) -> Result<OwnedFd, Errno> {
+fn open_here(dir: &OwnedFd, name: &ByteString, flags: OFlags) -> Result<OwnedFd, Errno> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{ResolveFlags, openat2};
@@ -470,7 +470,7 @@ fn open_here(dir: &OwnedFd, name: &Name, flags: OFlags) -> Result<OwnedFd, Errno
     openat(dir, name.as_os_str(), flags, Mode::empty())
 }
 
-fn one_component(name: &Name) -> Result<(), Error> {
+fn one_component(name: &ByteString) -> Result<(), Error> {
     let bytes = name.0.as_slice();
     if bytes.is_empty() || bytes == b"." || bytes == b".." || bytes.contains(&b'/') || bytes.contains(&0) {
         return Err(Error::BadName(name.clone()));

@@ -11,17 +11,17 @@ use sha2::{Digest, Sha256};
 
 use super::Error;
 use super::facts::Facts;
-use crate::snapshot::{Bytes, Inode, Name};
+use crate::snapshot::{ByteString, Bytes, Inode};
 
 /// A regular file held open for reading.
 #[derive(Debug)]
-pub struct Held {
+pub struct HeldFile {
     pub(super) file: File,
     pub(super) facts: Facts,
-    pub(super) path: Name,
+    pub(super) path: ByteString,
 }
 
-impl Held {
+impl HeldFile {
     /// What the system said of it when it was opened.
     #[must_use]
     pub const fn facts(&self) -> &Facts {
@@ -30,7 +30,7 @@ impl Held {
 
     /// Its path when it was opened, for messages.
     #[must_use]
-    pub const fn path(&self) -> &Name {
+    pub const fn path(&self) -> &ByteString {
         &self.path
     }
 

@@ -10,7 +10,7 @@ use super::dir::{Dir, Opened};
 use super::facts::Facts;
 use super::{Error, kind_words};
 use crate::snapshot::{
-    Bytes, CacheDir, CacheEntry, CacheOrigin, Content, DirState, FileKind, Gap, GapKind, Inode, Name,
+    ByteString, Bytes, CacheDir, CacheEntry, CacheOrigin, Content, DirState, FileKind, Gap, GapKind, Inode,
     Withheld,
 };
 
@@ -44,7 +44,7 @@ pub fn observe_cache_dir(
     path: &Path,
     origin: CacheOrigin,
     asked_for: bool,
-    classify: &dyn Fn(&Name) -> Classification,
+    classify: &dyn Fn(&ByteString) -> Classification,
 ) -> (CacheDir, Vec<Gap>) {
     let seen = CacheDir { path: path.into(), origin, state: DirState::Missing, entries: Vec::new() };
     look_into(seen, asked_for, classify, &|state| open(path, state))
@@ -57,9 +57,9 @@ pub fn observe_below(
     home: &Dir,
     path: &Path,
     origin: CacheOrigin,
-    classify: &dyn Fn(&Name) -> Classification,
+    classify: &dyn Fn(&ByteString) -> Classification,
 ) -> (CacheDir, Vec<Gap>) {
-    let whole = Name::from(home.path().as_path().join(path));
+    let whole = ByteString::from(home.path().as_path().join(path));
     let seen = CacheDir { path: whole, origin, state: DirState::Missing, entries: Vec::new() };
     look_into(seen, true, classify, &|state| match home.open_below(path)? {
         Opened::Missing => Ok(None),
@@ -81,7 +81,7 @@ type Open<'a> = &'a dyn Fn(&mut DirState) -> Result<Option<(Dir, Inode)>, Error>
 fn look_into(
     mut seen: CacheDir,
     asked_for: bool,
-    classify: &dyn Fn(&Name) -> Classification,
+    classify: &dyn Fn(&ByteString) -> Classification,
     open: Open<'_>,
 ) -> (CacheDir, Vec<Gap>) {
     let mut gaps = Gaps { what: format!("cache directory {}", seen.path), asked_for, found: Vec::new() };
@@ -134,7 +134,7 @@ fn open(path: &Path, state: &mut DirState) -> Result<Option<(Dir, Inode)>, Error
 fn read_entries(
     dir: &Dir,
     dir_inode: &Inode,
-    classify: &dyn Fn(&Name) -> Classification,
+    classify: &dyn Fn(&ByteString) -> Classification,
     entries: &mut Vec<CacheEntry>,
     gaps: &mut Gaps,
 ) -> Result<(), Error> {
@@ -168,7 +168,7 @@ fn read_entries(
 fn look(
     dir: &Dir,
     dir_inode: &Inode,
-    name: &Name,
+    name: &ByteString,
     facts: Facts,
     class: Classification,
     room: u64,
@@ -210,7 +210,7 @@ fn look(
 /// One consistent reading; `None` if the file was written or removed meanwhile.
 fn read_once(
     dir: &Dir,
-    name: &Name,
+    name: &ByteString,
     seen: Option<Facts>,
     max: u64,
     room: u64,

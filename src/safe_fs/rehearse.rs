@@ -11,17 +11,17 @@ use rustix::process::{getegid, geteuid, getgroups};
 
 use super::Error;
 use super::dir::Dir;
-use super::held::Held;
+use super::held::HeldFile;
 use super::transfer::MAX_COPY;
 use super::walk::{self, Care, Walked};
-use crate::snapshot::{FileKind, Inode, Name};
+use crate::snapshot::{ByteString, FileKind, Inode};
 
 impl Dir {
     /// Whether [`Dir::place_file`] may put a file into this directory, over `old` and like it.
     ///
     /// # Errors
     /// As `place_file` would have for want of permission, or on a read-only file system.
-    pub fn may_place(&self, old: Option<&Held>) -> Result<(), Error> {
+    pub fn may_place(&self, old: Option<&HeldFile>) -> Result<(), Error> {
         self.is_writable()?;
         if is_append_only(self, c".") {
             return Err(Error::io("rename in", self.path().clone(), Errno::PERM));
@@ -65,7 +65,7 @@ impl Dir {
     ///
     /// # Errors
     /// As it would have.
-    pub fn may_lock(&self, name: &Name) -> Result<(), Error> {
+    pub fn may_lock(&self, name: &ByteString) -> Result<(), Error> {
         let failed = |e: Errno| Err(Error::io("lock", self.path_of(name), e));
         match self.facts(name)?.map(|facts| facts.kind) {
             None => Ok(()),
@@ -83,7 +83,7 @@ impl Dir {
     ///
     /// # Errors
     /// As [`Dir::move_file`] would have for want of permission, or on a read-only file system.
-    pub fn may_take(&self, name: &Name, device: Option<u64>) -> Result<(), Error> {
+    pub fn may_take(&self, name: &ByteString, device: Option<u64>) -> Result<(), Error> {
         self.is_writable()?;
         let Some(facts) = self.facts(name)? else { return Ok(()) };
         let (entry, dir, me) = (facts.inode, self.inode()?, geteuid());

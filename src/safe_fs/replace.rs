@@ -17,10 +17,10 @@ use rustix::process::{Gid, Uid};
 
 use super::Error;
 use super::dir::Dir;
-use super::held::Held;
+use super::held::HeldFile;
 use super::transfer::rename;
 use super::walk::{self, Care, Walked, only_ours};
-use crate::snapshot::{FileKind, Inode, Name};
+use crate::snapshot::{ByteString, FileKind, Inode};
 
 /// Links followed from one file to the next; Linux has the same bound.
 const MAX_LINKS: usize = 40;
@@ -34,14 +34,14 @@ pub struct Place {
     /// The directory.
     pub dir: Dir,
     /// The name. Nothing has to be there.
-    pub name: Name,
+    pub name: ByteString,
 }
 
 /// Owner, rights and attributes of a new file.
 #[derive(Debug, Clone, Copy)]
 pub enum Like<'a> {
     /// Those of this file.
-    File(&'a Held),
+    File(&'a HeldFile),
     /// These owner and rights; attributes as the directory gives them.
     Inode(&'a Inode),
     /// The caller's, readable for all, as configuration files are.
@@ -54,7 +54,7 @@ pub enum Over<'a> {
     /// Nothing.
     Nothing,
     /// This file, as it was when it was opened.
-    File(&'a Held),
+    File(&'a HeldFile),
 }
 
 impl Place {
@@ -71,7 +71,7 @@ impl Place {
             let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
                 return Err(Error::BadName(path.into()));
             };
-            let name = Name::from(name.to_owned());
+            let name = ByteString::from(name.to_owned());
             let Walked::Dir(dir) = walk::walk(parent, care)? else { return Ok(None) };
             if dir.facts(&name)?.is_none_or(|facts| facts.kind != FileKind::Symlink) {
                 return Ok(Some(Self { dir, name }));
@@ -111,7 +111,7 @@ impl Dir {
     /// untouched, except that the last step, making the name durable, may fail alone.
     pub fn place_file(
         &self,
-        name: &Name,
+        name: &ByteString,
         content: &[u8],
         like: Like<'_>,
         over: Over<'_>,
@@ -128,7 +128,7 @@ impl Dir {
         self.sync()
     }
 
-    fn put(&self, part: &Name, name: &Name, over: Over<'_>) -> Result<(), Error> {
+    fn put(&self, part: &ByteString, name: &ByteString, over: Over<'_>) -> Result<(), Error> {
         let failed = |e: Errno| Error::io("replace", self.path_of(name), e);
         match over {
             Over::Nothing => rename(self, part, self, name).map_err(failed),
@@ -145,7 +145,7 @@ impl Dir {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn remove_part(&self, name: &Name) -> Result<(), Error> {
+    pub fn remove_part(&self, name: &ByteString) -> Result<(), Error> {
         let part = part_name(name);
         if self.facts(&part)?.is_some_and(|facts| facts.kind == FileKind::File) {
             self.unlink(&part)?;
@@ -157,18 +157,18 @@ impl Dir {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn remove_subdir(&self, name: &Name) -> Result<(), Error> {
+    pub fn remove_subdir(&self, name: &ByteString) -> Result<(), Error> {
         rustix::fs::unlinkat(self.fd(), name.as_os_str(), AtFlags::REMOVEDIR)
             .map_err(|e| Error::io("remove", self.path_of(name), e))
     }
 }
 
 /// A hidden name that no configuration has.
-fn part_name(name: &Name) -> Name {
-    Name([b".", name.0.as_slice(), b".stalecard-part"].concat())
+fn part_name(name: &ByteString) -> ByteString {
+    ByteString([b".", name.0.as_slice(), b".stalecard-part"].concat())
 }
 
-fn fill(mut file: File, content: &[u8], like: Like<'_>, path: &Name) -> Result<(), Error> {
+fn fill(mut file: File, content: &[u8], like: Like<'_>, path: &ByteString) -> Result<(), Error> {
     let io = |what| move |e: Errno| Error::io(what, path.clone(), e);
     file.write_all(content).map_err(|e| Error::io("write", path.clone(), e))?;
     let inode = match like {
@@ -192,7 +192,7 @@ fn fill(mut file: File, content: &[u8], like: Like<'_>, path: &Name) -> Result<(
 /// Labels, access lists and the like. What the new file has already is not set again: that may be
 /// forbidden where having it is not.
 #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn copy_attributes(from: &Held, to: &File) -> Result<(), Errno> {
+fn copy_attributes(from: &HeldFile, to: &File) -> Result<(), Errno> {
     use rustix::fs::{XattrFlags, flistxattr, fsetxattr};
     let mut list = vec![0_u8; MAX_ATTRIBUTE];
     let length = match flistxattr(&from.file, list.as_mut_slice()) {
@@ -212,7 +212,7 @@ fn copy_attributes(from: &Held, to: &File) -> Result<(), Errno> {
 
 /// Elsewhere there are none that programs set.
 #[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-const fn copy_attributes(_from: &Held, _to: &File) -> Result<(), Errno> {
+const fn copy_attributes(_from: &HeldFile, _to: &File) -> Result<(), Errno> {
     Ok(())
 }
 

@@ -15,8 +15,8 @@ use sha2::{Digest, Sha256};
 use super::Error;
 use super::dir::Dir;
 use super::facts::Facts;
-use super::held::Held;
-use crate::snapshot::{Bytes, Name};
+use super::held::HeldFile;
+use crate::snapshot::{ByteString, Bytes};
 
 /// Cache entries have a few KiB; nothing larger is copied between file systems.
 pub(super) const MAX_COPY: u64 = 64 << 20;
@@ -41,10 +41,10 @@ impl Dir {
     /// When the system refuses; the file is then still at its old place.
     pub fn move_file(
         &self,
-        name: &Name,
-        held: &Held,
+        name: &ByteString,
+        held: &HeldFile,
         to: &Self,
-        to_name: &Name,
+        to_name: &ByteString,
         sha256: Option<&Bytes>,
         tag: &str,
     ) -> Result<Moved, Error> {
@@ -76,7 +76,7 @@ impl Dir {
     ///
     /// # Errors
     /// When the system refuses.
-    pub fn remove_file(&self, name: &Name, held: &Held) -> Result<bool, Error> {
+    pub fn remove_file(&self, name: &ByteString, held: &HeldFile) -> Result<bool, Error> {
         if !self.facts(name)?.is_some_and(|facts| facts.is_untouched(&held.facts)) {
             return Ok(false);
         }
@@ -86,10 +86,10 @@ impl Dir {
 
     fn copy_file(
         &self,
-        name: &Name,
-        held: &Held,
+        name: &ByteString,
+        held: &HeldFile,
         to: &Self,
-        to_name: &Name,
+        to_name: &ByteString,
         sha256: Option<&Bytes>,
         tag: &str,
     ) -> Result<Moved, Error> {
@@ -97,7 +97,7 @@ impl Dir {
         if size > MAX_COPY {
             return Err(Error::TooBigToCopy { path: self.path_of(name), size });
         }
-        let part = Name::from(format!(".stalecard-{tag}.part").as_str());
+        let part = ByteString::from(format!(".stalecard-{tag}.part").as_str());
         let file = to.create(&part)?;
         let placed = fill(&file, held, &to.path_of(&part), sha256).and_then(|whole| {
             if !whole {
@@ -130,7 +130,7 @@ impl Dir {
 }
 
 /// Copies content, owner, mode and times; false if the content is not what it should be.
-fn fill(mut file: &File, held: &Held, path: &Name, sha256: Option<&Bytes>) -> Result<bool, Error> {
+fn fill(mut file: &File, held: &HeldFile, path: &ByteString, sha256: Option<&Bytes>) -> Result<bool, Error> {
     let Facts { inode, times: [accessed, modified], .. } = held.facts;
     let mut digest = Sha256::new();
     let copied = held.each_block(inode.size.saturating_add(1), |block| {
@@ -153,7 +153,7 @@ fn fill(mut file: &File, held: &Held, path: &Name, sha256: Option<&Bytes>) -> Re
     Ok(true)
 }
 
-fn content_is(held: &Held, sha256: Option<&Bytes>) -> Result<bool, Error> {
+fn content_is(held: &HeldFile, sha256: Option<&Bytes>) -> Result<bool, Error> {
     match sha256 {
         Some(meant) => Ok(held.sha256(held.facts.inode.size)? == *meant),
         None => held.is_unchanged(),
@@ -163,7 +163,7 @@ fn content_is(held: &Held, sha256: Option<&Bytes>) -> Result<bool, Error> {
 /// Renames without replacing. Where the system or the file system cannot do
 /// that in one step, a second link and the removal of the first do; killed in
 /// between, the file is at both places.
-pub(super) fn rename(from: &Dir, name: &Name, to: &Dir, to_name: &Name) -> Result<(), Errno> {
+pub(super) fn rename(from: &Dir, name: &ByteString, to: &Dir, to_name: &ByteString) -> Result<(), Errno> {
     #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
     {
         use rustix::fs::{RenameFlags, renameat_with};

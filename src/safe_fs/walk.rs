@@ -20,7 +20,7 @@ use super::Error;
 use super::below::enter;
 use super::dir::Dir;
 use super::facts::Facts;
-use crate::snapshot::{Inode, Name};
+use crate::snapshot::{ByteString, Inode};
 
 /// Links followed on one path; Linux has the same bound.
 const MAX_LINKS: usize = 40;
@@ -48,7 +48,7 @@ pub(super) enum Walked {
         rest: Vec<OsString>,
     },
     /// The last component is a link to this target.
-    Link(Name),
+    Link(ByteString),
 }
 
 /// Walks to `path`, which must be absolute.
@@ -110,12 +110,12 @@ pub(super) fn walk(path: &Path, care: Care) -> Result<Walked, Error> {
 }
 
 /// Opens `name` in `parent`, made (0700) if it is not there; true if it was.
-pub(super) fn make_dir(parent: &Dir, name: &Name) -> Result<(Dir, bool), Error> {
+pub(super) fn make_dir(parent: &Dir, name: &ByteString) -> Result<(Dir, bool), Error> {
     let fresh = parent.create_subdir(name)?;
     let made = parent.subdir(name)?;
     // The handle of the way cannot be synced; where the directory may not be
     // read either, the new name is left to the file system's own order.
-    if let Ok(parent) = parent.subdir(&Name::from(".")) {
+    if let Ok(parent) = parent.subdir(&ByteString::from(".")) {
         parent.sync()?;
     }
     Ok((made, fresh))
@@ -174,7 +174,7 @@ fn must_be_unswappable(dir: &Dir) -> Result<(), Error> {
 enum Step {
     Into(Dir),
     Nothing,
-    Link(Name),
+    Link(ByteString),
 }
 
 fn step(here: &Dir, name: &OsString, is_last: bool) -> Result<Step, Error> {
@@ -191,7 +191,7 @@ fn step(here: &Dir, name: &OsString, is_last: bool) -> Result<Step, Error> {
         Err(Errno::XDEV) => Err(Error::MountPoint(path)),
         // Which of these a link gives depends on the system and the flags.
         Err(Errno::NOTDIR | Errno::LOOP | Errno::MLINK) => match readlinkat(here.fd(), name, Vec::new()) {
-            Ok(target) => Ok(Step::Link(Name(target.into_bytes()))),
+            Ok(target) => Ok(Step::Link(ByteString(target.into_bytes()))),
             Err(_) => Err(Error::NotADirectory(path)),
         },
         Err(e) => Err(Error::io("open", path, e)),
@@ -199,7 +199,7 @@ fn step(here: &Dir, name: &OsString, is_last: bool) -> Result<Step, Error> {
 }
 
 fn root() -> Result<Dir, Error> {
-    let path = Name::from("/");
+    let path = ByteString::from("/");
     let fd =
         rustix::fs::open(c"/", passable(), Mode::empty()).map_err(|e| Error::io("open", path.clone(), e))?;
     Ok(Dir::new(fd, path))
@@ -228,7 +228,7 @@ fn components(path: &Path) -> VecDeque<OsString> {
 }
 
 /// What stands at `name` in the directory, never following a link.
-pub(super) fn facts_at(fd: &OwnedFd, name: &Name) -> Result<Option<Facts>, Errno> {
+pub(super) fn facts_at(fd: &OwnedFd, name: &ByteString) -> Result<Option<Facts>, Errno> {
     match statat(fd, name.as_os_str(), AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) => Ok(Some(Facts::of(&stat))),
         Err(Errno::NOENT) => Ok(None),
@@ -237,7 +237,7 @@ pub(super) fn facts_at(fd: &OwnedFd, name: &Name) -> Result<Option<Facts>, Errno
 }
 
 /// `directory/name` for messages.
-pub(super) fn join(directory: &Name, name: &Name) -> Name {
+pub(super) fn join(directory: &ByteString, name: &ByteString) -> ByteString {
     let mut path = PathBuf::from(OsString::from_vec(directory.0.clone()));
     path.push(std::ffi::OsStr::from_bytes(&name.0));
     path.into()

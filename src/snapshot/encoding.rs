@@ -50,7 +50,7 @@ pub struct Bytes(pub Vec<u8>);
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "schema", schemars(extend("pattern" = "^([ -\\[\\]-~]|\\\\x[0-9a-f]{2})*$")))]
 #[serde(try_from = "String", into = "String")]
-pub struct Name(pub Vec<u8>);
+pub struct ByteString(pub Vec<u8>);
 
 /// A string in a snapshot file that is not what its field asks for.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +66,7 @@ pub enum FormatError {
     Path(String),
     /// A backslash not followed by `xNN`.
     #[error("not an escaped name: {}", crate::text::escape(.0.as_bytes()))]
-    Name(String),
+    ByteString(String),
 }
 
 impl Bytes {
@@ -109,7 +109,7 @@ impl TryFrom<String> for Bytes {
     }
 }
 
-impl Name {
+impl ByteString {
     /// The name as the operating system wants it.
     #[must_use]
     pub fn as_os_str(&self) -> &OsStr {
@@ -129,7 +129,7 @@ impl Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for ByteString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &byte in &self.0 {
             match byte {
@@ -142,47 +142,47 @@ impl fmt::Display for Name {
     }
 }
 
-impl fmt::Debug for Name {
+impl fmt::Debug for ByteString {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Name({self})")
+        write!(f, "ByteString({self})")
     }
 }
 
-impl From<&Path> for Name {
+impl From<&Path> for ByteString {
     fn from(path: &Path) -> Self {
         Self(path.as_os_str().as_bytes().to_vec())
     }
 }
 
-impl From<PathBuf> for Name {
+impl From<PathBuf> for ByteString {
     fn from(path: PathBuf) -> Self {
         Self(path.into_os_string().into_vec())
     }
 }
 
-impl From<OsString> for Name {
+impl From<OsString> for ByteString {
     fn from(name: OsString) -> Self {
         Self(name.into_vec())
     }
 }
 
-impl From<&str> for Name {
+impl From<&str> for ByteString {
     fn from(name: &str) -> Self {
         Self(name.as_bytes().to_vec())
     }
 }
 
-impl From<Name> for String {
-    fn from(name: Name) -> Self {
+impl From<ByteString> for String {
+    fn from(name: ByteString) -> Self {
         name.to_string()
     }
 }
 
-impl TryFrom<String> for Name {
+impl TryFrom<String> for ByteString {
     type Error = FormatError;
 
     fn try_from(text: String) -> Result<Self, FormatError> {
-        let bad = || FormatError::Name(text.clone());
+        let bad = || FormatError::ByteString(text.clone());
         let mut bytes = Vec::with_capacity(text.len());
         let mut rest = text.as_bytes();
         while let Some((&first, tail)) = rest.split_first() {
@@ -328,12 +328,12 @@ mod tests {
 
     #[test]
     fn names_survive_with_every_byte() {
-        let name = Name((0..=255).collect());
+        let name = ByteString((0..=255).collect());
         let text = String::from(name.clone());
         assert!(text.bytes().all(|b| (0x20..0x7f).contains(&b)));
-        assert_eq!(Name::try_from(text).unwrap(), name);
-        assert!(Name::try_from("a\\q".to_string()).is_err());
-        assert!(Name::try_from("a\\x1".to_string()).is_err());
+        assert_eq!(ByteString::try_from(text).unwrap(), name);
+        assert!(ByteString::try_from("a\\q".to_string()).is_err());
+        assert!(ByteString::try_from("a\\x1".to_string()).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use super::Name;
+use super::ByteString;
 
 /// A process that has OpenSC loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Process {
     /// That user's name, when the user database knows it.
     pub user: Option<String>,
     /// The path of its program, or its name where the path is not known.
-    pub program: Name,
+    pub program: ByteString,
     /// When it was started, to a hundredth of a second.
     #[serde(with = "time::serde::rfc3339")]
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]
@@ -34,7 +34,7 @@ pub struct Process {
 #[serde(rename_all = "kebab-case")]
 pub enum Modules {
     /// These files of OpenSC (and p11-kit's proxy in front of them).
-    Loaded(Vec<Name>),
+    Loaded(Vec<ByteString>),
     /// Not known: only root may look.
     Unknown,
 }

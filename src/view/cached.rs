@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::{Read, Source};
-use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath, FileKind, Name};
+use crate::snapshot::{ByteString, CacheDir, CacheEntry, Card, Content, EfPath, FileKind};
 
 /// A card behind a cache directory.
 pub struct Cached<'a> {
@@ -19,7 +19,7 @@ pub struct Cached<'a> {
 
 impl<'a> Cached<'a> {
     /// Puts the entries that `name_of` names for this card in front of it.
-    pub fn new(card: &'a Card, dir: &'a CacheDir, name_of: impl Fn(EfPath) -> Option<Name>) -> Self {
+    pub fn new(card: &'a Card, dir: &'a CacheDir, name_of: impl Fn(EfPath) -> Option<ByteString>) -> Self {
         let of_card = |entry: &'a CacheEntry| {
             let file =
                 trailing(&entry.name).into_iter().find(|&file| name_of(file).as_ref() == Some(&entry.name));
@@ -68,7 +68,7 @@ fn unread(entry: &CacheEntry) -> &'static str {
 
 /// The files that the end of an entry's name can mean, whatever stands before it: a path, or a path
 /// within an application.
-fn trailing(name: &Name) -> Vec<EfPath> {
+fn trailing(name: &ByteString) -> Vec<EfPath> {
     let Some(name) = name.as_str() else { return Vec::new() };
     let mut fields = name.rsplit('_');
     let path = fields.next().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The difference of two views of one token, object by object.
 //!
-//! Objects are matched by their place. On most cards that is the slot they come from, never ID
+//! Objects are matched by their place. On most cards that is the ef they come from, never ID
 //! or label: those are what a stale cache gets wrong. A directory file holds many objects, and
 //! there is nothing but class and ID to know one of them again by: what is found on one side
 //! only is then a ghost, or hidden.
@@ -52,11 +52,11 @@ pub fn compare<'v>(live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
     let objects = live.objects.iter().chain(&shown.objects);
     let mut places: Vec<Place> = objects.map(Object::place).collect();
     places.retain(|place| seen.insert(place.clone()));
-    // What one slot holds is told together.
+    // What one ef holds is told together.
     let order: BTreeMap<EfPath, usize> =
-        places.iter().rev().map(|place| place.slot).zip((0..).map(|n: usize| usize::MAX - n)).collect();
+        places.iter().rev().map(|place| place.ef).zip((0..).map(|n: usize| usize::MAX - n)).collect();
     places.sort_by_key(|place| {
-        (order.get(&place.slot).copied(), place.part.is_of_key().then(|| place.part.clone()))
+        (order.get(&place.ef).copied(), place.part.is_of_key().then(|| place.part.clone()))
     });
     places
         .into_iter()
@@ -66,7 +66,7 @@ pub fn compare<'v>(live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
 }
 
 fn compare_place<'v>(place: Place, live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
-    let has_key = |view: &View| view.slot(place.slot).any(Object::is_private_key);
+    let has_key = |view: &View| view.of_ef(place.ef).any(Object::is_private_key);
     // Without its private key OpenSC does not even look at the public part: that
     // one is gone goes without saying.
     let follows = place.part.is_of_key() && place.part != Part::PrivateKey;
@@ -101,7 +101,7 @@ impl<'v> Found<'v> {
         if private_key && on_card.id != object.id {
             self.push(Kind::KeyId, description, live, shown);
         }
-        // The public part of a key's slot takes ID and label from the private key's
+        // The public part of a key's ef takes ID and label from the private key's
         // description: reported there.
         let mut attributes = Vec::new();
         if private_key || !self.place.part.is_of_key() {
@@ -160,12 +160,12 @@ impl<'v> Found<'v> {
 
 /// The file that describes an object.
 fn description_file(object: &Object) -> EfPath {
-    object.files.first().copied().unwrap_or(object.slot)
+    object.files.first().copied().unwrap_or(object.ef)
 }
 
 /// The file that holds an object's value, or describes it if it has no other.
 fn content_file(object: &Object) -> EfPath {
-    object.files.last().copied().unwrap_or(object.slot)
+    object.files.last().copied().unwrap_or(object.ef)
 }
 
 /// The file that decides whether an object is there at all.

@@ -89,7 +89,7 @@ pub trait Layout: Sync {
     /// What else could not be told of a card, beside what the views do not know.
     fn notes(&self, card: &Card, version: Option<Version>, live: &View) -> Vec<Note>;
 
-    /// The file with the certificate request for the key in this slot, in families that keep one.
+    /// The file with the certificate request for the key in this EF, in families that keep one.
     fn request(&self, _slot: EfPath) -> Option<EfPath> {
         None
     }

@@ -61,7 +61,7 @@ impl Lists {
     #[must_use]
     pub fn show(&self, program: &str, place: &Place) -> bool {
         match program {
-            // A slot whose own objects are alike and that is shown differently all the same suffers from
+            // A EF whose own objects are alike and that is shown differently all the same suffers from
             // another: from any of those that differ.
             PKCS11 => self.follows || self.pkcs11.contains(&place.unit()),
             PKCS15_TOOL => self.pkcs15.contains(place),

@@ -145,17 +145,17 @@ pub struct View {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
     /// The entry of the key list, the container, or the directory file.
-    pub slot: EfPath,
-    /// Which of the slot's objects.
+    pub ef: EfPath,
+    /// Which of the EF's objects.
     pub part: Part,
 }
 
-/// Which of the objects of a slot.
+/// Which of the objects of a EF.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Part {
     /// The only one; or all of them.
     Whole,
-    /// The private key of a key's slot.
+    /// The private key of a key's EF.
     PrivateKey,
     /// What is public of it: a public key, or a certificate in its place.
     Public,
@@ -167,7 +167,7 @@ pub enum Part {
 }
 
 impl Part {
-    /// Does it stand in the slot of one key, whose description it shares?
+    /// Does it stand in the EF of one key, whose description it shares?
     #[must_use]
     pub const fn is_of_key(&self) -> bool {
         matches!(self, Self::PrivateKey | Self::Public | Self::Certificate)
@@ -175,25 +175,25 @@ impl Part {
 }
 
 impl Place {
-    /// The whole slot.
+    /// The whole EF.
     #[must_use]
-    pub const fn whole(slot: EfPath) -> Self {
-        Self { slot, part: Part::Whole }
+    pub const fn whole(ef: EfPath) -> Self {
+        Self { ef, part: Part::Whole }
     }
 
-    /// What is shown or hidden together: a key's slot, but one entry of a directory file.
+    /// What is shown or hidden together: a key's EF, but one entry of a directory file.
     #[must_use]
     pub fn unit(&self) -> Self {
         match self.part {
             Part::Entry(..) => self.clone(),
-            _ => Self::whole(self.slot),
+            _ => Self::whole(self.ef),
         }
     }
 
     /// Is the other place this one, or a part of it?
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        self.slot == other.slot && (self.part == Part::Whole || self.part == other.part)
+        self.ef == other.ef && (self.part == Part::Whole || self.part == other.part)
     }
 }
 
@@ -201,8 +201,8 @@ impl Place {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// Which entry of the key list it comes from (`CC01`, `C801`), or which directory file (`50154402`).
-    pub slot: EfPath,
-    /// Which of the slot's objects it is.
+    pub ef: EfPath,
+    /// Which of the EF's objects it is.
     pub part: Part,
     /// The files it was made of.
     pub files: Vec<EfPath>,
@@ -358,7 +358,7 @@ impl Object {
     /// Where it stands.
     #[must_use]
     pub fn place(&self) -> Place {
-        Place { slot: self.slot, part: self.part.clone() }
+        Place { ef: self.ef, part: self.part.clone() }
     }
 
     /// Is it a certificate that is listed without content?
@@ -385,15 +385,15 @@ impl Object {
 }
 
 impl View {
-    /// The objects of one slot of the key list.
-    pub fn slot(&self, slot: EfPath) -> impl Iterator<Item = &Object> {
-        self.objects.iter().filter(move |object| object.slot == slot)
+    /// The objects of one EF of the key list.
+    pub fn of_ef(&self, ef: EfPath) -> impl Iterator<Item = &Object> {
+        self.objects.iter().filter(move |object| object.ef == ef)
     }
 
     /// The object in one place.
     #[must_use]
     pub fn at(&self, place: &Place) -> Option<&Object> {
-        self.objects.iter().find(|object| object.slot == place.slot && object.part == place.part)
+        self.objects.iter().find(|object| object.ef == place.ef && object.part == place.part)
     }
 
     /// The private keys.
@@ -401,18 +401,17 @@ impl View {
         self.objects.iter().filter(|object| object.is_private_key())
     }
 
-    /// The private key that an object belongs to: of its slot, or of its ID.
+    /// The private key that an object belongs to: of its EF, or of its ID.
     #[must_use]
     pub fn private_key_of(&self, object: &Object) -> Option<&Object> {
-        self.private_keys().find(|key| {
-            if object.part.is_of_key() { key.slot == object.slot } else { is_entry_of(key, object) }
-        })
+        self.private_keys()
+            .find(|key| if object.part.is_of_key() { key.ef == object.ef } else { is_entry_of(key, object) })
     }
 
-    /// The objects that name a public key for a private key: those of its slot, or of its ID.
+    /// The objects that name a public key for a private key: those of its EF, or of its ID.
     pub fn public_parts<'v>(&'v self, key: &'v Object) -> impl Iterator<Item = &'v Object> {
         self.objects.iter().filter(|object| object.public_key().is_some()).filter(move |object| {
-            if key.part.is_of_key() { key.slot == object.slot } else { is_entry_of(key, object) }
+            if key.part.is_of_key() { key.ef == object.ef } else { is_entry_of(key, object) }
         })
     }
 

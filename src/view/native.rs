@@ -95,7 +95,7 @@ impl Layout for Native {
                         application: &token.application,
                         source,
                         behaviour,
-                        slot: *file,
+                        ef: *file,
                         view: &mut view,
                     };
                     pkcs15::directory(&bytes, behaviour.zeros_in_directories, |entry| list.add(*kind, entry));
@@ -287,7 +287,7 @@ impl Layout for Native {
         };
         for object in live.objects.iter().filter(private) {
             note(
-                format!("content of {} \"{}\" ({})", object.class.name(), escape(&object.label), object.slot),
+                format!("content of {} \"{}\" ({})", object.class.name(), escape(&object.label), object.ef),
                 "private: it takes the PIN to read it from the card",
             );
         }

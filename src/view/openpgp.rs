@@ -177,7 +177,7 @@ impl Layout for OpenPgp {
     fn notes(&self, _card: &Card, _version: Option<Version>, live: &View) -> Vec<Note> {
         let listed = live.objects.iter().filter(|object| matches!(object.class, Class::Data { .. }));
         let note = |object: &Object| Note {
-            what: format!("content of data object \"{}\" ({})", escape(&object.label), object.slot),
+            what: format!("content of data object \"{}\" ({})", escape(&object.label), object.ef),
             why: "private to OpenSC: neither kept nor compared".to_owned(),
             asked_for: false,
         };
@@ -289,7 +289,7 @@ fn key(
     let public_bits = if bits > 0 { bits } else { read_bits() };
     let mut add = |part, files, auth_id, class| {
         view.objects.push(Object {
-            slot: file,
+            ef: file,
             part,
             files,
             label: role.label.as_bytes().to_vec(),
@@ -336,7 +336,7 @@ fn certificate(view: &mut View, card: &Card, &(path, id, label): &(&[u8], u8, &s
     let (label, flags) =
         if behaviour.openpgp_by_key { (label, MODIFIABLE) } else { ("Cardholder certificate", 0) };
     view.objects.push(Object {
-        slot: file,
+        ef: file,
         part: Part::Whole,
         files: vec![file],
         label: label.as_bytes().to_vec(),
@@ -356,7 +356,7 @@ fn private_use(view: &mut View, card: &Card, number: u8, (file, pin): (EfPath, u
     let name = format!("PrivDO{number}").into_bytes();
     let path = [&[0x3F, 0x00], file.as_slice()].concat();
     view.objects.push(Object {
-        slot: file,
+        ef: file,
         part: Part::Whole,
         files: vec![file],
         label: name.clone(),

@@ -188,7 +188,7 @@ impl Layout for Piv {
 
     /// Keys first, by number.
     fn order(&self, object: &Object) -> (u8, u8, u8) {
-        let number = Slot::of(object.slot).map_or(u8::MAX, id);
+        let number = Slot::of(object.ef).map_or(u8::MAX, id);
         (u8::from(!object.part.is_of_key()), number, 0)
     }
 
@@ -315,7 +315,7 @@ fn key(
     let [private, public, label] = labels(slot);
     let mut add = |part, label: String, auth_id, class| {
         view.objects.push(Object {
-            slot: slot.object(),
+            ef: slot.object(),
             part,
             files: vec![file],
             label: label.into_bytes(),
@@ -456,13 +456,13 @@ impl Objects<'_> {
             Read::Content(bytes) => Some(bytes),
             Read::Absent | Read::Failed => None,
             Read::Unknown(why) => {
-                self.view.unknown.push((Place { slot: file, part: Part::Whole }, why));
+                self.view.unknown.push((Place { ef: file, part: Part::Whole }, why));
                 return;
             }
         };
         let flags = if matches!(access, Access::Pin | Access::UnsaidPin) { FLAG_PRIVATE } else { 0 };
         self.view.objects.push(Object {
-            slot: file,
+            ef: file,
             part: Part::Whole,
             files: vec![file],
             label: name.clone().into_bytes(),

@@ -88,7 +88,7 @@ impl Layout for ScHsm {
         let (kind, number) = split(file);
         let listed = |fid: Fid| card.key_list.contains(&fid);
         let itself = || file.fid().is_some_and(listed);
-        let content = |slot: &Fid| match card.read((*slot).into(), FILE_BUFFER) {
+        let content = |ef: &Fid| match card.read((*ef).into(), FILE_BUFFER) {
             Read::Content(bytes) => bytes,
             _ => Vec::new(),
         };
@@ -102,7 +102,7 @@ impl Layout for ScHsm {
                     || card
                         .key_list
                         .iter()
-                        .flat_map(|slot| referenced(&content(slot)))
+                        .flat_map(|ef| referenced(&content(ef)))
                         .any(|fid| file == fid.into())
             }
             _ => true,
@@ -189,7 +189,7 @@ impl Layout for ScHsm {
 
     /// Keys first, by number.
     fn order(&self, object: &Object) -> (u8, u8, u8) {
-        let (kind, number) = split(object.slot);
+        let (kind, number) = split(object.ef);
         (u8::from(kind != prefix::KEY), kind, number)
     }
 
@@ -232,14 +232,14 @@ impl Layout for ScHsm {
         let undecided = version.is_some_and(|version| differences::shows_device_key(version).is_none());
         if undecided && matches!(card.read(fid(prefix::PRIVATE_KEY, 0).into(), KEY_BUFFER), Read::Content(_))
         {
-            note("device key (slot CC00)".to_owned(), "whether this version of OpenSC lists it is not known");
+            note("device key (EF CC00)".to_owned(), "whether this version of OpenSC lists it is not known");
         }
         for object in &live.objects {
             if let Class::Data { content: None, path: Value::Path(path), .. } = &object.class
                 && file_of(&path.bytes).is_some_and(is_private)
             {
                 note(
-                    format!("content of data object \"{}\" (slot {})", escape(&object.label), object.slot),
+                    format!("content of data object \"{}\" (EF {})", escape(&object.label), object.ef),
                     "private: it takes the PIN to read it from the card",
                 );
             }
@@ -247,8 +247,8 @@ impl Layout for ScHsm {
         notes
     }
 
-    fn request(&self, slot: EfPath) -> Option<EfPath> {
-        let (kind, number) = split(slot);
+    fn request(&self, ef: EfPath) -> Option<EfPath> {
+        let (kind, number) = split(ef);
         (kind == prefix::KEY).then(|| fid(prefix::CERTIFICATE, number).into())
     }
 
@@ -261,7 +261,7 @@ impl Layout for ScHsm {
     }
 
     fn is_device_key(&self, key: &Object) -> bool {
-        key.slot == DEVICE_KEY.into() && key.part == Part::PrivateKey
+        key.ef == DEVICE_KEY.into() && key.part == Part::PrivateKey
     }
 
     /// A key for the entry of its description. One with a date is no longer read.
@@ -269,7 +269,7 @@ impl Layout for ScHsm {
         let (Serial::Text(serial), LastUpdate::NoDate) = (&name.serial, &name.last_update) else {
             return None;
         };
-        let slot = match split(name.ef()?) {
+        let ef = match split(name.ef()?) {
             (prefix::PRIVATE_KEY, number @ 1..) => fid(prefix::KEY, number),
             _ => return None,
         };
@@ -281,7 +281,7 @@ impl Layout for ScHsm {
             serial: Some(String::from_utf8(serial.clone()).ok()?),
             application: None,
             change_counter: None,
-            key_list: vec![slot],
+            key_list: vec![ef],
             files: Vec::new(),
             status: None,
             trials: Vec::new(),

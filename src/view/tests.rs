@@ -216,7 +216,7 @@ fn private_keys_of_one_id_are_shown_with_the_usages_of_all() {
     let rsa = [&rsa[..usage], &[3, 3, 7, 0x70, 0x00], &rsa[usage + 5..]].concat();
     let view = view(&[(0xC401, private_key(&Entry::default())), (0xC402, rsa)]);
     let items = pkcs11::project(&view);
-    assert_eq!((items.len(), items[0].object.slot, items[0].usage), (1, EfPath::at(0xCC02), 0x10E));
+    assert_eq!((items.len(), items[0].object.ef, items[0].usage), (1, EfPath::at(0xCC02), 0x10E));
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn a_name_of_a_smart_card_hsm_tells_whether_its_file_is_private() {
 /// Objects of a native card, as its directories describe them.
 fn of_native(objects: Vec<(&'static str, Class)>) -> View {
     let object = |(auth, class): (&'static str, Class)| Object {
-        slot: EfPath::at(0x4402),
+        ef: EfPath::at(0x4402),
         part: Part::Entry(class.name(), vec![1], 0),
         files: Vec::new(),
         label: b"label".to_vec(),
@@ -344,8 +344,8 @@ fn pkcs15_tool_ends_the_list_of_a_class_after_32() {
     assert_eq!((view.objects.len(), pkcs15::listed(&view).count()), (80, 64));
     let omitted = listed::omitted(&view);
     let of_tool = &omitted["pkcs15-tool"];
-    let last = Place { slot: EfPath::at(0xCC00 + 32), part: Part::PrivateKey };
-    let next = Place { slot: EfPath::at(0xCC00 + 33), part: Part::PrivateKey };
+    let last = Place { ef: EfPath::at(0xCC00 + 32), part: Part::PrivateKey };
+    let next = Place { ef: EfPath::at(0xCC00 + 33), part: Part::PrivateKey };
     assert_eq!((of_tool.get(&last), of_tool[&next].as_str()), (None, "its list ends after 32 of a class"));
     // 40 private keys, 40 certificates, each with a public key: 120.
     assert!(omitted["opensc-pkcs11"].is_empty());
@@ -361,7 +361,7 @@ fn data_that_cannot_be_read_end_the_list_of_pkcs15_tool_and_of_nobody_else() {
     let files = files.into_iter().chain([(0xC903, description(3, None))]).collect();
     let list = [0xC900, 0xC901, 0xC902, 0xC903, 0xCD01, 0xCD02, 0xCD03].map(Fid);
     let view = decode(&list, &Files(files), of_023());
-    let listed: Vec<EfPath> = pkcs15::listed(&view).map(|object| object.slot).collect();
+    let listed: Vec<EfPath> = pkcs15::listed(&view).map(|object| object.ef).collect();
     assert_eq!(listed, [0xC900, 0xC901, 0xC902].map(EfPath::at));
     let omitted = listed::omitted(&view);
     let behind = &omitted["pkcs15-tool"][&Place::whole(EfPath::at(0xC903))];
@@ -382,7 +382,7 @@ fn why_an_object_is_in_no_token() {
         (0xC900, data_description(&data, Some(1), 0x40)),
     ]);
     let omitted: Vec<_> =
-        pkcs11::omitted(&view).into_iter().map(|(object, why)| (object.slot, why.words())).collect();
+        pkcs11::omitted(&view).into_iter().map(|(object, why)| (object.ef, why.words())).collect();
     let expected = [
         (0xCC02, "a private key before it has the same ID"),
         (0xC800, "its bytes are no certificate"),

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use stalecard::opensc::config::FileUse;
 use stalecard::opensc::{CacheLocation, Caching, Outcome, Program, Situation, Version};
-use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
+use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, User};
 
 use crate::stand::{self, Host, PIN, SO_PIN, Stand};
 
@@ -72,10 +72,10 @@ impl Asked {
 
     /// What our reading of a text says a program does; `None` where it says that cannot be told.
     pub fn expected(&self, host: &Host, text: &[u8], program: &Program) -> Option<Seen> {
-        let path = Name::from(host.conf());
+        let path = ByteString::from(host.conf());
         let env = BTreeMap::from([
             ("OPENSC_CONF".to_owned(), path.clone()),
-            ("HOME".to_owned(), Name::from(host.home())),
+            ("HOME".to_owned(), ByteString::from(host.home())),
         ]);
         let user = User { uid: 0, name: None, env };
         let configs = [ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }];

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use stalecard::opensc::{Caching, Program, Version};
 use stalecard::repair::config::{Error, Goal, Note, Scope};
-use stalecard::snapshot::Name;
+use stalecard::snapshot::ByteString;
 
 use crate::meaning::{INSTALLED, caching, difference, is_off, planned, planned_for};
 
@@ -175,7 +175,7 @@ fn a_new_block_carries_along_what_it_hides() {
     let carried = Note::CarriedAlong { settings: 2, from: "default".into() };
     assert!(planned.notes.contains(&carried), "{:?}", planned.notes);
     for version in (19..=27).map(Version::of) {
-        let exe = Some(Name::from("/x"));
+        let exe = Some(ByteString::from("/x"));
         assert_eq!(caching(&planned.new, &Program::pkcs11(exe.clone()), version, "sc-hsm"), Caching::No);
         assert_eq!(caching(&planned.new, &Program::pkcs15_tool(exe), version, "sc-hsm"), Caching::All);
     }

@@ -3,7 +3,7 @@
 use stalecard::opensc::{Outcome, Program, Version};
 use stalecard::repair::config::{Error, Goal, Note, Scope};
 use stalecard::scconf::{self, Dialect};
-use stalecard::snapshot::Name;
+use stalecard::snapshot::ByteString;
 
 use crate::meaning::{INSTALLED, is_off, is_off_in, outcome, planned};
 use crate::random::Random;
@@ -161,7 +161,7 @@ fn there_and_back() {
             if let Scope::App(app) = &scope {
                 // The others have not noticed.
                 let other = if app == "pkcs15-tool" { "opensc-pkcs11" } else { "pkcs15-tool" };
-                let other = Program::named(other, Some(Name::from("/x")));
+                let other = Program::named(other, Some(ByteString::from("/x")));
                 let of = |text: &[u8]| match outcome(text, &other, Version::of(23), "cac") {
                     Outcome::Runs(effective) => format!("{:?} {:?}", effective.caching, effective.cache_dir),
                     Outcome::Crashes(crash) => crash.key.to_string(),

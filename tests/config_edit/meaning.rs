@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use stalecard::opensc::{Caching, Outcome, Program, Situation, Version};
 use stalecard::repair::config::{Error, Goal, Planned, Request, Scope, plan};
 use stalecard::scconf::{self, Dialect, Statement};
-use stalecard::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
+use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, User};
 
 pub const INSTALLED: Version = Version::of(23);
 
@@ -19,13 +19,14 @@ pub fn planned_for(
     goal: Goal,
     scope: &Scope,
 ) -> Result<Planned, Error> {
-    plan(text, &Request { path: &Name::from("/etc/opensc.conf"), goal, scope, installed })
+    plan(text, &Request { path: &ByteString::from("/etc/opensc.conf"), goal, scope, installed })
 }
 
 /// What `program` does with a card of `driver`.
 pub fn outcome(text: &[u8], program: &Program, version: Version, driver: &str) -> Outcome {
-    let path = Name::from("/etc/opensc.conf");
-    let user = User { uid: 0, name: None, env: BTreeMap::from([("HOME".to_owned(), Name::from("/h"))]) };
+    let path = ByteString::from("/etc/opensc.conf");
+    let user =
+        User { uid: 0, name: None, env: BTreeMap::from([("HOME".to_owned(), ByteString::from("/h"))]) };
     let installation = Installation {
         library: "/l".into(),
         version: Some(version.to_string()),
@@ -46,7 +47,7 @@ pub fn caching(text: &[u8], program: &Program, version: Version, driver: &str) -
 /// Every program there can be under this text: each with a block of its own under any of its
 /// names, with and without executable, and one of each kind that has none.
 pub fn everybody(text: &[u8]) -> Vec<Program> {
-    let exe = || Some(Name::from("/opt/other/program"));
+    let exe = || Some(ByteString::from("/opt/other/program"));
     let mut programs = vec![
         Program::pkcs15_tool(Some("/usr/bin/pkcs15-tool".into())),
         Program::pkcs11(exe()),
@@ -59,7 +60,7 @@ pub fn everybody(text: &[u8]) -> Vec<Program> {
         for name in block.names.iter().filter_map(|word| std::str::from_utf8(&word.value).ok()) {
             programs.push(Program::named(name, exe()));
             for app in ["opensc-pkcs11", "pkcs15-tool", "whatever"] {
-                programs.push(Program::named(app, Some(Name::from(name))));
+                programs.push(Program::named(app, Some(ByteString::from(name))));
             }
         }
     }

@@ -244,9 +244,10 @@ impl Observer {
         verdict: &[Finding],
     ) -> Result<(), String> {
         let view = |program: &str| -> &View {
-            let reads =
-                |lens: &&stalecard::case::token::Lens<'_>| lens.programs.iter().any(|name| name == program);
-            case.lenses.iter().find(reads).map_or(&case.live, |lens| &lens.shown)
+            let reads = |cache_view: &&stalecard::case::token::CacheView<'_>| {
+                cache_view.programs.iter().any(|name| name == program)
+            };
+            case.cache_views.iter().find(reads).map_or(&case.live, |cache_view| &cache_view.shown)
         };
         let (shown15, shown11) = (view("pkcs15-tool"), view("opensc-pkcs11"));
         let shown_login = login && (self.words.can_log_in)(shown11);

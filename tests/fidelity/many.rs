@@ -34,7 +34,7 @@ fn a_card_with_more_keys_than_the_tools_list() {
     let observed = snapshot(&host).unwrap();
     let cases = cases(&observed);
     let live = &cases[0].live;
-    let shown = &cases[0].lenses.iter().find(|lens| lens.in_use()).unwrap().shown;
+    let shown = &cases[0].cache_views.iter().find(|cache_view| cache_view.in_use()).unwrap().shown;
     assert_eq!(live.objects.len(), 2 * KEYS);
     for (view, host) in [(live, host.live()), (shown, host.clone())] {
         let listed = WORDS.run_pkcs15(&host.with_cache_copy(), None).unwrap();

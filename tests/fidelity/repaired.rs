@@ -41,8 +41,8 @@ fn keys(host: &Host) -> Result<Vec<(Key, String, bool)>, String> {
     let mut keys = Vec::new();
     for case in cases(&snapshot).iter().filter(|case| case.card.application.is_none()) {
         let reads = |name: &String| name == "opensc-pkcs11";
-        let lens = case.lenses.iter().find(|lens| lens.programs.iter().any(reads));
-        for key in lens.map_or(&case.live, |lens| &lens.shown).private_keys() {
+        let cache_view = case.cache_views.iter().find(|cache_view| cache_view.programs.iter().any(reads));
+        for key in cache_view.map_or(&case.live, |cache_view| &cache_view.shown).private_keys() {
             if let Class::PrivateKey { reference, path, key_type, .. } = &key.class {
                 let id = data_encoding::HEXLOWER.encode(&key.id);
                 keys.push(((*reference, *path), id, key_type.name() == "RSA"));

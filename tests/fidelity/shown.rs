@@ -16,7 +16,7 @@ fn as_the_tools_print(host: &Host, words: &crate::compare::Words) {
     let observed = snapshot(host).unwrap();
     let cases = cases(&observed);
     let live = &cases[0].live;
-    let shown = &cases[0].lenses.iter().find(|lens| lens.in_use()).unwrap().shown;
+    let shown = &cases[0].cache_views.iter().find(|cache_view| cache_view.in_use()).unwrap().shown;
     for (what, view, host) in [("live", live, host.live()), ("shown", shown, host.clone())] {
         let listed = words.run_pkcs15(&host.with_cache_copy(), None).unwrap();
         let expected = (words.expected_pkcs15)(view, opensc_version());

@@ -61,13 +61,13 @@ pub fn both_views_hold(host: &Host) -> Verdict {
     let cases = cases(&snapshot);
     assert_eq!(cases.len(), 1, "{:#?}", snapshot.coverage);
     let case = &cases[0];
-    let lens = case.lenses.iter().find(|lens| lens.in_use()).expect("a cache in use");
+    let cache_view = case.cache_views.iter().find(|cache_view| cache_view.in_use()).expect("a cache in use");
     let (live, version) = (host.live(), opensc_version());
     let list15 = |host: &Host| host.run(&["pkcs15-tool", "-D"]).ok().stdout;
     same_as_pkcs15("live, pkcs15-tool -D", &case.live, version, &list15(&live));
     same_as_pkcs15(
         "through the cache, pkcs15-tool -D",
-        &lens.shown,
+        &cache_view.shown,
         version,
         &list15(&host.with_cache_copy()),
     );
@@ -78,7 +78,7 @@ pub fn both_views_hold(host: &Host) -> Verdict {
         same_as_pkcs11("live, pkcs11-tool -O", &case.live, version, login, &list11(&live));
         same_as_pkcs11(
             "through the cache, pkcs11-tool -O",
-            &lens.shown,
+            &cache_view.shown,
             version,
             login,
             &list11(&host.with_cache_copy()),

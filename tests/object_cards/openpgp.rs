@@ -38,9 +38,9 @@ fn both_views_hold(host: &Host) -> Verdict {
     let cases = cases(&snapshot);
     assert_eq!(cases.len(), 1, "{:#?}", snapshot.coverage);
     let case = &cases[0];
-    let lens = case.lenses.iter().find(|lens| lens.in_use()).expect("a cache in use");
+    let cache_view = case.cache_views.iter().find(|cache_view| cache_view.in_use()).expect("a cache in use");
     let live = host.live();
-    for (what, view, host) in [("live", &case.live, &live), ("cached", &lens.shown, host)] {
+    for (what, view, host) in [("live", &case.live, &live), ("cached", &cache_view.shown, host)] {
         let copy = || if what == "live" { host.clone() } else { host.with_cache_copy() };
         same_as_pkcs15(what, view, opensc_version(), &copy().run(&["pkcs15-tool", "-D"]).ok().stdout);
         for (token, signatures) in

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use stalecard::repair::{Consent, Outcome, StateDir, UndoState, apply, operations, rehearse_in, undo};
-use stalecard::snapshot::Name;
+use stalecard::snapshot::ByteString;
 
 use crate::support::{is_root, observe, plan_of, tree};
 
@@ -94,7 +94,7 @@ fn at_level(small: Small, left: Left) -> bool {
             0
         }
         Ok(applied) => {
-            let moved: Vec<&Name> = applied
+            let moved: Vec<&ByteString> = applied
                 .steps
                 .iter()
                 .filter(|step| step.outcome == Outcome::Moved)

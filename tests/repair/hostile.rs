@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use stalecard::repair::{Consent, Outcome, apply, rehearse};
-use stalecard::snapshot::{Content, DirState, FileKind, Name, Withheld};
+use stalecard::snapshot::{ByteString, Content, DirState, FileKind, Withheld};
 
 use crate::support::{Scene, is_root, link, observe, plan_of};
 
@@ -111,12 +111,12 @@ fn names_that_lead_elsewhere_are_refused() {
     fs::write(scene.home.path().join("decoy"), b"decoy").unwrap();
     let mut plan = scene.plan();
     for name in ["../../decoy", "..", ".", "", "/etc/passwd", "a/../a", "a\0b"] {
-        plan.steps[0].name = Name::from(name);
+        plan.steps[0].name = ByteString::from(name);
         let applied = apply(&plan, &Consent::safe(), &scene.state()).unwrap();
         assert!(applied.failed() && !applied.changed, "{name}");
     }
-    plan.steps[0].name = Name::from("a");
-    plan.steps[0].directory = Name::from(".cache/opensc");
+    plan.steps[0].name = ByteString::from("a");
+    plan.steps[0].directory = ByteString::from(".cache/opensc");
     assert!(rehearse(&plan, &Consent::safe()).failed());
     assert!(scene.home.path().join("decoy").exists());
 }

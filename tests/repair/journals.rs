@@ -8,7 +8,7 @@ use stalecard::repair::{
     Consent, OperationState, Outcome, Run, StateDir, UndoOutcome, UndoState, apply, apply_in, operations,
     purge, rehearse_in, undo, undo_in,
 };
-use stalecard::snapshot::Name;
+use stalecard::snapshot::ByteString;
 use time::{Duration, OffsetDateTime};
 
 use crate::support::{Scene, plan_of};
@@ -98,7 +98,7 @@ fn undone_is_never_said_while_a_part_cannot_be_read() {
         let failed: Vec<_> =
             undone.files.iter().filter(|file| matches!(file.outcome, UndoOutcome::Failed(_))).collect();
         assert_eq!(failed.len(), 1);
-        assert_eq!(failed[0].name, Name::from(victim.id.as_str()));
+        assert_eq!(failed[0].name, ByteString::from(victim.id.as_str()));
         assert_eq!(scene.tree().len(), 40 - victim.kept_files, "the other parts are back");
         // Repeated, it says the same; mended, it succeeds.
         assert_eq!(undo(&state, None, false).unwrap().state, UndoState::Incomplete);
@@ -219,7 +219,7 @@ fn quarantines_from_before_there_were_numbers_go_on() {
     let old = |state: &StateDir, path: &Path, id: &str, started: &str, entry: &str| {
         scene.put(entry, b"old");
         let mut plan = scene.plan();
-        plan.steps.retain(|step| step.name == Name::from(entry));
+        plan.steps.retain(|step| step.name == ByteString::from(entry));
         let made = apply(&plan, &Consent::safe(), state).unwrap().operation.unwrap();
         let operation = path.join(id);
         fs::rename(path.join(made), &operation).unwrap();
@@ -272,7 +272,7 @@ fn ninety_eight_thousand_files_come_back() {
     assert_eq!(listed.iter().map(|one| one.kept_files).sum::<usize>(), 98_003);
     let undone = undo(&scene.state(), None, false).unwrap();
     assert_eq!(undone.state, UndoState::Undone);
-    let back: BTreeSet<Name> = scene.tree().into_keys().collect();
+    let back: BTreeSet<ByteString> = scene.tree().into_keys().collect();
     assert_eq!(back.len(), 98_003);
     // And a second time into nothing.
     assert!(apply(&scene.plan(), &Consent::safe(), &scene.state()).unwrap().changed);

@@ -9,7 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
 use stalecard::repair::{Consent, Plan, StateDir, UndoState, apply, operations, undo};
-use stalecard::snapshot::{DirState, Name};
+use stalecard::snapshot::{ByteString, DirState};
 
 use crate::support::{Scene, Seen, observe, run_as};
 
@@ -123,7 +123,7 @@ fn with_plan(scene: Scene) -> Scene {
 }
 
 /// Every file is in its place, or in the quarantine and in its journal.
-fn nothing_is_lost(scene: &Scene, before: &BTreeMap<Name, Seen>) {
+fn nothing_is_lost(scene: &Scene, before: &BTreeMap<ByteString, Seen>) {
     let now = scene.tree();
     let listed = operations(&scene.state()).unwrap();
     for (name, seen) in before {

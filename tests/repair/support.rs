@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use stalecard::repair::{Action, Applied, Consent, Plan, Precondition, Safety, StateDir, Step, apply};
 use stalecard::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
-use stalecard::snapshot::{CacheDir, CacheOrigin, Gap, Name, Withheld};
+use stalecard::snapshot::{ByteString, CacheDir, CacheOrigin, Gap, Withheld};
 use tempfile::TempDir;
 
 pub struct Scene {
@@ -90,7 +90,7 @@ impl Scene {
         }
     }
 
-    pub fn tree(&self) -> BTreeMap<Name, Seen> {
+    pub fn tree(&self) -> BTreeMap<ByteString, Seen> {
         tree(&self.cache)
     }
 
@@ -108,7 +108,7 @@ impl Scene {
     }
 }
 
-pub fn tree(directory: &Path) -> BTreeMap<Name, Seen> {
+pub fn tree(directory: &Path) -> BTreeMap<ByteString, Seen> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(directory).unwrap() {
         let entry = entry.unwrap();
@@ -120,7 +120,7 @@ pub fn tree(directory: &Path) -> BTreeMap<Name, Seen> {
             owner: (meta.uid(), meta.gid()),
             mtime: (meta.mtime(), meta.mtime_nsec()),
         };
-        found.insert(Name(entry.file_name().as_bytes().to_vec()), seen);
+        found.insert(ByteString(entry.file_name().as_bytes().to_vec()), seen);
     }
     found
 }

@@ -365,7 +365,7 @@ fn a_slot_of_a_certificate_or_data_object_that_was_taken_again_is_a_danger() {
     let (_, report) = check(&alpha, &[]);
     let danger = |id: &str| finding(&report, id)["danger"].as_str().unwrap_or_default().to_owned();
     assert!(
-        danger("stale-certificate").starts_with("Do not delete by ID aa: it names slot C800"),
+        danger("stale-certificate").starts_with("Do not delete by ID aa: it names EF C800"),
         "{report:#}"
     );
     let all = report["findings"].as_array().unwrap();

@@ -10,7 +10,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use stalecard::snapshot::Name;
+use stalecard::snapshot::ByteString;
 
 use crate::scene::{PREFIX, Scene, inside};
 use crate::support::{Seen, tree};
@@ -25,7 +25,7 @@ const FIX: &[&str] = &["fix", "--offline", "--user", "alice", "--guarded"];
 const FLUSH: &[&str] = &["flush", "--all", "--user", "alice", "--guarded"];
 
 /// Everything that a repair touches and an undo restores.
-type World = (BTreeMap<Name, Seen>, Seen);
+type World = (BTreeMap<ByteString, Seen>, Seen);
 
 #[test]
 fn fix_is_taken_back_wherever_it_was_killed() {
@@ -90,7 +90,7 @@ fn prepare(scene: &mut Scene) -> PathBuf {
 }
 
 fn world(cache: &Path) -> World {
-    let mut conf = tree(Path::new(CONF).parent().unwrap()).remove(&Name::from("opensc.conf")).unwrap();
+    let mut conf = tree(Path::new(CONF).parent().unwrap()).remove(&ByteString::from("opensc.conf")).unwrap();
     // A text that was edited and edited back was written now: whoever compares times has to see it.
     conf.mtime = (0, 0);
     (tree(cache), conf)

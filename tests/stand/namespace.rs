@@ -7,7 +7,7 @@
 
 use super::READER;
 use stalecard::opensc::{Version, install, program};
-use stalecard::snapshot::{Installation, Name};
+use stalecard::snapshot::{ByteString, Installation};
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -199,7 +199,7 @@ pub fn opensc_version() -> Version {
 /// The OpenSC whose tools run on the hosts.
 pub fn opensc() -> Installation {
     let found = match opensc_root() {
-        None => install::find(program::tools().get("pkcs15-tool").map(Name::as_path)),
+        None => install::find(program::tools().get("pkcs15-tool").map(ByteString::as_path)),
         Some(root) => install::find_among(libraries(&root), None),
     };
     found.installations.into_iter().next().expect("OpenSC's library")

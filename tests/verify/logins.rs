@@ -1,4 +1,4 @@
-//! Whose login is it? PC/SC knows whether a program has the card open: then a login is left alone. If none has, it was
+//! CacheOwners login is it? PC/SC knows whether a program has the card open: then a login is left alone. If none has, it was
 //! left behind, which is said as it is; and the cure that is named works.
 
 use std::time::Instant;

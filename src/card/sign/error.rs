@@ -7,7 +7,7 @@ use crate::card::readers::PcscError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
-    /// No talk.
+    /// No talk with the card.
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// No service to talk over.

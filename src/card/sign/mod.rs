@@ -1,6 +1,6 @@
 //! A fresh proof from each private key of a card: what it takes, and nothing more.
 //!
-//! Only what a key does just now proves which private key a slot holds today; everything else on the
+//! Only what a key does just now proves which private key is behind a reference today; everything else on the
 //! card are files that anybody with the PIN can write. The price is a login, so the rules are strict:
 //!
 //! - all in one transaction ([`super::held`]), begun by asking for the state of the PIN;
@@ -12,15 +12,15 @@
 //! - keys with a use counter are left alone unless they are named: a signature is a use;
 //! - at the end the login that was begun here ends, whatever happened in between.
 //!
-//! What differs between families is behind `Door`, one file each.
+//! What differs between families is behind `FamilySigner`, one file each.
 
 mod error;
+mod key_channel;
 mod native;
 mod openpgp;
 mod pad;
 mod piv;
 mod sc_hsm;
-mod talk;
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ use crate::format::pkcs15::KeyType;
 use crate::snapshot::{Bytes, Card, EfPath, Family, PinState, Scheme, Trial, TrialOutcome};
 pub use error::SignError;
 use error::tries_left;
-use talk::Talk;
+use key_channel::KeyChannel;
 
 /// How often one key gets the PIN at most: once, and once more where the card says that the first is used up.
 const VERIFIES: u8 = 2;
@@ -159,29 +159,34 @@ pub enum Login {
 }
 
 /// What a family does in its own way. Nothing here spends a try.
-trait Door {
+trait FamilySigner {
     /// Makes sure that it is this application that answers, without ending a login, and tells the state
     /// of this PIN. That of no PIN does not matter.
-    fn state(&mut self, talk: &mut Talk<'_>, pin: Option<&Pin>) -> Result<PinState, SignError>;
+    fn state(&mut self, channel: &mut KeyChannel<'_>, pin: Option<&Pin>) -> Result<PinState, SignError>;
 
     /// Is it the card that was read, with the keys it had then?
-    fn same_card(&mut self, talk: &mut Talk<'_>, orders: &[Order]) -> Result<(), SignError>;
+    fn same_card(&mut self, channel: &mut KeyChannel<'_>, orders: &[Order]) -> Result<(), SignError>;
 
     /// Why a key that nobody has named is left alone, if it is.
-    fn spares(&mut self, _talk: &mut Talk<'_>, _order: &Order) -> Result<Option<String>, SignError> {
+    fn spares(&mut self, _talk: &mut KeyChannel<'_>, _order: &Order) -> Result<Option<String>, SignError> {
         Ok(None)
     }
 
     /// Which of the attempts fit the key, as far as the card itself says what key it is.
-    fn fitting(&mut self, _talk: &mut Talk<'_>, order: &Order) -> Result<Vec<Attempt>, SignError> {
+    fn fitting(&mut self, _talk: &mut KeyChannel<'_>, order: &Order) -> Result<Vec<Attempt>, SignError> {
         Ok(order.attempts.clone())
     }
 
     /// Asks a key once; the answer is bare.
-    fn ask(&mut self, talk: &mut Talk<'_>, order: &Order, attempt: &Attempt) -> Result<Response, SignError>;
+    fn ask(
+        &mut self,
+        channel: &mut KeyChannel<'_>,
+        order: &Order,
+        attempt: &Attempt,
+    ) -> Result<Response, SignError>;
 
     /// Tries that are left after the card has refused a PIN with a status that does not say.
-    fn tries_after(&mut self, _talk: &mut Talk<'_>) -> Option<u8> {
+    fn tries_after(&mut self, _talk: &mut KeyChannel<'_>) -> Option<u8> {
         None
     }
 
@@ -191,10 +196,10 @@ trait Door {
     }
 
     /// Ends the logins of these references.
-    fn leave(&mut self, talk: &mut Talk<'_>, references: &BTreeSet<u8>) -> Result<(), SignError>;
+    fn leave(&mut self, channel: &mut KeyChannel<'_>, references: &BTreeSet<u8>) -> Result<(), SignError>;
 }
 
-fn door<'c>(card: &'c Card, existing: bool) -> Option<Box<dyn Door + 'c>> {
+fn signer<'c>(card: &'c Card, existing: bool) -> Option<Box<dyn FamilySigner + 'c>> {
     match card.family {
         Family::SmartCardHsm => Some(Box::new(sc_hsm::ScHsm { card })),
         Family::Piv => Some(Box::new(piv::Piv { card, existing })),
@@ -207,7 +212,7 @@ fn door<'c>(card: &'c Card, existing: bool) -> Option<Box<dyn Door + 'c>> {
 /// Can the keys of this card be asked for anything?
 #[must_use]
 pub fn is_known(card: &Card) -> bool {
-    door(card, false).is_some()
+    signer(card, false).is_some()
 }
 
 /// How a key of a card is used.
@@ -229,12 +234,13 @@ pub fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
 /// # Errors
 /// When there is no answer, or the PIN could not be used whatever it is.
 pub fn pin_state(link: &mut dyn Exclusive, card: &Card, pin: &Pin) -> Result<PinState, SignError> {
-    let mut door = door(card, false).ok_or(SignError::Moved("another kind of card is in the reader now"))?;
-    door.state(&mut Talk { link }, Some(pin))
+    let mut signer =
+        signer(card, false).ok_or(SignError::Moved("another kind of card is in the reader now"))?;
+    signer.state(&mut KeyChannel { link }, Some(pin))
 }
 
 /// Ends a login that was left behind: the application is selected anew, or told to forget it. The card must be
-/// nobody else's meanwhile ([`super::held::Held::take_alone`]).
+/// nobody else's meanwhile ([`super::held::HeldCard::take_alone`]).
 ///
 /// # Errors
 /// When somebody else has the card open after all, or the login is still there.
@@ -242,14 +248,15 @@ pub fn end_login(link: &mut dyn Exclusive, card: &Card, pin: &Pin) -> Result<(),
     if link.is_shared() {
         return Err(SignError::LoggedIn);
     }
-    let mut door = door(card, false).ok_or(SignError::Moved("another kind of card is in the reader now"))?;
-    let talk = &mut Talk { link };
-    if door.state(talk, Some(pin))? != PinState::LoggedIn {
+    let mut signer =
+        signer(card, false).ok_or(SignError::Moved("another kind of card is in the reader now"))?;
+    let channel = &mut KeyChannel { link };
+    if signer.state(channel, Some(pin))? != PinState::LoggedIn {
         return Ok(());
     }
-    door.same_card(talk, &[])?;
-    door.leave(talk, &door.references(pin))?;
-    match door.state(talk, Some(pin))? {
+    signer.same_card(channel, &[])?;
+    signer.leave(channel, &signer.references(pin))?;
+    match signer.state(channel, Some(pin))? {
         PinState::LoggedIn => Err(SignError::NoLogout(StatusWord::OK)),
         _ => Ok(()),
     }
@@ -268,7 +275,8 @@ pub fn sign(
     keep: u8,
 ) -> Result<Vec<Trial>, SignError> {
     let existing = matches!(login, Login::Existing);
-    let door = door(card, existing).ok_or(SignError::Moved("another kind of card is in the reader now"))?;
+    let signer =
+        signer(card, existing).ok_or(SignError::Moved("another kind of card is in the reader now"))?;
     let mut pins = orders.iter().filter_map(|order| order.access.as_ref()).map(|access| &access.pin);
     let pin = pins.next();
     if !existing && pins.any(|other| Some(other) != pin) {
@@ -281,14 +289,14 @@ pub fn sign(
             return Err(SignError::NotAPin { length: typed.len(), least, most });
         }
     }
-    let mut session = Session { talk: Talk { link }, door, login, verified: BTreeSet::new() };
-    let state = session.door.state(&mut session.talk, pin)?;
+    let mut session = Session { channel: KeyChannel { link }, signer, login, verified: BTreeSet::new() };
+    let state = session.signer.state(&mut session.channel, pin)?;
     match login {
         Login::Existing if pin.is_some() => is_logged_in(state)?,
         Login::Free | Login::Existing => {}
-        Login::Pin(_) | Login::Pad => is_enough(state, keep, session.talk.link.is_shared())?,
+        Login::Pin(_) | Login::Pad => is_enough(state, keep, session.channel.link.is_shared())?,
     }
-    session.door.same_card(&mut session.talk, orders)?;
+    session.signer.same_card(&mut session.channel, orders)?;
     let trials = orders.iter().map(|order| session.one(order)).collect::<Result<Vec<_>, _>>();
     let ended = session.end();
     // A card that is gone has forgotten the login.
@@ -326,8 +334,8 @@ fn is_logged_in(state: PinState) -> Result<(), SignError> {
 
 /// One login, from its first command to its last.
 struct Session<'a, 'd> {
-    talk: Talk<'a>,
-    door: Box<dyn Door + 'd>,
+    channel: KeyChannel<'a>,
+    signer: Box<dyn FamilySigner + 'd>,
     login: &'a Login,
     /// References whose VERIFY the card has accepted.
     verified: BTreeSet<u8>,
@@ -347,7 +355,7 @@ impl Session<'_, '_> {
             }
         };
         if !order.named
-            && let Some(why) = self.door.spares(&mut self.talk, order)?
+            && let Some(why) = self.signer.spares(&mut self.channel, order)?
         {
             return Ok(skipped(why));
         }
@@ -356,7 +364,7 @@ impl Session<'_, '_> {
             let why = "it wants its PIN before each signature, and --use-existing-login sends none";
             return Ok(skipped(why.to_owned()));
         }
-        let attempts = self.door.fitting(&mut self.talk, order)?;
+        let attempts = self.signer.fitting(&mut self.channel, order)?;
         // A PIN that was sent just now is not wanted once more.
         let mut is_fresh = false;
         let mut verifies = VERIFIES;
@@ -369,7 +377,7 @@ impl Session<'_, '_> {
         }
         let mut trial = skipped("there is nothing that it could be asked for".to_owned());
         for (place, attempt) in attempts.iter().enumerate() {
-            let mut answer = self.door.ask(&mut self.talk, order, attempt)?;
+            let mut answer = self.signer.ask(&mut self.channel, order, attempt)?;
             // The PIN was right a moment ago, and this key wants it once more.
             let wants_more =
                 |access: &&Access| access.asks != Asks::Once && self.verified.contains(&access.reference);
@@ -380,7 +388,7 @@ impl Session<'_, '_> {
             {
                 verifies -= 1;
                 self.log_in(access)?;
-                answer = self.door.ask(&mut self.talk, order, attempt)?;
+                answer = self.signer.ask(&mut self.channel, order, attempt)?;
             }
             is_fresh = false;
             let signed = answer.status == StatusWord::OK && (1..=LONGEST_ANSWER).contains(&answer.data.len());
@@ -404,8 +412,8 @@ impl Session<'_, '_> {
     /// One VERIFY. A second one follows only if the card has accepted the first.
     fn log_in(&mut self, access: &Access) -> Result<(), SignError> {
         let answer = match self.login {
-            Login::Pin(typed) => self.talk.verify(access, typed)?,
-            Login::Pad => self.talk.verify_on_pad(access)?,
+            Login::Pin(typed) => self.channel.verify(access, typed)?,
+            Login::Pad => self.channel.verify_on_pad(access)?,
             Login::Existing | Login::Free => return Ok(()),
         };
         let status = Response::parse(answer)?.status;
@@ -417,7 +425,7 @@ impl Session<'_, '_> {
             (_, PinState::Tries(left)) => Err(SignError::WrongPin { left: Some(left), status }),
             (_, PinState::Blocked) => Err(SignError::WrongPin { left: Some(0), status }),
             (_, PinState::Other(0x6982)) => {
-                Err(SignError::WrongPin { left: self.door.tries_after(&mut self.talk), status })
+                Err(SignError::WrongPin { left: self.signer.tries_after(&mut self.channel), status })
             }
             // 6400: time is up, 6401: cancelled (PC/SC part 10, 2.5.2).
             (Login::Pad, _) => Err(SignError::NoEntry(status)),
@@ -430,6 +438,6 @@ impl Session<'_, '_> {
         if self.verified.is_empty() {
             return Ok(());
         }
-        self.door.leave(&mut self.talk, &self.verified)
+        self.signer.leave(&mut self.channel, &self.verified)
     }
 }

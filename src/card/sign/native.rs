@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use super::super::apdu::{Channel, Command, Response, StatusWord};
 use super::super::application::Application;
 use super::super::native::MY_EID;
-use super::talk::Talk;
-use super::{Access, Asks, Attempt, Deed, Door, Key, Order, Pin, Plan, SignError};
+use super::key_channel::KeyChannel;
+use super::{Access, Asks, Attempt, Deed, FamilySigner, Key, Order, Pin, Plan, SignError};
 use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, PinEntry, PrivateKeyEntry, Zeros};
 use crate::format::tlv::encode;
 use crate::snapshot::{Card, PinState, Scheme};
@@ -126,19 +126,19 @@ pub(super) struct Native<'c> {
     pub card: &'c Card,
 }
 
-impl Door for Native<'_> {
+impl FamilySigner for Native<'_> {
     /// There is one application, selected since the reset.
-    fn state(&mut self, talk: &mut Talk<'_>, pin: Option<&Pin>) -> Result<PinState, SignError> {
+    fn state(&mut self, channel: &mut KeyChannel<'_>, pin: Option<&Pin>) -> Result<PinState, SignError> {
         match pin {
-            Some(pin) => Ok(talk.status(pin.reference)?.pin_state()),
+            Some(pin) => Ok(channel.status(pin.reference)?.pin_state()),
             None => Ok(PinState::NotInitialised),
         }
     }
 
     /// By the change counter, where it has one: every command that changes the card moves it. And by TokenInfo, with
     /// the serial number.
-    fn same_card(&mut self, talk: &mut Talk<'_>, _orders: &[Order]) -> Result<(), SignError> {
-        let info = talk.plain(Command::AppletInfo)?.data;
+    fn same_card(&mut self, channel: &mut KeyChannel<'_>, _orders: &[Order]) -> Result<(), SignError> {
+        let info = channel.plain(Command::AppletInfo)?.data;
         let counter = super::super::native::counter_of(&info);
         if counter != self.card.change_counter {
             return Err(SignError::Moved(
@@ -148,7 +148,7 @@ impl Door for Native<'_> {
         let Some((application, ..)) = described(self.card) else {
             return Err(SignError::Moved("the card's descriptions are not those that were read before"));
         };
-        let mut channel = Channel::new(talk);
+        let mut channel = Channel::new(channel);
         let selected = channel.send(Command::SelectPath(application.token_info))?;
         let known = self.card.content(application.token_info).unwrap_or_default();
         let ne = u16::try_from(known.len().min(256)).unwrap_or_default();
@@ -161,13 +161,18 @@ impl Door for Native<'_> {
         Ok(())
     }
 
-    fn ask(&mut self, talk: &mut Talk<'_>, order: &Order, attempt: &Attempt) -> Result<Response, SignError> {
+    fn ask(
+        &mut self,
+        channel: &mut KeyChannel<'_>,
+        order: &Order,
+        attempt: &Attempt,
+    ) -> Result<Response, SignError> {
         let Some(path) = order.path else { return Err(SignError::Moved("the key is in no file")) };
         let [.., high, low] = *path.as_slice() else {
             return Err(SignError::Moved("the key's file has no name"));
         };
         // The environment names the file within the directory that is current then.
-        let selected = talk.plain(Command::SelectPath(path))?;
+        let selected = channel.plain(Command::SelectPath(path))?;
         if !selected.status.carries_data() {
             return Ok(selected);
         }
@@ -177,7 +182,7 @@ impl Door for Native<'_> {
             _ => (0xB6, PKCS1),
         };
         let environment = [0x80, 0x01, algorithm, 0x81, 0x02, high, low, 0x84, 0x01, 0x00];
-        let set = talk.single([0x00, 0x22, 0x41, template], &environment, 0)?;
+        let set = channel.single([0x00, 0x22, 0x41, template], &environment, 0)?;
         if set.status != StatusWord::OK {
             return Ok(set);
         }
@@ -185,21 +190,21 @@ impl Door for Native<'_> {
             Scheme::Ecdh => {
                 let point = encode(0x85, &attempt.data);
                 let template = encode(0x7C, &point);
-                talk.single([0x00, 0x86, 0x00, 0x00], &template, 256)?
+                channel.single([0x00, 0x86, 0x00, 0x00], &template, 256)?
             }
             // The card takes a hash as a number as long as the field.
             Scheme::Ecdsa => {
                 let zeros = vec![0; attempt.bits.div_ceil(8).saturating_sub(attempt.data.len())];
-                talk.single([0x00, 0x2A, 0x9E, 0x9A], &[zeros, attempt.data.clone()].concat(), 256)?
+                channel.single([0x00, 0x2A, 0x9E, 0x9A], &[zeros, attempt.data.clone()].concat(), 256)?
             }
-            _ => talk.single([0x00, 0x2A, 0x9E, 0x9A], &attempt.data, 256)?,
+            _ => channel.single([0x00, 0x2A, 0x9E, 0x9A], &attempt.data, 256)?,
         })
     }
 
-    fn leave(&mut self, talk: &mut Talk<'_>, references: &BTreeSet<u8>) -> Result<(), SignError> {
+    fn leave(&mut self, channel: &mut KeyChannel<'_>, references: &BTreeSet<u8>) -> Result<(), SignError> {
         for &reference in references {
-            talk.single([0x00, 0x2E, 0x00, reference], &[], 0)?;
-            if talk.status(reference)? == StatusWord::OK {
+            channel.single([0x00, 0x2E, 0x00, reference], &[], 0)?;
+            if channel.status(reference)? == StatusWord::OK {
                 return Err(SignError::NoLogout(StatusWord::OK));
             }
         }

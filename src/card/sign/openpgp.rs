@@ -12,8 +12,8 @@
 use std::collections::BTreeSet;
 
 use super::super::apdu::{Command, OPENPGP_AID, OpenPgpData, Response, StatusWord};
-use super::talk::{Long, Talk};
-use super::{Access, Asks, Attempt, Deed, Door, Key, Order, Pin, Plan, SignError};
+use super::key_channel::{KeyChannel, Long};
+use super::{Access, Asks, Attempt, Deed, FamilySigner, Key, Order, Pin, Plan, SignError};
 use crate::format::openpgp::{self, APPLICATION, PwStatus};
 use crate::format::pkcs15::KeyType;
 use crate::format::tlv::{encode, tagged};
@@ -79,26 +79,26 @@ impl OpenPgp<'_> {
     }
 }
 
-impl Door for OpenPgp<'_> {
-    fn state(&mut self, talk: &mut Talk<'_>, _pin: Option<&Pin>) -> Result<PinState, SignError> {
-        let witness = talk.plain(Command::OpenPgpData(OpenPgpData::Aid))?;
+impl FamilySigner for OpenPgp<'_> {
+    fn state(&mut self, channel: &mut KeyChannel<'_>, _pin: Option<&Pin>) -> Result<PinState, SignError> {
+        let witness = channel.plain(Command::OpenPgpData(OpenPgpData::Aid))?;
         let answers = witness.status == StatusWord::OK && witness.data.starts_with(&OPENPGP_AID);
         // Whoever is logged in to it stays so.
         if !answers {
-            let status = talk.plain(Command::SelectOpenPgp)?.status;
+            let status = channel.plain(Command::SelectOpenPgp)?.status;
             if status != StatusWord::OK {
                 return Err(SignError::NoApplication(status));
             }
         } else if self.tells_logins() {
             for reference in [SIGNING, OTHER] {
-                if talk.status(reference)? == StatusWord::OK {
+                if channel.status(reference)? == StatusWord::OK {
                     return Ok(PinState::LoggedIn);
                 }
             }
-        } else if talk.link.is_shared() {
+        } else if channel.link.is_shared() {
             return if self.existing { Ok(PinState::LoggedIn) } else { Err(SignError::Undecided) };
         }
-        let related = talk.plain(Command::OpenPgpData(OpenPgpData::Application))?;
+        let related = channel.plain(Command::OpenPgpData(OpenPgpData::Application))?;
         let Some(status) = openpgp::pw_status(&related.data) else {
             return Err(SignError::Uncounted(related.status));
         };
@@ -106,7 +106,7 @@ impl Door for OpenPgp<'_> {
             return Err(SignError::Form("PIN block format 2"));
         }
         if openpgp::may_derive(&related.data) {
-            let kdf = talk.single([0x00, 0xCA, 0x00, 0xF9], &[], 256)?;
+            let kdf = channel.single([0x00, 0xCA, 0x00, 0xF9], &[], 256)?;
             // 00: as it is typed.
             if kdf.status == StatusWord::OK && !matches!(tagged(&kdf.data, 0x81), None | Some([0])) {
                 return Err(SignError::Form("derived from what is typed, KDF-DO"));
@@ -116,8 +116,8 @@ impl Door for OpenPgp<'_> {
     }
 
     /// By its identifier and the fingerprints of its keys.
-    fn same_card(&mut self, talk: &mut Talk<'_>, _orders: &[Order]) -> Result<(), SignError> {
-        let now = talk.plain(Command::OpenPgpData(OpenPgpData::Application))?.data;
+    fn same_card(&mut self, channel: &mut KeyChannel<'_>, _orders: &[Order]) -> Result<(), SignError> {
+        let now = channel.plain(Command::OpenPgpData(OpenPgpData::Application))?.data;
         let before = related(self.card).unwrap_or_default();
         if openpgp::aid(&now).is_none() || openpgp::aid(&now) != openpgp::aid(before) {
             return Err(SignError::Moved("another card is in the reader now"));
@@ -128,7 +128,12 @@ impl Door for OpenPgp<'_> {
         Ok(())
     }
 
-    fn ask(&mut self, talk: &mut Talk<'_>, order: &Order, attempt: &Attempt) -> Result<Response, SignError> {
+    fn ask(
+        &mut self,
+        channel: &mut KeyChannel<'_>,
+        order: &Order,
+        attempt: &Attempt,
+    ) -> Result<Response, SignError> {
         let header = match order.key {
             0 => [0x00, 0x2A, 0x9E, 0x9A],
             1 => [0x00, 0x2A, 0x80, 0x86],
@@ -140,11 +145,11 @@ impl Door for OpenPgp<'_> {
             Scheme::Ecdh | Scheme::X25519 => encode(0xA6, &encode(0x7F49, &encode(0x86, &attempt.data))),
             _ => attempt.data.clone(),
         };
-        Ok(talk.whole(header, &data, self.long())?)
+        Ok(channel.whole(header, &data, self.long())?)
     }
 
-    fn tries_after(&mut self, talk: &mut Talk<'_>) -> Option<u8> {
-        let related = talk.plain(Command::OpenPgpData(OpenPgpData::Application)).ok()?;
+    fn tries_after(&mut self, channel: &mut KeyChannel<'_>) -> Option<u8> {
+        let related = channel.plain(Command::OpenPgpData(OpenPgpData::Application)).ok()?;
         openpgp::pw_status(&related.data).map(|status| status.tries)
     }
 
@@ -153,18 +158,18 @@ impl Door for OpenPgp<'_> {
         BTreeSet::from([SIGNING, OTHER])
     }
 
-    fn leave(&mut self, talk: &mut Talk<'_>, references: &BTreeSet<u8>) -> Result<(), SignError> {
+    fn leave(&mut self, channel: &mut KeyChannel<'_>, references: &BTreeSet<u8>) -> Result<(), SignError> {
         if self.tells_logins() {
             let mut left = true;
             for &reference in references {
-                talk.log_out(reference)?;
-                left &= talk.status(reference)? != StatusWord::OK;
+                channel.log_out(reference)?;
+                left &= channel.status(reference)? != StatusWord::OK;
             }
             if left {
                 return Ok(());
             }
         }
-        match talk.plain(Command::SelectOpenPgp)?.status {
+        match channel.plain(Command::SelectOpenPgp)?.status {
             StatusWord::OK => Ok(()),
             status => Err(SignError::NoLogout(status)),
         }

@@ -19,8 +19,8 @@ use std::collections::BTreeSet;
 use super::super::apdu::{Command, Response, StatusWord, TransportError};
 use super::super::family;
 use super::super::piv::is_discovery;
-use super::talk::{Long, Talk};
-use super::{Access, Asks, Attempt, Deed, Door, Key, Order, Pin, Plan, SignError};
+use super::key_channel::{KeyChannel, Long};
+use super::{Access, Asks, Attempt, Deed, FamilySigner, Key, Order, Pin, Plan, SignError};
 use crate::format::piv::{CHUID, DISCOVERY, SLOTS, Slot, Tag, prefers_global_pin, retired};
 use crate::format::pkcs15::KeyType;
 use crate::format::tlv::{encode, first, tagged};
@@ -86,32 +86,32 @@ impl Piv<'_> {
     }
 }
 
-impl Door for Piv<'_> {
-    fn state(&mut self, talk: &mut Talk<'_>, pin: Option<&Pin>) -> Result<PinState, SignError> {
-        let answers = |talk: &mut Talk<'_>| -> Result<bool, SignError> {
-            let response = talk.plain(Command::PivObject(DISCOVERY.tag))?;
+impl FamilySigner for Piv<'_> {
+    fn state(&mut self, channel: &mut KeyChannel<'_>, pin: Option<&Pin>) -> Result<PinState, SignError> {
+        let answers = |channel: &mut KeyChannel<'_>| -> Result<bool, SignError> {
+            let response = channel.plain(Command::PivObject(DISCOVERY.tag))?;
             Ok(response.status == StatusWord::OK && is_discovery(&response.data))
         };
         // Whoever is logged in to it stays so.
-        let was_selected = answers(talk)?;
+        let was_selected = answers(channel)?;
         if !was_selected {
-            let status = talk.plain(Command::SelectPiv)?.status;
+            let status = channel.plain(Command::SelectPiv)?.status;
             if status != StatusWord::OK {
                 return Err(SignError::NoApplication(status));
             }
         }
         let Some(pin) = pin else { return Ok(PinState::NotInitialised) };
-        let state = talk.status(pin.reference)?.pin_state();
-        if state != PinState::LoggedIn && !self.tells_logins() && was_selected && talk.link.is_shared() {
+        let state = channel.status(pin.reference)?.pin_state();
+        if state != PinState::LoggedIn && !self.tells_logins() && was_selected && channel.link.is_shared() {
             return if self.existing { Ok(PinState::LoggedIn) } else { Err(SignError::Undecided) };
         }
         Ok(state)
     }
 
     /// By the CHUID; cards without one by the certificates of the keys that are to be asked.
-    fn same_card(&mut self, talk: &mut Talk<'_>, orders: &[Order]) -> Result<(), SignError> {
+    fn same_card(&mut self, channel: &mut KeyChannel<'_>, orders: &[Order]) -> Result<(), SignError> {
         let mut same = |command: Command, file: EfPath| -> Result<bool, SignError> {
-            let response = talk.plain(command)?;
+            let response = channel.plain(command)?;
             Ok(response.status.carries_data() && self.card.content(file) == Some(response.data.as_slice()))
         };
         if self.card.content(EfPath::at(CHUID.container)).is_some() {
@@ -131,9 +131,9 @@ impl Door for Piv<'_> {
         Ok(())
     }
 
-    fn fitting(&mut self, talk: &mut Talk<'_>, order: &Order) -> Result<Vec<Attempt>, SignError> {
+    fn fitting(&mut self, channel: &mut KeyChannel<'_>, order: &Order) -> Result<Vec<Attempt>, SignError> {
         if self.tells_logins() {
-            let metadata = talk.single([0x00, 0xF7, 0x00, order.key], &[], 256)?;
+            let metadata = channel.single([0x00, 0xF7, 0x00, order.key], &[], 256)?;
             if metadata.status == StatusWord::OK
                 && let Some([algorithm]) = tagged(&metadata.data, 0x01)
             {
@@ -147,7 +147,12 @@ impl Door for Piv<'_> {
         Ok(order.attempts.clone())
     }
 
-    fn ask(&mut self, talk: &mut Talk<'_>, order: &Order, attempt: &Attempt) -> Result<Response, SignError> {
+    fn ask(
+        &mut self,
+        channel: &mut KeyChannel<'_>,
+        order: &Order,
+        attempt: &Attempt,
+    ) -> Result<Response, SignError> {
         let algorithm = algorithm_of(attempt).ok_or(SignError::Moved("there is no such algorithm"))?;
         let input = match attempt.scheme {
             Scheme::RsaPkcs1Sha256 => encode(0x81, &padded(&attempt.data, attempt.bits / 8)),
@@ -155,7 +160,7 @@ impl Door for Piv<'_> {
             _ => encode(0x81, &attempt.data),
         };
         let template = encode(0x7C, &[encode(0x82, &[]), input].concat());
-        let mut response = talk.whole([0x00, 0x87, algorithm, order.key], &template, Long::Chained)?;
+        let mut response = channel.whole([0x00, 0x87, algorithm, order.key], &template, Long::Chained)?;
         if response.status == StatusWord::OK {
             let answer = first(&response.data).filter(|element| element.tag == 0x7C);
             let answer = answer.and_then(|element| tagged(element.value, 0x82)).map(<[u8]>::to_vec);
@@ -165,15 +170,15 @@ impl Door for Piv<'_> {
         Ok(response)
     }
 
-    fn leave(&mut self, talk: &mut Talk<'_>, references: &BTreeSet<u8>) -> Result<(), SignError> {
+    fn leave(&mut self, channel: &mut KeyChannel<'_>, references: &BTreeSet<u8>) -> Result<(), SignError> {
         for &reference in references {
-            talk.log_out(reference)?;
-            if self.tells_logins() && talk.status(reference)? != StatusWord::OK {
+            channel.log_out(reference)?;
+            if self.tells_logins() && channel.status(reference)? != StatusWord::OK {
                 continue;
             }
             // Before SP 800-73-4 there was no such command, and SELECT ended a login on many cards.
-            talk.plain(Command::SelectPiv)?;
-            if talk.status(reference)? == StatusWord::OK {
+            channel.plain(Command::SelectPiv)?;
+            if channel.status(reference)? == StatusWord::OK {
                 return Err(SignError::NoLogout(StatusWord::OK));
             }
         }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use super::super::apdu::{self, Channel, Command, Response, StatusWord};
 use super::super::read::{Shape, read_file};
 use super::super::sc_hsm_identity::mark;
-use super::talk::Talk;
-use super::{Access, Asks, Attempt, Deed, Door, Key, Order, Pin, Plan, SignError};
+use super::key_channel::KeyChannel;
+use super::{Access, Asks, Attempt, Deed, FamilySigner, Key, Order, Pin, Plan, SignError};
 use crate::format::pkcs15::KeyType;
 use crate::format::sc_hsm::{DEVICE_CERTIFICATE, key_list, prefix};
 use crate::format::tlv;
@@ -39,20 +39,19 @@ pub(super) struct ScHsm<'c> {
     pub card: &'c Card,
 }
 
-impl Door for ScHsm<'_> {
-    fn state(&mut self, talk: &mut Talk<'_>, _pin: Option<&Pin>) -> Result<PinState, SignError> {
+impl FamilySigner for ScHsm<'_> {
+    fn state(&mut self, channel: &mut KeyChannel<'_>, _pin: Option<&Pin>) -> Result<PinState, SignError> {
         let status = Command::VerifyStatus(apdu::Pin::User);
-        if talk.plain(status)?.status.pin_state() == PinState::LoggedIn {
+        if channel.plain(status)?.status.pin_state() == PinState::LoggedIn {
             return Ok(PinState::LoggedIn);
         }
         // Nobody's login ends, and now it is certainly this application that answers.
-        select(talk)?;
-        Ok(talk.plain(status)?.status.pin_state())
+        select(channel)?;
+        Ok(channel.plain(status)?.status.pin_state())
     }
 
-    fn same_card(&mut self, talk: &mut Talk<'_>, _orders: &[Order]) -> Result<(), SignError> {
-        let mut channel = Channel::new(talk);
-        let device = read_file(&mut channel, DEVICE_CERTIFICATE, Shape::Elements(2), false)?;
+    fn same_card(&mut self, channel: &mut KeyChannel<'_>, _orders: &[Order]) -> Result<(), SignError> {
+        let device = read_file(&mut Channel::new(channel), DEVICE_CERTIFICATE, Shape::Elements(2), false)?;
         let files = &self.card.files;
         let known = files.iter().find(|file| file.path == DEVICE_CERTIFICATE.into()).map(|file| &file.answer);
         let own = |answer: &Answer| match answer {
@@ -62,7 +61,7 @@ impl Door for ScHsm<'_> {
         if own(&device.answer).is_none() || known.and_then(own) != own(&device.answer) {
             return Err(SignError::Moved("another card is in the reader now"));
         }
-        let listed = talk.plain(Command::EnumerateObjects)?.data;
+        let listed = channel.plain(Command::EnumerateObjects)?.data;
         // A long list is cut here and was read whole before.
         if !key_list(&listed).eq(self.card.key_list.iter().copied().take(listed.len() / 2)) {
             return Err(SignError::Moved("the card's key list is not the one that was read before"));
@@ -72,8 +71,8 @@ impl Door for ScHsm<'_> {
 
     /// Uses that a key has left, where the card tells: SELECT of the key answers with tag 90 (newer
     /// firmware, pico-hsm).
-    fn spares(&mut self, talk: &mut Talk<'_>, order: &Order) -> Result<Option<String>, SignError> {
-        let response = talk.single([0x00, 0xA4, 0x00, 0x00], &[prefix::KEY, order.key], 256)?;
+    fn spares(&mut self, channel: &mut KeyChannel<'_>, order: &Order) -> Result<Option<String>, SignError> {
+        let response = channel.single([0x00, 0xA4, 0x00, 0x00], &[prefix::KEY, order.key], 256)?;
         let left = if response.status == StatusWord::OK { counter_in(&response.data, DEPTH) } else { None };
         Ok(left.map(|left| {
             format!(
@@ -83,7 +82,12 @@ impl Door for ScHsm<'_> {
         }))
     }
 
-    fn ask(&mut self, talk: &mut Talk<'_>, order: &Order, attempt: &Attempt) -> Result<Response, SignError> {
+    fn ask(
+        &mut self,
+        channel: &mut KeyChannel<'_>,
+        order: &Order,
+        attempt: &Attempt,
+    ) -> Result<Response, SignError> {
         let (algorithm, data, longest) = match attempt.scheme {
             Scheme::RsaPkcs1Sha256 => (0x33, &attempt.challenge, attempt.bits.div_ceil(8)),
             // Two numbers, each with its sign, tag and length.
@@ -91,17 +95,17 @@ impl Door for ScHsm<'_> {
         };
         // OpenSC asks for 512 bytes in extended form; the short one does for most.
         let ne = if longest > 256 { 0x0400 } else { 0x0100 };
-        Ok(talk.single([0x80, 0x68, order.key, algorithm], data, ne)?)
+        Ok(channel.single([0x80, 0x68, order.key, algorithm], data, ne)?)
     }
 
-    fn leave(&mut self, talk: &mut Talk<'_>, _references: &BTreeSet<u8>) -> Result<(), SignError> {
-        select(talk)
+    fn leave(&mut self, channel: &mut KeyChannel<'_>, _references: &BTreeSet<u8>) -> Result<(), SignError> {
+        select(channel)
     }
 }
 
 /// SELECT: makes sure of the application, and ends any login.
-fn select(talk: &mut Talk<'_>) -> Result<(), SignError> {
-    match talk.plain(Command::SelectScHsm)?.status {
+fn select(channel: &mut KeyChannel<'_>) -> Result<(), SignError> {
+    match channel.plain(Command::SelectScHsm)?.status {
         StatusWord::OK => Ok(()),
         status => Err(SignError::NoLogout(status)),
     }

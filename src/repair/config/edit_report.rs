@@ -3,14 +3,14 @@
 use serde::{Serialize, Serializer};
 
 use super::programs::Effect;
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// An edit of the configuration, done or rehearsed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Edit"))]
 pub struct EditReport {
     /// The file, links resolved.
-    pub file: Name,
+    pub file: ByteString,
     /// There was no such file before.
     pub created: bool,
     /// Nothing was written.
@@ -36,7 +36,7 @@ pub struct EditReport {
     #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[0-9]{8}T[0-9]{6}Z-[1-9][0-9]*$")))]
     pub operation: Option<String>,
     /// The copy of the old file.
-    pub backup: Option<Name>,
+    pub backup: Option<ByteString>,
 }
 
 /// One edit.
@@ -57,9 +57,9 @@ pub struct Change {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Revived {
     /// The cache directory.
-    pub directory: Name,
+    pub directory: ByteString,
     /// The entry.
-    pub name: Name,
+    pub name: ByteString,
     /// The finding, or why it is not known.
     pub why: String,
 }

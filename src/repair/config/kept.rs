@@ -2,14 +2,14 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::snapshot::{Bytes, Name};
+use crate::snapshot::{ByteString, Bytes};
 
 /// Larger than any configuration; OpenSC's own example has 50 kB.
 pub(super) const MAX_TEXT: u64 = 1 << 20;
 
 /// The name of an old text in the quarantine.
-pub(in crate::repair) fn kept_name(index: usize) -> Name {
-    Name::from(format!("edit-{index}").as_str())
+pub(in crate::repair) fn kept_name(index: usize) -> ByteString {
+    ByteString::from(format!("edit-{index}").as_str())
 }
 
 pub(super) fn digest(text: &[u8]) -> Bytes {

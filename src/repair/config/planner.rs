@@ -12,7 +12,7 @@ use super::{Error, Goal, Note, Request, Scope};
 use crate::opensc::{Outcome, Program, differences};
 use crate::scconf::edit::{Edit, Edits};
 use crate::scconf::{self, Block, Document, Quote, Statement, Word};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 
 /// The setting.
 const KEY: &str = "use_file_caching";
@@ -97,7 +97,7 @@ fn possible(request: &Request<'_>) -> Result<(), Error> {
     }
     let (name, valid) = match request.scope {
         Scope::All => return Ok(()),
-        Scope::App(app) => (Name::from(app.as_str()), !app.starts_with('/')),
+        Scope::App(app) => (ByteString::from(app.as_str()), !app.starts_with('/')),
         Scope::Exe(exe) => (exe.clone(), exe.0.first() == Some(&b'/')),
     };
     let writable = !name.0.is_empty() && !name.0.iter().any(|b| b.is_ascii_control() || *b == b'"');
@@ -152,7 +152,7 @@ impl<'d> Planner<'d> {
     fn app(&mut self, app: &str) -> Result<(), Error> {
         for name in programs::block_names(self.document) {
             let own = programs::is_executable(name)
-                && Program::of_executable(Name(name.to_vec())).app_name.eq_ignore_ascii_case(app);
+                && Program::of_executable(ByteString(name.to_vec())).app_name.eq_ignore_ascii_case(app);
             if let Some(framework) = programs::first_app(self.document, name).and_then(programs::framework)
                 && own
             {
@@ -162,7 +162,7 @@ impl<'d> Planner<'d> {
         self.one(app.as_bytes(), &[b"default"])
     }
 
-    fn exe(&mut self, exe: &Name) -> Result<(), Error> {
+    fn exe(&mut self, exe: &ByteString) -> Result<(), Error> {
         let program = Program::of_executable(exe.clone());
         self.one(&exe.0, &[program.app_name.as_bytes(), b"default"])
     }
@@ -188,8 +188,10 @@ impl<'d> Planner<'d> {
                 at: self.document.position(at),
             })?;
             if !carried.is_empty() {
-                self.notes
-                    .push(Note::CarriedAlong { settings: carried.len(), from: Name(other.name().to_vec()) });
+                self.notes.push(Note::CarriedAlong {
+                    settings: carried.len(),
+                    from: ByteString(other.name().to_vec()),
+                });
             }
         }
         self.add_framework(app, name, carried);

@@ -22,7 +22,7 @@ use super::{Error, Goal, Request, Scope, plan};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::install;
 use crate::scconf::{ParseError, Why};
-use crate::snapshot::{ConfigState, Installation, Name, User};
+use crate::snapshot::{ByteString, ConfigState, Installation, User};
 use crate::text::hex;
 
 /// The hidden command that makes a process wait for the end of another one.
@@ -43,7 +43,7 @@ const LOOK: Duration = Duration::from_millis(200);
 pub struct Private {
     directory: PathBuf,
     /// Who cannot read the configuration that it was made from.
-    hidden: Option<Name>,
+    hidden: Option<ByteString>,
 }
 
 impl Private {
@@ -77,20 +77,20 @@ impl Private {
 
     /// The configuration that it was made from, if not everybody can read that, and so not this one.
     #[must_use]
-    pub const fn hidden(&self) -> Option<&Name> {
+    pub const fn hidden(&self) -> Option<&ByteString> {
         self.hidden.as_ref()
     }
 }
 
 /// The configuration that OpenSC uses, its text with caching off, and who may read it.
-fn derived(user: &User, installation: Option<&Installation>) -> Result<(Name, Vec<u8>, u32), Error> {
+fn derived(user: &User, installation: Option<&Installation>) -> Result<(ByteString, Vec<u8>, u32), Error> {
     let situation = Situation { user, installation, configs: &[] };
     let (path, text) = match situation.source() {
         Source::Environment(path) | Source::Compiled(path) => {
             let text = read(&path)?;
             (path, text)
         }
-        Source::Unknown => (Name::from("opensc.conf"), None),
+        Source::Unknown => (ByteString::from("opensc.conf"), None),
     };
     // What was made of nothing holds nothing.
     let mode = match &text {
@@ -190,7 +190,7 @@ fn started(process: i32) -> Option<u64> {
 }
 
 /// What OpenSC would read there; `None` if it would go on without a configuration.
-fn read(path: &Name) -> Result<Option<Vec<u8>>, Error> {
+fn read(path: &ByteString) -> Result<Option<Vec<u8>>, Error> {
     if path.0.is_empty() {
         return Ok(None);
     }
@@ -211,7 +211,7 @@ fn read(path: &Name) -> Result<Option<Vec<u8>>, Error> {
 }
 
 /// The text with caching off. What OpenSC cannot parse it drops whole, and so it counts for nothing here.
-fn switched_off(path: &Name, text: Option<&[u8]>, situation: &Situation<'_>) -> Result<Vec<u8>, Error> {
+fn switched_off(path: &ByteString, text: Option<&[u8]>, situation: &Situation<'_>) -> Result<Vec<u8>, Error> {
     let request = Request { path, goal: Goal::Off, scope: &Scope::All, installed: situation.version() };
     let planned = match plan(text, &request) {
         Err(Error::Unparsable { error: ParseError { why, .. }, .. }) if !matches!(why, Why::Undefined(_)) => {
@@ -232,7 +232,7 @@ mod tests {
     use crate::snapshot::ConfigFile;
 
     fn derived(conf: &str) -> Result<String, Error> {
-        let env = BTreeMap::from([("OPENSC_CONF".to_owned(), Name::from(conf))]);
+        let env = BTreeMap::from([("OPENSC_CONF".to_owned(), ByteString::from(conf))]);
         let user = User { uid: 0, name: None, env };
         let installation = Installation {
             library: "/usr/lib/libopensc.so.8".into(),
@@ -245,7 +245,7 @@ mod tests {
 
     /// Off for both kinds of programs.
     fn is_off(text: &str) -> bool {
-        let path = Name::from("/x");
+        let path = ByteString::from("/x");
         let env = BTreeMap::from([("OPENSC_CONF".to_owned(), path.clone()), ("HOME".to_owned(), "/".into())]);
         let user = User { uid: 0, name: None, env };
         let configs = [ConfigFile { path, state: ConfigState::Text(text.as_bytes().to_vec().into()) }];

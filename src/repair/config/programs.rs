@@ -13,7 +13,7 @@ use crate::opensc::differences::{EITHER_DRIVER, RELEASES};
 use crate::opensc::program::{PKCS11, PKCS15_TOOL};
 use crate::opensc::{Caching, Effective, Outcome, Program, Situation, Version, differences};
 use crate::scconf::{self, Block, Body, Document, Statement};
-use crate::snapshot::{ConfigFile, ConfigState, Installation, Name, User};
+use crate::snapshot::{ByteString, ConfigFile, ConfigState, Installation, User};
 use crate::text::escape;
 
 /// An executable that no block can be named after: words hold no NUL.
@@ -69,13 +69,13 @@ pub(super) fn concerned(document: &Document, scope: &Scope) -> Vec<Program> {
     // A block may be called anything.
     let plain = |app: &str| Program {
         label: escape(app.as_bytes()),
-        ..Program::named(app, Some(Name(NO_BLOCK.to_vec())))
+        ..Program::named(app, Some(ByteString(NO_BLOCK.to_vec())))
     };
     let names = block_names(document);
     let executables = names
         .iter()
         .filter(|name| is_executable(name))
-        .map(|name| Program::of_executable(Name(name.to_vec())));
+        .map(|name| Program::of_executable(ByteString(name.to_vec())));
     match scope {
         Scope::Exe(exe) => vec![Program::of_executable(exe.clone())],
         Scope::App(app) => {
@@ -139,13 +139,13 @@ impl<'a> Ground<'a> {
             uid: 0,
             name: None,
             env: BTreeMap::from([
-                ("HOME".to_owned(), Name::from("/")),
+                ("HOME".to_owned(), ByteString::from("/")),
                 ("OPENSC_CONF".to_owned(), request.path.clone()),
             ]),
         };
         let configs = [ConfigFile { path: request.path.clone(), state }];
         let installed = |version: Version| Installation {
-            library: Name::default(),
+            library: ByteString::default(),
             version: Some(version.to_string()),
             config_path: Some(request.path.clone()),
         };

@@ -5,8 +5,8 @@ use crate::repair::journal::TextEdit;
 use crate::repair::outcome::UndoOutcome;
 use crate::repair::plan::Precondition;
 use crate::repair::quarantine::section;
-use crate::safe_fs::{self, Dir, Held, Like, Opened, Over};
-use crate::snapshot::{Bytes, Name};
+use crate::safe_fs::{self, Dir, HeldFile, Like, Opened, Over};
+use crate::snapshot::{ByteString, Bytes};
 
 /// An edit in the operation it belongs to.
 #[derive(Clone, Copy)]
@@ -25,9 +25,9 @@ pub(in crate::repair) struct Edited<'a> {
 
 /// What stands in the place now.
 enum Now {
-    New(Held),
+    New(HeldFile),
     Old,
-    Other(Held),
+    Other(HeldFile),
     Gone,
 }
 
@@ -48,13 +48,13 @@ pub(in crate::repair) fn look(edited: Edited<'_>) -> UndoOutcome {
 
 /// The file and the old text (`None`: there was no file) that would come back. What comes back to its place by a
 /// conflict, or not at all, is said later.
-pub(in crate::repair) fn comes_back(edited: Edited<'_>) -> Option<(Name, Option<Vec<u8>>)> {
+pub(in crate::repair) fn comes_back(edited: Edited<'_>) -> Option<(ByteString, Option<Vec<u8>>)> {
     let edit = edited.edit;
     let stands = open(edit).and_then(|dir| dir.map(|dir| now(edit, &dir)).transpose());
     if look(edited) != UndoOutcome::Waiting || matches!(stands, Ok(Some(Now::Old))) {
         return None;
     }
-    let file = Name::from(edit.directory.as_path().join(edit.name.as_os_str()));
+    let file = ByteString::from(edit.directory.as_path().join(edit.name.as_os_str()));
     match &edit.before {
         None => Some((file, None)),
         Some(before) => Some((file, Some(kept(edited, before).ok()??))),
@@ -166,11 +166,11 @@ fn clear(edit: &TextEdit, dir: &Dir) -> Result<bool, safe_fs::Error> {
     Ok(removed)
 }
 
-fn free_name(aside: &Dir, index: usize) -> Result<Name, safe_fs::Error> {
+fn free_name(aside: &Dir, index: usize) -> Result<ByteString, safe_fs::Error> {
     let mut name = kept_name(index);
     let mut number = 1;
     while aside.facts(&name)?.is_some() {
-        name = Name::from(format!("edit-{index}.{number}").as_str());
+        name = ByteString::from(format!("edit-{index}.{number}").as_str());
         number += 1;
     }
     Ok(name)

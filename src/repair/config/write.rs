@@ -13,8 +13,8 @@ use crate::patience::undisturbed;
 use crate::repair::journal::{self, Journal, TextEdit};
 use crate::repair::plan::Precondition;
 use crate::repair::quarantine::{Run, StateDir, section};
-use crate::safe_fs::{self, Dir, Held, Like, Over, Place, Reserved};
-use crate::snapshot::Name;
+use crate::safe_fs::{self, Dir, HeldFile, Like, Over, Place, Reserved};
+use crate::snapshot::ByteString;
 
 /// Room for the journal of one edit.
 const JOURNAL: u64 = 4 << 10;
@@ -23,7 +23,7 @@ const JOURNAL: u64 = 4 << 10;
 #[derive(Debug)]
 pub struct Target {
     place: Place,
-    old: Option<(Held, Vec<u8>)>,
+    old: Option<(HeldFile, Vec<u8>)>,
 }
 
 /// What was done.
@@ -32,7 +32,7 @@ pub struct Written {
     /// The operation that `undo` takes back.
     pub operation: String,
     /// The copy of the old file beside the new one.
-    pub backup: Option<Name>,
+    pub backup: Option<ByteString>,
 }
 
 impl Target {
@@ -79,7 +79,7 @@ impl Target {
 
     /// Where the file really is.
     #[must_use]
-    pub fn path(&self) -> Name {
+    pub fn path(&self) -> ByteString {
         self.place.dir.path_of(&self.place.name)
     }
 
@@ -90,7 +90,7 @@ impl Target {
     }
 }
 
-fn owner_fits(place: &Place, held: Option<&Held>, me: u32, guarded: bool) -> Result<(), Error> {
+fn owner_fits(place: &Place, held: Option<&HeldFile>, me: u32, guarded: bool) -> Result<(), Error> {
     let Some(uid) = held.map(|held| held.facts().inode.uid).filter(|uid| *uid != 0 && *uid != me) else {
         return Ok(());
     };
@@ -167,11 +167,11 @@ pub fn write_in(
 }
 
 /// `opensc.conf.stalecard-20261123T095012Z-1`.
-fn backup_name(name: &Name, id: &str) -> Name {
-    Name([name.0.as_slice(), b".stalecard-", id.as_bytes()].concat())
+fn backup_name(name: &ByteString, id: &str) -> ByteString {
+    ByteString([name.0.as_slice(), b".stalecard-", id.as_bytes()].concat())
 }
 
-fn record(target: &Target, new: &[u8], reason: &str, backup: Option<Name>) -> TextEdit {
+fn record(target: &Target, new: &[u8], reason: &str, backup: Option<ByteString>) -> TextEdit {
     let before = target
         .old
         .as_ref()
@@ -196,7 +196,7 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    fn run(&self, journal: &Journal, backup: Option<&Name>) -> Result<Reserved, Error> {
+    fn run(&self, journal: &Journal, backup: Option<&ByteString>) -> Result<Reserved, Error> {
         let Place { dir, name } = &self.target.place;
         if let Some((_, text)) = &self.target.old {
             section(self.operation, "files")?.write_atomic(&kept_name(0), text)?;
@@ -225,7 +225,7 @@ impl Work<'_> {
                 path: dir.path_of(name),
                 why: error.to_string(),
                 restore: restore.to_string(),
-                kept: backup.map_or_else(Name::default, |backup| dir.path_of(backup)),
+                kept: backup.map_or_else(ByteString::default, |backup| dir.path_of(backup)),
             }),
         }
     }
@@ -259,7 +259,7 @@ impl Work<'_> {
     }
 }
 
-fn remove(dir: &Dir, name: &Name) {
+fn remove(dir: &Dir, name: &ByteString) {
     if let Ok(Some(held)) = dir.hold(name) {
         let _ = dir.remove_file(name, &held);
     }

@@ -16,7 +16,7 @@
 use toml::value::Datetime;
 
 use crate::baseline::{Baseline, Certificate, Key};
-use crate::case::token_content::{self, Held};
+use crate::case::token_content::{self, TokenContent};
 use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
 use crate::snapshot::{Gap, GapKind, Snapshot};
 use crate::text::{date, escape, shell_option};
@@ -75,8 +75,8 @@ fn through_caches(snapshot: &Snapshot, known: &Known, findings: &mut Vec<Finding
     let absent = token_content::with_absent_cards(snapshot);
     for case in crate::judge::cases(&absent) {
         let Some(expected) = known.of(&escape(case.serial.as_bytes())) else { continue };
-        for lens in case.lenses.iter().filter(|lens| !lens.shown.objects.is_empty()) {
-            let shown = token_content::keys(case.layout, &lens.shown);
+        for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.shown.objects.is_empty()) {
+            let shown = token_content::keys(case.layout, &cache_view.shown);
             for key in &shown {
                 let same = |known: &&Key| {
                     known.id == key.id && agrees(&known.public_key_sha256, &key.public_key_sha256)
@@ -89,12 +89,12 @@ fn through_caches(snapshot: &Snapshot, known: &Known, findings: &mut Vec<Finding
                     Some(key),
                     format!(
                         "The cache {} shows the {}, which the baseline does not have.",
-                        lens.dir.path,
+                        cache_view.dir.path,
                         words(key)
                     ),
                     "Either the card has been changed, or this cache is stale: only the card can tell.",
                 );
-                finding.program.clone_from(&lens.programs);
+                finding.program.clone_from(&cache_view.programs);
                 finding.evidence = vec![Evidence { shown: Some(side(key)), ..Evidence::default() }];
                 findings.push(finding);
             }
@@ -102,7 +102,7 @@ fn through_caches(snapshot: &Snapshot, known: &Known, findings: &mut Vec<Finding
                 expected.keys.iter().filter(|known| shown.iter().any(|key| key.id == known.id)).count();
             let why = format!(
                 "the card was not read; {} shows {seen} of {} keys of the baseline",
-                lens.dir.path,
+                cache_view.dir.path,
                 expected.keys.len()
             );
             gaps.push(gap(&expected.serial, "what is on the card", &why));
@@ -148,7 +148,7 @@ fn another_token(expected: &Baseline, found: &[String], known: &Known) -> Findin
 
 fn compare(
     expected: &Baseline,
-    held: &Held,
+    held: &TokenContent,
     dkek_asked: bool,
     findings: &mut Vec<Finding>,
     gaps: &mut Vec<Gap>,
@@ -185,7 +185,7 @@ fn compare(
 }
 
 /// Pairs the keys: first those that are the same, then by public key, then by ID.
-fn compare_keys(expected: &Baseline, held: &Held, findings: &mut Vec<Finding>, gaps: &mut Vec<Gap>) {
+fn compare_keys(expected: &Baseline, held: &TokenContent, findings: &mut Vec<Finding>, gaps: &mut Vec<Gap>) {
     let mut wanted: Vec<&Key> = expected.keys.iter().collect();
     let mut there: Vec<&Key> = held.now.keys.iter().collect();
     let mut pair = |same: &dyn Fn(&Key, &Key) -> bool| {

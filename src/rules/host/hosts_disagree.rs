@@ -8,14 +8,14 @@
 //! may have written that over the key's own; then `stalecard verify` on one of the hosts decides. If no snapshot holds a reading of the card, only the
 //! disagreement itself can be told.
 //!
-//! Do not delete keys by the ID that a stale host shows: it names the slot, and the slot holds
+//! Do not delete keys by the ID that a stale host shows: it names the key reference, and that holds
 //! the card's own key.
 //!
 //! Cure: `stalecard flush` on each host that is named, as the user that is named, with the card
 //! in its reader; without the card `stalecard flush --serial SERIAL`.
 
 use crate::case::danger;
-use crate::case::hosts::{SlotTable, Standing, StateRow, TokenTable};
+use crate::case::hosts::{KeyTable, Standing, StateRow, TokenTable};
 use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
 use crate::text::{key_reference, shell_option};
 
@@ -24,21 +24,20 @@ const NAMED: usize = 10;
 
 /// Applies the rule to one token.
 pub fn apply(token: &TokenTable) -> Vec<Finding> {
-    let of_slot = |slot| {
-        [stale(token, slot), disputed(token, slot)].into_iter().flatten().chain(undecided(token, slot))
-    };
-    token.slots.iter().flat_map(of_slot).collect()
+    let of_key =
+        |key| [stale(token, key), disputed(token, key)].into_iter().flatten().chain(undecided(token, key));
+    token.keys.iter().flat_map(of_key).collect()
 }
 
 /// The states that caches have and that may be right all the same.
-fn disputed(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
-    let current = slot.states.iter().find(|row| row.state == Standing::Current);
+fn disputed(token: &TokenTable, key: &KeyTable) -> Vec<Finding> {
+    let current = key.states.iter().find(|row| row.state == Standing::Current);
     let finding = |row: &StateRow| {
         let finding = Finding::new(
             Id::HostsDisagree,
             format!(
                 "For {} of token {} another public key is shown than that of the certificate on the card: {}.",
-                which(slot),
+                which(key),
                 token.serial,
                 holders(row),
             ),
@@ -53,19 +52,19 @@ fn disputed(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
         ))];
         finding
     };
-    slot.states.iter().filter(|row| row.state == Standing::Disputed).map(finding).collect()
+    key.states.iter().filter(|row| row.state == Standing::Disputed).map(finding).collect()
 }
 
 /// The states that only caches have.
-fn stale(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
-    let current = slot.states.iter().find(|row| row.state == Standing::Current);
-    let stale = slot.states.iter().filter(|row| row.state == Standing::Stale);
+fn stale(token: &TokenTable, key: &KeyTable) -> Vec<Finding> {
+    let current = key.states.iter().find(|row| row.state == Standing::Current);
+    let stale = key.states.iter().filter(|row| row.state == Standing::Stale);
     let finding = |row: &StateRow| {
         let mut finding = Finding::new(
             Id::HostsDisagree,
             format!(
                 "For {} of token {} something else is shown than is on the card: {}.",
-                which(slot),
+                which(key),
                 token.serial,
                 holders(row),
             ),
@@ -74,22 +73,22 @@ fn stale(token: &TokenTable, slot: &SlotTable) -> Vec<Finding> {
                 .to_owned(),
         );
         let ids = id(row).zip(current.and_then(id));
-        finding.danger = ids.and_then(|(shown, live)| danger::of_id(&shown, &live, &which(slot)));
+        finding.danger = ids.and_then(|(shown, live)| danger::of_id(&shown, &live, &which(key)));
         fill(finding, token, current, row)
     };
     stale.map(finding).collect()
 }
 
 /// Different states of a card that nobody has read.
-fn undecided(token: &TokenTable, slot: &SlotTable) -> Option<Finding> {
-    let unknown: Vec<&StateRow> = slot.states.iter().filter(|row| row.state == Standing::Unknown).collect();
+fn undecided(token: &TokenTable, key: &KeyTable) -> Option<Finding> {
+    let unknown: Vec<&StateRow> = key.states.iter().filter(|row| row.state == Standing::Unknown).collect();
     let (first, _) = unknown.split_first().filter(|(_, rest)| !rest.is_empty())?;
     let each: Vec<String> = unknown.iter().map(|row| format!("{}: {}", holders(row), words(row))).collect();
     let finding = Finding::new(
         Id::HostsDisagree,
         format!(
             "For {} of token {} different things are shown. {}.",
-            which(slot),
+            which(key),
             token.serial,
             each.join("; ")
         ),
@@ -135,10 +134,10 @@ const fn parts(row: &StateRow) -> [Option<&Side>; 3] {
     [row.private.as_ref(), row.public.as_ref(), row.certificate.as_ref()]
 }
 
-fn which(slot: &SlotTable) -> String {
-    match slot.reference {
+fn which(key: &KeyTable) -> String {
+    match key.reference {
         Some(reference) => format!("key reference {}", key_reference(reference)),
-        None => format!("slot {}", slot.slot),
+        None => format!("EF {}", key.ef),
     }
 }
 

@@ -19,7 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::finding::{Deed, Finding, Holder, Id, Manager, Remedy, Shows};
 use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Caching, Outcome, Program, Situation};
-use crate::snapshot::{Flushed, Gap, GapKind, Modules, Name, Process, Snapshot, Unit};
+use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit};
 use crate::text::{count, escape};
 
 /// Why a process is named.
@@ -43,7 +43,7 @@ fn is_seen(finding: &Finding) -> bool {
 
 /// Applies the rule to a snapshot, given what else was found in it. Also what it could not look at.
 pub fn apply(snapshot: &Snapshot, findings: &[Finding]) -> (Vec<Finding>, Vec<Gap>) {
-    let stale: BTreeSet<(&Name, u32)> = findings
+    let stale: BTreeSet<(&ByteString, u32)> = findings
         .iter()
         .filter(|finding| is_seen(finding))
         .flat_map(|finding| &finding.evidence)
@@ -77,7 +77,7 @@ pub fn apply(snapshot: &Snapshot, findings: &[Finding]) -> (Vec<Finding>, Vec<Ga
 
 /// Does a program read one of these caches, as far as its user's environment tells? That of another
 /// user is not known: then any stale cache of his may be the one.
-fn reads(snapshot: &Snapshot, process: &Process, stale: &BTreeSet<(&Name, u32)>) -> bool {
+fn reads(snapshot: &Snapshot, process: &Process, stale: &BTreeSet<(&ByteString, u32)>) -> bool {
     let program = Program::of_executable(process.program.clone());
     let other = process.uid != snapshot.user.uid;
     match Situation::of(snapshot).outcome(&program, Some(OTHER_DRIVER)) {

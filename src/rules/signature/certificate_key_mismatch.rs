@@ -25,7 +25,7 @@
 use crate::case::possession::{Device, Possession, possession};
 use crate::case::proofs::{fits, is_certificate, made, named_by_card, trial_of};
 use crate::case::right_key::{Right, about, is_id_of, leading};
-use crate::case::token::{Case, Lens, object_name, side, which_key};
+use crate::case::token::{CacheView, Case, object_name, side, which_key};
 use crate::crypto::same_form;
 use crate::finding::{Deed, Evidence, Finding, Id, Remedy};
 use crate::format::key::PublicKey;
@@ -38,8 +38,8 @@ use crate::view::{Class, Object, Place};
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     let mut told: Vec<(Place, Option<PublicKey>)> = Vec::new();
-    for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
-        by_cache(case, lens, &mut told, sink);
+    for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
+        by_cache(case, cache_view, &mut told, sink);
     }
     for key in case.live.private_keys() {
         for certificate in named_by_card(case, key).filter(|object| is_certificate(object)) {
@@ -138,16 +138,17 @@ fn write_it(key: &Object) -> Remedy {
 /// What a cache proves: it names the key's own public key, and the card another one.
 fn by_cache(
     case: &Case<'_>,
-    lens: &Lens<'_>,
+    cache_view: &CacheView<'_>,
     told: &mut Vec<(Place, Option<PublicKey>)>,
     sink: &mut Vec<Finding>,
 ) {
     let mut seen = Vec::new();
-    for difference in compare(&case.live, &lens.shown) {
-        let Some(Right::Cache(why)) = about(lens, &difference).map(|dispute| &dispute.right) else {
+    for difference in compare(&case.live, &cache_view.shown) {
+        let Some(Right::Cache(why)) = about(cache_view, &difference).map(|dispute| &dispute.right) else {
             continue;
         };
-        let (Some(live), cause) = (difference.live, lens.cause(&difference).map(|entry| &entry.name)) else {
+        let (Some(live), cause) = (difference.live, cache_view.cause(&difference).map(|entry| &entry.name))
+        else {
             continue;
         };
         let Some(key) = case.live.private_key_of(live).filter(|_| !seen.contains(&cause)) else { continue };
@@ -158,7 +159,7 @@ fn by_cache(
         }
         seen.push(cause);
         told.push((key.place(), live.public_key().cloned()));
-        let (what, consequence) = if lens.in_use() {
+        let (what, consequence) = if cache_view.in_use() {
             let consequence = "What is signed here verifies with the public key that OpenSC shows from its cache, and \
                                with no fresh cache any more. A flush would take the right public key away.";
             (live.class.name(), consequence)
@@ -169,7 +170,7 @@ fn by_cache(
         };
         let mut finding = leading(
             case,
-            lens,
+            cache_view,
             Id::CertificateKeyMismatch,
             &difference,
             format!("The {what} with ID {} on the card is another key's: {why}.", hex(&key.id)),

@@ -6,7 +6,7 @@
 //! it is bad. The usual reason is harmless: a certificate was written for the key, and on this
 //! card it takes the request's place.
 //!
-//! What a good proof does not say: that the slot still holds that key. The request is an ordinary
+//! What a good proof does not say: that it is that key still. The request is an ordinary
 //! file, and keys can be deleted, imported and overwritten.
 //!
 //! What a bad one says: the request was damaged or altered, or is another card's. A bad inner
@@ -32,10 +32,10 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     // A list may name a key more than once.
     let mut seen = BTreeSet::new();
     let mut keys = Vec::new();
-    for key in case.live.private_keys().filter(|key| seen.insert(key.slot)) {
+    for key in case.live.private_keys().filter(|key| seen.insert(key.ef)) {
         let Class::PrivateKey { reference: Some(reference), .. } = key.class else { continue };
         // Most families keep no requests, and then nothing is missing.
-        if case.layout.request(key.slot).is_none() {
+        if case.layout.request(key.ef).is_none() {
             continue;
         }
         let public = named_by_card(case, key).next();
@@ -148,7 +148,7 @@ fn finding(case: &Case<'_>, summary: String) -> Finding {
     let mut finding = Finding::new(
         Id::PossessionNotProved,
         summary,
-        "Not an error by itself: only a fresh signature proves which key is in a slot.".to_owned(),
+        "Not an error by itself: only a fresh signature proves which key is on the card.".to_owned(),
     );
     finding.token = Some(escape(case.serial.as_bytes()));
     finding

@@ -29,23 +29,23 @@ use crate::case::right_key::{Right, about, for_those_who_know, is_left_behind, l
 use crate::case::token::{Case, side, which_key};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Side, Unasked};
 use crate::rules::host::baseline_mismatch::Known;
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 use crate::text::{escape, hex};
 use crate::view::Class;
 use crate::view::difference::Difference;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
+    for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
         // Where each cause has its finding.
-        let mut seen: Vec<(Option<&Name>, usize)> = Vec::new();
+        let mut seen: Vec<(Option<&ByteString>, usize)> = Vec::new();
         // What is seen first, then what no program lists today: of both a flush could take the last copy.
-        let hidden = if lens.in_use() { lens.unseen(&case.live) } else { Vec::new() };
-        for difference in lens.differences(&case.live).into_iter().chain(hidden) {
-            if about(lens, &difference).is_none_or(|dispute| dispute.right != Right::Undecided) {
+        let hidden = if cache_view.in_use() { cache_view.unseen(&case.live) } else { Vec::new() };
+        for difference in cache_view.differences(&case.live).into_iter().chain(hidden) {
+            if about(cache_view, &difference).is_none_or(|dispute| dispute.right != Right::Undecided) {
                 continue;
             }
-            let cause = lens.cause(&difference).map(|entry| &entry.name);
+            let cause = cache_view.cause(&difference).map(|entry| &entry.name);
             if let Some((_, at)) = seen.iter().find(|(known, _)| *known == cause) {
                 // A certificate beside the public key that is taken from it.
                 let (shown, card) = (Some(side(difference.shown)), Some(side(difference.live)));
@@ -54,10 +54,10 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 continue;
             }
             seen.push((cause, sink.len()));
-            let is_shown = lens.in_use() && !lens.shown_by(&difference).is_empty();
+            let is_shown = cache_view.in_use() && !cache_view.shown_by(&difference).is_empty();
             let mut finding = leading(
                 case,
-                lens,
+                cache_view,
                 Id::PublicKeyUndecided,
                 &difference,
                 summary(case, &difference, is_shown),

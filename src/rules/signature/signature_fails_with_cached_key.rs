@@ -18,7 +18,7 @@
 use crate::case::danger;
 use crate::case::proofs::{fits, is_on_card, made, named_by_card, private_key, shown_for};
 use crate::case::right_key::Right;
-use crate::case::token::{Case, Lens, file_evidence, key_severity, side};
+use crate::case::token::{CacheView, Case, file_evidence, key_severity, side};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Safety, Unasked};
 use crate::snapshot::{CacheEntry, TrialOutcome};
 use crate::text::key_reference;
@@ -38,13 +38,13 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         let is_bad =
             |object: &&crate::view::Object| answer(object) == Some(false) && !is_on_card(case, object);
         let Some(live) = named_by_card(case, key).find(is_good) else { continue };
-        for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-            let Some(shown) = shown_for(lens, key).find(is_bad) else { continue };
+        for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
+            let Some(shown) = shown_for(cache_view, key).find(is_bad) else { continue };
             let cause = shown
                 .files
                 .iter()
                 .rev()
-                .find_map(|&file| Some((file, lens.cached.hit(file, case.layout.buffer(file))?)));
+                .find_map(|&file| Some((file, cache_view.cached.hit(file, case.layout.buffer(file))?)));
             let mut finding = Finding::new(
                 Id::SignatureFailsWithCachedKey,
                 format!(
@@ -59,33 +59,34 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             );
             finding.severity = key_severity(case, key);
             finding.token = Some(crate::text::escape(case.serial.as_bytes()));
-            finding.object = case.object_name(lens, Some(key), lens.shown.at(&key.place()).or(Some(shown)));
-            finding.program = lens.listers(shown);
+            finding.object =
+                case.object_name(cache_view, Some(key), cache_view.shown.at(&key.place()).or(Some(shown)));
+            finding.program = cache_view.listers(shown);
             let which = format!("key reference {}", key_reference(trial.key));
             finding.danger = danger::of_deleting(case, shown, key, &which);
             finding.evidence.push(Evidence {
-                file: cause.map(|(file, entry)| file_evidence(lens.dir, entry, Some(file))),
+                file: cause.map(|(file, entry)| file_evidence(cache_view.dir, entry, Some(file))),
                 first_difference: cause.and_then(|(file, entry)| case.first_difference(entry, file)),
                 shown: Some(side(Some(shown))),
                 card: Some(side(Some(live))),
                 source: None,
             });
-            case.repairable(&mut finding, lens.dir);
+            case.repairable(&mut finding, cache_view.dir);
             let entry = cause.map(|(_, entry)| entry);
-            needs_more(&mut finding, lens, &shown.place(), entry);
+            needs_more(&mut finding, cache_view, &shown.place(), entry);
             sink.push(finding);
         }
     }
 }
 
 /// A flush looks again without a signature: where files alone do not tell, or tell otherwise, it has to be told.
-fn needs_more(finding: &mut Finding, lens: &Lens<'_>, place: &Place, entry: Option<&CacheEntry>) {
-    let Some(dispute) = lens.disputes.iter().find(|dispute| dispute.is_at(place)) else { return };
+fn needs_more(finding: &mut Finding, cache_view: &CacheView<'_>, place: &Place, entry: Option<&CacheEntry>) {
+    let Some(dispute) = cache_view.disputes.iter().find(|dispute| dispute.is_at(place)) else { return };
     let (how, unasked, consent) = match (&dispute.by_files, entry) {
         (Right::Card, _) | (Right::Cache(_), None) => return,
         (Right::Undecided, _) => (How::Flush, Unasked::ByFlush, Safety::Guarded),
         (Right::Cache(_), Some(entry)) => {
-            (How::FlushEntry(lens.dir.path_of(&entry.name).to_string()), Unasked::Never, Safety::Safe)
+            (How::FlushEntry(cache_view.dir.path_of(&entry.name).to_string()), Unasked::Never, Safety::Safe)
         }
     };
     finding.safety = finding.safety.max(Safety::Guarded);

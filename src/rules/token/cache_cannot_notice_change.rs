@@ -25,13 +25,14 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     if case.layout.signals_change(case.card, case.version) {
         return;
     }
-    let mut programs: Vec<String> = case.lenses.iter().flat_map(|lens| lens.programs.clone()).collect();
+    let mut programs: Vec<String> =
+        case.cache_views.iter().flat_map(|cache_view| cache_view.programs.clone()).collect();
     programs.dedup();
     if programs.is_empty() {
         return;
     }
     let mut finding = finding(&escape(case.serial.as_bytes()), programs);
-    if case.lenses.iter().any(is_any_held) {
+    if case.cache_views.iter().any(is_any_held) {
         let what = "not yet: a public key that is, or may be, the right one is in the cache only. First do what its own \
                     finding says; then stalecard config disable-cache";
         finding.fix = vec![Remedy::new(what, Deed::SwitchCachingOff).waiting()];

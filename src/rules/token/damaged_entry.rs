@@ -20,29 +20,30 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::crowd::Crowd;
 use crate::case::danger;
-use crate::case::token::{Case, Lens, side};
+use crate::case::token::{CacheView, Case, side};
 use crate::finding::{Evidence, Finding, Id, Severity};
 use crate::opensc::program::PKCS11;
-use crate::snapshot::{CacheEntry, Content, EfPath, Name};
+use crate::snapshot::{ByteString, CacheEntry, Content, EfPath};
 use crate::text::count;
 use crate::view::difference::{Difference, Kind};
 use crate::view::{Condition, Object, Place};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-        let differences = lens.differences(&case.live);
-        let damaged = |difference: &&Difference<'_>| lens.condition(difference) == Condition::Undecodable;
-        for group in by_entry(lens, differences.iter().filter(damaged)) {
-            sink.push(finding(case, lens, &group));
+    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
+        let differences = cache_view.differences(&case.live);
+        let damaged =
+            |difference: &&Difference<'_>| cache_view.condition(difference) == Condition::Undecodable;
+        for group in by_entry(cache_view, differences.iter().filter(damaged)) {
+            sink.push(finding(case, cache_view, &group));
         }
-        let mut crowd = Crowd::new(lens.dir);
-        for (file, entry) in unseen_entries(lens, &differences) {
+        let mut crowd = Crowd::new(cache_view.dir);
+        for (file, entry) in unseen_entries(cache_view, &differences) {
             if let Some(Defect::Damaged(what)) = defect(case, file, entry) {
                 crowd.add(sink, entry, || {
                     let mut finding = case.entry_finding(
                         Id::DamagedEntry,
-                        lens,
+                        cache_view,
                         entry,
                         Some(file),
                         format!("The cache entry of file {file} {what}."),
@@ -59,13 +60,13 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 
 /// Differences that one entry is the cause of, together, in their order.
 fn by_entry<'d, 'v: 'd>(
-    lens: &Lens<'_>,
+    cache_view: &CacheView<'_>,
     differences: impl Iterator<Item = &'d Difference<'v>>,
 ) -> Vec<Vec<&'d Difference<'v>>> {
     let mut groups: Vec<Vec<&Difference<'_>>> = Vec::new();
-    let mut known: BTreeMap<&Name, usize> = BTreeMap::new();
+    let mut known: BTreeMap<&ByteString, usize> = BTreeMap::new();
     for difference in differences {
-        let Some(cause) = lens.cause(difference) else { continue };
+        let Some(cause) = cache_view.cause(difference) else { continue };
         let at = *known.entry(&cause.name).or_insert(groups.len());
         match groups.get_mut(at) {
             Some(group) => group.push(difference),
@@ -76,37 +77,37 @@ fn by_entry<'d, 'v: 'd>(
 }
 
 /// One finding about one entry, with all objects that suffer from it.
-fn finding(case: &Case<'_>, lens: &Lens<'_>, group: &[&Difference<'_>]) -> Finding {
+fn finding(case: &Case<'_>, cache_view: &CacheView<'_>, group: &[&Difference<'_>]) -> Finding {
     let mut places: BTreeSet<&Place> = BTreeSet::new();
     let mut objects = group.to_vec();
     objects.retain(|difference| places.insert(&difference.place));
     let Some((first, others)) = objects.split_first() else {
         return Finding::new(Id::DamagedEntry, String::new(), String::new());
     };
-    let is_empty = lens
+    let is_empty = cache_view
         .cause(first)
         .is_some_and(|entry| matches!(&entry.content, Content::Bytes(bytes) if bytes.as_slice().is_empty()));
     let summary = format!(
-        "A cache entry of slot {} {}; because of it OpenSC shows {}.",
-        first.place.slot,
+        "A cache entry of EF {} {}; because of it OpenSC shows {}.",
+        first.place.ef,
         if is_empty { "is empty, and the card's file is not" } else { "does not decode" },
         effects(&objects)
     );
     let mut consequence =
         "Programs on this host see the key or certificate wrong or not at all; others do not.".to_owned();
-    let mut finding = case.finding(Id::DamagedEntry, lens, first, summary, String::new());
-    finding.program.clone_from(&lens.programs);
-    finding.program.retain(|program| group.iter().any(|one| lens.shown_by(one).contains(program)));
+    let mut finding = case.finding(Id::DamagedEntry, cache_view, first, summary, String::new());
+    finding.program.clone_from(&cache_view.programs);
+    finding.program.retain(|program| group.iter().any(|one| cache_view.shown_by(one).contains(program)));
     for difference in others {
         finding.evidence.push(object_evidence(difference.shown, difference.live));
     }
     if finding.program.iter().any(|program| program == PKCS11) {
         let mut broken =
             objects.iter().filter_map(|one| one.shown).filter(|shown| shown.is_broken_certificate());
-        if broken.any(|shown| !lens.lists.list(PKCS11, &shown.place())) {
+        if broken.any(|shown| !cache_view.lists.list(PKCS11, &shown.place())) {
             consequence.push_str(&format!(" {PKCS11} does not list a certificate without content."));
         }
-        let behind: Vec<&Object> = objects.iter().flat_map(|one| behind(case, lens, one)).collect();
+        let behind: Vec<&Object> = objects.iter().flat_map(|one| behind(case, cache_view, one)).collect();
         if !behind.is_empty() {
             let number = count(behind.len(), "certificate", "certificates");
             consequence.push_str(&format!(" {PKCS11} lists nothing behind it: {number} of the card."));
@@ -114,7 +115,7 @@ fn finding(case: &Case<'_>, lens: &Lens<'_>, group: &[&Difference<'_>]) -> Findi
         finding.evidence.extend(behind.into_iter().map(|object| object_evidence(None, Some(object))));
     }
     finding.consequence = consequence;
-    finding.danger = objects.iter().find_map(|difference| danger::of_writing(case, lens, difference));
+    finding.danger = objects.iter().find_map(|difference| danger::of_writing(case, cache_view, difference));
     finding
 }
 
@@ -123,11 +124,11 @@ fn object_evidence(shown: Option<&Object>, live: Option<&Object>) -> Evidence {
 }
 
 /// The card's certificates that the PKCS#11 module does not list because this one is broken.
-fn behind<'v>(case: &'v Case<'_>, lens: &Lens<'_>, broken: &Difference<'_>) -> Vec<&'v Object> {
+fn behind<'v>(case: &'v Case<'_>, cache_view: &CacheView<'_>, broken: &Difference<'_>) -> Vec<&'v Object> {
     if !broken.shown.is_some_and(Object::is_broken_certificate) {
         return Vec::new();
     }
-    lens.hidden_behind(&case.live, &broken.place)
+    cache_view.hidden_behind(&case.live, &broken.place)
 }
 
 /// What is shown because of an entry, each kind of effect once.
@@ -159,18 +160,18 @@ fn effects(objects: &[&Difference<'_>]) -> String {
 
 /// The entries of which no listing is wrong.
 pub(crate) fn unseen_entries<'l>(
-    lens: &'l Lens<'l>,
+    cache_view: &'l CacheView<'l>,
     seen: &[Difference<'l>],
 ) -> impl Iterator<Item = (EfPath, &'l CacheEntry)> {
-    let mut causes: BTreeSet<&'l Name> = BTreeSet::new();
+    let mut causes: BTreeSet<&'l ByteString> = BTreeSet::new();
     for difference in seen {
-        causes.extend(lens.cause(difference).map(|entry| &entry.name));
+        causes.extend(cache_view.cause(difference).map(|entry| &entry.name));
         // What a ghost is shown with is named by the finding about the ghost.
         let ghost = difference.shown.filter(|_| difference.kind == Kind::Ghost);
-        let with_ghost = ghost.into_iter().flat_map(|ghost| lens.cached_files(ghost));
+        let with_ghost = ghost.into_iter().flat_map(|ghost| cache_view.cached_files(ghost));
         causes.extend(with_ghost.map(|(_, entry)| &entry.name));
     }
-    lens.cached.entries().filter(move |(_, entry)| !causes.contains(&entry.name))
+    cache_view.cached.entries().filter(move |(_, entry)| !causes.contains(&entry.name))
 }
 
 /// What is wrong with an entry as such.

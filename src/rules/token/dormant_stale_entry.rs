@@ -16,52 +16,58 @@
 use std::collections::BTreeSet;
 
 use crate::case::right_key::is_held;
-use crate::case::token::{Case, Lens};
+use crate::case::token::{CacheView, Case};
 use crate::finding::{Finding, Id};
 use crate::opensc::program::PKCS15_TOOL;
 use crate::rules::token::damaged_entry::{Defect, defect, unseen_entries};
-use crate::snapshot::Name;
+use crate::snapshot::ByteString;
 use crate::view::difference::Difference;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
-        let seen = if lens.in_use() { lens.differences(&case.live) } else { Vec::new() };
+    for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
+        let seen = if cache_view.in_use() { cache_view.differences(&case.live) } else { Vec::new() };
         // What a listing is wrong because of is told with the objects that are in it.
-        let mut told: BTreeSet<&Name> =
-            seen.iter().filter_map(|difference| lens.cause(difference)).map(|entry| &entry.name).collect();
-        let differences = lens.unseen(&case.live);
+        let mut told: BTreeSet<&ByteString> = seen
+            .iter()
+            .filter_map(|difference| cache_view.cause(difference))
+            .map(|entry| &entry.name)
+            .collect();
+        let differences = cache_view.unseen(&case.live);
         for difference in &differences {
             // A public key that nobody reads today and that is right is told with the certificate that is not its key's;
             // one that may be right, as undecided.
-            if is_held(lens, difference) {
+            if is_held(cache_view, difference) {
                 continue;
             }
-            let Some((entry, file)) = lens.cause_file(difference) else { continue };
-            let damaged = lens.in_use() && matches!(defect(case, file, entry), Some(Defect::Damaged(_)));
+            let Some((entry, file)) = cache_view.cause_file(difference) else { continue };
+            let damaged =
+                cache_view.in_use() && matches!(defect(case, file, entry), Some(Defect::Damaged(_)));
             if damaged || !told.insert(&entry.name) {
                 continue;
             }
             sink.push(case.finding(
                 Id::DormantStaleEntry,
-                lens,
+                cache_view,
                 difference,
                 format!(
-                    "A cache entry of slot {} is not what the card holds; {}.",
-                    difference.place.slot,
-                    who(lens)
+                    "A cache entry of EF {} is not what the card holds; {}.",
+                    difference.place.ef,
+                    who(cache_view)
                 ),
-                consequence(lens, difference),
+                consequence(cache_view, difference),
             ));
         }
-        if !lens.in_use() {
+        if !cache_view.in_use() {
             continue;
         }
-        for (file, entry) in unseen_entries(lens, &seen).filter(|(_, entry)| !told.contains(&entry.name)) {
+        for (file, entry) in
+            unseen_entries(cache_view, &seen).filter(|(_, entry)| !told.contains(&entry.name))
+        {
             if let Some(Defect::Differs(what)) = defect(case, file, entry) {
                 let mut finding = case.entry_finding(
                     Id::DormantStaleEntry,
-                    lens,
+                    cache_view,
                     entry,
                     Some(file),
                     format!("The cache entry of file {file} {what}."),
@@ -74,22 +80,22 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     }
 }
 
-fn who(lens: &Lens<'_>) -> &'static str {
-    if lens.undecided {
+fn who(cache_view: &CacheView<'_>) -> &'static str {
+    if cache_view.undecided {
         "whether a program shows it could not be told"
-    } else if lens.in_use() {
+    } else if cache_view.in_use() {
         "no program lists it today"
     } else {
         "no program shows it today"
     }
 }
 
-fn consequence(lens: &Lens<'_>, difference: &Difference<'_>) -> String {
+fn consequence(cache_view: &CacheView<'_>, difference: &Difference<'_>) -> String {
     let has_id =
         [difference.live, difference.shown].into_iter().flatten().any(|object| !object.id.is_empty());
-    if !lens.in_use() {
+    if !cache_view.in_use() {
         "It will be shown as soon as caching is switched on.".to_owned()
-    } else if has_id && lens.programs.iter().any(|program| program == PKCS15_TOOL) {
+    } else if has_id && cache_view.programs.iter().any(|program| program == PKCS15_TOOL) {
         format!(
             "{PKCS15_TOOL} finds the object all the same when it is asked for its ID, and shows it wrong."
         )

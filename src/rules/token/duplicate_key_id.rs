@@ -19,7 +19,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         if same.len() < 2 || first != Some(index) {
             continue;
         }
-        let slots: Vec<String> = same.iter().map(|key| key.slot.to_string()).collect();
+        let slots: Vec<String> = same.iter().map(|key| key.ef.to_string()).collect();
         let mut finding = Finding::new(
             Id::DuplicateKeyId,
             format!("{} private keys have the ID {} (slots {}).", same.len(), hex(&key.id), slots.join(", ")),

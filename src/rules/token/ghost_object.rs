@@ -22,23 +22,24 @@ use crate::view::{Class, Condition, Object, View};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-        for difference in lens.differences(&case.live) {
+    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
+        for difference in cache_view.differences(&case.live) {
             let (Kind::Ghost, Some(shown)) = (&difference.kind, difference.shown) else { continue };
-            if lens.condition(&difference) == Condition::Undecodable || is_held(lens, &difference) {
+            if cache_view.condition(&difference) == Condition::Undecodable || is_held(cache_view, &difference)
+            {
                 continue;
             }
             let id = if shown.id.is_empty() { String::new() } else { format!(", ID {}", hex(&shown.id)) };
             let heir = heir(&case.live, shown);
             let mut finding = case.finding(
                 Id::GhostObject,
-                lens,
+                cache_view,
                 &difference,
                 format!(
-                    "OpenSC shows the {} \"{}\" (slot {}{id}); the card has no such object.",
+                    "OpenSC shows the {} \"{}\" (EF {}{id}); the card has no such object.",
                     shown.class.name(),
                     escape(&shown.label),
-                    difference.place.slot
+                    difference.place.ef
                 ),
                 match heir {
                     Some(_) => "What programs sign with it is signed by another key, and does not verify.",

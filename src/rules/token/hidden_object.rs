@@ -8,7 +8,7 @@
 //! What you see: a key or certificate that another host lists is missing here;
 //! key generation reports success and the key never appears.
 //!
-//! Do not generate the key again: it would go into another slot. On a native PKCS#15 card (MyEID, OsEID,
+//! Do not generate the key again: it would get another key reference. On a native PKCS#15 card (MyEID, OsEID,
 //! IsoApplet) write nothing to the card from this host before the flush: OpenSC writes a whole directory back as it shows
 //! it here, with the next key, certificate, PIN or data object that is written or deleted. What is hidden is
 //! gone from the card then, and its key cannot be found any more.
@@ -24,26 +24,26 @@ use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-        for difference in lens.differences(&case.live) {
+    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
+        for difference in cache_view.differences(&case.live) {
             let (Kind::Hidden, Some(live)) = (&difference.kind, difference.live) else { continue };
-            if lens.condition(&difference) == Condition::Undecodable {
+            if cache_view.condition(&difference) == Condition::Undecodable {
                 continue;
             }
             let id = if live.id.is_empty() { String::new() } else { format!(", ID {}", hex(&live.id)) };
             let mut finding = case.finding(
                 Id::HiddenObject,
-                lens,
+                cache_view,
                 &difference,
                 format!(
-                    "The card has the {} \"{}\" (slot {}{id}); OpenSC does not show it.",
+                    "The card has the {} \"{}\" (EF {}{id}); OpenSC does not show it.",
                     live.class.name(),
                     escape(&live.label),
-                    difference.place.slot
+                    difference.place.ef
                 ),
                 "Programs behave as if it did not exist.".to_owned(),
             );
-            finding.danger = danger::of_writing(case, lens, &difference);
+            finding.danger = danger::of_writing(case, cache_view, &difference);
             if finding.danger.is_some() {
                 finding.consequence =
                     "Programs behave as if it did not exist, and the next that writes to the card from this host deletes \

@@ -11,7 +11,7 @@
 //! the public key is lost, recover it from a signature.
 
 use crate::case::right_key::{Right, about, leading};
-use crate::case::token::{Case, Lens, object_name, side};
+use crate::case::token::{CacheView, Case, object_name, side};
 use crate::finding::{Deed, Evidence, Finding, Id, Remedy, Severity};
 use crate::text::{escape, hex};
 use crate::view::difference::{Difference, compare};
@@ -20,29 +20,29 @@ use crate::view::{Object, Place};
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     let mut told = Vec::new();
-    for lens in case.lenses.iter().filter(|lens| !lens.is_former()) {
-        for difference in compare(&case.live, &lens.shown) {
-            let Some(Right::Cache(why)) = about(lens, &difference).map(|dispute| &dispute.right) else {
+    for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
+        for difference in compare(&case.live, &cache_view.shown) {
+            let Some(Right::Cache(why)) = about(cache_view, &difference).map(|dispute| &dispute.right) else {
                 continue;
             };
             let (None, Some(shown)) = (difference.live, difference.shown) else { continue };
             let Some(key) = case.live.private_key_of(shown) else { continue };
             told.push(key.place());
-            sink.push(in_cache_only(case, lens, &difference, key, why));
+            sink.push(in_cache_only(case, cache_view, &difference, key, why));
         }
     }
     for key in case.live.private_keys() {
         let known = case.live.public_parts(key).next().is_some();
-        let unknown = case.live.is_unknown(&Place::whole(key.slot));
+        let unknown = case.live.is_unknown(&Place::whole(key.ef));
         if known || unknown || case.layout.is_device_key(key) || told.contains(&key.place()) {
             continue;
         }
         let mut finding = Finding::new(
             Id::KeyWithoutPublicPart,
             format!(
-                "The private key \"{}\" (slot {}, ID {}) has neither certificate nor readable request.",
+                "The private key \"{}\" (EF {}, ID {}) has neither certificate nor readable request.",
                 escape(&key.label),
-                key.slot,
+                key.ef,
                 hex(&key.id)
             ),
             "Programs cannot verify what it signs.".to_owned(),
@@ -63,25 +63,25 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 /// OpenSC shows the key's own public key, and the card has it no more.
 fn in_cache_only(
     case: &Case<'_>,
-    lens: &Lens<'_>,
+    cache_view: &CacheView<'_>,
     difference: &Difference<'_>,
     key: &Object,
     why: &str,
 ) -> Finding {
     let mut finding = leading(
         case,
-        lens,
+        cache_view,
         Id::KeyWithoutPublicPart,
         difference,
         format!(
-            "The public key of the private key \"{}\" (slot {}, ID {}) is in the cache and not on the card any more: {why}.",
+            "The public key of the private key \"{}\" (EF {}, ID {}) is in the cache and not on the card any more: {why}.",
             escape(&key.label),
-            key.slot,
+            key.ef,
             hex(&key.id)
         ),
         "A flush would take it away, and programs could not verify what the key signs.".to_owned(),
     );
-    if lens.in_use() {
+    if cache_view.in_use() {
         finding.severity = Severity::Error;
     }
     finding.object = Some(object_name(&case.live, key));

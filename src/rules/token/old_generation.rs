@@ -21,10 +21,10 @@ use crate::text::{count, escape};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in &case.lenses {
-        let former = lens.is_former();
-        let known: BTreeSet<_> = lens.cached.entries().map(|(_, entry)| &entry.name).collect();
-        let old: Vec<_> = lens
+    for cache_view in &case.cache_views {
+        let former = cache_view.is_former();
+        let known: BTreeSet<_> = cache_view.cached.entries().map(|(_, entry)| &entry.name).collect();
+        let old: Vec<_> = cache_view
             .dir
             .entries
             .iter()
@@ -44,7 +44,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             format!(
                 "No program reads {} of this card in {} any more.",
                 count(old.len(), "cache entry", "cache entries"),
-                lens.dir.path
+                cache_view.dir.path
             ),
             "None; they only take space and tell of old keys.".to_owned(),
         );
@@ -52,7 +52,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         finding.evidence = old
             .iter()
             .map(|entry| crate::finding::Evidence {
-                file: Some(crate::case::token::file_evidence(lens.dir, entry, None)),
+                file: Some(crate::case::token::file_evidence(cache_view.dir, entry, None)),
                 first_difference: None,
                 shown: None,
                 card: None,

@@ -27,7 +27,8 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         case.layout.shared_identity(case.card).or_else(|| later_state(case))
     };
     let Some(why) = why else { return };
-    let mut programs: Vec<String> = case.lenses.iter().flat_map(|lens| lens.programs.clone()).collect();
+    let mut programs: Vec<String> =
+        case.cache_views.iter().flat_map(|cache_view| cache_view.programs.clone()).collect();
     programs.sort();
     programs.dedup();
     if programs.is_empty() {
@@ -61,7 +62,7 @@ fn later_state(case: &Case<'_>) -> Option<String> {
         let own = name.ef().is_none_or(|file| case.owns(file));
         is_of(&name, case.serial) && own && comparable && later
     };
-    let entry = case.lenses.iter().flat_map(|lens| &lens.dir.entries).find(is_later)?;
+    let entry = case.cache_views.iter().flat_map(|cache_view| &cache_view.dir.entries).find(is_later)?;
     Some(format!(
         "the cache has a later state of a card with this number than this card is in ({})",
         entry.name

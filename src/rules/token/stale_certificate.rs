@@ -20,11 +20,11 @@ use crate::view::{Class, Condition, Object};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-        for difference in lens.differences(&case.live) {
+    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
+        for difference in cache_view.differences(&case.live) {
             if difference.kind != Kind::Certificate
-                || lens.condition(&difference) == Condition::Undecodable
-                || is_held(lens, &difference)
+                || cache_view.condition(&difference) == Condition::Undecodable
+                || is_held(cache_view, &difference)
             {
                 continue;
             }
@@ -39,7 +39,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             };
             let mut finding = case.finding(
                 Id::StaleCertificate,
-                lens,
+                cache_view,
                 &difference,
                 format!(
                     "OpenSC shows the certificate {}; the card holds {}.",
@@ -50,7 +50,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             );
             finding.danger = danger::all([
                 danger::of_deleting_object(case, &difference),
-                danger::of_writing(case, lens, &difference),
+                danger::of_writing(case, cache_view, &difference),
             ]);
             sink.push(finding);
         }

@@ -1,7 +1,7 @@
 //! `stale-key-id`: OpenSC shows another ID for a key than the card has
 //!
 //! The description of a private key (on a SmartCard-HSM: file `C4xx`) is answered
-//! from the cache, but the key in that slot has been replaced since: deleted and
+//! from the cache, but the key with that reference has been replaced since: deleted and
 //! generated anew, on another host or after a re-initialisation.
 //!
 //! What you see: the old ID in `pkcs15-tool -D` and in every PKCS#11 application;
@@ -9,8 +9,8 @@
 //! signing with the old ID uses the card's new private key, so nothing that was
 //! signed verifies with the public key shown.
 //!
-//! Do not delete "the old key" by its ID: that ID stands for the slot, and the
-//! slot holds the new key. Do not re-initialise the card: it is sound.
+//! Do not delete "the old key" by its ID: that ID stands for the key reference, and
+//! that is the new key now. Do not re-initialise the card: it is sound.
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open. A key
 //! ID never depends on the host; if two hosts disagree, one of them is stale.
@@ -24,21 +24,21 @@ use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-        for difference in lens.differences(&case.live) {
+    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
+        for difference in cache_view.differences(&case.live) {
             let (Kind::KeyId, Some(live), Some(shown)) =
                 (&difference.kind, difference.live, difference.shown)
             else {
                 continue;
             };
-            if lens.condition(&difference) == Condition::Undecodable {
+            if cache_view.condition(&difference) == Condition::Undecodable {
                 continue;
             }
             let key = which_key(&case.live, live);
             let (old, new) = (hex(&shown.id), hex(&live.id));
             let mut finding = case.finding(
                 Id::StaleKeyId,
-                lens,
+                cache_view,
                 &difference,
                 format!("OpenSC shows ID {old} for {key}; the card's key there has ID {new}."),
                 "The ID on the card gives \"object not found\"; the ID shown signs with the card's new key."
@@ -47,7 +47,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             finding.severity = key_severity(case, live);
             finding.danger = danger::all([
                 danger::of_deleting(case, shown, live, &key),
-                danger::of_writing(case, lens, &difference),
+                danger::of_writing(case, cache_view, &difference),
             ]);
             sink.push(finding);
         }

@@ -21,39 +21,40 @@ use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-        for difference in lens.differences(&case.live) {
+    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
+        for difference in cache_view.differences(&case.live) {
             let names = match &difference.kind {
                 Kind::Attributes(names) => Some(names),
                 Kind::Class => None,
                 _ => continue,
             };
-            if lens.condition(&difference) == Condition::Undecodable || is_held(lens, &difference) {
+            if cache_view.condition(&difference) == Condition::Undecodable || is_held(cache_view, &difference)
+            {
                 continue;
             }
             let class = difference.live.map_or("object", |object| object.class.name());
             let shown = difference.shown.map_or("object", |object| object.class.name());
             let summary = match names {
                 None => format!(
-                    "OpenSC shows a {shown} where the card has a {class} (slot {}).",
-                    difference.place.slot
+                    "OpenSC shows a {shown} where the card has a {class} (EF {}).",
+                    difference.place.ef
                 ),
                 Some(names) => format!(
-                    "OpenSC shows a {class} (slot {}) with another {} than the card's.",
-                    difference.place.slot,
+                    "OpenSC shows a {class} (EF {}) with another {} than the card's.",
+                    difference.place.ef,
                     names.join(", ")
                 ),
             };
             let mut finding = case.finding(
                 Id::StaleObject,
-                lens,
+                cache_view,
                 &difference,
                 summary,
                 "What was changed on the card does not show on this host.".to_owned(),
             );
             finding.danger = danger::all([
                 danger::of_deleting_object(case, &difference),
-                danger::of_writing(case, lens, &difference),
+                danger::of_writing(case, cache_view, &difference),
             ]);
             sink.push(finding);
         }

@@ -1,7 +1,7 @@
 //! `stale-public-key`: OpenSC shows another public key than the card has
 //!
 //! The certificate request or certificate of a key (on a SmartCard-HSM: file
-//! `CExx`) is answered from the cache, but the key pair in that slot has been
+//! `CExx`) is answered from the cache, but the key pair with that reference has been
 //! replaced since.
 //!
 //! What you see: `openssl dgst -verify` and `pkcs11-tool --verify` refuse every
@@ -26,20 +26,21 @@ use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for lens in case.lenses.iter().filter(|lens| lens.in_use()) {
-        for difference in lens.differences(&case.live) {
+    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
+        for difference in cache_view.differences(&case.live) {
             let (Kind::PublicKey, Some(live), Some(shown)) =
                 (&difference.kind, difference.live, difference.shown)
             else {
                 continue;
             };
-            if lens.condition(&difference) == Condition::Undecodable || is_held(lens, &difference) {
+            if cache_view.condition(&difference) == Condition::Undecodable || is_held(cache_view, &difference)
+            {
                 continue;
             }
             let key = which_key(&case.live, live);
             let mut finding = case.finding(
                 Id::StalePublicKey,
-                lens,
+                cache_view,
                 &difference,
                 format!("OpenSC shows a public key for {key} that is not the card's."),
                 "Signatures made here do not verify with the public key shown; certificates made here are \
@@ -49,7 +50,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             finding.severity = key_severity(case, live);
             finding.danger = danger::all([
                 danger::of_deleting(case, shown, live, &key),
-                danger::of_writing(case, lens, &difference),
+                danger::of_writing(case, cache_view, &difference),
             ]);
             sink.push(finding);
         }

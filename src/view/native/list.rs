@@ -15,7 +15,7 @@ pub(super) struct List<'a> {
     pub application: &'a Application,
     pub source: &'a dyn Source,
     pub behaviour: Behaviour,
-    pub slot: EfPath,
+    pub ef: EfPath,
     pub view: &'a mut View,
 }
 
@@ -48,18 +48,18 @@ impl List<'_> {
         };
         let part = |nth| Part::Entry(made.class.name(), identity.clone(), nth);
         let taken = |part: &Part| {
-            let here = Place { slot: self.slot, part: part.clone() };
+            let here = Place { ef: self.ef, part: part.clone() };
             self.view.at(&here).is_some() || self.view.unknown.iter().any(|(place, _)| *place == here)
         };
         let part = (0..).map(part).find(|part| !taken(part)).unwrap_or(Part::Whole);
         if let Some(why) = made.unknown {
-            self.view.unknown.push((Place { slot: self.slot, part }, why));
+            self.view.unknown.push((Place { ef: self.ef, part }, why));
             return Ok(());
         }
         self.view.objects.push(Object {
-            slot: self.slot,
+            ef: self.ef,
             part,
-            files: std::iter::once(self.slot).chain(made.file).collect(),
+            files: std::iter::once(self.ef).chain(made.file).collect(),
             label: made.label,
             id: made.id,
             auth_id: made.auth_id,

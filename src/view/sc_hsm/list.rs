@@ -16,24 +16,24 @@ const DEFAULT_ACCESS: u32 = 0x1D;
 #[must_use]
 pub fn decode(key_list: &[Fid], source: &dyn Source, behaviour: Behaviour) -> View {
     let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[1] };
-    for slot in key_list.iter().copied().map(EfPath::from) {
-        let (prefix, number) = split(slot);
+    for ef in key_list.iter().copied().map(EfPath::from) {
+        let (prefix, number) = split(ef);
         let result = match prefix {
             prefix::KEY if number == 0 && !behaviour.shows_device_key => Ok(()),
             prefix::KEY => key(&mut view, number, source, behaviour),
-            prefix::CA_DESCRIPTION => ca_certificate(&mut view, slot, source, behaviour),
-            prefix::DATA_DESCRIPTION => data(&mut view, slot, key_list, source),
+            prefix::CA_DESCRIPTION => ca_certificate(&mut view, ef, source, behaviour),
+            prefix::DATA_DESCRIPTION => data(&mut view, ef, key_list, source),
             _ => Ok(()),
         };
         if let Err(why) = result {
-            view.unknown.push((Place::whole(slot), why));
+            view.unknown.push((Place::whole(ef), why));
         }
     }
     view
 }
 
 fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -> Result<(), String> {
-    let slot = fid(prefix::KEY, number).into();
+    let ef = fid(prefix::KEY, number).into();
     let description = fid(prefix::PRIVATE_KEY, number).into();
     let bytes = match source.read(description, KEY_BUFFER) {
         Read::Content(bytes) => bytes,
@@ -47,7 +47,7 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
         (_, bits) => bits,
     };
     view.objects.push(Object {
-        slot,
+        ef,
         part: Part::PrivateKey,
         files: vec![description],
         label: entry.common.label.clone(),
@@ -85,7 +85,7 @@ fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -
         _ => return Ok(()),
     };
     view.objects.push(Object {
-        slot,
+        ef,
         part: Part::Public,
         files: vec![description, file],
         label: entry.common.label,
@@ -106,17 +106,17 @@ fn request_key(bytes: &[u8], behaviour: Behaviour) -> Option<PublicKey> {
 
 fn ca_certificate(
     view: &mut View,
-    slot: EfPath,
+    ef: EfPath,
     source: &dyn Source,
     behaviour: Behaviour,
 ) -> Result<(), String> {
-    let bytes = match source.read(slot, DESCRIPTION_BUFFER) {
+    let bytes = match source.read(ef, DESCRIPTION_BUFFER) {
         Read::Content(bytes) => bytes,
         Read::Absent | Read::Failed => Vec::new(),
         Read::Unknown(why) => return Err(why),
     };
     let Ok(entry) = pkcs15::certificate(&bytes) else { return Ok(()) };
-    let mut files = vec![slot];
+    let mut files = vec![ef];
     let certificate = match entry.value {
         Value::Direct(der) => x509_as(&der, behaviour),
         Value::Path(path) => match file_of(&path.bytes) {
@@ -133,18 +133,18 @@ fn ca_certificate(
     };
     let class = Class::Certificate { certificate, authority: entry.authority, flags: entry.common.flags };
     let (label, auth_id) = (entry.common.label, entry.common.auth_id);
-    view.objects.push(Object { slot, part: Part::Whole, files, label, id: entry.id, auth_id, class });
+    view.objects.push(Object { ef, part: Part::Whole, files, label, id: entry.id, auth_id, class });
     Ok(())
 }
 
-fn data(view: &mut View, slot: EfPath, key_list: &[Fid], source: &dyn Source) -> Result<(), String> {
-    let bytes = match source.read(slot, DESCRIPTION_BUFFER) {
+fn data(view: &mut View, ef: EfPath, key_list: &[Fid], source: &dyn Source) -> Result<(), String> {
+    let bytes = match source.read(ef, DESCRIPTION_BUFFER) {
         Read::Content(bytes) => bytes,
         Read::Absent | Read::Failed => Vec::new(),
         Read::Unknown(why) => return Err(why),
     };
     let Ok(entry) = pkcs15::data_object(&bytes) else { return Ok(()) };
-    let mut files = vec![slot];
+    let mut files = vec![ef];
     let mut is_unreadable = false;
     let content = match &entry.value {
         Value::Direct(content) => Some(content.clone()),
@@ -171,7 +171,7 @@ fn data(view: &mut View, slot: EfPath, key_list: &[Fid], source: &dyn Source) ->
         },
     };
     view.objects.push(Object {
-        slot,
+        ef,
         part: Part::Whole,
         files,
         label: entry.common.label,

@@ -1,4 +1,4 @@
-//! The commands that use a key, and the one door they go through.
+//! The commands that use a key, and the one place they go through.
 //!
 //! The list is closed like that of the reading commands ([`is_on_the_list`]), and longer by what a user
 //! asks for with `verify`: VERIFY, its end, and a private key's work. None of them changes what is
@@ -26,13 +26,13 @@ pub(super) enum Long {
     Extended(u32),
 }
 
-/// A talk with the card.
-pub(super) struct Talk<'a> {
+/// What uses a key goes through here.
+pub(super) struct KeyChannel<'a> {
     pub link: &'a mut dyn Exclusive,
 }
 
 /// The same link for the commands that only read.
-impl Transport for Talk<'_> {
+impl Transport for KeyChannel<'_> {
     fn transmit(&mut self, apdu: &[u8]) -> Result<Vec<u8>, TransportError> {
         if !is_on_the_list(apdu) {
             return Err(TransportError::NotOnTheList);
@@ -41,7 +41,7 @@ impl Transport for Talk<'_> {
     }
 }
 
-impl Talk<'_> {
+impl KeyChannel<'_> {
     /// A command that only reads.
     pub fn plain(&mut self, command: Command) -> Result<Response, TransportError> {
         Channel::new(self).send(command)
