@@ -116,7 +116,7 @@ fn flags(listed: Option<&str>) -> u32 {
 /// Every key of `pkcs15-tool -D`, attribute for attribute.
 #[track_caller]
 fn same_as_pkcs15(view: &View, listing: &Pkcs15Listing) {
-    assert_eq!(view.unknown, []);
+    assert_eq!(*view.unknown, []);
     let listed = listing.private_keys();
     assert_eq!(view.private_keys().count(), listed.len());
     for (object, listed) in view.private_keys().zip(listed) {
@@ -203,7 +203,7 @@ fn what_was_never_recorded_is_coverage() {
         &Pkcs15Listing::parse(&recording("5-keys-cached-warm.txt")).unwrap(),
     );
     let live = decode(&card.key_list, &card, opensc_0_23());
-    assert_eq!(live.objects, []);
+    assert_eq!(*live.objects, []);
     assert_eq!(live.unknown.len(), 5, "{:?}", live.unknown);
     for number in 1..=5 {
         let file = format!("file C40{number} ");

@@ -1,11 +1,12 @@
 //! Every public key that a snapshot knows, and where it knows it from: cards, caches in any
 //! generation, certificates, and what the user has named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::case::token::Case;
+use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
 use crate::format::key::PublicKey;
 use crate::opensc::cache_name::parse;
@@ -26,7 +27,7 @@ pub struct KnownKey {
 }
 
 /// Where a public key is known from. Text is escaped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// What kind of place.
@@ -63,20 +64,25 @@ impl KnownKey {
 
 /// All keys that are known.
 #[must_use]
-pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<KnownKey> {
+pub fn known_keys(tokens: &Tokens<'_>, given: &[(String, PublicKey)]) -> Vec<KnownKey> {
+    let snapshot = tokens.snapshot;
     let mut found: Vec<KnownKey> = Vec::new();
+    let mut places: BTreeMap<PublicKey, (usize, BTreeSet<Place>)> = BTreeMap::new();
     let mut add = |as_found: &PublicKey, place: Place| {
         let key = same_form(as_found);
-        match found.iter_mut().find(|known| known.key == key) {
-            Some(known) if known.places.contains(&place) => {}
+        let (at, known) = places.entry(key.clone()).or_insert_with(|| (found.len(), BTreeSet::new()));
+        if !known.insert(place.clone()) {
+            return;
+        }
+        match found.get_mut(*at) {
             Some(known) => known.places.push(place),
             None => found.push(KnownKey { key, as_found: as_found.clone(), places: vec![place] }),
         }
     };
-    for case in crate::judge::cases(snapshot) {
+    for case in &tokens.cases {
         for object in &case.live.objects {
             if let Some(key) = object.public_key() {
-                add(key, on_card(&case, object, key));
+                add(key, on_card(case, object, key));
             }
         }
     }
@@ -105,9 +111,9 @@ pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<Kno
 
 /// The IDs of private keys that are known without their public keys too: hex, and where.
 #[must_use]
-pub fn known_ids(snapshot: &Snapshot) -> Vec<(String, String)> {
-    let cases = crate::judge::cases(snapshot);
-    let live = cases.iter().flat_map(|case| {
+pub fn known_ids(tokens: &Tokens<'_>) -> Vec<(String, String)> {
+    let snapshot = tokens.snapshot;
+    let live = tokens.cases.iter().flat_map(|case| {
         let on_card = |key: &Object| (hex(&key.id), format!("on card {}", escape(case.serial.as_bytes())));
         case.live.private_keys().map(on_card).collect::<Vec<_>>()
     });
