@@ -52,7 +52,7 @@ pub fn judged(snapshot: &Snapshot) {
         for scope in [Scope::Stale, Scope::All, Scope::Serial("DENK0200834")] {
             for step in flush_plan(snapshot, &verdict, scope, snapshot.user.uid).steps {
                 // Nothing that is not in a cache directory is ever taken.
-                let known = |dir: &CacheDir| dir.entries.iter().any(|entry| entry.name == step.name);
+                let known = |dir: &CacheDir| dir.entries.iter().any(|entry| *entry.name == step.name);
                 assert!(snapshot.caches.iter().any(known));
                 assert!(!step.name.0.contains(&b'/') && !step.name.0.is_empty());
             }

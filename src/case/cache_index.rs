@@ -5,8 +5,8 @@
 
 use std::cmp::Ordering;
 
-use crate::opensc::cache_name::{Serial, parse};
-use crate::opensc::{CacheName, Recognised};
+use crate::opensc::CacheName;
+use crate::opensc::cache_name::Serial;
 use crate::snapshot::{CacheDir, CacheEntry};
 
 /// A cache directory in order.
@@ -15,7 +15,7 @@ pub struct CacheIndex<'a> {
     pub dir: &'a CacheDir,
     by_name: Vec<&'a CacheEntry>,
     /// Those with the name of a copy that has a serial number, by that.
-    by_serial: Vec<(CacheName, &'a CacheEntry)>,
+    by_serial: Vec<(&'a CacheName, &'a CacheEntry)>,
 }
 
 impl<'a> CacheIndex<'a> {
@@ -23,11 +23,8 @@ impl<'a> CacheIndex<'a> {
     #[must_use]
     pub fn of(dir: &'a CacheDir) -> Self {
         let mut by_name: Vec<&CacheEntry> = dir.entries.iter().collect();
-        by_name.sort_by(|a, b| a.name.cmp(&b.name));
-        let named = |entry: &'a CacheEntry| match parse(&entry.name) {
-            Recognised::Entry(name) => Some((name, entry)),
-            _ => None,
-        };
+        by_name.sort_by(|a, b| a.name.bytes().cmp(b.name.bytes()));
+        let named = |entry: &'a CacheEntry| Some((entry.name.of_copy()?, entry));
         let mut by_serial: Vec<_> = dir.entries.iter().filter_map(named).collect();
         by_serial.retain(|(name, _)| text(name).is_some());
         by_serial.sort_by(|(a, _), (b, _)| in_any_case(text(a), text(b)));
@@ -45,7 +42,7 @@ impl<'a> CacheIndex<'a> {
 
     /// The copies of files of the cards with this serial number, in whatever case it is written, by any generation's name.
     #[must_use]
-    pub fn of_serial(&self, serial: &str) -> &[(CacheName, &'a CacheEntry)] {
+    pub fn of_serial(&self, serial: &str) -> &[(&'a CacheName, &'a CacheEntry)] {
         let order = |name: &CacheName| in_any_case(text(name), Some(serial.as_bytes()));
         let start = self.by_serial.partition_point(|(name, _)| order(name) == Ordering::Less);
         let rest = self.by_serial.get(start..).unwrap_or_default();

@@ -296,7 +296,7 @@ impl<'a> CacheView<'a> {
 
     /// The copies of files of the cards with this token's serial number, of whatever generation.
     #[must_use]
-    pub fn of_serial(&self) -> &[(CacheName, &'a CacheEntry)] {
+    pub fn of_serial(&self) -> &[(&'a CacheName, &'a CacheEntry)] {
         self.index.of_serial(self.card.serial.as_deref().unwrap_or_default())
     }
 }

@@ -9,8 +9,7 @@ use crate::case::token::Case;
 use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
 use crate::format::key::PublicKey;
-use crate::opensc::cache_name::parse;
-use crate::opensc::{CacheName, Recognised};
+use crate::opensc::CacheName;
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, EfPath, Snapshot};
 use crate::text::{escape, hex, key_reference};
 use crate::view::{Class, Layout, Object, layout_of};
@@ -95,7 +94,7 @@ pub fn known_keys(tokens: &Tokens<'_>, given: &[(String, PublicKey)]) -> Vec<Kno
         let ids = ids(snapshot, dir);
         for entry in &dir.entries {
             if let Some(key) = in_cache(snapshot, entry) {
-                let id = ids.get(&entry.name).cloned();
+                let id = ids.get(entry.name.bytes()).cloned();
                 let id = id.unwrap_or_else(|| same_form(&key).intrinsic_id().to_vec());
                 let path = dir.path_of(&entry.name);
                 let place = format!("in the cache ({path})");
@@ -144,11 +143,11 @@ fn on_card(case: &Case<'_>, object: &Object, key: &PublicKey) -> Place {
 fn entry_of<'s>(
     snapshot: &'s Snapshot,
     entry: &'s CacheEntry,
-) -> Option<(CacheName, &'static dyn Layout, EfPath, &'s [u8])> {
-    let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+) -> Option<(&'s CacheName, &'static dyn Layout, EfPath, &'s [u8])> {
+    let (Some(name), Content::Bytes(bytes)) = (entry.name.of_copy(), &entry.content) else {
         return None;
     };
-    let (layout, _) = layout_of(&snapshot.cards, &name)?;
+    let (layout, _) = layout_of(&snapshot.cards, name)?;
     let file = name.ef()?;
     Some((name, layout, file, bytes.as_slice()))
 }

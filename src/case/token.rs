@@ -206,7 +206,7 @@ pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<EfPath>) -
     FileEvidence {
         path: dir.path_of(&entry.name).to_string(),
         directory: dir.path.clone(),
-        name: entry.name.clone(),
+        name: entry.name.bytes().clone(),
         card_file: file.map(|file| file.to_string()),
         inode: entry.inode,
         owner: entry.inode.uid,

@@ -9,7 +9,6 @@ use crate::case::token::Case;
 use crate::crypto::same_form;
 use crate::format::curve;
 use crate::format::key::PublicKey;
-use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{Card, Snapshot};
 use crate::text::{escape, hex};
 use crate::view::{Class, Layout, Object, View, unread};
@@ -124,8 +123,7 @@ pub fn absent_cards(snapshot: &Snapshot) -> Vec<Card> {
         snapshot.cards.iter().filter_map(|card| card.serial.as_ref().map(lower)).collect();
     let (mut absent, mut known): (Vec<Card>, BTreeMap<Option<String>, usize>) = Default::default();
     for entry in snapshot.caches.iter().flat_map(|dir| &dir.entries) {
-        let Recognised::Entry(name) = cache_name::parse(&entry.name) else { continue };
-        let Some(found) = unread(&name) else { continue };
+        let Some(found) = entry.name.of_copy().and_then(unread) else { continue };
         if found.serial.as_ref().is_some_and(|serial| read.contains(&lower(serial))) {
             continue;
         }

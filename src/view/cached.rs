@@ -30,8 +30,9 @@ impl<'a> Cached<'a> {
         name_of: impl Fn(EfPath) -> Option<ByteString>,
     ) -> Self {
         let of_card = |entry: &'a CacheEntry| {
-            let file =
-                trailing(&entry.name).into_iter().find(|&file| name_of(file).as_ref() == Some(&entry.name));
+            let file = trailing(&entry.name)
+                .into_iter()
+                .find(|&file| name_of(file).as_ref() == Some(entry.name.bytes()));
             file.map(|file| (file, entry))
         };
         Self { card, entries: entries.filter_map(of_card).collect() }

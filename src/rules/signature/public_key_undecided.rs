@@ -33,7 +33,7 @@ use crate::case::dispute::Right;
 use crate::case::right_key::{for_those_who_know, is_left_behind, leading};
 use crate::case::token::{Case, side, which_key};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Side, Unasked};
-use crate::snapshot::ByteString;
+use crate::snapshot::EntryName;
 use crate::text::{escape, hex};
 use crate::view::Class;
 
@@ -41,7 +41,7 @@ use crate::view::Class;
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
         // Where each cause has its finding.
-        let mut seen: BTreeMap<Option<&ByteString>, usize> = BTreeMap::new();
+        let mut seen: BTreeMap<Option<&EntryName>, usize> = BTreeMap::new();
         // What is seen first, then what no program lists today: of both a flush could take the last copy.
         for difference in cache_view.seen().chain(cache_view.unseen()) {
             if difference.right() != Some(&Right::Undecided) {

@@ -24,7 +24,7 @@ use crate::case::danger;
 use crate::case::token::{Case, side};
 use crate::finding::{Evidence, Finding, Id, Severity};
 use crate::opensc::program::PKCS11;
-use crate::snapshot::{ByteString, CacheEntry, Content, EfPath};
+use crate::snapshot::{CacheEntry, Content, EfPath, EntryName};
 use crate::text::count;
 use crate::view::difference::Kind;
 use crate::view::{Condition, Object, Place};
@@ -59,7 +59,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 /// Differences that one entry is the cause of, together, in their order.
 fn by_entry<'v>(differences: impl Iterator<Item = Discrepancy<'v>>) -> Vec<Vec<Discrepancy<'v>>> {
     let mut groups: Vec<Vec<Discrepancy<'_>>> = Vec::new();
-    let mut known: BTreeMap<&ByteString, usize> = BTreeMap::new();
+    let mut known: BTreeMap<&EntryName, usize> = BTreeMap::new();
     for difference in differences {
         let Some(cause) = difference.entry() else { continue };
         let at = *known.entry(&cause.name).or_insert(groups.len());
@@ -157,7 +157,7 @@ fn effects(objects: &[Discrepancy<'_>]) -> String {
 pub(crate) fn unseen_entries<'l>(
     cache_view: &'l CacheView<'l>,
 ) -> impl Iterator<Item = (EfPath, &'l CacheEntry)> {
-    let mut causes: BTreeSet<&'l ByteString> = BTreeSet::new();
+    let mut causes: BTreeSet<&'l EntryName> = BTreeSet::new();
     for difference in cache_view.seen() {
         causes.extend(difference.entry().map(|entry| &entry.name));
         // What a ghost is shown with is named by the finding about the ghost.

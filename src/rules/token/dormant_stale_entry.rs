@@ -20,13 +20,13 @@ use crate::case::token::Case;
 use crate::finding::{Finding, Id};
 use crate::opensc::program::PKCS15_TOOL;
 use crate::rules::token::damaged_entry::{Defect, defect, unseen_entries};
-use crate::snapshot::ByteString;
+use crate::snapshot::EntryName;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
         // What a listing is wrong because of is told with the objects that are in it.
-        let mut told: BTreeSet<&ByteString> =
+        let mut told: BTreeSet<&EntryName> =
             cache_view.seen().filter_map(|difference| difference.entry()).map(|entry| &entry.name).collect();
         for difference in cache_view.unseen() {
             // A public key that nobody reads today and that is right is told with the certificate that is not its key's;

@@ -53,7 +53,7 @@ fn later_state(case: &Case<'_>) -> Option<String> {
     let name_of = |file: EfPath| case.layout.cache_name(case.card, case.version, file).ok();
     let own = case.card.files.iter().find_map(|file| name_of(file.path))?;
     let LastUpdate::Date(now) = &own.last_update else { return None };
-    let is_later = |(name, _): &&(CacheName, &CacheEntry)| {
+    let is_later = |(name, _): &&(&CacheName, &CacheEntry)| {
         let LastUpdate::Date(date) = &name.last_update else { return false };
         // Only what is written alike can be compared as text.
         let comparable = date.len() == now.len() && date.ends_with('Z') && now.ends_with('Z');
