@@ -68,7 +68,7 @@ fn observed(state: u8, cache: &str) -> Snapshot {
 
 #[track_caller]
 fn same_as_listings(view: &View, of_pkcs15: &str, of_pkcs11: Option<&str>) {
-    assert_eq!(view.unknown, []);
+    assert!(view.unknown.is_empty());
     assert_eq!(expected_pkcs15(view), pkcs15(&Pkcs15Listing::parse(&recording(of_pkcs15)).unwrap()));
     if let Some(name) = of_pkcs11 {
         assert_eq!(
