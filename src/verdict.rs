@@ -1,9 +1,12 @@
 //! What a verdict holds: the tokens and programs that were looked at, the findings, and what
 //! could not be looked at.
 
+pub mod brief;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+pub use brief::{Brief, Looked};
 use serde::Serialize;
 
 use crate::finding::{Finding, ObjectName};
@@ -26,6 +29,8 @@ pub struct Verdict {
     pub unread: Vec<Unread>,
     /// The private keys for which the card names a public key that no file proves to be theirs.
     pub unproven: Vec<UnprovenKey>,
+    /// Whose caches were looked at.
+    pub looked: Looked,
     /// Programs and the cache directories they read.
     pub(crate) in_use: Vec<(String, ByteString)>,
 }
@@ -122,6 +127,9 @@ pub struct Token {
     pub status: BTreeMap<String, String>,
     /// How many objects of which class are on the card.
     pub objects: Option<String>,
+    /// How many private keys are on the card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_keys: Option<usize>,
 }
 
 /// Whether a program caches.
@@ -177,6 +185,9 @@ pub struct ProgramState {
     pub caching: CachingState,
     /// The same in words, with its origin.
     pub caching_text: String,
+    /// The line of a configuration that says so, as `FILE:LINE:COLUMN`, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_at: Option<String>,
     /// Its cache directory, if caching is not off.
     pub cache_dir: Option<String>,
     /// The OpenSC version it was judged for.

@@ -14,6 +14,7 @@ use crate::observe::{
 };
 use crate::patience;
 use crate::repair::Consent;
+use crate::report::lines::Screen;
 use crate::snapshot::Snapshot;
 
 /// Which cards, and whether they are there at all.
@@ -174,6 +175,14 @@ pub fn host_or(snapshot: Option<&Path>) -> Result<Snapshot, Error> {
 }
 
 impl Facts {
+    /// The moment from which ages count: a snapshot's own, if there is one.
+    pub fn screen_of(&self, screen: &Screen, snapshot: &Snapshot) -> Screen {
+        match self.snapshot {
+            Some(_) => screen.at(snapshot.taken_at.unix_timestamp()),
+            None => screen.clone(),
+        }
+    }
+
     /// Gets the facts about each user, one after the other; those in a snapshot file are all there is.
     /// `status` asks the card for SO-PIN and DKEK as well.
     pub fn each(&self, whom: &CachesOf, status: bool, each: Each<'_>) -> Result<Snapshot, Error> {

@@ -8,6 +8,7 @@ use crate::error::{Error, Exit};
 use crate::host::hostname;
 use crate::listing::hosts::Comparison;
 use crate::observe::{each_in, load, snapshot_files};
+use crate::report::lines::Screen;
 use crate::report::{comparison::comparison, json::Answer, json::Document};
 use crate::snapshot::ByteString;
 
@@ -24,7 +25,7 @@ pub struct Args {
     fail_on: FailOn,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let mut comparison_of = Comparison::default();
     for path in &snapshot_files(&args.files) {
         // One that cannot be read must not hide the others.
@@ -44,7 +45,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     }
     let compared = comparison_of.conclude();
     match args.format {
-        Format::Human => output::print(&comparison(&compared))?,
+        Format::Human => output::print(&comparison(screen, &compared))?,
         Format::Json => {
             let host = hostname();
             let answer = Answer::Compare { comparison: &compared };

@@ -5,7 +5,8 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::findings::{Request, fix};
 use crate::report::fixed::human;
-use crate::report::{human as people, json::Answer, json::Document};
+use crate::report::lines::Screen;
+use crate::report::{json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,14 +29,13 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let subject = args.selection.subject(&args.whom, args.offline);
     let done = fix(&Request { subject, agreed: args.agreed.plain(), diff: args.diff })?;
     match args.format {
         Format::Human => {
-            let mut text = human(&done.report, &done.after);
-            people::coverage(&mut text, &done.after.coverage);
+            let text = human(screen, &done.report, &done.after);
             output::print(&text)?;
         }
         Format::Json => {

@@ -7,6 +7,7 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::flush::{Request, flush};
 use crate::repair::flush::Scope;
+use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,7 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let scope = match (&args.serial, args.all) {
         (Some(serial), _) => Scope::Serial(serial),
@@ -50,14 +51,12 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let done = flush(&Request { subject, scope, agreed })?;
     match args.format {
         Format::Human if matches!(done.error, Some(Error::NoCardToFlush)) => {
-            let mut text = String::new();
+            let mut text = Page::new(screen);
             human::coverage(&mut text, &done.after.coverage);
-            output::print(&text)?;
+            output::print(&text.text())?;
         }
         Format::Human => {
-            let mut text = repaired::flushed(&done.operations, agreed.dry_run, &done.after);
-            let missed: Vec<_> = done.after.coverage.iter().filter(|gap| gap.asked_for).cloned().collect();
-            human::coverage(&mut text, &missed);
+            let text = repaired::flushed(screen, &done.operations, agreed.dry_run, &done.after);
             output::print(&text)?;
         }
         Format::Json => {

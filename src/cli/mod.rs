@@ -12,6 +12,7 @@ mod ls;
 mod output;
 mod quarantine;
 mod run;
+mod screen;
 mod show;
 mod snapshot;
 mod undo;
@@ -44,6 +45,8 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     check: check::Args,
+    #[command(flatten)]
+    verbosity: screen::Verbosity,
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; \
@@ -124,26 +127,27 @@ pub fn run() -> Exit {
         Err(error) => return misunderstood(&error, check::Format::named_in(&words)),
     };
     allow_aside();
+    let screen = &cli.verbosity.screen();
     let command = cli.command.unwrap_or(Command::Check(cli.check));
     if !matches!(command, Command::Watch(_) | Command::LookAside | Command::KeepAside { .. }) {
         // Whoever is told another time begins anew with it.
         args::Time::USUAL.begin();
     }
     let result = match command {
-        Command::Check(args) => check::run(&args),
-        Command::Verify(args) => verify::run(&args),
-        Command::Ls(args) => ls::run(&args),
-        Command::Show(args) => show::run(&args),
-        Command::Fix(args) => fix::run(&args),
-        Command::Flush(args) => flush::run(&args),
-        Command::Undo(args) => undo::run(&args),
-        Command::Quarantine(args) => quarantine::run(&args),
-        Command::Explain(args) => explain::run(&args),
-        Command::Config(command) => config::run(&command),
+        Command::Check(args) => check::run(&args, screen),
+        Command::Verify(args) => verify::run(&args, screen),
+        Command::Ls(args) => ls::run(&args, screen),
+        Command::Show(args) => show::run(&args, screen),
+        Command::Fix(args) => fix::run(&args, screen),
+        Command::Flush(args) => flush::run(&args, screen),
+        Command::Undo(args) => undo::run(&args, screen),
+        Command::Quarantine(args) => quarantine::run(&args, screen),
+        Command::Explain(args) => explain::run(&args, screen),
+        Command::Config(command) => config::run(&command, screen),
         Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
-        Command::Compare(args) => compare::run(&args),
-        Command::Watch(args) => watch::run(&args),
+        Command::Compare(args) => compare::run(&args, screen),
+        Command::Watch(args) => watch::run(&args, screen),
         Command::Generate(args) => generate::run(&args),
         Command::KeepAside { process, directory } => {
             keep_until(process, &directory, &mut std::io::stdout().lock());

@@ -7,6 +7,7 @@ use super::args::Format;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::quarantine;
+use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
@@ -37,10 +38,10 @@ enum Command {
     },
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     match args.command {
-        Command::List { format } => list(format),
-        Command::Purge { older_than, dry_run, format } => purge(older_than, dry_run, format),
+        Command::List { format } => list(screen, format),
+        Command::Purge { older_than, dry_run, format } => purge(screen, older_than, dry_run, format),
     }
 }
 
@@ -59,10 +60,10 @@ fn age(text: &str) -> Result<Duration, String> {
     Ok(Duration::hours(i64::from(number) * hours))
 }
 
-fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Error> {
+fn purge(screen: &Screen, older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Error> {
     let purged = quarantine::purge(older_than, dry_run)?;
     match format {
-        Format::Human => output::print(&repaired::purged(&purged, dry_run))?,
+        Format::Human => output::print(&repaired::purged(screen, &purged, dry_run))?,
         Format::Json => {
             let host = crate::host::hostname();
             let answer = Answer::QuarantinePurge { dry_run, purged: &purged };
@@ -72,10 +73,10 @@ fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Er
     Ok(Exit::Clean)
 }
 
-fn list(format: Format) -> Result<Exit, Error> {
+fn list(screen: &Screen, format: Format) -> Result<Exit, Error> {
     let operations = quarantine::list()?;
     match format {
-        Format::Human => output::print(&repaired::operations(&operations))?,
+        Format::Human => output::print(&repaired::operations(screen, &operations))?,
         Format::Json => {
             let host = crate::host::hostname();
             let answer = Answer::QuarantineList { operations: &operations };

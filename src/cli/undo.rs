@@ -4,6 +4,7 @@ use super::args::{Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::undo::undo;
+use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
@@ -21,13 +22,13 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let done = undo(args.operation.as_deref(), args.force, output::PROGRESS)?;
     let (undone, revival) = (&done.undone, &done.revival);
     match args.format {
         Format::Human => {
-            output::print(&repaired::undone(undone, &revival.revived, &revival.notes, done.returns))?;
+            output::print(&repaired::undone(screen, undone, &revival.revived, &revival.notes, done.returns))?;
         }
         Format::Json => {
             let host = crate::host::hostname();

@@ -14,6 +14,7 @@ use crate::observe::{Cards, ObserveOptions, observe};
 use crate::patience::undisturbed;
 use crate::repair::{Applied, Outcome};
 use crate::report::json::{Answer, Document, Event};
+use crate::report::lines::Screen;
 use crate::report::watch::{Line, line};
 use crate::snapshot::{ByteString, Snapshot};
 use crate::verdict::Verdict;
@@ -42,7 +43,7 @@ struct Checked {
     operations: Vec<Applied>,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let hook = args.exec.as_deref().map(|program| Hook::start(program, output::complain));
     let (mut watch, why) = Watch::begin();
     if let Some(why) = why {

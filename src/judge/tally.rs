@@ -111,6 +111,7 @@ impl Tally {
             self.first = Some(verdict);
             return;
         };
+        first.looked.users.extend(verdict.looked.users);
         for finding in verdict.findings {
             // Of a card or of all programs, not of a file: once is enough.
             if !finding.evidence.is_empty() || self.said.insert(key(&finding)) {

@@ -6,15 +6,15 @@ use anstyle::{AnsiColor, Style};
 
 use super::findings::findings;
 use super::human::coverage;
-use super::lines::{BOLD, wrap};
+use super::lines::{BOLD, Page, Screen, wrap};
 use crate::finding::Side;
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
 use crate::text::{count, key_reference, shell_word};
 
 /// The report of `compare`.
 #[must_use]
-pub fn comparison(compared: &Compared) -> String {
-    let mut out = String::new();
+pub fn comparison(screen: &Screen, compared: &Compared) -> String {
+    let mut out = Page::new(screen);
     for token in &compared.tokens {
         table(&mut out, token);
     }
@@ -31,10 +31,10 @@ pub fn comparison(compared: &Compared) -> String {
         found => format!("{}.", count(found, "finding", "findings")),
     };
     wrap(&mut out, "", "", &format!("{what} {verdict}"));
-    out
+    out.text()
 }
 
-fn table(out: &mut String, token: &TokenTable) {
+fn table(out: &mut Page<'_>, token: &TokenTable) {
     let label = token.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
     let _ = writeln!(out, "{BOLD}Token {}{BOLD:#}{label}", shell_word(&token.serial));
     match &token.read_by {
@@ -60,7 +60,7 @@ fn table(out: &mut String, token: &TokenTable) {
     out.push('\n');
 }
 
-fn state(out: &mut String, row: &StateRow) {
+fn state(out: &mut Page<'_>, row: &StateRow) {
     let (style, words) = match row.state {
         Standing::Current => (AnsiColor::Green.on_default(), "on the card"),
         Standing::Former => (Style::new(), "on the card when it was read earlier"),

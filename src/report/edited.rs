@@ -2,13 +2,13 @@
 
 use std::fmt::Write;
 
-use super::lines::{padded, width, wrap};
+use super::lines::{Page, Screen, padded, width, wrap};
 use crate::repair::config::{EditReport, Effect, Goal, Revived};
 
 /// For people.
 #[must_use]
-pub fn human(report: &EditReport, goal: Goal) -> String {
-    let mut out = String::new();
+pub fn human(screen: &Screen, report: &EditReport, goal: Goal) -> String {
+    let mut out = Page::new(screen);
     let file = &report.file;
     if let Some(diff) = &report.diff {
         out.push_str(&visible(diff));
@@ -16,11 +16,11 @@ pub fn human(report: &EditReport, goal: Goal) -> String {
     if report.refused {
         wrap(&mut out, "", "", &format!("{file}: not edited."));
         if report.held.is_empty() {
-            out.push_str(&refusal(&report.revived, "the same command", false));
+            refusal(&mut out, &report.revived, "the same command", false);
         } else {
-            out.push_str(&withheld(&report.held));
+            withheld(&mut out, &report.held);
         }
-        return out;
+        return out.text();
     }
     let switched = if goal == Goal::Off { "off" } else { "on" };
     let text = match (report.changes.is_empty(), report.created, report.dry_run) {
@@ -39,7 +39,7 @@ pub fn human(report: &EditReport, goal: Goal) -> String {
     for Revived { directory, name, why } in &report.held {
         wrap(&mut out, "  ", "    ", &format!("hidden from now on: {directory}/{name} ({why})"));
     }
-    out.push_str(&alive(&report.revived, &report.notes));
+    alive(&mut out, &report.revived, &report.notes);
     if let Some(operation) = &report.operation {
         if let Some(backup) = &report.backup {
             let _ = writeln!(out, "The old file is kept as {backup}");
@@ -61,30 +61,27 @@ pub fn human(report: &EditReport, goal: Goal) -> String {
             ),
         );
     }
-    out
+    out.text()
 }
 
 /// Entries that are shown again, and what else to know.
 #[must_use]
-pub fn alive(revived: &[Revived], notes: &[String]) -> String {
-    let mut out = String::new();
+pub fn alive(out: &mut Page<'_>, revived: &[Revived], notes: &[String]) {
     for Revived { directory, name, why } in revived {
-        wrap(&mut out, "  ", "    ", &format!("comes alive again: {directory}/{name} ({why})"));
+        wrap(out, "  ", "    ", &format!("comes alive again: {directory}/{name} ({why})"));
     }
     for note in notes {
-        wrap(&mut out, "", "  ", &format!("Note: {note}"));
+        wrap(out, "", "  ", &format!("Note: {note}"));
     }
-    out
 }
 
 /// Why caching was not switched on, and what to do: `command` is to be repeated then. `returns`: it would also
 /// bring entries back from the quarantine.
 #[must_use]
-pub fn refusal(revived: &[Revived], command: &str, returns: bool) -> String {
-    let mut out = String::new();
-    wrap(&mut out, "", "", "With caching on, programs would show these cache entries again:");
+pub fn refusal(out: &mut Page<'_>, revived: &[Revived], command: &str, returns: bool) {
+    wrap(out, "", "", "With caching on, programs would show these cache entries again:");
     for Revived { directory, name, why } in revived {
-        wrap(&mut out, "  ", "    ", &format!("{directory}/{name} ({why})"));
+        wrap(out, "  ", "    ", &format!("{directory}/{name} ({why})"));
     }
     let text = if returns {
         format!(
@@ -97,23 +94,20 @@ pub fn refusal(revived: &[Revived], command: &str, returns: bool) -> String {
              {command}. To switch caching on nevertheless, add --force."
         )
     };
-    wrap(&mut out, "", "", &text);
-    out
+    wrap(out, "", "", &text);
 }
 
 /// Why caching was not switched off, and what decides.
-fn withheld(held: &[Revived]) -> String {
-    let mut out = String::new();
+fn withheld(out: &mut Page<'_>, held: &[Revived]) {
     let text = "With caching off, programs would not see these cache entries any more, whose public key is, or may be, the \
                 right one, and the card's is not:";
-    wrap(&mut out, "", "", text);
+    wrap(out, "", "", text);
     for Revived { directory, name, why } in held {
-        wrap(&mut out, "  ", "    ", &format!("{directory}/{name} ({why})"));
+        wrap(out, "  ", "    ", &format!("{directory}/{name} ({why})"));
     }
     let text = "`stalecard check` says what to do first, `stalecard verify` which key is right. To switch caching off \
                 nevertheless, add --force.";
-    wrap(&mut out, "", "", text);
-    out
+    wrap(out, "", "", text);
 }
 
 /// Text of a file, harmless on a terminal: control characters but tab and line ends as `\xNN`.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::edited;
-use super::lines::wrap;
+use super::lines::{Page, Screen, wrap};
 use super::repaired::{flushed_steps, holders, taken_back};
 use crate::finding::{Finding, Remedy, Severity};
 use crate::repair::config::Goal;
@@ -13,15 +13,15 @@ use crate::verdict::Verdict;
 
 /// For people; `after` is what is found now.
 #[must_use]
-pub fn human(report: &FixReport, after: &Verdict) -> String {
-    let mut out = String::new();
+pub fn human(screen: &Screen, report: &FixReport, after: &Verdict) -> String {
+    let mut out = Page::new(screen);
     if report.repairs.is_empty() {
         out.push_str("Nothing to repair.\n");
-        return out;
+        return out.text();
     }
     flushed_steps(&mut out, &report.operations, report.dry_run);
     if let Some(edit) = &report.edit {
-        out.push_str(&edited::human(edit, Goal::Off));
+        out.push_str(&edited::human(screen, edit, Goal::Off));
     }
     let groups = [
         (Became::Cured, "Cured"),
@@ -58,10 +58,10 @@ pub fn human(report: &FixReport, after: &Verdict) -> String {
     if remain > 0 {
         let _ = writeln!(out, "{} at or above error.", count(remain, "finding remains", "findings remain"));
     }
-    out
+    out.text()
 }
 
-fn advice(out: &mut String, remedy: &Remedy) {
+fn advice(out: &mut Page<'_>, remedy: &Remedy) {
     wrap(out, "    ", "      ", &remedy.what);
     if let Some(command) = remedy.command() {
         let _ = writeln!(out, "      {command}");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, GREEN, row, wrap};
+use super::lines::{BOLD, GREEN, Page, row, wrap};
 use crate::case::attribution::{Attributed, Attribution};
 use crate::case::proofs::{Conclusion, Proof, Source};
 use crate::text::key_reference;
@@ -12,7 +12,7 @@ use crate::text::key_reference;
 const RED: Style = AnsiColor::Red.on_default().bold();
 
 /// One paragraph for each key.
-pub fn show(out: &mut String, proofs: &[Proof]) {
+pub fn show(out: &mut Page<'_>, proofs: &[Proof]) {
     for proof in proofs {
         let _ = writeln!(
             out,
@@ -40,9 +40,9 @@ pub fn show(out: &mut String, proofs: &[Proof]) {
         }
         candidates(out, proof.candidates.iter().map(|key| (key, None, None)));
         let style = if proof.conclusion == Conclusion::Sound { GREEN } else { BOLD };
-        let mut text = String::new();
-        wrap(&mut text, "  ", "  ", words(proof.conclusion));
-        let _ = writeln!(out, "{style}{}{style:#}", text.trim_end());
+        let _ = write!(out, "{style}");
+        wrap(out, "  ", "  ", words(proof.conclusion));
+        let _ = write!(out, "{style:#}");
         out.push('\n');
     }
 }
@@ -79,7 +79,7 @@ const fn words(conclusion: Conclusion) -> &'static str {
 }
 
 /// The last line. `is_open`: of some key in question no signature could be had.
-pub fn conclusion(out: &mut String, proofs: &[Proof], is_open: bool) {
+pub fn conclusion(out: &mut Page<'_>, proofs: &[Proof], is_open: bool) {
     let sound = proofs.iter().filter(|proof| proof.conclusion == Conclusion::Sound).count();
     let text = match (sound, proofs.len()) {
         (_, 0) => "No key was asked for a signature.".to_owned(),
@@ -96,30 +96,28 @@ pub fn conclusion(out: &mut String, proofs: &[Proof], is_open: bool) {
 }
 
 /// Before each of several answers: what it is about. Escaped.
-pub fn heading(out: &mut String, what: &str) {
+pub fn heading(out: &mut Page<'_>, what: &str) {
     let _ = writeln!(out, "{BOLD}{what}{BOLD:#}");
 }
 
 /// Who made a signature or signed a certificate.
-#[must_use]
-pub fn attribution(attribution: &Attribution) -> String {
-    let mut out = String::new();
+pub fn attribution(out: &mut Page<'_>, attribution: &Attribution) {
     if let Some(subject) = &attribution.subject {
-        row(&mut out, "subject", subject);
+        row(out, "subject", subject);
     }
     if let Some(issuer) = &attribution.issuer {
-        row(&mut out, "issuer", issuer);
+        row(out, "issuer", issuer);
     }
     if let Some(names) = &attribution.names {
-        key(&mut out, "It names the public key", names);
+        key(out, "It names the public key", names);
     }
     match &attribution.made_by {
         Some(made_by) => {
             let title =
                 if attribution.names.is_some() { "It is signed by" } else { "The signature was made by" };
-            key(&mut out, title, made_by);
+            key(out, title, made_by);
             if let Some(how) = &attribution.how {
-                row(&mut out, "how", how);
+                row(out, "how", how);
             }
         }
         None => {
@@ -131,12 +129,12 @@ pub fn attribution(attribution: &Attribution) -> String {
                 }
             });
             for why in &attribution.undecided {
-                wrap(&mut out, "  ", "    ", why);
+                wrap(out, "  ", "    ", why);
             }
             if let Some(assumed) = attribution.assumed.as_ref().filter(|_| !attribution.candidates.is_empty())
             {
                 wrap(
-                    &mut out,
+                    out,
                     "",
                     "",
                     &format!(
@@ -146,16 +144,15 @@ pub fn attribution(attribution: &Attribution) -> String {
                 );
             }
             let keys = attribution.candidates.iter().map(|one| (&one.key, one.hash, one.known_id.as_deref()));
-            candidates(&mut out, keys);
+            candidates(out, keys);
         }
     }
     if let Some(note) = &attribution.note {
-        wrap(&mut out, "", "", note);
+        wrap(out, "", "", note);
     }
-    out
 }
 
-fn key(out: &mut String, title: &str, key: &Attributed) {
+fn key(out: &mut Page<'_>, title: &str, key: &Attributed) {
     let _ = writeln!(out, "{BOLD}{title}{BOLD:#}");
     for place in &key.places {
         row(out, "ID", &place.id);
@@ -170,7 +167,7 @@ fn key(out: &mut String, title: &str, key: &Attributed) {
 }
 
 fn candidates<'a>(
-    out: &mut String,
+    out: &mut Page<'_>,
     keys: impl Iterator<Item = (&'a crate::case::proofs::Candidate, Option<&'a str>, Option<&'a str>)>,
 ) {
     for (key, hash, known) in keys {

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::edited::{alive, refusal};
-use super::lines::{BOLD, GREEN, bytes, wrap};
+use super::lines::{BOLD, GREEN, Page, Screen, bytes, wrap};
 use crate::finding::{Safety, Severity};
 use crate::repair::config::Revived;
 use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
@@ -12,7 +12,7 @@ use crate::text::count;
 use crate::verdict::Verdict;
 
 /// What was, or would be, done with each file.
-pub fn flushed_steps(out: &mut String, results: &[Applied], dry_run: bool) {
+pub fn flushed_steps(out: &mut Page<'_>, results: &[Applied], dry_run: bool) {
     for applied in results {
         for step in &applied.steps {
             let path = format!("{}/{}", step.directory, step.name);
@@ -40,7 +40,7 @@ pub fn flushed_steps(out: &mut String, results: &[Applied], dry_run: bool) {
 }
 
 /// How to take back what one run moved: any of its operations stands for all.
-pub fn taken_back(out: &mut String, results: &[Applied]) {
+pub fn taken_back(out: &mut Page<'_>, results: &[Applied]) {
     let steps = results.iter().flat_map(|applied| &applied.steps);
     let moved = steps.filter(|step| step.outcome == Outcome::Moved).count();
     if let Some(id) = results.iter().find_map(|applied| applied.operation.as_ref()).filter(|_| moved > 0) {
@@ -51,8 +51,8 @@ pub fn taken_back(out: &mut String, results: &[Applied]) {
 
 /// What a flush did and what remains.
 #[must_use]
-pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
-    let mut out = String::new();
+pub fn flushed(screen: &Screen, results: &[Applied], dry_run: bool, after: &Verdict) -> String {
+    let mut out = Page::new(screen);
     flushed_steps(&mut out, results, dry_run);
     let changed = results.iter().any(|applied| applied.changed);
     if results.iter().all(|applied| applied.steps.is_empty()) {
@@ -72,11 +72,11 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
             wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
         }
     }
-    out
+    out.text()
 }
 
 /// Who still goes on with what was read before a flush.
-pub fn holders(out: &mut String, after: &Verdict) {
+pub fn holders(out: &mut Page<'_>, after: &Verdict) {
     let mut named = after.findings.iter().filter(|finding| finding.is_of_running_programs()).peekable();
     if named.peek().is_none() {
         let text = "Programs that had the card open still hold the old view: restart them (browsers, signing \
@@ -101,8 +101,14 @@ pub fn holders(out: &mut String, after: &Verdict) {
 /// What an undo did, and what came back to life with it; why it did nothing, if that would have. `returns`: entries
 /// were to come back from the quarantine.
 #[must_use]
-pub fn undone(undone: &Undone, revived: &[Revived], notes: &[String], returns: bool) -> String {
-    let mut out = String::new();
+pub fn undone(
+    screen: &Screen,
+    undone: &Undone,
+    revived: &[Revived],
+    notes: &[String],
+    returns: bool,
+) -> String {
+    let mut out = Page::new(screen);
     // What an earlier undo did is not told as if this one had.
     let files = undone.files.iter().filter(|_| undone.state != UndoState::AlreadyUndone);
     for file in files {
@@ -143,21 +149,21 @@ pub fn undone(undone: &Undone, revived: &[Revived], notes: &[String], returns: b
     };
     wrap(&mut out, "", "", &text);
     match undone.state {
-        UndoState::Refused => out.push_str(&refusal(revived, &format!("`stalecard undo {id}`"), returns)),
-        UndoState::Undone => out.push_str(&alive(revived, notes)),
+        UndoState::Refused => refusal(&mut out, revived, &format!("`stalecard undo {id}`"), returns),
+        UndoState::Undone => alive(&mut out, revived, notes),
         UndoState::AlreadyUndone | UndoState::NothingToUndo | UndoState::Conflict | UndoState::Incomplete => {
         }
     }
-    out
+    out.text()
 }
 
 /// What is in the quarantine.
 #[must_use]
-pub fn operations(operations: &[Operation]) -> String {
+pub fn operations(screen: &Screen, operations: &[Operation]) -> String {
     if operations.is_empty() {
         return "The quarantine is empty.\n".to_owned();
     }
-    let mut out = String::new();
+    let mut out = Page::new(screen);
     for operation in operations {
         let state = match &operation.state {
             OperationState::Done => "can be undone",
@@ -183,20 +189,20 @@ pub fn operations(operations: &[Operation]) -> String {
             wrap(&mut out, "  ", "    ", &format!("{}/{} ({})", edit.directory, edit.name, edit.reason));
         }
     }
-    out
+    out.text()
 }
 
 /// What went out of the quarantine for good.
 #[must_use]
-pub fn purged(purged: &[Purged], dry_run: bool) -> String {
+pub fn purged(screen: &Screen, purged: &[Purged], dry_run: bool) -> String {
     if purged.is_empty() {
         return "Nothing in the quarantine is that old.\n".to_owned();
     }
-    let mut out = String::new();
+    let mut out = Page::new(screen);
     let verb = if dry_run { "would remove" } else { "removed" };
     for operation in purged {
         let files = count(operation.files, "file", "files");
         let _ = writeln!(out, "{verb} {}: {files}, {}", operation.id, bytes(operation.bytes));
     }
-    out
+    out.text()
 }

@@ -10,6 +10,7 @@ use crate::repair::Run;
 use crate::repair::config::Goal;
 use crate::report::edited::human;
 use crate::report::json::{Answer, Document};
+use crate::report::lines::Screen;
 
 #[derive(Debug, clap::Args)]
 pub struct EditArgs {
@@ -42,7 +43,13 @@ pub struct EditArgs {
 
 /// Edits, and says so. `force`: also if stale entries come back to life, or the last copy of a right public key is
 /// hidden.
-pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> Result<Exit, Error> {
+pub fn run(
+    args: &EditArgs,
+    goal: Goal,
+    command: &'static str,
+    force: bool,
+    screen: &Screen,
+) -> Result<Exit, Error> {
     args.time.begin();
     let snapshot = look_at_host()?;
     let programs = match (&args.app, &args.exe) {
@@ -64,7 +71,7 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> R
     };
     let report = edit(&wanted, &snapshot, &mut Run::begin())?;
     match args.format {
-        Format::Human => output::print(&human(&report, goal))?,
+        Format::Human => output::print(&human(screen, &report, goal))?,
         Format::Json => {
             let answer = match goal {
                 Goal::Off => Answer::DisableCache { edit: &report },

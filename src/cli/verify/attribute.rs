@@ -6,9 +6,10 @@ use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::prove::given::{Given, Request};
+use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document, proofs};
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let given = Given::read(&Request {
         data: args.data.as_deref(),
         digest: args.digest.as_deref(),
@@ -20,17 +21,17 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let done = given.attribute(&mut snapshot)?;
     match args.format {
         Format::Human => {
-            let mut text = String::new();
+            let mut text = Page::new(screen);
             for (what, answer) in &done.answers {
                 if done.answers.len() > 1 {
                     proofs::heading(&mut text, what);
                 }
-                text.push_str(&proofs::attribution(answer));
+                proofs::attribution(&mut text, answer);
                 text.push('\n');
             }
             human::findings(&mut text, &done.findings, false);
             human::coverage(&mut text, &done.verdict.coverage);
-            output::print(&text)?;
+            output::print(&text.text())?;
         }
         Format::Json => {
             let all: Vec<&Attribution> = done.answers.iter().map(|(_, answer)| answer).collect();

@@ -12,10 +12,11 @@ use crate::error::{Error, Exit};
 use crate::judge::ending::exit;
 use crate::prove::keys::{Holder, Proved, Question, Request, prove, proved};
 use crate::prove::named;
+use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document, proofs};
 use crate::text::{count, escape};
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     if args.facts.offline || args.facts.snapshot.is_some() {
         let why = "a key can only sign on its card: leave out --offline and --snapshot, or name a signature with \
                    --data and --signature";
@@ -35,13 +36,13 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let Proved { verdict, proofs, is_open } = proved(&snapshot, args.key.as_deref());
     match args.format {
         Format::Human => {
-            let mut text = String::new();
+            let mut text = Page::new(screen);
             human::tokens(&mut text, &verdict.tokens);
             proofs::show(&mut text, &proofs);
             human::findings(&mut text, &verdict.findings, verdict.tokens.len() > 1);
             human::coverage(&mut text, &verdict.coverage);
             proofs::conclusion(&mut text, &proofs, is_open);
-            output::print(&text)?;
+            output::print(&text.text())?;
         }
         Format::Json => {
             let answer = Answer::Keys { keys: &proofs };
