@@ -15,7 +15,7 @@ pub fn of_id(shown: &str, live: &str, which: &str) -> Option<Danger> {
         text: format!(
             "Do not delete or re-initialise by ID {shown}: it names {which}, whose live key is {live}."
         ),
-        brief: "Do not delete or re-initialise by the ID shown: that would hit the new key.".to_owned(),
+        brief: "Do not delete by the ID shown: that would hit the new key.".to_owned(),
     })
 }
 
@@ -79,7 +79,7 @@ pub fn of_writing(
                nothing: OpenSC writes the whole directory back as it shows it here, and what it does not show is gone \
                from the card."
             .to_owned(),
-        brief: "Write nothing to this card from here before the flush: OpenSC would delete what it does not show."
+        brief: "Write nothing to the card from here before the flush: that would delete keys."
             .to_owned(),
     })
 }

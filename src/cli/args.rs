@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::output::PROGRESS;
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::finding::Severity;
 use crate::fix::{Agreed, Subject};
 use crate::observe::{
@@ -80,12 +80,30 @@ pub struct CachesOf {
     cache_dir: Vec<PathBuf>,
 }
 
+/// Whether anything is done at all.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Rehearsal {
+    /// Say what would be done, and do nothing. Fails as the real run would for want of permission or of room in the
+    /// quarantine; only what writing alone can tell is not known
+    #[arg(long)]
+    pub dry_run: bool,
+    /// With --dry-run: exit code 4 if something would change
+    #[arg(long, requires = "dry_run")]
+    exit_code: bool,
+}
+
+impl Rehearsal {
+    /// How a run ends that ends so, and changed something or not.
+    pub const fn exit(self, exit: Exit, changed: bool) -> Exit {
+        exit.rehearsed(self.exit_code, changed)
+    }
+}
+
 /// How far a repair may go.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct AgreedArgs {
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    pub rehearsal: Rehearsal,
     /// Also what belongs to another user, and public keys of which no file tells whether they are stale
     #[arg(long)]
     guarded: bool,
@@ -104,7 +122,7 @@ impl AgreedArgs {
         if self.dangerous {
             consent = consent.and_unsafe();
         }
-        Agreed { dry_run: self.dry_run, consent }
+        Agreed { dry_run: self.rehearsal.dry_run, consent }
     }
 }
 

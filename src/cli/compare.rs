@@ -45,7 +45,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     }
     let compared = comparison_of.conclude();
     match args.format {
-        Format::Human => output::print(&comparison(screen, &compared))?,
+        Format::Human => output::print(&comparison(screen, &compared, &compared.brief()))?,
         Format::Json => {
             let host = hostname();
             let answer = Answer::Compare { comparison: &compared };

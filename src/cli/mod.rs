@@ -49,8 +49,10 @@ pub struct Cli {
     verbosity: screen::Verbosity,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; \
-                          2 usage error or a repair that failed; 3 something could not be read.";
+const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; 2 usage error or a \
+                          repair that failed; 3 something could not be read; 4 something would change (--dry-run \
+                          --exit-code). `run` ends as its command does, or with 126 or 127, as in a shell, if that \
+                          cannot be run.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -127,6 +129,7 @@ pub fn run() -> Exit {
         Err(error) => return misunderstood(&error, check::Format::named_in(&words)),
     };
     allow_aside();
+    output::tell_so(cli.verbosity.manner());
     let screen = &cli.verbosity.screen();
     let command = cli.command.unwrap_or(Command::Check(cli.check));
     if !matches!(command, Command::Watch(_) | Command::LookAside | Command::KeepAside { .. }) {

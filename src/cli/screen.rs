@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 
 use rustix::termios::tcgetwinsize;
 
+use super::output::Manner;
 use crate::host::clock::{Zone, now};
 use crate::report::lines::{Detail, Screen, USUAL_WIDTH, WIDTHS};
 
@@ -20,9 +21,9 @@ pub struct Verbosity {
 }
 
 impl Verbosity {
-    /// Is nobody to be told what is waited for?
-    pub const fn is_quiet(self) -> bool {
-        self.quiet
+    /// How complaints and what is waited for are told.
+    pub fn manner(self) -> Manner {
+        Manner { is_quiet: self.quiet, is_ascii: is_ascii() }
     }
 
     /// The screen of this process.
@@ -54,7 +55,7 @@ fn columns() -> usize {
 }
 
 /// Is the locale's character set another than UTF-8?
-pub fn is_ascii() -> bool {
+fn is_ascii() -> bool {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let locale = set("LC_ALL").or_else(|| set("LC_CTYPE")).or_else(|| set("LANG"));
     !locale.is_some_and(|locale| is_utf_8(&locale))

@@ -22,8 +22,8 @@ pub fn brief(verdict: &Verdict) -> Brief {
     let causes = causes(&verdict.findings);
     let headline = headline(verdict, &causes);
     let mut steps = steps(verdict, &causes);
-    if headline.state == Word::Unread && steps.is_empty() {
-        steps.push(look_again());
+    if headline.state == Word::Unread {
+        steps.insert(0, look_again());
     }
     let seen = |finding: &&Finding| finding.severity >= Severity::Error;
     let mut consequences: Vec<String> = Vec::new();
@@ -58,7 +58,7 @@ fn look_again() -> Step {
     Step {
         purpose: Purpose::Look,
         command: Some("stalecard check".to_owned()),
-        what: "when the above is mended".to_owned(),
+        what: "again, when what was not read can be read".to_owned(),
     }
 }
 
@@ -107,16 +107,11 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
             format!("No card was compared with its cache.{}", why.unwrap_or_default()),
         );
     }
-    let tokens = tokens(&verdict.tokens);
-    if let Some(gap) = missing {
-        let sentence = format!(
-            "Not everything could be read: {}: {}. Nothing else is wrong: {tokens}.",
-            gap.what,
-            gap.why.trim_end_matches('.')
-        );
-        return said(Word::Unread, sentence);
+    if missing.is_some() {
+        let sentence = "Not everything that was asked for could be read; nothing wrong in what could be.";
+        return said(Word::Unread, sentence.to_owned());
     }
-    let users = names(&verdict.looked.users);
+    let (users, tokens) = (names(&verdict.looked.users), tokens(&verdict.tokens));
     let is_whole = verdict.coverage.is_empty();
     let mut sentence = if is_whole {
         format!("OpenSC shows {users} what is on the card: {tokens}.")
@@ -124,7 +119,11 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
         format!("Nothing wrong in what was looked at for {users}: {tokens}.")
     };
     if let Some(risk) = causes.iter().find(|cause| cause.severity == Severity::Warning) {
-        sentence.push_str(&format!(" But: {}", risk.summary));
+        if risk.kind == CauseKind::Recurrence {
+            sentence.push_str(" But caching is on: the next change would not show.");
+        } else {
+            sentence.push_str(&format!(" But: {}", risk.summary));
+        }
         return said(Word::Risk, sentence);
     }
     said(if is_whole { Word::Sound } else { Word::Partly }, sentence)
@@ -226,7 +225,9 @@ pub fn names(all: &[String]) -> String {
     }
 }
 
-fn capital(text: &str) -> String {
+/// With a capital letter first.
+#[must_use]
+pub fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }

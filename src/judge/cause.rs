@@ -114,6 +114,7 @@ fn cause(found: &[&Finding]) -> Option<Cause> {
         title: object.as_ref().map(|object| title(object, found)).unwrap_or_default(),
         object,
         summary: first.summary.clone(),
+        also_old: if on_card.is_some() { also_old(found) } else { Vec::new() },
         on_card,
         shown,
         directory: files().next().map(|file| file.directory.to_string()),
@@ -196,11 +197,9 @@ fn both(found: &[&Finding], object: Option<&ObjectName>) -> (Option<String>, Opt
     let Some(object) = object else { return (None, None) };
     let nothing = || "nothing there".to_owned();
     match (&object.id, &object.shown_id) {
-        (Some(live), Some(shown)) if live != shown => {
-            (Some(live.clone()), Some(format!("{shown}{}", also(found))))
-        }
+        (Some(live), Some(shown)) if live != shown => (Some(live.clone()), Some(shown.clone())),
         (Some(live), None) => (Some(live.clone()), Some("nothing of it".to_owned())),
-        (None, Some(shown)) => (Some(nothing()), Some(format!("{shown}{}", also(found)))),
+        (None, Some(shown)) => (Some(nothing()), Some(shown.clone())),
         (live, _) => {
             let id = live.as_ref().map(|id| format!("{id}, ")).unwrap_or_default();
             let sides = found.iter().flat_map(|finding| &finding.evidence);
@@ -220,16 +219,17 @@ fn both(found: &[&Finding], object: Option<&ObjectName>) -> (Option<String>, Opt
     }
 }
 
-/// What else of a key is shown as it was.
-fn also(found: &[&Finding]) -> String {
-    let mut classes: Vec<&str> = found.iter().filter_map(|finding| class(finding)).collect();
-    classes.retain(|class| *class != "private key");
+/// What else of a key is shown as it was, beside its private key.
+fn also_old(found: &[&Finding]) -> Vec<String> {
+    let mut classes: Vec<String> =
+        found.iter().filter_map(|finding| class(finding)).map(str::to_owned).collect();
     classes.sort_unstable();
     classes.reverse();
     classes.dedup();
-    match (classes.as_slice(), found.len()) {
-        ([], _) | (_, 1) => String::new(),
-        (classes, _) => format!(", old {} too", classes.join(" and ")),
+    if found.len() > 1 {
+        classes.into_iter().filter(|class| class != "private key").collect()
+    } else {
+        Vec::new()
     }
 }
 

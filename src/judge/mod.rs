@@ -7,10 +7,11 @@ mod cause;
 pub mod config;
 pub mod driver_choice;
 pub mod ending;
-mod steps;
+pub mod proved;
+pub mod steps;
 pub mod tally;
 
-pub use config::{config_coverage, judge_config};
+pub use config::{config_coverage, judge_config, lint_brief};
 pub use tally::{Cache, Tally};
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,6 +13,8 @@ use crate::verdict::brief::{Cause, CauseKind, Purpose, Step};
 
 /// The command that finds what was signed with a stale key.
 const REISSUE: &str = "stalecard verify --certificate FILE";
+/// The command that proves keys.
+const VERIFY: &str = "stalecard verify";
 
 /// What to do about a verdict.
 #[must_use]
@@ -69,6 +71,16 @@ pub fn reissue() -> Step {
     }
 }
 
+/// Have the keys sign.
+#[must_use]
+pub fn proof() -> Step {
+    Step {
+        purpose: Purpose::Verify,
+        command: Some(VERIFY.to_owned()),
+        what: "asks for the PIN, proves the keys".to_owned(),
+    }
+}
+
 /// Have the keys of these tokens sign.
 fn proofs(stale: &[&Cause], several: bool) -> Vec<Step> {
     let what = if stale.len() == 1 {
@@ -85,7 +97,7 @@ fn proofs(stale: &[&Cause], several: bool) -> Vec<Step> {
             .map(|token| of(format!("stalecard verify {}", shell_option("--serial", token))))
             .collect()
     } else {
-        vec![of("stalecard verify".to_owned())]
+        vec![of(VERIFY.to_owned())]
     }
 }
 
@@ -132,8 +144,8 @@ fn moved(verdict: &Verdict, command: Option<&str>) -> String {
         })
         .collect();
     match files.len() {
-        0 => "moves the files aside (undo: stalecard undo)".to_owned(),
-        number => format!("moves {} aside (undo: stalecard undo)", count(number, "file", "files")),
+        0 => "moves the files; undo: stalecard undo".to_owned(),
+        number => format!("moves {}; undo: stalecard undo", count(number, "file", "files")),
     }
 }
 

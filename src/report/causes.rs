@@ -21,7 +21,8 @@ pub(super) fn show(out: &mut Page<'_>, verdict: &Verdict, causes: &[Cause]) {
     let rows: Vec<&Cause> = causes.iter().filter(|cause| !cause.kind.is_only_a_step()).collect();
     let told: Vec<&Cause> =
         rows.iter().copied().filter(|cause| cause.severity > Severity::Info).take(MOST).collect();
-    let rest = rows.len() - told.len();
+    let notes = rows.iter().filter(|cause| cause.severity == Severity::Info).count();
+    let rest = rows.len() - told.len() - notes;
     let mut tokens: Vec<Option<&String>> = Vec::new();
     for cause in &told {
         let token = cause.token.as_ref().filter(|_| cause.on_card.is_some());
@@ -30,7 +31,7 @@ pub(super) fn show(out: &mut Page<'_>, verdict: &Verdict, causes: &[Cause]) {
         }
     }
     for serial in tokens {
-        out.push('\n');
+        out.gap();
         let of: Vec<&Cause> = told
             .iter()
             .copied()
@@ -105,7 +106,11 @@ fn rows(out: &mut Page<'_>, cause: &Cause, first: &str, other: &str) {
     if let Some(shown) = &cause.shown {
         let lead = format!("{other}{SHOWN}");
         let follow = " ".repeat(lead.len());
-        wrap(out, &lead, &follow, shown);
+        let old = match cause.also_old.as_slice() {
+            [] => String::new(),
+            classes => format!(", old {} too", classes.join(" and ")),
+        };
+        wrap(out, &lead, &follow, &format!("{shown}{old}"));
     }
 }
 
@@ -114,9 +119,9 @@ fn brief(out: &mut Page<'_>, cause: &Cause) {
     let (style, name) = (severity_style(cause.severity), severity_name(cause.severity));
     let (Some(card), Some(shown)) = (&cause.on_card, &cause.shown) else { return };
     let lead = format!("  {CARD}{card}");
-    let room = out.width().saturating_sub(width(&lead) + 1);
-    let _ = writeln!(out, "{lead} {}", cut(&cause.title, room));
-    let lead = format!("  {SHOWN}{}", shown.split(',').next().unwrap_or_default());
+    let room = out.width().saturating_sub(width(&lead) + 2);
+    let _ = writeln!(out, "{lead}  {}", cut(&cause.title, room));
+    let lead = format!("  {SHOWN}{shown}");
     let room = out.width().saturating_sub(name.len());
     let lead = if width(&lead) < room { padded(&lead, room) } else { lead + " " };
     let _ = writeln!(out, "{lead}{style}{name}{style:#}");

@@ -5,32 +5,30 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::findings::findings;
-use super::human::coverage;
-use super::lines::{BOLD, Page, Screen, wrap};
+use super::human::{coverage, ending, headline};
+use super::lines::{BOLD, Detail, Page, Screen, wrap};
 use crate::finding::Side;
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
-use crate::text::{count, key_reference, shell_word};
+use crate::text::{key_reference, shell_word};
+use crate::verdict::brief::Brief;
 
 /// The report of `compare`.
 #[must_use]
-pub fn comparison(screen: &Screen, compared: &Compared) -> String {
+pub fn comparison(screen: &Screen, compared: &Compared, brief: &Brief) -> String {
     let mut out = Page::new(screen);
-    for token in &compared.tokens {
-        table(&mut out, token);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual {
+        for token in &compared.tokens {
+            out.gap();
+            table(&mut out, token);
+        }
     }
-    findings(&mut out, &compared.findings, false);
-    coverage(&mut out, &compared.coverage);
-    let what = format!(
-        "{} of {} compared.",
-        count(compared.snapshots, "snapshot", "snapshots"),
-        count(compared.tokens.len(), "token", "tokens")
-    );
-    let verdict = match compared.findings.len() {
-        0 if compared.tokens.is_empty() => "Nothing to compare.".to_owned(),
-        0 => "Nobody shows anything else than the card.".to_owned(),
-        found => format!("{}.", count(found, "finding", "findings")),
-    };
-    wrap(&mut out, "", "", &format!("{what} {verdict}"));
+    if screen.detail == Detail::All {
+        out.gap();
+        findings(&mut out, &compared.findings, false);
+        coverage(&mut out, &compared.coverage);
+    }
+    ending(&mut out, brief);
     out.text()
 }
 
@@ -57,7 +55,6 @@ fn table(out: &mut Page<'_>, token: &TokenTable) {
             state(out, row);
         }
     }
-    out.push('\n');
 }
 
 fn state(out: &mut Page<'_>, row: &StateRow) {
@@ -86,7 +83,10 @@ fn state(out: &mut Page<'_>, row: &StateRow) {
             wrap(out, "      ", "        ", &format!("{id}{label}"));
         }
         if let (Some(key), Some(print)) = (&part.key, &part.public_key) {
-            let _ = writeln!(out, "      {key}\n      {print}");
+            let _ = writeln!(out, "      {key}");
+            if out.screen.detail == Detail::All {
+                let _ = writeln!(out, "      {print}");
+            }
         }
         if let Some(serial) = &part.certificate_serial {
             let valid = part.validity.as_ref().map(|valid| format!(", valid {valid}")).unwrap_or_default();

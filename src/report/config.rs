@@ -2,11 +2,11 @@
 
 use std::fmt::Write;
 
-use super::human::coverage;
-use super::lines::{BOLD, Page, Screen, padded, row, width, wrap};
+use super::human::{ending, headline};
+use super::lines::{BOLD, Detail, Page, Screen, padded, row, width, wrap};
 use crate::finding::Finding;
 use crate::listing::settings::{FileOrigin, Place, ProgramSettings, Settings};
-use crate::snapshot::Gap;
+use crate::verdict::brief::Brief;
 
 /// The table over all programs.
 #[must_use]
@@ -49,26 +49,16 @@ pub fn table(screen: &Screen, settings: &Settings) -> String {
     out.text()
 }
 
-/// The report of `config lint`.
+/// The report of `config lint`: here the lines of the file are what it is about.
 #[must_use]
-pub fn lint(screen: &Screen, findings: &[Finding], gaps: &[Gap], version: Option<&str>) -> String {
+pub fn lint(screen: &Screen, findings: &[Finding], brief: &Brief) -> String {
     let mut out = Page::new(screen);
-    super::findings::findings(&mut out, findings, false);
-    coverage(&mut out, gaps);
-    let judged = match version {
-        Some(version) => format!("for OpenSC {version}, which is installed here"),
-        None => "for every OpenSC from 0.19 on, because none was found here".to_owned(),
-    };
-    let count = match findings.len() {
-        0 if gaps.is_empty() => "Nothing found".to_owned(),
-        0 => "Nothing found in what was looked at".to_owned(),
-        1 => "1 finding".to_owned(),
-        n => format!("{n} findings"),
-    };
-    wrap(&mut out, "", "  ", &format!("{count}, judged {judged}."));
-    if let Some(first) = findings.first() {
-        let _ = writeln!(out, "To learn more:  stalecard explain {}", first.id.name());
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual && !findings.is_empty() {
+        out.gap();
+        super::findings::findings(&mut out, findings, false);
     }
+    ending(&mut out, brief);
     out.text()
 }
 

@@ -12,6 +12,7 @@ pub use super::objects::{live_note, sides};
 use super::cache_entries::cache_list;
 use super::causes;
 use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, width, wrap};
+use crate::finding::Severity;
 use crate::judge::brief::looked_at;
 use crate::judge::tally::Cache;
 use crate::snapshot::Gap;
@@ -52,7 +53,7 @@ pub fn report(out: &mut Page<'_>, verdict: &Verdict, brief: &Brief, more: impl F
         consequences(out, &brief.consequences);
     }
     if detail == Detail::All {
-        out.push('\n');
+        out.gap();
         more(out);
         findings(out, &verdict.findings, verdict.tokens.len() > 1);
         coverage(out, &verdict.coverage);
@@ -68,7 +69,7 @@ pub fn ending(out: &mut Page<'_>, brief: &Brief) {
         steps(out, &brief.steps);
         looked(out, brief);
     }
-    next(out, &brief.steps);
+    next(out, brief);
 }
 
 /// The first line or two: what it comes to, and what not to do.
@@ -102,7 +103,7 @@ fn consequences(out: &mut Page<'_>, consequences: &[String]) {
     if consequences.is_empty() {
         return;
     }
-    out.push('\n');
+    out.gap();
     let told: Vec<&str> = consequences.iter().take(MOST_CONSEQUENCES).map(String::as_str).collect();
     wrap(out, "", "", &told.join(" "));
 }
@@ -112,7 +113,8 @@ fn unread(out: &mut Page<'_>, brief: &Brief) {
     if brief.unread.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\n{BOLD}Not read{BOLD:#}");
+    out.gap();
+    let _ = writeln!(out, "{BOLD}Not read{BOLD:#}");
     for what in brief.unread.iter().take(MOST_UNREAD) {
         wrap(out, "  ", "    ", what);
     }
@@ -127,7 +129,8 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
     if steps.len() < 2 {
         return;
     }
-    let _ = writeln!(out, "\n{BOLD}Do now{BOLD:#}");
+    out.gap();
+    let _ = writeln!(out, "{BOLD}Do now{BOLD:#}");
     let shown: Vec<&Step> = steps.iter().take(MOST_STEPS).collect();
     let commands = shown.iter().filter_map(|step| step.command.as_ref()).map(|command| width(command));
     let column = commands.filter(|columns| *columns <= WIDEST_COMMAND).max().unwrap_or(0);
@@ -154,28 +157,31 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
     }
 }
 
-/// Whose caches it is about, and where more stands.
+/// Whose caches it is about, and where more stands; and the first thing to do, if that is all there is to say.
 fn looked(out: &mut Page<'_>, brief: &Brief) {
     let mut line = looked_at(&brief.looked);
-    if brief.passed_over > 0 {
-        line.push_str(&format!(" {} not looked at.", count(brief.passed_over, "thing was", "things were")));
+    let notes = brief.causes.iter().filter(|cause| cause.severity == Severity::Info).count();
+    if notes > 0 {
+        line.push_str(&format!(" {}.", count(notes, "note", "notes")));
     }
-    if out.screen.detail < Detail::All
-        && (!brief.causes.is_empty() || !brief.steps.is_empty() || brief.passed_over > 0)
-    {
+    if brief.passed_over > 0 {
+        line.push_str(&format!(" Not looked at: {}.", count(brief.passed_over, "thing", "things")));
+    }
+    let worst =
+        brief.causes.iter().find(|cause| cause.severity > Severity::Info && !cause.kind.is_only_a_step());
+    if out.screen.detail < Detail::All && (worst.is_some() || notes + brief.passed_over > 0) {
         line.push_str(" More: -v");
-        if let Some(id) = brief.causes.first().and_then(|cause| cause.findings.first()) {
+        if let Some(id) = worst.and_then(|cause| cause.findings.first()) {
             line.push_str(&format!(", stalecard explain {}", id.name()));
         }
     }
-    let indent =
-        if brief.steps.len() < 2 && brief.causes.is_empty() { " ".repeat(HEAD) } else { String::new() };
+    let indent = if brief.steps.len() < 2 && worst.is_none() { " ".repeat(HEAD) } else { String::new() };
     wrap(out, &indent, &indent, &line);
 }
 
 /// The last line: the first thing to do.
-fn next(out: &mut Page<'_>, steps: &[Step]) {
-    let Some(step) = steps.first() else { return };
+fn next(out: &mut Page<'_>, brief: &Brief) {
+    let Some(step) = brief.next() else { return };
     match &step.command {
         Some(command) => {
             let _ = writeln!(out, "Next: {GREEN}{command}{GREEN:#}");

@@ -110,6 +110,8 @@ pub enum Answer<'a> {
     Fix(&'a FixReport),
     /// What was taken back.
     Undo {
+        /// Nothing was done.
+        dry_run: bool,
         /// The operation.
         undo: &'a Undone,
         /// Entries that would be shown again.

@@ -105,6 +105,13 @@ impl<'s> Page<'s> {
         if self.screen.is_ascii { self.text.push_str(&in_ascii(text)) } else { self.text.push_str(text) }
     }
 
+    /// Begins a section: one empty line before it, unless it is the first.
+    pub fn gap(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.text.push('\n');
+        }
+    }
+
     /// Adds a character.
     pub fn push(&mut self, character: char) {
         self.push_str(character.encode_utf8(&mut [0; 4]));

@@ -38,7 +38,7 @@ pub fn line(state: State, verdict: &Verdict, brief: &Brief, took: Duration) -> S
     let mut text = format!("{} | {performance}", failed(state, &words(state, verdict, brief)));
     let steps = brief.steps.iter().take(MOST_STEPS).filter(|_| state != State::Ok);
     for (number, step) in (1..).zip(steps) {
-        let what = step.command.as_ref().map(|_| format!(" ({})", step.what)).unwrap_or_default();
+        let what = step.command.as_ref().map(|_| format!(": {}", step.what)).unwrap_or_default();
         text.push_str(&format!("\n{number}. {}", tame(&format!("{}{what}", step.call()))));
     }
     text

@@ -4,16 +4,41 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, GREEN, Page, row, wrap};
+use super::causes;
+use super::findings::findings;
+use super::human::{coverage, ending, headline, tokens};
+use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, wrap};
 use crate::case::attribution::{Attributed, Attribution};
 use crate::case::proofs::{Conclusion, Proof, Source};
 use crate::text::key_reference;
+use crate::verdict::Verdict;
+use crate::verdict::brief::Brief;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 
+/// The report of `verify` on the keys of cards.
+#[must_use]
+pub fn keys(screen: &Screen, verdict: &Verdict, proofs: &[Proof], brief: &Brief) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual {
+        show(&mut out, proofs);
+        causes::show(&mut out, verdict, &brief.causes);
+    }
+    if screen.detail == Detail::All {
+        out.gap();
+        tokens(&mut out, &verdict.tokens);
+        findings(&mut out, &verdict.findings, verdict.tokens.len() > 1);
+        coverage(&mut out, &verdict.coverage);
+    }
+    ending(&mut out, brief);
+    out.text()
+}
+
 /// One paragraph for each key.
-pub fn show(out: &mut Page<'_>, proofs: &[Proof]) {
+fn show(out: &mut Page<'_>, proofs: &[Proof]) {
     for proof in proofs {
+        out.gap();
         let _ = writeln!(
             out,
             "{BOLD}Key reference {}{BOLD:#} \"{}\"",
@@ -33,17 +58,17 @@ pub fn show(out: &mut Page<'_>, proofs: &[Proof]) {
                 Source::Certificate => "certificate on the card".to_owned(),
                 Source::OpenSc => format!("key shown by {}", tried.program.join(", ")),
             };
-            let _ = writeln!(out, "  {style}{word}{style:#}");
-            wrap(out, "    ", "      ", &who);
-            wrap(out, "    ", "      ", &format!("ID {}, {}", tried.id, tried.key));
-            let _ = writeln!(out, "    fingerprint {}", tried.public_key);
+            let _ = writeln!(out, "  {style}{word}{style:#}: {who}");
+            if out.screen.detail == Detail::All {
+                wrap(out, "    ", "      ", &format!("ID {}, {}", tried.id, tried.key));
+                let _ = writeln!(out, "    fingerprint {}", tried.public_key);
+            }
         }
         candidates(out, proof.candidates.iter().map(|key| (key, None, None)));
         let style = if proof.conclusion == Conclusion::Sound { GREEN } else { BOLD };
         let _ = write!(out, "{style}");
         wrap(out, "  ", "  ", words(proof.conclusion));
         let _ = write!(out, "{style:#}");
-        out.push('\n');
     }
 }
 
@@ -78,30 +103,35 @@ const fn words(conclusion: Conclusion) -> &'static str {
     }
 }
 
-/// The last line. `is_open`: of some key in question no signature could be had.
-pub fn conclusion(out: &mut Page<'_>, proofs: &[Proof], is_open: bool) {
-    let sound = proofs.iter().filter(|proof| proof.conclusion == Conclusion::Sound).count();
-    let text = match (sound, proofs.len()) {
-        (_, 0) => "No key was asked for a signature.".to_owned(),
-        (sound, all) if is_open => {
-            format!(
-                "{sound} of {all} keys that were asked are proved sound; of what could not be asked, see above."
-            )
+/// The report of `verify` on files.
+#[must_use]
+pub fn attributions(
+    screen: &Screen,
+    answers: &[(String, Attribution)],
+    verdict: &Verdict,
+    brief: &Brief,
+) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual {
+        for (what, answer) in answers {
+            out.gap();
+            if answers.len() > 1 {
+                let _ = writeln!(out, "{BOLD}{what}{BOLD:#}");
+            }
+            attribution(&mut out, answer);
         }
-        (1, 1) => "The key is proved sound.".to_owned(),
-        (sound, all) if sound == all => format!("All {all} keys are proved sound."),
-        (sound, all) => format!("{sound} of {all} keys are proved sound."),
-    };
-    let _ = writeln!(out, "{text}");
-}
-
-/// Before each of several answers: what it is about. Escaped.
-pub fn heading(out: &mut Page<'_>, what: &str) {
-    let _ = writeln!(out, "{BOLD}{what}{BOLD:#}");
+    }
+    if screen.detail == Detail::All {
+        out.gap();
+        coverage(&mut out, &verdict.coverage);
+    }
+    ending(&mut out, brief);
+    out.text()
 }
 
 /// Who made a signature or signed a certificate.
-pub fn attribution(out: &mut Page<'_>, attribution: &Attribution) {
+fn attribution(out: &mut Page<'_>, attribution: &Attribution) {
     if let Some(subject) = &attribution.subject {
         row(out, "subject", subject);
     }

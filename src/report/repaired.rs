@@ -3,18 +3,33 @@
 
 use std::fmt::Write;
 
+use super::causes;
 use super::edited::{alive, refusal};
-use super::lines::{BOLD, GREEN, Page, Screen, bytes, wrap};
-use crate::finding::{Safety, Severity};
+use super::human::{coverage, ending, headline};
+use super::lines::{BOLD, Detail, Page, Screen, bytes, wrap};
+use crate::finding::Safety;
 use crate::repair::config::Revived;
-use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
+use crate::repair::{
+    Applied, Operation, OperationState, Outcome, Purged, StepResult, UndoOutcome, UndoState, Undone,
+};
 use crate::text::count;
 use crate::verdict::Verdict;
+use crate::verdict::brief::Brief;
+
+/// Files that are told one by one.
+const MOST_FILES: usize = 12;
 
 /// What was, or would be, done with each file.
 pub fn flushed_steps(out: &mut Page<'_>, results: &[Applied], dry_run: bool) {
-    for applied in results {
-        for step in &applied.steps {
+    let all: Vec<&StepResult> = results.iter().flat_map(|applied| &applied.steps).collect();
+    // What was in the way is told of each.
+    let is_plain =
+        |step: &StepResult| matches!(step.outcome, Outcome::Moved | Outcome::Removed | Outcome::AlreadyGone);
+    let most = if out.screen.detail == Detail::All { usize::MAX } else { MOST_FILES };
+    let mut plain = 0;
+    for step in &all {
+        plain += usize::from(is_plain(step));
+        if !is_plain(step) || plain <= most {
             let path = format!("{}/{}", step.directory, step.name);
             let text = match &step.outcome {
                 Outcome::Moved | Outcome::Removed => {
@@ -34,68 +49,36 @@ pub fn flushed_steps(out: &mut Page<'_>, results: &[Applied], dry_run: bool) {
                 }
                 Outcome::Failed(why) => format!("FAILED: {path}: {why}"),
             };
-            wrap(out, "", "  ", &text);
+            wrap(out, "  ", "    ", &text);
         }
     }
-}
-
-/// How to take back what one run moved: any of its operations stands for all.
-pub fn taken_back(out: &mut Page<'_>, results: &[Applied]) {
-    let steps = results.iter().flat_map(|applied| &applied.steps);
-    let moved = steps.filter(|step| step.outcome == Outcome::Moved).count();
-    if let Some(id) = results.iter().find_map(|applied| applied.operation.as_ref()).filter(|_| moved > 0) {
-        let what = count(moved, "entry is", "entries are");
-        let _ = writeln!(out, "{what} in the quarantine.\nTo take back: stalecard undo {id}");
+    if let Some(more) = plain.checked_sub(most).filter(|more| *more > 0) {
+        let _ = writeln!(out, "  and {} more: -v", count(more, "file", "files"));
     }
 }
 
 /// What a flush did and what remains.
 #[must_use]
-pub fn flushed(screen: &Screen, results: &[Applied], dry_run: bool, after: &Verdict) -> String {
+pub fn flushed(
+    screen: &Screen,
+    results: &[Applied],
+    dry_run: bool,
+    after: &Verdict,
+    brief: &Brief,
+) -> String {
     let mut out = Page::new(screen);
-    flushed_steps(&mut out, results, dry_run);
-    let changed = results.iter().any(|applied| applied.changed);
-    if results.iter().all(|applied| applied.steps.is_empty()) {
-        out.push_str("Nothing to move.\n");
-    } else if !changed {
-        out.push_str("Nothing was moved.\n");
-    } else if !dry_run {
-        taken_back(&mut out, results);
-        holders(&mut out, after);
-        wrap(&mut out, "", "", "OpenSC fills the cache again with what is on the card.");
-    }
-    let remain: Vec<_> =
-        after.findings.iter().filter(|finding| finding.severity >= Severity::Error).collect();
-    if !dry_run && !remain.is_empty() {
-        let _ = writeln!(out, "{}:", count(remain.len(), "finding remains", "findings remain"));
-        for finding in remain {
-            wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual {
+        flushed_steps(&mut out, results, dry_run);
+        if !dry_run {
+            causes::show(&mut out, after, &brief.causes);
         }
     }
+    if screen.detail == Detail::All {
+        coverage(&mut out, &after.coverage);
+    }
+    ending(&mut out, brief);
     out.text()
-}
-
-/// Who still goes on with what was read before a flush.
-pub fn holders(out: &mut Page<'_>, after: &Verdict) {
-    let mut named = after.findings.iter().filter(|finding| finding.is_of_running_programs()).peekable();
-    if named.peek().is_none() {
-        let text = "Programs that had the card open still hold the old view: restart them (browsers, signing \
-                    services, p11-kit, sssd). None was found running, as far as you may look.";
-        wrap(out, "", "", text);
-        return;
-    }
-    out.push_str("These programs still hold the old view; restart them:\n");
-    for finding in named {
-        wrap(out, "  ", "    ", &finding.summary);
-        for fix in &finding.fix {
-            match fix.command() {
-                Some(command) => {
-                    let _ = writeln!(out, "    {GREEN}{command}{GREEN:#}");
-                }
-                None => wrap(out, "    ", "      ", &fix.what),
-            }
-        }
-    }
 }
 
 /// What an undo did, and what came back to life with it; why it did nothing, if that would have. `returns`: entries
@@ -107,11 +90,17 @@ pub fn undone(
     revived: &[Revived],
     notes: &[String],
     returns: bool,
+    brief: &Brief,
 ) -> String {
     let mut out = Page::new(screen);
-    // What an earlier undo did is not told as if this one had.
-    let files = undone.files.iter().filter(|_| undone.state != UndoState::AlreadyUndone);
-    for file in files {
+    headline(&mut out, &brief.headline, &brief.dangers);
+    // Where nothing was changed only what was in the way is told, and not what an earlier undo did.
+    let is_told = |outcome: &UndoOutcome| match undone.state {
+        UndoState::Undone | UndoState::Incomplete => true,
+        UndoState::Conflict => matches!(outcome, UndoOutcome::Conflict(_) | UndoOutcome::Failed(_)),
+        UndoState::AlreadyUndone | UndoState::NothingToUndo | UndoState::Refused => false,
+    };
+    for file in undone.files.iter().filter(|file| is_told(&file.outcome)) {
         let path = format!("{}/{}", file.directory, file.name);
         let text = match &file.outcome {
             UndoOutcome::Restored => format!("restored {path}"),
@@ -119,41 +108,22 @@ pub fn undone(
             UndoOutcome::SameContent => format!("{path}: the same content is there"),
             UndoOutcome::InPlace => format!("{path}: in place"),
             UndoOutcome::NotKept => format!("{path}: private data, was removed and not kept"),
-            UndoOutcome::Waiting => format!("{path}: still in the quarantine"),
+            UndoOutcome::Waiting => format!("{path}: in the quarantine"),
             UndoOutcome::Conflict(why) => format!("CONFLICT: {path}: {why}"),
             UndoOutcome::Failed(why) => format!("FAILED: {path}: {why}"),
         };
-        wrap(&mut out, "", "  ", &text);
+        wrap(&mut out, "  ", "    ", &text);
     }
-    let id = undone.operation.as_deref().unwrap_or_default();
-    let text = match undone.state {
-        UndoState::Undone => format!("Operation {id} is undone."),
-        UndoState::AlreadyUndone => format!("Operation {id} was undone before; nothing changed."),
-        UndoState::NothingToUndo => "There is nothing to undo.".to_owned(),
-        UndoState::Conflict => format!(
-            "Nothing was changed: something else has been written since operation {id}. It is newer than what is \
-             in the quarantine; to put the old content back nevertheless: stalecard undo --force {id}"
-        ),
-        UndoState::Refused => {
-            format!(
-                "Nothing was changed: without operation {id} programs would show cache entries again that are \
-                 stale, or may be: their card was not read."
-            )
-        }
-        UndoState::Incomplete => {
-            format!(
-                "Not everything of operation {id} is back; remove the cause and repeat: stalecard undo {id}. What \
-                 was done before it can be taken back by name: stalecard quarantine list"
-            )
-        }
-    };
-    wrap(&mut out, "", "", &text);
     match undone.state {
-        UndoState::Refused => refusal(&mut out, revived, &format!("`stalecard undo {id}`"), returns),
+        UndoState::Refused => {
+            let id = undone.operation.as_deref().unwrap_or_default();
+            refusal(&mut out, revived, &format!("`stalecard undo {id}`"), returns);
+        }
         UndoState::Undone => alive(&mut out, revived, notes),
         UndoState::AlreadyUndone | UndoState::NothingToUndo | UndoState::Conflict | UndoState::Incomplete => {
         }
     }
+    ending(&mut out, brief);
     out.text()
 }
 

@@ -136,6 +136,9 @@ pub struct Cause {
     /// What is shown instead, in a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shown: Option<String>,
+    /// What else of it is shown as it was: classes of objects.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_old: Vec<String>,
     /// The cache directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,
@@ -225,6 +228,14 @@ impl Step {
     #[must_use]
     pub fn call(&self) -> &str {
         self.command.as_deref().unwrap_or(&self.what)
+    }
+}
+
+impl Brief {
+    /// The first thing to do; to take a change back is none.
+    #[must_use]
+    pub fn next(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| step.purpose != Purpose::Undo)
     }
 }
 

@@ -5,9 +5,10 @@ use crate::case::attribution::Attribution;
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
+use crate::prove::brief::attributed;
 use crate::prove::given::{Given, Request};
-use crate::report::lines::{Page, Screen};
-use crate::report::{human, json::Answer, json::Document, proofs};
+use crate::report::lines::Screen;
+use crate::report::{json::Answer, json::Document, proofs};
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let given = Given::read(&Request {
@@ -19,19 +20,10 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     })?;
     let mut snapshot = args.facts.look(false)?;
     let done = given.attribute(&mut snapshot)?;
+    let brief = attributed(&done);
     match args.format {
         Format::Human => {
-            let mut text = Page::new(screen);
-            for (what, answer) in &done.answers {
-                if done.answers.len() > 1 {
-                    proofs::heading(&mut text, what);
-                }
-                proofs::attribution(&mut text, answer);
-                text.push('\n');
-            }
-            human::findings(&mut text, &done.findings, false);
-            human::coverage(&mut text, &done.verdict.coverage);
-            output::print(&text.text())?;
+            output::print(&proofs::attributions(screen, &done.answers, &done.verdict, &brief))?;
         }
         Format::Json => {
             let all: Vec<&Attribution> = done.answers.iter().map(|(_, answer)| answer).collect();
