@@ -16,6 +16,7 @@ use crate::patience;
 use crate::repair::Consent;
 use crate::report::lines::Screen;
 use crate::snapshot::Snapshot;
+use crate::text::escape;
 
 /// Which cards, and whether they are there at all.
 #[derive(Debug, Clone, Args)]
@@ -193,12 +194,20 @@ pub fn host_or(snapshot: Option<&Path>) -> Result<Snapshot, Error> {
 }
 
 impl Facts {
-    /// The moment from which ages count: a snapshot's own, if there is one.
+    /// The screen for what is said of a snapshot: with its users, and if it was read from a file with its moment, from
+    /// which ages count.
     pub fn screen_of(&self, screen: &Screen, snapshot: &Snapshot) -> Screen {
-        match self.snapshot {
+        let mut screen = match self.snapshot {
             Some(_) => screen.at(snapshot.taken_at.unix_timestamp()),
             None => screen.clone(),
+        };
+        let users = std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user));
+        for user in users {
+            if let Some(name) = &user.name {
+                screen.users.insert(user.uid, escape(name.as_bytes()));
+            }
         }
+        screen
     }
 
     /// Gets the facts about each user, one after the other; those in a snapshot file are all there is.

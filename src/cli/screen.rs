@@ -1,6 +1,7 @@
 //! What a report is told on: how wide the terminal is, whether it can show more than ASCII (the locale, by POSIX:
 //! `LC_ALL`, `LC_CTYPE`, `LANG`, the first that is not empty), the time, and how much is wanted.
 
+use std::collections::BTreeMap;
 use std::io::IsTerminal;
 
 use rustix::termios::tcgetwinsize;
@@ -39,6 +40,7 @@ impl Verbosity {
             detail,
             now: now().unix_timestamp(),
             zone: Zone::here(),
+            users: BTreeMap::new(),
         }
     }
 }

@@ -49,10 +49,13 @@ impl<'a> Sum<'a> {
         self.moved + self.removed > 0
     }
 
-    /// `2 files moved aside, 1 file removed`.
+    /// `2 files moved to the quarantine, 1 file removed`.
     fn done(&self, dry_run: bool) -> String {
-        let (moved, removed) =
-            if dry_run { ("would be moved aside", "would be removed") } else { ("moved aside", "removed") };
+        let (moved, removed) = if dry_run {
+            ("would be moved to the quarantine", "would be removed")
+        } else {
+            ("moved to the quarantine", "removed")
+        };
         let parts = [(self.moved, moved), (self.removed, removed)];
         let parts = parts.iter().filter(|(number, _)| *number > 0);
         parts

@@ -11,7 +11,7 @@ use crate::finding::{Danger, Finding, Severity};
 use crate::snapshot::{Gap, GapKind};
 use crate::text::count;
 use crate::verdict::brief::{Brief, CardStanding, Cause, CauseKind, Headline, Purpose, Step, Word};
-use crate::verdict::{Looked, Token, Verdict};
+use crate::verdict::{Scope, Token, Verdict};
 
 /// Names in a sentence.
 const MOST_NAMES: usize = 3;
@@ -19,8 +19,11 @@ const MOST_NAMES: usize = 3;
 /// A verdict as it is told.
 #[must_use]
 pub fn brief(verdict: &Verdict) -> Brief {
-    let causes = causes(&verdict.findings);
+    let mut causes = causes(&verdict.findings);
     let headline = headline(verdict, &causes);
+    for cause in causes.iter_mut().filter(|cause| cause.on_card.is_none() && cause.count == 1) {
+        cause.is_said = headline.sentence.contains(&cause.summary);
+    }
     let mut steps = steps(verdict, &causes);
     if headline.state == Word::Unread {
         steps.insert(0, look_again());
@@ -40,7 +43,11 @@ pub fn brief(verdict: &Verdict) -> Brief {
             consequences.push(finding.consequence.clone());
         }
     }
-    let (asked, others): (Vec<&Gap>, Vec<&Gap>) = verdict.coverage.iter().partition(|gap| gap.asked_for);
+    let (mut asked, others): (Vec<&Gap>, Vec<&Gap>) = verdict.coverage.iter().partition(|gap| gap.asked_for);
+    // What the sentence says is not said again.
+    if let Some(told) = no_card(verdict).filter(|_| headline.state == Word::Unread) {
+        asked.retain(|gap| *gap != told);
+    }
     Brief {
         headline,
         dangers: dangers.into_iter().map(|danger| danger.brief.clone()).collect(),
@@ -49,7 +56,7 @@ pub fn brief(verdict: &Verdict) -> Brief {
         steps,
         unread: asked.into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)).collect(),
         passed_over: others.len(),
-        looked: verdict.looked.clone(),
+        scope: verdict.scope.clone(),
     }
 }
 
@@ -62,6 +69,12 @@ fn look_again() -> Step {
     }
 }
 
+/// Why no card was compared, if none was.
+fn no_card(verdict: &Verdict) -> Option<&Gap> {
+    let asked = || verdict.coverage.iter().filter(|gap| gap.asked_for && !verdict.compared);
+    asked().find(|gap| gap.kind == GapKind::Card).or_else(|| asked().next())
+}
+
 /// The sentence of a verdict.
 #[must_use]
 pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
@@ -70,7 +83,6 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
     let bad = causes.iter().find(|cause| cause.severity >= Severity::Error);
     let said = |state, sentence: String| Headline { state, sentence, card };
     let missing = verdict.coverage.iter().find(|gap| gap.asked_for);
-    let is_of_card = |gap: &&Gap| gap.kind == GapKind::Card;
     if let Some(worst) = worst.or(bad) {
         let state = match worst.kind {
             CauseKind::Key
@@ -100,8 +112,8 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
         return said(state, sentence);
     }
     if !verdict.compared {
-        let gap = verdict.coverage.iter().filter(|gap| gap.asked_for).find(is_of_card).or(missing);
-        let why = gap.map(|gap| format!(" {}: {}.", capital(&gap.what), gap.why.trim_end_matches('.')));
+        let why = no_card(verdict)
+            .map(|gap| format!(" {}: {}.", capital(&gap.what), gap.why.trim_end_matches('.')));
         return said(
             Word::Unread,
             format!("No card was compared with its cache.{}", why.unwrap_or_default()),
@@ -111,7 +123,7 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
         let sentence = "Not everything that was asked for could be read; nothing wrong in what could be.";
         return said(Word::Unread, sentence.to_owned());
     }
-    let (users, tokens) = (names(&verdict.looked.users), tokens(&verdict.tokens));
+    let (users, tokens) = (names(&verdict.scope.users), tokens(&verdict.tokens));
     let is_whole = verdict.coverage.is_empty();
     let mut sentence = if is_whole {
         format!("OpenSC shows {users} what is on the card: {tokens}.")
@@ -133,7 +145,7 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
 fn shown(verdict: &Verdict, causes: &[Cause], kind: CauseKind) -> String {
     let same: Vec<&Cause> =
         causes.iter().filter(|cause| cause.kind == kind && cause.severity >= Severity::Error).collect();
-    let caller = verdict.looked.users.first();
+    let caller = verdict.scope.users.first();
     let users: BTreeSet<&String> = same.iter().filter_map(|cause| cause.user.as_ref().or(caller)).collect();
     let users = names(&users.into_iter().cloned().collect::<Vec<_>>());
     let programs: BTreeSet<&String> = same.iter().flat_map(|cause| &cause.programs).collect();
@@ -242,12 +254,14 @@ pub fn severities(causes: &[Cause]) -> BTreeMap<Severity, usize> {
     number
 }
 
-/// Whose caches the sentence is about, as a line: `Looked at: root. Not asked for: ca, www-data (--all-users).`
+/// Whose caches the sentence is about, as a line: `Looked at: root. Not asked for: other users (stalecard check
+/// --all-users).` Of what was not asked for the first `most`.
 #[must_use]
-pub fn looked_at(looked: &Looked) -> String {
-    let mut line = format!("Looked at: {}.", names(&looked.users));
-    if !looked.not_asked_for.is_empty() {
-        line.push_str(&format!(" Not asked for: {} (--all-users).", names(&looked.not_asked_for)));
+pub fn looked_at(scope: &Scope, most: usize) -> String {
+    let mut line = format!("Looked at: {}.", names(&scope.users));
+    for other in scope.not_asked_for.iter().take(most) {
+        let command = other.command.as_ref().map(|command| format!(" ({command})")).unwrap_or_default();
+        line.push_str(&format!(" Not asked for: {}{command}.", other.what));
     }
     line
 }

@@ -123,6 +123,7 @@ fn cause(found: &[&Finding]) -> Option<Cause> {
         programs,
         findings: ids,
         count,
+        is_said: false,
     })
 }
 

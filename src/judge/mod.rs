@@ -30,7 +30,7 @@ use crate::rules::host::process_holds_old_view;
 use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{ByteString, CacheDir, Card, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
-use crate::verdict::{CachingState, Looked, ProgramState, Token, Unread, Verdict};
+use crate::verdict::{CachingState, ProgramState, Scope, Token, Unread, Verdict};
 use crate::view::cached::Cached;
 use crate::view::listed::Lists;
 use crate::view::{Behaviour, Layout, View, layout};
@@ -157,7 +157,7 @@ impl Judge {
             compared,
             unproven,
             unread: absent.unread,
-            looked: Looked { users: vec![tally::user_name(snapshot)], not_asked_for: Vec::new() },
+            scope: Scope { users: vec![tally::user_name(snapshot)], ..Scope::default() },
             in_use,
         };
         verdict.sort();

@@ -35,7 +35,6 @@ impl Compared {
             self.differs().unwrap_or((told.headline.state, told.headline.sentence))
         };
         told.headline = Headline { state, sentence, card: CardStanding::NothingAgainst };
-        told.causes.clear();
         told
     }
 

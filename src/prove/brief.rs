@@ -13,7 +13,7 @@ pub fn attributed(done: &Attributed) -> Brief {
     let verdict = Verdict {
         findings: done.findings.clone(),
         coverage: done.verdict.coverage.clone(),
-        looked: done.verdict.looked.clone(),
+        scope: done.verdict.scope.clone(),
         compared: true,
         ..Verdict::default()
     };
@@ -38,7 +38,6 @@ pub fn attributed(done: &Attributed) -> Brief {
         }
     };
     told.headline = Headline { state, sentence, ..told.headline };
-    told.causes.clear();
     if state == Word::Sound {
         told.steps.clear();
     }

@@ -5,7 +5,6 @@
 //! is asked for it by the caller ([`Holder`]).
 
 pub mod brief;
-pub mod brief;
 mod choice;
 pub mod given;
 pub mod keys;

@@ -67,12 +67,8 @@ pub fn item(out: &mut Page<'_>, item: &Item) {
     if let Some(key) = &item.public_key {
         let _ = writeln!(out, "      key {key}");
     }
-    let age = match item.age_days {
-        0 => "today".to_owned(),
-        1 => "1 day ago".to_owned(),
-        days => format!("{days} days ago"),
-    };
-    let what = format!("{}, written {} ({age}), owner uid {}", bytes(item.size), item.modified, item.owner);
+    let (written, owner) = (out.screen.moment(item.modified_at), out.screen.user(item.owner));
+    let what = format!("{}, written {written}, owner {owner}", bytes(item.size));
     wrap(out, "      ", "      ", &what);
     let found = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
     let _ = writeln!(out, "      {style}{}{found}{style:#}", item.state.words());

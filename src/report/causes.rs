@@ -18,7 +18,8 @@ const FROM: &str = "read from     ";
 
 /// All causes that are worth a row.
 pub(super) fn show(out: &mut Page<'_>, verdict: &Verdict, causes: &[Cause]) {
-    let rows: Vec<&Cause> = causes.iter().filter(|cause| !cause.kind.is_only_a_step()).collect();
+    let rows: Vec<&Cause> =
+        causes.iter().filter(|cause| !(cause.kind.is_only_a_step() || cause.is_said)).collect();
     let told: Vec<&Cause> =
         rows.iter().copied().filter(|cause| cause.severity > Severity::Info).take(MOST).collect();
     let notes = rows.iter().filter(|cause| cause.severity == Severity::Info).count();

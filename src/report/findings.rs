@@ -93,7 +93,8 @@ fn show_evidence(out: &mut Page<'_>, evidence: &Evidence) {
         let quote = if file.path.trim() == file.path { "" } else { "\"" };
         let _ = writeln!(out, "    {quote}{}{quote}", file.path);
         let size = bytes(file.size);
-        let _ = writeln!(out, "    {size}, written {}, owner uid {}", file.modified, file.owner);
+        let (written, owner) = (out.screen.moment(file.inode.mtime), out.screen.user(file.owner));
+        wrap(out, "    ", "      ", &format!("{size}, written {written}, owner {owner}"));
         if let Some(sha256) = &file.sha256 {
             let _ = writeln!(out, "    SHA-256 {sha256}");
         }

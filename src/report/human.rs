@@ -159,7 +159,11 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
 
 /// Whose caches it is about, and where more stands; and the first thing to do, if that is all there is to say.
 fn looked(out: &mut Page<'_>, brief: &Brief) {
-    let mut line = looked_at(&brief.looked);
+    if brief.scope.users.is_empty() {
+        return;
+    }
+    let most = if out.screen.detail == Detail::All { usize::MAX } else { 1 };
+    let mut line = looked_at(&brief.scope, most);
     let notes = brief.causes.iter().filter(|cause| cause.severity == Severity::Info).count();
     if notes > 0 {
         line.push_str(&format!(" {}.", count(notes, "note", "notes")));

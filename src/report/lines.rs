@@ -4,6 +4,7 @@
 //! East Asian wide one, none for a combining mark. Words are never broken, so that a key ID, a path or a
 //! command can be copied; a line with one that is too long is as long as that.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -46,6 +47,8 @@ pub struct Screen {
     pub now: i64,
     /// The time zone of whoever reads it.
     pub zone: Zone,
+    /// The names of users that are known, by number. Escaped.
+    pub users: BTreeMap<u32, String>,
 }
 
 impl Screen {
@@ -53,6 +56,16 @@ impl Screen {
     #[must_use]
     pub fn at(&self, now: i64) -> Self {
         Self { now, ..self.clone() }
+    }
+
+    /// A user by name, or by number where there is none.
+    #[must_use]
+    pub fn user(&self, uid: u32) -> String {
+        match self.users.get(&uid) {
+            Some(name) => name.clone(),
+            None if uid == 0 => "root".to_owned(),
+            None => format!("uid {uid}"),
+        }
     }
 
     /// How long ago a moment was: `37 minutes ago`.
@@ -206,7 +219,14 @@ mod tests {
     const WIDTH: usize = USUAL_WIDTH;
 
     fn screen() -> Screen {
-        Screen { width: WIDTH, is_ascii: false, detail: Detail::Usual, now: 1_000_000, zone: Zone::utc() }
+        Screen {
+            width: WIDTH,
+            is_ascii: false,
+            detail: Detail::Usual,
+            now: 1_000_000,
+            zone: Zone::utc(),
+            users: BTreeMap::new(),
+        }
     }
 
     fn wrapped(first: &str, other: &str, text: &str) -> String {

@@ -82,6 +82,8 @@ fn spread(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -105,8 +107,14 @@ mod tests {
     }
 
     fn plain(source: &SourceLine) -> String {
-        let screen =
-            Screen { width: WIDTH, is_ascii: false, detail: Detail::Usual, now: 0, zone: Zone::utc() };
+        let screen = Screen {
+            width: WIDTH,
+            is_ascii: false,
+            detail: Detail::Usual,
+            now: 0,
+            zone: Zone::utc(),
+            users: BTreeMap::new(),
+        };
         let mut out = Page::new(&screen);
         show(&mut out, source);
         anstream::adapter::strip_str(&out.text()).to_string()

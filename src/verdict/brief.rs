@@ -6,6 +6,7 @@
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use super::Scope;
 use crate::finding::{Id, ObjectName, Severity};
 
 /// What there is to say first, and in which order the rest.
@@ -26,7 +27,7 @@ pub struct Brief {
     /// How much else was not looked at.
     pub passed_over: usize,
     /// Whose caches the sentence is about.
-    pub looked: Looked,
+    pub scope: Scope,
 }
 
 /// The sentence of a verdict.
@@ -154,6 +155,9 @@ pub struct Cause {
     pub findings: Vec<Id>,
     /// How many findings of one kind it stands for.
     pub count: usize,
+    /// The sentence of the verdict says it already.
+    #[serde(skip)]
+    pub is_said: bool,
 }
 
 /// What a cause is about.
@@ -262,14 +266,4 @@ pub enum Purpose {
     Prevent,
     /// To take a change back.
     Undo,
-}
-
-/// Whose caches were looked at. Text is escaped.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Looked {
-    /// The users, the first of them whoever is spoken to.
-    pub users: Vec<String>,
-    /// Other users of this host with caches, whose were not asked for.
-    pub not_asked_for: Vec<String>,
 }
