@@ -44,8 +44,14 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         }
     }
     let compared = comparison_of.conclude();
+    // Ages count from the newest of them.
+    let newest = compared.sources.iter().map(|source| source.taken).max();
     match args.format {
-        Format::Human => output::print(&comparison(screen, &compared, &compared.brief()))?,
+        Format::Human => output::print(&comparison(
+            &newest.map_or_else(|| screen.clone(), |at| screen.at(at)),
+            &compared,
+            &compared.brief(),
+        ))?,
         Format::Json => {
             let host = hostname();
             let answer = Answer::Compare { comparison: &compared };

@@ -21,7 +21,7 @@ mod watch;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::Exit;
 use crate::judge::ending::State;
@@ -120,10 +120,21 @@ fn misunderstood(error: &clap::Error, format: Option<check::Format>) -> Exit {
     }
 }
 
+/// With `-v` and `-q` behind the command, where they stood before it: without a command they are options of `check`.
+fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
+    let is_of_all = |word: &&OsString| matches!(word.to_str(), Some("-v" | "--verbose" | "-q" | "--quiet"));
+    let leading = words.iter().skip(1).take_while(is_of_all).count();
+    let command = words.get(leading + 1).and_then(|word| Cli::command().find_subcommand(word).map(|_| ()));
+    if let Some(place) = command.and_then(|()| words.get_mut(1..=leading + 1)) {
+        place.rotate_right(1);
+    }
+    words
+}
+
 /// Runs the program: what was typed, done, and how it ended.
 #[must_use]
 pub fn run() -> Exit {
-    let words: Vec<OsString> = std::env::args_os().collect();
+    let words = in_order(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error, check::Format::named_in(&words)),
@@ -171,6 +182,24 @@ pub fn run() -> Exit {
         Err(error) => {
             output::complain(&error.to_string());
             error.exit()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OsString, in_order};
+
+    #[test]
+    fn how_much_is_told_may_be_said_before_the_command() {
+        let ordered = |line: &str| {
+            let words = in_order(line.split(' ').map(OsString::from).collect());
+            words.join(&OsString::from(" ")).into_string().unwrap_or_default()
+        };
+        assert_eq!(ordered("stalecard -v flush --all"), "stalecard flush -v --all");
+        assert_eq!(ordered("stalecard -q --verbose run -v x"), "stalecard run -q --verbose -v x");
+        for line in ["stalecard", "stalecard -v", "stalecard -v --serial flush", "stalecard flush -v"] {
+            assert_eq!(ordered(line), line);
         }
     }
 }

@@ -39,7 +39,9 @@ fn table(out: &mut Page<'_>, token: &TokenTable) {
         Some(source) => {
             let text = format!(
                 "newest reading of the card: on {} by {}, {}",
-                source.host, source.user, source.taken_at
+                source.host,
+                source.user,
+                out.screen.moment(source.taken)
             );
             wrap(out, "  ", "    ", &text);
         }
@@ -98,7 +100,7 @@ fn state(out: &mut Page<'_>, row: &StateRow) {
             out,
             "      ",
             "        ",
-            &format!("read on {} by {}, {}", source.host, source.user, source.taken_at),
+            &format!("read on {} by {}, {}", source.host, source.user, out.screen.moment(source.taken)),
         );
     }
     for shown in &row.shown_by {
@@ -107,7 +109,7 @@ fn state(out: &mut Page<'_>, row: &StateRow) {
             shown.source.host,
             shown.source.user,
             shown.programs.join(", "),
-            shown.since
+            out.screen.moment(shown.written)
         );
         wrap(out, "      ", "        ", &text);
     }

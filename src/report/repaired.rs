@@ -143,12 +143,9 @@ pub fn operations(screen: &Screen, operations: &[Operation]) -> String {
             OperationState::Damaged(_) => "its journal cannot be read",
         };
         let files = count(operation.kept_files, "file", "files");
-        let _ = writeln!(
-            out,
-            "{BOLD}{}{BOLD:#}  {files}, {} kept; {state}",
-            operation.id,
-            bytes(operation.kept_bytes)
-        );
+        let age = operation.started_at.map(|at| format!(", {}", screen.moment(at.unix_timestamp())));
+        let _ = writeln!(out, "{BOLD}{}{BOLD:#}{}", operation.id, age.unwrap_or_default());
+        wrap(&mut out, "  ", "    ", &format!("{files}, {} kept; {state}", bytes(operation.kept_bytes)));
         if let OperationState::Damaged(why) = &operation.state {
             wrap(&mut out, "  ", "    ", why);
         }
