@@ -122,5 +122,20 @@ fn as_never(text: &str, known: &mut BTreeMap<String, usize>) -> String {
         word.clear();
         said.push(character);
     }
-    said.trim_end().to_owned() + "\n"
+    // How long it took.
+    for minutes in (2..60).rev() {
+        said = said.replace(&format!("{minutes} minutes ago"), "just now");
+    }
+    said = said.replace("1 minute ago", "just now");
+    let mut whole = String::new();
+    let mut pieces = said.split(" UTC").peekable();
+    while let Some(piece) = pieces.next() {
+        let is_moment = pieces.peek().is_some() && piece.len() >= 16;
+        let kept = if is_moment { &piece[..piece.len() - 16] } else { piece };
+        whole.push_str(kept);
+        if is_moment {
+            whole.push_str("2026-01-01 00:00 UTC");
+        }
+    }
+    whole.trim_end().to_owned() + "\n"
 }

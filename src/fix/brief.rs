@@ -100,7 +100,7 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
     };
     follow(&mut told, &sum, dry_run, &done.after);
     if dry_run && sum.changed() {
-        told.steps.insert(0, again("the same without --dry-run"));
+        for_real(&mut told);
     }
     told
 }
@@ -148,7 +148,7 @@ pub fn fixed(done: &Fixed) -> Brief {
     };
     follow(&mut told, &sum, report.dry_run, &done.after);
     if report.dry_run && tried > 0 {
-        told.steps.insert(0, again("the same without --dry-run"));
+        for_real(&mut told);
     }
     let edited = report.edit.as_ref().and_then(|edit| edit.operation.as_ref());
     if let Some(operation) = edited.filter(|_| sum.operation.is_none()) {
@@ -211,7 +211,7 @@ pub fn undone(done: &Undo) -> Brief {
     };
     let steps = match undone.state {
         UndoState::Undone if done.dry_run => {
-            vec![step(Purpose::Undo, format!("stalecard undo {id}"), "does it")]
+            vec![again()]
         }
         UndoState::Undone => vec![check("tells what programs show now")],
         UndoState::AlreadyUndone => vec![list("lists what can be taken back")],
@@ -273,7 +273,7 @@ pub fn edited(report: &EditReport, goal: Goal) -> Brief {
         }
         steps.push(undo_of(operation));
     } else if report.dry_run && !report.changes.is_empty() {
-        steps.push(again("the same without --dry-run"));
+        steps.push(again());
     }
     Brief { headline: Headline { state, sentence, ..Headline::default() }, steps, ..Brief::default() }
 }
@@ -321,8 +321,14 @@ const fn option(safety: Safety) -> &'static str {
     }
 }
 
-fn again(what: &str) -> Step {
-    Step { purpose: Purpose::Flush, command: None, what: what.to_owned() }
+/// After a rehearsal the command itself comes in the place of any other that flushes.
+fn for_real(told: &mut Brief) {
+    told.steps.retain(|step| step.purpose != Purpose::Flush);
+    told.steps.insert(0, again());
+}
+
+fn again() -> Step {
+    Step { purpose: Purpose::Flush, command: None, what: "the same command without --dry-run".to_owned() }
 }
 
 fn check(what: &str) -> Step {

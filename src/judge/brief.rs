@@ -265,3 +265,127 @@ pub fn looked_at(scope: &Scope, most: usize) -> String {
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::finding::{Evidence, Id, ObjectName, Remedy, Side};
+    use crate::snapshot::GapKind;
+    use crate::verdict::{ProgramState, UnprovenKey};
+
+    /// A host on which a key shows another ID and another public key than the card.
+    fn stale() -> Verdict {
+        let object = |class: &str| ObjectName {
+            class: class.to_owned(),
+            reference: Some(1),
+            label: "Key".to_owned(),
+            id: Some("22".to_owned()),
+            shown_id: Some("11".to_owned()),
+        };
+        let finding = |id: Id, class: &str| {
+            let mut finding = Finding::new(id, format!("{class} differs"), format!("{class} misleads."));
+            finding.token = Some("T".to_owned());
+            finding.object = Some(object(class));
+            finding.program = vec!["pkcs15-tool".to_owned()];
+            let side = Side { state: Some(class.to_owned()), ..Side::default() };
+            finding.evidence.push(Evidence {
+                shown: Some(side.clone()),
+                card: Some(side),
+                ..Evidence::default()
+            });
+            finding.fix.push(Remedy::flush("move them"));
+            finding
+        };
+        Verdict {
+            findings: vec![finding(Id::StaleKeyId, "private key"), finding(Id::StalePublicKey, "public key")],
+            compared: true,
+            scope: Scope { users: vec!["ca".to_owned()], ..Scope::default() },
+            ..Verdict::default()
+        }
+    }
+
+    fn gap(asked_for: bool) -> Gap {
+        Gap { what: "file X".to_owned(), why: "no answer".to_owned(), asked_for, kind: GapKind::Card }
+    }
+
+    #[test]
+    fn one_key_in_one_cache_is_one_cause_whatever_is_found_of_it() {
+        let told = brief(&stale());
+        let [cause] = told.causes.as_slice() else { unreachable!("{:?}", told.causes) };
+        assert_eq!((cause.kind, cause.severity), (CauseKind::Key, Severity::Critical));
+        assert_eq!((cause.on_card.as_deref(), cause.shown.as_deref()), (Some("22"), Some("11")));
+        assert_eq!(
+            (cause.also_old.as_slice(), cause.findings.len()),
+            (["public key".to_owned()].as_slice(), 2)
+        );
+        let purposes: Vec<Purpose> = told.steps.iter().map(|step| step.purpose).collect();
+        let order = [Purpose::Flush, Purpose::Restart, Purpose::Verify, Purpose::Reissue];
+        assert_eq!(purposes, order);
+        assert_eq!(told.next().unwrap().call(), "stalecard flush");
+        // Of another user it is another one, and each is told whose it is.
+        let mut of_two = stale();
+        let others = of_two
+            .findings
+            .clone()
+            .into_iter()
+            .map(|finding| Finding { user: Some("eve".to_owned()), ..finding });
+        of_two.findings.extend(others.collect::<Vec<_>>());
+        let told = brief(&of_two);
+        assert_eq!(told.causes.len(), 2);
+        assert!(
+            told.headline.sentence.starts_with("OpenSC shows ca and eve a key that is not on the card."),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn the_card_is_called_sound_only_where_that_is_proven() {
+        let mut verdict = stale();
+        let said = |verdict: &Verdict| brief(verdict).headline.sentence;
+        assert_eq!(said(&verdict), "OpenSC shows ca a key that is not on the card. The card is sound.");
+        verdict.unproven.push(UnprovenKey { token: "T".to_owned(), id: "33".to_owned(), reference: Some(2) });
+        assert!(said(&verdict).ends_with(" Nothing speaks against the card."), "{}", said(&verdict));
+        verdict.coverage.push(gap(true));
+        assert!(
+            said(&verdict).ends_with(" Not everything could be read: there may be more."),
+            "{}",
+            said(&verdict)
+        );
+        assert!(!said(&verdict).contains("sound"), "{}", said(&verdict));
+    }
+
+    #[test]
+    fn what_was_not_looked_at_is_never_said_to_be_right() {
+        let mut verdict = Verdict { findings: Vec::new(), ..stale() };
+        let state = |verdict: &Verdict| brief(verdict).headline.state;
+        assert_eq!(state(&verdict), Word::Sound);
+        verdict.coverage.push(gap(false));
+        assert_eq!(state(&verdict), Word::Partly);
+        verdict.coverage.push(gap(true));
+        assert_eq!(state(&verdict), Word::Unread);
+        let told = brief(&Verdict { compared: false, ..verdict });
+        assert_eq!(told.headline.state, Word::Unread);
+        assert_eq!(told.headline.sentence, "No card was compared with its cache. File X: no answer.");
+        // Said once, and what to do is not what would be done about something else.
+        assert!(told.unread.is_empty(), "{told:?}");
+        assert_eq!(told.next().unwrap().purpose, Purpose::Look);
+    }
+
+    #[test]
+    fn a_program_that_shows_it_alone_is_named() {
+        let mut verdict = stale();
+        let state = |name: &str| ProgramState {
+            name: name.to_owned(),
+            caching: crate::verdict::CachingState::Public,
+            caching_text: String::new(),
+            set_at: None,
+            cache_dir: None,
+            opensc: None,
+        };
+        verdict.programs = vec![state("pkcs15-tool")];
+        assert!(brief(&verdict).headline.sentence.starts_with("OpenSC shows "));
+        verdict.programs.push(state("opensc-pkcs11"));
+        assert!(brief(&verdict).headline.sentence.starts_with("pkcs15-tool shows ca a key"));
+    }
+}

@@ -10,7 +10,7 @@ use crate::opensc::{Version, differences};
 use crate::rules;
 use crate::snapshot::{ConfigState, Gap, GapKind, Installation, Snapshot};
 use crate::verdict::Verdict;
-use crate::verdict::brief::{Brief, Headline, Word};
+use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
 
 /// Judges the configuration of a snapshot, worst finding first.
 #[must_use]

@@ -6,7 +6,7 @@ use super::hosts::{Compared, Standing};
 use crate::judge::brief::{brief, names};
 use crate::text::count;
 use crate::verdict::Verdict;
-use crate::verdict::brief::{Brief, CardStanding, Headline, Word};
+use crate::verdict::brief::{Brief, CardStanding, Headline, Purpose, Step, Word};
 
 impl Compared {
     /// First and last what matters.
@@ -35,6 +35,12 @@ impl Compared {
             self.differs().unwrap_or((told.headline.state, told.headline.sentence))
         };
         told.headline = Headline { state, sentence, card: CardStanding::NothingAgainst };
+        // The snapshots are all that there is to look at.
+        told.steps.retain(|step| step.purpose != Purpose::Look);
+        if state == Word::Unread {
+            let what = "compare again, with snapshots of every host that can be read".to_owned();
+            told.steps.push(Step { purpose: Purpose::Look, command: None, what });
+        }
         told
     }
 

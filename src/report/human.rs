@@ -27,7 +27,9 @@ const MOST_UNREAD: usize = 3;
 /// The least columns of the first word, so that most sentences begin in one place.
 const HEAD: usize = 7;
 /// The widest command that has what it does beside it.
-const WIDEST_COMMAND: usize = 36;
+const WIDEST_COMMAND: usize = 38;
+/// The least columns for what a command does, or it stands below it.
+const LEAST_BESIDE: usize = 30;
 /// What keeps a report on one screen.
 const MOST_CONSEQUENCES: usize = 2;
 
@@ -133,7 +135,8 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
     let _ = writeln!(out, "{BOLD}Do now{BOLD:#}");
     let shown: Vec<&Step> = steps.iter().take(MOST_STEPS).collect();
     let commands = shown.iter().filter_map(|step| step.command.as_ref()).map(|command| width(command));
-    let column = commands.filter(|columns| *columns <= WIDEST_COMMAND).max().unwrap_or(0);
+    let widest = WIDEST_COMMAND.min(out.width().saturating_sub(LEAST_BESIDE + 7));
+    let column = commands.filter(|columns| *columns <= widest).max().unwrap_or(0);
     for (number, step) in (1..).zip(&shown) {
         match &step.command {
             Some(command) if width(command) <= column => {

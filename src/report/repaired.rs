@@ -108,7 +108,7 @@ pub fn undone(
             UndoOutcome::SameContent => format!("{path}: the same content is there"),
             UndoOutcome::InPlace => format!("{path}: in place"),
             UndoOutcome::NotKept => format!("{path}: private data, was removed and not kept"),
-            UndoOutcome::Waiting => format!("{path}: in the quarantine"),
+            UndoOutcome::Waiting => format!("still in the quarantine: {path}"),
             UndoOutcome::Conflict(why) => format!("CONFLICT: {path}: {why}"),
             UndoOutcome::Failed(why) => format!("FAILED: {path}: {why}"),
         };
