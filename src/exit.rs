@@ -13,6 +13,29 @@ pub enum Exit {
     Failed,
     /// What was asked for could not be read (3).
     NotRead,
+    /// A rehearsal that was asked to tell would change something (4).
+    WouldChange,
+    /// A command to be run could not be (126), as shells have it.
+    CommandNotRun,
+    /// There is no such command (127), as shells have it.
+    NoCommand,
+}
+
+impl Exit {
+    /// How a rehearsal ends: as the real run would, or told apart by whether it would change something.
+    #[must_use]
+    pub const fn rehearsed(self, tells: bool, changed: bool) -> Self {
+        match self {
+            Self::Clean if tells && changed => Self::WouldChange,
+            Self::Clean
+            | Self::Findings
+            | Self::Failed
+            | Self::NotRead
+            | Self::WouldChange
+            | Self::CommandNotRun
+            | Self::NoCommand => self,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
@@ -22,6 +45,9 @@ impl From<Exit> for ExitCode {
             Exit::Findings => 1,
             Exit::Failed => 2,
             Exit::NotRead => 3,
+            Exit::WouldChange => 4,
+            Exit::CommandNotRun => 126,
+            Exit::NoCommand => 127,
         })
     }
 }

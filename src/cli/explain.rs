@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Id;
-use crate::report::lines::wrap;
+use crate::report::lines::{Page, Screen, wrap};
 use crate::rules::manual;
 
 #[derive(Debug, clap::Args)]
@@ -14,8 +14,8 @@ pub struct Args {
     finding: Option<String>,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
-    let mut text = String::new();
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
+    let mut text = Page::new(screen);
     match &args.finding {
         None => {
             for &id in Id::ALL {
@@ -32,6 +32,6 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let _ = writeln!(text, "{}\n\nSeverity: {severity}. Repair: {safety}.", manual(id));
         }
     }
-    output::print(&text)?;
+    output::print(&text.text())?;
     Ok(Exit::Clean)
 }

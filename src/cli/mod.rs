@@ -12,6 +12,7 @@ mod ls;
 mod output;
 mod quarantine;
 mod run;
+mod screen;
 mod show;
 mod snapshot;
 mod undo;
@@ -20,7 +21,7 @@ mod watch;
 
 use std::ffi::OsString;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::Exit;
 use crate::judge::ending::State;
@@ -44,10 +45,14 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     check: check::Args,
+    #[command(flatten)]
+    verbosity: screen::Verbosity,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; \
-                          2 usage error or a repair that failed; 3 something could not be read.";
+const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; 2 usage error or a \
+                          repair that failed; 3 something could not be read; 4 something would change (--dry-run \
+                          --exit-code). `run` ends as its command does, or with 126 or 127, as in a shell, if that \
+                          cannot be run.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -115,35 +120,48 @@ fn misunderstood(error: &clap::Error, format: Option<check::Format>) -> Exit {
     }
 }
 
+/// With `-v` and `-q` behind the command, where they stood before it: without a command they are options of `check`.
+fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
+    let is_of_all = |word: &&OsString| matches!(word.to_str(), Some("-v" | "--verbose" | "-q" | "--quiet"));
+    let leading = words.iter().skip(1).take_while(is_of_all).count();
+    let command = words.get(leading + 1).and_then(|word| Cli::command().find_subcommand(word).map(|_| ()));
+    if let Some(place) = command.and_then(|()| words.get_mut(1..=leading + 1)) {
+        place.rotate_right(1);
+    }
+    words
+}
+
 /// Runs the program: what was typed, done, and how it ended.
 #[must_use]
 pub fn run() -> Exit {
-    let words: Vec<OsString> = std::env::args_os().collect();
+    let words = in_order(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error, check::Format::named_in(&words)),
     };
     allow_aside();
+    output::tell_so(cli.verbosity.manner());
+    let screen = &cli.verbosity.screen();
     let command = cli.command.unwrap_or(Command::Check(cli.check));
     if !matches!(command, Command::Watch(_) | Command::LookAside | Command::KeepAside { .. }) {
         // Whoever is told another time begins anew with it.
         args::Time::USUAL.begin();
     }
     let result = match command {
-        Command::Check(args) => check::run(&args),
-        Command::Verify(args) => verify::run(&args),
-        Command::Ls(args) => ls::run(&args),
-        Command::Show(args) => show::run(&args),
-        Command::Fix(args) => fix::run(&args),
-        Command::Flush(args) => flush::run(&args),
-        Command::Undo(args) => undo::run(&args),
-        Command::Quarantine(args) => quarantine::run(&args),
-        Command::Explain(args) => explain::run(&args),
-        Command::Config(command) => config::run(&command),
+        Command::Check(args) => check::run(&args, screen),
+        Command::Verify(args) => verify::run(&args, screen),
+        Command::Ls(args) => ls::run(&args, screen),
+        Command::Show(args) => show::run(&args, screen),
+        Command::Fix(args) => fix::run(&args, screen),
+        Command::Flush(args) => flush::run(&args, screen),
+        Command::Undo(args) => undo::run(&args, screen),
+        Command::Quarantine(args) => quarantine::run(&args, screen),
+        Command::Explain(args) => explain::run(&args, screen),
+        Command::Config(command) => config::run(&command, screen),
         Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
-        Command::Compare(args) => compare::run(&args),
-        Command::Watch(args) => watch::run(&args),
+        Command::Compare(args) => compare::run(&args, screen),
+        Command::Watch(args) => watch::run(&args, screen),
         Command::Generate(args) => generate::run(&args),
         Command::KeepAside { process, directory } => {
             keep_until(process, &directory, &mut std::io::stdout().lock());
@@ -164,6 +182,24 @@ pub fn run() -> Exit {
         Err(error) => {
             output::complain(&error.to_string());
             error.exit()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OsString, in_order};
+
+    #[test]
+    fn how_much_is_told_may_be_said_before_the_command() {
+        let ordered = |line: &str| {
+            let words = in_order(line.split(' ').map(OsString::from).collect());
+            words.join(&OsString::from(" ")).into_string().unwrap_or_default()
+        };
+        assert_eq!(ordered("stalecard -v flush --all"), "stalecard flush -v --all");
+        assert_eq!(ordered("stalecard -q --verbose run -v x"), "stalecard run -q --verbose -v x");
+        for line in ["stalecard", "stalecard -v", "stalecard -v --serial flush", "stalecard flush -v"] {
+            assert_eq!(ordered(line), line);
         }
     }
 }

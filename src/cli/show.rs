@@ -6,6 +6,7 @@ use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
 use crate::judge::{tokens, verdict};
 use crate::listing::objects::{Wanted, show};
+use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
@@ -19,8 +20,9 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let snapshot = args.facts.look(true)?;
+    let screen = &args.facts.screen_of(screen, &snapshot);
     let tokens = tokens(&snapshot);
     let verdict = verdict(&tokens);
     let wanted = args.what.as_deref().map_or(Wanted::All, Wanted::Named);
@@ -32,7 +34,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let missing = args.what.as_ref().filter(|what| objects.is_empty() && verdict.compared && !known(what));
     match args.format {
         Format::Human => {
-            let mut text = String::new();
+            let mut text = Page::new(screen);
             human::tokens(&mut text, &verdict.tokens);
             if !verdict.tokens.is_empty() {
                 human::live_note(&mut text);
@@ -40,7 +42,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             human::programs(&mut text, &verdict.programs);
             human::sides(&mut text, &objects);
             human::coverage(&mut text, &verdict.coverage);
-            output::print(&text)?;
+            output::print(&text.text())?;
         }
         Format::Json => {
             let answer = Answer::Show { objects: &objects };

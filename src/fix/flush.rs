@@ -1,5 +1,7 @@
 //! Taking cache entries away: what is proven stale, or what was named.
 
+use time::OffsetDateTime;
+
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use crate::error::{Error, Exit};
 use crate::judge::ending::is_unread;
@@ -31,6 +33,8 @@ pub struct Flushed {
     pub operations: Vec<Applied>,
     /// What is found now.
     pub after: Verdict,
+    /// When it was looked at first.
+    pub checked_at: OffsetDateTime,
     /// Why it is no success whatever was moved.
     pub error: Option<Error>,
     /// How the run ends otherwise.
@@ -66,7 +70,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
             let is_unread = is_stale && is_unread(&done.before, false);
             unread = Some(is_unread);
             if is_unread && !done.before.compared {
-                without_card = Some((snapshot.host.clone(), done.before));
+                without_card = Some((snapshot.host.clone(), snapshot.taken_at, done.before));
                 return Err(Error::NoCardToFlush);
             }
         }
@@ -76,13 +80,14 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         Ok(())
     });
     let mut snapshot = match (observed, without_card) {
-        (Err(error), Some((host, after))) => {
+        (Err(error), Some((host, checked_at, after))) => {
             let exit = error.exit();
             return Ok(Flushed {
                 host,
                 changed: false,
                 operations: Vec::new(),
                 after,
+                checked_at,
                 error: Some(error),
                 exit,
             });
@@ -103,7 +108,8 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         (false, false) => Exit::Clean,
     };
     let error = missing.first().map(|name| Error::NoSuchEntry((*name).clone()));
-    Ok(Flushed { host: snapshot.host, changed, operations, after, error, exit })
+    let checked_at = snapshot.taken_at;
+    Ok(Flushed { host: snapshot.host, changed, operations, after, checked_at, error, exit })
 }
 
 /// Takes of one user's caches what is proven stale, and safe to take, and nothing else; gives what is found then.

@@ -1,14 +1,18 @@
 //! What gathers a verdict: builds the cases out of a snapshot and collects what the rules say.
 
 pub mod absent_cards;
+pub mod brief;
 pub mod caches;
+mod cause;
 pub mod config;
 pub mod driver_choice;
 pub mod ending;
 mod programs;
+pub mod proved;
+pub mod steps;
 pub mod tally;
 
-pub use config::{config_coverage, judge_config};
+pub use config::{config_coverage, judge_config, lint_brief};
 pub use tally::{Cache, Tally};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +35,7 @@ use crate::rules::host::process_holds_old_view;
 use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
-use crate::verdict::{ProgramState, Token, Unread, Verdict};
+use crate::verdict::{ProgramState, Scope, Token, Unread, Verdict};
 use crate::view::{Behaviour, Layout, View, layout};
 
 /// What holds for every user of a host, worked out once.
@@ -195,7 +199,9 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     }
     let compared = !of.cases.is_empty();
     let unread = absent.unread;
-    let mut verdict = Verdict { tokens, programs, findings, coverage, compared, unproven, unread, in_use };
+    let scope = Scope { users: vec![tally::user_name(snapshot)], ..Scope::default() };
+    let mut verdict =
+        Verdict { tokens, programs, findings, coverage, compared, unproven, unread, scope, in_use };
     verdict.sort();
     verdict
 }
@@ -280,6 +286,7 @@ pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
         label: label.map(|label| escape(&label)),
         status: known.map(|layout| layout.status(card)).unwrap_or_default(),
         objects: live.map(count),
+        private_keys: live.map(|live| live.private_keys().count()),
     }
 }
 

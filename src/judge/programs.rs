@@ -93,6 +93,7 @@ fn caching_program(
                 name: name.clone(),
                 caching: CachingState::Crashes,
                 caching_text: crash.to_string(),
+                set_at: None,
                 cache_dir: None,
                 opensc,
             };
@@ -107,6 +108,10 @@ fn caching_program(
         (FileUse::Missing(path), _) => format!("default, there is no {path}"),
         (FileUse::Dropped(path, error), _) => format!("default, OpenSC cannot parse {path}:{error}"),
         (FileUse::Unknown(why), _) => why.clone(),
+    };
+    let set_at = match (&effective.file, &effective.use_file_caching) {
+        (FileUse::Read(path), Some(Written { value: Some(_), at })) => Some(format!("{path}:{at}")),
+        _ => None,
     };
     let cached = version.is_none_or(|version| differences::is_cached(version, &driver));
     let (caching, text, on, undecided) = match &effective.caching {
@@ -139,6 +144,7 @@ fn caching_program(
         name: name.clone(),
         caching,
         caching_text: text,
+        set_at,
         cache_dir: dir.filter(|_| caching != CachingState::No),
         opensc,
     };

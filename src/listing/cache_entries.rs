@@ -44,6 +44,9 @@ pub struct Item {
     pub owner: u32,
     /// When it was last written.
     pub modified: String,
+    /// The same, Unix seconds.
+    #[serde(skip)]
+    pub modified_at: i64,
     /// Age in whole days when the snapshot was taken.
     pub age_days: i64,
 }
@@ -141,6 +144,7 @@ fn item(
         size: entry.inode.size,
         owner: entry.inode.uid,
         modified: date(entry.inode.mtime),
+        modified_at: entry.inode.mtime,
         age_days: taken.saturating_sub(entry.inode.mtime) / 86_400,
     }
 }

@@ -123,6 +123,7 @@ impl Comparison {
             host: snapshot.host.clone(),
             user,
             taken_at: date(snapshot.taken_at.unix_timestamp()),
+            taken: snapshot.taken_at.unix_timestamp(),
         });
         for case in &tokens.cases {
             if is_first {
@@ -354,6 +355,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
                 source,
                 programs: showing.programs.to_vec(),
                 since: date(showing.since),
+                written: showing.since,
             }));
         });
     }

@@ -244,7 +244,7 @@ impl Observer {
         verdict: &[Finding],
     ) -> Result<(), String> {
         let view = |program: &str| -> &View {
-            let reads = |cache_view: &&stalecard::case::token::CacheView<'_>| {
+            let reads = |cache_view: &&stalecard::case::cache_view::CacheView<'_>| {
                 cache_view.programs.iter().any(|name| name == program)
             };
             case.cache_views.iter().find(reads).map_or(&case.live, |cache_view| &cache_view.shown)

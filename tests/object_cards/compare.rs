@@ -12,7 +12,7 @@ use stalecard::view::View;
 
 #[track_caller]
 pub fn same_as_pkcs15(what: &str, view: &View, version: Version, listing: &str) {
-    assert_eq!(view.unknown, [], "{what}");
+    assert!(view.unknown.is_empty(), "{what}");
     let listing = Pkcs15Listing::parse(listing).unwrap_or_else(|| panic!("{what}: no card in {listing}"));
     let (ours, theirs) =
         (without_paths(printed::expected_pkcs15(view, version)), without_paths(printed::pkcs15(&listing)));

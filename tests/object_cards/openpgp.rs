@@ -7,8 +7,7 @@ use stalecard::finding::{Id, Severity};
 use stalecard::judge::{judge, tokens};
 use stalecard::opensc::Version;
 use stalecard::verdict::Verdict;
-use stalecard::view::pkcs11::tokens;
-use stalecard::view::{Class, View};
+use stalecard::view::{Class, View, pkcs11};
 
 /// With extended lengths its answer to reset is that of a ZeitControl card, which OpenSC and stalecard know.
 pub fn stand(version: &str) -> (Stand, Host) {
@@ -27,7 +26,7 @@ pub fn generate(stand: &Stand, host: &Host, key: u8) {
 
 /// What is in the token for signatures, or in the other one, which has the rest.
 pub fn of_token(view: &View, version: Version, signatures: bool, login: bool) -> Vec<String> {
-    let tokens = tokens(view);
+    let tokens = pkcs11::tokens(view);
     printed::expected_pkcs11_items(&tokens[usize::from(signatures)], login, version)
 }
 

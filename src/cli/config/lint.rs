@@ -7,8 +7,9 @@ use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::judge::ending::exit_of;
-use crate::judge::{config_coverage, judge_config};
+use crate::judge::{config_coverage, judge_config, lint_brief};
 use crate::opensc::install::observe_config;
+use crate::report::lines::Screen;
 use crate::report::{config, json::Answer, json::Document};
 use crate::snapshot::{Gap, Snapshot};
 
@@ -30,7 +31,7 @@ pub struct Args {
     fail_on: FailOn,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let host = host_or(args.snapshot.as_deref())?;
     let snapshots = if args.files.is_empty() {
@@ -43,7 +44,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let coverage: Vec<Gap> = snapshots.iter().flat_map(|snapshot| config_coverage(snapshot, named)).collect();
     let version = host.opensc.first().and_then(|found| found.version.as_deref());
     match args.format {
-        Format::Human => output::print(&config::lint(&findings, &coverage, version))?,
+        Format::Human => {
+            output::print(&config::lint(screen, &findings, &lint_brief(&findings, &coverage, version)))?
+        }
         Format::Json => {
             let answer = Answer::ConfigLint { opensc: version };
             let document = Document::of(answer, &host.host).findings(&findings).coverage(&coverage);

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use super::args::{Facts, FailOn, Format};
 use crate::error::{Error, Exit};
+use crate::report::lines::Screen;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -58,9 +59,9 @@ pub struct Args {
 /// What makes sense only for a card that is to sign.
 const CARD_ONLY: [&str; 6] = ["key", "all", "min_tries", "pin_file", "use_existing_login", "end_login"];
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     match (&args.data, &args.digest, &args.signature, &args.certificate) {
-        (None, None, None, None) => keys::run(args),
-        _ => attribute::run(args),
+        (None, None, None, None) => keys::run(args, screen),
+        _ => attribute::run(args, screen),
     }
 }

@@ -13,7 +13,7 @@
 
 use crate::case::danger;
 use crate::case::token::Case;
-use crate::finding::{Finding, Id};
+use crate::finding::{Danger, Finding, Id};
 use crate::view::difference::Kind;
 use crate::view::{Class, Object};
 
@@ -44,7 +44,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 ),
                 "Programs present the old certificate.".to_owned(),
             );
-            finding.danger = danger::all([
+            finding.danger = Danger::all([
                 danger::of_deleting_object(case, &difference),
                 danger::of_writing(case, &difference),
             ]);
