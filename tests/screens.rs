@@ -71,13 +71,47 @@ fn stale(stand: &Stand) -> Host {
     host
 }
 
+/// What they say where there is nothing to be read, or only half of it.
+const WITHOUT_A_CARD: [(&str, i32); 11] = [
+    ("check", 3),
+    ("verify --pin-file pin", 3),
+    ("show", 3),
+    ("ls", 0),
+    ("flush", 3),
+    ("fix --dry-run", 0),
+    ("fix", 3),
+    ("undo", 0),
+    ("config disable-cache --dry-run", 0),
+    ("run -- /no/such/command", 127),
+    ("run -- /etc/passwd", 126),
+];
+const HALF_READ: [(&str, i32); 5] =
+    [("check", 3), ("verify --pin-file pin", 3), ("flush --dry-run", 0), ("flush", 3), ("fix --dry-run", 0)];
+
 #[test]
 fn the_story_of_a_stale_host_is_told_as_it_was() {
     let stand = Stand::start();
     let host = stale(&stand);
+    told(&host, "story.txt", &STORY);
+}
+
+#[test]
+fn what_cannot_be_read_is_told_first_too() {
+    let stand = Stand::start();
+    let host = stale(&stand);
+    stand.card().fault("lie b1 changing");
+    told(&host, "half-read.txt", &HALF_READ);
+    stand.card().fault("none");
+    stand.card().eject();
+    stand.card().wait_removed();
+    told(&host, "without-a-card.txt", &WITHOUT_A_CARD);
+}
+
+/// The commands one after the other, with what they say on both ways out.
+fn told(host: &Host, name: &str, commands: &[(&str, i32)]) {
     let mut known = BTreeMap::new();
     let mut story = String::new();
-    for (command, code) in STORY {
+    for &(command, code) in commands {
         let words: Vec<String> = command
             .split(' ')
             .map(|word| if word == "pin" { format!("{HOME}/pin") } else { word.to_owned() })
@@ -89,12 +123,18 @@ fn the_story_of_a_stale_host_is_told_as_it_was() {
             "{output}"
         );
         assert!(!(said.contains("put back") && said.contains("nothing changed")), "{output}");
-        story.push_str(&format!("$ stalecard {command}\n? {}\n{said}\n", output.code()));
+        story.push_str(&format!("$ stalecard {command}\n? {}\n{said}", output.code()));
+        let complaints = as_never(&output.stderr, &mut known);
+        // What is waited for depends on how long it takes.
+        for line in complaints.lines().filter(|line| !line.is_empty() && !line.ends_with('…')) {
+            story.push_str(&format!("2> {line}\n"));
+        }
+        story.push('\n');
         if std::env::var_os("SNAPSHOTS").is_none() {
             assert_eq!(output.code(), code, "{command}: {output}");
         }
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/story.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(name);
     let committed = Data::read_from(&path, Some(DataFormat::Text)).raw();
     Assert::new().action_env("SNAPSHOTS").eq(story, committed);
 }

@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn an_age_is_told_in_the_unit_that_people_use() {
         let screen = screen();
-        let ago = |seconds| screen.age(1_000_000 - seconds);
+        let ago = |seconds: i64| screen.age(1_000_000 - seconds);
         let ages = [0, 59, 60, 119, 37 * 60, 3600, 47 * 3600, 48 * 3600, 900_000].map(ago);
         let told = [
             "just now",
