@@ -261,7 +261,7 @@ fn entry(name: &[u8]) -> Option<CacheName> {
     })
 }
 
-fn parse_serial(text: &[u8]) -> Serial {
+pub(crate) fn parse_serial(text: &[u8]) -> Serial {
     text.strip_prefix(UID)
         .and_then(|digits| hex(digits, 1).filter(|uid| uid.len() <= 10))
         .map_or_else(|| Serial::Text(text.to_vec()), Serial::Uid)
