@@ -59,7 +59,7 @@ pub struct Facts {
     /// Do not open PC/SC: look at caches and configuration only
     #[arg(long, conflicts_with_all = ["reader", "snapshot"])]
     pub offline: bool,
-    /// Judge this snapshot file instead of this machine
+    /// Judge this snapshot file instead of this machine; - is standard input
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
 }
@@ -211,7 +211,7 @@ impl Facts {
             }
         };
         if let Some(serial) = &self.selection.serial {
-            select_serial(&mut snapshot, serial, self.offline);
+            select_serial(&mut snapshot, serial, self.offline)?;
         }
         if let (Some(reader), Some(_)) = (&self.selection.reader, &self.snapshot) {
             snapshot.select_reader(reader);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 
 use super::args::{CachesOf, Facts, FailOn};
-use super::output;
+use super::output::{self, is_stdout};
 use crate::case::token_content::serials;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
@@ -38,7 +38,7 @@ pub struct Args {
     /// The least severity that makes the exit code 1 [default: error; for nagios: warning, which is then a WARNING]
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
-    /// Write the report to this file, mode 0644, whole or not at all
+    /// Write the report to this file, mode 0644, whole or not at all; - is standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -160,6 +160,7 @@ fn report(args: &Args, checked: &Checked) -> Result<Exit, Error> {
 fn deliver(args: &Args, text: &str) -> Result<(), Error> {
     match &args.output {
         None => output::print(text),
+        Some(path) if is_stdout(path) => output::print(&anstream::adapter::strip_str(text).to_string()),
         Some(path) => write_whole(path, anstream::adapter::strip_str(text).to_string().as_bytes(), 0o644),
     }
 }

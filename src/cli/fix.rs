@@ -40,7 +40,8 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         }
         Format::Json => {
             let document = Document::of(Answer::Fix(&done.report), &done.host);
-            output::print_json(&document.changed(done.changed).verdict(&done.after))?;
+            let document = document.changed(done.changed).verdict(&done.after);
+            output::print_json(&document.error(done.unedited.as_ref()))?;
         }
     }
     done.unedited.map_or(Ok(done.exit), Err)

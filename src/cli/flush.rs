@@ -12,7 +12,8 @@ use crate::report::{human, json::Answer, json::Document, repaired};
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]
 pub struct Args {
-    /// These entries, by file name or path, whatever they are; needs no card
+    /// These entries, by file name or path, whatever they are; or those of one key, by its ID, label or PKCS#11 URI; needs
+    /// no card
     #[arg(value_name = "ENTRY", group = "scope")]
     entries: Vec<String>,
     /// Only the card in this reader (its name, or its number counted from 0)
@@ -56,14 +57,21 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         }
         Format::Human => {
             let mut text = repaired::flushed(&done.operations, agreed.dry_run, &done.after);
+            if let (Some(serial), Some(known)) = (&args.serial, &done.serials) {
+                repaired::no_entries_of(&mut text, serial, known);
+            }
             let missed: Vec<_> = done.after.coverage.iter().filter(|gap| gap.asked_for).cloned().collect();
             human::coverage(&mut text, &missed);
             output::print(&text)?;
         }
         Format::Json => {
-            let answer = Answer::Flush { dry_run: agreed.dry_run, operations: &done.operations };
+            let answer = Answer::Flush {
+                dry_run: agreed.dry_run,
+                operations: &done.operations,
+                serials: done.serials.as_deref(),
+            };
             let document = Document::of(answer, &done.host).changed(done.changed);
-            output::print_json(&document.verdict(&done.after))?;
+            output::print_json(&document.verdict(&done.after).error(done.error.as_ref()))?;
         }
     }
     done.error.map_or(Ok(done.exit), Err)

@@ -19,14 +19,19 @@ mod verify;
 mod watch;
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use crate::error::Exit;
+use crate::error::{Error, Exit};
 use crate::judge::ending::State;
+use crate::log;
 use crate::observe::{LOOK_ASIDE, allow_aside, serve_aside};
 use crate::patience;
 use crate::repair::config::{KEEPER, keep_until};
+use crate::report::json::Failure;
 use crate::report::nagios;
 
 /// Finds, explains and repairs stale OpenSC file caches.
@@ -44,6 +49,54 @@ pub struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     check: check::Args,
+    #[command(flatten)]
+    everywhere: Everywhere,
+}
+
+/// Options of all commands.
+#[derive(Debug, Clone, clap::Args)]
+struct Everywhere {
+    /// Colour what is made for people
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: Color,
+    /// Write what is sent to the card and what it answers to this file (mode 0600), for a bug report; PINs, the content of
+    /// files and what keys answer are left out
+    #[arg(long, global = true, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Everywhere {
+    /// From now on.
+    fn begin(&self) -> Result<(), Error> {
+        match self.color {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        let Some(path) = &self.log else { return Ok(()) };
+        let open = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path)
+        };
+        let file =
+            open().map_err(|source| Error::Io { what: "cannot write to", path: path.clone(), source })?;
+        log::begin(Box::new(file));
+        log::line(|| format!("stalecard {} on {}", env!("CARGO_PKG_VERSION"), crate::host::hostname()));
+        Ok(())
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; \
@@ -85,7 +138,7 @@ enum Command {
     LookAside,
     /// Wait for the end of a process, and remove the configuration that it was given
     #[command(hide = true, name = KEEPER)]
-    KeepAside { process: i32, directory: std::path::PathBuf },
+    KeepAside { process: i32, directory: PathBuf },
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::Args),
@@ -103,7 +156,13 @@ fn misunderstood(error: &clap::Error, format: Option<check::Format>) -> Exit {
             let _ = output::print(&(line + "\n"));
             Exit::NotRead
         }
-        (true, _) => Exit::Failed,
+        (true, json) => {
+            if json == Some(check::Format::Json) {
+                let message = crate::text::tame(error.to_string().trim_end());
+                output::print_failure(None, Failure { message, exit_code: Exit::Failed.code() });
+            }
+            Exit::Failed
+        }
     };
     match output::written(error.print()) {
         Err(why) if exit == Exit::Clean => {
@@ -125,6 +184,21 @@ pub fn run() -> Exit {
     };
     allow_aside();
     let command = cli.command.unwrap_or(Command::Check(cli.check));
+    // What follows these is not ours.
+    let is_ours = !matches!(command, Command::Run(_) | Command::Explain(_) | Command::Generate(_));
+    let wants_json = is_ours && check::Format::named_in(&words) == Some(check::Format::Json);
+    let name = command.name();
+    let fail = |error: &Error| {
+        output::complain(&error.to_string());
+        if wants_json {
+            output::print_failure(Some(name), Failure::of(error));
+        }
+        error.exit()
+    };
+    if let Err(error) = cli.everywhere.begin() {
+        return fail(&error);
+    }
+    log::line(|| name.to_owned());
     if !matches!(command, Command::Watch(_) | Command::LookAside | Command::KeepAside { .. }) {
         // Whoever is told another time begins anew with it.
         args::Time::USUAL.begin();
@@ -154,16 +228,40 @@ pub fn run() -> Exit {
             return Exit::Clean;
         }
     };
-    match result {
+    let exit = match result {
         // Something did not answer, so not everything was looked at.
         Ok(Exit::Clean) if patience::was_lost() => {
             output::complain("something did not answer in time, so not everything was looked at");
             Exit::NotRead
         }
         Ok(exit) => exit,
-        Err(error) => {
-            output::complain(&error.to_string());
-            error.exit()
+        Err(error) => fail(&error),
+    };
+    log::line(|| format!("exit code {}", exit.code()));
+    exit
+}
+
+impl Command {
+    /// Its name in JSON.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check",
+            Self::Verify(_) => "verify",
+            Self::Ls(_) => "ls",
+            Self::Show(_) => "show",
+            Self::Fix(_) => "fix",
+            Self::Flush(_) => "flush",
+            Self::Undo(_) => "undo",
+            Self::Quarantine(args) => args.name(),
+            Self::Explain(_) => "explain",
+            Self::Config(command) => command.name(),
+            Self::Run(_) => "run",
+            Self::Snapshot(_) => "snapshot",
+            Self::Compare(_) => "compare",
+            Self::Watch(_) => "watch",
+            Self::LookAside => LOOK_ASIDE,
+            Self::KeepAside { .. } => KEEPER,
+            Self::Generate(_) => "generate",
         }
     }
 }

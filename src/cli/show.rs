@@ -5,12 +5,14 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
 use crate::judge::{judge, show};
-use crate::listing::objects::Wanted;
+use crate::listing::objects::{Listed, pick, tokens};
+use crate::naming::Naming;
 use crate::report::{human, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Serial, key ID, label, key reference or cache entry; without it everything
+    /// Serial number, key ID (in any spelling, or its first 6 digits), label, key reference, PKCS#11 URI, slot or cache
+    /// entry; without it everything
     what: Option<String>,
     #[command(flatten)]
     facts: Facts,
@@ -20,15 +22,18 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
+    let naming = args.what.as_deref().map(Naming::parse).transpose()?;
     let snapshot = args.facts.look(true)?;
     let verdict = judge(&snapshot);
-    let wanted = args.what.as_deref().map_or(Wanted::All, Wanted::Named);
-    let objects = show(&snapshot, &wanted);
-    let known = |what: &str| {
-        verdict.tokens.iter().any(|token| token.serial.as_deref() == Some(what))
-            || snapshot.cards.iter().any(|card| card.serial.as_deref() == Some(what))
+    let all = show(&snapshot);
+    let (objects, missing) = match &naming {
+        None => (all.into_iter().map(|Listed { sides, .. }| sides).collect(), None),
+        // Without a card there is nothing that anything could be called.
+        Some(naming) => match pick(all, &tokens(&snapshot), naming) {
+            Ok(objects) => (objects, None),
+            Err(error) => (Vec::new(), Some(Error::from(error)).filter(|_| verdict.compared)),
+        },
     };
-    let missing = args.what.as_ref().filter(|what| objects.is_empty() && verdict.compared && !known(what));
     match args.format {
         Format::Human => {
             let mut text = String::new();
@@ -43,11 +48,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         }
         Format::Json => {
             let answer = Answer::Show { objects: &objects };
-            output::print_json(&Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]))?;
+            let document = Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]);
+            output::print_json(&document.error(missing.as_ref()))?;
         }
     }
-    if let Some(what) = missing {
-        return Err(Error::NothingCalled(what.clone()));
-    }
-    Ok(exit_unjudged(&verdict, args.facts.offline))
+    missing.map_or_else(|| Ok(exit_unjudged(&verdict, args.facts.offline)), Err)
 }

@@ -1,12 +1,16 @@
 //! Taking cache entries away: what is proven stale, or what was named.
 
+use std::collections::BTreeSet;
+
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use crate::error::{Error, Exit};
 use crate::judge::ending::is_unread;
+use crate::listing::cache_entries::{names, serials};
+use crate::naming::{self, Names, Naming, is_serial};
 use crate::observe::CacheOwners;
 use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::repair::{Applied, Outcome, Plan};
-use crate::snapshot::{Gap, GapKind, Snapshot};
+use crate::snapshot::{ByteString, Gap, GapKind, Snapshot};
 use crate::verdict::Verdict;
 
 /// What to take.
@@ -31,6 +35,8 @@ pub struct Flushed {
     pub operations: Vec<Applied>,
     /// What is found now.
     pub after: Verdict,
+    /// The serial numbers that the caches know, if they have no entry of the one that was asked for.
+    pub serials: Option<Vec<String>>,
     /// Why it is no success whatever was moved.
     pub error: Option<Error>,
     /// How the run ends otherwise.
@@ -53,14 +59,35 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     let mut unread = None;
     let mut failed = false;
     let mut without_card = None;
+    let mut known = BTreeSet::new();
+    let mut has_entries = false;
     let observed = subject.each(&mut |snapshot| {
-        missing.retain(|name| !is_here(snapshot, name));
+        let all = names(snapshot);
+        let mut entries = Vec::new();
+        for name in missing.clone() {
+            if is_here(snapshot, name) {
+                missing.retain(|other| *other != name);
+            } else if let Some(paths) = of_key(&all, name)? {
+                missing.retain(|other| *other != name);
+                entries.extend(paths);
+            }
+        }
+        if let Scope::Named(named) = scope {
+            entries.extend_from_slice(named);
+            known.extend(all.iter().map(|(_, names)| names.what.clone()));
+        }
+        if let Scope::Serial(serial) = scope {
+            let here = serials(snapshot);
+            has_entries |= here.iter().any(|known| is_serial(known.as_bytes(), serial));
+            known.extend(here);
+        }
+        let scope = if entries.is_empty() { *scope } else { Scope::Named(&entries) };
         let done = repair.user(snapshot, &|snapshot, verdict, caller| {
             // Without a card nothing is proven stale, and damage alone is no reason here.
             if is_stale && is_unread(verdict, false) && !verdict.compared {
                 return Plan::default();
             }
-            flush_plan(snapshot, verdict, *scope, caller)
+            flush_plan(snapshot, verdict, scope, caller)
         })?;
         if unread.is_none() {
             let is_unread = is_stale && is_unread(&done.before, false);
@@ -83,6 +110,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 changed: false,
                 operations: Vec::new(),
                 after,
+                serials: None,
                 error: Some(error),
                 exit,
             });
@@ -102,8 +130,13 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         (false, true) => Exit::NotRead,
         (false, false) => Exit::Clean,
     };
-    let error = missing.first().map(|name| Error::NoSuchEntry((*name).clone()));
-    Ok(Flushed { host: snapshot.host, changed, operations, after, error, exit })
+    let known: Vec<String> = known.into_iter().collect();
+    let error = missing
+        .first()
+        .map(|name| Error::NoSuchEntry { name: (*name).clone(), known: naming::there_is(&known) });
+    let is_unknown = matches!(scope, Scope::Serial(_)) && !has_entries;
+    let serials = is_unknown.then_some(known);
+    Ok(Flushed { host: snapshot.host, changed, operations, after, serials, error, exit })
 }
 
 /// Takes of one user's caches what is proven stale, and safe to take, and nothing else; gives what is found then.
@@ -118,6 +151,19 @@ pub fn flush_proven(snapshot: &mut Snapshot) -> Result<(Verdict, Vec<Applied>), 
     })?;
     let (operations, ..) = repair.end();
     Ok((done.after, operations))
+}
+
+/// The paths of the entries that hold what is called so: of one key, or the error lists them all.
+fn of_key(all: &[(ByteString, Names)], typed: &str) -> Result<Option<Vec<String>>, Error> {
+    let names: Vec<Names> = all.iter().map(|(_, names)| names.clone()).collect();
+    let naming = Naming::parse(typed)?;
+    // All entries of a card are a matter of --serial.
+    if names.iter().any(|names| is_serial(names.token.serial.as_bytes(), typed)) {
+        return Ok(None);
+    }
+    let picked = naming.key(&names)?;
+    let paths = picked.iter().filter_map(|place| Some(all.get(*place)?.0.to_string()));
+    Ok(Some(paths.collect()).filter(|paths: &Vec<String>| !paths.is_empty()))
 }
 
 /// Is an entry of this name or path in one of the caches?

@@ -17,7 +17,7 @@ use crate::case::proofs::{Proof, proofs};
 use crate::case::right_key;
 use crate::case::token::{CacheView, Case};
 use crate::judge::driver_choice::{Choices, Standing, driver};
-use crate::listing::objects::{ObjectComparison, Wanted, sides};
+use crate::listing::objects::{Listed, sides};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
@@ -261,10 +261,10 @@ fn host_gaps(snapshot: &Snapshot, programs: &[CachingProgram]) -> Vec<Gap> {
     gaps
 }
 
-/// Both views of the objects that are wanted, for every token that was read.
+/// Both views of the objects of every token that was read, with all that they go by.
 #[must_use]
-pub fn show(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
-    cases(snapshot).iter().flat_map(|case| sides(case, wanted)).collect()
+pub fn show(snapshot: &Snapshot) -> Vec<Listed> {
+    cases(snapshot).iter().flat_map(sides).collect()
 }
 
 /// What the signatures of every token prove.

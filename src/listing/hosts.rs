@@ -19,7 +19,7 @@ use crate::finding::{Finding, Severity, Side};
 use crate::judge::ending::exit_of;
 use crate::judge::tally::user_name;
 use crate::snapshot::{Gap, GapKind, Snapshot};
-use crate::text::{date, escape, hex};
+use crate::text::{escape, hex, rfc3339};
 use crate::view::{Class, Object, Place, View};
 
 /// Collects snapshots.
@@ -118,7 +118,7 @@ impl Comparison {
         self.sources.push(Source {
             host: snapshot.host.clone(),
             user,
-            taken_at: date(snapshot.taken_at.unix_timestamp()),
+            taken_at: rfc3339(snapshot.taken_at.unix_timestamp()),
         });
         let absent = with_absent_cards(snapshot);
         let mut tokens = 0;
@@ -353,7 +353,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
             row.shown_by.extend(named(showing.source).map(|source| Shown {
                 source,
                 programs: showing.programs.to_vec(),
-                since: date(showing.since),
+                since: rfc3339(showing.since),
             }));
         });
     }

@@ -13,6 +13,7 @@ use crate::case::proofs::{Conclusion, Proof};
 use crate::error::Error;
 use crate::finding::Told;
 use crate::judge;
+use crate::naming::Naming;
 use crate::observe::{self, Asked, Progress};
 use crate::patience::undisturbed;
 use crate::snapshot::{Card, Gap, PinState, Snapshot, TrialOutcome};
@@ -23,7 +24,7 @@ use crate::verdict::Verdict;
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// Only the key of this name.
-    pub key: Option<&'a str>,
+    pub key: Option<&'a Naming>,
     /// How many tries a wrong PIN must leave.
     pub min_tries: u8,
     /// There is a PIN already: nobody is asked for anything, and it is for one PIN only.
@@ -86,7 +87,7 @@ pub struct Proved {
 
 /// What the answers prove, where all keys were asked or the `wanted` one.
 #[must_use]
-pub fn proved(snapshot: &Snapshot, wanted: Option<&str>) -> Proved {
+pub fn proved(snapshot: &Snapshot, wanted: Option<&Naming>) -> Proved {
     let mut verdict = judge::judge(snapshot);
     let proofs = judge::proofs_of(snapshot);
     for proof in proofs.iter().filter(|proof| proof.conclusion == Conclusion::NotDecided) {
@@ -104,7 +105,7 @@ pub fn proved(snapshot: &Snapshot, wanted: Option<&str>) -> Proved {
 }
 
 /// What no signature has decided: a public key in a cache whose key the card does not list, or that was not asked.
-fn undecided(verdict: &Verdict, wanted: Option<&str>) -> Vec<Gap> {
+fn undecided(verdict: &Verdict, wanted: Option<&Naming>) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = Vec::new();
     for finding in verdict.findings.iter().filter(|finding| finding.is_in_doubt()) {
         let Some(object) = &finding.object else { continue };

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Safety, Unasked};
-use crate::opensc::cache_name::Serial;
+use crate::naming::is_serial;
 use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
-use crate::text::{escape, is_typed};
+use crate::text::escape;
 use crate::verdict::Verdict;
 use crate::view::is_private;
 
@@ -102,15 +102,9 @@ fn reason(
     let Recognised::Entry(name) = cache_name::parse(&entry.name) else { return None };
     match scope {
         Scope::All => Some(Reason::asked("all entries were asked for")),
-        Scope::Serial(serial) => {
-            let of_card = match &name.serial {
-                Serial::Text(text) => is_typed(text, serial),
-                uid @ Serial::Uid(_) => uid.text().eq_ignore_ascii_case(serial.as_bytes()),
-            };
-            of_card.then(|| {
-                Reason::asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))
-            })
-        }
+        Scope::Serial(serial) => is_serial(&name.serial.text(), serial).then(|| {
+            Reason::asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))
+        }),
         Scope::Stale => called_for(named.get(&(&dir.path, &entry.name))?, Unasked::ByFlush),
         Scope::Named(_) => None,
     }

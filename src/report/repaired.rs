@@ -6,9 +6,10 @@ use std::fmt::Write;
 use super::edited::{alive, refusal};
 use super::lines::{BOLD, GREEN, bytes, wrap};
 use crate::finding::{Safety, Severity};
+use crate::naming;
 use crate::repair::config::Revived;
 use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
-use crate::text::count;
+use crate::text::{count, escape};
 use crate::verdict::Verdict;
 
 /// What was, or would be, done with each file.
@@ -73,6 +74,18 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
         }
     }
     out
+}
+
+/// No cache has an entry of this card, and which cards they do know.
+pub fn no_entries_of(out: &mut String, serial: &str, known: &[String]) {
+    let known = if known.is_empty() { "none at all".to_owned() } else { naming::list(known) };
+    let serial = escape(serial.as_bytes());
+    wrap(
+        out,
+        "",
+        "",
+        &format!("No cache that was looked at has an entry of card {serial}; the cards they know: {known}."),
+    );
 }
 
 /// Who still goes on with what was read before a flush.

@@ -10,6 +10,7 @@ use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit;
+use crate::naming::Naming;
 use crate::prove::keys::{Holder, Proved, Question, Request, prove, proved};
 use crate::prove::named;
 use crate::report::{human, json::Answer, json::Document, proofs};
@@ -21,10 +22,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                    --data and --signature";
         return Err(Error::Usage(why.to_owned()));
     }
+    let key = args.key.as_deref().map(Naming::parse).transpose()?;
     pin::keep_from_dumps()?;
     let mut snapshot = args.facts.look(false)?;
     let request = Request {
-        key: args.key.as_deref(),
+        key: key.as_ref(),
         min_tries: args.min_tries,
         has_pin: args.pin_file.is_some(),
         existing_login: args.use_existing_login,
@@ -32,7 +34,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         progress: output::PROGRESS,
     };
     prove(&mut snapshot, &request, &mut Person { file: args.pin_file.as_deref() })?;
-    let Proved { verdict, proofs, is_open } = proved(&snapshot, args.key.as_deref());
+    let Proved { verdict, proofs, is_open } = proved(&snapshot, key.as_ref());
     match args.format {
         Format::Human => {
             let mut text = String::new();

@@ -12,8 +12,9 @@ use crate::error::{Error, Exit};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only this key: its ID, label or key reference, for PIV its slot (a key with a use counter signs only if it is named)
-    #[arg(long, value_name = "ID|LABEL|REF", conflicts_with = "all")]
+    /// Only this key: its ID (in any spelling, or its first 6 digits), label, key reference, PKCS#11 URI or slot (a key with
+    /// a use counter signs only if it is named)
+    #[arg(long, value_name = "ID|LABEL|REF|URI", conflicts_with = "all")]
     key: Option<String>,
     /// All keys, as without --key
     #[arg(long)]
