@@ -48,9 +48,6 @@ pub enum Error {
     /// `--timeout` has passed.
     #[error("no result within {0} seconds; give it more with --timeout")]
     OutOfTime(u64),
-    /// `explain` was asked for something that is not a finding.
-    #[error("there is no finding called {0:?}; `stalecard explain` lists them all")]
-    UnknownFinding(String),
     /// What was typed names nothing, or not one thing.
     #[error(transparent)]
     Naming(#[from] crate::naming::Error),
@@ -136,7 +133,6 @@ impl Error {
             | Self::Command { .. }
             | Self::NotASnapshot { .. }
             | Self::NotABaseline { .. }
-            | Self::UnknownFinding(_)
             | Self::Naming(_)
             | Self::NoSuchEntry { .. }
             | Self::NoSuchUser(_)

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
 
+use super::complete::{known_serials, users};
 use super::output::PROGRESS;
 use crate::error::Error;
 use crate::finding::Severity;
@@ -23,7 +25,7 @@ pub struct Selection {
     #[arg(long, value_name = "NAME|N")]
     pub reader: Option<String>,
     /// Only the card with this serial number
-    #[arg(long, value_name = "SERIAL")]
+    #[arg(long, value_name = "SERIAL", add = ArgValueCandidates::new(known_serials))]
     pub serial: Option<String>,
 }
 
@@ -72,7 +74,7 @@ pub struct CachesOf {
     #[arg(long)]
     all_users: bool,
     /// The caches of this user
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(users))]
     user: Option<String>,
     /// This cache directory, as your own OpenSC would read it; may be repeated
     #[arg(long, value_name = "DIR")]

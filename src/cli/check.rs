@@ -16,8 +16,9 @@ use crate::judge::ending::{State, exit};
 use crate::judge::{Cache, Tally, hold_against, judge_processes};
 use crate::observe::holders;
 use crate::observe::{CacheOwners, baselines, write_whole};
-use crate::report::{human, json::Answer, json::Document, nagios, prometheus};
+use crate::report::{human, json::Answer, json::Document, junit, nagios, prometheus};
 use crate::snapshot::Snapshot;
+use crate::text::rfc3339;
 use crate::verdict::Verdict;
 
 /// How long the check may take to say what it has seen after the time for looking is over.
@@ -55,6 +56,8 @@ pub enum Format {
     Nagios,
     /// For Prometheus' textfile collector
     Prometheus,
+    /// For pipelines that provision tokens: JUnit XML
+    Junit,
 }
 
 impl Format {
@@ -148,6 +151,10 @@ fn report(args: &Args, checked: &Checked) -> Result<Exit, Error> {
             let state = State::of(verdict, least, args.facts.offline);
             deliver(args, &(nagios::line(state, verdict, *took) + "\n"))?;
             return Ok(state.exit());
+        }
+        Format::Junit => {
+            let time = rfc3339(snapshot.taken_at.unix_timestamp());
+            deliver(args, &junit::suites(verdict, fail_on, &snapshot.host, &time, *took))?;
         }
         Format::Prometheus => {
             let complete = !verdict.coverage.iter().any(|gap| gap.asked_for);

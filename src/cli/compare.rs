@@ -6,7 +6,7 @@ use super::args::{FailOn, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::host::hostname;
-use crate::listing::hosts::Comparison;
+use crate::listing::hosts::{Compared, Comparison};
 use crate::observe::{each_in, load, snapshot_files};
 use crate::report::{comparison::comparison, json::Answer, json::Document};
 use crate::snapshot::ByteString;
@@ -24,9 +24,10 @@ pub struct Args {
     fail_on: FailOn,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+/// What the snapshots in these files come to.
+pub fn compared(files: &[PathBuf]) -> Result<Compared, Error> {
     let mut comparison_of = Comparison::default();
-    for path in &snapshot_files(&args.files) {
+    for path in &snapshot_files(files) {
         // One that cannot be read must not hide the others.
         match load(path) {
             Ok(mut snapshot) => {
@@ -42,7 +43,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             }
         }
     }
-    let compared = comparison_of.conclude();
+    Ok(comparison_of.conclude())
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    let compared = compared(&args.files)?;
     match args.format {
         Format::Human => output::print(&comparison(&compared))?,
         Format::Json => {

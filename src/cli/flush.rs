@@ -1,8 +1,10 @@
 //! `flush`: stale cache entries go to the quarantine.
 
 use clap::ArgGroup;
+use clap_complete::ArgValueCandidates;
 
 use super::args::{AgreedArgs, CachesOf, Format, Selection, Time};
+use super::complete::{known_keys, known_serials};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::flush::{Request, flush};
@@ -14,13 +16,13 @@ use crate::report::{human, json::Answer, json::Document, repaired};
 pub struct Args {
     /// These entries, by file name or path, whatever they are; or those of one key, by its ID, label or PKCS#11 URI; needs
     /// no card
-    #[arg(value_name = "ENTRY", group = "scope")]
+    #[arg(value_name = "ENTRY", group = "scope", add = ArgValueCandidates::new(known_keys))]
     entries: Vec<String>,
     /// Only the card in this reader (its name, or its number counted from 0)
     #[arg(long, value_name = "NAME|N", group = "scope")]
     reader: Option<String>,
     /// All entries of the card with this serial number, stale or not; needs no card
-    #[arg(long, value_name = "SERIAL", group = "scope")]
+    #[arg(long, value_name = "SERIAL", group = "scope", add = ArgValueCandidates::new(known_serials))]
     serial: Option<String>,
     /// All entries of all cards, stale or not; needs no card
     #[arg(long, group = "scope")]

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod compare;
+mod complete;
 mod config;
 mod explain;
 mod fix;
@@ -11,6 +12,7 @@ mod generate;
 mod ls;
 mod output;
 mod quarantine;
+mod report;
 mod run;
 mod show;
 mod snapshot;
@@ -131,6 +133,8 @@ enum Command {
     Snapshot(snapshot::Args),
     /// Put the snapshots of several hosts side by side: who shows what, and who is stale
     Compare(compare::Args),
+    /// Write a report for other eyes: one HTML file, or Markdown for a forum
+    Report(report::Args),
     /// Check again whenever a card comes, a program lets go of one, or a cache changes
     Watch(watch::Args),
     /// Look for another process of this program at what may not answer
@@ -177,6 +181,7 @@ fn misunderstood(error: &clap::Error, format: Option<check::Format>) -> Exit {
 /// Runs the program: what was typed, done, and how it ended.
 #[must_use]
 pub fn run() -> Exit {
+    complete::answer();
     let words: Vec<OsString> = std::env::args_os().collect();
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
@@ -185,7 +190,8 @@ pub fn run() -> Exit {
     allow_aside();
     let command = cli.command.unwrap_or(Command::Check(cli.check));
     // What follows these is not ours.
-    let is_ours = !matches!(command, Command::Run(_) | Command::Explain(_) | Command::Generate(_));
+    let is_ours =
+        !matches!(command, Command::Run(_) | Command::Explain(_) | Command::Report(_) | Command::Generate(_));
     let wants_json = is_ours && check::Format::named_in(&words) == Some(check::Format::Json);
     let name = command.name();
     let fail = |error: &Error| {
@@ -217,6 +223,7 @@ pub fn run() -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Report(args) => report::run(&args),
         Command::Watch(args) => watch::run(&args),
         Command::Generate(args) => generate::run(&args),
         Command::KeepAside { process, directory } => {
@@ -258,6 +265,7 @@ impl Command {
             Self::Run(_) => "run",
             Self::Snapshot(_) => "snapshot",
             Self::Compare(_) => "compare",
+            Self::Report(_) => "report",
             Self::Watch(_) => "watch",
             Self::LookAside => LOOK_ASIDE,
             Self::KeepAside { .. } => KEEPER,

@@ -1,6 +1,9 @@
 //! `show`: tokens, keys or entries, both views side by side.
 
+use clap_complete::ArgValueCandidates;
+
 use super::args::{Facts, Format};
+use super::complete::known_names;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
@@ -13,6 +16,7 @@ use crate::report::{human, json::Answer, json::Document};
 pub struct Args {
     /// Serial number, key ID (in any spelling, or its first 6 digits), label, key reference, PKCS#11 URI, slot or cache
     /// entry; without it everything
+    #[arg(add = ArgValueCandidates::new(known_names))]
     what: Option<String>,
     #[command(flatten)]
     facts: Facts,

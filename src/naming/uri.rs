@@ -129,7 +129,7 @@ impl fmt::Display for Uri {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { token, serial, object, id, class, .. } = self;
         let id = id.as_ref().map(|id| escaped_id(id));
-        let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| escape(bytes));
+        let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| escaped_text(bytes));
         let class = class.map(|class| class.name().to_owned());
         let all = [
             ("token", text(token)),
@@ -153,7 +153,9 @@ pub fn escaped_id(id: &[u8]) -> String {
     })
 }
 
-fn escape(bytes: &[u8]) -> String {
+/// A text as it stands in a URI.
+#[must_use]
+pub fn escaped_text(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, &byte| {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             text.push(char::from(byte));

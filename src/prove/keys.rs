@@ -19,6 +19,7 @@ use crate::patience::undisturbed;
 use crate::snapshot::{Card, Gap, PinState, Snapshot, TrialOutcome};
 use crate::text::{escape, key_reference};
 use crate::verdict::Verdict;
+use crate::view::layout;
 
 /// Which keys are to sign, and how.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +43,12 @@ pub struct Request<'a> {
 pub struct Question<'a> {
     /// Which one.
     pub pin: &'a Pin,
+    /// What OpenSC calls it, where the card itself does not.
+    pub pin_label: Option<&'static str>,
     /// The serial number of its token, as it was read.
     pub token: &'a str,
+    /// The label of its token.
+    pub label: Option<Vec<u8>>,
     /// How many tries are left, where the card tells.
     pub left: Option<u8>,
 }
@@ -212,7 +217,10 @@ fn attempt(
     } else {
         let token = card.serial.as_deref().unwrap_or_default();
         let left = if let PinState::Tries(left) = asked.state { Some(left) } else { None };
-        Login::Pin(holder.pin(&Question { pin, token, left }).map_err(Stop::Error)?)
+        let layout = layout(card.family);
+        let label = layout.and_then(|layout| layout.label(card)).filter(|label| !label.is_empty());
+        let pin_label = layout.filter(|_| pin.label.is_none()).and_then(|layout| layout.pin_label(&[]));
+        Login::Pin(holder.pin(&Question { pin, pin_label, token, label, left }).map_err(Stop::Error)?)
     };
     let mut held = observe::hold(card, request.progress)?;
     if let Login::Pad = login {

@@ -1,6 +1,6 @@
 //! What is typed, to each command that takes a name.
 
-use crate::stand::{PIN, SO_PIN, Stand};
+use crate::stand::{PIN, SO_PIN, Stand, secret};
 use crate::{json, on_snapshot};
 
 fn show(what: &str) -> (Option<i32>, usize, String) {
@@ -135,8 +135,7 @@ fn verify_takes_one_key_by_any_name_and_asks_where_two_are_called_so() {
     let first = alpha.keypairgen("EC:prime256v1", &["--label", "same"]).id;
     alpha.keypairgen("EC:prime256v1", &["--label", "same"]);
     let file = stand.dir().join("pin");
-    std::fs::write(&file, PIN).unwrap();
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    secret(&file, PIN);
     let verify = |key: &str| {
         alpha.stalecard(&["verify", "--key", key, "--pin-file", file.to_str().unwrap(), "--format", "json"])
     };

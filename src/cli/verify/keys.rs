@@ -33,7 +33,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         end_login: args.end_login,
         progress: output::PROGRESS,
     };
-    prove(&mut snapshot, &request, &mut Person { file: args.pin_file.as_deref() })?;
+    prove(
+        &mut snapshot,
+        &request,
+        &mut Person { file: args.pin_file.as_deref(), insecure: args.insecure_pin_file },
+    )?;
     let Proved { verdict, proofs, is_open } = proved(&snapshot, key.as_ref());
     match args.format {
         Format::Human => {
@@ -56,17 +60,21 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 /// Whoever sits at the terminal, or has left the PIN in a file.
 struct Person<'a> {
     file: Option<&'a Path>,
+    /// Even if others can read it.
+    insecure: bool,
 }
 
 impl Holder for Person<'_> {
     fn pin(&mut self, question: &Question<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let Question { pin, token, left } = question;
+        let Question { pin, pin_label, token, label, left } = question;
         if let Some(file) = self.file {
-            return pin::from_file(file);
+            return pin::from_file(file, self.insecure);
         }
         let left = left.map(|left| format!(" ({} left)", count(left.into(), "try", "tries")));
+        let pin = pin_label.map_or_else(|| named(pin), |label| format!("PIN \"{label}\""));
+        let label = label.as_ref().map(|label| format!("\"{}\", ", escape(label))).unwrap_or_default();
         let token = escape(token.as_bytes());
-        prompt::pin(&format!("{} of token {token}{}: ", named(pin), left.unwrap_or_default()))
+        prompt::pin(&format!("{pin} of token {label}{token}{}: ", left.unwrap_or_default()))
     }
 
     fn wants_login_ended(&mut self) -> Result<bool, Error> {
