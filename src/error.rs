@@ -129,8 +129,9 @@ impl Error {
             Self::NoCardToFlush | Self::NoBaseline(_) | Self::OutOfTime(_) | Self::Overdue { .. } => {
                 Exit::NotRead
             }
+            Self::Command { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::NoCommand,
+            Self::Command { .. } => Exit::CommandNotRun,
             Self::Io { .. }
-            | Self::Command { .. }
             | Self::NotASnapshot { .. }
             | Self::NotABaseline { .. }
             | Self::Naming(_)

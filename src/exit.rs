@@ -13,6 +13,29 @@ pub enum Exit {
     Failed,
     /// What was asked for could not be read (3).
     NotRead,
+    /// A rehearsal that was asked to tell would change something (4).
+    WouldChange,
+    /// A command to be run could not be (126), as shells have it.
+    CommandNotRun,
+    /// There is no such command (127), as shells have it.
+    NoCommand,
+}
+
+impl Exit {
+    /// How a rehearsal ends: as the real run would, or told apart by whether it would change something.
+    #[must_use]
+    pub const fn rehearsed(self, tells: bool, changed: bool) -> Self {
+        match self {
+            Self::Clean if tells && changed => Self::WouldChange,
+            Self::Clean
+            | Self::Findings
+            | Self::Failed
+            | Self::NotRead
+            | Self::WouldChange
+            | Self::CommandNotRun
+            | Self::NoCommand => self,
+        }
+    }
 }
 
 impl Exit {
@@ -24,6 +47,9 @@ impl Exit {
             Self::Findings => 1,
             Self::Failed => 2,
             Self::NotRead => 3,
+            Self::WouldChange => 4,
+            Self::CommandNotRun => 126,
+            Self::NoCommand => 127,
         }
     }
 }

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::snapshot::{ByteString, Inode};
 
+mod danger;
 mod remedy;
 
+pub use danger::Danger;
 pub use remedy::{Deed, How, Manager, Remedy, Unasked};
 
 /// How bad a finding is.
@@ -215,7 +217,7 @@ pub struct Finding {
     /// What is wrong, in one sentence.
     pub summary: String,
     /// What not to do.
-    pub danger: Option<String>,
+    pub danger: Option<Danger>,
     /// What the user will experience.
     pub consequence: String,
     /// What proves it.
@@ -384,6 +386,23 @@ pub struct Side {
     /// Other attributes that differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
+}
+
+/// The state of a side that has no such object.
+const ABSENT: &str = "absent";
+
+impl Side {
+    /// There is no such object.
+    #[must_use]
+    pub fn absent() -> Self {
+        Self { state: Some(ABSENT.to_owned()), ..Self::default() }
+    }
+
+    /// Is there no such object?
+    #[must_use]
+    pub fn is_absent(&self) -> bool {
+        self.state.as_deref() == Some(ABSENT)
+    }
 }
 
 impl Finding {

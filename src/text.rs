@@ -95,6 +95,22 @@ pub fn tame(text: &str) -> String {
     out
 }
 
+/// The same in nothing but ASCII: dots for an ellipsis, and the number of any other character.
+#[must_use]
+pub fn in_ascii(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\u{2026}' => out.push_str("..."),
+            _ if character.is_ascii() => out.push(character),
+            _ => {
+                let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
+            }
+        }
+    }
+    out
+}
+
 /// A word for the shell: as it is where that is safe, else in single quotes.
 #[must_use]
 pub fn shell_word(word: &str) -> String {

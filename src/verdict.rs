@@ -1,9 +1,12 @@
 //! What a verdict holds: the tokens and programs that were looked at, the findings, and what
 //! could not be looked at.
 
+pub mod brief;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+pub use brief::Brief;
 use serde::Serialize;
 
 use crate::finding::{Finding, ObjectName};
@@ -26,8 +29,32 @@ pub struct Verdict {
     pub unread: Vec<Unread>,
     /// The private keys for which the card names a public key that no file proves to be theirs.
     pub unproven: Vec<UnprovenKey>,
+    /// Whose caches and which programs all this is about, and what nobody asked for.
+    pub scope: Scope,
     /// Programs and the cache directories they read.
     pub(crate) in_use: Vec<(String, ByteString)>,
+}
+
+/// What a verdict covers. Text is escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Scope {
+    /// The users whose caches were looked at: login names, or numbers. Of all users of a host those that have one.
+    pub users: Vec<String>,
+    /// The programs whose views were judged, as they begin now.
+    pub programs: Vec<String>,
+    /// What nobody asked for.
+    pub not_asked_for: Vec<NotAskedFor>,
+}
+
+/// What nobody asked for. It is no gap, and changes no exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotAskedFor {
+    /// What it is.
+    pub what: String,
+    /// The command that asks for it.
+    pub command: Option<String>,
 }
 
 /// Entries of one card in one cache directory, about which only the card could say more.
@@ -122,6 +149,9 @@ pub struct Token {
     pub status: BTreeMap<String, String>,
     /// How many objects of which class are on the card.
     pub objects: Option<String>,
+    /// How many private keys are on the card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub private_keys: Option<usize>,
 }
 
 /// Whether a program caches.
@@ -177,6 +207,9 @@ pub struct ProgramState {
     pub caching: CachingState,
     /// The same in words, with its origin.
     pub caching_text: String,
+    /// The line of a configuration that says so, as `FILE:LINE:COLUMN`, if one does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub set_at: Option<String>,
     /// Its cache directory, if caching is not off.
     pub cache_dir: Option<String>,
     /// The OpenSC version it was judged for.

@@ -247,7 +247,7 @@ fn services_are_named_with_their_command() {
     let judge = |snapshot: &Value| {
         std::fs::write(&file, snapshot.to_string()).unwrap();
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stalecard"));
-        let output = command.arg("check").arg("--snapshot").arg(&file).output().unwrap();
+        let output = command.args(["check", "-v", "--snapshot"]).arg(&file).output().unwrap();
         let out = String::from_utf8(output.stdout).unwrap();
         text::harmless(&out);
         out.split_whitespace().collect::<Vec<_>>().join(" ")

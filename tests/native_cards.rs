@@ -48,7 +48,8 @@ fn a_key_that_pkcs15_init_makes_is_hidden_by_its_own_cache() {
     let ghosts = told.iter().filter(|(id, summary)| id == "ghost-object" && summary.contains("ID 45"));
     assert_eq!((hidden.count(), ghosts.count()), (2, 2), "{told:#?}");
     // The new key has the old one's file: deleting by the old ID would destroy it.
-    let said = office.stalecard(&["check"]);
+    let said = office.stalecard(&["check", "-v"]);
+    assert!(said.stdout.contains("Do not delete by the ID shown: that would hit the new key."), "{said}");
     assert!(said.stdout.contains("Do not delete or re-initialise by ID 45"), "{said}");
     for command in [&["ls"][..], &["show", "47"]] {
         let said = office.stalecard(command).ok();

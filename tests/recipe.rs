@@ -79,7 +79,7 @@ fn on_a_fresh_host_and_on_one_with_a_past() {
     let service = command.replace("/etc/stalecard/baselines/", baselines.to_str().unwrap());
     let caught = done(&beta, &service).exits(1);
     assert!(
-        caught.stdout.contains("stale-public-key") && !caught.stdout.contains("baseline-mismatch"),
+        caught.stdout.contains("stale-key-id") && !caught.stdout.contains("baseline-mismatch"),
         "{caught}"
     );
     let copied = beta.sh(&format!("cp -r {} .", baselines.display()));

@@ -256,7 +256,7 @@ fn the_seeds_caches_give_the_seeds_findings() {
         );
         for finding in errors {
             assert_eq!(finding.severity, Severity::Critical);
-            assert!(finding.danger.as_ref().unwrap().contains(old), "{finding:#?}");
+            assert!(finding.danger.as_ref().unwrap().text.contains(old), "{finding:#?}");
         }
     }
 }

@@ -232,7 +232,7 @@ fn page(text: &str) -> Page {
                 head: vec![text.to_owned(); 3],
                 rows: vec![(Level::Bad, cells()), (Level::Good, cells())],
             },
-            Block::Steps(cells()),
+            Block::Steps(vec![(Cell::code(text), Cell::words(text))]),
             Block::List(cells()),
             Block::Lines(cells()),
         ],

@@ -148,12 +148,12 @@ fn what_cannot_be_run_is_said() {
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let (code, said) = run(&["--", "/no/such\x1bprogram"]);
-    assert_eq!(code, Some(2));
+    assert_eq!(code, Some(127), "as a shell has it");
     assert!(said.starts_with("stalecard: cannot run /no/such\\x1bprogram: No such file"), "{said}");
     let (code, said) = run(&[]);
     assert!(code == Some(2) && said.contains("<COMMAND>"), "{said}");
     let (code, said) = run(&["/etc/passwd"]);
-    assert!(code == Some(2) && said.contains("Permission denied"), "{said}");
+    assert!(code == Some(126) && said.contains("Permission denied"), "{said}");
 }
 
 /// A configuration that kills OpenSC would kill the command half-way; it is not even begun.

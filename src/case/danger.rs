@@ -2,6 +2,7 @@
 //! place that says it, and mostly it says nothing.
 
 use crate::case::token::{CacheView, Case};
+use crate::finding::Danger;
 use crate::text::{escape, hex};
 use crate::view::difference::Difference;
 use crate::view::{Class, Object, Part};
@@ -9,22 +10,25 @@ use crate::view::{Class, Object, Part};
 /// Whoever deletes or re-initialises by an ID that is shown and is another key's now loses that one. No danger where the
 /// ID is the same, where there is none, or where it belongs to the place and not to the key.
 #[must_use]
-pub fn of_id(shown: &str, live: &str, which: &str) -> Option<String> {
-    (!shown.is_empty() && !live.is_empty() && shown != live).then(|| {
-        format!("Do not delete or re-initialise by ID {shown}: it names {which}, whose live key is {live}.")
+pub fn of_id(shown: &str, live: &str, which: &str) -> Option<Danger> {
+    (!shown.is_empty() && !live.is_empty() && shown != live).then(|| Danger {
+        text: format!(
+            "Do not delete or re-initialise by ID {shown}: it names {which}, whose live key is {live}."
+        ),
+        brief: "Do not delete by the ID shown: that would hit the new key.".to_owned(),
     })
 }
 
 /// The same for an object that is shown, and the one on the card that its ID stands for.
 #[must_use]
-pub fn of_deleting(case: &Case<'_>, shown: &Object, live: &Object, which: &str) -> Option<String> {
+pub fn of_deleting(case: &Case<'_>, shown: &Object, live: &Object, which: &str) -> Option<Danger> {
     if case.layout.keeps_ids() { of_id(&hex(&shown.id), &hex(&live.id), which) } else { None }
 }
 
 /// The same for a certificate or data object of its own EF, in which the card has another one by now: whoever deletes it
 /// by the ID, or by the label if it has no other name, loses that. No danger where both sides have the same content.
 #[must_use]
-pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Option<String> {
+pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Option<Danger> {
     let (shown, live) = difference.shown.zip(difference.live)?;
     if difference.place.part != Part::Whole || !case.layout.keeps_ids() {
         return None;
@@ -34,18 +38,24 @@ pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Optio
         (Class::Certificate { certificate: old, .. }, Class::Certificate { certificate: new, .. }) => {
             let name = |object: &Object| Some(hex(&object.id)).filter(|id| !id.is_empty());
             let (shown, live) = name(shown).zip(name(live))?;
-            (old != new && shown != live).then(|| {
-                format!("Do not delete by ID {shown}: it names EF {ef}, where the card has another certificate, {live}.")
+            (old != new && shown != live).then(|| Danger {
+                text: format!(
+                    "Do not delete by ID {shown}: it names EF {ef}, where the card has another certificate, {live}."
+                ),
+                brief: "Do not delete by the ID shown: that would hit the new certificate.".to_owned(),
             })
         }
         (Class::Data { content: Some(old), .. }, Class::Data { content: Some(new), .. }) => {
             let name = |object: &Object| escape(&object.label);
             (old != new && shown.label != live.label).then(|| {
                 let (shown, live) = (name(shown), name(live));
-                format!(
-                    "Do not delete the data object \"{shown}\": it stands for EF {ef}, where the card has another one, \
-                     \"{live}\"."
-                )
+                Danger {
+                    text: format!(
+                        "Do not delete the data object \"{shown}\": it stands for EF {ef}, where the card has another \
+                         one, \"{live}\"."
+                    ),
+                    brief: "Do not delete a data object by the label shown: that would hit another one.".to_owned(),
+                }
             })
         }
         _ => None,
@@ -59,21 +69,17 @@ pub fn of_writing(
     case: &Case<'_>,
     cache_view: &CacheView<'_>,
     difference: &Difference<'_>,
-) -> Option<String> {
+) -> Option<Danger> {
     let is_at_stake = difference.live.is_some()
         && cache_view
             .cause_of(difference)
             .is_some_and(|file| case.layout.is_written_from_view(case.card, file));
-    is_at_stake.then(|| {
-        "Write nothing to this card from this host before the flush, no key, certificate or data, and delete nothing: \
-         OpenSC writes the whole directory back as it shows it here, and what it does not show is gone from the card."
-            .to_owned()
+    is_at_stake.then(|| Danger {
+        text: "Write nothing to this card from this host before the flush, no key, certificate or data, and delete \
+               nothing: OpenSC writes the whole directory back as it shows it here, and what it does not show is gone \
+               from the card."
+            .to_owned(),
+        brief: "Write nothing to the card from here before the flush: that would delete keys."
+            .to_owned(),
     })
-}
-
-/// Several warnings in one.
-#[must_use]
-pub fn all(of: [Option<String>; 2]) -> Option<String> {
-    let said: Vec<String> = of.into_iter().flatten().collect();
-    (!said.is_empty()).then(|| said.join(" "))
 }

@@ -15,6 +15,9 @@ pub struct Source {
     pub user: String,
     /// When it was taken.
     pub taken_at: String,
+    /// The same, Unix seconds.
+    #[serde(skip)]
+    pub taken: i64,
 }
 
 /// One token.
@@ -93,4 +96,7 @@ pub struct Shown {
     pub programs: Vec<String>,
     /// When the oldest of the entries was written: not read from the card since.
     pub since: String,
+    /// The same, Unix seconds.
+    #[serde(skip)]
+    pub written: i64,
 }

@@ -369,7 +369,7 @@ pub fn object_name(view: &View, object: &Object) -> ObjectName {
 #[must_use]
 pub fn side(object: Option<&Object>) -> Side {
     let Some(object) = object else {
-        return Side { state: Some("absent".to_owned()), ..Side::default() };
+        return Side::absent();
     };
     let mut side = Side {
         state: Some(object.class.name().to_owned()),

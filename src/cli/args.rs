@@ -8,7 +8,7 @@ use clap_complete::ArgValueCandidates;
 
 use super::complete::{known_serials, users};
 use super::output::PROGRESS;
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::finding::Severity;
 use crate::fix::{Agreed, Subject};
 use crate::observe::{
@@ -16,7 +16,9 @@ use crate::observe::{
 };
 use crate::patience;
 use crate::repair::Consent;
+use crate::report::lines::Screen;
 use crate::snapshot::Snapshot;
+use crate::text::escape;
 
 /// Which cards, and whether they are there at all.
 #[derive(Debug, Clone, Args)]
@@ -81,12 +83,30 @@ pub struct CachesOf {
     cache_dir: Vec<PathBuf>,
 }
 
+/// Whether anything is done at all.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Rehearsal {
+    /// Say what would be done, and do nothing. Fails as the real run would for want of permission or of room in the
+    /// quarantine; only what writing alone can tell is not known
+    #[arg(long)]
+    pub dry_run: bool,
+    /// With --dry-run: exit code 4 if something would change
+    #[arg(long, requires = "dry_run")]
+    exit_code: bool,
+}
+
+impl Rehearsal {
+    /// How a run ends that ends so, and changed something or not.
+    pub const fn exit(self, exit: Exit, changed: bool) -> Exit {
+        exit.rehearsed(self.exit_code, changed)
+    }
+}
+
 /// How far a repair may go.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct AgreedArgs {
-    /// Say what would be done, and do nothing
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    pub rehearsal: Rehearsal,
     /// Also what belongs to another user, and public keys of which no file tells whether they are stale
     #[arg(long)]
     guarded: bool,
@@ -105,7 +125,7 @@ impl AgreedArgs {
         if self.dangerous {
             consent = consent.and_unsafe();
         }
-        Agreed { dry_run: self.dry_run, consent }
+        Agreed { dry_run: self.rehearsal.dry_run, consent }
     }
 }
 
@@ -176,6 +196,22 @@ pub fn host_or(snapshot: Option<&Path>) -> Result<Snapshot, Error> {
 }
 
 impl Facts {
+    /// The screen for what is said of a snapshot: with its users, and if it was read from a file with its moment, from
+    /// which ages count.
+    pub fn screen_of(&self, screen: &Screen, snapshot: &Snapshot) -> Screen {
+        let mut screen = match self.snapshot {
+            Some(_) => screen.at(snapshot.taken_at.unix_timestamp()),
+            None => screen.clone(),
+        };
+        let users = std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user));
+        for user in users {
+            if let Some(name) = &user.name {
+                screen.users.insert(user.uid, escape(name.as_bytes()));
+            }
+        }
+        screen
+    }
+
     /// Gets the facts about each user, one after the other; those in a snapshot file are all there is.
     /// `status` asks the card for SO-PIN and DKEK as well.
     pub fn each(&self, whom: &CachesOf, status: bool, each: Each<'_>) -> Result<Snapshot, Error> {

@@ -12,10 +12,12 @@ use super::output::{self, is_stdout};
 use crate::case::token_content::serials;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
+use crate::judge::brief::brief;
 use crate::judge::ending::{State, exit};
 use crate::judge::{Cache, Tally, hold_against, judge_processes};
 use crate::observe::holders;
 use crate::observe::{CacheOwners, baselines, write_whole};
+use crate::report::lines::Screen;
 use crate::report::{human, json::Answer, json::Document, junit, nagios, prometheus};
 use crate::snapshot::Snapshot;
 use crate::text::rfc3339;
@@ -83,14 +85,14 @@ struct Checked {
     took: Duration,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     match (in_time(args, args.facts.time.begin()), args.format) {
         // Monitoring takes 2 for CRITICAL; a result that could not be told is UNKNOWN.
-        (Ok(checked), Format::Nagios) => report(args, &checked).or_else(|error| {
+        (Ok(checked), Format::Nagios) => report(args, &checked, screen).or_else(|error| {
             output::complain(&error.to_string());
             Ok(Exit::NotRead)
         }),
-        (Ok(checked), _) => report(args, &checked),
+        (Ok(checked), _) => report(args, &checked, screen),
         (Err(error), Format::Nagios) => {
             if let Err(error) = deliver(args, &(nagios::failed(State::Unknown, &error.to_string()) + "\n")) {
                 output::complain(&error.to_string());
@@ -136,20 +138,25 @@ fn in_time(args: &Args, limit: Duration) -> Result<Checked, Error> {
     result.recv_timeout(whole).unwrap_or(Err(Error::OutOfTime(limit.as_secs())))
 }
 
-fn report(args: &Args, checked: &Checked) -> Result<Exit, Error> {
+fn report(args: &Args, checked: &Checked, screen: &Screen) -> Result<Exit, Error> {
     let Checked { snapshot, verdict, caches, took } = checked;
     let fail_on = args.fail_on.map_or(Severity::Error, FailOn::severity);
     let exit = exit(verdict, fail_on, args.facts.offline);
+    let brief = brief(verdict);
     match args.format {
-        Format::Human => deliver(args, &human::check(verdict, caches))?,
+        Format::Human => {
+            let screen = args.facts.screen_of(screen, snapshot);
+            deliver(args, &human::check(&screen, verdict, &brief, caches))?;
+        }
         Format::Json => {
-            let document = Document::of(Answer::Check, &snapshot.host).verdict(verdict).value()?;
+            let document = Document::of(Answer::Check, &snapshot.host).verdict(verdict);
+            let document = document.brief(&brief, snapshot.taken_at).value()?;
             deliver(args, &output::json_text("the document", &document)?)?;
         }
         Format::Nagios => {
             let least = args.fail_on.map_or(Severity::Warning, FailOn::severity);
             let state = State::of(verdict, least, args.facts.offline);
-            deliver(args, &(nagios::line(state, verdict, *took) + "\n"))?;
+            deliver(args, &(nagios::line(state, verdict, &brief, *took) + "\n"))?;
             return Ok(state.exit());
         }
         Format::Junit => {

@@ -8,6 +8,7 @@ use crate::error::{Error, Exit};
 use crate::host::hostname;
 use crate::listing::hosts::{Compared, Comparison};
 use crate::observe::{each_in, load, snapshot_files};
+use crate::report::lines::Screen;
 use crate::report::{comparison::comparison, json::Answer, json::Document};
 use crate::snapshot::ByteString;
 
@@ -46,10 +47,16 @@ pub fn compared(files: &[PathBuf]) -> Result<Compared, Error> {
     Ok(comparison_of.conclude())
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let compared = compared(&args.files)?;
+    // Ages count from the newest of them.
+    let newest = compared.sources.iter().map(|source| source.taken).max();
     match args.format {
-        Format::Human => output::print(&comparison(&compared))?,
+        Format::Human => output::print(&comparison(
+            &newest.map_or_else(|| screen.clone(), |at| screen.at(at)),
+            &compared,
+            &compared.brief(),
+        ))?,
         Format::Json => {
             let host = hostname();
             let answer = Answer::Compare { comparison: &compared };

@@ -7,7 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Id;
-use crate::report::lines::wrap;
+use crate::report::lines::{Page, Screen, wrap};
 use crate::rules::manual;
 
 #[derive(Debug, clap::Args)]
@@ -23,8 +23,8 @@ fn names() -> impl TypedValueParser<Value = Id> {
     PossibleValuesParser::new(Id::ALL.iter().map(|id| id.name())).try_map(name)
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
-    let mut text = String::new();
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
+    let mut text = Page::new(screen);
     match args.finding {
         None => {
             for &id in Id::ALL {
@@ -40,6 +40,6 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let _ = writeln!(text, "{}\n\nSeverity: {severity}. Repair: {safety}.", manual(id));
         }
     }
-    output::print(&text)?;
+    output::print(&text.text())?;
     Ok(Exit::Clean)
 }

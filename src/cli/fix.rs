@@ -3,9 +3,11 @@
 use super::args::{AgreedArgs, CachesOf, Format, Selection, Time};
 use super::output;
 use crate::error::{Error, Exit};
+use crate::fix::brief::fixed;
 use crate::fix::findings::{Request, fix};
 use crate::report::fixed::human;
-use crate::report::{human as people, json::Answer, json::Document};
+use crate::report::lines::Screen;
+use crate::report::{json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,21 +30,22 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let subject = args.selection.subject(&args.whom, args.offline);
     let done = fix(&Request { subject, agreed: args.agreed.plain(), diff: args.diff })?;
+    let brief = fixed(&done);
     match args.format {
         Format::Human => {
-            let mut text = human(&done.report, &done.after);
-            people::coverage(&mut text, &done.after.coverage);
+            let text = human(screen, &done.report, &done.after, &brief);
             output::print(&text)?;
         }
         Format::Json => {
             let document = Document::of(Answer::Fix(&done.report), &done.host);
-            let document = document.changed(done.changed).verdict(&done.after);
+            let document = document.changed(done.changed).verdict(&done.after).brief(&brief, done.checked_at);
             output::print_json(&document.error(done.unedited.as_ref()))?;
         }
     }
-    done.unedited.map_or(Ok(done.exit), Err)
+    let exit = args.agreed.rehearsal.exit(done.exit, done.changed);
+    done.unedited.map_or(Ok(exit), Err)
 }

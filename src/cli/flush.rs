@@ -7,9 +7,11 @@ use super::args::{AgreedArgs, CachesOf, Format, Selection, Time};
 use super::complete::{known_keys, known_serials};
 use super::output;
 use crate::error::{Error, Exit};
+use crate::fix::brief::flushed;
 use crate::fix::flush::{Request, flush};
 use crate::repair::flush::Scope;
-use crate::report::{human, json::Answer, json::Document, repaired};
+use crate::report::lines::Screen;
+use crate::report::{json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]
@@ -38,7 +40,7 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let scope = match (&args.serial, args.all) {
         (Some(serial), _) => Scope::Serial(serial),
@@ -51,20 +53,10 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let subject = selection.subject(&args.whom, !matches!(scope, Scope::Stale));
     let agreed = args.agreed.plain();
     let done = flush(&Request { subject, scope, agreed })?;
+    let brief = flushed(&done, agreed.dry_run);
     match args.format {
-        Format::Human if matches!(done.error, Some(Error::NoCardToFlush)) => {
-            let mut text = String::new();
-            human::coverage(&mut text, &done.after.coverage);
-            output::print(&text)?;
-        }
         Format::Human => {
-            let mut text = repaired::flushed(&done.operations, agreed.dry_run, &done.after);
-            if let (Some(serial), Some(known)) = (&args.serial, &done.serials) {
-                repaired::no_entries_of(&mut text, serial, known);
-            }
-            let missed: Vec<_> = done.after.coverage.iter().filter(|gap| gap.asked_for).cloned().collect();
-            human::coverage(&mut text, &missed);
-            output::print(&text)?;
+            output::print(&repaired::flushed(screen, &done.operations, agreed.dry_run, &done.after, &brief))?;
         }
         Format::Json => {
             let answer = Answer::Flush {
@@ -73,8 +65,10 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                 serials: done.serials.as_deref(),
             };
             let document = Document::of(answer, &done.host).changed(done.changed);
-            output::print_json(&document.verdict(&done.after).error(done.error.as_ref()))?;
+            let document = document.verdict(&done.after).brief(&brief, done.checked_at);
+            output::print_json(&document.error(done.error.as_ref()))?;
         }
     }
-    done.error.map_or(Ok(done.exit), Err)
+    let exit = args.agreed.rehearsal.exit(done.exit, done.changed);
+    done.error.map_or(Ok(exit), Err)
 }

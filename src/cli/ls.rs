@@ -6,6 +6,7 @@ use crate::error::{Error, Exit};
 use crate::judge::Tally;
 use crate::listing::cache_entries::inventory;
 use crate::observe::CacheOwners;
+use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document};
 use crate::snapshot::GapKind;
 
@@ -20,7 +21,7 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let mut tally = Tally::new(args.facts.caller()?);
     let mut all = Vec::new();
     let wanted = args.facts.selection.serial.as_ref();
@@ -33,13 +34,14 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         match args.format {
             // One user after the other: there may be many.
             Format::Human => {
-                let mut text = String::new();
+                let screen = args.facts.screen_of(screen, snapshot);
+                let mut text = Page::new(&screen);
                 for cache in tally.caches.get(known..).unwrap_or_default() {
                     human::cache(&mut text, cache);
                     let entries = items.iter().filter(|item| item.directory == cache.path);
                     entries.for_each(|item| human::item(&mut text, item));
                 }
-                output::print(&text)
+                output::print(&text.text())
             }
             Format::Json => {
                 all.append(&mut items);
@@ -55,7 +57,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     }
     match args.format {
         Format::Human => {
-            let mut text = String::new();
+            let mut text = Page::new(screen);
             if caches.is_empty() {
                 text.push_str(match args.whom.whose() {
                     CacheOwners::Caller => "No OpenSC cache directory exists for this user.\n",
@@ -63,7 +65,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
                 });
             }
             human::coverage(&mut text, &verdict.coverage);
-            output::print(&text)?;
+            output::print(&text.text())?;
         }
         Format::Json => {
             let answer = Answer::Ls { entries: &all, caches: &caches };

@@ -14,6 +14,7 @@ mod output;
 mod quarantine;
 mod report;
 mod run;
+mod screen;
 mod show;
 mod snapshot;
 mod undo;
@@ -25,7 +26,7 @@ use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::error::{Error, Exit};
 use crate::judge::ending::State;
@@ -53,6 +54,8 @@ pub struct Cli {
     check: check::Args,
     #[command(flatten)]
     everywhere: Everywhere,
+    #[command(flatten)]
+    verbosity: screen::Verbosity,
 }
 
 /// Options of all commands.
@@ -101,8 +104,10 @@ impl Everywhere {
     }
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; \
-                          2 usage error or a repair that failed; 3 something could not be read.";
+const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; 2 usage error or a \
+                          repair that failed; 3 something could not be read; 4 something would change (--dry-run \
+                          --exit-code). `run` ends as its command does, or with 126 or 127, as in a shell, if that \
+                          cannot be run.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -178,16 +183,36 @@ fn misunderstood(error: &clap::Error, format: Option<check::Format>) -> Exit {
     }
 }
 
+/// With the options of all commands behind the command, where they stood before it: without a command they are options of `check`.
+fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
+    let mut leading = 0;
+    while let Some(word) = words.get(leading + 1).and_then(|word| word.to_str()) {
+        leading += match word {
+            "-v" | "--verbose" | "-q" | "--quiet" => 1,
+            "--color" | "--log" => 2,
+            _ if word.starts_with("--color=") || word.starts_with("--log=") => 1,
+            _ => break,
+        };
+    }
+    let command = words.get(leading + 1).and_then(|word| Cli::command().find_subcommand(word).map(|_| ()));
+    if let Some(place) = command.and_then(|()| words.get_mut(1..=leading + 1)) {
+        place.rotate_right(1);
+    }
+    words
+}
+
 /// Runs the program: what was typed, done, and how it ended.
 #[must_use]
 pub fn run() -> Exit {
     complete::answer();
-    let words: Vec<OsString> = std::env::args_os().collect();
+    let words = in_order(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => return misunderstood(&error, check::Format::named_in(&words)),
     };
     allow_aside();
+    output::tell_so(cli.verbosity.manner());
+    let screen = &cli.verbosity.screen();
     let command = cli.command.unwrap_or(Command::Check(cli.check));
     // What follows these is not ours.
     let is_ours =
@@ -210,21 +235,21 @@ pub fn run() -> Exit {
         args::Time::USUAL.begin();
     }
     let result = match command {
-        Command::Check(args) => check::run(&args),
-        Command::Verify(args) => verify::run(&args),
-        Command::Ls(args) => ls::run(&args),
-        Command::Show(args) => show::run(&args),
-        Command::Fix(args) => fix::run(&args),
-        Command::Flush(args) => flush::run(&args),
-        Command::Undo(args) => undo::run(&args),
-        Command::Quarantine(args) => quarantine::run(&args),
-        Command::Explain(args) => explain::run(&args),
-        Command::Config(command) => config::run(&command),
+        Command::Check(args) => check::run(&args, screen),
+        Command::Verify(args) => verify::run(&args, screen),
+        Command::Ls(args) => ls::run(&args, screen),
+        Command::Show(args) => show::run(&args, screen),
+        Command::Fix(args) => fix::run(&args, screen),
+        Command::Flush(args) => flush::run(&args, screen),
+        Command::Undo(args) => undo::run(&args, screen),
+        Command::Quarantine(args) => quarantine::run(&args, screen),
+        Command::Explain(args) => explain::run(&args, screen),
+        Command::Config(command) => config::run(&command, screen),
         Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
-        Command::Compare(args) => compare::run(&args),
+        Command::Compare(args) => compare::run(&args, screen),
         Command::Report(args) => report::run(&args),
-        Command::Watch(args) => watch::run(&args),
+        Command::Watch(args) => watch::run(&args, screen),
         Command::Generate(args) => generate::run(&args),
         Command::KeepAside { process, directory } => {
             keep_until(process, &directory, &mut std::io::stdout().lock());
@@ -270,6 +295,24 @@ impl Command {
             Self::LookAside => LOOK_ASIDE,
             Self::KeepAside { .. } => KEEPER,
             Self::Generate(_) => "generate",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{OsString, in_order};
+
+    #[test]
+    fn how_much_is_told_may_be_said_before_the_command() {
+        let ordered = |line: &str| {
+            let words = in_order(line.split(' ').map(OsString::from).collect());
+            words.join(&OsString::from(" ")).into_string().unwrap_or_default()
+        };
+        assert_eq!(ordered("stalecard -v flush --all"), "stalecard flush -v --all");
+        assert_eq!(ordered("stalecard -q --verbose run -v x"), "stalecard run -q --verbose -v x");
+        for line in ["stalecard", "stalecard -v", "stalecard -v --serial flush", "stalecard flush -v"] {
+            assert_eq!(ordered(line), line);
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
@@ -14,11 +15,34 @@ use crate::patience::undisturbed;
 use crate::report::json::{Document, Failed, Failure};
 use crate::text;
 
+/// How complaints and what is waited for are told: nothing of the latter if nobody wants to hear it, and in ASCII where
+/// the terminal shows nothing else. As it was typed, once.
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// How it is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Nobody wants to hear what is waited for.
+    pub is_quiet: bool,
+    /// The terminal shows nothing but ASCII.
+    pub is_ascii: bool,
+}
+
+/// Once, before anything is told.
+pub fn tell_so(manner: Manner) {
+    let _ = MANNER.set(manner);
+}
+
+/// As the terminal shows it.
+fn shown(text: &str) -> String {
+    if MANNER.get().is_some_and(|manner| manner.is_ascii) { text::in_ascii(text) } else { text.to_owned() }
+}
+
 /// Prints text made for people; colour only on a terminal.
 pub fn print(text: &str) -> Result<(), Error> {
     // Whoever reads it may take their time (a pager).
     let _undisturbed = undisturbed();
-    written(anstream::stdout().lock().write_all(text.as_bytes()))
+    written(anstream::stdout().lock().write_all(shown(text).as_bytes()))
 }
 
 /// A document was printed: no other may follow it.
@@ -95,19 +119,22 @@ pub fn written(result: std::io::Result<()>) -> Result<(), Error> {
 pub fn complain(why: &str) {
     log::line(|| why.to_owned());
     // If standard error is gone there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "stalecard: {}", text::tame(why));
+    let _ = writeln!(std::io::stderr(), "stalecard: {}", shown(&text::tame(why)));
 }
 
 /// Says on standard error what is waited for.
 pub const PROGRESS: Progress = Progress::new(|what| {
+    if MANNER.get().is_some_and(|manner| manner.is_quiet) {
+        return;
+    }
     // In one stroke, from a thread of its own. If standard error is gone there is nobody to tell.
-    let _ = std::io::stderr().write_all(format!("stalecard: {what} …\n").as_bytes());
+    let _ = std::io::stderr().write_all(shown(&format!("stalecard: {what} …\n")).as_bytes());
 });
 
 /// Says on standard error what somebody has to do now.
 pub fn note(what: &str) {
     // If standard error is gone there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "stalecard: {what}");
+    let _ = writeln!(std::io::stderr(), "stalecard: {}", shown(what));
 }
 
 #[cfg(test)]

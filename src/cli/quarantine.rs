@@ -3,10 +3,11 @@
 use clap::Subcommand;
 use time::Duration;
 
-use super::args::Format;
+use super::args::{Format, Rehearsal};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::quarantine;
+use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
@@ -28,9 +29,8 @@ enum Command {
         /// The age: a number with h, d or w (hours, days, weeks)
         #[arg(long, value_name = "AGE", value_parser = age)]
         older_than: Duration,
-        /// Say what would be removed, and remove nothing
-        #[arg(long)]
-        dry_run: bool,
+        #[command(flatten)]
+        rehearsal: Rehearsal,
         /// How to print
         #[arg(long, value_enum, default_value_t)]
         format: Format,
@@ -47,10 +47,10 @@ impl Args {
     }
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     match args.command {
-        Command::List { format } => list(format),
-        Command::Purge { older_than, dry_run, format } => purge(older_than, dry_run, format),
+        Command::List { format } => list(screen, format),
+        Command::Purge { older_than, rehearsal, format } => purge(screen, older_than, rehearsal, format),
     }
 }
 
@@ -69,23 +69,24 @@ fn age(text: &str) -> Result<Duration, String> {
     Ok(Duration::hours(i64::from(number) * hours))
 }
 
-fn purge(older_than: Duration, dry_run: bool, format: Format) -> Result<Exit, Error> {
+fn purge(screen: &Screen, older_than: Duration, rehearsal: Rehearsal, format: Format) -> Result<Exit, Error> {
+    let dry_run = rehearsal.dry_run;
     let purged = quarantine::purge(older_than, dry_run)?;
     match format {
-        Format::Human => output::print(&repaired::purged(&purged, dry_run))?,
+        Format::Human => output::print(&repaired::purged(screen, &purged, dry_run))?,
         Format::Json => {
             let host = crate::host::hostname();
             let answer = Answer::QuarantinePurge { dry_run, purged: &purged };
             output::print_json(&Document::of(answer, &host).changed(!purged.is_empty()))?;
         }
     }
-    Ok(Exit::Clean)
+    Ok(rehearsal.exit(Exit::Clean, !purged.is_empty()))
 }
 
-fn list(format: Format) -> Result<Exit, Error> {
+fn list(screen: &Screen, format: Format) -> Result<Exit, Error> {
     let operations = quarantine::list()?;
     match format {
-        Format::Human => output::print(&repaired::operations(&operations))?,
+        Format::Human => output::print(&repaired::operations(screen, &operations))?,
         Format::Json => {
             let host = crate::host::hostname();
             let answer = Answer::QuarantineList { operations: &operations };

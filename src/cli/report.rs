@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::args::{CachesOf, Facts};
 use super::output::{self, is_stdout};
 use crate::error::{Error, Exit};
+use crate::judge::brief::brief;
 use crate::judge::{Tally, judge_processes, show};
 use crate::listing::hosts::Compared;
 use crate::listing::settings::{Wanted, settings};
@@ -82,6 +83,7 @@ fn of_host(args: &Args) -> Result<(Page, Names), Error> {
     let facts = page::Facts {
         snapshot: &snapshot,
         verdict: &verdict,
+        brief: &brief(&verdict),
         objects: &objects,
         settings: settings.as_ref(),
     };

@@ -10,6 +10,7 @@ use crate::judge::ending::exit_unjudged;
 use crate::judge::{judge, show};
 use crate::listing::objects::{Listed, pick, tokens};
 use crate::naming::Naming;
+use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
@@ -25,9 +26,10 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let naming = args.what.as_deref().map(Naming::parse).transpose()?;
     let snapshot = args.facts.look(true)?;
+    let screen = &args.facts.screen_of(screen, &snapshot);
     let verdict = judge(&snapshot);
     let all = show(&snapshot);
     let (objects, missing) = match &naming {
@@ -40,7 +42,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     };
     match args.format {
         Format::Human => {
-            let mut text = String::new();
+            let mut text = Page::new(screen);
             human::tokens(&mut text, &verdict.tokens);
             if !verdict.tokens.is_empty() {
                 human::live_note(&mut text);
@@ -48,7 +50,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             human::programs(&mut text, &verdict.programs);
             human::sides(&mut text, &objects);
             human::coverage(&mut text, &verdict.coverage);
-            output::print(&text)?;
+            output::print(&text.text())?;
         }
         Format::Json => {
             let answer = Answer::Show { objects: &objects };

@@ -1,9 +1,11 @@
 //! `undo`: take back a flush, or an edit of the configuration.
 
-use super::args::{Format, Time};
+use super::args::{Format, Rehearsal, Time};
 use super::output;
 use crate::error::{Error, Exit};
+use crate::fix::brief::undone as undone_brief;
 use crate::fix::undo::undo;
+use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document, repaired};
 
 #[derive(Debug, clap::Args)]
@@ -15,26 +17,35 @@ pub struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
+    rehearsal: Rehearsal,
+    #[command(flatten)]
     time: Time,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
-    let done = undo(args.operation.as_deref(), args.force, output::PROGRESS)?;
+    let done = undo(args.operation.as_deref(), args.force, args.rehearsal.dry_run, output::PROGRESS)?;
     let (undone, revival) = (&done.undone, &done.revival);
     match args.format {
         Format::Human => {
-            output::print(&repaired::undone(undone, &revival.revived, &revival.notes, done.returns))?;
+            output::print(&repaired::undone(
+                screen,
+                undone,
+                &revival.revived,
+                &revival.notes,
+                done.returns,
+                &undone_brief(&done),
+            ))?;
         }
         Format::Json => {
             let host = crate::host::hostname();
             let (revived, notes) = (&revival.revived, &revival.notes);
-            let answer = Answer::Undo { undo: undone, revived, notes };
+            let answer = Answer::Undo { dry_run: done.dry_run, undo: undone, revived, notes };
             output::print_json(&Document::of(answer, &host).changed(undone.changed))?;
         }
     }
-    Ok(done.exit())
+    Ok(args.rehearsal.exit(done.exit(), done.undone.changed))
 }

@@ -9,14 +9,17 @@ use super::args::{Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::flush::flush_proven;
+use crate::judge::brief::brief;
 use crate::judge::judge;
 use crate::observe::{Cards, ObserveOptions, observe};
 use crate::patience::undisturbed;
 use crate::repair::{Applied, Outcome};
 use crate::report::json::{Answer, Document, Event};
+use crate::report::lines::Screen;
 use crate::report::watch::{Line, line};
 use crate::snapshot::{ByteString, Snapshot};
 use crate::verdict::Verdict;
+use crate::verdict::brief::Brief;
 use crate::watch::{Hook, Occurrence, Watch};
 
 #[derive(Debug, clap::Args)]
@@ -39,10 +42,11 @@ pub struct Args {
 struct Checked {
     snapshot: Snapshot,
     verdict: Verdict,
+    brief: Brief,
     operations: Vec<Applied>,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let hook = args.exec.as_deref().map(|program| Hook::start(program, output::complain));
     let (mut watch, why) = Watch::begin();
     if let Some(why) = why {
@@ -75,7 +79,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         };
         let now = crate::host::clock::now();
         let text = match args.format {
-            Format::Human => line(&summary(&occurrence, checked.as_ref(), now)),
+            Format::Human => line(screen, &summary(&occurrence, checked.as_ref(), now)),
             Format::Json => document(&occurrence, checked.as_ref(), now)?,
         };
         let _undisturbed = undisturbed();
@@ -100,7 +104,7 @@ fn check(cards: Cards<'_>, flush: bool) -> Result<Checked, Error> {
     let mut snapshot = observe(&ObserveOptions { cards, status: false, progress: output::PROGRESS })?;
     let (verdict, operations) =
         if flush { flush_proven(&mut snapshot)? } else { (judge(&snapshot), Vec::new()) };
-    Ok(Checked { snapshot, verdict, operations })
+    Ok(Checked { snapshot, brief: brief(&verdict), verdict, operations })
 }
 
 /// The cache directories and the configuration files that a check was about.
@@ -116,6 +120,7 @@ fn summary<'a>(occurrence: &'a Occurrence, checked: Option<&'a Checked>, time: O
         time,
         occurrence,
         verdict: checked.map(|checked| &checked.verdict),
+        brief: checked.map(|checked| &checked.brief),
         moved: steps.filter(|step| step.outcome == Outcome::Moved).count(),
     }
 }
@@ -141,7 +146,7 @@ fn document(
     let document = Document::of(Answer::Watch { event, operations }, host);
     let mut document = document.changed(operations.iter().any(|applied| applied.changed));
     if let Some(checked) = checked {
-        document = document.verdict(&checked.verdict);
+        document = document.verdict(&checked.verdict).brief(&checked.brief, checked.snapshot.taken_at);
     }
     output::json_line(&document)
 }

@@ -1,5 +1,7 @@
 //! Everything the findings call for, as far as the caller agrees; then a second look.
 
+use time::OffsetDateTime;
+
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use super::config::{Edit, Programs, edit};
 use super::outcome::{say_once, what_became};
@@ -37,6 +39,8 @@ pub struct Fixed {
     pub report: FixReport,
     /// What is found now.
     pub after: Verdict,
+    /// When it was looked at first.
+    pub checked_at: OffsetDateTime,
     /// Why the configuration was not edited after files were moved.
     pub unedited: Option<Error>,
     /// How the run ends otherwise.
@@ -85,7 +89,8 @@ pub fn fix(request: &Request<'_>) -> Result<Fixed, Error> {
         (false, true, _) | (false, false, false) => Exit::Clean,
     };
     let report = FixReport { dry_run: agreed.dry_run, operations, edit, repairs };
-    Ok(Fixed { host: snapshot.host, changed, report, after, unedited, exit })
+    let checked_at = snapshot.taken_at;
+    Ok(Fixed { host: snapshot.host, changed, report, after, checked_at, unedited, exit })
 }
 
 /// Switches the cache off where a finding calls for it.

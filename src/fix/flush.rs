@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use time::OffsetDateTime;
+
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use crate::error::{Error, Exit};
 use crate::judge::ending::is_unread;
@@ -37,6 +39,8 @@ pub struct Flushed {
     pub after: Verdict,
     /// The serial numbers that the caches know, if they have no entry of the one that was asked for.
     pub serials: Option<Vec<String>>,
+    /// When it was looked at first.
+    pub checked_at: OffsetDateTime,
     /// Why it is no success whatever was moved.
     pub error: Option<Error>,
     /// How the run ends otherwise.
@@ -93,7 +97,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
             let is_unread = is_stale && is_unread(&done.before, false);
             unread = Some(is_unread);
             if is_unread && !done.before.compared {
-                without_card = Some((snapshot.host.clone(), done.before));
+                without_card = Some((snapshot.host.clone(), snapshot.taken_at, done.before));
                 return Err(Error::NoCardToFlush);
             }
         }
@@ -103,7 +107,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         Ok(())
     });
     let mut snapshot = match (observed, without_card) {
-        (Err(error), Some((host, after))) => {
+        (Err(error), Some((host, checked_at, after))) => {
             let exit = error.exit();
             return Ok(Flushed {
                 host,
@@ -111,6 +115,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 operations: Vec::new(),
                 after,
                 serials: None,
+                checked_at,
                 error: Some(error),
                 exit,
             });
@@ -136,7 +141,8 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         .map(|name| Error::NoSuchEntry { name: (*name).clone(), known: naming::there_is(&known) });
     let is_unknown = matches!(scope, Scope::Serial(_)) && !has_entries;
     let serials = is_unknown.then_some(known);
-    Ok(Flushed { host: snapshot.host, changed, operations, after, serials, error, exit })
+    let checked_at = snapshot.taken_at;
+    Ok(Flushed { host: snapshot.host, changed, operations, after, serials, checked_at, error, exit })
 }
 
 /// Takes of one user's caches what is proven stale, and safe to take, and nothing else; gives what is found then.

@@ -3,6 +3,7 @@
 //! What was typed comes as plain data, what was done goes back as data: nothing is printed here, and nothing is
 //! decided by whoever prints it.
 
+pub mod brief;
 pub mod caches;
 pub mod config;
 pub mod findings;

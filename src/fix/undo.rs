@@ -22,24 +22,27 @@ pub struct Undo {
     pub revival: Revival,
     /// Whether entries of the quarantine were to come back.
     pub returns: bool,
+    /// Nothing was done.
+    pub dry_run: bool,
 }
 
-/// Takes back this operation, or the newest that is not undone yet. `force`: whatever was written since, or comes back to life.
+/// Takes back this operation, or the newest that is not undone yet. `force`: whatever was written since, or comes back to
+/// life. `dry_run`: says what that would be.
 ///
 /// # Errors
 /// When there is no such operation, or nothing could be observed or moved at all.
-pub fn undo(operation: Option<&str>, force: bool, progress: Progress) -> Result<Undo, Error> {
+pub fn undo(operation: Option<&str>, force: bool, dry_run: bool, progress: Progress) -> Result<Undo, Error> {
     let caller = Caller::current()?;
     let states = states(&caller)?;
     places_answer(&states, operation.map(str::to_owned))?;
     let mut found = Ok(Revival::default());
     let mut returns = false;
-    let undone = undo_in(&states, operation, force, &mut |back| {
+    let undone = undo_in(&states, operation, force, dry_run, &mut |back| {
         returns = !back.entries.is_empty();
         found = look(back, progress);
         found.as_ref().map_or(true, |found| !force && !found.revived.is_empty())
     })?;
-    Ok(Undo { undone, revival: found?, returns })
+    Ok(Undo { undone, revival: found?, returns, dry_run })
 }
 
 /// Nothing is begun where a place does not answer that something would come back to.

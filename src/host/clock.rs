@@ -1,10 +1,14 @@
-//! What time it is, as far as it can be written down.
+//! What time it is, as far as it can be written down, and what people here call it.
 //!
 //! Hides that a clock may be set to anything: what lies before 1970 or after the year 9999, where RFC 3339 and
 //! the `time` crate end, is the nearest moment that has a name. Nothing may rely on it for the order of things.
+//! Hides `jiff`, which knows the host's time zone (`TZ`, `/etc/localtime`) without the C library, whose `localtime`
+//! must not run beside other threads.
 
 use std::time::SystemTime;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use time::{Duration, OffsetDateTime, PrimitiveDateTime};
 
 /// The time now.
@@ -36,6 +40,33 @@ pub mod whole_seconds {
     }
 }
 
+/// The time zone of the host.
+#[derive(Debug, Clone)]
+pub struct Zone(TimeZone);
+
+impl Zone {
+    /// As the environment and the system say; UTC if they do not.
+    #[must_use]
+    pub fn here() -> Self {
+        Self(TimeZone::try_system().unwrap_or(TimeZone::UTC))
+    }
+
+    /// UTC.
+    #[must_use]
+    pub const fn utc() -> Self {
+        Self(TimeZone::UTC)
+    }
+
+    /// A moment in Unix seconds: `2026-11-23 07:53 CET`.
+    #[must_use]
+    pub fn written(&self, seconds: i64) -> String {
+        Timestamp::from_second(seconds).map_or_else(
+            |_| format!("{seconds} s"),
+            |moment| moment.to_zoned_datetime(self.0.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string(),
+        )
+    }
+}
+
 fn named(time: SystemTime) -> OffsetDateTime {
     let Ok(since) = time.duration_since(SystemTime::UNIX_EPOCH) else { return OffsetDateTime::UNIX_EPOCH };
     Duration::try_from(since)
@@ -51,7 +82,13 @@ mod tests {
     use time::OffsetDateTime;
     use time::format_description::well_known::Rfc3339;
 
-    use super::named;
+    use super::{Zone, named};
+
+    #[test]
+    fn a_moment_is_written_in_the_zone_of_the_host() {
+        assert_eq!(Zone::utc().written(1_672_675_083), "2023-01-02 15:58 UTC");
+        assert_eq!(Zone::utc().written(i64::MAX), format!("{} s", i64::MAX));
+    }
 
     #[test]
     fn a_clock_before_1970_or_beyond_the_year_9999_is_no_panic() {

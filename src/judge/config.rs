@@ -1,13 +1,16 @@
 //! What the rules say of the configuration: for the installed version of OpenSC or, where none
 //! is known, for every release, each finding then with the releases it concerns.
 
+use super::brief::{brief, capital};
 use crate::case::config::ConfigCase;
-use crate::finding::Finding;
+use crate::finding::{Finding, Severity};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::{RELEASES, UP_TO_HEAD};
 use crate::opensc::{Version, differences};
 use crate::rules;
 use crate::snapshot::{ConfigState, Gap, GapKind, Installation, Snapshot};
+use crate::verdict::Verdict;
+use crate::verdict::brief::{Brief, Headline, Word};
 
 /// Judges the configuration of a snapshot, worst finding first.
 #[must_use]
@@ -42,6 +45,34 @@ pub fn config_coverage(snapshot: &Snapshot, named: bool) -> Vec<Gap> {
         Some(ConfigState::Unreadable(why)) => gap(path.to_string(), why, true),
         None => gap(path.to_string(), "it was not looked at", true),
     }
+}
+
+/// What a look at configurations alone comes to.
+#[must_use]
+pub fn lint_brief(findings: &[Finding], coverage: &[Gap], version: Option<&str>) -> Brief {
+    let (findings, coverage) = (findings.to_vec(), coverage.to_vec());
+    let verdict = Verdict { findings, coverage, compared: true, ..Verdict::default() };
+    let mut told = brief(&verdict);
+    let judged = match version {
+        Some(version) => format!("judged for OpenSC {version}, which is installed here"),
+        None => "judged for every OpenSC from 0.19 on, because none was found here".to_owned(),
+    };
+    let is_whole = !verdict.coverage.iter().any(|gap| gap.asked_for);
+    let (state, sentence) = match (verdict.findings.first(), is_whole) {
+        (None, true) => (Word::Sound, "Nothing found.".to_owned()),
+        (None, false) => (Word::Unread, "Nothing found in what was looked at.".to_owned()),
+        (Some(first), _) => {
+            let state = if first.severity >= Severity::Error { Word::Configuration } else { Word::Risk };
+            let more = match verdict.findings.len() {
+                1 => String::new(),
+                all => format!(" And {} more.", all - 1),
+            };
+            (state, format!("{}{more}", first.summary))
+        }
+    };
+    told.headline =
+        Headline { state, sentence: format!("{sentence} {}.", capital(&judged)), ..told.headline };
+    told
 }
 
 fn findings(snapshot: &Snapshot, situation: &Situation<'_>, version: Version) -> Vec<Finding> {

@@ -26,8 +26,14 @@ impl State {
         match exit(verdict, least.max(Severity::Error), offline) {
             Exit::Findings => Self::Critical,
             Exit::NotRead => Self::Unknown,
-            Exit::Clean | Exit::Failed if reaches(&verdict.findings, least) => Self::Warning,
-            Exit::Clean | Exit::Failed => Self::Ok,
+            Exit::Clean | Exit::Failed | Exit::WouldChange | Exit::NoCommand | Exit::CommandNotRun
+                if reaches(&verdict.findings, least) =>
+            {
+                Self::Warning
+            }
+            Exit::Clean | Exit::Failed | Exit::WouldChange | Exit::NoCommand | Exit::CommandNotRun => {
+                Self::Ok
+            }
         }
     }
 
@@ -68,7 +74,12 @@ pub fn exit_of(findings: &[Finding], coverage: &[Gap], fail_on: Severity) -> Exi
 pub fn exit_unjudged(verdict: &Verdict, offline: bool) -> Exit {
     match exit(verdict, Severity::Critical, offline) {
         Exit::Findings => Exit::Clean,
-        exit @ (Exit::Clean | Exit::Failed | Exit::NotRead) => exit,
+        exit @ (Exit::Clean
+        | Exit::Failed
+        | Exit::NotRead
+        | Exit::WouldChange
+        | Exit::NoCommand
+        | Exit::CommandNotRun) => exit,
     }
 }
 

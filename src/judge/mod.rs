@@ -1,13 +1,17 @@
 //! What gathers a verdict: builds the cases out of a snapshot and collects what the rules say.
 
 pub mod absent_cards;
+pub mod brief;
 pub mod caches;
+mod cause;
 pub mod config;
 pub mod driver_choice;
 pub mod ending;
+pub mod proved;
+pub mod steps;
 pub mod tally;
 
-pub use config::{config_coverage, judge_config};
+pub use config::{config_coverage, judge_config, lint_brief};
 pub use tally::{Cache, Tally};
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +30,7 @@ use crate::rules::host::process_holds_old_view;
 use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{ByteString, CacheDir, Card, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
-use crate::verdict::{CachingState, ProgramState, Token, Unread, Verdict};
+use crate::verdict::{CachingState, ProgramState, Scope, Token, Unread, Verdict};
 use crate::view::cached::Cached;
 use crate::view::listed::Lists;
 use crate::view::{Behaviour, Layout, View, layout};
@@ -153,6 +157,7 @@ impl Judge {
             compared,
             unproven,
             unread: absent.unread,
+            scope: Scope { users: vec![tally::user_name(snapshot)], ..Scope::default() },
             in_use,
         };
         verdict.sort();
@@ -342,6 +347,7 @@ fn caching_program(
                 name: name.clone(),
                 caching: CachingState::Crashes,
                 caching_text: crash.to_string(),
+                set_at: None,
                 cache_dir: None,
                 opensc,
             };
@@ -363,6 +369,10 @@ fn caching_program(
         (FileUse::Missing(path), _) => format!("default, there is no {path}"),
         (FileUse::Dropped(path, error), _) => format!("default, OpenSC cannot parse {path}:{error}"),
         (FileUse::Unknown(why), _) => why.clone(),
+    };
+    let set_at = match (&effective.file, &effective.use_file_caching) {
+        (FileUse::Read(path), Some(Written { value: Some(_), at })) => Some(format!("{path}:{at}")),
+        _ => None,
     };
     let cached = version.is_none_or(|version| differences::is_cached(version, &driver));
     let (caching, text, on, undecided) = match &effective.caching {
@@ -395,6 +405,7 @@ fn caching_program(
         name: name.clone(),
         caching,
         caching_text: text,
+        set_at,
         cache_dir: dir.filter(|_| caching != CachingState::No),
         opensc,
     };
@@ -458,6 +469,7 @@ pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
         label: label.map(|label| escape(&label)),
         status: known.map(|layout| layout.status(card)).unwrap_or_default(),
         objects: live.map(count),
+        private_keys: live.map(|live| live.private_keys().count()),
     }
 }
 

@@ -48,6 +48,9 @@ pub struct Item {
     /// When it was last written.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]
     pub modified: String,
+    /// The same, Unix seconds.
+    #[serde(skip)]
+    pub modified_at: i64,
     /// Age in whole days when the snapshot was taken.
     pub age_days: i64,
 }
@@ -184,6 +187,7 @@ fn item(
         size: entry.inode.size,
         owner: entry.inode.uid,
         modified: rfc3339(entry.inode.mtime),
+        modified_at: entry.inode.mtime,
         age_days: taken.saturating_sub(entry.inode.mtime) / 86_400,
     }
 }

@@ -119,6 +119,7 @@ impl Comparison {
             host: snapshot.host.clone(),
             user,
             taken_at: rfc3339(snapshot.taken_at.unix_timestamp()),
+            taken: snapshot.taken_at.unix_timestamp(),
         });
         let absent = with_absent_cards(snapshot);
         let mut tokens = 0;
@@ -354,6 +355,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
                 source,
                 programs: showing.programs.to_vec(),
                 since: rfc3339(showing.since),
+                written: showing.since,
             }));
         });
     }

@@ -1,6 +1,7 @@
 //! What `ls`, `show`, `config show`, `compare` and `verify` list: tables made of cases, without a verdict.
 
 pub mod cache_entries;
+mod compared;
 pub mod hosts;
 pub mod objects;
 pub mod settings;

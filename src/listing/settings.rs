@@ -180,6 +180,7 @@ impl Settings {
             name: program.name.clone(),
             caching: program.caching,
             caching_text: program.meaning.clone(),
+            set_at: None,
             cache_dir: program.cache_dir.clone().filter(|_| program.caching != CachingState::No),
             opensc: self.opensc.clone(),
         };

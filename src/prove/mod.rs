@@ -4,6 +4,7 @@
 //! repair, because nothing is mended by it. It chooses the card, the keys, and the order of PINs; whoever has a PIN
 //! is asked for it by the caller ([`Holder`]).
 
+pub mod brief;
 mod choice;
 pub mod given;
 pub mod keys;

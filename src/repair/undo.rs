@@ -91,12 +91,12 @@ pub enum UndoState {
 /// # Errors
 /// When the quarantine cannot be used or there is no operation of that name.
 pub fn undo(state: &StateDir, operation: Option<&str>, force: bool) -> Result<Undone, Error> {
-    undo_in(std::slice::from_ref(state), operation, force, &mut |_| false)
+    undo_in(std::slice::from_ref(state), operation, force, false, &mut |_| false)
 }
 
 /// As [`undo`] over several quarantines: root keeps one for each owner of files, and what one run did is taken
 /// back together, or not at all if one place is taken. `objects` is asked about what would come back before
-/// anything moves.
+/// anything moves. `rehearse`: nothing moves, and what is told is what would come of it, as far as looking tells.
 ///
 /// # Errors
 /// As [`undo`].
@@ -104,6 +104,7 @@ pub fn undo_in(
     states: &[StateDir],
     operation: Option<&str>,
     force: bool,
+    rehearse: bool,
     objects: &mut Objects<'_>,
 ) -> Result<Undone, Error> {
     // Locked first: what is seen is what is undone.
@@ -168,6 +169,14 @@ pub fn undo_in(
     }
     if is_refused(&parts, was_edited_since, objects) {
         return Ok(ended(&parts, files, UndoState::Refused, false));
+    }
+    if rehearse {
+        parts.iter_mut().for_each(Part::rehearse);
+        let is_whole = files.is_empty() && parts.iter().all(|part| part.is_undone || !part.fails());
+        let waits = |result: &UndoResult| result.outcome == UndoOutcome::Waiting;
+        let changed = parts.iter().flat_map(|part| &part.results).any(waits);
+        let state = if is_whole { UndoState::Undone } else { UndoState::Incomplete };
+        return Ok(ended(&parts, files, state, changed));
     }
     let _undisturbed = undisturbed();
     let mut unwritten = None;
@@ -306,6 +315,27 @@ impl Part {
         !self.results.iter().any(|result| {
             matches!(result.outcome, UndoOutcome::Conflict(_) | UndoOutcome::Failed(_) | UndoOutcome::Waiting)
         })
+    }
+
+    /// Could a file not be brought back?
+    fn fails(&self) -> bool {
+        self.results.iter().any(|result| matches!(result.outcome, UndoOutcome::Failed(_)))
+    }
+
+    /// Looks whether what is waiting may be put where it belongs.
+    fn rehearse(&mut self) {
+        let waiting = self.results.iter_mut().filter(|result| result.outcome == UndoOutcome::Waiting);
+        for result in waiting {
+            let may = match Dir::open(result.directory.as_path()) {
+                Ok(Opened::Dir(dir)) => dir.may_place(None),
+                // It would be made anew, or has been looked at before.
+                Ok(Opened::Missing | Opened::Symlink(_)) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = may {
+                result.outcome = failed(&error);
+            }
+        }
     }
 
     /// The entries that would come back.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, bytes, wrap};
+use super::lines::{BOLD, Page, bytes, wrap};
 use crate::judge::tally::{Cache, UseToday};
 use crate::listing::cache_entries::Item;
 use crate::text::count;
@@ -13,7 +13,7 @@ use crate::text::count;
 const MOST_CACHES: usize = 40;
 
 /// One line for a cache directory: whose it is, and who reads it.
-pub fn cache(out: &mut String, cache: &Cache) {
+pub fn cache(out: &mut Page<'_>, cache: &Cache) {
     let (state, used) = (&cache.state, cache.use_today.words());
     let _ = writeln!(out, "{} ({state}, {used})", cache.path);
     let whose = cache.user.as_ref().map_or_else(String::new, |user| format!("of {user}"));
@@ -29,7 +29,7 @@ pub fn cache(out: &mut String, cache: &Cache) {
 }
 
 /// Caches of several users; of very many only how many there are.
-pub(super) fn cache_list(out: &mut String, caches: &[Cache]) {
+pub(super) fn cache_list(out: &mut Page<'_>, caches: &[Cache]) {
     if caches.is_empty() {
         return;
     }
@@ -53,7 +53,7 @@ pub(super) fn cache_list(out: &mut String, caches: &[Cache]) {
 }
 
 /// One line or two for a cache entry.
-pub fn item(out: &mut String, item: &Item) {
+pub fn item(out: &mut Page<'_>, item: &Item) {
     let ids: Vec<&str> = item.findings.iter().map(|id| id.name()).collect();
     let style = if ids.is_empty() { Style::new() } else { AnsiColor::Yellow.on_default() };
     // A name that begins or ends with blanks cannot be seen without quotes.
@@ -67,12 +67,8 @@ pub fn item(out: &mut String, item: &Item) {
     if let Some(key) = &item.public_key {
         let _ = writeln!(out, "      key {key}");
     }
-    let age = match item.age_days {
-        0 => "today".to_owned(),
-        1 => "1 day ago".to_owned(),
-        days => format!("{days} days ago"),
-    };
-    let what = format!("{}, written {} ({age}), owner uid {}", bytes(item.size), item.modified, item.owner);
+    let (written, owner) = (out.screen.moment(item.modified_at), out.screen.user(item.owner));
+    let what = format!("{}, written {written}, owner {owner}", bytes(item.size));
     wrap(out, "      ", "      ", &what);
     let found = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
     let _ = writeln!(out, "      {style}{}{found}{style:#}", item.state.words());

@@ -5,43 +5,43 @@ use std::fmt::Write;
 use anstyle::{AnsiColor, Style};
 
 use super::findings::findings;
-use super::human::coverage;
-use super::lines::{BOLD, wrap};
+use super::human::{coverage, ending, headline};
+use super::lines::{BOLD, Detail, Page, Screen, wrap};
 use crate::finding::Side;
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
-use crate::text::{count, key_reference, shell_word};
+use crate::text::{key_reference, shell_word};
+use crate::verdict::brief::Brief;
 
 /// The report of `compare`.
 #[must_use]
-pub fn comparison(compared: &Compared) -> String {
-    let mut out = String::new();
-    for token in &compared.tokens {
-        table(&mut out, token);
+pub fn comparison(screen: &Screen, compared: &Compared, brief: &Brief) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual {
+        for token in &compared.tokens {
+            out.gap();
+            table(&mut out, token);
+        }
     }
-    findings(&mut out, &compared.findings, false);
-    coverage(&mut out, &compared.coverage);
-    let what = format!(
-        "{} of {} compared.",
-        count(compared.snapshots, "snapshot", "snapshots"),
-        count(compared.tokens.len(), "token", "tokens")
-    );
-    let verdict = match compared.findings.len() {
-        0 if compared.tokens.is_empty() => "Nothing to compare.".to_owned(),
-        0 => "Nobody shows anything else than the card.".to_owned(),
-        found => format!("{}.", count(found, "finding", "findings")),
-    };
-    wrap(&mut out, "", "", &format!("{what} {verdict}"));
-    out
+    if screen.detail == Detail::All {
+        out.gap();
+        findings(&mut out, &compared.findings, false);
+        coverage(&mut out, &compared.coverage);
+    }
+    ending(&mut out, brief);
+    out.text()
 }
 
-fn table(out: &mut String, token: &TokenTable) {
+fn table(out: &mut Page<'_>, token: &TokenTable) {
     let label = token.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
     let _ = writeln!(out, "{BOLD}Token {}{BOLD:#}{label}", shell_word(&token.serial));
     match &token.read_by {
         Some(source) => {
             let text = format!(
                 "newest reading of the card: on {} by {}, {}",
-                source.host, source.user, source.taken_at
+                source.host,
+                source.user,
+                out.screen.moment(source.taken)
             );
             wrap(out, "  ", "    ", &text);
         }
@@ -57,10 +57,9 @@ fn table(out: &mut String, token: &TokenTable) {
             state(out, row);
         }
     }
-    out.push('\n');
 }
 
-fn state(out: &mut String, row: &StateRow) {
+fn state(out: &mut Page<'_>, row: &StateRow) {
     let (style, words) = match row.state {
         Standing::Current => (AnsiColor::Green.on_default(), "on the card"),
         Standing::Former => (Style::new(), "on the card when it was read earlier"),
@@ -86,7 +85,10 @@ fn state(out: &mut String, row: &StateRow) {
             wrap(out, "      ", "        ", &format!("{id}{label}"));
         }
         if let (Some(key), Some(print)) = (&part.key, &part.public_key) {
-            let _ = writeln!(out, "      {key}\n      {print}");
+            let _ = writeln!(out, "      {key}");
+            if out.screen.detail == Detail::All {
+                let _ = writeln!(out, "      {print}");
+            }
         }
         if let Some(serial) = &part.certificate_serial {
             let valid = part.validity.as_ref().map(|valid| format!(", valid {valid}")).unwrap_or_default();
@@ -98,7 +100,7 @@ fn state(out: &mut String, row: &StateRow) {
             out,
             "      ",
             "        ",
-            &format!("read on {} by {}, {}", source.host, source.user, source.taken_at),
+            &format!("read on {} by {}, {}", source.host, source.user, out.screen.moment(source.taken)),
         );
     }
     for shown in &row.shown_by {
@@ -107,7 +109,7 @@ fn state(out: &mut String, row: &StateRow) {
             shown.source.host,
             shown.source.user,
             shown.programs.join(", "),
-            shown.since
+            out.screen.moment(shown.written)
         );
         wrap(out, "      ", "        ", &text);
     }

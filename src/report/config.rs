@@ -2,16 +2,16 @@
 
 use std::fmt::Write;
 
-use super::human::coverage;
-use super::lines::{BOLD, padded, row, width, wrap};
+use super::human::{ending, headline};
+use super::lines::{BOLD, Detail, Page, Screen, padded, row, width, wrap};
 use crate::finding::Finding;
 use crate::listing::settings::{FileOrigin, Place, ProgramSettings, Settings};
-use crate::snapshot::Gap;
+use crate::verdict::brief::Brief;
 
 /// The table over all programs.
 #[must_use]
-pub fn table(settings: &Settings) -> String {
-    let mut out = String::new();
+pub fn table(screen: &Screen, settings: &Settings) -> String {
+    let mut out = Page::new(screen);
     head(&mut out, settings);
     let _ = writeln!(out, "{BOLD}{:<24}{:<11}{:<8}means{BOLD:#}", "program", "value", "line");
     for program in &settings.programs {
@@ -46,45 +46,35 @@ pub fn table(settings: &Settings) -> String {
         }
         out.push('\n');
     }
-    out
+    out.text()
 }
 
-/// The report of `config lint`.
+/// The report of `config lint`: here the lines of the file are what it is about.
 #[must_use]
-pub fn lint(findings: &[Finding], gaps: &[Gap], version: Option<&str>) -> String {
-    let mut out = String::new();
-    super::findings::findings(&mut out, findings, false);
-    coverage(&mut out, gaps);
-    let judged = match version {
-        Some(version) => format!("for OpenSC {version}, which is installed here"),
-        None => "for every OpenSC from 0.19 on, because none was found here".to_owned(),
-    };
-    let count = match findings.len() {
-        0 if gaps.is_empty() => "Nothing found".to_owned(),
-        0 => "Nothing found in what was looked at".to_owned(),
-        1 => "1 finding".to_owned(),
-        n => format!("{n} findings"),
-    };
-    wrap(&mut out, "", "  ", &format!("{count}, judged {judged}."));
-    if let Some(first) = findings.first() {
-        let _ = writeln!(out, "To learn more:  stalecard explain {}", first.id.name());
+pub fn lint(screen: &Screen, findings: &[Finding], brief: &Brief) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual && !findings.is_empty() {
+        out.gap();
+        super::findings::findings(&mut out, findings, false);
     }
-    out
+    ending(&mut out, brief);
+    out.text()
 }
 
 /// One program in detail.
 #[must_use]
-pub fn one(settings: &Settings) -> String {
-    let mut out = String::new();
+pub fn one(screen: &Screen, settings: &Settings) -> String {
+    let mut out = Page::new(screen);
     head(&mut out, settings);
     for program in &settings.programs {
         let _ = writeln!(out, "{BOLD}{}{BOLD:#}", program.name);
         detail(&mut out, settings, program);
     }
-    out
+    out.text()
 }
 
-fn detail(out: &mut String, settings: &Settings, program: &ProgramSettings) {
+fn detail(out: &mut Page<'_>, settings: &Settings, program: &ProgramSettings) {
     if let Some(executable) = program.executable.as_ref().filter(|path| **path != program.name) {
         row(out, "executable", executable);
     }
@@ -120,7 +110,7 @@ fn detail(out: &mut String, settings: &Settings, program: &ProgramSettings) {
 }
 
 /// Which OpenSC and which file.
-fn head(out: &mut String, settings: &Settings) {
+fn head(out: &mut Page<'_>, settings: &Settings) {
     let version = settings.opensc.as_deref().unwrap_or("of unknown version");
     let library = settings.library.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
     wrap(out, "", "  ", &format!("OpenSC {version}{library}"));
@@ -138,7 +128,7 @@ fn head(out: &mut String, settings: &Settings) {
     out.push('\n');
 }
 
-fn directories(out: &mut String, settings: &Settings) {
+fn directories(out: &mut Page<'_>, settings: &Settings) {
     let mut dirs: Vec<(String, Vec<&str>)> = Vec::new();
     for program in &settings.programs {
         let text = match &program.cache_dir {

@@ -2,89 +2,76 @@
 
 use std::fmt::Write;
 
-use super::lines::{padded, width, wrap};
-use crate::repair::config::{EditReport, Effect, Goal, Revived};
+use super::human::{ending, headline};
+use super::lines::{Page, Screen, padded, width, wrap};
+use crate::repair::config::{EditReport, Effect, Revived};
+use crate::verdict::brief::Brief;
 
 /// For people.
 #[must_use]
-pub fn human(report: &EditReport, goal: Goal) -> String {
-    let mut out = String::new();
-    let file = &report.file;
+pub fn human(screen: &Screen, report: &EditReport, brief: &Brief) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    body(&mut out, report);
+    ending(&mut out, brief);
+    out.text()
+}
+
+/// Which file an edit is about, among other things that were done.
+#[must_use]
+pub fn sentence(report: &EditReport) -> String {
+    let did = match (report.refused, report.changes.is_empty(), report.dry_run) {
+        (true, ..) => "not edited",
+        (false, true, _) => "nothing to change",
+        (false, false, true) => "would be edited",
+        (false, false, false) => "edited",
+    };
+    format!("{did}: {}", report.file)
+}
+
+/// What an edit changed, and what that means.
+pub fn body(out: &mut Page<'_>, report: &EditReport) {
     if let Some(diff) = &report.diff {
         out.push_str(&visible(diff));
     }
     if report.refused {
-        wrap(&mut out, "", "", &format!("{file}: not edited."));
         if report.held.is_empty() {
-            out.push_str(&refusal(&report.revived, "the same command", false));
+            refusal(out, &report.revived, "the same command", false);
         } else {
-            out.push_str(&withheld(&report.held));
+            withheld(out, &report.held);
         }
-        return out;
+        return;
     }
-    let switched = if goal == Goal::Off { "off" } else { "on" };
-    let text = match (report.changes.is_empty(), report.created, report.dry_run) {
-        (true, ..) => format!("{file}: nothing to change, the cache is {switched} already."),
-        (_, true, true) => format!("{file}: would be created, to switch the cache {switched}."),
-        (_, false, true) => format!("{file}: would be edited, to switch the cache {switched}."),
-        (_, true, false) => format!("{file}: created; the cache is {switched}."),
-        (_, false, false) => format!("{file}: edited; the cache is {switched}."),
-    };
-    wrap(&mut out, "", "", &text);
     let widest = report.programs.iter().map(|effect| width(&effect.program)).max().unwrap_or(0);
     for Effect { program, before, after } in &report.programs {
         let change = if before == after { after.clone() } else { format!("{before} -> {after}") };
-        wrap(&mut out, &format!("  {}  ", padded(program, widest)), "    ", &change);
+        wrap(out, &format!("  {}  ", padded(program, widest)), "    ", &change);
     }
     for Revived { directory, name, why } in &report.held {
-        wrap(&mut out, "  ", "    ", &format!("hidden from now on: {directory}/{name} ({why})"));
+        wrap(out, "  ", "    ", &format!("hidden from now on: {directory}/{name} ({why})"));
     }
-    out.push_str(&alive(&report.revived, &report.notes));
-    if let Some(operation) = &report.operation {
-        if let Some(backup) = &report.backup {
-            let _ = writeln!(out, "The old file is kept as {backup}");
-        }
-        let _ = writeln!(out, "To take it back: stalecard undo {operation}");
-        let entries = match goal {
-            Goal::Off => {
-                " What is in the caches stays there, unread; it would be read again if caching is ever switched on: \
-                 stalecard flush."
-            }
-            Goal::Public | Goal::Yes => "",
-        };
-        wrap(
-            &mut out,
-            "",
-            "",
-            &format!(
-                "Running programs have read the old file: restart them (browsers, signing services).{entries}"
-            ),
-        );
+    alive(out, &report.revived, &report.notes);
+    if let Some(backup) = &report.backup {
+        wrap(out, "  ", "    ", &format!("the old file is kept as {backup}"));
     }
-    out
 }
 
 /// Entries that are shown again, and what else to know.
-#[must_use]
-pub fn alive(revived: &[Revived], notes: &[String]) -> String {
-    let mut out = String::new();
+pub fn alive(out: &mut Page<'_>, revived: &[Revived], notes: &[String]) {
     for Revived { directory, name, why } in revived {
-        wrap(&mut out, "  ", "    ", &format!("comes alive again: {directory}/{name} ({why})"));
+        wrap(out, "  ", "    ", &format!("comes alive again: {directory}/{name} ({why})"));
     }
     for note in notes {
-        wrap(&mut out, "", "  ", &format!("Note: {note}"));
+        wrap(out, "", "  ", &format!("Note: {note}"));
     }
-    out
 }
 
 /// Why caching was not switched on, and what to do: `command` is to be repeated then. `returns`: it would also
 /// bring entries back from the quarantine.
-#[must_use]
-pub fn refusal(revived: &[Revived], command: &str, returns: bool) -> String {
-    let mut out = String::new();
-    wrap(&mut out, "", "", "With caching on, programs would show these cache entries again:");
+pub fn refusal(out: &mut Page<'_>, revived: &[Revived], command: &str, returns: bool) {
+    wrap(out, "", "", "With caching on, programs would show these cache entries again:");
     for Revived { directory, name, why } in revived {
-        wrap(&mut out, "  ", "    ", &format!("{directory}/{name} ({why})"));
+        wrap(out, "  ", "    ", &format!("{directory}/{name} ({why})"));
     }
     let text = if returns {
         format!(
@@ -97,23 +84,20 @@ pub fn refusal(revived: &[Revived], command: &str, returns: bool) -> String {
              {command}. To switch caching on nevertheless, add --force."
         )
     };
-    wrap(&mut out, "", "", &text);
-    out
+    wrap(out, "", "", &text);
 }
 
 /// Why caching was not switched off, and what decides.
-fn withheld(held: &[Revived]) -> String {
-    let mut out = String::new();
+fn withheld(out: &mut Page<'_>, held: &[Revived]) {
     let text = "With caching off, programs would not see these cache entries any more, whose public key is, or may be, the \
                 right one, and the card's is not:";
-    wrap(&mut out, "", "", text);
+    wrap(out, "", "", text);
     for Revived { directory, name, why } in held {
-        wrap(&mut out, "  ", "    ", &format!("{directory}/{name} ({why})"));
+        wrap(out, "  ", "    ", &format!("{directory}/{name} ({why})"));
     }
     let text = "`stalecard check` says what to do first, `stalecard verify` which key is right. To switch caching off \
                 nevertheless, add --force.";
-    wrap(&mut out, "", "", text);
-    out
+    wrap(out, "", "", text);
 }
 
 /// Text of a file, harmless on a terminal: control characters but tab and line ends as `\xNN`.

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, DIM, GREEN, WIDTH, bytes, width, wrap};
+use super::lines::{BOLD, DIM, GREEN, Page, bytes, width, wrap};
 use super::source;
 use crate::finding::{Evidence, Finding, ObjectName, Severity, Side};
 use crate::text::key_reference;
@@ -13,13 +13,13 @@ use crate::text::key_reference;
 const MOST_EVIDENCE: usize = 20;
 
 /// The findings, worst first; of `several` tokens each says which it is about.
-pub fn findings(out: &mut String, findings: &[Finding], several: bool) {
+pub fn findings(out: &mut Page<'_>, findings: &[Finding], several: bool) {
     let mut warned = None;
     for finding in findings {
         let style = severity_style(finding.severity);
         let (severity, id) = (severity_name(finding.severity), finding.id.name());
         let object = finding.object.as_ref().map(describe).unwrap_or_default();
-        let fits = severity.len() + id.len() + width(&object) + 4 <= WIDTH;
+        let fits = severity.len() + id.len() + width(&object) + 4 <= out.width();
         let beside = if fits && !object.is_empty() { format!("  {object}") } else { String::new() };
         let _ = writeln!(out, "{style}{severity}{style:#}  {BOLD}{id}{BOLD:#}{beside}");
         if !fits {
@@ -27,7 +27,7 @@ pub fn findings(out: &mut String, findings: &[Finding], several: bool) {
         }
         // Findings with one cause share their warning: once is enough.
         if let Some(danger) = finding.danger.as_ref().filter(|danger| warned != Some(*danger)) {
-            wrap(out, "  ! ", "    ", danger);
+            wrap(out, "  ! ", "    ", &danger.text);
             warned = Some(danger);
         }
         wrap(out, "  ", "  ", &finding.summary);
@@ -77,7 +77,7 @@ fn describe(object: &ObjectName) -> String {
     format!("{reference}\"{}\"", object.label)
 }
 
-fn show_evidence(out: &mut String, evidence: &Evidence) {
+fn show_evidence(out: &mut Page<'_>, evidence: &Evidence) {
     if let Some(source) = &evidence.source {
         source::show(out, source);
     }
@@ -93,7 +93,8 @@ fn show_evidence(out: &mut String, evidence: &Evidence) {
         let quote = if file.path.trim() == file.path { "" } else { "\"" };
         let _ = writeln!(out, "    {quote}{}{quote}", file.path);
         let size = bytes(file.size);
-        let _ = writeln!(out, "    {size}, written {}, owner uid {}", file.modified, file.owner);
+        let (written, owner) = (out.screen.moment(file.inode.mtime), out.screen.user(file.owner));
+        wrap(out, "    ", "      ", &format!("{size}, written {written}, owner {owner}"));
         if let Some(sha256) = &file.sha256 {
             let _ = writeln!(out, "    SHA-256 {sha256}");
         }
@@ -104,7 +105,7 @@ fn show_evidence(out: &mut String, evidence: &Evidence) {
 }
 
 /// One side of a finding or an object, each of its properties in a row.
-pub(super) fn show_side(out: &mut String, title: &str, side: &Side) {
+pub(super) fn show_side(out: &mut Page<'_>, title: &str, side: &Side) {
     let _ = writeln!(out, "  {DIM}{title}{DIM:#}");
     // A fingerprint of 64 digits just fits behind its name.
     let mut line = |name: &str, value: &Option<String>| {
@@ -135,7 +136,7 @@ pub(super) const fn severity_name(severity: Severity) -> &'static str {
     }
 }
 
-fn severity_style(severity: Severity) -> Style {
+pub(super) fn severity_style(severity: Severity) -> Style {
     match severity {
         Severity::Critical | Severity::Error => AnsiColor::Red.on_default().bold(),
         Severity::Warning => AnsiColor::Yellow.on_default().bold(),

@@ -3,25 +3,34 @@
 use std::fmt::Write;
 
 use super::edited;
-use super::lines::wrap;
-use super::repaired::{flushed_steps, holders, taken_back};
-use crate::finding::{Finding, Remedy, Severity};
-use crate::repair::config::Goal;
+use super::human::{coverage, ending, headline};
+use super::lines::{Detail, Page, Screen, wrap};
+use super::repaired::flushed_steps;
+use crate::finding::{Finding, Remedy};
 use crate::repair::{Became, FixReport};
-use crate::text::count;
 use crate::verdict::Verdict;
+use crate::verdict::brief::Brief;
 
 /// For people; `after` is what is found now.
 #[must_use]
-pub fn human(report: &FixReport, after: &Verdict) -> String {
-    let mut out = String::new();
-    if report.repairs.is_empty() {
-        out.push_str("Nothing to repair.\n");
-        return out;
+pub fn human(screen: &Screen, report: &FixReport, after: &Verdict, brief: &Brief) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual {
+        body(&mut out, report);
     }
-    flushed_steps(&mut out, &report.operations, report.dry_run);
+    if screen.detail == Detail::All {
+        coverage(&mut out, &after.coverage);
+    }
+    ending(&mut out, brief);
+    out.text()
+}
+
+fn body(out: &mut Page<'_>, report: &FixReport) {
+    flushed_steps(out, &report.operations, report.dry_run);
     if let Some(edit) = &report.edit {
-        out.push_str(&edited::human(edit, Goal::Off));
+        wrap(out, "  ", "    ", &edited::sentence(edit));
+        edited::body(out, edit);
     }
     let groups = [
         (Became::Cured, "Cured"),
@@ -40,28 +49,15 @@ pub fn human(report: &FixReport, after: &Verdict) -> String {
         }
         let _ = writeln!(out, "{title}:");
         for finding in of_group {
-            wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
+            wrap(out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
             if result == Became::Manual {
-                finding.fix.iter().for_each(|remedy| advice(&mut out, remedy));
+                finding.fix.iter().for_each(|remedy| advice(out, remedy));
             }
         }
     }
-    if !report.dry_run && report.operations.iter().any(|applied| applied.changed) {
-        taken_back(&mut out, &report.operations);
-        holders(&mut out, after);
-    }
-    let bad = report.repairs.iter().filter(|repaired| {
-        repaired.finding.severity >= Severity::Error
-            && !matches!(repaired.result, Became::Cured | Became::Unproven | Became::Gone | Became::WouldTry)
-    });
-    let remain = bad.count();
-    if remain > 0 {
-        let _ = writeln!(out, "{} at or above error.", count(remain, "finding remains", "findings remain"));
-    }
-    out
 }
 
-fn advice(out: &mut String, remedy: &Remedy) {
+fn advice(out: &mut Page<'_>, remedy: &Remedy) {
     wrap(out, "    ", "      ", &remedy.what);
     if let Some(command) = remedy.command() {
         let _ = writeln!(out, "      {command}");

@@ -77,7 +77,10 @@ fn block(out: &mut String, block: &Block) {
             let rows: String = rows.iter().map(|(level, cells)| row(head, *level, cells)).collect();
             writeln!(out, "<table>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table>")
         }
-        Block::Steps(steps) => writeln!(out, "<ol>\n{}</ol>", items(steps)),
+        Block::Steps(steps) => {
+            let step = |(how, what): &(Cell, Cell)| format!("<li>{} {}</li>\n", cell(how), cell(what));
+            writeln!(out, "<ol>\n{}</ol>", steps.iter().map(step).collect::<String>())
+        }
         Block::List(all) => writeln!(out, "<ul>\n{}</ul>", items(all)),
         Block::Lines(lines) => {
             let lines: Vec<String> = lines.iter().map(|line| escape(line.text())).collect();

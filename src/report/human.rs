@@ -1,42 +1,206 @@
-//! For people: 80 columns, full IDs and paths, the exact command to run next.
+//! For people: the verdict first, the exact command to run next last, and between them one screen. The evidence is told
+//! to whoever asks for more.
 
 use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
 
 pub use super::cache_entries::{cache, item};
 pub use super::findings::findings;
 pub use super::objects::{live_note, sides};
 
 use super::cache_entries::cache_list;
-use super::findings::severity_name;
-use super::lines::{BOLD, GREEN, row, width, wrap};
+use super::causes;
+use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, width, wrap};
 use crate::finding::Severity;
+use crate::judge::brief::looked_at;
 use crate::judge::tally::Cache;
 use crate::snapshot::Gap;
-use crate::text::shell_word;
+use crate::text::{count, shell_word};
+use crate::verdict::brief::{Brief, Headline, Step, Word};
 use crate::verdict::{ProgramState, Token, Verdict};
 
-/// Commands at the end of a report.
-const MOST_COMMANDS: usize = 12;
+/// Steps of one report.
+const MOST_STEPS: usize = 9;
+/// What could not be read, one by one.
+const MOST_UNREAD: usize = 3;
+/// The least columns of the first word, so that most sentences begin in one place.
+const HEAD: usize = 7;
+/// The widest command that has what it does beside it.
+const WIDEST_COMMAND: usize = 36;
+/// What keeps a report on one screen.
+const MOST_CONSEQUENCES: usize = 2;
 
-/// The report of `check`; `caches` of several users are listed.
+/// The report of `check`; `caches` of several users are listed with the evidence.
 #[must_use]
-pub fn check(verdict: &Verdict, caches: &[Cache]) -> String {
-    let mut out = String::new();
-    tokens(&mut out, &verdict.tokens);
-    programs(&mut out, &verdict.programs);
-    cache_list(&mut out, caches);
-    findings(&mut out, &verdict.findings, verdict.tokens.len() > 1);
-    coverage(&mut out, &verdict.coverage);
-    conclusion(&mut out, verdict);
-    out
+pub fn check(screen: &Screen, verdict: &Verdict, brief: &Brief, caches: &[Cache]) -> String {
+    let mut out = Page::new(screen);
+    report(&mut out, verdict, brief, |out| {
+        tokens(out, &verdict.tokens);
+        programs(out, &verdict.programs);
+        cache_list(out, caches);
+    });
+    out.text()
+}
+
+/// Any report on a verdict: the sentence, the danger, the causes, what they do, what to do, what was looked at. `more`
+/// is told with the evidence.
+pub fn report(out: &mut Page<'_>, verdict: &Verdict, brief: &Brief, more: impl FnOnce(&mut Page<'_>)) {
+    headline(out, &brief.headline, &brief.dangers);
+    let detail = out.screen.detail;
+    if detail >= Detail::Usual {
+        causes::show(out, verdict, &brief.causes);
+        consequences(out, &brief.consequences);
+    }
+    if detail == Detail::All {
+        out.gap();
+        more(out);
+        findings(out, &verdict.findings, verdict.tokens.len() > 1);
+        coverage(out, &verdict.coverage);
+    }
+    ending(out, brief);
+}
+
+/// The steps, what was looked at, and what to do next.
+pub fn ending(out: &mut Page<'_>, brief: &Brief) {
+    let detail = out.screen.detail;
+    if detail >= Detail::Usual {
+        unread(out, brief);
+        steps(out, &brief.steps);
+        looked(out, brief);
+    }
+    next(out, brief);
+}
+
+/// The first line or two: what it comes to, and what not to do.
+pub fn headline(out: &mut Page<'_>, headline: &Headline, dangers: &[String]) {
+    let style = style(headline.state);
+    let word = headline.state.text();
+    let columns = HEAD.max(word.len() + 2);
+    let indent = " ".repeat(columns);
+    // Styled by hand: what a style is made of takes no column.
+    let mut text = Page::new(out.screen);
+    wrap(&mut text, &indent, &indent, &headline.sentence);
+    let text = text.text();
+    let rest = text.get(word.len()..).unwrap_or_default();
+    let _ = write!(out, "{style}{word}{style:#}{rest}");
+    for danger in dangers {
+        wrap(out, &indent, &indent, danger);
+    }
+}
+
+const fn style(word: Word) -> Style {
+    match word {
+        Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration | Word::Failed => {
+            AnsiColor::Red.on_default().bold()
+        }
+        Word::Risk | Word::Unread | Word::Partly | Word::Planned => AnsiColor::Yellow.on_default().bold(),
+        Word::Sound | Word::Done | Word::Unchanged => AnsiColor::Green.on_default().bold(),
+    }
+}
+
+fn consequences(out: &mut Page<'_>, consequences: &[String]) {
+    if consequences.is_empty() {
+        return;
+    }
+    out.gap();
+    let told: Vec<&str> = consequences.iter().take(MOST_CONSEQUENCES).map(String::as_str).collect();
+    wrap(out, "", "", &told.join(" "));
+}
+
+/// What was asked for and could not be read.
+fn unread(out: &mut Page<'_>, brief: &Brief) {
+    if brief.unread.is_empty() {
+        return;
+    }
+    out.gap();
+    let _ = writeln!(out, "{BOLD}Not read{BOLD:#}");
+    for what in brief.unread.iter().take(MOST_UNREAD) {
+        wrap(out, "  ", "    ", what);
+    }
+    if let Some(more) = brief.unread.len().checked_sub(MOST_UNREAD).filter(|more| *more > 0) {
+        let _ = writeln!(out, "  and {more} more: -v");
+    }
+}
+
+/// What to do, in this order.
+pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
+    // One step alone is said below.
+    if steps.len() < 2 {
+        return;
+    }
+    out.gap();
+    let _ = writeln!(out, "{BOLD}Do now{BOLD:#}");
+    let shown: Vec<&Step> = steps.iter().take(MOST_STEPS).collect();
+    let commands = shown.iter().filter_map(|step| step.command.as_ref()).map(|command| width(command));
+    let column = commands.filter(|columns| *columns <= WIDEST_COMMAND).max().unwrap_or(0);
+    for (number, step) in (1..).zip(&shown) {
+        match &step.command {
+            Some(command) if width(command) <= column => {
+                let blanks = " ".repeat(column - width(command));
+                let indent = " ".repeat(5 + column + 2);
+                let mut text = Page::new(out.screen);
+                wrap(&mut text, &indent, &indent, &step.what);
+                let text = text.text();
+                let rest = text.get(indent.len()..).unwrap_or("\n");
+                let _ = write!(out, "  {number}. {GREEN}{command}{GREEN:#}{blanks}  {rest}");
+            }
+            Some(command) => {
+                let _ = writeln!(out, "  {number}. {GREEN}{command}{GREEN:#}");
+                wrap(out, "     ", "     ", &step.what);
+            }
+            None => wrap(out, &format!("  {number}. "), "     ", &step.what),
+        }
+    }
+    if let Some(more) = steps.len().checked_sub(MOST_STEPS).filter(|more| *more > 0) {
+        let _ = writeln!(out, "  and {}: --format json", count(more, "more", "more"));
+    }
+}
+
+/// Whose caches it is about, and where more stands; and the first thing to do, if that is all there is to say.
+fn looked(out: &mut Page<'_>, brief: &Brief) {
+    if brief.scope.users.is_empty() {
+        return;
+    }
+    let most = if out.screen.detail == Detail::All { usize::MAX } else { 1 };
+    let mut line = looked_at(&brief.scope, most);
+    let notes = brief.causes.iter().filter(|cause| cause.severity == Severity::Info).count();
+    if notes > 0 {
+        line.push_str(&format!(" {}.", count(notes, "note", "notes")));
+    }
+    if brief.passed_over > 0 {
+        line.push_str(&format!(" Not looked at: {}.", count(brief.passed_over, "thing", "things")));
+    }
+    let worst =
+        brief.causes.iter().find(|cause| cause.severity > Severity::Info && !cause.kind.is_only_a_step());
+    if out.screen.detail < Detail::All && (worst.is_some() || notes + brief.passed_over > 0) {
+        line.push_str(" More: -v");
+        if let Some(id) = worst.and_then(|cause| cause.findings.first()) {
+            line.push_str(&format!(", stalecard explain {}", id.name()));
+        }
+    }
+    let indent = if brief.steps.len() < 2 && worst.is_none() { " ".repeat(HEAD) } else { String::new() };
+    wrap(out, &indent, &indent, &line);
+}
+
+/// The last line: the first thing to do.
+fn next(out: &mut Page<'_>, brief: &Brief) {
+    let Some(step) = brief.next() else { return };
+    match &step.command {
+        Some(command) => {
+            let _ = writeln!(out, "Next: {GREEN}{command}{GREEN:#}");
+        }
+        None => wrap(out, "Next: ", "  ", &step.what),
+    }
 }
 
 /// One paragraph for each token.
-pub fn tokens(out: &mut String, tokens: &[Token]) {
+pub fn tokens(out: &mut Page<'_>, tokens: &[Token]) {
     for token in tokens {
         let serial = token.serial.as_deref().map_or_else(|| "without serial number".to_owned(), shell_word);
         let label = token.label.as_ref().map(|label| format!("\"{label}\""));
-        let fits = |label: &&String| width(&serial) + width(label) < 70;
+        let most = out.width().saturating_sub(10);
+        let fits = |label: &&String| width(&serial) + width(label) < most;
         let beside = label.as_ref().filter(fits).map(|label| format!(" {label}")).unwrap_or_default();
         let _ = writeln!(out, "{BOLD}Token {serial}{BOLD:#}{beside}");
         if let Some(label) = label.as_ref().filter(|label| !fits(label)) {
@@ -55,7 +219,7 @@ pub fn tokens(out: &mut String, tokens: &[Token]) {
 }
 
 /// How each program caches.
-pub fn programs(out: &mut String, programs: &[ProgramState]) {
+pub fn programs(out: &mut Page<'_>, programs: &[ProgramState]) {
     if programs.is_empty() {
         return;
     }
@@ -70,7 +234,7 @@ pub fn programs(out: &mut String, programs: &[ProgramState]) {
 }
 
 /// What was not looked at.
-pub fn coverage(out: &mut String, gaps: &[Gap]) {
+pub fn coverage(out: &mut Page<'_>, gaps: &[Gap]) {
     if gaps.is_empty() {
         return;
     }
@@ -79,49 +243,4 @@ pub fn coverage(out: &mut String, gaps: &[Gap]) {
         wrap(out, "  ", "    ", &format!("{}: {}", gap.what, gap.why));
     }
     out.push('\n');
-}
-
-/// Said when nothing is wrong.
-const SOUND: &str = "What OpenSC shows here is what is on the card.";
-
-fn conclusion(out: &mut String, verdict: &Verdict) {
-    let number = |severity| verdict.findings.iter().filter(|finding| finding.severity == severity).count();
-    let parts: Vec<String> = [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info]
-        .into_iter()
-        .filter(|&severity| number(severity) > 0)
-        .map(|severity| format!("{} {}", number(severity), severity_name(severity).to_lowercase()))
-        .collect();
-    let harmless = verdict.findings.iter().all(|finding| finding.severity == Severity::Info);
-    if harmless && !verdict.findings.is_empty() && verdict.compared && verdict.coverage.is_empty() {
-        let _ = writeln!(out, "{GREEN}{SOUND}{GREEN:#}");
-    }
-    let _ = match (verdict.findings.len(), verdict.compared) {
-        (0, true) if !verdict.coverage.is_empty() => {
-            writeln!(out, "Nothing wrong in what was looked at; see above for what was not.")
-        }
-        (0, true) => {
-            writeln!(out, "{GREEN}{SOUND}{GREEN:#}")
-        }
-        (0, false) => writeln!(out, "Nothing found, but no card was compared with its cache."),
-        (1, _) => writeln!(out, "1 finding: {}.", parts.join(", ")),
-        (n, _) => writeln!(out, "{n} findings: {}.", parts.join(", ")),
-    };
-    if !verdict.findings.is_empty() && verdict.coverage.iter().any(|gap| gap.asked_for) {
-        out.push_str("Not everything could be looked at: there may be more, see above.\n");
-    }
-    let mut commands: Vec<String> = Vec::new();
-    for fix in verdict.findings.iter().flat_map(|finding| &finding.fix) {
-        if let Some(command) = fix.command().filter(|command| !commands.contains(command)) {
-            commands.push(command);
-        }
-    }
-    for command in commands.iter().take(MOST_COMMANDS) {
-        let _ = writeln!(out, "To repair:  {GREEN}{command}{GREEN:#}");
-    }
-    if let Some(more) = commands.len().checked_sub(MOST_COMMANDS).filter(|more| *more > 0) {
-        let _ = writeln!(out, "and {more} more, each with its finding; `stalecard fix --dry-run` plans all.");
-    }
-    if let Some(first) = verdict.findings.first() {
-        let _ = writeln!(out, "To learn more:  stalecard explain {}", first.id.name());
-    }
 }

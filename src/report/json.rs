@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 use crate::case::attribution::Attribution;
 use crate::case::proofs::Proof;
@@ -18,10 +19,13 @@ use crate::repair::config::{EditReport, Revived};
 use crate::repair::{Applied, FixReport, Operation, Purged, Undone};
 use crate::snapshot::Gap;
 use crate::text::tame;
+use crate::verdict::brief::{Brief, Cause, Headline, Step};
 use crate::verdict::{ProgramState, Token, Verdict};
 
 /// Name and version of the output's schema.
 pub const SCHEMA: &str = "stalecard/1";
+/// The version of this program.
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// What every command's output has in common, and its answer.
 #[derive(Debug, Serialize)]
@@ -34,6 +38,21 @@ pub struct Document<'a> {
     changed: bool,
     /// Name of the host.
     host: &'a str,
+    /// The version of stalecard that says so.
+    version: &'static str,
+    /// When it was looked at.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
+    checked_at: Option<OffsetDateTime>,
+    /// What it comes to, in a word and in a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<&'a Headline>,
+    /// What is wrong, as people count: one for all that is found of a key in one cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    causes: Option<&'a [Cause]>,
+    /// What to do, in this order.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<&'a [Step]>,
     /// Tokens looked at.
     tokens: &'a [Token],
     /// Programs and how they cache.
@@ -170,6 +189,8 @@ pub enum Answer<'a> {
     Fix(&'a FixReport),
     /// What was taken back.
     Undo {
+        /// Nothing was done.
+        dry_run: bool,
         /// The operation.
         undo: &'a Undone,
         /// Entries that would be shown again.
@@ -259,6 +280,11 @@ impl<'a> Document<'a> {
             schema: SCHEMA,
             changed: false,
             host,
+            version: VERSION,
+            checked_at: None,
+            verdict: None,
+            causes: None,
+            steps: None,
             tokens: &[],
             programs: &[],
             findings: &[],
@@ -279,6 +305,19 @@ impl<'a> Document<'a> {
     pub fn verdict(self, verdict: &'a Verdict) -> Self {
         let Verdict { tokens, programs, findings, coverage, .. } = verdict;
         Self { tokens, programs, findings, coverage, ..self }
+    }
+
+    /// With the same as people are told it, of a look at this moment.
+    #[must_use]
+    pub fn brief(self, brief: &'a Brief, checked_at: OffsetDateTime) -> Self {
+        let Brief { headline, causes, steps, .. } = brief;
+        Self {
+            verdict: Some(headline),
+            causes: Some(causes),
+            steps: Some(steps),
+            checked_at: Some(checked_at),
+            ..self
+        }
     }
 
     /// With these programs.
@@ -318,7 +357,7 @@ impl<'a> Document<'a> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use serde_json::json;
-    use time::{Date, Duration, OffsetDateTime, Time};
+    use time::{Date, Duration, Time};
 
     use super::*;
     use crate::error::Exit;
@@ -329,7 +368,7 @@ mod tests {
         let document = Document::of(Answer::Ls { entries: &[], caches: &[] }, "host").changed(true);
         let expected = json!({
             "schema": SCHEMA, "command": "ls", "changed": true, "host": "host", "tokens": [], "programs": [],
-            "findings": [], "coverage": [], "entries": [], "caches": [],
+            "findings": [], "coverage": [], "version": VERSION, "entries": [], "caches": [],
         });
         assert_eq!(document.value().unwrap(), expected);
     }

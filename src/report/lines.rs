@@ -1,9 +1,10 @@
-//! Lines for people: how wide text is on a terminal, and how it is broken at 80 columns.
+//! Lines for people: how wide text is on a terminal, how it is broken at its width, and how a moment is told.
 //!
-//! Hides `textwrap` and `unicode-width`. A column is what a terminal gives a character by UAX 11: two for an
+//! Hides `textwrap` and `unicode-width`, and that a terminal may show nothing but ASCII. A column is what a terminal gives a character by UAX 11: two for an
 //! East Asian wide one, none for a combining mark. Words are never broken, so that a key ID, a path or a
 //! command can be copied; a line with one that is too long is as long as that.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
@@ -11,11 +12,137 @@ use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::UnicodeWidthChar;
 
-/// Columns of a line.
-pub(super) const WIDTH: usize = 80;
+use crate::host::clock::Zone;
+use crate::text::{count, in_ascii};
+
+/// Columns of a line where nobody says otherwise.
+pub const USUAL_WIDTH: usize = 80;
+/// The narrowest and the widest line: whatever a terminal has.
+pub const WIDTHS: std::ops::RangeInclusive<usize> = 40..=100;
 pub(super) const BOLD: Style = Style::new().bold();
 pub(super) const DIM: Style = Style::new().dimmed();
 pub(super) const GREEN: Style = AnsiColor::Green.on_default();
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Detail {
+    /// What it comes to, and what to do next.
+    Least,
+    /// One screen.
+    Usual,
+    /// With all evidence.
+    All,
+}
+
+/// What it is told on, and when.
+#[derive(Debug, Clone)]
+pub struct Screen {
+    /// Columns of a line.
+    pub width: usize,
+    /// It can show nothing but ASCII.
+    pub is_ascii: bool,
+    /// How much is told.
+    pub detail: Detail,
+    /// The moment from which ages count, Unix seconds.
+    pub now: i64,
+    /// The time zone of whoever reads it.
+    pub zone: Zone,
+    /// The names of users that are known, by number. Escaped.
+    pub users: BTreeMap<u32, String>,
+}
+
+impl Screen {
+    /// The same at another moment: that of a snapshot.
+    #[must_use]
+    pub fn at(&self, now: i64) -> Self {
+        Self { now, ..self.clone() }
+    }
+
+    /// A user by name, or by number where there is none.
+    #[must_use]
+    pub fn user(&self, uid: u32) -> String {
+        match self.users.get(&uid) {
+            Some(name) => name.clone(),
+            None if uid == 0 => "root".to_owned(),
+            None => format!("uid {uid}"),
+        }
+    }
+
+    /// How long ago a moment was: `37 minutes ago`.
+    #[must_use]
+    pub fn age(&self, seconds: i64) -> String {
+        let Some(passed) = self.now.checked_sub(seconds).filter(|passed| *passed >= 0) else {
+            return "in the future".to_owned();
+        };
+        let passed = passed.unsigned_abs();
+        let (unit, one, many) = match passed {
+            0..60 => return "just now".to_owned(),
+            60..3600 => (60, "minute", "minutes"),
+            3600..172_800 => (3600, "hour", "hours"),
+            _ => (86_400, "day", "days"),
+        };
+        let number = usize::try_from(passed / unit).unwrap_or(usize::MAX);
+        format!("{} ago", count(number, one, many))
+    }
+
+    /// A moment with its age: `2026-11-23 07:53 CET, 2 days ago`.
+    #[must_use]
+    pub fn moment(&self, seconds: i64) -> String {
+        format!("{}, {}", self.zone.written(seconds), self.age(seconds))
+    }
+}
+
+/// A text that is being written for a screen.
+#[derive(Debug, Clone)]
+pub struct Page<'s> {
+    /// What it is for.
+    pub screen: &'s Screen,
+    text: String,
+}
+
+impl<'s> Page<'s> {
+    /// An empty one.
+    #[must_use]
+    pub const fn new(screen: &'s Screen) -> Self {
+        Self { screen, text: String::new() }
+    }
+
+    /// Columns of a line.
+    #[must_use]
+    pub const fn width(&self) -> usize {
+        self.screen.width
+    }
+
+    /// Adds text as it is, but for what the screen cannot show.
+    pub fn push_str(&mut self, text: &str) {
+        if self.screen.is_ascii { self.text.push_str(&in_ascii(text)) } else { self.text.push_str(text) }
+    }
+
+    /// Begins a section: one empty line before it, unless it is the first.
+    pub fn gap(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.text.push('\n');
+        }
+    }
+
+    /// Adds a character.
+    pub fn push(&mut self, character: char) {
+        self.push_str(character.encode_utf8(&mut [0; 4]));
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn text(self) -> String {
+        self.text
+    }
+}
+
+impl Write for Page<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.push_str(text);
+        Ok(())
+    }
+}
 
 /// The columns that text takes.
 pub(super) fn width(text: &str) -> usize {
@@ -49,14 +176,16 @@ pub(super) fn padded(text: &str, columns: usize) -> String {
 }
 
 /// A name and its value, aligned.
-pub(super) fn row(out: &mut String, name: &str, value: &str) {
+pub(super) fn row(out: &mut Page<'_>, name: &str, value: &str) {
     let first = format!("  {} ", padded(name, 14));
     wrap(out, &first, &" ".repeat(17), value);
 }
 
-/// Writes text in lines of at most 80 columns, the first of which begins with `first` and each other with `other`.
-pub fn wrap(out: &mut String, first: &str, other: &str, text: &str) {
-    let options = Options::new(WIDTH)
+/// Writes text in lines, the first of which begins with `first` and each other with `other`.
+pub fn wrap(out: &mut Page<'_>, first: &str, other: &str, text: &str) {
+    let ascii = out.screen.is_ascii.then(|| in_ascii(text));
+    let text = ascii.as_deref().unwrap_or(text);
+    let options = Options::new(out.width())
         .initial_indent(first)
         .subsequent_indent(other)
         .word_separator(WordSeparator::AsciiSpace)
@@ -69,6 +198,15 @@ pub fn wrap(out: &mut String, first: &str, other: &str, text: &str) {
     }
 }
 
+/// As much of a text as fits into these columns; what is cut off is marked.
+pub(super) fn cut(text: &str, columns: usize) -> String {
+    const DOTS: &str = "...";
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    format!("{}{DOTS}", first_columns(text, columns.saturating_sub(DOTS.len())).trim_end())
+}
+
 /// `1 byte`, `2 bytes`.
 pub(super) fn bytes(size: u64) -> String {
     format!("{size} {}", if size == 1 { "byte" } else { "bytes" })
@@ -78,10 +216,59 @@ pub(super) fn bytes(size: u64) -> String {
 mod tests {
     use super::*;
 
+    const WIDTH: usize = USUAL_WIDTH;
+
+    fn screen() -> Screen {
+        Screen {
+            width: WIDTH,
+            is_ascii: false,
+            detail: Detail::Usual,
+            now: 1_000_000,
+            zone: Zone::utc(),
+            users: BTreeMap::new(),
+        }
+    }
+
     fn wrapped(first: &str, other: &str, text: &str) -> String {
-        let mut out = String::new();
+        let screen = screen();
+        let mut out = Page::new(&screen);
         wrap(&mut out, first, other, text);
-        out
+        out.text()
+    }
+
+    #[test]
+    fn an_age_is_told_in_the_unit_that_people_use() {
+        let screen = screen();
+        let ago = |seconds| screen.age(1_000_000 - seconds);
+        let ages = [0, 59, 60, 119, 37 * 60, 3600, 47 * 3600, 48 * 3600, 900_000].map(ago);
+        let told = [
+            "just now",
+            "just now",
+            "1 minute ago",
+            "1 minute ago",
+            "37 minutes ago",
+            "1 hour ago",
+            "47 hours ago",
+            "2 days ago",
+            "10 days ago",
+        ];
+        assert_eq!(ages, told);
+        assert_eq!((ago(-1), screen.age(i64::MIN)), ("in the future".to_owned(), "in the future".to_owned()));
+        assert_eq!(screen.moment(999_940), "1970-01-12 13:45 UTC, 1 minute ago");
+    }
+
+    #[test]
+    fn a_screen_without_unicode_is_shown_none() {
+        let screen = Screen { is_ascii: true, ..screen() };
+        let mut out = Page::new(&screen);
+        wrap(&mut out, "", "", "Schl\u{fc}ssel \u{2026}");
+        out.push('\u{9375}');
+        assert_eq!(out.text(), "Schl\\u{fc}ssel ...\n\\u{9375}");
+    }
+
+    #[test]
+    fn what_is_cut_is_marked() {
+        assert_eq!((cut("abcdef", 6), cut("abcdefg", 6)), ("abcdef".to_owned(), "abc...".to_owned()));
     }
 
     #[test]
@@ -122,10 +309,11 @@ mod tests {
             assert_eq!(width(&padded(name, 14)), 14, "{name}");
         }
         assert_eq!(padded("longer than that", 14), "longer than that");
-        let mut out = String::new();
+        let screen = screen();
+        let mut out = Page::new(&screen);
         row(&mut out, "鍵", "value");
         row(&mut out, "key", "");
-        assert_eq!(out, "  鍵             value\n  key\n");
+        assert_eq!(out.text(), "  鍵             value\n  key\n");
     }
 
     #[test]

@@ -44,8 +44,10 @@ pub fn markdown(page: &Page) -> String {
                 out.push_str(&lines.join("\n"));
             }
             Block::Steps(steps) => {
-                let lines =
-                    steps.iter().enumerate().map(|(number, step)| format!("{}. {}", number + 1, cell(step)));
+                let lines = steps.iter().enumerate().map(|(number, (how, what))| {
+                    let line = format!("{}. {} {}", number + 1, cell(how), cell(what));
+                    line.trim_end().to_owned()
+                });
                 out.push_str(&lines.collect::<Vec<_>>().join("\n"));
             }
             Block::List(items) => {

@@ -1,6 +1,7 @@
 //! Renderers: each shows what it is given in one format and decides nothing.
 
 mod cache_entries;
+mod causes;
 pub mod comparison;
 pub mod config;
 pub mod edited;

@@ -1,13 +1,18 @@
-//! One line for Nagios, Icinga and their kin, by the Monitoring Plugins Development Guidelines:
-//! state, text, performance data.
+//! For Nagios, Icinga and their kin, by the Monitoring Plugins Development Guidelines: one line of state, text and
+//! performance data, which says the key and the cure, and the steps below it.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::finding::{Finding, Severity};
+use crate::finding::Severity;
 use crate::judge::ending::State;
-use crate::text::count;
+use crate::text::{count, tame};
 use crate::verdict::Verdict;
+use crate::verdict::brief::{Brief, Cause};
+
+/// Causes in the first line: it may be all that is shown.
+const MOST_CAUSES: usize = 3;
+/// Lines below it.
+const MOST_STEPS: usize = 9;
 
 const fn name(state: State) -> &'static str {
     match state {
@@ -18,9 +23,9 @@ const fn name(state: State) -> &'static str {
     }
 }
 
-/// The line about a verdict.
+/// What monitoring reads of a verdict: the key and the cure with the performance data, and below them the steps.
 #[must_use]
-pub fn line(state: State, verdict: &Verdict, took: Duration) -> String {
+pub fn line(state: State, verdict: &Verdict, brief: &Brief, took: Duration) -> String {
     let number = |severity| verdict.findings.iter().filter(|finding| finding.severity == severity).count();
     let [critical, error, warning, info] =
         [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info].map(number);
@@ -30,47 +35,54 @@ pub fn line(state: State, verdict: &Verdict, took: Duration) -> String {
          time={:.3}s;;;0",
         took.as_secs_f64()
     );
-    format!("{} | {performance}", failed(state, &words(state, verdict)))
+    let mut text = format!("{} | {performance}", failed(state, &words(state, verdict, brief)));
+    let steps = brief.steps.iter().take(MOST_STEPS).filter(|_| state != State::Ok);
+    for (number, step) in (1..).zip(steps) {
+        let what = step.command.as_ref().map(|_| format!(": {}", step.what)).unwrap_or_default();
+        text.push_str(&format!("\n{number}. {}", tame(&format!("{}{what}", step.call()))));
+    }
+    text
 }
 
 /// The line of a check that came to nothing, or the first part of any other.
 #[must_use]
 pub fn failed(state: State, why: &str) -> String {
     // The bar begins the performance data, and the line is all that is read.
-    let why = crate::text::tame(why).replace('|', "/");
+    let why = tame(why).replace('|', "/");
     format!("STALECARD {} - {why}", name(state))
 }
 
-fn words(state: State, verdict: &Verdict) -> String {
+fn words(state: State, verdict: &Verdict, brief: &Brief) -> String {
     let gap = verdict.coverage.iter().find(|gap| gap.asked_for);
     if let (State::Unknown, Some(gap)) = (state, gap) {
         return format!("not read: {}: {}", gap.what, gap.why);
     }
-    let mut ids: BTreeMap<_, usize> = BTreeMap::new();
-    let worth = |finding: &&Finding| finding.severity > Severity::Info;
-    for finding in verdict.findings.iter().filter(worth) {
-        let token = finding.token.as_deref().unwrap_or("host");
-        *ids.entry((std::cmp::Reverse(finding.severity), token, finding.id)).or_default() += 1;
-    }
-    let mut of = "";
-    let found = ids.iter().map(|((_, token, id), number)| {
-        let head =
-            if std::mem::replace(&mut of, token) == *token { String::new() } else { format!("{token}: ") };
-        match number {
-            1 => format!("{head}{}", id.name()),
-            _ => format!("{head}{number} {}", id.name()),
-        }
-    });
-    let mut parts: Vec<String> = found.collect();
-    if parts.is_empty() {
+    let told: Vec<&Cause> = brief.causes.iter().filter(|cause| cause.severity > Severity::Info).collect();
+    if told.is_empty() {
         let serials: Vec<&str> = verdict.tokens.iter().filter_map(|token| token.serial.as_deref()).collect();
         let fine = if verdict.compared {
             "what OpenSC shows is what is on the card"
         } else {
             "no card was compared"
         };
-        parts.push(fine.to_owned());
-        parts.push(if serials.is_empty() { count(0, "token", "tokens") } else { serials.join(" ") });
+        let of = if serials.is_empty() { count(0, "token", "tokens") } else { serials.join(" ") };
+        return format!("{fine}, {of}");
     }
-    parts.join(", ")
+    let cure = brief.steps.first().map(|step| format!(": {}", step.call())).unwrap_or_default();
+    let mut parts: Vec<String> = told.iter().take(MOST_CAUSES).map(|cause| named(cause)).collect();
+    if let Some(more) = told.len().checked_sub(MOST_CAUSES).filter(|more| *more > 0) {
+        parts.push(format!("and {more} more"));
+    }
+    format!("{}{cure}", parts.join(", "))
+}
+
+/// `DENK0200834 key 1 "Private Key" (stale-key-id, stale-public-key)`.
+fn named(cause: &Cause) -> String {
+    let ids: Vec<&str> = cause.findings.iter().map(|id| id.name()).collect();
+    let of = cause.token.as_deref().unwrap_or("host");
+    if cause.title.is_empty() {
+        format!("{of} {}", ids.join(", "))
+    } else {
+        format!("{of} {} ({})", cause.title, ids.join(", "))
+    }
 }

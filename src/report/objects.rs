@@ -3,12 +3,12 @@
 use std::fmt::Write;
 
 use super::findings::show_side;
-use super::lines::{BOLD, DIM, wrap};
+use super::lines::{BOLD, DIM, Page, wrap};
 use crate::listing::objects::{ObjectComparison, Unlisted};
 use crate::text::key_reference;
 
 /// Says which half of the picture never comes from a cache.
-pub fn live_note(out: &mut String) {
+pub fn live_note(out: &mut Page<'_>) {
     wrap(
         out,
         "",
@@ -20,7 +20,7 @@ pub fn live_note(out: &mut String) {
 }
 
 /// Both views of objects.
-pub fn sides(out: &mut String, objects: &[ObjectComparison]) {
+pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
     for object in objects {
         let reference = object
             .reference
@@ -60,13 +60,13 @@ pub fn sides(out: &mut String, objects: &[ObjectComparison]) {
 }
 
 /// Never wrapped: it is there to be pasted.
-fn show_uri(out: &mut String, uri: Option<&str>) {
+fn show_uri(out: &mut Page<'_>, uri: Option<&str>) {
     if let Some(uri) = uri {
         let _ = writeln!(out, "    {uri}");
     }
 }
 
-fn show_unlisted(out: &mut String, unlisted: &[Unlisted]) {
+fn show_unlisted(out: &mut Page<'_>, unlisted: &[Unlisted]) {
     for Unlisted { program, why } in unlisted {
         wrap(out, "    ", "      ", &format!("not listed by {program}: {why}"));
     }

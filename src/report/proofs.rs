@@ -4,16 +4,41 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, GREEN, row, wrap};
+use super::causes;
+use super::findings::findings;
+use super::human::{coverage, ending, headline, tokens};
+use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, wrap};
 use crate::case::attribution::{Attributed, Attribution};
 use crate::case::proofs::{Conclusion, Proof, Source};
 use crate::text::key_reference;
+use crate::verdict::Verdict;
+use crate::verdict::brief::Brief;
 
 const RED: Style = AnsiColor::Red.on_default().bold();
 
+/// The report of `verify` on the keys of cards.
+#[must_use]
+pub fn keys(screen: &Screen, verdict: &Verdict, proofs: &[Proof], brief: &Brief) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual {
+        show(&mut out, proofs);
+        causes::show(&mut out, verdict, &brief.causes);
+    }
+    if screen.detail == Detail::All {
+        out.gap();
+        tokens(&mut out, &verdict.tokens);
+        findings(&mut out, &verdict.findings, verdict.tokens.len() > 1);
+        coverage(&mut out, &verdict.coverage);
+    }
+    ending(&mut out, brief);
+    out.text()
+}
+
 /// One paragraph for each key.
-pub fn show(out: &mut String, proofs: &[Proof]) {
+fn show(out: &mut Page<'_>, proofs: &[Proof]) {
     for proof in proofs {
+        out.gap();
         let _ = writeln!(
             out,
             "{BOLD}Key reference {}{BOLD:#} \"{}\"",
@@ -33,17 +58,17 @@ pub fn show(out: &mut String, proofs: &[Proof]) {
                 Source::Certificate => "certificate on the card".to_owned(),
                 Source::OpenSc => format!("key shown by {}", tried.program.join(", ")),
             };
-            let _ = writeln!(out, "  {style}{word}{style:#}");
-            wrap(out, "    ", "      ", &who);
-            wrap(out, "    ", "      ", &format!("ID {}, {}", tried.id, tried.key));
-            let _ = writeln!(out, "    fingerprint {}", tried.public_key);
+            let _ = writeln!(out, "  {style}{word}{style:#}: {who}");
+            if out.screen.detail == Detail::All {
+                wrap(out, "    ", "      ", &format!("ID {}, {}", tried.id, tried.key));
+                let _ = writeln!(out, "    fingerprint {}", tried.public_key);
+            }
         }
         candidates(out, proof.candidates.iter().map(|key| (key, None, None)));
         let style = if proof.conclusion == Conclusion::Sound { GREEN } else { BOLD };
-        let mut text = String::new();
-        wrap(&mut text, "  ", "  ", words(proof.conclusion));
-        let _ = writeln!(out, "{style}{}{style:#}", text.trim_end());
-        out.push('\n');
+        let _ = write!(out, "{style}");
+        wrap(out, "  ", "  ", words(proof.conclusion));
+        let _ = write!(out, "{style:#}");
     }
 }
 
@@ -78,48 +103,51 @@ const fn words(conclusion: Conclusion) -> &'static str {
     }
 }
 
-/// The last line. `is_open`: of some key in question no signature could be had.
-pub fn conclusion(out: &mut String, proofs: &[Proof], is_open: bool) {
-    let sound = proofs.iter().filter(|proof| proof.conclusion == Conclusion::Sound).count();
-    let text = match (sound, proofs.len()) {
-        (_, 0) => "No key was asked for a signature.".to_owned(),
-        (sound, all) if is_open => {
-            format!(
-                "{sound} of {all} keys that were asked are proved sound; of what could not be asked, see above."
-            )
+/// The report of `verify` on files.
+#[must_use]
+pub fn attributions(
+    screen: &Screen,
+    answers: &[(String, Attribution)],
+    verdict: &Verdict,
+    brief: &Brief,
+) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual {
+        for (what, answer) in answers {
+            out.gap();
+            if answers.len() > 1 {
+                let _ = writeln!(out, "{BOLD}{what}{BOLD:#}");
+            }
+            attribution(&mut out, answer);
         }
-        (1, 1) => "The key is proved sound.".to_owned(),
-        (sound, all) if sound == all => format!("All {all} keys are proved sound."),
-        (sound, all) => format!("{sound} of {all} keys are proved sound."),
-    };
-    let _ = writeln!(out, "{text}");
-}
-
-/// Before each of several answers: what it is about. Escaped.
-pub fn heading(out: &mut String, what: &str) {
-    let _ = writeln!(out, "{BOLD}{what}{BOLD:#}");
+    }
+    if screen.detail == Detail::All {
+        out.gap();
+        coverage(&mut out, &verdict.coverage);
+    }
+    ending(&mut out, brief);
+    out.text()
 }
 
 /// Who made a signature or signed a certificate.
-#[must_use]
-pub fn attribution(attribution: &Attribution) -> String {
-    let mut out = String::new();
+fn attribution(out: &mut Page<'_>, attribution: &Attribution) {
     if let Some(subject) = &attribution.subject {
-        row(&mut out, "subject", subject);
+        row(out, "subject", subject);
     }
     if let Some(issuer) = &attribution.issuer {
-        row(&mut out, "issuer", issuer);
+        row(out, "issuer", issuer);
     }
     if let Some(names) = &attribution.names {
-        key(&mut out, "It names the public key", names);
+        key(out, "It names the public key", names);
     }
     match &attribution.made_by {
         Some(made_by) => {
             let title =
                 if attribution.names.is_some() { "It is signed by" } else { "The signature was made by" };
-            key(&mut out, title, made_by);
+            key(out, title, made_by);
             if let Some(how) = &attribution.how {
-                row(&mut out, "how", how);
+                row(out, "how", how);
             }
         }
         None => {
@@ -131,12 +159,12 @@ pub fn attribution(attribution: &Attribution) -> String {
                 }
             });
             for why in &attribution.undecided {
-                wrap(&mut out, "  ", "    ", why);
+                wrap(out, "  ", "    ", why);
             }
             if let Some(assumed) = attribution.assumed.as_ref().filter(|_| !attribution.candidates.is_empty())
             {
                 wrap(
-                    &mut out,
+                    out,
                     "",
                     "",
                     &format!(
@@ -146,16 +174,15 @@ pub fn attribution(attribution: &Attribution) -> String {
                 );
             }
             let keys = attribution.candidates.iter().map(|one| (&one.key, one.hash, one.known_id.as_deref()));
-            candidates(&mut out, keys);
+            candidates(out, keys);
         }
     }
     if let Some(note) = &attribution.note {
-        wrap(&mut out, "", "", note);
+        wrap(out, "", "", note);
     }
-    out
 }
 
-fn key(out: &mut String, title: &str, key: &Attributed) {
+fn key(out: &mut Page<'_>, title: &str, key: &Attributed) {
     let _ = writeln!(out, "{BOLD}{title}{BOLD:#}");
     for place in &key.places {
         row(out, "ID", &place.id);
@@ -170,7 +197,7 @@ fn key(out: &mut String, title: &str, key: &Attributed) {
 }
 
 fn candidates<'a>(
-    out: &mut String,
+    out: &mut Page<'_>,
     keys: impl Iterator<Item = (&'a crate::case::proofs::Candidate, Option<&'a str>, Option<&'a str>)>,
 ) {
     for (key, hash, known) in keys {

@@ -3,19 +3,33 @@
 
 use std::fmt::Write;
 
+use super::causes;
 use super::edited::{alive, refusal};
-use super::lines::{BOLD, GREEN, bytes, wrap};
-use crate::finding::{Safety, Severity};
-use crate::naming;
+use super::human::{coverage, ending, headline};
+use super::lines::{BOLD, Detail, Page, Screen, bytes, wrap};
+use crate::finding::Safety;
 use crate::repair::config::Revived;
-use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
-use crate::text::{count, escape};
+use crate::repair::{
+    Applied, Operation, OperationState, Outcome, Purged, StepResult, UndoOutcome, UndoState, Undone,
+};
+use crate::text::count;
 use crate::verdict::Verdict;
+use crate::verdict::brief::Brief;
+
+/// Files that are told one by one.
+const MOST_FILES: usize = 12;
 
 /// What was, or would be, done with each file.
-pub fn flushed_steps(out: &mut String, results: &[Applied], dry_run: bool) {
-    for applied in results {
-        for step in &applied.steps {
+pub fn flushed_steps(out: &mut Page<'_>, results: &[Applied], dry_run: bool) {
+    let all: Vec<&StepResult> = results.iter().flat_map(|applied| &applied.steps).collect();
+    // What was in the way is told of each.
+    let is_plain =
+        |step: &StepResult| matches!(step.outcome, Outcome::Moved | Outcome::Removed | Outcome::AlreadyGone);
+    let most = if out.screen.detail == Detail::All { usize::MAX } else { MOST_FILES };
+    let mut plain = 0;
+    for step in &all {
+        plain += usize::from(is_plain(step));
+        if !is_plain(step) || plain <= most {
             let path = format!("{}/{}", step.directory, step.name);
             let text = match &step.outcome {
                 Outcome::Moved | Outcome::Removed => {
@@ -35,90 +49,58 @@ pub fn flushed_steps(out: &mut String, results: &[Applied], dry_run: bool) {
                 }
                 Outcome::Failed(why) => format!("FAILED: {path}: {why}"),
             };
-            wrap(out, "", "  ", &text);
+            wrap(out, "  ", "    ", &text);
         }
     }
-}
-
-/// How to take back what one run moved: any of its operations stands for all.
-pub fn taken_back(out: &mut String, results: &[Applied]) {
-    let steps = results.iter().flat_map(|applied| &applied.steps);
-    let moved = steps.filter(|step| step.outcome == Outcome::Moved).count();
-    if let Some(id) = results.iter().find_map(|applied| applied.operation.as_ref()).filter(|_| moved > 0) {
-        let what = count(moved, "entry is", "entries are");
-        let _ = writeln!(out, "{what} in the quarantine.\nTo take back: stalecard undo {id}");
+    if let Some(more) = plain.checked_sub(most).filter(|more| *more > 0) {
+        let _ = writeln!(out, "  and {} more: -v", count(more, "file", "files"));
     }
 }
 
 /// What a flush did and what remains.
 #[must_use]
-pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
-    let mut out = String::new();
-    flushed_steps(&mut out, results, dry_run);
-    let changed = results.iter().any(|applied| applied.changed);
-    if results.iter().all(|applied| applied.steps.is_empty()) {
-        out.push_str("Nothing to move.\n");
-    } else if !changed {
-        out.push_str("Nothing was moved.\n");
-    } else if !dry_run {
-        taken_back(&mut out, results);
-        holders(&mut out, after);
-        wrap(&mut out, "", "", "OpenSC fills the cache again with what is on the card.");
-    }
-    let remain: Vec<_> =
-        after.findings.iter().filter(|finding| finding.severity >= Severity::Error).collect();
-    if !dry_run && !remain.is_empty() {
-        let _ = writeln!(out, "{}:", count(remain.len(), "finding remains", "findings remain"));
-        for finding in remain {
-            wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
+pub fn flushed(
+    screen: &Screen,
+    results: &[Applied],
+    dry_run: bool,
+    after: &Verdict,
+    brief: &Brief,
+) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    if screen.detail >= Detail::Usual {
+        flushed_steps(&mut out, results, dry_run);
+        if !dry_run {
+            causes::show(&mut out, after, &brief.causes);
         }
     }
-    out
-}
-
-/// No cache has an entry of this card, and which cards they do know.
-pub fn no_entries_of(out: &mut String, serial: &str, known: &[String]) {
-    let known = if known.is_empty() { "none at all".to_owned() } else { naming::list(known) };
-    let serial = escape(serial.as_bytes());
-    wrap(
-        out,
-        "",
-        "",
-        &format!("No cache that was looked at has an entry of card {serial}; the cards they know: {known}."),
-    );
-}
-
-/// Who still goes on with what was read before a flush.
-pub fn holders(out: &mut String, after: &Verdict) {
-    let mut named = after.findings.iter().filter(|finding| finding.is_of_running_programs()).peekable();
-    if named.peek().is_none() {
-        let text = "Programs that had the card open still hold the old view: restart them (browsers, signing \
-                    services, p11-kit, sssd). None was found running, as far as you may look.";
-        wrap(out, "", "", text);
-        return;
+    if screen.detail == Detail::All {
+        coverage(&mut out, &after.coverage);
     }
-    out.push_str("These programs still hold the old view; restart them:\n");
-    for finding in named {
-        wrap(out, "  ", "    ", &finding.summary);
-        for fix in &finding.fix {
-            match fix.command() {
-                Some(command) => {
-                    let _ = writeln!(out, "    {GREEN}{command}{GREEN:#}");
-                }
-                None => wrap(out, "    ", "      ", &fix.what),
-            }
-        }
-    }
+    ending(&mut out, brief);
+    out.text()
 }
 
 /// What an undo did, and what came back to life with it; why it did nothing, if that would have. `returns`: entries
 /// were to come back from the quarantine.
 #[must_use]
-pub fn undone(undone: &Undone, revived: &[Revived], notes: &[String], returns: bool) -> String {
-    let mut out = String::new();
-    // What an earlier undo did is not told as if this one had.
-    let files = undone.files.iter().filter(|_| undone.state != UndoState::AlreadyUndone);
-    for file in files {
+pub fn undone(
+    screen: &Screen,
+    undone: &Undone,
+    revived: &[Revived],
+    notes: &[String],
+    returns: bool,
+    brief: &Brief,
+) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, &brief.headline, &brief.dangers);
+    // Where nothing was changed only what was in the way is told, and not what an earlier undo did.
+    let is_told = |outcome: &UndoOutcome| match undone.state {
+        UndoState::Undone | UndoState::Incomplete => true,
+        UndoState::Conflict => matches!(outcome, UndoOutcome::Conflict(_) | UndoOutcome::Failed(_)),
+        UndoState::AlreadyUndone | UndoState::NothingToUndo | UndoState::Refused => false,
+    };
+    for file in undone.files.iter().filter(|file| is_told(&file.outcome)) {
         let path = format!("{}/{}", file.directory, file.name);
         let text = match &file.outcome {
             UndoOutcome::Restored => format!("restored {path}"),
@@ -126,51 +108,32 @@ pub fn undone(undone: &Undone, revived: &[Revived], notes: &[String], returns: b
             UndoOutcome::SameContent => format!("{path}: the same content is there"),
             UndoOutcome::InPlace => format!("{path}: in place"),
             UndoOutcome::NotKept => format!("{path}: private data, was removed and not kept"),
-            UndoOutcome::Waiting => format!("{path}: still in the quarantine"),
+            UndoOutcome::Waiting => format!("{path}: in the quarantine"),
             UndoOutcome::Conflict(why) => format!("CONFLICT: {path}: {why}"),
             UndoOutcome::Failed(why) => format!("FAILED: {path}: {why}"),
         };
-        wrap(&mut out, "", "  ", &text);
+        wrap(&mut out, "  ", "    ", &text);
     }
-    let id = undone.operation.as_deref().unwrap_or_default();
-    let text = match undone.state {
-        UndoState::Undone => format!("Operation {id} is undone."),
-        UndoState::AlreadyUndone => format!("Operation {id} was undone before; nothing changed."),
-        UndoState::NothingToUndo => "There is nothing to undo.".to_owned(),
-        UndoState::Conflict => format!(
-            "Nothing was changed: something else has been written since operation {id}. It is newer than what is \
-             in the quarantine; to put the old content back nevertheless: stalecard undo --force {id}"
-        ),
-        UndoState::Refused => {
-            format!(
-                "Nothing was changed: without operation {id} programs would show cache entries again that are \
-                 stale, or may be: their card was not read."
-            )
-        }
-        UndoState::Incomplete => {
-            format!(
-                "Not everything of operation {id} is back; remove the cause and repeat: stalecard undo {id}. What \
-                 was done before it can be taken back by name: stalecard quarantine list"
-            )
-        }
-    };
-    wrap(&mut out, "", "", &text);
     match undone.state {
-        UndoState::Refused => out.push_str(&refusal(revived, &format!("`stalecard undo {id}`"), returns)),
-        UndoState::Undone => out.push_str(&alive(revived, notes)),
+        UndoState::Refused => {
+            let id = undone.operation.as_deref().unwrap_or_default();
+            refusal(&mut out, revived, &format!("`stalecard undo {id}`"), returns);
+        }
+        UndoState::Undone => alive(&mut out, revived, notes),
         UndoState::AlreadyUndone | UndoState::NothingToUndo | UndoState::Conflict | UndoState::Incomplete => {
         }
     }
-    out
+    ending(&mut out, brief);
+    out.text()
 }
 
 /// What is in the quarantine.
 #[must_use]
-pub fn operations(operations: &[Operation]) -> String {
+pub fn operations(screen: &Screen, operations: &[Operation]) -> String {
     if operations.is_empty() {
         return "The quarantine is empty.\n".to_owned();
     }
-    let mut out = String::new();
+    let mut out = Page::new(screen);
     for operation in operations {
         let state = match &operation.state {
             OperationState::Done => "can be undone",
@@ -180,12 +143,9 @@ pub fn operations(operations: &[Operation]) -> String {
             OperationState::Damaged(_) => "its journal cannot be read",
         };
         let files = count(operation.kept_files, "file", "files");
-        let _ = writeln!(
-            out,
-            "{BOLD}{}{BOLD:#}  {files}, {} kept; {state}",
-            operation.id,
-            bytes(operation.kept_bytes)
-        );
+        let age = operation.started_at.map(|at| format!(", {}", screen.moment(at.unix_timestamp())));
+        let _ = writeln!(out, "{BOLD}{}{BOLD:#}{}", operation.id, age.unwrap_or_default());
+        wrap(&mut out, "  ", "    ", &format!("{files}, {} kept; {state}", bytes(operation.kept_bytes)));
         if let OperationState::Damaged(why) = &operation.state {
             wrap(&mut out, "  ", "    ", why);
         }
@@ -196,20 +156,20 @@ pub fn operations(operations: &[Operation]) -> String {
             wrap(&mut out, "  ", "    ", &format!("{}/{} ({})", edit.directory, edit.name, edit.reason));
         }
     }
-    out
+    out.text()
 }
 
 /// What went out of the quarantine for good.
 #[must_use]
-pub fn purged(purged: &[Purged], dry_run: bool) -> String {
+pub fn purged(screen: &Screen, purged: &[Purged], dry_run: bool) -> String {
     if purged.is_empty() {
         return "Nothing in the quarantine is that old.\n".to_owned();
     }
-    let mut out = String::new();
+    let mut out = Page::new(screen);
     let verb = if dry_run { "would remove" } else { "removed" };
     for operation in purged {
         let files = count(operation.files, "file", "files");
         let _ = writeln!(out, "{verb} {}: {files}, {}", operation.id, bytes(operation.bytes));
     }
-    out
+    out.text()
 }

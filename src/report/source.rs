@@ -1,4 +1,4 @@
-//! A line of a configuration file with what is meant in it underlined, in 80 columns.
+//! A line of a configuration file with what is meant in it underlined.
 //!
 //! Hides `annotate-snippets`, which draws the frame and the marks, two for a wide character. Two things are done
 //! here. The place: the crate would count its column in what was kept of a long line, and in characters, where
@@ -11,7 +11,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{WIDTH, first_columns, last_columns, width, wrap};
+use super::lines::{Page, USUAL_WIDTH, first_columns, last_columns, width, wrap};
 use crate::finding::SourceLine;
 
 const BLUE: Style = AnsiColor::Blue.on_default();
@@ -20,17 +20,20 @@ const INDENT: &str = "   ";
 /// How much of a line that is too long is shown before what is marked.
 const LEAD: usize = 16;
 const DOTS: &str = "...";
+/// Columns for the line of the file, on however narrow a screen.
+const LEAST: usize = 24;
 
 /// Shows the place, the line, what is to be said of it, and the line as it should be.
-pub fn show(out: &mut String, source: &SourceLine) {
+pub fn show(out: &mut Page<'_>, source: &SourceLine) {
     let gutter = format!("{INDENT}{}", " ".repeat(source.line.to_string().len()));
     let _ = writeln!(out, "{gutter}{BLUE}-->{BLUE:#} {}:{}:{}", source.file, source.line, source.column);
-    let beside = drawn(source, WIDTH - gutter.len() - " | ".len(), &source.note);
+    let room = out.width().saturating_sub(gutter.len() + " | ".len()).max(LEAST);
+    let beside = drawn(source, room, &source.note);
     // A note that does not fit beside the marks goes below them.
-    if beside.lines().all(|line| width(line) <= WIDTH) {
+    if beside.lines().all(|line| width(line) <= out.width()) {
         out.push_str(&beside);
     } else {
-        out.push_str(&drawn(source, WIDTH - gutter.len() - " | ".len(), ""));
+        out.push_str(&drawn(source, room, ""));
         let first = format!("{gutter} = ");
         wrap(out, &first, &" ".repeat(first.len()), &source.note);
     }
@@ -46,7 +49,7 @@ fn drawn(source: &SourceLine, room: usize, note: &str) -> String {
     let mark = AnnotationKind::Primary.span(span).label(note);
     let snippet = Snippet::source(before + &marked + &after).line_start(source.line).annotation(mark);
     // Wide enough that the crate does not cut again.
-    let renderer = Renderer::plain().decor_style(DecorStyle::Ascii).term_width(100 * WIDTH);
+    let renderer = Renderer::plain().decor_style(DecorStyle::Ascii).term_width(100 * USUAL_WIDTH);
     let report = [Group::with_level(Level::WARNING).element(snippet)];
     let text = renderer.line_num(BLUE).warning(MARK).render(&report);
     // The first line of the frame is empty.
@@ -79,10 +82,16 @@ fn spread(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::host::clock::Zone;
+    use crate::report::lines::{Detail, Screen};
     use crate::text::escape_source;
+
+    const WIDTH: usize = USUAL_WIDTH;
 
     fn source(before: &str, marked: &str, after: &str) -> SourceLine {
         SourceLine {
@@ -98,9 +107,17 @@ mod tests {
     }
 
     fn plain(source: &SourceLine) -> String {
-        let mut out = String::new();
+        let screen = Screen {
+            width: WIDTH,
+            is_ascii: false,
+            detail: Detail::Usual,
+            now: 0,
+            zone: Zone::utc(),
+            users: BTreeMap::new(),
+        };
+        let mut out = Page::new(&screen);
         show(&mut out, source);
-        anstream::adapter::strip_str(&out).to_string()
+        anstream::adapter::strip_str(&out.text()).to_string()
     }
 
     #[test]

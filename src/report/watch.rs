@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 use crate::finding::Severity;
-use crate::text::{count, date, escape};
+use crate::report::lines::Screen;
+use crate::text::{count, escape, in_ascii};
 use crate::verdict::Verdict;
+use crate::verdict::brief::{Brief, Headline};
 use crate::watch::Occurrence;
 
 /// What there is to say of one event.
@@ -17,14 +19,16 @@ pub struct Line<'a> {
     pub occurrence: &'a Occurrence,
     /// What a check said, if there was one.
     pub verdict: Option<&'a Verdict>,
+    /// The same in brief.
+    pub brief: Option<&'a Brief>,
     /// How many cache entries were moved to the quarantine.
     pub moved: usize,
 }
 
 /// One line for people.
 #[must_use]
-pub fn line(line: &Line<'_>) -> String {
-    let mut text = format!("{} {}", date(line.time.unix_timestamp()), line.occurrence.kind());
+pub fn line(screen: &Screen, line: &Line<'_>) -> String {
+    let mut text = format!("{} {}", screen.zone.written(line.time.unix_timestamp()), line.occurrence.kind());
     if let Some(reader) = line.reader() {
         text.push_str(&format!(" {reader}"));
     }
@@ -34,11 +38,13 @@ pub fn line(line: &Line<'_>) -> String {
     let Some(verdict) = line.verdict else { return text };
     let tokens = line.tokens();
     text.push_str(&format!(": {}", if tokens.is_empty() { "no token" } else { &tokens }));
+    if let Some(brief) = line.brief {
+        let Headline { state, sentence, .. } = &brief.headline;
+        text.push_str(&format!("; {}: {}", state.text(), sentence.trim_end_matches('.')));
+    }
     let ids = line.findings();
     if !ids.is_empty() {
         text.push_str(&format!("; {} ({ids})", count(verdict.findings.len(), "finding", "findings")));
-    } else if verdict.compared {
-        text.push_str("; what OpenSC shows is what is on the card");
     }
     if line.moved > 0 {
         text.push_str(&format!("; {} moved to the quarantine", count(line.moved, "entry", "entries")));
@@ -46,7 +52,10 @@ pub fn line(line: &Line<'_>) -> String {
     for gap in verdict.coverage.iter().filter(|gap| gap.asked_for) {
         text.push_str(&format!("; not read: {}: {}", gap.what, gap.why));
     }
-    text
+    if let Some(next) = line.brief.and_then(Brief::next) {
+        text.push_str(&format!("; next: {}", next.call()));
+    }
+    if screen.is_ascii { in_ascii(&text) } else { text }
 }
 
 impl Line<'_> {

@@ -12,8 +12,14 @@ use super::{fixture, stalecard, text};
 /// The state and the performance data of a line of a plugin.
 #[track_caller]
 fn plugin(said: &str) -> (String, Vec<(String, String)>) {
-    let line = said.strip_suffix('\n').unwrap();
-    assert!(!line.contains('\n') && line.matches('|').count() == 1, "not one line: {said}");
+    let (line, steps) = said.split_once('\n').unwrap();
+    assert!(
+        line.matches('|').count() == 1 && !steps.contains('|'),
+        "one line has the performance data: {said}"
+    );
+    for (number, step) in (1..).zip(steps.lines()) {
+        assert!(step.starts_with(&format!("{number}. ")), "{said}");
+    }
     text::harmless(said);
     let (words, performance) = line.split_once(" | ").unwrap();
     let state = words.strip_prefix("STALECARD ").unwrap().split(" - ").next().unwrap().to_owned();

@@ -130,7 +130,7 @@ fn a_directory_that_cannot_be_read_or_is_none() {
         for command in ["check", "ls", "show"] {
             let said = human(&user, &[command]).exits(3);
             assert!(said.stdout.contains(&path) && said.stdout.contains("ermission denied"), "{said}");
-            assert!(!said.stdout.contains("what is on the card."), "{said}");
+            assert!(!said.stdout.contains("what is on the card:"), "{said}");
         }
         assert_eq!(json(&user, &["check"]).0, 3);
         human(&user, &["flush"]).exits(3);

@@ -24,7 +24,7 @@ fn nothing_to_read(host: &Host, prepare: &str, why: &[&str]) {
         let said = within(host, prepare, &[command]).exits(3);
         let all = said.stdout.clone() + &said.stderr;
         assert!(why.iter().all(|why| all.contains(why)), "{said}");
-        assert!(!said.stdout.contains("on the card."), "a healthy card that nobody saw: {said}");
+        assert!(!said.stdout.contains("what is on the card:"), "a healthy card that nobody saw: {said}");
     }
     let flush = within(host, prepare, &["flush"]).exits(3);
     assert!(flush.stderr.contains("--serial"), "{flush}");

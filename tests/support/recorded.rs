@@ -97,7 +97,10 @@ pub fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir)
 }
 
 pub fn stalecard(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_stalecard")).args(arguments).output().unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+    // The same screen wherever the test runs.
+    command.env("TZ", "UTC").env("LC_ALL", "C.UTF-8").env_remove("COLUMNS");
+    command.args(arguments).output().unwrap()
 }
 
 /// Compares with a committed file, or writes it.

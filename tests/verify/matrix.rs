@@ -32,7 +32,16 @@ fn stale_and_cured() {
     let (_, one) = verdict(&stand, &alpha, &["--key", &shown]);
     assert_eq!(conclusions(&one), ["stale-cache"]);
     let human = verify(&stand, &alpha, &[]).exits(1);
-    assert!(human.stdout.contains("DOES NOT FIT") && human.stdout.contains("0 of 2 keys are proved sound"));
+    assert!(
+        human.stdout.contains("DOES NOT FIT") && human.stdout.starts_with("STALE  OpenSC shows"),
+        "{human}"
+    );
+    let words = human.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.contains("Fresh signatures prove all 2 keys on the card."), "{human}");
+    assert!(
+        !human.stdout.contains("proved sound") && human.stdout.ends_with("Next: stalecard flush\n"),
+        "{human}"
+    );
 
     alpha.stalecard(&["flush"]).ok();
     let (code, report) = verdict(&stand, &alpha, &[]);

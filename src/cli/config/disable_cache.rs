@@ -3,6 +3,7 @@
 use super::edit;
 use crate::error::{Error, Exit};
 use crate::repair::config::Goal;
+use crate::report::lines::Screen;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -13,6 +14,6 @@ pub struct Args {
     force: bool,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
-    edit::run(&args.edit, Goal::Off, "config disable-cache", args.force)
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
+    edit::run(&args.edit, Goal::Off, "config disable-cache", args.force, screen)
 }

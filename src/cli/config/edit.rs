@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use clap_complete::ArgValueCandidates;
 
-use crate::cli::args::{Format, Time, look_at_host};
+use crate::cli::args::{Format, Rehearsal, Time, look_at_host};
 use crate::cli::complete::programs;
 use crate::cli::output;
 use crate::error::{Error, Exit};
+use crate::fix::brief::edited;
 use crate::fix::config::{Edit, Programs, edit};
 use crate::repair::Run;
 use crate::repair::config::Goal;
 use crate::report::edited::human;
 use crate::report::json::{Answer, Document};
+use crate::report::lines::Screen;
 
 #[derive(Debug, clap::Args)]
 pub struct EditArgs {
@@ -26,10 +28,8 @@ pub struct EditArgs {
     /// Edit this file instead of the one that OpenSC reads here
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Say what would be changed, and change nothing. Fails as the edit itself would for want of permission
-    /// or of room in the quarantine; only what writing alone can tell is not known
-    #[arg(long)]
-    dry_run: bool,
+    #[command(flatten)]
+    rehearsal: Rehearsal,
     /// Show the change as a unified diff
     #[arg(long)]
     diff: bool,
@@ -45,7 +45,13 @@ pub struct EditArgs {
 
 /// Edits, and says so. `force`: also if stale entries come back to life, or the last copy of a right public key is
 /// hidden.
-pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> Result<Exit, Error> {
+pub fn run(
+    args: &EditArgs,
+    goal: Goal,
+    command: &'static str,
+    force: bool,
+    screen: &Screen,
+) -> Result<Exit, Error> {
     args.time.begin();
     let snapshot = look_at_host()?;
     let programs = match (&args.app, &args.exe) {
@@ -58,7 +64,7 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> R
         command,
         programs,
         file: args.file.as_deref(),
-        dry_run: args.dry_run,
+        dry_run: args.rehearsal.dry_run,
         diff: args.diff,
         guarded: args.guarded,
         force,
@@ -67,7 +73,7 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> R
     };
     let report = edit(&wanted, &snapshot, &mut Run::begin())?;
     match args.format {
-        Format::Human => output::print(&human(&report, goal))?,
+        Format::Human => output::print(&human(screen, &report, &edited(&report, goal)))?,
         Format::Json => {
             let answer = match goal {
                 Goal::Off => Answer::DisableCache { edit: &report },
@@ -77,5 +83,6 @@ pub fn run(args: &EditArgs, goal: Goal, command: &'static str, force: bool) -> R
             output::print_json(&document.coverage(&snapshot.coverage))?;
         }
     }
-    Ok(if report.failed() { Exit::Failed } else { Exit::Clean })
+    let exit = if report.failed() { Exit::Failed } else { Exit::Clean };
+    Ok(args.rehearsal.exit(exit, report.changed()))
 }

@@ -5,6 +5,7 @@ use clap::ValueEnum;
 use super::edit;
 use crate::error::{Error, Exit};
 use crate::repair::config::Goal;
+use crate::report::lines::Screen;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -27,10 +28,10 @@ enum Value {
     Yes,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let goal = match args.value {
         Value::Public => Goal::Public,
         Value::Yes => Goal::Yes,
     };
-    edit::run(&args.edit, goal, "config enable-cache", args.force)
+    edit::run(&args.edit, goal, "config enable-cache", args.force, screen)
 }

@@ -9,8 +9,9 @@ use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::judge::ending::exit_of;
-use crate::judge::{config_coverage, judge_config};
+use crate::judge::{config_coverage, judge_config, lint_brief};
 use crate::opensc::install::observe_config;
+use crate::report::lines::Screen;
 use crate::report::{config, json::Answer, json::Document, sarif};
 use crate::rules::manual;
 use crate::snapshot::{Gap, Snapshot};
@@ -45,7 +46,7 @@ enum LintFormat {
     Sarif,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let host = host_or(args.snapshot.as_deref())?;
     let snapshots = if args.files.is_empty() {
@@ -58,7 +59,9 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let coverage: Vec<Gap> = snapshots.iter().flat_map(|snapshot| config_coverage(snapshot, named)).collect();
     let version = host.opensc.first().and_then(|found| found.version.as_deref());
     match args.format {
-        LintFormat::Human => output::print(&config::lint(&findings, &coverage, version))?,
+        LintFormat::Human => {
+            output::print(&config::lint(screen, &findings, &lint_brief(&findings, &coverage, version)))?;
+        }
         LintFormat::Sarif => {
             let log = sarif::log(&findings, &coverage, |finding| manual(finding.id));
             output::print_value("the log", &log)?;

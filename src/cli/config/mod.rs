@@ -9,6 +9,7 @@ mod show;
 use clap::Subcommand;
 
 use crate::error::{Error, Exit};
+use crate::report::lines::Screen;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -34,11 +35,11 @@ impl Command {
     }
 }
 
-pub fn run(command: &Command) -> Result<Exit, Error> {
+pub fn run(command: &Command, screen: &Screen) -> Result<Exit, Error> {
     match command {
-        Command::Show(args) => show::run(args),
-        Command::Lint(args) => lint::run(args),
-        Command::DisableCache(args) => disable_cache::run(args),
-        Command::EnableCache(args) => enable_cache::run(args),
+        Command::Show(args) => show::run(args, screen),
+        Command::Lint(args) => lint::run(args, screen),
+        Command::DisableCache(args) => disable_cache::run(args, screen),
+        Command::EnableCache(args) => enable_cache::run(args, screen),
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::listing::settings::{Wanted, settings};
 use crate::opensc::program::real_path;
+use crate::report::lines::Screen;
 use crate::report::{config, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
@@ -30,7 +31,7 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let snapshot = host_or(args.snapshot.as_deref())?;
     let wanted = match (&args.program, &args.exe) {
@@ -46,7 +47,11 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     match args.format {
         Format::Human => {
             let one = matches!(wanted, Wanted::Called(_) | Wanted::Executable(_));
-            output::print(&if one { config::one(&settings) } else { config::table(&settings) })?;
+            output::print(&if one {
+                config::one(screen, &settings)
+            } else {
+                config::table(screen, &settings)
+            })?;
         }
         Format::Json => {
             let states = settings.states();

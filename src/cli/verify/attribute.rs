@@ -5,10 +5,12 @@ use crate::case::attribution::Attribution;
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
+use crate::prove::brief::attributed;
 use crate::prove::given::{Given, Request};
-use crate::report::{human, json::Answer, json::Document, proofs};
+use crate::report::lines::Screen;
+use crate::report::{json::Answer, json::Document, proofs};
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let given = Given::read(&Request {
         data: args.data.as_deref(),
         digest: args.digest.as_deref(),
@@ -18,19 +20,10 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     })?;
     let mut snapshot = args.facts.look(false)?;
     let done = given.attribute(&mut snapshot)?;
+    let brief = attributed(&done);
     match args.format {
         Format::Human => {
-            let mut text = String::new();
-            for (what, answer) in &done.answers {
-                if done.answers.len() > 1 {
-                    proofs::heading(&mut text, what);
-                }
-                text.push_str(&proofs::attribution(answer));
-                text.push('\n');
-            }
-            human::findings(&mut text, &done.findings, false);
-            human::coverage(&mut text, &done.verdict.coverage);
-            output::print(&text)?;
+            output::print(&proofs::attributions(screen, &done.answers, &done.verdict, &brief))?;
         }
         Format::Json => {
             let all: Vec<&Attribution> = done.answers.iter().map(|(_, answer)| answer).collect();

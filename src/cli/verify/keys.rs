@@ -10,13 +10,15 @@ use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit;
+use crate::judge::proved::proved as in_brief;
 use crate::naming::Naming;
 use crate::prove::keys::{Holder, Proved, Question, Request, prove, proved};
 use crate::prove::named;
-use crate::report::{human, json::Answer, json::Document, proofs};
+use crate::report::lines::Screen;
+use crate::report::{json::Answer, json::Document, proofs};
 use crate::text::{count, escape};
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     if args.facts.offline || args.facts.snapshot.is_some() {
         let why = "a key can only sign on its card: leave out --offline and --snapshot, or name a signature with \
                    --data and --signature";
@@ -39,19 +41,14 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         &mut Person { file: args.pin_file.as_deref(), insecure: args.insecure_pin_file },
     )?;
     let Proved { verdict, proofs, is_open } = proved(&snapshot, key.as_ref());
+    let brief = in_brief(&verdict, &proofs, is_open);
     match args.format {
-        Format::Human => {
-            let mut text = String::new();
-            human::tokens(&mut text, &verdict.tokens);
-            proofs::show(&mut text, &proofs);
-            human::findings(&mut text, &verdict.findings, verdict.tokens.len() > 1);
-            human::coverage(&mut text, &verdict.coverage);
-            proofs::conclusion(&mut text, &proofs, is_open);
-            output::print(&text)?;
-        }
+        Format::Human => output::print(&proofs::keys(screen, &verdict, &proofs, &brief))?,
         Format::Json => {
             let answer = Answer::Keys { keys: &proofs };
-            output::print_json(&Document::of(answer, &snapshot.host).verdict(&verdict))?;
+            output::print_json(
+                &Document::of(answer, &snapshot.host).verdict(&verdict).brief(&brief, snapshot.taken_at),
+            )?;
         }
     }
     Ok(exit(&verdict, args.fail_on.severity(), false))

@@ -12,6 +12,7 @@ use clap_complete::ArgValueCandidates;
 use super::args::{Facts, FailOn, Format};
 use super::complete::known_keys;
 use crate::error::{Error, Exit};
+use crate::report::lines::Screen;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -65,9 +66,9 @@ pub struct Args {
 /// What makes sense only for a card that is to sign.
 const CARD_ONLY: [&str; 6] = ["key", "all", "min_tries", "pin_file", "use_existing_login", "end_login"];
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     match (&args.data, &args.digest, &args.signature, &args.certificate) {
-        (None, None, None, None) => keys::run(args),
-        _ => attribute::run(args),
+        (None, None, None, None) => keys::run(args, screen),
+        _ => attribute::run(args, screen),
     }
 }

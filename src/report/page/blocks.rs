@@ -70,8 +70,8 @@ pub enum Block {
         /// The rows.
         rows: Vec<(Level, Vec<Cell>)>,
     },
-    /// What to do, one after the other.
-    Steps(Vec<Cell>),
+    /// What to do, one after the other: how, and what it does.
+    Steps(Vec<(Cell, Cell)>),
     /// One after the other, in no order.
     List(Vec<Cell>),
     /// Lines as they stand in a file.
@@ -103,7 +103,9 @@ impl Page {
                 head,
                 rows: rows.into_iter().map(|(level, cells)| (level, all(cells))).collect(),
             },
-            Block::Steps(cells) => Block::Steps(all(cells)),
+            Block::Steps(steps) => {
+                Block::Steps(steps.into_iter().map(|(how, what)| (change(how), change(what))).collect())
+            }
             Block::List(cells) => Block::List(all(cells)),
             Block::Lines(cells) => Block::Lines(all(cells)),
         };

@@ -1,39 +1,18 @@
 //! The page on several hosts: tokens by keys, and who is stale.
 
-use super::host::{coverage, findings};
+use super::host::{coverage, findings, head};
 use super::{Block, Cell, Level, Page};
 use crate::finding::Side;
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
-use crate::text::{count, key_reference};
+use crate::text::key_reference;
 
 /// The page.
 #[must_use]
 pub fn fleet(compared: &Compared) -> Page {
     let hosts: Vec<String> =
         compared.sources.iter().map(|source| format!("{} of {}", source.user, source.host)).collect();
-    let stale = |row: &StateRow| matches!(row.state, Standing::Stale | Standing::Disputed);
-    let rows = || compared.tokens.iter().flat_map(|token| &token.keys).flat_map(|key| &key.states);
-    let mut wrong: Vec<String> = rows()
-        .filter(|row| stale(row))
-        .flat_map(|row| &row.shown_by)
-        .map(|shown| format!("{} of {}", shown.source.user, shown.source.host))
-        .collect();
-    wrong.sort();
-    wrong.dedup();
-    let (level, sentence) = match (compared.sources.is_empty(), wrong.len(), compared.findings.is_empty()) {
-        (true, ..) => (Level::Doubtful, "Nothing was compared.".to_owned()),
-        (_, 0, true) => (Level::Good, "Nobody shows anything else than the card.".to_owned()),
-        (_, 0, false) => (Level::Doubtful, "Hosts disagree: see the findings.".to_owned()),
-        (_, number, _) => (
-            Level::Bad,
-            format!(
-                "{} something else than the card: {}.",
-                count(number, "user shows", "users show"),
-                wrong.join(", ")
-            ),
-        ),
-    };
-    let mut blocks = vec![Block::Banner(level, Cell::words(sentence))];
+    let mut blocks = Vec::new();
+    head(&mut blocks, &compared.brief());
     for token in &compared.tokens {
         table(&mut blocks, token);
     }

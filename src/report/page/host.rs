@@ -5,7 +5,8 @@ use crate::finding::{Evidence, Finding, Severity, Side};
 use crate::listing::objects::ObjectComparison;
 use crate::listing::settings::{Place, Settings};
 use crate::snapshot::{Gap, Snapshot};
-use crate::text::{count, key_reference, rfc3339};
+use crate::text::{key_reference, rfc3339};
+use crate::verdict::brief::{Brief, Step, Word};
 use crate::verdict::{Token, Verdict};
 
 /// Pieces of evidence that are shown for one finding.
@@ -18,6 +19,8 @@ pub struct Facts<'a> {
     pub snapshot: &'a Snapshot,
     /// What is to be said of it.
     pub verdict: &'a Verdict,
+    /// The same in the order in which it is needed.
+    pub brief: &'a Brief,
     /// Both views of every object.
     pub objects: &'a [ObjectComparison],
     /// What the configuration means.
@@ -27,18 +30,10 @@ pub struct Facts<'a> {
 /// The page.
 #[must_use]
 pub fn host(facts: &Facts<'_>) -> Page {
-    let Facts { snapshot, verdict, objects, settings } = facts;
+    let Facts { snapshot, verdict, brief, objects, settings } = facts;
     let user = snapshot.user.name.clone().unwrap_or_else(|| snapshot.user.uid.to_string());
-    let (level, sentence) = headline(verdict);
-    let mut blocks = vec![Block::Banner(level, Cell::words(sentence))];
-    let mut dangers: Vec<&String> = Vec::new();
-    for danger in verdict.findings.iter().filter_map(|finding| finding.danger.as_ref()) {
-        if !dangers.contains(&danger) {
-            dangers.push(danger);
-        }
-    }
-    blocks.extend(dangers.into_iter().map(|danger| Block::Banner(Level::Bad, Cell::words(danger))));
-    steps(&mut blocks, &verdict.findings);
+    let mut blocks = Vec::new();
+    head(&mut blocks, brief);
     for token in &verdict.tokens {
         token_facts(&mut blocks, token);
     }
@@ -60,42 +55,28 @@ pub fn host(facts: &Facts<'_>) -> Page {
     Page { title: Cell::words(format!("OpenSC's cache on {}", snapshot.host)), blocks }
 }
 
-/// The verdict in a sentence.
-fn headline(verdict: &Verdict) -> (Level, String) {
-    let worst = verdict.findings.iter().map(|finding| finding.severity).max();
-    let missing = verdict.coverage.iter().any(|gap| gap.asked_for);
-    match worst {
-        Some(Severity::Critical | Severity::Error) => {
-            let bad = verdict.findings.iter().filter(|finding| finding.severity >= Severity::Error).count();
-            (Level::Bad, format!("{} to be repaired.", count(bad, "thing is", "things are")))
-        }
-        _ if !verdict.compared => (
-            Level::Doubtful,
-            "No card was compared with its cache: nothing is known of what is shown.".to_owned(),
-        ),
-        _ if missing => {
-            (Level::Doubtful, "Not everything could be looked at: see what is missing below.".to_owned())
-        }
-        Some(Severity::Warning) => {
-            (Level::Doubtful, "Nothing is shown wrong, but there are risks.".to_owned())
-        }
-        Some(Severity::Info) | None => {
-            (Level::Good, "What OpenSC shows here is what is on the card.".to_owned())
-        }
+/// How a verdict strikes the eye.
+pub(super) const fn eye(word: Word) -> Level {
+    match word {
+        Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration | Word::Failed => Level::Bad,
+        Word::Risk | Word::Unread | Word::Partly => Level::Doubtful,
+        Word::Sound | Word::Done => Level::Good,
+        Word::Planned | Word::Unchanged => Level::Plain,
     }
 }
 
-fn steps(blocks: &mut Vec<Block>, findings: &[Finding]) {
-    let mut steps: Vec<Cell> = Vec::new();
-    for fix in findings.iter().flat_map(|finding| &finding.fix) {
-        let step = fix.command().map_or_else(|| Cell::words(&fix.what), Cell::code);
-        if !steps.contains(&step) {
-            steps.push(step);
-        }
-    }
-    if !steps.is_empty() {
+/// The verdict, what not to do, what it leads to, what to do.
+pub(super) fn head(blocks: &mut Vec<Block>, brief: &Brief) {
+    blocks.push(Block::Banner(eye(brief.headline.state), Cell::words(&brief.headline.sentence)));
+    blocks.extend(brief.dangers.iter().map(|danger| Block::Banner(Level::Bad, Cell::words(danger))));
+    blocks.extend(brief.consequences.iter().map(|text| Block::Paragraph(Cell::words(text))));
+    if !brief.steps.is_empty() {
+        let step = |step: &Step| match &step.command {
+            Some(command) => (Cell::code(command), Cell::words(&step.what)),
+            None => (Cell::words(&step.what), Cell::fixed("")),
+        };
         blocks.push(Block::Heading(1, Cell::fixed("What to do")));
-        blocks.push(Block::Steps(steps));
+        blocks.push(Block::Steps(brief.steps.iter().map(step).collect()));
     }
 }
 

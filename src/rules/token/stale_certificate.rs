@@ -14,7 +14,7 @@
 use crate::case::danger;
 use crate::case::right_key::is_held;
 use crate::case::token::Case;
-use crate::finding::{Finding, Id};
+use crate::finding::{Danger, Finding, Id};
 use crate::view::difference::Kind;
 use crate::view::{Class, Condition, Object};
 
@@ -48,7 +48,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 ),
                 "Programs present the old certificate.".to_owned(),
             );
-            finding.danger = danger::all([
+            finding.danger = Danger::all([
                 danger::of_deleting_object(case, &difference),
                 danger::of_writing(case, cache_view, &difference),
             ]);

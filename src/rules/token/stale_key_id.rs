@@ -17,7 +17,7 @@
 
 use crate::case::danger;
 use crate::case::token::{Case, key_severity, which_key};
-use crate::finding::{Finding, Id};
+use crate::finding::{Danger, Finding, Id};
 use crate::text::hex;
 use crate::view::Condition;
 use crate::view::difference::Kind;
@@ -45,7 +45,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     .to_owned(),
             );
             finding.severity = key_severity(case, live);
-            finding.danger = danger::all([
+            finding.danger = Danger::all([
                 danger::of_deleting(case, shown, live, &key),
                 danger::of_writing(case, cache_view, &difference),
             ]);

@@ -15,7 +15,7 @@
 use crate::case::danger;
 use crate::case::right_key::is_held;
 use crate::case::token::Case;
-use crate::finding::{Finding, Id};
+use crate::finding::{Danger, Finding, Id};
 use crate::view::Condition;
 use crate::view::difference::Kind;
 
@@ -52,7 +52,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 summary,
                 "What was changed on the card does not show on this host.".to_owned(),
             );
-            finding.danger = danger::all([
+            finding.danger = Danger::all([
                 danger::of_deleting_object(case, &difference),
                 danger::of_writing(case, cache_view, &difference),
             ]);

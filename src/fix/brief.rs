@@ -1,0 +1,352 @@
+//! What there is to say of a change first and last: what it came to, what is left to do after it, and how it is taken
+//! back. Pure.
+
+use super::findings::Fixed;
+use super::flush::Flushed;
+use super::undo::Undo;
+use crate::error::Error;
+use crate::finding::{Finding, Id, Safety, Shows};
+use crate::judge::brief::brief;
+use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
+use crate::naming;
+use crate::repair::config::{EditReport, Goal};
+use crate::repair::{Applied, Became, Outcome, UndoOutcome, UndoState};
+use crate::text::count;
+use crate::verdict::Verdict;
+use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
+
+/// How the steps of a repair ended, by number.
+#[derive(Default)]
+struct Sum<'a> {
+    moved: usize,
+    removed: usize,
+    withheld: Option<Safety>,
+    failed: Option<&'a str>,
+    /// Programs may have read what was taken.
+    was_seen: bool,
+    operation: Option<&'a String>,
+}
+
+impl<'a> Sum<'a> {
+    fn of(results: &'a [Applied]) -> Self {
+        let mut sum =
+            Self { operation: results.iter().find_map(|one| one.operation.as_ref()), ..Self::default() };
+        for step in results.iter().flat_map(|applied| &applied.steps) {
+            match &step.outcome {
+                Outcome::Moved => sum.moved += 1,
+                Outcome::Removed => sum.removed += 1,
+                Outcome::AlreadyGone => {}
+                Outcome::NeedsConsent(safety) => sum.withheld = Some(*safety),
+                Outcome::Changed(why) | Outcome::Failed(why) => sum.failed = sum.failed.or(Some(why)),
+            }
+            let is_taken = matches!(step.outcome, Outcome::Moved | Outcome::Removed);
+            let is_seen = Id::from_name(&step.reason).is_none_or(|id| id.shows() == Shows::OldView);
+            sum.was_seen |= is_taken && is_seen;
+        }
+        sum
+    }
+
+    const fn changed(&self) -> bool {
+        self.moved + self.removed > 0
+    }
+
+    /// `2 files moved to the quarantine, 1 file removed`.
+    fn done(&self, dry_run: bool) -> String {
+        let (moved, removed) = if dry_run {
+            ("would be moved to the quarantine", "would be removed")
+        } else {
+            ("moved to the quarantine", "removed")
+        };
+        let parts = [(self.moved, moved), (self.removed, removed)];
+        let parts = parts.iter().filter(|(number, _)| *number > 0);
+        parts
+            .map(|(number, verb)| format!("{} {verb}", count(*number, "file", "files")))
+            .collect::<Vec<_>>()
+            .join(", ")
+    }
+}
+
+/// Of a flush.
+#[must_use]
+pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
+    let mut told = brief(&done.after);
+    if matches!(done.error, Some(Error::NoCardToFlush)) {
+        return told;
+    }
+    let sum = Sum::of(&done.operations);
+    let left = left(&told);
+    let card = told.headline.card;
+    let said = |state, sentence: String| Headline { state, sentence, card };
+    told.headline = match (sum.failed, sum.changed()) {
+        (Some(why), true) => said(Word::Failed, format!("{}, and not all of it: {why}.", sum.done(dry_run))),
+        (Some(why), false) => said(Word::Failed, format!("Nothing was moved: {why}.")),
+        (None, true) if dry_run => {
+            said(Word::Planned, format!("{}. Nothing was changed.", sum.done(dry_run)))
+        }
+        (None, true) => match left {
+            Some(word) => {
+                said(word, format!("{}. What is left: {}", sum.done(false), told.headline.sentence))
+            }
+            None => said(Word::Done, format!("{}. OpenSC reads them from the card again.", sum.done(false))),
+        },
+        (None, false) if done.serials.is_some() => {
+            let known = done.serials.as_deref().unwrap_or_default();
+            let known = if known.is_empty() { "none at all".to_owned() } else { naming::list(known) };
+            let sentence = format!(
+                "Nothing to move: no cache that was looked at has an entry of this card; the cards they know: {known}."
+            );
+            said(Word::Unchanged, sentence)
+        }
+        (None, false) => match sum.withheld {
+            Some(safety) => said(Word::Failed, format!("Nothing was moved: it takes {}.", option(safety))),
+            None => match left {
+                Some(word) => said(word, format!("Nothing to move. {}", told.headline.sentence)),
+                None => {
+                    said(Word::Unchanged, "Nothing to move: nothing in these caches is stale.".to_owned())
+                }
+            },
+        },
+    };
+    follow(&mut told, &sum, dry_run, &done.after);
+    if dry_run && sum.changed() {
+        told.steps.insert(0, again("the same without --dry-run"));
+    }
+    told
+}
+
+/// Of a repair of all that is found.
+#[must_use]
+pub fn fixed(done: &Fixed) -> Brief {
+    let mut told = brief(&done.after);
+    let report = &done.report;
+    let sum = Sum::of(&report.operations);
+    let left = left(&told);
+    let number = |of: &[Became]| report.repairs.iter().filter(|one| of.contains(&one.result)).count();
+    let all = report.repairs.len();
+    let cured = number(&[Became::Cured, Became::Unproven, Became::Gone]);
+    let tried = number(&[Became::WouldTry]);
+    let card = told.headline.card;
+    let said = |state, sentence: String| Headline { state, sentence, card };
+    let of_all = |some: usize| {
+        if some == all {
+            count(all, "finding", "findings")
+        } else {
+            format!("{some} of {}", count(all, "finding", "findings"))
+        }
+    };
+    let changed = if sum.changed() { format!(" {}.", sum.done(report.dry_run)) } else { String::new() };
+    let rest = left.map(|word| (word, told.headline.sentence.clone()));
+    told.headline = if all == 0 {
+        match rest {
+            Some((word, sentence)) => said(word, format!("Nothing to repair. {sentence}")),
+            None => said(Word::Unchanged, "Nothing to repair.".to_owned()),
+        }
+    } else if done.unedited.is_some() || number(&[Became::NotCured]) > 0 {
+        said(Word::Failed, format!("{} cured.{changed}", of_all(cured)))
+    } else if report.dry_run {
+        let word = if tried > 0 { Word::Planned } else { Word::Unchanged };
+        said(word, format!("{} would be repaired.{changed} Nothing was changed.", of_all(tried)))
+    } else {
+        match rest {
+            Some((word, sentence)) => {
+                said(word, format!("{} cured.{changed} What is left: {sentence}", of_all(cured)))
+            }
+            None if cured > 0 => said(Word::Done, format!("{} cured.{changed}", of_all(cured))),
+            None => said(Word::Unchanged, "Nothing was changed: what is left only you can do.".to_owned()),
+        }
+    };
+    follow(&mut told, &sum, report.dry_run, &done.after);
+    if report.dry_run && tried > 0 {
+        told.steps.insert(0, again("the same without --dry-run"));
+    }
+    let edited = report.edit.as_ref().and_then(|edit| edit.operation.as_ref());
+    if let Some(operation) = edited.filter(|_| sum.operation.is_none()) {
+        told.steps.push(undo_of(operation));
+    }
+    told
+}
+
+/// Of a change that was taken back.
+#[must_use]
+pub fn undone(done: &Undo) -> Brief {
+    let undone = &done.undone;
+    let id = undone.operation.as_deref().unwrap_or_default();
+    let back = |outcome: &UndoOutcome| match outcome {
+        UndoOutcome::Restored | UndoOutcome::Replaced(_) | UndoOutcome::SameContent => true,
+        UndoOutcome::Waiting => done.dry_run,
+        UndoOutcome::InPlace | UndoOutcome::NotKept | UndoOutcome::Conflict(_) | UndoOutcome::Failed(_) => {
+            false
+        }
+    };
+    let number = undone.files.iter().filter(|file| back(&file.outcome)).count();
+    let files = count(number, "file", "files");
+    let (state, sentence) = match (undone.state, done.dry_run) {
+        (UndoState::Undone, false) => (Word::Done, format!("Operation {id} is undone: {files} put back.")),
+        (UndoState::Undone, true) => {
+            (Word::Planned, format!("Operation {id} would be undone: {files} put back. Nothing was changed."))
+        }
+        (UndoState::AlreadyUndone, _) => {
+            (Word::Unchanged, format!("Operation {id} was undone before; nothing changed."))
+        }
+        (UndoState::NothingToUndo, _) => (Word::Unchanged, "There is nothing to undo.".to_owned()),
+        (UndoState::Conflict, _) => (
+            Word::Failed,
+            format!(
+                "Nothing was changed: something else has been written since operation {id}. It is newer than what is \
+                 in the quarantine."
+            ),
+        ),
+        (UndoState::Refused, _) => (
+            Word::Failed,
+            format!(
+                "Nothing was changed: without operation {id} programs would show cache entries again that are stale, \
+                 or may be: their card was not read."
+            ),
+        ),
+        (UndoState::Incomplete, false) => (
+            Word::Failed,
+            format!(
+                "Not everything of operation {id} is back: {files} put back. Remove the cause and repeat."
+            ),
+        ),
+        (UndoState::Incomplete, true) => {
+            (Word::Failed, format!("Not everything of operation {id} would come back. Nothing was changed."))
+        }
+    };
+    let step = |purpose, command: String, what: &str| Step {
+        purpose,
+        command: Some(command),
+        what: what.to_owned(),
+    };
+    let steps = match undone.state {
+        UndoState::Undone if done.dry_run => {
+            vec![step(Purpose::Undo, format!("stalecard undo {id}"), "does it")]
+        }
+        UndoState::Undone => vec![check("tells what programs show now")],
+        UndoState::AlreadyUndone => vec![list("lists what can be taken back")],
+        UndoState::NothingToUndo => Vec::new(),
+        UndoState::Conflict => vec![
+            check("tells whether what is there now is right: then leave it"),
+            step(
+                Purpose::Undo,
+                format!("stalecard undo --force {id}"),
+                "puts the old content back nevertheless",
+            ),
+        ],
+        UndoState::Refused => vec![check("tells which are stale")],
+        UndoState::Incomplete => vec![
+            step(Purpose::Mend, format!("stalecard undo {id}"), "again, when the cause is removed"),
+            list("what was done before it can be taken back by name"),
+        ],
+    };
+    Brief { headline: Headline { state, sentence, ..Headline::default() }, steps, ..Brief::default() }
+}
+
+/// Of an edit of the configuration.
+#[must_use]
+pub fn edited(report: &EditReport, goal: Goal) -> Brief {
+    let file = &report.file;
+    let is_off = goal == Goal::Off;
+    let switched = if is_off { "off" } else { "on" };
+    let (state, sentence) = match (report.refused, report.changes.is_empty(), report.created, report.dry_run)
+    {
+        (true, ..) => (Word::Failed, format!("{file}: not edited.")),
+        (false, true, ..) => {
+            (Word::Unchanged, format!("{file}: nothing to change, the cache is {switched} already."))
+        }
+        (false, false, true, true) => {
+            (Word::Planned, format!("{file}: would be created, to switch the cache {switched}."))
+        }
+        (false, false, false, true) => {
+            (Word::Planned, format!("{file}: would be edited, to switch the cache {switched}."))
+        }
+        (false, false, true, false) => (Word::Done, format!("{file}: created; the cache is {switched}.")),
+        (false, false, false, false) => (Word::Done, format!("{file}: edited; the cache is {switched}.")),
+    };
+    let mut steps = Vec::new();
+    if report.refused {
+        steps.push(check("tells what is wrong with these entries"));
+    } else if let Some(operation) = &report.operation {
+        steps.push(Step {
+            purpose: Purpose::Restart,
+            command: None,
+            what: "restart running programs (browsers, signing services): they have read the old file"
+                .to_owned(),
+        });
+        if is_off {
+            steps.push(Step {
+                purpose: Purpose::Prevent,
+                command: Some("stalecard flush".to_owned()),
+                what: "or what is in the caches is read again once caching is ever on".to_owned(),
+            });
+        }
+        steps.push(undo_of(operation));
+    } else if report.dry_run && !report.changes.is_empty() {
+        steps.push(again("the same without --dry-run"));
+    }
+    Brief { headline: Headline { state, sentence, ..Headline::default() }, steps, ..Brief::default() }
+}
+
+/// What is still wrong, in a word.
+fn left(told: &Brief) -> Option<Word> {
+    match told.headline.state {
+        Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration => Some(told.headline.state),
+        Word::Unread => Some(Word::Unread).filter(|_| !told.unread.is_empty()),
+        Word::Risk
+        | Word::Partly
+        | Word::Sound
+        | Word::Done
+        | Word::Planned
+        | Word::Unchanged
+        | Word::Failed => None,
+    }
+}
+
+/// What follows from what was taken: who holds it, the proof, what was signed, the way back.
+fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict) {
+    if dry_run || !sum.changed() {
+        return;
+    }
+    if sum.was_seen {
+        if !after.findings.iter().any(Finding::is_of_running_programs) {
+            told.steps.push(restart_of_the_unseen());
+        }
+        for step in [proof(), reissue()] {
+            if !told.steps.iter().any(|known| known.command == step.command) {
+                told.steps.push(step);
+            }
+        }
+    }
+    told.steps.sort_by_key(|step| step.purpose);
+    if let Some(operation) = sum.operation {
+        told.steps.push(undo_of(operation));
+    }
+}
+
+const fn option(safety: Safety) -> &'static str {
+    match safety {
+        Safety::Guarded => "--guarded",
+        Safety::Safe | Safety::Unsafe | Safety::Manual => "--unsafe",
+    }
+}
+
+fn again(what: &str) -> Step {
+    Step { purpose: Purpose::Flush, command: None, what: what.to_owned() }
+}
+
+fn check(what: &str) -> Step {
+    Step { purpose: Purpose::Look, command: Some("stalecard check".to_owned()), what: what.to_owned() }
+}
+
+fn list(what: &str) -> Step {
+    Step {
+        purpose: Purpose::Look,
+        command: Some("stalecard quarantine list".to_owned()),
+        what: what.to_owned(),
+    }
+}
+
+fn undo_of(operation: &str) -> Step {
+    let command = Some(format!("stalecard undo {operation}"));
+    Step { purpose: Purpose::Undo, command, what: "takes it back".to_owned() }
+}

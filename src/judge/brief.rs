@@ -1,0 +1,267 @@
+//! The verdict in brief: the sentence that is made of it, and what is said in which order.
+//!
+//! What binds here: the worst that is found is what the sentence is about; "the card is sound" is said only where it is
+//! proven; and nothing is said to be right that was not looked at.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::cause::{causes, counted};
+use super::steps::steps;
+use crate::finding::{Danger, Finding, Severity};
+use crate::snapshot::{Gap, GapKind};
+use crate::text::count;
+use crate::verdict::brief::{Brief, CardStanding, Cause, CauseKind, Headline, Purpose, Step, Word};
+use crate::verdict::{Scope, Token, Verdict};
+
+/// Names in a sentence.
+const MOST_NAMES: usize = 3;
+
+/// A verdict as it is told.
+#[must_use]
+pub fn brief(verdict: &Verdict) -> Brief {
+    let mut causes = causes(&verdict.findings);
+    let headline = headline(verdict, &causes);
+    for cause in causes.iter_mut().filter(|cause| cause.on_card.is_none() && cause.count == 1) {
+        cause.is_said = headline.sentence.contains(&cause.summary);
+    }
+    let mut steps = steps(verdict, &causes);
+    if headline.state == Word::Unread {
+        steps.insert(0, look_again());
+    }
+    let seen = |finding: &&Finding| finding.severity >= Severity::Error;
+    let mut consequences: Vec<String> = Vec::new();
+    let mut dangers: Vec<&Danger> = Vec::new();
+    for finding in &verdict.findings {
+        if let Some(danger) = &finding.danger
+            && !dangers.iter().any(|known| known.brief == danger.brief)
+        {
+            dangers.push(danger);
+        }
+    }
+    for finding in verdict.findings.iter().filter(seen).filter(|finding| !finding.is_of_running_programs()) {
+        if !consequences.contains(&finding.consequence) {
+            consequences.push(finding.consequence.clone());
+        }
+    }
+    let (mut asked, others): (Vec<&Gap>, Vec<&Gap>) = verdict.coverage.iter().partition(|gap| gap.asked_for);
+    // What the sentence says is not said again.
+    if let Some(told) = no_card(verdict).filter(|_| headline.state == Word::Unread) {
+        asked.retain(|gap| *gap != told);
+    }
+    Brief {
+        headline,
+        dangers: dangers.into_iter().map(|danger| danger.brief.clone()).collect(),
+        causes,
+        consequences,
+        steps,
+        unread: asked.into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)).collect(),
+        passed_over: others.len(),
+        scope: verdict.scope.clone(),
+    }
+}
+
+/// What makes it possible to look.
+fn look_again() -> Step {
+    Step {
+        purpose: Purpose::Look,
+        command: Some("stalecard check".to_owned()),
+        what: "again, when what was not read can be read".to_owned(),
+    }
+}
+
+/// Why no card was compared, if none was.
+fn no_card(verdict: &Verdict) -> Option<&Gap> {
+    let asked = || verdict.coverage.iter().filter(|gap| gap.asked_for && !verdict.compared);
+    asked().find(|gap| gap.kind == GapKind::Card).or_else(|| asked().next())
+}
+
+/// The sentence of a verdict.
+#[must_use]
+pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
+    let card = card(verdict);
+    let worst = causes.iter().find(|cause| cause.severity >= Severity::Error && !cause.kind.is_only_a_step());
+    let bad = causes.iter().find(|cause| cause.severity >= Severity::Error);
+    let said = |state, sentence: String| Headline { state, sentence, card };
+    let missing = verdict.coverage.iter().find(|gap| gap.asked_for);
+    if let Some(worst) = worst.or(bad) {
+        let state = match worst.kind {
+            CauseKind::Key
+            | CauseKind::Certificate
+            | CauseKind::Object
+            | CauseKind::Hidden
+            | CauseKind::Damaged
+            | CauseKind::Dormant
+            | CauseKind::Recurrence
+            | CauseKind::Process => Word::Stale,
+            CauseKind::Undecided => Word::Undecided,
+            CauseKind::Token | CauseKind::Host => Word::Wrong,
+            CauseKind::Configuration => Word::Configuration,
+        };
+        let mut sentence =
+            if worst.kind.is_seen() { shown(verdict, causes, worst.kind) } else { worst.summary.clone() };
+        if state == Word::Stale {
+            sentence.push_str(match card {
+                CardStanding::Proven => " The card is sound.",
+                CardStanding::NothingAgainst => " Nothing speaks against the card.",
+                CardStanding::Against | CardStanding::Unread => "",
+            });
+        }
+        if missing.is_some() {
+            sentence.push_str(" Not everything could be read: there may be more.");
+        }
+        return said(state, sentence);
+    }
+    if !verdict.compared {
+        let why = no_card(verdict)
+            .map(|gap| format!(" {}: {}.", capital(&gap.what), gap.why.trim_end_matches('.')));
+        return said(
+            Word::Unread,
+            format!("No card was compared with its cache.{}", why.unwrap_or_default()),
+        );
+    }
+    if missing.is_some() {
+        let sentence = "Not everything that was asked for could be read; nothing wrong in what could be.";
+        return said(Word::Unread, sentence.to_owned());
+    }
+    let (users, tokens) = (names(&verdict.scope.users), tokens(&verdict.tokens));
+    let is_whole = verdict.coverage.is_empty();
+    let mut sentence = if is_whole {
+        format!("OpenSC shows {users} what is on the card: {tokens}.")
+    } else {
+        format!("Nothing wrong in what was looked at for {users}: {tokens}.")
+    };
+    if let Some(risk) = causes.iter().find(|cause| cause.severity == Severity::Warning) {
+        if risk.kind == CauseKind::Recurrence {
+            sentence.push_str(" But caching is on: the next change would not show.");
+        } else {
+            sentence.push_str(&format!(" But: {}", risk.summary));
+        }
+        return said(Word::Risk, sentence);
+    }
+    said(if is_whole { Word::Sound } else { Word::Partly }, sentence)
+}
+
+/// What is shown to whom: `OpenSC shows root a key that is not on the card.`
+fn shown(verdict: &Verdict, causes: &[Cause], kind: CauseKind) -> String {
+    let same: Vec<&Cause> =
+        causes.iter().filter(|cause| cause.kind == kind && cause.severity >= Severity::Error).collect();
+    let caller = verdict.scope.users.first();
+    let users: BTreeSet<&String> = same.iter().filter_map(|cause| cause.user.as_ref().or(caller)).collect();
+    let users = names(&users.into_iter().cloned().collect::<Vec<_>>());
+    let programs: BTreeSet<&String> = same.iter().flat_map(|cause| &cause.programs).collect();
+    let all = verdict.programs.iter().filter(|program| program.caching.is_on());
+    let who = if programs.is_empty() || all.clone().all(|program| programs.contains(&program.name)) {
+        "OpenSC".to_owned()
+    } else {
+        names(&programs.into_iter().cloned().collect::<Vec<_>>())
+    };
+    // One key that two users see is one key.
+    let objects: BTreeSet<_> = same.iter().map(|cause| (&cause.token, &cause.title, &cause.files)).collect();
+    let number = objects.len();
+    let things = counted(kind, number);
+    let (is, shows) = (if number == 1 { "is" } else { "are" }, "shows");
+    match kind {
+        CauseKind::Key | CauseKind::Certificate => {
+            format!("{who} {shows} {users} {things} that {is} not on the card.")
+        }
+        CauseKind::Hidden => format!("{who} does not show {users} {things} on the card."),
+        CauseKind::Undecided => {
+            let which = if number == 1 { "which of the two is right" } else { "which are right" };
+            format!(
+                "{who} {shows} {users} {things} otherwise than the card names {}, and no file tells {which}.",
+                if number == 1 { "it" } else { "them" }
+            )
+        }
+        CauseKind::Damaged => format!("{who} {shows} {users} what {things} made of the card."),
+        CauseKind::Object
+        | CauseKind::Dormant
+        | CauseKind::Recurrence
+        | CauseKind::Process
+        | CauseKind::Configuration
+        | CauseKind::Token
+        | CauseKind::Host => format!("{who} {shows} {users} {things} otherwise than on the card."),
+    }
+}
+
+/// What is known of the cards.
+fn card(verdict: &Verdict) -> CardStanding {
+    let is_unread = |gap: &Gap| gap.asked_for && gap.kind == GapKind::Card;
+    let is_against = |finding: &Finding| {
+        finding.severity >= Severity::Error
+            && finding.token.is_some()
+            && (finding.is_in_doubt()
+                || finding.holds_its_entries()
+                || finding.id.shows() == crate::finding::Shows::Other)
+    };
+    if !verdict.compared || verdict.coverage.iter().any(is_unread) {
+        CardStanding::Unread
+    } else if verdict.findings.iter().any(is_against) {
+        CardStanding::Against
+    } else if verdict.unproven.is_empty() {
+        CardStanding::Proven
+    } else {
+        CardStanding::NothingAgainst
+    }
+}
+
+/// `HSM-H1, DENK0200834, 1 key`.
+#[must_use]
+pub fn tokens(tokens: &[Token]) -> String {
+    let mut told: Vec<String> = tokens.iter().take(MOST_NAMES).map(token).collect();
+    if let Some(more) = tokens.len().checked_sub(MOST_NAMES).filter(|more| *more > 0) {
+        told.push(format!("and {}", count(more, "further token", "further tokens")));
+    }
+    told.join("; ")
+}
+
+fn token(token: &Token) -> String {
+    let parts = [
+        token.label.clone().filter(|label| !label.is_empty()),
+        token.serial.clone().or_else(|| Some("without serial number".to_owned())),
+        token.private_keys.map(|keys| count(keys, "key", "keys")),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// `root`, `root and ca`, `root, ca, www-data and 7 others`.
+#[must_use]
+pub fn names(all: &[String]) -> String {
+    match all {
+        [] => "nobody".to_owned(),
+        [one] => one.clone(),
+        [one, two] => format!("{one} and {two}"),
+        [one, two, three] => format!("{one}, {two} and {three}"),
+        [one, two, three, rest @ ..] => {
+            format!("{one}, {two}, {three} and {}", count(rest.len(), "other", "others"))
+        }
+    }
+}
+
+/// With a capital letter first.
+#[must_use]
+pub fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
+/// `1 critical, 2 error`, by causes: what is only a step is not counted.
+#[must_use]
+pub fn severities(causes: &[Cause]) -> BTreeMap<Severity, usize> {
+    let mut number = BTreeMap::new();
+    for cause in causes {
+        *number.entry(cause.severity).or_insert(0) += cause.count;
+    }
+    number
+}
+
+/// Whose caches the sentence is about, as a line: `Looked at: root. Not asked for: other users (stalecard check
+/// --all-users).` Of what was not asked for the first `most`.
+#[must_use]
+pub fn looked_at(scope: &Scope, most: usize) -> String {
+    let mut line = format!("Looked at: {}.", names(&scope.users));
+    for other in scope.not_asked_for.iter().take(most) {
+        let command = other.command.as_ref().map(|command| format!(" ({command})")).unwrap_or_default();
+        line.push_str(&format!(" Not asked for: {}{command}.", other.what));
+    }
+    line
+}

@@ -1,0 +1,68 @@
+//! What fresh signatures came to, in the sentence of a verdict. "The card is sound" and "not proved" never stand side by
+//! side: what the card's own keys proved is said of the card, and what is shown instead of OpenSC.
+
+use super::brief::brief;
+use crate::case::proofs::{Conclusion, Proof};
+use crate::text::count;
+use crate::verdict::Verdict;
+use crate::verdict::brief::{Brief, Word};
+
+/// Of a verdict with the proofs of its keys. `is_open`: of some key in question no signature could be had.
+#[must_use]
+pub fn proved(verdict: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
+    let mut told = brief(verdict);
+    let all = proofs.len();
+    let number = |is: fn(Conclusion) -> bool| proofs.iter().filter(|proof| is(proof.conclusion)).count();
+    let sound = number(|conclusion| conclusion == Conclusion::Sound);
+    let of_card = number(|conclusion| matches!(conclusion, Conclusion::Sound | Conclusion::StaleCache));
+    let of_all = |some: usize| {
+        if some == all {
+            count(all, "key", "keys")
+        } else {
+            format!("{some} of {}", count(all, "key", "keys"))
+        }
+    };
+    let is_bad = match told.headline.state {
+        Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration => true,
+        Word::Risk
+        | Word::Unread
+        | Word::Partly
+        | Word::Sound
+        | Word::Done
+        | Word::Planned
+        | Word::Unchanged
+        | Word::Failed => false,
+    };
+    let open = if is_open { " Of what could not be asked, see below." } else { "" };
+    let headline = &mut told.headline;
+    if all == 0 {
+        headline.sentence = format!("No key was asked for a signature. {}", headline.sentence);
+        headline.state = if is_bad { headline.state } else { Word::Unread };
+    } else if is_bad {
+        // What is wrong is said; here is what is right.
+        let proof = match (of_card, all) {
+            (0, _) => String::new(),
+            (1, 1) => " A fresh signature proves the key on the card.".to_owned(),
+            (some, all) if some == all => format!(" Fresh signatures prove all {all} keys on the card."),
+            (some, _) => format!(" Fresh signatures prove {} on the card.", of_all(some)),
+        };
+        headline.sentence.push_str(&format!("{proof}{open}"));
+    } else if sound == all {
+        headline.state = if is_open { Word::Partly } else { Word::Sound };
+        headline.sentence = match (all, is_open) {
+            (1, false) => "The key is proved sound.".to_owned(),
+            (_, false) => format!("All {all} keys are proved sound."),
+            (1, true) => format!("The key that was asked is proved sound.{open}"),
+            (_, true) => format!("All {all} keys that were asked are proved sound.{open}"),
+        };
+    } else {
+        headline.state = Word::Unread;
+        let proved = if sound == 0 {
+            "No key is proved".to_owned()
+        } else {
+            format!("Proved sound: {}", of_all(sound))
+        };
+        headline.sentence = format!("{proved}; of the others, see below.{open}");
+    }
+    told
+}

@@ -1,0 +1,168 @@
+//! The steps out of what was found, in the order in which they help: know which of two is right · take out what is stale ·
+//! restart what holds it · mend what no flush cures · prove it · issue again what was signed · keep it from coming back.
+//!
+//! Each remedy of a finding becomes one step, the same command once for all; what follows from a flushed key is added.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::finding::{Deed, Finding, Remedy, Severity, Unasked};
+use crate::text::{count, shell_option};
+use crate::verdict::Verdict;
+use crate::verdict::brief::{Cause, CauseKind, Purpose, Step};
+
+/// The command that finds what was signed with a stale key.
+const REISSUE: &str = "stalecard verify --certificate FILE";
+/// The command that proves keys.
+const VERIFY: &str = "stalecard verify";
+
+/// What to do about a verdict.
+#[must_use]
+pub fn steps(verdict: &Verdict, causes: &[Cause]) -> Vec<Step> {
+    let mut steps: Vec<Step> = Vec::new();
+    let findings = &verdict.findings;
+    let mut known: BTreeSet<String> = BTreeSet::new();
+    let mut add = |step: Step| {
+        if known.insert(step.call().to_owned()) {
+            steps.push(step);
+        }
+    };
+    for finding in findings {
+        for remedy in &finding.fix {
+            add(of_remedy(verdict, finding, remedy));
+        }
+    }
+    let stale: Vec<&Cause> = causes
+        .iter()
+        .filter(|cause| cause.kind == CauseKind::Key && cause.severity >= Severity::Error)
+        .collect();
+    if !stale.is_empty() {
+        if !findings.iter().any(Finding::is_of_running_programs) {
+            add(restart_of_the_unseen());
+        }
+        for step in proofs(&stale, verdict.tokens.len() > 1) {
+            add(step);
+        }
+        if stale.iter().any(|cause| cause.severity == Severity::Critical) {
+            add(reissue());
+        }
+    }
+    steps.sort_by_key(|step| step.purpose);
+    steps
+}
+
+/// Programs that hold what they read, and that nobody saw.
+#[must_use]
+pub fn restart_of_the_unseen() -> Step {
+    Step {
+        purpose: Purpose::Restart,
+        command: None,
+        what: "restart programs that have the card open: they keep the old list".to_owned(),
+    }
+}
+
+/// What was signed with a stale key has to be found.
+#[must_use]
+pub fn reissue() -> Step {
+    Step {
+        purpose: Purpose::Reissue,
+        command: Some(REISSUE.to_owned()),
+        what: "finds what must be issued again".to_owned(),
+    }
+}
+
+/// Have the keys sign.
+#[must_use]
+pub fn proof() -> Step {
+    Step {
+        purpose: Purpose::Verify,
+        command: Some(VERIFY.to_owned()),
+        what: "asks for the PIN, proves the keys".to_owned(),
+    }
+}
+
+/// Have the keys of these tokens sign.
+fn proofs(stale: &[&Cause], several: bool) -> Vec<Step> {
+    let what = if stale.len() == 1 {
+        "asks for the PIN, proves the key"
+    } else {
+        "asks for the PIN, proves the keys"
+    };
+    let tokens: BTreeSet<&String> = stale.iter().filter_map(|cause| cause.token.as_ref()).collect();
+    let of =
+        |command: String| Step { purpose: Purpose::Verify, command: Some(command), what: what.to_owned() };
+    if several {
+        tokens
+            .iter()
+            .map(|token| of(format!("stalecard verify {}", shell_option("--serial", token))))
+            .collect()
+    } else {
+        vec![of(VERIFY.to_owned())]
+    }
+}
+
+fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
+    let command = remedy.command();
+    let step = |purpose, what: String| Step { purpose, command: command.clone(), what };
+    match &remedy.deed {
+        Deed::Move { unasked, .. } => {
+            let purpose = if *unasked == Unasked::InDoubt { Purpose::Mend } else { Purpose::Flush };
+            let what = if *unasked == Unasked::InDoubt {
+                "only if that proves the card's key".to_owned()
+            } else {
+                moved(verdict, command.as_deref())
+            };
+            step(purpose, what)
+        }
+        Deed::WriteCertificate => step(Purpose::Decide, remedy.what.clone()),
+        Deed::Prove(_) => step(Purpose::Decide, "asks for the PIN, tells which key is right".to_owned()),
+        Deed::Check => step(Purpose::Look, remedy.what.clone()),
+        Deed::SwitchCachingOff if remedy.waits => step(Purpose::Prevent, remedy.what.clone()),
+        Deed::SwitchCachingOff => step(Purpose::Prevent, recurrence(verdict)),
+        Deed::RestartService { .. } => step(Purpose::Restart, held(finding)),
+        Deed::RestartProgram(_) => step(Purpose::Restart, format!("{}: {}", remedy.what, held(finding))),
+        Deed::EditConfiguration | Deed::ChangeOwner(..) | Deed::CloseToOthers(_) | Deed::ByHand => {
+            let is_doubtful = finding.is_in_doubt() || finding.holds_its_entries();
+            step(if is_doubtful { Purpose::Decide } else { Purpose::Mend }, remedy.what.clone())
+        }
+    }
+}
+
+/// How many files a command takes.
+fn moved(verdict: &Verdict, command: Option<&str>) -> String {
+    let takes = |finding: &&Finding| {
+        finding.fix.iter().any(|remedy| remedy.moves().is_some() && remedy.command().as_deref() == command)
+    };
+    let files: BTreeSet<_> = verdict
+        .findings
+        .iter()
+        .filter(takes)
+        .flat_map(|finding| {
+            let told = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+            told.map(|file| (&file.directory, &file.name))
+                .chain(finding.crowd.iter().map(|(directory, name)| (directory, name)))
+        })
+        .collect();
+    match files.len() {
+        0 => "moves the files; undo: stalecard undo".to_owned(),
+        number => format!("moves {}; undo: stalecard undo", count(number, "file", "files")),
+    }
+}
+
+/// Why caching is to be switched off, and where it is on.
+fn recurrence(verdict: &Verdict) -> String {
+    let at =
+        verdict.programs.iter().filter(|program| program.caching.is_on()).find_map(|one| one.set_at.as_ref());
+    let short = |at: &String| {
+        Path::new(at).file_name().map_or_else(|| at.clone(), |name| name.to_string_lossy().into_owned())
+    };
+    at.map_or_else(|| "or it comes back".to_owned(), |at| format!("or it comes back ({})", short(at)))
+}
+
+/// Who holds the old view.
+fn held(finding: &Finding) -> String {
+    let pids: Vec<String> = finding.processes.iter().take(3).map(|holder| holder.pid.to_string()).collect();
+    let more = if finding.processes.len() > pids.len() { " and others" } else { "" };
+    let (pid, holds) = if finding.processes.len() == 1 { ("pid", "holds") } else { ("pids", "hold") };
+    format!("{pid} {}{more} still {holds} the old list", pids.join(", "))
+}

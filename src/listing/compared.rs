@@ -1,0 +1,67 @@
+//! What a comparison of hosts comes to: who shows something else than the card, and what is to be done there.
+
+use std::collections::BTreeSet;
+
+use super::hosts::{Compared, Standing};
+use crate::judge::brief::{brief, names};
+use crate::text::count;
+use crate::verdict::Verdict;
+use crate::verdict::brief::{Brief, CardStanding, Headline, Word};
+
+impl Compared {
+    /// First and last what matters.
+    #[must_use]
+    pub fn brief(&self) -> Brief {
+        let (findings, coverage) = (self.findings.clone(), self.coverage.clone());
+        let mut told = brief(&Verdict { findings, coverage, compared: true, ..Verdict::default() });
+        let what = format!(
+            "{} of {} compared",
+            count(self.snapshots, "snapshot", "snapshots"),
+            count(self.tokens.len(), "token", "tokens")
+        );
+        let is_whole = !self.coverage.iter().any(|gap| gap.asked_for);
+        let (state, sentence) = if self.findings.is_empty() {
+            match (self.tokens.is_empty(), is_whole) {
+                (true, _) => (Word::Unread, format!("Nothing to compare: {what}.")),
+                (false, true) => (Word::Sound, format!("Nobody shows anything else than the card: {what}.")),
+                (false, false) => (
+                    Word::Unread,
+                    format!(
+                        "Not everything could be read. In the rest nobody shows anything else than the card: {what}."
+                    ),
+                ),
+            }
+        } else {
+            self.differs().unwrap_or((told.headline.state, told.headline.sentence))
+        };
+        told.headline = Headline { state, sentence, card: CardStanding::NothingAgainst };
+        told
+    }
+
+    /// Who shows what the card does not have.
+    fn differs(&self) -> Option<(Word, String)> {
+        let rows = |wanted: Standing| {
+            let keys = self.tokens.iter().flat_map(|token| &token.keys);
+            keys.flat_map(|key| &key.states).filter(move |row| row.state == wanted)
+        };
+        let who = |wanted: Standing| {
+            let shown = rows(wanted).flat_map(|row| &row.shown_by);
+            let who: BTreeSet<String> =
+                shown.map(|one| format!("{} on {}", one.source.user, one.source.host)).collect();
+            names(&who.into_iter().collect::<Vec<_>>())
+        };
+        let (stale, disputed) = (rows(Standing::Stale).count(), rows(Standing::Disputed).count());
+        if stale > 0 {
+            let what = if stale == 1 { "a key that is".to_owned() } else { format!("{stale} keys that are") };
+            Some((Word::Stale, format!("OpenSC shows {} {what} not on the card.", who(Standing::Stale))))
+        } else if disputed > 0 {
+            let text = format!(
+                "OpenSC shows {} another key than the card's certificate names.",
+                who(Standing::Disputed)
+            );
+            Some((Word::Undecided, text))
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What is wrong, for people: below each token its causes, one after the other. One key has a row for each thing that there
+//! is to know of it, of several each has two lines, and of very many the first dozen are told.
+
+use std::fmt::Write;
+
+use super::findings::{severity_name, severity_style};
+use super::lines::{BOLD, Page, cut, padded, width, wrap};
+use crate::finding::Severity;
+use crate::text::count;
+use crate::verdict::brief::{Cause, CauseKind};
+use crate::verdict::{Token, Verdict};
+
+/// Causes that are told one by one.
+const MOST: usize = 12;
+const CARD: &str = "on the card   ";
+const SHOWN: &str = "OpenSC shows  ";
+const FROM: &str = "read from     ";
+
+/// All causes that are worth a row.
+pub(super) fn show(out: &mut Page<'_>, verdict: &Verdict, causes: &[Cause]) {
+    let rows: Vec<&Cause> =
+        causes.iter().filter(|cause| !(cause.kind.is_only_a_step() || cause.is_said)).collect();
+    let told: Vec<&Cause> =
+        rows.iter().copied().filter(|cause| cause.severity > Severity::Info).take(MOST).collect();
+    let notes = rows.iter().filter(|cause| cause.severity == Severity::Info).count();
+    let rest = rows.len() - told.len() - notes;
+    let mut tokens: Vec<Option<&String>> = Vec::new();
+    for cause in &told {
+        let token = cause.token.as_ref().filter(|_| cause.on_card.is_some());
+        if !tokens.contains(&token) {
+            tokens.push(token);
+        }
+    }
+    for serial in tokens {
+        out.gap();
+        let of: Vec<&Cause> = told
+            .iter()
+            .copied()
+            .filter(|cause| cause.token.as_ref().filter(|_| cause.on_card.is_some()) == serial)
+            .collect();
+        match serial {
+            Some(serial) => {
+                let token = verdict.tokens.iter().find(|token| token.serial.as_ref() == Some(serial));
+                head(out, serial, token);
+                objects(out, &of);
+            }
+            None => of.iter().for_each(|cause| sentence(out, cause)),
+        }
+    }
+    if rest > 0 {
+        let _ = writeln!(out, "{} not told here: -v", count(rest, "more is", "more are"));
+    }
+}
+
+fn head(out: &mut Page<'_>, serial: &str, token: Option<&Token>) {
+    let Some(token) = token else {
+        let _ = writeln!(out, "{BOLD}Token {}{BOLD:#}", cut(serial, out.width().saturating_sub(6)));
+        return;
+    };
+    let label = token.label.as_ref().map(|label| format!("{label}, ")).unwrap_or_default();
+    let firmware = token.status.get("firmware").map(|version| format!(" {version}")).unwrap_or_default();
+    let name = cut(&format!("{label}{serial}"), out.width().saturating_sub(6));
+    let about = format!(" ({}{firmware}, {})", token.family, token.reader);
+    let room = out.width().saturating_sub(6 + width(&name));
+    let about = if width(&about) <= room { about } else { String::new() };
+    let _ = writeln!(out, "{BOLD}Token {name}{BOLD:#}{about}");
+}
+
+/// The objects of one token.
+fn objects(out: &mut Page<'_>, causes: &[&Cause]) {
+    match causes {
+        [] => {}
+        [one] => {
+            titled(out, "  ", &one.title, one.severity);
+            rows(out, one, "    ", "    ");
+            from(out, &format!("    {FROM}"), &[one]);
+        }
+        several => {
+            for cause in several {
+                brief(out, cause);
+            }
+            let mut directories: Vec<(&Option<String>, Vec<&Cause>)> = Vec::new();
+            for cause in several.iter().filter(|cause| cause.directory.is_some()) {
+                match directories.iter_mut().find(|(known, _)| *known == &cause.directory) {
+                    Some((_, of)) => of.push(cause),
+                    None => directories.push((&cause.directory, vec![cause])),
+                }
+            }
+            for (_, of) in directories {
+                from(out, "  read from ", &of);
+            }
+        }
+    }
+}
+
+/// A title with its severity at the end of the line.
+fn titled(out: &mut Page<'_>, indent: &str, title: &str, severity: Severity) {
+    let (style, name) = (severity_style(severity), severity_name(severity));
+    let columns = out.width().saturating_sub(indent.len() + name.len() + 2);
+    let _ = writeln!(out, "{indent}{}  {style}{name}{style:#}", padded(&cut(title, columns), columns));
+}
+
+fn rows(out: &mut Page<'_>, cause: &Cause, first: &str, other: &str) {
+    if let Some(card) = &cause.on_card {
+        let _ = writeln!(out, "{first}{CARD}{card}");
+    }
+    if let Some(shown) = &cause.shown {
+        let lead = format!("{other}{SHOWN}");
+        let follow = " ".repeat(lead.len());
+        let old = match cause.also_old.as_slice() {
+            [] => String::new(),
+            classes => format!(", old {} too", classes.join(" and ")),
+        };
+        wrap(out, &lead, &follow, &format!("{shown}{old}"));
+    }
+}
+
+/// One of several keys: two lines.
+fn brief(out: &mut Page<'_>, cause: &Cause) {
+    let (style, name) = (severity_style(cause.severity), severity_name(cause.severity));
+    let (Some(card), Some(shown)) = (&cause.on_card, &cause.shown) else { return };
+    let lead = format!("  {CARD}{card}");
+    let room = out.width().saturating_sub(width(&lead) + 2);
+    let _ = writeln!(out, "{lead}  {}", cut(&cause.title, room));
+    let lead = format!("  {SHOWN}{shown}");
+    let room = out.width().saturating_sub(name.len());
+    let lead = if width(&lead) < room { padded(&lead, room) } else { lead + " " };
+    let _ = writeln!(out, "{lead}{style}{name}{style:#}");
+}
+
+/// Where it was read from, and how old that is.
+fn from(out: &mut Page<'_>, lead: &str, of: &[&Cause]) {
+    let Some(directory) = of.iter().find_map(|cause| cause.directory.as_ref()) else { return };
+    let mut files: Vec<&String> = of.iter().flat_map(|cause| &cause.files).collect();
+    files.sort();
+    files.dedup();
+    let files = match files.as_slice() {
+        few if few.len() <= 4 => few.iter().map(|file| file.as_str()).collect::<Vec<_>>().join(", "),
+        many => count(many.len(), "file", "files"),
+    };
+    let newest = of.iter().filter_map(|cause| cause.cached_at).max();
+    let age =
+        newest.map(|at| format!(", cached {}", out.screen.age(at.unix_timestamp()))).unwrap_or_default();
+    let follow = " ".repeat(lead.len());
+    wrap(out, lead, &follow, &format!("{files} in {directory}{age}"));
+}
+
+/// What is no object of a token that was read.
+fn sentence(out: &mut Page<'_>, cause: &Cause) {
+    let (style, name) = (severity_style(cause.severity), severity_name(cause.severity));
+    let more = if cause.count > 1 && cause.kind != CauseKind::Key {
+        format!(" And {} of the kind.", cause.count - 1)
+    } else {
+        String::new()
+    };
+    let indent = " ".repeat(name.len() + 2);
+    let mut text = Page::new(out.screen);
+    wrap(&mut text, &indent, "  ", &format!("{}{more}", cause.summary));
+    let text = text.text();
+    let rest = text.get(name.len()..).unwrap_or_default();
+    let _ = write!(out, "{style}{name}{style:#}{rest}");
+}

@@ -1,0 +1,269 @@
+//! A verdict in the order in which a tired person needs it: one sentence, the danger, what is wrong by its causes, what
+//! that does to them, what to do, one step after the other, and what was looked at.
+//!
+//! Plain data, made in `judge` (and, of a change, in `fix`): a renderer only sets it.
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use super::Scope;
+use crate::finding::{Id, ObjectName, Severity};
+
+/// What there is to say first, and in which order the rest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Brief {
+    /// The first sentence.
+    pub headline: Headline,
+    /// What not to do, each in a line.
+    pub dangers: Vec<String>,
+    /// What is wrong, worst first.
+    pub causes: Vec<Cause>,
+    /// What it does to whoever works here.
+    pub consequences: Vec<String>,
+    /// What to do, in this order.
+    pub steps: Vec<Step>,
+    /// What could not be read though it was asked for, each with the reason; then how much else was not looked at.
+    pub unread: Vec<String>,
+    /// How much else was not looked at.
+    pub passed_over: usize,
+    /// Whose caches the sentence is about.
+    pub scope: Scope,
+}
+
+/// The sentence of a verdict.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Headline {
+    /// In one word.
+    pub state: Word,
+    /// The same as a sentence or two. Escaped.
+    pub sentence: String,
+    /// What is known of the cards themselves.
+    pub card: CardStanding,
+}
+
+/// A verdict in one word.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Word {
+    /// OpenSC shows what is not on the card.
+    Stale,
+    /// OpenSC shows something else than the card, and no file tells which is right.
+    Undecided,
+    /// What the card itself names, or what was signed, is wrong.
+    Wrong,
+    /// The configuration does not do what it says.
+    Configuration,
+    /// Nothing wrong is shown, but something is a risk.
+    Risk,
+    /// It could not be looked at.
+    #[default]
+    Unread,
+    /// Nothing is wrong in what was looked at, and something was not looked at.
+    Partly,
+    /// All that was looked at is as it should be.
+    Sound,
+    /// Something was changed, as it was asked for.
+    Done,
+    /// Something would be changed.
+    Planned,
+    /// There was nothing to change.
+    Unchanged,
+    /// A change was not made, or did not help.
+    Failed,
+}
+
+impl Word {
+    /// As the first word of a report.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Stale => "STALE",
+            Self::Undecided => "UNDECIDED",
+            Self::Wrong => "WRONG",
+            Self::Configuration => "CONFIG",
+            Self::Risk => "RISK",
+            Self::Unread => "UNREAD",
+            Self::Partly => "PARTLY",
+            Self::Sound => "OK",
+            Self::Done => "DONE",
+            Self::Planned => "PLAN",
+            Self::Unchanged => "SAME",
+            Self::Failed => "FAILED",
+        }
+    }
+}
+
+/// What is known of the cards themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum CardStanding {
+    /// Every public key that they name is proven to be its private key's.
+    Proven,
+    /// Nothing speaks against them.
+    NothingAgainst,
+    /// Something does.
+    Against,
+    /// None was read, or not all of one.
+    #[default]
+    Unread,
+}
+
+/// One thing that is wrong, as people count: what is shown of one key from one cache is one, however many findings
+/// tell of it. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Cause {
+    /// What is wrong.
+    pub kind: CauseKind,
+    /// The worst of its findings.
+    pub severity: Severity,
+    /// Serial of the token, if it concerns one.
+    pub token: Option<String>,
+    /// Whose cache it is, if not the calling user's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The object, with its ID on the card and the one shown.
+    pub object: Option<ObjectName>,
+    /// Its title: the object by name and type.
+    pub title: String,
+    /// In a sentence.
+    pub summary: String,
+    /// What the card has, in a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_card: Option<String>,
+    /// What is shown instead, in a line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<String>,
+    /// What else of it is shown as it was: classes of objects.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub also_old: Vec<String>,
+    /// The cache directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// The files of the card whose cached copies are to blame.
+    pub files: Vec<String>,
+    /// When the newest of these was written.
+    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
+    pub cached_at: Option<OffsetDateTime>,
+    /// The programs that show it.
+    pub programs: Vec<String>,
+    /// What is found of it: the findings are further down.
+    pub findings: Vec<Id>,
+    /// How many findings of one kind it stands for.
+    pub count: usize,
+    /// The sentence of the verdict says it already.
+    #[serde(skip)]
+    pub is_said: bool,
+}
+
+/// What a cause is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum CauseKind {
+    /// A key is shown that is not on the card.
+    Key,
+    /// A certificate is shown that is not on the card.
+    Certificate,
+    /// Another object is shown otherwise than it is on the card.
+    Object,
+    /// Something on the card is not shown.
+    Hidden,
+    /// Two public keys for one key, and no file tells which is right.
+    Undecided,
+    /// A cache entry is damaged.
+    Damaged,
+    /// Something is wrong in a cache, and no program shows it today.
+    Dormant,
+    /// It would come again: there is nothing to see today.
+    Recurrence,
+    /// A running program goes on with what it read.
+    Process,
+    /// A configuration.
+    Configuration,
+    /// The token itself, or what it signed.
+    Token,
+    /// Something else on this host.
+    Host,
+}
+
+impl CauseKind {
+    /// Is it something that OpenSC shows wrongly today?
+    #[must_use]
+    pub const fn is_seen(self) -> bool {
+        match self {
+            Self::Key | Self::Certificate | Self::Object | Self::Hidden | Self::Undecided | Self::Damaged => {
+                true
+            }
+            Self::Dormant
+            | Self::Recurrence
+            | Self::Process
+            | Self::Configuration
+            | Self::Token
+            | Self::Host => false,
+        }
+    }
+
+    /// Is all that there is to say of it a step?
+    #[must_use]
+    pub const fn is_only_a_step(self) -> bool {
+        matches!(self, Self::Recurrence | Self::Process)
+    }
+}
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Step {
+    /// What for.
+    pub purpose: Purpose,
+    /// The exact command, fit for a shell, if there is one.
+    pub command: Option<String>,
+    /// What it does, or what a person has to do. Escaped.
+    pub what: String,
+}
+
+impl Step {
+    /// In one line: the command, or what is to be done.
+    #[must_use]
+    pub fn call(&self) -> &str {
+        self.command.as_deref().unwrap_or(&self.what)
+    }
+}
+
+impl Brief {
+    /// The first thing to do; to take a change back is none.
+    #[must_use]
+    pub fn next(&self) -> Option<&Step> {
+        self.steps.iter().find(|step| step.purpose != Purpose::Undo)
+    }
+}
+
+/// What a step is for. The steps come in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// To make it possible to look at all.
+    Look,
+    /// To know which of two is right, before anything is taken away.
+    Decide,
+    /// To take what is stale, or otherwise wrong, out of the cache.
+    Flush,
+    /// To end what goes on with the old view.
+    Restart,
+    /// To mend what no flush cures.
+    Mend,
+    /// To prove that it is cured.
+    Verify,
+    /// To find what was signed with it.
+    Reissue,
+    /// To keep it from coming back.
+    Prevent,
+    /// To take a change back.
+    Undo,
+}

@@ -1,0 +1,126 @@
+//! What the commands say that change something, or ask keys for signatures: one stale host, from the first look to the
+//! last undo, on the stand. The text is committed in `tests/transcripts/story.txt`, with IDs, times and operations as
+//! they never are; `SNAPSHOTS=overwrite cargo test --test screens` writes it anew.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod stand;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data};
+use stand::{Host, PIN, SO_PIN, Stand};
+
+/// A home whose path is as long wherever the test runs: lines are broken at it.
+const HOME: &str = "/run/pcscd/h";
+
+/// Every command of the story with its exit code.
+const STORY: [(&str, i32); 27] = [
+    ("check", 1),
+    ("verify --pin-file pin", 1),
+    ("flush --dry-run", 0),
+    ("flush --dry-run --exit-code", 4),
+    ("flush", 0),
+    ("flush", 0),
+    ("flush --dry-run --exit-code", 0),
+    ("verify --pin-file pin", 0),
+    ("undo --dry-run", 0),
+    ("undo --dry-run --exit-code", 4),
+    ("undo", 0),
+    ("undo", 0),
+    ("fix --dry-run", 0),
+    ("fix --dry-run --exit-code", 4),
+    ("fix", 0),
+    ("undo", 0),
+    ("fix --guarded", 0),
+    ("config enable-cache --dry-run", 0),
+    ("check", 0),
+    ("undo", 2),
+    ("undo --force", 0),
+    ("flush", 0),
+    ("config disable-cache --dry-run --exit-code", 4),
+    ("config disable-cache", 0),
+    ("config disable-cache", 0),
+    ("quarantine list", 0),
+    ("quarantine purge --older-than 1d --dry-run --exit-code", 0),
+];
+
+fn stale(stand: &Stand) -> Host {
+    let host = stand.host("alpha").env("HOME", HOME).env("OPENSC_CONF", &format!("{HOME}/opensc.conf"));
+    let host = host.env("TZ", "UTC").env("LC_ALL", "C.UTF-8").env("COLUMNS", "80");
+    let text = "app default {\\n\\tframework pkcs15 {\\n\\t\\tuse_file_caching = yes;\\n\\t}\\n}\\n";
+    host.sh(&format!(
+        "mkdir -p {HOME} && printf '{text}' > {HOME}/opensc.conf && printf '{PIN}\\n' > {HOME}/pin"
+    ))
+    .ok();
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = host.keypairgen("EC:prime256v1", &[]);
+    host.pkcs15_list();
+    let live = stand.host("beta").live();
+    live.delete_object("privkey", &old.id);
+    live.keypairgen("EC:prime256v1", &[]);
+    host
+}
+
+#[test]
+fn the_story_of_a_stale_host_is_told_as_it_was() {
+    let stand = Stand::start();
+    let host = stale(&stand);
+    let mut known = BTreeMap::new();
+    let mut story = String::new();
+    for (command, code) in STORY {
+        let words: Vec<String> = command
+            .split(' ')
+            .map(|word| if word == "pin" { format!("{HOME}/pin") } else { word.to_owned() })
+            .collect();
+        let output = host.stalecard(&words);
+        let said = as_never(&output.stdout, &mut known);
+        assert!(
+            !(said.contains("restored") && said.to_lowercase().contains("nothing was changed")),
+            "{output}"
+        );
+        assert!(!(said.contains("put back") && said.contains("nothing changed")), "{output}");
+        story.push_str(&format!("$ stalecard {command}\n? {}\n{said}\n", output.code()));
+        if std::env::var_os("SNAPSHOTS").is_none() {
+            assert_eq!(output.code(), code, "{command}: {output}");
+        }
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/story.txt");
+    let committed = Data::read_from(&path, Some(DataFormat::Text)).raw();
+    Assert::new().action_env("SNAPSHOTS").eq(story, committed);
+}
+
+/// With IDs by number and operations of one day: what differs from run to run, in the same width.
+fn as_never(text: &str, known: &mut BTreeMap<String, usize>) -> String {
+    let mut said = String::new();
+    let mut word = String::new();
+    for character in text.chars().chain([' ']) {
+        if character.is_ascii_alphanumeric() {
+            word.push(character);
+            continue;
+        }
+        let is_id = matches!(word.len(), 40 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_day = word.len() == 16 && word.as_bytes()[8] == b'T' && word.ends_with('Z');
+        if is_id {
+            let next = known.len() + 1;
+            let number = *known.entry(word.clone()).or_insert(next);
+            said.push_str(&format!("{number:0width$}", width = word.len()));
+        } else if is_day {
+            said.push_str("20260101T000000Z");
+        } else {
+            said.push_str(&word);
+        }
+        word.clear();
+        said.push(character);
+    }
+    said.trim_end().to_owned() + "\n"
+}
