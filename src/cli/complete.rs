@@ -54,7 +54,7 @@ pub fn known_keys() -> Vec<CompletionCandidate> {
 
 /// Both: what `show` takes.
 pub fn known_names() -> Vec<CompletionCandidate> {
-    [known_serials(), known_keys()].concat()
+    known_serials().into_iter().chain(known_keys()).collect()
 }
 
 /// The users of this host.

@@ -89,7 +89,9 @@ fn counts<'c>(cases: impl Iterator<Item = &'c Case>) -> String {
 fn of_finding(finding: &Finding, fail_on: Severity) -> Case {
     let object = finding.object.as_ref().map(|object| format!(": {}", object.label)).unwrap_or_default();
     let cures = finding.fix.iter().map(|fix| fix.command().unwrap_or_else(|| fix.what.clone()));
-    let parts = finding.danger.iter().chain([&finding.summary, &finding.consequence]).cloned().chain(cures);
+    let danger = finding.danger.as_ref().map(|danger| danger.text.clone());
+    let said = [finding.summary.clone(), finding.consequence.clone()];
+    let parts = danger.into_iter().chain(said).chain(cures);
     let text = parts.collect::<Vec<_>>().join("\n");
     let outcome = if finding.severity >= fail_on {
         let message = finding.summary.clone();
