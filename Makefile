@@ -80,6 +80,7 @@ integrations: setup deb
 	$(CARGO) test --locked --test recipe
 	sh tests/integrations/package/run build/stalecard_*.deb
 	sh tests/integrations/install/run
+	sh tests/integrations/browser/run
 	sh tests/integrations/ansible/run build/stalecard_*.deb
 	sh tests/integrations/puppet/run
 

@@ -48,18 +48,20 @@ pub enum Error {
     /// `--timeout` has passed.
     #[error("no result within {0} seconds; give it more with --timeout")]
     OutOfTime(u64),
-    /// `explain` was asked for something that is not a finding.
-    #[error("there is no finding called {0:?}; `stalecard explain` lists them all")]
-    UnknownFinding(String),
-    /// `show` was asked for something that is neither on the card nor shown.
-    #[error("no token, key, label or cache entry is called {0:?}; `stalecard show` lists everything")]
-    NothingCalled(String),
+    /// What was typed names nothing, or not one thing.
+    #[error(transparent)]
+    Naming(#[from] crate::naming::Error),
     /// A cache entry that was named is not there.
     #[error(
-        "no cache that was looked at has a file {0:?}; `stalecard ls` lists them, and --user or --cache-dir says \
-         where else to look"
+        "no cache that was looked at has a file, or the entries of one key, called {name:?}; {known}; `stalecard ls` \
+         lists them, and --user or --cache-dir says where else to look"
     )]
-    NoSuchEntry(String),
+    NoSuchEntry {
+        /// What was typed.
+        name: String,
+        /// What there is, in words.
+        known: String,
+    },
     /// `--user` without such a user.
     #[error("this host has no user called {0:?}; `getent passwd` lists them")]
     NoSuchUser(String),
@@ -95,9 +97,6 @@ pub enum Error {
     /// Arguments that do not go together, or a file that is not what it should be.
     #[error("{0}")]
     Usage(String),
-    /// A key that is on none of the cards.
-    #[error("the card has no key with the ID, label or reference {0:?}; `stalecard show` lists them")]
-    NoSuchKey(String),
     /// Something of our own has no form in JSON or TOML; no part of it was written.
     #[error("{what} cannot be put into text: {why}; this is a fault of stalecard, please report it")]
     Unwritable {
@@ -135,16 +134,14 @@ impl Error {
             Self::Io { .. }
             | Self::NotASnapshot { .. }
             | Self::NotABaseline { .. }
-            | Self::UnknownFinding(_)
-            | Self::NothingCalled(_)
-            | Self::NoSuchEntry(_)
+            | Self::Naming(_)
+            | Self::NoSuchEntry { .. }
             | Self::NoSuchUser(_)
             | Self::NoProgramCalled(_)
             | Self::NoConfiguration(_)
             | Self::Config(_)
             | Self::Pin(_)
             | Self::Usage(_)
-            | Self::NoSuchKey(_)
             | Self::Unwritable { .. }
             | Self::Host(_)
             | Self::Repair(_) => Exit::Failed,

@@ -38,16 +38,24 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// Its number.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Clean => 0,
+            Self::Findings => 1,
+            Self::Failed => 2,
+            Self::NotRead => 3,
+            Self::WouldChange => 4,
+            Self::CommandNotRun => 126,
+            Self::NoCommand => 127,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Clean => 0,
-            Exit::Findings => 1,
-            Exit::Failed => 2,
-            Exit::NotRead => 3,
-            Exit::WouldChange => 4,
-            Exit::CommandNotRun => 126,
-            Exit::NoCommand => 127,
-        })
+        Self::from(exit.code())
     }
 }

@@ -332,6 +332,7 @@ pub struct FileEvidence {
     /// Numeric owner.
     pub owner: u32,
     /// When it was last written.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]
     pub modified: String,
     /// Size in bytes.
     pub size: u64,
@@ -374,6 +375,14 @@ pub struct Side {
     /// Validity of a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validity: Option<String>,
+    /// The first moment of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
+    pub valid_from: Option<String>,
+    /// The last moment of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
+    pub valid_until: Option<String>,
     /// Other attributes that differ.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,

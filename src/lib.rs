@@ -20,6 +20,8 @@ pub mod format;
 pub mod host;
 pub mod judge;
 pub mod listing;
+pub mod log;
+pub mod naming;
 pub mod observe;
 pub mod opensc;
 pub mod patience;

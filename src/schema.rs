@@ -11,7 +11,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::report::json::Document;
+use crate::report::json::Output;
 use crate::snapshot::Snapshot;
 
 /// Names a string of a certain form, for fields that are plain strings.
@@ -52,7 +52,7 @@ form! {
 /// The schema of the output of every command (`--format json`).
 #[must_use]
 pub fn output() -> Schema {
-    derived::<Document<'_>>("stalecard-1", "Output of stalecard with --format json, schema stalecard/1")
+    derived::<Output<'_>>("stalecard-1", "Output of stalecard with --format json, schema stalecard/1")
 }
 
 /// The schema of `stalecard snapshot`.

@@ -12,7 +12,7 @@ mod cache_name;
 mod encoding;
 mod process;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use cache_name::{CacheName, EntryName, LastUpdate, Recognised, Serial};
 pub use encoding::{ByteString, Bytes, EfPath, Fid, FormatError};
@@ -502,12 +502,9 @@ pub enum GapKind {
 }
 
 impl Snapshot {
-    /// Leaves only the card with this serial; if there is none and cards were to
-    /// be read, that is a gap.
-    pub fn select_serial(&mut self, serial: &str, offline: bool) {
-        self.cards.retain(|card| {
-            card.serial.as_ref().is_some_and(|known| crate::text::is_typed(known.as_bytes(), serial))
-        });
+    /// Leaves only the cards with these serial numbers.
+    pub fn select_cards(&mut self, serials: &BTreeSet<String>) {
+        self.cards.retain(|card| card.serial.as_ref().is_some_and(|known| serials.contains(known)));
         let readers: Vec<String> = self
             .cards
             .iter()
@@ -521,19 +518,14 @@ impl Snapshot {
                     || readers.iter().any(|reader| gap.what.ends_with(reader))
             });
         }
-        if self.cards.is_empty() && !offline {
-            self.coverage.push(Gap {
-                what: format!("card {}", crate::text::escape(serial.as_bytes())),
-                why: "no reader holds a card with this serial number that could be read".to_owned(),
-                asked_for: true,
-                kind: GapKind::Card,
-            });
-        }
     }
 
     /// Leaves only what is in this reader (its name, or its number among those that hold
     /// a card); if there is nothing, that is a gap.
     pub fn select_reader(&mut self, reader: &str) {
+        let mut known: Vec<String> =
+            self.cards.iter().map(|card| crate::text::escape(card.reader.as_bytes())).collect();
+        known.dedup();
         let named = |card: &Card| crate::text::is_typed(card.reader.as_bytes(), reader);
         if self.cards.iter().any(named) {
             self.cards.retain(named);
@@ -546,7 +538,10 @@ impl Snapshot {
         if self.cards.is_empty() {
             self.coverage.push(Gap {
                 what: format!("reader {}", crate::text::escape(reader.as_bytes())),
-                why: "the snapshot has no card from this reader".to_owned(),
+                why: format!(
+                    "the snapshot has no card from this reader; {}",
+                    crate::naming::there_is(&known)
+                ),
                 asked_for: true,
                 kind: GapKind::Card,
             });

@@ -146,6 +146,15 @@ pub fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 
+/// Unix seconds as RFC 3339 writes them, in UTC: `2026-11-23T09:50:12Z`. What lies outside of the years that it knows is the
+/// nearest moment that it does.
+#[must_use]
+pub fn rfc3339(seconds: i64) -> String {
+    // The years 0000 to 9999.
+    let seconds = seconds.clamp(-62_167_219_200, 253_402_300_799);
+    date(seconds).replace(' ', "T")
+}
+
 /// Unix seconds as `2026-11-23 09:50:12Z`.
 #[must_use]
 pub fn date(seconds: i64) -> String {
@@ -199,5 +208,8 @@ mod tests {
     fn dates_are_utc() {
         assert_eq!(date(1_672_675_083), "2023-01-02 15:58:03Z");
         assert_eq!(date(i64::MAX), format!("{} s", i64::MAX));
+        assert_eq!(rfc3339(1_672_675_083), "2023-01-02T15:58:03Z");
+        assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59Z");
+        assert_eq!(rfc3339(i64::MIN), "0000-01-01T00:00:00Z");
     }
 }

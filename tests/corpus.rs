@@ -26,6 +26,8 @@ mod given;
 mod journal;
 #[path = "../fuzz/properties/judged.rs"]
 mod judged;
+#[path = "../fuzz/properties/naming.rs"]
+mod naming;
 #[path = "../fuzz/properties/pkcs15.rs"]
 mod pkcs15;
 #[path = "../fuzz/properties/process.rs"]
@@ -76,6 +78,11 @@ fn spoilt(folder: &str, property: fn(&[u8])) {
             }
         }
     }
+}
+
+#[test]
+fn what_is_typed_for_a_key() {
+    corpus("naming", naming::naming);
 }
 
 #[test]

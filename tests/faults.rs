@@ -436,7 +436,7 @@ fn stopped_at(scene: &Scene, commands: u64, words: &[&str]) -> Output {
 fn a_service_that_stops_in_the_middle_is_left() {
     let scene = Scene::stale();
     let pin = scene.stand.dir().join("stopped.pin");
-    std::fs::write(&pin, PIN).unwrap();
+    stand::secret(&pin, PIN);
     let verify = ["verify", "--timeout", "5", "--pin-file", pin.to_str().unwrap()];
     scene.stand.card().reset_stats();
     scene.host.stalecard(&["check"]);

@@ -11,6 +11,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 fn stalecard(words: &[&str]) -> String {
@@ -52,15 +53,45 @@ fn every_command_has_its_page_and_is_completed() {
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(names, expected);
 
-    for shell in ["_stalecard", "stalecard.bash", "stalecard.fish"] {
-        let text = read(shell);
-        assert!(!text.contains("generate"), "{shell} offers what is hidden");
-        assert!(commands.iter().all(|command| text.contains(command.as_str())), "{shell}");
+    let offered = |home: &Path, words: &[&str]| -> Vec<String> {
+        let last = words.len() - 1;
+        let script = format!(
+            ". ./stalecard.bash; COMP_WORDS=(stalecard {}) COMP_CWORD={}; _clap_complete_stalecard stalecard '{}' x; \
+             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            words[..last].join(" "),
+            words.len(),
+            words[last]
+        );
+        let program = Path::new(env!("CARGO_BIN_EXE_stalecard")).parent().unwrap();
+        let output = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(folder.path())
+            .env_clear()
+            .env("PATH", format!("{}:/usr/bin:/bin", program.display()))
+            .env("HOME", home)
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        said.split(['\n', '\u{b}'])
+            .map(str::trim)
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let home = tempfile::tempdir().unwrap();
+    let mut all = offered(home.path(), &[""]);
+    all.retain(|word| !word.starts_with('-'));
+    assert_eq!(all, commands, "all commands, and nothing hidden");
+    assert_eq!(offered(home.path(), &["explain", "stale-k"]), ["stale-key-id"]);
+    assert!(offered(home.path(), &["check", "--user", "roo"]).contains(&"root".to_owned()));
+    assert!(
+        offered(home.path(), &["config", "show", "--for", "opensc-p"]).contains(&"opensc-pkcs11".to_owned())
+    );
+    assert_eq!(offered(home.path(), &["check", "--serial", ""]), [] as [&str; 0]);
+    let cache = home.path().join(".cache/opensc");
+    std::fs::create_dir_all(&cache).unwrap();
+    std::fs::write(cache.join("DENK0200834_NODATE_C401"), b"").unwrap();
+    for words in [&["check", "--serial", "DEN"][..], &["flush", "--serial", ""], &["show", "DENK"]] {
+        assert_eq!(offered(home.path(), words), ["DENK0200834"], "{words:?}");
     }
-    let script = ". ./stalecard.bash; COMP_WORDS=(stalecard '') COMP_CWORD=1; _stalecard stalecard '' stalecard; \
-                  printf '%s\\n' \"${COMPREPLY[@]}\"";
-    let output = Command::new("bash").args(["-c", script]).current_dir(folder.path()).output().unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let offered: Vec<&str> = said.lines().filter(|word| !word.starts_with('-')).collect();
-    assert_eq!(offered, commands);
 }

@@ -156,7 +156,7 @@ fn its_keys_are_not_asked() {
     generate(&maker, "rsa/2048", "46");
     stand.card().reset_stats();
     let file = stand.dir().join("pin");
-    std::fs::write(&file, format!("{PIN}\n")).unwrap();
+    stand::secret(&file, format!("{PIN}\n"));
     let said = maker.stalecard(&["verify", "--pin-file", file.to_str().unwrap()]).exits(3);
     assert!(said.stdout.contains("another kind than MyEID and OsEID"), "{said}");
     assert_eq!(stand.card().stats().verify, 0);

@@ -29,7 +29,7 @@ fn block<'a>(title: &str, language: &str) -> &'a str {
 /// A host for a ceremony: the PINs in its home, which is the working directory, and our program in the path.
 fn ceremony(stand: &Stand, name: &str) -> Host {
     let host = stand.host(name);
-    std::fs::write(host.home().join("pin"), PIN).unwrap();
+    stand::secret(host.home().join("pin"), PIN);
     std::fs::write(host.home().join("so-pin"), SO_PIN).unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_stalecard")).parent().unwrap().to_str().unwrap();
     let path = host.run(&["printenv", "PATH"]).ok().stdout;

@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 use stalecard::format::key::PublicKey;
 use stalecard::judge::{Tally, judge_processes, tokens};
 use stalecard::listing::cache_entries::inventory;
-use stalecard::listing::objects::{Wanted, show};
+use stalecard::listing::objects::show;
 use stalecard::observe::{each_in, parse_snapshot};
 use stalecard::repair::flush::{Scope, flush_plan};
 use stalecard::report::human;
@@ -63,7 +63,8 @@ pub fn judged(snapshot: &Snapshot) {
     each_in(&mut host, each).unwrap();
     let (mut verdict, caches) = tally.verdict();
     judge_processes(&host, &mut verdict);
-    human::sides(&mut text, &show(&tokens(snapshot), &Wanted::All));
+    let objects: Vec<_> = show(&tokens(snapshot)).into_iter().map(|listed| listed.sides).collect();
+    human::sides(&mut text, &objects);
     text.push_str(&human::check(&verdict, &caches));
     harmless(&text);
 }

@@ -22,6 +22,7 @@ use super::pcsc::{Handle, NO_STATUS_WORD, feature};
 use super::pcsc_error::failure;
 use super::readers::Reader;
 use super::service;
+use super::traced;
 use crate::patience::{SILENCE, left, lose};
 
 /// How long to wait for others to let go of the card.
@@ -240,9 +241,14 @@ fn obey(
     let _ = replies.send(Reply::Held(pad.is_some()));
     for job in jobs {
         let answer = match job {
-            Job::Transmit(apdu) => transaction.transmit(&apdu, buffer),
+            Job::Transmit(apdu) => {
+                let answer = transaction.transmit(&apdu, buffer);
+                answer.inspect(|answer| traced::exchange(&apdu, answer))
+            }
             Job::Pad(structure) => match pad {
-                Some(code) => transaction.control(code.into(), &structure, buffer),
+                Some(code) => {
+                    transaction.control(code.into(), &structure, buffer).inspect(|answer| traced::pad(answer))
+                }
                 None => Err(pcsc::Error::UnsupportedFeature),
             },
         };

@@ -39,6 +39,7 @@ pub(crate) mod script;
 mod service;
 pub mod sign;
 mod status;
+mod traced;
 
 use std::time::Duration;
 

@@ -30,6 +30,7 @@ use super::apdu::{self, EXTENDED_NE, Lengths, SHORT_NE, StatusWord, Transport, T
 use super::pcsc_error::failure;
 use super::readers::Reader;
 use super::service;
+use super::traced;
 use crate::patience::lose;
 
 /// Age at which a transaction is ended before the next file.
@@ -415,6 +416,7 @@ impl CardThread<'_> {
         self.stretched = self.stretches && apdu::is_extended(apdu);
         let answer = card.transmit(apdu, &mut self.buffer).map_err(failure)?;
         self.stretched = false;
+        traced::exchange(apdu, answer);
         if answer.len() < 2 {
             return Err(TransportError::Broken(NO_STATUS_WORD));
         }

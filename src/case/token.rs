@@ -10,7 +10,7 @@ use crate::crypto::same_form;
 use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Safety, Severity, Side};
 use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath};
-use crate::text::{date, escape, hex, key_reference};
+use crate::text::{date, escape, hex, key_reference, rfc3339};
 use crate::view::difference::Kind;
 use crate::view::{Class, Layout, Object, View};
 
@@ -210,7 +210,7 @@ pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<EfPath>) -
         card_file: file.map(|file| file.to_string()),
         inode: entry.inode,
         owner: entry.inode.uid,
-        modified: date(entry.inode.mtime),
+        modified: rfc3339(entry.inode.mtime),
         size: entry.inode.size,
         sha256,
     }
@@ -248,6 +248,8 @@ pub fn side(object: Option<&Object>) -> Side {
         Class::Certificate { certificate: Some(certificate), .. } => {
             side.subject = Some(escape(certificate.subject.as_bytes()));
             side.certificate_serial = Some(hex(&certificate.serial));
+            side.valid_from = certificate.validity.map(|(from, _)| rfc3339(from));
+            side.valid_until = certificate.validity.map(|(_, to)| rfc3339(to));
             side.validity = certificate.validity.map(|(from, to)| format!("{} to {}", date(from), date(to)));
         }
         Class::Certificate { certificate: None, .. } => {

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use clap_complete::ArgValueCandidates;
 
+use super::complete::{known_serials, users};
 use super::output::PROGRESS;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
@@ -25,7 +27,7 @@ pub struct Selection {
     #[arg(long, value_name = "NAME|N")]
     pub reader: Option<String>,
     /// Only the card with this serial number
-    #[arg(long, value_name = "SERIAL")]
+    #[arg(long, value_name = "SERIAL", add = ArgValueCandidates::new(known_serials))]
     pub serial: Option<String>,
 }
 
@@ -61,7 +63,7 @@ pub struct Facts {
     /// Do not open PC/SC: look at caches and configuration only
     #[arg(long, conflicts_with_all = ["reader", "snapshot"])]
     pub offline: bool,
-    /// Judge this snapshot file instead of this machine
+    /// Judge this snapshot file instead of this machine; - is standard input
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
 }
@@ -74,7 +76,7 @@ pub struct CachesOf {
     #[arg(long)]
     all_users: bool,
     /// The caches of this user
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(users))]
     user: Option<String>,
     /// This cache directory, as your own OpenSC would read it; may be repeated
     #[arg(long, value_name = "DIR")]
@@ -247,7 +249,7 @@ impl Facts {
             }
         };
         if let Some(serial) = &self.selection.serial {
-            select_serial(&mut snapshot, serial, self.offline);
+            select_serial(&mut snapshot, serial, self.offline)?;
         }
         if let (Some(reader), Some(_)) = (&self.selection.reader, &self.snapshot) {
             snapshot.select_reader(reader);

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use clap::ValueEnum;
 
 use super::args::{CachesOf, Facts, FailOn};
-use super::output;
+use super::output::{self, is_stdout};
 use crate::case::token_content::{absent_cards, serials};
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
@@ -18,8 +18,9 @@ use crate::judge::{Cache, Tally, hold_against, judge_processes, mismatches};
 use crate::observe::holders;
 use crate::observe::{CacheOwners, baselines, write_whole};
 use crate::report::lines::Screen;
-use crate::report::{human, json::Answer, json::Document, nagios, prometheus};
+use crate::report::{human, json::Answer, json::Document, junit, nagios, prometheus};
 use crate::snapshot::Snapshot;
+use crate::text::rfc3339;
 use crate::verdict::Verdict;
 
 /// How long the check may take to say what it has seen after the time for looking is over.
@@ -40,7 +41,7 @@ pub struct Args {
     /// The least severity that makes the exit code 1 [default: error; for nagios: warning, which is then a WARNING]
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
-    /// Write the report to this file, mode 0644, whole or not at all
+    /// Write the report to this file, mode 0644, whole or not at all; - is standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -57,6 +58,8 @@ pub enum Format {
     Nagios,
     /// For Prometheus' textfile collector
     Prometheus,
+    /// For pipelines that provision tokens: JUnit XML
+    Junit,
 }
 
 impl Format {
@@ -165,6 +168,10 @@ fn report(args: &Args, checked: &Checked, screen: &Screen) -> Result<Exit, Error
             deliver(args, &(nagios::line(state, verdict, &brief, *took) + "\n"))?;
             return Ok(state.exit());
         }
+        Format::Junit => {
+            let time = rfc3339(snapshot.taken_at.unix_timestamp());
+            deliver(args, &junit::suites(verdict, fail_on, &snapshot.host, &time, *took))?;
+        }
         Format::Prometheus => {
             let complete = !verdict.coverage.iter().any(|gap| gap.asked_for);
             deliver(args, &prometheus::metrics(verdict, complete, snapshot.taken_at, *took))?;
@@ -176,6 +183,7 @@ fn report(args: &Args, checked: &Checked, screen: &Screen) -> Result<Exit, Error
 fn deliver(args: &Args, text: &str) -> Result<(), Error> {
     match &args.output {
         None => output::print(text),
+        Some(path) if is_stdout(path) => output::print(&anstream::adapter::strip_str(text).to_string()),
         Some(path) => write_whole(path, anstream::adapter::strip_str(text).to_string().as_bytes(), 0o644),
     }
 }

@@ -6,7 +6,7 @@ use super::args::{FailOn, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::host::hostname;
-use crate::listing::hosts::Comparison;
+use crate::listing::hosts::{Compared, Comparison};
 use crate::observe::{each_in, load, snapshot_files};
 use crate::report::lines::Screen;
 use crate::report::{comparison::comparison, json::Answer, json::Document};
@@ -25,9 +25,10 @@ pub struct Args {
     fail_on: FailOn,
 }
 
-pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
+/// What the snapshots in these files come to.
+pub fn compared(files: &[PathBuf]) -> Result<Compared, Error> {
     let mut comparison_of = Comparison::default();
-    for path in &snapshot_files(&args.files) {
+    for path in &snapshot_files(files) {
         // One that cannot be read must not hide the others.
         match load(path) {
             Ok(mut snapshot) => {
@@ -43,7 +44,11 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             }
         }
     }
-    let compared = comparison_of.conclude();
+    Ok(comparison_of.conclude())
+}
+
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
+    let compared = compared(&args.files)?;
     // Ages count from the newest of them.
     let newest = compared.sources.iter().map(|source| source.taken).max();
     match args.format {

@@ -42,9 +42,8 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         }
         Format::Json => {
             let document = Document::of(Answer::Fix(&done.report), &done.host);
-            output::print_json(
-                &document.changed(done.changed).verdict(&done.after).brief(&brief, done.checked_at),
-            )?;
+            let document = document.changed(done.changed).verdict(&done.after).brief(&brief, done.checked_at);
+            output::print_json(&document.error(done.unedited.as_ref()))?;
         }
     }
     let exit = args.agreed.rehearsal.exit(done.exit, done.changed);

@@ -1,8 +1,10 @@
 //! `flush`: stale cache entries go to the quarantine.
 
 use clap::ArgGroup;
+use clap_complete::ArgValueCandidates;
 
 use super::args::{AgreedArgs, CachesOf, Format, Selection, Time};
+use super::complete::{known_keys, known_serials};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::brief::flushed;
@@ -14,14 +16,15 @@ use crate::report::{json::Answer, json::Document, repaired};
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]
 pub struct Args {
-    /// These entries, by file name or path, whatever they are; needs no card
-    #[arg(value_name = "ENTRY", group = "scope")]
+    /// These entries, by file name or path, whatever they are; or those of one key, by its ID, label or PKCS#11 URI; needs
+    /// no card
+    #[arg(value_name = "ENTRY", group = "scope", add = ArgValueCandidates::new(known_keys))]
     entries: Vec<String>,
     /// Only the card in this reader (its name, or its number counted from 0)
     #[arg(long, value_name = "NAME|N", group = "scope")]
     reader: Option<String>,
     /// All entries of the card with this serial number, stale or not; needs no card
-    #[arg(long, value_name = "SERIAL", group = "scope")]
+    #[arg(long, value_name = "SERIAL", group = "scope", add = ArgValueCandidates::new(known_serials))]
     serial: Option<String>,
     /// All entries of all cards, stale or not; needs no card
     #[arg(long, group = "scope")]
@@ -56,9 +59,14 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             output::print(&repaired::flushed(screen, &done.operations, agreed.dry_run, &done.after, &brief))?;
         }
         Format::Json => {
-            let answer = Answer::Flush { dry_run: agreed.dry_run, operations: &done.operations };
+            let answer = Answer::Flush {
+                dry_run: agreed.dry_run,
+                operations: &done.operations,
+                serials: done.serials.as_deref(),
+            };
             let document = Document::of(answer, &done.host).changed(done.changed);
-            output::print_json(&document.verdict(&done.after).brief(&brief, done.checked_at))?;
+            let document = document.verdict(&done.after).brief(&brief, done.checked_at);
+            output::print_json(&document.error(done.error.as_ref()))?;
         }
     }
     let exit = args.agreed.rehearsal.exit(done.exit, done.changed);

@@ -4,10 +4,22 @@
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
-use clap_complete::Shell;
+use clap_complete::env::Shells;
 
 use super::Cli;
+use super::complete::VARIABLE;
 use crate::error::{Error, Exit};
+
+/// Shells, the files they look for, and what is added. zsh runs the file at the first Tab, as a function of its name.
+const SCRIPTS: [(&str, &str, &str); 3] = [
+    ("bash", "stalecard.bash", ""),
+    (
+        "zsh",
+        "_stalecard",
+        "\nif [ \"$funcstack[1]\" = \"_stalecard\" ]; then _clap_dynamic_completer_stalecard \"$@\"; fi\n",
+    ),
+    ("fish", "stalecard.fish", ""),
+];
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -22,16 +34,16 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     };
     std::fs::create_dir_all(&args.folder).map_err(failed(&args.folder))?;
     clap_mangen::generate_to(Cli::command(), &args.folder).map_err(failed(&args.folder))?;
-    // Completions would offer what is hidden.
-    let whole = Cli::command();
-    let mut shown = clap::Command::new("stalecard")
-        .version(env!("CARGO_PKG_VERSION"))
-        .disable_help_subcommand(true)
-        .args(whole.get_arguments().cloned())
-        .subcommands(whole.get_subcommands().filter(|command| !command.is_hide_set()).cloned());
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        clap_complete::generate_to(shell, &mut shown, "stalecard", &args.folder)
-            .map_err(failed(&args.folder))?;
+    // Each script asks the program itself, which knows the serial numbers, labels and users of the host.
+    for (shell, file, end) in SCRIPTS {
+        let path = args.folder.join(file);
+        let mut script = Vec::new();
+        let shells = Shells::builtins();
+        let Some(shell) = shells.completer(shell) else { continue };
+        shell
+            .write_registration(VARIABLE, "stalecard", "stalecard", "stalecard", &mut script)
+            .and_then(|()| std::fs::write(&path, [&script, end.as_bytes()].concat()))
+            .map_err(failed(&path))?;
     }
     Ok(Exit::Clean)
 }

@@ -3,6 +3,7 @@
 mod args;
 mod check;
 mod compare;
+mod complete;
 mod config;
 mod explain;
 mod fix;
@@ -11,6 +12,7 @@ mod generate;
 mod ls;
 mod output;
 mod quarantine;
+mod report;
 mod run;
 mod screen;
 mod show;
@@ -20,14 +22,19 @@ mod verify;
 mod watch;
 
 use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::error::Exit;
+use crate::error::{Error, Exit};
 use crate::judge::ending::State;
+use crate::log;
 use crate::observe::{LOOK_ASIDE, allow_aside, serve_aside};
 use crate::patience;
 use crate::repair::config::{KEEPER, keep_until};
+use crate::report::json::Failure;
 use crate::report::nagios;
 
 /// Finds, explains and repairs stale OpenSC file caches.
@@ -46,7 +53,55 @@ pub struct Cli {
     #[command(flatten)]
     check: check::Args,
     #[command(flatten)]
+    everywhere: Everywhere,
+    #[command(flatten)]
     verbosity: screen::Verbosity,
+}
+
+/// Options of all commands.
+#[derive(Debug, Clone, clap::Args)]
+struct Everywhere {
+    /// Colour what is made for people
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t)]
+    color: Color,
+    /// Write what is sent to the card and what it answers to this file (mode 0600), for a bug report; PINs, the content of
+    /// files and what keys answer are left out
+    #[arg(long, global = true, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+enum Color {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Everywhere {
+    /// From now on.
+    fn begin(&self) -> Result<(), Error> {
+        match self.color {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        let Some(path) = &self.log else { return Ok(()) };
+        let open = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()).open(path)
+        };
+        let file =
+            open().map_err(|source| Error::Io { what: "cannot write to", path: path.clone(), source })?;
+        log::begin(Box::new(file));
+        log::line(|| format!("stalecard {} on {}", env!("CARGO_PKG_VERSION"), crate::host::hostname()));
+        Ok(())
+    }
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 nothing wrong or done; 1 findings at or above --fail-on; 2 usage error or a \
@@ -83,6 +138,8 @@ enum Command {
     Snapshot(snapshot::Args),
     /// Put the snapshots of several hosts side by side: who shows what, and who is stale
     Compare(compare::Args),
+    /// Write a report for other eyes: one HTML file, or Markdown for a forum
+    Report(report::Args),
     /// Check again whenever a card comes, a program lets go of one, or a cache changes
     Watch(watch::Args),
     /// Look for another process of this program at what may not answer
@@ -90,7 +147,7 @@ enum Command {
     LookAside,
     /// Wait for the end of a process, and remove the configuration that it was given
     #[command(hide = true, name = KEEPER)]
-    KeepAside { process: i32, directory: std::path::PathBuf },
+    KeepAside { process: i32, directory: PathBuf },
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::Args),
@@ -108,7 +165,13 @@ fn misunderstood(error: &clap::Error, format: Option<check::Format>) -> Exit {
             let _ = output::print(&(line + "\n"));
             Exit::NotRead
         }
-        (true, _) => Exit::Failed,
+        (true, json) => {
+            if json == Some(check::Format::Json) {
+                let message = crate::text::tame(error.to_string().trim_end());
+                output::print_failure(None, Failure { message, exit_code: Exit::Failed.code() });
+            }
+            Exit::Failed
+        }
     };
     match output::written(error.print()) {
         Err(why) if exit == Exit::Clean => {
@@ -120,10 +183,17 @@ fn misunderstood(error: &clap::Error, format: Option<check::Format>) -> Exit {
     }
 }
 
-/// With `-v` and `-q` behind the command, where they stood before it: without a command they are options of `check`.
+/// With the options of all commands behind the command, where they stood before it: without a command they are options of `check`.
 fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
-    let is_of_all = |word: &&OsString| matches!(word.to_str(), Some("-v" | "--verbose" | "-q" | "--quiet"));
-    let leading = words.iter().skip(1).take_while(is_of_all).count();
+    let mut leading = 0;
+    while let Some(word) = words.get(leading + 1).and_then(|word| word.to_str()) {
+        leading += match word {
+            "-v" | "--verbose" | "-q" | "--quiet" => 1,
+            "--color" | "--log" => 2,
+            _ if word.starts_with("--color=") || word.starts_with("--log=") => 1,
+            _ => break,
+        };
+    }
     let command = words.get(leading + 1).and_then(|word| Cli::command().find_subcommand(word).map(|_| ()));
     if let Some(place) = command.and_then(|()| words.get_mut(1..=leading + 1)) {
         place.rotate_right(1);
@@ -134,6 +204,7 @@ fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
 /// Runs the program: what was typed, done, and how it ended.
 #[must_use]
 pub fn run() -> Exit {
+    complete::answer();
     let words = in_order(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
@@ -143,6 +214,22 @@ pub fn run() -> Exit {
     output::tell_so(cli.verbosity.manner());
     let screen = &cli.verbosity.screen();
     let command = cli.command.unwrap_or(Command::Check(cli.check));
+    // What follows these is not ours.
+    let is_ours =
+        !matches!(command, Command::Run(_) | Command::Explain(_) | Command::Report(_) | Command::Generate(_));
+    let wants_json = is_ours && check::Format::named_in(&words) == Some(check::Format::Json);
+    let name = command.name();
+    let fail = |error: &Error| {
+        output::complain(&error.to_string());
+        if wants_json {
+            output::print_failure(Some(name), Failure::of(error));
+        }
+        error.exit()
+    };
+    if let Err(error) = cli.everywhere.begin() {
+        return fail(&error);
+    }
+    log::line(|| name.to_owned());
     if !matches!(command, Command::Watch(_) | Command::LookAside | Command::KeepAside { .. }) {
         // Whoever is told another time begins anew with it.
         args::Time::USUAL.begin();
@@ -161,6 +248,7 @@ pub fn run() -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args),
         Command::Compare(args) => compare::run(&args, screen),
+        Command::Report(args) => report::run(&args),
         Command::Watch(args) => watch::run(&args, screen),
         Command::Generate(args) => generate::run(&args),
         Command::KeepAside { process, directory } => {
@@ -172,16 +260,41 @@ pub fn run() -> Exit {
             return Exit::Clean;
         }
     };
-    match result {
+    let exit = match result {
         // Something did not answer, so not everything was looked at.
         Ok(Exit::Clean) if patience::was_lost() => {
             output::complain("something did not answer in time, so not everything was looked at");
             Exit::NotRead
         }
         Ok(exit) => exit,
-        Err(error) => {
-            output::complain(&error.to_string());
-            error.exit()
+        Err(error) => fail(&error),
+    };
+    log::line(|| format!("exit code {}", exit.code()));
+    exit
+}
+
+impl Command {
+    /// Its name in JSON.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check",
+            Self::Verify(_) => "verify",
+            Self::Ls(_) => "ls",
+            Self::Show(_) => "show",
+            Self::Fix(_) => "fix",
+            Self::Flush(_) => "flush",
+            Self::Undo(_) => "undo",
+            Self::Quarantine(args) => args.name(),
+            Self::Explain(_) => "explain",
+            Self::Config(command) => command.name(),
+            Self::Run(_) => "run",
+            Self::Snapshot(_) => "snapshot",
+            Self::Compare(_) => "compare",
+            Self::Report(_) => "report",
+            Self::Watch(_) => "watch",
+            Self::LookAside => LOOK_ASIDE,
+            Self::KeepAside { .. } => KEEPER,
+            Self::Generate(_) => "generate",
         }
     }
 }

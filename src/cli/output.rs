@@ -2,14 +2,17 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
 use crate::error::Error;
+use crate::log;
 use crate::observe::Progress;
 use crate::patience::undisturbed;
-use crate::report::json::Document;
+use crate::report::json::{Document, Failed, Failure};
 use crate::text;
 
 /// How complaints and what is waited for are told: nothing of the latter if nobody wants to hear it, and in ASCII where
@@ -42,11 +45,30 @@ pub fn print(text: &str) -> Result<(), Error> {
     written(anstream::stdout().lock().write_all(shown(text).as_bytes()))
 }
 
+/// A document was printed: no other may follow it.
+static HAS_ANSWERED: AtomicBool = AtomicBool::new(false);
+
 /// Prints a command's document.
 pub fn print_json(document: &Document<'_>) -> Result<(), Error> {
     let text = json_text("the document", &document.value()?)?;
+    HAS_ANSWERED.store(true, Ordering::Relaxed);
     let _undisturbed = undisturbed();
     written(std::io::stdout().lock().write_all(text.as_bytes()))
+}
+
+/// Prints, in the place of the document of a command that failed, one that says why.
+pub fn print_failure(command: Option<&str>, failure: Failure) {
+    if HAS_ANSWERED.load(Ordering::Relaxed) {
+        return;
+    }
+    let host = crate::host::hostname();
+    // It was said on standard error, too; there is nobody else to tell.
+    let _ = print_value("the document", &Failed::new(command, &host, failure));
+}
+
+/// Is standard output meant, where a file is named?
+pub fn is_stdout(path: &Path) -> bool {
+    path == Path::new("-")
 }
 
 /// Prints anything as JSON.
@@ -95,6 +117,7 @@ pub fn written(result: std::io::Result<()>) -> Result<(), Error> {
 
 /// Says on standard error why something failed. The reason may quote what a file held.
 pub fn complain(why: &str) {
+    log::line(|| why.to_owned());
     // If standard error is gone there is nobody to tell.
     let _ = writeln!(std::io::stderr(), "stalecard: {}", shown(&text::tame(why)));
 }

@@ -37,6 +37,16 @@ enum Command {
     },
 }
 
+impl Args {
+    /// The name of the command in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self.command {
+            Command::List { .. } => "quarantine list",
+            Command::Purge { .. } => "quarantine purge",
+        }
+    }
+}
+
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     match args.command {
         Command::List { format } => list(screen, format),

@@ -1,17 +1,23 @@
 //! `show`: tokens, keys or entries, both views side by side.
 
+use clap_complete::ArgValueCandidates;
+
 use super::args::{Facts, Format};
+use super::complete::known_names;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
 use crate::judge::{tokens, verdict};
-use crate::listing::objects::{Wanted, show};
+use crate::listing::objects::{Listed, pick, show, token_names};
+use crate::naming::Naming;
 use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Serial, key ID, label, key reference or cache entry; without it everything
+    /// Serial number, key ID (in any spelling, or its first 6 digits), label, key reference, PKCS#11 URI, slot or cache
+    /// entry; without it everything
+    #[arg(add = ArgValueCandidates::new(known_names))]
     what: Option<String>,
     #[command(flatten)]
     facts: Facts,
@@ -21,17 +27,20 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
+    let naming = args.what.as_deref().map(Naming::parse).transpose()?;
     let snapshot = args.facts.look(true)?;
     let screen = &args.facts.screen_of(screen, &snapshot);
     let tokens = tokens(&snapshot);
     let verdict = verdict(&tokens);
-    let wanted = args.what.as_deref().map_or(Wanted::All, Wanted::Named);
-    let objects = show(&tokens, &wanted);
-    let known = |what: &str| {
-        verdict.tokens.iter().any(|token| token.serial.as_deref() == Some(what))
-            || snapshot.cards.iter().any(|card| card.serial.as_deref() == Some(what))
+    let all = show(&tokens);
+    let (objects, missing) = match &naming {
+        None => (all.into_iter().map(|Listed { sides, .. }| sides).collect(), None),
+        // Without a card there is nothing that anything could be called.
+        Some(naming) => match pick(all, &token_names(&snapshot), naming) {
+            Ok(objects) => (objects, None),
+            Err(error) => (Vec::new(), Some(Error::from(error)).filter(|_| verdict.compared)),
+        },
     };
-    let missing = args.what.as_ref().filter(|what| objects.is_empty() && verdict.compared && !known(what));
     match args.format {
         Format::Human => {
             let mut text = Page::new(screen);
@@ -46,11 +55,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         }
         Format::Json => {
             let answer = Answer::Show { objects: &objects };
-            output::print_json(&Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]))?;
+            let document = Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]);
+            output::print_json(&document.error(missing.as_ref()))?;
         }
     }
-    if let Some(what) = missing {
-        return Err(Error::NothingCalled(what.clone()));
-    }
-    Ok(exit_unjudged(&verdict, args.facts.offline))
+    missing.map_or_else(|| Ok(exit_unjudged(&verdict, args.facts.offline)), Err)
 }

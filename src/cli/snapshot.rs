@@ -29,7 +29,7 @@ pub struct Args {
     #[arg(long, conflicts_with = "offline")]
     baseline: bool,
     /// The file to write, mode 0600 (a baseline: 0644, or in a directory SERIAL.toml for each
-    /// token); without it standard output
+    /// token); without it, or as -, standard output
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
     /// How to say which baselines were written
@@ -48,12 +48,12 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let gaps = holders::look(&mut snapshot)?;
     snapshot.coverage.extend(gaps);
     if let Some(serial) = &args.selection.serial {
-        select_serial(&mut snapshot, serial, args.offline);
+        select_serial(&mut snapshot, serial, args.offline)?;
     }
     if args.baseline {
         return baseline(&snapshot, args);
     }
-    match &args.output {
+    match args.output.as_ref().filter(|path| !output::is_stdout(path)) {
         Some(path) => save(&snapshot, path)?,
         None => output::print_value("the snapshot", &snapshot)?,
     }
@@ -72,7 +72,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 /// Writes what each token holds, where it is not written yet.
 fn baseline(snapshot: &Snapshot, args: &Args) -> Result<Exit, Error> {
     let all = baselines_of(&tokens(snapshot))?;
-    let Some(path) = &args.output else {
+    let Some(path) = args.output.as_ref().filter(|path| !output::is_stdout(path)) else {
         if let Some(one) = the_baseline(&all)? {
             output::print(&one.text().map_err(Error::unwritable("the baseline"))?)?;
         }

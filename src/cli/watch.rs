@@ -139,7 +139,7 @@ fn document(
     let host = checked.map_or(&hostname, |checked| &checked.snapshot.host);
     let event = Event {
         kind: occurrence.kind(),
-        time: crate::text::date(time.unix_timestamp()),
+        time: crate::text::rfc3339(time.unix_timestamp()),
         reader: occurrence.reader().map(|reader| crate::text::escape(reader.as_bytes())),
         why,
     };

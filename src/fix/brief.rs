@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::finding::{Finding, Id, Safety, Shows};
 use crate::judge::brief::brief;
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
+use crate::naming;
 use crate::repair::config::{EditReport, Goal};
 use crate::repair::{Applied, Became, Outcome, UndoOutcome, UndoState};
 use crate::text::count;
@@ -88,6 +89,14 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
             }
             None => said(Word::Done, format!("{}. OpenSC reads them from the card again.", sum.done(false))),
         },
+        (None, false) if done.serials.is_some() => {
+            let known = done.serials.as_deref().unwrap_or_default();
+            let known = if known.is_empty() { "none at all".to_owned() } else { naming::list(known) };
+            let sentence = format!(
+                "Nothing to move: no cache that was looked at has an entry of this card; the cards they know: {known}."
+            );
+            said(Word::Unchanged, sentence)
+        }
         (None, false) => match sum.withheld {
             Some(safety) => said(Word::Failed, format!("Nothing was moved: it takes {}.", option(safety))),
             None => match left {

@@ -1,14 +1,18 @@
 //! Taking cache entries away: what is proven stale, or what was named.
 
+use std::collections::BTreeSet;
+
 use time::OffsetDateTime;
 
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use crate::error::{Error, Exit};
 use crate::judge::ending::is_unread;
+use crate::listing::cache_entries::{names, serials};
+use crate::naming::{self, Names, Naming, is_serial};
 use crate::observe::CacheOwners;
 use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::repair::{Applied, Outcome, Plan};
-use crate::snapshot::{Gap, GapKind, Snapshot};
+use crate::snapshot::{ByteString, Gap, GapKind, Snapshot};
 use crate::verdict::Verdict;
 
 /// What to take.
@@ -33,6 +37,8 @@ pub struct Flushed {
     pub operations: Vec<Applied>,
     /// What is found now.
     pub after: Verdict,
+    /// The serial numbers that the caches know, if they have no entry of the one that was asked for.
+    pub serials: Option<Vec<String>>,
     /// When it was looked at first.
     pub checked_at: OffsetDateTime,
     /// Why it is no success whatever was moved.
@@ -57,14 +63,35 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     let mut unread = None;
     let mut failed = false;
     let mut without_card = None;
+    let mut known = BTreeSet::new();
+    let mut has_entries = false;
     let observed = subject.each(&mut |snapshot| {
-        missing.retain(|name| !is_here(snapshot, name));
+        let all = names(snapshot);
+        let mut entries = Vec::new();
+        for name in missing.clone() {
+            if is_here(snapshot, name) {
+                missing.retain(|other| *other != name);
+            } else if let Some(paths) = of_key(&all, name)? {
+                missing.retain(|other| *other != name);
+                entries.extend(paths);
+            }
+        }
+        if let Scope::Named(named) = scope {
+            entries.extend_from_slice(named);
+            known.extend(all.iter().map(|(_, names)| names.what.clone()));
+        }
+        if let Scope::Serial(serial) = scope {
+            let here = serials(snapshot);
+            has_entries |= here.iter().any(|known| is_serial(known.as_bytes(), serial));
+            known.extend(here);
+        }
+        let scope = if entries.is_empty() { *scope } else { Scope::Named(&entries) };
         let done = repair.user(snapshot, &|snapshot, verdict, caller| {
             // Without a card nothing is proven stale, and damage alone is no reason here.
             if is_stale && is_unread(verdict, false) && !verdict.compared {
                 return Plan::default();
             }
-            flush_plan(snapshot, verdict, *scope, caller)
+            flush_plan(snapshot, verdict, scope, caller)
         })?;
         if unread.is_none() {
             let is_unread = is_stale && is_unread(&done.before, false);
@@ -87,6 +114,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 changed: false,
                 operations: Vec::new(),
                 after,
+                serials: None,
                 checked_at,
                 error: Some(error),
                 exit,
@@ -107,9 +135,14 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         (false, true) => Exit::NotRead,
         (false, false) => Exit::Clean,
     };
-    let error = missing.first().map(|name| Error::NoSuchEntry((*name).clone()));
+    let known: Vec<String> = known.into_iter().collect();
+    let error = missing
+        .first()
+        .map(|name| Error::NoSuchEntry { name: (*name).clone(), known: naming::there_is(&known) });
+    let is_unknown = matches!(scope, Scope::Serial(_)) && !has_entries;
+    let serials = is_unknown.then_some(known);
     let checked_at = snapshot.taken_at;
-    Ok(Flushed { host: snapshot.host, changed, operations, after, checked_at, error, exit })
+    Ok(Flushed { host: snapshot.host, changed, operations, after, serials, checked_at, error, exit })
 }
 
 /// Takes of one user's caches what is proven stale, and safe to take, and nothing else; gives what is found then.
@@ -124,6 +157,19 @@ pub fn flush_proven(snapshot: &mut Snapshot) -> Result<(Verdict, Vec<Applied>), 
     })?;
     let (operations, ..) = repair.end();
     Ok((done.after, operations))
+}
+
+/// The paths of the entries that hold what is called so: of one key, or the error lists them all.
+fn of_key(all: &[(ByteString, Names)], typed: &str) -> Result<Option<Vec<String>>, Error> {
+    let names: Vec<Names> = all.iter().map(|(_, names)| names.clone()).collect();
+    let naming = Naming::parse(typed)?;
+    // All entries of a card are a matter of --serial.
+    if names.iter().any(|names| is_serial(names.token.serial.as_bytes(), typed)) {
+        return Ok(None);
+    }
+    let picked = naming.key(&names)?;
+    let paths = picked.iter().filter_map(|place| Some(all.get(*place)?.0.to_string()));
+    Ok(Some(paths.collect()).filter(|paths: &Vec<String>| !paths.is_empty()))
 }
 
 /// Is an entry of this name or path in one of the caches?

@@ -17,6 +17,29 @@ pub fn now() -> OffsetDateTime {
     named(SystemTime::now())
 }
 
+/// A time in JSON to the second, which is all that `jq`'s `fromdate` takes.
+pub mod whole_seconds {
+    use serde::{Deserializer, Serializer};
+    use time::OffsetDateTime;
+    use time::serde::rfc3339;
+
+    /// Without its fraction.
+    ///
+    /// # Errors
+    /// Where RFC 3339 has no form for it.
+    pub fn serialize<S: Serializer>(time: &Option<OffsetDateTime>, to: S) -> Result<S::Ok, S::Error> {
+        rfc3339::option::serialize(&time.map(|time| time.replace_nanosecond(0).unwrap_or(time)), to)
+    }
+
+    /// With whatever fraction there is.
+    ///
+    /// # Errors
+    /// When it is no time of RFC 3339.
+    pub fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Option<OffsetDateTime>, D::Error> {
+        rfc3339::option::deserialize(from)
+    }
+}
+
 /// The time zone of the host.
 #[derive(Debug, Clone)]
 pub struct Zone(TimeZone);

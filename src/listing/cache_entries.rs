@@ -1,14 +1,17 @@
 //! The entries of all cache directories, decoded: which card and object, which
 //! ID, how old, and whether a program reads them today.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::crypto::same_form;
 use crate::finding::Id;
+use crate::naming::{Names, TokenNames};
 use crate::opensc::cache_name::LastUpdate;
 use crate::opensc::{CacheName, Recognised};
-use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
-use crate::text::{date, escape, hex};
+use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
+use crate::text::{escape, hex, rfc3339};
 use crate::verdict::Verdict;
 use crate::view::layout_of;
 
@@ -43,6 +46,7 @@ pub struct Item {
     /// Owner.
     pub owner: u32,
     /// When it was last written.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]
     pub modified: String,
     /// The same, Unix seconds.
     #[serde(skip)]
@@ -104,6 +108,39 @@ pub fn inventory(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Item> {
     items
 }
 
+/// The serial numbers of the cards that the caches have entries of. Escaped.
+#[must_use]
+pub fn serials(snapshot: &Snapshot) -> BTreeSet<String> {
+    let others = snapshot.others.iter().flat_map(|other| &other.caches);
+    let entries = snapshot.caches.iter().chain(others).flat_map(|dir| &dir.entries);
+    let serial = |entry: &CacheEntry| Some(escape(&entry.name.of_copy()?.serial.text()));
+    entries.filter_map(serial).collect()
+}
+
+/// What the entries of the calling user's caches go by: their names and paths, and the ID and label of what is in them.
+#[must_use]
+pub fn names(snapshot: &Snapshot) -> Vec<(ByteString, Names)> {
+    let mut all = Vec::new();
+    for dir in &snapshot.caches {
+        for entry in dir.entries.iter().filter(|entry| entry.kind == FileKind::File) {
+            let path = dir.path_of(&entry.name);
+            let Some(name) = entry.name.of_copy() else { continue };
+            let (object, id, label, _) = describe(snapshot, entry, Some(name));
+            let id = id.and_then(|id| data_encoding::HEXLOWER.decode(id.as_bytes()).ok());
+            let token = TokenNames { serial: escape(&name.serial.text()), labels: Vec::new() };
+            let names = Names {
+                what: format!("{path} ({object})"),
+                ids: id.into_iter().collect(),
+                labels: label.into_iter().collect(),
+                token,
+                ..Names::default()
+            };
+            all.push((path, names));
+        }
+    }
+    all
+}
+
 fn item(
     snapshot: &Snapshot,
     verdict: &Verdict,
@@ -143,7 +180,7 @@ fn item(
         findings,
         size: entry.inode.size,
         owner: entry.inode.uid,
-        modified: date(entry.inode.mtime),
+        modified: rfc3339(entry.inode.mtime),
         modified_at: entry.inode.mtime,
         age_days: taken.saturating_sub(entry.inode.mtime) / 86_400,
     }

@@ -21,7 +21,7 @@ use crate::judge::ending::exit_of;
 use crate::judge::tally::user_name;
 use crate::judge::{tokens, tokens_of};
 use crate::snapshot::{Gap, GapKind, Snapshot};
-use crate::text::{date, escape, hex};
+use crate::text::{escape, hex, rfc3339};
 use crate::view::{Class, Object, Place, View};
 
 /// Collects snapshots.
@@ -122,7 +122,7 @@ impl Comparison {
         self.sources.push(Source {
             host: snapshot.host.clone(),
             user,
-            taken_at: date(snapshot.taken_at.unix_timestamp()),
+            taken_at: rfc3339(snapshot.taken_at.unix_timestamp()),
             taken: snapshot.taken_at.unix_timestamp(),
         });
         for case in &tokens.cases {
@@ -354,7 +354,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
             row.shown_by.extend(named(showing.source).map(|source| Shown {
                 source,
                 programs: showing.programs.to_vec(),
-                since: date(showing.since),
+                since: rfc3339(showing.since),
                 written: showing.since,
             }));
         });

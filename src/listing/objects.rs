@@ -5,13 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::case::possession::{Device, possession_in};
+use crate::case::cache_view::CacheView;
 use crate::case::token::{Case, side};
 use crate::case::tokens::Tokens;
 use crate::finding::Side;
-use crate::snapshot::EfPath;
-use crate::text::{escape, hex, is_key_reference};
+use crate::naming::{self, Names, Naming, TokenNames};
+use crate::snapshot::{Card, DirState, EfPath, Snapshot};
+use crate::text::{escape, hex, key_reference};
 use crate::view::listed::omitted;
-use crate::view::{Object, Place, Read, Source};
+use crate::view::pkcs11_names::{self, ModuleNames};
+use crate::view::{Object, Place, Read, Source, View, layout};
 
 /// One object as it is on the card and as each cache shows it. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,6 +29,9 @@ pub struct ObjectComparison {
     pub reference: Option<u8>,
     /// What is on the card.
     pub card: Side,
+    /// Its PKCS#11 URI (RFC 7512) where OpenSC's module lists it, with caching off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
     /// The programs that do not list it even without a cache, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<Unlisted>,
@@ -46,6 +52,9 @@ pub struct Shown {
     pub directory: String,
     /// What is shown.
     pub side: Side,
+    /// Its PKCS#11 URI (RFC 7512) where OpenSC's module lists it through this cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
     /// The cache entries that make it, full paths.
     #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::snapshot::ByteString>"))]
     pub entries: Vec<String>,
@@ -81,27 +90,29 @@ fn unlisted(omitted: &Omitted, place: &Place) -> Vec<Unlisted> {
     omitted.iter().filter_map(of_program).collect()
 }
 
-/// What to show.
+/// An object of a token, and all that it goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wanted<'a> {
-    /// Everything.
-    All,
-    /// What has this ID, label, key reference, serial or cache entry name.
-    Named(&'a str),
+pub struct Listed {
+    /// Both views of it.
+    pub sides: ObjectComparison,
+    /// Its names.
+    pub names: Names,
 }
 
-/// Both views of the objects that are wanted, for every token that was read.
+/// Both views of the objects of every token that was read, with all that they go by.
 #[must_use]
-pub fn show(tokens: &Tokens<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
-    tokens.cases.iter().flat_map(|case| sides(case, wanted)).collect()
+pub fn show(tokens: &Tokens<'_>) -> Vec<Listed> {
+    tokens.cases.iter().flat_map(sides).collect()
 }
 
-/// The objects of one token that are wanted.
-fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
+/// The objects of one token.
+fn sides(case: &Case<'_>) -> Vec<Listed> {
     let omissions = Omissions {
         live: omitted(&case.live),
         shown: case.cache_views.iter().map(|cache_view| omitted(&cache_view.shown)).collect(),
     };
+    let called = Called::of(case);
+    let token = called.token(case);
     let mut found = Vec::new();
     let mut seen: BTreeSet<Place> = BTreeSet::new();
     let shown = case.cache_views.iter().flat_map(|cache_view| &cache_view.shown.objects);
@@ -112,22 +123,114 @@ fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
         if !seen.insert(place.clone()) {
             continue;
         }
-        let sides = one(case, &place, &omissions);
-        if is_wanted(case, &sides, wanted) {
-            found.push(sides);
-        }
+        let sides = one(case, &place, &omissions, &called);
+        let names = names(case, &place, &sides, token.clone());
+        found.push(Listed { sides, names });
     }
     found
 }
 
-fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> ObjectComparison {
+/// What the tokens of these cards go by.
+#[must_use]
+pub fn token_names(snapshot: &Snapshot) -> Vec<TokenNames> {
+    let token = |card: &Card| {
+        let label = layout(card.family).and_then(|layout| layout.label(card));
+        let labels = label.iter().map(|label| escape(label)).filter(|label| !label.is_empty()).collect();
+        Some(TokenNames { serial: card.serial.clone()?, labels })
+    };
+    snapshot.cards.iter().filter_map(token).collect()
+}
+
+/// The objects that are meant: none, if a token without any is.
+///
+/// # Errors
+/// When nothing is called so, or it could be any of several keys.
+pub fn pick(
+    all: Vec<Listed>,
+    tokens: &[TokenNames],
+    naming: &Naming,
+) -> Result<Vec<ObjectComparison>, naming::Error> {
+    let (sides, names): (Vec<ObjectComparison>, Vec<Names>) =
+        all.into_iter().map(|Listed { sides, names }| (sides, names)).unzip();
+    let picked = naming.pick(&names)?;
+    if picked.is_empty() && naming.token(tokens)?.is_empty() {
+        let known = names.into_iter().map(|names| names.what).chain(tokens.iter().map(TokenNames::what));
+        return Err(naming.nothing("token, key, label or cache entry", known));
+    }
+    let is_picked = |(place, _): &(usize, ObjectComparison)| picked.binary_search(place).is_ok();
+    Ok(sides.into_iter().enumerate().filter(is_picked).map(|(_, sides)| sides).collect())
+}
+
+/// What the PKCS#11 module calls the objects, of the card and of what is shown through each cache.
+struct Called {
+    live: ModuleNames,
+    shown: Vec<ModuleNames>,
+}
+
+impl Called {
+    fn of(case: &Case<'_>) -> Self {
+        let of = |view: &View| ModuleNames::of(case.card, case.layout, view);
+        let shown = case.cache_views.iter().map(|cache_view| of(&cache_view.shown)).collect();
+        Self { live: of(&case.live), shown }
+    }
+
+    /// What the token goes by.
+    fn token(&self, case: &Case<'_>) -> TokenNames {
+        let own = case.layout.label(case.card);
+        let of_module = self.shown.iter().chain([&self.live]).flat_map(|names| &names.tokens);
+        let mut labels: Vec<String> = own.iter().chain(of_module).map(|label| escape(label)).collect();
+        let mut seen = BTreeSet::new();
+        labels.retain(|label| !label.is_empty() && seen.insert(label.clone()));
+        TokenNames { serial: case.serial.to_owned(), labels }
+    }
+}
+
+/// What an object goes by, on the card and wherever it is shown.
+fn names(case: &Case<'_>, place: &Place, sides: &ObjectComparison, token: TokenNames) -> Names {
+    let live = case.live.at(place);
+    let shown = case.cache_views.iter().filter_map(|cache_view| cache_view.shown.at(place));
+    let objects: Vec<&Object> = live.into_iter().chain(shown).collect();
+    let mut ids: Vec<Vec<u8>> = objects.iter().map(|object| object.id.clone()).collect();
+    ids.retain(|id| !id.is_empty());
+    ids.dedup();
+    let all = || std::iter::once(&sides.card).chain(sides.shown.iter().map(|shown| &shown.side));
+    let entries = sides.shown.iter().flat_map(|shown| &shown.entries);
+    let entry_names = entries.clone().filter_map(|path| path.rsplit('/').next());
+    let words = std::iter::once(sides.ef.to_string())
+        .chain(entries.cloned())
+        .chain(entry_names.map(str::to_owned))
+        .chain(all().filter_map(|side| side.public_key.clone()));
+    let label = all().find_map(|side| side.label.clone()).unwrap_or_default();
+    let what = match (sides.reference, ids.first()) {
+        (Some(reference), _) => format!("key reference {}", key_reference(reference)),
+        (None, Some(_)) => "object".to_owned(),
+        (None, None) => format!("EF {}", sides.ef),
+    };
+    let spoken: Vec<String> = ids.iter().map(|id| hex(id)).collect();
+    let id = if spoken.is_empty() { String::new() } else { format!(", ID {}", spoken.join(" or ")) };
+    Names {
+        what: format!("{what} \"{label}\"{id} of token {}", sides.token),
+        reference: sides.reference,
+        ids,
+        labels: all().filter_map(|side| side.label.clone()).collect(),
+        words: words.collect(),
+        class: objects.first().and_then(|object| pkcs11_names::class(object)),
+        token,
+    }
+}
+
+fn one(case: &Case<'_>, place: &Place, omissions: &Omissions, called: &Called) -> ObjectComparison {
+    let uri = |names: &ModuleNames| names.uris.get(place).map(ToString::to_string);
     let live = case.live.at(place);
     let request = case.layout.request(place.ef);
+    // What no directory holds nobody shows.
+    let is_there = |cache_view: &CacheView<'_>| cache_view.dir.state != DirState::Missing;
     let shown: Vec<(Option<&Object>, Shown)> = case
         .cache_views
         .iter()
-        .zip(&omissions.shown)
-        .map(|(cache_view, omitted)| {
+        .zip(omissions.shown.iter().zip(&called.shown))
+        .filter(|(cache_view, _)| is_there(cache_view))
+        .map(|(cache_view, (omitted, called))| {
             let mut unlisted = unlisted(omitted, place);
             unlisted.retain(|unlisted| cache_view.programs.contains(&unlisted.program));
             let object = cache_view.shown.at(place);
@@ -144,19 +247,21 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> ObjectCompariso
                 program: cache_view.programs.clone(),
                 directory: cache_view.dir.path.to_string(),
                 side: with_proof(case, object, request, content),
+                uri: uri(called),
                 entries,
                 unlisted,
             };
             (object, shown)
         })
         .collect();
-    let reference = |view: &crate::view::View| view.at(place).and_then(|object| view.reference(object));
+    let reference = |view: &View| view.at(place).and_then(|object| view.reference(object));
     ObjectComparison {
         token: escape(case.serial.as_bytes()),
         ef: place.ef,
         reference: reference(&case.live)
             .or_else(|| case.cache_views.iter().find_map(|cache_view| reference(&cache_view.shown))),
         card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
+        uri: uri(&called.live),
         unlisted: unlisted(&omissions.live, place),
         equal: shown.iter().all(|(object, _)| *object == live),
         shown: shown.into_iter().map(|(_, shown)| shown).collect(),
@@ -177,25 +282,4 @@ fn with_proof(
         side.proof = Some(possession_in(Device::of(case).as_ref(), Some(&content(request))).words());
     }
     side
-}
-
-fn is_wanted(case: &Case<'_>, sides: &ObjectComparison, wanted: &Wanted<'_>) -> bool {
-    let Wanted::Named(name) = wanted else { return true };
-    let all = || std::iter::once(&sides.card).chain(sides.shown.iter().map(|shown| &shown.side));
-    let entries = || sides.shown.iter().flat_map(|shown| &shown.entries);
-    crate::text::is_typed(case.serial.as_bytes(), name)
-        || sides.reference.is_some_and(|reference| is_key_reference(reference, name))
-        || name.eq_ignore_ascii_case(&sides.ef.to_string())
-        || all().any(|side| side.id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(name)))
-        || all().any(|side| side.label.as_deref() == Some(&escape(name.as_bytes())))
-        || entries().any(|path| path == name || path.rsplit('/').next() == Some(name))
-        || all().any(|side| side.public_key.as_deref() == Some(&hex_of(name)))
-}
-
-/// A fingerprint as typed, in lower case.
-fn hex_of(name: &str) -> String {
-    match data_encoding::HEXLOWER_PERMISSIVE.decode(name.as_bytes()) {
-        Ok(bytes) => hex(&bytes),
-        Err(_) => name.to_owned(),
-    }
 }

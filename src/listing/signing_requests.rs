@@ -9,8 +9,11 @@ use crate::case::token::{Case, which_key};
 use crate::crypto::{self, Hash};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
+use crate::naming::uri::Type;
+use crate::naming::{Names, TokenNames};
 use crate::snapshot::{EfPath, Scheme};
-use crate::text::{escape, hex, is_key_reference, is_typed};
+use crate::text::{escape, hex};
+use crate::view::pkcs11_names::ModuleNames;
 use crate::view::{Class, Object};
 
 /// Random bytes that one key needs: a hash as long as the largest one.
@@ -41,15 +44,6 @@ pub struct Unable {
     /// Only who names it asks for it.
     pub only_if_named: bool,
     names: Names,
-}
-
-/// What people call a key.
-#[derive(Debug, Clone)]
-struct Names {
-    reference: Option<u8>,
-    label: Vec<u8>,
-    /// On the card, and as shown from caches: people know the latter.
-    ids: Vec<Vec<u8>>,
 }
 
 /// The keys of a token that can be asked, and those that cannot.
@@ -124,30 +118,39 @@ fn names(case: &Case<'_>, object: &Object) -> Names {
     ids.retain(|id| !id.is_empty());
     ids.sort();
     ids.dedup();
-    Names { reference: case.live.reference(object), label: object.label.clone(), ids }
-}
-
-impl Names {
-    fn contain(&self, name: &str) -> bool {
-        self.ids.iter().any(|id| hex(id).eq_ignore_ascii_case(name))
-            || is_typed(&self.label, name)
-            || self.reference.is_some_and(|reference| is_key_reference(reference, name))
+    let label = escape(&object.label);
+    let spoken: Vec<String> = ids.iter().map(|id| hex(id)).collect();
+    let names = [ModuleNames::of(case.card, case.layout, &case.live)];
+    let shown = case.cache_views.iter().map(|view| ModuleNames::of(case.card, case.layout, &view.shown));
+    let tokens = names.into_iter().chain(shown).flat_map(|names| names.tokens);
+    let own = case.layout.label(case.card);
+    Names {
+        what: format!("{} \"{label}\", ID {}", which_key(&case.live, object), spoken.join(" or ")),
+        reference: case.live.reference(object),
+        ids,
+        labels: vec![label],
+        words: Vec::new(),
+        class: Some(Type::Private),
+        token: TokenNames {
+            serial: case.serial.to_owned(),
+            labels: own.into_iter().chain(tokens).map(|label| escape(&label)).collect(),
+        },
     }
 }
 
 impl Unable {
-    /// As [`Signer::is_called`].
+    /// All that the key goes by.
     #[must_use]
-    pub fn is_called(&self, name: &str) -> bool {
-        self.names.contain(name)
+    pub const fn names(&self) -> &Names {
+        &self.names
     }
 }
 
 impl Signer {
-    /// Is this what somebody calls the key: an ID (in any view), the label, the reference?
+    /// All that the key goes by: IDs in any view, label, reference.
     #[must_use]
-    pub fn is_called(&self, name: &str) -> bool {
-        self.names.contain(name)
+    pub const fn names(&self) -> &Names {
+        &self.names
     }
 
     /// What this key is to do with these [`RANDOM`] bytes.

@@ -4,14 +4,14 @@
 //! followed. What lies in cache directories is somebody else's and is read through handles (`safe_fs`), not by path.
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use crate::error::Error;
-use crate::patience::{SILENCE, answered, within};
+use crate::patience::{SILENCE, answered, undisturbed, within};
 use crate::safe_fs::read_named;
 
 /// What a path leads to, or, if it is not to be followed, what it is.
@@ -66,6 +66,18 @@ pub(super) fn read_text(path: &Path, largest: u64) -> Result<Result<String, Stri
         Err(error) => return Err(failed(error)),
         Ok(bytes) => String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()),
     })
+}
+
+/// The text that comes from standard input, which is waited for as long as it takes; or why it is none.
+pub(super) fn read_stdin(largest: u64) -> Result<Result<String, String>, Error> {
+    let mut bytes = Vec::new();
+    let _undisturbed = undisturbed();
+    let read = std::io::stdin().lock().take(largest + 1).read_to_end(&mut bytes);
+    read.map_err(|source| Error::Io { what: "cannot read", path: "standard input".into(), source })?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > largest) {
+        return Ok(Err("it is too large".to_owned()));
+    }
+    Ok(String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned()))
 }
 
 /// Makes a file hold this text (mode 0644), and tells whether it did not yet.

@@ -1,24 +1,56 @@
 //! Of what was observed, what concerns one card: a narrower view of the same facts.
 
-use crate::error::Error;
-use crate::snapshot::Snapshot;
-use crate::text::is_typed;
+use std::collections::BTreeSet;
 
-/// Leaves only what concerns the card with this serial: itself, and its cache entries. If
-/// there is no such card and cards were to be read, that is a gap.
-pub fn select_serial(snapshot: &mut Snapshot, serial: &str, offline: bool) {
-    snapshot.select_serial(serial, offline);
-    select_entries(snapshot, serial);
+use crate::error::Error;
+use crate::listing::cache_entries::serials;
+use crate::listing::objects::token_names;
+use crate::naming::{self, Naming, is_serial};
+use crate::snapshot::{Gap, GapKind, Snapshot};
+use crate::text::escape;
+
+/// Leaves only what concerns the card that is called so: itself, and its cache entries. If there is no such card and cards
+/// were to be read, that is a gap, which says what there is. Gives the card's serial number, and those that the caches know
+/// otherwise.
+///
+/// # Errors
+/// When several cards are called so.
+pub fn select_serial(snapshot: &mut Snapshot, typed: &str, offline: bool) -> Result<BTreeSet<String>, Error> {
+    let tokens = token_names(snapshot);
+    let meant: BTreeSet<String> =
+        Naming::parse(typed)?.token(&tokens)?.into_iter().map(|token| token.serial.clone()).collect();
+    snapshot.select_cards(&meant);
+    if snapshot.cards.is_empty() && !offline {
+        let cards: Vec<String> = tokens.iter().map(naming::TokenNames::what).collect();
+        let cached: Vec<String> = serials(snapshot).into_iter().collect();
+        let caches = if cached.is_empty() {
+            String::new()
+        } else {
+            format!("; the caches have entries of: {}", naming::list(&cached))
+        };
+        snapshot.coverage.push(Gap {
+            what: format!("card {}", escape(typed.as_bytes())),
+            why: format!(
+                "no reader holds a card with this serial number that could be read; {}{caches}",
+                naming::there_is(&cards)
+            ),
+            asked_for: true,
+            kind: GapKind::Card,
+        });
+    }
+    let serials = if meant.is_empty() { BTreeSet::from([typed.to_owned()]) } else { meant };
+    select_entries(snapshot, &serials);
+    Ok(serials)
 }
 
-/// Leaves only the cache entries of the card with this serial.
-pub fn select_entries(snapshot: &mut Snapshot, serial: &str) {
+/// Leaves only the cache entries of the cards with these serial numbers.
+pub fn select_entries(snapshot: &mut Snapshot, serials: &BTreeSet<String>) {
     let others = snapshot.others.iter_mut().flat_map(|other| &mut other.caches);
     for dir in snapshot.caches.iter_mut().chain(others) {
         dir.entries.retain(|entry| {
             // An entry may be of an older OpenSC that wrote the serial in another case.
             entry.name.of_copy().is_some_and(|name| {
-                is_typed(&name.serial.text().to_ascii_lowercase(), &serial.to_ascii_lowercase())
+                serials.iter().any(|serial| is_serial(&name.serial.text(), serial))
             })
         });
     }
@@ -34,11 +66,11 @@ pub fn selecting<'a>(
     offline: bool,
     each: Each<'a>,
 ) -> impl FnMut(&mut Snapshot) -> Result<(), Error> + 'a {
-    let mut is_first = true;
+    let mut meant: Option<BTreeSet<String>> = None;
     move |snapshot| {
-        match (serial, std::mem::take(&mut is_first)) {
-            (Some(serial), true) => select_serial(snapshot, serial, offline),
-            (Some(serial), false) => select_entries(snapshot, serial),
+        match (serial, &meant) {
+            (Some(serial), None) => meant = Some(select_serial(snapshot, serial, offline)?),
+            (Some(_), Some(meant)) => select_entries(snapshot, meant),
             (None, _) => {}
         }
         each(snapshot)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::files::{read_text, write_whole};
+use super::files::{read_stdin, read_text, write_whole};
 use crate::error::Error;
 use crate::snapshot::{Answer, ConfigState, Content, DirState, SCHEMA, Snapshot};
 use crate::text::tame;
@@ -10,13 +10,15 @@ use crate::text::tame;
 /// The largest snapshot file that is accepted.
 const LARGEST_SNAPSHOT: u64 = 256 << 20;
 
-/// Reads a snapshot file.
+/// Reads a snapshot file; `-` is standard input.
 ///
 /// # Errors
 /// [`Error::Io`], or [`Error::NotASnapshot`] if it is not one or too large.
 pub fn load(path: &Path) -> Result<Snapshot, Error> {
     let bad = |why: String| Error::NotASnapshot { path: path.to_owned(), why };
-    let text = read_text(path, LARGEST_SNAPSHOT)?.map_err(bad)?;
+    let text =
+        if path == Path::new("-") { read_stdin(LARGEST_SNAPSHOT) } else { read_text(path, LARGEST_SNAPSHOT) };
+    let text = text?.map_err(bad)?;
     parse_snapshot(&text).map_err(bad)
 }
 

@@ -3,7 +3,8 @@
 use crate::card::sign::{self, Order, Pin};
 use crate::error::Error;
 use crate::judge;
-use crate::listing::signing_requests::{self, Unable};
+use crate::listing::signing_requests::{self, Signer, Unable};
+use crate::naming::Naming;
 use crate::observe;
 use crate::snapshot::{Card, Gap, GapKind, Snapshot};
 use crate::text::{escape, shell_option};
@@ -61,18 +62,23 @@ fn can_sign(card: &Card) -> bool {
 pub(super) fn orders(
     snapshot: &mut Snapshot,
     place: usize,
-    wanted: Option<&str>,
+    wanted: Option<&Naming>,
 ) -> Result<Vec<Order>, Error> {
     let tokens = judge::tokens(snapshot);
     let card = snapshot.cards.get(place);
     let case = tokens.cases.iter().find(|case| card.is_some_and(|card| std::ptr::eq(case.card, card)));
     let (mut signers, mut unable) = case.map(signing_requests::signers).unwrap_or_default();
     if let Some(wanted) = wanted {
-        signers.retain(|signer| signer.is_called(wanted));
-        unable.retain(|unable| unable.is_called(wanted));
-        if signers.is_empty() && unable.is_empty() {
-            return Err(Error::NoSuchKey(wanted.to_owned()));
-        }
+        let names = signers.iter().map(Signer::names).chain(unable.iter().map(Unable::names)).cloned();
+        let one = wanted.one("key", &names.collect::<Vec<_>>())?;
+        let signing = signers.len();
+        unable = unable
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| signing + at == one)
+            .map(|(_, key)| key)
+            .collect();
+        signers = signers.into_iter().enumerate().filter(|(at, _)| *at == one).map(|(_, key)| key).collect();
     }
     if signers.is_empty() && case.is_some_and(|case| case.live.private_keys().next().is_none()) {
         let token = case.map(|case| escape(case.serial.as_bytes())).unwrap_or_default();

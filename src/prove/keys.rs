@@ -13,17 +13,19 @@ use crate::case::proofs::{Conclusion, Proof, proofs};
 use crate::error::Error;
 use crate::finding::Told;
 use crate::judge;
+use crate::naming::Naming;
 use crate::observe::{self, Asked, Progress};
 use crate::patience::undisturbed;
 use crate::snapshot::{Card, Gap, PinState, Snapshot, TrialOutcome};
 use crate::text::{escape, key_reference};
 use crate::verdict::Verdict;
+use crate::view::layout;
 
 /// Which keys are to sign, and how.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// Only the key of this name.
-    pub key: Option<&'a str>,
+    pub key: Option<&'a Naming>,
     /// How many tries a wrong PIN must leave.
     pub min_tries: u8,
     /// There is a PIN already: nobody is asked for anything, and it is for one PIN only.
@@ -41,8 +43,12 @@ pub struct Request<'a> {
 pub struct Question<'a> {
     /// Which one.
     pub pin: &'a Pin,
+    /// What OpenSC calls it, where the card itself does not.
+    pub pin_label: Option<&'static str>,
     /// The serial number of its token, as it was read.
     pub token: &'a str,
+    /// The label of its token.
+    pub label: Option<Vec<u8>>,
     /// How many tries are left, where the card tells.
     pub left: Option<u8>,
 }
@@ -86,7 +92,7 @@ pub struct Proved {
 
 /// What the answers prove, where all keys were asked or the `wanted` one.
 #[must_use]
-pub fn proved(snapshot: &Snapshot, wanted: Option<&str>) -> Proved {
+pub fn proved(snapshot: &Snapshot, wanted: Option<&Naming>) -> Proved {
     let tokens = judge::tokens(snapshot);
     let mut verdict = judge::verdict(&tokens);
     let proofs: Vec<Proof> = tokens.cases.iter().flat_map(proofs).collect();
@@ -105,7 +111,7 @@ pub fn proved(snapshot: &Snapshot, wanted: Option<&str>) -> Proved {
 }
 
 /// What no signature has decided: a public key in a cache whose key the card does not list, or that was not asked.
-fn undecided(verdict: &Verdict, wanted: Option<&str>) -> Vec<Gap> {
+fn undecided(verdict: &Verdict, wanted: Option<&Naming>) -> Vec<Gap> {
     let mut gaps: Vec<Gap> = Vec::new();
     for finding in verdict.findings.iter().filter(|finding| finding.is_in_doubt()) {
         let Some(object) = &finding.object else { continue };
@@ -212,7 +218,10 @@ fn attempt(
     } else {
         let token = card.serial.as_deref().unwrap_or_default();
         let left = if let PinState::Tries(left) = asked.state { Some(left) } else { None };
-        Login::Pin(holder.pin(&Question { pin, token, left }).map_err(Stop::Error)?)
+        let layout = layout(card.family);
+        let label = layout.and_then(|layout| layout.label(card)).filter(|label| !label.is_empty());
+        let pin_label = layout.filter(|_| pin.label.is_none()).and_then(|layout| layout.pin_label(&[]));
+        Login::Pin(holder.pin(&Question { pin, pin_label, token, label, left }).map_err(Stop::Error)?)
     };
     let mut held = observe::hold(card, request.progress)?;
     if let Login::Pad = login {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Safety, Unasked};
-use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Serial, Snapshot, Withheld};
-use crate::text::{escape, is_typed};
+use crate::naming::is_serial;
+use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
+use crate::text::escape;
 use crate::verdict::Verdict;
 use crate::view::is_private;
 
@@ -100,15 +101,9 @@ fn reason(
     let name = entry.name.of_copy()?;
     match scope {
         Scope::All => Some(Reason::asked("all entries were asked for")),
-        Scope::Serial(serial) => {
-            let of_card = match &name.serial {
-                Serial::Text(text) => is_typed(text, serial),
-                uid @ Serial::Uid(_) => uid.text().eq_ignore_ascii_case(serial.as_bytes()),
-            };
-            of_card.then(|| {
-                Reason::asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))
-            })
-        }
+        Scope::Serial(serial) => is_serial(&name.serial.text(), serial).then(|| {
+            Reason::asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))
+        }),
         Scope::Stale => called_for(named.get(&(&dir.path, entry.name.bytes()))?, Unasked::ByFlush),
         Scope::Named(_) => None,
     }

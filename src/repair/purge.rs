@@ -24,7 +24,7 @@ pub struct Purged {
     /// Its id.
     pub id: String,
     /// When it began.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "crate::host::clock::whole_seconds")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
     pub started_at: Option<OffsetDateTime>,
     /// Files that were kept until now.

@@ -83,7 +83,7 @@ pub struct Operation {
     /// How it stands.
     pub state: OperationState,
     /// When it began; none if its journal is damaged.
-    #[serde(with = "time::serde::rfc3339::option")]
+    #[serde(with = "crate::host::clock::whole_seconds")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
     pub started_at: Option<OffsetDateTime>,
     /// Files kept in the quarantine now.

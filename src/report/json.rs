@@ -18,6 +18,7 @@ use crate::observe::Written;
 use crate::repair::config::{EditReport, Revived};
 use crate::repair::{Applied, FixReport, Operation, Purged, Undone};
 use crate::snapshot::Gap;
+use crate::text::tame;
 use crate::verdict::brief::{Brief, Cause, Headline, Step};
 use crate::verdict::{ProgramState, Token, Verdict};
 
@@ -60,9 +61,84 @@ pub struct Document<'a> {
     findings: &'a [Finding],
     /// What could not be looked at.
     coverage: &'a [Gap],
+    /// Why the command failed all the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Failure>,
     /// The command, and what it alone has to say.
     #[serde(flatten)]
     answer: Answer<'a>,
+}
+
+/// Why a command failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Failure {
+    /// What happened, where, and what to do next.
+    pub message: String,
+    /// The exit code that it leads to.
+    pub exit_code: u8,
+}
+
+impl Failure {
+    /// Of an error; what it quotes is made fit to be shown.
+    #[must_use]
+    pub fn of(error: &Error) -> Self {
+        Self { message: tame(&error.to_string()), exit_code: error.exit().code() }
+    }
+}
+
+/// What a command prints that failed before it had anything to say.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Failed<'a> {
+    /// Always [`SCHEMA`].
+    #[cfg_attr(feature = "schema", schemars(extend("const" = SCHEMA)))]
+    schema: &'static str,
+    /// The command, if what was typed is one.
+    command: Option<&'a str>,
+    /// Nothing did.
+    changed: bool,
+    /// Name of the host.
+    host: &'a str,
+    /// None were looked at.
+    tokens: [(); 0],
+    /// None were looked at.
+    programs: [(); 0],
+    /// Nothing was found.
+    findings: [(); 0],
+    /// What could not be looked at is the error.
+    coverage: [(); 0],
+    /// Why.
+    error: Failure,
+}
+
+impl<'a> Failed<'a> {
+    /// Of this command on this host.
+    #[must_use]
+    pub const fn new(command: Option<&'a str>, host: &'a str, error: Failure) -> Self {
+        Self {
+            schema: SCHEMA,
+            command,
+            changed: false,
+            host,
+            tokens: [],
+            programs: [],
+            findings: [],
+            coverage: [],
+            error,
+        }
+    }
+}
+
+/// Whatever is printed.
+#[cfg(feature = "schema")]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum Output<'a> {
+    /// What a command has to say.
+    Document(Document<'a>),
+    /// That it has nothing to say, and why.
+    Failed(Failed<'a>),
 }
 
 /// The command, and what it alone has to say.
@@ -105,6 +181,9 @@ pub enum Answer<'a> {
         dry_run: bool,
         /// The files that were taken.
         operations: &'a [Applied],
+        /// The serial numbers that the caches know, if they have no entry of the one that was asked for. Escaped.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        serials: Option<&'a [String]>,
     },
     /// What became of each finding.
     Fix(&'a FixReport),
@@ -185,6 +264,7 @@ pub struct Event<'a> {
         "cache-changed", "service-lost", "service-back"])))]
     pub kind: &'static str,
     /// When.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]
     pub time: String,
     /// The reader it concerns. Escaped.
     pub reader: Option<String>,
@@ -209,6 +289,7 @@ impl<'a> Document<'a> {
             programs: &[],
             findings: &[],
             coverage: &[],
+            error: None,
             answer,
         }
     }
@@ -255,6 +336,12 @@ impl<'a> Document<'a> {
     #[must_use]
     pub fn coverage(self, coverage: &'a [Gap]) -> Self {
         Self { coverage, ..self }
+    }
+
+    /// With the error that the command ends with.
+    #[must_use]
+    pub fn error(self, error: Option<&Error>) -> Self {
+        Self { error: error.map(Failure::of), ..self }
     }
 
     /// The whole document, its members in the order of their names.

@@ -28,6 +28,7 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
             .unwrap_or_default();
         let _ = writeln!(out, "{BOLD}EF {}{reference}{BOLD:#} (token {})", object.ef, object.token);
         show_side(out, "on the card", &object.card);
+        show_uri(out, object.uri.as_deref());
         // What is said of each cache is not said twice.
         let everywhere = object.shown.iter().any(|shown| !shown.program.is_empty());
         if !everywhere {
@@ -48,12 +49,20 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
             } else if shown.side != object.card {
                 show_side(out, &who, &shown.side);
             }
+            show_uri(out, shown.uri.as_deref().filter(|_| shown.uri != object.uri));
             for entry in &shown.entries {
                 let _ = writeln!(out, "    from {entry}");
             }
             show_unlisted(out, &shown.unlisted);
         }
         out.push('\n');
+    }
+}
+
+/// Never wrapped: it is there to be pasted.
+fn show_uri(out: &mut Page<'_>, uri: Option<&str>) {
+    if let Some(uri) = uri {
+        let _ = writeln!(out, "    {uri}");
     }
 }
 

@@ -79,6 +79,16 @@ pub trait Layout: Sync {
     /// The label of a card's token.
     fn label(&self, card: &Card) -> Option<Vec<u8>>;
 
+    /// The label of the token as a view of the card shows it: where it comes from files that are cached, it may be old.
+    fn label_in(&self, card: &Card, _view: &View) -> Vec<u8> {
+        self.label(card).unwrap_or_default()
+    }
+
+    /// The label of the PIN with this authentication ID, on cards of which no PINs are listed. "PIN" and none are the same.
+    fn pin_label(&self, _auth_id: &[u8]) -> Option<&'static str> {
+        None
+    }
+
     /// Where its serial number comes from, in words.
     fn serial_source(&self) -> &'static str {
         "serial number"

@@ -12,6 +12,7 @@
 //! - [`cached`]: the cache in front of a card
 //! - [`difference`]: two views compared, object by object
 //! - [`pkcs15`], [`pkcs11`]: what `pkcs15-tool` and applications see of a view
+//! - [`pkcs11_names`]: what the PKCS#11 module calls tokens and objects
 //! - [`listed`]: the door to both
 
 pub mod cached;
@@ -24,6 +25,7 @@ pub mod objects;
 pub mod openpgp;
 pub mod piv;
 pub mod pkcs11;
+pub mod pkcs11_names;
 pub mod pkcs15;
 pub mod sc_hsm;
 

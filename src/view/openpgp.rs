@@ -170,6 +170,10 @@ impl Layout for OpenPgp {
         Some(b"OpenPGP card".to_vec())
     }
 
+    fn pin_label(&self, auth_id: &[u8]) -> Option<&'static str> {
+        Some(if auth_id == [1] { "User PIN (sig)" } else { "User PIN" })
+    }
+
     fn status(&self, _card: &Card) -> BTreeMap<String, String> {
         BTreeMap::new()
     }

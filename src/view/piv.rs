@@ -205,6 +205,14 @@ impl Layout for Piv {
         Some(first?.common_name.unwrap_or_else(|| b"PIV_II".to_vec()))
     }
 
+    fn label_in(&self, _card: &Card, view: &View) -> Vec<u8> {
+        let first = view.objects.iter().find_map(|object| match &object.class {
+            Class::Certificate { certificate, .. } => certificate.as_ref(),
+            _ => None,
+        });
+        first.and_then(|certificate| certificate.common_name.clone()).unwrap_or_else(|| b"PIV_II".to_vec())
+    }
+
     fn status(&self, _card: &Card) -> BTreeMap<String, String> {
         BTreeMap::new()
     }

@@ -122,15 +122,18 @@ pub fn project(view: &View) -> Vec<Item<'_>> {
 #[must_use]
 pub fn tokens(view: &View) -> Vec<Vec<Item<'_>>> {
     let mut module = Module::of(view);
-    let mut pins: Vec<Option<&[u8]>> = view.pins.chunks(1).map(Some).collect();
-    if pins.is_empty() {
-        pins.push(user_pin(view));
-    }
-    let mut tokens: Vec<Vec<Item<'_>>> = pins.into_iter().map(|pin| module.private(pin)).collect();
+    let mut tokens: Vec<Vec<Item<'_>>> = pins(view).into_iter().map(|pin| module.private(pin)).collect();
     if let Some(first) = tokens.first_mut() {
         module.public(first);
     }
     tokens
+}
+
+/// The authentication ID of the PIN of each token, in their order.
+#[must_use]
+pub fn pins(view: &View) -> Vec<Option<&[u8]>> {
+    let pins: Vec<Option<&[u8]>> = view.pins.chunks(1).map(Some).collect();
+    if pins.is_empty() { vec![user_pin(view)] } else { pins }
 }
 
 /// Why an object is in no token.

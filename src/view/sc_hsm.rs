@@ -197,6 +197,10 @@ impl Layout for ScHsm {
         token_info(card)?.label
     }
 
+    fn pin_label(&self, _auth_id: &[u8]) -> Option<&'static str> {
+        Some("UserPIN")
+    }
+
     fn status(&self, card: &Card) -> BTreeMap<String, String> {
         let mut status = BTreeMap::new();
         let Some(known) = &card.status else { return status };

@@ -44,7 +44,7 @@ pub use openpgp::{PW1, PW3};
 pub use piv::{PIV_PIN, YUBIKEY};
 pub use pkcs15_init::{ISOAPPLET_PUK, NATIVE_SO_PIN, NATIVE_SO_PUK, PUK, generate_key, generate_key_under};
 pub use process::{Output, Running};
-pub use tools::{GeneratedKey, PIN, SO_PIN};
+pub use tools::{GeneratedKey, PIN, SO_PIN, secret};
 
 pub use namespace::{opensc, opensc_root, opensc_version};
 

@@ -25,6 +25,12 @@ pub struct GeneratedKey {
     pub bits: Option<u32>,
 }
 
+/// A file that nobody else can read, as one with a PIN has to be.
+pub fn secret(path: impl AsRef<Path>, content: impl AsRef<[u8]>) {
+    std::fs::write(&path, content).expect("a secret");
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("its mode");
+}
+
 impl Host {
     /// `sc-hsm-tool --initialize`: wipes the card.
     pub fn initialize(&self, label: &str, pin: &str, so_pin: &str, dkek_shares: Option<u8>) -> Output {
@@ -234,7 +240,11 @@ impl Host {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let path = self.scratch_dir().join(format!("{purpose}-{number}"));
-        std::fs::write(&path, content).expect("scratch file");
+        if purpose == "pin" {
+            secret(&path, content)
+        } else {
+            std::fs::write(&path, content).expect("scratch file")
+        }
         path
     }
 }

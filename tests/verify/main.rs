@@ -36,7 +36,7 @@ use stand::{Host, Output, PIN, SO_PIN, Stand};
 /// A file with this PIN on a stand.
 fn pin_file(stand: &Stand, pin: &str) -> String {
     let file: PathBuf = stand.dir().join(format!("pin-{pin}"));
-    std::fs::write(&file, format!("{pin}\n")).unwrap();
+    stand::secret(&file, format!("{pin}\n"));
     file.to_str().unwrap().to_owned()
 }
 

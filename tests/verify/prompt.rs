@@ -36,6 +36,7 @@ impl<'s> Session<'s> {
         let keys = std::fs::OpenOptions::new().write(true).open(keys).unwrap();
         let session = Self { host, running, keys, screen };
         session.until("the prompt", "left): ");
+        session.until("the names of token and PIN", "PIN \"UserPIN\" of token \"HSM-H1\", DENK0200834 (");
         session
     }
 

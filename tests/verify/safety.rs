@@ -116,7 +116,7 @@ fn what_is_no_pin_is_not_sent() {
     ];
     let file = stand.dir().join("odd");
     for (content, why) in odd {
-        std::fs::write(&file, content).unwrap();
+        stand::secret(&file, content);
         let output = host.stalecard(&["verify", "--pin-file", file.to_str().unwrap()]).exits(2);
         assert!(
             output.stderr.contains(why) && output.stderr.contains("nothing was sent"),
@@ -130,6 +130,15 @@ fn what_is_no_pin_is_not_sent() {
         let output = host.stalecard(&["verify", "--pin-file", path]).exits(2);
         assert!(output.stderr.contains(why), "{output}");
     }
+    // What others can read is no secret, unless somebody says that it does not matter.
+    let read_by_others = |mode: u32| {
+        stand::secret(&file, PIN);
+        std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let output = host.stalecard(&["verify", "--pin-file", file.to_str().unwrap()]).exits(2);
+        let says = output.stderr.contains(&format!("chmod 600 {}", file.display()));
+        assert!(says && output.stderr.contains("nothing was sent"), "{mode:o}: {output}");
+    };
+    [0o644, 0o640, 0o604, 0o660].into_iter().for_each(read_by_others);
     // Nobody to ask: no terminal on the stand.
     let output = host.stalecard(&["verify"]).exits(2);
     assert!(output.stderr.contains("there is no terminal to ask for it"), "{output}");
@@ -141,9 +150,11 @@ fn what_is_no_pin_is_not_sent() {
     assert!(output.stderr.contains("ends with a blank"), "{output}");
     // The end of a line is none of the PIN.
     for end in ["\n", "\r\n"] {
-        std::fs::write(&file, format!("{PIN}{end}")).unwrap();
+        stand::secret(&file, format!("{PIN}{end}"));
         host.stalecard(&["verify", "--pin-file", file.to_str().unwrap()]).ok();
     }
+    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    host.stalecard(&["verify", "--insecure-pin-file", "--pin-file", file.to_str().unwrap()]).ok();
     assert_eq!(stand.card().stats().verify_wrong, 0);
 }
 

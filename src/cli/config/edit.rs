@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap_complete::ArgValueCandidates;
+
 use crate::cli::args::{Format, Rehearsal, Time, look_at_host};
+use crate::cli::complete::programs;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::fix::brief::edited;
@@ -17,7 +20,7 @@ use crate::report::lines::Screen;
 pub struct EditArgs {
     /// Only for the program with this application name (`pkcs15-tool`; `opensc-pkcs11` is any
     /// application that loads the module)
-    #[arg(long, value_name = "NAME", conflicts_with = "exe")]
+    #[arg(long, value_name = "NAME", conflicts_with = "exe", add = ArgValueCandidates::new(programs))]
     app: Option<String>,
     /// Only for the program with this executable (OpenSC 0.24 and later)
     #[arg(long, value_name = "PATH")]

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::cli::args::{FailOn, Format, Time, host_or};
+use clap::ValueEnum;
+
+use crate::cli::args::{FailOn, Time, host_or};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
@@ -10,7 +12,8 @@ use crate::judge::ending::exit_of;
 use crate::judge::{config_coverage, judge_config, lint_brief};
 use crate::opensc::install::observe_config;
 use crate::report::lines::Screen;
-use crate::report::{config, json::Answer, json::Document};
+use crate::report::{config, json::Answer, json::Document, sarif};
+use crate::rules::manual;
 use crate::snapshot::{Gap, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -25,10 +28,22 @@ pub struct Args {
     time: Time,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: LintFormat,
     /// The least severity that makes the exit code 1
     #[arg(long, value_enum, value_name = "SEVERITY", default_value = "error")]
     fail_on: FailOn,
+}
+
+/// How to print what is wrong with configuration files.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum LintFormat {
+    /// For people
+    #[default]
+    Human,
+    /// For scripts: schema stalecard/1
+    Json,
+    /// For code scanning: SARIF 2.1.0
+    Sarif,
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
@@ -44,10 +59,14 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let coverage: Vec<Gap> = snapshots.iter().flat_map(|snapshot| config_coverage(snapshot, named)).collect();
     let version = host.opensc.first().and_then(|found| found.version.as_deref());
     match args.format {
-        Format::Human => {
-            output::print(&config::lint(screen, &findings, &lint_brief(&findings, &coverage, version)))?
+        LintFormat::Human => {
+            output::print(&config::lint(screen, &findings, &lint_brief(&findings, &coverage, version)))?;
         }
-        Format::Json => {
+        LintFormat::Sarif => {
+            let log = sarif::log(&findings, &coverage, |finding| manual(finding.id));
+            output::print_value("the log", &log)?;
+        }
+        LintFormat::Json => {
             let answer = Answer::ConfigLint { opensc: version };
             let document = Document::of(answer, &host.host).findings(&findings).coverage(&coverage);
             output::print_json(&document)?;

@@ -23,6 +23,18 @@ pub enum Command {
     EnableCache(enable_cache::Args),
 }
 
+impl Command {
+    /// Its name in JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Show(_) => "config show",
+            Self::Lint(_) => "config lint",
+            Self::DisableCache(_) => "config disable-cache",
+            Self::EnableCache(_) => "config enable-cache",
+        }
+    }
+}
+
 pub fn run(command: &Command, screen: &Screen) -> Result<Exit, Error> {
     match command {
         Command::Show(args) => show::run(args, screen),

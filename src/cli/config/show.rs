@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap_complete::ArgValueCandidates;
+
 use crate::cli::args::{Format, Time, host_or};
+use crate::cli::complete::programs;
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::listing::settings::{Wanted, settings};
@@ -13,7 +16,7 @@ use crate::report::{config, json::Answer, json::Document};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this program: pkcs15-tool, opensc-pkcs11 (any application that loads the module) …
-    #[arg(long = "for", value_name = "PROGRAM", conflicts_with = "exe")]
+    #[arg(long = "for", value_name = "PROGRAM", conflicts_with = "exe", add = ArgValueCandidates::new(programs))]
     program: Option<String>,
     /// Only the program with this executable; from OpenSC 0.24 it may have a block of its own
     #[arg(long, value_name = "PATH")]

@@ -11,6 +11,7 @@ use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit;
 use crate::judge::proved::proved as in_brief;
+use crate::naming::Naming;
 use crate::prove::keys::{Holder, Proved, Question, Request, prove, proved};
 use crate::prove::named;
 use crate::report::lines::Screen;
@@ -23,18 +24,23 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
                    --data and --signature";
         return Err(Error::Usage(why.to_owned()));
     }
+    let key = args.key.as_deref().map(Naming::parse).transpose()?;
     pin::keep_from_dumps()?;
     let mut snapshot = args.facts.look(false)?;
     let request = Request {
-        key: args.key.as_deref(),
+        key: key.as_ref(),
         min_tries: args.min_tries,
         has_pin: args.pin_file.is_some(),
         existing_login: args.use_existing_login,
         end_login: args.end_login,
         progress: output::PROGRESS,
     };
-    prove(&mut snapshot, &request, &mut Person { file: args.pin_file.as_deref() })?;
-    let Proved { verdict, proofs, is_open } = proved(&snapshot, args.key.as_deref());
+    prove(
+        &mut snapshot,
+        &request,
+        &mut Person { file: args.pin_file.as_deref(), insecure: args.insecure_pin_file },
+    )?;
+    let Proved { verdict, proofs, is_open } = proved(&snapshot, key.as_ref());
     let brief = in_brief(&verdict, &proofs, is_open);
     match args.format {
         Format::Human => output::print(&proofs::keys(screen, &verdict, &proofs, &brief))?,
@@ -51,17 +57,21 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
 /// Whoever sits at the terminal, or has left the PIN in a file.
 struct Person<'a> {
     file: Option<&'a Path>,
+    /// Even if others can read it.
+    insecure: bool,
 }
 
 impl Holder for Person<'_> {
     fn pin(&mut self, question: &Question<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let Question { pin, token, left } = question;
+        let Question { pin, pin_label, token, label, left } = question;
         if let Some(file) = self.file {
-            return pin::from_file(file);
+            return pin::from_file(file, self.insecure);
         }
         let left = left.map(|left| format!(" ({} left)", count(left.into(), "try", "tries")));
+        let pin = pin_label.map_or_else(|| named(pin), |label| format!("PIN \"{label}\""));
+        let label = label.as_ref().map(|label| format!("\"{}\", ", escape(label))).unwrap_or_default();
         let token = escape(token.as_bytes());
-        prompt::pin(&format!("{} of token {token}{}: ", named(pin), left.unwrap_or_default()))
+        prompt::pin(&format!("{pin} of token {label}{token}{}: ", left.unwrap_or_default()))
     }
 
     fn wants_login_ended(&mut self) -> Result<bool, Error> {

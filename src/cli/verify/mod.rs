@@ -7,14 +7,18 @@ mod prompt;
 
 use std::path::PathBuf;
 
+use clap_complete::ArgValueCandidates;
+
 use super::args::{Facts, FailOn, Format};
+use super::complete::known_keys;
 use crate::error::{Error, Exit};
 use crate::report::lines::Screen;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only this key: its ID, label or key reference, for PIV its slot (a key with a use counter signs only if it is named)
-    #[arg(long, value_name = "ID|LABEL|REF", conflicts_with = "all")]
+    /// Only this key: its ID (in any spelling, or its first 6 digits), label, key reference, PKCS#11 URI or slot (a key with
+    /// a use counter signs only if it is named)
+    #[arg(long, value_name = "ID|LABEL|REF|URI", conflicts_with = "all", add = ArgValueCandidates::new(known_keys))]
     key: Option<String>,
     /// All keys, as without --key
     #[arg(long)]
@@ -25,6 +29,9 @@ pub struct Args {
     /// Read the PIN from this file (/dev/fd/N for a pipe) instead of asking
     #[arg(long, value_name = "FILE")]
     pin_file: Option<PathBuf>,
+    /// Read the PIN even from a file that others can read
+    #[arg(long, requires = "pin_file")]
+    insecure_pin_file: bool,
     /// Sign within the login that is open on the card, without a PIN
     #[arg(long, conflicts_with = "pin_file")]
     use_existing_login: bool,

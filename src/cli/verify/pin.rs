@@ -8,16 +8,20 @@
 
 use std::fs::{File, Metadata};
 use std::io::{IsTerminal, Read};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::Path;
 
 use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
 use zeroize::Zeroizing;
 
 use crate::error::Error;
+use crate::text::shell_word;
 
 /// The longest content of a PIN file, or of a line that is typed.
 pub(super) const LONGEST: usize = 256;
+
+/// The bits of a mode by which the group and everybody read.
+const READ_BY_OTHERS: u32 = 0o044;
 
 /// Keeps what this process knows from core dumps and debuggers of the same user.
 ///
@@ -34,13 +38,20 @@ pub fn keep_from_dumps() -> Result<(), Error> {
 ///
 /// # Errors
 /// When it cannot be read, or what is in it is no PIN as it would be typed.
-pub fn from_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
+/// A regular file that others can read is refused, unless `insecure` says that it does not matter.
+pub fn from_file(path: &Path, insecure: bool) -> Result<Zeroizing<Vec<u8>>, Error> {
     let shown = crate::text::escape(path.as_os_str().as_encoded_bytes());
     let failed = |why: String| Error::Pin(format!("{shown}: {why}"));
     let mut file = File::open(path).map_err(|error| failed(error.to_string()))?;
     let metadata = file.metadata().map_err(|error| failed(error.to_string()))?;
     if let Some(why) = is_no_file(&file, &metadata) {
         return Err(failed(why.to_owned()));
+    }
+    if !insecure && metadata.is_file() && metadata.permissions().mode() & READ_BY_OTHERS != 0 {
+        let word = shell_word(&shown);
+        return Err(failed(format!(
+            "others can read it: chmod 600 {word} (or say with --insecure-pin-file that this does not matter)"
+        )));
     }
     // Of full size at once: growing would leave copies behind.
     let mut pin = Zeroizing::new(Vec::with_capacity(LONGEST + 2));

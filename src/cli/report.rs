@@ -1,0 +1,97 @@
+//! `report`: what is said of a host, or of several, for other eyes.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+use super::args::{CachesOf, Facts};
+use super::output::{self, is_stdout};
+use crate::error::{Error, Exit};
+use crate::judge::brief::brief;
+use crate::judge::{Tally, judge_processes, tokens};
+use crate::listing::objects::show;
+use crate::listing::hosts::Compared;
+use crate::listing::settings::{Wanted, settings};
+use crate::observe::{holders, write_whole};
+use crate::report::page::redact::{Names, redact};
+use crate::report::page::{self, Page};
+use crate::report::{html, markdown};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Snapshots of several hosts, or folders that hold them: one page on all of them, tokens by hosts
+    #[arg(value_name = "FILE|DIR", conflicts_with_all = ["snapshot", "offline", "reader", "serial", "all_users", "user", "cache_dir"])]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    facts: Facts,
+    #[command(flatten)]
+    whom: CachesOf,
+    /// As what
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Put pseudonyms in the place of serial numbers, IDs, labels, names and paths; equal ones stay equal (Markdown: always,
+    /// without --no-redact)
+    #[arg(long, conflicts_with = "no_redact")]
+    redact: bool,
+    /// Leave the names in Markdown
+    #[arg(long)]
+    no_redact: bool,
+    /// Write the report to this file, mode 0600, whole or not at all; - is standard output
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// What the report is written in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One file for a browser, which needs nothing else
+    #[default]
+    Html,
+    /// For a forum or an issue tracker
+    Markdown,
+}
+
+pub fn run(args: &Args) -> Result<Exit, Error> {
+    let (page, names) = if args.files.is_empty() { of_host(args)? } else { of_fleet(&args.files)? };
+    let is_redacted = args.redact || (args.format == Format::Markdown && !args.no_redact);
+    let page = if is_redacted { redact(page, names) } else { page };
+    let text = match args.format {
+        Format::Html => html::html(&page),
+        Format::Markdown => markdown::markdown(&page),
+    };
+    match args.output.as_ref().filter(|path| !is_stdout(path)) {
+        Some(path) => write_whole(path, text.as_bytes(), 0o600)?,
+        None => output::print(&text)?,
+    }
+    Ok(Exit::Clean)
+}
+
+fn of_host(args: &Args) -> Result<(Page, Names), Error> {
+    let mut tally = Tally::new(args.facts.caller()?);
+    let mut snapshot = args.facts.each(&args.whom, true, &mut |snapshot| {
+        let verdict = tally.judge(snapshot);
+        tally.add(snapshot, verdict);
+        Ok(())
+    })?;
+    let (mut verdict, _) = tally.verdict();
+    if args.facts.snapshot.is_none() {
+        let gaps = holders::look_beside(&verdict.findings, &mut snapshot)?;
+        verdict.coverage.extend(gaps);
+    }
+    judge_processes(&snapshot, &mut verdict);
+    let objects: Vec<_> = show(&tokens(&snapshot)).into_iter().map(|listed| listed.sides).collect();
+    let settings = if snapshot.opensc.is_empty() { None } else { settings(&snapshot, &Wanted::All) };
+    let facts = page::Facts {
+        snapshot: &snapshot,
+        verdict: &verdict,
+        brief: &brief(&verdict),
+        objects: &objects,
+        settings: settings.as_ref(),
+    };
+    Ok((page::host(&facts), Names::of(&snapshot, &verdict, &objects)))
+}
+
+fn of_fleet(files: &[PathBuf]) -> Result<(Page, Names), Error> {
+    let compared: Compared = super::compare::compared(files)?;
+    Ok((page::fleet(&compared), Names::of_fleet(&compared)))
+}

@@ -1,0 +1,451 @@
+//! What people call a key or a token, in whatever form they have it in hand, and which of several that means.
+//!
+//! [`Naming::parse`] is all that is known of a text by itself; [`Naming::pick`] holds it against what there is. A text has
+//! several readings, and the first that fits anything counts: what is shown here, character by character (label, ID, key
+//! reference, serial number, file); then an ID in any spelling, a PKCS#11 URI ([`uri`], RFC 7512), the names that libp11's
+//! engine (`slot_0-id_03`), strongSwan (`%smartcard0@opensc:03`) and ykman (`KEY_MANAGEMENT`) give to keys; at last the
+//! beginning of an ID. What might be meant twice is an error that lists both.
+
+pub mod uri;
+
+use std::collections::BTreeSet;
+
+use crate::text::{escape, hex, is_key_reference, is_typed};
+use uri::{Type, Uri};
+
+/// The shortest beginning of an ID, or of a serial number, that counts as one: in hex digits, or characters.
+const SHORTEST_BEGINNING: usize = 6;
+
+/// The longest text that is looked at: a PKCS#11 URI with all its attributes is shorter by far.
+const LONGEST: usize = 4096;
+
+/// How many of those there are an error lists.
+const LISTED: usize = 12;
+
+/// Why a text names nothing, or not one thing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It begins as a PKCS#11 URI does, and is none.
+    #[error("{typed}: {why} (RFC 7512 says how a PKCS#11 URI is written)")]
+    Uri {
+        /// What was typed, escaped.
+        typed: String,
+        /// What is wrong with it.
+        why: uri::Error,
+    },
+    /// The ID in a URI is written as if it were hex.
+    #[error(
+        "id={raw} in a PKCS#11 URI means the {} bytes of that text, and no key has such an ID; the ID {raw} is written \
+         id={meant} there (RFC 7512)", raw.len()
+    )]
+    NotEscaped {
+        /// As it was typed.
+        raw: String,
+        /// As it would have to be.
+        meant: String,
+    },
+    /// Several things are called so.
+    #[error("\"{typed}\" could be any of these, name one of them in full: {}", list(candidates))]
+    Ambiguous {
+        /// What was typed, escaped.
+        typed: String,
+        /// What it could be.
+        candidates: Vec<String>,
+    },
+    /// Nothing is called so.
+    #[error("no {what} is called \"{typed}\"; {}; `stalecard show` lists them all", there_is(known))]
+    Nothing {
+        /// What it was taken for: "key", "token, key, label or cache entry".
+        what: &'static str,
+        /// What was typed, escaped.
+        typed: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+}
+
+/// A dozen of them, and how many more there are.
+#[must_use]
+pub fn list(all: &[String]) -> String {
+    let mut listed = all.iter().take(LISTED).cloned().collect::<Vec<_>>().join("; ");
+    if let Some(more) = all.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        listed.push_str(&format!("; and {more} more"));
+    }
+    listed
+}
+
+/// What an error says of what there is.
+#[must_use]
+pub fn there_is(known: &[String]) -> String {
+    if known.is_empty() { "there is none at all".to_owned() } else { format!("there is: {}", list(known)) }
+}
+
+/// All that a key, or another object of a token, goes by. Text is escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// What to call it where it has to be told from others.
+    pub what: String,
+    /// Its key reference.
+    pub reference: Option<u8>,
+    /// Its IDs, in whatever view: people know the one that they are shown.
+    pub ids: Vec<Vec<u8>>,
+    /// Its labels, escaped.
+    pub labels: Vec<String>,
+    /// Further words that name it as they are, whatever the case of their letters: files, fingerprints.
+    pub words: Vec<String>,
+    /// Its class, as PKCS#11 URIs tell them apart.
+    pub class: Option<Type>,
+    /// Its token.
+    pub token: TokenNames,
+}
+
+/// All that a token goes by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TokenNames {
+    /// Serial number, as it was read.
+    pub serial: String,
+    /// Its labels, escaped: its own, and what PKCS#11 makes of it.
+    pub labels: Vec<String>,
+}
+
+impl TokenNames {
+    /// As people are told of it.
+    #[must_use]
+    pub fn what(&self) -> String {
+        let serial = escape(self.serial.as_bytes());
+        match self.labels.first() {
+            Some(label) => format!("{serial} ({label})"),
+            None => serial,
+        }
+    }
+
+    fn is_called(&self, naming: &Naming) -> bool {
+        self.serial.eq_ignore_ascii_case(&naming.typed) || self.labels.contains(&naming.shown())
+    }
+
+    fn is_called_by(&self, uri: &Uri) -> bool {
+        (uri.serial.is_none() || names_serial(uri, self.serial.as_bytes()))
+            && uri.token.as_ref().is_none_or(|label| self.labels.contains(&escape(label)))
+    }
+}
+
+/// How well a text fits: the better first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    Exact,
+    Spelled,
+    Beginning,
+}
+
+/// One way to read a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reading {
+    /// An ID.
+    Id(Vec<u8>),
+    /// The beginning of an ID, lower-case hex.
+    Beginning(String),
+    /// A label.
+    Label(String),
+    /// A key reference.
+    Reference(u8),
+    /// A PKCS#11 URI.
+    Uri(Uri),
+}
+
+/// What somebody calls a key or a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Naming {
+    typed: String,
+    readings: Vec<Reading>,
+}
+
+impl Naming {
+    /// Reads what was typed.
+    ///
+    /// # Errors
+    /// [`Error::Uri`], for what begins as a PKCS#11 URI does and is none.
+    pub fn parse(typed: &str) -> Result<Self, Error> {
+        let mut readings = Vec::new();
+        if Uri::is_meant(typed) {
+            let shown = escape(typed.as_bytes());
+            let uri = if typed.len() > LONGEST { Err(uri::Error::TooLong) } else { Uri::parse(typed) };
+            readings.push(Reading::Uri(uri.map_err(|why| Error::Uri { typed: shown, why })?));
+        } else if typed.len() <= LONGEST {
+            readings.extend(of_other_programs(typed));
+            readings.extend(spelled(typed));
+        }
+        Ok(Self { typed: typed.to_owned(), readings })
+    }
+
+    /// What was typed, escaped.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        escape(self.typed.as_bytes())
+    }
+
+    fn fit(&self, names: &Names) -> Option<Fit> {
+        if self.is_exactly(names) {
+            return Some(Fit::Exact);
+        }
+        let token = names.token.is_called(self).then_some(Fit::Spelled);
+        self.readings
+            .iter()
+            .filter_map(|reading| match reading {
+                Reading::Id(id) => names.ids.contains(id).then_some(Fit::Spelled),
+                Reading::Beginning(start) => {
+                    names.ids.iter().any(|id| hex(id).starts_with(start)).then_some(Fit::Beginning)
+                }
+                Reading::Label(label) => names.labels.contains(label).then_some(Fit::Spelled),
+                Reading::Reference(number) => (names.reference == Some(*number)).then_some(Fit::Spelled),
+                Reading::Uri(uri) => names.is_called_by(uri).then_some(Fit::Spelled),
+            })
+            .chain(token)
+            .min()
+    }
+
+    /// What is shown, as it is shown.
+    fn is_exactly(&self, names: &Names) -> bool {
+        let typed = self.typed.as_str();
+        let shown = self.shown();
+        names.reference.is_some_and(|reference| is_key_reference(reference, typed))
+            || names.ids.iter().any(|id| !id.is_empty() && hex(id).eq_ignore_ascii_case(typed))
+            || names.labels.iter().any(|label| *label == shown || label == typed)
+            || names.words.iter().any(|word| word.eq_ignore_ascii_case(typed))
+            || is_typed(names.token.serial.as_bytes(), typed)
+    }
+
+    /// Which of these are meant, by their places: all that fit as well as the one that fits best.
+    ///
+    /// # Errors
+    /// When it is the beginning of the IDs of several keys, or a URI whose ID lacks its percent signs.
+    pub fn pick(&self, all: &[Names]) -> Result<Vec<usize>, Error> {
+        let fits: Vec<(usize, Fit)> =
+            all.iter().enumerate().filter_map(|(place, names)| Some((place, self.fit(names)?))).collect();
+        let Some(best) = fits.iter().map(|(_, fit)| *fit).min() else {
+            return match self.unescaped(all) {
+                Some(error) => Err(error),
+                None => Ok(Vec::new()),
+            };
+        };
+        let picked: Vec<usize> =
+            fits.iter().filter(|(_, fit)| *fit == best).map(|(place, _)| *place).collect();
+        if best == Fit::Beginning {
+            self.one_key(all, &picked)?;
+        }
+        Ok(picked)
+    }
+
+    /// Those of one key that are meant, as [`Naming::pick`].
+    ///
+    /// # Errors
+    /// When they are of several keys.
+    pub fn key(&self, all: &[Names]) -> Result<Vec<usize>, Error> {
+        let picked = self.pick(all)?;
+        self.one_key(all, &picked)?;
+        Ok(picked)
+    }
+
+    /// The one that is meant.
+    ///
+    /// # Errors
+    /// When there are several, or none: the error lists what there is.
+    pub fn one(&self, what: &'static str, all: &[Names]) -> Result<usize, Error> {
+        match self.pick(all)?.as_slice() {
+            [one] => Ok(*one),
+            [] => Err(self.nothing(what, all.iter().map(|names| names.what.clone()))),
+            several => Err(self.ambiguous(all, several)),
+        }
+    }
+
+    /// Says that nothing is called so, and what there is.
+    #[must_use]
+    pub fn nothing(&self, what: &'static str, known: impl IntoIterator<Item = String>) -> Error {
+        // One name for what stands there several times, as a key and its certificate do.
+        let mut seen = BTreeSet::new();
+        let known = known.into_iter().filter(|known| seen.insert(known.clone())).collect();
+        Error::Nothing { what, typed: self.shown(), known }
+    }
+
+    fn ambiguous(&self, all: &[Names], several: &[usize]) -> Error {
+        let mut candidates: Vec<String> =
+            several.iter().filter_map(|place| Some(all.get(*place)?.what.clone())).collect();
+        candidates.dedup();
+        Error::Ambiguous { typed: self.shown(), candidates }
+    }
+
+    /// Do all of these belong together by an ID, as a key and its certificate do?
+    fn one_key(&self, all: &[Names], picked: &[usize]) -> Result<(), Error> {
+        let names: Vec<&Names> = picked.iter().filter_map(|place| all.get(*place)).collect();
+        let Some((first, rest)) = names.split_first() else { return Ok(()) };
+        let mut token = &first.token.serial;
+        let mut known: BTreeSet<&Vec<u8>> = first.ids.iter().collect();
+        let mut open: Vec<&&Names> = rest.iter().collect();
+        loop {
+            let before = open.len();
+            open.retain(|names| {
+                let belongs = names.token.serial == *token && names.ids.iter().any(|id| known.contains(id));
+                if belongs {
+                    known.extend(&names.ids);
+                    token = &names.token.serial;
+                }
+                !belongs
+            });
+            match open.len() {
+                0 => return Ok(()),
+                left if left == before => return Err(self.ambiguous(all, picked)),
+                _ => {}
+            }
+        }
+    }
+
+    /// Is it a URI whose ID lacks its percent signs, and is the ID of nothing as it stands?
+    fn unescaped(&self, all: &[Names]) -> Option<Error> {
+        self.readings.iter().find_map(|reading| {
+            let Reading::Uri(Uri { bare_id: Some(raw), id: Some(id), .. }) = reading else { return None };
+            let meant = hex_digits(raw).filter(|_| all.iter().all(|names| !names.ids.contains(id)))?;
+            Some(Error::NotEscaped { raw: escape(raw.as_bytes()), meant: uri::escaped_id(&meant) })
+        })
+    }
+
+    /// Is this what somebody calls the token: its serial number in any case, or the beginning of it; a label; a URI?
+    ///
+    /// # Errors
+    /// When it is the beginning, or the label, of several.
+    pub fn token<'t>(&self, all: &'t [TokenNames]) -> Result<Vec<&'t TokenNames>, Error> {
+        let typed = self.typed.as_str();
+        let bytes = typed.as_bytes();
+        let ways: [&dyn Fn(&&TokenNames) -> bool; 5] = [
+            &|token| is_typed(token.serial.as_bytes(), typed),
+            &|token| is_typed(token.serial.to_ascii_lowercase().as_bytes(), &typed.to_ascii_lowercase()),
+            &|token| {
+                self.readings
+                    .iter()
+                    .any(|reading| matches!(reading, Reading::Uri(uri) if token.is_called_by(uri)))
+            },
+            &|token| token.labels.iter().any(|label| *label == self.shown()),
+            &|token| {
+                let start = token.serial.as_bytes().get(..bytes.len());
+                bytes.len() >= SHORTEST_BEGINNING
+                    && start.is_some_and(|start| start.eq_ignore_ascii_case(bytes))
+            },
+        ];
+        for (number, way) in ways.iter().enumerate() {
+            let found: Vec<&TokenNames> = all.iter().filter(way).collect();
+            let serials: BTreeSet<&String> = found.iter().map(|token| &token.serial).collect();
+            match serials.len() {
+                0 => {}
+                // Cards that share a serial number, or spell it differently, are told apart elsewhere.
+                several if several > 1 && number > 1 => {
+                    let mut candidates: Vec<String> = found.iter().map(|token| token.what()).collect();
+                    candidates.sort();
+                    candidates.dedup();
+                    return Err(Error::Ambiguous { typed: self.shown(), candidates });
+                }
+                _ => return Ok(found),
+            }
+        }
+        Ok(Vec::new())
+    }
+}
+
+impl Names {
+    fn is_called_by(&self, uri: &Uri) -> bool {
+        let class = |class: Type| self.class.is_none_or(|own| own == class);
+        self.token.is_called_by(uri)
+            && uri.id.as_ref().is_none_or(|id| self.ids.contains(id))
+            && uri.object.as_ref().is_none_or(|label| self.labels.contains(&escape(label)))
+            && uri.class.is_none_or(class)
+    }
+}
+
+/// What other programs call a key.
+fn of_other_programs(typed: &str) -> Vec<Reading> {
+    let mut readings = Vec::new();
+    let id = |text: &str| hex_digits(text).map(Reading::Id);
+    // strongSwan: `%smartcard[<slot>[@<module>]]:<ID>`.
+    if let Some((slot, keyid)) = typed.strip_prefix("%smartcard").and_then(|rest| rest.split_once(':')) {
+        let slot = slot.split_once('@').map_or(slot, |(slot, _)| slot);
+        readings.extend(id(keyid).filter(|_| slot.bytes().all(|byte| byte.is_ascii_digit())));
+        return readings;
+    }
+    // libp11's engine: `[slot_<slot>-]id_<ID>`, `[slot_<slot>-]label_<label>`, `<slot>:<ID>`. The number of a slot says
+    // nothing of a token: it depends on what else is plugged in.
+    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let key = match typed.strip_prefix("slot_").and_then(|rest| rest.split_once('-')) {
+        Some((slot, key)) if number(slot) => key,
+        _ => typed,
+    };
+    if let Some(text) = key.strip_prefix("id_") {
+        readings.extend(id(text));
+    }
+    if let Some(label) = key.strip_prefix("label_") {
+        readings.push(Reading::Label(escape(label.as_bytes())));
+    }
+    if let Some((slot, text)) = typed.split_once(':').filter(|(slot, _)| number(slot)) {
+        // Two digits on either side are an ID that is written with colons.
+        readings.extend(id(text).filter(|_| slot.len() != 2 || text.len() != 2));
+    }
+    readings.extend(piv_slot(typed).map(Reading::Reference));
+    readings
+}
+
+/// The key reference of a PIV slot as ykman names it.
+fn piv_slot(typed: &str) -> Option<u8> {
+    let name = typed.to_ascii_uppercase().replace('-', "_");
+    let digits = name.strip_prefix("SLOT_").or_else(|| name.strip_prefix("SLOT "));
+    if let Some(digits) = digits.or_else(|| name.strip_prefix("0X")) {
+        return u8::from_str_radix(digits, 16).ok().filter(|number| digits.len() == 2 && *number >= 0x80);
+    }
+    Some(match name.as_str() {
+        "AUTHENTICATION" => 0x9A,
+        "SIGNATURE" => 0x9C,
+        "KEY_MANAGEMENT" => 0x9D,
+        "CARD_AUTH" => 0x9E,
+        "ATTESTATION" => 0xF9,
+        _ => {
+            let number: u8 = name.strip_prefix("RETIRED")?.parse().ok()?;
+            (1..=20).contains(&number).then_some(0x81_u8)?.checked_add(number)?
+        }
+    })
+}
+
+/// An ID in another spelling than ours, or the beginning of one.
+fn spelled(typed: &str) -> Vec<Reading> {
+    let Some(digits) = digits(typed) else { return Vec::new() };
+    let whole = data_encoding::HEXLOWER.decode(digits.as_bytes()).ok().filter(|id| !id.is_empty());
+    let mut readings: Vec<Reading> = whole.map(Reading::Id).into_iter().collect();
+    if digits.len() >= SHORTEST_BEGINNING {
+        readings.push(Reading::Beginning(digits));
+    }
+    readings
+}
+
+/// The hex digits of an ID, without what people put before and between them: `0x`, colons, blanks, dashes.
+fn digits(typed: &str) -> Option<String> {
+    let typed = typed.trim();
+    let rest = typed.strip_prefix("0x").or_else(|| typed.strip_prefix("0X")).unwrap_or(typed);
+    let digits: String = rest.chars().filter(|c| !matches!(c, ':' | ' ' | '-' | '\t')).collect();
+    let is_hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_hex.then(|| digits.to_ascii_lowercase())
+}
+
+fn hex_digits(text: &str) -> Option<Vec<u8>> {
+    let id = data_encoding::HEXLOWER.decode(digits(text)?.as_bytes()).ok()?;
+    (!id.is_empty()).then_some(id)
+}
+
+/// Is this serial number what was typed: it, in any case, the way we show it, or a PKCS#11 URI of its token?
+#[must_use]
+pub fn is_serial(serial: &[u8], typed: &str) -> bool {
+    serial.eq_ignore_ascii_case(typed.as_bytes())
+        || escape(serial).eq_ignore_ascii_case(typed)
+        || (Uri::is_meant(typed) && Uri::parse(typed).is_ok_and(|uri| names_serial(&uri, serial)))
+}
+
+fn names_serial(uri: &Uri, serial: &[u8]) -> bool {
+    let last = serial.get(serial.len().saturating_sub(uri::SERIAL_LENGTH)..).unwrap_or(serial);
+    uri.serial.as_ref().is_some_and(|typed| [serial, last].iter().any(|own| own.eq_ignore_ascii_case(typed)))
+}
+
+#[cfg(test)]
+mod tests;

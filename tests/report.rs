@@ -1,0 +1,350 @@
+//! Reports for other eyes: HTML that any browser and any XML reader takes, Markdown that means nothing but what it says, no
+//! name left in what is redacted; SARIF and JUnit as their schemas want them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use proptest::prelude::*;
+use roxmltree::{Document, Node, ParsingOptions};
+use serde_json::Value;
+use stalecard::report::html::html;
+use stalecard::report::markdown::markdown;
+use stalecard::report::page::{Block, Cell, Level, Page};
+
+const SNAPSHOTS: [&str; 8] = [
+    "five-keys",
+    "myeid-fresh",
+    "myeid-stale",
+    "openpgp-stale",
+    "piv-stale",
+    "seed-alpha-back",
+    "seed-alpha-flushed",
+    "seed-beta-stale",
+];
+
+fn stalecard(words: &[&str]) -> Output {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+    command.args(words).env_clear().env("HOME", "/nonexistent").current_dir(root).output().unwrap()
+}
+
+fn path(snapshot: &str) -> String {
+    format!("fixtures/snapshots/{snapshot}.json")
+}
+
+fn said(words: &[&str]) -> String {
+    let output = stalecard(words);
+    assert_eq!(output.status.code(), Some(0), "{words:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn report(snapshot: &str, more: &[&str]) -> String {
+    said(&[&["report", "--snapshot", &path(snapshot)], more].concat())
+}
+
+/// Well-formed, of these elements only, each where it may stand; nothing is loaded and nothing runs.
+fn is_valid_html(text: &str) {
+    assert!(text.starts_with("<!DOCTYPE html>\n<html lang=\"en\""));
+    let options = ParsingOptions { allow_dtd: true, ..ParsingOptions::default() };
+    let document =
+        Document::parse_with_options(text, options).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let inside: &[(&str, &[&str])] = &[
+        ("html", &["head", "body"]),
+        ("head", &["meta", "title", "style"]),
+        ("body", &["main"]),
+        ("main", &["h1", "h2", "h3", "p", "dl", "table", "ol", "ul", "pre"]),
+        ("dl", &["dt", "dd"]),
+        ("table", &["thead", "tbody"]),
+        ("thead", &["tr"]),
+        ("tbody", &["tr"]),
+        ("tr", &["th", "td"]),
+        ("ol", &["li"]),
+        ("ul", &["li"]),
+        ("p", &["span", "code"]),
+    ];
+    let phrasing = ["code"];
+    for node in document.descendants().filter(Node::is_element) {
+        let name = node.tag_name().name();
+        let allowed =
+            inside.iter().find(|(outer, _)| *outer == name).map_or(&phrasing[..], |(_, inner)| inner);
+        for child in node.children().filter(Node::is_element) {
+            let inner = child.tag_name().name();
+            assert!(allowed.contains(&inner), "<{inner}> in <{name}>");
+        }
+        for attribute in node.attributes() {
+            let known = ["lang", "charset", "name", "content", "class", "scope", "data-name"];
+            assert!(known.contains(&attribute.name()), "{} of <{name}>", attribute.name());
+        }
+    }
+    let rows = document
+        .descendants()
+        .filter(|node| node.has_tag_name((document.root_element().tag_name().namespace().unwrap(), "tr")));
+    for table in rows {
+        assert!(table.children().filter(Node::is_element).count() > 1);
+    }
+    let style =
+        document.descendants().find(|node| node.tag_name().name() == "style").unwrap().text().unwrap();
+    for loading in ["url(", "@import", "http"] {
+        assert!(!style.contains(loading), "{loading}");
+    }
+    for needed in ["prefers-color-scheme:dark", "@media print", "max-width:48rem"] {
+        assert!(style.contains(needed), "{needed}");
+    }
+    assert_eq!(style.matches('{').count(), style.matches('}').count());
+}
+
+#[test]
+fn html_is_valid_and_says_what_check_says() {
+    for snapshot in SNAPSHOTS {
+        let text = report(snapshot, &[]);
+        is_valid_html(&text);
+        let check = stalecard(&["check", "--snapshot", &path(snapshot), "--format", "json"]);
+        let check: Value = serde_json::from_slice(&check.stdout).unwrap();
+        for finding in check["findings"].as_array().unwrap() {
+            let summary = finding["summary"].as_str().unwrap();
+            let summary = summary
+                .replace('&', "&amp;")
+                .replace('"', "&quot;")
+                .replace('\'', "&#39;")
+                .replace('<', "&lt;")
+                .replace('>', "&gt;");
+            assert!(text.contains(&summary), "{snapshot}: {summary}");
+        }
+    }
+    let fleet = said(&[
+        "report",
+        "fixtures/snapshots/seed-alpha-flushed.json",
+        "fixtures/snapshots/seed-beta-stale.json",
+    ]);
+    is_valid_html(&fleet);
+    assert!(fleet.contains("STALE") && fleet.contains("beta"), "{fleet}");
+}
+
+/// All that names somebody or something in a snapshot, as `show` and the snapshot itself have it.
+fn names(snapshot: &str) -> BTreeSet<String> {
+    let raw: Value = serde_json::from_str(
+        &std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path(snapshot))).unwrap(),
+    )
+    .unwrap();
+    let shown: Value =
+        serde_json::from_str(&said(&["show", "--snapshot", &path(snapshot), "--format", "json"])).unwrap();
+    let mut names = BTreeSet::new();
+    let mut add = |value: &Value| {
+        if let Some(text) = value.as_str().filter(|text| !text.is_empty() && *text != "root") {
+            names.insert(text.to_owned());
+        }
+    };
+    add(&raw["host"]);
+    add(&raw["user"]["name"]);
+    add(&raw["user"]["env"]["HOME"]);
+    raw["cards"].as_array().unwrap().iter().for_each(|card| add(&card["serial"]));
+    shown["tokens"].as_array().unwrap().iter().for_each(|token| add(&token["label"]));
+    for object in shown["objects"].as_array().unwrap() {
+        let sides =
+            object["shown"].as_array().unwrap().iter().map(|shown| &shown["side"]).chain([&object["card"]]);
+        for side in sides {
+            ["id", "label", "public_key", "subject", "certificate_serial"]
+                .iter()
+                .for_each(|name| add(&side[name]));
+        }
+    }
+    names
+}
+
+/// Does a name stand there as a word?
+fn stands(text: &str, name: &str) -> bool {
+    text.match_indices(name).any(|(at, _)| {
+        let around = |c: Option<char>| {
+            c.is_some_and(|c| c.is_alphanumeric() || (name.len() < 4 && "-:.+".contains(c)))
+        };
+        !around(text[..at].chars().next_back()) && !around(text[at + name.len()..].chars().next())
+    })
+}
+
+#[test]
+fn no_name_is_left_in_what_is_redacted_and_what_is_equal_stays_equal() {
+    for snapshot in SNAPSHOTS {
+        let names = names(snapshot);
+        assert!(names.len() > 4, "{snapshot}: {names:?}");
+        for more in [&["--format", "markdown"][..], &["--redact"]] {
+            let text = report(snapshot, more).replace('\\', "");
+            let body = text.split_once("</head>").map_or(text.as_str(), |(_, body)| body);
+            for name in &names {
+                assert!(!stands(body, name), "{snapshot} {more:?}: {name} is left in\n{body}");
+            }
+            assert!(body.contains("serial-1") && body.contains("id-1"), "{snapshot}");
+        }
+        // Without it they are there.
+        let open = report(snapshot, &["--format", "markdown", "--no-redact"]).replace('\\', "");
+        assert!(names.iter().filter(|name| stands(&open, name)).count() > 3, "{snapshot}");
+    }
+    // The stale ID and the live one are two, and each is the same wherever it stands.
+    let text = report("seed-beta-stale", &["--format", "markdown"]);
+    let ids: BTreeSet<&str> = text
+        .split(|c: char| !c.is_alphanumeric() && c != '-')
+        .filter(|word| word.starts_with("id-"))
+        .collect();
+    assert_eq!(ids.len(), 2, "{ids:?}\n{text}");
+    let fleet = said(&[
+        "report",
+        "--format",
+        "markdown",
+        "fixtures/snapshots/seed-alpha-flushed.json",
+        "fixtures/snapshots/seed-beta-stale.json",
+    ]);
+    assert!(
+        !fleet.contains("DENK0200834") && fleet.contains("host-1") && fleet.contains("host-2"),
+        "{fleet}"
+    );
+}
+
+#[test]
+fn a_report_is_written_whole_for_its_owner_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    said(&["report", "--snapshot", &path("piv-stale"), "-o", file.to_str().unwrap()]);
+    is_valid_html(&std::fs::read_to_string(&file).unwrap());
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(report("piv-stale", &["-o", "-"]), report("piv-stale", &[]));
+}
+
+fn page(text: &str) -> Page {
+    let cells = || vec![Cell::words(text), Cell::code(text), Cell::fixed(text)];
+    Page {
+        title: Cell::words(text),
+        blocks: vec![
+            Block::Heading(1, Cell::words(text)),
+            Block::Banner(Level::Bad, Cell::words(text)),
+            Block::Paragraph(Cell::words(text)),
+            Block::Facts(vec![(text.to_owned(), Cell::code(text))]),
+            Block::Table {
+                head: vec![text.to_owned(); 3],
+                rows: vec![(Level::Bad, cells()), (Level::Good, cells())],
+            },
+            Block::Steps(vec![(Cell::code(text), Cell::words(text))]),
+            Block::List(cells()),
+            Block::Lines(cells()),
+        ],
+    }
+}
+
+#[test]
+fn what_a_card_says_is_text_and_nothing_else() {
+    let hostile = "</style><script>alert(1)</script>\u{202e}\u{0}\n\r|`` ` &lt; \" ' --> ]]> | # * _x_ <!--";
+    is_valid_html(&html(&page(hostile)));
+    let text = markdown(&page(hostile));
+    // No tag, no table that another bar would break, no line of its own.
+    assert!(
+        !text
+            .replace("\\<", "")
+            .lines()
+            .filter(|line| !line.starts_with("    ") && !line.contains('`'))
+            .any(|line| line.contains('<')),
+        "{text}"
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn any_text_makes_valid_html(text in "\\PC{0,40}|[\\x00-\\x7f]{0,40}") {
+        is_valid_html(&html(&page(&text)));
+    }
+}
+
+#[test]
+fn sarif_is_what_its_schema_says() {
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema/others/sarif-2.1.0.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut results = 0;
+    for (name, text) in [
+        ("ok.conf", "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = no;\n\t}\n}\n"),
+        (
+            "ümlaut file.conf",
+            "app default {\n\tframework pkcs15 { # ü\n\t\tuse_file_caching = off;\n\t}\n}\n",
+        ),
+        ("broken.conf", "app default {\n"),
+        ("missing.conf", ""),
+    ] {
+        let file = folder.path().join(name);
+        if !text.is_empty() {
+            std::fs::write(&file, text).unwrap();
+        }
+        let output = stalecard(&[
+            "config",
+            "lint",
+            "--format",
+            "sarif",
+            "--fail-on",
+            "warning",
+            file.to_str().unwrap(),
+        ]);
+        let log: Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {output:?}"));
+        let errors: Vec<String> =
+            schema.iter_errors(&log).map(|error| format!("{}: {error}", error.instance_path())).collect();
+        assert!(errors.is_empty(), "{errors:?}\n{log:#}");
+        let found = log["runs"][0]["results"].as_array().unwrap();
+        results += found.len();
+        assert_eq!(
+            found.is_empty() && log["runs"][0]["invocations"][0]["executionSuccessful"] == true,
+            output.status.success(),
+            "{name}: {log:#}"
+        );
+        for result in found {
+            let place = &result["locations"][0]["physicalLocation"];
+            assert!(place["artifactLocation"]["uri"].as_str().unwrap().starts_with("file:///"), "{result:#}");
+            assert!(place["region"]["startLine"].as_u64().unwrap() > 0, "{result:#}");
+        }
+    }
+    assert!(results > 1);
+}
+
+/// Elements and attributes of the schema that Jenkins' xUnit plugin publishes for JUnit, as far as they are used.
+#[test]
+fn junit_is_what_its_schema_says() {
+    for (snapshot, failing) in [("seed-beta-stale", true), ("seed-alpha-flushed", false), ("piv-stale", true)]
+    {
+        let output = stalecard(&["check", "--snapshot", &path(snapshot), "--format", "junit"]);
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        assert!(text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), "{text}");
+        let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let root = document.root_element();
+        assert_eq!(root.tag_name().name(), "testsuites");
+        let count = |node: Node<'_, '_>, name: &str| {
+            node.descendants().filter(|inner| inner.has_tag_name(name)).count()
+        };
+        let number = |node: Node<'_, '_>, name: &str| node.attribute(name).unwrap().parse::<usize>().unwrap();
+        for suite in root.children().filter(Node::is_element).chain([root]) {
+            assert_eq!(number(suite, "tests"), count(suite, "testcase"), "{text}");
+            assert_eq!(number(suite, "failures"), count(suite, "failure"), "{text}");
+            assert_eq!(number(suite, "errors"), count(suite, "error"), "{text}");
+            assert!(suite.has_attribute("name") && suite.has_attribute("time"));
+        }
+        for case in root.descendants().filter(|node| node.has_tag_name("testcase")) {
+            assert!(case.has_attribute("name") && case.has_attribute("classname"));
+            let inner: Vec<Node<'_, '_>> = case.children().filter(Node::is_element).collect();
+            assert!(inner.len() < 2, "{text}");
+            for node in inner {
+                let name = node.tag_name().name();
+                assert!(["failure", "error", "skipped", "system-out"].contains(&name), "{name}");
+                assert_eq!(node.has_attribute("message"), name != "system-out");
+            }
+        }
+        assert_eq!(count(root, "failure") > 0, failing, "{snapshot}: {text}");
+        assert_eq!(output.status.code(), Some(i32::from(failing)), "{snapshot}");
+    }
+}
