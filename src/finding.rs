@@ -178,7 +178,7 @@ catalogue! {
     /// A private key without public key or certificate.
     KeyWithoutPublicPart = "key-without-public-part", Warning, Manual, Other, ByFiles;
     /// A running program read the old view.
-    ProcessHoldsOldView = "process-holds-old-view", Warning, Manual, Other, ByFiles;
+    ProcessHoldsOldView = "process-holds-old-view", Error, Manual, Other, ByFiles;
     /// The token does not hold what its baseline says.
     BaselineMismatch = "baseline-mismatch", Error, Manual, Other, ByFiles;
     /// Hosts show different keys of one token.
@@ -451,7 +451,7 @@ mod tests {
                 "secret-in-cache Warning Unsafe",
                 "duplicate-key-id Warning Manual",
                 "key-without-public-part Warning Manual",
-                "process-holds-old-view Warning Manual",
+                "process-holds-old-view Error Manual",
                 "baseline-mismatch Error Manual",
                 "hosts-disagree Error Manual",
             ]

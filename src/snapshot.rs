@@ -37,6 +37,12 @@ pub struct Snapshot {
     pub host: String,
     /// The user whose OpenSC is judged.
     pub user: User,
+    /// Whose caches were asked for.
+    #[serde(default, skip_serializing_if = "Whose::is_caller")]
+    pub whose: Whose,
+    /// Who called root by way of `sudo`: root's `SUDO_UID`, as the user database knows it. The caches are looked at, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoked_by: Option<User>,
     /// The OpenSC libraries found on the host; the first is the one the tools load.
     pub opensc: Vec<Installation>,
     /// The real paths of OpenSC's own tools, by name; they name `app` blocks of their own.
@@ -71,6 +77,28 @@ pub struct User {
     /// Variables with effect on OpenSC (`HOME`, `XDG_CACHE_HOME`, `OPENSC_CONF`,
     /// `OPENSC_DRIVER`), only those that are set. Not UTF-8: escaped as in [`Name`].
     pub env: BTreeMap<String, ByteString>,
+}
+
+/// Whose caches an observation was asked for. What nobody asked for is no gap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    /// The calling user's, and those of whoever called root by way of `sudo`.
+    #[default]
+    Caller,
+    /// Those of one user who was named.
+    User,
+    /// Directories that were named.
+    Directories,
+    /// Those of all users, and those that belong to none.
+    All,
+}
+
+impl Whose {
+    const fn is_caller(&self) -> bool {
+        matches!(self, Self::Caller)
+    }
 }
 
 /// The cache directories of one user.

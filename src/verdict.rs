@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use crate::finding::{Finding, ObjectName};
 use crate::snapshot::{ByteString, Gap};
@@ -26,8 +27,45 @@ pub struct Verdict {
     pub unread: Vec<Unread>,
     /// The private keys for which the card names a public key that no file proves to be theirs.
     pub unproven: Vec<UnprovenKey>,
+    /// The newest dates that the cards themselves bear.
+    pub dated: Vec<Dated>,
+    /// Whose caches and which programs all this is about, and what nobody asked for.
+    pub scope: Scope,
     /// Programs and the cache directories they read.
     pub(crate) in_use: Vec<(String, ByteString)>,
+}
+
+/// Something on a card that was not there before this date: the card changed then, or later. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dated {
+    /// Serial of the token.
+    pub token: String,
+    /// What it is.
+    pub what: String,
+    /// Its date.
+    pub at: OffsetDateTime,
+}
+
+/// What a verdict covers. Text is escaped.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Scope {
+    /// The users whose caches were looked at: login names, or numbers. Of all users of a host those that have one.
+    pub users: Vec<String>,
+    /// The programs whose views were judged, as they begin now.
+    pub programs: Vec<String>,
+    /// What nobody asked for.
+    pub not_asked_for: Vec<NotAskedFor>,
+}
+
+/// What nobody asked for. It is no gap, and changes no exit code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotAskedFor {
+    /// What it is.
+    pub what: String,
+    /// The command that asks for it.
+    pub command: Option<String>,
 }
 
 /// Entries of one card in one cache directory, about which only the card could say more.

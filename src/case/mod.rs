@@ -9,6 +9,7 @@ pub mod cache;
 pub mod config;
 pub mod crowd;
 pub mod danger;
+pub mod dated;
 pub mod hosts;
 pub mod kin;
 pub mod known_keys;

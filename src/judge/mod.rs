@@ -5,6 +5,7 @@ pub mod caches;
 pub mod config;
 pub mod driver_choice;
 pub mod ending;
+mod scope;
 pub mod tally;
 
 pub use config::{config_coverage, judge_config};
@@ -26,7 +27,7 @@ use crate::rules::host::process_holds_old_view;
 use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{ByteString, CacheDir, Card, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
-use crate::verdict::{CachingState, ProgramState, Token, Unread, Verdict};
+use crate::verdict::{CachingState, NotAskedFor, ProgramState, Token, Unread, Verdict};
 use crate::view::cached::Cached;
 use crate::view::listed::Lists;
 use crate::view::{Behaviour, Layout, View, layout};
@@ -38,6 +39,8 @@ pub struct Judge {
     /// By program and driver.
     outcomes: Vec<(Program, String, Outcome)>,
     choices: Choices,
+    /// What is said of programs that are not judged.
+    unjudged: Vec<NotAskedFor>,
 }
 
 /// What a program does with caches.
@@ -72,7 +75,7 @@ impl Judge {
         let situation = Situation::of(snapshot);
         let version = situation.version();
         if snapshot.opensc.is_empty() {
-            return Self { version, outcomes: Vec::new(), choices: Choices::default() };
+            return Self { version, outcomes: Vec::new(), choices: Choices::default(), unjudged: Vec::new() };
         }
         let configuration = situation.configuration();
         let programs = Program::judged(&snapshot.executables);
@@ -84,7 +87,8 @@ impl Judge {
         };
         let outcomes = drivers(snapshot).into_iter().flat_map(of_driver).collect();
         let choices = Choices::of(snapshot, &configuration, &programs);
-        Self { version, outcomes, choices }
+        let unjudged = scope::unjudged(snapshot, &configuration);
+        Self { version, outcomes, choices, unjudged }
     }
 
     /// Judges the caches of a further user: what concerns the cards and the host is not said again.
@@ -108,6 +112,7 @@ impl Judge {
         let mut known: BTreeSet<String> = coverage.iter().map(|gap| gap.what.clone()).collect();
         let mut copies = 0;
         let mut unproven = Vec::new();
+        let mut dated = Vec::new();
         for card in &snapshot.cards {
             if !kin.is_new(card) {
                 copies += 1;
@@ -123,6 +128,7 @@ impl Judge {
             coverage.extend(unknown_places(&case, version));
             findings.extend(crate::rules::of_token(&case));
             unproven.extend(right_key::unproven(&case));
+            dated.extend(crate::case::dated::newest(&case, snapshot.taken_at));
             compared = true;
         }
         if copies > 0 {
@@ -152,7 +158,9 @@ impl Judge {
             coverage,
             compared,
             unproven,
+            dated,
             unread: absent.unread,
+            scope: scope::scope(snapshot, &self.outcomes, &self.unjudged),
             in_use,
         };
         verdict.sort();
@@ -286,7 +294,7 @@ pub fn hold_against(verdict: &mut Verdict, snapshot: &Snapshot, known: &Known) {
 
 /// Adds to the verdict on a host which of its processes hold an old view.
 pub fn judge_processes(snapshot: &Snapshot, verdict: &mut Verdict) {
-    let (holders, unknown) = process_holds_old_view::apply(snapshot, &verdict.findings);
+    let (holders, unknown) = process_holds_old_view::apply(snapshot, verdict);
     verdict.findings.extend(holders);
     verdict.coverage.extend(unknown);
     verdict.sort();

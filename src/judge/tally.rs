@@ -111,6 +111,11 @@ impl Tally {
             self.first = Some(verdict);
             return;
         };
+        for user in verdict.scope.users {
+            if !first.scope.users.contains(&user) {
+                first.scope.users.push(user);
+            }
+        }
         for finding in verdict.findings {
             // Of a card or of all programs, not of a file: once is enough.
             if !finding.evidence.is_empty() || self.said.insert(key(&finding)) {

@@ -7,11 +7,11 @@ use time::OffsetDateTime;
 use super::cards::read_cards;
 use super::progress::Progress;
 use crate::error::Error;
-use crate::host::{Caller, hostname};
+use crate::host::{Account, Caller, hostname, invoker};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::{install, program};
 use crate::patience::{self, SILENCE, within};
-use crate::snapshot::{ByteString, Gap, GapKind, SCHEMA, Snapshot};
+use crate::snapshot::{ByteString, Gap, GapKind, SCHEMA, Snapshot, Whose};
 
 /// What to observe.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +41,8 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         taken_at: now(),
         host: hostname(),
         user: caller.user,
+        whose: Whose::Caller,
+        invoked_by: None,
         opensc: Vec::new(),
         executables: BTreeMap::new(),
         configs: Vec::new(),
@@ -51,6 +53,15 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         flushed: Vec::new(),
         coverage: Vec::new(),
     };
+    match invoker(snapshot.user.uid) {
+        Ok(account) => snapshot.invoked_by = account.as_ref().map(Account::user),
+        Err(why) => snapshot.coverage.push(Gap {
+            what: "the caches of the user who called sudo".to_owned(),
+            why: why.to_string(),
+            asked_for: true,
+            kind: GapKind::Cache,
+        }),
+    }
     if patience::was_lost() {
         snapshot.coverage.push(Gap {
             what: "the user database".to_owned(),

@@ -9,11 +9,11 @@ pub use super::objects::{live_note, sides};
 use super::cache_entries::cache_list;
 use super::findings::severity_name;
 use super::lines::{BOLD, GREEN, row, width, wrap};
-use crate::finding::Severity;
+use crate::finding::{Finding, Severity};
 use crate::judge::tally::Cache;
 use crate::snapshot::Gap;
 use crate::text::shell_word;
-use crate::verdict::{ProgramState, Token, Verdict};
+use crate::verdict::{ProgramState, Scope, Token, Verdict};
 
 /// Commands at the end of a report.
 const MOST_COMMANDS: usize = 12;
@@ -27,6 +27,7 @@ pub fn check(verdict: &Verdict, caches: &[Cache]) -> String {
     cache_list(&mut out, caches);
     findings(&mut out, &verdict.findings, verdict.tokens.len() > 1);
     coverage(&mut out, &verdict.coverage);
+    scope(&mut out, &verdict.scope);
     conclusion(&mut out, verdict);
     out
 }
@@ -81,8 +82,37 @@ pub fn coverage(out: &mut String, gaps: &[Gap]) {
     out.push('\n');
 }
 
+/// Whose caches and which programs were looked at, and what nobody asked for.
+fn scope(out: &mut String, scope: &Scope) {
+    let whose = users(scope);
+    if scope.programs.is_empty() {
+        wrap(out, "Looked at: ", "  ", &format!("the caches of {whose}."));
+    } else {
+        let programs = scope.programs.join(" and ");
+        wrap(out, "Looked at: ", "  ", &format!("the caches of {whose}, as {programs} read them."));
+    }
+    for other in &scope.not_asked_for {
+        let command = other.command.as_ref().map(|command| format!(": {command}")).unwrap_or_default();
+        wrap(out, "Not asked for: ", "  ", &format!("{}{command}", other.what));
+    }
+    out.push('\n');
+}
+
+/// `user ca`, `users root and ca`, `12 users`.
+fn users(scope: &Scope) -> String {
+    match scope.users.as_slice() {
+        [one] => format!("user {one}"),
+        [some @ .., last] if some.len() < 4 => format!("users {} and {last}", some.join(", ")),
+        all => format!("{} users", all.len()),
+    }
+}
+
 /// Said when nothing is wrong.
-const SOUND: &str = "What OpenSC shows here is what is on the card.";
+fn sound(verdict: &Verdict) -> String {
+    let running = verdict.findings.iter().any(Finding::is_of_running_programs);
+    let programs = if running { "in a program that is started now" } else { "here" };
+    format!("What OpenSC shows {programs} is what is on the card, for {}.", users(&verdict.scope))
+}
 
 fn conclusion(out: &mut String, verdict: &Verdict) {
     let number = |severity| verdict.findings.iter().filter(|finding| finding.severity == severity).count();
@@ -91,16 +121,17 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
         .filter(|&severity| number(severity) > 0)
         .map(|severity| format!("{} {}", number(severity), severity_name(severity).to_lowercase()))
         .collect();
+    let sound = sound(verdict);
     let harmless = verdict.findings.iter().all(|finding| finding.severity == Severity::Info);
     if harmless && !verdict.findings.is_empty() && verdict.compared && verdict.coverage.is_empty() {
-        let _ = writeln!(out, "{GREEN}{SOUND}{GREEN:#}");
+        let _ = writeln!(out, "{GREEN}{sound}{GREEN:#}");
     }
     let _ = match (verdict.findings.len(), verdict.compared) {
         (0, true) if !verdict.coverage.is_empty() => {
             writeln!(out, "Nothing wrong in what was looked at; see above for what was not.")
         }
         (0, true) => {
-            writeln!(out, "{GREEN}{SOUND}{GREEN:#}")
+            writeln!(out, "{GREEN}{sound}{GREEN:#}")
         }
         (0, false) => writeln!(out, "Nothing found, but no card was compared with its cache."),
         (1, _) => writeln!(out, "1 finding: {}.", parts.join(", ")),

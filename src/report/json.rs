@@ -17,7 +17,7 @@ use crate::observe::Written;
 use crate::repair::config::{EditReport, Revived};
 use crate::repair::{Applied, FixReport, Operation, Purged, Undone};
 use crate::snapshot::Gap;
-use crate::verdict::{ProgramState, Token, Verdict};
+use crate::verdict::{ProgramState, Scope, Token, Verdict};
 
 /// Name and version of the output's schema.
 pub const SCHEMA: &str = "stalecard/1";
@@ -41,6 +41,9 @@ pub struct Document<'a> {
     findings: &'a [Finding],
     /// What could not be looked at.
     coverage: &'a [Gap],
+    /// Whose caches and which programs this covers, and what nobody asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a Scope>,
     /// The command, and what it alone has to say.
     #[serde(flatten)]
     answer: Answer<'a>,
@@ -183,6 +186,7 @@ impl<'a> Document<'a> {
             programs: &[],
             findings: &[],
             coverage: &[],
+            scope: None,
             answer,
         }
     }
@@ -196,8 +200,8 @@ impl<'a> Document<'a> {
     /// With the whole of a verdict.
     #[must_use]
     pub fn verdict(self, verdict: &'a Verdict) -> Self {
-        let Verdict { tokens, programs, findings, coverage, .. } = verdict;
-        Self { tokens, programs, findings, coverage, ..self }
+        let Verdict { tokens, programs, findings, coverage, scope, .. } = verdict;
+        Self { tokens, programs, findings, coverage, scope: Some(scope), ..self }
     }
 
     /// With these programs.

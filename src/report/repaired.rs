@@ -84,9 +84,9 @@ pub fn holders(out: &mut String, after: &Verdict) {
         wrap(out, "", "", text);
         return;
     }
-    out.push_str("These programs still hold the old view; restart them:\n");
-    for finding in named {
-        wrap(out, "  ", "    ", &finding.summary);
+    out.push_str("These programs may still hold the old view; restart them:\n");
+    for (number, finding) in (1..).zip(named) {
+        wrap(out, &format!("{number}. "), "   ", &finding.summary);
         for fix in &finding.fix {
             match fix.command() {
                 Some(command) => {

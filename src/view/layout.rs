@@ -139,6 +139,11 @@ pub trait Layout: Sync {
         None
     }
 
+    /// When the card says that it was changed last (a GeneralizedTime), in families that keep such a date.
+    fn last_update(&self, _card: &Card) -> Option<String> {
+        None
+    }
+
     /// Does a card itself say, when its content changes, that cached copies are void?
     fn signals_change(&self, card: &Card, version: Version) -> bool;
 }
