@@ -163,6 +163,8 @@ catalogue! {
     SignedByOtherKey = "signed-by-other-key", Error, Manual, Other, ByFiles;
     /// Nothing proves that a private key matches.
     PossessionNotProved = "possession-not-proved", Info, Manual, Other, ByFiles;
+    /// Settings hide the card from programs.
+    TokenNotVisible = "token-not-visible", Error, Manual, Other, ByFiles;
     /// Others can write to a cache, or read it.
     UnsafePermissions = "unsafe-permissions", Warning, Manual, Other, ByFiles;
     /// A cache or an entry belongs to somebody else.
@@ -444,6 +446,7 @@ mod tests {
                 "certificate-key-mismatch Error Manual",
                 "signed-by-other-key Error Manual",
                 "possession-not-proved Info Manual",
+                "token-not-visible Error Manual",
                 "unsafe-permissions Warning Manual",
                 "foreign-owner Warning Guarded",
                 "symlinked-cache Warning Manual",

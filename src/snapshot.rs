@@ -49,6 +49,12 @@ pub struct Snapshot {
     pub executables: BTreeMap<String, ByteString>,
     /// The configuration files that OpenSC would open.
     pub configs: Vec<ConfigFile>,
+    /// All readers in PC/SC's order, if they were asked for: empty ones take slots, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readers: Vec<SeenReader>,
+    /// Which PKCS#11 modules p11-kit knows; none if it was not looked at, or is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p11_kit: Option<P11Kit>,
     /// Cards that were read, in the order of their readers.
     pub cards: Vec<Card>,
     /// Cache directories, whether they exist or not.
@@ -144,6 +150,27 @@ pub enum ConfigState {
     Missing,
     /// It is there but could not be read, and why.
     Unreadable(String),
+}
+
+/// A reader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SeenReader {
+    /// Its name.
+    pub name: String,
+    /// Is there a card in it?
+    pub card: bool,
+}
+
+/// The configuration of p11-kit (pkcs11.conf(5)): `pkcs11.conf` and the files `*.module`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct P11Kit {
+    /// Of the host.
+    pub system: Vec<ConfigFile>,
+    /// The user's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user: Vec<ConfigFile>,
 }
 
 /// One card as it answered.

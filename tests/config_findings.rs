@@ -104,6 +104,8 @@ fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
         flushed: Vec::new(),
         whose: Whose::Caller,
         invoked_by: None,
+        readers: Vec::new(),
+        p11_kit: None,
         coverage: Vec::new(),
     }
 }

@@ -39,6 +39,8 @@ fn snapshot(version: &str, state: ConfigState) -> Snapshot {
         flushed: Vec::new(),
         whose: Whose::Caller,
         invoked_by: None,
+        readers: Vec::new(),
+        p11_kit: None,
         coverage: Vec::new(),
     }
 }

@@ -47,7 +47,7 @@ use readers::{Reader, Slot};
 use scan_error::ScanError;
 
 use crate::patience::left;
-use crate::snapshot::{Bytes, Card, Family, Gap, GapKind, PinState};
+use crate::snapshot::{Bytes, Card, Family, Gap, GapKind, PinState, SeenReader};
 use crate::text::escape;
 
 /// The cards of a host as far as they could be read.
@@ -58,6 +58,8 @@ pub struct Reading {
     pub cards: Vec<Card>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
+    /// All readers, whichever were asked for.
+    pub readers: Vec<SeenReader>,
 }
 
 /// Reads the cards in all readers, or in the one that is named (by its name or
@@ -73,7 +75,11 @@ pub fn read_all(
     kind_of: &dyn Fn(&[u8]) -> family::Kind,
 ) -> Reading {
     let mut reading = Reading::default();
-    let readers = match readers::readers().and_then(|all| readers::choose(all, wanted)) {
+    let all = readers::readers().inspect(|all| {
+        let seen = |reader: &Reader| SeenReader { name: reader.name(), card: reader.state == Slot::Card };
+        reading.readers = all.iter().map(seen).collect();
+    });
+    let readers = match all.and_then(|all| readers::choose(all, wanted)) {
         Ok(readers) => readers,
         Err(error) => {
             let what = wanted

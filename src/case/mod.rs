@@ -18,3 +18,4 @@ pub mod proofs;
 pub mod right_key;
 pub mod token;
 pub mod token_content;
+pub mod visibility;

@@ -7,6 +7,7 @@ pub mod driver_choice;
 pub mod ending;
 mod scope;
 pub mod tally;
+mod visibility;
 
 pub use config::{config_coverage, judge_config};
 pub use tally::{Cache, Tally};
@@ -17,13 +18,14 @@ use crate::case::kin::Kin;
 use crate::case::proofs::{Proof, proofs};
 use crate::case::right_key;
 use crate::case::token::{CacheView, Case};
+use crate::case::visibility::Hidden;
 use crate::judge::driver_choice::{Choices, Standing, driver};
 use crate::listing::objects::{ObjectComparison, Wanted, sides};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
 use crate::rules::host::baseline_mismatch::{self, Known};
-use crate::rules::host::process_holds_old_view;
+use crate::rules::host::{process_holds_old_view, token_not_visible};
 use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{ByteString, CacheDir, Card, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
@@ -39,6 +41,8 @@ pub struct Judge {
     /// By program and driver.
     outcomes: Vec<(Program, String, Outcome)>,
     choices: Choices,
+    /// Which programs do not see which cards.
+    hidden: Vec<Hidden>,
     /// What is said of programs that are not judged.
     unjudged: Vec<NotAskedFor>,
 }
@@ -75,7 +79,13 @@ impl Judge {
         let situation = Situation::of(snapshot);
         let version = situation.version();
         if snapshot.opensc.is_empty() {
-            return Self { version, outcomes: Vec::new(), choices: Choices::default(), unjudged: Vec::new() };
+            return Self {
+                version,
+                outcomes: Vec::new(),
+                choices: Choices::default(),
+                hidden: Vec::new(),
+                unjudged: Vec::new(),
+            };
         }
         let configuration = situation.configuration();
         let programs = Program::judged(&snapshot.executables);
@@ -88,7 +98,8 @@ impl Judge {
         let outcomes = drivers(snapshot).into_iter().flat_map(of_driver).collect();
         let choices = Choices::of(snapshot, &configuration, &programs);
         let unjudged = scope::unjudged(snapshot, &configuration);
-        Self { version, outcomes, choices, unjudged }
+        let hidden = visibility::hidden(snapshot, &configuration, &programs, &choices);
+        Self { version, outcomes, choices, hidden, unjudged }
     }
 
     /// Judges the caches of a further user: what concerns the cards and the host is not said again.
@@ -140,6 +151,11 @@ impl Judge {
                 kind: GapKind::Card,
             });
         }
+        if is_first {
+            let judged = Program::judged(&snapshot.executables).len();
+            findings.extend(token_not_visible::apply(&self.hidden, judged));
+            findings.extend(token_not_visible::by_p11_kit(&visibility::unregistered(snapshot)));
+        }
         let in_use = in_use(&caching);
         let absent = absent_cards::apply(snapshot, &in_use);
         findings.extend(absent.findings);
@@ -167,6 +183,17 @@ impl Judge {
         verdict
     }
 
+    /// What a program makes of a card, if it sees it at all.
+    fn standing(&self, card: &Card, program: &str) -> Standing {
+        let reader = escape(card.reader.as_bytes());
+        let is_hidden = |one: &Hidden| one.program == program && one.reader.as_ref() == Some(&reader);
+        if self.hidden.iter().any(is_hidden) {
+            Standing::Refuses
+        } else {
+            self.choices.standing(card, program)
+        }
+    }
+
     /// The token's live view and its views through every cache directory; none if it has no serial
     /// number, or is of a kind that is not read.
     fn case<'a>(
@@ -183,7 +210,7 @@ impl Judge {
         let live = layout.decode(card, card, behaviour);
         let caching = caching.iter().filter(|program| program.driver == driver(card));
         let caching: Vec<_> =
-            caching.map(|program| (program, self.choices.standing(card, &program.program))).collect();
+            caching.map(|program| (program, self.standing(card, &program.program))).collect();
         let cache_view = |dir: &'a CacheDir| {
             let cached = Cached::new(card, dir, name_of);
             let shown = layout.decode(card, &cached, behaviour);

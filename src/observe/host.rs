@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::cards::read_cards;
+use super::p11_kit::p11_kit;
 use super::progress::Progress;
 use crate::error::Error;
 use crate::host::{Account, Caller, hostname, invoker};
@@ -46,6 +47,8 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         opensc: Vec::new(),
         executables: BTreeMap::new(),
         configs: Vec::new(),
+        readers: Vec::new(),
+        p11_kit: None,
         cards: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
@@ -98,9 +101,19 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
         Source::Unknown => Vec::new(),
     };
+    match p11_kit(&snapshot.user) {
+        Ok(found) => snapshot.p11_kit = found,
+        Err(overdue) => snapshot.coverage.push(Gap {
+            what: "the configuration of p11-kit".to_owned(),
+            why: overdue.to_string(),
+            asked_for: false,
+            kind: GapKind::OpenSc,
+        }),
+    }
     if let Cards::In(reader) = options.cards {
         let read = || read_cards(&snapshot, reader, options.status);
         let reading = options.progress.during("reading the card", read);
+        snapshot.readers = reading.readers;
         snapshot.cards = reading.cards;
         snapshot.coverage.extend(reading.gaps);
     }

@@ -122,7 +122,11 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
         .map(|severity| format!("{} {}", number(severity), severity_name(severity).to_lowercase()))
         .collect();
     let sound = sound(verdict);
-    let harmless = verdict.findings.iter().all(|finding| finding.severity == Severity::Info);
+    // Where a program misses something, not all is clear; what runs already is named in the sentence itself.
+    let harmless = verdict.findings.iter().all(|finding| {
+        let misses = !finding.program.is_empty() && !finding.is_of_running_programs();
+        finding.severity == Severity::Info && !misses
+    });
     if harmless && !verdict.findings.is_empty() && verdict.compared && verdict.coverage.is_empty() {
         let _ = writeln!(out, "{GREEN}{sound}{GREEN:#}");
     }

@@ -41,7 +41,7 @@ fn an_agent_offers_the_old_key_of_a_card_that_was_keyed_anew() {
     host.configure("app default {\n}\n");
     host.piv(&["--action", "set-chuid"]).ok();
     host.piv_renew("9a", "RSA2048", "holder");
-    let (agent, user) = self::agent(&host);
+    let (first, user) = agent(&host);
     let module = opensc_module();
     user.run(&["ssh-add", "-s", module.to_str().unwrap()]).ok();
     let old = offered(&user);
@@ -64,8 +64,8 @@ fn an_agent_offers_the_old_key_of_a_card_that_was_keyed_anew() {
     user.sh(command).ok();
     assert_ne!(offered(&user), old);
     // Another agent, which was started since.
-    drop(agent);
-    let (_agent, user) = self::agent(&host);
+    drop(first);
+    let (_second, user) = agent(&host);
     user.run(&["ssh-add", "-s", module.to_str().unwrap()]).ok();
     let output = host.stalecard(&["check"]).exits(0);
     let spoken = crate::said(&output);

@@ -11,12 +11,15 @@
 )]
 
 mod agent;
+#[path = "../support/random.rs"]
+mod random;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "each test uses its part")]
 mod schema;
 #[path = "../stand/mod.rs"]
 mod stand;
 mod sudo;
+mod visible;
 
 use serde_json::Value;
 use stand::{Host, Output, PIN, SO_PIN};

@@ -94,6 +94,8 @@ pub fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir)
         flushed: Vec::new(),
         whose: Whose::Caller,
         invoked_by: None,
+        readers: Vec::new(),
+        p11_kit: None,
         coverage,
     }
 }
