@@ -227,6 +227,14 @@ fn listed(database: &[u8]) -> Vec<Account> {
     lines.filter_map(account).filter(|account| homes.insert(account.home.clone())).collect()
 }
 
+/// Is this a container, by the marks that docker, podman and systemd-nspawn leave? Then devices and their services are the
+/// host's.
+#[must_use]
+pub fn in_container() -> bool {
+    let marks = ["/.dockerenv", "/run/.containerenv", "/run/systemd/container"];
+    marks.iter().any(|mark| Path::new(mark).exists()) || std::env::var_os("container").is_some()
+}
+
 /// The name of this host.
 #[must_use]
 pub fn hostname() -> String {

@@ -302,7 +302,7 @@ pub struct ScHsmStatus {
     pub so_pin: Option<PinState>,
     /// The device key encryption key.
     pub dkek: Option<Dkek>,
-    /// If a login was open: had another program the card open then (`SCARD_STATE_INUSE`)?
+    /// If a login was open: had another program the card open afterwards (`SCARD_STATE_INUSE`)?
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_use: Option<bool>,
 }

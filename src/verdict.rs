@@ -156,6 +156,9 @@ pub struct Token {
     pub serial: Option<String>,
     /// Label.
     pub label: Option<String>,
+    /// The label that programs show, where it comes from a file that OpenSC caches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown_label: Option<String>,
     /// Firmware and PIN status: names and values; all of it live.
     pub status: BTreeMap<String, String>,
     /// How many objects of which class are on the card.

@@ -140,7 +140,11 @@ fn beside_a_service_that(keys: usize, latency: u64, pause: u64, checks: usize, t
         }
         let output = output.ok();
         let report: Value = serde_json::from_str(&output.stdout).unwrap();
-        assert_eq!(report["tokens"][0]["status"]["user PIN"], "another program is logged in", "{output}");
+        assert_eq!(
+            report["tokens"][0]["status"]["user PIN"],
+            "a login is open: of another program that has the card open, or left by one that has ended",
+            "{output}"
+        );
         assert_eq!(report["coverage"], serde_json::json!([]), "{output}");
     }
     let stats = card.stats();

@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             let mut text = String::new();
             human::tokens(&mut text, &verdict.tokens);
             if !verdict.tokens.is_empty() {
-                human::live_note(&mut text);
+                human::live_note(&mut text, &verdict.tokens);
             }
             human::programs(&mut text, &verdict.programs);
             human::sides(&mut text, &objects);

@@ -135,7 +135,7 @@ impl Judge {
                 coverage.extend(nameless(card).filter(|gap| known.insert(gap.what.clone())));
                 continue;
             };
-            tokens.push(token(card, Some(&case.live)));
+            tokens.push(Token { shown_label: shown_label(&case), ..token(card, Some(&case.live)) });
             coverage.extend(unknown_places(&case, version));
             findings.extend(crate::rules::of_token(&case));
             unproven.extend(right_key::unproven(&case));
@@ -481,6 +481,15 @@ fn unknown_places(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
     gaps
 }
 
+/// The label under which programs know a token, where it comes from a file that OpenSC caches.
+fn shown_label(case: &Case<'_>) -> Option<String> {
+    let own = || case.layout.label_in(case.card, case.card).map(|(label, _)| label);
+    let other =
+        case.cache_views.iter().filter(|cache_view| cache_view.in_use()).find_map(CacheView::other_label);
+    let shown = other.map_or_else(own, |other| other.shown);
+    shown.map(|label| escape(&label))
+}
+
 /// The head of a report on a card.
 pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
     let known = layout(card.family);
@@ -491,6 +500,7 @@ pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
         atr: hex(card.atr.as_slice()),
         serial: card.serial.as_ref().map(|serial| escape(serial.as_bytes())),
         label: label.map(|label| escape(&label)),
+        shown_label: None,
         status: known.map(|layout| layout.status(card)).unwrap_or_default(),
         objects: live.map(count),
     }

@@ -75,8 +75,14 @@ pub trait Layout: Sync {
     /// In which order people read objects.
     fn order(&self, object: &Object) -> (u8, u8, u8);
 
-    /// The label of a card's token.
+    /// The label of a card's token, if no cached file can change it.
     fn label(&self, card: &Card) -> Option<Vec<u8>>;
+
+    /// The label of a card's token as whoever reads these files shows it, and the file that it comes from, in families whose
+    /// label is in a file that OpenSC caches.
+    fn label_in(&self, _card: &Card, _source: &dyn Source) -> Option<(Vec<u8>, EfPath)> {
+        None
+    }
 
     /// Where its serial number comes from, in words.
     fn serial_source(&self) -> &'static str {

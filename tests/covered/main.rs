@@ -11,6 +11,8 @@
 )]
 
 mod agent;
+mod label;
+mod messages;
 #[path = "../support/random.rs"]
 mod random;
 #[path = "../support/schema.rs"]
