@@ -397,10 +397,9 @@ fn pcscd_that_dies_or_is_not_there_is_named_and_comes_back() {
     for what in ["its socket left behind", "nothing of it there"] {
         let output = host.stalecard(&["check"]).exits(3);
         println!("{what}: after {:?}: {}", output.duration, said(&output));
-        assert!(
-            said(&output).contains("no PC/SC service (SCARD_E_NO_SERVICE): install and start pcscd"),
-            "{output}"
-        );
+        // What to do then is something else in a container, which this may be.
+        let words = ["no PC/SC service", "(SCARD_E_NO_SERVICE): ", "start pcscd"];
+        assert!(words.iter().all(|words| said(&output).contains(words)), "{output}");
         assert!(output.duration < Duration::from_secs(5), "{output}");
         host.sh("rm -f /run/pcscd/*").ok();
     }
