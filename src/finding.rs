@@ -165,6 +165,8 @@ catalogue! {
     SignedByOtherKey = "signed-by-other-key", Error, Manual, Other, ByFiles;
     /// Nothing proves that a private key matches.
     PossessionNotProved = "possession-not-proved", Info, Manual, Other, ByFiles;
+    /// Settings hide the card from programs.
+    TokenNotVisible = "token-not-visible", Error, Manual, Other, ByFiles;
     /// Others can write to a cache, or read it.
     UnsafePermissions = "unsafe-permissions", Warning, Manual, Other, ByFiles;
     /// A cache or an entry belongs to somebody else.
@@ -180,7 +182,7 @@ catalogue! {
     /// A private key without public key or certificate.
     KeyWithoutPublicPart = "key-without-public-part", Warning, Manual, Other, ByFiles;
     /// A running program read the old view.
-    ProcessHoldsOldView = "process-holds-old-view", Warning, Manual, Other, ByFiles;
+    ProcessHoldsOldView = "process-holds-old-view", Error, Manual, Other, ByFiles;
     /// The token does not hold what its baseline says.
     BaselineMismatch = "baseline-mismatch", Error, Manual, Other, ByFiles;
     /// Hosts show different keys of one token.
@@ -472,6 +474,7 @@ mod tests {
                 "certificate-key-mismatch Error Manual",
                 "signed-by-other-key Error Manual",
                 "possession-not-proved Info Manual",
+                "token-not-visible Error Manual",
                 "unsafe-permissions Warning Manual",
                 "foreign-owner Warning Guarded",
                 "symlinked-cache Warning Manual",
@@ -479,7 +482,7 @@ mod tests {
                 "secret-in-cache Warning Unsafe",
                 "duplicate-key-id Warning Manual",
                 "key-without-public-part Warning Manual",
-                "process-holds-old-view Warning Manual",
+                "process-holds-old-view Error Manual",
                 "baseline-mismatch Error Manual",
                 "hosts-disagree Error Manual",
             ]

@@ -136,6 +136,14 @@ pub struct Account {
 }
 
 impl Account {
+    /// The account of a user whom a snapshot records; none if that knows no home.
+    #[must_use]
+    pub fn of(user: &User) -> Option<Self> {
+        let home = user.env.get("HOME")?.as_path().to_owned();
+        Some(Self { uid: user.uid, name: user.name.clone()?, home })
+            .filter(|account| account.home.is_absolute())
+    }
+
     /// As a snapshot records it: of the environment of another user's programs only the home is known.
     #[must_use]
     pub fn user(&self) -> User {
@@ -151,6 +159,17 @@ impl Account {
 pub fn account(name: &str) -> Result<Option<Account>, Overdue> {
     let name = name.to_owned();
     within(SILENCE, move |_| uzers::get_user_by_name(&name).and_then(|user| of_entry(&user)))
+}
+
+/// Who called root by way of `sudo`, which says so in `SUDO_UID`. Nothing that root keeps depends on it: it only adds to
+/// what is looked at.
+///
+/// # Errors
+/// When the user database does not answer.
+pub fn invoker(caller: u32) -> Result<Option<Account>, Overdue> {
+    let named = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse::<u32>().ok());
+    let Some(uid) = named.filter(|uid| caller == 0 && *uid != 0) else { return Ok(None) };
+    within(SILENCE, move |_| uzers::get_user_by_uid(uid).and_then(|user| of_entry(&user)))
 }
 
 /// A path that did not answer, and why.
@@ -206,6 +225,14 @@ fn listed(database: &[u8]) -> Vec<Account> {
     };
     let lines = database.split(|byte| *byte == b'\n');
     lines.filter_map(account).filter(|account| homes.insert(account.home.clone())).collect()
+}
+
+/// Is this a container, by the marks that docker, podman and systemd-nspawn leave? Then devices and their services are the
+/// host's.
+#[must_use]
+pub fn in_container() -> bool {
+    let marks = ["/.dockerenv", "/run/.containerenv", "/run/systemd/container"];
+    marks.iter().any(|mark| Path::new(mark).exists()) || std::env::var_os("container").is_some()
 }
 
 /// The name of this host.

@@ -11,6 +11,7 @@ pub mod holders;
 mod host;
 mod look;
 mod others;
+mod p11_kit;
 mod places;
 mod privacy;
 mod progress;

@@ -26,7 +26,7 @@ mod undo;
 
 pub use apply::{apply, apply_in, rehearse, rehearse_in};
 pub use fix_report::{Became, FixReport, Repaired};
-pub use flushed::newest_flush;
+pub use flushed::newest_flushes;
 pub use outcome::{Applied, Outcome, StepResult, UndoOutcome, UndoResult};
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
 pub use purge::{Purged, purge};

@@ -39,12 +39,24 @@ pub struct Snapshot {
     pub host: String,
     /// The user whose OpenSC is judged.
     pub user: User,
+    /// Whose caches were asked for.
+    #[serde(default, skip_serializing_if = "Whose::is_caller")]
+    pub whose: Whose,
+    /// Who called root by way of `sudo`: root's `SUDO_UID`, as the user database knows it. The caches are looked at, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoked_by: Option<User>,
     /// The OpenSC libraries found on the host; the first is the one the tools load.
     pub opensc: Vec<Installation>,
     /// The real paths of OpenSC's own tools, by name; they name `app` blocks of their own.
     pub executables: BTreeMap<String, ByteString>,
     /// The configuration files that OpenSC would open.
     pub configs: Vec<ConfigFile>,
+    /// All readers in PC/SC's order, if they were asked for: empty ones take slots, too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readers: Vec<SeenReader>,
+    /// Which PKCS#11 modules p11-kit knows; none if it was not looked at, or is not there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p11_kit: Option<P11Kit>,
     /// Cards that were read, in the order of their readers.
     pub cards: Vec<Card>,
     /// Cache directories, whether they exist or not.
@@ -73,6 +85,28 @@ pub struct User {
     /// Variables with effect on OpenSC (`HOME`, `XDG_CACHE_HOME`, `OPENSC_CONF`,
     /// `OPENSC_DRIVER`), only those that are set. Not UTF-8: escaped as in [`Name`].
     pub env: BTreeMap<String, ByteString>,
+}
+
+/// Whose caches an observation was asked for. What nobody asked for is no gap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Whose {
+    /// The calling user's, and those of whoever called root by way of `sudo`.
+    #[default]
+    Caller,
+    /// Those of one user who was named.
+    User,
+    /// Directories that were named.
+    Directories,
+    /// Those of all users, and those that belong to none.
+    All,
+}
+
+impl Whose {
+    const fn is_caller(&self) -> bool {
+        matches!(self, Self::Caller)
+    }
 }
 
 /// The cache directories of one user.
@@ -118,6 +152,27 @@ pub enum ConfigState {
     Missing,
     /// It is there but could not be read, and why.
     Unreadable(String),
+}
+
+/// A reader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct SeenReader {
+    /// Its name.
+    pub name: String,
+    /// Is there a card in it?
+    pub card: bool,
+}
+
+/// The configuration of p11-kit (pkcs11.conf(5)): `pkcs11.conf` and the files `*.module`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct P11Kit {
+    /// Of the host.
+    pub system: Vec<ConfigFile>,
+    /// The user's own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub user: Vec<ConfigFile>,
 }
 
 /// One card as it answered.
@@ -249,7 +304,7 @@ pub struct ScHsmStatus {
     pub so_pin: Option<PinState>,
     /// The device key encryption key.
     pub dkek: Option<Dkek>,
-    /// If a login was open: had another program the card open then (`SCARD_STATE_INUSE`)?
+    /// If a login was open: had another program the card open afterwards (`SCARD_STATE_INUSE`)?
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_use: Option<bool>,
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 pub use brief::Brief;
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use crate::finding::{Finding, ObjectName};
 use crate::snapshot::{ByteString, Gap};
@@ -29,10 +30,23 @@ pub struct Verdict {
     pub unread: Vec<Unread>,
     /// The private keys for which the card names a public key that no file proves to be theirs.
     pub unproven: Vec<UnprovenKey>,
+    /// The newest dates that the cards themselves bear.
+    pub dated: Vec<Dated>,
     /// Whose caches and which programs all this is about, and what nobody asked for.
     pub scope: Scope,
     /// Programs and the cache directories they read.
     pub(crate) in_use: Vec<(String, ByteString)>,
+}
+
+/// Something on a card that was not there before this date: the card changed then, or later. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dated {
+    /// Serial of the token.
+    pub token: String,
+    /// What it is.
+    pub what: String,
+    /// Its date.
+    pub at: OffsetDateTime,
 }
 
 /// What a verdict covers. Text is escaped.
@@ -145,6 +159,9 @@ pub struct Token {
     pub serial: Option<String>,
     /// Label.
     pub label: Option<String>,
+    /// The label that programs show, where it comes from a file that OpenSC caches.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown_label: Option<String>,
     /// Firmware and PIN status: names and values; all of it live.
     pub status: BTreeMap<String, String>,
     /// How many objects of which class are on the card.

@@ -6,6 +6,7 @@
 
 mod stand;
 
+use stalecard::finding::{Finding, Id};
 use stalecard::judge::{judge, tokens};
 use stalecard::snapshot::Snapshot;
 use stalecard::view::{Class, View};
@@ -106,9 +107,13 @@ fn said(snapshot: &Snapshot, program: &str) -> (Said, Vec<String>) {
     let verdict = judge(snapshot);
     let what = format!("{program}, what it shows of the card");
     let gap = verdict.coverage.iter().find(|gap| gap.what.starts_with(&what));
+    let hides = |finding: &Finding| {
+        finding.id == Id::TokenNotVisible && finding.program.iter().any(|known| known == program)
+    };
+    let is_hidden = verdict.findings.iter().any(hides);
     match (shown, gap) {
         (Some(shown), None) => (Shows, shown),
-        (None, Some(gap)) if gap.why.starts_with("nothing: ") => (Refuses, Vec::new()),
+        (None, None) if is_hidden => (Refuses, Vec::new()),
         (None, Some(_)) => (Open, Vec::new()),
         other => panic!("{program}: {other:?}\n{:#?}", verdict.coverage),
     }

@@ -9,7 +9,7 @@ use std::process::Command;
 use stalecard::finding::{Finding, Severity};
 use stalecard::judge::judge_config;
 use stalecard::scconf;
-use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCHEMA, Snapshot, User};
+use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCHEMA, Snapshot, User, Whose};
 
 /// Fixture; findings on 0.22, 0.23 and 0.27.1. What is not here has none.
 const TABLE: &[(&str, [&[&str]; 3])] = &[
@@ -102,6 +102,10 @@ fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
         others: Vec::new(),
         processes: Vec::new(),
         flushed: Vec::new(),
+        whose: Whose::Caller,
+        invoked_by: None,
+        readers: Vec::new(),
+        p11_kit: None,
         coverage: Vec::new(),
     }
 }

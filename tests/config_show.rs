@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCHEMA, Snapshot, User};
+use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCHEMA, Snapshot, User, Whose};
 
 #[path = "support/schema.rs"]
 #[allow(dead_code, reason = "no snapshots here")]
@@ -37,6 +37,10 @@ fn snapshot(version: &str, state: ConfigState) -> Snapshot {
         others: Vec::new(),
         processes: Vec::new(),
         flushed: Vec::new(),
+        whose: Whose::Caller,
+        invoked_by: None,
+        readers: Vec::new(),
+        p11_kit: None,
         coverage: Vec::new(),
     }
 }

@@ -140,7 +140,11 @@ fn beside_a_service_that(keys: usize, latency: u64, pause: u64, checks: usize, t
         }
         let output = output.ok();
         let report: Value = serde_json::from_str(&output.stdout).unwrap();
-        assert_eq!(report["tokens"][0]["status"]["user PIN"], "another program is logged in", "{output}");
+        assert_eq!(
+            report["tokens"][0]["status"]["user PIN"],
+            "a login is open: of another program that has the card open, or left by one that has ended",
+            "{output}"
+        );
         assert_eq!(report["coverage"], serde_json::json!([]), "{output}");
     }
     let stats = card.stats();
@@ -393,10 +397,9 @@ fn pcscd_that_dies_or_is_not_there_is_named_and_comes_back() {
     for what in ["its socket left behind", "nothing of it there"] {
         let output = host.stalecard(&["check"]).exits(3);
         println!("{what}: after {:?}: {}", output.duration, said(&output));
-        assert!(
-            said(&output).contains("no PC/SC service (SCARD_E_NO_SERVICE): install and start pcscd"),
-            "{output}"
-        );
+        // What to do then is something else in a container, which this may be.
+        let words = ["no PC/SC service", "(SCARD_E_NO_SERVICE): ", "start pcscd"];
+        assert!(words.iter().all(|words| said(&output).contains(words)), "{output}");
         assert!(output.duration < Duration::from_secs(5), "{output}");
         host.sh("rm -f /run/pcscd/*").ok();
     }

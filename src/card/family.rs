@@ -82,6 +82,17 @@ pub fn is_never(atr: &[u8], kind: Kind) -> bool {
     kind.family == Family::SmartCardHsm && atr == [0x3B, 0x80, 0x80, 0x01, 0x01]
 }
 
+/// The drivers as whose cards one with this ATR is read if a setting names them.
+pub fn nameable(atr: &[u8]) -> impl Iterator<Item = &'static str> {
+    let kind = |(driver, family)| Kind { family, driver: Some(driver) };
+    // That of a MyEID tells its cards by the ATR alone.
+    DRIVERS
+        .into_iter()
+        .filter(move |driver| !is_never(atr, kind(*driver)))
+        .map(|(driver, _)| driver)
+        .filter(|driver| *driver != "myeid")
+}
+
 /// The kind of card that OpenSC's driver of this name is for, if such cards can be read.
 #[must_use]
 pub fn of_driver(name: &str) -> Option<Kind> {

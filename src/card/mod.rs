@@ -48,7 +48,7 @@ use readers::{Reader, Slot};
 use scan_error::ScanError;
 
 use crate::patience::left;
-use crate::snapshot::{Bytes, Card, Family, Gap, GapKind, PinState};
+use crate::snapshot::{Bytes, Card, Family, Gap, GapKind, PinState, SeenReader};
 use crate::text::escape;
 
 /// The cards of a host as far as they could be read.
@@ -59,6 +59,8 @@ pub struct Reading {
     pub cards: Vec<Card>,
     /// What could not be read, and why.
     pub gaps: Vec<Gap>,
+    /// All readers, whichever were asked for.
+    pub readers: Vec<SeenReader>,
 }
 
 /// Reads the cards in all readers, or in the one that is named (by its name or
@@ -74,7 +76,11 @@ pub fn read_all(
     kind_of: &dyn Fn(&[u8]) -> family::Kind,
 ) -> Reading {
     let mut reading = Reading::default();
-    let readers = match readers::readers().and_then(|all| readers::choose(all, wanted)) {
+    let all = readers::readers().inspect(|all| {
+        let seen = |reader: &Reader| SeenReader { name: reader.name(), card: reader.state == Slot::Card };
+        reading.readers = all.iter().map(seen).collect();
+    });
+    let readers = match all.and_then(|all| readers::choose(all, wanted)) {
         Ok(readers) => readers,
         Err(error) => {
             let what = wanted
@@ -130,8 +136,8 @@ impl Reading {
         {
             return self.read_one(reader, usual, named, options, time);
         }
-        // Our own connection is closed. Who had the card open before it, or has it now, may be who is logged in.
-        let in_use = || if reader.in_use { Some(true) } else { readers::in_use(reader) };
+        // Our own connection is closed. Who had the card open before it and does not now, has ended and left its login.
+        let in_use = || readers::in_use(reader).or(reader.in_use.then_some(true));
         match scanned {
             Ok((mut cards, gaps)) => {
                 for status in cards.iter_mut().filter_map(|card| card.status.as_mut()) {
@@ -153,11 +159,18 @@ impl Reading {
     fn see_one(&mut self, reader: &Reader, kind: family::Kind, named: bool) {
         let atr = Bytes(reader.atr.clone());
         let hex = atr.hex();
+        let readable = family::nameable(&reader.atr).collect::<Vec<_>>().join(" or ");
         let why = match kind.driver {
             Some(driver) => format!(
-                "a card of OpenSC's driver {driver} (ATR {hex}), which this program cannot read: seen, not read"
+                "a card of OpenSC's driver {driver} (ATR {hex}), which this program cannot read: seen, not read; what \
+                 OpenSC shows of it without its cache: stalecard run -- pkcs15-tool -D"
             ),
-            None => format!("a card that this program does not know (ATR {hex}): seen, not read"),
+            None => format!(
+                "a card that this program does not know (ATR {hex}): seen, not read; opensc-tool -n tells which driver \
+                 OpenSC takes (it selects one application after the other, which ends logins). If that is {readable}, \
+                 name it: OPENSC_DRIVER=NAME for one run, card_drivers in opensc.conf for all. Any other: stalecard run \
+                 -- pkcs15-tool -D shows it without OpenSC's cache"
+            ),
         };
         self.gap(format!("card in reader {}", reader.shown()), why, named);
         self.cards.push(Card {

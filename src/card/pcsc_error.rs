@@ -4,6 +4,7 @@ use pcsc::Error;
 
 use super::apdu::TransportError;
 use super::channel::SHARING_VIOLATION;
+use crate::host;
 use crate::patience::Overdue;
 
 /// Why there is nothing to talk to.
@@ -33,10 +34,26 @@ pub enum PcscError {
 
 impl From<Error> for PcscError {
     fn from(error: Error) -> Self {
-        let (what, advice) = words(error);
+        Self::of(error, host::in_container())
+    }
+}
+
+impl PcscError {
+    /// In a container there is no service to be started: the host has it, and the readers.
+    fn of(error: Error, in_container: bool) -> Self {
+        let (what, advice) = match error {
+            Error::NoService | Error::ServiceStopped if in_container => {
+                ("no PC/SC service in this container", IN_CONTAINER)
+            }
+            error => words(error),
+        };
         Self::PcSc { what, code: name(error), advice }
     }
 }
+
+/// What to do in a container.
+const IN_CONTAINER: &str = "the host's has to come in, whose readers they are: start pcscd on the host, and the container with \
+    the host's socket (docker or podman run -v /run/pcscd:/run/pcscd)";
 
 /// A failure during the talk with a card.
 pub fn failure(error: Error) -> TransportError {
@@ -117,8 +134,11 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_do_and_keep_their_names() {
-        let text = PcscError::from(Error::NoService).to_string();
+        let text = PcscError::of(Error::NoService, false).to_string();
         assert!(text.contains("SCARD_E_NO_SERVICE") && text.contains("apt install pcscd"), "{text}");
+        let text = PcscError::of(Error::NoService, true).to_string();
+        assert!(text.contains("SCARD_E_NO_SERVICE") && text.contains("/run/pcscd:"), "{text}");
+        assert!(!text.contains("install"), "{text}");
         let text = failure(Error::SharingViolation).to_string();
         assert!(text.contains("SCARD_E_SHARING_VIOLATION") && text.contains("scdaemon"), "{text}");
         assert_eq!(failure(Error::ResetCard), TransportError::Reset);

@@ -28,14 +28,21 @@ pub enum ScanError {
     LeftBehindElsewhere,
     /// SELECT failed.
     #[error(
-        "it should be a SmartCard-HSM by its ATR or by OpenSC's configuration, but selecting that gives {0}"
+        "it should be a SmartCard-HSM by its ATR or by OpenSC's configuration, but selecting that gives {0}: where a \
+         setting (OPENSC_DRIVER, card_drivers, card_atr) says so, take that out; opensc-tool -n tells the driver"
     )]
     NoApplication(String),
     /// A card of a native driver without PKCS#15.
-    #[error("OpenSC would look for PKCS#15 files on this card: {0}")]
+    #[error(
+        "OpenSC would look for PKCS#15 files on this card: {0}; what it makes of it without its cache: stalecard run -- \
+         pkcs15-tool -D"
+    )]
     NoPkcs15(String),
     /// SELECT of another application failed.
-    #[error("it should be {card} by its ATR or by OpenSC's configuration, but selecting that gives {status}")]
+    #[error(
+        "it should be {card} by its ATR or by OpenSC's configuration, but selecting that gives {status}: where a setting \
+         (OPENSC_DRIVER, card_drivers, card_atr) says so, take that out; opensc-tool -n tells the driver"
+    )]
     NotThere {
         /// What the card should be.
         card: &'static str,

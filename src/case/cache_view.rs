@@ -126,7 +126,36 @@ pub struct Behind<'a> {
     pub behaviour: Behaviour,
 }
 
+/// A label of the token that is not the card's.
+pub struct OtherLabel<'a> {
+    /// On the card.
+    pub live: Option<Vec<u8>>,
+    /// As it is shown.
+    pub shown: Option<Vec<u8>>,
+    /// The entry that makes the difference.
+    pub entry: &'a CacheEntry,
+    /// The file it stands for.
+    pub file: EfPath,
+}
+
 impl<'a> CacheView<'a> {
+    /// The label of the token on the card and as it is shown, and the entry that makes the difference; none if there is none,
+    /// or if the label is in no file that OpenSC caches.
+    #[must_use]
+    pub fn other_label(&self) -> Option<OtherLabel<'_>> {
+        let label = |source| self.layout.label_in(self.card, source);
+        let (live, shown) = (label(self.card), label(&self.cached));
+        let text = |label: &Option<(Vec<u8>, EfPath)>| label.as_ref().map(|(text, _)| text.clone());
+        if text(&live) == text(&shown) {
+            return None;
+        }
+        let files = [&shown, &live].into_iter().flatten().map(|(_, file)| *file);
+        let mut hits =
+            files.filter_map(|file| Some((self.cached.hit(file, self.layout.buffer(file))?, file)));
+        let (entry, file) = hits.next()?;
+        Some(OtherLabel { live: text(&live), shown: text(&shown), entry, file })
+    }
+
     /// The card behind this cache, as its readers see it.
     #[must_use]
     pub fn new(behind: &Behind<'a>, index: &Arc<CacheIndex<'a>>, readers: Readers) -> Self {

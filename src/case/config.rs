@@ -139,15 +139,7 @@ impl<'a> ConfigCase<'a> {
     /// The whole lines that a part of the file touches, without the last line end.
     #[must_use]
     pub fn lines(&self, range: &Range<usize>) -> Range<usize> {
-        let before = self.piece(0..range.start);
-        let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        let from = range.end.max(range.start);
-        let rest = self.piece(from..self.text.len());
-        let mut end = from + rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
-        if end > start && self.text.get(end - 1) == Some(&b'\r') {
-            end -= 1;
-        }
-        start..end.max(start)
+        lines(self.text, range)
     }
 
     /// The file with another text in place of a part of it.
@@ -181,23 +173,7 @@ impl<'a> ConfigCase<'a> {
     /// A part of the file as evidence; of several lines the first.
     #[must_use]
     pub fn source(&self, range: &Range<usize>, note: &str, corrected: Option<String>) -> Evidence {
-        let at = Position::of(self.text, range.start);
-        let line = self.lines(&(range.start..range.start));
-        let end = range.end.clamp(range.start, line.end.max(range.start));
-        let before = self.piece(line.start..range.start);
-        let marked = self.piece(range.start..end);
-        let after = self.piece(end..line.end);
-        let source = SourceLine {
-            file: self.path.to_string(),
-            line: at.line,
-            column: at.column,
-            before: escape_source(before.get(before.len().saturating_sub(KEPT)..).unwrap_or(before)),
-            marked: escape_source(marked.get(..KEPT).unwrap_or(marked)),
-            after: escape_source(after.get(..KEPT).unwrap_or(after)),
-            note: note.to_owned(),
-            corrected,
-        };
-        Evidence { source: Some(source), ..Evidence::default() }
+        source(&self.path, self.text, range, note, corrected)
     }
 
     /// A finding about some programs.
@@ -231,6 +207,47 @@ impl<'a> ConfigCase<'a> {
     pub fn value(written: &Written) -> String {
         written.value.as_ref().map(|value| escape(&value.0)).unwrap_or_default()
     }
+}
+
+/// A part of a file of settings as evidence; of several lines the first.
+#[must_use]
+pub fn source(
+    path: &ByteString,
+    text: &[u8],
+    range: &Range<usize>,
+    note: &str,
+    corrected: Option<String>,
+) -> Evidence {
+    let at = Position::of(text, range.start);
+    let piece = |range: Range<usize>| text.get(range).unwrap_or_default();
+    let line = lines(text, &(range.start..range.start));
+    let end = range.end.clamp(range.start, line.end.max(range.start));
+    let (before, marked, after) =
+        (piece(line.start..range.start), piece(range.start..end), piece(end..line.end));
+    let source = SourceLine {
+        file: path.to_string(),
+        line: at.line,
+        column: at.column,
+        before: escape_source(before.get(before.len().saturating_sub(KEPT)..).unwrap_or(before)),
+        marked: escape_source(marked.get(..KEPT).unwrap_or(marked)),
+        after: escape_source(after.get(..KEPT).unwrap_or(after)),
+        note: note.to_owned(),
+        corrected,
+    };
+    Evidence { source: Some(source), ..Evidence::default() }
+}
+
+/// The whole lines that a part of a text touches, without the last line end.
+fn lines(text: &[u8], range: &Range<usize>) -> Range<usize> {
+    let before = text.get(0..range.start).unwrap_or_default();
+    let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    let from = range.end.max(range.start);
+    let rest = text.get(from..).unwrap_or_default();
+    let mut end = from + rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+    if end > start && text.get(end - 1) == Some(&b'\r') {
+        end -= 1;
+    }
+    start..end.max(start)
 }
 
 /// The labels of rows, each once.

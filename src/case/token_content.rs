@@ -20,6 +20,8 @@ pub struct TokenContent {
     pub now: Baseline,
     /// Why the list of its keys may lack some.
     pub unknown: Vec<String>,
+    /// Its label is the name on a certificate, and changes with that.
+    pub named_by_certificate: bool,
 }
 
 /// What the tokens hold, each serial number once: applications of one card that share it count as one.
@@ -56,7 +58,8 @@ fn held(case: &Case<'_>) -> TokenContent {
         dkek_key_check_value: dkek.map(|dkek| dkek.check_value.hex().to_uppercase()),
         keys: keys(case.layout, &case.live),
     };
-    TokenContent { now, unknown: unknown(&case.live) }
+    let named_by_certificate = case.layout.label_in(case.card, case.card).is_some();
+    TokenContent { now, unknown: unknown(&case.live), named_by_certificate }
 }
 
 /// The private keys of a view with what is public of them, sorted by ID.

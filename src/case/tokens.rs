@@ -2,9 +2,10 @@
 //! proofs, baselines, comparisons.
 
 use crate::case::token::Case;
+use crate::case::visibility::Hidden;
 use crate::opensc::Version;
 use crate::snapshot::{ByteString, Card, Gap, Snapshot};
-use crate::verdict::ProgramState;
+use crate::verdict::{ProgramState, Scope};
 
 /// The tokens of a user.
 pub struct Tokens<'a> {
@@ -22,6 +23,10 @@ pub struct Tokens<'a> {
     pub version: Option<Version>,
     /// What cannot be said of its programs on this host.
     pub gaps: Vec<Gap>,
+    /// Which programs do not see which cards; said with the first user only.
+    pub hidden: Vec<Hidden>,
+    /// What all this is about.
+    pub scope: Scope,
     /// Is it the first user of the host, with whom is said what concerns its cards and configuration?
     pub is_first: bool,
 }

@@ -124,11 +124,12 @@ fn check(args: &Args) -> Result<Checked, Error> {
     })?;
     let (mut verdict, mut caches) = tally.verdict();
     if args.facts.snapshot.is_none() {
-        let gaps = holders::look_beside(&verdict.findings, &mut snapshot)?;
+        let gaps = holders::look_beside(&verdict, &mut snapshot)?;
         verdict.coverage.extend(gaps);
     }
     judge_processes(&snapshot, &mut verdict);
-    if args.whom.whose() == CacheOwners::Caller && snapshot.others.is_empty() {
+    let is_alone = snapshot.others.is_empty() && snapshot.invoked_by.is_none();
+    if args.whom.whose() == CacheOwners::Caller && is_alone {
         caches.clear();
     }
     if let Some((known, said)) = against {

@@ -9,8 +9,8 @@ use super::output::{self, is_stdout};
 use crate::error::{Error, Exit};
 use crate::judge::brief::brief;
 use crate::judge::{Tally, judge_processes, tokens};
-use crate::listing::objects::show;
 use crate::listing::hosts::Compared;
+use crate::listing::objects::show;
 use crate::listing::settings::{Wanted, settings};
 use crate::observe::{holders, write_whole};
 use crate::report::page::redact::{Names, redact};
@@ -75,7 +75,7 @@ fn of_host(args: &Args) -> Result<(Page, Names), Error> {
     })?;
     let (mut verdict, _) = tally.verdict();
     if args.facts.snapshot.is_none() {
-        let gaps = holders::look_beside(&verdict.findings, &mut snapshot)?;
+        let gaps = holders::look_beside(&verdict, &mut snapshot)?;
         verdict.coverage.extend(gaps);
     }
     judge_processes(&snapshot, &mut verdict);

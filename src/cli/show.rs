@@ -46,7 +46,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             let mut text = Page::new(screen);
             human::tokens(&mut text, &verdict.tokens);
             if !verdict.tokens.is_empty() {
-                human::live_note(&mut text);
+                human::live_note(&mut text, &verdict.tokens);
             }
             human::programs(&mut text, &verdict.programs);
             human::sides(&mut text, &objects);

@@ -53,6 +53,8 @@ pub enum Deed {
     },
     /// End the processes with these numbers and start their program again.
     RestartProgram(Vec<u32>),
+    /// Take this PKCS#11 module, its path as it is shown, out of the user's `ssh-agent`, and add it again.
+    ReloadAgent(String),
     /// Give a file or directory, its path as it is shown, to the user with this number.
     ChangeOwner(u32, String),
     /// Take all rights of others on a directory, its path as it is shown, away.
@@ -114,16 +116,11 @@ impl Deed {
             Self::EditConfiguration => "edit-configuration",
             Self::RestartService { .. } => "restart-service",
             Self::RestartProgram(_) => "restart-program",
+            Self::ReloadAgent(_) => "reload-agent",
             Self::ChangeOwner(..) => "change-owner",
             Self::CloseToOthers(_) => "change-mode",
             Self::ByHand => "by-hand",
         }
-    }
-
-    /// Is it about what is running, and not about what is on a disk?
-    #[must_use]
-    pub const fn is_restart(&self) -> bool {
-        matches!(self, Self::RestartService { .. } | Self::RestartProgram(_))
     }
 
     /// Who does it, if nothing else is said.
@@ -135,6 +132,7 @@ impl Deed {
             | Self::EditConfiguration
             | Self::RestartService { .. }
             | Self::RestartProgram(_)
+            | Self::ReloadAgent(_)
             | Self::ChangeOwner(..)
             | Self::CloseToOthers(_)
             | Self::ByHand => Safety::Manual,
@@ -215,6 +213,10 @@ impl Remedy {
                     Manager::Caller => format!("systemctl --user restart {unit}"),
                     Manager::User(uid) => format!("systemctl --user --machine={uid}@.host restart {unit}"),
                 }
+            }
+            Deed::ReloadAgent(module) => {
+                let module = shell_word(module);
+                format!("ssh-add -e {module}; ssh-add -s {module}")
             }
             Deed::ChangeOwner(uid, path) => format!("chown {uid} {}", shell_word(path)),
             Deed::CloseToOthers(path) => format!("chmod 700 {}", shell_word(path)),
@@ -316,8 +318,8 @@ impl Finding {
 
     /// Is it about programs that have to be started again?
     #[must_use]
-    pub fn is_of_running_programs(&self) -> bool {
-        self.fix.iter().any(|remedy| remedy.deed.is_restart())
+    pub const fn is_of_running_programs(&self) -> bool {
+        !self.processes.is_empty()
     }
 }
 

@@ -190,7 +190,7 @@ fn is_swapped(steps: &[(ByteString, ByteString, Outcome)], step: &Step) -> bool 
 
 /// Adds to what is found after a repair which processes still hold the view from before it.
 pub(super) fn look_for_holders(snapshot: &mut Snapshot, after: &mut Verdict) -> Result<(), Error> {
-    let gaps = holders::look_beside(&after.findings, snapshot)?;
+    let gaps = holders::look_beside(after, snapshot)?;
     after.coverage.extend(gaps);
     judge_processes(snapshot, after);
     Ok(())

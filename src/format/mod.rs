@@ -8,6 +8,7 @@ pub mod cvc;
 pub mod given;
 pub mod key;
 pub mod openpgp;
+pub mod p11_kit;
 pub mod pem;
 pub mod piv;
 pub mod pkcs15;

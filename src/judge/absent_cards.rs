@@ -105,8 +105,10 @@ fn one_card(
         .iter()
         .any(|(_, name)| layout_of(&[], name).is_some_and(|(layout, _)| layout.is_frozen(name)));
     if frozen && !programs.is_empty() {
-        absent
-            .findings
-            .push(crate::rules::token::cache_cannot_notice_change::finding(&token, programs.to_vec()));
+        absent.findings.push(crate::rules::token::cache_cannot_notice_change::finding(
+            &token,
+            programs.to_vec(),
+            None,
+        ));
     }
 }

@@ -84,6 +84,15 @@ impl Choices {
         self.by_atr.get(card.atr.as_slice()).into_iter().flatten()
     }
 
+    /// The setting because of which a program has no driver for a card, if it has none.
+    pub fn refused_by(&self, card: &Card, program: &str) -> Option<&str> {
+        if self.standing(card, program) != Standing::Refuses {
+            return None;
+        }
+        let chosen = self.of_card(card).find(|chosen| chosen.program == program)?;
+        chosen.choice.by.as_deref()
+    }
+
     /// What cannot be said of programs because their settings give a card to another driver, or to none.
     pub fn gaps(&self, cards: &[Card]) -> Vec<Gap> {
         let gap = |what, why, asked_for| Gap { what, why, asked_for, kind: GapKind::OpenSc };
@@ -114,10 +123,6 @@ impl Choices {
     fn why(&self, card: &Card, program: &str, choice: &Choice) -> Option<(String, bool)> {
         let is_read = layout(card.family).is_some();
         let why = match (self.standing(card, program), &choice.taken, &choice.by) {
-            (Standing::Refuses, _, Some(by)) => {
-                let said = "\"Card is invalid or cannot be handled\"";
-                return Some((format!("nothing: {by} leaves it without a driver ({said})"), false));
-            }
             (Standing::Open, Taken::By(name), Some(by)) => {
                 let name = escape(name.as_bytes());
                 format!("{by} gives it to OpenSC's driver {name}, as whose card it was not read")

@@ -9,8 +9,10 @@ pub mod driver_choice;
 pub mod ending;
 mod programs;
 pub mod proved;
+mod scope;
 pub mod steps;
 pub mod tally;
+mod visibility;
 
 pub use config::{config_coverage, judge_config, lint_brief};
 pub use tally::{Cache, Tally};
@@ -25,17 +27,18 @@ use crate::case::kin::Kin;
 use crate::case::right_key;
 use crate::case::token::Case;
 use crate::case::tokens::{CachingProgram, Tokens};
+use crate::case::visibility::Hidden;
 use crate::judge::driver_choice::{Choices, Standing, driver};
 use crate::judge::programs::{OfDriver, drivers, host_gaps, programs};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::Situation;
 use crate::opensc::{CacheName, Program, Version, differences};
 use crate::rules::host::baseline_mismatch::{self, Mismatches};
-use crate::rules::host::process_holds_old_view;
+use crate::rules::host::{process_holds_old_view, token_not_visible};
 use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
-use crate::verdict::{ProgramState, Scope, Token, Unread, Verdict};
+use crate::verdict::{NotAskedFor, ProgramState, Token, Unread, Verdict};
 use crate::view::{Behaviour, Layout, View, layout};
 
 /// What holds for every user of a host, worked out once.
@@ -45,6 +48,10 @@ pub struct Judge {
     /// By program and driver.
     outcomes: Vec<OfDriver>,
     choices: Choices,
+    /// Which programs do not see which cards.
+    hidden: Vec<Hidden>,
+    /// What is said of programs that are not judged.
+    unjudged: Vec<NotAskedFor>,
 }
 
 /// The tokens of a snapshot, for its first user.
@@ -72,7 +79,13 @@ impl Judge {
         let situation = Situation::of(snapshot);
         let version = situation.version();
         if snapshot.opensc.is_empty() {
-            return Self { version, outcomes: Vec::new(), choices: Choices::default() };
+            return Self {
+                version,
+                outcomes: Vec::new(),
+                choices: Choices::default(),
+                hidden: Vec::new(),
+                unjudged: Vec::new(),
+            };
         }
         let configuration = situation.configuration();
         let programs = Program::judged(&snapshot.executables);
@@ -84,7 +97,9 @@ impl Judge {
         };
         let outcomes = drivers(cards).into_iter().flat_map(of_driver).collect();
         let choices = Choices::of(cards, &configuration, &programs);
-        Self { version, outcomes, choices }
+        let unjudged = scope::unjudged(snapshot, &configuration);
+        let hidden = visibility::hidden(snapshot, &configuration, &programs, &choices);
+        Self { version, outcomes, choices, hidden, unjudged }
     }
 
     /// The tokens of a user. Of a further one what concerns the cards and the host is not said again.
@@ -105,7 +120,29 @@ impl Judge {
         };
         let cases = each.iter().filter_map(case).collect();
         let copies = cards.len() - each.len();
-        Tokens { snapshot, cards: each, copies, cases, programs, version: self.version, gaps, is_first }
+        Tokens {
+            snapshot,
+            cards: each,
+            copies,
+            cases,
+            programs,
+            version: self.version,
+            gaps,
+            hidden: if is_first { self.hidden.clone() } else { Vec::new() },
+            scope: scope::scope(snapshot, &self.outcomes, &self.unjudged),
+            is_first,
+        }
+    }
+
+    /// What a program makes of a card, if it sees it at all.
+    fn standing(&self, card: &Card, program: &str) -> Standing {
+        let reader = escape(card.reader.as_bytes());
+        let is_hidden = |one: &Hidden| one.program == program && one.reader.as_ref() == Some(&reader);
+        if self.hidden.iter().any(is_hidden) {
+            Standing::Refuses
+        } else {
+            self.choices.standing(card, program)
+        }
     }
 
     /// The token's live view and its views through every cache directory; none if it has no serial
@@ -126,7 +163,7 @@ impl Judge {
         let behind = Behind { card, layout, live, version, behaviour };
         let programs = programs.iter().filter(|program| program.driver == driver(card));
         let programs: Vec<_> =
-            programs.map(|program| (program, self.choices.standing(card, &program.name))).collect();
+            programs.map(|program| (program, self.standing(card, &program.name))).collect();
         let cache_views =
             caches.iter().map(|index| CacheView::new(&behind, index, readers(&programs, &index.dir.path)));
         let cache_views = cache_views.collect();
@@ -159,10 +196,12 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     let snapshot = of.snapshot;
     let mut coverage = snapshot.coverage.clone();
     coverage.extend(of.gaps.iter().cloned());
-    let (mut tokens, mut findings, mut unproven) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut tokens, mut findings, mut unproven, mut dated) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut known: BTreeSet<String> = coverage.iter().map(|gap| gap.what.clone()).collect();
     for (card, case) in of.each() {
-        tokens.push(token(card, case.map(|case| &*case.live)));
+        let shown_label = case.and_then(shown_label);
+        tokens.push(Token { shown_label, ..token(card, case.map(|case| &*case.live)) });
         let Some(case) = case else {
             // The scan has said it already, unless this is a snapshot that somebody has edited.
             coverage.extend(nameless(card).filter(|gap| known.insert(gap.what.clone())));
@@ -171,6 +210,7 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
         coverage.extend(unknown_places(case, of.version));
         findings.extend(crate::rules::of_token(case));
         unproven.extend(right_key::unproven(case));
+        dated.extend(crate::case::dated::newest(case, snapshot.taken_at));
     }
     if of.copies > 0 {
         coverage.push(Gap {
@@ -192,6 +232,9 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
         }
     }
     if of.is_first {
+        let judged = Program::judged(&snapshot.executables).len();
+        findings.extend(token_not_visible::apply(&of.hidden, judged));
+        findings.extend(token_not_visible::by_p11_kit(&visibility::unregistered(snapshot)));
         coverage.extend(Unread::gaps(&absent.unread));
         if !snapshot.opensc.is_empty() {
             findings.extend(judge_config(snapshot));
@@ -199,9 +242,9 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     }
     let compared = !of.cases.is_empty();
     let unread = absent.unread;
-    let scope = Scope { users: vec![tally::user_name(snapshot)], ..Scope::default() };
+    let scope = of.scope.clone();
     let mut verdict =
-        Verdict { tokens, programs, findings, coverage, compared, unproven, unread, scope, in_use };
+        Verdict { tokens, programs, findings, coverage, compared, unproven, dated, unread, scope, in_use };
     verdict.sort();
     verdict
 }
@@ -224,7 +267,7 @@ pub fn hold_against(verdict: &mut Verdict, known: &Known, said: Mismatches) {
 
 /// Adds to the verdict on a host which of its processes hold an old view.
 pub fn judge_processes(snapshot: &Snapshot, verdict: &mut Verdict) {
-    let (holders, unknown) = process_holds_old_view::apply(snapshot, &verdict.findings);
+    let (holders, unknown) = process_holds_old_view::apply(snapshot, verdict);
     verdict.findings.extend(holders);
     verdict.coverage.extend(unknown);
     verdict.sort();
@@ -274,6 +317,15 @@ fn unknown_places(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
     gaps
 }
 
+/// The label under which programs know a token, where it comes from a file that OpenSC caches.
+fn shown_label(case: &Case<'_>) -> Option<String> {
+    let own = || case.layout.label_in(case.card, case.card).map(|(label, _)| label);
+    let other =
+        case.cache_views.iter().filter(|cache_view| cache_view.in_use()).find_map(CacheView::other_label);
+    let shown = other.map_or_else(own, |other| other.shown);
+    shown.map(|label| escape(&label))
+}
+
 /// The head of a report on a card.
 pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
     let known = layout(card.family);
@@ -284,6 +336,7 @@ pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
         atr: hex(card.atr.as_slice()),
         serial: card.serial.as_ref().map(|serial| escape(serial.as_bytes())),
         label: label.map(|label| escape(&label)),
+        shown_label: None,
         status: known.map(|layout| layout.status(card)).unwrap_or_default(),
         objects: live.map(count),
         private_keys: live.map(|live| live.private_keys().count()),

@@ -119,7 +119,7 @@ fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
         Deed::Check => step(Purpose::Look, remedy.what.clone()),
         Deed::SwitchCachingOff if remedy.waits => step(Purpose::Prevent, remedy.what.clone()),
         Deed::SwitchCachingOff => step(Purpose::Prevent, recurrence(verdict)),
-        Deed::RestartService { .. } => step(Purpose::Restart, held(finding)),
+        Deed::RestartService { .. } | Deed::ReloadAgent(_) => step(Purpose::Restart, held(finding)),
         Deed::RestartProgram(_) => step(Purpose::Restart, format!("{}: {}", remedy.what, held(finding))),
         Deed::EditConfiguration | Deed::ChangeOwner(..) | Deed::CloseToOthers(_) | Deed::ByHand => {
             let is_doubtful = finding.is_in_doubt() || finding.holds_its_entries();

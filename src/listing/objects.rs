@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::case::possession::{Device, possession_in};
 use crate::case::cache_view::CacheView;
+use crate::case::possession::{Device, possession_in};
 use crate::case::token::{Case, side};
 use crate::case::tokens::Tokens;
 use crate::finding::Side;

@@ -1,12 +1,12 @@
 //! What is needed to tell which processes hold an old view.
 
 use crate::error::Error;
-use crate::finding::Finding;
 use crate::host::{Caller, processes};
 use crate::patience::{SILENCE, within};
-use crate::repair::{StateDir, newest_flush};
+use crate::repair::{StateDir, newest_flushes};
 use crate::rules::host::process_holds_old_view::shows_an_old_view;
 use crate::snapshot::{Gap, GapKind, Snapshot};
+use crate::verdict::Verdict;
 
 /// Adds the processes that have OpenSC loaded, and the flushes they may have missed, to the facts
 /// of this host; gives what could not be read. Root sees those of all users.
@@ -16,12 +16,14 @@ pub fn look(snapshot: &mut Snapshot) -> Result<Vec<Gap>, Error> {
     Ok(loaded(snapshot, &caller, gaps))
 }
 
-/// The same, unless there is no old view that a process could hold: then none is looked at, which
+/// The same, unless no card was compared and there is no old view that a process could hold: then none is looked at, which
 /// is most of what a check without a card would do.
-pub fn look_beside(findings: &[Finding], snapshot: &mut Snapshot) -> Result<Vec<Gap>, Error> {
+pub fn look_beside(verdict: &Verdict, snapshot: &mut Snapshot) -> Result<Vec<Gap>, Error> {
     let caller = Caller::current()?;
     let gaps = flushes(snapshot, &caller);
-    if snapshot.flushed.is_empty() && gaps.is_empty() && !shows_an_old_view(findings) {
+    let is_nothing_old =
+        snapshot.flushed.is_empty() && gaps.is_empty() && !shows_an_old_view(&verdict.findings);
+    if is_nothing_old && !verdict.compared {
         return Ok(gaps);
     }
     Ok(loaded(snapshot, &caller, gaps))
@@ -50,7 +52,7 @@ fn flushes(snapshot: &mut Snapshot, caller: &Caller) -> Vec<Gap> {
             Err(crate::repair::Error::Host(_)) => Vec::new(),
             Err(error) => return vec![Err(error.to_string())],
         };
-        let newest = states.iter().inspect(|_| pulse.beat()).map(newest_flush);
+        let newest = states.iter().inspect(|_| pulse.beat()).map(newest_flushes);
         newest.map(|newest| newest.map_err(|error| error.to_string())).collect()
     });
     let mut gaps = Vec::new();

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::cards::read_cards;
+use super::p11_kit::p11_kit;
 use super::progress::Progress;
 use crate::error::Error;
-use crate::host::{Caller, hostname};
+use crate::host::{Account, Caller, hostname, invoker};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::{install, program};
 use crate::patience::{self, SILENCE, within};
-use crate::snapshot::{ByteString, Gap, GapKind, SCHEMA, Snapshot};
+use crate::snapshot::{ByteString, Gap, GapKind, SCHEMA, Snapshot, Whose};
 
 /// What to observe.
 #[derive(Debug, Clone, Copy)]
@@ -41,9 +42,13 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         taken_at: now(),
         host: hostname(),
         user: caller.user,
+        whose: Whose::Caller,
+        invoked_by: None,
         opensc: Vec::new(),
         executables: BTreeMap::new(),
         configs: Vec::new(),
+        readers: Vec::new(),
+        p11_kit: None,
         cards: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
@@ -51,6 +56,15 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         flushed: Vec::new(),
         coverage: Vec::new(),
     };
+    match invoker(snapshot.user.uid) {
+        Ok(account) => snapshot.invoked_by = account.as_ref().map(Account::user),
+        Err(why) => snapshot.coverage.push(Gap {
+            what: "the caches of the user who called sudo".to_owned(),
+            why: why.to_string(),
+            asked_for: true,
+            kind: GapKind::Cache,
+        }),
+    }
     if patience::was_lost() {
         snapshot.coverage.push(Gap {
             what: "the user database".to_owned(),
@@ -87,9 +101,19 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
         Source::Unknown => Vec::new(),
     };
+    match p11_kit(&snapshot.user) {
+        Ok(found) => snapshot.p11_kit = found,
+        Err(overdue) => snapshot.coverage.push(Gap {
+            what: "the configuration of p11-kit".to_owned(),
+            why: overdue.to_string(),
+            asked_for: false,
+            kind: GapKind::OpenSc,
+        }),
+    }
     if let Cards::In(reader) = options.cards {
         let read = || read_cards(&snapshot, reader, options.status);
         let reading = options.progress.during("reading the card", read);
+        snapshot.readers = reading.readers;
         snapshot.cards = reading.cards;
         snapshot.coverage.extend(reading.gaps);
     }

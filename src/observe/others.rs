@@ -22,7 +22,7 @@ use crate::opensc::config::Situation;
 use crate::opensc::{cache_dir, differences, install};
 use crate::scconf;
 use crate::snapshot::{
-    ByteString, CacheDir, CacheOrigin, ConfigState, DirState, Gap, GapKind, Snapshot, User, UserCaches,
+    ByteString, CacheDir, CacheOrigin, ConfigState, DirState, Gap, GapKind, Snapshot, User, UserCaches, Whose,
 };
 
 /// Where SSSD's `p11_child` keeps OpenSC's cache: `XDG_CACHE_HOME` is SSSD's state directory there
@@ -40,6 +40,18 @@ pub enum CacheOwners {
     All,
     /// These directories, as the calling user's OpenSC would read them.
     Directories(Vec<PathBuf>),
+}
+
+impl CacheOwners {
+    /// As the snapshot records it.
+    const fn kind(&self) -> Whose {
+        match self {
+            Self::Caller => Whose::Caller,
+            Self::User(_) => Whose::User,
+            Self::All => Whose::All,
+            Self::Directories(_) => Whose::Directories,
+        }
+    }
 }
 
 /// Observes this host as the calling user.
@@ -61,10 +73,19 @@ pub fn observe_each(
     each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
 ) -> Result<Snapshot, Error> {
     let mut snapshot = host(options)?;
+    snapshot.whose = whose.kind();
     match whose {
         CacheOwners::Caller => {
             own(&mut snapshot);
+            let invoker = snapshot.invoked_by.as_ref().and_then(Account::of);
+            if invoker.is_some() {
+                observe_more_configs(&mut snapshot);
+                snapshot.coverage.push(environment_gap());
+            }
             each(&mut snapshot)?;
+            if let Some(account) = invoker {
+                and_others(&mut snapshot, &[account], each)?;
+            }
         }
         CacheOwners::User(name) => {
             let account = account(name)
@@ -117,12 +138,8 @@ pub fn observe_each(
             }
             snapshot.coverage.push(environment_gap());
             each(&mut snapshot)?;
-            let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
-            let coverage = std::mem::take(&mut snapshot.coverage);
             let what = format!("looking at the caches of {} users", accounts.len());
-            options.progress.during(&what, || others(&mut snapshot, &accounts, &first, each))?;
-            (snapshot.user, snapshot.caches) = first;
-            snapshot.coverage = coverage;
+            options.progress.during(&what, || and_others(&mut snapshot, &accounts, each))?;
         }
     }
     Ok(snapshot)
@@ -193,6 +210,20 @@ fn own(snapshot: &mut Snapshot) {
     let (caches, gaps) = caches(snapshot, &Arc::new(Privacy::of(snapshot)));
     snapshot.caches = caches;
     snapshot.coverage.extend(gaps);
+}
+
+/// Hands over the caches of these users, too; the snapshot stays the first user's.
+fn and_others(
+    snapshot: &mut Snapshot,
+    accounts: &[Account],
+    each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
+    let coverage = std::mem::take(&mut snapshot.coverage);
+    others(snapshot, accounts, &first, each)?;
+    (snapshot.user, snapshot.caches) = first;
+    snapshot.coverage = coverage;
+    Ok(())
 }
 
 fn others(

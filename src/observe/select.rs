@@ -49,9 +49,10 @@ pub fn select_entries(snapshot: &mut Snapshot, serials: &BTreeSet<String>) {
     for dir in snapshot.caches.iter_mut().chain(others) {
         dir.entries.retain(|entry| {
             // An entry may be of an older OpenSC that wrote the serial in another case.
-            entry.name.of_copy().is_some_and(|name| {
-                serials.iter().any(|serial| is_serial(&name.serial.text(), serial))
-            })
+            entry
+                .name
+                .of_copy()
+                .is_some_and(|name| serials.iter().any(|serial| is_serial(&name.serial.text(), serial)))
         });
     }
 }

@@ -7,6 +7,8 @@
 //! All `app` blocks of a program count, the last one most. `force_card_driver` is not read. (Watched: 0.21, 0.23,
 //! 0.26.1, 0.27.1.) Pure.
 
+use std::ops::Range;
+
 use super::config::Configuration;
 use super::effective::is_template;
 use super::reading::Reading;
@@ -122,7 +124,60 @@ struct Rule {
     at: String,
 }
 
+/// A name in the list of drivers that replaces OpenSC's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DriverName {
+    /// As it is written, escaped.
+    pub name: String,
+    /// Its place in the file; none: `OPENSC_DRIVER` names it.
+    pub at: Option<Range<usize>>,
+    /// Does any OpenSC have such a driver, or does a block say where to load it from?
+    pub known: bool,
+    /// The driver that may be meant by a name that is not known.
+    pub meant: Option<&'static str>,
+}
+
+impl DriverName {
+    fn new(name: &[u8], at: Option<Range<usize>>, modules: &[Vec<u8>]) -> Self {
+        let is = |known: &&'static str| known.as_bytes() == name;
+        let known = INTERNAL.iter().chain(OLD).chain(&["internal", "old"]).any(|known| is(&known))
+            || modules.iter().any(|module| module == name);
+        let letters = |name: &[u8]| -> Vec<u8> {
+            name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()
+        };
+        let own = letters(name);
+        let like = |other: &&&'static str| !own.is_empty() && letters(other.as_bytes()).starts_with(&own);
+        let meant = INTERNAL.iter().find(like).copied().filter(|_| !known);
+        Self { name: crate::text::escape(name), at, known, meant }
+    }
+}
+
 impl Configuration<'_> {
+    /// The names in the list that replaces OpenSC's own list of drivers for a program; empty if nothing does.
+    #[must_use]
+    pub fn driver_names(&self, program: &Program) -> Vec<DriverName> {
+        let situation = self.situation();
+        let version = situation.version().unwrap_or(differences::HEAD);
+        let (mut words, mut modules) = (Vec::new(), Vec::new());
+        if let (Some((path, _)), Some(Ok(document))) = (self.text(), self.parsed(version)) {
+            let reading = Reading { situation, document, path, version };
+            for app in reading.app_blocks(program).unwrap_or_default() {
+                if let Ok(Some(setting)) = app.body.setting("card_drivers")
+                    && setting.first.is_some()
+                {
+                    let all = setting.assignments.iter().flat_map(|assignment| &assignment.values);
+                    words = all.map(|word| (word.value.clone(), Some(word.range.clone()))).collect();
+                }
+                let blocks = app.body.blocks("card_driver", None).unwrap_or_default();
+                modules.extend(blocks.into_iter().map(|block| block.name().to_vec()));
+            }
+        }
+        if let Some(name) = situation.user.env.get("OPENSC_DRIVER") {
+            words = vec![(name.0.clone(), None)];
+        }
+        words.into_iter().take(ROOM).map(|(name, at)| DriverName::new(&name, at, &modules)).collect()
+    }
+
     /// Which driver a program takes for a card with this ATR. `usual`: the driver that OpenSC's own list
     /// gives to it, if the ATR tells.
     #[must_use]

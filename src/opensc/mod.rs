@@ -14,9 +14,11 @@ pub mod differences;
 pub mod effective;
 pub mod install;
 pub mod launchers;
+pub mod p11_kit;
 pub mod program;
 mod reading;
 mod shadowed;
+pub mod slots;
 mod strings;
 mod version;
 

@@ -1,19 +1,20 @@
 //! When caches were flushed last: what was read through them before is old.
 
 use super::Error;
-use super::journal::{self, Journal, UndoRecord};
+use super::journal::{self, Journal, Planned, UndoRecord};
 use super::outcome::Outcome;
 use super::quarantine::{StateDir, ids, is_undone};
 use crate::finding::{Id, Shows};
 use crate::snapshot::{ByteString, Flushed};
 
-/// The newest flush in a quarantine that took away what programs could see, and was not taken
-/// back. Reads only, and takes no lock.
+/// The newest flush in a quarantine that took away what programs could see, and was not taken back; and the newest
+/// that took what was found to be stale, if that is another. Reads only, and takes no lock.
 ///
 /// # Errors
 /// When the quarantine or a journal in it cannot be read.
-pub fn newest_flush(state: &StateDir) -> Result<Option<Flushed>, Error> {
-    let Some(dir) = state.open()? else { return Ok(None) };
+pub fn newest_flushes(state: &StateDir) -> Result<Vec<Flushed>, Error> {
+    let mut newest: Vec<Flushed> = Vec::new();
+    let Some(dir) = state.open()? else { return Ok(newest) };
     for operation in ids(&dir)?.into_iter().rev() {
         let kept = dir.subdir(&ByteString::from(operation.as_str()))?;
         let Some(journal) = journal::read::<Journal>(&kept)? else { continue };
@@ -23,15 +24,32 @@ pub fn newest_flush(state: &StateDir) -> Result<Option<Flushed>, Error> {
             matches!(planned.outcome, None | Some(Outcome::Moved | Outcome::Removed))
                 && was_seen(&planned.step.reason)
         });
-        let owner = taken.map(|planned| planned.step.expect.inode.uid).next();
-        if let Some(uid) = owner.filter(|_| !taken_back) {
-            return Ok(Some(Flushed { uid, operation, at: journal.started_at }));
+        let taken: Vec<&Planned> = taken.collect();
+        let Some(first) = taken.first().filter(|_| !taken_back) else { continue };
+        let mut stale: Vec<ByteString> = Vec::new();
+        for planned in taken.iter().filter(|planned| was_stale(&planned.step.reason)) {
+            if !stale.contains(&planned.step.directory) {
+                stale.push(planned.step.directory.clone());
+            }
+        }
+        let (is_first, is_stale) = (newest.is_empty(), !stale.is_empty());
+        if is_first || is_stale {
+            let uid = first.step.expect.inode.uid;
+            newest.push(Flushed { uid, operation, at: journal.started_at, stale });
+        }
+        if is_stale {
+            break;
         }
     }
-    Ok(None)
+    Ok(newest)
 }
 
 /// Whether programs could see what was taken for this reason: the name of a finding, or that somebody asked for it.
 fn was_seen(reason: &str) -> bool {
     Id::from_name(reason).is_none_or(|id| id.shows() != Shows::Nowhere)
+}
+
+/// Whether what was taken for this reason was found to be stale, or damaged, where programs read it.
+fn was_stale(reason: &str) -> bool {
+    Id::from_name(reason).is_some_and(|id| matches!(id.shows(), Shows::OldView | Shows::Unsure))
 }

@@ -209,6 +209,9 @@ pub fn tokens(out: &mut Page<'_>, tokens: &[Token]) {
         if let Some(label) = label.as_ref().filter(|label| !fits(label)) {
             row(out, "label", label);
         }
+        if let Some(shown) = token.shown_label.as_ref().filter(|shown| token.label.as_ref() != Some(*shown)) {
+            row(out, "shown label", &format!("\"{shown}\", by programs on this host"));
+        }
         row(out, "reader", &token.reader);
         row(out, "card", &token.family);
         for (name, value) in &token.status {

@@ -20,7 +20,7 @@ use crate::repair::{Applied, FixReport, Operation, Purged, Undone};
 use crate::snapshot::Gap;
 use crate::text::tame;
 use crate::verdict::brief::{Brief, Cause, Headline, Step};
-use crate::verdict::{ProgramState, Token, Verdict};
+use crate::verdict::{ProgramState, Scope, Token, Verdict};
 
 /// Name and version of the output's schema.
 pub const SCHEMA: &str = "stalecard/1";
@@ -64,6 +64,9 @@ pub struct Document<'a> {
     /// Why the command failed all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
+    /// Whose caches and which programs this covers, and what nobody asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<&'a Scope>,
     /// The command, and what it alone has to say.
     #[serde(flatten)]
     answer: Answer<'a>,
@@ -290,6 +293,7 @@ impl<'a> Document<'a> {
             findings: &[],
             coverage: &[],
             error: None,
+            scope: None,
             answer,
         }
     }
@@ -303,8 +307,8 @@ impl<'a> Document<'a> {
     /// With the whole of a verdict.
     #[must_use]
     pub fn verdict(self, verdict: &'a Verdict) -> Self {
-        let Verdict { tokens, programs, findings, coverage, .. } = verdict;
-        Self { tokens, programs, findings, coverage, ..self }
+        let Verdict { tokens, programs, findings, coverage, scope, .. } = verdict;
+        Self { tokens, programs, findings, coverage, scope: Some(scope), ..self }
     }
 
     /// With the same as people are told it, of a look at this moment.

@@ -6,16 +6,21 @@ use super::findings::show_side;
 use super::lines::{BOLD, DIM, Page, wrap};
 use crate::listing::objects::{ObjectComparison, Unlisted};
 use crate::text::key_reference;
+use crate::verdict::Token;
 
 /// Says which half of the picture never comes from a cache.
-pub fn live_note(out: &mut Page<'_>) {
-    wrap(
-        out,
-        "",
-        "",
-        "The lines above come from the card itself: OpenSC never caches them. Key IDs, labels, public keys and \
-         certificates are what OpenSC answers from its cache.",
+pub fn live_note(out: &mut Page<'_>, tokens: &[Token]) {
+    // Where a token has the name of its certificate.
+    let but = if tokens.iter().any(|token| token.shown_label.is_some()) {
+        ", but for a label that is the name on a certificate"
+    } else {
+        ""
+    };
+    let note = format!(
+        "The lines above come from the card itself: OpenSC never caches them{but}. Key IDs, labels, public keys and \
+         certificates are what OpenSC answers from its cache."
     );
+    wrap(out, "", "", &note);
     out.push('\n');
 }
 

@@ -72,6 +72,7 @@ table! {
     CertificateKeyMismatch: signature / certificate_key_mismatch, Token;
     SignedByOtherKey: signature / signed_by_other_key, Called;
     PossessionNotProved: signature / possession_not_proved, Token;
+    TokenNotVisible: host / token_not_visible, Called;
     UnsafePermissions: cache / unsafe_permissions, Cache;
     ForeignOwner: cache / foreign_owner, Cache;
     SymlinkedCache: cache / symlinked_cache, Cache;

@@ -71,4 +71,7 @@ pub struct Flushed {
     #[serde(with = "time::serde::rfc3339")]
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]
     pub at: OffsetDateTime,
+    /// The directories out of which it took entries that were found to be stale.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stale: Vec<ByteString>,
 }

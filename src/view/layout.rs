@@ -76,12 +76,18 @@ pub trait Layout: Sync {
     /// In which order people read objects.
     fn order(&self, object: &Object) -> (u8, u8, u8);
 
-    /// The label of a card's token.
+    /// The label of a card's token, if no cached file can change it.
     fn label(&self, card: &Card) -> Option<Vec<u8>>;
 
     /// The label of the token as a view of the card shows it: where it comes from files that are cached, it may be old.
-    fn label_in(&self, card: &Card, _view: &View) -> Vec<u8> {
+    fn label_by_view(&self, card: &Card, _view: &View) -> Vec<u8> {
         self.label(card).unwrap_or_default()
+    }
+
+    /// The label of a card's token as whoever reads these files shows it, and the file that it comes from, in families whose
+    /// label is in a file that OpenSC caches.
+    fn label_in(&self, _card: &Card, _source: &dyn Source) -> Option<(Vec<u8>, EfPath)> {
+        None
     }
 
     /// The label of the PIN with this authentication ID, on cards of which no PINs are listed. "PIN" and none are the same.
@@ -147,6 +153,11 @@ pub trait Layout: Sync {
 
     /// Why other cards have the same cache file names as this one, if they have.
     fn shared_identity(&self, _card: &Card) -> Option<String> {
+        None
+    }
+
+    /// When the card says that it was changed last (a GeneralizedTime), in families that keep such a date.
+    fn last_update(&self, _card: &Card) -> Option<String> {
         None
     }
 

@@ -309,6 +309,10 @@ impl Layout for Native {
         constant.then(|| "it is the same for all cards of this kind".to_owned())
     }
 
+    fn last_update(&self, card: &Card) -> Option<String> {
+        Token::of(card)?.last_update(card)
+    }
+
     /// By its counter; or by lastUpdate, which OpenSC moves with every change but on a MyEID, whatever driver
     /// reads that.
     fn signals_change(&self, card: &Card, version: Version) -> bool {

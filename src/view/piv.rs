@@ -196,16 +196,21 @@ impl Layout for Piv {
         (u8::from(!object.part.is_of_key()), number, 0)
     }
 
-    /// The name on the first certificate.
     fn label(&self, card: &Card) -> Option<Vec<u8>> {
-        let first = slots(card).find_map(|slot| match card.read(slot.certificate(), FILE_BUFFER) {
-            Read::Content(bytes) => x509::decode(&bytes),
-            _ => None,
-        });
-        Some(first?.common_name.unwrap_or_else(|| b"PIV_II".to_vec()))
+        Some(self.label_in(card, card)?.0)
     }
 
-    fn label_in(&self, _card: &Card, view: &View) -> Vec<u8> {
+    /// The name on the first certificate.
+    fn label_in(&self, card: &Card, source: &dyn Source) -> Option<(Vec<u8>, EfPath)> {
+        let first = slots(card).find_map(|slot| match source.read(slot.certificate(), FILE_BUFFER) {
+            Read::Content(bytes) => Some((x509::decode(&bytes)?, slot.certificate())),
+            Read::Absent | Read::Failed | Read::Unknown(_) => None,
+        });
+        let (certificate, file) = first?;
+        Some((certificate.common_name.unwrap_or_else(|| b"PIV_II".to_vec()), file))
+    }
+
+    fn label_by_view(&self, _card: &Card, view: &View) -> Vec<u8> {
         let first = view.objects.iter().find_map(|object| match &object.class {
             Class::Certificate { certificate, .. } => certificate.as_ref(),
             _ => None,

@@ -31,7 +31,7 @@ impl ModuleNames {
     /// Of a view of a card.
     #[must_use]
     pub fn of(card: &Card, layout: &dyn Layout, view: &View) -> Self {
-        let card_label = layout.label_in(card, view);
+        let card_label = layout.label_by_view(card, view);
         let labels: Vec<Vec<u8>> = pins(view)
             .into_iter()
             .map(|pin| token_label(&card_label, &pin_label(layout, view, pin)))

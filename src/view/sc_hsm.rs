@@ -348,12 +348,14 @@ fn device_words(card: &Card) -> Option<String> {
     })
 }
 
-/// `in_use`: had another program the card open, if that is known?
+/// `in_use`: has another program the card open, if that is known?
 fn pin_words(pin: PinState, in_use: Option<bool>) -> String {
     match pin {
         PinState::LoggedIn => match in_use {
-            Some(true) => "another program is logged in",
-            Some(false) => "a login is open, but no program has the card open",
+            Some(true) => {
+                "a login is open: of another program that has the card open, or left by one that has ended"
+            }
+            Some(false) => "a login is open, left by a program that has ended: none has the card open",
             None => "a login is open",
         }
         .to_owned(),

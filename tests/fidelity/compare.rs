@@ -251,8 +251,26 @@ impl Observer {
         };
         let (shown15, shown11) = (view("pkcs15-tool"), view("opensc-pkcs11"));
         let shown_login = login && (self.words.can_log_in)(shown11);
-        let cached15 = self.words.run_pkcs15(&host.with_cache_copy(), which)?;
-        let cached11 = self.words.run_pkcs11(&host.with_cache_copy(), shown_login, which)?;
+        let is_hidden = |program: &str| {
+            verdict
+                .iter()
+                .any(|f| f.id == Id::TokenNotVisible && f.program.iter().any(|name| name == program))
+        };
+        let hidden = ["pkcs15-tool", "opensc-pkcs11"].map(is_hidden);
+        if hidden != not_seen(&host.with_cache_copy()) {
+            return Err(format!("{hidden:?} is hidden\n{}", lines(verdict)));
+        }
+        // Who sees no card lists nothing, and shows nothing wrong.
+        let [hidden15, hidden11] = hidden;
+        let (shown15, shown11) =
+            (if hidden15 { &case.live } else { shown15 }, if hidden11 { &case.live } else { shown11 });
+        let cached15 =
+            if hidden15 { live15.clone() } else { self.words.run_pkcs15(&host.with_cache_copy(), which)? };
+        let cached11 = if hidden11 {
+            self.words.run_pkcs11(&self.live, shown_login, which)?
+        } else {
+            self.words.run_pkcs11(&host.with_cache_copy(), shown_login, which)?
+        };
         for unknown in [&case.live, shown15, shown11] {
             if !unknown.unknown.is_empty() {
                 // Said to be unknown, with the reason: right, as long as it is rare.
@@ -380,9 +398,21 @@ fn is_wrong_view(finding: &Finding) -> bool {
     finding.severity >= Severity::Error && is_of_view(finding)
 }
 
+/// Do `pkcs15-tool` and applications see no card at all?
+fn not_seen(host: &Host) -> [bool; 2] {
+    // Only where a setting could hide it, because most histories have none.
+    let text = std::fs::read_to_string(host.conf()).unwrap_or_default();
+    if !["ignored_readers", "card_drivers", "max_virtual_slots"].iter().any(|key| text.contains(key)) {
+        return [false, false];
+    }
+    let module = host.run(&["pkcs11-tool", "-L"]).stdout;
+    let tool = host.run(&["pkcs15-tool", "-D"]).stdout;
+    [Pkcs15Listing::parse(&tool).is_none(), !module.contains("token label")]
+}
+
 /// Does a finding say that a program shows something wrong?
 pub fn is_of_view(finding: &Finding) -> bool {
-    !finding.program.is_empty() && finding.id != Id::SharedIdentity
+    !finding.program.is_empty() && ![Id::SharedIdentity, Id::TokenNotVisible].contains(&finding.id)
 }
 
 pub fn snapshot(host: &Host) -> Result<Snapshot, String> {

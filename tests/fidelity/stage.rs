@@ -72,7 +72,9 @@ impl Damage {
 }
 
 /// How many ways of caching there are.
-pub const CACHINGS: usize = 8;
+pub const CACHINGS: usize = HIDING + 4;
+/// From here on settings hide the card from programs as well.
+const HIDING: usize = 8;
 /// The first of them are the same for all programs.
 pub const UNIFORM: usize = 4;
 
@@ -87,8 +89,17 @@ pub fn configuration(how: usize) -> String {
         4 => block("default", "yes") + &block("opensc-pkcs11", "no"),
         5 => block("default", "yes") + &block("pkcs15-tool", "no"),
         6 => block("default", "no") + &block("pkcs15-tool", "public"),
-        _ => block("default", "no") + &block("opensc-pkcs11", "public"),
+        7 => block("default", "no") + &block("opensc-pkcs11", "public"),
+        8 => hiding("pkcs15-tool", "ignored_readers = \"PCD 00 00\";") + &block("default", "yes"),
+        9 => hiding("opensc-pkcs11", "ignored_readers = \"Reader\", \"Virtual\";") + &block("default", "yes"),
+        // No OpenSC has these.
+        10 => hiding("opensc-pkcs11", "card_drivers = piv, sc_hsm;") + &block("default", "public"),
+        _ => hiding("opensc-pkcs11", "pkcs11 {\n\t\tmax_virtual_slots = 0;\n\t}") + &block("default", "yes"),
     }
+}
+
+fn hiding(app: &str, setting: &str) -> String {
+    format!("app {app} {{\n\t{setting}\n}}\n")
 }
 
 /// A stand and its two hosts.

@@ -5,7 +5,7 @@
 //! pcscd's log says so, because only then the tools see it.
 
 use super::namespace::{Namespace, PATIENCE};
-use super::{SECOND_READER, workspace_program};
+use super::{reader_name, workspace_program};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
@@ -204,17 +204,18 @@ impl Card {
         }
     }
 
-    /// A second process with a card of its own, on vpcd's second slot.
-    pub(super) fn insert_second(&self, switches: &[&str]) -> CardFile {
-        let card = state_file(&self.namespace, "second");
-        let socket = self.namespace.dir().join("second.sock");
+    /// A further process with a card of its own, on another slot of vpcd.
+    pub(super) fn insert_beside(&self, number: u32, switches: &[&str]) -> CardFile {
+        let name = format!("beside-{number}");
+        let card = state_file(&self.namespace, &name);
+        let socket = self.namespace.dir().join(format!("{name}.sock"));
         let mut command = self.namespace.command(program());
         command.args(arguments(self.family, &card, &socket, switches));
         // The last one counts.
-        command.args(["--vpcd", "127.0.0.1:35964", "--insert"]);
+        command.args(["--vpcd", &format!("127.0.0.1:{}", 35963 + number), "--insert"]);
         self.namespace.adopt(spawn_ready(command));
-        let inserted = format!("Card inserted into {SECOND_READER}");
-        self.namespace.wait_until("pcscd has seen the second card", |seen| seen.log.contains(&inserted));
+        let inserted = format!("Card inserted into {}", reader_name(number));
+        self.namespace.wait_until("pcscd has seen the further card", |seen| seen.log.contains(&inserted));
         card
     }
 

@@ -58,6 +58,15 @@ pub const READER: &str = "Virtual PCD 00 00";
 /// The name of the second reader, empty unless [`Stand::second_card`] fills it.
 pub const SECOND_READER: &str = "Virtual PCD 00 01";
 
+/// The name of the reader with this number.
+pub fn reader_name(number: u32) -> String {
+    let slot = number % 2;
+    match number / 2 {
+        0 => format!("Virtual PCD 00 0{slot}"),
+        copy => format!("Virtual PCD {copy} 00 0{slot}"),
+    }
+}
+
 /// How a stand is to be; [`Stand::start`] takes the defaults.
 #[derive(Clone, Copy, Debug)]
 pub struct Options<'a> {
@@ -67,11 +76,13 @@ pub struct Options<'a> {
     pub switches: &'a [&'a str],
     /// Whether the first card is in the reader when the stand is ready.
     pub inserted: bool,
+    /// How many readers with two slots each there are.
+    pub readers: u32,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { family: Family::ScHsm, switches: &[], inserted: true }
+        Self { family: Family::ScHsm, switches: &[], inserted: true, readers: 1 }
     }
 }
 
@@ -88,7 +99,7 @@ impl Stand {
     }
 
     pub fn with(options: Options<'_>) -> Self {
-        let namespace = Arc::new(Namespace::start());
+        let namespace = Arc::new(Namespace::start(options.readers));
         let card = Card::start(&namespace, options.family, options.switches);
         if options.inserted {
             card.insert(card.first());
@@ -108,7 +119,13 @@ impl Stand {
 
     /// Puts another, new card into the second reader, where it stays.
     pub fn second_card(&self, switches: &[&str]) -> CardFile {
-        self.card.insert_second(switches)
+        self.card.insert_beside(1, switches)
+    }
+
+    /// Puts another, new card into the reader of this number (counted from 0, in PC/SC's order), where it stays; its name.
+    pub fn card_in(&self, number: u32, switches: &[&str]) -> String {
+        self.card.insert_beside(number, switches);
+        reader_name(number)
     }
 
     /// A host: a home directory of its own, with `use_file_caching = yes`. The same name is the same host.

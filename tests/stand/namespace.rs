@@ -50,13 +50,14 @@ pub struct Seen {
 }
 
 impl Namespace {
-    pub fn start() -> Self {
+    pub fn start(readers: u32) -> Self {
         let dir = tempfile::Builder::new().prefix("stand-").tempdir().expect("temporary directory");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand/namespace");
         let mut command = Command::new("sh");
         command
             .arg(script)
             .arg(dir.path())
+            .env("STAND_READERS", readers.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

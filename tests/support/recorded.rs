@@ -17,7 +17,7 @@ use snapbox::{Assert, Data};
 use stalecard::opensc::Version;
 use stalecard::snapshot::{
     ByteString, Bytes, CacheDir, CacheEntry, CacheOrigin, Card, ConfigFile, ConfigState, Content, DirState,
-    FileKind, Gap, Inode, Installation, SCHEMA, Snapshot, User,
+    FileKind, Gap, Inode, Installation, SCHEMA, Snapshot, User, Whose,
 };
 
 pub const CACHE: &str = "/home/ca/.cache/opensc";
@@ -92,6 +92,10 @@ pub fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir)
         others: Vec::new(),
         processes: Vec::new(),
         flushed: Vec::new(),
+        whose: Whose::Caller,
+        invoked_by: None,
+        readers: Vec::new(),
+        p11_kit: None,
         coverage,
     }
 }

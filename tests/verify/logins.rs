@@ -117,6 +117,9 @@ impl Scene {
     }
 }
 
+const HELD: &str =
+    "a login is open: of another program that has the card open, or left by one that has ended";
+const ENDED: &str = "a login is open, left by a program that has ended: none has the card open";
 const LEFT: &str = "a login is open on this card (PIN status 9000), but no program has the card open";
 
 fn whose_login(family: Family) {
@@ -230,19 +233,19 @@ fn reading_commands_say_whose_login_it_is() {
         report["tokens"][0]["status"]["user PIN"].as_str().unwrap().to_owned()
     };
     let (running, _) = scene.holder("held");
-    assert_eq!(words(), "another program is logged in");
+    assert_eq!(words(), HELD);
     running.stop();
     scene.leave_a_login_behind();
     scene.stand.card().reset_stats();
-    assert_eq!(words(), "a login is open, but no program has the card open");
+    assert_eq!(words(), ENDED);
     let show = scene.host.stalecard(&["show"]).ok();
-    assert!(said(&show).contains("a login is open, but no program has the card open"), "{show}");
+    assert!(said(&show).contains(ENDED), "{show}");
     let snapshot = scene.host.stalecard(&["snapshot"]).ok();
     assert!(snapshot.stdout.contains("\"in_use\": false"), "{snapshot}");
     schema::is_snapshot(&serde_json::from_str(&snapshot.stdout).unwrap());
     scene.was_left_alone();
     let idle = idle(&scene);
-    assert_eq!(words(), "another program is logged in");
+    assert_eq!(words(), HELD);
     drop(idle);
     scene.was_left_alone();
 }

@@ -1,7 +1,7 @@
 # Keeps the OpenSC caches of all users of a host in step with its cards. The program has to be installed.
 #
 # What is stale goes to the quarantine (`stalecard undo` takes it back). Where a check still finds something
-# afterwards, or cannot look, the resource fails and the report says why. As long as nothing is wrong nothing
+# afterwards, a running program that still holds the old view included, or cannot look, the resource fails and the report says why. As long as nothing is wrong nothing
 # is written: `unless` only reads, in noop mode too.
 #
 # @param caching

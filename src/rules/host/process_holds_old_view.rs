@@ -1,34 +1,56 @@
-//! `process-holds-old-view`: a running program read the old view
+//! `process-holds-old-view`: a running program may hold the old view
 //!
 //! A program that has loaded OpenSC, as a PKCS#11 module or by way of p11-kit, reads the card's
-//! objects once and keeps the list until the card is taken out or the program ends. A flush of
-//! the cache changes nothing in it: browsers, signing services and `p11-kit server` go
-//! on with the old keys and certificates. Two kinds of programs are named: those that were
-//! running before the caches of their user were flushed, and those that are running while the
-//! cache that they read is stale. That they use this card cannot be seen from outside; when
-//! they do, they hold the old view.
+//! objects once and keeps the list until the card is taken out or the program ends: with caching off, too. A flush of
+//! the cache changes nothing in it: browsers, `ssh-agent`, signing services and `p11-kit server` go
+//! on with the old keys and certificates. What a program has read cannot be seen from outside, so it is said
+//! that it *may* hold the old view. It is an error where what is known speaks for it:
 //!
-//! Cure: first `stalecard flush`, then restart them. The finding names the command, for a
-//! service of systemd; any other program has to be ended and started by hand. Nothing is
-//! ever ended by stalecard. Behind `p11-kit server` it is a `p11-kit-remote` that is named, one
-//! for each client: it ends with that client. Taking the card out and putting it back
-//! helps only programs that look for that.
+//! - the cache that it reads is stale, or was when it was flushed, and the program was there before the flush;
+//! - the card itself tells that it was changed after the program was started: a certificate that was not valid yet
+//!   then, or the card's date of last update.
+//!
+//! It is a warning for what runs modules for `ssh-agent`: that is one process for all of them (OpenSSH up to 9.3), and
+//! whether a module was taken out and added again since cannot be seen.
+//!
+//! All other programs of the user that have OpenSC loaded are named in one note, because a card that was changed need not
+//! tell so.
+//!
+//! Cure: first `stalecard flush`, then restart them. The finding names the command: for a service of systemd its
+//! unit; for a module in `ssh-agent` taking it out and adding it again, in the session of that user; any other program
+//! has to be ended and started by hand. Nothing is ever ended by stalecard. Behind `p11-kit server` it is a
+//! `p11-kit-remote` that is named, one for each client: it ends with that client. Taking the card out and putting it
+//! back helps only programs that look for that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Deed, Finding, Holder, Id, Manager, Remedy, Shows};
+use crate::finding::{Deed, Finding, Holder, Id, Manager, Remedy, Severity, Shows};
 use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Caching, Outcome, Program, Situation};
-use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit};
-use crate::text::{count, escape};
+use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
+use crate::text::{count, date, escape};
+use crate::verdict::{Dated, Verdict};
+
+/// Programs that are named one by one in the note.
+const MOST: usize = 6;
+/// What runs a module for `ssh-agent`; the kernel keeps 15 letters of a name.
+const AGENT: &[u8] = b"ssh-pkcs11-help";
+/// What runs a module for one client of `p11-kit server`.
+const P11_KIT: &[u8] = b"p11-kit-remote";
+/// The module that is taken for the one of an agent that nobody may look into.
+const MODULE: &str = "opensc-pkcs11.so";
 
 /// Why a process is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Reason<'a> {
-    /// It was started before this flush.
-    Before(&'a str),
     /// It reads a stale cache.
     Stale,
+    /// It was started before this flush of the cache that it reads, which was stale.
+    Before(&'a str),
+    /// It was started before the card got what is dated later.
+    Dated(usize),
+    /// Nothing speaks for it, and nothing against it.
+    Loaded,
 }
 
 /// Is a cache stale that programs read? Then it matters which of them are running.
@@ -41,9 +63,10 @@ fn is_seen(finding: &Finding) -> bool {
     finding.id.shows() == Shows::OldView && !finding.program.is_empty()
 }
 
-/// Applies the rule to a snapshot, given what else was found in it. Also what it could not look at.
-pub fn apply(snapshot: &Snapshot, findings: &[Finding]) -> (Vec<Finding>, Vec<Gap>) {
-    let stale: BTreeSet<(&ByteString, u32)> = findings
+/// Applies the rule to a snapshot, given what else is known of it. Also what it could not look at.
+pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>) {
+    let stale: BTreeSet<(&ByteString, u32)> = verdict
+        .findings
         .iter()
         .filter(|finding| is_seen(finding))
         .flat_map(|finding| &finding.evidence)
@@ -54,68 +77,165 @@ pub fn apply(snapshot: &Snapshot, findings: &[Finding]) -> (Vec<Finding>, Vec<Ga
     let mut unknown = Vec::new();
     for process in &snapshot.processes {
         let before = |flushed: &&Flushed| flushed.uid == process.uid && process.started_at < flushed.at;
-        let flushed = snapshot.flushed.iter().filter(before).max_by_key(|flushed| flushed.at);
+        let flushed = || snapshot.flushed.iter().filter(before);
         let own = process.uid == snapshot.user.uid && !stale.is_empty()
             || stale.iter().any(|(_, owner)| *owner == process.uid);
-        let reason = match (&process.modules, flushed) {
-            (Modules::Unknown, flushed) => {
-                if flushed.is_some() || own {
-                    unknown.push(process);
-                }
-                continue;
+        if process.modules == Modules::Unknown && !is_agent(process) {
+            if flushed().next().is_some() || own {
+                unknown.push(process);
             }
-            (Modules::Loaded(_), _) if own && reads(snapshot, process, &stale) => Reason::Stale,
-            (Modules::Loaded(_), Some(flushed)) => Reason::Before(&flushed.operation),
-            (Modules::Loaded(_), None) => continue,
+            continue;
+        }
+        let in_stale = |dir: &ByteString| stale.iter().any(|(known, _)| *known == dir);
+        let of_flush = flushed()
+            .filter(|flushed| reads(snapshot, process, &|dir| is_among(snapshot, dir, &flushed.stale)));
+        let reason = if own && reads(snapshot, process, &in_stale) {
+            Reason::Stale
+        } else if let Some(flushed) =
+            of_flush.filter(|flushed| !flushed.stale.is_empty()).max_by_key(|flushed| flushed.at)
+        {
+            Reason::Before(&flushed.operation)
+        } else if let Some((place, _)) =
+            verdict.dated.iter().enumerate().find(|(_, dated)| process.started_at < dated.at)
+        {
+            Reason::Dated(place)
+        } else if verdict.compared && is_covered(snapshot, process) {
+            Reason::Loaded
+        } else {
+            continue;
         };
         let unit = service(process).map(|unit| (unit.of_user, &unit.name));
         groups.entry((process.uid, unit, &process.program, reason)).or_default().push(process);
     }
-    let findings = groups.iter().filter_map(|((.., reason), group)| finding(snapshot, *reason, group));
-    (findings.collect(), gap(&unknown).into_iter().collect())
+    let is_note = |reason: &Reason<'_>| *reason == Reason::Loaded;
+    let named = groups.iter().filter(|((.., reason), _)| !is_note(reason));
+    let mut findings: Vec<Finding> =
+        named.filter_map(|((.., reason), group)| finding(snapshot, &verdict.dated, *reason, group)).collect();
+    let rest: Vec<&[&Process]> = groups
+        .iter()
+        .filter(|((.., reason), _)| is_note(reason))
+        .map(|(_, group)| group.as_slice())
+        .collect();
+    findings.extend(note(snapshot, &rest));
+    (findings, gap(&unknown).into_iter().collect())
 }
 
-/// Does a program read one of these caches, as far as its user's environment tells? That of another
-/// user is not known: then any stale cache of his may be the one.
-fn reads(snapshot: &Snapshot, process: &Process, stale: &BTreeSet<(&ByteString, u32)>) -> bool {
+/// Is a process of a user whose caches are looked at?
+fn is_covered(snapshot: &Snapshot, process: &Process) -> bool {
+    let invoker = snapshot.invoked_by.as_ref().map(|user| user.uid);
+    snapshot.whose == Whose::All || process.uid == snapshot.user.uid || invoker == Some(process.uid)
+}
+
+/// Is a directory one of these, which links do not lead to?
+fn is_among(snapshot: &Snapshot, dir: &ByteString, real: &[ByteString]) -> bool {
+    let known = snapshot.caches.iter().find(|known| known.path == *dir);
+    real.iter().any(|other| other == dir || known.is_some_and(|known| known.real_path() == *other))
+}
+
+/// Does a program read a cache of which this is true, as far as its user's environment tells? That of another
+/// user is not known: then any may be the one.
+fn reads(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
     let program = Program::of_executable(process.program.clone());
     let other = process.uid != snapshot.user.uid;
     match Situation::of(snapshot).outcome(&program, Some(OTHER_DRIVER)) {
         Outcome::Runs(effective) => {
             matches!(effective.caching, Caching::Public | Caching::All)
-                && (other
-                    || effective
-                        .cache_dir
-                        .path()
-                        .is_some_and(|path| stale.iter().any(|(dir, _)| *dir == path)))
+                && (other || effective.cache_dir.path().is_some_and(is_meant))
         }
         Outcome::Crashes(_) => false,
     }
 }
 
-fn finding(snapshot: &Snapshot, reason: Reason<'_>, group: &[&Process]) -> Option<Finding> {
-    let first = group.first()?;
-    let program = first.program.to_string();
-    let user = match &first.user {
-        Some(name) => format!("user {}", escape(name.as_bytes())),
-        None => format!("user {}", first.uid),
-    };
-    let part = service(first).map(|unit| format!(", service {},", unit.name)).unwrap_or_default();
-    let who = format!("{program} ({}) of {user}{part}", numbers(group));
+fn finding(snapshot: &Snapshot, dated: &[Dated], reason: Reason<'_>, group: &[&Process]) -> Option<Finding> {
+    let who = who(group)?;
     let (summary, consequence) = match reason {
         Reason::Before(operation) => (
-            format!("{who} was running before the cache was flushed ({operation}) and has OpenSC loaded."),
+            format!(
+                "{who} was running before the cache was flushed ({operation}) and has OpenSC loaded: it may hold the old view."
+            ),
             "What it read of the card before, it still shows and uses: the flush does not reach it.",
         ),
         Reason::Stale => (
             format!("{who} has OpenSC loaded, and the cache that it reads is stale."),
             "What it has read, or will read, is the old view; after a flush it has to be restarted too.",
         ),
+        Reason::Dated(place) => {
+            let Dated { token, what, at } = dated.get(place)?;
+            (
+                format!(
+                    "{who} was running before card {token} was changed ({what}, {}) and has OpenSC loaded: it may hold \
+                     the old view.",
+                    date(at.unix_timestamp())
+                ),
+                "What it read of the card before, it still shows and uses, whether files are cached or not.",
+            )
+        }
+        Reason::Loaded => return None,
     };
     let mut finding = Finding::new(Id::ProcessHoldsOldView, summary, consequence.to_owned());
-    finding.program.push(program.clone());
+    let first = group.first()?;
+    if is_agent(first) && reason != Reason::Stale {
+        finding.severity = Severity::Warning;
+        finding.consequence.push_str(" Whether the module was added again since cannot be seen.");
+    }
+    finding.program.push(first.program.to_string());
     finding.processes = group.iter().map(|process| holder(process)).collect();
-    finding.fix.push(match service(first) {
+    finding.fix.extend(restart(snapshot, group));
+    Some(finding)
+}
+
+/// All of which nothing more is known, in one.
+fn note(snapshot: &Snapshot, groups: &[&[&Process]]) -> Option<Finding> {
+    let mut names: Vec<String> = groups.iter().take(MOST).filter_map(|group| who(group)).collect();
+    let (last, single) = (names.pop()?, groups.len() == 1);
+    let more = groups.len().checked_sub(MOST).filter(|more| *more > 0);
+    let all = match more {
+        Some(more) => {
+            format!("{}, {last} and {}", names.join(", "), count(more, "other program", "other programs"))
+        }
+        None if names.is_empty() => last,
+        None => format!("{} and {last}", names.join(", ")),
+    };
+    let have = if single { "has" } else { "have" };
+    let mut finding = Finding::new(
+        Id::ProcessHoldsOldView,
+        format!(
+            "{all} {have} OpenSC loaded: what was read of a card before it was changed is still shown there."
+        ),
+        "Whether this card was read there, and changed since, cannot be seen from outside.".to_owned(),
+    );
+    finding.severity = Severity::Info;
+    finding.processes = groups.iter().copied().flatten().map(|process| holder(process)).collect();
+    finding.program = groups.iter().filter_map(|group| Some(group.first()?.program.to_string())).collect();
+    finding.program.dedup();
+    for group in groups.iter().take(MOST) {
+        let Some(remedy) = restart(snapshot, group) else { continue };
+        let how = remedy.command().map_or_else(String::new, |command| format!(": {command}"));
+        finding.fix.push(Remedy::by_hand(format!("if in doubt {}{how}", remedy.what)));
+    }
+    Some(finding)
+}
+
+/// `/usr/bin/x (process 7) of user ca, service x.service,`
+fn who(group: &[&Process]) -> Option<String> {
+    let first = group.first()?;
+    let user = match &first.user {
+        Some(name) => format!("user {}", escape(name.as_bytes())),
+        None => format!("user {}", first.uid),
+    };
+    let part = service(first).map(|unit| format!(", service {},", unit.name)).unwrap_or_default();
+    Some(format!("{} ({}) of {user}{part}", first.program, numbers(group)))
+}
+
+/// What makes the processes of a group read the card again.
+fn restart(snapshot: &Snapshot, group: &[&Process]) -> Option<Remedy> {
+    let first = group.first()?;
+    if is_agent(first) {
+        let module = agents_module(snapshot, first)?;
+        let what = "take the module out of ssh-agent and add it again, in the session of its user";
+        return Some(Remedy::new(what, Deed::ReloadAgent(module)));
+    }
+    Some(match service(first) {
         Some(unit) => {
             let manager = match (unit.of_user, first.uid == snapshot.user.uid) {
                 (false, _) => Manager::System,
@@ -127,11 +247,37 @@ fn finding(snapshot: &Snapshot, reason: Reason<'_>, group: &[&Process]) -> Optio
         }
         None => {
             let pids = group.iter().map(|process| process.pid).collect();
-            let what = format!("end and start {program} ({})", numbers(group));
+            let numbers = numbers(group);
+            let what = if file_name(&first.program) == P11_KIT {
+                format!(
+                    "end the program that asks p11-kit server: {} ({numbers}) ends with it",
+                    first.program
+                )
+            } else {
+                format!("end and start {} ({numbers})", first.program)
+            };
             Remedy::new(what, Deed::RestartProgram(pids))
         }
-    });
-    Some(finding)
+    })
+}
+
+/// Does a process run a module for `ssh-agent`? It lets only root look into it.
+fn is_agent(process: &Process) -> bool {
+    file_name(&process.program).starts_with(AGENT)
+}
+
+fn file_name(path: &ByteString) -> &[u8] {
+    path.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
+}
+
+/// The path of the module that an agent has loaded, as it is shown; of one that cannot be looked into that beside the library.
+fn agents_module(snapshot: &Snapshot, process: &Process) -> Option<String> {
+    let loaded = match &process.modules {
+        Modules::Loaded(files) => files.iter().find(|file| file_name(file).ends_with(MODULE.as_bytes())),
+        Modules::Unknown => None,
+    };
+    let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join(MODULE));
+    loaded.cloned().or_else(|| beside().map(ByteString::from)).map(|path| path.to_string())
 }
 
 /// The service of a process; a snapshot of somebody else may name anything.

@@ -4,6 +4,9 @@
 //! what the card holds; or a public key is shown where the card now has a
 //! certificate, or the reverse.
 //!
+//! The label of the token itself is such an attribute where it comes from a cached file: OpenSC gives a PIV card the name on its
+//! first certificate.
+//!
 //! What you see: a changed label or a freshly written certificate does not
 //! appear, although the command that wrote it reported success.
 //!
@@ -12,9 +15,11 @@
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
+use crate::case::cache_view::CacheView;
 use crate::case::danger;
 use crate::case::token::Case;
-use crate::finding::{Danger, Finding, Id};
+use crate::finding::{Danger, Finding, Id, ObjectName, Side};
+use crate::text::escape;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
@@ -55,5 +60,40 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             ]);
             sink.push(finding);
         }
+        sink.extend(label(case, cache_view));
     }
+}
+
+/// The label of the token, where that is not the card's.
+fn label(case: &Case<'_>, cache_view: &CacheView<'_>) -> Option<Finding> {
+    let other = cache_view.other_label()?;
+    let [live, shown] = [&other.live, &other.shown].map(|label| label.as_ref().map(|label| escape(label)));
+    let quoted = |label: &Option<String>| {
+        label.as_ref().map_or_else(|| "none".to_owned(), |text| format!("\"{text}\""))
+    };
+    let mut finding = case.entry_finding(
+        Id::StaleObject,
+        cache_view,
+        other.entry,
+        Some(other.file),
+        format!(
+            "OpenSC shows the token with the label {}; by the card it is {}.",
+            quoted(&shown),
+            quoted(&live)
+        ),
+        "Programs that look for the token by its label (--token-label, a URI with token=) do not find it."
+            .to_owned(),
+    );
+    finding.object = Some(ObjectName {
+        class: "token".to_owned(),
+        reference: None,
+        label: live.clone().or_else(|| shown.clone()).unwrap_or_default(),
+        id: None,
+        shown_id: None,
+    });
+    let side = |label| Side { label, ..Side::default() };
+    for evidence in &mut finding.evidence {
+        (evidence.shown, evidence.card) = (Some(side(shown.clone())), Some(side(live.clone())));
+    }
+    Some(finding)
 }

@@ -1,0 +1,81 @@
+//! What a verdict covers: whose caches, and which programs; and what nobody asked for, with the command that does.
+
+use std::collections::BTreeSet;
+
+use super::tally::user_name;
+use crate::opensc::config::Configuration;
+use crate::opensc::program::{PKCS11, PKCS15_TOOL};
+use crate::opensc::{Outcome, Program, Version, differences};
+use crate::scconf::{Body, Document};
+use crate::snapshot::{Snapshot, Whose};
+use crate::text::escape;
+use crate::verdict::{NotAskedFor, Scope};
+
+/// Names that are told one by one.
+const MOST: usize = 8;
+
+/// The scope of what is said about one user of a snapshot.
+pub(super) fn scope(
+    snapshot: &Snapshot,
+    outcomes: &[(Program, String, Outcome)],
+    unjudged: &[NotAskedFor],
+) -> Scope {
+    let mut users = vec![user_name(snapshot)];
+    if let Some(invoker) = &snapshot.invoked_by {
+        let name = invoker.name.as_ref();
+        let name = name.map_or_else(|| invoker.uid.to_string(), |name| escape(name.as_bytes()));
+        if !users.contains(&name) {
+            users.push(name);
+        }
+    }
+    let mut programs: Vec<String> = Vec::new();
+    for (program, ..) in outcomes {
+        if !programs.contains(&program.label) {
+            programs.push(program.label.clone());
+        }
+    }
+    let mut not_asked_for: Vec<NotAskedFor> = others(snapshot).into_iter().collect();
+    not_asked_for.extend_from_slice(unjudged);
+    Scope { users, programs, not_asked_for }
+}
+
+/// The caches that were not looked at.
+fn others(snapshot: &Snapshot) -> Option<NotAskedFor> {
+    let what = match snapshot.whose {
+        Whose::All => return None,
+        Whose::Caller | Whose::User => "the caches of other users of this host",
+        Whose::Directories => "all other caches of this host",
+    };
+    let sudo = if snapshot.user.uid == 0 { "" } else { "sudo " };
+    let command = Some(format!("{sudo}stalecard check --all-users"));
+    Some(NotAskedFor { what: what.to_owned(), command })
+}
+
+/// Programs whose view is not judged, although they are known to have another OpenSC or settings of their own.
+pub(super) fn unjudged(snapshot: &Snapshot, configuration: &Configuration<'_>) -> Vec<NotAskedFor> {
+    let mut unjudged = Vec::new();
+    for other in snapshot.opensc.iter().skip(1).take(MOST) {
+        let version =
+            other.version.as_ref().map(|version| format!(" (OpenSC {})", escape(version.as_bytes())));
+        let what = format!("programs that load {}{}", other.library, version.unwrap_or_default());
+        unjudged.push(NotAskedFor { what, command: None });
+    }
+    let version: Option<Version> =
+        snapshot.opensc.first().and_then(|own| own.version.as_deref()?.parse().ok());
+    let parsed = configuration.parsed(version.unwrap_or(differences::HEAD));
+    let document = parsed.and_then(|parsed| parsed.as_ref().ok());
+    let blocks = document.map(Document::root).into_iter().flat_map(Body::all_blocks);
+    let names: BTreeSet<&[u8]> =
+        blocks.filter(|block| block.key.is("app")).map(|block| block.name()).collect();
+    let judged = [PKCS15_TOOL, PKCS11, "default"];
+    let is_judged = |name: &[u8]| judged.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    let own: Vec<String> =
+        names.into_iter().filter(|name| !name.is_empty() && !is_judged(name)).map(escape).collect();
+    if !own.is_empty() {
+        let more = if own.len() > MOST { " and others" } else { "" };
+        let some = own.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
+        let what = format!("programs with a block of their own in opensc.conf: {some}{more}");
+        unjudged.push(NotAskedFor { what, command: Some("stalecard config show".to_owned()) });
+    }
+    unjudged
+}

@@ -1,0 +1,113 @@
+//! Which programs see which cards at all, as far as their settings decide: readers, slots, drivers, and p11-kit in front of
+//! the module.
+
+use super::driver_choice::Choices;
+use crate::case::config::source;
+use crate::case::visibility::{Hidden, Unregistered, Why};
+use crate::finding::Evidence;
+use crate::opensc::Program;
+use crate::opensc::card_driver::DriverName;
+use crate::opensc::config::Configuration;
+use crate::opensc::p11_kit::registered;
+use crate::opensc::program::PKCS11;
+use crate::snapshot::{ConfigState, Snapshot};
+use crate::text::escape;
+
+/// Programs and the cards that they do not see.
+pub(super) fn hidden(
+    snapshot: &Snapshot,
+    configuration: &Configuration<'_>,
+    programs: &[Program],
+    choices: &Choices,
+) -> Vec<Hidden> {
+    let mut found = Vec::new();
+    for program in programs {
+        let names = configuration.driver_names(program);
+        let unknown: Vec<DriverName> = names.iter().filter(|name| !name.known).cloned().collect();
+        let at = |range: Option<&std::ops::Range<usize>>, note: &str| -> Option<Evidence> {
+            let (path, text) = configuration.text()?;
+            Some(source(path, text, range?, note, None))
+        };
+        let of_drivers = |by: String| {
+            let wants_default = unknown.is_empty() && names.iter().any(|name| name.name == "default");
+            let place = unknown.first().or(names.first()).and_then(|name| name.at.as_ref());
+            let evidence = at(
+                place,
+                if unknown.is_empty() { "the list of drivers" } else { "no OpenSC has this driver" },
+            );
+            (Why::NoDriver { by, unknown: unknown.clone(), wants_default }, evidence)
+        };
+        if snapshot.cards.is_empty() {
+            if !names.is_empty() && names.len() == unknown.len() {
+                let (why, evidence) = of_drivers("the list of drivers".to_owned());
+                found.push(Hidden {
+                    program: program.label.clone(),
+                    reader: None,
+                    token: None,
+                    why,
+                    evidence,
+                });
+            }
+            continue;
+        }
+        let readers = configuration.readers(program).unwrap_or_default();
+        let is_module = program.app_name == PKCS11;
+        for (place, card) in snapshot.cards.iter().enumerate() {
+            // Each application of a card is there once.
+            if snapshot.cards.iter().take(place).any(|other| other.reader == card.reader) {
+                continue;
+            }
+            let others = snapshot.readers.iter().filter(|other| readers.ignores(&other.name).is_none());
+            let before = others.take_while(|other| other.name != card.reader).count();
+            let is_listed = snapshot.readers.iter().any(|other| other.name == card.reader);
+            let cause = if let Some((word, range)) = readers.ignores(&card.reader) {
+                Some((Why::Ignored(escape(word)), at(Some(range), "part of the reader's name")))
+            } else if let Some(by) = choices.refused_by(card, &program.label) {
+                Some(of_drivers(by.to_owned()))
+            } else if is_module && is_listed && !readers.has_slot(before) {
+                let per_card = readers.per_card.value;
+                let needed = u64::try_from(before + 1).unwrap_or(u64::MAX).saturating_mul(per_card.into());
+                let place = if per_card == 0 { &readers.per_card.at } else { &readers.most.at };
+                let evidence = at(place.as_ref(), "too few");
+                Some((Why::NoSlot { most: readers.most.value, per_card, needed }, evidence))
+            } else {
+                None
+            };
+            if let Some((why, evidence)) = cause {
+                found.push(Hidden {
+                    program: program.label.clone(),
+                    reader: Some(escape(card.reader.as_bytes())),
+                    token: card.serial.as_ref().map(|serial| escape(serial.as_bytes())),
+                    why,
+                    evidence,
+                });
+            }
+        }
+    }
+    found
+}
+
+/// What p11-kit does not do with OpenSC's module; nothing where there is no p11-kit, or no card that somebody would miss.
+pub(super) fn unregistered(snapshot: &Snapshot) -> Vec<Unregistered> {
+    let known =
+        snapshot.p11_kit.as_ref().filter(|_| !snapshot.cards.is_empty() && !snapshot.opensc.is_empty());
+    let Some((known, modules)) = known.and_then(|known| Some((known, registered(known)?))) else {
+        return Vec::new();
+    };
+    if modules.is_empty() {
+        let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join("opensc-pkcs11.so"));
+        let path = beside().map(|path| crate::snapshot::ByteString::from(path).to_string());
+        return vec![Unregistered::Unknown(path)];
+    }
+    // One module that everybody gets is enough.
+    if modules.iter().any(|module| module.only.is_none()) {
+        return Vec::new();
+    }
+    let kept = modules.into_iter().filter_map(|module| module.only).filter_map(|only| {
+        let file = known.system.iter().chain(&known.user).find(|file| file.path == only.file)?;
+        let ConfigState::Text(text) = &file.state else { return None };
+        let evidence = source(&file.path, text.as_slice(), &only.range, "these programs", None);
+        Some(Unregistered::Kept { enables: only.enables, programs: only.programs, evidence })
+    });
+    kept.collect()
+}
