@@ -170,6 +170,7 @@ impl Reading {
             key_list: Vec::new(),
             files: Vec::new(),
             status: None,
+            keys: None,
             trials: Vec::new(),
         });
     }

@@ -17,3 +17,4 @@ pub mod proofs;
 pub mod right_key;
 pub mod token;
 pub mod token_content;
+pub mod unlisted;

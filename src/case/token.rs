@@ -15,6 +15,7 @@ use crate::view::cached::Cached;
 use crate::view::difference::{Difference, Kind, compare};
 use crate::view::listed::Lists;
 use crate::view::pkcs11;
+use crate::view::unlisted::Unlisted;
 use crate::view::{Class, Condition, Layout, Object, Place, View};
 
 /// One token under judgement.
@@ -35,6 +36,8 @@ pub struct Case<'a> {
     pub uid: u32,
     /// What is on the card.
     pub live: View,
+    /// What else it holds, and OpenSC lists nowhere.
+    pub unlisted: Vec<Unlisted>,
     /// The views through caches.
     pub cache_views: Vec<CacheView<'a>>,
 }

@@ -4,7 +4,7 @@ use super::args::{Facts, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
-use crate::judge::{judge, show};
+use crate::judge::{judge, show, unlisted};
 use crate::listing::objects::Wanted;
 use crate::report::{human, json::Answer, json::Document};
 
@@ -24,11 +24,13 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let verdict = judge(&snapshot);
     let wanted = args.what.as_deref().map_or(Wanted::All, Wanted::Named);
     let objects = show(&snapshot, &wanted);
+    let unlisted = unlisted(&snapshot, &wanted);
     let known = |what: &str| {
         verdict.tokens.iter().any(|token| token.serial.as_deref() == Some(what))
             || snapshot.cards.iter().any(|card| card.serial.as_deref() == Some(what))
     };
-    let missing = args.what.as_ref().filter(|what| objects.is_empty() && verdict.compared && !known(what));
+    let is_empty = objects.is_empty() && unlisted.is_empty();
+    let missing = args.what.as_ref().filter(|what| is_empty && verdict.compared && !known(what));
     match args.format {
         Format::Human => {
             let mut text = String::new();
@@ -38,11 +40,12 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             }
             human::programs(&mut text, &verdict.programs);
             human::sides(&mut text, &objects);
+            human::not_listed(&mut text, &unlisted);
             human::coverage(&mut text, &verdict.coverage);
             output::print(&text)?;
         }
         Format::Json => {
-            let answer = Answer::Show { objects: &objects };
+            let answer = Answer::Show { objects: &objects, unlisted: &unlisted };
             output::print_json(&Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]))?;
         }
     }

@@ -17,7 +17,7 @@ use crate::case::proofs::{Proof, proofs};
 use crate::case::right_key;
 use crate::case::token::{CacheView, Case};
 use crate::judge::driver_choice::{Choices, Standing, driver};
-use crate::listing::objects::{ObjectComparison, Wanted, sides};
+use crate::listing::objects::{NotListed, ObjectComparison, Wanted, not_listed, sides};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{FileUse, Situation, Written};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Program, Version, differences};
@@ -29,7 +29,7 @@ use crate::text::{self, escape, hex};
 use crate::verdict::{CachingState, ProgramState, Token, Unread, Verdict};
 use crate::view::cached::Cached;
 use crate::view::listed::Lists;
-use crate::view::{Behaviour, Layout, View, layout};
+use crate::view::{Behaviour, Layout, layout};
 
 /// What holds for every user of a host, worked out once.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ impl Judge {
                 coverage.extend(nameless(card).filter(|gap| known.insert(gap.what.clone())));
                 continue;
             };
-            tokens.push(token(card, Some(&case.live)));
+            tokens.push(token(card, Some(&case)));
             coverage.extend(unknown_places(&case, version));
             findings.extend(crate::rules::of_token(&case));
             unproven.extend(right_key::unproven(&case));
@@ -202,6 +202,7 @@ impl Judge {
             serial,
             version: newest,
             uid: snapshot.user.uid,
+            unlisted: layout.unlisted(card, behaviour, &live),
             live,
             cache_views,
         };
@@ -265,6 +266,12 @@ fn host_gaps(snapshot: &Snapshot, programs: &[CachingProgram]) -> Vec<Gap> {
 #[must_use]
 pub fn show(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
     cases(snapshot).iter().flat_map(|case| sides(case, wanted)).collect()
+}
+
+/// What the tokens hold and no program lists.
+#[must_use]
+pub fn unlisted(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Vec<NotListed> {
+    cases(snapshot).iter().flat_map(|case| not_listed(case, wanted)).collect()
 }
 
 /// What the signatures of every token prove.
@@ -447,7 +454,7 @@ fn unknown_places(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
 }
 
 /// The head of a report on a card.
-pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
+pub(crate) fn token(card: &Card, case: Option<&Case<'_>>) -> Token {
     let known = layout(card.family);
     let label = known.and_then(|layout| layout.label(card));
     Token {
@@ -457,11 +464,12 @@ pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
         serial: card.serial.as_ref().map(|serial| escape(serial.as_bytes())),
         label: label.map(|label| escape(&label)),
         status: known.map(|layout| layout.status(card)).unwrap_or_default(),
-        objects: live.map(count),
+        objects: case.map(count),
     }
 }
 
-fn count(view: &View) -> String {
+fn count(case: &Case<'_>) -> String {
+    let view = &case.live;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for object in &view.objects {
         *counts.entry(object.class.name()).or_default() += 1;
@@ -471,5 +479,12 @@ fn count(view: &View) -> String {
     if !view.unknown.is_empty() {
         parts.push(format!("{} not known", view.unknown.len()));
     }
-    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        parts.push("none".to_owned());
+    }
+    let unlisted = case.unlisted.iter().filter(|unlisted| unlisted.cure().is_some()).count();
+    if unlisted > 0 {
+        parts.push(format!("{unlisted} on the card that no program lists"));
+    }
+    parts.join(", ")
 }

@@ -6,11 +6,13 @@ use serde::Serialize;
 
 use crate::case::possession::{Device, possession_in};
 use crate::case::token::{Case, side};
+use crate::crypto::same_form;
 use crate::finding::Side;
 use crate::snapshot::EfPath;
 use crate::text::{escape, hex, is_key_reference};
 use crate::view::listed::omitted;
-use crate::view::{Object, Place, Read, Source};
+use crate::view::unlisted;
+use crate::view::{KeyInPlace, Object, Place, Read, Source};
 
 /// One object as it is on the card and as each cache shows it. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +27,9 @@ pub struct ObjectComparison {
     pub reference: Option<u8>,
     /// What is on the card.
     pub card: Side,
+    /// What the card itself tells of a private key beside its files: where it was made, what its use takes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<String>,
     /// The programs that do not list it even without a cache, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<Unlisted>,
@@ -61,6 +66,28 @@ pub struct Unlisted {
     pub program: String,
     /// Why, in words.
     pub why: String,
+}
+
+/// Something that a card holds and no program lists, whatever the caches have. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotListed {
+    /// Serial of the token.
+    pub token: String,
+    /// Its class.
+    pub class: String,
+    /// Key reference, for keys.
+    pub reference: Option<u8>,
+    /// What and where it is.
+    pub what: String,
+    /// Why it is not listed.
+    pub why: String,
+    /// What makes it visible; none if it is not meant to be.
+    pub cure: Option<String>,
+    /// SHA-256 of its SubjectPublicKeyInfo, if the card tells its public key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Sha256>"))]
+    pub public_key: Option<String>,
 }
 
 /// What the programs leave out of their lists, of the card and of what is shown through each cache.
@@ -114,6 +141,29 @@ pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
     found
 }
 
+/// What the card of a token holds and no program lists, as far as it is wanted.
+#[must_use]
+pub fn not_listed(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<NotListed> {
+    let is_wanted = |unlisted: &&unlisted::Unlisted| match wanted {
+        Wanted::All => true,
+        Wanted::Named(name) => {
+            crate::text::is_typed(case.serial.as_bytes(), name)
+                || unlisted.reference.is_some_and(|reference| is_key_reference(reference, name))
+                || name.eq_ignore_ascii_case(&unlisted.ef.to_string())
+        }
+    };
+    let told = |unlisted: &unlisted::Unlisted| NotListed {
+        token: escape(case.serial.as_bytes()),
+        class: unlisted.class.to_owned(),
+        reference: unlisted.reference,
+        what: unlisted.what.clone(),
+        why: unlisted.why.clone(),
+        cure: unlisted.cure().map(|cure| cure.what.clone()),
+        public_key: unlisted.key.as_ref().map(|key| hex(&same_form(key).fingerprint())),
+    };
+    case.unlisted.iter().filter(is_wanted).map(told).collect()
+}
+
 fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> ObjectComparison {
     let live = case.live.at(place);
     let request = case.layout.request(place.ef);
@@ -144,6 +194,10 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> ObjectCompariso
             (object, shown)
         })
         .collect();
+    let told = match case.layout.key_in(case.card, place.ef) {
+        KeyInPlace::Told(facts) if live.is_some_and(Object::is_private_key) => facts.words,
+        _ => Vec::new(),
+    };
     let reference = |view: &crate::view::View| view.at(place).and_then(|object| view.reference(object));
     ObjectComparison {
         token: escape(case.serial.as_bytes()),
@@ -151,6 +205,7 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> ObjectCompariso
         reference: reference(&case.live)
             .or_else(|| case.cache_views.iter().find_map(|cache_view| reference(&cache_view.shown))),
         card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
+        told,
         unlisted: unlisted(&omissions.live, place),
         equal: shown.iter().all(|(object, _)| *object == live),
         shown: shown.into_iter().map(|(_, shown)| shown).collect(),

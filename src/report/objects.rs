@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::findings::show_side;
 use super::lines::{BOLD, DIM, wrap};
-use crate::listing::objects::{ObjectComparison, Unlisted};
+use crate::listing::objects::{NotListed, ObjectComparison, Unlisted};
 use crate::text::key_reference;
 
 /// Says which half of the picture never comes from a cache.
@@ -28,6 +28,9 @@ pub fn sides(out: &mut String, objects: &[ObjectComparison]) {
             .unwrap_or_default();
         let _ = writeln!(out, "{BOLD}EF {}{reference}{BOLD:#} (token {})", object.ef, object.token);
         show_side(out, "on the card", &object.card);
+        if !object.told.is_empty() {
+            wrap(out, "    told        ", &" ".repeat(16), &object.told.join("; "));
+        }
         // What is said of each cache is not said twice.
         let everywhere = object.shown.iter().any(|shown| !shown.program.is_empty());
         if !everywhere {
@@ -52,6 +55,18 @@ pub fn sides(out: &mut String, objects: &[ObjectComparison]) {
                 let _ = writeln!(out, "    from {entry}");
             }
             show_unlisted(out, &shown.unlisted);
+        }
+        out.push('\n');
+    }
+}
+
+/// What no program lists.
+pub fn not_listed(out: &mut String, unlisted: &[NotListed]) {
+    for one in unlisted {
+        let _ = writeln!(out, "{BOLD}Listed by no program{BOLD:#} (token {})", one.token);
+        wrap(out, "  ", "    ", &format!("{}: {}", one.what, one.why));
+        if let Some(cure) = &one.cure {
+            wrap(out, "  ", "    ", &format!("to make it visible: {cure}"));
         }
         out.push('\n');
     }

@@ -11,6 +11,7 @@
 //! - [`difference`]: two views compared, object by object
 //! - [`pkcs15`], [`pkcs11`]: what `pkcs15-tool` and applications see of a view
 //! - [`listed`]: the door to both
+//! - [`unlisted`]: what a card holds beside its view
 
 pub mod cached;
 pub mod difference;
@@ -22,8 +23,11 @@ pub mod piv;
 pub mod pkcs11;
 pub mod pkcs15;
 pub mod sc_hsm;
+pub mod unlisted;
 
-pub use layout::{Condition, Described, Layout, Named, Note, is_private, layout, layout_of, unread};
+pub use layout::{
+    Condition, Described, KeyFacts, KeyInPlace, Layout, Named, Note, is_private, layout, layout_of, unread,
+};
 
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{KeyType, Value, Zeros};
