@@ -10,6 +10,7 @@ pub mod config;
 pub mod crowd;
 pub mod danger;
 pub mod hosts;
+pub mod identity;
 pub mod kin;
 pub mod known_keys;
 pub mod possession;

@@ -145,8 +145,13 @@ pub trait Layout: Sync {
         false
     }
 
-    /// Why other cards have the same cache file names as this one, if they have.
-    fn shared_identity(&self, _card: &Card) -> Option<String> {
+    /// Its serial number as a version puts it into cache file names, if that is not what the card was read with.
+    fn serial(&self, card: &Card, _version: Version) -> Option<String> {
+        card.serial.clone()
+    }
+
+    /// Why other cards have the same cache file names as this one for a version, if they have.
+    fn shared_identity(&self, _card: &Card, _version: Version) -> Option<String> {
         None
     }
 

@@ -306,7 +306,7 @@ impl Layout for Native {
     }
 
     /// Zeros are nobody's number, and every card of the IsoApplet has two bytes of them.
-    fn shared_identity(&self, card: &Card) -> Option<String> {
+    fn shared_identity(&self, card: &Card, _version: Version) -> Option<String> {
         let serial = card.serial.as_deref()?;
         let constant = serial.bytes().all(|digit| digit == b'0');
         constant.then(|| "it is the same for all cards of this kind".to_owned())

@@ -244,10 +244,21 @@ impl Layout for Piv {
         true
     }
 
-    fn shared_identity(&self, card: &Card) -> Option<String> {
-        piv::serial(&chuid(card), true).is_none().then(|| {
-            "it has no CHUID that tells it from others, and every such card counts as this one".to_owned()
-        })
+    fn serial(&self, card: &Card, version: Version) -> Option<String> {
+        Some(serial(card, version))
+    }
+
+    fn shared_identity(&self, card: &Card, version: Version) -> Option<String> {
+        if serial(card, version).bytes().any(|digit| digit != b'0') {
+            return None;
+        }
+        let has_guid = piv::serial(&chuid(card), true).is_some();
+        let why = if has_guid {
+            "its FASC-N is zeros, as that of many cards, and this version of OpenSC does not look at the GUID beside it"
+        } else {
+            "it has no CHUID that tells it from others, and every such card counts as this one"
+        };
+        Some(why.to_owned())
     }
 
     /// Nothing on such a card ever changes the names of cache files.

@@ -10,6 +10,7 @@
     reason = "tests"
 )]
 
+mod identity;
 mod native;
 mod piv;
 mod sc_hsm;

@@ -34,3 +34,27 @@ fn keys_behind_an_entry_that_does_not_decode_are_told() {
     stand.card().tamper_path(&KEYS, Some(&whole));
     assert_eq!((errors(&live), live.pkcs15_list().private_keys().len()), ((0, Vec::new()), 3));
 }
+
+/// An empty file is outside of itself: the card refuses to read it (6B00, "EF offset too large"), and `pkcs15-tool -D` ends its
+/// list of data objects there. That is no fault of the card, and `show` says what is not in the list.
+#[test]
+fn an_empty_data_object_ends_the_list_of_pkcs15_tool() {
+    let stand = Stand::with(Options { family: Family::IsoApplet, ..Options::default() });
+    let maker = stand.host("maker").env("OPENSC_DRIVER", "isoApplet");
+    maker.caching("no");
+    maker.personalise_isoapplet();
+    for name in ["a", "b", "c"] {
+        let file = maker.scratch("data", if name == "b" { b"" } else { b"data" });
+        let words = ["--store-data", file.to_str().unwrap(), "--label", name, "--application-name", "app"];
+        maker.pkcs15_init(&words).ok();
+    }
+    let listed = maker.run(&["pkcs15-tool", "-D"]);
+    let is_listed = |name: &str| listed.stdout.contains(&format!("Data object '{name}'"));
+    let ends = !is_listed("c");
+    assert!(is_listed("a") && is_listed("b"), "{listed}");
+    let show = document(&maker.stalecard(&["show", "--format", "json"]).ok());
+    let objects = show["objects"].as_array().unwrap();
+    let object = objects.iter().find(|object| object["card"]["label"] == "c").unwrap();
+    assert_eq!(object["unlisted"].to_string().contains("pkcs15-tool"), ends, "{object:#} {listed}");
+    assert!(ends == listed.stderr.contains("offset too large"), "{listed}");
+}

@@ -180,3 +180,19 @@ fn origin_and_policies_of_a_key_are_shown() {
     assert_eq!(told(0x9D), ["imported", "PIN: once", "touch: never"]);
     assert!(flat(&alpha.stalecard(&["show", "9d"]).ok()).contains("imported; PIN: once; touch: never"));
 }
+
+/// Where an iris image is, which takes the PIN, goes the list of `pkcs15-tool -D` on, and so says `show`.
+#[test]
+fn an_iris_image_ends_a_list_where_show_says_so() {
+    let (stand, alpha) = stand(&[]);
+    let live = alpha.live();
+    alpha.piv_renew("82", "ECCP256", "retired");
+    stand.card().tamper_path(&[0x5F, 0xC1, 0x21], Some(&bytes("bc020102")));
+    let behind = "Retired X.509 Certificate for Key Management 1";
+    let listed = live.run(&["pkcs15-tool", "-D"]).stdout.contains(&format!("Data object '{behind}'"));
+    let show = document(&live.stalecard(&["show", "--format", "json"]).ok());
+    let objects = show["objects"].as_array().unwrap();
+    let object = objects.iter().find(|object| object["card"]["label"] == behind).unwrap();
+    assert_eq!(!object["unlisted"].to_string().contains("pkcs15-tool"), listed, "{object:#}");
+    assert_eq!(errors(&live), (0, Vec::new()));
+}
