@@ -93,7 +93,7 @@ fn dispute(
     difference: &Difference<'_>,
 ) -> Option<Dispute> {
     let shown = difference.shown?;
-    if difference.kind == Kind::Ghost && is_kept(case, cache_view, shown) {
+    if difference.kind == Kind::Ghost && is_kept(&case.unlisted, &case.live, &cache_view.shown, shown) {
         let right = Right::Cache("the card holds it, and nothing there describes it any more".to_owned());
         return Some(Dispute { place: difference.place.clone(), right: right.clone(), by_files: right });
     }
@@ -139,7 +139,9 @@ fn is_unseen(case: &Case<'_>, cache_view: &CacheView<'_>, shown: &Object) -> boo
     let Some(key) = key.filter(|_| shown.is_private_key() || shown.public_key().is_some()) else {
         return false;
     };
-    if case.live.private_keys().any(|live| live.place() == key.place()) || is_refuted(case, shown) {
+    if case.live.private_keys().any(|live| live.place() == key.place())
+        || is_refuted(case.layout, case.card, shown)
+    {
         return false;
     }
     let place = |key: &Object| match key.class {

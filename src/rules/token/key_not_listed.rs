@@ -44,7 +44,10 @@ fn finding(case: &Case<'_>, unlisted: &Unlisted, cure: &Cure) -> Finding {
     let mut label = String::new();
     finding.evidence.push(Evidence { card: Some(side(unlisted)), ..Evidence::default() });
     for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
-        let shown = cache_view.shown.of_ef(unlisted.ef).filter(|shown| is_kept(case, cache_view, shown));
+        let shown = cache_view
+            .shown
+            .of_ef(unlisted.ef)
+            .filter(|shown| is_kept(&case.unlisted, &case.live, &cache_view.shown, shown));
         for object in shown {
             if label.is_empty() {
                 label = escape(&object.label);
