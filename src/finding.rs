@@ -163,6 +163,8 @@ catalogue! {
     CertificateKeyMismatch = "certificate-key-mismatch", Error, Manual, Other, BySignature;
     /// A signature or certificate was made by another key than it seems.
     SignedByOtherKey = "signed-by-other-key", Error, Manual, Other, ByFiles;
+    /// On the card, and listed by no program whatever the caches hold.
+    KeyNotListed = "key-not-listed", Error, Manual, Other, ByFiles;
     /// Nothing proves that a private key matches.
     PossessionNotProved = "possession-not-proved", Info, Manual, Other, ByFiles;
     /// Settings hide the card from programs.
@@ -473,6 +475,7 @@ mod tests {
                 "signature-fails-with-live-key Critical Manual",
                 "certificate-key-mismatch Error Manual",
                 "signed-by-other-key Error Manual",
+                "key-not-listed Error Manual",
                 "possession-not-proved Info Manual",
                 "token-not-visible Error Manual",
                 "unsafe-permissions Warning Manual",

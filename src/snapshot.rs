@@ -204,6 +204,10 @@ pub struct Card {
     pub files: Vec<CardFile>,
     /// Status of a SmartCard-HSM; nothing of it is cached by OpenSC.
     pub status: Option<ScHsmStatus>,
+    /// What the card itself tells of its keys beside its files (GET METADATA of a YubiKey), of those that it has; none if
+    /// it tells nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<Vec<KeyMetadata>>,
     /// Signatures that its keys made when they were asked to (`verify`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<Trial>,
@@ -224,6 +228,16 @@ impl Card {
             _ => None,
         })
     }
+}
+
+/// What a card tells of one of its keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct KeyMetadata {
+    /// Key reference.
+    pub key: u8,
+    /// The answer.
+    pub answer: Answer,
 }
 
 /// What came of asking a key for a fresh signature.

@@ -12,8 +12,8 @@ use std::fmt::Write as _;
 use std::os::unix::fs::DirBuilderExt;
 use std::sync::OnceLock;
 
-use super::judged::harmless;
-use stalecard::repair::{StateDir, newest_flush, operations};
+use super::judged::{harmless, screen};
+use stalecard::repair::{StateDir, newest_flushes, operations};
 use stalecard::report::repaired;
 
 /// The journal of an operation, and behind a byte FF, which no JSON holds, that of its undo.
@@ -40,10 +40,10 @@ pub fn journal(data: &[u8]) {
     }
     let mut text = String::new();
     match operations(state) {
-        Ok(operations) => text.push_str(&repaired::operations(&operations)),
+        Ok(operations) => text.push_str(&repaired::operations(&screen(), &operations)),
         Err(error) => write!(text, "{error}").unwrap(),
     }
-    if let Err(error) = newest_flush(state) {
+    if let Err(error) = newest_flushes(state) {
         write!(text, "{error}").unwrap();
     }
     harmless(&text);

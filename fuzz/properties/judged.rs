@@ -10,15 +10,19 @@
     reason = "tests"
 )]
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use stalecard::format::key::PublicKey;
+use stalecard::host::clock::Zone;
+use stalecard::judge::brief::brief;
 use stalecard::judge::{Tally, judge_processes, tokens};
 use stalecard::listing::cache_entries::inventory;
 use stalecard::listing::objects::show;
 use stalecard::observe::{each_in, parse_snapshot};
 use stalecard::repair::flush::{Scope, flush_plan};
 use stalecard::report::human;
+use stalecard::report::lines::{Detail, Page, Screen};
 use stalecard::snapshot::{CacheDir, Snapshot};
 use stalecard::text::acts;
 
@@ -39,11 +43,24 @@ fn assert_plain(text: &str) {
     assert!(!text.chars().any(|c| acts(c) && c != '\n'), "{text:?}");
 }
 
+/// On which all is told.
+pub fn screen() -> Screen {
+    Screen {
+        width: 80,
+        is_ascii: false,
+        detail: Detail::All,
+        now: 1_800_000_000,
+        zone: Zone::utc(),
+        users: BTreeMap::new(),
+    }
+}
+
 /// Everything that is said of a snapshot, and planned, for each of its users.
 pub fn judged(snapshot: &Snapshot) {
     let mut host = snapshot.clone();
     let mut tally = Tally::new(None);
-    let mut text = String::new();
+    let screen = screen();
+    let mut text = Page::new(&screen);
     let each = &mut |snapshot: &mut Snapshot| {
         let verdict = tally.judge(snapshot);
         for item in inventory(snapshot, &verdict) {
@@ -65,8 +82,8 @@ pub fn judged(snapshot: &Snapshot) {
     judge_processes(&host, &mut verdict);
     let objects: Vec<_> = show(&tokens(snapshot)).into_iter().map(|listed| listed.sides).collect();
     human::sides(&mut text, &objects);
-    text.push_str(&human::check(&verdict, &caches));
-    harmless(&text);
+    text.push_str(&human::check(&screen, &verdict, &brief(&verdict), &caches));
+    harmless(&text.text());
 }
 
 pub fn five_keys() -> Snapshot {

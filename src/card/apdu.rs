@@ -59,6 +59,11 @@ pub enum Command {
     SelectPiv,
     /// GET DATA of a PIV object that everybody may read.
     PivObject(piv::Tag),
+    /// GET METADATA (Yubico's, firmware 5.3 on) of the key with this reference: kind, origin, policies and public key. It
+    /// reads, takes no PIN and has no other form. Other makers may have given the number another meaning, so it is
+    /// only sent to a card whose ATR names a YubiKey and that has answered as PIV; an older one of those answers
+    /// 6D00, as to every number that it does not know.
+    PivMetadata(u8),
     /// SELECT the OpenPGP application. As [`Command::SelectPiv`].
     SelectOpenPgp,
     /// GET DATA of an OpenPGP card.
@@ -182,6 +187,9 @@ impl Command {
                 };
                 Apdu { header: [0x00, 0xCB, 0x3F, 0xFF], data, ne: SHORT_NE }.encode(false)
             }
+            Self::PivMetadata(key) => {
+                Apdu { header: [0x00, 0xF7, 0x00, key], data: &[], ne: SHORT_NE }.encode(false)
+            }
             Self::SelectOpenPgp => {
                 Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &OPENPGP_AID, ne: SHORT_NE }.encode(false)
             }
@@ -281,6 +289,7 @@ pub fn is_on_the_list(apdu: &[u8]) -> bool {
         [0x00, 0xA4, 0x04, 0x00, 0x0C, ref aid @ .., _] => aid == ISO_APPLET_AID,
         [0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, tag, _] => piv::is_public(tag),
         [0x00, 0xA5, 0..=2, 0x04, 0x06, ref tags @ ..] => *tags == CERTIFICATE_TAGS,
+        [0x00, 0xF7, 0x00, key, _] => piv::is_key(key),
         // READ BINARY of the selected file; GET DATA of a MyEID, PIV and OpenPGP; an OpenPGP
         // key as it is (81, never 80, which makes a new one); VERIFY without data; DKEK status and
         // ENUMERATE OBJECTS; GET RESPONSE; READ BINARY.

@@ -26,6 +26,7 @@ fn every_command() -> Vec<Command> {
         Command::PivObject(Tag::Discovery),
         Command::PivObject(Tag::Biometrics),
         Command::PivObject(Tag::Usual(0x05)),
+        Command::PivMetadata(0x9A),
         Command::SelectOpenPgp,
         Command::OpenPgpData(OpenPgpData::Application),
         Command::OpenPgpData(OpenPgpData::Private2),
@@ -46,6 +47,7 @@ fn every_command() -> Vec<Command> {
             | Command::SelectIsoApplet
             | Command::SelectPiv
             | Command::PivObject(_)
+            | Command::PivMetadata(_)
             | Command::SelectOpenPgp
             | Command::OpenPgpData(_)
             | Command::OpenPgpCertificate(_)
@@ -76,6 +78,7 @@ fn everything_that_is_ever_sent() {
         "00CB3FFF035C017E00",
         "00CB3FFF045C027F6100",
         "00CB3FFF055C035FC10500",
+        "00F7009A00",
         "00A4040006D2760001240100",
         "00CA006E00",
         "00CA010200",
@@ -104,6 +107,11 @@ fn nothing_else_passes_the_guard() {
         "00200085",                     // pin-pad and biometric references
         "0047800002B60000",             // make an OpenPGP key
         "0047009A05AC0380011100",       // make a PIV key
+        "00F7009B00",                   // metadata of a YubiKey's management key
+        "00F7019A00",                   // with a parameter that it does not have
+        "00F7009A0101",                 // with data
+        "00F9009A00",                   // attestation, which signs
+        "00FA030300",                   // set the number of PIN tries
         "00CB3FFF055C035FC10900",       // PIV: printed information, which takes a PIN
         "00CB3FFF055C035FC10300",       // PIV: fingerprints
         "00DB3FFF055C035FC10500",       // PIV: PUT DATA

@@ -171,6 +171,13 @@ pub fn answers_empty_verify(atr: &[u8]) -> bool {
     historical_bytes(atr).and_then(issuer).is_some_and(|name| name.starts_with(b"YubiKe"))
 }
 
+/// May a card be asked what keys it has (GET METADATA, 00 F7)? A YubiKey: from firmware 5.3 on it tells, before that the
+/// number means nothing to it. Of other cards nobody knows what it means.
+#[must_use]
+pub fn may_tell_keys(atr: &[u8]) -> bool {
+    historical_bytes(atr).and_then(issuer).is_some_and(|name| name.starts_with(b"YubiKe"))
+}
+
 /// GoID: `3B 8x 80 01`, then x (4 to 15) historical bytes that begin with
 /// "GoID" and a check byte. OpenSC masks out everything behind the name.
 fn is_goid(atr: &[u8]) -> bool {
@@ -215,6 +222,8 @@ mod tests {
             assert_eq!(of_atr(atr), Kind { family: Family::Piv, driver: Some("PIV-II") }, "{atr:02X?}");
         }
         assert!(answers_empty_verify(yubikey_5) && !answers_empty_verify(yubikey_4));
+        assert!(may_tell_keys(yubikey_5) && !may_tell_keys(yubikey_4));
+        assert!(PIV.iter().all(|atr| !may_tell_keys(atr)));
     }
 
     #[test]

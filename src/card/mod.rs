@@ -184,6 +184,7 @@ impl Reading {
             key_list: Vec::new(),
             files: Vec::new(),
             status: None,
+            keys: None,
             trials: Vec::new(),
         });
     }

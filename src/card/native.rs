@@ -70,6 +70,7 @@ pub fn scan(
             key_list: Vec::new(),
             files: Vec::new(),
             status: None,
+            keys: None,
             trials: Vec::new(),
         };
         let (answers, seen, private) = (BTreeMap::new(), BTreeSet::new(), BTreeSet::new());

@@ -107,25 +107,37 @@ impl<'a, 'c> Walk<'a, 'c> {
         what: &str,
         is_whole: fn(&[u8]) -> bool,
     ) -> Result<Answer, Stop> {
+        if let Some(answer) = self.read_recorded(before, command, what, is_whole)? {
+            return Ok(answer);
+        }
+        self.gap(what, "not recorded");
+        Ok(Answer::NotRead("not recorded".to_owned()))
+    }
+
+    /// The same of what OpenSC does not read: none if it was never recorded.
+    pub(super) fn read_recorded(
+        &mut self,
+        before: Option<Command>,
+        command: Command,
+        what: &str,
+        is_whole: fn(&[u8]) -> bool,
+    ) -> Result<Option<Answer>, Stop> {
         // The witness has just been heard, and will be once more at the end.
         if let (None, false, Some((witness, known))) = (before, self.doubt, &self.witness)
             && *witness == command
         {
-            return Ok(Answer::Content(Bytes(known.clone())));
+            return Ok(Some(Answer::Content(Bytes(known.clone()))));
         }
-        let mut answer = Answer::NotRead("not recorded".to_owned());
+        let mut answer = None;
         for attempt in 1..=TRIES {
             self.channel.transport.hold();
             if let Some(before) = before {
                 self.send(before)?;
             }
-            let Some(response) = self.send(command)? else {
-                self.gap(what, "not recorded");
-                break;
-            };
+            let Some(response) = self.send(command)? else { break };
             if response.status.carries_data() {
                 let whole = response.status.more().is_none() && is_whole(&response.data);
-                answer = Answer::Content(Bytes(response.data));
+                answer = Some(Answer::Content(Bytes(response.data)));
                 if whole {
                     break;
                 }
@@ -134,10 +146,10 @@ impl<'a, 'c> Walk<'a, 'c> {
                 }
                 continue;
             }
-            answer = match response.status {
+            answer = Some(match response.status {
                 StatusWord::FILE_NOT_FOUND | StatusWord::NO_SUCH_REFERENCE => Answer::Absent,
                 StatusWord(status) => Answer::Refused(status),
-            };
+            });
             if !self.doubt || attempt > 1 {
                 break;
             }

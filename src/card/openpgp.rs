@@ -69,6 +69,7 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
         key_list: Vec::new(),
         files: walk.files,
         status: None,
+        keys: None,
         trials: Vec::new(),
     };
     Ok((card, walk.gaps))

@@ -4,6 +4,10 @@
 //! information, images) is never asked for. The certificate inside of an object is kept
 //! as a file of its own, as OpenSC knows it.
 //!
+//! Two things are read that OpenSC does not look at, because somebody who misses a key may have to be told of them:
+//! certificates of retired keys that the key history passes over, and which keys there are (GET METADATA), where
+//! the card tells.
+//!
 //! Whether somebody is logged in is asked (VERIFY without data) only of cards that are known to
 //! answer that: old YubiKeys and others do not. While somebody is, no transaction is held, see
 //! [`super::pcsc`].
@@ -14,7 +18,7 @@ use super::objects::{Application, Walk};
 use super::scan_error::{ScanError, Stop, until_it_rests};
 use crate::format::piv::{self, CHUID, DISCOVERY, Object, Slot, Tag};
 use crate::format::tlv::{first, tagged};
-use crate::snapshot::{Answer, Bytes, Card, EfPath, Family, Gap};
+use crate::snapshot::{Answer, Bytes, Card, EfPath, Family, Gap, KeyMetadata};
 use crate::text::hex;
 
 /// The serial number that OpenSC gives every card without a usable CHUID.
@@ -55,6 +59,8 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
     for slot in piv::SLOTS.into_iter().chain([piv::MESSAGING]).chain(piv::retired(on_card)) {
         read_slot(&mut walk, slot)?;
     }
+    read_hidden(&mut walk, on_card)?;
+    let keys = read_keys(&mut walk, atr)?;
     // A card that was swapped for its twin, or filled anew, has another CHUID.
     walk.check()?;
     let again = walk.read(None, Command::PivObject(CHUID.tag), "CHUID", is_object)?;
@@ -74,6 +80,7 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
         key_list: Vec::new(),
         files: walk.files,
         status: None,
+        keys,
         trials: Vec::new(),
     };
     Ok((card, walk.gaps))
@@ -107,6 +114,54 @@ fn read_slot(walk: &mut Walk<'_, '_>, slot: Slot) -> Result<(), Stop> {
     walk.add(slot.object(), answer);
     walk.add(slot.certificate(), certificate);
     Ok(())
+}
+
+/// The certificates of retired keys behind those that the key history counts; most often there are none.
+fn read_hidden(walk: &mut Walk<'_, '_>, counted: u8) -> Result<(), Stop> {
+    for slot in piv::retired(piv::RETIRED).skip(counted.into()) {
+        let what = format!("certificate of slot {:02X}", slot.reference);
+        let command = Command::PivObject(Tag::Usual(slot.tag));
+        match walk.read_recorded(None, command, &what, is_object)? {
+            Some(Answer::Content(object)) => {
+                let certificate = piv::certificate(object.as_slice()).ok().flatten();
+                walk.add(slot.object(), Answer::Content(object));
+                let certificate = certificate.map_or(Answer::Absent, |bytes| Answer::Content(Bytes(bytes)));
+                walk.add(slot.certificate(), certificate);
+            }
+            Some(_) => {}
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// What a YubiKey tells of each key; none if it is an older one, or another card.
+fn read_keys(walk: &mut Walk<'_, '_>, atr: &[u8]) -> Result<Option<Vec<KeyMetadata>>, Stop> {
+    if !family::may_tell_keys(atr) {
+        return Ok(None);
+    }
+    let slots = piv::SLOTS.into_iter().chain(piv::retired(piv::RETIRED)).map(|slot| slot.reference);
+    let mut keys = Vec::new();
+    for (number, key) in slots.chain([piv::ATTESTATION]).enumerate() {
+        let what = format!("what the card tells of key {key:02X}");
+        match walk.read_recorded(None, Command::PivMetadata(key), &what, is_metadata)? {
+            Some(Answer::Absent) => {}
+            // It knows no such command.
+            None | Some(Answer::Refused(_)) if number == 0 => return Ok(None),
+            Some(answer) => keys.push(KeyMetadata { key, answer }),
+            None => {}
+        }
+    }
+    Ok(Some(keys))
+}
+
+/// Elements to the last byte.
+fn is_metadata(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(element) = first(rest) {
+        rest = element.rest;
+    }
+    rest.is_empty()
 }
 
 /// One whole element: whatever came in between, nothing is missing.

@@ -128,6 +128,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
             key_list: self.key_list.clone(),
             files: self.files.clone(),
             status: None,
+            keys: None,
             trials: Vec::new(),
         };
         if card.serial.is_some() {

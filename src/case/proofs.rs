@@ -14,7 +14,7 @@ use crate::format::curve;
 use crate::format::key::PublicKey;
 use crate::snapshot::{Scheme, Trial, TrialOutcome};
 use crate::text::{escape, hex};
-use crate::view::{Class, Object};
+use crate::view::{Class, KeyInPlace, Object};
 
 /// What is wrong, if anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -197,6 +197,15 @@ pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {
         tried,
         conclusion,
     })
+}
+
+/// The public half of a private key as the card itself tells it, beside its files.
+#[must_use]
+pub fn told_by_card(case: &Case<'_>, key: &Object) -> Option<PublicKey> {
+    match case.layout.key_in(case.card, key.ef) {
+        KeyInPlace::Told(facts) => facts.public,
+        KeyInPlace::Untold | KeyInPlace::None => None,
+    }
 }
 
 /// The private key that a trial was made with.

@@ -2,7 +2,7 @@
 //!
 //! The card is not always the truth: whoever has the PIN can write another key's certificate there, on a
 //! SmartCard-HSM over the request that proved which key it is. What is proven outranks where it was read:
-//! a fresh signature; what the card works out from the key itself; a proof of possession; an ID that is the hash of the
+//! a fresh signature; what the card works out from the key itself, or tells of it; a proof of possession; an ID that is the hash of the
 //! key. But a proof is about the key that it names: where the key's ID on the card is the hash of what the card holds, what a
 //! cache holds is history. An ID that is no hash says nothing, because it can be changed. Where no file tells, that is the answer, and the types make every rule and every repair hear it.
 
@@ -11,8 +11,10 @@ use std::collections::BTreeMap;
 use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::dispute::{Dispute, Right};
 use crate::case::possession::{Device, Possession, possession, possession_in};
-use crate::case::proofs::{fits, is_certificate, named_by_card, trial_of};
+use crate::case::proofs::{fits, is_certificate, named_by_card, told_by_card, trial_of};
 use crate::case::token::{Case, file_evidence};
+use crate::case::unlisted::{is_kept, is_refuted};
+use crate::crypto::same_form;
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Unasked};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
@@ -44,6 +46,10 @@ fn dispute(
     difference: &Discrepancy<'_>,
 ) -> Option<Dispute> {
     let shown = difference.shown?;
+    if *difference.kind == Kind::Ghost && is_kept(&case.unlisted, &case.live, &cache_view.shown, shown) {
+        let right = Right::Cache("the card holds it, and nothing there describes it any more".to_owned());
+        return Some(Dispute { right: right.clone(), by_files: right });
+    }
     if *difference.kind == Kind::Ghost && is_unseen(case, cache_view, shown) {
         return Some(Dispute { right: Right::Undecided, by_files: Right::Undecided });
     }
@@ -81,7 +87,9 @@ fn is_unseen(case: &Case<'_>, cache_view: &CacheView<'_>, shown: &Object) -> boo
     let Some(key) = key.filter(|_| shown.is_private_key() || shown.public_key().is_some()) else {
         return false;
     };
-    if case.live.private_keys().any(|live| live.place() == key.place()) {
+    if case.live.private_keys().any(|live| live.place() == key.place())
+        || is_refuted(case.layout, case.card, shown)
+    {
         return false;
     }
     let place = |key: &Object| match key.class {
@@ -132,6 +140,15 @@ impl Question<'_> {
     fn by_files(&self) -> Right {
         if self.case.layout.computes_public_keys() {
             return Right::Card;
+        }
+        if let Some(told) = told_by_card(self.case, self.key) {
+            let is_own = |public: &PublicKey| same_form(public) == same_form(&told);
+            return match (is_own(self.cached), self.live.map(is_own)) {
+                (_, Some(true)) | (false, None) => Right::Card,
+                (true, _) => Right::Cache("the card itself tells the cached one for this key".to_owned()),
+                // As with a signature that fits neither.
+                (false, Some(false)) => Right::Undecided,
+            };
         }
         if self.is_proved_on_card() {
             return Right::Card;
@@ -305,7 +322,7 @@ pub fn heed(findings: &mut [Finding]) {
         // Other entries that it names are taken all the same.
         let moved = finding.fix.iter().find(|remedy| remedy.moves().is_some());
         let (safety, remedy) = if *is_kept {
-            let what = "none yet: the same cache entry holds the right public key of its key; see the finding about that";
+            let what = "none yet: the same cache entry holds what is right, or left, of its key; see the finding about that";
             let deed = moved.map_or(Deed::ByHand, |remedy| remedy.deed.clone());
             (Safety::Manual, Remedy::new(what, deed).waiting())
         } else {
@@ -359,6 +376,9 @@ fn is_proven(case: &Case<'_>, device: Option<&Device>, key: &Object) -> bool {
         && let Some(fits) = fits(public, trial, signature.as_slice())
     {
         return fits;
+    }
+    if let Some(told) = told_by_card(case, key) {
+        return same_form(&told) == same_form(public);
     }
     let own = named.iter().find(|object| !is_certificate(object));
     is_id_of(key, public)

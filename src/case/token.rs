@@ -12,6 +12,7 @@ use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath};
 use crate::text::{date, escape, hex, key_reference, rfc3339};
 use crate::view::difference::Kind;
+use crate::view::unlisted::Unlisted;
 use crate::view::{Class, Layout, Object, View};
 
 /// One token under judgement.
@@ -32,6 +33,8 @@ pub struct Case<'a> {
     pub uid: u32,
     /// What is on the card.
     pub live: Arc<View>,
+    /// What else it holds, and OpenSC lists nowhere.
+    pub unlisted: Vec<Unlisted>,
     /// The views through caches.
     pub cache_views: Vec<CacheView<'a>>,
 }

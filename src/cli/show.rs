@@ -8,7 +8,7 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
 use crate::judge::{tokens, verdict};
-use crate::listing::objects::{Listed, pick, show, token_names};
+use crate::listing::objects::{everything, not_listed, pick, show, token_names};
 use crate::naming::Naming;
 use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document};
@@ -33,12 +33,13 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let tokens = tokens(&snapshot);
     let verdict = verdict(&tokens);
     let all = show(&tokens);
-    let (objects, missing) = match &naming {
-        None => (all.into_iter().map(|Listed { sides, .. }| sides).collect(), None),
+    let apart = not_listed(&tokens);
+    let ((objects, unlisted), missing) = match &naming {
+        None => (everything(all, apart), None),
         // Without a card there is nothing that anything could be called.
-        Some(naming) => match pick(all, &token_names(&snapshot), naming) {
-            Ok(objects) => (objects, None),
-            Err(error) => (Vec::new(), Some(Error::from(error)).filter(|_| verdict.compared)),
+        Some(naming) => match pick(all, apart, &token_names(&snapshot), naming) {
+            Ok(picked) => (picked, None),
+            Err(error) => ((Vec::new(), Vec::new()), Some(Error::from(error)).filter(|_| verdict.compared)),
         },
     };
     match args.format {
@@ -50,11 +51,12 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             }
             human::programs(&mut text, &verdict.programs);
             human::sides(&mut text, &objects);
+            human::not_listed(&mut text, &unlisted);
             human::coverage(&mut text, &verdict.coverage);
             output::print(&text.text())?;
         }
         Format::Json => {
-            let answer = Answer::Show { objects: &objects };
+            let answer = Answer::Show { objects: &objects, unlisted: &unlisted };
             let document = Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]);
             output::print_json(&document.error(missing.as_ref()))?;
         }

@@ -36,6 +36,9 @@ pub enum Deed {
     /// Write the right certificate of a key to the card, by hand. Until that is done the entries that the finding
     /// names stay, whatever else is wrong with them: they may be all that is left of the right public key.
     WriteCertificate,
+    /// Put back on the card what is missing there of something that it holds, by hand. Until that is done the entries that
+    /// the finding names stay as well: they are a copy of it.
+    Restore,
     /// Have the keys of the token with this serial number sign.
     Prove(String),
     /// Look at this host.
@@ -110,6 +113,7 @@ impl Deed {
             Self::Move { how: How::FlushEntry(_), .. } => "flush-entry",
             Self::Move { how: How::Fix, .. } => "fix",
             Self::WriteCertificate => "write-certificate",
+            Self::Restore => "restore",
             Self::Prove(_) => "verify",
             Self::Check => "check",
             Self::SwitchCachingOff => "disable-cache",
@@ -129,6 +133,7 @@ impl Deed {
             Self::Move { .. } | Self::Prove(_) | Self::Check => Safety::Safe,
             Self::SwitchCachingOff => Safety::Guarded,
             Self::WriteCertificate
+            | Self::Restore
             | Self::EditConfiguration
             | Self::RestartService { .. }
             | Self::RestartProgram(_)
@@ -220,9 +225,11 @@ impl Remedy {
             }
             Deed::ChangeOwner(uid, path) => format!("chown {uid} {}", shell_word(path)),
             Deed::CloseToOthers(path) => format!("chmod 700 {}", shell_word(path)),
-            Deed::WriteCertificate | Deed::EditConfiguration | Deed::RestartProgram(_) | Deed::ByHand => {
-                return None;
-            }
+            Deed::WriteCertificate
+            | Deed::Restore
+            | Deed::EditConfiguration
+            | Deed::RestartProgram(_)
+            | Deed::ByHand => return None,
         })
     }
 
@@ -290,10 +297,10 @@ impl Serialize for Remedy {
 }
 
 impl Finding {
-    /// May an entry that it names be all that is left of a right public key? Then that stays.
+    /// May an entry that it names be all that is left of a right public key, or of a description? Then that stays.
     #[must_use]
     pub fn holds_its_entries(&self) -> bool {
-        self.fix.iter().any(|remedy| remedy.deed == Deed::WriteCertificate)
+        self.fix.iter().any(|remedy| matches!(remedy.deed, Deed::WriteCertificate | Deed::Restore))
     }
 
     /// Does no file tell whether the entries that it names are stale?

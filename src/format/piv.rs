@@ -8,6 +8,8 @@ use std::io::Read;
 
 use flate2::read::{GzDecoder, ZlibDecoder};
 
+use super::curve;
+use super::key::PublicKey;
 use super::tlv::{first, tagged};
 use crate::snapshot::EfPath;
 
@@ -79,7 +81,10 @@ pub const SLOTS: [Slot; 4] = [
 pub const MESSAGING: Slot = Slot { reference: 0, container: 0x1017, tag: 0x22 };
 
 /// How many retired keys there can be.
-const RETIRED: u8 = 20;
+pub const RETIRED: u8 = 20;
+
+/// The key by which a YubiKey vouches for the keys that it makes.
+pub const ATTESTATION: u8 = 0xF9;
 
 /// The slots of the first so many retired keys.
 pub fn retired(count: u8) -> impl Iterator<Item = Slot> {
@@ -96,6 +101,13 @@ pub fn is_public(tag: u8) -> bool {
     let of_key = |slot: Slot| slot.tag == tag;
     PUBLIC.iter().any(|object| object.tag == Tag::Usual(tag))
         || SLOTS.into_iter().chain([MESSAGING]).chain(retired(RETIRED)).any(of_key)
+}
+
+/// Is it the reference of a key that signs or deciphers?
+#[must_use]
+pub fn is_key(reference: u8) -> bool {
+    reference == ATTESTATION
+        || SLOTS.into_iter().chain(retired(RETIRED)).any(|slot| slot.reference == reference)
 }
 
 impl Slot {
@@ -168,6 +180,64 @@ pub fn key_history(object: &[u8]) -> (u8, u8) {
         _ => 0,
     };
     (count(0xC1), count(0xC2))
+}
+
+/// What a YubiKey tells of a key (GET METADATA; Yubico, "PIV extensions").
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata {
+    /// Its public half; none if its kind is not known here.
+    pub public: Option<PublicKey>,
+    /// When it asks for the PIN, in words.
+    pub pin: Option<&'static str>,
+    /// When it asks for a touch, in words.
+    pub touch: Option<&'static str>,
+    /// Where it was made, in words.
+    pub origin: Option<&'static str>,
+}
+
+/// What stands in an answer to GET METADATA; none if no algorithm does.
+#[must_use]
+pub fn metadata(answer: &[u8]) -> Option<Metadata> {
+    let algorithm = *tagged(answer, 0x01)?.first()?;
+    let policies = tagged(answer, 0x02).unwrap_or_default();
+    let pin = policies.first().and_then(|policy| match policy {
+        1 => Some("never"),
+        2 => Some("once"),
+        3 => Some("for each use"),
+        4 => Some("once, or a fingerprint"),
+        5 => Some("for each use, or a fingerprint"),
+        _ => None,
+    });
+    let touch = policies.get(1).and_then(|policy| match policy {
+        1 => Some("never"),
+        2 => Some("for each use"),
+        3 => Some("for each use, but within 15 seconds of the last one"),
+        _ => None,
+    });
+    let origin = tagged(answer, 0x03).and_then(|origin| match origin {
+        [1] => Some("generated on the card"),
+        [2] => Some("imported"),
+        _ => None,
+    });
+    let public = tagged(answer, 0x04).and_then(|key| told_key(algorithm, key));
+    Some(Metadata { public, pin, touch, origin })
+}
+
+/// A public key as such a card tells it.
+fn told_key(algorithm: u8, key: &[u8]) -> Option<PublicKey> {
+    let on = |curve: &str| {
+        let curve = curve::by_name(curve)?;
+        Some(PublicKey::Ec { curve_oid: curve.oid.to_vec(), point: tagged(key, 0x86)?.to_vec() })
+    };
+    let bytes = || <&[u8; 32]>::try_from(tagged(key, 0x86)?).ok();
+    match algorithm {
+        0x05..=0x07 | 0x16 => Some(PublicKey::rsa(tagged(key, 0x81)?, tagged(key, 0x82)?)),
+        0x11 => on("P-256"),
+        0x14 => on("P-384"),
+        0xE0 => bytes().map(PublicKey::from_ed25519),
+        0xE1 => bytes().map(PublicKey::from_x25519),
+        _ => None,
+    }
 }
 
 /// Does a discovery object (7E) say that the PIN of the whole card (reference 00) is meant, and not the application's
@@ -252,6 +322,31 @@ mod tests {
         assert_eq!(of(&chuid(&[0; 25], &[0; 16]), false), Some(vec![0; 25]));
         assert_eq!(of(&chuid(&[0; 25], &[0; 16]), true), None);
         assert_eq!(of(b"\x53\x00", false), None);
+    }
+
+    #[test]
+    fn what_a_yubikey_tells_of_a_key() {
+        let answer = |algorithm: u8, policies: [u8; 2], origin: u8, key: &[u8]| {
+            let fields =
+                [encode(1, &[algorithm]), encode(2, &policies), encode(3, &[origin]), encode(4, key)];
+            metadata(&fields.concat()).unwrap()
+        };
+        let point = [&[4][..], &[7; 64]].concat();
+        let generated = answer(0x11, [2, 1], 1, &encode(0x86, &point));
+        let curve = curve::by_name("P-256").unwrap();
+        assert_eq!(generated.public, Some(PublicKey::Ec { curve_oid: curve.oid.to_vec(), point }));
+        assert_eq!((generated.pin, generated.touch), (Some("once"), Some("never")));
+        assert_eq!(generated.origin, Some("generated on the card"));
+        let numbers = [encode(0x81, &[9; 128]), encode(0x82, &[1, 0, 1])].concat();
+        let imported = answer(0x06, [3, 3], 2, &numbers);
+        assert_eq!(imported.public, Some(PublicKey::rsa(&[9; 128], &[1, 0, 1])));
+        assert_eq!(imported.origin, Some("imported"));
+        assert!(answer(0xE0, [1, 2], 1, &encode(0x86, &[5; 32])).public.unwrap().is_ed25519());
+        // Of another kind, cut off, or nothing.
+        assert_eq!(answer(0x99, [0, 9], 3, &numbers).public, None);
+        assert_eq!(answer(0xE1, [1, 2], 1, &encode(0x86, &[5; 31])).public, None);
+        assert_eq!(metadata(b""), None);
+        assert!(is_key(0x9A) && is_key(0x95) && is_key(0xF9) && !is_key(0x9B) && !is_key(0x96) && !is_key(0));
     }
 
     #[test]

@@ -39,7 +39,7 @@ use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::verdict::{NotAskedFor, ProgramState, Token, Unread, Verdict};
-use crate::view::{Behaviour, Layout, View, layout};
+use crate::view::{Behaviour, Layout, layout};
 
 /// What holds for every user of a host, worked out once.
 #[derive(Debug)]
@@ -168,7 +168,8 @@ impl Judge {
             caches.iter().map(|index| CacheView::new(&behind, index, readers(&programs, &index.dir.path)));
         let cache_views = cache_views.collect();
         let Behind { live, .. } = behind;
-        let mut case = Case { card, others, twin, layout, serial, version, uid, live, cache_views };
+        let unlisted = layout.unlisted(card, behaviour, &live);
+        let mut case = Case { card, others, twin, layout, serial, version, uid, live, unlisted, cache_views };
         let disputes: Vec<_> =
             case.cache_views.iter().map(|cache_view| right_key::disputes(&case, cache_view)).collect();
         for (cache_view, disputes) in case.cache_views.iter_mut().zip(disputes) {
@@ -201,7 +202,7 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     let mut known: BTreeSet<String> = coverage.iter().map(|gap| gap.what.clone()).collect();
     for (card, case) in of.each() {
         let shown_label = case.and_then(shown_label);
-        tokens.push(Token { shown_label, ..token(card, case.map(|case| &*case.live)) });
+        tokens.push(Token { shown_label, ..token(card, case) });
         let Some(case) = case else {
             // The scan has said it already, unless this is a snapshot that somebody has edited.
             coverage.extend(nameless(card).filter(|gap| known.insert(gap.what.clone())));
@@ -327,7 +328,7 @@ fn shown_label(case: &Case<'_>) -> Option<String> {
 }
 
 /// The head of a report on a card.
-pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
+pub(crate) fn token(card: &Card, case: Option<&Case<'_>>) -> Token {
     let known = layout(card.family);
     let label = known.and_then(|layout| layout.label(card));
     Token {
@@ -338,12 +339,13 @@ pub(crate) fn token(card: &Card, live: Option<&View>) -> Token {
         label: label.map(|label| escape(&label)),
         shown_label: None,
         status: known.map(|layout| layout.status(card)).unwrap_or_default(),
-        objects: live.map(count),
-        private_keys: live.map(|live| live.private_keys().count()),
+        objects: case.map(count),
+        private_keys: case.map(|case| case.live.private_keys().count()),
     }
 }
 
-fn count(view: &View) -> String {
+fn count(case: &Case<'_>) -> String {
+    let view = &case.live;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for object in &view.objects {
         *counts.entry(object.class.name()).or_default() += 1;
@@ -353,5 +355,12 @@ fn count(view: &View) -> String {
     if !view.unknown.is_empty() {
         parts.push(format!("{} not known", view.unknown.len()));
     }
-    if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() {
+        parts.push("none".to_owned());
+    }
+    let unlisted = case.unlisted.iter().filter(|unlisted| unlisted.cure().is_some()).count();
+    if unlisted > 0 {
+        parts.push(format!("{unlisted} on the card that no program lists"));
+    }
+    parts.join(", ")
 }

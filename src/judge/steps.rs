@@ -114,7 +114,7 @@ fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
             };
             step(purpose, what)
         }
-        Deed::WriteCertificate => step(Purpose::Decide, remedy.what.clone()),
+        Deed::WriteCertificate | Deed::Restore => step(Purpose::Decide, remedy.what.clone()),
         Deed::Prove(_) => step(Purpose::Decide, "asks for the PIN, tells which key is right".to_owned()),
         Deed::Check => step(Purpose::Look, remedy.what.clone()),
         Deed::SwitchCachingOff if remedy.waits => step(Purpose::Prevent, remedy.what.clone()),

@@ -153,7 +153,7 @@ impl Comparison {
     }
 
     fn read(&mut self, case: &Case<'_>, source: usize, taken_at: i64) {
-        let label = crate::judge::token(case.card, Some(&case.live)).label;
+        let label = crate::judge::token(case.card, None).label;
         let units = self.units(case, &case.live);
         let made_ids =
             units.iter().filter_map(|unit| Some((unit.clone(), made_id(&case.live, unit)?))).collect();

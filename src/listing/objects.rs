@@ -8,13 +8,14 @@ use crate::case::cache_view::CacheView;
 use crate::case::possession::{Device, possession_in};
 use crate::case::token::{Case, side};
 use crate::case::tokens::Tokens;
+use crate::crypto::same_form;
 use crate::finding::Side;
 use crate::naming::{self, Names, Naming, TokenNames};
 use crate::snapshot::{Card, DirState, EfPath, Snapshot};
 use crate::text::{escape, hex, key_reference};
 use crate::view::listed::omitted;
 use crate::view::pkcs11_names::{self, ModuleNames};
-use crate::view::{Object, Place, Read, Source, View, layout};
+use crate::view::{KeyInPlace, Object, Place, Read, Source, View, layout, unlisted};
 
 /// One object as it is on the card and as each cache shows it. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,6 +33,9 @@ pub struct ObjectComparison {
     /// Its PKCS#11 URI (RFC 7512) where OpenSC's module lists it, with caching off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// What the card itself tells of a private key beside its files: where it was made, what its use takes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub told: Vec<String>,
     /// The programs that do not list it even without a cache, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unlisted: Vec<Unlisted>,
@@ -71,6 +75,28 @@ pub struct Unlisted {
     pub program: String,
     /// Why, in words.
     pub why: String,
+}
+
+/// Something that a card holds and no program lists, whatever the caches have. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotListed {
+    /// Serial of the token.
+    pub token: String,
+    /// Its class.
+    pub class: String,
+    /// Key reference, for keys.
+    pub reference: Option<u8>,
+    /// What and where it is.
+    pub what: String,
+    /// Why it is not listed.
+    pub why: String,
+    /// What makes it visible; none if it is not meant to be.
+    pub cure: Option<String>,
+    /// SHA-256 of its SubjectPublicKeyInfo, if the card tells its public key.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Sha256>"))]
+    pub public_key: Option<String>,
 }
 
 /// What the programs leave out of their lists, of the card and of what is shown through each cache.
@@ -141,24 +167,71 @@ pub fn token_names(snapshot: &Snapshot) -> Vec<TokenNames> {
     snapshot.cards.iter().filter_map(token).collect()
 }
 
-/// The objects that are meant: none, if a token without any is.
+/// What the cards of the tokens hold and no program lists, with all that it goes by.
+#[must_use]
+pub fn not_listed(tokens: &Tokens<'_>) -> Vec<(NotListed, Names)> {
+    let of_case = |case| -> Vec<_> {
+        let token = Called::of(case).token(case);
+        case.unlisted.iter().map(|unlisted| apart(case, unlisted, token.clone())).collect()
+    };
+    tokens.cases.iter().flat_map(of_case).collect()
+}
+
+fn apart(case: &Case<'_>, unlisted: &unlisted::Unlisted, token: TokenNames) -> (NotListed, Names) {
+    let told = NotListed {
+        token: escape(case.serial.as_bytes()),
+        class: unlisted.class.to_owned(),
+        reference: unlisted.reference,
+        what: unlisted.what.clone(),
+        why: unlisted.why.clone(),
+        cure: unlisted.cure().map(|cure| cure.what.clone()),
+        public_key: unlisted.key.as_ref().map(|key| hex(&same_form(key).fingerprint())),
+    };
+    let words = std::iter::once(unlisted.ef.to_string()).chain(told.public_key.clone());
+    let names = Names {
+        what: format!("{} of token {}", told.what, told.token),
+        reference: told.reference,
+        words: words.collect(),
+        token,
+        ..Names::default()
+    };
+    (told, names)
+}
+
+/// Objects, and what no program lists.
+pub type Shelf = (Vec<ObjectComparison>, Vec<NotListed>);
+
+/// All of it.
+#[must_use]
+pub fn everything(all: Vec<Listed>, apart: Vec<(NotListed, Names)>) -> Shelf {
+    let sides = all.into_iter().map(|Listed { sides, .. }| sides).collect();
+    (sides, apart.into_iter().map(|(told, _)| told).collect())
+}
+
+/// What is meant: nothing, if a token without any of it is.
 ///
 /// # Errors
 /// When nothing is called so, or it could be any of several keys.
 pub fn pick(
     all: Vec<Listed>,
+    apart: Vec<(NotListed, Names)>,
     tokens: &[TokenNames],
     naming: &Naming,
-) -> Result<Vec<ObjectComparison>, naming::Error> {
-    let (sides, names): (Vec<ObjectComparison>, Vec<Names>) =
+) -> Result<Shelf, naming::Error> {
+    let (sides, mut names): (Vec<ObjectComparison>, Vec<Names>) =
         all.into_iter().map(|Listed { sides, names }| (sides, names)).unzip();
+    let (apart, further): (Vec<NotListed>, Vec<Names>) = apart.into_iter().unzip();
+    names.extend(further);
     let picked = naming.pick(&names)?;
     if picked.is_empty() && naming.token(tokens)?.is_empty() {
         let known = names.into_iter().map(|names| names.what).chain(tokens.iter().map(TokenNames::what));
         return Err(naming.nothing("token, key, label or cache entry", known));
     }
-    let is_picked = |(place, _): &(usize, ObjectComparison)| picked.binary_search(place).is_ok();
-    Ok(sides.into_iter().enumerate().filter(is_picked).map(|(_, sides)| sides).collect())
+    let is_picked = |place: usize| picked.binary_search(&place).is_ok();
+    let number = sides.len();
+    let sides = sides.into_iter().enumerate().filter(|(place, _)| is_picked(*place));
+    let apart = apart.into_iter().enumerate().filter(|(place, _)| is_picked(number + place));
+    Ok((sides.map(|(_, sides)| sides).collect(), apart.map(|(_, told)| told).collect()))
 }
 
 /// What the PKCS#11 module calls the objects, of the card and of what is shown through each cache.
@@ -255,6 +328,10 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions, called: &Called) -
         })
         .collect();
     let reference = |view: &View| view.at(place).and_then(|object| view.reference(object));
+    let told = match case.layout.key_in(case.card, place.ef) {
+        KeyInPlace::Told(facts) if live.is_some_and(Object::is_private_key) => facts.words,
+        _ => Vec::new(),
+    };
     ObjectComparison {
         token: escape(case.serial.as_bytes()),
         ef: place.ef,
@@ -262,6 +339,7 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions, called: &Called) -
             .or_else(|| case.cache_views.iter().find_map(|cache_view| reference(&cache_view.shown))),
         card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
         uri: uri(&called.live),
+        told,
         unlisted: unlisted(&omissions.live, place),
         equal: shown.iter().all(|(object, _)| *object == live),
         shown: shown.into_iter().map(|(_, shown)| shown).collect(),

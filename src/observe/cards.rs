@@ -26,7 +26,13 @@ pub(super) fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool
         cached_links: &|card| cached_links(&caches, card, newest),
         cached_keys: &|card| cached_keys(&caches, card, newest),
     };
-    card::read_all(reader, &options, &|atr| kind(snapshot, atr))
+    let mut reading = card::read_all(reader, &options, &|atr| kind(snapshot, atr));
+    for card in &mut reading.cards {
+        if let Some(layout) = layout(card.family) {
+            card.serial = layout.serial(card, newest);
+        }
+    }
+    reading
 }
 
 /// As what a card is read: as what its ATR tells, or, if no program's OpenSC takes it for that, as what the

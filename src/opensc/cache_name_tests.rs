@@ -181,7 +181,7 @@ proptest! {
         aid in proptest::option::of(proptest::collection::vec(any::<u8>(), 5..=16)),
         path in proptest::collection::vec(any::<u8>(), 0..18),
     ) {
-        let serial = crate::snapshot::cache_name::parse_serial(&serial);
+        let serial = Serial::of_field(&serial);
         let made = CacheName::generate(
             Version::of(minor), &serial, date.as_deref(), counter, aid.as_deref(), &path);
         if let Ok(name) = made {

@@ -12,7 +12,7 @@ use crate::finding::Finding;
 use crate::judge::tally::Cache;
 use crate::listing::cache_entries::Item;
 use crate::listing::hosts::Compared;
-use crate::listing::objects::ObjectComparison;
+use crate::listing::objects::{NotListed, ObjectComparison};
 use crate::listing::settings::Settings;
 use crate::observe::Written;
 use crate::repair::config::{EditReport, Revived};
@@ -177,6 +177,9 @@ pub enum Answer<'a> {
     Show {
         /// The objects.
         objects: &'a [ObjectComparison],
+        /// What else the cards hold, and no program lists.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        unlisted: &'a [NotListed],
     },
     /// What was taken out of the caches.
     Flush {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::findings::show_side;
 use super::lines::{BOLD, DIM, Page, wrap};
-use crate::listing::objects::{ObjectComparison, Unlisted};
+use crate::listing::objects::{NotListed, ObjectComparison, Unlisted};
 use crate::text::key_reference;
 use crate::verdict::Token;
 
@@ -34,6 +34,9 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
         let _ = writeln!(out, "{BOLD}EF {}{reference}{BOLD:#} (token {})", object.ef, object.token);
         show_side(out, "on the card", &object.card);
         show_uri(out, object.uri.as_deref());
+        if !object.told.is_empty() {
+            wrap(out, "    told        ", &" ".repeat(16), &object.told.join("; "));
+        }
         // What is said of each cache is not said twice.
         let everywhere = object.shown.iter().any(|shown| !shown.program.is_empty());
         if !everywhere {
@@ -68,6 +71,18 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
 fn show_uri(out: &mut Page<'_>, uri: Option<&str>) {
     if let Some(uri) = uri {
         let _ = writeln!(out, "    {uri}");
+    }
+}
+
+/// What no program lists.
+pub fn not_listed(out: &mut Page<'_>, unlisted: &[NotListed]) {
+    for one in unlisted {
+        let _ = writeln!(out, "{BOLD}Listed by no program{BOLD:#} (token {})", one.token);
+        wrap(out, "  ", "    ", &format!("{}: {}", one.what, one.why));
+        if let Some(cure) = &one.cure {
+            wrap(out, "  ", "    ", &format!("to make it visible: {cure}"));
+        }
+        out.gap();
     }
 }
 

@@ -71,6 +71,7 @@ table! {
     SignatureFailsWithLiveKey: signature / signature_fails_with_live_key, Token;
     CertificateKeyMismatch: signature / certificate_key_mismatch, Token;
     SignedByOtherKey: signature / signed_by_other_key, Called;
+    KeyNotListed: token / key_not_listed, Token;
     PossessionNotProved: signature / possession_not_proved, Token;
     TokenNotVisible: host / token_not_visible, Called;
     UnsafePermissions: cache / unsafe_permissions, Cache;

@@ -52,6 +52,14 @@ pub enum Serial {
 const UID: &[u8] = b"uid-";
 
 impl Serial {
+    /// What this field of a name says.
+    #[must_use]
+    pub fn of_field(text: &[u8]) -> Self {
+        text.strip_prefix(UID)
+            .and_then(|digits| hex(digits, 1).filter(|uid| uid.len() <= 10))
+            .map_or_else(|| Self::Text(text.to_vec()), Self::Uid)
+    }
+
     /// As people are shown it and type it: a UID in lower case, although names hold it in upper case.
     #[must_use]
     pub fn text(&self) -> Cow<'_, [u8]> {
@@ -257,14 +265,8 @@ fn entry(name: &[u8]) -> Option<CacheName> {
             return None;
         }
         let path = Some(hex(path, 2)?);
-        Some(CacheName { serial: parse_serial(serial), last_update, counter, aid, path })
+        Some(CacheName { serial: Serial::of_field(serial), last_update, counter, aid, path })
     })
-}
-
-pub(crate) fn parse_serial(text: &[u8]) -> Serial {
-    text.strip_prefix(UID)
-        .and_then(|digits| hex(digits, 1).filter(|uid| uid.len() <= 10))
-        .map_or_else(|| Serial::Text(text.to_vec()), Serial::Uid)
 }
 
 fn last_update(field: &[u8]) -> Option<LastUpdate> {

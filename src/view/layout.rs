@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::unlisted::Unlisted;
 use super::{Behaviour, Object, Source, View};
 use crate::format::key::PublicKey;
 use crate::format::tlv;
@@ -20,6 +21,16 @@ pub trait Layout: Sync {
 
     /// Lists a card's objects as OpenSC would from these files.
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View;
+
+    /// What the card holds and OpenSC lists nowhere, as far as the card shows it without a PIN.
+    fn unlisted(&self, _card: &Card, _behaviour: Behaviour, _live: &View) -> Vec<Unlisted> {
+        Vec::new()
+    }
+
+    /// What the card itself tells of the private key in this EF, beside its files.
+    fn key_in(&self, _card: &Card, _ef: EfPath) -> KeyInPlace {
+        KeyInPlace::Untold
+    }
 
     /// The name under which a version of OpenSC looks for its copy of a file.
     ///
@@ -151,8 +162,13 @@ pub trait Layout: Sync {
         false
     }
 
-    /// Why other cards have the same cache file names as this one, if they have.
-    fn shared_identity(&self, _card: &Card) -> Option<String> {
+    /// Its serial number as a version puts it into cache file names, if that is not what the card was read with.
+    fn serial(&self, card: &Card, _version: Version) -> Option<String> {
+        card.serial.clone()
+    }
+
+    /// Why other cards have the same cache file names as this one for a version, if they have.
+    fn shared_identity(&self, _card: &Card, _version: Version) -> Option<String> {
         None
     }
 
@@ -163,6 +179,26 @@ pub trait Layout: Sync {
 
     /// Does a card itself say, when its content changes, that cached copies are void?
     fn signals_change(&self, card: &Card, version: Version) -> bool;
+}
+
+/// What a card itself tells of a private key in some place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KeyInPlace {
+    /// Nothing: it tells of no keys, or did not of this one.
+    Untold,
+    /// There is none.
+    None,
+    /// This.
+    Told(KeyFacts),
+}
+
+/// What a card tells of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyFacts {
+    /// Its public half, which is the true one; none if its kind is not known here.
+    pub public: Option<PublicKey>,
+    /// Where it was made, and what its use takes, each in a few words.
+    pub words: Vec<String>,
 }
 
 /// What the bytes of an entry are as such.

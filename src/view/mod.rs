@@ -14,6 +14,7 @@
 //! - [`pkcs15`], [`pkcs11`]: what `pkcs15-tool` and applications see of a view
 //! - [`pkcs11_names`]: what the PKCS#11 module calls tokens and objects
 //! - [`listed`]: the door to both
+//! - [`unlisted`]: what a card holds beside its view
 
 pub mod cached;
 pub mod difference;
@@ -28,12 +29,13 @@ pub mod pkcs11;
 pub mod pkcs11_names;
 pub mod pkcs15;
 pub mod sc_hsm;
+pub mod unlisted;
 
 use objects::Draft;
 pub use objects::{Objects, Unknown};
 
 pub use family::{is_private, layout, layout_of, unread};
-pub use layout::{Condition, Described, Layout, Named, Note};
+pub use layout::{Condition, Described, KeyFacts, KeyInPlace, Layout, Named, Note};
 
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{KeyType, Value, Zeros};

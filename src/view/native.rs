@@ -6,6 +6,7 @@
 //! it, and what came before stays.
 
 mod list;
+mod unlisted;
 mod whole;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::collections::BTreeMap;
 use list::List;
 use whole::is_whole_directory;
 
+use super::unlisted::Unlisted;
 use super::{
     Behaviour, Class, Condition, Described, Draft, Layout, Named, Note, Object, Place, Read, Source, View,
 };
@@ -107,6 +109,10 @@ impl Layout for Native {
             }
         }
         view.view(&[])
+    }
+
+    fn unlisted(&self, card: &Card, behaviour: Behaviour, _live: &View) -> Vec<Unlisted> {
+        unlisted::unlisted(card, behaviour)
     }
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
@@ -303,7 +309,7 @@ impl Layout for Native {
     }
 
     /// Zeros are nobody's number, and every card of the IsoApplet has two bytes of them.
-    fn shared_identity(&self, card: &Card) -> Option<String> {
+    fn shared_identity(&self, card: &Card, _version: Version) -> Option<String> {
         let serial = card.serial.as_deref()?;
         let constant = serial.bytes().all(|digit| digit == b'0');
         constant.then(|| "it is the same for all cards of this kind".to_owned())
@@ -365,6 +371,15 @@ fn decodes(kind: Directory, entry: &[u8]) -> Result<(), tlv::TlvError> {
         Directory::Data => pkcs15::data_object(entry).map(drop),
         Directory::Authentication => pkcs15::pin(entry).map(drop),
         Directory::SecretKeys => pkcs15::secret_key(entry).map(drop),
+    }
+}
+
+/// The tags of the entries that OpenSC lists of a kind of directory.
+const fn listed_tags(kind: Directory) -> &'static [u32] {
+    match kind {
+        Directory::PrivateKeys | Directory::PublicKeys => &[0x30, 0xA0, 0xA4],
+        Directory::SecretKeys => &[0x30, 0xA2, 0xA3, 0xA4],
+        Directory::Certificates | Directory::Data | Directory::Authentication => &[0x30],
     }
 }
 

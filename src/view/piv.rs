@@ -5,11 +5,14 @@
 //! ones. Which retired keys are looked at says the key history, which OpenSC always reads from the
 //! card. The data objects are listed with what stands around the certificates, a second copy.
 
+mod unlisted;
+
 use std::collections::BTreeMap;
 
+use super::unlisted::Unlisted;
 use super::{
-    Behaviour, Class, Condition, Described, Draft, FILE_BUFFER, Layout, Named, Note, Object, Part, Place,
-    PublicKeyEntry, Read, Source, View, x509_as,
+    Behaviour, Class, Condition, Described, Draft, FILE_BUFFER, KeyFacts, KeyInPlace, Layout, Named, Note,
+    Object, Part, Place, PublicKeyEntry, Read, Source, View, x509_as,
 };
 use crate::card::piv::NO_SERIAL;
 use crate::format::key::PublicKey;
@@ -19,7 +22,7 @@ use crate::format::tlv::tagged;
 use crate::format::x509::{self, Certificate};
 use crate::opensc::cache_name::{NotCached, Serial};
 use crate::opensc::{CacheName, Version, differences};
-use crate::snapshot::{Card, EfPath};
+use crate::snapshot::{Answer, Card, EfPath};
 use crate::text::{escape, hex};
 
 /// The PIN that protects keys and private objects.
@@ -119,6 +122,14 @@ impl Layout for Piv {
             MESSAGING_DATA.iter().for_each(|object| add(&mut list, object));
         }
         view.view(&[PIN])
+    }
+
+    fn unlisted(&self, card: &Card, behaviour: Behaviour, live: &View) -> Vec<Unlisted> {
+        unlisted::unlisted(card, behaviour, live)
+    }
+
+    fn key_in(&self, card: &Card, ef: EfPath) -> KeyInPlace {
+        key_in(card, ef)
     }
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
@@ -222,15 +233,24 @@ impl Layout for Piv {
         BTreeMap::new()
     }
 
-    fn notes(&self, card: &Card, _version: Option<Version>, _live: &View) -> Vec<Note> {
+    fn notes(&self, card: &Card, _version: Option<Version>, live: &View) -> Vec<Note> {
         let (_, elsewhere) = history(card);
-        let note = Note {
-            what: format!("{elsewhere} certificates of retired keys"),
-            why: "the card says that they are kept elsewhere, as files that the user puts into the cache directory"
-                .to_owned(),
-            asked_for: false,
-        };
-        if elsewhere > 0 { vec![note] } else { Vec::new() }
+        let note = |what: String, why: &str| Note { what, why: why.to_owned(), asked_for: false };
+        let off_card = (elsewhere > 0).then(|| {
+            note(
+                format!("{elsewhere} certificates of retired keys"),
+                "the card says that they are kept elsewhere, as files that the user puts into the cache directory",
+            )
+        });
+        // Somebody who sees no key at all may have made one.
+        let is_silent = card.keys.is_none() && live.private_keys().next().is_none();
+        let bare = is_silent.then(|| {
+            note(
+                "keys without a certificate".to_owned(),
+                "OpenSC lists no key of such a card without one, and this card does not tell which keys it has",
+            )
+        });
+        off_card.into_iter().chain(bare).collect()
     }
 
     fn keeps_ids(&self) -> bool {
@@ -241,16 +261,45 @@ impl Layout for Piv {
         true
     }
 
-    fn shared_identity(&self, card: &Card) -> Option<String> {
-        piv::serial(&chuid(card), true).is_none().then(|| {
-            "it has no CHUID that tells it from others, and every such card counts as this one".to_owned()
-        })
+    fn serial(&self, card: &Card, version: Version) -> Option<String> {
+        Some(serial(card, version))
+    }
+
+    fn shared_identity(&self, card: &Card, version: Version) -> Option<String> {
+        if serial(card, version).bytes().any(|digit| digit != b'0') {
+            return None;
+        }
+        let has_guid = piv::serial(&chuid(card), true).is_some();
+        let why = if has_guid {
+            "its FASC-N is zeros, as that of many cards, and this version of OpenSC does not look at the GUID beside it"
+        } else {
+            "it has no CHUID that tells it from others, and every such card counts as this one"
+        };
+        Some(why.to_owned())
     }
 
     /// Nothing on such a card ever changes the names of cache files.
     fn signals_change(&self, _card: &Card, _version: Version) -> bool {
         false
     }
+}
+
+/// What the card tells of the key in this place, if it tells of keys.
+fn key_in(card: &Card, ef: EfPath) -> KeyInPlace {
+    let (Some(keys), Some(slot)) = (&card.keys, Slot::of(ef)) else { return KeyInPlace::Untold };
+    match keys.iter().find(|key| key.key == slot.reference) {
+        None => KeyInPlace::None,
+        Some(key) => facts(&key.answer).map_or(KeyInPlace::Untold, KeyInPlace::Told),
+    }
+}
+
+fn facts(answer: &Answer) -> Option<KeyFacts> {
+    let Answer::Content(bytes) = answer else { return None };
+    let known = piv::metadata(bytes.as_slice())?;
+    let policies = [("PIN", known.pin), ("touch", known.touch)];
+    let policies = policies.into_iter().filter_map(|(what, when)| Some(format!("{what}: {}", when?)));
+    let words = known.origin.map(str::to_owned).into_iter().chain(policies).collect();
+    Some(KeyFacts { public: known.public, words })
 }
 
 /// The serial number as a version puts it into file names.

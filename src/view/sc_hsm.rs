@@ -5,11 +5,13 @@
 //! X.509 certificate a certificate, anything else nothing.
 
 mod list;
+mod unlisted;
 
 use std::collections::BTreeMap;
 
 pub use list::decode;
 
+use super::unlisted::Unlisted;
 use super::{
     Behaviour, Class, Condition, Described, FILE_BUFFER, Layout, Named, Note, Object, Part, Read, Source,
     View,
@@ -41,6 +43,10 @@ impl Layout for ScHsm {
 
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
         decode(&card.key_list, source, behaviour)
+    }
+
+    fn unlisted(&self, card: &Card, behaviour: Behaviour, _live: &View) -> Vec<Unlisted> {
+        unlisted::unlisted(card, behaviour)
     }
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
@@ -288,6 +294,7 @@ impl Layout for ScHsm {
             key_list: vec![ef],
             files: Vec::new(),
             status: None,
+            keys: None,
             trials: Vec::new(),
         })
     }

@@ -6,11 +6,12 @@
 use crate::history::Random;
 use crate::stand::listing::{Block, Pkcs11Listing, Pkcs15Listing, blocks};
 use crate::stand::{Host, Output};
+use serde_json::Value;
 use stalecard::case::token::Case;
-use stalecard::finding::{Finding, Id, Severity};
+use stalecard::finding::{Finding, Id, ObjectName, Severity};
 use stalecard::judge::{judge, tokens};
 use stalecard::opensc::Version;
-use stalecard::snapshot::Snapshot;
+use stalecard::snapshot::{EfPath, Snapshot};
 use stalecard::view::difference::{Kind, compare};
 use stalecard::view::{Class, View};
 use std::collections::BTreeMap;
@@ -30,6 +31,8 @@ pub struct Tally {
     /// Differences that exist in the view only: attributes that the tools never print.
     pub not_printable: usize,
     pub findings: BTreeMap<&'static str, usize>,
+    /// Keys and certificates that nobody lists, and that were told.
+    pub missed: usize,
     /// Repairs of copies, and the keys whose signatures verified, or did not, before and after.
     pub repairs: usize,
     pub keys: BTreeMap<(&'static str, &'static str), usize>,
@@ -44,6 +47,9 @@ pub struct Words {
     pub pkcs11: fn(&Pkcs11Listing) -> Vec<String>,
     pub expected_pkcs11: fn(&View, bool, Version) -> Vec<String>,
     pub can_log_in: fn(&View) -> bool,
+    /// What the card holds and everybody may see: keys by reference and EF, and certificates in their places; none where
+    /// the card's own memory does not tell them so.
+    pub held: fn(&Value) -> Option<BTreeMap<u8, EfPath>>,
     /// The labels of the tokens as which OpenSC shows the card, if they are several.
     pub tokens: &'static [&'static str],
 }
@@ -171,12 +177,17 @@ pub struct Observer {
 }
 
 impl Observer {
-    pub fn observe(&mut self, random: &mut Random) -> Result<(), String> {
+    /// `held`: what the card's own memory says that it holds.
+    pub fn observe(
+        &mut self,
+        random: &mut Random,
+        held: Option<&BTreeMap<u8, EfPath>>,
+    ) -> Result<(), String> {
         let login = random.below(3) > 0;
         let mut live = Vec::new();
         for side in 0..self.hosts.len() {
             let host = self.hosts[side].clone();
-            self.observe_host(&host, login, &mut live, random)
+            self.observe_host(&host, login, &mut live, random, held)
                 .map_err(|why| format!("on {}: {why}", host.name()))?;
         }
         Ok(())
@@ -189,6 +200,7 @@ impl Observer {
         login: bool,
         live: &mut Vec<[Vec<String>; 2]>,
         random: &mut Random,
+        held: Option<&BTreeMap<u8, EfPath>>,
     ) -> Result<(), String> {
         let before = host.cache_files();
         let snapshot = snapshot(host)?;
@@ -231,7 +243,45 @@ impl Observer {
         if whole.findings.iter().filter(|finding| is_wrong_view(finding)).count() != of_tokens {
             return Err(format!("findings are not those of the tokens\n{}", lines(&whole.findings)));
         }
+        if let (Some(held), [case]) = (held, cases.as_slice()) {
+            self.all_is_told(case, held, &whole.findings)?;
+        }
         Ok(())
+    }
+
+    /// Is all that the card holds either in the live list, which the real tools print, or said to be in none? And nothing else
+    /// of keys?
+    fn all_is_told(
+        &mut self,
+        case: &Case<'_>,
+        held: &BTreeMap<u8, EfPath>,
+        findings: &[Finding],
+    ) -> Result<(), String> {
+        if !case.live.unknown.is_empty() {
+            return Ok(());
+        }
+        // A certificate stands for its key, of whatever kind that is.
+        let is_listed = |ef: EfPath| case.live.of_ef(ef).any(|object| object.part.is_of_key());
+        let is_told = |finding: &&Finding| finding.id == Id::KeyNotListed;
+        let object = |finding: &Finding| finding.object.clone();
+        let told: Vec<_> = findings.iter().filter(is_told).filter_map(object).collect();
+        let missed = held.iter().filter(|(_, ef)| !is_listed(**ef)).map(|(reference, _)| *reference);
+        let missed: Vec<u8> = missed.collect();
+        self.tally.missed += missed.len();
+        let is_missed = |reference: &u8| told.iter().any(|object| object.reference == Some(*reference));
+        if let Some(reference) = missed.iter().find(|reference| !is_missed(reference)) {
+            let said = lines(findings);
+            return Err(format!("all-clear: nobody lists {reference:02X}, which the card holds\n{said}"));
+        }
+        let key = |object: &&ObjectName| object.class == "private key";
+        let references = told.iter().filter(key).filter_map(|object| object.reference);
+        match references.into_iter().find(|reference| !missed.contains(reference)) {
+            Some(reference) => Err(format!(
+                "false alarm: {reference:02X} is listed, or not on the card\n{}",
+                lines(findings)
+            )),
+            None => Ok(()),
+        }
     }
 
     fn observe_token(

@@ -84,7 +84,9 @@ impl World {
         let requests: Vec<&(u16, Vec<u8>)> =
             files.iter().filter(|(_, content)| content.first() == Some(&0x67)).collect();
         let all: Vec<&(u16, Vec<u8>)> = files.iter().collect();
+        let descriptions: Vec<&(u16, Vec<u8>)> = files.iter().filter(|(fid, _)| fid >> 8 == 0xC4).collect();
         let wanted = match how {
+            Tamper::Description(_) => &descriptions,
             Tamper::PlainCertificate | Tamper::NoInnerCar | Tamper::UnknownCurve => &requests,
             _ => &all,
         };
@@ -94,6 +96,7 @@ impl World {
         let (fid, content) = wanted[nth % wanted.len()];
         let new = match how {
             Tamper::Delete | Tamper::LastUpdate => None,
+            Tamper::Description(left) => left.map(|left| content[..left.min(content.len())].to_vec()),
             Tamper::Empty => Some(Vec::new()),
             Tamper::PlainCertificate => plain(content),
             Tamper::NoInnerCar => without_car(content),

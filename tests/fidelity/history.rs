@@ -54,6 +54,8 @@ pub enum Tamper {
     Flip(usize, u8),
     CopyOfOther(usize),
     LastUpdate,
+    /// Of the description of a key nothing is left, or so much.
+    Description(Option<usize>),
 }
 
 pub const KINDS: &[&str] = &[
@@ -139,7 +141,8 @@ fn of_keys(random: &mut Random, what: usize) -> Action {
         45..60 => Action::WriteCertificate { host, nth, which: random.below(CERTIFICATES) },
         60..75 => Action::WriteOwnCertificate { host, nth },
         75..78 => Action::DeleteCertificate { host, nth: 2 * nth + 1 },
-        78..81 => Action::Initialise { host },
+        78..80 => Action::Initialise { host },
+        80 => Action::Tamper { nth, how: Tamper::Description(random.chance(60).then(|| random.below(60))) },
         81..84 => Action::Damage { host, nth: random.below(8), how: damage(random) },
         84..87 => Action::Common(Event::Flush { host }),
         87..90 => Action::Common(Event::Caching { host, how: random.below(UNIFORM) }),
@@ -200,7 +203,7 @@ fn damage(random: &mut Random) -> Damage {
 }
 
 fn tamper(random: &mut Random) -> Tamper {
-    match random.below(11) {
+    match random.below(14) {
         0 | 1 => Tamper::Delete,
         2 => Tamper::Empty,
         3 => Tamper::PlainCertificate,
@@ -209,6 +212,7 @@ fn tamper(random: &mut Random) -> Tamper {
         6 => Tamper::Truncate(random.below(600)),
         7 => Tamper::Flip(random.below(600), 1 << random.below(8)),
         8 | 9 => Tamper::CopyOfOther(random.below(8)),
+        10..13 => Tamper::Description(random.chance(60).then(|| random.below(60))),
         _ => Tamper::LastUpdate,
     }
 }

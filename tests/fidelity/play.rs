@@ -7,6 +7,8 @@ use crate::run;
 use crate::stage::Stage;
 use crate::stand::listing::Pkcs11Listing;
 use crate::stand::{CardFile, PIN, SO_PIN, Stand};
+use serde_json::Value;
+use stalecard::snapshot::EfPath;
 use std::path::PathBuf;
 
 const SWITCHES: [&[&str]; 4] = [
@@ -15,6 +17,12 @@ const SWITCHES: [&[&str]; 4] = [
     &["--enumerate", "hardware", "--eof", "9000"],
     &["--enumerate", "emulator", "--eof", "6282-more"],
 ];
+
+/// The numbers of the keys in a card's memory.
+pub fn keys(dump: &Value) -> impl Iterator<Item = u8> {
+    let names = dump["keys"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    names.filter_map(|name| u8::from_str_radix(name.get(name.len().checked_sub(2)?..)?, 16).ok())
+}
 
 /// A stand with four cards and everything that can be prepared.
 pub struct World {
@@ -33,6 +41,10 @@ pub const WORDS: Words = Words {
     pkcs11: printed::pkcs11,
     expected_pkcs11: printed::expected_pkcs11,
     can_log_in: |_| true,
+    held: |dump| {
+        let users = keys(dump).filter(|key| *key != 0);
+        Some(users.map(|key| (key, EfPath::at(0xCC00 | u16::from(key)))).collect())
+    },
     tokens: &[],
 };
 

@@ -186,7 +186,10 @@ impl Stage {
             Event::Repair { host, guarded } => {
                 return crate::repaired::judge_repair(&self.eye.hosts[host], guarded, &mut self.eye.tally);
             }
-            Event::Observe => return self.eye.observe(random),
+            Event::Observe => {
+                let held = (self.eye.words.held)(&self.stand.card().dump());
+                return self.eye.observe(random, held.as_ref());
+            }
         }
         Ok(())
     }

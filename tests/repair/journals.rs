@@ -243,7 +243,7 @@ fn quarantines_from_before_there_were_numbers_go_on() {
     assert_eq!(ids, [newest.as_str(), "20261123T095012Z-1", "20261122T095012Z-9"]);
 
     let states = [first, second];
-    let undo = |id: Option<&str>| undo_in(&states, id, false, &mut |_| false).unwrap();
+    let undo = |id: Option<&str>| undo_in(&states, id, false, false, &mut |_| false).unwrap();
     assert_eq!(undo(None).operation, Some(newest));
     let undone = undo(Some("20261123T095012Z-3"));
     assert_eq!((undone.state, undone.files.len()), (UndoState::Undone, 2), "both owners' files");

@@ -6,7 +6,7 @@
 //! request on the card names another public key and holds a valid proof of possession, because
 //! kind or size of the keys differ, or because a cache on this host has the right public key still: the one whose
 //! hash the key's ID is, with or without the request that proved possession of it. Then do not flush that cache:
-//! neither `flush` nor `fix` does.
+//! neither `flush` nor `fix` does. A YubiKey (firmware 5.3 on) tells the true public key of each slot itself, without a PIN.
 //!
 //! Or the key's own public key on the card, which OpenPGP cards work out themselves, contradicts the certificate: then one of
 //! both is another key's, and it says which, if anything tells.
@@ -27,7 +27,7 @@ use std::collections::BTreeSet;
 use crate::case::cache_view::CacheView;
 use crate::case::dispute::Right;
 use crate::case::possession::{Device, Possession, possession};
-use crate::case::proofs::{fits, is_certificate, made, named_by_card, trial_of};
+use crate::case::proofs::{fits, is_certificate, made, named_by_card, told_by_card, trial_of};
 use crate::case::right_key::{is_id_of, leading};
 use crate::case::token::{Case, object_name, side, which_key};
 use crate::crypto::same_form;
@@ -198,6 +198,10 @@ fn mismatch(case: &Case<'_>, key: &Object, certificate: &Object) -> Option<(Stri
         let why = format!("{noun} that {name} made just now does not verify with it");
         let others = fits(public) == Some(false);
         return others.then(|| (why, own.filter(|own| fits(own) == Some(true)).map(print)));
+    }
+    if let Some(told) = told_by_card(case, key) {
+        let why = format!("the card itself tells the public key of {name}, and it is another one");
+        return (same_form(&told) != same_form(public)).then(|| (why, Some(print(&told))));
     }
     if let Some(own) = own.filter(|own| same_form(own) != same_form(public))
         && matches!(

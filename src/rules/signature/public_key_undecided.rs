@@ -30,6 +30,7 @@ use std::collections::BTreeMap;
 use crate::baseline::Known;
 use crate::case::cache_view::Discrepancy;
 use crate::case::dispute::Right;
+use crate::case::proofs::told_by_card;
 use crate::case::right_key::{for_those_who_know, is_left_behind, leading};
 use crate::case::token::{Case, side, which_key};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Side, Unasked};
@@ -143,9 +144,13 @@ fn summary(case: &Case<'_>, difference: &Discrepancy<'_>, is_shown: bool) -> Str
         Some(_) => "holds another one",
         None => "holds none any more",
     };
-    format!(
-        "{shows} a public key for {key} from {cache}, and the card {card}: no file tells which is the key's."
-    )
+    let own = object.and_then(|object| case.live.private_key_of(object));
+    let rest = if own.is_some_and(|own| told_by_card(case, own).is_some()) {
+        "the card itself tells that neither is the key's"
+    } else {
+        "no file tells which is the key's"
+    };
+    format!("{shows} a public key for {key} from {cache}, and the card {card}: {rest}.")
 }
 
 /// A baseline that names the key decides which public key is right, also against what files say.

@@ -6,6 +6,7 @@ pub mod dormant_stale_entry;
 pub mod duplicate_key_id;
 pub mod ghost_object;
 pub mod hidden_object;
+pub mod key_not_listed;
 pub mod key_without_public_part;
 pub mod old_generation;
 pub mod orphan_entry;

@@ -9,16 +9,21 @@
 //! They do no harm, but they are never removed and they tell of old keys and
 //! certificates.
 //!
+//! Where other cards have the same serial number (`shared-identity`), such entries may as well be theirs, and in use
+//! whenever one of those is in the reader.
+//!
 //! Cure: `stalecard flush --serial SERIAL` removes all entries of a card.
 
 use std::collections::BTreeSet;
 
+use crate::case::identity;
 use crate::case::token::Case;
 use crate::finding::{Deed, Finding, How, Id, Remedy, Safety, Unasked};
 use crate::text::{count, escape};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
+    let shares = identity::shared(case).is_some();
     for cache_view in &case.cache_views {
         let former = cache_view.is_former();
         let known: BTreeSet<_> = cache_view.cached.entries().map(|(_, entry)| &entry.name).collect();
@@ -33,15 +38,19 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         if old.is_empty() {
             continue;
         }
-        let mut finding = Finding::new(
-            Id::OldGeneration,
-            format!(
-                "No program reads {} of this card in {} any more.",
-                count(old.len(), "cache entry", "cache entries"),
+        let entries = count(old.len(), "cache entry", "cache entries");
+        let (summary, consequence) = if shares {
+            let summary = format!(
+                "No program reads {entries} with this card's serial number in {} for this card: they are of another card with                  that number, or of an older state.",
                 cache_view.dir.path
-            ),
-            "None; they only take space and tell of old keys.".to_owned(),
-        );
+            );
+            (summary, "None for this card; programs read another card's when that is in the reader.")
+        } else {
+            let summary =
+                format!("No program reads {entries} of this card in {} any more.", cache_view.dir.path);
+            (summary, "None; they only take space and tell of old keys.")
+        };
+        let mut finding = Finding::new(Id::OldGeneration, summary, consequence.to_owned());
         finding.token = Some(escape(case.serial.as_bytes()));
         finding.evidence = old
             .iter()
@@ -57,10 +66,12 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             finding.safety = Safety::Guarded;
         }
         let how = How::FlushCard(escape(case.serial.as_bytes()));
-        finding.fix.push(Remedy::new(
-            "remove all cache entries of this card",
-            Deed::Move { how, unasked: Unasked::ByFix },
-        ));
+        let (what, unasked) = if shares {
+            ("remove all cache entries with this serial number, whosever they are", Unasked::Never)
+        } else {
+            ("remove all cache entries of this card", Unasked::ByFix)
+        };
+        finding.fix.push(Remedy::new(what, Deed::Move { how, unasked }));
         sink.push(finding);
     }
 }

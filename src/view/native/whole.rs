@@ -1,20 +1,15 @@
 //! Is a directory file as a card may once have given it?
 
-use super::decodes;
+use super::{decodes, listed_tags};
 use crate::format::pkcs15::{self, Directory, Zeros};
 
 /// Entries of this kind and nothing else, up to the padding, which may be whatever it likes but the beginning of a further
 /// entry.
 pub(super) fn is_whole_directory(kind: Directory, bytes: &[u8]) -> bool {
     let mut length = 0;
-    let listed = match kind {
-        Directory::PrivateKeys | Directory::PublicKeys => &[0x30, 0xA0, 0xA4][..],
-        Directory::SecretKeys => &[0x30, 0xA2, 0xA3, 0xA4],
-        Directory::Certificates | Directory::Data | Directory::Authentication => &[0x30],
-    };
     let whole = pkcs15::directory(bytes, Zeros::End, |entry| {
         let decoded = decodes(kind, entry);
-        if decoded.is_ok() || pkcs15::is_of_other_kind(entry, listed) {
+        if decoded.is_ok() || pkcs15::is_of_other_kind(entry, listed_tags(kind)) {
             length += entry.len();
             return Ok(());
         }

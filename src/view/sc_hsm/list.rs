@@ -96,7 +96,8 @@ fn key(view: &mut Draft, number: u8, source: &dyn Source, behaviour: Behaviour) 
     Ok(())
 }
 
-fn request_key(bytes: &[u8], behaviour: Behaviour) -> Option<PublicKey> {
+/// The public key of a request, if this OpenSC can make anything of it.
+pub(super) fn request_key(bytes: &[u8], behaviour: Behaviour) -> Option<PublicKey> {
     let request = cvc::decode(bytes).ok()?;
     if request.car.is_none() && !behaviour.car_optional {
         return None;

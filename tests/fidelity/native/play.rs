@@ -21,6 +21,7 @@ pub const WORDS: Words = Words {
     pkcs11: native_listing::pkcs11,
     expected_pkcs11: native_listing::expected_pkcs11,
     can_log_in: native_listing::can_log_in,
+    held: |_| None,
     tokens: &[],
 };
 

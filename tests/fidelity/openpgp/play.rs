@@ -19,6 +19,7 @@ const WORDS: Words = Words {
     pkcs11: printed::pkcs11,
     expected_pkcs11: printed::expected_pkcs11,
     can_log_in: |_| true,
+    held: |_| None,
     tokens: &["OpenPGP card (User PIN)", "OpenPGP card (User PIN (sig))"],
 };
 

@@ -54,6 +54,8 @@ pub enum Tamper {
     Truncate(usize),
     Flip(usize, u8),
     CopyOfOther(usize),
+    /// The key history counts so many certificates of retired keys.
+    Counts(u8),
 }
 
 /// Some more often than others, so that a key is often renewed.
@@ -73,6 +75,8 @@ pub const OBJECTS: &[&[u8]] = &[
     &[0x5F, 0xC1, 0x0C],
     &[0x7F, 0x61],
 ];
+
+pub const KEY_HISTORY: &[u8] = &[0x5F, 0xC1, 0x0C];
 
 /// With a CHUID, without one.
 pub const NATURES: usize = 2;
@@ -143,9 +147,9 @@ fn action(random: &mut Random) -> Action {
     let slot = random.below(SLOTS.len());
     match random.below(100) {
         0..25 => Action::Renew { host, slot, kind: random.below(KINDS.len()), name: random.below(4) as u8 },
-        25..28 => Action::Generate { host, slot, kind: random.below(KINDS.len()) },
-        28..30 => Action::Import { host, slot, which: random.below(CERTIFICATES) },
-        30..42 => Action::WriteCertificate {
+        25..29 => Action::Generate { host, slot, kind: random.below(KINDS.len()) },
+        29..31 => Action::Import { host, slot, which: random.below(CERTIFICATES) },
+        31..42 => Action::WriteCertificate {
             host,
             slot,
             which: random.below(CERTIFICATES),
@@ -163,7 +167,8 @@ fn action(random: &mut Random) -> Action {
 }
 
 fn tamper(random: &mut Random) -> Tamper {
-    match random.below(9) {
+    match random.below(12) {
+        9.. => Tamper::Counts([0, 1, 2, 3, 20][random.below(5)]),
         0 => Tamper::Delete,
         1 => Tamper::Truncate(random.below(400)),
         8 => Tamper::Empty,

@@ -1,13 +1,18 @@
 //! Plays a history with the real tools on two hosts.
 
-use super::history::{self, Action, KINDS, NATURES, OBJECTS, SLOTS, Tamper};
+use super::history::{self, Action, KEY_HISTORY, KINDS, NATURES, OBJECTS, SLOTS, Tamper};
 use crate::authority::Authority;
 use crate::compare::{Tally, Words};
 use crate::history::{History, Random};
+use crate::play::keys;
 use crate::printed::{self, without_paths};
 use crate::run;
 use crate::stage::Stage;
 use crate::stand::{CardFile, Family, Host, Options, PIV_PIN, Stand, YUBIKEY};
+use serde_json::Value;
+use stalecard::format::piv;
+use stalecard::snapshot::EfPath;
+use std::collections::BTreeMap;
 
 /// How the listings of a PIV card are put into lines.
 const WORDS: Words = Words {
@@ -16,8 +21,25 @@ const WORDS: Words = Words {
     pkcs11: printed::pkcs11,
     expected_pkcs11: printed::expected_pkcs11,
     can_log_in: |_| true,
+    held: |dump| Some(held(dump)),
     tokens: &[],
 };
+
+/// Keys, and certificates, which stand for their keys.
+fn held(dump: &Value) -> BTreeMap<u8, EfPath> {
+    let slots = piv::SLOTS.into_iter().chain(piv::retired(piv::RETIRED));
+    let holds = |slot: &piv::Slot| {
+        if keys(dump).any(|key| key == slot.reference) {
+            return true;
+        }
+        let content = dump["files"][format!("5FC1{:02X}", slot.tag)].as_str().unwrap_or_default();
+        let content = data_encoding::HEXLOWER_PERMISSIVE.decode(content.as_bytes()).unwrap();
+        let object = stalecard::format::tlv::encode(0x53, &content);
+        let certificate = piv::certificate(&object).ok().flatten();
+        certificate.is_some_and(|bytes| stalecard::format::x509::decode(&bytes).is_some())
+    };
+    slots.filter(holds).map(|slot| (slot.reference, slot.object())).collect()
+}
 
 /// A stand with cards that are made anew for each history.
 pub struct World {
@@ -159,6 +181,10 @@ impl World {
                 Some(old)
             }
             Tamper::CopyOfOther(nth) => Some(content(OBJECTS[nth])),
+            Tamper::Counts(number) => {
+                let history = vec![0xC1, 1, number, 0xC2, 1, 0, 0xFE, 0];
+                return self.stage.stand.card().tamper_path(KEY_HISTORY, Some(&history));
+            }
         };
         match new {
             Some(new) => self.stage.stand.card().tamper_path(tag, Some(&new)),

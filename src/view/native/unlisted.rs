@@ -1,0 +1,169 @@
+//! What a directory file of a native card describes and OpenSC does not list: all from the first entry on that does not
+//! decode, or that stands behind zeros where this version takes those for the end.
+
+use super::super::unlisted::{Because, Cure, Unlisted};
+use super::super::{Behaviour, Read, Source};
+use super::{ANY_SIZE, Token, decodes, listed_tags, words};
+use crate::format::pkcs15::{self, Directory, Zeros};
+use crate::format::tlv;
+use crate::snapshot::{Card, EfPath};
+use crate::text::count;
+
+/// Directory by directory.
+pub(super) fn unlisted(card: &Card, behaviour: Behaviour) -> Vec<Unlisted> {
+    let Some(token) = Token::of(card) else { return Vec::new() };
+    let of_directory = |(kind, file): &(Directory, EfPath)| match card.read(*file, ANY_SIZE) {
+        Read::Content(bytes) => end(*kind, *file, &bytes, behaviour.zeros_in_directories),
+        Read::Absent | Read::Failed | Read::Unknown(_) => None,
+    };
+    token.directories.iter().filter_map(of_directory).collect()
+}
+
+/// What stands behind the end of a directory's list.
+fn end(kind: Directory, file: EfPath, bytes: &[u8], zeros: Zeros) -> Option<Unlisted> {
+    let (listed, behind) = walk(kind, bytes, zeros);
+    let begins_entry = matches!(behind.first(), Some(0x30 | 0xA0..=0xAF));
+    let unlisted = |why: String, because| Unlisted {
+        ef: file,
+        class: class(kind),
+        reference: None,
+        what: format!("all that the {} (EF {file}) describes", words(kind)),
+        why,
+        because,
+        key: None,
+    };
+    let fault = |why: String| {
+        let what = format!(
+            "have the {} written anew by the program that wrote it, or from a copy; write nothing to the card with OpenSC \
+             before: it writes the directory back as it shows it, and what it does not show is gone then",
+            words(kind)
+        );
+        Some(unlisted(why, Because::Fault(Cure { what, missing: true })))
+    };
+    match behind {
+        [] | [0xFF, ..] => None,
+        [0, ..] => match walk(kind, without_zeros(behind), Zeros::Skipped).0 {
+            0 => None,
+            more => fault(format!(
+                "{} behind zeros, which this version of OpenSC takes for the end",
+                count(more, "entry stands", "entries stand")
+            )),
+        },
+        // Padding, if entries are before it.
+        _ if !begins_entry && listed > 0 => None,
+        _ => {
+            let place = count(listed, "entry", "entries");
+            let rest = tlv::first(behind).map(|entry| entry.rest).unwrap_or_default();
+            let is_last = !matches!(rest.first(), Some(0x30 | 0xA0..=0xAF));
+            if is_last && pkcs15::is_of_other_kind(behind, listed_tags(kind)) {
+                return Some(unlisted(
+                    format!("the last entry, behind {place}, is of a kind that OpenSC does not list"),
+                    Because::Limit,
+                ));
+            }
+            fault(format!("what follows the first {place} does not decode, and there OpenSC ends its list"))
+        }
+    }
+}
+
+/// How many entries are listed, and what stands behind them.
+fn walk(kind: Directory, bytes: &[u8], zeros: Zeros) -> (usize, &[u8]) {
+    let (mut listed, mut rest) = (0, bytes);
+    while let Some(entry) = tlv::first(rest).filter(|entry| decodes(kind, entry.raw).is_ok()) {
+        listed += 1;
+        rest = match zeros {
+            Zeros::Skipped => without_zeros(entry.rest),
+            Zeros::End => entry.rest,
+        };
+    }
+    (listed, rest)
+}
+
+fn without_zeros(bytes: &[u8]) -> &[u8] {
+    let zeros = bytes.iter().take_while(|&&byte| byte == 0).count();
+    bytes.get(zeros..).unwrap_or_default()
+}
+
+/// What such entries describe.
+const fn class(kind: Directory) -> &'static str {
+    match kind {
+        Directory::PrivateKeys => "private key",
+        Directory::PublicKeys => "public key",
+        Directory::SecretKeys => "secret key",
+        Directory::Certificates => "certificate",
+        Directory::Data => "data object",
+        Directory::Authentication => "PIN",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::format::tlv::encode;
+
+    /// An entry of a private key with this ID.
+    fn key(id: u8) -> Vec<u8> {
+        let common = encode(0x30, &encode(0x0C, b"key"));
+        let class = encode(0x30, &[4, 1, id, 3, 2, 6, 0x40]);
+        let path = encode(0x30, &encode(0x04, &[0x4B, id]));
+        let kind = encode(0xA1, &encode(0x30, &[&path[..], &[2, 2, 4, 0]].concat()));
+        encode(0x30, &[common, class, kind].concat())
+    }
+
+    fn told(bytes: &[u8], zeros: Zeros) -> Option<Because> {
+        end(Directory::PrivateKeys, EfPath::at(0x4402), bytes, zeros).map(|unlisted| unlisted.because)
+    }
+
+    fn is_fault(bytes: &[u8], zeros: Zeros) -> bool {
+        matches!(told(bytes, zeros), Some(Because::Fault(_)))
+    }
+
+    #[test]
+    fn a_directory_that_is_whole_hides_nothing() {
+        let whole = [key(1), key(2)].concat();
+        for padding in [&[][..], &[0; 9], &[0xFF; 9], &[0x6A, 0x82], &[0, 0, 0x6A, 0x82]] {
+            for entries in [&[][..], &whole] {
+                let padded = [entries, padding].concat();
+                let is_nothing = entries.is_empty() && padding.first() == Some(&0x6A);
+                for zeros in [Zeros::End, Zeros::Skipped] {
+                    assert_eq!(told(&padded, zeros).is_some(), is_nothing, "{padded:02x?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_follows_an_entry_that_does_not_decode_is_hidden() {
+        let mut damaged = key(1);
+        if let Some(byte) = damaged.get_mut(2) {
+            *byte = 0x31;
+        }
+        let bytes = [damaged, key(2)].concat();
+        let cut = key(1);
+        for zeros in [Zeros::End, Zeros::Skipped] {
+            assert!(is_fault(&bytes, zeros) && is_fault(&[key(3), bytes.clone()].concat(), zeros));
+            for length in 1..cut.len() {
+                assert!(is_fault(cut.get(..length).unwrap_or_default(), zeros), "{length}");
+            }
+        }
+    }
+
+    #[test]
+    fn zeros_hide_what_follows_from_older_versions() {
+        let bytes = [&key(1)[..], &[0; 5], &key(2)].concat();
+        assert!(is_fault(&bytes, Zeros::End) && !is_fault(&bytes, Zeros::Skipped));
+        // At the very beginning they are the end for all.
+        let bytes = [&[0; 5][..], &key(2)].concat();
+        assert!(is_fault(&bytes, Zeros::End) && is_fault(&bytes, Zeros::Skipped));
+    }
+
+    #[test]
+    fn a_kind_of_key_that_is_listed_of_no_card_hides_only_what_follows() {
+        let mut other = key(1);
+        if let Some(tag) = other.first_mut() {
+            *tag = 0xA2;
+        }
+        assert_eq!(told(&[key(2), other.clone()].concat(), Zeros::End), Some(Because::Limit));
+        assert!(is_fault(&[other, key(2)].concat(), Zeros::End));
+    }
+}
