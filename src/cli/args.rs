@@ -85,7 +85,8 @@ pub struct AgreedArgs {
     /// Say what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
-    /// Also what belongs to another user, and public keys of which no file tells whether they are stale
+    /// Also what belongs to another user, and public keys of which no file tells whether they are stale; with `fix`
+    /// also the edit of opensc.conf that a finding calls for, which concerns every user (a copy is kept)
     #[arg(long)]
     guarded: bool,
     /// Also private data (which is removed and not kept), and files that OpenSC did not make

@@ -41,6 +41,10 @@ pub fn human(report: &FixReport, after: &Verdict) -> String {
         let _ = writeln!(out, "{title}:");
         for finding in of_group {
             wrap(&mut out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
+            if result == Became::NeedsGuarded && finding.edit().is_some() {
+                let text = "It edits the configuration, for every program and user, as `stalecard config disable-cache` does.";
+                wrap(&mut out, "    ", "      ", text);
+            }
             if result == Became::Manual {
                 finding.fix.iter().for_each(|remedy| advice(&mut out, remedy));
             }
