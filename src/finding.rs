@@ -146,13 +146,15 @@ catalogue! {
     ConfigUnreadable = "config-unreadable", Error, Manual, Other, ByFiles;
     /// A value means something else than it seems to.
     ConfigValueNotUnderstood = "config-value-not-understood", Warning, Manual, Other, ByFiles;
-    /// A cache setting that nobody reads.
+    /// A setting that nobody reads.
     ConfigSettingIgnored = "config-setting-ignored", Warning, Manual, Other, ByFiles;
     /// A block that hides the cache settings of another.
     ConfigBlockShadowed = "config-block-shadowed", Warning, Manual, Other, ByFiles;
     /// Programs of one host cache differently.
     ConfigDiffersBetweenPrograms =
         "config-differs-between-programs", Warning, Manual, Other, ByFiles;
+    /// A program that writes to cards caches.
+    ConfigCachesForWriter = "config-caches-for-writer", Warning, Manual, Other, ByFiles;
     /// A fresh signature fits the card's key and not the one shown.
     SignatureFailsWithCachedKey =
         "signature-fails-with-cached-key", Critical, Safe, OldView, BySignature;
@@ -310,8 +312,12 @@ pub struct SourceLine {
     pub after: String,
     /// What is to be said of it.
     pub note: String,
-    /// How the line would have to read, where that can be told.
+    /// How the line would have to read, where that can be told: it stands for the whole line.
     pub corrected: Option<String>,
+    /// The last of the lines that the corrected one stands for, if there is more than one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 2)))]
+    pub last_line: Option<usize>,
 }
 
 /// A cache file as evidence.
@@ -471,6 +477,7 @@ mod tests {
                 "config-setting-ignored Warning Manual",
                 "config-block-shadowed Warning Manual",
                 "config-differs-between-programs Warning Manual",
+                "config-caches-for-writer Warning Manual",
                 "signature-fails-with-cached-key Critical Safe",
                 "signature-fails-with-live-key Critical Manual",
                 "certificate-key-mismatch Error Manual",

@@ -13,17 +13,28 @@ use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCH
 
 /// Fixture; findings on 0.22, 0.23 and 0.27.1. What is not here has none.
 const TABLE: &[(&str, [&[&str]; 3])] = &[
+    ("action-not-known", [&[VALUE]; 3]),
+    ("block-misspelt", [&[IGNORED]; 3]),
     ("block-shadows-default", [&[SHADOW, DIFFERS]; 3]),
+    ("blocks-at-the-end", [&[DIFFERS]; 3]),
     ("brace-without-key", [&[UNREADABLE]; 3]),
     ("byte-order-mark", [&[IGNORED]; 3]),
+    ("byte-order-mark-inside", [&[IGNORED]; 3]),
     ("c-comment", [&[UNREADABLE]; 3]),
     ("cache-dir-environment", [&[VALUE]; 3]),
+    ("cache-dir-of-user", [&[VALUE]; 3]),
     ("cache-dir-tilde", [&[VALUE]; 3]),
+    ("cache-dir-with-blank", [&[VALUE]; 3]),
     ("closed-once-too-often", [&[UNREADABLE]; 3]),
     ("comment-before-brace", [&[CRASH]; 3]),
     ("comment-before-equals", [&[CRASH]; 3]),
     ("comment-before-name", [&[CRASH]; 3]),
     ("comment-before-value", [&[UNREADABLE]; 3]),
+    ("driver-list-of-one-program", [&[IGNORED]; 3]),
+    ("driver-piv", [&[VALUE]; 3]),
+    ("driver-piv-ii", [&[VALUE]; 3]),
+    ("drivers-in-framework", [&[IGNORED]; 3]),
+    ("drivers-without-comma", [&[VALUE]; 3]),
     ("duplicate-app", [&[SHADOW]; 3]),
     ("duplicate-framework", [&[SHADOW]; 3]),
     ("duplicate-key", [&[IGNORED]; 3]),
@@ -32,26 +43,55 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("empty-line-before-name", [&[CRASH]; 3]),
     ("empty-line-before-value", [&[], &[UNREADABLE], &[UNREADABLE]]),
     ("executable-block", [&[IGNORED], &[IGNORED], &[DIFFERS]]),
+    ("force-card-driver", [&[IGNORED]; 3]),
     ("framework-of-another-name", [&[IGNORED]; 3]),
     ("framework-outside-app", [&[IGNORED]; 3]),
     ("glued-assignment", [&[IGNORED]; 3]),
     ("glued-block", [&[UNREADABLE]; 3]),
+    ("guard-caches", [&[VALUE, VALUE], &[], &[]]),
+    ("include", [&[IGNORED]; 3]),
+    ("ini", [&[UNREADABLE]; 3]),
+    ("ini-section", [&[IGNORED]; 3]),
     ("key-alone", [&[IGNORED]; 3]),
+    ("key-use-caching", [&[IGNORED]; 3]),
+    ("key-use-file-cache", [&[IGNORED]; 3]),
+    ("key-with-dashes", [&[IGNORED]; 3]),
+    ("missing-semicolon-at-end", [&[IGNORED]; 3]),
     ("names-without-comma", [&[UNREADABLE]; 3]),
+    ("no-break-space", [&[IGNORED]; 3]),
+    ("no-break-space-before-brace", [&[UNREADABLE]; 3]),
+    ("no-break-space-indent", [&[IGNORED]; 3]),
     ("onepin-block", [&[DIFFERS], &[DIFFERS], &[IGNORED]]),
     ("opensc-tool-S", [&[IGNORED]; 3]),
+    ("pinpad-in-app", [&[IGNORED]; 3]),
+    ("pinpad-in-pkcs11", [&[IGNORED]; 3]),
+    ("pinpad-zero-one", [&[VALUE]; 3]),
     ("pkcs11-tool-block", [&[IGNORED]; 3]),
-    ("redhat-public", [&[VALUE], &[DIFFERS], &[DIFFERS]]),
-    ("redhat-true", [&[DIFFERS], &[VALUE], &[VALUE]]),
+    ("reader-block-hides-default", [&[SHADOW]; 3]),
+    ("readers-without-quotes", [&[VALUE]; 3]),
+    ("redhat-public", [&[VALUE], &[], &[]]),
+    ("redhat-true", [&[], &[VALUE], &[VALUE]]),
+    ("return-in-comment", [&[VALUE]; 3]),
     ("second-name", [&[IGNORED]; 3]),
     ("setting-outside-framework", [&[IGNORED, IGNORED]; 3]),
-    ("seventeen-blocks", [&[], &[UNREADABLE], &[UNREADABLE]]),
+    ("settings-outside-app", [&[IGNORED, IGNORED]; 3]),
+    ("seventeen-blocks", [&[IGNORED], &[UNREADABLE], &[UNREADABLE]]),
+    ("shell", [&[IGNORED]; 3]),
     ("slash-comment", [&[UNREADABLE]; 3]),
+    ("slash-comment-with-setting", [&[UNREADABLE]; 3]),
+    ("template-dir", [&[VALUE]; 3]),
+    ("template-erb", [&[VALUE]; 3]),
+    ("template-jinja", [&[UNREADABLE]; 3]),
+    ("template-shell", [&[VALUE]; 3]),
     ("trap-in-foreign-app", [&[CRASH]; 3]),
+    ("typographic-dash", [&[VALUE]; 3]),
+    ("typographic-quotes", [&[VALUE]; 3]),
+    ("typographic-quotes-dir", [&[VALUE]; 3]),
     ("value-all", [&[VALUE]; 3]),
     ("value-capital-yes", [&[], &[VALUE], &[VALUE]]),
     ("value-glued-brace", [&[VALUE]; 3]),
     ("value-glued-comment", [&[VALUE]; 3]),
+    ("value-not-needed", [&[VALUE]; 3]),
     ("value-on", [&[VALUE]; 3]),
     ("value-one", [&[VALUE]; 3]),
     ("value-public", [&[VALUE], &[], &[]]),
@@ -60,6 +100,9 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("value-unclosed-quote", [&[VALUE]; 3]),
     ("value-upper-case-true", [&[], &[VALUE], &[VALUE]]),
     ("value-y", [&[], &[VALUE], &[VALUE]]),
+    ("word-before-key", [&[IGNORED]; 3]),
+    ("yaml", [&[UNREADABLE]; 3]),
+    ("yaml-setting", [&[IGNORED]; 3]),
 ];
 const CRASH: &str = "config-crashes-opensc";
 const UNREADABLE: &str = "config-unreadable";
@@ -67,6 +110,7 @@ const VALUE: &str = "config-value-not-understood";
 const IGNORED: &str = "config-setting-ignored";
 const SHADOW: &str = "config-block-shadowed";
 const DIFFERS: &str = "config-differs-between-programs";
+const WRITER: &str = "config-caches-for-writer";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config")
@@ -121,14 +165,19 @@ fn corrections(findings: &[Finding]) -> Vec<String> {
 
 #[test]
 fn every_trap_is_found_where_it_is_one() {
+    let mut wrong = Vec::new();
     for entry in std::fs::read_dir(folder()).unwrap() {
         let name = entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned();
         let expected = TABLE.iter().find(|(known, _)| *known == name).map_or([&[][..]; 3], |(_, ids)| *ids);
         for (version, expected) in ["0.22.0", "0.23.0", "0.27.1"].into_iter().zip(expected) {
-            let seen: Vec<&str> = on(version, &name).iter().map(|f| f.id.name()).collect();
-            assert_eq!(seen, expected, "{name} on {version}");
+            let seen: Vec<&str> =
+                on(version, &name).iter().map(|f| f.id.name()).filter(|id| *id != WRITER).collect();
+            if seen != expected {
+                wrong.push(format!("{name} on {version}: {seen:?}, expected {expected:?}"));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
@@ -166,11 +215,7 @@ fn who_is_concerned_is_told() {
     assert_eq!(programs("block-shadows-default")[0], shadowed);
     assert_eq!(programs("trap-in-foreign-app"), ["pkcs15-init"]);
     let summary = |name: &str| on("0.23.0", name).remove(0).summary;
-    assert_eq!(
-        summary("redhat-public"),
-        "Programs of this host cache differently: pkcs15-tool and 3 others: on (public) in the default \
-         directory; pkcs15-init: off."
-    );
+    assert!(summary("blocks-at-the-end").contains("pkcs15-tool: on in the default directory"));
     assert!(summary("onepin-block").contains("onepin-opensc-pkcs11: on"));
     let newer = on("0.27.1", "onepin-block").remove(0);
     assert!(
@@ -185,6 +230,38 @@ fn a_dropped_file_switches_caching_on_and_it_is_said() {
     assert!(consequence("0.23.0").contains("caching is off"), "{}", consequence("0.23.0"));
     assert!(consequence("0.27.1").contains("Caching is on (public)"), "{}", consequence("0.27.1"));
     assert!(consequence("0.27.1").contains("dtrust"));
+}
+
+/// Red Hat's guard is right as it is; a tool that changes cards and caches is not.
+#[test]
+fn only_a_writing_tool_that_caches_is_told_of() {
+    let told = |text: &str, version| {
+        let findings = judge_config(&host(Some(version), text.as_bytes()));
+        findings.iter().map(|f| f.id.name()).collect::<Vec<_>>()
+    };
+    let block = |app: &str, value: &str| {
+        format!("app {app} {{ framework pkcs15 {{ use_file_caching = {value}; }} }}\n")
+    };
+    for version in ["0.23.0", "0.27.1"] {
+        assert_eq!(told(&block("default", "public"), version), [WRITER]);
+        for guard in ["pkcs15-init", "/usr/bin/pkcs15-init", "PKCS15-INIT"] {
+            let of_path = guard.starts_with('/') && version == "0.23.0";
+            let expected: &[&str] = if of_path { &[IGNORED, WRITER] } else { &[] };
+            assert_eq!(
+                told(&(block("default", "public") + &block(guard, "false")), version),
+                expected,
+                "{guard}"
+            );
+        }
+        let guards = block("default", "public") + &block("pkcs15-init", "no");
+        assert_eq!(told(&(guards.clone() + &block("piv-tool", "no")), version), [""; 0]);
+        assert_eq!(told(&(guards + &block("opensc-pkcs11", "no")), version), [DIFFERS]);
+        assert_eq!(
+            told(&(block("default", "no") + &block("pkcs15-init", "yes")), version),
+            [DIFFERS, WRITER]
+        );
+        assert_eq!(told("", version), [""; 0]);
+    }
 }
 
 #[test]
@@ -205,7 +282,8 @@ fn blocks_that_nobody_reads_are_named() {
 fn without_a_known_version_every_release_is_judged() {
     let all = |name: &str| {
         let findings = judge_config(&host(None, &fixture(name)));
-        findings.iter().map(|f| (f.id.name(), f.consequence.clone())).collect::<Vec<_>>()
+        let others = findings.iter().filter(|f| f.id.name() != WRITER);
+        others.map(|f| (f.id.name(), f.consequence.clone())).collect::<Vec<_>>()
     };
     let value = all("value-public");
     assert_eq!(value.len(), 1);

@@ -120,11 +120,6 @@ fn dies_looking_for_the_directory(text: &[u8], version: Version, at: usize) -> b
     inside(document.root(), at).is_some_and(|body| body.setting("file_cache_dir").is_err())
 }
 
-fn offset(text: &[u8], position: scconf::Position) -> usize {
-    let line: usize = text.split_inclusive(|b| *b == b'\n').take(position.line - 1).map(<[u8]>::len).sum();
-    line + position.column - 1
-}
-
 fn installed() -> (Installation, Version) {
     let installation = install::find(None).installations.into_iter().next().expect("OpenSC is installed");
     let version = installation.version.as_deref().unwrap().parse().unwrap();
@@ -161,7 +156,7 @@ fn compare(text: &[u8], installation: &Installation, version: Version, module: &
     let (crashes, predicted) = match &outcome {
         Outcome::Crashes(crash) if crash.when == When::Start => (true, None),
         Outcome::Crashes(crash) => {
-            let dies = dies_looking_for_the_directory(text, version, offset(text, crash.at));
+            let dies = dies_looking_for_the_directory(text, version, crash.at.start);
             if !dies {
                 // It would die later, with a card; which directory it then had in mind is not told.
                 assert_eq!(seen(&sandbox.run("pkcs15-tool", &["--clear-cache"])), Seen::Accepted, "{shown}");

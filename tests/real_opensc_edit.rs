@@ -28,6 +28,7 @@ fn said(host: &Host) -> [Option<char>; 2] {
 }
 
 fn fixtures() -> Vec<(String, Vec<u8>)> {
+    let is_long = std::env::var_os("STALECARD_LONG").is_some();
     let mut fixtures: Vec<_> =
         std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/config"))
             .unwrap()
@@ -37,6 +38,9 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
             })
             .collect();
     fixtures.sort();
+    // What is about other settings gains the same block as an empty file.
+    let is_about_caching = |text: &[u8]| String::from_utf8_lossy(text).to_lowercase().contains("cach");
+    fixtures.retain(|(_, text)| text.is_empty() || is_long || is_about_caching(text));
     fixtures
 }
 
@@ -73,7 +77,7 @@ fn every_fixture_is_off_for_the_real_thing() {
         }
     }
     println!("{edited} edited ({was_on} were on), {right} off already, {refused} refused");
-    assert!(edited >= 30 && was_on >= 15 && refused == 16, "{edited} {was_on} {refused}");
+    assert!(edited >= 30 && was_on >= 15 && refused == 21, "{edited} {was_on} {refused}");
 }
 
 /// The operation of a `disable-cache`.

@@ -7,8 +7,12 @@ use std::ops::Range;
 use crate::finding::{Evidence, Finding, Id, SourceLine};
 use crate::opensc::config::{Configuration, FileUse, Written};
 use crate::opensc::differences::{LISTED_DRIVER, OTHER_DRIVER};
+use crate::opensc::misread::{Misread, misread};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL, PKCS15_TOOL};
-use crate::opensc::{Effective, Outcome, Program, Shadowed, Version, differences};
+use crate::opensc::unread::{is_read, unread};
+use crate::opensc::{Effective, Outcome, Program, Shadowed, Unread, Version, differences};
+use crate::scconf::foreign::{Foreign, foreign};
+use crate::scconf::glyphs::{Glyph, glyphs, plain};
 use crate::scconf::{self, Block, Body, Document, ParseError, Position};
 use crate::snapshot::{ByteString, Snapshot};
 use crate::text::{escape, escape_source};
@@ -17,6 +21,8 @@ use crate::text::{escape, escape_source};
 pub const MOST: usize = 50;
 /// What is said of the others.
 pub const NOT_SHOWN: &str = "Those above come first in the file; correct them and look again.";
+/// Characters of one line that are told one by one.
+const MOST_GLYPHS: usize = 3;
 /// How much of a long line is kept on either side, and of what is marked.
 const KEPT: usize = 160;
 
@@ -32,6 +38,21 @@ pub struct ConfigCase<'a> {
     pub parsed: &'a Result<Document, ParseError>,
     /// The programs, and what becomes of them.
     pub rows: Vec<Row>,
+    /// What no program reads, besides the cache settings.
+    pub unread: Vec<Unread>,
+    /// Values that are not taken for what they seem to say, besides that of `use_file_caching`.
+    pub misread: Vec<Misread>,
+    /// What has no effect on some programs, with them.
+    pub unread_by_some: Vec<(Unread, Vec<String>)>,
+}
+
+/// How a line would have to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Correction {
+    /// The whole line, without its indentation.
+    pub text: String,
+    /// The last of the lines that it stands for, if there is more than one.
+    pub last_line: Option<usize>,
 }
 
 /// A program and what the configuration means for it.
@@ -59,7 +80,18 @@ impl<'a> ConfigCase<'a> {
         let (path, text) = configuration.text()?;
         let parsed = configuration.parsed(version)?;
         let rows = rows(snapshot, configuration, version);
-        Some(Self { path: path.clone(), text, version, parsed, rows })
+        let mut unread_by_some: Vec<(Unread, Vec<String>)> = Vec::new();
+        for row in &rows {
+            for unread in configuration.unread_by(&row.program, version) {
+                match unread_by_some.iter_mut().find(|(known, _)| *known == unread) {
+                    Some((_, programs)) => programs.push(row.program.label.clone()),
+                    None => unread_by_some.push((unread, vec![row.program.label.clone()])),
+                }
+            }
+        }
+        let unread = configuration.unread(version);
+        let misread = parsed.as_ref().map(|document| misread(document, version)).unwrap_or_default();
+        Some(Self { path: path.clone(), text, version, parsed, rows, unread, misread, unread_by_some })
     }
 
     /// The programs that run, with a card of either kind.
@@ -81,7 +113,7 @@ impl<'a> ConfigCase<'a> {
         let mut all: BTreeMap<usize, Vec<Dead<'_>>> = BTreeMap::new();
         for (row, effective) in self.running() {
             for setting in &effective.shadowed {
-                let here = all.entry(setting.range.start).or_default();
+                let here = all.entry(setting.at.start).or_default();
                 match here.iter_mut().find(|dead| dead.setting.why == setting.why) {
                     Some(dead) if dead.programs.iter().any(|known| known.program == row.program) => {}
                     Some(dead) => dead.programs.push(row),
@@ -98,8 +130,7 @@ impl<'a> ConfigCase<'a> {
         let written = self.running().flat_map(|(_, effective)| {
             [&effective.use_file_caching, &effective.file_cache_dir].into_iter().flatten()
         });
-        let positions: BTreeSet<Position> = written.map(|written| written.at).collect();
-        positions.into_iter().map(|at| self.offset(at)).collect()
+        written.map(|written| written.at.start).collect()
     }
 
     /// The `app` blocks of the file.
@@ -112,22 +143,6 @@ impl<'a> ConfigCase<'a> {
     #[must_use]
     pub fn app_around(&self, offset: usize) -> Option<&Block> {
         self.apps().find(|app| app.range.contains(&offset))
-    }
-
-    /// The byte at a position.
-    #[must_use]
-    pub fn offset(&self, at: Position) -> usize {
-        let lines = self.text.split_inclusive(|b| *b == b'\n').take(at.line.saturating_sub(1));
-        lines.map(<[u8]>::len).sum::<usize>() + at.column.saturating_sub(1)
-    }
-
-    /// The token that begins at a position.
-    #[must_use]
-    pub fn token(&self, at: Position) -> Range<usize> {
-        let start = self.offset(at);
-        let tokens = scconf::tokens(self.text);
-        let found = tokens.into_iter().find(|token| token.range.start == start);
-        found.map_or(start..start + 1, |token| token.range)
     }
 
     /// A piece of the file.
@@ -151,28 +166,74 @@ impl<'a> ConfigCase<'a> {
         text
     }
 
-    /// The line with another text in place of a part of it, without its indentation. Only what
+    /// The whole lines that a part of the file touches with another text in its place, in plain characters. Only what
     /// brings OpenSC further through the file than it comes now is a correction.
     #[must_use]
-    pub fn corrected(&self, range: &Range<usize>, replacement: &[u8]) -> Option<String> {
-        let parsed = scconf::parse(&self.with(range, replacement), differences::dialect(self.version));
-        let better = match (&parsed, self.parsed) {
-            (Ok(_), _) => true,
-            // What stands behind the place has moved by the difference in length.
-            (Err(new), Err(old)) => new.range.start + range.len() > old.range.start + replacement.len(),
-            (Err(_), Ok(_)) => false,
-        };
+    pub fn corrected(&self, range: &Range<usize>, replacement: &[u8]) -> Option<Correction> {
         let lines = self.lines(range);
         let mut line = self.piece(lines.start..range.start).to_vec();
         line.extend_from_slice(replacement);
         line.extend_from_slice(self.piece(range.end..lines.end));
-        let trimmed = line.trim_ascii();
-        (better && trimmed.len() <= KEPT).then(|| escape_source(trimmed))
+        let line = plain(&line);
+        let text = line.trim_ascii();
+        let new = self.with(&lines, text);
+        let parsed = scconf::parse(&new, differences::dialect(self.version));
+        let better = match (&parsed, self.parsed) {
+            (Ok(_), _) => true,
+            // Nearer to the end of the file.
+            (Err(now), Err(old)) => new.len() - now.range.start < self.text.len() - old.range.start,
+            (Err(_), Ok(_)) => false,
+        };
+        let shown = escape_source(text);
+        // What cannot be shown as it is cannot be copied.
+        (better && text.len() <= KEPT && shown.as_bytes() == text).then(|| {
+            let (first, last) =
+                (Position::of(self.text, lines.start).line, Position::of(self.text, lines.end).line);
+            Correction { text: shown, last_line: (last > first).then_some(last) }
+        })
+    }
+
+    /// Whether a correction leaves nothing to be said of its lines: what stands there then is read, and understood.
+    #[must_use]
+    pub fn is_cured(&self, range: &Range<usize>, correction: &Correction) -> bool {
+        let lines = self.lines(range);
+        let new = self.with(&lines, correction.text.as_bytes());
+        let Ok(document) = scconf::parse(&new, differences::dialect(self.version)) else { return false };
+        let here = lines.start..lines.start + correction.text.len();
+        if !is_read(&document, &here, self.version) {
+            return false;
+        }
+        let unread = unread(&document, self.version);
+        !unread.iter().any(|unread| here.contains(&unread.at.start))
+            && !misread(&document, self.version).iter().any(|misread| here.contains(&misread.at.start))
+    }
+
+    /// The other language that a line looks like, if it does.
+    #[must_use]
+    pub fn language(&self, range: &Range<usize>) -> Option<Foreign> {
+        foreign(self.piece(self.lines(&(range.start..range.start))))
+    }
+
+    /// Characters in the lines of a part of the file that only look like what OpenSC knows.
+    #[must_use]
+    pub fn glyphs(&self, range: &Range<usize>) -> Vec<Glyph> {
+        glyphs(self.text, self.lines(range))
+    }
+
+    /// Those characters as evidence, the first few of them.
+    #[must_use]
+    pub fn glyph_evidence(&self, range: &Range<usize>) -> Vec<Evidence> {
+        let told = |glyph: Glyph| {
+            let number = u32::from(glyph.character);
+            let note = format!("U+{number:04X}, {}: a letter of the word to OpenSC", glyph.name);
+            self.source(&glyph.range, &note, None)
+        };
+        self.glyphs(range).into_iter().take(MOST_GLYPHS).map(told).collect()
     }
 
     /// A part of the file as evidence; of several lines the first.
     #[must_use]
-    pub fn source(&self, range: &Range<usize>, note: &str, corrected: Option<String>) -> Evidence {
+    pub fn source(&self, range: &Range<usize>, note: &str, corrected: Option<Correction>) -> Evidence {
         source(&self.path, self.text, range, note, corrected)
     }
 
@@ -216,7 +277,7 @@ pub fn source(
     text: &[u8],
     range: &Range<usize>,
     note: &str,
-    corrected: Option<String>,
+    corrected: Option<Correction>,
 ) -> Evidence {
     let at = Position::of(text, range.start);
     let piece = |range: Range<usize>| text.get(range).unwrap_or_default();
@@ -232,7 +293,8 @@ pub fn source(
         marked: escape_source(marked.get(..KEPT).unwrap_or(marked)),
         after: escape_source(after.get(..KEPT).unwrap_or(after)),
         note: note.to_owned(),
-        corrected,
+        last_line: corrected.as_ref().and_then(|corrected| corrected.last_line),
+        corrected: corrected.map(|corrected| corrected.text),
     };
     Evidence { source: Some(source), ..Evidence::default() }
 }

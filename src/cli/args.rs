@@ -107,7 +107,8 @@ impl Rehearsal {
 pub struct AgreedArgs {
     #[command(flatten)]
     pub rehearsal: Rehearsal,
-    /// Also what belongs to another user, and public keys of which no file tells whether they are stale
+    /// Also what belongs to another user, and public keys of which no file tells whether they are stale; with `fix`
+    /// also the edit of opensc.conf that a finding calls for, which concerns every user (a copy is kept)
     #[arg(long)]
     guarded: bool,
     /// Also private data (which is removed and not kept), and files that OpenSC did not make

@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::host::Caller;
 use crate::observe::Progress;
 use crate::opensc::config::{Situation, Source};
+use crate::opensc::program::real_path;
 use crate::patience::{SILENCE, within};
 use crate::repair::config::{
     Change, EditReport, Goal, Request, Scope, Target, check, plan, rehearse, write_in,
@@ -177,7 +178,9 @@ fn host_notes(snapshot: &Snapshot, file: &ByteString, is_read_here: bool) -> Vec
     }
     let first = snapshot.opensc.first().and_then(|first| first.config_path.as_ref());
     for other in snapshot.opensc.iter().skip(1) {
-        if let Some(path) = other.config_path.as_ref().filter(|path| Some(*path) != first) {
+        // The name of another architecture may lead to the same file.
+        let is_another = |path: &&ByteString| Some(*path) != first && real_path(path.as_path()) != *file;
+        if let Some(path) = other.config_path.as_ref().filter(is_another) {
             notes.push(format!("Another OpenSC, {}, reads {path}; it was not edited.", other.library));
         }
     }

@@ -242,8 +242,8 @@ fn program(row: &Row, version: Option<Version>) -> ProgramSettings {
         file_cache_dir: other.file_cache_dir.as_ref().map(place),
         block: other.block.as_ref().map(|winner| Block {
             app: winner.app.to_string(),
-            line: winner.at.line,
-            column: winner.at.column,
+            line: winner.at.position.line,
+            column: winner.at.position.column,
         }),
         cache_dir,
         cache_dir_note,
@@ -295,8 +295,8 @@ fn directory(effective: &Effective) -> (Option<String>, String) {
 fn place(written: &Written) -> Place {
     Place {
         value: written.value.as_ref().map(|value| escape(&value.0)),
-        line: written.at.line,
-        column: written.at.column,
+        line: written.at.position.line,
+        column: written.at.position.column,
     }
 }
 
@@ -304,8 +304,8 @@ fn ineffective(shadowed: &Shadowed) -> Ineffective {
     Ineffective {
         key: escape(&shadowed.key.0),
         value: shadowed.value.as_ref().map(|value| escape(&value.0)),
-        line: shadowed.at.line,
-        column: shadowed.at.column,
+        line: shadowed.at.position.line,
+        column: shadowed.at.position.column,
         why: match shadowed.why {
             WhyShadowed::LaterDuplicate => "the block sets the same key before".to_owned(),
             WhyShadowed::OtherFramework(at) => format!("the framework pkcs15 block at {at} wins whole"),

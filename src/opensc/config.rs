@@ -12,6 +12,7 @@ pub use super::effective::{
     Caching, Effective, FileUse, Outcome, Situation, Source, Winner, Written, caching_of,
 };
 use super::reading::Reading;
+use super::unread::{self, Unread};
 use super::{Program, Version};
 use crate::scconf::{self, Dialect, Document, ParseError, Why};
 use crate::snapshot::{ByteString, ConfigState};
@@ -108,6 +109,25 @@ impl<'a> Configuration<'a> {
             Dialect::Since023 => since_023,
         };
         Some(cell.get_or_init(|| scconf::parse(text, dialect)))
+    }
+
+    /// What no program reads of the file, besides the cache settings; nothing of a file that is not parsed.
+    #[must_use]
+    pub fn unread(&self, version: Version) -> Vec<Unread> {
+        match self.parsed(version) {
+            Some(Ok(document)) => unread::unread(document, version),
+            Some(Err(_)) | None => Vec::new(),
+        }
+    }
+
+    /// What of that has no effect on this program only. What kills it is told elsewhere.
+    #[must_use]
+    pub fn unread_by(&self, program: &Program, version: Version) -> Vec<Unread> {
+        let (Some((path, _)), Some(Ok(document))) = (self.text(), self.parsed(version)) else {
+            return Vec::new();
+        };
+        let reading = Reading { situation: &self.situation, document, path, version };
+        reading.unread(program).unwrap_or_default()
     }
 
     fn outcome_with(&self, program: &Program, version: Version, driver: &str) -> Outcome {

@@ -6,7 +6,7 @@
 //! (0.23.0; the others search at least for these).
 
 use super::Program;
-use crate::scconf::{Block, Body, Position, Trap};
+use crate::scconf::{Block, Body, Spot, Trap};
 use crate::snapshot::ByteString;
 
 /// A place in the configuration that kills a program.
@@ -15,10 +15,10 @@ use crate::snapshot::ByteString;
 pub struct Crash {
     /// The configuration file.
     pub file: ByteString,
-    /// Where the statement begins.
-    pub at: Position,
+    /// The key of the statement.
+    pub at: Spot,
     /// The comment, or the end of the empty line, that took the key.
-    pub taken_by: Position,
+    pub taken_by: Spot,
     /// The key that was meant.
     pub key: ByteString,
     /// When the program dies.

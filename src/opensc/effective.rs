@@ -10,7 +10,7 @@ use super::crash::Crash;
 use super::differences::{self, CachingWords};
 use super::shadowed::Shadowed;
 use super::{CacheLocation, Version, cache_dir};
-use crate::scconf::{ParseError, Position};
+use crate::scconf::{ParseError, Spot};
 use crate::snapshot::{ByteString, ConfigFile, Installation, Snapshot, User};
 
 /// What decides which configuration applies: a part of a snapshot.
@@ -85,10 +85,8 @@ pub enum FileUse {
 pub struct Winner {
     /// The name of its `app` block.
     pub app: ByteString,
-    /// Where that begins.
-    pub app_at: Position,
-    /// Where the `framework pkcs15` block begins.
-    pub at: Position,
+    /// The key of the `framework pkcs15` block.
+    pub at: Spot,
 }
 
 /// A setting and its place.
@@ -96,8 +94,8 @@ pub struct Winner {
 pub struct Written {
     /// The first value; none for `key = ;`, which counts as not set.
     pub value: Option<ByteString>,
-    /// Place of the value, or of the key where there is none.
-    pub at: Position,
+    /// The value, or the key where there is none.
+    pub at: Spot,
 }
 
 /// Which file OpenSC opens.

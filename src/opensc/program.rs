@@ -45,6 +45,14 @@ const OTHER_APP_NAMES: &[&str] = &["cardmod", "tokend", "cryptotokenkit", "defau
 /// The tool that lists a card as PKCS#15 has it.
 pub const PKCS15_TOOL: &str = "pkcs15-tool";
 
+/// The tool that makes objects on a card as PKCS#15 has them. Before it writes it reads the directories of the card,
+/// and from a cache it reads old ones.
+pub const PKCS15_INIT: &str = "pkcs15-init";
+
+/// Tools that change cards: Red Hat's configuration keeps the first from caching.
+const WRITERS: &[&str] =
+    &[PKCS15_INIT, "gids-tool", "iasecc-tool", "openpgp-tool", "piv-tool", "sc-hsm-tool"];
+
 /// What every application that loads the PKCS#11 module is called.
 pub const PKCS11: &str = "opensc-pkcs11";
 /// The module that shows one PIN only.
@@ -102,6 +110,12 @@ impl Program {
         let file = exe.0.rsplit(|b| *b == b'/').next().unwrap_or_default();
         let own = TOOLS.iter().find(|tool| tool.as_bytes() == file);
         Self { label: exe.to_string(), app_name: (*own.unwrap_or(&PKCS11)).into(), exe: Some(exe) }
+    }
+
+    /// Whether it changes cards.
+    #[must_use]
+    pub fn is_writer(&self) -> bool {
+        WRITERS.iter().any(|writer| self.app_name.eq_ignore_ascii_case(writer))
     }
 
     /// The program that is called this, with its executable among `found`; `None` for a name

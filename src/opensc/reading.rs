@@ -5,7 +5,7 @@ use super::crash::{self, Crash, When};
 use super::effective::{Effective, FileUse, Outcome, Situation, Winner, Written, caching_of, is_template};
 use super::shadowed;
 use super::{Caching, Program, Version, cache_dir, differences};
-use crate::scconf::{Block, Document, Position, Setting, Trap};
+use crate::scconf::{Block, Document, Setting, Spot, Trap};
 use crate::snapshot::ByteString;
 
 /// A file that parsed, on its way to a program.
@@ -59,8 +59,7 @@ impl Reading<'_> {
             file: FileUse::Read(self.path.clone()),
             block: winner.map(|(app, framework)| Winner {
                 app: ByteString(app.name().to_vec()),
-                app_at: self.document.position(app.range.start),
-                at: self.document.position(framework.range.start),
+                at: self.document.spot(&framework.key.word().range),
             }),
             caching,
             use_file_caching: switch.as_ref().map(|setting| self.written(setting)),
@@ -94,7 +93,7 @@ impl Reading<'_> {
     }
 
     /// A block that may be named after the program's executable, which we do not know.
-    fn unnamed_executable(&self, program: &Program) -> Option<Position> {
+    fn unnamed_executable(&self, program: &Program) -> Option<Spot> {
         if program.exe.is_some() || !differences::has_executable_blocks(self.version) {
             return None;
         }
@@ -105,22 +104,23 @@ impl Reading<'_> {
             block.key.is("app") && end.is_some_and(|end| end.eq_ignore_ascii_case(tail.as_bytes()))
         };
         let block = self.document.root().all_blocks().find(own)?;
-        Some(self.document.position(block.range.start))
+        Some(self.document.spot(&block.key.word().range))
     }
 
     fn written(&self, setting: &Setting<'_>) -> Written {
-        let key = setting.assignments.first().map_or(0, |first| first.range.start);
+        let key = setting.assignments.first().map(|first| first.key.word());
+        let range = setting.first.or(key).map_or(0..0, |word| word.range.clone());
         Written {
             value: setting.first.map(|word| ByteString(word.value.clone())),
-            at: self.document.position(setting.first.map_or(key, |word| word.range.start)),
+            at: self.document.spot(&range),
         }
     }
 
     fn crash(&self, trap: &Trap, when: When) -> Crash {
         Crash {
             file: self.path.clone(),
-            at: self.document.position(trap.key.range.start),
-            taken_by: self.document.position(trap.taken_by.start),
+            at: self.document.spot(&trap.key.range),
+            taken_by: self.document.spot(&trap.taken_by),
             key: ByteString(trap.key.value.clone()),
             when,
         }

@@ -3,19 +3,17 @@
 //! OpenSC says nothing about any of them: it takes the first block, the first
 //! duplicate and the first name, and ignores what it does not know.
 
-use crate::scconf::{Block, Body, Document, Position, Statement, Word};
+use crate::scconf::{Block, Body, Document, Spot, Statement, Word};
 use crate::snapshot::ByteString;
 
 /// The settings that decide about the cache.
-const SETTINGS: [&str; 2] = ["use_file_caching", "file_cache_dir"];
+pub(super) const SETTINGS: [&str; 2] = ["use_file_caching", "file_cache_dir"];
 
 /// A cache setting without effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shadowed {
-    /// Where it stands.
-    pub at: Position,
-    /// Its bytes in the file.
-    pub range: std::ops::Range<usize>,
+    /// The whole statement.
+    pub at: Spot,
     /// The key as written.
     pub key: ByteString,
     /// Its first value.
@@ -30,9 +28,9 @@ pub enum WhyShadowed {
     /// The block sets the same key before.
     LaterDuplicate,
     /// Another `framework pkcs15` block, at this place, wins whole.
-    OtherFramework(Position),
+    OtherFramework(Spot),
     /// An earlier `app` block of the same name, at this place, is the one that counts.
-    DuplicateApp(Position),
+    DuplicateApp(Spot),
     /// The program is only the second name of the block, and only the first counts.
     SecondName,
     /// It does not stand in a `framework pkcs15` block.
@@ -66,7 +64,7 @@ pub(super) fn find(
             finder.app(block);
         } else if is_name(block.name()) {
             let first = apps.iter().find(|app| app.name().eq_ignore_ascii_case(block.name()));
-            let at = document.position(first.map_or(0, |app| app.range.start));
+            let at = document.spot(&first.map_or(0..0, |app| app.key.word().range.clone()));
             finder.body(&block.body, WhyShadowed::DuplicateApp(at));
         } else if block.names.iter().skip(1).any(|word| is_name(&word.value)) {
             finder.body(&block.body, WhyShadowed::SecondName);
@@ -90,7 +88,7 @@ impl Finder<'_> {
                     match self.winner {
                         Some(winner) if winner.range == b.range => self.effective(&b.body),
                         Some(winner) => {
-                            let at = self.document.position(winner.range.start);
+                            let at = self.document.spot(&winner.key.word().range);
                             self.body(&b.body, WhyShadowed::OtherFramework(at));
                         }
                         None => {}
@@ -103,15 +101,20 @@ impl Finder<'_> {
 
     /// The block that decides: everything but the assignment that holds the first value.
     fn effective(&mut self, body: &Body) {
-        let first = |key| body.setting(key).ok().flatten().and_then(|s| s.first.map(|w| w.range.start));
-        let firsts = SETTINGS.map(|key| (key, first(key)));
+        let firsts =
+            SETTINGS.map(|key| (key, body.setting(key).ok().flatten().and_then(|setting| setting.first)));
         for statement in &body.0 {
             match statement {
                 Statement::Assignment(a) => {
+                    // The same value once more has the effect that it seems to have.
+                    let holds = |first: &Word| {
+                        a.range.contains(&first.range.start)
+                            || a.values.first().is_some_and(|word| word.value == first.value)
+                    };
                     let effective = firsts
                         .iter()
                         .filter(|(key, _)| a.key.is(key))
-                        .any(|(_, first)| first.is_none_or(|first| a.range.contains(&first)));
+                        .any(|(_, first)| first.is_none_or(holds));
                     if !effective {
                         self.statement(statement, WhyShadowed::LaterDuplicate);
                     }
@@ -148,10 +151,8 @@ impl Finder<'_> {
     }
 
     fn push(&mut self, statement: &Statement, key: &Word, value: Option<&Word>, why: WhyShadowed) {
-        let range = statement.range().clone();
         self.found.push(Shadowed {
-            at: self.document.position(range.start),
-            range,
+            at: self.document.spot(statement.range()),
             key: ByteString(key.value.clone()),
             value: value.map(|word| ByteString(word.value.clone())),
             why,

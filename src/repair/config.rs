@@ -11,7 +11,8 @@
 //!   (`false` is off in every version);
 //! - a word glued to its `=` (`use_file_caching=yes;`), which OpenSC ignores, is
 //!   written anew where it decides; a commented setting stays, the real one comes below it;
-//! - duplicates, second names and blocks that OpenSC never looks at stay;
+//! - duplicates, second names and blocks that OpenSC never looks at stay, and so does, of what is done for all programs,
+//!   a block that keeps a program which changes cards from caching;
 //! - a file that OpenSC cannot parse, or that kills a program concerned, is not edited:
 //!   what it means afterwards would depend on more than the edit.
 
@@ -90,6 +91,14 @@ pub enum Note {
         /// The `app` block they come from.
         from: ByteString,
     },
+    /// These blocks keep programs that change cards from caching, and stay.
+    Guarded(Vec<ByteString>),
+    /// A program that changes cards caches from now on.
+    WriterCaches,
+    /// No program looks for these blocks: they stay.
+    Nobodys(Vec<ByteString>),
+    /// `yes` became `public`.
+    YesReplaced,
     /// A byte-order mark hides the first statement.
     ByteOrderMark,
     /// The installed OpenSC does what is wanted already; these did not.
@@ -284,6 +293,23 @@ impl std::fmt::Display for Note {
                 "The new block hides the `framework pkcs15` of `app {from}` from this program, so its other \
                  {settings} settings were copied."
             ),
+            Self::Guarded(names) => write!(
+                f,
+                "{} stays as it is: it keeps a program that changes cards from reading old entries; `--app NAME` changes \
+                 it.",
+                blocks(names)
+            ),
+            Self::WriterCaches => f.write_str(
+                "pkcs15-init caches then, too, and it changes cards: `stalecard config disable-cache --app pkcs15-init` \
+                 keeps it from reading old entries.",
+            ),
+            Self::Nobodys(names) => {
+                write!(f, "{} was left alone: no program looks for a block of this name.", blocks(names))
+            }
+            Self::YesReplaced => f.write_str(
+                "`yes` becomes `public`, which does not store what the card gives only after the PIN; `--value yes` \
+                 leaves it.",
+            ),
             Self::ByteOrderMark => f.write_str(
                 "The file begins with a byte-order mark, which hides its first statement from OpenSC; that was left \
                  as it is.",
@@ -298,6 +324,12 @@ impl std::fmt::Display for Note {
             }
         }
     }
+}
+
+/// `app firefox, app other`.
+fn blocks(names: &[ByteString]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("app {name}")).collect();
+    names.join(", ")
 }
 
 /// `0.24, 0.25`.

@@ -50,6 +50,10 @@ fn body(out: &mut Page<'_>, report: &FixReport) {
         let _ = writeln!(out, "{title}:");
         for finding in of_group {
             wrap(out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
+            if result == Became::NeedsGuarded && finding.edit().is_some() {
+                let text = "It edits the configuration, for every program and user, as `stalecard config disable-cache` does.";
+                wrap(out, "    ", "      ", text);
+            }
             if result == Became::Manual {
                 finding.fix.iter().for_each(|remedy| advice(out, remedy));
             }

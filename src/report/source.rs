@@ -103,6 +103,7 @@ mod tests {
             after: after.into(),
             note: "means off".into(),
             corrected: Some("use_file_caching = no;".into()),
+            last_line: None,
         }
     }
 

@@ -67,6 +67,7 @@ table! {
     ConfigSettingIgnored: config / config_setting_ignored, Config;
     ConfigBlockShadowed: config / config_block_shadowed, Config;
     ConfigDiffersBetweenPrograms: config / config_differs_between_programs, Config;
+    ConfigCachesForWriter: config / config_caches_for_writer, Config;
     SignatureFailsWithCachedKey: signature / signature_fails_with_cached_key, Token;
     SignatureFailsWithLiveKey: signature / signature_fails_with_live_key, Token;
     CertificateKeyMismatch: signature / certificate_key_mismatch, Token;
@@ -165,7 +166,7 @@ mod tests {
                     "std::process",
                     "SystemTime",
                     "now_utc",
-                    "pcsc",
+                    "pcsc::",
                     "safe_fs",
                     "host::",
                     "observe::",

@@ -9,6 +9,8 @@
 //! [`crate::opensc`].
 
 pub mod edit;
+pub mod foreign;
+pub mod glyphs;
 mod lexer;
 mod parser;
 mod position;
@@ -16,7 +18,7 @@ mod tree;
 
 pub use lexer::{Quote, Token, TokenKind, tokens};
 pub use parser::{Dialect, parse};
-pub use position::{ParseError, Position, Why};
+pub use position::{ParseError, Position, Spot, Why};
 pub use tree::{
     Assignment, Block, Body, Discarded, Document, End, Key, Setting, Statement, Trap, TrapKind, Word,
 };

@@ -8,8 +8,8 @@
 
 use std::ops::Range;
 
-use super::Position;
 use super::lexer::{Quote, Token, TokenKind};
+use super::{Position, Spot};
 
 /// A file that OpenSC accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -183,6 +183,12 @@ impl Document {
         let line = self.lines.partition_point(|start| *start <= offset);
         let start = line.checked_sub(1).and_then(|index| self.lines.get(index)).copied().unwrap_or_default();
         Position { line, column: offset - start + 1 }
+    }
+
+    /// A part of the text with its place.
+    #[must_use]
+    pub fn spot(&self, range: &Range<usize>) -> Spot {
+        Spot { start: range.start, end: range.end, position: self.position(range.start) }
     }
 }
 

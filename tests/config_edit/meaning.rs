@@ -58,6 +58,9 @@ pub fn everybody(text: &[u8]) -> Vec<Program> {
     for statement in &document.root().0 {
         let Statement::Block(block) = statement else { continue };
         for name in block.names.iter().filter_map(|word| std::str::from_utf8(&word.value).ok()) {
+            if !is_read(name) {
+                continue;
+            }
             programs.push(Program::named(name, exe()));
             for app in ["opensc-pkcs11", "pkcs15-tool", "whatever"] {
                 programs.push(Program::named(app, Some(ByteString::from(name))));
@@ -65,6 +68,13 @@ pub fn everybody(text: &[u8]) -> Vec<Program> {
         }
     }
     programs
+}
+
+/// Whether a program of some release looks for a block of this name.
+fn is_read(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let called = |minor| Program::called(&name, &BTreeMap::new(), Version::of(minor));
+    name.starts_with('/') || (19..=27).filter_map(called).any(|program| program.app_name == name)
 }
 
 /// Off for everybody, in every release, for listed drivers and others.

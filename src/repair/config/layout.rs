@@ -60,18 +60,27 @@ impl<'d> Layout<'d> {
         })
     }
 
-    /// A block outside of all others: at the end, or before a statement that never ends.
-    pub(super) fn append(&self, piece: &Piece) -> Edit {
+    /// A block outside of all others: at the end, behind what is missing there (a `;`, braces), or before a statement
+    /// that nothing can end.
+    pub(super) fn append(&self, piece: &Piece) -> Vec<Edit> {
         let text = self.document.text();
-        let open = self.document.root().0.last().filter(|last| !is_finished(last, text));
-        let Some(last) = open else {
-            let mut edit = self.lines(text.len(), b"", piece);
-            if text.last().is_some_and(|&b| b != b'\n') {
-                edit.text.splice(0..0, self.line_end.iter().copied());
-            }
-            return edit;
-        };
-        let at = last.range().start;
+        let Some(open) = open_end(self.document.root(), text) else { return vec![self.before_last(piece)] };
+        let mut tail = Vec::new();
+        if text.last().is_some_and(|&b| b != b'\n') {
+            tail.extend_from_slice(self.line_end);
+        }
+        for depth in (0..open.blocks).rev() {
+            tail.extend(self.unit.repeat(depth));
+            tail.push(b'}');
+            tail.extend_from_slice(self.line_end);
+        }
+        self.write_lines(&mut tail, b"", piece);
+        let semicolon = open.statement.map(|at| Edit { range: at..at, text: b";".to_vec() });
+        semicolon.into_iter().chain([Edit { range: text.len()..text.len(), text: tail }]).collect()
+    }
+
+    fn before_last(&self, piece: &Piece) -> Edit {
+        let at = self.document.root().0.last().map_or(0, |last| last.range().start);
         match self.own_indent(at) {
             Some(indent) => self.lines(at - indent.len(), &indent, piece),
             None => {
@@ -173,17 +182,37 @@ fn between_statements(body: &Body, at: usize) -> bool {
     })
 }
 
-/// Whether something may follow a statement without becoming a part of it.
-fn is_finished(statement: &Statement, text: &[u8]) -> bool {
-    match statement {
-        Statement::Block(block) => block.close.is_some(),
-        Statement::Assignment(assignment) => assignment.end == End::Semicolon,
-        Statement::Discarded(discarded) => {
-            let end = discarded.range.end;
-            // A `;` that an unclosed quote has swallowed ends nothing.
-            let in_word = discarded.words.last().is_some_and(|word| word.range.end == end);
-            !in_word && end.checked_sub(1).and_then(|last| text.get(last)) == Some(&b';')
+/// What is open at the end of a text.
+#[derive(Default)]
+struct OpenEnd {
+    /// How many blocks.
+    blocks: usize,
+    /// Where the `;` of the last statement belongs, if it has none.
+    statement: Option<usize>,
+}
+
+/// What is open at the end; none if nothing that is written there ends it: a quote.
+fn open_end(body: &Body, text: &[u8]) -> Option<OpenEnd> {
+    let mut open = OpenEnd::default();
+    let mut body = body;
+    loop {
+        let (end, last) = match body.0.last() {
+            Some(Statement::Block(block)) if block.close.is_none() => {
+                open.blocks += 1;
+                body = &block.body;
+                continue;
+            }
+            Some(Statement::Assignment(a)) if a.end != End::Semicolon => (a.range.end, a.values.last()),
+            Some(Statement::Discarded(discarded)) => (discarded.range.end, discarded.words.last()),
+            Some(Statement::Assignment(_) | Statement::Block(_)) | None => return Some(open),
+        };
+        if last.is_some_and(|word| word.quote == Quote::Unclosed) {
+            return None;
         }
+        let is_ended = end.checked_sub(1).and_then(|at| text.get(at)) == Some(&b';');
+        let in_word = last.is_some_and(|word| word.range.end == end);
+        open.statement = (in_word || !is_ended).then_some(end);
+        return Some(open);
     }
 }
 

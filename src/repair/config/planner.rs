@@ -9,6 +9,7 @@
 use super::layout::{Layout, Piece, copies};
 use super::programs::{self, Effect};
 use super::{Error, Goal, Note, Request, Scope};
+use crate::opensc::program::PKCS15_INIT;
 use crate::opensc::{Outcome, Program, differences};
 use crate::scconf::edit::{Edit, Edits};
 use crate::scconf::{self, Block, Document, Quote, Statement, Word};
@@ -50,7 +51,7 @@ pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error>
     let document = parse(newest)?;
     let ground = programs::Ground::new(request, old);
     let reading = ground.at(newest);
-    for program in programs::concerned(&document, request.scope) {
+    for program in programs::concerned(&document, request) {
         for outcome in programs::outcomes(&reading, &program) {
             if let Outcome::Crashes(crash) = outcome {
                 return Err(Error::Crashes(Box::new(crash)));
@@ -70,7 +71,7 @@ pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error>
         Scope::Exe(exe) => planner.exe(exe)?,
     }
     let Planner { edits, mut notes, .. } = planner;
-    let edits = Edits::new(edits, text.len()).map_err(|bad| Error::NotReached {
+    let edits = Edits::new(joined(edits), text.len()).map_err(|bad| Error::NotReached {
         path: request.path.clone(),
         program: "every program".to_owned(),
         version: newest,
@@ -131,12 +132,27 @@ struct Planner<'d> {
 impl<'d> Planner<'d> {
     /// Every block that can win for anybody.
     fn all(&mut self) -> Result<(), Error> {
+        let (mut nobodys, mut guards) = (Vec::new(), Vec::new());
         for name in programs::block_names(self.document) {
             if let Some(framework) = programs::first_app(self.document, name).and_then(programs::framework) {
-                self.set(framework)?;
+                if !programs::is_read(name) {
+                    nobodys.push(ByteString(name.to_vec()));
+                } else if programs::is_guard(self.document, name) {
+                    guards.push(ByteString(name.to_vec()));
+                } else {
+                    self.set(framework)?;
+                }
             }
         }
         self.have_default();
+        self.notes.extend((!nobodys.is_empty()).then_some(Note::Nobodys(nobodys)));
+        let caches = self.request.goal != Goal::Off
+            && guards.is_empty()
+            && programs::first_app(self.document, PKCS15_INIT.as_bytes())
+                .and_then(programs::framework)
+                .is_none();
+        self.notes.extend(caches.then_some(Note::WriterCaches));
+        self.notes.extend((!guards.is_empty()).then_some(Note::Guarded(guards)));
         Ok(())
     }
 
@@ -203,11 +219,13 @@ impl<'d> Planner<'d> {
         let mut inside = vec![self.setting()];
         inside.extend(carried);
         let framework = Piece::Block(b"framework pkcs15".to_vec(), inside);
-        let edit = match app {
-            Some(app) => self.layout.insert(app, &framework),
-            None => self.layout.append(&Piece::Block([b"app ", &*as_word(name)].concat(), vec![framework])),
-        };
-        self.edits.push(edit);
+        match app {
+            Some(app) => self.edits.push(self.layout.insert(app, &framework)),
+            None => {
+                let block = Piece::Block([b"app ", &*as_word(name)].concat(), vec![framework]);
+                self.edits.extend(self.layout.append(&block));
+            }
+        }
     }
 
     fn setting(&self) -> Piece {
@@ -228,6 +246,13 @@ impl<'d> Planner<'d> {
             path: self.request.path.clone(),
             at: self.document.position(trap.key.range.start),
         })?;
+        let value = setting.as_ref().and_then(|setting| setting.first).map(|word| word.value.as_slice());
+        if self.request.goal == Goal::Public
+            && value == Some(b"yes")
+            && !self.notes.contains(&Note::YesReplaced)
+        {
+            self.notes.push(Note::YesReplaced);
+        }
         let edit = match setting.as_ref().map(|setting| (setting.first, setting.assignments.first())) {
             Some((Some(word), _)) => self.replace(word),
             Some((None, Some(assignment))) => self.fill(assignment.equals + 1),
@@ -295,6 +320,21 @@ impl<'d> Planner<'d> {
         let key = first.value.split(|b| *b == b'=').next().unwrap_or_default();
         key.eq_ignore_ascii_case(KEY.as_bytes()) && discarded.words.len() <= 2 && !text.contains(&b'\n')
     }
+}
+
+/// Edits in one place as one: what is written behind a text comes behind what that becomes.
+fn joined(mut edits: Vec<Edit>) -> Vec<Edit> {
+    edits.sort_by_key(|edit| (edit.range.start, edit.range.end));
+    let mut joined: Vec<Edit> = Vec::new();
+    for edit in edits {
+        match joined.last_mut() {
+            Some(last) if edit.range.is_empty() && last.range.end == edit.range.start => {
+                last.text.extend(edit.text);
+            }
+            _ => joined.push(edit),
+        }
+    }
+    joined
 }
 
 /// A name as it has to be written.

@@ -64,8 +64,48 @@ pub(super) fn block_names(document: &Document) -> Vec<&[u8]> {
     names
 }
 
+/// Whether a program of some release looks for the `app` block of this name.
+pub(super) fn is_read(name: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(name).to_ascii_lowercase();
+    let looks = |minor| Program::called(&text, &BTreeMap::new(), Version::of(minor));
+    is_executable(name) || RELEASES.filter_map(looks).any(|program| program.app_name == text)
+}
+
+/// Whether the `app` block of this name keeps a program that changes cards from caching, as Red Hat's file does: what is
+/// done for all programs leaves it as it is.
+pub(super) fn is_guard(document: &Document, name: &[u8]) -> bool {
+    let program = match std::str::from_utf8(name) {
+        Ok(text) if !is_executable(name) => Program::named(&text.to_ascii_lowercase(), None),
+        _ => Program::of_executable(ByteString(name.to_vec())),
+    };
+    let value = first_app(document, name).and_then(framework).and_then(|framework| {
+        let setting = framework.body.setting("use_file_caching").ok()??;
+        Some(setting.first?.value.clone())
+    });
+    let off = |value: &[u8]| {
+        RELEASES.map(Version::of).all(|version| {
+            EITHER_DRIVER
+                .iter()
+                .all(|driver| crate::opensc::config::caching_of(version, Some(value), driver) == Caching::No)
+        })
+    };
+    program.is_writer() && value.is_some_and(|value| off(&value))
+}
+
 /// The programs concerned: those with a block of their own, and one for all that have none.
-pub(super) fn concerned(document: &Document, scope: &Scope) -> Vec<Program> {
+pub(super) fn concerned(document: &Document, request: &Request<'_>) -> Vec<Program> {
+    let guarded = |program: &Program| {
+        let names = program.exe.iter().map(|exe| exe.0.as_slice()).chain([program.app_name.as_bytes()]);
+        let own = names.into_iter().find(|name| first_app(document, name).and_then(framework).is_some());
+        own.is_some_and(|name| is_guard(document, name))
+    };
+    let all = everybody(document, request.scope);
+    let leaves_guards = *request.scope == Scope::All && request.goal != Goal::Off;
+    all.into_iter().filter(|program| !leaves_guards || !guarded(program)).collect()
+}
+
+/// The same, whatever is to be done.
+fn everybody(document: &Document, scope: &Scope) -> Vec<Program> {
     // A block may be called anything.
     let plain = |app: &str| Program {
         label: escape(app.as_bytes()),
@@ -84,7 +124,7 @@ pub(super) fn concerned(document: &Document, scope: &Scope) -> Vec<Program> {
         }
         Scope::All => {
             let mut programs = vec![plain(PKCS15_TOOL), plain(PKCS11)];
-            let named = names.iter().filter(|name| !is_executable(name));
+            let named = names.iter().filter(|name| !is_executable(name) && is_read(name));
             for name in named.filter_map(|name| std::str::from_utf8(name).ok()) {
                 let known = programs.iter().any(|program| program.app_name.eq_ignore_ascii_case(name));
                 if !known && !name.eq_ignore_ascii_case("default") {
@@ -223,18 +263,18 @@ pub fn check(request: &Request<'_>, old: Option<&[u8]>, new: &[u8]) -> Result<()
         };
         // Those that were meant keep their other settings, and those that were not keep all. A block
         // `default` is shared by definition.
-        let meant = concerned(after, request.scope);
+        let meant = concerned(after, request);
         let shared = matches!(request.scope, Scope::App(app) if app.eq_ignore_ascii_case("default"));
         for program in &meant {
             if let Some(what) = ground.broken(&reading, program, version) {
                 return Err(not_reached(&program.label, what));
             }
         }
-        for program in concerned(after, &Scope::All).iter().chain(&meant) {
+        for program in everybody(after, &Scope::All).iter().chain(&meant) {
             let is_meant = meant
                 .iter()
                 .any(|m| m.app_name.eq_ignore_ascii_case(&program.app_name) && m.exe == program.exe);
-            let keeps_all = *request.scope != Scope::All && !is_meant && !shared;
+            let keeps_all = !is_meant && !shared;
             let kept = |document| {
                 winner(document, program, version)
                     .map_or_else(Vec::new, |(_, f)| settings(&f.body, keeps_all))
@@ -250,7 +290,7 @@ pub fn check(request: &Request<'_>, old: Option<&[u8]>, new: &[u8]) -> Result<()
 /// The releases where the promise cannot be kept, with one program that shows it.
 pub(super) fn exceptions(request: &Request<'_>, document: &Document, new: &[u8]) -> Option<super::Note> {
     let ground = Ground::new(request, Some(new));
-    let programs = concerned(document, request.scope);
+    let programs = concerned(document, request);
     let broken: Vec<(Version, String, String)> = releases(request.installed)
         .into_iter()
         .filter_map(|version| {
@@ -274,7 +314,7 @@ pub(super) fn only_elsewhere(
     new: &[u8],
 ) -> Option<super::Note> {
     let (before, after) = (Ground::new(request, old), Ground::new(request, Some(new)));
-    let programs = concerned(document, request.scope);
+    let programs = concerned(document, request);
     let changes = |version| {
         let (before, after) = (before.at(version), after.at(version));
         programs.iter().any(|program| words(&before, program) != words(&after, program))
@@ -295,7 +335,7 @@ pub(super) fn effects(
     let version = request.installed.unwrap_or(Version::of(*RELEASES.end()));
     let (before, after) = (Ground::new(request, old), Ground::new(request, Some(new)));
     let (before, after) = (before.at(version), after.at(version));
-    concerned(document, request.scope)
+    concerned(document, request)
         .into_iter()
         .map(|program| Effect {
             before: words(&before, &program),

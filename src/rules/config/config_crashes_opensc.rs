@@ -1,15 +1,16 @@
 //! `config-crashes-opensc`: a comment or an empty line in opensc.conf kills OpenSC
 //!
-//! OpenSC's parser keeps comments and empty lines in its list of settings. One that stands
-//! in the middle of a statement takes its key away: between `app default` and `{`, between
-//! `app` and `default`, or between `use_file_caching` and `=`. The statement stays without
-//! a key, and the first program that searches past it ends with a segmentation fault:
-//! every program at its start, or only those that read a card, or only `pkcs15-init`,
-//! whichever has to look there. A single line break in the same place does no harm.
+//! OpenSC's parser keeps comments and empty lines in its list of settings. One
+//! that stands in the middle of a statement takes its key away: between `app
+//! default` and `{`, between `app` and `default`, or between `use_file_caching`
+//! and `=`. The statement stays without a key, and the first program that searches
+//! past it ends with a segmentation fault: every program at its start, or only
+//! those that read a card, or only `pkcs15-init`, whichever has to look there. A
+//! single line break in the same place does no harm.
 //!
 //! Cure: bring the statement on one line, and put the comment above it.
 
-use crate::case::config::{ConfigCase, labels};
+use crate::case::config::{ConfigCase, Correction, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::{Crash, Outcome, When, differences};
 use crate::scconf::{self, Body, Document, Statement};
@@ -48,20 +49,18 @@ fn finding(case: &ConfigCase<'_>, crash: &Crash, programs: Vec<String>) -> Findi
             format!("{who} {dies} of a segmentation fault with some cards, or if some drivers are loaded.")
         }
     };
-    let taker = case.offset(crash.taken_by);
-    let what = match case.text.get(taker) {
+    let what = match case.text.get(crash.taken_by.start) {
         Some(b'#') => "comment",
         _ => "empty line",
     };
     let mut finding = case.finding(
         Id::ConfigCrashesOpenSc,
         programs,
-        format!("The {what} at line {} takes the key `{}` away.", crash.taken_by.line, crash.key),
+        format!("The {what} at line {} takes the key `{}` away.", crash.taken_by.position.line, crash.key),
         consequence,
     );
-    let at = case.offset(crash.at);
     let note = format!("OpenSC loses this key to the {what} behind it");
-    finding.evidence.push(case.source(&case.token(crash.at), &note, joined(case, at)));
+    finding.evidence.push(case.source(&crash.at.range(), &note, joined(case, crash.at.start)));
     finding.fix.push(Remedy::new(
         format!("write the statement on one line, without the {what}"),
         Deed::EditConfiguration,
@@ -70,7 +69,7 @@ fn finding(case: &ConfigCase<'_>, crash: &Crash, programs: Vec<String>) -> Findi
 }
 
 /// The statement on one line.
-fn joined(case: &ConfigCase<'_>, at: usize) -> Option<String> {
+fn joined(case: &ConfigCase<'_>, at: usize) -> Option<Correction> {
     let document = case.parsed.as_ref().ok()?;
     let statement = statement(document.root(), at)?;
     let key = case.piece(statement.range().start..at + word_length(statement));

@@ -1,11 +1,14 @@
 //! `config-differs-between-programs`: programs of one host cache differently
 //!
-//! Every program may have an `app` block of its own. Then `pkcs15-tool` may show a key as it is
-//! on the card while every PKCS#11 application shows an old one, or the reverse, and what
-//! is found with one program says nothing about another. The file that Red Hat ships does this:
-//! caching is on for all programs except `pkcs15-init`. It is a risk, not a mistake by itself.
+//! Every program may have an `app` block of its own. Then `pkcs15-tool` may show a
+//! key as it is on the card while every PKCS#11 application shows an old one, or
+//! the reverse, and what is found with one program says nothing about another. It
+//! is a risk, not a mistake by itself. That a tool which changes cards does not
+//! cache while the others do is right, and not reported: so is the file that Red
+//! Hat ships, in which caching is on for all programs except `pkcs15-init`.
 //!
-//! Cure: one `framework pkcs15` block, in `app default`, and none in other `app` blocks.
+//! Cure: one `framework pkcs15` block, in `app default`, and beside it none but
+//! the ones that keep such tools from caching.
 
 use crate::case::config::{ConfigCase, Row, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
@@ -26,6 +29,10 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
         let effective = [&**other, &**listed];
         // What is not known is not different.
         if effective.iter().any(|effective| matches!(effective.caching, Caching::Undecided(_))) {
+            continue;
+        }
+        // A guard.
+        if row.program.is_writer() && effective.iter().all(|effective| effective.caching == Caching::No) {
             continue;
         }
         match groups.iter_mut().find(|group| does(&group.effective) == does(&effective)) {
@@ -50,11 +57,12 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
         let at = written.map(|written| written.at).or(other.block.as_ref().map(|block| block.at));
         if let Some(at) = at {
             let who = format!("decides for {}", case.who(&labels(group.rows.iter().copied())));
-            finding.evidence.push(case.source(&case.token(at), &who, None));
+            finding.evidence.push(case.source(&at.range(), &who, None));
         }
     }
     finding.fix.push(Remedy::new(
-        "keep one framework pkcs15 block, in app default, unless the difference is meant",
+        "keep one framework pkcs15 block, in app default, beside those that keep tools like pkcs15-init from caching, \
+         unless the difference is meant",
         Deed::EditConfiguration,
     ));
     sink.push(finding);

@@ -1,20 +1,28 @@
-//! `config-setting-ignored`: a cache setting in opensc.conf that nobody reads
+//! `config-setting-ignored`: a setting in opensc.conf that nobody reads
 //!
-//! OpenSC skips in silence what it does not look for. `use_file_caching=yes;` without
-//! blanks is one word without meaning. The cache settings count only inside `framework
-//! pkcs15` inside an `app` block; of two equal keys in a block only the first counts, and
-//! of an `app` block with several names only the first name. A block for a name that no
-//! program has is never read: the PKCS#11 module is `opensc-pkcs11` in every application,
-//! `app pkcs11-tool` matters to nothing, `app onepin-opensc-pkcs11` to nothing from 0.24,
-//! and the path of an executable to nothing before 0.24. `opensc-tool -S` reports success and
-//! writes a line that nothing reads.
+//! OpenSC skips in silence what it does not look for: a setting outside of every
+//! `app` block, one in another block than its own (the cache settings count only
+//! inside `framework pkcs15`, `enable_pinpad` only inside `reader_driver pcsc`), a
+//! name that is misspelt or that other releases have, another file by `include`, a
+//! word without `=`. `use_file_caching=yes;` without blanks is one word without
+//! meaning. Of two equal keys in a block only the first counts, and of an `app`
+//! block with several names only the first name. `card_drivers` in the block of
+//! one program counts nothing beside one in `app default`. A block for a name that
+//! no program has is never read: the PKCS#11 module is `opensc-pkcs11` in every
+//! application, `app pkcs11-tool` matters to nothing, `app onepin-opensc-pkcs11`
+//! to nothing from 0.24, and the path of an executable to nothing before 0.24.
+//! `opensc-tool -S` reports success and writes a line that nothing reads.
 //!
-//! Cure: put the setting where it is read; the corrected line is shown where there is one.
+//! Cure: put the setting where it is read; the corrected line is shown where there
+//! is one.
 
-use crate::case::config::{ConfigCase, Dead, MOST, NOT_SHOWN, labels};
+use crate::case::config::{ConfigCase, Correction, Dead, MOST, NOT_SHOWN, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
+use crate::opensc::known::{self, Room};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
-use crate::opensc::{Program, Shadowed, WhyShadowed, differences};
+use crate::opensc::{Program, Shadowed, Unread, WhyShadowed, WhyUnread, differences};
+use crate::scconf::foreign::Foreign;
+use crate::scconf::glyphs::plain;
 use crate::scconf::{Block, Body, Statement};
 use crate::text::escape;
 
@@ -28,7 +36,7 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
         if found.len() < MOST { found.push(finding()) } else { more += 1 }
     };
     for dead in case.dead() {
-        let is_read = read.range(dead.setting.range.clone()).next().is_some();
+        let is_read = read.range(dead.setting.at.range()).next().is_some();
         if is_read && dead.setting.why != WhyShadowed::SecondName {
             continue;
         }
@@ -37,14 +45,22 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
         }
     }
     for app in case.apps() {
-        for assignment in app.body.assignments().filter(|assignment| assignment.key.is("framework")) {
-            let why = "framework is the key of a block; opensc-tool -S writes this line, and none reads it";
-            say(&|| unread(case, assignment.range.clone(), why));
-        }
         if let Some(why) = nobody(case, app) {
+            let mut any = false;
             settings(&app.body, &mut |statement| {
+                any = true;
                 say(&|| unread(case, statement.range().clone(), &why));
             });
+            if !any && !app.body.0.is_empty() {
+                say(&|| unread(case, app.range.start..app.open, &why));
+            }
+        }
+    }
+    let passed_over = case.unread.iter().map(|unread| (unread, &[][..]));
+    let by_some = case.unread_by_some.iter().map(|(unread, programs)| (unread, programs.as_slice()));
+    for (unread, programs) in passed_over.chain(by_some) {
+        if let Some(why) = why_passed_over(case, unread) {
+            say(&|| passed_over_finding(case, unread, programs, &why));
         }
     }
     if more > 0 {
@@ -55,7 +71,7 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
 }
 
 fn why(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<String> {
-    let block = case.app_around(setting.range.start);
+    let block = case.app_around(setting.at.start);
     Some(match setting.why {
         WhyShadowed::LaterDuplicate => {
             "the same key stands before it in this block, and the first counts".into()
@@ -69,7 +85,10 @@ fn why(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<String> {
             "a byte order mark at the start of the file is part of the word app".into()
         }
         WhyShadowed::OutsideApp => "it is read only inside an app block".into(),
-        WhyShadowed::NotAnAssignment => "there is no = of its own: blanks belong around it".into(),
+        WhyShadowed::NotAnAssignment => match case.language(&setting.at.range()) {
+            Some(language) => format!("this is {}", language.name()),
+            None => "there is no = of its own: blanks belong around it".into(),
+        },
         WhyShadowed::OtherFramework(_) | WhyShadowed::DuplicateApp(_) => return None,
     })
 }
@@ -80,8 +99,8 @@ fn begins_with_mark(case: &ConfigCase<'_>) -> bool {
 
 fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, why: &str) -> Finding {
     let setting = dead.setting;
-    let key = escape(&setting.key.0);
-    let key = key.split('=').next().unwrap_or_default();
+    let key = escape(plain(&setting.key.0).trim_ascii());
+    let key = key.split(['=', ':']).next().unwrap_or_default();
     let programs = labels(dead.programs.iter().copied());
     let mut finding = case.finding(
         Id::ConfigSettingIgnored,
@@ -89,7 +108,9 @@ fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, why: &str) -> Finding {
         format!("This {key} has no effect: {why}."),
         "OpenSC says nothing about it, and something else holds than the line seems to say.".to_owned(),
     );
-    finding.evidence.push(case.source(&setting.range, "never read", corrected(case, setting)));
+    let fixed = corrected(case, setting).filter(|fixed| case.is_cured(&setting.at.range(), fixed));
+    finding.evidence.push(case.source(&setting.at.range(), "never read", fixed));
+    finding.evidence.extend(case.glyph_evidence(&setting.at.range()));
     if setting.why == WhyShadowed::OutsideApp && begins_with_mark(case) {
         let mark = 0..3;
         let corrected = case.corrected(&mark, b"");
@@ -107,29 +128,22 @@ fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, why: &str) -> Finding {
     finding
 }
 
-fn corrected(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<String> {
-    let text = case.piece(setting.range.clone());
+fn corrected(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<Correction> {
+    let range = setting.at.range();
+    let text = plain(case.piece(range.clone()));
     match setting.why {
         WhyShadowed::NotAnAssignment => {
-            let equals = text.iter().position(|b| *b == b'=')?;
-            let (key, value) = (text.get(..equals)?.trim_ascii(), text.get(equals + 1..)?.trim_ascii());
-            // A brace that hung on the value goes back where it belongs.
-            let fixed = match value.strip_suffix(b"}") {
-                Some(value) => [key, b" = ", value, b"; }"].concat(),
-                None => [key, b" = ", value].concat(),
-            };
-            case.corrected(&setting.range, &fixed)
+            // Another word may stand before it.
+            let key = plain(&setting.key.0);
+            let start = memchr::memmem::find(&text, &key)?;
+            case.corrected(&range, &assigned(text.get(start..)?)?)
         }
         WhyShadowed::OutsideFramework => {
-            let app = case.app_around(setting.range.start)?;
+            let app = case.app_around(setting.at.start)?;
             let fixed = [b"framework pkcs15 { ", text.trim_ascii(), b" }"].concat();
             // A second block of the same name would not be read, and neither would one inside another block.
-            let is_inside_another = !app.body.assignments().any(|own| own.range == setting.range);
-            if has_framework(app) || is_inside_another {
-                None
-            } else {
-                case.corrected(&setting.range, &fixed)
-            }
+            let is_inside_another = !app.body.assignments().any(|own| own.range == setting.at.range());
+            if has_framework(app) || is_inside_another { None } else { case.corrected(&range, &fixed) }
         }
         _ => None,
     }
@@ -197,4 +211,199 @@ fn unread(case: &ConfigCase<'_>, range: std::ops::Range<usize>, why: &str) -> Fi
         format!("put it into app default, or into app {PKCS11} for applications of the PKCS#11 module");
     finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
     finding
+}
+
+/// `key=value;`, `key: value`, `key value;` as an assignment.
+fn assigned(text: &[u8]) -> Option<Vec<u8>> {
+    let at = text.iter().position(|b| matches!(b, b'=' | b':' | b' ' | b'\t'))?;
+    let key = text.get(..at)?.trim_ascii();
+    let value = text.get(at..)?;
+    let value = value.get(value.iter().position(|b| !b"=: \t".contains(b))?..)?.trim_ascii();
+    let value = value.strip_suffix(b";").unwrap_or(value);
+    // A brace that hung on the value goes back where it belongs.
+    let (value, end) = value.strip_suffix(b"}").map_or((value, &b";"[..]), |value| (value, &b"; }"[..]));
+    (!key.is_empty() && !value.is_empty()).then(|| [key, b" = ", value.trim_ascii(), end].concat())
+}
+
+/// Why OpenSC passes over a statement, in words; what hides a block is told elsewhere.
+fn why_passed_over(case: &ConfigCase<'_>, unread: &Unread) -> Option<String> {
+    let key = escape(&unread.key.0);
+    Some(match &unread.why {
+        WhyUnread::OutsideApp(_) if begins_with_mark(case) => {
+            "a byte order mark at the start of the file is part of the word app".to_owned()
+        }
+        WhyUnread::OutsideApp(Some(known)) if known.name.eq_ignore_ascii_case(&key) => {
+            format!("nothing is read outside of app blocks; it is looked for {}", known.room.place())
+        }
+        WhyUnread::OutsideApp(Some(known)) => {
+            let what =
+                case.language(&unread.at.range()).map_or("no setting is called so".to_owned(), |language| {
+                    format!("this is {}", language.name())
+                });
+            let (name, place) = (known.name, known.room.place());
+            format!("nothing is read outside of app blocks, and {what}; {name} is looked for {place}")
+        }
+        WhyUnread::OutsideApp(None) => match case.language(&unread.at.range()) {
+            Some(language) => {
+                format!("nothing is read outside of app blocks, and this is {}", language.name())
+            }
+            None => "nothing is read outside of app blocks".to_owned(),
+        },
+        WhyUnread::OtherBlock(known) => format!("it is looked for {}", known.room.place()),
+        WhyUnread::NoSuchSetting(_) if unread.key.0.eq_ignore_ascii_case(b"framework") => {
+            "framework is the key of a block; opensc-tool -S writes this line, and none reads it".to_owned()
+        }
+        WhyUnread::NoSuchSetting(meant) => {
+            let language = case.language(&unread.at.range()).map(Foreign::name);
+            let what = match language {
+                Some(language) => format!("this is {language}"),
+                None if known::is_old(&unread.key.0) => "no OpenSC from 0.19 on looks for it".to_owned(),
+                None => "OpenSC looks for no setting of this name".to_owned(),
+            };
+            match meant {
+                Some(known) => format!("{what}; {} is looked for {}", known.name, known.room.place()),
+                None => what,
+            }
+        }
+        WhyUnread::OtherReleases(releases) if *releases.start() > case.version.minor => {
+            format!("it is looked for from OpenSC 0.{} on", releases.start())
+        }
+        WhyUnread::OtherReleases(releases) => format!("it was looked for up to OpenSC 0.{}", releases.end()),
+        WhyUnread::NoSuchBlock(near) => match (near, case.language(&unread.at.range())) {
+            (Some(near), _) => format!("OpenSC looks for no block of this name here; the nearest is {near}"),
+            (None, Some(language)) => format!("this is {}", language.name()),
+            (None, None) => "OpenSC looks for no block of this name here".to_owned(),
+        },
+        WhyUnread::BlockOutsideApp => "nothing is read outside of app blocks".to_owned(),
+        WhyUnread::NotAnAssignment(known) => {
+            let what = match case.language(&unread.at.range()) {
+                Some(language) => format!("this is {}", language.name()),
+                None => "there is no = of its own: blanks belong around it".to_owned(),
+            };
+            if known.name.eq_ignore_ascii_case(key.split(['=', ':']).next().unwrap_or_default()) {
+                what
+            } else {
+                format!("{what}; the setting is called {}", known.name)
+            }
+        }
+        WhyUnread::Include => "OpenSC reads one file, and includes no other".to_owned(),
+        WhyUnread::SecondName(name) => {
+            format!("of the names of a block only the first counts, and {} is none", escape(&name.0))
+        }
+        WhyUnread::LaterDuplicate(first) => {
+            format!("the same key stands before it, at line {}, and the first counts", first.position.line)
+        }
+        WhyUnread::SecondBlock(first) => {
+            format!("the block of the same name at line {} is the one that counts", first.position.line)
+        }
+        WhyUnread::Overridden(by) => {
+            format!("what stands at line {} decides for every program", by.position.line)
+        }
+        WhyUnread::HiddenBlock(_) => return None,
+    })
+}
+
+fn passed_over_finding(case: &ConfigCase<'_>, unread: &Unread, programs: &[String], why: &str) -> Finding {
+    let range = unread.at.range();
+    let key = escape(plain(&unread.key.0).trim_ascii());
+    let key = key.split(['=', ':']).next().unwrap_or_default();
+    let mut finding = case.finding(
+        Id::ConfigSettingIgnored,
+        programs.to_vec(),
+        format!("This {key} has no effect: {why}."),
+        "OpenSC says nothing about it, and something else holds than the line seems to say.".to_owned(),
+    );
+    let corrected = moved(case, unread).filter(|corrected| case.is_cured(&range, corrected));
+    finding.evidence.push(case.source(&range, "never read", corrected));
+    finding.evidence.extend(case.glyph_evidence(&range));
+    let what = match &unread.why {
+        WhyUnread::OutsideApp(_) if begins_with_mark(case) => "remove the byte order mark".to_owned(),
+        WhyUnread::OutsideApp(Some(known)) | WhyUnread::OtherBlock(known) => {
+            format!("put it {}", known.room.place())
+        }
+        WhyUnread::NoSuchSetting(Some(known)) => format!("write {} {}", known.name, known.room.place()),
+        WhyUnread::OutsideApp(None) | WhyUnread::NoSuchSetting(None) => "remove the line".to_owned(),
+        WhyUnread::OtherReleases(_) => "remove the line, or use a release that looks for it".to_owned(),
+        WhyUnread::NoSuchBlock(Some(near)) => format!("call the block {near}, or remove it"),
+        WhyUnread::NoSuchBlock(None) => "remove the block".to_owned(),
+        WhyUnread::BlockOutsideApp => "put it into app default { … }".to_owned(),
+        WhyUnread::NotAnAssignment(known) => {
+            format!("write {} = value; with blanks around the =", known.name)
+        }
+        WhyUnread::Include => "copy what the other file says into this one".to_owned(),
+        WhyUnread::SecondName(_) => "give each a block of its own".to_owned(),
+        WhyUnread::LaterDuplicate(_) => "remove this line, or the one before it".to_owned(),
+        WhyUnread::SecondBlock(first) => format!("merge it into the block at line {}", first.position.line),
+        WhyUnread::Overridden(by) => {
+            format!("remove one of the two: the block default at line {} has the last word", by.position.line)
+        }
+        WhyUnread::HiddenBlock(_) => "merge the blocks".to_owned(),
+    };
+    finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
+    finding
+}
+
+/// The line as it would be read, where that can be had by changing it alone.
+fn moved(case: &ConfigCase<'_>, unread: &Unread) -> Option<Correction> {
+    let range = unread.at.range();
+    let text = plain(case.piece(range.clone()));
+    let text = text.trim_ascii();
+    let statement = [text.strip_suffix(b";").unwrap_or(text).trim_ascii_end(), b";"].concat();
+    let with_name = |name: &str| -> Option<Vec<u8>> {
+        let equals = statement.iter().position(|b| *b == b'=')?;
+        Some([name.as_bytes(), b" ", statement.get(equals..)?].concat())
+    };
+    let document = case.parsed.as_ref().ok()?;
+    let app = case.app_around(range.start);
+    let wrapped = |room: Room, statement: &[u8]| -> Option<Vec<u8>> {
+        let mut inner = statement.to_vec();
+        for block in room.wrapping()?.iter().rev() {
+            inner = [block.as_bytes(), b" { ", &inner, b" }"].concat();
+        }
+        match app {
+            None if has_default(document.root()) => None,
+            None => Some([b"app default { ", &inner[..], b" }"].concat()),
+            Some(app) => {
+                // A second block of the same kind would not be read, and neither would one inside another block.
+                let is_direct = app.body.0.iter().any(|own| own.range().start == range.start);
+                let taken = app.body.all_blocks().any(|block| {
+                    known::block(Room::App, &block.key.word().value, block.name()) == Some(room)
+                });
+                (is_direct && !taken).then_some(inner)
+            }
+        }
+    };
+    match &unread.why {
+        WhyUnread::OutsideApp(_) if begins_with_mark(case) => None,
+        WhyUnread::OutsideApp(Some(known)) => {
+            case.corrected(&range, &wrapped(known.room, &with_name(known.name)?)?)
+        }
+        WhyUnread::OtherBlock(known) => case.corrected(&range, &wrapped(known.room, &statement)?),
+        WhyUnread::NoSuchSetting(Some(known)) => {
+            let renamed = with_name(known.name)?;
+            let in_place = case.corrected(&range, &renamed).filter(|fixed| case.is_cured(&range, fixed));
+            in_place.or_else(|| case.corrected(&range, &wrapped(known.room, &renamed)?))
+        }
+        WhyUnread::NotAnAssignment(known) => {
+            let assigned = assigned(text)?;
+            let equals = assigned.iter().position(|b| *b == b'=')?;
+            let statement = [known.name.as_bytes(), b" ", assigned.get(equals..)?].concat();
+            case.corrected(&range, &statement)
+        }
+        WhyUnread::OutsideApp(None)
+        | WhyUnread::NoSuchSetting(None)
+        | WhyUnread::OtherReleases(_)
+        | WhyUnread::NoSuchBlock(_)
+        | WhyUnread::BlockOutsideApp
+        | WhyUnread::Include
+        | WhyUnread::SecondName(_)
+        | WhyUnread::LaterDuplicate(_)
+        | WhyUnread::SecondBlock(_)
+        | WhyUnread::Overridden(_)
+        | WhyUnread::HiddenBlock(_) => None,
+    }
+}
+
+fn has_default(root: &Body) -> bool {
+    root.all_blocks().any(|block| block.key.is("app") && block.name().eq_ignore_ascii_case(b"default"))
 }

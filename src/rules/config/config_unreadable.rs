@@ -1,17 +1,23 @@
 //! `config-unreadable`: OpenSC cannot parse opensc.conf and drops it whole
 //!
-//! One wrong word or bracket anywhere, and OpenSC behaves as if there were no configuration
-//! at all: the blocks before the place are lost too. It says so only in its debug log.
-//! Every setting is then at its default. From 0.24 this may switch caching *on*: the default
-//! is `public` for the cards of some twenty drivers; and `file_cache_dir` goes back to the
-//! default directory. Usual causes: a comment in the style of C (only `#` begins one), a
-//! missing blank before `{`, one `}` too many.
+//! One wrong word or bracket anywhere, and OpenSC behaves as if there were no
+//! configuration at all: the blocks before the place are lost too. It says so only
+//! in its debug log. Every setting is then at its default. From 0.24 this may
+//! switch caching *on*: the default is `public` for the cards of some twenty
+//! drivers; and `file_cache_dir` goes back to the default directory. Usual causes:
+//! a comment in the style of C (only `#` begins one), a missing blank before `{`,
+//! one `}` too many, a template that was not rendered, a blank of typesetters.
 //!
-//! Cure: correct the place that is shown; `stalecard config lint FILE` tells when all is well.
+//! Cure: correct the place that is shown; `stalecard config lint FILE` tells when
+//! all is well.
 
-use crate::case::config::{ConfigCase, labels};
+use std::ops::Range;
+
+use crate::case::config::{ConfigCase, Correction, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::differences;
+use crate::scconf::foreign::Foreign;
+use crate::scconf::glyphs::plain;
 use crate::scconf::{self, ParseError, TokenKind, Why};
 
 /// Applies the rule to one configuration.
@@ -36,32 +42,43 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
         )
     };
     let mut finding = case.finding(Id::ConfigUnreadable, labels(&case.rows), summary, consequence);
-    let (range, corrected) = correction(case, error);
+    let cause = cause(case, error);
     let note = error.why.to_string();
-    match corrected {
-        Some(corrected) if range != error.range => {
-            finding.evidence.push(case.source(&error.range, &note, None));
-            finding.evidence.push(case.source(&range, "this is the cause", Some(corrected)));
+    match cause.corrected {
+        corrected if cause.range == error.range => {
+            finding.evidence.push(case.source(&error.range, &note, corrected));
         }
-        corrected => finding.evidence.push(case.source(&error.range, &note, corrected)),
+        corrected => {
+            finding.evidence.push(case.source(&error.range, &note, None));
+            let note = cause
+                .language
+                .map_or("this is the cause".to_owned(), |language| format!("this is {}", language.name()));
+            finding.evidence.push(case.source(&cause.range, &note, corrected));
+        }
     }
-    let what = match error.why {
-        Why::Unmatched => "remove this brace, or the one too many before it",
-        Why::TooDeep => "close the blocks that are still open",
-        Why::ValueAfterComment | Why::Undefined(_) => "write key, = and value on one line",
-        Why::Word => "write the statement with blanks around { and =, and # before comments",
-        Why::Punctuation(_) => "complete the statement before it",
-    };
-    finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
+    finding.evidence.extend(case.glyph_evidence(&cause.range));
+    finding.fix.push(Remedy::new(cause.what, Deed::EditConfiguration));
     sink.push(finding);
 }
 
-/// The place to change and the line as it should be, if one of the usual mistakes explains it.
-fn correction(case: &ConfigCase<'_>, error: &ParseError) -> (std::ops::Range<usize>, Option<String>) {
+/// What explains that OpenSC stops: the place to change, the line as it should be, and what to do.
+struct Cause {
+    range: Range<usize>,
+    corrected: Option<Correction>,
+    language: Option<Foreign>,
+    what: &'static str,
+}
+
+/// Words before the refused one, and itself, that may be the cause.
+const WORDS: usize = 4;
+
+fn cause(case: &ConfigCase<'_>, error: &ParseError) -> Cause {
+    let usual =
+        |range: Range<usize>, corrected| Cause { range, corrected, language: None, what: usual(&error.why) };
     if error.why == Why::Unmatched {
         // Only what remains of the line, which may be nothing, would be a line of its own.
-        let rest = case.corrected(&error.range, b"").filter(|line| !line.is_empty());
-        return (error.range.clone(), rest);
+        let rest = case.corrected(&error.range, b"").filter(|line| !line.text.is_empty());
+        return usual(error.range.clone(), rest);
     }
     if error.why == Why::ValueAfterComment {
         let before = case.piece(0..error.range.start);
@@ -69,33 +86,81 @@ fn correction(case: &ConfigCase<'_>, error: &ParseError) -> (std::ops::Range<usi
             let value = [b" ", case.piece(error.range.clone())].concat();
             let line = case.lines(&(equals..equals));
             let joined = [case.piece(line.start..equals + 1), &value].concat();
-            return (error.range.clone(), case.corrected(&(line.start..error.range.end), &joined));
+            return usual(equals..error.range.end, case.corrected(&(line.start..error.range.end), &joined));
         }
     }
-    // The words before the refused one, and itself, nearest first.
+    // What was refused, and the words before it, nearest first.
     let tokens = scconf::tokens(case.text);
-    let words = tokens.iter().filter(|token| token.range.start <= error.range.start);
-    let words: Vec<_> = words.filter(|token| matches!(token.kind, TokenKind::Word { .. })).collect();
-    for word in words.iter().rev().take(4) {
-        let text = case.piece(word.range.clone());
-        let candidate = if text.starts_with(b"//") || text.starts_with(b"/*") {
-            // The whole line is meant as a comment.
-            let line = case.lines(&word.range);
-            let rest = case.piece(word.range.start..line.end);
-            let rest = rest.strip_suffix(b"*/").unwrap_or(rest).get(2..).unwrap_or_default();
-            (word.range.start..line.end, [b"#", rest].concat())
-        } else if let Some(name) = text.strip_suffix(b"{").filter(|name| !name.is_empty()) {
-            (word.range.clone(), [name, b" {"].concat())
-        } else if let Some(equals) = text.iter().position(|b| *b == b'=').filter(|at| *at > 0) {
-            let (key, value) = (text.get(..equals), text.get(equals + 1..));
-            let (key, value) = (key.unwrap_or_default(), value.unwrap_or_default());
-            (word.range.clone(), [key, b" = ", value].concat())
-        } else {
-            continue;
-        };
-        if let Some(line) = case.corrected(&candidate.0, &candidate.1) {
-            return (word.range.clone(), Some(line));
+    let words = tokens.iter().filter(|token| token.range.start < error.range.start);
+    let words = words.filter(|token| matches!(token.kind, TokenKind::Word { .. })).rev().take(WORDS);
+    let mut places: Vec<Range<usize>> = vec![error.range.clone()];
+    places.extend(words.map(|word| word.range.clone()));
+    places
+        .iter()
+        .find_map(|place| other_language(case, place))
+        .or_else(|| {
+            let glued = places.iter().find_map(|place| {
+                let (fixed, what) = parted(case.piece(place.clone()))?;
+                Some(Cause {
+                    corrected: Some(case.corrected(place, &fixed)?),
+                    range: place.clone(),
+                    language: None,
+                    what,
+                })
+            });
+            let plain = || {
+                let odd = places.iter().find(|place| !case.glyphs(place).is_empty())?;
+                let corrected = case.corrected(odd, case.piece(odd.clone()));
+                Some(Cause {
+                    corrected,
+                    range: odd.clone(),
+                    language: None,
+                    what: "write it in plain characters",
+                })
+            };
+            glued.or_else(plain)
+        })
+        .unwrap_or_else(|| usual(error.range.clone(), None))
+}
+
+/// The line of a place, if it is written in another language.
+fn other_language(case: &ConfigCase<'_>, place: &Range<usize>) -> Option<Cause> {
+    let language = case.language(place)?;
+    let line = case.lines(&(place.start..place.start));
+    let indent = case.piece(line.clone()).iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let range = line.start + indent..line.end;
+    let (corrected, what) = match language {
+        Foreign::CComment => {
+            let text = case.piece(range.clone()).trim_ascii_end();
+            let text = text.strip_suffix(b"*/").unwrap_or(text).get(2..).unwrap_or_default();
+            (case.corrected(&range, &[b"#", text].concat()), "write # before the comment")
         }
+        Foreign::Template => (None, "render the template before OpenSC reads it"),
+        Foreign::Ini | Foreign::Yaml | Foreign::Shell => {
+            (None, "write it as OpenSC reads it: app default { framework pkcs15 { key = value; } }")
+        }
+    };
+    Some(Cause { range, corrected, language: Some(language), what })
+}
+
+/// A word in which punctuation hides that counts only where a word begins, with blanks.
+fn parted(word: &[u8]) -> Option<(Vec<u8>, &'static str)> {
+    let plain = plain(word);
+    let word = plain.as_slice();
+    if let Some(name) = word.strip_suffix(b"{").map(<[u8]>::trim_ascii_end).filter(|name| !name.is_empty()) {
+        return Some(([name, b" {"].concat(), "write a blank before {"));
     }
-    (error.range.clone(), None)
+    let equals = word.iter().position(|b| *b == b'=').filter(|at| *at > 0)?;
+    let (key, value) = (word.get(..equals)?, word.get(equals + 1..)?);
+    Some(([key, b" = ", value].concat(), "write blanks around ="))
+}
+
+const fn usual(why: &Why) -> &'static str {
+    match why {
+        Why::Unmatched => "remove this brace, or the one too many before it",
+        Why::TooDeep => "close the blocks that are still open",
+        Why::ValueAfterComment | Why::Undefined(_) => "write key, = and value on one line",
+        Why::Word => "write the statement with blanks around { and =, and # before comments",
+        Why::Punctuation(_) => "complete the statement before it",
+    }
 }

@@ -1,31 +1,44 @@
 //! `config-value-not-understood`: a cache setting in opensc.conf has a value that means something else
 //!
-//! Up to 0.22 `use_file_caching` was a switch: anything that begins with t, T, y or Y is on,
-//! all else is off, also `public`, `on` and `1`. From 0.23 only `yes`, `public` and `no`,
-//! exactly so, mean anything, and all else is off, also `true` and `Yes`. An old file
-//! stops caching at an update, and a new one does nothing in an old version. `no` is the
-//! only spelling that means off in every version.
+//! Up to 0.22 `use_file_caching` was a switch: anything that begins with t, T, y
+//! or Y is on, all else is off, also `public`, `on` and `1`. From 0.23 only `yes`,
+//! `public` and `no`, exactly so, mean anything, and all else is off, also `true`
+//! and `Yes`. An old file stops caching at an update, and a new one does nothing
+//! in an old version. `no` is the only spelling that means off in every version.
 //!
-//! `file_cache_dir` is taken as it stands: neither `~` nor `$HOME` is replaced, and a relative
-//! path begins in whatever folder a program was started from.
+//! `file_cache_dir` is taken as it stands: neither `~` nor `$HOME` is replaced,
+//! and a relative path begins in whatever folder a program was started from.
 //!
-//! Cure: write the value that says what is meant: `no`, or from 0.23 `public` or `yes`.
+//! Other settings, too: a switch is on if its value begins with t or y, and off
+//! with `1` or `on`; a number ends at its first letter; a driver is loaded only by
+//! its exact name (`PIV-II`, not `piv`); a value ends at a blank, unless it stands
+//! in quotes, and only straight ones are quotes.
+//!
+//! Cure: write the value that says what is meant: `no`, or from 0.23 `public` or
+//! `yes`.
 
-use crate::case::config::{ConfigCase, Row, labels};
+use crate::case::config::{ConfigCase, Correction, MOST, NOT_SHOWN, Row, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::config::Written;
 use crate::opensc::differences::{self, CachingWords};
+use crate::opensc::known::Kind;
+use crate::opensc::misread::{Misread, WhyMisread, whole_value_at};
 use crate::opensc::{CacheLocation, Caching, Effective};
-use crate::scconf::Position;
+use crate::scconf::foreign::is_template;
+use crate::scconf::glyphs::{glyphs, plain};
+use crate::scconf::{Spot, TokenKind};
+use crate::text::escape;
 
 /// Values that say off and are off in every version.
 const SAY_OFF: &[&str] = &["no", "n", "false", "f", "off", "0", "none", "never", ""];
+/// Values that are documented.
+const WORDS: &[&str] = &["no", "public", "yes"];
 /// Values that say on and were on up to 0.22.
 const SAID_ON: &[&str] = &["yes", "y", "true", "t"];
 
 /// Applies the rule to one configuration.
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
-    let mut seen: Vec<(Position, &Effective, bool, Vec<&Row>)> = Vec::new();
+    let mut seen: Vec<(Spot, &Effective, bool, Vec<&Row>)> = Vec::new();
     for (row, effective) in case.running() {
         let switch = effective.use_file_caching.as_ref().filter(|written| misleads(case, written));
         let dir = effective.file_cache_dir.as_ref().filter(|_| is_relative(effective));
@@ -37,14 +50,24 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
             }
         }
     }
+    let mut found = Vec::new();
     for (at, effective, is_dir, rows) in seen {
         let programs = labels(rows);
-        sink.push(if is_dir {
-            dir(case, at, effective, programs)
-        } else {
-            switch(case, at, effective, programs)
-        });
+        if !is_dir {
+            found.push(switch(case, at, effective, programs));
+        } else if !case.misread.iter().any(|misread| misread.at.start == at.start) {
+            found.push(dir(case, at, effective, programs));
+        }
     }
+    found.extend(case.misread.iter().map(|misread| other(case, misread)));
+    found.extend(comments(case));
+    let more = found.len().saturating_sub(MOST);
+    found.truncate(MOST);
+    if more > 0 {
+        let summary = format!("{more} more values of {} are not understood.", case.path);
+        found.push(case.finding(Id::ConfigValueNotUnderstood, Vec::new(), summary, NOT_SHOWN.to_owned()));
+    }
+    sink.extend(found);
 }
 
 /// Does the value seem to say something else than it means?
@@ -65,7 +88,7 @@ fn is_relative(effective: &Effective) -> bool {
     matches!(effective.cache_dir, CacheLocation::At { relative: true, configured: true, .. })
 }
 
-fn switch(case: &ConfigCase<'_>, at: Position, effective: &Effective, programs: Vec<String>) -> Finding {
+fn switch(case: &ConfigCase<'_>, at: Spot, effective: &Effective, programs: Vec<String>) -> Finding {
     let written = effective.use_file_caching.as_ref();
     let value = written.map(ConfigCase::value).unwrap_or_default();
     let on = effective.caching == Caching::All;
@@ -80,26 +103,43 @@ fn switch(case: &ConfigCase<'_>, at: Position, effective: &Effective, programs: 
         format!("OpenSC does not know use_file_caching = {value}: {rule}."),
         format!("Caching is {means}."),
     );
-    let token = case.token(at);
     let says = if on { "yes" } else { "no" };
-    finding.evidence.push(case.source(&token, &format!("means {means}"), corrected(case, at, says)));
-    finding.fix.push(Remedy::new(
-        format!("write {says} for what it means now, or another value if something else is meant"),
-        Deed::EditConfiguration,
-    ));
+    let template =
+        written.and_then(|written| written.value.as_ref()).is_some_and(|value| is_template(&value.0));
+    let note = if template {
+        format!("a template that was not rendered; means {means}")
+    } else {
+        format!("means {means}")
+    };
+    // What stands there but for the characters.
+    let bare = plain(&written.and_then(|written| written.value.clone()).unwrap_or_default().0);
+    let bare = String::from_utf8_lossy(&bare).trim_matches(['"', ' ']).to_owned();
+    let meant = WORDS.contains(&bare.as_str()) && !glyphs(case.text, at.range()).is_empty();
+    let fixed = (!template).then(|| corrected(case, at, if meant { &bare } else { says })).flatten();
+    finding.evidence.push(case.source(&at.range(), &note, fixed));
+    finding.evidence.extend(case.glyph_evidence(&at.range()));
+    let what = if template {
+        "render the template before OpenSC reads it".to_owned()
+    } else if meant {
+        format!("write {bare} in plain characters")
+    } else {
+        format!("write {says} for what it means now, or another value if something else is meant")
+    };
+    finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
     finding
 }
 
 /// The line with a value that says what this one means.
-fn corrected(case: &ConfigCase<'_>, at: Position, says: &str) -> Option<String> {
-    let token = case.token(at);
-    let text = case.piece(token.clone());
+fn corrected(case: &ConfigCase<'_>, at: Spot, says: &str) -> Option<Correction> {
+    let whole =
+        case.parsed.as_ref().ok().and_then(|document| whole_value_at(document, at.start)).unwrap_or(at);
+    let text = case.piece(whole.range());
     let mut replacement = says.as_bytes().to_vec();
     // What the value has swallowed: a brace, or the rest of an unclosed line.
     if text.first() == Some(&b'"') && !text.ends_with(b"\"") {
-        let line = case.lines(&(token.start..token.start));
+        let line = case.lines(&(whole.start..whole.start));
         replacement.push(b';');
-        return case.corrected(&(token.start..line.end), &replacement);
+        return case.corrected(&(whole.start..line.end), &replacement);
     }
     // A comment begins only where a word may.
     if let Some(comment) = text.iter().position(|b| *b == b'#') {
@@ -108,10 +148,144 @@ fn corrected(case: &ConfigCase<'_>, at: Position, says: &str) -> Option<String> 
     } else if text.ends_with(b"}") {
         replacement.extend_from_slice(b"; }");
     }
-    case.corrected(&token, &replacement)
+    case.corrected(&whole.range(), &replacement)
 }
 
-fn dir(case: &ConfigCase<'_>, at: Position, effective: &Effective, programs: Vec<String>) -> Finding {
+/// Another setting whose value is not taken for what it seems to say.
+fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
+    let (name, value) = (misread.known.name, escape(&misread.value));
+    let replaced = |text: &str| case.corrected(&misread.whole.range(), text.as_bytes());
+    let whole = String::from_utf8_lossy(case.piece(misread.whole.range())).into_owned();
+    let cured = |corrected: Option<Correction>| {
+        corrected.filter(|fixed| case.is_cured(&misread.whole.range(), fixed))
+    };
+    let (summary, consequence, corrected, what) = match &misread.why {
+        WhyMisread::Switch(on) => (
+            format!("OpenSC does not know {name} = {value}: it only looks whether it begins with t or y."),
+            format!("It is {}.", if *on { "on" } else { "off" }),
+            replaced(if *on { "true" } else { "false" }),
+            format!("write {on} for what it means now, or {} if that is meant", !on),
+        ),
+        WhyMisread::Number(number) => (
+            format!("{name} = {value} is not a number."),
+            format!("It is taken for {number}."),
+            replaced(number),
+            format!("write {number} for what it means now, or the number that is meant"),
+        ),
+        WhyMisread::OneOf(words) => {
+            let first = words.first().copied().unwrap_or_default();
+            (
+                format!("OpenSC does not know {name} = {value}: it knows {}, exactly so.", words.join(", ")),
+                format!("It is taken for {first}."),
+                replaced(first),
+                format!("write {first} for what it means now, or another of these words"),
+            )
+        }
+        WhyMisread::NoDriver(near) => (
+            format!("OpenSC {} has no driver called {value}.", case.version),
+            "The name is passed over in silence: no card is given to it.".to_owned(),
+            near.and_then(|near| case.corrected(&misread.at.range(), near.as_bytes())),
+            near.map_or_else(
+                || "write a name that opensc-tool --list-drivers shows".to_owned(),
+                |near| format!("write {near}, exactly so"),
+            ),
+        ),
+        WhyMisread::Cut => {
+            let words = whole.split_whitespace().map(|word| word.trim_matches(','));
+            let fixed = match misread.known.kind {
+                Kind::Drivers => words.collect::<Vec<_>>().join(", "),
+                Kind::Caching
+                | Kind::Path
+                | Kind::Switch
+                | Kind::Number
+                | Kind::OneOf(_)
+                | Kind::List
+                | Kind::Driver
+                | Kind::Text => {
+                    format!("\"{}\"", whole.replace('"', ""))
+                }
+            };
+            (
+                format!("{name} ends at a blank: what is behind {value} is forgotten."),
+                format!("It is {value}."),
+                replaced(&fixed),
+                "write it in quotes, or a list with commas".to_owned(),
+            )
+        }
+        WhyMisread::NoList => (
+            format!("{name} is one: what is behind {value} is not looked at."),
+            format!("It is {value}."),
+            case.corrected(&misread.whole.range(), case.piece(misread.at.range())),
+            "write one".to_owned(),
+        ),
+        WhyMisread::Empty => (
+            format!("{name} is nothing, which is not the same as no setting."),
+            "Files are looked for below the root directory.".to_owned(),
+            None,
+            "remove the line: then the default holds".to_owned(),
+        ),
+        WhyMisread::NotExpanded => (
+            format!("{name} = {value} is taken as it stands: OpenSC replaces neither ~ nor variables."),
+            format!("A file or directory of just this name is looked for: {value}."),
+            None,
+            "write the whole path".to_owned(),
+        ),
+        WhyMisread::Glyphs => {
+            let plain = String::from_utf8_lossy(&plain(case.piece(misread.whole.range()))).replace('"', "");
+            (
+                format!("{name} holds characters that only look like others."),
+                "OpenSC takes them as they are: they are a part of the value.".to_owned(),
+                replaced(&format!("\"{}\"", plain.trim())),
+                "write it in plain characters".to_owned(),
+            )
+        }
+        WhyMisread::Template => (
+            format!("{name} holds a template that was not rendered."),
+            format!("It is {value}."),
+            None,
+            "render the template before OpenSC reads it".to_owned(),
+        ),
+    };
+    let mut finding = case.finding(Id::ConfigValueNotUnderstood, Vec::new(), summary, consequence);
+    let marked = if misread.why == WhyMisread::Glyphs { misread.whole } else { misread.at };
+    finding.evidence.push(case.source(
+        &marked.range(),
+        "not taken for what it seems to say",
+        cured(corrected),
+    ));
+    finding.evidence.extend(case.glyph_evidence(&misread.at.range()));
+    finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
+    finding
+}
+
+/// Comments that a carriage return alone ends, although what is behind it looks like a part of them.
+fn comments(case: &ConfigCase<'_>) -> Vec<Finding> {
+    let Ok(document) = case.parsed else { return Vec::new() };
+    let tokens = document.tokens().windows(3);
+    let behind = tokens.filter_map(|window| match window {
+        [comment, space, next] => {
+            let is_return = case.piece(space.range.clone()).first() == Some(&b'\r');
+            let is_live = matches!(next.kind, TokenKind::Word { .. } | TokenKind::Punctuation(_));
+            (comment.kind == TokenKind::Comment && space.kind == TokenKind::Space && is_return && is_live)
+                .then_some(next)
+        }
+        _ => None,
+    });
+    let told = behind.map(|next| {
+        let mut finding = case.finding(
+            Id::ConfigValueNotUnderstood,
+            Vec::new(),
+            "A carriage return alone ends this comment: what is behind it is read.".to_owned(),
+            "Editors that end lines by line feeds only show it as a part of the comment.".to_owned(),
+        );
+        finding.evidence.push(case.source(&next.range, "read, behind a carriage return", None));
+        finding.fix.push(Remedy::new("end the lines by line feeds", Deed::EditConfiguration));
+        finding
+    });
+    told.collect()
+}
+
+fn dir(case: &ConfigCase<'_>, at: Spot, effective: &Effective, programs: Vec<String>) -> Finding {
     let written = effective.file_cache_dir.as_ref();
     let value = written.map(ConfigCase::value).unwrap_or_default();
     let replaced = value.starts_with('~') || value.contains('$') || value.contains('%');
@@ -122,7 +296,7 @@ fn dir(case: &ConfigCase<'_>, at: Position, effective: &Effective, programs: Vec
         format!("file_cache_dir = {value} is not one directory: {why}."),
         format!("Each program has its cache in ./{value} of the folder it was started in."),
     );
-    finding.evidence.push(case.source(&case.token(at), "taken as it stands, from the current folder", None));
+    finding.evidence.push(case.source(&at.range(), "taken as it stands, from the current folder", None));
     finding.fix.push(Remedy::new(
         "write an absolute path, or remove the line: the default is below each user's home",
         Deed::EditConfiguration,
