@@ -363,8 +363,9 @@ pub fn claim(certificate: &Certificate) -> Claim {
     if is_own { Claim::OwnKey } else { Claim::SameName }
 }
 
-/// SHA-1 of the bits of a public key.
-fn hash_of_bits(key: &PublicKey) -> Vec<u8> {
+/// SHA-1 of the bits of a public key, the commonest identifier of one (RFC 5280, 4.2.1.2).
+#[must_use]
+pub fn hash_of_bits(key: &PublicKey) -> Vec<u8> {
     Sha1::digest(key.bits_of_spki()).to_vec()
 }
 
@@ -685,7 +686,9 @@ fn how(fit: &Fit, is_message: bool) -> String {
     }
 }
 
-fn attributed(key: &PublicKey, places: &[Place]) -> Attributed {
+/// A key with the places that it is known from.
+#[must_use]
+pub fn attributed(key: &PublicKey, places: &[Place]) -> Attributed {
     Attributed {
         key: key.describe(),
         public_key: hex(&key.fingerprint()),

@@ -1,6 +1,7 @@
 //! What was typed: one file per command, each only wires the rooms together.
 
 mod args;
+mod audit;
 mod check;
 mod compare;
 mod config;
@@ -55,6 +56,8 @@ enum Command {
     Check(check::Args),
     /// Prove by fresh signatures which keys are sound, or tell which key made a signature
     Verify(verify::Args),
+    /// Tell which certificates, lists and signatures in files were made by another key than they name
+    Audit(audit::Args),
     /// List the cache entries, decoded
     Ls(ls::Args),
     /// Show tokens, keys or entries, on the card and as OpenSC shows them
@@ -132,6 +135,7 @@ pub fn run() -> Exit {
     let result = match command {
         Command::Check(args) => check::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Audit(args) => audit::run(&args),
         Command::Ls(args) => ls::run(&args),
         Command::Show(args) => show::run(&args),
         Command::Fix(args) => fix::run(&args),

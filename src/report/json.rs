@@ -4,6 +4,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::audit::Audit;
 use crate::case::attribution::Attribution;
 use crate::case::proofs::Proof;
 use crate::error::Error;
@@ -67,6 +68,11 @@ pub enum Answer<'a> {
         attribution: Option<&'a Attribution>,
         /// All of them, in the order of the file.
         attributions: &'a [&'a Attribution],
+    },
+    /// Which artefacts in files were made by another key than they name.
+    Audit {
+        /// What was found in them.
+        audit: &'a Audit,
     },
     /// The cache directories and what is in them.
     Ls {
