@@ -109,8 +109,19 @@ pub struct Claimed {
     pub value: Vec<u8>,
     /// Whose it says to be.
     pub names: Names,
-    /// What is signed besides by digest: of which hash, what digest, and over what.
-    pub content: Option<(Hash, Vec<u8>, Vec<u8>)>,
+    /// What is signed besides, by its digest.
+    pub content: Option<Content>,
+}
+
+/// What is signed by its digest, which is among what is signed.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// By which hash.
+    pub hash: Hash,
+    /// The digest.
+    pub digest: Vec<u8>,
+    /// The content, if it is there.
+    pub bytes: Option<Vec<u8>>,
 }
 
 /// What is signed.
@@ -345,13 +356,17 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact
             (None, None) => Over::Content,
         };
         let hash = Hash::by_oid(signer.digest);
-        let content = signer.message_digest.zip(data.content).zip(hash);
+        let content = signer.message_digest.zip(hash).map(|(digest, hash)| Content {
+            hash,
+            digest: digest.to_vec(),
+            bytes: data.content.map(<[u8]>::to_vec),
+        });
         Claimed {
             over,
             scheme: detached::cms(signer.digest, signer.algorithm, signer.parameters),
             value: signer.signature.to_vec(),
             names,
-            content: content.map(|((digest, content), hash)| (hash, digest.to_vec(), content.to_vec())),
+            content,
         }
     };
     let first = data.signers.first()?;

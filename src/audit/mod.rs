@@ -8,6 +8,7 @@
 
 mod artefact;
 mod attribute;
+mod contained;
 mod files;
 mod lines;
 mod named_keys;
@@ -18,6 +19,7 @@ mod tally;
 
 pub use artefact::Kind;
 pub use attribute::Verdict;
+pub use contained::Contained;
 pub use named_keys::{issuers, public_keys};
 pub use summary::{Audit, Counted, Group, Item, MissingFile, Step};
 
@@ -346,8 +348,9 @@ impl Judge {
     fn signature(&self, path: Option<&Path>, claimed: &Claimed, left: &Cell<u64>) -> Judgement {
         if let Some(bytes) = bytes_of(&claimed.over) {
             let judgement = self.asked.judge(claimed, bytes, left);
-            let is_other =
-                claimed.content.as_ref().is_some_and(|(hash, told, content)| hash.digest(content) != *told);
+            let is_other = claimed.content.as_ref().is_some_and(|content| {
+                content.bytes.as_ref().is_some_and(|bytes| content.hash.digest(bytes) != content.digest)
+            });
             return if is_other && judgement.verdict == Verdict::Sound {
                 judgement.with_other_content()
             } else {
@@ -377,19 +380,24 @@ fn signed_beside(path: &Path, over: &Over, follow: bool) -> Result<Vec<u8>, Stri
     if beside == path {
         return Err(nothing());
     }
-    let (file, facts) = open(&beside, follow).ok().flatten().ok_or_else(nothing)?;
+    let (file, _) = open(&beside, follow).ok().flatten().ok_or_else(nothing)?;
+    over_content(over, &file)
+}
+
+/// What was signed, where its content is in this file.
+fn over_content(over: &Over, file: &File) -> Result<Vec<u8>, String> {
     let failed = |error: io::Error| format!("what was signed cannot be read: {error}");
-    let content = |file: File| -> Result<Vec<u8>, String> {
-        if facts.len() > IN_MEMORY {
-            return Err("what was signed is larger than 16 MiB".to_owned());
-        }
-        let mut bytes = Vec::new();
-        file.take(IN_MEMORY).read_to_end(&mut bytes).map_err(failed)?;
-        Ok(bytes)
-    };
     match over {
         Over::Bytes(bytes) => Ok(bytes.clone()),
-        Over::Content => content(file),
+        Over::Content => {
+            let mut bytes = Vec::new();
+            let mut file = file;
+            file.rewind().and_then(|()| file.take(IN_MEMORY + 1).read_to_end(&mut bytes)).map_err(failed)?;
+            match bytes.len() as u64 {
+                ..=IN_MEMORY => Ok(bytes),
+                _ => Err("what was signed is larger than 16 MiB".to_owned()),
+            }
+        }
         Over::Nowhere(why) => Err((*why).to_owned()),
         Over::SshFile { hash: None, .. } => Err("its hash is not computed here".to_owned()),
         Over::SshFile { namespace, reserved, hash: Some(hash), hash_name, security_key } => {
@@ -405,8 +413,8 @@ fn signed_beside(path: &Path, over: &Over, follow: bool) -> Result<Vec<u8>, Stri
     }
 }
 
-fn digest_of(file: File, hash: Hash) -> io::Result<Vec<u8>> {
-    let mut signed = crate::crypto::Signed::file(&file);
+fn digest_of(file: &File, hash: Hash) -> io::Result<Vec<u8>> {
+    let mut signed = crate::crypto::Signed::file(file);
     let digest = signed.digest_by(Some(hash)).to_vec();
     signed.failure().map_or(Ok(digest), Err)
 }

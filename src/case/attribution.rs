@@ -64,7 +64,7 @@ pub struct Attribution {
 
 impl Attribution {
     /// Nothing yet.
-    const fn new(undecided: Vec<String>) -> Self {
+    pub(crate) const fn new(undecided: Vec<String>) -> Self {
         Self {
             subject: None,
             names: None,
@@ -80,6 +80,12 @@ impl Attribution {
             not_by_named: false,
             is_invalid: false,
         }
+    }
+
+    /// One of these keys made it, if the signer is on the curve of the key that it names.
+    pub(crate) fn candidate_keys(&mut self, keys: &[PublicKey]) {
+        self.candidates = keys.iter().map(|key| MatchedCandidate::new(key, None, &[])).collect();
+        self.assumed = Some("if the signer is on the same curve".to_owned());
     }
 
     /// Is something missing for an answer: a computation, or whoever issued it?

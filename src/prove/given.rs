@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
-use crate::audit::{issuers, public_keys};
+use crate::audit::{Contained, issuers, public_keys};
 use crate::case::attribution::{Attribution, Issuer, OfFile, of_signature};
 use crate::case::known_keys::PlaceKind;
 use crate::crypto::Signed;
@@ -122,6 +122,8 @@ enum Input {
     /// One that is not held in memory.
     Large(String, PathBuf, File, Vec<u8>),
     Digest(String, Vec<u8>, Vec<u8>),
+    /// What says itself how it was signed, and by whom.
+    Contained(String, Contained, File),
     /// The name of the file, the certificates and requests in it, the names of what else is in it, what may
     /// have been one and could not be read, and whether that is all.
     Certificates {
@@ -145,9 +147,14 @@ impl Input {
             open_named(data).map_err(|source| read_error(data, source))?;
         }
         let content = read(path, LARGEST_PROOF)?;
+        if let (Some(data), Some(contained)) = (request.data, Contained::read(&content)) {
+            let file = open_named(data).map_err(|source| read_error(data, source))?;
+            return Ok(Self::Contained(format!("signature {}", shown(path)), contained, file));
+        }
         let signature = bare::signature(&content).map_err(|what| {
             Error::Usage(format!(
-                "--signature {} is {what}: what is checked here is a bare signature (DER, r||s or RSA)",
+                "--signature {} is {what}: what is checked here is a bare signature (DER, r||s or RSA), and with --data \
+                 one in CMS (PKCS#7) or of OpenSSH",
                 shown(path)
             ))
         })?;
@@ -232,6 +239,10 @@ impl Input {
             Self::Digest(what, digest, signature) => {
                 vec![(what.clone(), of_signature(snapshot, given, &Signed::digest(digest), signature))]
             }
+            Self::Contained(what, contained, file) => {
+                let answers = contained.attribute(snapshot, given, file, what);
+                answers.into_iter().map(|answer| (what.clone(), answer)).collect()
+            }
             Self::Certificates { name, found, .. } => {
                 let mut issuers = named.to_vec();
                 issuers.extend(found.iter().enumerate().filter_map(|(index, der)| {
@@ -257,9 +268,10 @@ impl Input {
             Self::Certificates { name, others, missing, is_all, .. } => {
                 (name.as_str(), others.as_slice(), missing.as_slice(), *is_all)
             }
-            Self::Data(what, ..) | Self::Large(what, ..) | Self::Digest(what, ..) => {
-                (what.as_str(), &[][..], &[][..], true)
-            }
+            Self::Data(what, ..)
+            | Self::Large(what, ..)
+            | Self::Digest(what, ..)
+            | Self::Contained(what, ..) => (what.as_str(), &[][..], &[][..], true),
         };
         let gap = |why: String, asked_for: bool| Gap {
             what: name.to_owned(),
