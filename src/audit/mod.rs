@@ -125,6 +125,30 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
     Ok(summary::of(tally, &judge.asked.ring, request))
 }
 
+/// What is in these bytes, and what came of each, with no keys but those that are in them.
+#[must_use]
+pub fn of_bytes(bytes: &[u8]) -> Vec<(Kind, Verdict)> {
+    let mut ring = Ring::default();
+    let mut artefacts = Vec::new();
+    recognise::whole(bytes, &mut |found| match found {
+        Found::Artefact(artefact) => artefacts.push(artefact),
+        Found::Key(offer) => ring.add(offer, String::new),
+        Found::NotComputed(_) | Found::NotOpened(_) | Found::Noted { .. } => {}
+    });
+    for offer in artefacts.iter().filter_map(|artefact| artefact.offer.clone()) {
+        ring.add(offer, String::new);
+    }
+    let asked = Asked::new(ring);
+    let left = Cell::new(WORK_OF_A_FILE);
+    let of_signature = |claimed: &Claimed| {
+        bytes_of(&claimed.over).map_or(Verdict::NotDecided, |over| asked.judge(claimed, over, &left).verdict)
+    };
+    artefacts
+        .iter()
+        .flat_map(|one| one.signatures.iter().map(|claimed| (one.kind, of_signature(claimed))))
+        .collect()
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -227,7 +227,9 @@ impl Ring {
     }
 
     fn of_issuer(&self, name: &[u8], key_id: Option<&[u8]>, own: Option<&(PublicKey, Claim)>) -> Vec<Named> {
-        let holders = self.by_name.get(&canonical_name(name)).map(Vec::as_slice).unwrap_or_default();
+        // That neither has a name says nothing.
+        let holders = if name.is_empty() { None } else { self.by_name.get(&canonical_name(name)) };
+        let holders = holders.map(Vec::as_slice).unwrap_or_default();
         let own_key = own.map(|(key, _)| same_form(key));
         let mut named: Vec<Named> = Vec::new();
         for holder in holders {

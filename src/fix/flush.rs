@@ -2,6 +2,7 @@
 
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use crate::error::{Error, Exit};
+use crate::finding::doubtful_since;
 use crate::judge::ending::is_unread;
 use crate::observe::CacheOwners;
 use crate::repair::flush::{Scope, flush_plan, is_named};
@@ -31,6 +32,8 @@ pub struct Flushed {
     pub operations: Vec<Applied>,
     /// What is found now.
     pub after: Verdict,
+    /// Since when this host may have signed for a key that is gone (RFC 3339).
+    pub doubtful_since: Option<String>,
     /// Why it is no success whatever was moved.
     pub error: Option<Error>,
     /// How the run ends otherwise.
@@ -53,6 +56,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     let mut unread = None;
     let mut failed = false;
     let mut without_card = None;
+    let mut since: Option<String> = None;
     let observed = subject.each(&mut |snapshot| {
         missing.retain(|name| !is_here(snapshot, name));
         let done = repair.user(snapshot, &|snapshot, verdict, caller| {
@@ -70,6 +74,8 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 return Err(Error::NoCardToFlush);
             }
         }
+        // RFC 3339 in UTC: the earlier one is the lesser.
+        since = since.take().into_iter().chain(doubtful_since(&done.before.findings)).min();
         let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Changed(_));
         failed |= done.steps.iter().any(|(.., outcome)| bad(outcome));
         repair.add(snapshot, done.after);
@@ -83,6 +89,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 changed: false,
                 operations: Vec::new(),
                 after,
+                doubtful_since: None,
                 error: Some(error),
                 exit,
             });
@@ -103,7 +110,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         (false, false) => Exit::Clean,
     };
     let error = missing.first().map(|name| Error::NoSuchEntry((*name).clone()));
-    Ok(Flushed { host: snapshot.host, changed, operations, after, error, exit })
+    Ok(Flushed { host: snapshot.host, changed, operations, after, doubtful_since: since, error, exit })
 }
 
 /// Takes of one user's caches what is proven stale, and safe to take, and nothing else; gives what is found then.

@@ -13,6 +13,7 @@
 mod forms;
 mod hostile;
 mod issued;
+mod public;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "no snapshots here")]
 mod schema;

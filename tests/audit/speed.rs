@@ -7,6 +7,7 @@ use virtual_card::openssl::asn1::Asn1Time;
 use virtual_card::openssl::bn::BigNum;
 use virtual_card::openssl::hash::MessageDigest;
 use virtual_card::openssl::pkey::{PKey, PKeyRef, Private};
+use virtual_card::openssl::x509::extension::BasicConstraints;
 use virtual_card::openssl::x509::{X509, X509Name, X509NameRef};
 
 use super::*;
@@ -32,6 +33,10 @@ fn certificate(
     builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
     builder.set_not_after(&Asn1Time::days_from_now(30).unwrap()).unwrap();
     builder.set_pubkey(key).unwrap();
+    if serial == 1 {
+        // What is no CA's is refused before its signature is looked at.
+        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
+    }
     builder.sign(by, MessageDigest::sha256()).unwrap();
     builder.build().to_pem().unwrap()
 }
@@ -52,7 +57,7 @@ fn peak(output: &str) -> u64 {
 
 #[test]
 fn many_certificates_cost_little() {
-    let count: u32 = std::env::var("STALECARD_AUDIT_COUNT").map_or(300, |count| count.parse().unwrap());
+    let count: u32 = std::env::var("STALECARD_AUDIT_COUNT").map_or(120, |count| count.parse().unwrap());
     let workshop = Workshop::new();
     fs::create_dir(workshop.path().join("many")).unwrap();
     let [ca, other, leaf] = [(); 3].map(|()| PKey::<Private>::ec_gen("prime256v1").unwrap());
@@ -91,7 +96,7 @@ fn many_certificates_cost_little() {
     assert!(openssl.success());
     let theirs = (begun.0.elapsed(), spent() - begun.1);
     let refused =
-        fs::read_to_string(workshop.path().join("verified")).unwrap().matches("error 7").count() as u64;
+        fs::read_to_string(workshop.path().join("verified")).unwrap().matches("error 7 at").count() as u64;
     assert_eq!(refused, expected);
     println!(
         "{count} certificates: CPU time {:?} of ours, {:?} of openssl's; {:?} and {:?} by the clock",
@@ -105,11 +110,12 @@ fn memory_does_not_grow_with_what_is_sound() {
     let [ca, leaf] = [(); 2].map(|()| PKey::<Private>::ec_gen("prime256v1").unwrap());
     let issuer = name("CA");
     let mut bundle = certificate(1, &issuer, &issuer, &ca, &ca);
-    for number in 0..200 {
+    for number in 0..50 {
         bundle.extend(certificate(number + 2, &name(&format!("leaf {number}")), &issuer, &leaf, &ca));
     }
-    // The same over and over: 40 MB in one file, which is not held in memory.
-    let whole = bundle.repeat(400);
+    // In text that is not held in memory.
+    let mut whole = "What stands between them is for people.\n".repeat(1 << 20).into_bytes();
+    whole.splice(4_000..4_000, bundle.iter().copied());
     assert!(whole.len() > 32 << 20);
     workshop.write("bundle.pem", &whole);
     let program = workshop.program(&["bundle.pem"]);
@@ -125,7 +131,7 @@ fn memory_does_not_grow_with_what_is_sound() {
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let said = String::from_utf8(workshop.read("said")).unwrap();
-    assert!(said.contains("201 signed artefacts"), "{said}");
+    assert!(said.contains("51 signed artefacts"), "{said}");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let last: Vec<&str> = text.lines().filter(|line| line.starts_with("VmHWM")).collect();
     let peak = last.iter().map(|line| peak(line)).max().unwrap();
