@@ -19,9 +19,12 @@ help:
 	@echo 'make deb     the Debian package, in build/'
 	@echo 'make integrations  what plugs into other programs, with these programs'
 
-# Built from nothing, what makes the second build quick only takes time in the first.
+# Built from nothing, what makes the second build quick only takes time in the first. Most tests wait for a card, a
+# daemon or a clock more than they compute, so more of them than there are cores run side by side.
+test: export CARGO_INCREMENTAL := 0
+test: export RUST_TEST_THREADS := 6
 test: setup
-	CARGO_INCREMENTAL=0 $(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked
 
 # A toolchain without rustfmt or clippy can still run the tests; what could not be
 # looked at is said. cargo-deny is a separate tool, unpacked into build/ like the rest.
@@ -48,7 +51,8 @@ demo: setup
 	$(CARGO) build --release --locked --package stalecard --package virtual-card --bins
 	@sh tests/demo/run
 
-bench: setup
+bench: toolchain
+	@sh tests/stand/setup valgrind
 	$(CARGO) bench --locked --no-fail-fast --bench cost --bench many_homes
 
 long: setup

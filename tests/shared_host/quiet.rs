@@ -145,6 +145,34 @@ fn others_data_takes_consent_and_a_repair_is_said_once() {
     });
 }
 
+/// What another user's programs would read again is refused like one's own, with the entry and the command that does it.
+#[test]
+fn an_undo_that_wakes_another_users_entries_is_refused() {
+    inside("quiet::an_undo_that_wakes_another_users_entries_is_refused", |scene| {
+        let cache = scene.user("alice");
+        let entry = format!("{PREFIX}_C401");
+        scene.put("alice", &cache.join(&entry), b"no description");
+        let before = tree(&cache);
+        scene.configure("app default { framework pkcs15 { use_file_caching = no; } }\n");
+        let (code, moved) = scene.json(&["flush", "--all", "--user", "alice", "--guarded"]);
+        assert_eq!((code, &moved["changed"]), (0, &true.into()), "{moved:#}");
+        assert!(tree(&cache).is_empty());
+        scene.configure("app default { framework pkcs15 { use_file_caching = public; } }\n");
+        let (code, refused) = scene.json(&["undo"]);
+        let state = &refused["undo"]["state"];
+        assert_eq!((code, &refused["changed"], state), (2, &false.into(), &"refused".into()), "{refused:#}");
+        assert!(refused["revived"].to_string().contains(&entry), "{refused:#}");
+        assert!(tree(&cache).is_empty());
+        let said = scene.stalecard(&["undo"]);
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let operation = refused["undo"]["operation"].as_str().unwrap();
+        assert!(said.contains(&entry) && said.contains("--force") && said.contains(operation), "{said}");
+        let (code, forced) = scene.json(&["undo", "--force"]);
+        assert_eq!((code, &forced["undo"]["state"]), (0, &"undone".into()), "{forced:#}");
+        assert_eq!(tree(&cache), before);
+    });
+}
+
 #[test]
 fn what_was_not_named_stays_whatever_is_asked_for() {
     inside("quiet::what_was_not_named_stays_whatever_is_asked_for", |scene| {

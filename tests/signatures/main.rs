@@ -19,6 +19,7 @@ mod ecdsa;
 mod handed_in;
 mod hostile;
 mod limits;
+mod on_cards;
 mod opinion;
 mod public;
 mod rsa;

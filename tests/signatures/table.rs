@@ -135,7 +135,7 @@ impl Workshop {
 }
 
 /// All keys with their names, made once; each test works in a directory of its own beside them.
-fn workshop() -> (Workshop, &'static [String]) {
+pub fn workshop() -> (Workshop, &'static [String]) {
     static KEYS: OnceLock<(Workshop, Vec<String>)> = OnceLock::new();
     let (keys, names) = KEYS.get_or_init(make_keys);
     let own = Workshop::new();
@@ -183,7 +183,7 @@ fn make_keys() -> (Workshop, Vec<String>) {
 }
 
 /// The ways to sign with a key of this name: hash and options.
-fn ways(name: &str) -> Vec<(String, String)> {
+pub fn ways(name: &str) -> Vec<(String, String)> {
     if name.starts_with("ed") {
         return vec![(String::new(), String::new())];
     }

@@ -45,6 +45,8 @@ pub struct Seen {
     /// Whether pcscd knows a card in the first slot, and how often one has come.
     pub present: bool,
     pub insertions: u32,
+    /// A card has come into another slot.
+    second: bool,
 }
 
 impl Namespace {
@@ -156,6 +158,12 @@ impl Watch {
         } else if line.contains("Card inserted into") && line.contains(READER) {
             seen.present = true;
             seen.insertions += 1;
+        } else if line.contains("Card inserted into") {
+            seen.second = true;
+        } else if line.contains("Card ATR:") && seen.insertions == 0 && !seen.second {
+            // A card that is there before pcscd's thread for the reader looks for the first time is not "inserted".
+            seen.present = true;
+            seen.insertions = 1;
         } else if line.contains("Card Removed From") && line.contains(READER) {
             seen.present = false;
         }

@@ -118,7 +118,7 @@ fn a_signal_at_the_prompt_leaves_a_terminal_that_echoes() {
 #[test]
 fn a_rare_signal_at_the_prompt_leaves_a_terminal_that_echoes() {
     let (stand, host) = scene();
-    for number in [5, 6, 7, 16, 24, 26, 27, 29, 30, 31, 35, 64] {
+    for number in [5, 6, 7, 16, 24, 26, 27, 29, 30, 31, 34, 35, 64] {
         let name = number.to_string();
         let session = Session::start(&stand, &host, &name, "ulimit -c 0\n");
         session.kill(&name);

@@ -1,16 +1,16 @@
 //! `stale-key-id`: OpenSC shows another ID for a key than the card has
 //!
 //! The description of a private key (on a SmartCard-HSM: file `C4xx`) is answered
-//! from the cache, but the key with that reference has been replaced since: deleted and
-//! generated anew, on another host or after a re-initialisation.
+//! from the cache, but the key with that reference has been replaced since:
+//! deleted and generated anew, on another host or after a re-initialisation.
 //!
 //! What you see: the old ID in `pkcs15-tool -D` and in every PKCS#11 application;
 //! the ID that key generation printed gives "object not found". What happens:
 //! signing with the old ID uses the card's new private key, so nothing that was
 //! signed verifies with the public key shown.
 //!
-//! Do not delete "the old key" by its ID: that ID stands for the key reference, and
-//! that is the new key now. Do not re-initialise the card: it is sound.
+//! Do not delete "the old key" by its ID: that ID stands for the key reference,
+//! and that is the new key now. Do not re-initialise the card: it is sound.
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open. A key
 //! ID never depends on the host; if two hosts disagree, one of them is stale.
