@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Seek};
 
 use super::artefact::{Claimed, Content, Offer};
-use super::attribute::{Asked, Judgement, Maker, Verdict, WORK_OF_A_FILE};
+use super::attribute::{Asked, Judgement, Maker, Verdict, WORK_OF_A_FILE, bytes_of};
 use super::recognise::{Found, IN_MEMORY, whole};
 use super::ring::Ring;
 use super::{Kind, digest_of, over_content};
@@ -115,7 +115,9 @@ fn answer(judgement: Judgement, claimed: &Claimed, ring: &Ring) -> Attribution {
     attribution.made_by = maker;
     attribution.good = is_sound && is_known;
     attribution.is_invalid = judgement.verdict == Verdict::Invalid;
-    attribution.contradicted = judgement.verdict == Verdict::MadeByAnotherKey;
+    // Over a file that somebody names, only a key that is known tells another key from another file.
+    let is_told = matches!(judgement.maker, Maker::Known(_)) || bytes_of(&claimed.over).is_some();
+    attribution.contradicted = judgement.verdict == Verdict::MadeByAnotherKey && is_told;
     attribution.note = judgement.why.clone();
     if is_sound && !is_known {
         let why = "It fits the key that comes with it, which is neither on a card that was read nor named with --pubkey.";

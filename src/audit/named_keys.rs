@@ -9,6 +9,7 @@ use crate::case::attribution::Issuer;
 use crate::case::known_keys::PlaceKind;
 use crate::crypto::given;
 use crate::error::Error;
+use crate::format::container;
 use crate::format::given::{GivenError, structures};
 use crate::format::key::PublicKey;
 use crate::format::x509;
@@ -31,10 +32,8 @@ pub fn public_keys(what: &str) -> Result<Vec<(String, PublicKey)>, Error> {
     };
     let keys = if let Some(found) = found {
         match given::public_keys(&found) {
-            // What is no bare key, but makes keys known.
-            Err(given::Error::Form(GivenError::Other(_) | GivenError::NotAKey))
-                if !in_file(&found).is_empty() =>
-            {
+            // A key of OpenSSH's, or keys in JSON; not what only comes with a signature.
+            Err(given::Error::Form(why)) if is_of_keys(&why) && !in_file(&found).is_empty() => {
                 in_file(&found).into_iter().map(|offer| offer.key).collect()
             }
             keys => keys.map_err(failed)?,
@@ -67,6 +66,15 @@ pub(super) fn offers(what: &str) -> Vec<(String, Offer)> {
     let name = escape(what.as_bytes());
     let found = read(what).map(|bytes| in_file(&bytes)).unwrap_or_default();
     found.into_iter().map(|offer| (name.clone(), offer)).collect()
+}
+
+/// May it be a file of keys, though it is none in the usual forms?
+fn is_of_keys(why: &GivenError) -> bool {
+    match why {
+        GivenError::NotAKey => true,
+        GivenError::Other(name) => *name == container::OPENSSH_KEY,
+        GivenError::TooLong | GivenError::Private => false,
+    }
 }
 
 /// The keys that a file makes known: its own, certificates', requests'.

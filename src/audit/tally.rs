@@ -82,7 +82,7 @@ pub struct Tally {
     pub again: usize,
     /// What is not sound.
     pub records: Vec<Record>,
-    /// Records that were not kept.
+    /// Bad ones whose records were not kept.
     pub lost: usize,
     /// What could not be looked at, by reason.
     pub open: BTreeMap<String, Open>,
@@ -175,7 +175,7 @@ impl Tally {
             }
         };
         if !is_kept {
-            self.lost += 1;
+            self.lost += usize::from(judgement.verdict.is_bad());
             return;
         }
         self.records.push(Record {

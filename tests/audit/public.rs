@@ -33,18 +33,29 @@ fn nothing_public_is_called_bad_that_openssl_takes() {
     let number = |name: &str| audit[name].as_u64().unwrap();
     println!(
         "{} files, {} artefacts: {} sound, {} of unknown issuers, {} not decided, {} bad",
-        number("files"), number("artefacts"), number("sound"), number("issuer_not_known"), number("not_decided"), number("bad")
+        number("files"),
+        number("artefacts"),
+        number("sound"),
+        number("issuer_not_known"),
+        number("not_decided"),
+        number("bad")
     );
     println!("{:#}", audit["counts"]);
 
-    let files = walkdir::WalkDir::new(&folder).into_iter().filter_map(Result::ok).filter(|file| file.file_type().is_file());
+    let files = walkdir::WalkDir::new(&folder)
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|file| file.file_type().is_file());
     let mut issuers: Vec<X509> = Vec::new();
     for file in files {
         let found = ders(file.path().to_str().unwrap());
         issuers.extend(found.iter().filter_map(|der| X509::from_der(der).ok()));
     }
     let by_name = |name: &virtual_card::openssl::x509::X509NameRef| -> Vec<&X509> {
-        issuers.iter().filter(|one| one.subject_name().try_cmp(name).is_ok_and(|order| order.is_eq())).collect()
+        issuers
+            .iter()
+            .filter(|one| one.subject_name().try_cmp(name).is_ok_and(|order| order.is_eq()))
+            .collect()
     };
     let mut disagreements = Vec::new();
     let mut kinds: BTreeMap<String, usize> = BTreeMap::new();
@@ -69,12 +80,13 @@ fn nothing_public_is_called_bad_that_openssl_takes() {
                     may && issuer.public_key().is_ok_and(|key| one.verify(&key).unwrap_or(false))
                 });
                 if let Some(issuer) = takes {
-                    disagreements.push(format!("{file}: {verdict}, but {:?} issued it", issuer.subject_name()));
+                    disagreements
+                        .push(format!("{file}: {verdict}, but {:?} issued it", issuer.subject_name()));
                 }
             } else if let Ok(list) = X509Crl::from_der(&der) {
-                let takes = by_name(list.issuer_name()).into_iter().any(|issuer| {
-                    issuer.public_key().is_ok_and(|key| list.verify(&key).unwrap_or(false))
-                });
+                let takes = by_name(list.issuer_name())
+                    .into_iter()
+                    .any(|issuer| issuer.public_key().is_ok_and(|key| list.verify(&key).unwrap_or(false)));
                 // Of a list openssl's crate does not tell the identifier that it carries.
                 if takes && kind == "revocation-list" && verdict != "sound-under-another-certificate" {
                     disagreements.push(format!("{file}: {verdict}, but its issuer signed it"));
