@@ -256,6 +256,15 @@ pub struct Holder {
     pub modules: Vec<String>,
 }
 
+/// Since when what this host signs may name a key that is gone: when the oldest file was cached that shows one to
+/// whoever signs (RFC 3339). The key was replaced at some time after that.
+#[must_use]
+pub fn doubtful_since(findings: &[Finding]) -> Option<String> {
+    let signing = findings.iter().filter(|finding| finding.severity == Severity::Critical);
+    let files = signing.flat_map(|finding| &finding.evidence).filter_map(|evidence| evidence.file.as_ref());
+    files.map(|file| file.inode.mtime).min().map(crate::text::rfc3339)
+}
+
 /// Which object a finding is about. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -10,6 +10,8 @@
     reason = "tests"
 )]
 
+#[path = "../fuzz/properties/audit.rs"]
+mod audit;
 #[path = "../fuzz/properties/cache_entry.rs"]
 mod cache_entry;
 #[path = "../fuzz/properties/cache_name.rs"]
@@ -138,6 +140,11 @@ fn files_of_other_families() {
 #[test]
 fn what_users_hand_in() {
     corpus("given", given::given);
+}
+
+#[test]
+fn what_lies_in_folders() {
+    corpus("audit", audit::audit);
 }
 
 #[test]

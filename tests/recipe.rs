@@ -133,3 +133,39 @@ fn without_its_protection_it_stops_before_the_baseline() {
     assert!(said.stdout.contains("signed-by-other-key"), "{said}");
     assert!(!section(&host, "4.").success());
 }
+
+#[test]
+fn what_openssl_ca_issues_is_audited_where_it_is_made() {
+    let stand = Stand::start();
+    let (alpha, beta) = (ceremony(&stand, "alpha"), stand.host("beta"));
+    for title in ["1.", "2.", "8."] {
+        section(&alpha, title).ok();
+    }
+    std::fs::write(
+        alpha.home().join("ca.conf"),
+        "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nnew_certs_dir = newcerts\nserial = serial\n\
+         default_md = sha256\ndefault_days = 30\npolicy = any\n[any]\ncommonName = supplied\n",
+    )
+    .unwrap();
+    let issued = |name: &str| {
+        let request = format!(
+            "openssl req -newkey rsa:2048 -nodes -keyout {name}.key -subj /CN={name} -out {name}.csr"
+        );
+        let sign = format!(
+            "./ca-sign -config ca.conf -batch -engine pkcs11 -keyform engine -keyfile 'pkcs11:id=%01;type=private' \
+             -passin env:PIN -cert root.pem -in {name}.csr -out {name}.pem"
+        );
+        done(&alpha, &format!("{request}\n{sign}"))
+    };
+    done(&alpha, "mkdir newcerts; : >index.txt; echo 01 >serial").ok();
+    issued("fresh").ok();
+    alpha.pkcs15_list();
+    // Elsewhere the token gets another key; the CA's host does not notice.
+    beta.initialize("HSM-H1", PIN, SO_PIN, None);
+    beta.keypairgen("EC:prime256v1", &["--id", "01", "--label", "root"]);
+    let said = issued("stale").exits(1);
+    assert!(
+        said.stdout.contains("1 of 1 signed artefact is bad") && said.stdout.contains("newcerts/02.pem"),
+        "{said}"
+    );
+}

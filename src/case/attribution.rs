@@ -64,7 +64,7 @@ pub struct Attribution {
 
 impl Attribution {
     /// Nothing yet.
-    const fn new(undecided: Vec<String>) -> Self {
+    pub(crate) const fn new(undecided: Vec<String>) -> Self {
         Self {
             subject: None,
             names: None,
@@ -80,6 +80,12 @@ impl Attribution {
             not_by_named: false,
             is_invalid: false,
         }
+    }
+
+    /// One of these keys made it, if the signer is on the curve of the key that it names.
+    pub(crate) fn candidate_keys(&mut self, keys: &[PublicKey]) {
+        self.candidates = keys.iter().map(|key| MatchedCandidate::new(key, None, &[])).collect();
+        self.assumed = Some("if the signer is on the same curve".to_owned());
     }
 
     /// Is something missing for an answer: a computation, or whoever issued it?
@@ -363,8 +369,9 @@ pub fn claim(certificate: &Certificate) -> Claim {
     if is_own { Claim::OwnKey } else { Claim::SameName }
 }
 
-/// SHA-1 of the bits of a public key.
-fn hash_of_bits(key: &PublicKey) -> Vec<u8> {
+/// SHA-1 of the bits of a public key, the commonest identifier of one (RFC 5280, 4.2.1.2).
+#[must_use]
+pub fn hash_of_bits(key: &PublicKey) -> Vec<u8> {
     Sha1::digest(key.bits_of_spki()).to_vec()
 }
 
@@ -685,7 +692,9 @@ fn how(fit: &Fit, is_message: bool) -> String {
     }
 }
 
-fn attributed(key: &PublicKey, places: &[Place]) -> Attributed {
+/// A key with the places that it is known from.
+#[must_use]
+pub fn attributed(key: &PublicKey, places: &[Place]) -> Attributed {
     Attributed {
         key: key.describe(),
         public_key: hex(&key.fingerprint()),

@@ -63,6 +63,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
                 dry_run: agreed.dry_run,
                 operations: &done.operations,
                 serials: done.serials.as_deref(),
+                doubtful_since: done.doubtful_since.as_deref(),
             };
             let document = Document::of(answer, &done.host).changed(done.changed);
             let document = document.verdict(&done.after).brief(&brief, done.checked_at);

@@ -1,6 +1,7 @@
 //! What was typed: one file per command, each only wires the rooms together.
 
 mod args;
+mod audit;
 mod check;
 mod compare;
 mod complete;
@@ -115,6 +116,8 @@ enum Command {
     Check(check::Args),
     /// Prove by fresh signatures which keys are sound, or tell which key made a signature
     Verify(verify::Args),
+    /// Tell which certificates, lists and signatures in files were made by another key than they name
+    Audit(audit::Args),
     /// List the cache entries, decoded
     Ls(ls::Args),
     /// Show tokens, keys or entries, on the card and as OpenSC shows them
@@ -237,6 +240,7 @@ pub fn run() -> Exit {
     let result = match command {
         Command::Check(args) => check::run(&args, screen),
         Command::Verify(args) => verify::run(&args, screen),
+        Command::Audit(args) => audit::run(&args, screen),
         Command::Ls(args) => ls::run(&args, screen),
         Command::Show(args) => show::run(&args, screen),
         Command::Fix(args) => fix::run(&args, screen),
@@ -279,6 +283,7 @@ impl Command {
         match self {
             Self::Check(_) => "check",
             Self::Verify(_) => "verify",
+            Self::Audit(_) => "audit",
             Self::Ls(_) => "ls",
             Self::Show(_) => "show",
             Self::Fix(_) => "fix",

@@ -9,6 +9,7 @@
 //! to say. What cannot be decided is told apart from what does not fit.
 
 pub mod cvc;
+pub mod detached;
 mod dsa;
 mod ecdsa;
 pub mod given;
@@ -33,6 +34,25 @@ use crate::format::curve::{self, Curve};
 use crate::format::key::{Kind, PublicKey};
 use crate::format::signature::{Encoding, Reading, readings};
 
+/// A public key that is made ready to verify with many times.
+pub struct Ready {
+    kind: Kind,
+    prepared: Result<Prepared, Reason>,
+}
+
+impl Ready {
+    /// Of a key, whether it can be computed with or not.
+    #[must_use]
+    pub fn new(key: &PublicKey) -> Self {
+        Self { kind: key.kind(), prepared: Prepared::new(key) }
+    }
+
+    /// As [`verify`].
+    pub fn verify(&self, scheme: Scheme, signed: &Signed<'_>, signature: &[u8]) -> Outcome {
+        verify_first(self.kind, self.prepared.as_ref().map_err(Clone::clone), signed, signature, &[scheme])
+    }
+}
+
 /// A key that the crates have taken.
 enum Prepared {
     Ec(&'static ecdsa::Arithmetic, Vec<u8>),
@@ -49,18 +69,23 @@ enum Prepared {
 /// either half. Ed25519 is strict (`verify_strict`): points of small order, which verify
 /// over anything, are refused.
 pub fn verify(key: &PublicKey, scheme: Scheme, signed: &Signed<'_>, signature: &[u8]) -> Outcome {
-    verify_first(key, signed, signature, &[scheme])
+    Ready::new(key).verify(scheme, signed, signature)
 }
 
 /// The same when nobody knows how it was signed: with every hash, SHA-256 first, and with the
 /// message itself in place of its digest; for RSA both paddings, and none. That it does not fit in
 /// any of these ways does not say that the key has not made it in another one: see [`is_excluded`].
 pub fn verify_any(key: &PublicKey, signed: &Signed<'_>, signature: &[u8]) -> Outcome {
-    let outcome = verify_first(key, signed, signature, &usual(key.kind(), signed));
+    let ready = Ready::new(key);
+    let ask = |signed: &Signed<'_>| {
+        let prepared = ready.prepared.as_ref().map_err(Clone::clone);
+        verify_first(ready.kind, prepared, signed, signature, &usual(ready.kind, signed))
+    };
+    let outcome = ask(signed);
     // What was given as the message may be the digest already.
     let as_digest = signed.whole_if_at_most(Hash::Sha512.length()).map(Signed::digest);
     if let (Some(digest), false) = (as_digest, matches!(outcome, Outcome::Valid(_)))
-        && let Outcome::Valid(fit) = verify_first(key, &digest, signature, &usual(key.kind(), &digest))
+        && let Outcome::Valid(fit) = ask(&digest)
     {
         return Outcome::Valid(fit);
     }
@@ -162,14 +187,19 @@ pub fn keys_of_point(point: &[u8]) -> Vec<PublicKey> {
     curve::all().filter_map(|curve| key_on(curve, point)).collect()
 }
 
-fn verify_first(key: &PublicKey, signed: &Signed<'_>, signature: &[u8], schemes: &[Scheme]) -> Outcome {
-    let kind = key.kind();
+fn verify_first(
+    kind: Kind,
+    key: Result<&Prepared, Reason>,
+    signed: &Signed<'_>,
+    signature: &[u8],
+    schemes: &[Scheme],
+) -> Outcome {
     let tried = schemes.iter().copied().filter(|scheme| signs(kind, *scheme));
     // A key of another kind did not make it, whether or not it could be computed with.
     let of_another_kind = kind != Kind::Unknown && !schemes.is_empty() && tried.clone().next().is_none();
     if of_another_kind && matches!(kind, Kind::Rsa | Kind::RsaPss) {
         // Its own number under another name.
-        return match Prepared::new(key) {
+        return match key {
             Ok(key) => key.verify(std::iter::empty(), signed, signature),
             Err(_) => Outcome::Invalid,
         };
@@ -177,11 +207,10 @@ fn verify_first(key: &PublicKey, signed: &Signed<'_>, signature: &[u8], schemes:
     if of_another_kind || kind == Kind::Agreement {
         return Outcome::Invalid;
     }
-    let key = match Prepared::new(key) {
-        Ok(key) => key,
-        Err(reason) => return Outcome::NotDecidable(reason),
-    };
-    key.verify(tried, signed, signature)
+    match key {
+        Ok(key) => key.verify(tried, signed, signature),
+        Err(reason) => Outcome::NotDecidable(reason),
+    }
 }
 
 /// Can a key of this kind have signed in this way?

@@ -133,11 +133,19 @@ pub fn scheme(signed: &x509::Signed<'_>) -> Result<Scheme, Reason> {
     if signed.contradicted {
         return Err(Reason::Contradiction);
     }
-    if signed.algorithm == RSASSA_PSS {
-        return pss(signed.parameters).ok().flatten().ok_or(Reason::PssParameters);
+    algorithm(signed.algorithm, signed.parameters)
+}
+
+/// The scheme of an algorithm: OID content, and its parameters, tag and length included.
+///
+/// # Errors
+/// [`Reason`] if it is not known here.
+pub fn algorithm(oid: &[u8], parameters: &[u8]) -> Result<Scheme, Reason> {
+    if oid == RSASSA_PSS {
+        return pss(parameters).ok().flatten().ok_or(Reason::PssParameters);
     }
-    let known = SCHEMES.iter().find(|(oid, _)| *oid == signed.algorithm);
-    known.map(|(_, scheme)| *scheme).ok_or_else(|| unknown(signed.algorithm))
+    let known = SCHEMES.iter().find(|(known, _)| *known == oid);
+    known.map(|(_, scheme)| *scheme).ok_or_else(|| unknown(oid))
 }
 
 /// An algorithm that is not computed here, by its name and OID.

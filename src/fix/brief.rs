@@ -5,7 +5,7 @@ use super::findings::Fixed;
 use super::flush::Flushed;
 use super::undo::Undo;
 use crate::error::Error;
-use crate::finding::{Finding, Id, Safety, Shows};
+use crate::finding::{Finding, Id, Safety, Shows, doubtful_since};
 use crate::judge::brief::brief;
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
@@ -107,7 +107,7 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
             },
         },
     };
-    follow(&mut told, &sum, dry_run, &done.after);
+    follow(&mut told, &sum, dry_run, &done.after, done.doubtful_since.as_deref());
     if dry_run && sum.changed() {
         for_real(&mut told);
     }
@@ -155,7 +155,9 @@ pub fn fixed(done: &Fixed) -> Brief {
             None => said(Word::Unchanged, "Nothing was changed: what is left only you can do.".to_owned()),
         }
     };
-    follow(&mut told, &sum, report.dry_run, &done.after);
+    let repaired: Vec<Finding> = report.repairs.iter().map(|one| one.finding.clone()).collect();
+    let since = doubtful_since(&repaired);
+    follow(&mut told, &sum, report.dry_run, &done.after, since.as_deref());
     if report.dry_run && tried > 0 {
         for_real(&mut told);
     }
@@ -303,7 +305,7 @@ fn left(told: &Brief) -> Option<Word> {
 }
 
 /// What follows from what was taken: who holds it, the proof, what was signed, the way back.
-fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict) {
+fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since: Option<&str>) {
     if dry_run || !sum.changed() {
         return;
     }
@@ -311,7 +313,7 @@ fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict) {
         if !after.findings.iter().any(Finding::is_of_running_programs) {
             told.steps.push(restart_of_the_unseen());
         }
-        for step in [proof(), reissue()] {
+        for step in [proof(), reissue(since)] {
             if !told.steps.iter().any(|known| known.command == step.command) {
                 told.steps.push(step);
             }

@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use crate::error::{Error, Exit};
+use crate::finding::doubtful_since;
 use crate::judge::ending::is_unread;
 use crate::listing::cache_entries::{names, serials};
 use crate::naming::{self, Names, Naming, is_serial};
@@ -41,6 +42,8 @@ pub struct Flushed {
     pub serials: Option<Vec<String>>,
     /// When it was looked at first.
     pub checked_at: OffsetDateTime,
+    /// Since when this host may have signed for a key that is gone (RFC 3339).
+    pub doubtful_since: Option<String>,
     /// Why it is no success whatever was moved.
     pub error: Option<Error>,
     /// How the run ends otherwise.
@@ -65,6 +68,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     let mut without_card = None;
     let mut known = BTreeSet::new();
     let mut has_entries = false;
+    let mut since: Option<String> = None;
     let observed = subject.each(&mut |snapshot| {
         let all = names(snapshot);
         let mut entries = Vec::new();
@@ -101,6 +105,8 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 return Err(Error::NoCardToFlush);
             }
         }
+        // RFC 3339 in UTC: the earlier one is the lesser.
+        since = since.take().into_iter().chain(doubtful_since(&done.before.findings)).min();
         let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Changed(_));
         failed |= done.steps.iter().any(|(.., outcome)| bad(outcome));
         repair.add(snapshot, done.after);
@@ -116,6 +122,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 after,
                 serials: None,
                 checked_at,
+                doubtful_since: None,
                 error: Some(error),
                 exit,
             });
@@ -142,7 +149,17 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     let is_unknown = matches!(scope, Scope::Serial(_)) && !has_entries;
     let serials = is_unknown.then_some(known);
     let checked_at = snapshot.taken_at;
-    Ok(Flushed { host: snapshot.host, changed, operations, after, serials, checked_at, error, exit })
+    Ok(Flushed {
+        host: snapshot.host,
+        changed,
+        operations,
+        after,
+        serials,
+        doubtful_since: since,
+        checked_at,
+        error,
+        exit,
+    })
 }
 
 /// Takes of one user's caches what is proven stale, and safe to take, and nothing else; gives what is found then.

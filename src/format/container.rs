@@ -106,7 +106,8 @@ fn armoured(bytes: &[u8]) -> Option<&'static str> {
 
 const CMS: &str = "a CMS (PKCS#7) structure";
 const OPENSSH_SIGNATURE: &str = "an OpenSSH signature";
-const OPENSSH_KEY: &str = "an OpenSSH public key";
+/// A public key in a line, as OpenSSH writes it.
+pub const OPENSSH_KEY: &str = "an OpenSSH public key";
 const OPENPGP: &str = "an OpenPGP message";
 const CRL: &str = "a certificate revocation list (CRL)";
 const CERTIFICATE: &str = "an X.509 certificate";

@@ -73,8 +73,9 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     text.split(|&byte| byte == b'\n' || byte == b'\r').map(<[u8]>::trim_ascii)
 }
 
-/// The label of a line that begins or ends a block.
-fn label<'a>(line: &'a [u8], which: &str) -> Option<&'a str> {
+/// The label of a line (without what surrounds it) that begins ("BEGIN") or ends ("END") a block.
+#[must_use]
+pub fn label<'a>(line: &'a [u8], which: &str) -> Option<&'a str> {
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
     let within = line.strip_prefix(b"-----")?.strip_suffix(b"-----")?;
     std::str::from_utf8(within).ok()?.strip_prefix(which)?.strip_prefix(' ').map(str::trim)

@@ -9,6 +9,7 @@ use data_encoding::HEXLOWER;
 use x509_parser::certificate::Validity;
 use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::FromDer;
+use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName, X509Name};
 
 use super::curve;
@@ -49,7 +50,7 @@ pub struct Request {
     pub key: PublicKey,
 }
 
-/// What certificates and requests have in common: a body and a signature over it.
+/// What certificates, requests and the like have in common: a body and a signature over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Signed<'a> {
     /// What is signed, tag and length included.
@@ -120,10 +121,14 @@ pub fn key_usage(certificate: &[u8]) -> Option<u32> {
     bit_field(0x03, tagged(extension(certificate, &[0x55, 0x1D, 0x0F])?, 0x03)?).ok()
 }
 
-/// The value of an extension, by its OID content.
+/// The value of an extension of a certificate, by its OID content.
 fn extension<'a>(certificate: &'a [u8], oid: &[u8]) -> Option<&'a [u8]> {
     let body = first(first(certificate)?.value)?.value;
-    let mut rest = first(tagged(body, 0xA3)?)?.value;
+    extension_in(first(tagged(body, 0xA3)?)?.value, oid)
+}
+
+/// The same in a list of extensions (its content).
+pub(super) fn extension_in<'a>(mut rest: &'a [u8], oid: &[u8]) -> Option<&'a [u8]> {
     while let Some(extension) = first(rest) {
         if tagged(extension.value, 0x06) == Some(oid) {
             return tagged(extension.value, 0x04);
@@ -131,6 +136,28 @@ fn extension<'a>(certificate: &'a [u8], oid: &[u8]) -> Option<&'a [u8]> {
         rest = extension.rest;
     }
     None
+}
+
+/// Does a certificate say that its key signs certificates (basic constraints, RFC 5280, 4.2.1.9)? `None` if it has
+/// no such extension.
+#[must_use]
+pub fn is_authority(certificate: &[u8]) -> Option<bool> {
+    let content = tagged(extension(certificate, &[0x55, 0x1D, 0x13])?, 0x30)?;
+    Some(tagged(content, 0x01).is_some_and(|flag| flag != [0]))
+}
+
+/// Is a certificate for signing OCSP answers (extended key usage, RFC 6960, 4.2.2.2)?
+#[must_use]
+pub fn is_for_ocsp(certificate: &[u8]) -> bool {
+    const OCSP_SIGNING: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x09];
+    let purposes = extension(certificate, &[0x55, 0x1D, 0x25]).and_then(|value| tagged(value, 0x30));
+    purposes.and_then(elements).is_some_and(|all| all.iter().any(|one| one.value == OCSP_SIGNING))
+}
+
+/// The moment of a time (UTCTime or GeneralizedTime, tag and length included), Unix seconds.
+#[must_use]
+pub fn moment(der: &[u8]) -> Option<i64> {
+    ASN1Time::from_der(der).ok().map(|(_, time)| time.timestamp())
 }
 
 /// A certificate's name for its own key (subject key identifier, RFC 5280, 4.2.1.2).
@@ -150,11 +177,21 @@ pub struct Authority<'a> {
     pub serial: Option<&'a [u8]>,
 }
 
-/// The authority key identifier; empty if there is none.
+/// The authority key identifier of a certificate; empty if there is none.
 #[must_use]
 pub fn authority(certificate: &[u8]) -> Authority<'_> {
-    let content = extension(certificate, &[0x55, 0x1D, 0x23]).and_then(|value| tagged(value, 0x30));
-    let Some(content) = content else { return Authority::default() };
+    extension(certificate, AUTHORITY_KEY_ID).map(authority_of).unwrap_or_default()
+}
+
+/// The same in a list of extensions (its content).
+pub(super) fn authority_in(extensions: &[u8]) -> Authority<'_> {
+    extension_in(extensions, AUTHORITY_KEY_ID).map(authority_of).unwrap_or_default()
+}
+
+const AUTHORITY_KEY_ID: &[u8] = &[0x55, 0x1D, 0x23];
+
+fn authority_of(value: &[u8]) -> Authority<'_> {
+    let Some(content) = tagged(value, 0x30) else { return Authority::default() };
     // Of the general names that of a directory.
     let issuer = tagged(content, 0xA1).and_then(|names| tagged(tagged(names, 0xA4)?, 0x30));
     Authority { key_id: tagged(content, 0x80), issuer, serial: tagged(content, 0x82) }
@@ -189,6 +226,23 @@ pub fn name(content: &[u8]) -> String {
 #[must_use]
 pub fn is_same_name(one: &[u8], other: &[u8]) -> bool {
     one == other || canonical(one).is_some_and(|one| canonical(other) == Some(one))
+}
+
+/// A distinguished name (DER content) in a form that is byte for byte the same for names that are the same.
+#[must_use]
+pub fn canonical_name(content: &[u8]) -> Vec<u8> {
+    let Some(names) = canonical(content) else { return content.to_vec() };
+    let relative = |parts: &Relative| {
+        let part = |(oid, value): &(Vec<u8>, Result<String, Vec<u8>>)| {
+            let value = match value {
+                Ok(text) => encode(0x0C, text.as_bytes()),
+                Err(raw) => encode(0x04, raw),
+            };
+            encode(0x30, &[encode(0x06, oid), value].concat())
+        };
+        encode(0x31, &parts.iter().map(part).collect::<Vec<_>>().concat())
+    };
+    names.iter().map(relative).collect::<Vec<_>>().concat()
 }
 
 /// The parts of one relative name in order, each with its type and its value.
@@ -263,7 +317,7 @@ pub fn decode_request(bytes: &[u8]) -> Result<Request, TlvError> {
     Ok(Request { der: whole.raw.to_vec(), subject: name(subject.value), key })
 }
 
-/// Takes a certificate or a request apart; what follows it is ignored.
+/// Takes a certificate, a request, a revocation list or a basic OCSP response apart; what follows it is ignored.
 ///
 /// # Errors
 /// [`TlvError`] if it is neither, or the signature is no whole number of bytes.
@@ -275,11 +329,14 @@ pub fn signed(bytes: &[u8]) -> Result<Signed<'_>, TlvError> {
     let oid = object_id(algorithm.required(0x06)?)?;
     let signature = walk.required(0x03)?.strip_prefix(&[0]).ok_or(TlvError::Invalid(0x03))?;
 
-    // A certificate repeats it behind its serial number, of version 1 without a tag before that. In a
-    // request a name stands there, which does not begin with an OID.
+    // A certificate repeats it behind its serial number, of version 1 without a tag before that; a revocation list
+    // behind its version, or first of all. In a request a name stands there, which does not begin with an OID, and
+    // in an OCSP response something else.
     let mut within = Walk::new(body.value)?;
     let _version = within.optional(0xA0);
-    let repeated = within.optional(0x02).and_then(|_| within.optional_element(0x30));
+    let is_list = first(body.value).is_some_and(|one| one.tag == 0x30);
+    let number = within.optional(0x02);
+    let repeated = if number.is_some() || is_list { within.optional_element(0x30) } else { None };
     let repeated = repeated.filter(|element| first(element.value).is_some_and(|oid| oid.tag == 0x06));
     Ok(Signed {
         body: body.raw,

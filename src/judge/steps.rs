@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use crate::finding::{Deed, Finding, Remedy, Severity, Unasked};
+use crate::finding::{Deed, Finding, Remedy, Severity, Unasked, doubtful_since};
 use crate::text::{count, shell_option};
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Cause, CauseKind, Purpose, Step};
 
 /// The command that finds what was signed with a stale key.
-const REISSUE: &str = "stalecard verify --certificate FILE";
+const REISSUE: &str = "stalecard audit FOLDER";
 /// The command that proves keys.
 const VERIFY: &str = "stalecard verify";
 
@@ -44,7 +44,7 @@ pub fn steps(verdict: &Verdict, causes: &[Cause]) -> Vec<Step> {
             add(step);
         }
         if stale.iter().any(|cause| cause.severity == Severity::Critical) {
-            add(reissue());
+            add(reissue(doubtful_since(findings).as_deref()));
         }
     }
     steps.sort_by_key(|step| step.purpose);
@@ -61,13 +61,14 @@ pub fn restart_of_the_unseen() -> Step {
     }
 }
 
-/// What was signed with a stale key has to be found.
+/// What was signed with a stale key has to be found; `since`: when the oldest of the stale files was cached (RFC 3339).
 #[must_use]
-pub fn reissue() -> Step {
+pub fn reissue(since: Option<&str>) -> Step {
+    let what = "finds what must be issued again";
     Step {
         purpose: Purpose::Reissue,
         command: Some(REISSUE.to_owned()),
-        what: "finds what must be issued again".to_owned(),
+        what: since.map_or_else(|| what.to_owned(), |since| format!("{what}, if signed since {since}")),
     }
 }
 

@@ -20,6 +20,11 @@ impl Progress {
         Self(tell)
     }
 
+    /// Says what is waited for.
+    pub(crate) fn tell(self, what: &str) {
+        (self.0)(what);
+    }
+
     /// Does something that may take long, and says what, if it takes longer than a second.
     pub(super) fn during<T>(self, what: &str, work: impl FnOnce() -> T) -> T {
         std::thread::scope(|scope| {

@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
+use crate::audit::{Contained, issuers, public_keys};
 use crate::case::attribution::{Attribution, Issuer, OfFile, of_signature};
 use crate::case::known_keys::PlaceKind;
 use crate::case::tokens::Tokens;
-use crate::crypto::{Signed, given};
+use crate::crypto::Signed;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::format::bare;
 use crate::format::container;
-use crate::format::given::{MAX_STRUCTURES, parts, structures};
+use crate::format::given::{MAX_STRUCTURES, parts};
 use crate::format::key::PublicKey;
 use crate::format::x509;
 use crate::judge;
@@ -72,7 +73,7 @@ impl Given {
     pub fn read(request: &Request<'_>) -> Result<Self, Error> {
         let keys = request.public_keys.iter().map(|what| public_keys(what));
         let keys = keys.collect::<Result<Vec<_>, _>>()?.concat();
-        let issuers = request.public_keys.iter().filter_map(|what| issuer(what)).collect();
+        let issuers = request.public_keys.iter().flat_map(|what| issuers(what)).collect();
         Ok(Self { input: Input::read(request)?, keys, issuers })
     }
 
@@ -123,6 +124,8 @@ enum Input {
     /// One that is not held in memory.
     Large(String, PathBuf, File, Vec<u8>),
     Digest(String, Vec<u8>, Vec<u8>),
+    /// What says itself how it was signed, and by whom.
+    Contained(String, Contained, File),
     /// The name of the file, the certificates and requests in it, the names of what else is in it, what may
     /// have been one and could not be read, and whether that is all.
     Certificates {
@@ -146,9 +149,14 @@ impl Input {
             open_named(data).map_err(|source| read_error(data, source))?;
         }
         let content = read(path, LARGEST_PROOF)?;
+        if let (Some(data), Some(contained)) = (request.data, Contained::read(&content)) {
+            let file = open_named(data).map_err(|source| read_error(data, source))?;
+            return Ok(Self::Contained(format!("signature {}", shown(path)), contained, file));
+        }
         let signature = bare::signature(&content).map_err(|what| {
             Error::Usage(format!(
-                "--signature {} is {what}: what is checked here is a bare signature (DER, r||s or RSA)",
+                "--signature {} is {what}: what is checked here is a bare signature (DER, r||s or RSA), and with --data \
+                 one in CMS (PKCS#7) or of OpenSSH",
                 shown(path)
             ))
         })?;
@@ -233,6 +241,10 @@ impl Input {
             Self::Digest(what, digest, signature) => {
                 vec![(what.clone(), of_signature(tokens, given, &Signed::digest(digest), signature))]
             }
+            Self::Contained(what, contained, file) => {
+                let answers = contained.attribute(tokens, given, file, what);
+                answers.into_iter().map(|answer| (what.clone(), answer)).collect()
+            }
             Self::Certificates { name, found, .. } => {
                 let mut issuers = named.to_vec();
                 issuers.extend(found.iter().enumerate().filter_map(|(index, der)| {
@@ -258,9 +270,10 @@ impl Input {
             Self::Certificates { name, others, missing, is_all, .. } => {
                 (name.as_str(), others.as_slice(), missing.as_slice(), *is_all)
             }
-            Self::Data(what, ..) | Self::Large(what, ..) | Self::Digest(what, ..) => {
-                (what.as_str(), &[][..], &[][..], true)
-            }
+            Self::Data(what, ..)
+            | Self::Large(what, ..)
+            | Self::Digest(what, ..)
+            | Self::Contained(what, ..) => (what.as_str(), &[][..], &[][..], true),
         };
         let gap = |why: String, asked_for: bool| Gap {
             what: name.to_owned(),
@@ -276,45 +289,9 @@ impl Input {
     }
 }
 
-/// A key as it was named, with its name: of a compressed point, which does not tell its curve, one for each.
-fn public_keys(what: &str) -> Result<Vec<(String, PublicKey)>, Error> {
-    let failed = |error: given::Error| Error::Usage(format!("--pubkey {} {error}", escape(what.as_bytes())));
-    let path = Path::new(what);
-    let found = match read(path, LARGEST_PROOF) {
-        Err(Error::Io { source, .. }) if is_no_path(&source) => None,
-        found => Some(found?),
-    };
-    let keys = if let Some(found) = found {
-        given::public_keys(&found).map_err(failed)?
-    } else if what.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
-        given::public_keys(what.as_bytes()).map_err(failed)?
-    } else {
-        return Err(Error::Usage(format!(
-            "--pubkey {}: no such file, and no point in hex",
-            escape(what.as_bytes())
-        )));
-    };
-    let short = if what.len() > 80 { what.get(..80).map(|start| format!("{start}…")) } else { None };
-    let name = short.unwrap_or_else(|| what.to_owned());
-    Ok(keys.into_iter().map(|key| (name.clone(), key)).collect())
-}
-
-/// A certificate that was named, as an issuer's.
-fn issuer(what: &str) -> Option<Issuer> {
-    let bytes = read(Path::new(what), LARGEST_PROOF).ok()?;
-    let certificate = structures(&bytes).ok()?.iter().find_map(|block| x509::decode(&block.contents))?;
-    let place = format!("given with --pubkey {}", escape(what.as_bytes()));
-    Some(Issuer::of(&certificate, PlaceKind::Given, place))
-}
-
 /// Is a PEM block with this label said to be a certificate or a request?
 fn is_certificate(label: &str) -> bool {
     label.contains("CERTIFICATE")
-}
-
-/// Is there nothing of this name, be it that no file could have it?
-fn is_no_path(error: &std::io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::InvalidFilename)
 }
 
 /// The whole of a regular file that is not too large.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 use time::OffsetDateTime;
 
+use crate::audit::Audit;
 use crate::case::attribution::Attribution;
 use crate::case::proofs::Proof;
 use crate::error::Error;
@@ -166,6 +167,11 @@ pub enum Answer<'a> {
         /// All of them, in the order of the file.
         attributions: &'a [&'a Attribution],
     },
+    /// Which artefacts in files were made by another key than they name.
+    Audit {
+        /// What was found in them.
+        audit: &'a Audit,
+    },
     /// The cache directories and what is in them.
     Ls {
         /// The entries of all caches.
@@ -190,6 +196,9 @@ pub enum Answer<'a> {
         /// The serial numbers that the caches know, if they have no entry of the one that was asked for. Escaped.
         #[serde(skip_serializing_if = "Option::is_none")]
         serials: Option<&'a [String]>,
+        /// Since when this host may have signed for a key that is gone: for `audit --since`.
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
+        doubtful_since: Option<&'a str>,
     },
     /// What became of each finding.
     Fix(&'a FixReport),

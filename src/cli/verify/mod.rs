@@ -44,13 +44,13 @@ pub struct Args {
     /// The same for the hash itself, in hex
     #[arg(long, value_name = "HEX", requires = "signature", conflicts_with_all = CARD_ONLY, conflicts_with = "data")]
     digest: Option<String>,
-    /// The signature: DER, r||s or RSA, as bytes, hex or base64
+    /// The signature: DER, r||s or RSA, as bytes, hex or base64; with --data also CMS (PKCS#7) or OpenSSH
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
     /// Which key signed each certificate and request in this file (PEM or DER)? (needs no card)
     #[arg(long, value_name = "FILE", conflicts_with_all = CARD_ONLY, conflicts_with_all = ["data", "digest", "signature"])]
     certificate: Option<PathBuf>,
-    /// One more public key to try: a file (PEM or DER, key or certificate), or an EC point in hex
+    /// One more public key to try: a file (key, certificate or request; PEM, DER, OpenSSH, JWK), or an EC point in hex
     #[arg(long, value_name = "FILE|POINT")]
     pubkey: Vec<String>,
     #[command(flatten)]

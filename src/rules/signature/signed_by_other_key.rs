@@ -2,7 +2,8 @@
 //!
 //! `stalecard verify --certificate FILE` found that a self-signed certificate or a request names one
 //! public key and is signed by another, or `stalecard verify --data FILE --signature FILE` that
-//! a signature was made by another key than the one you named, or by one that is no longer on a card.
+//! a signature was made by another key than the one you named, or by one that is no longer on a card; or
+//! `stalecard audit` found any of that in the folders that you named.
 //!
 //! What cannot be computed is never called another key's: it is named as not checked. An RSA signature that
 //! opens under the key is that key's, over whatever it was made: then it is invalid, and no other key's. A bare
@@ -65,6 +66,12 @@ pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
         }
         (None, _) => return None,
     };
+    Some(made(summary))
+}
+
+/// The finding, if that has been decided elsewhere, with what is wrong in one sentence.
+#[must_use]
+pub fn made(summary: String) -> Finding {
     let consequence = "Nobody who trusts the key it seems to be from accepts it. The usual reason is a stale \
                        cache on the host that made it: the old public key is shown, the new private key signs. \
                        (ECDSA and DSA do not tell that from bytes that were changed after they were signed.)";
@@ -72,7 +79,7 @@ pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
     finding
         .fix
         .push(Remedy::new("look at the cache of the host that made it, then make it again", Deed::Check));
-    Some(finding)
+    finding
 }
 
 /// The ID under which people know a key.

@@ -1,0 +1,432 @@
+//! Whose signature it is: of the key that is named, of another one, or of one that is not known here.
+//!
+//! The keys that an artefact names are tried first. Only where none of them made it is it asked who did: the
+//! makers that were found before, then for ECDSA the keys that the signature itself gives, for all others the keys that
+//! are known. What cannot be computed is neither yes nor no.
+
+use std::cell::Cell;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::artefact::{Claimed, Names, Over};
+use super::ring::{Held, Named, Ring};
+use crate::case::attribution::{Claim, hash_of_bits};
+use crate::crypto::{self, Outcome, Ready, Reason, Scheme, Signed};
+use crate::format::curve::{self, Curve};
+use crate::format::key::PublicKey;
+
+/// Signatures of which it is asked which keys they give.
+const MOST_RECOVERIES: usize = 4_096;
+/// Makers that are tried before that.
+const MOST_SUSPECTS: usize = 8;
+/// Known keys that are tried where a signature does not give its key.
+const MOST_TRIED: usize = 64;
+/// The work that one file may make beyond what usual keys make.
+pub const WORK_OF_A_FILE: u64 = 250_000_000;
+
+/// What came of a signature, the worst last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Made by the key that it names.
+    Sound,
+    /// Whoever should have made it is not known here.
+    IssuerNotKnown,
+    /// It cannot be told, or not here.
+    NotDecided,
+    /// Made by a key of its issuer, but not by the one whose identifier it carries.
+    SoundUnderAnotherCertificate,
+    /// Made by the key that it names, but not over these bytes.
+    Invalid,
+    /// Made by another key than it names.
+    MadeByAnotherKey,
+}
+
+impl Verdict {
+    /// Is it to be made again?
+    #[must_use]
+    pub const fn is_bad(self) -> bool {
+        match self {
+            Self::Sound | Self::IssuerNotKnown | Self::NotDecided => false,
+            Self::SoundUnderAnotherCertificate | Self::Invalid | Self::MadeByAnotherKey => true,
+        }
+    }
+}
+
+/// Who made a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Maker {
+    /// A key that is known, by its number in the ring.
+    Known(usize),
+    /// A key that is known from nowhere, and made several.
+    Unknown(PublicKey),
+    /// One of these.
+    OneOf(Vec<PublicKey>),
+    /// It was not found.
+    NotFound,
+}
+
+/// The answer about a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// The key that it names, if that is known.
+    pub named: Option<PublicKey>,
+    /// Who made it.
+    pub maker: Maker,
+    /// What else to know.
+    pub why: Option<String>,
+}
+
+impl Judgement {
+    fn new(verdict: Verdict) -> Self {
+        Self { verdict, named: None, maker: Maker::NotFound, why: None }
+    }
+
+    fn why(self, why: impl Into<String>) -> Self {
+        Self { why: Some(why.into()), ..self }
+    }
+
+    fn open(why: impl Into<String>) -> Self {
+        Self::new(Verdict::NotDecided).why(why)
+    }
+}
+
+/// What is asked with.
+pub struct Asked {
+    /// The keys.
+    pub ring: Ring,
+    /// Unknown keys that have made, or may have made, what others were named for.
+    suspects: Mutex<Vec<PublicKey>>,
+    recoveries: AtomicUsize,
+}
+
+impl Asked {
+    /// Nothing asked yet.
+    pub const fn new(ring: Ring) -> Self {
+        Self { ring, suspects: Mutex::new(Vec::new()), recoveries: AtomicUsize::new(0) }
+    }
+
+    /// Whose signature is this? `left`: what is left of the work for its file; `over`: what is signed.
+    pub fn judge(&self, claimed: &Claimed, over: &[u8], left: &Cell<u64>) -> Judgement {
+        let named = self.ring.named(&claimed.names);
+        let exact = match &claimed.names {
+            Names::Keys(keys) => keys.first().cloned(),
+            Names::Issuer { own: Some((key, Claim::OwnKey)), .. } => Some(key.clone()),
+            _ => named.first().and_then(|one| Some(self.ring.get(one.key)?.key.clone())),
+        };
+        let scheme = match &claimed.scheme {
+            Ok(scheme) => *scheme,
+            Err(_) if named.is_empty() && exact.is_none() => return Judgement::new(Verdict::IssuerNotKnown),
+            Err(reason) => return Judgement::open(format!("cannot be checked: {reason}")),
+        };
+        let signed = Signed::message(over);
+        let case = Case { asked: self, claimed, scheme, signed: &signed, left };
+        let mut judgement = case.judge(&named, exact.as_ref());
+        judgement.named = judgement.named.or(exact);
+        judgement
+    }
+}
+
+/// One signature.
+struct Case<'a> {
+    asked: &'a Asked,
+    claimed: &'a Claimed,
+    scheme: Scheme,
+    signed: &'a Signed<'a>,
+    left: &'a Cell<u64>,
+}
+
+impl Case<'_> {
+    fn verify(&self, key: &PublicKey, ready: Option<&Held>) -> Outcome {
+        let Some(left) = self.left.get().checked_sub(crypto::dear_work(key)) else {
+            return Outcome::NotDecidable(Reason::TooMuchWork);
+        };
+        self.left.set(left);
+        match ready {
+            Some(held) => held.ready().verify(self.scheme, self.signed, &self.claimed.value),
+            None => Ready::new(key).verify(self.scheme, self.signed, &self.claimed.value),
+        }
+    }
+
+    fn held(&self, key: usize) -> Outcome {
+        match self.asked.ring.get(key) {
+            Some(held) => self.verify(held.as_found(), Some(held)),
+            None => Outcome::Invalid,
+        }
+    }
+
+    fn judge(&self, named: &[Named], exact: Option<&PublicKey>) -> Judgement {
+        let mut undecided: Option<Reason> = None;
+        let mut is_invalid = false;
+        let mut elsewhere: Option<Judgement> = None;
+        // Keys that are named and were not read in the first pass: more than are kept, or changed since.
+        let ring = &self.asked.ring;
+        let direct: Vec<&PublicKey> = match &self.claimed.names {
+            Names::Keys(keys) => keys.iter().filter(|key| ring.find(key).is_none()).take(16).collect(),
+            Names::Issuer { own: Some((key, _)), .. } if ring.find(key).is_none() => vec![key],
+            _ => Vec::new(),
+        };
+        let outcomes =
+            named.iter().map(|one| (one.is_identified, Maker::Known(one.key), self.held(one.key))).chain(
+                direct.iter().map(|key| (Some(true), Maker::Unknown((*key).clone()), self.verify(key, None))),
+            );
+        for (is_identified, maker, outcome) in outcomes {
+            match outcome {
+                Outcome::Valid(_) if is_identified == Some(false) && !self.is_own(&maker) => {
+                    elsewhere.get_or_insert(Judgement {
+                        maker,
+                        ..Judgement::new(Verdict::SoundUnderAnotherCertificate).why(ELSEWHERE)
+                    });
+                }
+                Outcome::Valid(_) => return Judgement { maker, ..Judgement::new(Verdict::Sound) },
+                Outcome::Otherwise(_) => is_invalid = true,
+                Outcome::Invalid => {}
+                Outcome::NotDecidable(reason) => undecided = Some(reason),
+            }
+        }
+        if let Some(judgement) = elsewhere {
+            return judgement;
+        }
+        if is_invalid {
+            return Judgement::new(Verdict::Invalid)
+                .why("the key that it names made it, but over other bytes, or in another way than it says");
+        }
+        let is_known = !named.is_empty() || !direct.is_empty();
+        if !is_known {
+            return self.by_nobody_named();
+        }
+        let maker = self.maker(named, exact);
+        match &self.claimed.names {
+            Names::Issuer { key_id, own, .. } => {
+                self.of_issuer(key_id.as_deref(), own.as_ref(), named, maker, undecided)
+            }
+            Names::Keys(_)
+            | Names::KeyId(_)
+            | Names::Certificate(..)
+            | Names::Called(_)
+            | Names::Holder(_)
+            | Names::Nobody => by_another(maker, undecided),
+        }
+    }
+
+    /// Is it the key of the artefact itself?
+    fn is_own(&self, maker: &Maker) -> bool {
+        let Names::Issuer { own: Some((own, _)), .. } = &self.claimed.names else { return false };
+        match maker {
+            Maker::Known(index) => self.asked.ring.find(own) == Some(*index),
+            Maker::Unknown(key) => key == own,
+            Maker::OneOf(_) | Maker::NotFound => false,
+        }
+    }
+
+    /// None of the keys of its issuer's name made it.
+    fn of_issuer(
+        &self,
+        key_id: Option<&[u8]>,
+        own: Option<&(PublicKey, Claim)>,
+        named: &[Named],
+        maker: Maker,
+        undecided: Option<Reason>,
+    ) -> Judgement {
+        let is_exact = named.iter().any(|one| one.is_identified == Some(true));
+        match own {
+            Some((_, Claim::OwnKey)) => return by_another(maker, undecided),
+            Some((own_key, Claim::Unsaid)) => {
+                let is_gone = self
+                    .asked
+                    .ring
+                    .find(own_key)
+                    .and_then(|index| self.asked.ring.get(index))
+                    .is_some_and(Held::is_gone);
+                let is_here = match &maker {
+                    Maker::Known(index) => self.asked.ring.get(*index).is_some_and(Held::is_own),
+                    Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => false,
+                };
+                if is_gone && is_here {
+                    return by_another(maker, undecided);
+                }
+                return Judgement { maker, ..Judgement::open(UNSAID) };
+            }
+            Some((_, Claim::SameName)) if !is_exact => {
+                return Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(SELF_ISSUED) };
+            }
+            Some((_, Claim::SameName | Claim::AnotherName)) | None => {}
+        }
+        match key_id {
+            // It says which key of that name, and that is none that is known here.
+            Some(_) if !is_exact => {
+                let why = "a key with its issuer's name is known here, and it carries the identifier of another one";
+                Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(why) }
+            }
+            Some(_) => by_another(maker, undecided),
+            None => by_another(maker, undecided).with_name_only(),
+        }
+    }
+
+    /// Nobody that it names is known here. A key on a card can have made it all the same.
+    fn by_nobody_named(&self) -> Judgement {
+        let own = self.asked.ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
+        let maker = own.into_iter().find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)));
+        let Some((index, held)) = maker else { return Judgement::new(Verdict::IssuerNotKnown) };
+        let maker = Maker::Known(index);
+        let wanted = match &self.claimed.names {
+            Names::Issuer { key_id: Some(id), .. } | Names::KeyId(id) => Some(id.as_slice()),
+            _ => None,
+        };
+        if wanted.is_none_or(|wanted| is_identifier_of(wanted, held.as_found())) {
+            return Judgement { maker, ..Judgement::new(Verdict::Sound) };
+        }
+        let why = "a key that is known here made it, and it carries the identifier of one that is not known here: name \
+                   the issuer's certificate, or put it beside it";
+        Judgement { maker, ..Judgement::open(why) }
+    }
+
+    /// Who made it, if none of those did that it names?
+    fn maker(&self, named: &[Named], exact: Option<&PublicKey>) -> Maker {
+        let ring = &self.asked.ring;
+        if let Scheme::Ecdsa(hash) = self.scheme {
+            if let Some(key) = self.suspect() {
+                return ring.find(&key).map_or(Maker::Unknown(key), Maker::Known);
+            }
+            let mut curves: Vec<&'static Curve> = Vec::new();
+            let of_named = named.iter().filter_map(|one| Some(&ring.get(one.key)?.key));
+            let of_own =
+                ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED).map(|(_, held)| &held.key);
+            for key in exact.into_iter().chain(of_named).chain(of_own) {
+                if let PublicKey::Ec { curve_oid, .. } = key
+                    && let Some(curve) = curve::by_oid(curve_oid)
+                    && !curves.contains(&curve)
+                {
+                    curves.push(curve);
+                }
+            }
+            if self.asked.recoveries.fetch_add(1, Ordering::Relaxed) >= MOST_RECOVERIES {
+                return Maker::NotFound;
+            }
+            let digest = self.signed.digest_by(hash);
+            let keys: Vec<PublicKey> = curves
+                .iter()
+                .take(4)
+                .flat_map(|curve| crypto::recover(curve, digest, &self.claimed.value))
+                .collect();
+            if let Some((index, key)) = keys.iter().find_map(|key| Some((ring.find(key)?, key))) {
+                self.suspect_all(std::slice::from_ref(key));
+                return Maker::Known(index);
+            }
+            self.suspect_all(&keys);
+            return if keys.is_empty() { Maker::NotFound } else { Maker::OneOf(keys) };
+        }
+        let tried = ring.all().filter(|(index, _)| !named.iter().any(|one| one.key == *index));
+        let mut could = tried.filter(|(_, held)| self.could_have(held.as_found())).take(MOST_TRIED);
+        could
+            .find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_) | Outcome::Otherwise(_)))
+            .map_or(Maker::NotFound, |(index, _)| Maker::Known(index))
+    }
+
+    /// Has the key the kind and the length for it?
+    fn could_have(&self, key: &PublicKey) -> bool {
+        !matches!(key, PublicKey::Ec { .. }) && !crypto::is_excluded(key, &self.claimed.value)
+    }
+
+    /// The one of those that gave other signatures that gave this one, too.
+    fn suspect(&self) -> Option<PublicKey> {
+        let suspects = self.asked.suspects.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = suspects.into_iter().find(|key| matches!(self.verify(key, None), Outcome::Valid(_)))?;
+        // The likeliest one first from now on.
+        let mut suspects = self.asked.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        suspects.retain(|key| *key != found);
+        suspects.insert(0, found.clone());
+        Some(found)
+    }
+
+    fn suspect_all(&self, keys: &[PublicKey]) {
+        let mut suspects = self.asked.suspects.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in keys {
+            if suspects.len() >= MOST_SUSPECTS {
+                suspects.pop();
+            }
+            let place = suspects.len().min(MOST_SUSPECTS / 2);
+            suspects.insert(place, key.clone());
+        }
+    }
+}
+
+impl Judgement {
+    /// It cannot be told, because of this.
+    pub fn open_because(why: &str) -> Self {
+        Self::open(why)
+    }
+
+    /// The attributes that are signed name the digest of another content.
+    pub fn with_other_content(self) -> Self {
+        Self { verdict: Verdict::Invalid, ..self }
+            .why("the key that it names made it, but its content is not the one that was signed")
+    }
+
+    /// What was signed was guessed by the name of a file: only a key that is known says that it was this.
+    pub fn of_what_is_beside(self) -> Self {
+        match (self.verdict, &self.maker) {
+            (Verdict::MadeByAnotherKey, Maker::NotFound | Maker::OneOf(_)) | (Verdict::Invalid, _) => {
+                let why = "the file beside it, of the same name without its ending, is not what the key that it names has \
+                           signed: it was changed, or another key signed it";
+                Self { verdict: Verdict::NotDecided, ..self }.why(why)
+            }
+            _ => self,
+        }
+    }
+
+    /// Only the issuer's name told which key it should have been.
+    fn with_name_only(self) -> Self {
+        match self.verdict {
+            Verdict::MadeByAnotherKey if self.maker == Maker::NotFound || matches!(self.maker, Maker::OneOf(_)) => self.why(
+                "no key with its issuer's name that is known here made it; it carries no identifier of the key: if that \
+                 issuer has another one, put its certificate beside it",
+            ),
+            _ => self,
+        }
+    }
+}
+
+/// The keys that it names did not make it, as far as that could be computed.
+fn by_another(maker: Maker, undecided: Option<Reason>) -> Judgement {
+    match (undecided, &maker) {
+        (Some(reason), Maker::NotFound | Maker::OneOf(_)) => Judgement {
+            maker,
+            ..Judgement::open(format!("cannot be checked with the key that it names: {reason}"))
+        },
+        _ => Judgement { maker, ..Judgement::new(Verdict::MadeByAnotherKey) },
+    }
+}
+
+/// Is it one of the identifiers that CAs make of a key (RFC 5280, 4.2.1.2; RFC 7093, 2)?
+fn is_identifier_of(id: &[u8], key: &PublicKey) -> bool {
+    use sha2::{Digest, Sha256};
+    let bits = key.bits_of_spki();
+    let short = Sha256::digest(&bits);
+    let whole = Sha256::digest(key.spki());
+    id == hash_of_bits(key)
+        || short.get(..20) == Some(id)
+        || *id == *short
+        || *id == *whole
+        || whole.get(..20) == Some(id)
+}
+
+const ELSEWHERE: &str = "made by a key of its issuer that has another identifier than it carries: programs that compare the \
+                         two (OpenSSL does) refuse it";
+const UNSAID: &str = "its own key did not sign it, and it does not say whose key should have: issuer and subject have one \
+                      name, as of a CA's new key that the old one certified, and as of a self-signed one that was made \
+                      through a stale cache; the CA's other certificate, put beside it, decides";
+const SELF_ISSUED: &str = "self-issued, not self-signed: it carries the identifier of another key of that name, which is not \
+                           known here";
+
+/// What is signed, where it is in the artefact itself.
+pub fn bytes_of(over: &Over) -> Option<&[u8]> {
+    match over {
+        Over::Bytes(bytes) => Some(bytes),
+        Over::Content | Over::SshFile { .. } | Over::Nowhere(_) => None,
+    }
+}

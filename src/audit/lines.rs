@@ -1,0 +1,191 @@
+//! What stands in text, line by line, so that a file of any length takes the memory of its largest structure: PEM (RFC
+//! 7468) and its relatives wherever they stand, LDIF (RFC 2849), Base64 with one structure a line or over many lines,
+//! JSON Web Signatures, keys and certificates of OpenSSH, and the index of `openssl ca`.
+
+use data_encoding::BASE64;
+use memchr::memmem;
+
+use super::artefact::{self, Offer};
+use super::recognise::{Found, Sink, jws, ssh_signature, structures};
+use crate::format::tlv::first;
+use crate::format::{ca_index, jose, pem, ssh};
+use crate::text::escape;
+
+/// Digits of one structure.
+const MOST_DIGITS: usize = 24 << 20;
+/// Bytes of a line; what is longer is cut.
+pub const MOST_LINE: usize = MOST_DIGITS;
+
+/// The lines of a file, one after the other.
+#[derive(Debug, Default)]
+pub struct Lines {
+    /// The label of the PEM block that we are in, and its digits.
+    block: Option<(String, Vec<u8>)>,
+    /// The value of LDIF that we are in.
+    value: Option<Vec<u8>>,
+    /// Base64 without armour.
+    digits: Vec<u8>,
+}
+
+impl Lines {
+    /// The next line, without its end.
+    pub fn line(&mut self, line: &[u8], sink: &mut Sink<'_>) {
+        // Line ends of old.
+        for line in line.split(|&byte| byte == b'\r') {
+            self.one(line, sink);
+        }
+    }
+
+    fn one(&mut self, raw: &[u8], sink: &mut Sink<'_>) {
+        let line = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw).trim_ascii();
+        if let Some(label) = pem::label(line, "BEGIN") {
+            self.end(sink);
+            self.block = Some((label.to_owned(), Vec::new()));
+            return;
+        }
+        if let Some((label, digits)) = &mut self.block {
+            if pem::label(line, "END").is_some() {
+                let (label, digits) = (std::mem::take(label), std::mem::take(digits));
+                self.block = None;
+                block(&label, &digits, sink);
+            } else if !line.contains(&b':') {
+                push(digits, line);
+            }
+            return;
+        }
+        if let Some(value) = self.value.as_mut().filter(|_| raw.first() == Some(&b' ')) {
+            push(value, line);
+            return;
+        }
+        self.end_value(sink);
+        if let Some(value) = value_of(line) {
+            self.end_digits(sink);
+            self.value = Some(value.to_vec());
+        } else if is_digits(line) {
+            self.digits_of(line, sink);
+        } else {
+            self.end_digits(sink);
+            text(line, sink);
+        }
+    }
+
+    /// Are we within something?
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.block.is_some()
+    }
+
+    /// Nothing comes any more.
+    pub fn end(&mut self, sink: &mut Sink<'_>) {
+        self.end_value(sink);
+        self.end_digits(sink);
+        if let Some((label, _)) = self.block.take() {
+            cut_off(&label, "it is cut off", sink);
+        }
+    }
+
+    /// A line that is Base64: a structure of its own, or a part of one.
+    fn digits_of(&mut self, line: &[u8], sink: &mut Sink<'_>) {
+        let own = if self.digits.is_empty() { BASE64.decode(line).ok() } else { None };
+        match own.filter(|bytes| first(bytes).is_some_and(|one| one.rest.is_empty() && one.raw.len() > 2)) {
+            Some(bytes) => structures(&bytes, false, sink),
+            None => push(&mut self.digits, line),
+        }
+    }
+
+    fn end_digits(&mut self, sink: &mut Sink<'_>) {
+        let digits = std::mem::take(&mut self.digits);
+        // No DER of a signed structure begins in another way.
+        if !digits.starts_with(b"M") && !digits.starts_with(b"f") && !digits.starts_with(b"Z") {
+            return;
+        }
+        if let Ok(bytes) = BASE64.decode(&digits) {
+            structures(&bytes, false, sink);
+        }
+    }
+
+    fn end_value(&mut self, sink: &mut Sink<'_>) {
+        if let Some(bytes) = self.value.take().and_then(|digits| BASE64.decode(&digits).ok()) {
+            structures(&bytes, false, sink);
+        }
+    }
+}
+
+/// Adds digits without the blanks between them, as long as they can be those of one structure.
+fn push(digits: &mut Vec<u8>, line: &[u8]) {
+    if digits.len() + line.len() <= MOST_DIGITS {
+        digits.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+    }
+}
+
+fn is_digits(line: &[u8]) -> bool {
+    line.len() >= 4
+        && line.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+}
+
+/// The digits of a line of LDIF with a Base64 value ("userCertificate;binary:: MII").
+fn value_of(line: &[u8]) -> Option<&[u8]> {
+    let place = memmem::find(line.get(..200).unwrap_or(line), b"::")?;
+    let (name, value) = line.split_at_checked(place)?;
+    let is_name =
+        !name.is_empty() && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-;.".contains(byte));
+    let value = value.get(2..)?.trim_ascii();
+    (is_name && value.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')))
+        .then_some(value)
+}
+
+/// A line that is no Base64.
+fn text(line: &[u8], sink: &mut Sink<'_>) {
+    if line.starts_with(b"eyJ") {
+        if let Some(signed) = jose::compact(line) {
+            jws(&signed, sink);
+        }
+    } else if memmem::find(line, b"ssh-").is_some() || memmem::find(line, b"ecdsa-sha2-").is_some() {
+        if let Some(blob) = ssh::of_line(line) {
+            ssh_blob(&blob, sink);
+        }
+    } else if let Some(noted) = ca_index::line(line) {
+        let (serial, until, state) = (noted.serial, noted.until, noted.state);
+        sink(Found::Noted { serial, until, state, subject: noted.subject.to_vec() });
+    }
+}
+
+fn ssh_blob(blob: &[u8], sink: &mut Sink<'_>) {
+    if let Some(certificate) = artefact::of_ssh_certificate(blob) {
+        sink(Found::Artefact(Box::new(certificate)));
+    } else if let Some(key) = ssh::public_key(blob) {
+        sink(Found::Key(Offer::bare(key)));
+    }
+}
+
+/// A block of PEM. The label is a hint: whether what does not decode should have.
+fn block(label: &str, digits: &[u8], sink: &mut Sink<'_>) {
+    if label.starts_with("PGP ") {
+        return sink(Found::NotOpened("OpenPGP messages and keys"));
+    }
+    if label.ends_with("PRIVATE KEY") {
+        return;
+    }
+    let Ok(bytes) = BASE64.decode(digits) else { return cut_off(label, "its Base64 is damaged", sink) };
+    if label == "SSH SIGNATURE" {
+        return sink(ssh_signature(&bytes));
+    }
+    if label == "TRUSTED CERTIFICATE" {
+        // Behind the certificate stands what OpenSSL trusts it for.
+        let certificate = first(&bytes).map_or(bytes.as_slice(), |one| one.raw);
+        return structures(certificate, true, sink);
+    }
+    structures(&bytes, is_signed(label), sink);
+}
+
+fn cut_off(label: &str, why: &str, sink: &mut Sink<'_>) {
+    if is_signed(label) {
+        sink(Found::NotComputed(format!("a PEM block {}: {why}", escape(label.as_bytes()))));
+    }
+}
+
+/// Is a block with this label said to be signed?
+fn is_signed(label: &str) -> bool {
+    label.contains("CERTIFICATE")
+        || matches!(label, "X509 CRL" | "CMS" | "PKCS7" | "SSH SIGNATURE" | "OCSP RESPONSE")
+}

@@ -1,0 +1,313 @@
+//! What bytes are, by their content: DER and BER structures one after the other, whatever stands in a file. What is text
+//! goes to [`super::lines`].
+//!
+//! Every length is held against what is there, nesting is at most one container deep, and of a container no more
+//! than [`cms::MOST`] parts are looked at.
+
+use memchr::memmem;
+
+use super::artefact::{self, Artefact, Offer};
+use super::lines::Lines;
+use crate::format::ca_index;
+use crate::format::container;
+use crate::format::key::PublicKey;
+use crate::format::tlv::{first, header};
+use crate::format::{ber, cms, cvc, jose, ocsp, ssh, x509};
+
+/// Structures of one binary file that are looked at.
+const MOST_STRUCTURES: usize = 10_000;
+/// Of a file that is larger, only text is looked at, line by line.
+pub const IN_MEMORY: u64 = 16 << 20;
+
+/// Something that was recognised.
+#[derive(Debug)]
+pub enum Found {
+    /// A signed artefact.
+    Artefact(Box<Artefact>),
+    /// A public key.
+    Key(Offer),
+    /// A signed artefact that cannot be computed with, and why.
+    NotComputed(String),
+    /// What may hold signed artefacts and is not opened, by name.
+    NotOpened(&'static str),
+    /// A certificate that a CA has noted.
+    Noted {
+        /// Its serial number.
+        serial: Vec<u8>,
+        /// End of its validity, Unix seconds.
+        until: i64,
+        /// What the CA has noted of it.
+        state: ca_index::State,
+        /// Its subject, as it is written.
+        subject: Vec<u8>,
+    },
+}
+
+/// Where what is found goes.
+pub type Sink<'s> = dyn FnMut(Found) + 's;
+
+/// All of a file that is in memory.
+pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
+    let mut count = 0;
+    let mut counted = |found: Found| {
+        count += 1;
+        sink(found);
+    };
+    let text = container::as_text(bytes);
+    if let Some(name) = not_opened(bytes) {
+        return counted(Found::NotOpened(name));
+    }
+    if matches!(text.first(), Some(0x30 | 0x67 | 0x7F)) {
+        structures(&text, false, &mut counted);
+    } else if text.starts_with(ssh::SIGNATURE_MAGIC) {
+        counted(ssh_signature(&text));
+    }
+    if count > 0 {
+        return;
+    }
+    if is_text(&text) || memmem::find(&text, b"-----BEGIN ").is_some() {
+        json(&text, sink);
+        let mut lines = Lines::default();
+        for line in text.split(|&byte| byte == b'\n') {
+            lines.line(line, sink);
+        }
+        lines.end(sink);
+    }
+}
+
+/// Is it text, by its beginning?
+#[must_use]
+pub fn is_text(bytes: &[u8]) -> bool {
+    let start = bytes.get(..4_096).unwrap_or(bytes);
+    !start.is_empty() && !start.iter().any(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31))
+}
+
+/// What a file that is too large to be held in memory is, by its beginning: text, or a structure that may be signed.
+#[must_use]
+pub fn large(start: &[u8], length: u64) -> Large {
+    let fits = header(start).is_some_and(|head| {
+        let end = (head.size as u64).saturating_add(head.length as u64);
+        matches!(head.tag, 0x30 | 0x67 | 0x7F21) && (head.indefinite || (end <= length && end > 64))
+    });
+    let within = |head: &[u8]| {
+        header(head).is_some_and(|inner| matches!(inner.tag, 0x06 | 0x30 | 0x7F21 | 0x7F4E | 0x0A))
+    };
+    let is_structure = fits && header(start).and_then(|head| start.get(head.size..)).is_some_and(within);
+    match (is_structure, is_text(start)) {
+        (true, _) => Large::Structure,
+        (false, true) => Large::Text,
+        (false, false) => Large::Other,
+    }
+}
+
+/// See [`large`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Large {
+    /// What may be signed.
+    Structure,
+    /// Text.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+/// What is not opened, by its name.
+fn not_opened(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [b'P', b'K', 3, 4, ..] => Some("ZIP archives"),
+        [0x1F, 0x8B, ..] => Some("gzip archives"),
+        [0xFE, 0xED, 0xFE, 0xED, ..] => Some("Java key stores"),
+        [b'B', b'Z', b'h', ..] => Some("bzip2 archives"),
+        [0xFD, b'7', b'z', b'X', b'Z', ..] => Some("xz archives"),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => Some("zstd archives"),
+        bytes if bytes.get(257..262) == Some(b"ustar") => Some("tar archives"),
+        bytes if bytes.starts_with(b"%PDF-") => Some("PDF documents"),
+        _ => None,
+    }
+}
+
+/// Structures one after the other. `is_certain`: by its armour it is one, so that what does not decode is said.
+pub fn structures(bytes: &[u8], is_certain: bool, sink: &mut Sink<'_>) {
+    let mut rest = bytes;
+    for _ in 0..MOST_STRUCTURES {
+        match first(rest) {
+            _ if rest.starts_with(&[0x30, 0x80]) => {
+                let Some((der, tail)) = ber::definite(rest) else {
+                    return unreadable(is_certain || looks_like_cms(rest), sink);
+                };
+                structure(&der, sink);
+                rest = tail;
+            }
+            Some(element) if matches!(element.tag, 0x30 | 0x67 | 0x7F21) => {
+                let is_known = structure(element.raw, sink);
+                if !is_known && rest.len() == bytes.len() {
+                    return unreadable(is_certain, sink);
+                }
+                rest = element.rest;
+            }
+            // A card's file is filled up with zeros, a text editor adds the end of a line.
+            _ => return,
+        }
+        rest = rest.trim_ascii_start();
+    }
+    if !rest.is_empty() {
+        sink(Found::NotComputed(format!("only its first {MOST_STRUCTURES} structures were looked at")));
+    }
+}
+
+fn unreadable(is_certain: bool, sink: &mut Sink<'_>) {
+    if is_certain {
+        sink(Found::NotComputed("it does not decode: damaged, cut off or nested too deeply".to_owned()));
+    }
+}
+
+/// Does it begin like CMS in BER?
+fn looks_like_cms(bytes: &[u8]) -> bool {
+    bytes.get(2..).and_then(first).is_some_and(|oid| {
+        oid.tag == 0x06 && oid.value.starts_with(&[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7])
+    })
+}
+
+/// One structure. Is it known?
+fn structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
+    let Some(whole) = first(der) else { return false };
+    if whole.tag != 0x30 {
+        let is_cvc = cvc::decode(der).is_ok();
+        if is_cvc {
+            sink(artefact::of_cvc(der).map_or_else(damaged, artefact_found));
+        }
+        return is_cvc;
+    }
+    let Some(inner) = first(whole.value) else { return false };
+    match inner.tag {
+        0x06 => signed_data(der, sink),
+        0x0A => response(der, sink),
+        0x30 => x509_structure(der, sink),
+        0x02 => {
+            let name = match container::name(der) {
+                Some("a PKCS#12 key store") => "PKCS#12 key stores",
+                _ => return false,
+            };
+            sink(Found::NotOpened(name));
+            true
+        }
+        _ => false,
+    }
+}
+
+fn artefact_found(artefact: Artefact) -> Found {
+    Found::Artefact(Box::new(artefact))
+}
+
+fn damaged() -> Found {
+    Found::NotComputed("its signature cannot be taken out of it".to_owned())
+}
+
+fn x509_structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
+    if x509::decode(der).is_some() {
+        sink(artefact::of_certificate(der).map_or_else(damaged, artefact_found));
+        return true;
+    }
+    if let Some(list) = artefact::of_list(der) {
+        sink(artefact_found(list));
+        return true;
+    }
+    if let Some(request) = artefact::of_request(der) {
+        sink(artefact_found(request));
+        return true;
+    }
+    let whole = first(der).map(|whole| whole.value).unwrap_or_default();
+    let second = first(whole).and_then(|one| first(one.rest));
+    // A time stamp: a status, then signed data.
+    if let Some(token) = second.filter(|token| token.tag == 0x30)
+        && first(token.value).is_some_and(|oid| oid.tag == 0x06)
+        && signed_data(token.raw, sink)
+    {
+        return true;
+    }
+    if x509::signed(der).is_ok() {
+        sink(Found::NotComputed(
+            "it has the form of what X.509 signs, and is none of the kinds known here".to_owned(),
+        ));
+        return true;
+    }
+    match PublicKey::from_spki(der) {
+        Ok((key, _)) => {
+            sink(Found::Key(Offer::bare(key)));
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// Signed data, and what came with it.
+fn signed_data(der: &[u8], sink: &mut Sink<'_>) -> bool {
+    // Definite outside does not say that it is so inside.
+    let made_definite = ber::definite(der).map(|(made, _)| made);
+    let der = made_definite.as_deref().unwrap_or(der);
+    match cms::decode(der) {
+        None => return false,
+        Some(cms::Content::Other) => sink(Found::NotOpened("encrypted or other CMS structures")),
+        Some(cms::Content::Damaged) => sink(damaged()),
+        Some(cms::Content::Signed(data)) => {
+            if let Some(artefact) = artefact::of_signed_data(der, &data) {
+                sink(artefact_found(artefact));
+            }
+            for der in data.certificates {
+                sink(artefact::of_certificate(der).map_or_else(damaged, artefact_found));
+            }
+            for der in data.lists {
+                sink(artefact::of_list(der).map_or_else(damaged, artefact_found));
+            }
+        }
+    }
+    true
+}
+
+fn response(der: &[u8], sink: &mut Sink<'_>) -> bool {
+    match ocsp::decode(der) {
+        None => return false,
+        // Nobody has signed it.
+        Some(ocsp::Answer::Refusal) => {}
+        Some(ocsp::Answer::Other) => {
+            sink(Found::NotComputed("an OCSP response of a kind that is not known here".to_owned()))
+        }
+        Some(ocsp::Answer::Basic(basic)) => {
+            sink(artefact::of_response(&basic).map_or_else(damaged, artefact_found));
+            for der in basic.certificates {
+                sink(artefact::of_certificate(der).map_or_else(damaged, artefact_found));
+            }
+        }
+    }
+    true
+}
+
+/// A signature of OpenSSH without its armour.
+pub fn ssh_signature(bytes: &[u8]) -> Found {
+    artefact::of_ssh_signature(bytes).map_or_else(damaged, artefact_found)
+}
+
+/// A JSON Web Signature, and the certificates in its header.
+pub fn jws(signed: &jose::Signed, sink: &mut Sink<'_>) {
+    if let Some(artefact) = artefact::of_jws(signed) {
+        sink(artefact_found(artefact));
+        for der in &signed.certificates {
+            sink(artefact::of_certificate(der).map_or_else(damaged, artefact_found));
+        }
+    }
+}
+
+/// A file that is one object of JSON: a signature, or keys.
+fn json(text: &[u8], sink: &mut Sink<'_>) {
+    let has = |word: &[u8]| memmem::find(text, word).is_some();
+    if !text.trim_ascii_start().starts_with(b"{") || !(has(b"\"signature") || has(b"\"kty\"")) {
+        return;
+    }
+    let Ok(value) = serde_json::from_slice(text) else { return };
+    for signed in jose::object(&value) {
+        jws(&signed, sink);
+    }
+    for key in jose::keys(&value) {
+        sink(Found::Key(Offer { called: key.key_id, ..Offer::bare(key.key) }));
+    }
+}

@@ -1,0 +1,316 @@
+//! Every key that is known: those of cards, caches and whatever the user named first, then those of the files that are
+//! audited; and under which names, identifiers and references they may be asked for.
+//!
+//! Of end-entity certificates only so many keys are kept, so that the memory that an audit takes does not grow with a
+//! CA's customers: what they sign carries their certificate nearly always.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use super::artefact::{Names, Offer};
+use crate::case::attribution::{Claim, hash_of_bits};
+use crate::case::known_keys::{KnownKey, Place, PlaceKind};
+use crate::crypto::{Ready, same_form};
+use crate::format::key::PublicKey;
+use crate::format::x509::canonical_name;
+use crate::text::hex;
+
+/// Keys of end-entity certificates that are kept.
+const MOST_OF_HOLDERS: usize = 16_384;
+/// Keys of CA certificates and the like that are kept.
+const MOST_OF_ISSUERS: usize = 131_072;
+/// Keys of one name or identifier that are tried.
+const MOST_OF_NAME: usize = 16;
+/// Places that are told of one key.
+const MOST_PLACES: usize = 8;
+
+/// A key that is known.
+pub struct Held {
+    /// The key, in the form by which keys are told from each other.
+    pub key: PublicKey,
+    /// Where it is known from, the most telling place first.
+    pub places: Vec<Place>,
+    as_found: PublicKey,
+    ready: OnceLock<Ready>,
+}
+
+impl Held {
+    /// The same, ready to verify with.
+    pub fn ready(&self) -> &Ready {
+        self.ready.get_or_init(|| Ready::new(&self.as_found))
+    }
+
+    /// As it was found.
+    pub const fn as_found(&self) -> &PublicKey {
+        &self.as_found
+    }
+
+    /// Is it on a card, or named by the user?
+    pub fn is_live_or_given(&self) -> bool {
+        self.places.iter().any(|place| matches!(place.kind, PlaceKind::Card | PlaceKind::Given))
+    }
+
+    /// Is it known from cards, caches or the user?
+    pub fn is_own(&self) -> bool {
+        self.places.iter().any(|place| place.kind != PlaceKind::File)
+    }
+
+    /// Is it known from caches alone, so that it is gone from the card?
+    pub fn is_gone(&self) -> bool {
+        !self.is_live_or_given() && self.places.iter().any(|place| place.kind == PlaceKind::Cache)
+    }
+}
+
+/// A key by which something may be named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Holder {
+    key: usize,
+    /// Its identifier, as its certificate has it.
+    key_id: Option<Vec<u8>>,
+}
+
+/// A key that is named, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Named {
+    /// Which.
+    pub key: usize,
+    /// Does the identifier that is asked for name it? `None` if none is asked for, or it has none of its own and
+    /// the usual ones are not it.
+    pub is_identified: Option<bool>,
+}
+
+/// All keys that are known.
+#[derive(Default)]
+pub struct Ring {
+    keys: Vec<Held>,
+    by_key: HashMap<PublicKey, usize>,
+    by_name: HashMap<Vec<u8>, Vec<Holder>>,
+    by_id: HashMap<Vec<u8>, Vec<usize>>,
+    by_certificate: HashMap<(Vec<u8>, Vec<u8>), usize>,
+    by_reference: HashMap<Vec<u8>, Vec<usize>>,
+    holders: usize,
+    issuers: usize,
+    /// Were there more keys than are kept?
+    pub is_full: bool,
+}
+
+impl Ring {
+    /// With what cards, caches and the user make known.
+    pub fn new(known: Vec<KnownKey>) -> Self {
+        let mut ring = Self::default();
+        for known in known {
+            let index = ring.keys.len();
+            let ids: Vec<Vec<u8>> = known
+                .places
+                .iter()
+                .filter_map(|place| data_encoding::HEXLOWER.decode(place.id.as_bytes()).ok())
+                .collect();
+            for id in ids {
+                ring.refer(hex(&id).into_bytes(), index);
+            }
+            ring.identify(hash_of_bits(&known.as_found), index);
+            ring.refer(thumbprint(&known.key), index);
+            ring.by_key.insert(known.key.clone(), index);
+            ring.keys.push(Held {
+                key: known.key,
+                as_found: known.as_found,
+                places: known.places,
+                ready: OnceLock::new(),
+            });
+        }
+        ring
+    }
+
+    /// Adds what an artefact makes known. `place`: where, in words.
+    pub fn add(&mut self, offer: Offer, place: impl FnOnce() -> String) {
+        let key = same_form(&offer.key);
+        let index = match self.by_key.get(&key) {
+            Some(index) => *index,
+            None => {
+                let (count, most) = match offer.signs_for_others {
+                    true => (&mut self.issuers, MOST_OF_ISSUERS),
+                    false => (&mut self.holders, MOST_OF_HOLDERS),
+                };
+                if *count >= most {
+                    self.is_full = true;
+                    return;
+                }
+                *count += 1;
+                let index = self.keys.len();
+                self.by_key.insert(key.clone(), index);
+                self.keys.push(Held {
+                    key,
+                    as_found: offer.key.clone(),
+                    places: Vec::new(),
+                    ready: OnceLock::new(),
+                });
+                self.identify(hash_of_bits(&offer.key), index);
+                index
+            }
+        };
+        if let Some(held) = self.keys.get_mut(index).filter(|held| held.places.len() < MOST_PLACES) {
+            let place = Place { kind: PlaceKind::File, place: place(), id: hex(&held.key.intrinsic_id()) };
+            if !held.places.contains(&place) {
+                held.places.push(place);
+            }
+        }
+        if let Some(id) = &offer.key_id {
+            self.identify(id.clone(), index);
+        }
+        if let Some(subject) = offer.subject {
+            let holder = Holder { key: index, key_id: offer.key_id };
+            let holders = self.by_name.entry(canonical_name(&subject)).or_default();
+            // One name with very many keys is no CA's; and what is not tried is not kept.
+            if holders.len() < 4 * MOST_OF_NAME * MOST_OF_NAME && !holders.contains(&holder) {
+                holders.push(holder);
+            }
+        }
+        if let Some((issuer, serial)) = offer.certificate {
+            self.by_certificate.entry((canonical_name(&issuer), serial)).or_insert(index);
+        }
+        if let Some(holder) = offer.holder {
+            self.refer(holder, index);
+        }
+        if let Some(called) = offer.called {
+            self.refer(called.into_bytes(), index);
+        }
+    }
+
+    fn identify(&mut self, id: Vec<u8>, key: usize) {
+        let keys = self.by_id.entry(id).or_default();
+        if keys.len() < MOST_OF_NAME && !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+
+    fn refer(&mut self, reference: Vec<u8>, key: usize) {
+        let keys = self.by_reference.entry(reference).or_default();
+        if keys.len() < MOST_OF_NAME && !keys.contains(&key) {
+            keys.push(key);
+        }
+    }
+
+    /// A key by its number.
+    pub fn get(&self, index: usize) -> Option<&Held> {
+        self.keys.get(index)
+    }
+
+    /// The number of a key.
+    pub fn find(&self, key: &PublicKey) -> Option<usize> {
+        self.by_key.get(&same_form(key)).copied()
+    }
+
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = (usize, &Held)> {
+        self.keys.iter().enumerate()
+    }
+
+    /// The keys that an artefact names, those first that it names most exactly.
+    pub fn named(&self, names: &Names) -> Vec<Named> {
+        let plain = |keys: &[usize]| -> Vec<Named> {
+            keys.iter().map(|&key| Named { key, is_identified: Some(true) }).collect()
+        };
+        match names {
+            Names::Keys(keys) => plain(&keys.iter().filter_map(|key| self.find(key)).collect::<Vec<_>>()),
+            Names::KeyId(id) => plain(self.by_id.get(id).map(Vec::as_slice).unwrap_or_default()),
+            Names::Certificate(issuer, serial) => {
+                let key = self.by_certificate.get(&(canonical_name(issuer), serial.clone()));
+                plain(key.map(std::slice::from_ref).unwrap_or_default())
+            }
+            Names::Called(name) => {
+                plain(self.by_reference.get(name.as_bytes()).map(Vec::as_slice).unwrap_or_default())
+            }
+            Names::Holder(name) => plain(self.by_reference.get(name).map(Vec::as_slice).unwrap_or_default()),
+            Names::Nobody => Vec::new(),
+            Names::Issuer { name, key_id, own } => self.of_issuer(name, key_id.as_deref(), own.as_ref()),
+        }
+    }
+
+    fn of_issuer(&self, name: &[u8], key_id: Option<&[u8]>, own: Option<&(PublicKey, Claim)>) -> Vec<Named> {
+        // That neither has a name says nothing.
+        let holders = if name.is_empty() { None } else { self.by_name.get(&canonical_name(name)) };
+        let holders = holders.map(Vec::as_slice).unwrap_or_default();
+        let own_key = own.map(|(key, _)| same_form(key));
+        let mut named: Vec<Named> = Vec::new();
+        for holder in holders {
+            let Some(held) = self.keys.get(holder.key) else { continue };
+            let is_identified = key_id.and_then(|wanted| {
+                let by_hash = hash_of_bits(held.as_found()) == wanted;
+                match &holder.key_id {
+                    _ if by_hash => Some(true),
+                    Some(own) => Some(own == wanted),
+                    None => None,
+                }
+            });
+            // Of several certificates of one key that counts which fits.
+            match named.iter_mut().find(|one| one.key == holder.key) {
+                Some(one) if one.is_identified != Some(true) => {
+                    one.is_identified = is_identified.or(one.is_identified)
+                }
+                Some(_) => {}
+                None => named.push(Named { key: holder.key, is_identified }),
+            }
+        }
+        // A card's or a cache's key has no name: its identifier is all that an artefact can name it by.
+        if let Some(keys) = key_id.and_then(|id| self.by_id.get(id)) {
+            for &key in keys {
+                if !named.iter().any(|one| one.key == key) {
+                    named.push(Named { key, is_identified: Some(true) });
+                }
+            }
+        }
+        named.sort_by_key(|one| match one.is_identified {
+            Some(true) => 0,
+            None => 1,
+            Some(false) => 2,
+        });
+        named.truncate(MOST_OF_NAME);
+        // Its own key comes first where it is claimed, and last where another one is.
+        if let (Some(own_key), Some((_, claim))) = (own_key, own)
+            && let Some(place) =
+                named.iter().position(|one| self.keys.get(one.key).is_some_and(|held| held.key == own_key))
+        {
+            let one = named.remove(place);
+            match claim {
+                Claim::OwnKey | Claim::Unsaid => named.insert(0, one),
+                Claim::SameName | Claim::AnotherName => named.push(one),
+            }
+        }
+        named
+    }
+}
+
+/// A key's thumbprint (RFC 7638), as JSON Web Signatures often call it.
+fn thumbprint(key: &PublicKey) -> Vec<u8> {
+    use crate::format::curve::{self, table};
+    use data_encoding::BASE64URL_NOPAD as BASE64URL;
+    use sha2::{Digest, Sha256};
+    let text = match key {
+        PublicKey::Rsa { modulus, exponent } => {
+            format!(
+                r#"{{"e":"{}","kty":"RSA","n":"{}"}}"#,
+                BASE64URL.encode(exponent),
+                BASE64URL.encode(modulus)
+            )
+        }
+        PublicKey::Ec { curve_oid, point } => {
+            let name = match curve::by_oid(curve_oid) {
+                Some(curve) if *curve == table::SECP256R1 => "P-256",
+                Some(curve) if *curve == table::SECP384R1 => "P-384",
+                Some(curve) if *curve == table::SECP521R1 => "P-521",
+                _ => return key.fingerprint().to_vec(),
+            };
+            let (x, y) = point.get(1..).unwrap_or_default().split_at(point.len().saturating_sub(1) / 2);
+            format!(
+                r#"{{"crv":"{name}","kty":"EC","x":"{}","y":"{}"}}"#,
+                BASE64URL.encode(x),
+                BASE64URL.encode(y)
+            )
+        }
+        PublicKey::Other(_) => match key.ed25519() {
+            Some(bytes) => format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, BASE64URL.encode(bytes)),
+            None => return key.fingerprint().to_vec(),
+        },
+    };
+    BASE64URL.encode(&Sha256::digest(text)).into_bytes()
+}

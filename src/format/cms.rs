@@ -1,0 +1,158 @@
+//! Signed data in the Cryptographic Message Syntax (RFC 5652, PKCS#7 1.5 of RFC 2315): who signed what, how.
+//! Takes definite lengths; see [`super::ber`] for the others.
+
+use super::tlv::{Element, Walk, encode, first, tagged};
+
+/// pkcs7-signedData.
+const SIGNED_DATA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x02];
+const MESSAGE_DIGEST: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x04];
+const SIGNING_TIME: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x05];
+/// More certificates, lists or signers than this are not looked at.
+pub const MOST: usize = 1_000;
+
+/// Signed data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SignedData<'a> {
+    /// What is signed; none if it is elsewhere (detached).
+    pub content: Option<&'a [u8]>,
+    /// The certificates that came with it.
+    pub certificates: Vec<&'a [u8]>,
+    /// The revocation lists that came with it.
+    pub lists: Vec<&'a [u8]>,
+    /// The signers.
+    pub signers: Vec<Signer<'a>>,
+}
+
+/// One signer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signer<'a> {
+    /// Whose signature it says to be.
+    pub who: Who<'a>,
+    /// The hash of the content: OID content.
+    pub digest: &'a [u8],
+    /// What is signed beside the content, as it is signed (a SET); none if the content itself is signed.
+    pub attributes: Option<Vec<u8>>,
+    /// How: OID content.
+    pub algorithm: &'a [u8],
+    /// The parameters of the algorithm, tag and length included.
+    pub parameters: &'a [u8],
+    /// The signature.
+    pub signature: &'a [u8],
+    /// The digest of the content that is signed, if attributes are.
+    pub message_digest: Option<&'a [u8]>,
+    /// When it was signed, as the signer says; tag and length included.
+    pub signing_time: Option<&'a [u8]>,
+}
+
+/// How a signer is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Who<'a> {
+    /// By the issuer (DER content) and the serial number of its certificate.
+    Certificate {
+        /// The issuer's name.
+        issuer: &'a [u8],
+        /// The serial number.
+        serial: &'a [u8],
+    },
+    /// By the identifier of its key.
+    KeyId(&'a [u8]),
+}
+
+/// What a content info holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content<'a> {
+    /// Signed data.
+    Signed(SignedData<'a>),
+    /// Something else, which carries no signature (enveloped, digested, encrypted …).
+    Other,
+    /// Signed data that is damaged.
+    Damaged,
+}
+
+/// Decodes the ContentInfo at the start of `bytes`. `None` if it is none.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Option<Content<'_>> {
+    let whole = first(bytes).filter(|element| element.tag == 0x30)?;
+    let kind = first(whole.value).filter(|element| element.tag == 0x06)?;
+    // The arcs of PKCS#7 and of S/MIME's own contents.
+    let arc = |arc: &[u8]| kind.value.starts_with(arc);
+    if !arc(&[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07])
+        && !arc(&[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x10])
+    {
+        return None;
+    }
+    if kind.value != SIGNED_DATA {
+        return Some(Content::Other);
+    }
+    Some(signed_data(kind.rest).map_or(Content::Damaged, Content::Signed))
+}
+
+fn signed_data(wrapped: &[u8]) -> Option<SignedData<'_>> {
+    let mut walk = Walk::new(tagged(tagged(wrapped, 0xA0)?, 0x30)?).ok()?;
+    walk.optional(0x02)?;
+    walk.optional(0x31)?;
+    let info = walk.optional(0x30)?;
+    let kind = first(info).filter(|element| element.tag == 0x06)?;
+    let content = match first(kind.rest) {
+        None => None,
+        // The value alone is hashed, whatever its tag (RFC 2315, 9.3).
+        Some(wrapped) => Some(first(Some(wrapped).filter(|one| one.tag == 0xA0)?.value)?.value),
+    };
+    let certificates = walk.optional(0xA0).map(|list| all(list, 0x30)).unwrap_or_default();
+    let lists = walk.optional(0xA1).map(|list| all(list, 0x30)).unwrap_or_default();
+    let signers = all(walk.optional(0x31)?, 0x30);
+    let signers = signers.into_iter().map(signer).collect::<Option<Vec<_>>>()?;
+    Some(SignedData { content, certificates, lists, signers })
+}
+
+/// Elements with this tag, others left out.
+fn all(mut content: &[u8], tag: u32) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    while let Some(one) = first(content).filter(|_| found.len() < MOST) {
+        if one.tag == tag {
+            found.push(one.raw);
+        }
+        content = one.rest;
+    }
+    found
+}
+
+fn signer(der: &[u8]) -> Option<Signer<'_>> {
+    let mut walk = Walk::new(first(der)?.value).ok()?;
+    walk.optional(0x02)?;
+    let who = match first(walk.rest())? {
+        Element { tag: 0x30, .. } => {
+            let mut name = Walk::new(walk.optional(0x30)?).ok()?;
+            Who::Certificate { issuer: name.optional(0x30)?, serial: name.optional(0x02)? }
+        }
+        Element { tag: 0x80, .. } => Who::KeyId(walk.optional(0x80)?),
+        _ => return None,
+    };
+    let digest = tagged(walk.optional(0x30)?, 0x06)?;
+    let attributes = walk.optional(0xA0);
+    let mut algorithm = Walk::new(walk.optional(0x30)?).ok()?;
+    let oid = algorithm.optional(0x06)?;
+    let signature = walk.optional(0x04)?;
+    let attribute = |oid: &[u8]| {
+        let mut rest = attributes?;
+        while let Some(one) = first(rest) {
+            let kind = first(one.value)?;
+            if kind.value == oid {
+                return first(tagged(kind.rest, 0x31)?);
+            }
+            rest = one.rest;
+        }
+        None
+    };
+    Some(Signer {
+        who,
+        digest,
+        // Signed as the SET that they are, not under the tag that they are carried with (RFC 5652, 5.4).
+        attributes: attributes.map(|content| encode(0x31, content)),
+        algorithm: oid,
+        parameters: algorithm.rest(),
+        signature,
+        message_digest: attribute(MESSAGE_DIGEST).filter(|one| one.tag == 0x04).map(|one| one.value),
+        signing_time: attribute(SIGNING_TIME).map(|one| one.raw),
+    })
+}

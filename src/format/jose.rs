@@ -1,0 +1,171 @@
+//! JSON Web Signatures (RFC 7515) in their three forms, and JSON Web Keys (RFC 7517), as far as public keys and
+//! signatures go.
+
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use serde_json::Value;
+
+use super::curve::{Curve, table};
+use super::key::PublicKey;
+
+/// More signatures, keys or certificates than this in one object are not looked at.
+const MOST: usize = 1_000;
+
+/// A signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signed {
+    /// What is signed; none if the payload is elsewhere.
+    pub over: Option<Vec<u8>>,
+    /// "ES256" and the like.
+    pub algorithm: String,
+    /// The signature.
+    pub signature: Vec<u8>,
+    /// The key that the header carries.
+    pub key: Option<PublicKey>,
+    /// The certificates that the header carries, the signer's first.
+    pub certificates: Vec<Vec<u8>>,
+    /// What the header calls the key.
+    pub key_id: Option<String>,
+}
+
+/// A key, and what it is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// The key.
+    pub key: PublicKey,
+    /// What it is called.
+    pub key_id: Option<String>,
+}
+
+/// The signature in three parts with dots between them. `None` if it is none.
+#[must_use]
+pub fn compact(text: &[u8]) -> Option<Signed> {
+    let mut parts = text.split(|&byte| byte == b'.');
+    let [header, payload, signature] = [parts.next()?, parts.next()?, parts.next()?];
+    if parts.next().is_some() || !header.starts_with(b"eyJ") {
+        return None;
+    }
+    signed(header, Some(payload), &Value::Null, BASE64URL_NOPAD.decode(signature).ok()?)
+}
+
+fn signed(header: &[u8], payload: Option<&[u8]>, open: &Value, signature: Vec<u8>) -> Option<Signed> {
+    let protected: Value = match header {
+        [] => Value::Null,
+        header => serde_json::from_slice(&BASE64URL_NOPAD.decode(header).ok()?).ok()?,
+    };
+    let member = |name: &str| protected.get(name).or_else(|| open.get(name));
+    let algorithm = member("alg")?.as_str()?.to_owned();
+    // What is encrypted has another header.
+    if member("enc").is_some() {
+        return None;
+    }
+    // An empty payload is one that is elsewhere (RFC 7515, appendix F); unencoded ones are (RFC 7797).
+    let is_encoded = member("b64").and_then(Value::as_bool) != Some(false);
+    let over = payload
+        .filter(|payload| !payload.is_empty() && is_encoded)
+        .map(|payload| [header, b".", payload].concat());
+    let chain = member("x5c").and_then(Value::as_array);
+    let certificates = chain.into_iter().flatten().take(MOST);
+    let certificates = certificates.filter_map(|one| BASE64.decode(one.as_str()?.as_bytes()).ok()).collect();
+    Some(Signed {
+        over,
+        algorithm,
+        signature,
+        key: member("jwk").and_then(key).map(|one| one.key),
+        certificates,
+        key_id: member("kid").and_then(Value::as_str).map(ToOwned::to_owned),
+    })
+}
+
+/// The signatures of an object with a payload (RFC 7515, 7.2). Empty if it has none.
+#[must_use]
+pub fn object(value: &Value) -> Vec<Signed> {
+    let payload = value.get("payload").and_then(Value::as_str).map(str::as_bytes);
+    let one = |part: &Value| {
+        let header = part.get("protected").map_or(Some(""), Value::as_str)?;
+        let signature = BASE64URL_NOPAD.decode(part.get("signature")?.as_str()?.as_bytes()).ok()?;
+        signed(header.as_bytes(), payload, part.get("header").unwrap_or(&Value::Null), signature)
+    };
+    match value.get("signatures").and_then(Value::as_array) {
+        Some(parts) => parts.iter().take(MOST).filter_map(one).collect(),
+        None => one(value).into_iter().collect(),
+    }
+}
+
+/// The public keys of an object: it is one, or a set of them.
+#[must_use]
+pub fn keys(value: &Value) -> Vec<Key> {
+    match value.get("keys").and_then(Value::as_array) {
+        Some(keys) => keys.iter().take(MOST).filter_map(key).collect(),
+        None => key(value).into_iter().collect(),
+    }
+}
+
+fn key(value: &Value) -> Option<Key> {
+    let number = |name: &str| BASE64URL_NOPAD.decode(value.get(name)?.as_str()?.as_bytes()).ok();
+    let curve = |name: &str| -> Option<&'static Curve> {
+        Some(match name {
+            "P-256" => &table::SECP256R1,
+            "P-384" => &table::SECP384R1,
+            "P-521" => &table::SECP521R1,
+            "secp256k1" => &table::SECP256K1,
+            _ => return None,
+        })
+    };
+    let name = || value.get("crv")?.as_str();
+    let key = match value.get("kty")?.as_str()? {
+        "RSA" => PublicKey::rsa(&number("n")?, &number("e")?),
+        "EC" => {
+            let curve = curve(name()?)?;
+            let length = curve.bits.div_ceil(8);
+            let [x, y] = [number("x")?, number("y")?];
+            if x.len() != length || y.len() != length {
+                return None;
+            }
+            PublicKey::Ec { curve_oid: curve.oid.to_vec(), point: [&[4], x.as_slice(), &y].concat() }
+        }
+        "OKP" if name() == Some("Ed25519") => {
+            PublicKey::from_ed25519(number("x")?.as_slice().try_into().ok()?)
+        }
+        _ => return None,
+    };
+    Some(Key { key, key_id: value.get("kid").and_then(Value::as_str).map(ToOwned::to_owned) })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+    use super::*;
+
+    // RFC 7515, appendix A.3.
+    const HEADER: &str = "eyJhbGciOiJFUzI1NiJ9";
+    const PAYLOAD: &str =
+        "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+    const SIGNATURE: &str =
+        "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+
+    #[test]
+    fn the_three_forms_are_one() {
+        let text = format!("{HEADER}.{PAYLOAD}.{SIGNATURE}");
+        let one = compact(text.as_bytes()).unwrap();
+        assert_eq!((one.algorithm.as_str(), one.signature.len()), ("ES256", 64));
+        assert_eq!(one.over.as_deref(), Some(format!("{HEADER}.{PAYLOAD}").as_bytes()));
+        let part = serde_json::json!({ "protected": HEADER, "signature": SIGNATURE, "payload": PAYLOAD });
+        assert_eq!(object(&part), [one.clone()]);
+        let general = serde_json::json!({ "payload": PAYLOAD, "signatures": [part, part] });
+        assert_eq!(object(&general), [one.clone(), one]);
+        assert_eq!(compact(format!("{HEADER}..{SIGNATURE}").as_bytes()).unwrap().over, None);
+        for none in ["", "a.b.c", "eyJ.a.b", "eyJhbGciOiJFUzI1NiJ9.a", "eyJhbGciOiJFUzI1NiJ9.a.b.c"] {
+            assert_eq!(compact(none.as_bytes()), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn keys_are_read_alone_and_in_sets() {
+        let key = serde_json::json!({ "kty": "EC", "crv": "P-256", "kid": "one",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0" });
+        let read = keys(&serde_json::json!({ "keys": [key, { "kty": "oct", "k": "AA" }] }));
+        assert_eq!(read, keys(&key));
+        assert_eq!((read.len(), read[0].key_id.as_deref()), (1, Some("one")));
+        assert!(keys(&serde_json::json!({ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA" })).is_empty());
+    }
+}

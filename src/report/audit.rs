@@ -1,0 +1,241 @@
+//! What an audit has found: for people the verdict first, what is wrong and what to do in which order; for tables a line
+//! an artefact.
+
+use std::fmt::Write;
+
+use anstyle::{AnsiColor, Style};
+
+use super::lines::{BOLD, GREEN, Page, Screen, row, wrap};
+use crate::audit::{Audit, Group, Item, Step, Verdict};
+use crate::case::attribution::Attributed;
+use crate::finding::Finding;
+use crate::snapshot::Gap;
+use crate::text::count;
+
+const RED: Style = AnsiColor::Red.on_default().bold();
+/// Groups, and files of a step, that are shown.
+const MOST_GROUPS: usize = 12;
+const MOST_FILES: usize = 6;
+/// What is missing or not decided that is shown.
+const MOST_OTHERS: usize = 10;
+
+/// For people.
+#[must_use]
+pub fn human(screen: &Screen, audit: &Audit, findings: &[Finding], coverage: &[Gap]) -> String {
+    let mut out = Page::new(screen);
+    headline(&mut out, audit, coverage);
+    for (group, finding) in audit.groups.iter().zip(findings).take(MOST_GROUPS) {
+        show_group(&mut out, group, finding);
+    }
+    if let Some(more) = audit.groups.len().checked_sub(MOST_GROUPS).filter(|more| *more > 0) {
+        let _ = writeln!(out, "and {more} more groups; --format json and --format csv have all\n");
+    }
+    steps(&mut out, &audit.steps);
+    others(&mut out, audit);
+    super::human::coverage(&mut out, coverage.get(..MOST_OTHERS).unwrap_or(coverage));
+    if coverage.len() > MOST_OTHERS {
+        let _ = writeln!(out, "and {} more reasons; --format json has all\n", coverage.len() - MOST_OTHERS);
+    }
+    looked_at(&mut out, audit);
+    out.text()
+}
+
+fn headline(out: &mut Page<'_>, audit: &Audit, coverage: &[Gap]) {
+    let artefacts = count(audit.artefacts, "signed artefact", "signed artefacts");
+    let is_open = coverage.iter().any(|gap| gap.asked_for);
+    let (style, text) = match (audit.bad, audit.artefacts, is_open) {
+        (0, 0, false) => {
+            (BOLD, "Nothing in what was named is signed in a form that is known here.".to_owned())
+        }
+        (0, _, false) if audit.sound == 0 => (
+            BOLD,
+            format!(
+                "Of none of {artefacts} the issuer is known here: nothing is proved. Name its certificate with --pubkey."
+            ),
+        ),
+        (0, _, false) => (
+            GREEN,
+            format!(
+                "Of {artefacts} none was made by another key than it names ({} proved sound).",
+                audit.sound
+            ),
+        ),
+        (0, _, true) => {
+            (BOLD, format!("Nothing bad in {artefacts}, but not everything could be decided: see below."))
+        }
+        (bad, ..) => (RED, format!("{bad} of {artefacts} {} bad.", if bad == 1 { "is" } else { "are" })),
+    };
+    let mut wrapped = Page::new(out.screen);
+    wrap(&mut wrapped, "", "", &text);
+    let _ = writeln!(out, "{style}{}{style:#}\n", wrapped.text().trim_end());
+}
+
+fn show_group(out: &mut Page<'_>, group: &Group, finding: &Finding) {
+    wrap(out, "", "  ", &finding.summary);
+    if let Some(why) = &group.why {
+        wrap(out, "  ", "  ", &format!("({why})"));
+    }
+    out.push_str("\n");
+}
+
+fn steps(out: &mut Page<'_>, steps: &[Step]) {
+    if steps.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "{BOLD}What to do, in this order{BOLD:#}");
+    for (number, step) in steps.iter().enumerate() {
+        wrap(out, &format!("  {}. ", number + 1), "     ", &step.what);
+        for file in step.files.iter().take(MOST_FILES) {
+            let _ = writeln!(out, "       {file}");
+        }
+        if let Some(more) = step.files.len().checked_sub(MOST_FILES).filter(|more| *more > 0) {
+            let _ = writeln!(out, "       and {more} more files");
+        }
+    }
+    let _ = writeln!(
+        out,
+        "Each one:  stalecard audit --format csv …   Why:  stalecard explain signed-by-other-key\n"
+    );
+}
+
+fn others(out: &mut Page<'_>, audit: &Audit) {
+    if !audit.missing.is_empty() {
+        let _ = writeln!(out, "{BOLD}Noted by the CA as valid, and in no file{BOLD:#}");
+        for missing in audit.missing.iter().take(MOST_OTHERS) {
+            wrap(
+                out,
+                "  ",
+                "    ",
+                &format!("serial number {} {} ({})", missing.serial, missing.subject, missing.index),
+            );
+        }
+        if audit.missing.len() > MOST_OTHERS {
+            let _ = writeln!(out, "  and {} more", audit.missing.len() - MOST_OTHERS);
+        }
+        out.push_str("\n");
+    }
+}
+
+fn looked_at(out: &mut Page<'_>, audit: &Audit) {
+    let _ = writeln!(out, "{BOLD}Looked at{BOLD:#}");
+    row(out, "files", &audit.files.to_string());
+    let total = |is: fn(Verdict) -> bool| {
+        let mut parts: Vec<String> = Vec::new();
+        for counted in audit.counts.iter().filter(|counted| is(counted.verdict)) {
+            let (one, many) = counted.kind.words();
+            parts.push(count(counted.count, one, many));
+        }
+        parts.join(", ")
+    };
+    let mut line = |name: &str, value: String| {
+        if !value.is_empty() {
+            row(out, name, &value);
+        }
+    };
+    line("sound", total(|verdict| verdict == Verdict::Sound));
+    line("issuer unknown", total(|verdict| verdict == Verdict::IssuerNotKnown));
+    line("not decided", total(|verdict| verdict == Verdict::NotDecided));
+    line("bad", total(Verdict::is_bad));
+    let mut number = |name: &str, value: usize, what: &str| {
+        if value > 0 {
+            row(out, name, &format!("{value} {what}"));
+        }
+    };
+    number("revoked", audit.revoked, "of the bad ones by their CA; they do not count");
+    number("repeated", audit.repeated, "that were there more than once");
+    number("older", audit.older, "files that were not changed since");
+    number("large", audit.passed, "files over 16 MiB that do not begin like anything signed");
+    number("links", audit.links, "that were not followed");
+    number("not files", audit.special, "pipes, devices or sockets, not opened");
+    let closed: Vec<String> =
+        audit.not_opened.iter().map(|(name, count)| format!("{count} {name}")).collect();
+    if !closed.is_empty() {
+        row(out, "not opened", &closed.join(", "));
+    }
+}
+
+/// The first line of the table.
+const COLUMNS: [&str; 16] = [
+    "verdict",
+    "kind",
+    "file",
+    "place",
+    "serial",
+    "issuer",
+    "subject",
+    "made",
+    "until",
+    "names_id",
+    "names_known",
+    "made_by_id",
+    "made_by_known",
+    "revoked",
+    "replaced",
+    "why",
+];
+
+/// For tables: RFC 4180, a line an artefact that is bad or not decided.
+#[must_use]
+pub fn csv(audit: &Audit) -> String {
+    let mut out = COLUMNS.join(",");
+    out.push_str("\r\n");
+    for item in &audit.items {
+        let line: Vec<String> = cells(item).iter().map(|cell| quoted(cell)).collect();
+        out.push_str(&line.join(","));
+        out.push_str("\r\n");
+    }
+    out
+}
+
+fn cells(item: &Item) -> [String; 16] {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let id = |key: &Option<Attributed>| {
+        key.as_ref()
+            .map(|key| key.places.first().map_or(&key.id, |place| &place.id).clone())
+            .unwrap_or_default()
+    };
+    let known = |key: &Option<Attributed>| {
+        key.as_ref().and_then(|key| Some(key.places.first()?.place.clone())).unwrap_or_default()
+    };
+    let candidates: Vec<&str> = item.candidates.iter().map(|key| key.id.as_str()).collect();
+    let made_by = if item.made_by.is_some() { id(&item.made_by) } else { candidates.join(" or ") };
+    let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
+    [
+        word(serde_json::to_value(item.verdict).unwrap_or_default()),
+        word(serde_json::to_value(item.kind).unwrap_or_default()),
+        item.file.clone(),
+        item.place.to_string(),
+        text(&item.serial),
+        text(&item.issuer),
+        text(&item.subject),
+        text(&item.made),
+        text(&item.until),
+        id(&item.names),
+        known(&item.names),
+        made_by,
+        known(&item.made_by),
+        yes(item.revoked),
+        yes(item.replaced),
+        text(&item.why),
+    ]
+}
+
+/// A cell: in quotes where it needs them; what a spreadsheet would take for a formula is not one.
+fn quoted(cell: &str) -> String {
+    let acts = cell.starts_with(['=', '+', '-', '@']);
+    let cell = if acts { format!("'{cell}") } else { cell.to_owned() };
+    if cell.contains([',', '"', '\r', '\n']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_text_for_every_spreadsheet() {
+        assert_eq!(quoted("plain"), "plain");
+        assert_eq!(quoted("CN=a, O=\"b\""), "\"CN=a, O=\"\"b\"\"\"");
+        assert_eq!(quoted("=1+1"), "'=1+1");
+    }
+}
