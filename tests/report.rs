@@ -263,10 +263,25 @@ proptest! {
     }
 }
 
+/// One pattern of the schema, of languages, which are not used here, has a bracket too much and is no regular expression.
+fn without_bad_patterns(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.retain(|name, value| {
+                name != "pattern" || !value.as_str().is_some_and(|text| text.contains("{2}]?"))
+            });
+            members.values_mut().for_each(without_bad_patterns);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_bad_patterns),
+        _ => {}
+    }
+}
+
 #[test]
 fn sarif_is_what_its_schema_says() {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema/others/sarif-2.1.0.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    without_bad_patterns(&mut schema);
     let schema = jsonschema::validator_for(&schema).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut results = 0;
