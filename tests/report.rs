@@ -130,6 +130,9 @@ fn html_is_valid_and_says_what_check_says() {
     assert!(fleet.contains("STALE") && fleet.contains("beta"), "{fleet}");
 }
 
+/// The superuser, and the label that OpenSC gives to every OpenPGP card.
+const SAME_EVERYWHERE: [&str; 2] = ["root", "OpenPGP card"];
+
 /// All that names somebody or something in a snapshot, as `show` and the snapshot itself have it.
 fn names(snapshot: &str) -> BTreeSet<String> {
     let raw: Value = serde_json::from_str(
@@ -140,7 +143,8 @@ fn names(snapshot: &str) -> BTreeSet<String> {
         serde_json::from_str(&said(&["show", "--snapshot", &path(snapshot), "--format", "json"])).unwrap();
     let mut names = BTreeSet::new();
     let mut add = |value: &Value| {
-        if let Some(text) = value.as_str().filter(|text| !text.is_empty() && *text != "root") {
+        if let Some(text) = value.as_str().filter(|text| !text.is_empty() && !SAME_EVERYWHERE.contains(text))
+        {
             names.insert(text.to_owned());
         }
     };
