@@ -130,6 +130,9 @@ fn html_is_valid_and_says_what_check_says() {
     assert!(fleet.contains("STALE") && fleet.contains("beta"), "{fleet}");
 }
 
+/// The superuser, and the label that OpenSC gives to every OpenPGP card.
+const SAME_EVERYWHERE: [&str; 2] = ["root", "OpenPGP card"];
+
 /// All that names somebody or something in a snapshot, as `show` and the snapshot itself have it.
 fn names(snapshot: &str) -> BTreeSet<String> {
     let raw: Value = serde_json::from_str(
@@ -140,7 +143,8 @@ fn names(snapshot: &str) -> BTreeSet<String> {
         serde_json::from_str(&said(&["show", "--snapshot", &path(snapshot), "--format", "json"])).unwrap();
     let mut names = BTreeSet::new();
     let mut add = |value: &Value| {
-        if let Some(text) = value.as_str().filter(|text| !text.is_empty() && *text != "root") {
+        if let Some(text) = value.as_str().filter(|text| !text.is_empty() && !SAME_EVERYWHERE.contains(text))
+        {
             names.insert(text.to_owned());
         }
     };
@@ -263,10 +267,25 @@ proptest! {
     }
 }
 
+/// One pattern of the schema, of languages, which are not used here, has a bracket too much and is no regular expression.
+fn without_bad_patterns(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            members.retain(|name, value| {
+                name != "pattern" || !value.as_str().is_some_and(|text| text.contains("{2}]?"))
+            });
+            members.values_mut().for_each(without_bad_patterns);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_bad_patterns),
+        _ => {}
+    }
+}
+
 #[test]
 fn sarif_is_what_its_schema_says() {
     let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/schema/others/sarif-2.1.0.json");
-    let schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    let mut schema: Value = serde_json::from_str(&std::fs::read_to_string(schema).unwrap()).unwrap();
+    without_bad_patterns(&mut schema);
     let schema = jsonschema::validator_for(&schema).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut results = 0;

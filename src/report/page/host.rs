@@ -47,7 +47,7 @@ pub fn host(facts: &Facts<'_>) -> Page {
     let opensc = snapshot.opensc.first().and_then(|found| found.version.clone());
     blocks.push(Block::Facts(vec![
         ("host".to_owned(), Cell::words(&snapshot.host)),
-        ("user".to_owned(), Cell::words(user)),
+        ("account".to_owned(), Cell::words(user)),
         ("observed".to_owned(), Cell::fixed(rfc3339(snapshot.taken_at.unix_timestamp()))),
         ("OpenSC".to_owned(), Cell::fixed(opensc.unwrap_or_else(|| "not known".to_owned()))),
         ("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION"))),

@@ -105,7 +105,7 @@ impl Names {
     fn findings(&mut self, findings: &[crate::finding::Finding]) {
         for finding in findings {
             finding.token.iter().for_each(|token| self.add("serial", token));
-            finding.user.iter().for_each(|user| self.add("user", user));
+            finding.user.iter().for_each(|user| self.add("account", user));
             if let Some(object) = &finding.object {
                 self.add("label", &object.label);
                 object.id.iter().chain(&object.shown_id).for_each(|id| self.id(id));
@@ -139,7 +139,7 @@ impl Names {
         if uid == 0 || name == Some("root") {
             return;
         }
-        name.into_iter().for_each(|name| self.add("user", name));
+        name.into_iter().for_each(|name| self.add("account", name));
         home.into_iter().for_each(|home| self.add("home", &home));
     }
 
