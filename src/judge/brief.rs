@@ -64,6 +64,13 @@ pub fn brief(verdict: &Verdict) -> Brief {
     }
 }
 
+/// What was asked for and could not be read, each with its reason: for a sentence that says none of it.
+#[must_use]
+pub fn unread(verdict: &Verdict) -> Vec<String> {
+    let asked = verdict.coverage.iter().filter(|gap| gap.asked_for);
+    asked.map(|gap| format!("{}: {}", gap.what, gap.why)).collect()
+}
+
 /// What makes it possible to look.
 fn look_again() -> Step {
     Step {
