@@ -99,8 +99,11 @@ fn a_program_that_was_there_before_the_flush_is_named_until_it_ends() {
     text::readable(&output.stdout);
     let pid = process["pid"].to_string();
     let spoken = said(&output);
-    assert!(spoken.contains("These programs may still hold the old view; restart them: 1. "), "{output}");
-    assert!(spoken.contains(&format!("pkcs11-tool (process {pid}) of user")), "{output}");
+    assert!(
+        spoken.contains(&format!("1. end and start /usr/bin/pkcs11-tool (process {pid}): pid {pid}")),
+        "{output}"
+    );
+    assert!(spoken.contains("Next: end and start /usr/bin/pkcs11-tool"), "{output}");
     assert!(spoken.contains(&format!("pkcs11-tool (process {pid}) Open")), "{output}");
 
     // The card and its cache are well, and still somebody does not know.
@@ -215,7 +218,7 @@ fn other_users_processes_are_roots_business() {
     assert!(finding["summary"].as_str().unwrap().contains("of user 4711 has OpenSC loaded"), "{finding}");
     // After the other user's flush root still knows nothing of it: it stands in that user's journal.
     let output = other.stalecard(&["flush"]).ok();
-    assert!(said(&output).contains("of user 4711 was running before"), "{output}");
+    assert!(said(&output).contains("Next: end and start /usr/bin/pkcs11-tool"), "{output}");
     assert_eq!(check(&root), [] as [Value; 0]);
     tool.stop();
 }

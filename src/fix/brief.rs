@@ -6,7 +6,7 @@ use super::flush::Flushed;
 use super::undo::Undo;
 use crate::error::Error;
 use crate::finding::{Finding, Id, Safety, Shows, doubtful_since};
-use crate::judge::brief::brief;
+use crate::judge::brief::{brief, unread};
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
 use crate::repair::config::{EditReport, Goal};
@@ -143,7 +143,10 @@ pub fn fixed(done: &Fixed) -> Brief {
         }
     } else if done.unedited.is_some() || number(&[Became::NotCured]) > 0 {
         said(Word::Failed, format!("{} cured.{changed}", of_all(cured)))
+    } else if let (true, 0, Some((word, sentence))) = (report.dry_run, tried, rest.clone()) {
+        said(word, format!("Nothing would be repaired. {sentence}"))
     } else if report.dry_run {
+        told.unread = unread(&done.after);
         let word = if tried > 0 { Word::Planned } else { Word::Unchanged };
         said(word, format!("{} would be repaired.{changed} Nothing was changed.", of_all(tried)))
     } else {

@@ -43,10 +43,14 @@ pub fn brief(verdict: &Verdict) -> Brief {
             consequences.push(finding.consequence.clone());
         }
     }
-    let (mut asked, others): (Vec<&Gap>, Vec<&Gap>) = verdict.coverage.iter().partition(|gap| gap.asked_for);
+    let (mut asked, mut others): (Vec<&Gap>, Vec<&Gap>) =
+        verdict.coverage.iter().partition(|gap| gap.asked_for);
     // What the sentence says is not said again.
     if let Some(told) = no_card(verdict).filter(|_| headline.state == Word::Unread) {
         asked.retain(|gap| *gap != told);
+    }
+    if let Some(told) = others.first().copied().filter(|gap| headline.sentence.contains(&gap.why)) {
+        others.retain(|gap| *gap != told);
     }
     Brief {
         headline,
@@ -58,6 +62,13 @@ pub fn brief(verdict: &Verdict) -> Brief {
         passed_over: others.len(),
         scope: verdict.scope.clone(),
     }
+}
+
+/// What was asked for and could not be read, each with its reason: for a sentence that says none of it.
+#[must_use]
+pub fn unread(verdict: &Verdict) -> Vec<String> {
+    let asked = verdict.coverage.iter().filter(|gap| gap.asked_for);
+    asked.map(|gap| format!("{}: {}", gap.what, gap.why)).collect()
 }
 
 /// What makes it possible to look.
@@ -130,7 +141,12 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
     } else {
         format!("Nothing wrong in what was looked at for {users}: {tokens}.")
     };
-    if let Some(risk) = causes.iter().find(|cause| cause.severity == Severity::Warning) {
+    if let Some(gap) = verdict.coverage.first() {
+        sentence.push_str(&format!(" Not looked at: {}: {}.", gap.what, gap.why.trim_end_matches('.')));
+    }
+    // What a program misses is no risk to come, but not all is clear with it either.
+    let misses = |cause: &Cause| !cause.programs.is_empty() && cause.kind != CauseKind::Process;
+    if let Some(risk) = causes.iter().find(|cause| cause.severity == Severity::Warning || misses(cause)) {
         if risk.kind == CauseKind::Recurrence {
             sentence.push_str(" But caching is on: the next change would not show.");
         } else {

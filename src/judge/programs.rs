@@ -100,6 +100,10 @@ fn caching_program(
             return CachingProgram { name, driver, state, reads: None, undecided: false };
         }
     };
+    let set_at = match (&effective.file, &effective.use_file_caching) {
+        (FileUse::Read(path), Some(Written { value: Some(_), at })) => Some(format!("{path}:{at}")),
+        _ => None,
+    };
     let origin = match (&effective.file, &effective.use_file_caching) {
         (FileUse::Read(path), Some(Written { value: Some(value), at })) => {
             format!("use_file_caching = {value} in {path}:{at}")
@@ -108,10 +112,6 @@ fn caching_program(
         (FileUse::Missing(path), _) => format!("default, there is no {path}"),
         (FileUse::Dropped(path, error), _) => format!("default, OpenSC cannot parse {path}:{error}"),
         (FileUse::Unknown(why), _) => why.clone(),
-    };
-    let set_at = match (&effective.file, &effective.use_file_caching) {
-        (FileUse::Read(path), Some(Written { value: Some(_), at })) => Some(format!("{path}:{at}")),
-        _ => None,
     };
     let cached = version.is_none_or(|version| differences::is_cached(version, &driver));
     let (caching, text, on, undecided) = match &effective.caching {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::hosts::{Compared, Standing};
-use crate::judge::brief::{brief, names};
+use crate::judge::brief::{brief, capital, names};
 use crate::text::count;
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, CardStanding, Headline, Purpose, Step, Word};
@@ -32,7 +32,8 @@ impl Compared {
                 ),
             }
         } else {
-            self.differs().unwrap_or((told.headline.state, told.headline.sentence))
+            let (state, sentence) = self.differs().unwrap_or((told.headline.state, told.headline.sentence));
+            (state, format!("{sentence} {}.", capital(&what)))
         };
         told.headline = Headline { state, sentence, card: CardStanding::NothingAgainst };
         // The snapshots are all that there is to look at.

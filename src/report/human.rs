@@ -182,7 +182,11 @@ fn looked(out: &mut Page<'_>, brief: &Brief) {
             line.push_str(&format!(", stalecard explain {}", id.name()));
         }
     }
-    let indent = if brief.steps.len() < 2 && worst.is_none() { " ".repeat(HEAD) } else { String::new() };
+    let indent = if brief.steps.len() < 2 && worst.is_none() && brief.unread.is_empty() {
+        " ".repeat(HEAD)
+    } else {
+        String::new()
+    };
     wrap(out, &indent, &indent, &line);
 }
 

@@ -227,13 +227,13 @@ fn recorded_tokens_have_baselines_too() {
     let file = folder.path().join("DENK0200834.toml");
     std::fs::write(&file, text).unwrap();
     let snapshot = fixture("five-keys.json");
-    let (code, said) = stalecard(&["check", "--snapshot", &snapshot, "--against", word(folder.path())]);
+    let (code, said) = stalecard(&["check", "-v", "--snapshot", &snapshot, "--against", word(folder.path())]);
     assert_eq!(code, 1, "{said}");
     text::readable(&said);
     assert_eq!(said.matches("ERROR  baseline-mismatch").count(), 6, "{said}");
     // What was hardly recorded is not missing: it is not known.
     let snapshot = fixture("five-keys-hardly-recorded.json");
-    let (_, said) = stalecard(&["check", "--snapshot", &snapshot, "--against", word(folder.path())]);
+    let (_, said) = stalecard(&["check", "-v", "--snapshot", &snapshot, "--against", word(folder.path())]);
     assert!(!said.contains("is not on the card."), "{said}");
     assert!(said.contains("baseline of token DENK0200834, key 6e51: it was not found, but"), "{said}");
 }

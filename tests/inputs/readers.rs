@@ -123,7 +123,7 @@ fn two_cards_in_two_readers() {
     assert_eq!((code, serials(&report)), (0, vec![SERIAL.into(), "DENK0200999".into()]));
     assert_eq!(orphans(&report), [SERIAL, "DENK0200999"]);
     assert_eq!(gaps(&report), "");
-    let said = human(&host, &["check"]).ok();
+    let said = human(&host, &["check", "-v"]).ok();
     assert!(said.stdout.contains(READER) && said.stdout.contains(SECOND_READER), "{said}");
 
     for chosen in [["--reader", "1"], ["--reader", SECOND_READER], ["--serial", "DENK0200999"]] {
