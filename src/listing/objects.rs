@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::case::possession::{Device, possession_in};
 use crate::case::token::{Case, side};
+use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
 use crate::finding::Side;
 use crate::snapshot::EfPath;
@@ -100,7 +101,7 @@ struct Omissions {
 type Omitted = BTreeMap<&'static str, BTreeMap<Place, String>>;
 
 /// All programs that leave this object out.
-fn unlisted(omitted: &Omitted, place: &Place) -> Vec<Unlisted> {
+fn left_out(omitted: &Omitted, place: &Place) -> Vec<Unlisted> {
     let of_program = |(program, places): (&&'static str, &BTreeMap<Place, String>)| {
         Some(Unlisted { program: (*program).to_owned(), why: places.get(place)?.clone() })
     };
@@ -116,9 +117,14 @@ pub enum Wanted<'a> {
     Named(&'a str),
 }
 
-/// The objects of one token that are wanted.
+/// Both views of the objects that are wanted, for every token that was read.
 #[must_use]
-pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
+pub fn show(tokens: &Tokens<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
+    tokens.cases.iter().flat_map(|case| sides(case, wanted)).collect()
+}
+
+/// The objects of one token that are wanted.
+fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
     let omissions = Omissions {
         live: omitted(&case.live),
         shown: case.cache_views.iter().map(|cache_view| omitted(&cache_view.shown)).collect(),
@@ -141,9 +147,13 @@ pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
     found
 }
 
-/// What the card of a token holds and no program lists, as far as it is wanted.
+/// What the tokens hold and no program lists, as far as it is wanted.
 #[must_use]
-pub fn not_listed(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<NotListed> {
+pub fn unlisted(tokens: &Tokens<'_>, wanted: &Wanted<'_>) -> Vec<NotListed> {
+    tokens.cases.iter().flat_map(|case| not_listed(case, wanted)).collect()
+}
+
+fn not_listed(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<NotListed> {
     let is_wanted = |unlisted: &&unlisted::Unlisted| match wanted {
         Wanted::All => true,
         Wanted::Named(name) => {
@@ -172,7 +182,7 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> ObjectCompariso
         .iter()
         .zip(&omissions.shown)
         .map(|(cache_view, omitted)| {
-            let mut unlisted = unlisted(omitted, place);
+            let mut unlisted = left_out(omitted, place);
             unlisted.retain(|unlisted| cache_view.programs.contains(&unlisted.program));
             let object = cache_view.shown.at(place);
             let files = object.iter().flat_map(|object| object.files.clone());
@@ -206,7 +216,7 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions) -> ObjectCompariso
             .or_else(|| case.cache_views.iter().find_map(|cache_view| reference(&cache_view.shown))),
         card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
         told,
-        unlisted: unlisted(&omissions.live, place),
+        unlisted: left_out(&omissions.live, place),
         equal: shown.iter().all(|(object, _)| *object == live),
         shown: shown.into_iter().map(|(_, shown)| shown).collect(),
     }

@@ -10,6 +10,8 @@
 //! generate it anew; only a person can decide which. Of a key that is there twice delete the copy that is not needed, by its
 //! key reference: by the ID a program deletes whichever it finds first.
 
+use std::collections::BTreeMap;
+
 use crate::case::token::{Case, side};
 use crate::crypto::same_form;
 use crate::finding::{Evidence, Finding, Id, Remedy};
@@ -18,13 +20,12 @@ use crate::view::Object;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    let keys: Vec<_> = case.live.private_keys().collect();
-    for (index, key) in keys.iter().enumerate() {
-        let same: Vec<_> = keys.iter().filter(|other| other.id == key.id).collect();
-        let first = keys.iter().position(|other| other.id == key.id);
-        if same.len() < 2 || first != Some(index) {
-            continue;
-        }
+    let mut by_id: BTreeMap<&[u8], Vec<&Object>> = BTreeMap::new();
+    for key in case.live.private_keys() {
+        by_id.entry(&key.id).or_default().push(key);
+    }
+    for key in case.live.private_keys() {
+        let Some(same) = by_id.remove(key.id.as_slice()).filter(|same| same.len() > 1) else { continue };
         let places: Vec<String> = same.iter().map(|key| key.ef.to_string()).collect();
         let (id, places) = (hex(&key.id), places.join(", "));
         let is_one = is_one_key(case, &same);
@@ -61,7 +62,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 }
 
 /// Does the card name the same public key for all of these?
-fn is_one_key(case: &Case<'_>, keys: &[&&Object]) -> bool {
+fn is_one_key(case: &Case<'_>, keys: &[&Object]) -> bool {
     let mut named = Vec::new();
     for key in keys {
         let mut own = case.live.public_parts(key).filter_map(Object::public_key).peekable();

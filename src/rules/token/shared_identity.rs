@@ -16,8 +16,9 @@
 //! Cure: give the card a serial number of its own (PIV: `yubico-piv-tool -a set-chuid`), or switch
 //! caching off. `stalecard flush` helps until the next card is changed.
 
+use crate::case::cache_view::CacheView;
 use crate::case::identity::{Shared, shared};
-use crate::case::token::{CacheView, Case};
+use crate::case::token::Case;
 use crate::finding::{Deed, Finding, Id, Remedy, Safety, Severity};
 use crate::text::escape;
 
@@ -39,8 +40,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     );
     finding.token = Some(token);
     finding.program = programs;
-    let shows_others =
-        |cache_view: &CacheView<'_>| cache_view.in_use() && !cache_view.differences(&case.live).is_empty();
+    let shows_others = |cache_view: &CacheView<'_>| cache_view.in_use() && cache_view.seen().next().is_some();
     if !is_seen && !case.cache_views.iter().any(shows_others) {
         finding.severity = Severity::Warning;
     }
