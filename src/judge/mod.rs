@@ -160,6 +160,7 @@ impl Judge {
         let version = self.version.unwrap_or(differences::HEAD);
         let behaviour = Behaviour::of(self.version);
         let live = Arc::new(layout.decode(card, card, behaviour));
+        let unlisted = layout.unlisted(card, behaviour, &live);
         let behind = Behind { card, layout, live, version, behaviour };
         let programs = programs.iter().filter(|program| program.driver == driver(card));
         let programs: Vec<_> =
@@ -168,7 +169,6 @@ impl Judge {
             caches.iter().map(|index| CacheView::new(&behind, index, readers(&programs, &index.dir.path)));
         let cache_views = cache_views.collect();
         let Behind { live, .. } = behind;
-        let unlisted = layout.unlisted(card, behaviour, &live);
         let mut case = Case { card, others, twin, layout, serial, version, uid, live, unlisted, cache_views };
         let disputes: Vec<_> =
             case.cache_views.iter().map(|cache_view| right_key::disputes(&case, cache_view)).collect();

@@ -109,7 +109,7 @@ struct Omissions {
 type Omitted = BTreeMap<&'static str, BTreeMap<Place, String>>;
 
 /// All programs that leave this object out.
-fn unlisted(omitted: &Omitted, place: &Place) -> Vec<Unlisted> {
+fn left_out(omitted: &Omitted, place: &Place) -> Vec<Unlisted> {
     let of_program = |(program, places): (&&'static str, &BTreeMap<Place, String>)| {
         Some(Unlisted { program: (*program).to_owned(), why: places.get(place)?.clone() })
     };
@@ -304,7 +304,7 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions, called: &Called) -
         .zip(omissions.shown.iter().zip(&called.shown))
         .filter(|(cache_view, _)| is_there(cache_view))
         .map(|(cache_view, (omitted, called))| {
-            let mut unlisted = unlisted(omitted, place);
+            let mut unlisted = left_out(omitted, place);
             unlisted.retain(|unlisted| cache_view.programs.contains(&unlisted.program));
             let object = cache_view.shown.at(place);
             let files = object.iter().flat_map(|object| object.files.clone());
@@ -340,7 +340,7 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions, called: &Called) -
         card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
         uri: uri(&called.live),
         told,
-        unlisted: unlisted(&omissions.live, place),
+        unlisted: left_out(&omissions.live, place),
         equal: shown.iter().all(|(object, _)| *object == live),
         shown: shown.into_iter().map(|(_, shown)| shown).collect(),
     }

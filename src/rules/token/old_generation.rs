@@ -41,7 +41,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         let entries = count(old.len(), "cache entry", "cache entries");
         let (summary, consequence) = if shares {
             let summary = format!(
-                "No program reads {entries} with this card's serial number in {} for this card: they are of another card with                  that number, or of an older state.",
+                "No program reads {entries} with this card's serial number in {} for this card: they are of another card with that number, or of an older state.",
                 cache_view.dir.path
             );
             (summary, "None for this card; programs read another card's when that is in the reader.")
