@@ -55,20 +55,13 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
             output::print(&text)?;
         }
         Format::Human => {
-            let mut text = repaired::flushed(
-                &done.operations,
-                agreed.dry_run,
-                &done.after,
-                done.doubtful_since.as_deref(),
-            );
+            let mut text = repaired::flushed(&done.operations, agreed.dry_run, &done.after);
             let missed: Vec<_> = done.after.coverage.iter().filter(|gap| gap.asked_for).cloned().collect();
             human::coverage(&mut text, &missed);
             output::print(&text)?;
         }
         Format::Json => {
-            let doubtful_since = done.doubtful_since.as_deref();
-            let answer =
-                Answer::Flush { dry_run: agreed.dry_run, operations: &done.operations, doubtful_since };
+            let answer = Answer::Flush { dry_run: agreed.dry_run, operations: &done.operations };
             let document = Document::of(answer, &done.host).changed(done.changed);
             output::print_json(&document.verdict(&done.after))?;
         }

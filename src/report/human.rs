@@ -8,8 +8,8 @@ pub use super::objects::{live_note, sides};
 
 use super::cache_entries::cache_list;
 use super::findings::severity_name;
-use super::lines::{BOLD, GREEN, aftermath, row, width, wrap};
-use crate::finding::{Severity, doubtful_since};
+use super::lines::{BOLD, GREEN, row, width, wrap};
+use crate::finding::Severity;
 use crate::judge::tally::Cache;
 use crate::snapshot::Gap;
 use crate::text::shell_word;
@@ -121,7 +121,6 @@ fn conclusion(out: &mut String, verdict: &Verdict) {
     if let Some(more) = commands.len().checked_sub(MOST_COMMANDS).filter(|more| *more > 0) {
         let _ = writeln!(out, "and {more} more, each with its finding; `stalecard fix --dry-run` plans all.");
     }
-    aftermath(out, doubtful_since(&verdict.findings).as_deref(), "the flush");
     if let Some(first) = verdict.findings.first() {
         let _ = writeln!(out, "To learn more:  stalecard explain {}", first.id.name());
     }

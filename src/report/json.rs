@@ -92,9 +92,6 @@ pub enum Answer<'a> {
         dry_run: bool,
         /// The files that were taken.
         operations: &'a [Applied],
-        /// Since when this host may have signed for a key that is gone: for `audit --since`.
-        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
-        doubtful_since: Option<&'a str>,
     },
     /// What became of each finding.
     Fix(&'a FixReport),

@@ -69,17 +69,6 @@ pub fn wrap(out: &mut String, first: &str, other: &str, text: &str) {
     }
 }
 
-/// How to find what was signed for a key that was gone by then. `since`: RFC 3339; `until`: until when, in words.
-pub(super) fn aftermath(out: &mut String, since: Option<&str>, until: &str) {
-    if let Some(since) = since {
-        let text = format!(
-            "What was signed here between {since}, when the old key was cached, and {until} may be bad. Which of it is:"
-        );
-        wrap(out, "", "", &text);
-        let _ = writeln!(out, "  {GREEN}stalecard audit --since {since} FOLDER…{GREEN:#}");
-    }
-}
-
 /// `1 byte`, `2 bytes`.
 pub(super) fn bytes(size: u64) -> String {
     format!("{size} {}", if size == 1 { "byte" } else { "bytes" })

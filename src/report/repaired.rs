@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::edited::{alive, refusal};
-use super::lines::{BOLD, GREEN, aftermath, bytes, wrap};
+use super::lines::{BOLD, GREEN, bytes, wrap};
 use crate::finding::{Safety, Severity};
 use crate::repair::config::Revived;
 use crate::repair::{Applied, Operation, OperationState, Outcome, Purged, UndoOutcome, UndoState, Undone};
@@ -49,9 +49,9 @@ pub fn taken_back(out: &mut String, results: &[Applied]) {
     }
 }
 
-/// What a flush did and what remains; since when this host may have signed for a key that is gone.
+/// What a flush did and what remains.
 #[must_use]
-pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict, doubtful_since: Option<&str>) -> String {
+pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict) -> String {
     let mut out = String::new();
     flushed_steps(&mut out, results, dry_run);
     let changed = results.iter().any(|applied| applied.changed);
@@ -63,7 +63,6 @@ pub fn flushed(results: &[Applied], dry_run: bool, after: &Verdict, doubtful_sin
         taken_back(&mut out, results);
         holders(&mut out, after);
         wrap(&mut out, "", "", "OpenSC fills the cache again with what is on the card.");
-        aftermath(&mut out, doubtful_since, "now");
     }
     let remain: Vec<_> =
         after.findings.iter().filter(|finding| finding.severity >= Severity::Error).collect();
