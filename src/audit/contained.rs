@@ -6,7 +6,8 @@ use std::io::{Read, Seek};
 
 use super::artefact::{Claimed, Content, Offer};
 use super::attribute::{Asked, Judgement, Maker, Verdict, WORK_OF_A_FILE, bytes_of};
-use super::recognise::{Found, IN_MEMORY, whole};
+use super::content::{IN_MEMORY, whole};
+use super::recognise::Found;
 use super::ring::Ring;
 use super::{Kind, digest_of, over_content};
 use crate::case::attribution::{Attributed, Attribution, attributed};

@@ -19,8 +19,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use walkdir::WalkDir;
 
+use super::content::{IN_MEMORY, Large, large, whole};
 use super::lines::{Lines, MOST_LINE};
-use super::recognise::{Found, IN_MEMORY, Large, Sink, large, whole};
+use super::recognise::{Found, Sink};
 use crate::patience::{SILENCE, lose};
 
 /// Threads at most, and threads that may be left behind.

@@ -9,6 +9,7 @@
 mod artefact;
 mod attribute;
 mod contained;
+mod content;
 mod files;
 mod lines;
 mod named_keys;
@@ -43,8 +44,9 @@ use crate::text::{count, escape};
 
 use artefact::{Artefact, Claimed, Over};
 use attribute::{Asked, Judgement, WORK_OF_A_FILE, bytes_of};
+use content::IN_MEMORY;
 use files::{Came, Life, Where, Work, each, open, scan};
-use recognise::{Found, IN_MEMORY};
+use recognise::Found;
 use ring::Ring;
 use tally::Tally;
 
@@ -131,7 +133,7 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
 pub fn of_bytes(bytes: &[u8]) -> Vec<(Kind, Verdict)> {
     let mut ring = Ring::default();
     let mut artefacts = Vec::new();
-    recognise::whole(bytes, &mut |found| match found {
+    content::whole(bytes, &mut |found| match found {
         Found::Artefact(artefact) => artefacts.push(artefact),
         Found::Key(offer) => ring.add(offer, String::new),
         Found::NotComputed(_) | Found::NotOpened(_) | Found::Noted { .. } => {}

@@ -4,7 +4,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::artefact::Offer;
-use super::recognise::{Found, whole};
+use super::content::whole;
+use super::recognise::Found;
 use crate::case::attribution::Issuer;
 use crate::case::known_keys::PlaceKind;
 use crate::crypto::given;

@@ -57,7 +57,7 @@ pub fn flushed_steps(out: &mut Page<'_>, results: &[Applied], dry_run: bool) {
     }
 }
 
-/// What a flush did and what remains; since when this host may have signed for a key that is gone.
+/// What a flush did and what remains.
 #[must_use]
 pub fn flushed(
     screen: &Screen,

@@ -1,0 +1,109 @@
+//! What the content of a file is, by its beginning: structures, which go to [`super::recognise`], or text, which goes
+//! to [`super::lines`].
+
+use memchr::memmem;
+
+use super::artefact::Offer;
+use super::lines::Lines;
+use super::recognise::{Found, Sink, jws, ssh_signature, structures};
+use crate::format::container;
+use crate::format::tlv::header;
+use crate::format::{jose, ssh};
+
+/// Of a file that is larger, only text is looked at, line by line.
+pub const IN_MEMORY: u64 = 16 << 20;
+
+/// All of a file that is in memory.
+pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
+    let mut count = 0;
+    let mut counted = |found: Found| {
+        count += 1;
+        sink(found);
+    };
+    let text = container::as_text(bytes);
+    if let Some(name) = not_opened(bytes) {
+        return counted(Found::NotOpened(name));
+    }
+    if matches!(text.first(), Some(0x30 | 0x67 | 0x7F)) {
+        structures(&text, false, &mut counted);
+    } else if text.starts_with(ssh::SIGNATURE_MAGIC) {
+        counted(ssh_signature(&text));
+    }
+    if count > 0 {
+        return;
+    }
+    if is_text(&text) || memmem::find(&text, b"-----BEGIN ").is_some() {
+        json(&text, sink);
+        let mut lines = Lines::default();
+        for line in text.split(|&byte| byte == b'\n') {
+            lines.line(line, sink);
+        }
+        lines.end(sink);
+    }
+}
+
+/// Is it text, by its beginning?
+#[must_use]
+pub fn is_text(bytes: &[u8]) -> bool {
+    let start = bytes.get(..4_096).unwrap_or(bytes);
+    !start.is_empty() && !start.iter().any(|byte| matches!(byte, 0..=8 | 14..=26 | 28..=31))
+}
+
+/// What a file that is too large to be held in memory is, by its beginning: text, or a structure that may be signed.
+#[must_use]
+pub fn large(start: &[u8], length: u64) -> Large {
+    let fits = header(start).is_some_and(|head| {
+        let end = (head.size as u64).saturating_add(head.length as u64);
+        matches!(head.tag, 0x30 | 0x67 | 0x7F21) && (head.indefinite || (end <= length && end > 64))
+    });
+    let within = |head: &[u8]| {
+        header(head).is_some_and(|inner| matches!(inner.tag, 0x06 | 0x30 | 0x7F21 | 0x7F4E | 0x0A))
+    };
+    let is_structure = fits && header(start).and_then(|head| start.get(head.size..)).is_some_and(within);
+    match (is_structure, is_text(start)) {
+        (true, _) => Large::Structure,
+        (false, true) => Large::Text,
+        (false, false) => Large::Other,
+    }
+}
+
+/// See [`large`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Large {
+    /// What may be signed.
+    Structure,
+    /// Text.
+    Text,
+    /// Anything else.
+    Other,
+}
+
+/// What is not opened, by its name.
+fn not_opened(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [b'P', b'K', 3, 4, ..] => Some("ZIP archives"),
+        [0x1F, 0x8B, ..] => Some("gzip archives"),
+        [0xFE, 0xED, 0xFE, 0xED, ..] => Some("Java key stores"),
+        [b'B', b'Z', b'h', ..] => Some("bzip2 archives"),
+        [0xFD, b'7', b'z', b'X', b'Z', ..] => Some("xz archives"),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => Some("zstd archives"),
+        bytes if bytes.get(257..262) == Some(b"ustar") => Some("tar archives"),
+        bytes if bytes.starts_with(b"%PDF-") => Some("PDF documents"),
+        _ => None,
+    }
+}
+
+/// A file that is one object of JSON: a signature, or keys.
+fn json(text: &[u8], sink: &mut Sink<'_>) {
+    let has = |word: &[u8]| memmem::find(text, word).is_some();
+    if !text.trim_ascii_start().starts_with(b"{") || !(has(b"\"signature") || has(b"\"kty\"")) {
+        return;
+    }
+    let Ok(value) = serde_json::from_slice(text) else { return };
+    for signed in jose::object(&value) {
+        jws(&signed, sink);
+    }
+    for key in jose::keys(&value) {
+        sink(Found::Key(Offer { called: key.key_id, ..Offer::bare(key.key) }));
+    }
+}
