@@ -15,25 +15,23 @@
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
+use crate::case::cache_view::CacheView;
 use crate::case::danger;
-use crate::case::right_key::is_held;
-use crate::case::token::{CacheView, Case};
+use crate::case::token::Case;
 use crate::finding::{Finding, Id, ObjectName, Side};
 use crate::text::escape;
-use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
-        for difference in cache_view.differences(&case.live) {
-            let names = match &difference.kind {
+    for cache_view in &case.cache_views {
+        for difference in cache_view.seen() {
+            let names = match difference.kind {
                 Kind::Attributes(names) => Some(names),
                 Kind::Class => None,
                 _ => continue,
             };
-            if cache_view.condition(&difference) == Condition::Undecodable || is_held(cache_view, &difference)
-            {
+            if difference.is_of_damage() || difference.is_held() {
                 continue;
             }
             let class = difference.live.map_or("object", |object| object.class.name());
@@ -58,7 +56,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             );
             finding.danger = danger::all([
                 danger::of_deleting_object(case, &difference),
-                danger::of_writing(case, cache_view, &difference),
+                danger::of_writing(case, &difference),
             ]);
             sink.push(finding);
         }
@@ -68,7 +66,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 
 /// The label of the token, where that is not the card's.
 fn label(case: &Case<'_>, cache_view: &CacheView<'_>) -> Option<Finding> {
-    let other = cache_view.other_label()?;
+    let other = cache_view.in_use().then(|| cache_view.other_label())??;
     let [live, shown] = [&other.live, &other.shown].map(|label| label.as_ref().map(|label| escape(label)));
     let quoted = |label: &Option<String>| {
         label.as_ref().map_or_else(|| "none".to_owned(), |text| format!("\"{text}\""))
