@@ -26,7 +26,7 @@ use configurations::Random;
 use stalecard::finding::{Finding, Id};
 use stalecard::judge::judge_config;
 use stalecard::opensc::Version;
-use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCHEMA, Snapshot, User};
+use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCHEMA, Snapshot, User, Whose};
 use stand::Host;
 
 /// What a program is seen to do, by the setting that it is about.
@@ -370,6 +370,10 @@ fn lint(asked: &Asked, text: &[u8]) -> Vec<Finding> {
         others: Vec::new(),
         processes: Vec::new(),
         flushed: Vec::new(),
+        whose: Whose::Caller,
+        invoked_by: None,
+        readers: Vec::new(),
+        p11_kit: None,
         coverage: Vec::new(),
     })
 }

@@ -142,9 +142,9 @@ impl<'a> CacheView<'a> {
     /// The label of the token on the card and as it is shown, and the entry that makes the difference; none if there is none,
     /// or if the label is in no file that OpenSC caches.
     #[must_use]
-    pub fn other_label(&self) -> Option<OtherLabel<'_>> {
-        let label = |source| self.layout.label_in(self.card, source);
-        let (live, shown) = (label(self.card), label(&self.cached));
+    pub fn other_label(&self) -> Option<OtherLabel<'a>> {
+        let live = self.layout.label_in(self.card, self.card);
+        let shown = self.layout.label_in(self.card, &self.cached);
         let text = |label: &Option<(Vec<u8>, EfPath)>| label.as_ref().map(|(text, _)| text.clone());
         if text(&live) == text(&shown) {
             return None;

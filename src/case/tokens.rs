@@ -5,7 +5,7 @@ use crate::case::token::Case;
 use crate::case::visibility::Hidden;
 use crate::opensc::Version;
 use crate::snapshot::{ByteString, Card, Gap, Snapshot};
-use crate::verdict::{ProgramState, Scope};
+use crate::verdict::{NotAskedFor, ProgramState};
 
 /// The tokens of a user.
 pub struct Tokens<'a> {
@@ -23,10 +23,10 @@ pub struct Tokens<'a> {
     pub version: Option<Version>,
     /// What cannot be said of its programs on this host.
     pub gaps: Vec<Gap>,
-    /// Which programs do not see which cards; said with the first user only.
+    /// Which programs do not see which of the cards.
     pub hidden: Vec<Hidden>,
-    /// What all this is about.
-    pub scope: Scope,
+    /// Programs that are not judged.
+    pub unjudged: Vec<NotAskedFor>,
     /// Is it the first user of the host, with whom is said what concerns its cards and configuration?
     pub is_first: bool,
 }

@@ -98,7 +98,7 @@ impl Judge {
         let outcomes = drivers(cards).into_iter().flat_map(of_driver).collect();
         let choices = Choices::of(cards, &configuration, &programs);
         let unjudged = scope::unjudged(snapshot, &configuration);
-        let hidden = visibility::hidden(snapshot, &configuration, &programs, &choices);
+        let hidden = visibility::hidden(snapshot, cards, &configuration, &programs, &choices);
         Self { version, outcomes, choices, hidden, unjudged }
     }
 
@@ -128,8 +128,8 @@ impl Judge {
             programs,
             version: self.version,
             gaps,
-            hidden: if is_first { self.hidden.clone() } else { Vec::new() },
-            scope: scope::scope(snapshot, &self.outcomes, &self.unjudged),
+            hidden: self.hidden.clone(),
+            unjudged: self.unjudged.clone(),
             is_first,
         }
     }
@@ -221,6 +221,11 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
             kind: GapKind::Card,
         });
     }
+    if of.is_first {
+        let judged = Program::judged(&snapshot.executables).len();
+        findings.extend(token_not_visible::apply(&of.hidden, judged));
+        findings.extend(token_not_visible::by_p11_kit(&visibility::unregistered(snapshot)));
+    }
     let in_use = of.in_use();
     let absent = absent_cards::apply(snapshot, &in_use);
     findings.extend(absent.findings);
@@ -243,7 +248,7 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     }
     let compared = !of.cases.is_empty();
     let unread = absent.unread;
-    let scope = of.scope.clone();
+    let scope = scope::scope(of);
     let mut verdict =
         Verdict { tokens, programs, findings, coverage, compared, unproven, dated, unread, scope, in_use };
     verdict.sort();

@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::tally::user_name;
+use crate::case::tokens::Tokens;
 use crate::opensc::config::Configuration;
 use crate::opensc::program::{PKCS11, PKCS15_TOOL};
-use crate::opensc::{Outcome, Program, Version, differences};
+use crate::opensc::{Version, differences};
 use crate::scconf::{Body, Document};
 use crate::snapshot::{Snapshot, Whose};
 use crate::text::escape;
@@ -15,11 +16,8 @@ use crate::verdict::{NotAskedFor, Scope};
 const MOST: usize = 8;
 
 /// The scope of what is said about one user of a snapshot.
-pub(super) fn scope(
-    snapshot: &Snapshot,
-    outcomes: &[(Program, String, Outcome)],
-    unjudged: &[NotAskedFor],
-) -> Scope {
+pub(super) fn scope(of: &Tokens<'_>) -> Scope {
+    let snapshot = of.snapshot;
     let mut users = vec![user_name(snapshot)];
     if let Some(invoker) = &snapshot.invoked_by {
         let name = invoker.name.as_ref();
@@ -29,13 +27,13 @@ pub(super) fn scope(
         }
     }
     let mut programs: Vec<String> = Vec::new();
-    for (program, ..) in outcomes {
-        if !programs.contains(&program.label) {
-            programs.push(program.label.clone());
+    for program in &of.programs {
+        if !programs.contains(&program.name) {
+            programs.push(program.name.clone());
         }
     }
     let mut not_asked_for: Vec<NotAskedFor> = others(snapshot).into_iter().collect();
-    not_asked_for.extend_from_slice(unjudged);
+    not_asked_for.extend_from_slice(&of.unjudged);
     Scope { users, programs, not_asked_for }
 }
 

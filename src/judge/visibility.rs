@@ -10,12 +10,13 @@ use crate::opensc::card_driver::DriverName;
 use crate::opensc::config::Configuration;
 use crate::opensc::p11_kit::registered;
 use crate::opensc::program::PKCS11;
-use crate::snapshot::{ConfigState, Snapshot};
+use crate::snapshot::{Card, ConfigState, Snapshot};
 use crate::text::escape;
 
 /// Programs and the cards that they do not see.
 pub(super) fn hidden(
     snapshot: &Snapshot,
+    cards: &[Card],
     configuration: &Configuration<'_>,
     programs: &[Program],
     choices: &Choices,
@@ -37,7 +38,7 @@ pub(super) fn hidden(
             );
             (Why::NoDriver { by, unknown: unknown.clone(), wants_default }, evidence)
         };
-        if snapshot.cards.is_empty() {
+        if cards.is_empty() {
             if !names.is_empty() && names.len() == unknown.len() {
                 let (why, evidence) = of_drivers("the list of drivers".to_owned());
                 found.push(Hidden {
@@ -52,9 +53,9 @@ pub(super) fn hidden(
         }
         let readers = configuration.readers(program).unwrap_or_default();
         let is_module = program.app_name == PKCS11;
-        for (place, card) in snapshot.cards.iter().enumerate() {
+        for (place, card) in cards.iter().enumerate() {
             // Each application of a card is there once.
-            if snapshot.cards.iter().take(place).any(|other| other.reader == card.reader) {
+            if cards.iter().take(place).any(|other| other.reader == card.reader) {
                 continue;
             }
             let others = snapshot.readers.iter().filter(|other| readers.ignores(&other.name).is_none());

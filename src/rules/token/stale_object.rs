@@ -66,7 +66,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 
 /// The label of the token, where that is not the card's.
 fn label(case: &Case<'_>, cache_view: &CacheView<'_>) -> Option<Finding> {
-    let other = cache_view.other_label()?;
+    let other = cache_view.in_use().then(|| cache_view.other_label())??;
     let [live, shown] = [&other.live, &other.shown].map(|label| label.as_ref().map(|label| escape(label)));
     let quoted = |label: &Option<String>| {
         label.as_ref().map_or_else(|| "none".to_owned(), |text| format!("\"{text}\""))
