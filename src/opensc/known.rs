@@ -81,12 +81,12 @@ pub struct Known {
     releases: RangeInclusive<u16>,
 }
 
-const fn since(minor: u16, known: Known) -> Known {
-    Known { releases: minor..=*UP_TO_HEAD.end(), ..known }
+const fn since(minor: u16, room: Room, name: &'static str, kind: Kind) -> Known {
+    Known { room, name, kind, releases: minor..=*UP_TO_HEAD.end() }
 }
 
-const fn until(minor: u16, known: Known) -> Known {
-    Known { releases: *UP_TO_HEAD.start()..=minor, ..known }
+const fn until(minor: u16, room: Room, name: &'static str, kind: Kind) -> Known {
+    Known { room, name, kind, releases: *UP_TO_HEAD.start()..=minor }
 }
 
 const fn known(room: Room, name: &'static str, kind: Kind) -> Known {
@@ -120,9 +120,9 @@ const SETTINGS: &[Known] = &[
     known(Room::App, "disable_popups", Switch),
     known(Room::App, "enable_default_driver", Switch),
     known(Room::App, "ignored_readers", List),
-    since(27, known(Room::App, "openssl_config", Path)),
+    since(27, Room::App, "openssl_config", Path),
     known(Room::App, "profile_dir", Path),
-    until(24, known(Room::App, "westcos_default_key", Text)),
+    until(24, Room::App, "westcos_default_key", Text),
     known(Room::Framework, "use_file_caching", Caching),
     known(Room::Framework, "file_cache_dir", Path),
     known(Room::Framework, "builtin_emulators", List),
@@ -130,7 +130,7 @@ const SETTINGS: &[Known] = &[
     known(Room::Framework, "enable_pkcs15_emulation", Switch),
     known(Room::Framework, "pin_cache_counter", Number),
     known(Room::Framework, "pin_cache_ignore_user_consent", Switch),
-    since(24, known(Room::Framework, "pin_protected_certificate", Text)),
+    since(24, Room::Framework, "pin_protected_certificate", Text),
     known(Room::Framework, "pkcs11_enable_InitToken", Switch),
     known(Room::Framework, "private_certificate", Text),
     known(Room::Framework, "try_emulation_first", Switch),
@@ -162,11 +162,11 @@ const SETTINGS: &[Known] = &[
     known(Room::Pkcs11, "slots_per_card", Number),
     known(Room::Pkcs11, "user_pin_unblock_style", Text),
     known(Room::CardDriver, "can", Text),
-    since(27, known(Room::CardDriver, "can_use_cache", Switch)),
+    since(27, Room::CardDriver, "can_use_cache", Switch),
     known(Room::CardDriver, "disable_hw_pkcs1_padding", Text),
     known(Room::CardDriver, "module", Path),
-    since(24, known(Room::CardDriver, "piv_pairing_code", Text)),
-    since(24, known(Room::CardDriver, "piv_use_sm", Text)),
+    since(24, Room::CardDriver, "piv_pairing_code", Text),
+    since(24, Room::CardDriver, "piv_use_sm", Text),
     known(Room::CardDriver, "st_certificate", Path),
     known(Room::CardDriver, "st_dv_certificate", Path),
     known(Room::CardDriver, "st_key", Path),
@@ -194,9 +194,9 @@ const SETTINGS: &[Known] = &[
     known(Room::SecureMessaging, "module_path", Path),
     known(Room::Application, "disable", Text),
     known(Room::Application, "model", Text),
-    since(24, known(Room::Application, "sign_pin", Text)),
+    since(24, Room::Application, "sign_pin", Text),
     known(Room::Application, "type", Text),
-    since(24, known(Room::Application, "user_pin", Text)),
+    since(24, Room::Application, "user_pin", Text),
     known(Room::Emulate, "function", Text),
     known(Room::Emulate, "module", Path),
     known(Room::Pkcs15Init, "module", Path),
@@ -326,8 +326,11 @@ impl Room {
             | Self::CtApiModule
             | Self::CardDriver
             | Self::Card
-            | Self::CardAtr => None,
-            Self::SecureMessaging | Self::Application | Self::Emulate | Self::Pkcs15Init => None,
+            | Self::CardAtr
+            | Self::SecureMessaging
+            | Self::Application
+            | Self::Emulate
+            | Self::Pkcs15Init => None,
         }
     }
 

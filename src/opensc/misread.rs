@@ -141,7 +141,6 @@ impl Finder<'_> {
         }
         let lower = String::from_utf8_lossy(&first.value).to_ascii_lowercase();
         match known.kind {
-            Kind::Caching => {}
             Kind::Switch if !reads_as_unset => {
                 let on = lower.starts_with(['t', 'y']);
                 let says = if on { ON } else { OFF };
@@ -162,8 +161,8 @@ impl Finder<'_> {
             }
             Kind::Drivers => {
                 for word in &assignment.values {
-                    let is_known = known::is_driver(&word.value, self.version)
-                        || self.modules.iter().any(|module| *module == word.value);
+                    let is_known =
+                        known::is_driver(&word.value, self.version) || self.modules.contains(&word.value);
                     if !is_known {
                         let near = known::nearest_driver(&word.value, self.version);
                         say(word, WhyMisread::NoDriver(near));
@@ -174,8 +173,8 @@ impl Finder<'_> {
                 }
             }
             Kind::Driver if !reads_as_unset => {
-                let is_known = known::is_shown_driver(&first.value, self.version)
-                    || self.modules.iter().any(|module| *module == first.value);
+                let is_known =
+                    known::is_shown_driver(&first.value, self.version) || self.modules.contains(&first.value);
                 if !is_known {
                     say(first, WhyMisread::NoDriver(known::nearest_driver(&first.value, self.version)));
                 }
@@ -192,7 +191,7 @@ impl Finder<'_> {
                     say(first, WhyMisread::NotExpanded);
                 }
             }
-            Kind::Switch | Kind::Number | Kind::OneOf(_) | Kind::Driver | Kind::Text => {}
+            Kind::Caching | Kind::Switch | Kind::Number | Kind::OneOf(_) | Kind::Driver | Kind::Text => {}
         }
     }
 }

@@ -55,7 +55,7 @@ pub fn foreign(line: &[u8]) -> Option<Foreign> {
     if line.starts_with(b"[") && line.contains(&b']') {
         return Some(Foreign::Ini);
     }
-    let word = line.split(|b| b.is_ascii_whitespace()).next().unwrap_or_default();
+    let word = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     let is_name = |name: &[u8]| {
         !name.is_empty() && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
     };

@@ -47,7 +47,7 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
         let WhyUnread::HiddenBlock(winner) = unread.why else { continue };
         if found.len() < MOST {
             let by = "a block of the same kind that wins whole";
-            found.push(told(case, &unread.key.0, unread.at, winner, programs.clone(), by));
+            found.push(told(case, &unread.key.0, unread.at, winner, programs, by));
         } else {
             more += 1;
         }
@@ -79,7 +79,7 @@ fn lacks(case: &ConfigCase<'_>, row: &Row, dead: &Dead<'_>) -> bool {
 }
 
 fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, winner: Spot, rows: &[&Row], by: &str) -> Finding {
-    told(case, &dead.setting.key.0, dead.setting.at, winner, labels(rows.iter().copied()), by)
+    told(case, &dead.setting.key.0, dead.setting.at, winner, &labels(rows.iter().copied()), by)
 }
 
 fn told(
@@ -87,14 +87,14 @@ fn told(
     key: &[u8],
     hidden: Spot,
     winner: Spot,
-    programs: Vec<String>,
+    programs: &[String],
     by: &str,
 ) -> Finding {
     let (key, line) = (escape(key), winner.position.line);
     let mut finding = case.finding(
         Id::ConfigBlockShadowed,
-        programs.clone(),
-        format!("This {key} does not hold for {}: {by} stands at line {line}.", case.who(&programs)),
+        programs.to_vec(),
+        format!("This {key} does not hold for {}: {by} stands at line {line}.", case.who(programs)),
         "The blocks are not merged: what stands here has no effect there.".to_owned(),
     );
     finding.evidence.push(case.source(&hidden.range(), "hidden", None));
