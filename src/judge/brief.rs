@@ -146,7 +146,9 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
     }
     // What a program misses is no risk to come, but not all is clear with it either.
     let misses = |cause: &Cause| !cause.programs.is_empty() && cause.kind != CauseKind::Process;
-    if let Some(risk) = causes.iter().find(|cause| cause.severity == Severity::Warning || misses(cause)) {
+    let risks = causes.iter().filter(|cause| cause.severity == Severity::Warning || misses(cause));
+    // What might come again comes after what is there.
+    if let Some(risk) = risks.min_by_key(|cause| cause.kind == CauseKind::Recurrence) {
         if risk.kind == CauseKind::Recurrence {
             sentence.push_str(" But caching is on: the next change would not show.");
         } else {
