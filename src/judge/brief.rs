@@ -272,13 +272,15 @@ pub fn severities(causes: &[Cause]) -> BTreeMap<Severity, usize> {
     number
 }
 
-/// Whose caches the sentence is about, as a line: `Looked at: root. Not asked for: other users (stalecard check
-/// --all-users).` Of what was not asked for the first `most`.
+/// Whose caches the sentence is about, as a line: `Looked at: root. Not asked for: other users (--all-users).` Of what
+/// was not asked for the first `most`; of a command that is a check only what it takes besides.
 #[must_use]
 pub fn looked_at(scope: &Scope, most: usize) -> String {
     let mut line = format!("Looked at: {}.", names(&scope.users));
     for other in scope.not_asked_for.iter().take(most) {
-        let command = other.command.as_ref().map(|command| format!(" ({command})")).unwrap_or_default();
+        let brief =
+            |command: &String| command.rsplit("stalecard check ").next().map(|rest| format!(" ({rest})"));
+        let command = other.command.as_ref().and_then(brief).unwrap_or_default();
         line.push_str(&format!(" Not asked for: {}{command}.", other.what));
     }
     line

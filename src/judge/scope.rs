@@ -41,8 +41,8 @@ pub(super) fn scope(of: &Tokens<'_>) -> Scope {
 fn others(snapshot: &Snapshot) -> Option<NotAskedFor> {
     let what = match snapshot.whose {
         Whose::All => return None,
-        Whose::Caller | Whose::User => "the caches of other users of this host",
-        Whose::Directories => "all other caches of this host",
+        Whose::Caller | Whose::User => "other users",
+        Whose::Directories => "other directories",
     };
     let sudo = if snapshot.user.uid == 0 { "" } else { "sudo " };
     let command = Some(format!("{sudo}stalecard check --all-users"));

@@ -68,7 +68,7 @@ pub fn reissue(since: Option<&str>) -> Step {
     Step {
         purpose: Purpose::Reissue,
         command: Some(REISSUE.to_owned()),
-        what: since.map_or_else(|| what.to_owned(), |since| format!("{what}, if signed since {since}")),
+        what: since.map_or_else(|| what.to_owned(), |since| format!("finds bad ones since {since}")),
     }
 }
 
@@ -124,7 +124,14 @@ fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
         Deed::RestartProgram(_) => step(Purpose::Restart, format!("{}: {}", remedy.what, held(finding))),
         Deed::EditConfiguration | Deed::ChangeOwner(..) | Deed::CloseToOthers(_) | Deed::ByHand => {
             let is_doubtful = finding.is_in_doubt() || finding.holds_its_entries();
-            step(if is_doubtful { Purpose::Decide } else { Purpose::Mend }, remedy.what.clone())
+            // One of several ways to keep it from coming back.
+            let prevents = finding.fix.iter().any(|other| other.deed == Deed::SwitchCachingOff);
+            let purpose = match (is_doubtful, prevents) {
+                (true, _) => Purpose::Decide,
+                (false, true) => Purpose::Prevent,
+                (false, false) => Purpose::Mend,
+            };
+            step(purpose, remedy.what.clone())
         }
     }
 }

@@ -5,7 +5,8 @@
 //! `--generate-key` fails with "Requested object not found", and what it then
 //! writes may take objects off the card. Its cache is on because the configuration
 //! switches caching on for all programs, or for it. The file that Red Hat ships
-//! keeps it off with a block of its own, `app pkcs15-init`.
+//! keeps it off with a block of its own, `app pkcs15-init`. It is not said where
+//! all cards that are here are of kinds whose directories no program writes.
 //!
 //! Cure: `stalecard config disable-cache --app pkcs15-init`; other programs go on
 //! as they did.
@@ -17,6 +18,9 @@ use crate::opensc::{Caching, Outcome};
 
 /// Applies the rule to one configuration.
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
+    if !case.rewrites_cards {
+        return;
+    }
     let mut writers = case.rows.iter().filter(|row| row.program.app_name.eq_ignore_ascii_case(PKCS15_INIT));
     // With a card that nothing but this setting caches.
     let caches = writers.find_map(|row| match &row.other {
