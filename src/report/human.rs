@@ -178,8 +178,8 @@ fn looked(out: &mut Page<'_>, brief: &Brief) {
         brief.causes.iter().find(|cause| cause.severity > Severity::Info && !cause.kind.is_only_a_step());
     if out.screen.detail < Detail::All && (worst.is_some() || notes + brief.passed_over > 0) {
         line.push_str(" More: -v");
-        if let Some(id) = worst.and_then(|cause| cause.findings.first()) {
-            line.push_str(&format!(", stalecard explain {}", id.name()));
+        if worst.is_some() {
+            line.push_str(", explain");
         }
     }
     let indent = if brief.steps.len() < 2 && worst.is_none() && brief.unread.is_empty() {
