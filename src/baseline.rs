@@ -18,6 +18,25 @@ const HEAD: &str = "\
 # version control. `stalecard check --against FILE` (or the directory it is in) compares.
 ";
 
+/// The baselines that were found.
+#[derive(Debug, Clone, Default)]
+pub struct Known {
+    /// Where, fit to be shown.
+    pub place: String,
+    /// Is the place one file? Then its token is the one that is meant.
+    pub single: bool,
+    /// They themselves.
+    pub baselines: Vec<Baseline>,
+}
+
+impl Known {
+    /// That of the token with this serial number, as it is shown.
+    #[must_use]
+    pub fn of(&self, serial: &str) -> Option<&Baseline> {
+        self.baselines.iter().find(|baseline| baseline.serial == serial)
+    }
+}
+
 /// What one token is meant to hold. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -8,11 +8,13 @@
 //! It never holds the content of a CAN file, of an object flagged private or of
 //! a file that is not recognised as an OpenSC cache entry ([`Content::Withheld`]).
 
+mod cache_name;
 mod encoding;
 mod process;
 
 use std::collections::BTreeMap;
 
+pub use cache_name::{CacheName, EntryName, LastUpdate, Recognised, Serial};
 pub use encoding::{ByteString, Bytes, EfPath, Fid, FormatError};
 pub use process::{Flushed, Modules, Process, Unit};
 use serde::{Deserialize, Serialize};
@@ -403,8 +405,9 @@ pub struct Inode {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CacheEntry {
-    /// File name.
-    pub name: ByteString,
+    /// File name, and what it means.
+    #[cfg_attr(feature = "schema", schemars(with = "ByteString"))]
+    pub name: EntryName,
     /// Kind of file.
     pub kind: FileKind,
     /// Owner, size, times.

@@ -183,20 +183,6 @@ fn the_rooms_that_are_named_are_the_tree() {
     assert_eq!(named, there.into_iter().collect::<Vec<_>>());
 }
 
-/// What does not run downwards yet. Whoever mends one takes it out; nothing may join it.
-const UPWARDS: [&str; 3] = [
-    "case::known_keys names judge",
-    "judge names listing::objects",
-    "rules::host::baseline_mismatch names judge",
-];
-
-/// What goes in circles yet; likewise.
-const CIRCLES: [&str; 3] = [
-    "case::possession <-> case::proofs <-> case::right_key <-> case::token",
-    "judge <-> rules::host::baseline_mismatch <-> rules::signature::public_key_undecided",
-    "view::layout <-> view::native <-> view::openpgp <-> view::piv <-> view::sc_hsm",
-];
-
 #[test]
 fn imports_run_downwards() {
     let rooms = rooms();
@@ -211,7 +197,7 @@ fn imports_run_downwards() {
             }
         }
     }
-    assert_eq!(upwards, UPWARDS, "{}", upwards.join("\n"));
+    assert!(upwards.is_empty(), "{}", upwards.join("\n"));
 }
 
 /// Of files that name each other none can be understood, moved or tested alone. Handles of directories and files
@@ -240,5 +226,5 @@ fn no_file_imports_itself_by_way_of_others() {
         }
     }
     let text: Vec<String> = circles.iter().map(|circle| circle.join(" <-> ")).collect();
-    assert_eq!(text, CIRCLES, "{}", text.join("\n"));
+    assert!(text.is_empty(), "{}", text.join("\n"));
 }

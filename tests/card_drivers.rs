@@ -6,7 +6,7 @@
 
 mod stand;
 
-use stalecard::judge::{cases, judge};
+use stalecard::judge::{judge, tokens};
 use stalecard::snapshot::Snapshot;
 use stalecard::view::{Class, View};
 use stand::listing::{Kind, Pkcs15Listing};
@@ -97,7 +97,8 @@ fn snapshot(host: &Host) -> Snapshot {
 
 /// What `stalecard` says of a program, with what it would show.
 fn said(snapshot: &Snapshot, program: &str) -> (Said, Vec<String>) {
-    let shown = cases(snapshot)
+    let shown = tokens(snapshot)
+        .cases
         .iter()
         .flat_map(|case| &case.cache_views)
         .find(|cache_view| cache_view.programs.iter().any(|known| known == program))

@@ -13,13 +13,14 @@ use std::panic::catch_unwind;
 
 use finding_fixture::{Fixture, Signature, bytes, folder, read};
 use serde_json::Value;
-use stalecard::baseline::Baseline;
+use stalecard::baseline::{Baseline, Known};
 use stalecard::case::attribution;
+use stalecard::case::token_content::absent_cards;
 use stalecard::crypto::Signed;
 use stalecard::crypto::given::public_key;
 use stalecard::finding::{Finding, Id, Shows, Unasked};
+use stalecard::judge::{mismatches, tokens};
 use stalecard::listing::hosts::Comparison;
-use stalecard::rules::host::baseline_mismatch::Known;
 use stalecard::rules::signature::signed_by_other_key;
 use stalecard::snapshot::{Gap, Snapshot};
 
@@ -28,12 +29,14 @@ type Said = (Vec<Finding>, Vec<Gap>);
 
 /// What `check` says, with `--against` if there is a baseline.
 fn check(snapshot: &Snapshot, baseline: Option<&str>) -> Said {
-    let mut verdict = stalecard::judge::judge(snapshot);
+    let tokens = tokens(snapshot);
+    let mut verdict = stalecard::judge::verdict(&tokens);
     stalecard::judge::judge_processes(snapshot, &mut verdict);
     if let Some(text) = baseline {
         let baselines = vec![Baseline::parse(text).unwrap()];
         let known = Known { place: "a baseline".to_owned(), single: true, baselines };
-        stalecard::judge::hold_against(&mut verdict, snapshot, &known);
+        let said = mismatches(&tokens, &absent_cards(snapshot), &known);
+        stalecard::judge::hold_against(&mut verdict, &known, said);
     }
     (verdict.findings, verdict.coverage)
 }
@@ -53,7 +56,7 @@ fn verify(snapshot: &Snapshot, signature: &Signature) -> Said {
     let key = public_key(&bytes(&signature.key), None).unwrap();
     let (data, made) = (bytes(&signature.data), bytes(&signature.signature));
     let given = [(signature.key.clone(), key)];
-    let attribution = attribution::of_signature(snapshot, &given, &Signed::message(&data), &made);
+    let attribution = attribution::of_signature(&tokens(snapshot), &given, &Signed::message(&data), &made);
     (signed_by_other_key::finding(&attribution, true).into_iter().collect(), Vec::new())
 }
 

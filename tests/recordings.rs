@@ -31,9 +31,8 @@ use stalecard::card::sc_hsm::scan;
 use stalecard::finding::{Id, Severity};
 use stalecard::format::key::PublicKey;
 use stalecard::judge::judge;
-use stalecard::opensc::Recognised;
 use stalecard::opensc::Version;
-use stalecard::opensc::cache_name::{CacheName, parse};
+use stalecard::opensc::cache_name::CacheName;
 use stalecard::snapshot::{Answer, CacheDir, Card, CardFile, Content, Fid, Gap, Snapshot};
 use stalecard::view::cached::Cached;
 use stalecard::view::sc_hsm::decode;
@@ -75,11 +74,11 @@ fn seed_card(fresh: &str) -> (Card, Vec<Gap>) {
     card.key_list = [0xCC00, 0xCC01, 0xC401].map(Fid).into();
     card.files.retain(|file| matches!(file.path.fid(), Some(Fid(0x2F02 | 0x2F03))));
     for entry in cache(fresh).entries {
-        let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), entry.content) else {
+        let (Some(name), Content::Bytes(bytes)) = (entry.name.of_copy(), &entry.content) else {
             panic!("{}", entry.name);
         };
         // OpenSC keeps an empty file for "there is none".
-        let answer = if bytes.0.is_empty() { Answer::Absent } else { Answer::Content(bytes) };
+        let answer = if bytes.0.is_empty() { Answer::Absent } else { Answer::Content(bytes.clone()) };
         card.files.push(CardFile { path: name.ef().unwrap(), answer });
     }
     (card, gaps)
@@ -116,7 +115,7 @@ fn flags(listed: Option<&str>) -> u32 {
 /// Every key of `pkcs15-tool -D`, attribute for attribute.
 #[track_caller]
 fn same_as_pkcs15(view: &View, listing: &Pkcs15Listing) {
-    assert_eq!(view.unknown, []);
+    assert_eq!(*view.unknown, []);
     let listed = listing.private_keys();
     assert_eq!(view.private_keys().count(), listed.len());
     for (object, listed) in view.private_keys().zip(listed) {
@@ -203,7 +202,7 @@ fn what_was_never_recorded_is_coverage() {
         &Pkcs15Listing::parse(&recording("5-keys-cached-warm.txt")).unwrap(),
     );
     let live = decode(&card.key_list, &card, opensc_0_23());
-    assert_eq!(live.objects, []);
+    assert_eq!(*live.objects, []);
     assert_eq!(live.unknown.len(), 5, "{:?}", live.unknown);
     for number in 1..=5 {
         let file = format!("file C40{number} ");

@@ -30,7 +30,7 @@ use stalecard::card::family::of_atr;
 use stalecard::card::image::Image;
 use stalecard::card::native::scan;
 use stalecard::finding::{Id, Severity};
-use stalecard::judge::{cases, judge};
+use stalecard::judge::{judge, tokens};
 use stalecard::opensc::Version;
 use stalecard::snapshot::{Card, Gap, Snapshot};
 use stalecard::view::View;
@@ -68,7 +68,7 @@ fn observed(state: u8, cache: &str) -> Snapshot {
 
 #[track_caller]
 fn same_as_listings(view: &View, of_pkcs15: &str, of_pkcs11: Option<&str>) {
-    assert_eq!(view.unknown, []);
+    assert!(view.unknown.is_empty());
     assert_eq!(expected_pkcs15(view), pkcs15(&Pkcs15Listing::parse(&recording(of_pkcs15)).unwrap()));
     if let Some(name) = of_pkcs11 {
         assert_eq!(
@@ -84,7 +84,7 @@ fn the_live_views_are_the_listings() {
         let (card, gaps) = card(state);
         assert_eq!((gaps, card.serial.as_deref()), (vec![], Some(SERIAL)));
         let observed = observed(state, "1-cache");
-        let case = &cases(&observed)[0];
+        let case = &tokens(&observed).cases[0];
         same_as_listings(&case.live, &format!("{state}-live.txt"), Some(&format!("{state}-live-pkcs11.txt")));
     }
 }
@@ -94,10 +94,10 @@ fn the_live_views_are_the_listings() {
 fn the_views_through_the_cache_are_the_listings() {
     let first = observed(1, "1-cache");
     for name in ["1-cached-cold.txt", "1-cached-warm.txt"] {
-        same_as_listings(&cases(&first)[0].cache_views[0].shown, name, None);
+        same_as_listings(&tokens(&first).cases[0].cache_views[0].shown, name, None);
     }
     let second = observed(2, "2-cache");
-    let shown = &cases(&second)[0].cache_views[0].shown;
+    let shown = &tokens(&second).cases[0].cache_views[0].shown;
     same_as_listings(shown, "2-cached.txt", Some("2-cached-pkcs11.txt"));
 }
 

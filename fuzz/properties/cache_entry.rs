@@ -29,7 +29,7 @@ pub fn cache_entry(mut data: &[u8]) {
             let inode =
                 Inode { dev: 1, ino: 2, nlink: 1, uid: 1000, gid: 1000, mode: 0o644, size: 0, mtime: 0 };
             let content = content(&mut data);
-            dir.entries.push(CacheEntry { name, kind: FileKind::File, inode, content });
+            dir.entries.push(CacheEntry { name: name.into(), kind: FileKind::File, inode, content });
         }
     }
     judged(&snapshot);

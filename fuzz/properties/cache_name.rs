@@ -9,15 +9,14 @@
 )]
 
 use super::judged::harmless;
-use stalecard::opensc::cache_name::{self, Recognised};
-use stalecard::snapshot::ByteString;
+use stalecard::snapshot::{ByteString, EntryName};
 
 /// The name of a file in a cache directory.
 pub fn cache_name(data: &[u8]) {
     let name = ByteString(data.to_vec());
     harmless(&name.to_string());
-    if let Recognised::Entry(entry) = cache_name::parse(&name) {
+    if let Some(entry) = EntryName::from(name.clone()).of_copy() {
         assert_eq!(entry.name(), name);
-        let _ = (entry.is_sc_hsm(), stalecard::view::is_private(&[], &entry));
+        let _ = (entry.is_sc_hsm(), stalecard::view::is_private(&[], entry));
     }
 }

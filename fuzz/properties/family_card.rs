@@ -15,7 +15,7 @@ use super::card::Liar;
 use super::judged::{five_keys, harmless, judged};
 use stalecard::card::image::Image;
 use stalecard::card::{Options, family, native, openpgp, piv};
-use stalecard::snapshot::{Bytes, CacheEntry, Content, FileKind, Snapshot};
+use stalecard::snapshot::{ByteString, Bytes, CacheEntry, Content, FileKind, Snapshot};
 
 /// What was recorded of a family: the card, and a host that has its files in the cache.
 struct Recorded {
@@ -51,7 +51,7 @@ fn recorded(name: &str, atr: &'static [u8]) -> Recorded {
         let mut inode = like;
         inode.size = content.len() as u64;
         CacheEntry {
-            name: entry.file_name().into(),
+            name: ByteString::from(entry.file_name()).into(),
             kind: FileKind::File,
             inode,
             content: Content::Bytes(Bytes(content)),

@@ -13,9 +13,9 @@
 use std::sync::OnceLock;
 
 use stalecard::format::key::PublicKey;
-use stalecard::judge::{Tally, judge_processes, show};
+use stalecard::judge::{Tally, judge_processes, tokens};
 use stalecard::listing::cache_entries::inventory;
-use stalecard::listing::objects::Wanted;
+use stalecard::listing::objects::{Wanted, show};
 use stalecard::observe::{each_in, parse_snapshot};
 use stalecard::repair::flush::{Scope, flush_plan};
 use stalecard::report::human;
@@ -52,7 +52,7 @@ pub fn judged(snapshot: &Snapshot) {
         for scope in [Scope::Stale, Scope::All, Scope::Serial("DENK0200834")] {
             for step in flush_plan(snapshot, &verdict, scope, snapshot.user.uid).steps {
                 // Nothing that is not in a cache directory is ever taken.
-                let known = |dir: &CacheDir| dir.entries.iter().any(|entry| entry.name == step.name);
+                let known = |dir: &CacheDir| dir.entries.iter().any(|entry| *entry.name == step.name);
                 assert!(snapshot.caches.iter().any(known));
                 assert!(!step.name.0.contains(&b'/') && !step.name.0.is_empty());
             }
@@ -63,7 +63,7 @@ pub fn judged(snapshot: &Snapshot) {
     each_in(&mut host, each).unwrap();
     let (mut verdict, caches) = tally.verdict();
     judge_processes(&host, &mut verdict);
-    human::sides(&mut text, &show(snapshot, &Wanted::All));
+    human::sides(&mut text, &show(&tokens(snapshot), &Wanted::All));
     text.push_str(&human::check(&verdict, &caches));
     harmless(&text);
 }

@@ -12,8 +12,8 @@ use super::ring::Ring;
 use super::{Kind, digest_of, over_content};
 use crate::case::attribution::{Attributed, Attribution, attributed};
 use crate::case::known_keys::{PlaceKind, known_keys};
+use crate::case::tokens::Tokens;
 use crate::format::key::PublicKey;
-use crate::snapshot::Snapshot;
 
 /// The signatures in a container.
 pub struct Contained {
@@ -42,12 +42,12 @@ impl Contained {
     #[must_use]
     pub fn attribute(
         &self,
-        snapshot: &Snapshot,
+        tokens: &Tokens<'_>,
         given: &[(String, PublicKey)],
         file: &File,
         place: &str,
     ) -> Vec<Attribution> {
-        let mut ring = Ring::new(known_keys(snapshot, given));
+        let mut ring = Ring::new(known_keys(tokens, given));
         for offer in &self.offers {
             ring.add(offer.clone(), || format!("in the {place} itself"));
         }

@@ -17,6 +17,7 @@ use sha1::{Digest, Sha1};
 
 use crate::case::known_keys::{KnownKey, Place, PlaceKind, known_ids, known_keys};
 use crate::case::proofs::Candidate;
+use crate::case::tokens::Tokens;
 use crate::crypto::{
     self, Fit, Hash, Maker, Opened, Outcome, Reason, Scheme, Signed, maker, same_form, x509 as signatures,
 };
@@ -24,7 +25,6 @@ use crate::format::curve::{self, Curve, significant};
 use crate::format::key::PublicKey;
 use crate::format::signature::{Encoding, readings};
 use crate::format::x509::{self, Certificate};
-use crate::snapshot::Snapshot;
 use crate::text::{escape, hex};
 
 /// Who made a signature.
@@ -135,12 +135,12 @@ impl MatchedCandidate {
 /// Who made the signature over these bytes?
 #[must_use]
 pub fn of_signature(
-    snapshot: &Snapshot,
+    tokens: &Tokens<'_>,
     given: &[(String, PublicKey)],
     signed: &Signed<'_>,
     signature: &[u8],
 ) -> Attribution {
-    let known = known_keys(snapshot, given);
+    let known = known_keys(tokens, given);
     // What the user named first, then cards, then caches.
     let mut order: Vec<&KnownKey> = known.iter().collect();
     order.sort_by_key(|known| (!is_given(known), !known.is_live_or_given()));
@@ -193,7 +193,7 @@ pub fn of_signature(
                 note.push(tried(&known, signed));
             }
             attribution.note = Some(note.join(" ")).filter(|note| !note.is_empty());
-            recover(&mut attribution, snapshot, &known, signed, signature);
+            recover(&mut attribution, tokens, &known, signed, signature);
         }
     }
     attribution
@@ -231,7 +231,7 @@ fn not_checked(known: &KnownKey, why: &Reason) -> String {
 /// Which keys could have made it, on which curves?
 fn recover(
     attribution: &mut Attribution,
-    snapshot: &Snapshot,
+    tokens: &Tokens<'_>,
     known: &[KnownKey],
     signed: &Signed<'_>,
     signature: &[u8],
@@ -252,7 +252,7 @@ fn recover(
         curves.extend(curve::all().filter(fits).min_by_key(|curve| curve.bits));
     }
     let Some(bits) = curves.first().map(|curve| curve.bits) else { return };
-    let ids = known_ids(snapshot);
+    let ids = known_ids(tokens);
     let larger = if bits > 384 { Hash::Sha512 } else { Hash::Sha384 };
     let likely = |hash: Option<Hash>| {
         !signed.is_message() || hash == Some(Hash::Sha256) || (bits > 256 && hash == Some(larger))
@@ -411,7 +411,7 @@ impl Issuer {
 /// All that the certificates and requests of one file are asked with. What a stranger's keys may cost
 /// is bounded for the whole file, and what is in it twice is asked once.
 pub struct OfFile<'a> {
-    snapshot: &'a Snapshot,
+    tokens: &'a Tokens<'a>,
     known: Vec<KnownKey>,
     issuers: Vec<Issuer>,
     /// Is it about one certificate, so that a bare key that was named is meant to be its issuer's?
@@ -430,13 +430,13 @@ impl<'a> OfFile<'a> {
     /// Nothing asked yet. `issuers`: certificates of the file and those that the user named.
     #[must_use]
     pub fn new(
-        snapshot: &'a Snapshot,
+        tokens: &'a Tokens<'a>,
         given: &[(String, PublicKey)],
         issuers: Vec<Issuer>,
         is_alone: bool,
     ) -> Self {
-        let known = known_keys(snapshot, given);
-        Self { snapshot, known, issuers, is_alone, left: Cell::new(MOST_WORK), seen: RefCell::default() }
+        let known = known_keys(tokens, given);
+        Self { tokens, known, issuers, is_alone, left: Cell::new(MOST_WORK), seen: RefCell::default() }
     }
 
     fn signed_by(&self, der: &[u8], key: &PublicKey) -> Outcome {
@@ -555,7 +555,7 @@ impl<'a> OfFile<'a> {
                         claim == Claim::AnotherName && self.is_not_by_named(certificate, &keys);
                 }
                 if claim != Claim::AnotherName && attribution.undecided.is_empty() {
-                    candidates(&mut attribution, &own, self.snapshot, der);
+                    candidates(&mut attribution, &own, self.tokens, der);
                 }
             }
         }
@@ -666,10 +666,10 @@ fn open(by_own: &Outcome, by_others: &Maker<&KnownKey>, own: &PublicKey) -> Vec<
 }
 
 /// Which keys can have signed it, if it was one on the curve of the key that it names?
-fn candidates(attribution: &mut Attribution, own: &PublicKey, snapshot: &Snapshot, der: &[u8]) {
+fn candidates(attribution: &mut Attribution, own: &PublicKey, tokens: &Tokens<'_>, der: &[u8]) {
     let PublicKey::Ec { curve_oid, .. } = own else { return };
     let Some(curve) = curve::by_oid(curve_oid) else { return };
-    let ids = known_ids(snapshot);
+    let ids = known_ids(tokens);
     for key in signatures::signers(der, curve).unwrap_or_default() {
         attribution.candidates.push(MatchedCandidate::new(&key, None, &ids));
     }

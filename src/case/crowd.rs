@@ -36,7 +36,7 @@ impl<'a> Crowd<'a> {
         }
         let rest =
             self.rest.get_or_insert_with(|| Finding { object: None, evidence: Vec::new(), ..finding() });
-        rest.crowd.push((self.dir.path.clone(), entry.name.clone()));
+        rest.crowd.push((self.dir.path.clone(), entry.name.bytes().clone()));
     }
 
     /// Adds what stands for all that were not told.

@@ -1,9 +1,9 @@
 //! What not to do, where doing it destroys something. A warning that stands everywhere warns of nothing, so there is one
 //! place that says it, and mostly it says nothing.
 
-use crate::case::token::{CacheView, Case};
+use crate::case::cache_view::Discrepancy;
+use crate::case::token::Case;
 use crate::text::{escape, hex};
-use crate::view::difference::Difference;
 use crate::view::{Class, Object, Part};
 
 /// Whoever deletes or re-initialises by an ID that is shown and is another key's now loses that one. No danger where the
@@ -24,7 +24,7 @@ pub fn of_deleting(case: &Case<'_>, shown: &Object, live: &Object, which: &str) 
 /// The same for a certificate or data object of its own EF, in which the card has another one by now: whoever deletes it
 /// by the ID, or by the label if it has no other name, loses that. No danger where both sides have the same content.
 #[must_use]
-pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Option<String> {
+pub fn of_deleting_object(case: &Case<'_>, difference: &Discrepancy<'_>) -> Option<String> {
     let (shown, live) = difference.shown.zip(difference.live)?;
     if difference.place.part != Part::Whole || !case.layout.keeps_ids() {
         return None;
@@ -55,15 +55,9 @@ pub fn of_deleting_object(case: &Case<'_>, difference: &Difference<'_>) -> Optio
 /// Where OpenSC writes a directory anew out of what it shows, whatever it does not show, or shows otherwise, is lost with
 /// the next object that is written from this host.
 #[must_use]
-pub fn of_writing(
-    case: &Case<'_>,
-    cache_view: &CacheView<'_>,
-    difference: &Difference<'_>,
-) -> Option<String> {
+pub fn of_writing(case: &Case<'_>, difference: &Discrepancy<'_>) -> Option<String> {
     let is_at_stake = difference.live.is_some()
-        && cache_view
-            .cause_of(difference)
-            .is_some_and(|file| case.layout.is_written_from_view(case.card, file));
+        && difference.cause.is_some_and(|(_, file)| case.layout.is_written_from_view(case.card, file));
     is_at_stake.then(|| {
         "Write nothing to this card from this host before the flush, no key, certificate or data, and delete nothing: \
          OpenSC writes the whole directory back as it shows it here, and what it does not show is gone from the card."

@@ -1,15 +1,15 @@
 //! Every public key that a snapshot knows, and where it knows it from: cards, caches in any
 //! generation, certificates, and what the user has named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use crate::case::token::Case;
+use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
 use crate::format::key::PublicKey;
-use crate::opensc::cache_name::parse;
-use crate::opensc::{CacheName, Recognised};
+use crate::opensc::CacheName;
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, EfPath, Snapshot};
 use crate::text::{escape, hex, key_reference};
 use crate::view::{Class, Layout, Object, layout_of};
@@ -26,7 +26,7 @@ pub struct KnownKey {
 }
 
 /// Where a public key is known from. Text is escaped.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Place {
     /// What kind of place.
@@ -63,20 +63,25 @@ impl KnownKey {
 
 /// All keys that are known.
 #[must_use]
-pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<KnownKey> {
+pub fn known_keys(tokens: &Tokens<'_>, given: &[(String, PublicKey)]) -> Vec<KnownKey> {
+    let snapshot = tokens.snapshot;
     let mut found: Vec<KnownKey> = Vec::new();
+    let mut places: BTreeMap<PublicKey, (usize, BTreeSet<Place>)> = BTreeMap::new();
     let mut add = |as_found: &PublicKey, place: Place| {
         let key = same_form(as_found);
-        match found.iter_mut().find(|known| known.key == key) {
-            Some(known) if known.places.contains(&place) => {}
+        let (at, known) = places.entry(key.clone()).or_insert_with(|| (found.len(), BTreeSet::new()));
+        if !known.insert(place.clone()) {
+            return;
+        }
+        match found.get_mut(*at) {
             Some(known) => known.places.push(place),
             None => found.push(KnownKey { key, as_found: as_found.clone(), places: vec![place] }),
         }
     };
-    for case in crate::judge::cases(snapshot) {
+    for case in &tokens.cases {
         for object in &case.live.objects {
             if let Some(key) = object.public_key() {
-                add(key, on_card(&case, object, key));
+                add(key, on_card(case, object, key));
             }
         }
     }
@@ -89,7 +94,7 @@ pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<Kno
         let ids = ids(snapshot, dir);
         for entry in &dir.entries {
             if let Some(key) = in_cache(snapshot, entry) {
-                let id = ids.get(&entry.name).cloned();
+                let id = ids.get(entry.name.bytes()).cloned();
                 let id = id.unwrap_or_else(|| same_form(&key).intrinsic_id().to_vec());
                 let path = dir.path_of(&entry.name);
                 let place = format!("in the cache ({path})");
@@ -105,9 +110,9 @@ pub fn known_keys(snapshot: &Snapshot, given: &[(String, PublicKey)]) -> Vec<Kno
 
 /// The IDs of private keys that are known without their public keys too: hex, and where.
 #[must_use]
-pub fn known_ids(snapshot: &Snapshot) -> Vec<(String, String)> {
-    let cases = crate::judge::cases(snapshot);
-    let live = cases.iter().flat_map(|case| {
+pub fn known_ids(tokens: &Tokens<'_>) -> Vec<(String, String)> {
+    let snapshot = tokens.snapshot;
+    let live = tokens.cases.iter().flat_map(|case| {
         let on_card = |key: &Object| (hex(&key.id), format!("on card {}", escape(case.serial.as_bytes())));
         case.live.private_keys().map(on_card).collect::<Vec<_>>()
     });
@@ -138,11 +143,11 @@ fn on_card(case: &Case<'_>, object: &Object, key: &PublicKey) -> Place {
 fn entry_of<'s>(
     snapshot: &'s Snapshot,
     entry: &'s CacheEntry,
-) -> Option<(CacheName, &'static dyn Layout, EfPath, &'s [u8])> {
-    let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+) -> Option<(&'s CacheName, &'static dyn Layout, EfPath, &'s [u8])> {
+    let (Some(name), Content::Bytes(bytes)) = (entry.name.of_copy(), &entry.content) else {
         return None;
     };
-    let (layout, _) = layout_of(&snapshot.cards, &name)?;
+    let (layout, _) = layout_of(&snapshot.cards, name)?;
     let file = name.ef()?;
     Some((name, layout, file, bytes.as_slice()))
 }

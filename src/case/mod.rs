@@ -1,14 +1,17 @@
 //! What rules look at: facts put side by side once, without an opinion.
 //!
-//! [`token`]: one token, its live view and the views through caches; [`cache`]: one cache directory;
+//! [`token`]: one token, its live view and the views through caches ([`cache_view`]); [`cache`]: one cache directory;
 //! [`config`]: one configuration under one version. Beside them what rules ask of a token more than once:
 //! [`possession`], [`proofs`], [`known_keys`], and what a token holds ([`token_content`]).
 
 pub mod attribution;
 pub mod cache;
+pub mod cache_index;
+pub mod cache_view;
 pub mod config;
 pub mod crowd;
 pub mod danger;
+pub mod dispute;
 pub mod hosts;
 pub mod kin;
 pub mod known_keys;
@@ -17,3 +20,4 @@ pub mod proofs;
 pub mod right_key;
 pub mod token;
 pub mod token_content;
+pub mod tokens;

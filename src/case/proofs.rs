@@ -7,13 +7,14 @@
 use serde::Serialize;
 
 use crate::card::apdu::StatusWord;
-use crate::case::token::{CacheView, Case};
+use crate::case::cache_view::CacheView;
+use crate::case::token::Case;
 use crate::crypto::{self, Hash, Outcome, Reason, Signed, same_form};
 use crate::format::curve;
 use crate::format::key::PublicKey;
 use crate::snapshot::{Scheme, Trial, TrialOutcome};
 use crate::text::{escape, hex};
-use crate::view::{Class, Object, View};
+use crate::view::{Class, Object};
 
 /// What is wrong, if anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -223,12 +224,7 @@ fn is_of(trial: &Trial, key: &Object) -> bool {
 /// What on the card names a public key for this private key: its own public part, and
 /// certificates with its ID.
 pub fn named_by_card<'a>(case: &'a Case<'_>, key: &'a Object) -> impl Iterator<Item = &'a Object> {
-    let own = case.live.public_parts(key).map(Object::place).collect::<Vec<_>>();
-    let belongs = move |object: &&Object| {
-        own.contains(&object.place()) || (is_certificate(object) && !key.id.is_empty() && object.id == key.id)
-    };
-    let objects = case.live.objects.iter().filter(|object| object.public_key().is_some());
-    objects.filter(|object| !is_taken_from_certificate(&case.live, object)).filter(belongs)
+    case.live.named_for(key)
 }
 
 /// What a program shows as public of the private key in this place. A stale description may call the
@@ -253,13 +249,6 @@ pub fn shown_for<'a>(cache_view: &'a CacheView<'_>, key: &'a Object) -> impl Ite
 pub fn is_on_card(case: &Case<'_>, shown: &Object) -> bool {
     let live = case.live.at(&shown.place()).and_then(Object::public_key);
     live.is_some() && live == shown.public_key()
-}
-
-/// Is it a public key of which there is only the certificate that is listed beside it (PIV)?
-fn is_taken_from_certificate(view: &View, object: &Object) -> bool {
-    let beside =
-        |other: &Object| is_certificate(other) && other.ef == object.ef && other.files == object.files;
-    matches!(object.class, Class::PublicKey { .. }) && view.objects.iter().any(beside)
 }
 
 /// Is it a certificate, not a bare public key?

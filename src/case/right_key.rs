@@ -8,96 +8,44 @@
 
 use std::collections::BTreeMap;
 
+use crate::case::cache_view::{CacheView, Discrepancy};
+use crate::case::dispute::{Dispute, Right};
 use crate::case::possession::{Device, Possession, possession, possession_in};
 use crate::case::proofs::{fits, is_certificate, named_by_card, trial_of};
-use crate::case::token::{CacheView, Case, file_evidence};
+use crate::case::token::{Case, file_evidence};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Unasked};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
 use crate::snapshot::{Answer, TrialOutcome};
 use crate::text::{escape, hex};
 use crate::verdict::UnprovenKey;
-use crate::view::difference::{Difference, Kind, compare};
-use crate::view::{Class, Condition, Object, Place, Read, Source};
+use crate::view::difference::Kind;
+use crate::view::{Class, Object, Place, Read, Source};
 
-/// Which is right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Right {
-    /// The card's: the cache is stale, and a flush cures it.
-    Card,
-    /// The cache's: what the card holds is another key's, or nothing. Why, as the rest of a sentence.
-    Cache(String),
-    /// No file tells.
-    Undecided,
-}
-
-/// A public key that a cache names for a private key of the card, and the card does not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Dispute {
-    /// The object that is shown, and is another one or gone on the card.
-    place: Place,
-    /// Which is right.
-    pub right: Right,
-    /// The same without a fresh signature: what the next look, which has none, will say.
-    pub by_files: Right,
-}
-
-impl Dispute {
-    /// Is it about the object in this place?
-    #[must_use]
-    pub fn is_at(&self, place: &Place) -> bool {
-        self.place == *place
-    }
-}
-
-/// All disputes of one cache.
+/// All disputes of one cache, by the place of the object that is shown.
 #[must_use]
-pub fn disputes(case: &Case<'_>, cache_view: &CacheView<'_>) -> Vec<Dispute> {
+pub fn disputes(case: &Case<'_>, cache_view: &CacheView<'_>) -> BTreeMap<Place, Dispute> {
     let device = Device::of(case);
-    compare(&case.live, &cache_view.shown)
-        .iter()
-        .filter(|difference| cache_view.condition(difference) != Condition::Undecodable)
-        .filter_map(|difference| dispute(case, cache_view, device.as_ref(), difference))
-        .collect()
-}
-
-/// The dispute that a difference is about.
-#[must_use]
-pub fn about<'l>(cache_view: &'l CacheView<'_>, difference: &Difference<'_>) -> Option<&'l Dispute> {
-    let of_content = match &difference.kind {
-        Kind::PublicKey | Kind::Certificate | Kind::Ghost | Kind::Class => true,
-        Kind::Attributes(_) | Kind::KeyId | Kind::Hidden => false,
-    };
-    cache_view.disputes.iter().find(|dispute| of_content && dispute.place == difference.place)
-}
-
-/// Is it wrong, or not known, that the cache is what is wrong here?
-#[must_use]
-pub fn is_held(cache_view: &CacheView<'_>, difference: &Difference<'_>) -> bool {
-    about(cache_view, difference).is_some_and(|dispute| dispute.right != Right::Card)
-}
-
-/// Is there a public key in a cache that may be the right one, so that caching switched off takes it away from a program, or
-/// keeps it from all of them?
-#[must_use]
-pub fn is_any_held(cache_view: &CacheView<'_>) -> bool {
-    !cache_view.is_former() && cache_view.disputes.iter().any(|dispute| dispute.right != Right::Card)
+    let mut disputes = BTreeMap::new();
+    for difference in cache_view.discrepancies().filter(|difference| !difference.is_of_damage()) {
+        if !disputes.contains_key(difference.place)
+            && let Some(dispute) = dispute(case, cache_view, device.as_ref(), &difference)
+        {
+            disputes.insert(difference.place.clone(), dispute);
+        }
+    }
+    disputes
 }
 
 fn dispute(
     case: &Case<'_>,
     cache_view: &CacheView<'_>,
     device: Option<&Device>,
-    difference: &Difference<'_>,
+    difference: &Discrepancy<'_>,
 ) -> Option<Dispute> {
     let shown = difference.shown?;
-    if difference.kind == Kind::Ghost && is_unseen(case, cache_view, shown) {
-        let undecided = Right::Undecided;
-        return Some(Dispute {
-            place: difference.place.clone(),
-            right: undecided.clone(),
-            by_files: undecided,
-        });
+    if *difference.kind == Kind::Ghost && is_unseen(case, cache_view, shown) {
+        return Some(Dispute { right: Right::Undecided, by_files: Right::Undecided });
     }
     let cached = shown.public_key()?;
     let key = case.live.private_key_of(difference.live.unwrap_or(shown))?;
@@ -110,7 +58,7 @@ fn dispute(
     let question = Question { case, cache_view, device, key, shown, cached, live, object: difference.live };
     let by_files = question.by_files();
     let right = question.by_signature().unwrap_or_else(|| by_files.clone());
-    Some(Dispute { place: difference.place.clone(), right, by_files })
+    Some(Dispute { right, by_files })
 }
 
 /// What the card said of the file of a private key that it does not list; none if it was not asked.
@@ -291,7 +239,7 @@ pub fn leading(
     case: &Case<'_>,
     cache_view: &CacheView<'_>,
     id: Id,
-    difference: &Difference<'_>,
+    difference: &Discrepancy<'_>,
     summary: String,
     consequence: String,
 ) -> Finding {
@@ -423,9 +371,8 @@ fn is_proven(case: &Case<'_>, device: Option<&Device>, key: &Object) -> bool {
 /// Is the same public key that of another key, too? Then its request was copied to one of them; or, on a native card, a
 /// host that did not see one of them has written the other's public key into its file.
 fn is_elsewhere_too(case: &Case<'_>, own: &Object) -> bool {
-    let public = own.public_key();
-    let is_other = |object: &&Object| {
-        if own.part.is_of_key() { object.ef != own.ef } else { object.id != own.id }
-    };
-    case.live.objects.iter().filter(is_other).any(|object| object.public_key() == public)
+    let Some(public) = own.public_key() else { return false };
+    let is_other =
+        |object: &Object| if own.part.is_of_key() { object.ef != own.ef } else { object.id != own.id };
+    case.live.with_public_key(public).any(is_other)
 }

@@ -1,21 +1,18 @@
 //! What every rule looks at: one token, its live view, and the views that
 //! programs get through a cache.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use crate::case::right_key::Dispute;
+use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::crypto::same_form;
 use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Safety, Severity, Side};
 use crate::opensc::Version;
-use crate::snapshot::{CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath};
+use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath};
 use crate::text::{date, escape, hex, key_reference};
-use crate::view::cached::Cached;
-use crate::view::difference::{Difference, Kind, compare};
-use crate::view::listed::Lists;
-use crate::view::pkcs11;
-use crate::view::{Class, Condition, Layout, Object, Place, View};
+use crate::view::difference::Kind;
+use crate::view::{Class, Layout, Object, View};
 
 /// One token under judgement.
 pub struct Case<'a> {
@@ -34,143 +31,9 @@ pub struct Case<'a> {
     /// Who runs stalecard: whose caches may be repaired without further consent.
     pub uid: u32,
     /// What is on the card.
-    pub live: View,
+    pub live: Arc<View>,
     /// The views through caches.
     pub cache_views: Vec<CacheView<'a>>,
-}
-
-/// The token as seen through one cache directory.
-pub struct CacheView<'a> {
-    /// The programs that read this cache today; none: the cache is dormant.
-    pub programs: Vec<String>,
-    /// Whether some program reads it could not be told.
-    pub undecided: bool,
-    /// The directory.
-    pub dir: &'a CacheDir,
-    /// Which entries stand for which files.
-    pub cached: Cached<'a>,
-    /// What the programs show, or would show if caching were on.
-    pub shown: View,
-    /// What of it is in the lists that programs make.
-    pub lists: Lists,
-    /// The public keys in it that the card does not name for the same keys, and which are right.
-    pub disputes: Vec<Dispute>,
-    /// Its family's layout.
-    pub layout: &'static dyn Layout,
-    /// The card behind it.
-    pub card: &'a Card,
-}
-
-impl CacheView<'_> {
-    /// Does a program read this cache today?
-    #[must_use]
-    pub fn in_use(&self) -> bool {
-        !self.programs.is_empty()
-    }
-
-    /// Is it a directory that only OpenSC up to 0.21 reads, and nobody does?
-    #[must_use]
-    pub fn is_former(&self) -> bool {
-        self.dir.origin == CacheOrigin::Former && !self.in_use()
-    }
-
-    /// How what is shown differs from the card. Of a cache in use only what one
-    /// of its programs lets its users see.
-    #[must_use]
-    pub fn differences<'v>(&'v self, live: &'v View) -> Vec<Difference<'v>> {
-        let all = compare(live, &self.shown);
-        if !self.in_use() {
-            return all;
-        }
-        all.into_iter().filter(|difference| !self.shown_by(difference).is_empty()).collect()
-    }
-
-    /// How what is read differs from the card although no program lists it today: PKCS#11 shows
-    /// one private key of several with the same ID, and no certificates behind a broken one; `pkcs15-tool -D` ends its lists.
-    #[must_use]
-    pub fn unseen<'v>(&'v self, live: &'v View) -> Vec<Difference<'v>> {
-        let mut all = compare(live, &self.shown);
-        if self.in_use() {
-            all.retain(|difference| self.shown_by(difference).is_empty());
-        }
-        all
-    }
-
-    /// The programs in which a difference can be seen.
-    #[must_use]
-    pub fn shown_by(&self, difference: &Difference<'_>) -> Vec<String> {
-        let shows = |program: &&String| self.lists.show(program, &difference.place);
-        self.programs.iter().filter(shows).cloned().collect()
-    }
-
-    /// The programs that list an object of what is shown.
-    #[must_use]
-    pub fn listers(&self, object: &Object) -> Vec<String> {
-        let place = object.place();
-        self.programs.iter().filter(|program| self.lists.list(program, &place)).cloned().collect()
-    }
-
-    /// The card's certificates that the PKCS#11 module lists of the card, but not of what is shown, because of a broken
-    /// one in this place.
-    #[must_use]
-    pub fn hidden_behind<'v>(&self, live: &'v View, broken: &Place) -> Vec<&'v Object> {
-        let omitted = |view: &View| -> BTreeSet<Place> {
-            let behind = pkcs11::omitted(view).into_iter().filter(|(_, why)| match why {
-                pkcs11::Omitted::Behind(object) => object.place() == *broken,
-                _ => false,
-            });
-            behind.map(|(object, _)| object.place()).collect()
-        };
-        let hidden = omitted(&self.shown);
-        let listed = pkcs11::project(live).into_iter().filter(|item| !item.from_certificate);
-        listed.map(|item| item.object).filter(|object| hidden.contains(&object.place())).collect()
-    }
-
-    /// The cache entry that is the cause of a difference.
-    #[must_use]
-    pub fn cause(&self, difference: &Difference<'_>) -> Option<&CacheEntry> {
-        let (entry, _) = self.cause_file(difference)?;
-        Some(entry)
-    }
-
-    /// The file of the card that this entry stands for.
-    #[must_use]
-    pub fn cause_of(&self, difference: &Difference<'_>) -> Option<EfPath> {
-        self.cause_file(difference).map(|(_, file)| file)
-    }
-
-    /// The cause with the file it stands for. A description decides which further
-    /// file is read, so it can be the cause of what is wrong with that one.
-    pub fn cause_file(&self, difference: &Difference<'_>) -> Option<(&CacheEntry, EfPath)> {
-        let files =
-            [difference.live, difference.shown].into_iter().flatten().flat_map(|object| &object.files);
-        let mut files: Vec<EfPath> = std::iter::once(difference.file).chain(files.copied()).collect();
-        files.dedup();
-        files.into_iter().find_map(|file| Some((self.cached.hit(file, self.layout.buffer(file))?, file)))
-    }
-
-    /// The entries that a shown object was made of.
-    pub fn cached_files<'v>(&'v self, object: &'v Object) -> impl Iterator<Item = (EfPath, &'v CacheEntry)> {
-        let files = object.files.iter().copied();
-        files.filter_map(|file| Some((file, self.cached.hit(file, self.layout.buffer(file))?)))
-    }
-
-    /// Is the cause of a difference an entry whose bytes are damaged?
-    #[must_use]
-    pub fn condition(&self, difference: &Difference<'_>) -> Condition {
-        match self.cause_file(difference) {
-            Some((CacheEntry { content: Content::Bytes(bytes), .. }, file)) => {
-                match self.layout.condition(Some(self.card), file, bytes.as_slice()) {
-                    // What is shown for nothing is no older state of anything.
-                    Condition::Empty if difference.shown.is_some_and(Object::is_broken_certificate) => {
-                        Condition::Undecodable
-                    }
-                    condition => condition,
-                }
-            }
-            _ => Condition::Whole,
-        }
-    }
 }
 
 impl Case<'_> {
@@ -200,15 +63,15 @@ impl Case<'_> {
         &self,
         id: Id,
         cache_view: &CacheView<'_>,
-        difference: &Difference<'_>,
+        difference: &Discrepancy<'_>,
         summary: String,
         consequence: String,
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
         finding.token = Some(escape(self.serial.as_bytes()));
-        finding.program = cache_view.shown_by(difference);
+        finding.program = difference.shown_by.to_vec();
         finding.object = self.object_name(cache_view, difference.live, difference.shown);
-        let cause = cache_view.cause_file(difference);
+        let cause = difference.cause;
         let (mut shown, mut card) = (side(difference.shown), side(difference.live));
         // Attributes that are not in question would only hide what is.
         if !matches!(difference.kind, Kind::Attributes(_) | Kind::Class) {
@@ -223,7 +86,7 @@ impl Case<'_> {
             source: None,
         });
         // What it was shown with is another object's now, or nobody's.
-        if let (Kind::Ghost, Some(object)) = (&difference.kind, difference.shown) {
+        if let (Kind::Ghost, Some(object)) = (difference.kind, difference.shown) {
             for (file, entry) in cache_view.cached_files(object) {
                 let named = cause.is_some_and(|(known, _)| known.name == entry.name);
                 let first = self.first_difference(entry, file);
@@ -343,7 +206,7 @@ pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<EfPath>) -
     FileEvidence {
         path: dir.path_of(&entry.name).to_string(),
         directory: dir.path.clone(),
-        name: entry.name.clone(),
+        name: entry.name.bytes().clone(),
         card_file: file.map(|file| file.to_string()),
         inode: entry.inode,
         owner: entry.inode.uid,

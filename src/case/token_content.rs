@@ -1,5 +1,7 @@
 //! What a token holds, in the form of a baseline: from the card, or as far as a cache tells.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use sha2::{Digest, Sha256};
 
 use crate::baseline::{self, Baseline, Certificate, Key};
@@ -7,7 +9,6 @@ use crate::case::token::Case;
 use crate::crypto::same_form;
 use crate::format::curve;
 use crate::format::key::PublicKey;
-use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{Card, Snapshot};
 use crate::text::{escape, hex};
 use crate::view::{Class, Layout, Object, View, unread};
@@ -25,18 +26,17 @@ pub struct TokenContent {
 #[must_use]
 pub fn held_by<'c>(cases: &'c [Case<'_>]) -> Vec<(&'c Case<'c>, TokenContent)> {
     let mut all: Vec<(&Case<'_>, TokenContent)> = Vec::new();
+    let mut known: BTreeMap<_, usize> = BTreeMap::new();
     for case in cases {
         let held = held(case);
-        let same = |(known, _): &&mut (&Case<'_>, TokenContent)| {
-            known.serial == case.serial && known.card.is_beside(case.card)
-        };
-        match all.iter_mut().find(same) {
-            Some((_, known)) => {
+        let at = *known.entry((case.serial, &case.card.reader, &case.card.atr)).or_insert(all.len());
+        match all.get_mut(at) {
+            Some((first, known)) if first.card.is_beside(case.card) => {
                 known.now.keys.extend(held.now.keys);
                 known.now.keys.sort_by(|a, b| order(a).cmp(&order(b)));
                 known.unknown.extend(held.unknown);
             }
-            None => all.push((case, held)),
+            _ => all.push((case, held)),
         }
     }
     all
@@ -108,34 +108,32 @@ fn key(view: &View, object: &Object) -> Option<Key> {
 
 /// The serials, fit to be shown, of the tokens that were read or that have cache entries.
 #[must_use]
-pub fn serials(snapshot: &Snapshot) -> Vec<String> {
-    let absent = with_absent_cards(snapshot).cards;
-    let cards = snapshot.cards.iter().chain(&absent);
+pub fn serials(snapshot: &Snapshot, absent: &[Card]) -> Vec<String> {
+    let cards = snapshot.cards.iter().chain(absent);
     cards.filter_map(|card| Some(escape(card.serial.as_ref()?.as_bytes()))).collect()
 }
 
-/// The same host with a card for each that it has cache entries of whose names tell what it is, and that was not
+/// A card for each that there are cache entries of whose names tell what it is, and that was not
 /// read: its key list is made of those names, and nothing else of it is known. Through the
 /// cache such a card shows what OpenSC would take from there.
 #[must_use]
-pub fn with_absent_cards(snapshot: &Snapshot) -> Snapshot {
-    let mut absent = Snapshot { cards: Vec::new(), ..snapshot.clone() };
+pub fn absent_cards(snapshot: &Snapshot) -> Vec<Card> {
+    let lower = |serial: &String| serial.to_ascii_lowercase();
+    let read: BTreeSet<String> =
+        snapshot.cards.iter().filter_map(|card| card.serial.as_ref().map(lower)).collect();
+    let (mut absent, mut known): (Vec<Card>, BTreeMap<Option<String>, usize>) = Default::default();
     for entry in snapshot.caches.iter().flat_map(|dir| &dir.entries) {
-        let Recognised::Entry(name) = cache_name::parse(&entry.name) else { continue };
-        let Some(found) = unread(&name) else { continue };
-        let read = |card: &Card| match (&card.serial, &found.serial) {
-            (Some(known), Some(serial)) => known.eq_ignore_ascii_case(serial),
-            _ => false,
-        };
-        if snapshot.cards.iter().any(read) {
+        let Some(found) = entry.name.of_copy().and_then(unread) else { continue };
+        if found.serial.as_ref().is_some_and(|serial| read.contains(&lower(serial))) {
             continue;
         }
-        match absent.cards.iter_mut().find(|card| card.serial == found.serial) {
+        let at = *known.entry(found.serial.clone()).or_insert(absent.len());
+        match absent.get_mut(at) {
             Some(card) => card.key_list.extend(found.key_list),
-            None => absent.cards.push(found),
+            None => absent.push(found),
         }
     }
-    for card in &mut absent.cards {
+    for card in &mut absent {
         card.key_list.sort_unstable();
         card.key_list.dedup();
     }

@@ -9,11 +9,11 @@ use clap::ValueEnum;
 
 use super::args::{CachesOf, Facts, FailOn};
 use super::output;
-use crate::case::token_content::serials;
+use crate::case::token_content::{absent_cards, serials};
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
 use crate::judge::ending::{State, exit};
-use crate::judge::{Cache, Tally, hold_against, judge_processes};
+use crate::judge::{Cache, Tally, hold_against, judge_processes, mismatches};
 use crate::observe::holders;
 use crate::observe::{CacheOwners, baselines, write_whole};
 use crate::report::{human, json::Answer, json::Document, nagios, prometheus};
@@ -103,8 +103,17 @@ fn check(args: &Args) -> Result<Checked, Error> {
     // A baseline knows the DKEK.
     let status = args.against.is_some();
     let mut tally = Tally::new(args.facts.caller()?);
+    let mut against = None;
     let mut snapshot = args.facts.each(&args.whom, status, &mut |snapshot| {
-        let verdict = tally.judge(snapshot);
+        let tokens = tally.tokens(snapshot);
+        let verdict = tally.judge_tokens(&tokens);
+        // The cards are the same for all users.
+        if let Some(path) = args.against.as_ref().filter(|_| tokens.is_first) {
+            let absent = absent_cards(snapshot);
+            let known = baselines(path, &serials(snapshot, &absent))?;
+            let said = mismatches(&tokens, &absent, &known);
+            against = Some((known, said));
+        }
         tally.add(snapshot, verdict);
         Ok(())
     })?;
@@ -117,8 +126,8 @@ fn check(args: &Args) -> Result<Checked, Error> {
     if args.whom.whose() == CacheOwners::Caller && snapshot.others.is_empty() {
         caches.clear();
     }
-    if let Some(path) = &args.against {
-        hold_against(&mut verdict, &snapshot, &baselines(path, &serials(&snapshot))?);
+    if let Some((known, said)) = against {
+        hold_against(&mut verdict, &known, said);
     }
     Ok(Checked { snapshot, verdict, caches, took: begun.elapsed() })
 }

@@ -4,8 +4,8 @@ use super::args::{Facts, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
-use crate::judge::{judge, show};
-use crate::listing::objects::Wanted;
+use crate::judge::{tokens, verdict};
+use crate::listing::objects::{Wanted, show};
 use crate::report::{human, json::Answer, json::Document};
 
 #[derive(Debug, clap::Args)]
@@ -21,9 +21,10 @@ pub struct Args {
 
 pub fn run(args: &Args) -> Result<Exit, Error> {
     let snapshot = args.facts.look(true)?;
-    let verdict = judge(&snapshot);
+    let tokens = tokens(&snapshot);
+    let verdict = verdict(&tokens);
     let wanted = args.what.as_deref().map_or(Wanted::All, Wanted::Named);
-    let objects = show(&snapshot, &wanted);
+    let objects = show(&tokens, &wanted);
     let known = |what: &str| {
         verdict.tokens.iter().any(|token| token.serial.as_deref() == Some(what))
             || snapshot.cards.iter().any(|card| card.serial.as_deref() == Some(what))

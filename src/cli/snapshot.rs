@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::args::{CachesOf, Format, Selection, Time};
 use super::output;
 use crate::error::{Error, Exit};
+use crate::judge::tokens;
 use crate::observe::holders;
 use crate::observe::{
     CacheOwners, ObserveOptions, Written, baselines_of, keep_baselines, observe_all, save, select_serial,
@@ -70,7 +71,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 
 /// Writes what each token holds, where it is not written yet.
 fn baseline(snapshot: &Snapshot, args: &Args) -> Result<Exit, Error> {
-    let all = baselines_of(snapshot)?;
+    let all = baselines_of(&tokens(snapshot))?;
     let Some(path) = &args.output else {
         if let Some(one) = the_baseline(&all)? {
             output::print(&one.text().map_err(Error::unwritable("the baseline"))?)?;

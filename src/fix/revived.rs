@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::case::config::rows;
 use crate::finding::{Id, Shows, Unasked};
 use crate::judge::judge;
-use crate::opensc::cache_name::{self, Serial};
+use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::{HEAD, LISTED_DRIVER, OTHER_DRIVER};
-use crate::opensc::{CacheLocation, CacheName, Caching, Outcome, Recognised};
+use crate::opensc::{CacheLocation, CacheName, Caching, Outcome};
 use crate::repair::Returning;
 use crate::repair::config::Revived;
 use crate::snapshot::{ByteString, CacheDir, ConfigFile, ConfigState, Snapshot};
@@ -117,13 +117,12 @@ impl SwitchedOn {
     }
 
     /// The entries of a directory that programs would read again.
-    pub fn entries<'s>(&'s self, dir: &'s CacheDir) -> impl Iterator<Item = (&'s ByteString, CacheName)> {
+    pub fn entries<'s>(&'s self, dir: &'s CacheDir) -> impl Iterator<Item = (&'s ByteString, &'s CacheName)> {
         let (any, other) = (self.any.contains(&dir.path), self.other.contains(&dir.path));
-        dir.entries.iter().filter_map(move |entry| match cache_name::parse(&entry.name) {
-            Recognised::Entry(name) if if name.driver() == Some(OTHER_DRIVER) { other } else { any } => {
-                Some((&entry.name, name))
-            }
-            _ => None,
+        dir.entries.iter().filter_map(move |entry| {
+            let name = entry.name.of_copy()?;
+            let is_read = if name.driver() == Some(OTHER_DRIVER) { other } else { any };
+            is_read.then(|| (entry.name.bytes(), name))
         })
     }
 }
@@ -148,7 +147,7 @@ pub fn revived(after: &Snapshot, on: &SwitchedOn) -> Vec<Revived> {
             let findings = named.get(&(&dir.path, name)).map(Vec::as_slice).unwrap_or_default();
             let why = match findings.iter().find(|finding| finding.is_moved(Unasked::ByFlush)) {
                 Some(finding) => finding.id.name().to_owned(),
-                None if was_read(&parsed) => continue,
+                None if was_read(parsed) => continue,
                 None => NOT_READ.to_owned(),
             };
             revived.push(Revived { directory: dir.path.clone(), name: name.clone(), why });
@@ -196,7 +195,7 @@ pub fn returned(
 ) -> Vec<Revived> {
     let asked = || entries.iter().filter(|entry| all || entry.was_unread);
     let here: BTreeSet<(&ByteString, &ByteString)> =
-        asked().map(|entry| (&entry.directory, &entry.name)).collect();
+        asked().map(|entry| (&entry.directory, entry.name.bytes())).collect();
     let mut found = revived(after, read);
     let real: BTreeMap<&ByteString, ByteString> =
         after.caches.iter().map(|dir| (&dir.path, dir.real_path())).collect();
@@ -205,9 +204,7 @@ pub fn returned(
     });
     let known: BTreeSet<&ByteString> = real.values().collect();
     let others = asked().filter(|entry| {
-        entry.uid != after.user.uid
-            && !known.contains(&entry.directory)
-            && matches!(cache_name::parse(&entry.name), Recognised::Entry(_))
+        entry.uid != after.user.uid && !known.contains(&entry.directory) && entry.name.of_copy().is_some()
     });
     // By what their programs read, not by what the caller's do; who is not known reads what the caller does.
     let is_read = |entry: &Returning| match theirs.get(&entry.uid) {
@@ -217,7 +214,7 @@ pub fn returned(
     found.extend(others.filter(|entry| is_read(entry)).map(|entry| {
         Revived {
             directory: entry.directory.clone(),
-            name: entry.name.clone(),
+            name: entry.name.bytes().clone(),
             why: Id::from_name(&entry.reason)
                 .filter(|id| id.shows() != Shows::Other)
                 .map_or(NOT_READ, Id::name)

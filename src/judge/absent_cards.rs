@@ -9,7 +9,6 @@ use crate::case::crowd::Crowd;
 use crate::case::token::file_evidence;
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Unasked};
 use crate::opensc::cache_name::CacheName;
-use crate::opensc::{Recognised, cache_name};
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, Snapshot};
 use crate::text::escape;
 use crate::verdict::Unread;
@@ -32,9 +31,9 @@ pub fn apply(snapshot: &Snapshot, in_use: &[(String, ByteString)]) -> AbsentCard
     let serials = snapshot.cards.iter().filter_map(|card| card.serial.as_ref());
     let read: BTreeSet<Vec<u8>> = serials.map(|serial| serial.as_bytes().to_ascii_lowercase()).collect();
     for dir in &snapshot.caches {
-        let mut cards: BTreeMap<Vec<u8>, Vec<(&CacheEntry, CacheName)>> = BTreeMap::new();
+        let mut cards: BTreeMap<Vec<u8>, Vec<(&CacheEntry, &CacheName)>> = BTreeMap::new();
         for entry in &dir.entries {
-            if let Recognised::Entry(name) = cache_name::parse(&entry.name) {
+            if let Some(name) = entry.name.of_copy() {
                 cards.entry(name.serial.text().into_owned()).or_default().push((entry, name));
             }
         }
@@ -60,7 +59,7 @@ fn one_card(
     uid: u32,
     dir: &CacheDir,
     serial: &[u8],
-    entries: &[(&CacheEntry, CacheName)],
+    entries: &[(&CacheEntry, &CacheName)],
     programs: &[String],
 ) {
     let token = escape(serial);

@@ -7,7 +7,7 @@ use crate::opensc::Program;
 use crate::opensc::card_driver::{Choice, Taken};
 use crate::opensc::config::Configuration;
 use crate::opensc::differences::OTHER_DRIVER;
-use crate::snapshot::{Card, Gap, GapKind, Snapshot};
+use crate::snapshot::{Card, Gap, GapKind};
 use crate::text::escape;
 use crate::view::layout;
 
@@ -43,7 +43,7 @@ pub(crate) fn driver(card: &Card) -> &str {
 }
 
 impl Choices {
-    pub fn of(snapshot: &Snapshot, configuration: &Configuration<'_>, programs: &[Program]) -> Self {
+    pub fn of(cards: &[Card], configuration: &Configuration<'_>, programs: &[Program]) -> Self {
         let chosen = |atr: &[u8], usual: Option<&str>| -> Vec<Chosen> {
             let of_program = |program: &Program| Chosen {
                 program: program.label.clone(),
@@ -52,7 +52,7 @@ impl Choices {
             programs.iter().map(of_program).collect()
         };
         let mut by_atr = BTreeMap::new();
-        for card in &snapshot.cards {
+        for card in cards {
             let atr = card.atr.as_slice();
             if !by_atr.contains_key(atr) {
                 by_atr.insert(atr.to_vec(), chosen(atr, family::of_atr(atr).driver));
@@ -85,7 +85,7 @@ impl Choices {
     }
 
     /// What cannot be said of programs because their settings give a card to another driver, or to none.
-    pub fn gaps(&self, snapshot: &Snapshot) -> Vec<Gap> {
+    pub fn gaps(&self, cards: &[Card]) -> Vec<Gap> {
         let gap = |what, why, asked_for| Gap { what, why, asked_for, kind: GapKind::OpenSc };
         let absent = |Chosen { program, choice }: &Chosen| match (&choice.taken, &choice.by) {
             (Taken::ByNobody | Taken::Unknown, Some(by)) => {
@@ -105,7 +105,7 @@ impl Choices {
         };
         let mut said = BTreeSet::new();
         let mut gaps: Vec<Gap> = self.absent.iter().filter_map(absent).collect();
-        gaps.extend(snapshot.cards.iter().flat_map(present));
+        gaps.extend(cards.iter().flat_map(present));
         gaps.retain(|gap| said.insert((gap.what.clone(), gap.why.clone())));
         gaps
     }

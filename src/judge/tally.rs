@@ -8,8 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::case::crowd::ONE_BY_ONE;
+use crate::case::tokens::Tokens;
 use crate::finding::{Finding, Id, Safety};
-use crate::judge::Judge;
+use crate::judge::{Judge, tokens, verdict};
 use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot};
 use crate::text::{count, escape};
 use crate::verdict::{Unread, Verdict};
@@ -88,11 +89,23 @@ impl Tally {
 
     /// Judges the next user, and hands the verdict on this one back before it is added.
     pub fn judge(&mut self, snapshot: &Snapshot) -> Verdict {
-        let mut verdict = if self.first.is_none() {
-            crate::judge::judge(snapshot)
-        } else {
-            self.judge.get_or_insert_with(|| Judge::of(snapshot)).another(snapshot)
-        };
+        let tokens = self.tokens(snapshot);
+        self.judge_tokens(&tokens)
+    }
+
+    /// The tokens of the next user.
+    pub fn tokens<'a>(&mut self, snapshot: &'a Snapshot) -> Tokens<'a> {
+        if self.first.is_none() {
+            return tokens(snapshot);
+        }
+        let judge = self.judge.get_or_insert_with(|| Judge::of(snapshot, &snapshot.cards));
+        judge.tokens(snapshot, &snapshot.cards, false)
+    }
+
+    /// Judges the next user by the tokens that were made of the facts.
+    pub fn judge_tokens(&mut self, tokens: &Tokens<'_>) -> Verdict {
+        let snapshot = tokens.snapshot;
+        let mut verdict = verdict(tokens);
         if snapshot.user.uid != *self.caller.get_or_insert(snapshot.user.uid) {
             let name = user_name(snapshot);
             for finding in &mut verdict.findings {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::crypto::same_form;
 use crate::finding::Id;
 use crate::opensc::cache_name::LastUpdate;
-use crate::opensc::{CacheName, Recognised, cache_name};
+use crate::opensc::{CacheName, Recognised};
 use crate::snapshot::{CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
 use crate::text::{date, escape, hex};
 use crate::verdict::Verdict;
@@ -87,7 +87,7 @@ impl State {
 pub fn inventory(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Item> {
     let named = verdict.by_file();
     let findings = |dir: &CacheDir, entry: &CacheEntry| {
-        let found = named.get(&(&dir.path, &entry.name)).map(Vec::as_slice).unwrap_or_default();
+        let found = named.get(&(&dir.path, entry.name.bytes())).map(Vec::as_slice).unwrap_or_default();
         let mut ids: Vec<Id> = found.iter().map(|finding| finding.id).collect();
         ids.dedup();
         ids
@@ -109,12 +109,9 @@ fn item(
     findings: Vec<Id>,
 ) -> Item {
     let read = verdict.cache_in_use(&dir.path);
-    let name = match cache_name::parse(&entry.name) {
-        Recognised::Entry(name) => Some(name),
-        _ => None,
-    };
-    let (object, id, label, public_key) = describe(snapshot, entry, name.as_ref());
-    let state = match (cache_name::parse(&entry.name), entry.kind) {
+    let name = entry.name.of_copy();
+    let (object, id, label, public_key) = describe(snapshot, entry, name);
+    let state = match (entry.name.means(), entry.kind) {
         (_, kind) if kind != FileKind::File => State::Unknown,
         (Recognised::Unknown, _) => State::Unknown,
         (Recognised::Can | Recognised::LteidCan | Recognised::OffCardCertificate, _) => State::Apart,

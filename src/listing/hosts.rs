@@ -11,13 +11,15 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use crate::case::cache_view::CacheView;
 pub use crate::case::hosts::{KeyTable, Shown, Source, Standing, StateRow, TokenTable};
-use crate::case::token::{CacheView, Case, side};
-use crate::case::token_content::with_absent_cards;
+use crate::case::token::{Case, side};
+use crate::case::token_content::absent_cards;
 use crate::error::Exit;
 use crate::finding::{Finding, Severity, Side};
 use crate::judge::ending::exit_of;
 use crate::judge::tally::user_name;
+use crate::judge::{tokens, tokens_of};
 use crate::snapshot::{Gap, GapKind, Snapshot};
 use crate::text::{date, escape, hex};
 use crate::view::{Class, Object, Place, View};
@@ -112,6 +114,8 @@ impl Comparison {
     /// Adds what the caches of one user of a snapshot show; the snapshot itself is not needed any more. Its
     /// cards count with the first user.
     pub fn add(&mut self, snapshot: &Snapshot, is_first: bool) {
+        let (absent, tokens) = (absent_cards(snapshot), tokens(snapshot));
+        let absent = tokens_of(snapshot, &absent);
         let user = user_name(snapshot);
         self.snapshots += usize::from(is_first);
         let source = self.sources.len();
@@ -120,20 +124,16 @@ impl Comparison {
             user,
             taken_at: date(snapshot.taken_at.unix_timestamp()),
         });
-        let absent = with_absent_cards(snapshot);
-        let mut tokens = 0;
-        for case in crate::judge::cases(snapshot) {
-            tokens += 1;
+        for case in &tokens.cases {
             if is_first {
-                self.read(&case, source, snapshot.taken_at.unix_timestamp());
+                self.read(case, source, snapshot.taken_at.unix_timestamp());
             }
-            self.through_caches(&case, source);
+            self.through_caches(case, source);
         }
-        for case in crate::judge::cases(&absent) {
-            tokens += 1;
-            self.through_caches(&case, source);
+        for case in &absent.cases {
+            self.through_caches(case, source);
         }
-        if tokens == 0 && is_first {
+        if tokens.cases.is_empty() && absent.cases.is_empty() && is_first {
             let why = "it holds neither a card that was read nor cache entries of one";
             self.gap(&format!("snapshot of {}", snapshot.host), why, false);
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::case::possession::{Device, possession_in};
 use crate::case::token::{Case, side};
+use crate::case::tokens::Tokens;
 use crate::finding::Side;
 use crate::snapshot::EfPath;
 use crate::text::{escape, hex, is_key_reference};
@@ -89,9 +90,14 @@ pub enum Wanted<'a> {
     Named(&'a str),
 }
 
-/// The objects of one token that are wanted.
+/// Both views of the objects that are wanted, for every token that was read.
 #[must_use]
-pub fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
+pub fn show(tokens: &Tokens<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
+    tokens.cases.iter().flat_map(|case| sides(case, wanted)).collect()
+}
+
+/// The objects of one token that are wanted.
+fn sides(case: &Case<'_>, wanted: &Wanted<'_>) -> Vec<ObjectComparison> {
     let omissions = Omissions {
         live: omitted(&case.live),
         shown: case.cache_views.iter().map(|cache_view| omitted(&cache_view.shown)).collect(),

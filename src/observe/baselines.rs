@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::files::{keep, metadata, read_text};
-use crate::baseline::Baseline;
+use crate::baseline::{Baseline, Known};
 use crate::case::token_content::held_by;
+use crate::case::tokens::Tokens;
 use crate::error::Error;
-use crate::judge::cases;
-use crate::rules::host::baseline_mismatch::Known;
-use crate::snapshot::{ByteString, GapKind, Snapshot};
+use crate::snapshot::{ByteString, GapKind};
 
 /// The largest baseline.
 const LARGEST_BASELINE: u64 = 4 << 20;
@@ -69,13 +68,13 @@ pub struct Written {
 ///
 /// # Errors
 /// [`Error::NoBaseline`] if a token was not read as a whole.
-pub fn baselines_of(snapshot: &Snapshot) -> Result<Vec<Baseline>, Error> {
-    if let Some(gap) = snapshot.coverage.iter().find(|gap| gap.asked_for && gap.kind == GapKind::Card) {
+pub fn baselines_of(tokens: &Tokens<'_>) -> Result<Vec<Baseline>, Error> {
+    if let Some(gap) = tokens.snapshot.coverage.iter().find(|gap| gap.asked_for && gap.kind == GapKind::Card)
+    {
         return Err(Error::NoBaseline(format!("{}: {}", gap.what, gap.why)));
     }
-    let cases = cases(snapshot);
     let mut all = Vec::new();
-    for (_, held) in held_by(&cases) {
+    for (_, held) in held_by(&tokens.cases) {
         if let Some(why) = held.unknown.first() {
             return Err(Error::NoBaseline(format!("token {}, {why}", held.now.serial)));
         }

@@ -12,7 +12,7 @@ use crate::opensc::config::Situation;
 use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Outcome, Program, cache_dir, differences};
 use crate::safe_fs::{Classification, observe_cache_dir};
-use crate::snapshot::{ByteString, CacheDir, CacheOrigin, DirState, Gap, Snapshot, Withheld};
+use crate::snapshot::{ByteString, CacheDir, CacheOrigin, DirState, EntryName, Gap, Snapshot, Withheld};
 
 /// The directories that OpenSC uses, or used, as this user.
 pub(super) fn caches(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec<Gap>) {
@@ -80,7 +80,7 @@ pub struct Kept<'a> {
     /// The real directory of its cache.
     pub directory: &'a ByteString,
     /// Its name there.
-    pub name: &'a ByteString,
+    pub name: &'a EntryName,
     /// Where it is: a directory, and its name there.
     pub kept: (&'a ByteString, &'a ByteString),
 }
@@ -97,10 +97,10 @@ pub fn with_returning(snapshot: &mut Snapshot, entries: &[Kept<'_>]) {
     for (place, names) in kept {
         let withheld = Classification::Withhold(Withheld::Unknown);
         let classify =
-            |name: &ByteString| names.get(name).map_or(withheld, |entry| privacy.classify(entry.name));
+            |name: &EntryName| names.get(name.bytes()).map_or(withheld, |entry| privacy.classify(entry.name));
         let (seen, _) = observe_cache_dir(place.as_path(), CacheOrigin::Configured, false, &classify);
         for mut entry in seen.entries {
-            let Some(back) = names.get(&entry.name) else { continue };
+            let Some(back) = names.get(entry.name.bytes()) else { continue };
             let meant = |dir: &&mut CacheDir| dir.real_path() == *back.directory;
             let Some(dir) = snapshot.caches.iter_mut().find(meant) else { continue };
             entry.name.clone_from(back.name);

@@ -10,10 +10,9 @@ use super::caches::caches;
 use super::privacy::Privacy;
 use crate::card::family::{self, Kind};
 use crate::card::{self, Link, Reading};
-use crate::opensc::cache_name::parse;
 use crate::opensc::card_driver::Taken;
 use crate::opensc::config::Situation;
-use crate::opensc::{Program, Recognised, Version, differences};
+use crate::opensc::{Program, Version, differences};
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath, Snapshot};
 use crate::view::layout;
 
@@ -52,11 +51,11 @@ fn copies<'c>(
     version: Version,
 ) -> impl Iterator<Item = (EfPath, &'c [u8])> {
     let of_entry = move |entry: &'c CacheEntry| {
-        let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+        let (Some(name), Content::Bytes(bytes)) = (entry.name.of_copy(), &entry.content) else {
             return None;
         };
         let layout = layout(card.family)?;
-        let of_card = |file: &EfPath| layout.cache_name(card, version, *file).as_ref() == Ok(&name);
+        let of_card = |file: &EfPath| layout.cache_name(card, version, *file).as_ref() == Ok(name);
         name.ef().filter(of_card).map(|file| (file, bytes.as_slice()))
     };
     caches.iter().flat_map(|dir| &dir.entries).filter_map(of_entry)

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::opensc::cache_name::parse;
 use crate::opensc::config::Situation;
 use crate::opensc::{Recognised, Version, differences};
 use crate::safe_fs::{Classification, MAX_CONTENT};
-use crate::snapshot::{Answer, ByteString, CacheDir, CacheEntry, Card, Content, Snapshot, Withheld};
+use crate::snapshot::{
+    Answer, ByteString, CacheDir, CacheEntry, Card, Content, EntryName, Snapshot, Withheld,
+};
 use crate::view::{is_private, layout, layout_of};
 
 /// What the cards say of their files.
@@ -39,12 +40,12 @@ impl Privacy {
     }
 
     /// Which entries may be read: copies of card files that can be told to be public, sooner or later.
-    pub(super) fn classify(&self, name: &ByteString) -> Classification {
-        match parse(name) {
-            Recognised::Entry(name) if is_private(&self.cards, &name) => {
+    pub(super) fn classify(&self, name: &EntryName) -> Classification {
+        match name.means() {
+            Recognised::Entry(name) if is_private(&self.cards, name) => {
                 Classification::Withhold(Withheld::Private)
             }
-            Recognised::Entry(name) if self.passing || layout_of(&self.cards, &name).is_some() => {
+            Recognised::Entry(name) if self.passing || layout_of(&self.cards, name).is_some() => {
                 Classification::Keep { max: MAX_CONTENT }
             }
             // With caching `yes` OpenSC keeps what it read after the PIN, too.
@@ -65,13 +66,14 @@ impl Privacy {
             *described.entry(name).or_default() |= private;
         }
         for entry in &mut dir.entries {
-            let may_be_private = || match parse(&entry.name) {
-                Recognised::Entry(name) => layout_of(&self.cards, &name).is_some_and(|(layout, card)| {
-                    name.ef().is_none_or(|file| layout.may_be_private(card, file))
-                }),
-                _ => false,
+            let may_be_private = || {
+                entry.name.of_copy().is_some_and(|name| {
+                    layout_of(&self.cards, name).is_some_and(|(layout, card)| {
+                        name.ef().is_none_or(|file| layout.may_be_private(card, file))
+                    })
+                })
             };
-            let why = match described.get(&entry.name) {
+            let why = match described.get(entry.name.bytes()) {
                 Some(true) => Withheld::Private,
                 None if may_be_private() => Withheld::Undecided,
                 _ => continue,
@@ -97,10 +99,10 @@ fn described_on_card(card: &Card, version: Version) -> Vec<(ByteString, bool)> {
 
 /// The cache names of the files that an entry names, and whether they are private.
 fn described_in_entry(cards: &[Card], entry: &CacheEntry) -> Vec<(ByteString, bool)> {
-    let (Recognised::Entry(name), Content::Bytes(bytes)) = (parse(&entry.name), &entry.content) else {
+    let (Some(name), Content::Bytes(bytes)) = (entry.name.of_copy(), &entry.content) else {
         return Vec::new();
     };
-    let (Some((layout, _)), Some(file)) = (layout_of(cards, &name), name.ef()) else { return Vec::new() };
+    let (Some((layout, _)), Some(file)) = (layout_of(cards, name), name.ef()) else { return Vec::new() };
     let named = layout.names(file, bytes.as_slice());
     named.into_iter().map(|named| (name.at(named.file).name(), named.private)).collect()
 }

@@ -1,8 +1,6 @@
 //! Of what was observed, what concerns one card: a narrower view of the same facts.
 
 use crate::error::Error;
-use crate::opensc::Recognised;
-use crate::opensc::cache_name::parse;
 use crate::snapshot::Snapshot;
 use crate::text::is_typed;
 
@@ -17,12 +15,11 @@ pub fn select_serial(snapshot: &mut Snapshot, serial: &str, offline: bool) {
 pub fn select_entries(snapshot: &mut Snapshot, serial: &str) {
     let others = snapshot.others.iter_mut().flat_map(|other| &mut other.caches);
     for dir in snapshot.caches.iter_mut().chain(others) {
-        dir.entries.retain(|entry| match parse(&entry.name) {
-            Recognised::Entry(name) => {
-                // An entry may be of an older OpenSC that wrote the serial in another case.
+        dir.entries.retain(|entry| {
+            // An entry may be of an older OpenSC that wrote the serial in another case.
+            entry.name.of_copy().is_some_and(|name| {
                 is_typed(&name.serial.text().to_ascii_lowercase(), &serial.to_ascii_lowercase())
-            }
-            _ => false,
+            })
         });
     }
 }

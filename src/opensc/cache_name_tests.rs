@@ -5,6 +5,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::snapshot::{ByteString, EntryName};
+
+fn parse(name: &ByteString) -> Recognised {
+    EntryName::from(name.clone()).means().clone()
+}
 
 fn recognise(name: &str) -> Recognised {
     parse(&ByteString::from(name))

@@ -17,7 +17,8 @@ pub(super) fn the_card(snapshot: &mut Snapshot) -> Result<Option<usize>, Error> 
         [] => Ok(None),
         [place] => Ok(Some(*place)),
         [place, others @ ..] if others.iter().all(|&other| is_beside(snapshot, *place, other)) => {
-            let gaps: Vec<Gap> = judge::cases(snapshot)
+            let gaps: Vec<Gap> = judge::tokens(snapshot)
+                .cases
                 .iter()
                 .filter(|case| snapshot.cards.get(*place).is_some_and(|card| case.card.is_beside(card)))
                 .filter(|case| case.live.private_keys().next().is_some())
@@ -62,9 +63,9 @@ pub(super) fn orders(
     place: usize,
     wanted: Option<&str>,
 ) -> Result<Vec<Order>, Error> {
-    let cases = judge::cases(snapshot);
+    let tokens = judge::tokens(snapshot);
     let card = snapshot.cards.get(place);
-    let case = cases.iter().find(|case| card.is_some_and(|card| std::ptr::eq(case.card, card)));
+    let case = tokens.cases.iter().find(|case| card.is_some_and(|card| std::ptr::eq(case.card, card)));
     let (mut signers, mut unable) = case.map(signing_requests::signers).unwrap_or_default();
     if let Some(wanted) = wanted {
         signers.retain(|signer| signer.is_called(wanted));

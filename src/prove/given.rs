@@ -9,6 +9,7 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use crate::audit::{Contained, issuers, public_keys};
 use crate::case::attribution::{Attribution, Issuer, OfFile, of_signature};
 use crate::case::known_keys::PlaceKind;
+use crate::case::tokens::Tokens;
 use crate::crypto::Signed;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
@@ -17,7 +18,7 @@ use crate::format::container;
 use crate::format::given::{MAX_STRUCTURES, parts};
 use crate::format::key::PublicKey;
 use crate::format::x509;
-use crate::judge::judge;
+use crate::judge;
 use crate::rules::signature::signed_by_other_key;
 use crate::safe_fs::{open_named, read_named};
 use crate::snapshot::{Gap, GapKind, Snapshot};
@@ -85,10 +86,11 @@ impl Given {
         for gap in &mut snapshot.coverage {
             gap.asked_for = false;
         }
-        let answers = self.input.attribute(snapshot, &self.keys, &self.issuers)?;
+        let tokens = judge::tokens(snapshot);
+        let answers = self.input.attribute(&tokens, &self.keys, &self.issuers)?;
         let named = !self.keys.is_empty();
         let finding = |answer: &Attribution| signed_by_other_key::finding(answer, named);
-        let mut verdict = judge(snapshot);
+        let mut verdict = judge::verdict(&tokens);
         let gaps = answers.iter().flat_map(|(what, answer)| {
             let gap = |why: &String| Gap {
                 what: what.clone(),
@@ -220,27 +222,27 @@ impl Input {
     /// Who made each of them, and what each is called.
     fn attribute(
         &self,
-        snapshot: &Snapshot,
+        tokens: &Tokens<'_>,
         given: &[(String, PublicKey)],
         named: &[Issuer],
     ) -> Result<Vec<(String, Attribution)>, Error> {
         Ok(match self {
             Self::Large(what, path, file, signature) => {
                 let mut signed = Signed::file(file);
-                let answer = of_signature(snapshot, given, &signed, signature);
+                let answer = of_signature(tokens, given, &signed, signature);
                 if let Some(source) = signed.failure() {
                     return Err(read_error(path, source));
                 }
                 vec![(what.clone(), answer)]
             }
             Self::Data(what, data, signature) => {
-                vec![(what.clone(), of_signature(snapshot, given, &Signed::message(data), signature))]
+                vec![(what.clone(), of_signature(tokens, given, &Signed::message(data), signature))]
             }
             Self::Digest(what, digest, signature) => {
-                vec![(what.clone(), of_signature(snapshot, given, &Signed::digest(digest), signature))]
+                vec![(what.clone(), of_signature(tokens, given, &Signed::digest(digest), signature))]
             }
             Self::Contained(what, contained, file) => {
-                let answers = contained.attribute(snapshot, given, file, what);
+                let answers = contained.attribute(tokens, given, file, what);
                 answers.into_iter().map(|answer| (what.clone(), answer)).collect()
             }
             Self::Certificates { name, found, .. } => {
@@ -249,7 +251,7 @@ impl Input {
                     let place = format!("in certificate {} of the same file", index + 1);
                     Some(Issuer::of(&x509::decode(der)?, PlaceKind::File, place))
                 }));
-                let file = OfFile::new(snapshot, given, issuers, found.len() == 1);
+                let file = OfFile::new(tokens, given, issuers, found.len() == 1);
                 let answers = found.iter().enumerate().filter_map(|(index, der)| {
                     let what = match found.len() {
                         1 => name.clone(),

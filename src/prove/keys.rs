@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::choice::{gap, groups, named, orders, the_card};
 use crate::card::apdu::StatusWord;
 use crate::card::sign::{self, Login, Order, Pin, SignError};
-use crate::case::proofs::{Conclusion, Proof};
+use crate::case::proofs::{Conclusion, Proof, proofs};
 use crate::error::Error;
 use crate::finding::Told;
 use crate::judge;
@@ -87,8 +87,9 @@ pub struct Proved {
 /// What the answers prove, where all keys were asked or the `wanted` one.
 #[must_use]
 pub fn proved(snapshot: &Snapshot, wanted: Option<&str>) -> Proved {
-    let mut verdict = judge::judge(snapshot);
-    let proofs = judge::proofs_of(snapshot);
+    let tokens = judge::tokens(snapshot);
+    let mut verdict = judge::verdict(&tokens);
+    let proofs: Vec<Proof> = tokens.cases.iter().flat_map(proofs).collect();
     for proof in proofs.iter().filter(|proof| proof.conclusion == Conclusion::NotDecided) {
         let what =
             format!("proof of key reference {} of token {}", key_reference(proof.reference), proof.token);

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::{Finding, Safety, Unasked};
-use crate::opensc::cache_name::Serial;
-use crate::opensc::{Recognised, cache_name};
-use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
+use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Serial, Snapshot, Withheld};
 use crate::text::{escape, is_typed};
 use crate::verdict::Verdict;
 use crate::view::is_private;
@@ -38,8 +36,8 @@ pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>, call
 pub fn fix_plan(snapshot: &Snapshot, verdict: &Verdict, caller: u32) -> Plan {
     let named = verdict.by_file();
     plan(snapshot, verdict, caller, |dir, entry| {
-        let Recognised::Entry(_) = cache_name::parse(&entry.name) else { return None };
-        called_for(named.get(&(&dir.path, &entry.name))?, Unasked::ByFix)
+        entry.name.of_copy()?;
+        called_for(named.get(&(&dir.path, entry.name.bytes()))?, Unasked::ByFix)
     })
 }
 
@@ -99,7 +97,7 @@ fn reason(
     if let Scope::Named(names) = scope {
         return is_named(dir, entry, names).then(|| Reason::asked("it was asked for by name"));
     }
-    let Recognised::Entry(name) = cache_name::parse(&entry.name) else { return None };
+    let name = entry.name.of_copy()?;
     match scope {
         Scope::All => Some(Reason::asked("all entries were asked for")),
         Scope::Serial(serial) => {
@@ -111,7 +109,7 @@ fn reason(
                 Reason::asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))
             })
         }
-        Scope::Stale => called_for(named.get(&(&dir.path, &entry.name))?, Unasked::ByFlush),
+        Scope::Stale => called_for(named.get(&(&dir.path, entry.name.bytes()))?, Unasked::ByFlush),
         Scope::Named(_) => None,
     }
 }
@@ -125,14 +123,13 @@ pub fn is_named(dir: &CacheDir, entry: &CacheEntry, names: &[String]) -> bool {
 }
 
 fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: Reason, keeps_private: bool) -> Step {
-    let recognised = matches!(cache_name::parse(&entry.name), Recognised::Entry(_));
-    let private = match (&entry.content, cache_name::parse(&entry.name)) {
+    let copy = entry.name.of_copy();
+    let private = match (&entry.content, copy) {
         (Content::Withheld(Withheld::Private), _) => true,
         (Content::Withheld(Withheld::Undecided), _) => keeps_private,
-        (_, Recognised::Entry(name)) => is_private(&[], &name),
-        _ => false,
+        (_, copy) => copy.is_some_and(|name| is_private(&[], name)),
     };
-    let safety = match (private || !recognised, entry.inode.uid == caller) {
+    let safety = match (private || copy.is_none(), entry.inode.uid == caller) {
         (true, _) => Safety::Unsafe,
         (false, false) => Safety::Guarded,
         (false, true) => Safety::Safe,
@@ -140,7 +137,7 @@ fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: Reason, keeps_p
     Step {
         // The quarantine takes files out of real directories only.
         directory: dir.real_path(),
-        name: entry.name.clone(),
+        name: entry.name.bytes().clone(),
         expect: Precondition::of(entry),
         safety: safety.max(reason.safety),
         action: if private { Action::Remove } else { Action::Quarantine },

@@ -21,7 +21,7 @@ use super::quarantine::{
 use crate::host::clock;
 use crate::patience::undisturbed;
 use crate::safe_fs::{self, Dir, HeldFile, Moved, Opened};
-use crate::snapshot::ByteString;
+use crate::snapshot::{ByteString, EntryName};
 
 /// What came of an undo.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub struct Returning {
     /// The cache directory.
     pub directory: ByteString,
     /// The entry.
-    pub name: ByteString,
+    pub name: EntryName,
     /// Its owner.
     pub uid: u32,
     /// Where it is now: a directory, and its name there.
@@ -316,7 +316,7 @@ impl Part {
                 let step = &planned.step;
                 Returning {
                     directory: step.directory.clone(),
-                    name: step.name.clone(),
+                    name: EntryName::from(step.name.clone()),
                     kept: self.stored.as_ref().map(|stored| (stored.path().clone(), file_name(index))),
                     uid: step.expect.inode.uid,
                     reason: step.reason.clone(),

@@ -10,8 +10,8 @@ use super::dir::{Dir, Opened};
 use super::facts::Facts;
 use super::{Error, kind_words};
 use crate::snapshot::{
-    ByteString, Bytes, CacheDir, CacheEntry, CacheOrigin, Content, DirState, FileKind, Gap, GapKind, Inode,
-    Withheld,
+    ByteString, Bytes, CacheDir, CacheEntry, CacheOrigin, Content, DirState, EntryName, FileKind, Gap,
+    GapKind, Inode, Withheld,
 };
 
 /// Entries looked at in one directory; a real cache has a few hundred.
@@ -44,7 +44,7 @@ pub fn observe_cache_dir(
     path: &Path,
     origin: CacheOrigin,
     asked_for: bool,
-    classify: &dyn Fn(&ByteString) -> Classification,
+    classify: &dyn Fn(&EntryName) -> Classification,
 ) -> (CacheDir, Vec<Gap>) {
     let seen = CacheDir { path: path.into(), origin, state: DirState::Missing, entries: Vec::new() };
     look_into(seen, asked_for, classify, &|state| open(path, state))
@@ -57,7 +57,7 @@ pub fn observe_below(
     home: &Dir,
     path: &Path,
     origin: CacheOrigin,
-    classify: &dyn Fn(&ByteString) -> Classification,
+    classify: &dyn Fn(&EntryName) -> Classification,
 ) -> (CacheDir, Vec<Gap>) {
     let whole = ByteString::from(home.path().as_path().join(path));
     let seen = CacheDir { path: whole, origin, state: DirState::Missing, entries: Vec::new() };
@@ -81,7 +81,7 @@ type Open<'a> = &'a dyn Fn(&mut DirState) -> Result<Option<(Dir, Inode)>, Error>
 fn look_into(
     mut seen: CacheDir,
     asked_for: bool,
-    classify: &dyn Fn(&ByteString) -> Classification,
+    classify: &dyn Fn(&EntryName) -> Classification,
     open: Open<'_>,
 ) -> (CacheDir, Vec<Gap>) {
     let mut gaps = Gaps { what: format!("cache directory {}", seen.path), asked_for, found: Vec::new() };
@@ -134,7 +134,7 @@ fn open(path: &Path, state: &mut DirState) -> Result<Option<(Dir, Inode)>, Error
 fn read_entries(
     dir: &Dir,
     dir_inode: &Inode,
-    classify: &dyn Fn(&ByteString) -> Classification,
+    classify: &dyn Fn(&EntryName) -> Classification,
     entries: &mut Vec<CacheEntry>,
     gaps: &mut Gaps,
 ) -> Result<(), Error> {
@@ -153,6 +153,7 @@ fn read_entries(
                 continue;
             }
         };
+        let name = EntryName::from(name);
         let (facts, content) = look(dir, dir_inode, &name, facts, classify(&name), room);
         if let Content::Bytes(bytes) = &content {
             room = room.saturating_sub(bytes.0.len() as u64);

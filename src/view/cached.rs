@@ -20,12 +20,28 @@ pub struct Cached<'a> {
 impl<'a> Cached<'a> {
     /// Puts the entries that `name_of` names for this card in front of it.
     pub fn new(card: &'a Card, dir: &'a CacheDir, name_of: impl Fn(EfPath) -> Option<ByteString>) -> Self {
+        Self::of(card, dir.entries.iter(), name_of)
+    }
+
+    /// The same with some of the entries of a directory.
+    pub fn of(
+        card: &'a Card,
+        entries: impl Iterator<Item = &'a CacheEntry>,
+        name_of: impl Fn(EfPath) -> Option<ByteString>,
+    ) -> Self {
         let of_card = |entry: &'a CacheEntry| {
-            let file =
-                trailing(&entry.name).into_iter().find(|&file| name_of(file).as_ref() == Some(&entry.name));
+            let file = trailing(&entry.name)
+                .into_iter()
+                .find(|&file| name_of(file).as_ref() == Some(entry.name.bytes()));
             file.map(|file| (file, entry))
         };
-        Self { card, entries: dir.entries.iter().filter_map(of_card).collect() }
+        Self { card, entries: entries.filter_map(of_card).collect() }
+    }
+
+    /// Is there no entry at all for a file of this card?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// The cache entry that answers when a program reads this file into a buffer

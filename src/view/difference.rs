@@ -66,7 +66,7 @@ pub fn compare<'v>(live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
 }
 
 fn compare_place<'v>(place: Place, live: &'v View, shown: &'v View) -> Vec<Difference<'v>> {
-    let has_key = |view: &View| view.of_ef(place.ef).any(Object::is_private_key);
+    let has_key = |view: &View| view.has_private_key(place.ef);
     // Without its private key OpenSC does not even look at the public part: that
     // one is gone goes without saying.
     let follows = place.part.is_of_key() && place.part != Part::PrivateKey;

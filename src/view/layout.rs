@@ -6,16 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use super::native::Native;
-use super::openpgp::OpenPgp;
-use super::piv::Piv;
-use super::sc_hsm::ScHsm;
 use super::{Behaviour, Object, Source, View};
 use crate::format::key::PublicKey;
 use crate::format::tlv;
-use crate::opensc::cache_name::{NotCached, Serial};
+use crate::opensc::cache_name::NotCached;
 use crate::opensc::{CacheName, Version};
-use crate::snapshot::{Card, EfPath, Family};
+use crate::snapshot::{Card, EfPath};
 
 /// What a family knows of its cards.
 pub trait Layout: Sync {
@@ -30,6 +26,11 @@ pub trait Layout: Sync {
     /// # Errors
     /// [`NotCached`] if it never keeps one.
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached>;
+
+    /// The serial number as a version of OpenSC writes it into the names of its copies.
+    fn serial_in_names(&self, card: &Card, _version: Version) -> Option<String> {
+        card.serial.clone()
+    }
 
     /// The size of the buffer into which OpenSC reads a file.
     fn buffer(&self, file: EfPath) -> usize;
@@ -213,53 +214,6 @@ pub struct Note {
     pub why: String,
     /// Does it leave open what was asked?
     pub asked_for: bool,
-}
-
-/// The layout of a family's cards; none if such cards are seen and not read.
-#[must_use]
-pub fn layout(family: Family) -> Option<&'static dyn Layout> {
-    match family {
-        Family::SmartCardHsm => Some(&ScHsm),
-        Family::Pkcs15 => Some(&Native),
-        Family::Piv => Some(&Piv),
-        Family::OpenPgp => Some(&OpenPgp),
-        Family::Other => None,
-    }
-}
-
-/// Does a card give the file of this cache entry only after a PIN? True only if the name tells, with
-/// what is known of the card.
-#[must_use]
-pub fn is_private(cards: &[Card], name: &CacheName) -> bool {
-    let file = name.ef();
-    layout_of(cards, name).is_some_and(|(layout, _)| file.is_some_and(|file| layout.is_private(file)))
-}
-
-/// The family of the card of a cache entry, if the name alone tells: a SmartCard-HSM's do.
-fn family_of(name: &CacheName) -> Option<Family> {
-    name.is_sc_hsm().then_some(Family::SmartCardHsm)
-}
-
-/// The card of a cache entry as far as the entry's name tells of it, for a card that was not read.
-#[must_use]
-pub fn unread(name: &CacheName) -> Option<Card> {
-    layout(family_of(name)?)?.unread(name)
-}
-
-/// The layout behind a cache entry's name, and its card if that was read.
-#[must_use]
-pub fn layout_of<'c>(cards: &'c [Card], name: &CacheName) -> Option<(&'static dyn Layout, Option<&'c Card>)> {
-    let is_named = |card: &&Card| match (&card.serial, &name.serial) {
-        (Some(serial), Serial::Text(text)) => serial.as_bytes().eq_ignore_ascii_case(text),
-        _ => false,
-    };
-    let owns = |card: &&Card| match (layout(card.family), name.ef()) {
-        (Some(layout), Some(file)) => layout.owns(card, cards, file),
-        _ => true,
-    };
-    let card = cards.iter().filter(is_named).find(owns);
-    let family = family_of(name).or_else(|| card.map(|card| card.family))?;
-    Some((layout(family)?, card.filter(|card| card.family == family)))
 }
 
 #[cfg(test)]

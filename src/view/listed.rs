@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::difference::compare;
+use super::difference::Difference;
 use super::{Place, View, pkcs11, pkcs15};
 use crate::opensc::program::{PKCS11, PKCS15_TOOL};
 
@@ -21,15 +21,24 @@ pub struct Lists {
     follows: bool,
     /// What each program leaves out of the list that it makes of what is shown.
     omitted: [BTreeSet<Place>; 2],
+    /// The certificates that PKCS#11 applications do not see behind a broken one, by the place of that.
+    behind: BTreeMap<Place, BTreeSet<Place>>,
 }
 
 impl Lists {
-    /// Of a card and what is shown of it.
+    /// Of a card and what is shown of it, where these are all the differences.
     #[must_use]
-    pub fn of(live: &View, shown: &View) -> Self {
+    pub fn of(live: &View, shown: &View, differences: &[Difference<'_>]) -> Self {
         let both = pkcs15::listed(live).chain(pkcs15::listed(shown));
         let differing: BTreeSet<Place> =
-            compare(live, shown).iter().map(|difference| difference.place.unit()).collect();
+            differences.iter().map(|difference| difference.place.unit()).collect();
+        let left_out = pkcs11::omitted(shown);
+        let mut behind: BTreeMap<Place, BTreeSet<Place>> = BTreeMap::new();
+        for (object, why) in &left_out {
+            if let pkcs11::Omitted::Behind(broken) = why {
+                behind.entry(broken.place()).or_default().insert(object.place());
+            }
+        }
         let pkcs11: BTreeSet<Place> = pkcs11::differing(live, shown).into_iter().collect();
         Self {
             pkcs15: both.map(super::Object::place).collect(),
@@ -39,8 +48,9 @@ impl Lists {
                     .filter(|(_, omitted)| omitted.is_some())
                     .map(|(object, _)| object.place())
                     .collect(),
-                pkcs11::omitted(shown).into_iter().map(|(object, _)| object.place()).collect(),
+                left_out.into_iter().map(|(object, _)| object.place()).collect(),
             ],
+            behind,
             follows: pkcs11.iter().any(|unit| !differing.contains(unit)),
             pkcs11,
         }
@@ -55,6 +65,12 @@ impl Lists {
             PKCS15_TOOL => !of_tool.contains(place),
             _ => true,
         }
+    }
+
+    /// The certificates that PKCS#11 applications do not see because of a broken one in this place.
+    #[must_use]
+    pub fn behind(&self, broken: &Place) -> Option<&BTreeSet<Place>> {
+        self.behind.get(broken)
     }
 
     /// Can a difference in this place be seen in what a program lists?

@@ -5,8 +5,10 @@
 //! over the cache, with the card behind it, it is the **OpenSC view**.
 //!
 //! - [`layout`](mod@layout): the door to all that only a family knows
+//! - [`family`]: which of them a card has
 //! - [`sc_hsm`], [`piv`], [`openpgp`]: cards that OpenSC has a list of its own for
 //! - [`native`]: cards with PKCS#15 files of their own
+//! - [`objects`]: what a view holds, found without a search
 //! - [`cached`]: the cache in front of a card
 //! - [`difference`]: two views compared, object by object
 //! - [`pkcs15`], [`pkcs11`]: what `pkcs15-tool` and applications see of a view
@@ -14,16 +16,22 @@
 
 pub mod cached;
 pub mod difference;
+pub mod family;
 pub mod layout;
 pub mod listed;
 pub mod native;
+pub mod objects;
 pub mod openpgp;
 pub mod piv;
 pub mod pkcs11;
 pub mod pkcs15;
 pub mod sc_hsm;
 
-pub use layout::{Condition, Described, Layout, Named, Note, is_private, layout, layout_of, unread};
+use objects::Draft;
+pub use objects::{Objects, Unknown};
+
+pub use family::{is_private, layout, layout_of, unread};
+pub use layout::{Condition, Described, Layout, Named, Note};
 
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{KeyType, Value, Zeros};
@@ -133,9 +141,9 @@ impl Behaviour {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     /// Objects in the order OpenSC finds them.
-    pub objects: Vec<Object>,
+    pub objects: Objects,
     /// Places about which nothing can be said, and why.
-    pub unknown: Vec<(Place, String)>,
+    pub unknown: Unknown,
     /// Authentication IDs of the PINs with which users log in, on cards of which no PINs are listed.
     pub pins: &'static [u8],
 }
@@ -385,36 +393,6 @@ impl Object {
 }
 
 impl View {
-    /// The objects of one EF of the key list.
-    pub fn of_ef(&self, ef: EfPath) -> impl Iterator<Item = &Object> {
-        self.objects.iter().filter(move |object| object.ef == ef)
-    }
-
-    /// The object in one place.
-    #[must_use]
-    pub fn at(&self, place: &Place) -> Option<&Object> {
-        self.objects.iter().find(|object| object.ef == place.ef && object.part == place.part)
-    }
-
-    /// The private keys.
-    pub fn private_keys(&self) -> impl Iterator<Item = &Object> {
-        self.objects.iter().filter(|object| object.is_private_key())
-    }
-
-    /// The private key that an object belongs to: of its EF, or of its ID.
-    #[must_use]
-    pub fn private_key_of(&self, object: &Object) -> Option<&Object> {
-        self.private_keys()
-            .find(|key| if object.part.is_of_key() { key.ef == object.ef } else { is_entry_of(key, object) })
-    }
-
-    /// The objects that name a public key for a private key: those of its EF, or of its ID.
-    pub fn public_parts<'v>(&'v self, key: &'v Object) -> impl Iterator<Item = &'v Object> {
-        self.objects.iter().filter(|object| object.public_key().is_some()).filter(move |object| {
-            if key.part.is_of_key() { key.ef == object.ef } else { is_entry_of(key, object) }
-        })
-    }
-
     /// The key reference of the private key that an object is or belongs to.
     #[must_use]
     pub fn reference(&self, object: &Object) -> Option<u8> {
@@ -423,19 +401,6 @@ impl View {
             _ => None,
         }
     }
-
-    /// Is nothing known of this place?
-    #[must_use]
-    pub fn is_unknown(&self, place: &Place) -> bool {
-        self.unknown.iter().any(|(unknown, _)| unknown.covers(place) || place.covers(unknown))
-    }
-}
-
-/// Do both, entries of directory files, belong together by their ID?
-fn is_entry_of(key: &Object, object: &Object) -> bool {
-    matches!((&key.part, &object.part), (Part::Entry(..), Part::Entry(..)))
-        && !key.id.is_empty()
-        && key.id == object.id
 }
 
 /// The certificate, if this OpenSC can make anything of it.

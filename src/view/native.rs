@@ -13,7 +13,9 @@ use std::collections::BTreeMap;
 use list::List;
 use whole::is_whole_directory;
 
-use super::{Behaviour, Class, Condition, Described, Layout, Named, Note, Object, Place, Read, Source, View};
+use super::{
+    Behaviour, Class, Condition, Described, Draft, Layout, Named, Note, Object, Place, Read, Source, View,
+};
 use crate::card::application::{Application, EF_DIR, links};
 use crate::card::family;
 use crate::format::key::PublicKey;
@@ -86,8 +88,8 @@ impl Layout for Native {
     }
 
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
-        let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[] };
-        let Some(token) = Token::of(card) else { return view };
+        let mut view = Draft::default();
+        let Some(token) = Token::of(card) else { return view.view(&[]) };
         for (kind, file) in &token.directories {
             match source.read(*file, ANY_SIZE) {
                 Read::Content(bytes) => {
@@ -104,25 +106,26 @@ impl Layout for Native {
                 Read::Unknown(why) => view.unknown.push((Place::whole(*file), why)),
             }
         }
-        view
+        view.view(&[])
     }
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
         let token = Token::of(card).ok_or(NotCached::NoSerial)?;
-        let serial = card.serial.as_deref().ok_or(NotCached::NoSerial)?;
+        let serial = self.serial_in_names(card, version).ok_or(NotCached::NoSerial)?;
         if [EF_DIR, token.application.odf, token.application.token_info].contains(&file) {
             return Err(NotCached::Version);
         }
-        // The card's own number is written in upper case by every version.
-        let serial = if differences::token_info_serial_is_lower_case(version) {
-            serial.to_owned()
-        } else {
-            serial.to_uppercase()
-        };
         let serial = Serial::Text(serial.into_bytes());
         let last_update = token.last_update(card);
         let (date, counter) = (last_update.as_deref(), card.change_counter);
         CacheName::generate(version, &serial, date, counter, file.aid(), file.as_slice())
+    }
+
+    /// The card's own number is written in upper case by every version.
+    fn serial_in_names(&self, card: &Card, version: Version) -> Option<String> {
+        let serial = card.serial.as_ref()?;
+        let is_kept = differences::token_info_serial_is_lower_case(version);
+        Some(if is_kept { serial.clone() } else { serial.to_uppercase() })
     }
 
     fn buffer(&self, _file: EfPath) -> usize {

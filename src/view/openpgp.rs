@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Behaviour, Class, Condition, Described, FILE_BUFFER, Layout, Named, Note, Object, Part, Place,
+    Behaviour, Class, Condition, Described, Draft, FILE_BUFFER, Layout, Named, Note, Object, Part, Place,
     PublicKeyEntry, Read, Source, View, x509_as,
 };
 use crate::format::key::PublicKey;
@@ -76,7 +76,7 @@ impl Layout for OpenPgp {
     }
 
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
-        let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[2, 1] };
+        let mut view = Draft::default();
         if let Read::Unknown(why) = card.read(openpgp::APPLICATION, FILE_BUFFER) {
             view.unknown.push((Place::whole(openpgp::APPLICATION), why));
         }
@@ -94,7 +94,7 @@ impl Layout for OpenPgp {
         for (number, place) in (1..).zip(PRIVATE_USE) {
             private_use(&mut view, card, number, place);
         }
-        view
+        view.view(&[2, 1])
     }
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
@@ -258,7 +258,7 @@ fn kind(key: &Key, behaviour: Behaviour) -> Option<(KeyType, i32)> {
 
 /// The two halves of a key.
 fn key(
-    view: &mut View,
+    view: &mut Draft,
     key: &Key,
     source: &dyn Source,
     behaviour: Behaviour,
@@ -327,7 +327,7 @@ fn key(
     Ok(())
 }
 
-fn certificate(view: &mut View, card: &Card, &(path, id, label): &(&[u8], u8, &str), behaviour: Behaviour) {
+fn certificate(view: &mut Draft, card: &Card, &(path, id, label): &(&[u8], u8, &str), behaviour: Behaviour) {
     let Some(file) = EfPath::new(path) else { return };
     let certificate = match card.read(file, FILE_BUFFER) {
         Read::Content(bytes) => x509_as(&bytes, behaviour),
@@ -347,7 +347,7 @@ fn certificate(view: &mut View, card: &Card, &(path, id, label): &(&[u8], u8, &s
 }
 
 /// An object for private use, which is listed if there is anything in it.
-fn private_use(view: &mut View, card: &Card, number: u8, (file, pin): (EfPath, u8)) {
+fn private_use(view: &mut Draft, card: &Card, number: u8, (file, pin): (EfPath, u8)) {
     match holds_something(card, file) {
         Ok(true) => {}
         Ok(false) => return,

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Behaviour, Class, Condition, Described, FILE_BUFFER, Layout, Named, Note, Object, Part, Place,
+    Behaviour, Class, Condition, Described, Draft, FILE_BUFFER, Layout, Named, Note, Object, Part, Place,
     PublicKeyEntry, Read, Source, View, x509_as,
 };
 use crate::card::piv::NO_SERIAL;
@@ -100,7 +100,7 @@ impl Layout for Piv {
     }
 
     fn decode(&self, card: &Card, source: &dyn Source, behaviour: Behaviour) -> View {
-        let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[PIN] };
+        let mut view = Draft::default();
         for slot in slots(card).filter(|slot| behaviour.lists_messaging || *slot != MESSAGING) {
             if let Err(why) = key(&mut view, card, slot, source, behaviour) {
                 view.unknown.push((Place::whole(slot.object()), why));
@@ -118,12 +118,16 @@ impl Layout for Piv {
         if behaviour.lists_messaging {
             MESSAGING_DATA.iter().for_each(|object| add(&mut list, object));
         }
-        view
+        view.view(&[PIN])
     }
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
         let serial = serial(card, version).into_bytes();
         CacheName::generate(version, &Serial::Text(serial), None, None, None, file.as_slice())
+    }
+
+    fn serial_in_names(&self, card: &Card, version: Version) -> Option<String> {
+        Some(serial(card, version))
     }
 
     fn buffer(&self, _file: EfPath) -> usize {
@@ -299,7 +303,7 @@ fn labels(slot: Slot) -> [String; 3] {
 
 /// The objects of one slot.
 fn key(
-    view: &mut View,
+    view: &mut Draft,
     card: &Card,
     slot: Slot,
     source: &dyn Source,
@@ -445,7 +449,7 @@ struct Objects<'a> {
     card: &'a Card,
     source: &'a dyn Source,
     behaviour: Behaviour,
-    view: &'a mut View,
+    view: &'a mut Draft,
 }
 
 impl Objects<'_> {

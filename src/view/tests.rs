@@ -285,7 +285,7 @@ fn of_native(objects: Vec<(&'static str, Class)>) -> View {
         auth_id: auth.as_bytes().to_vec(),
         class,
     };
-    View { objects: objects.into_iter().map(object).collect(), unknown: Vec::new(), pins: &[] }
+    View { objects: objects.into_iter().map(object).collect(), unknown: Unknown::default(), pins: &[] }
 }
 
 fn native_private_key() -> Class {

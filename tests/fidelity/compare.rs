@@ -8,7 +8,7 @@ use crate::stand::listing::{Block, Pkcs11Listing, Pkcs15Listing, blocks};
 use crate::stand::{Host, Output};
 use stalecard::case::token::Case;
 use stalecard::finding::{Finding, Id, Severity};
-use stalecard::judge::{cases, judge};
+use stalecard::judge::{judge, tokens};
 use stalecard::opensc::Version;
 use stalecard::snapshot::Snapshot;
 use stalecard::view::difference::{Kind, compare};
@@ -195,7 +195,7 @@ impl Observer {
         if host.cache_files() != before {
             return Err("stalecard has changed the cache".to_owned());
         }
-        let cases = cases(&snapshot);
+        let cases = tokens(&snapshot).cases;
         let is_one = cases.iter().skip(1).all(|case| case.card.application.is_some());
         if cases.is_empty() || !is_one {
             return Err(format!("{} cards", cases.len()));

@@ -6,7 +6,7 @@ use crate::play::WORDS;
 use crate::printed;
 use crate::stand::{PIN, SO_PIN, Stand, opensc_version};
 use stalecard::finding::Finding;
-use stalecard::judge::{cases, judge};
+use stalecard::judge::{judge, tokens};
 
 const KEYS: usize = 70;
 
@@ -32,7 +32,7 @@ fn a_card_with_more_keys_than_the_tools_list() {
     std::fs::copy(host.cache().join(other), host.cache().join(last)).unwrap();
 
     let observed = snapshot(&host).unwrap();
-    let cases = cases(&observed);
+    let cases = tokens(&observed).cases;
     let live = &cases[0].live;
     let shown = &cases[0].cache_views.iter().find(|cache_view| cache_view.in_use()).unwrap().shown;
     assert_eq!(live.objects.len(), 2 * KEYS);

@@ -6,7 +6,7 @@ use crate::compare::{Tally, lines, snapshot};
 use crate::stand::{Host, Output};
 use serde_json::Value;
 use stalecard::finding::{Finding, Id, Severity};
-use stalecard::judge::{cases, judge};
+use stalecard::judge::{judge, tokens};
 use stalecard::snapshot::EfPath;
 use stalecard::view::Class;
 use std::collections::BTreeMap;
@@ -39,7 +39,7 @@ impl Signs {
 fn keys(host: &Host) -> Result<Vec<(Key, String, bool)>, String> {
     let snapshot = snapshot(host)?;
     let mut keys = Vec::new();
-    for case in cases(&snapshot).iter().filter(|case| case.card.application.is_none()) {
+    for case in tokens(&snapshot).cases.iter().filter(|case| case.card.application.is_none()) {
         let reads = |name: &String| name == "opensc-pkcs11";
         let cache_view = case.cache_views.iter().find(|cache_view| cache_view.programs.iter().any(reads));
         for key in cache_view.map_or(&case.live, |cache_view| &cache_view.shown).private_keys() {

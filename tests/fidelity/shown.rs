@@ -6,7 +6,7 @@ use crate::native;
 use crate::play::WORDS;
 use crate::stand::{Family, Host, Options, PIN, SO_PIN, Stand, opensc_version};
 use stalecard::finding::{Finding, Severity};
-use stalecard::judge::{cases, judge};
+use stalecard::judge::{judge, tokens};
 use stalecard::opensc::differences;
 use stalecard::view::pkcs11;
 use std::fs;
@@ -14,7 +14,7 @@ use std::fs;
 /// Both views are what both tools print of them.
 fn as_the_tools_print(host: &Host, words: &crate::compare::Words) {
     let observed = snapshot(host).unwrap();
-    let cases = cases(&observed);
+    let cases = tokens(&observed).cases;
     let live = &cases[0].live;
     let shown = &cases[0].cache_views.iter().find(|cache_view| cache_view.in_use()).unwrap().shown;
     for (what, view, host) in [("live", live, host.live()), ("shown", shown, host.clone())] {
@@ -139,7 +139,7 @@ fn an_empty_data_object_ends_the_list_of_one_program() {
 
     // What is old behind the end, `pkcs15-tool` does not show; applications do.
     let observed = snapshot(&host).unwrap();
-    let live = &cases(&observed)[0].live;
+    let live = &tokens(&observed).cases[0].live;
     let file = |label: &str| {
         let object = live.objects.iter().find(|object| object.label == label.as_bytes()).unwrap();
         object.files.last().unwrap().to_string()

@@ -4,7 +4,7 @@ use crate::printed::{self, without_paths};
 use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
 use crate::stand::{Host, opensc_version};
 use stalecard::finding::Finding;
-use stalecard::judge::{cases, judge};
+use stalecard::judge::{judge, tokens};
 use stalecard::opensc::Version;
 use stalecard::snapshot::Snapshot;
 use stalecard::verdict::Verdict;
@@ -58,7 +58,7 @@ pub fn snapshot(host: &Host) -> Snapshot {
 #[track_caller]
 pub fn both_views_hold(host: &Host) -> Verdict {
     let snapshot = snapshot(host);
-    let cases = cases(&snapshot);
+    let cases = tokens(&snapshot).cases;
     assert_eq!(cases.len(), 1, "{:#?}", snapshot.coverage);
     let case = &cases[0];
     let cache_view = case.cache_views.iter().find(|cache_view| cache_view.in_use()).expect("a cache in use");

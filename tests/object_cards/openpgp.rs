@@ -4,7 +4,7 @@ use crate::compare::{lines, same_as_pkcs15, same_objects, snapshot};
 use crate::printed;
 use crate::stand::{Family, Host, Options, PW1, PW3, Stand, opensc_version};
 use stalecard::finding::{Id, Severity};
-use stalecard::judge::{cases, judge};
+use stalecard::judge::{judge, tokens};
 use stalecard::opensc::Version;
 use stalecard::verdict::Verdict;
 use stalecard::view::pkcs11::tokens;
@@ -35,7 +35,7 @@ pub fn of_token(view: &View, version: Version, signatures: bool, login: bool) ->
 #[track_caller]
 fn both_views_hold(host: &Host) -> Verdict {
     let snapshot = snapshot(host);
-    let cases = cases(&snapshot);
+    let cases = tokens(&snapshot).cases;
     assert_eq!(cases.len(), 1, "{:#?}", snapshot.coverage);
     let case = &cases[0];
     let cache_view = case.cache_views.iter().find(|cache_view| cache_view.in_use()).expect("a cache in use");

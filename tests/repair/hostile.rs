@@ -144,7 +144,7 @@ fn a_gigabyte_and_a_crowd_are_bounded() {
     let begun = Instant::now();
     let (seen, gaps) = scene.observe();
     assert_eq!((seen.entries.len(), gaps.len()), (3001, 0));
-    let big = seen.entries.iter().find(|e| e.name == "big".into()).unwrap();
+    let big = seen.entries.iter().find(|e| *e.name == "big".into()).unwrap();
     assert_eq!(big.content, Content::Withheld(Withheld::TooBig));
     let mut plan = plan_of(&seen);
     plan.steps.retain(|step| step.name == "big".into());

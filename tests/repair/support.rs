@@ -141,7 +141,7 @@ pub fn plan_of(cache: &CacheDir) -> Plan {
         .iter()
         .map(|entry| Step {
             directory: cache.path.clone(),
-            name: entry.name.clone(),
+            name: entry.name.bytes().clone(),
             expect: Precondition::of(entry),
             safety: Safety::Safe,
             action: Action::Quarantine,

@@ -16,8 +16,8 @@ use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 use stalecard::opensc::Version;
 use stalecard::snapshot::{
-    Bytes, CacheDir, CacheEntry, CacheOrigin, Card, ConfigFile, ConfigState, Content, DirState, FileKind,
-    Gap, Inode, Installation, SCHEMA, Snapshot, User,
+    ByteString, Bytes, CacheDir, CacheEntry, CacheOrigin, Card, ConfigFile, ConfigState, Content, DirState,
+    FileKind, Gap, Inode, Installation, SCHEMA, Snapshot, User,
 };
 
 pub const CACHE: &str = "/home/ca/.cache/opensc";
@@ -54,7 +54,7 @@ pub fn cache_of(family: &str, name: &str) -> CacheDir {
     let entries = (2..).zip(names).map(|(ino, name)| {
         let content = std::fs::read(folder.join(&name)).unwrap();
         CacheEntry {
-            name: name.into(),
+            name: ByteString::from(name).into(),
             kind: FileKind::File,
             inode: inode(ino, content.len() as u64, 0o644),
             content: Content::Bytes(Bytes(content)),

@@ -81,7 +81,7 @@ impl Exclusive for Liar {
 /// The card as it was read, and what its keys are to do behind one PIN.
 fn read(host: &Host) -> (Card, Vec<Order>) {
     let snapshot = parse_snapshot(&host.stalecard(&["snapshot"]).ok().stdout).unwrap();
-    let cases = judge::cases(&snapshot);
+    let cases = judge::tokens(&snapshot).cases;
     let (signers, unable) = signing_requests::signers(&cases[0]);
     assert!(unable.is_empty() && signers.len() > 1);
     let orders = signers.iter().map(|signer| signer.order(&[0x37; signing_requests::RANDOM], false));

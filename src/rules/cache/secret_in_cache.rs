@@ -15,16 +15,15 @@
 
 use crate::case::cache::{CacheCase, entries};
 use crate::finding::{Finding, Id, Safety};
-use crate::opensc::{Recognised, cache_name};
+use crate::opensc::Recognised;
 use crate::snapshot::{CacheEntry, Content, FileKind, Withheld};
 use crate::text::count;
 
 /// Applies the rule to one cache directory.
 pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
     let files = || case.dir.entries.iter().filter(|entry| entry.kind == FileKind::File);
-    let is_number = |entry: &&CacheEntry| {
-        matches!(cache_name::parse(&entry.name), Recognised::Can | Recognised::LteidCan)
-    };
+    let is_number =
+        |entry: &&CacheEntry| matches!(entry.name.means(), Recognised::Can | Recognised::LteidCan);
     let numbers: Vec<&CacheEntry> = files().filter(is_number).collect();
     if let Some(first) = numbers.first() {
         let texts = (

@@ -15,13 +15,13 @@
 
 use crate::case::cache::{CacheCase, entries, few};
 use crate::finding::{Finding, Id, Remedy, Safety};
-use crate::opensc::{Recognised, cache_name};
+use crate::opensc::Recognised;
 use crate::snapshot::{CacheEntry, FileKind};
 
 /// Applies the rule to one cache directory.
 pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
     let unexpected = |entry: &&CacheEntry| match entry.kind {
-        FileKind::File => cache_name::parse(&entry.name) == Recognised::Unknown,
+        FileKind::File => *entry.name.means() == Recognised::Unknown,
         FileKind::Symlink => false,
         FileKind::Directory | FileKind::Fifo | FileKind::Socket | FileKind::Device => true,
     };

@@ -15,44 +15,34 @@
 
 use toml::value::Datetime;
 
-use crate::baseline::{Baseline, Certificate, Key};
+use crate::baseline::{Baseline, Certificate, Key, Known};
 use crate::case::token_content::{self, TokenContent};
+use crate::case::tokens::Tokens;
 use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
-use crate::snapshot::{Gap, GapKind, Snapshot};
+use crate::snapshot::{Gap, GapKind};
 use crate::text::{date, escape, shell_option};
 
-/// The baselines that were found.
-#[derive(Debug, Clone, Default)]
-pub struct Known {
-    /// Where, fit to be shown.
-    pub place: String,
-    /// Is the place one file? Then its token is the one that is meant.
-    pub single: bool,
-    /// They themselves.
-    pub baselines: Vec<Baseline>,
+/// What is said of tokens and their baselines.
+#[derive(Debug, Default)]
+pub struct Mismatches {
+    /// What is not as a baseline has it.
+    pub findings: Vec<Finding>,
+    /// What could not be compared.
+    pub gaps: Vec<Gap>,
 }
 
-impl Known {
-    /// That of the token with this serial number, as it is shown.
-    #[must_use]
-    pub fn of(&self, serial: &str) -> Option<&Baseline> {
-        self.baselines.iter().find(|baseline| baseline.serial == serial)
-    }
-}
-
-/// Compares the tokens of a snapshot with their baselines.
+/// Compares tokens with their baselines; `absent`: those of cards that are not there, as far as names in caches tell.
 #[must_use]
-pub fn apply(snapshot: &Snapshot, known: &Known) -> (Vec<Finding>, Vec<Gap>) {
+pub fn apply(tokens: &Tokens<'_>, absent: &Tokens<'_>, known: &Known) -> Mismatches {
     let (mut findings, mut gaps) = (Vec::new(), Vec::new());
-    let cases = crate::judge::cases(snapshot);
-    let held = token_content::held_by(&cases);
+    let held = token_content::held_by(&tokens.cases);
     let serials: Vec<String> = held.iter().map(|(case, _)| escape(case.serial.as_bytes())).collect();
     for ((case, now), serial) in held.iter().zip(&serials) {
         match known.of(serial) {
             Some(expected) => {
                 let asked = case.card.status.as_ref().is_some_and(|status| status.dkek.is_some());
                 compare(expected, now, asked, &mut findings, &mut gaps);
-                expired(&now.now, snapshot.taken_at.unix_timestamp(), &mut findings);
+                expired(&now.now, tokens.snapshot.taken_at.unix_timestamp(), &mut findings);
             }
             None if !known.single => findings.push(unknown_token(serial, known)),
             None => {}
@@ -66,14 +56,13 @@ pub fn apply(snapshot: &Snapshot, known: &Known) -> (Vec<Finding>, Vec<Gap>) {
             findings.push(another_token(baseline, &serials, known));
         }
     }
-    through_caches(snapshot, known, &mut findings, &mut gaps);
-    (findings, gaps)
+    through_caches(absent, known, &mut findings, &mut gaps);
+    Mismatches { findings, gaps }
 }
 
 /// Compares the keys of cards that are not there, as far as a cache shows them.
-fn through_caches(snapshot: &Snapshot, known: &Known, findings: &mut Vec<Finding>, gaps: &mut Vec<Gap>) {
-    let absent = token_content::with_absent_cards(snapshot);
-    for case in crate::judge::cases(&absent) {
+fn through_caches(absent: &Tokens<'_>, known: &Known, findings: &mut Vec<Finding>, gaps: &mut Vec<Gap>) {
+    for case in &absent.cases {
         let Some(expected) = known.of(&escape(case.serial.as_bytes())) else { continue };
         for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.shown.objects.is_empty()) {
             let shown = token_content::keys(case.layout, &cache_view.shown);

@@ -22,22 +22,25 @@
 //! --login --write-object FILE --type cert --id ID`, or the tool that fills such cards, as
 //! yubico-piv-tool), or have one issued.
 
+use std::collections::BTreeSet;
+
+use crate::case::cache_view::CacheView;
+use crate::case::dispute::Right;
 use crate::case::possession::{Device, Possession, possession};
 use crate::case::proofs::{fits, is_certificate, made, named_by_card, trial_of};
-use crate::case::right_key::{Right, about, is_id_of, leading};
-use crate::case::token::{CacheView, Case, object_name, side, which_key};
+use crate::case::right_key::{is_id_of, leading};
+use crate::case::token::{Case, object_name, side, which_key};
 use crate::crypto::same_form;
 use crate::finding::{Deed, Evidence, Finding, Id, Remedy};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
 use crate::snapshot::TrialOutcome;
 use crate::text::{escape, hex, shell_word};
-use crate::view::difference::compare;
 use crate::view::{Class, Object, Place};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    let mut told: Vec<(Place, Option<PublicKey>)> = Vec::new();
+    let mut told: BTreeSet<(Place, Option<PublicKey>)> = BTreeSet::new();
     for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
         by_cache(case, cache_view, &mut told, sink);
     }
@@ -139,16 +142,13 @@ fn write_it(key: &Object) -> Remedy {
 fn by_cache(
     case: &Case<'_>,
     cache_view: &CacheView<'_>,
-    told: &mut Vec<(Place, Option<PublicKey>)>,
+    told: &mut BTreeSet<(Place, Option<PublicKey>)>,
     sink: &mut Vec<Finding>,
 ) {
-    let mut seen = Vec::new();
-    for difference in compare(&case.live, &cache_view.shown) {
-        let Some(Right::Cache(why)) = about(cache_view, &difference).map(|dispute| &dispute.right) else {
-            continue;
-        };
-        let (Some(live), cause) = (difference.live, cache_view.cause(&difference).map(|entry| &entry.name))
-        else {
+    let mut seen = BTreeSet::new();
+    for difference in cache_view.discrepancies() {
+        let Some(Right::Cache(why)) = difference.right() else { continue };
+        let (Some(live), cause) = (difference.live, difference.entry().map(|entry| &entry.name)) else {
             continue;
         };
         let Some(key) = case.live.private_key_of(live).filter(|_| !seen.contains(&cause)) else { continue };
@@ -157,8 +157,8 @@ fn by_cache(
         if !is_certificate(live) && has_signed() {
             continue;
         }
-        seen.push(cause);
-        told.push((key.place(), live.public_key().cloned()));
+        seen.insert(cause);
+        told.insert((key.place(), live.public_key().cloned()));
         let (what, consequence) = if cache_view.in_use() {
             let consequence = "What is signed here verifies with the public key that OpenSC shows from its cache, and \
                                with no fresh cache any more. A flush would take the right public key away.";

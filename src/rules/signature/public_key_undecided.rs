@@ -25,36 +25,38 @@
 //! compares with a baseline that names the key. Who knows that the key was made anew, as a script that has just done
 //! so, flushes with `stalecard flush --guarded`.
 
-use crate::case::right_key::{Right, about, for_those_who_know, is_left_behind, leading};
+use std::collections::BTreeMap;
+
+use crate::baseline::Known;
+use crate::case::cache_view::Discrepancy;
+use crate::case::dispute::Right;
+use crate::case::right_key::{for_those_who_know, is_left_behind, leading};
 use crate::case::token::{Case, side, which_key};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Side, Unasked};
-use crate::rules::host::baseline_mismatch::Known;
-use crate::snapshot::ByteString;
+use crate::snapshot::EntryName;
 use crate::text::{escape, hex};
 use crate::view::Class;
-use crate::view::difference::Difference;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
         // Where each cause has its finding.
-        let mut seen: Vec<(Option<&ByteString>, usize)> = Vec::new();
+        let mut seen: BTreeMap<Option<&EntryName>, usize> = BTreeMap::new();
         // What is seen first, then what no program lists today: of both a flush could take the last copy.
-        let hidden = if cache_view.in_use() { cache_view.unseen(&case.live) } else { Vec::new() };
-        for difference in cache_view.differences(&case.live).into_iter().chain(hidden) {
-            if about(cache_view, &difference).is_none_or(|dispute| dispute.right != Right::Undecided) {
+        for difference in cache_view.seen().chain(cache_view.unseen()) {
+            if difference.right() != Some(&Right::Undecided) {
                 continue;
             }
-            let cause = cache_view.cause(&difference).map(|entry| &entry.name);
-            if let Some((_, at)) = seen.iter().find(|(known, _)| *known == cause) {
+            let cause = difference.entry().map(|entry| &entry.name);
+            if let Some(at) = seen.get(&cause) {
                 // A certificate beside the public key that is taken from it.
                 let (shown, card) = (Some(side(difference.shown)), Some(side(difference.live)));
                 let evidence = Evidence { shown, card, ..Evidence::default() };
                 sink.get_mut(*at).into_iter().for_each(|finding| finding.evidence.push(evidence.clone()));
                 continue;
             }
-            seen.push((cause, sink.len()));
-            let is_shown = cache_view.in_use() && !cache_view.shown_by(&difference).is_empty();
+            seen.insert(cause, sink.len());
+            let is_shown = !difference.shown_by.is_empty();
             let mut finding = leading(
                 case,
                 cache_view,
@@ -92,13 +94,13 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 }
 
 /// Can the key in question be asked for a signature?
-fn is_of_listed_key(case: &Case<'_>, difference: &Difference<'_>) -> bool {
+fn is_of_listed_key(case: &Case<'_>, difference: &Discrepancy<'_>) -> bool {
     let object = difference.live.or(difference.shown);
     object.is_some_and(|object| object.is_private_key() && difference.live.is_some())
         || object.is_some_and(|object| case.live.private_key_of(object).is_some())
 }
 
-fn consequence(difference: &Difference<'_>, is_shown: bool) -> String {
+fn consequence(difference: &Discrepancy<'_>, is_shown: bool) -> String {
     let text = if !is_shown && difference.live.is_some() {
         "Either the key was made anew elsewhere and its certificate imported, by far the more common: then the entry is of no \
          use. Or another key's certificate was written over an unchanged key: then the cache has the last copy of the right \
@@ -114,7 +116,7 @@ fn consequence(difference: &Difference<'_>, is_shown: bool) -> String {
     text.to_owned()
 }
 
-fn summary(case: &Case<'_>, difference: &Difference<'_>, is_shown: bool) -> String {
+fn summary(case: &Case<'_>, difference: &Discrepancy<'_>, is_shown: bool) -> String {
     // What a program would show that read it.
     let (shows, cache) = if is_shown {
         ("OpenSC shows", "its cache")

@@ -15,10 +15,11 @@
 //! Cure: `stalecard flush`, restart programs that had the card open, and issue
 //! again what was signed in the meantime.
 
+use crate::case::cache_view::CacheView;
 use crate::case::danger;
+use crate::case::dispute::Right;
 use crate::case::proofs::{fits, is_on_card, made, named_by_card, private_key, shown_for};
-use crate::case::right_key::Right;
-use crate::case::token::{CacheView, Case, file_evidence, key_severity, side};
+use crate::case::token::{Case, file_evidence, key_severity, side};
 use crate::finding::{Deed, Evidence, Finding, How, Id, Safety, Unasked};
 use crate::snapshot::{CacheEntry, TrialOutcome};
 use crate::text::key_reference;
@@ -81,7 +82,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 
 /// A flush looks again without a signature: where files alone do not tell, or tell otherwise, it has to be told.
 fn needs_more(finding: &mut Finding, cache_view: &CacheView<'_>, place: &Place, entry: Option<&CacheEntry>) {
-    let Some(dispute) = cache_view.disputes.iter().find(|dispute| dispute.is_at(place)) else { return };
+    let Some(dispute) = cache_view.dispute_at(place) else { return };
     let (how, unasked, consent) = match (&dispute.by_files, entry) {
         (Right::Card, _) | (Right::Cache(_), None) => return,
         (Right::Undecided, _) => (How::Flush, Unasked::ByFlush, Safety::Guarded),

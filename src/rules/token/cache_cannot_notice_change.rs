@@ -15,7 +15,7 @@
 //! Cure: `stalecard config disable-cache` switches caching off for every program, with
 //! a backup and a way back; or flush after every change, on every host.
 
-use crate::case::right_key::is_any_held;
+use crate::case::cache_view::CacheView;
 use crate::case::token::Case;
 use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::text::escape;
@@ -32,7 +32,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         return;
     }
     let mut finding = finding(&escape(case.serial.as_bytes()), programs);
-    if case.cache_views.iter().any(is_any_held) {
+    if case.cache_views.iter().any(CacheView::holds_a_right_key) {
         let what = "not yet: a public key that is, or may be, the right one is in the cache only. First do what its own \
                     finding says; then stalecard config disable-cache";
         finding.fix = vec![Remedy::new(what, Deed::SwitchCachingOff).waiting()];

@@ -18,27 +18,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::crowd::Crowd;
 use crate::case::danger;
-use crate::case::token::{CacheView, Case, side};
+use crate::case::token::{Case, side};
 use crate::finding::{Evidence, Finding, Id, Severity};
 use crate::opensc::program::PKCS11;
-use crate::snapshot::{ByteString, CacheEntry, Content, EfPath};
+use crate::snapshot::{CacheEntry, Content, EfPath, EntryName};
 use crate::text::count;
-use crate::view::difference::{Difference, Kind};
+use crate::view::difference::Kind;
 use crate::view::{Condition, Object, Place};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
-        let differences = cache_view.differences(&case.live);
-        let damaged =
-            |difference: &&Difference<'_>| cache_view.condition(difference) == Condition::Undecodable;
-        for group in by_entry(cache_view, differences.iter().filter(damaged)) {
+        for group in by_entry(cache_view.seen().filter(Discrepancy::is_of_damage)) {
             sink.push(finding(case, cache_view, &group));
         }
         let mut crowd = Crowd::new(cache_view.dir);
-        for (file, entry) in unseen_entries(cache_view, &differences) {
+        for (file, entry) in unseen_entries(cache_view) {
             if let Some(Defect::Damaged(what)) = defect(case, file, entry) {
                 crowd.add(sink, entry, || {
                     let mut finding = case.entry_finding(
@@ -59,14 +57,11 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 }
 
 /// Differences that one entry is the cause of, together, in their order.
-fn by_entry<'d, 'v: 'd>(
-    cache_view: &CacheView<'_>,
-    differences: impl Iterator<Item = &'d Difference<'v>>,
-) -> Vec<Vec<&'d Difference<'v>>> {
-    let mut groups: Vec<Vec<&Difference<'_>>> = Vec::new();
-    let mut known: BTreeMap<&ByteString, usize> = BTreeMap::new();
+fn by_entry<'v>(differences: impl Iterator<Item = Discrepancy<'v>>) -> Vec<Vec<Discrepancy<'v>>> {
+    let mut groups: Vec<Vec<Discrepancy<'_>>> = Vec::new();
+    let mut known: BTreeMap<&EntryName, usize> = BTreeMap::new();
     for difference in differences {
-        let Some(cause) = cache_view.cause(difference) else { continue };
+        let Some(cause) = difference.entry() else { continue };
         let at = *known.entry(&cause.name).or_insert(groups.len());
         match groups.get_mut(at) {
             Some(group) => group.push(difference),
@@ -77,15 +72,15 @@ fn by_entry<'d, 'v: 'd>(
 }
 
 /// One finding about one entry, with all objects that suffer from it.
-fn finding(case: &Case<'_>, cache_view: &CacheView<'_>, group: &[&Difference<'_>]) -> Finding {
+fn finding(case: &Case<'_>, cache_view: &CacheView<'_>, group: &[Discrepancy<'_>]) -> Finding {
     let mut places: BTreeSet<&Place> = BTreeSet::new();
     let mut objects = group.to_vec();
-    objects.retain(|difference| places.insert(&difference.place));
+    objects.retain(|difference| places.insert(difference.place));
     let Some((first, others)) = objects.split_first() else {
         return Finding::new(Id::DamagedEntry, String::new(), String::new());
     };
-    let is_empty = cache_view
-        .cause(first)
+    let is_empty = first
+        .entry()
         .is_some_and(|entry| matches!(&entry.content, Content::Bytes(bytes) if bytes.as_slice().is_empty()));
     let summary = format!(
         "A cache entry of EF {} {}; because of it OpenSC shows {}.",
@@ -97,7 +92,7 @@ fn finding(case: &Case<'_>, cache_view: &CacheView<'_>, group: &[&Difference<'_>
         "Programs on this host see the key or certificate wrong or not at all; others do not.".to_owned();
     let mut finding = case.finding(Id::DamagedEntry, cache_view, first, summary, String::new());
     finding.program.clone_from(&cache_view.programs);
-    finding.program.retain(|program| group.iter().any(|one| cache_view.shown_by(one).contains(program)));
+    finding.program.retain(|program| group.iter().any(|one| one.shown_by.contains(program)));
     for difference in others {
         finding.evidence.push(object_evidence(difference.shown, difference.live));
     }
@@ -107,7 +102,7 @@ fn finding(case: &Case<'_>, cache_view: &CacheView<'_>, group: &[&Difference<'_>
         if broken.any(|shown| !cache_view.lists.list(PKCS11, &shown.place())) {
             consequence.push_str(&format!(" {PKCS11} does not list a certificate without content."));
         }
-        let behind: Vec<&Object> = objects.iter().flat_map(|one| behind(case, cache_view, one)).collect();
+        let behind: Vec<&Object> = objects.iter().flat_map(|one| behind(cache_view, one)).collect();
         if !behind.is_empty() {
             let number = count(behind.len(), "certificate", "certificates");
             consequence.push_str(&format!(" {PKCS11} lists nothing behind it: {number} of the card."));
@@ -115,7 +110,7 @@ fn finding(case: &Case<'_>, cache_view: &CacheView<'_>, group: &[&Difference<'_>
         finding.evidence.extend(behind.into_iter().map(|object| object_evidence(None, Some(object))));
     }
     finding.consequence = consequence;
-    finding.danger = objects.iter().find_map(|difference| danger::of_writing(case, cache_view, difference));
+    finding.danger = objects.iter().find_map(|difference| danger::of_writing(case, difference));
     finding
 }
 
@@ -124,15 +119,15 @@ fn object_evidence(shown: Option<&Object>, live: Option<&Object>) -> Evidence {
 }
 
 /// The card's certificates that the PKCS#11 module does not list because this one is broken.
-fn behind<'v>(case: &'v Case<'_>, cache_view: &CacheView<'_>, broken: &Difference<'_>) -> Vec<&'v Object> {
+fn behind<'v>(cache_view: &'v CacheView<'_>, broken: &Discrepancy<'_>) -> Vec<&'v Object> {
     if !broken.shown.is_some_and(Object::is_broken_certificate) {
         return Vec::new();
     }
-    cache_view.hidden_behind(&case.live, &broken.place)
+    cache_view.hidden_behind(broken.place)
 }
 
 /// What is shown because of an entry, each kind of effect once.
-fn effects(objects: &[&Difference<'_>]) -> String {
+fn effects(objects: &[Discrepancy<'_>]) -> String {
     let mut kinds: Vec<(bool, &str, usize)> = Vec::new();
     for difference in objects {
         let (is_gone, class) = match (difference.live, difference.shown) {
@@ -161,13 +156,12 @@ fn effects(objects: &[&Difference<'_>]) -> String {
 /// The entries of which no listing is wrong.
 pub(crate) fn unseen_entries<'l>(
     cache_view: &'l CacheView<'l>,
-    seen: &[Difference<'l>],
 ) -> impl Iterator<Item = (EfPath, &'l CacheEntry)> {
-    let mut causes: BTreeSet<&'l ByteString> = BTreeSet::new();
-    for difference in seen {
-        causes.extend(cache_view.cause(difference).map(|entry| &entry.name));
+    let mut causes: BTreeSet<&'l EntryName> = BTreeSet::new();
+    for difference in cache_view.seen() {
+        causes.extend(difference.entry().map(|entry| &entry.name));
         // What a ghost is shown with is named by the finding about the ghost.
-        let ghost = difference.shown.filter(|_| difference.kind == Kind::Ghost);
+        let ghost = difference.shown.filter(|_| *difference.kind == Kind::Ghost);
         let with_ghost = ghost.into_iter().flat_map(|ghost| cache_view.cached_files(ghost));
         causes.extend(with_ghost.map(|(_, entry)| &entry.name));
     }

@@ -15,32 +15,26 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::right_key::is_held;
-use crate::case::token::{CacheView, Case};
+use crate::case::cache_view::{CacheView, Discrepancy};
+use crate::case::token::Case;
 use crate::finding::{Finding, Id};
 use crate::opensc::program::PKCS15_TOOL;
 use crate::rules::token::damaged_entry::{Defect, defect, unseen_entries};
-use crate::snapshot::ByteString;
-use crate::view::difference::Difference;
+use crate::snapshot::EntryName;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
-        let seen = if cache_view.in_use() { cache_view.differences(&case.live) } else { Vec::new() };
         // What a listing is wrong because of is told with the objects that are in it.
-        let mut told: BTreeSet<&ByteString> = seen
-            .iter()
-            .filter_map(|difference| cache_view.cause(difference))
-            .map(|entry| &entry.name)
-            .collect();
-        let differences = cache_view.unseen(&case.live);
-        for difference in &differences {
+        let mut told: BTreeSet<&EntryName> =
+            cache_view.seen().filter_map(|difference| difference.entry()).map(|entry| &entry.name).collect();
+        for difference in cache_view.unseen() {
             // A public key that nobody reads today and that is right is told with the certificate that is not its key's;
             // one that may be right, as undecided.
-            if is_held(cache_view, difference) {
+            if difference.is_held() {
                 continue;
             }
-            let Some((entry, file)) = cache_view.cause_file(difference) else { continue };
+            let Some((entry, file)) = difference.cause else { continue };
             let damaged =
                 cache_view.in_use() && matches!(defect(case, file, entry), Some(Defect::Damaged(_)));
             if damaged || !told.insert(&entry.name) {
@@ -49,21 +43,19 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             sink.push(case.finding(
                 Id::DormantStaleEntry,
                 cache_view,
-                difference,
+                &difference,
                 format!(
                     "A cache entry of EF {} is not what the card holds; {}.",
                     difference.place.ef,
                     who(cache_view)
                 ),
-                consequence(cache_view, difference),
+                consequence(cache_view, &difference),
             ));
         }
         if !cache_view.in_use() {
             continue;
         }
-        for (file, entry) in
-            unseen_entries(cache_view, &seen).filter(|(_, entry)| !told.contains(&entry.name))
-        {
+        for (file, entry) in unseen_entries(cache_view).filter(|(_, entry)| !told.contains(&entry.name)) {
             if let Some(Defect::Differs(what)) = defect(case, file, entry) {
                 let mut finding = case.entry_finding(
                     Id::DormantStaleEntry,
@@ -90,7 +82,7 @@ fn who(cache_view: &CacheView<'_>) -> &'static str {
     }
 }
 
-fn consequence(cache_view: &CacheView<'_>, difference: &Difference<'_>) -> String {
+fn consequence(cache_view: &CacheView<'_>, difference: &Discrepancy<'_>) -> String {
     let has_id =
         [difference.live, difference.shown].into_iter().flatten().any(|object| !object.id.is_empty());
     if !cache_view.in_use() {

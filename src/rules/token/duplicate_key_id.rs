@@ -6,19 +6,21 @@
 //! Cure: give one of them another ID, for example `pkcs11-tool -l --set-id`, or
 //! generate it anew; only a person can decide which.
 
+use std::collections::BTreeMap;
+
 use crate::case::token::{Case, side};
 use crate::finding::{Evidence, Finding, Id, Remedy};
 use crate::text::{escape, hex};
+use crate::view::Object;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    let keys: Vec<_> = case.live.private_keys().collect();
-    for (index, key) in keys.iter().enumerate() {
-        let same: Vec<_> = keys.iter().filter(|other| other.id == key.id).collect();
-        let first = keys.iter().position(|other| other.id == key.id);
-        if same.len() < 2 || first != Some(index) {
-            continue;
-        }
+    let mut by_id: BTreeMap<&[u8], Vec<&Object>> = BTreeMap::new();
+    for key in case.live.private_keys() {
+        by_id.entry(&key.id).or_default().push(key);
+    }
+    for key in case.live.private_keys() {
+        let Some(same) = by_id.remove(key.id.as_slice()).filter(|same| same.len() > 1) else { continue };
         let slots: Vec<String> = same.iter().map(|key| key.ef.to_string()).collect();
         let mut finding = Finding::new(
             Id::DuplicateKeyId,

@@ -12,21 +12,19 @@
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
 use crate::case::danger;
-use crate::case::right_key::is_held;
 use crate::case::token::{Case, key_severity};
 use crate::finding::{Finding, Id};
 use crate::snapshot::EfPath;
 use crate::text::{escape, hex};
 use crate::view::difference::Kind;
-use crate::view::{Class, Condition, Object, View};
+use crate::view::{Class, Object, View};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
-        for difference in cache_view.differences(&case.live) {
-            let (Kind::Ghost, Some(shown)) = (&difference.kind, difference.shown) else { continue };
-            if cache_view.condition(&difference) == Condition::Undecodable || is_held(cache_view, &difference)
-            {
+    for cache_view in &case.cache_views {
+        for difference in cache_view.seen() {
+            let (Kind::Ghost, Some(shown)) = (difference.kind, difference.shown) else { continue };
+            if difference.is_of_damage() || difference.is_held() {
                 continue;
             }
             let id = if shown.id.is_empty() { String::new() } else { format!(", ID {}", hex(&shown.id)) };

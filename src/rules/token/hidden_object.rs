@@ -19,15 +19,14 @@ use crate::case::danger;
 use crate::case::token::Case;
 use crate::finding::{Finding, Id};
 use crate::text::{escape, hex};
-use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
-        for difference in cache_view.differences(&case.live) {
-            let (Kind::Hidden, Some(live)) = (&difference.kind, difference.live) else { continue };
-            if cache_view.condition(&difference) == Condition::Undecodable {
+    for cache_view in &case.cache_views {
+        for difference in cache_view.seen() {
+            let (Kind::Hidden, Some(live)) = (difference.kind, difference.live) else { continue };
+            if difference.is_of_damage() {
                 continue;
             }
             let id = if live.id.is_empty() { String::new() } else { format!(", ID {}", hex(&live.id)) };
@@ -43,7 +42,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 ),
                 "Programs behave as if it did not exist.".to_owned(),
             );
-            finding.danger = danger::of_writing(case, cache_view, &difference);
+            finding.danger = danger::of_writing(case, &difference);
             if finding.danger.is_some() {
                 finding.consequence =
                     "Programs behave as if it did not exist, and the next that writes to the card from this host deletes \

@@ -10,24 +10,25 @@
 //! Cure: write a certificate for the key, with the key's ID; if none exists and
 //! the public key is lost, recover it from a signature.
 
-use crate::case::right_key::{Right, about, leading};
-use crate::case::token::{CacheView, Case, object_name, side};
+use std::collections::BTreeSet;
+
+use crate::case::cache_view::{CacheView, Discrepancy};
+use crate::case::dispute::Right;
+use crate::case::right_key::leading;
+use crate::case::token::{Case, object_name, side};
 use crate::finding::{Deed, Evidence, Finding, Id, Remedy, Severity};
 use crate::text::{escape, hex};
-use crate::view::difference::{Difference, compare};
 use crate::view::{Object, Place};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    let mut told = Vec::new();
+    let mut told = BTreeSet::new();
     for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
-        for difference in compare(&case.live, &cache_view.shown) {
-            let Some(Right::Cache(why)) = about(cache_view, &difference).map(|dispute| &dispute.right) else {
-                continue;
-            };
+        for difference in cache_view.discrepancies() {
+            let Some(Right::Cache(why)) = difference.right() else { continue };
             let (None, Some(shown)) = (difference.live, difference.shown) else { continue };
             let Some(key) = case.live.private_key_of(shown) else { continue };
-            told.push(key.place());
+            told.insert(key.place());
             sink.push(in_cache_only(case, cache_view, &difference, key, why));
         }
     }
@@ -64,7 +65,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 fn in_cache_only(
     case: &Case<'_>,
     cache_view: &CacheView<'_>,
-    difference: &Difference<'_>,
+    difference: &Discrepancy<'_>,
     key: &Object,
     why: &str,
 ) -> Finding {

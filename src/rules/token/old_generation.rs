@@ -15,8 +15,6 @@ use std::collections::BTreeSet;
 
 use crate::case::token::Case;
 use crate::finding::{Deed, Finding, How, Id, Remedy, Safety, Unasked};
-use crate::opensc::cache_name::Serial;
-use crate::opensc::{Recognised, cache_name};
 use crate::text::{count, escape};
 
 /// Applies the rule to one token.
@@ -25,16 +23,12 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         let former = cache_view.is_former();
         let known: BTreeSet<_> = cache_view.cached.entries().map(|(_, entry)| &entry.name).collect();
         let old: Vec<_> = cache_view
-            .dir
-            .entries
+            .of_serial()
             .iter()
-            .filter(|entry| match cache_name::parse(&entry.name) {
-                Recognised::Entry(name) => {
-                    let same = matches!(&name.serial, Serial::Text(text) if text.eq_ignore_ascii_case(case.serial.as_bytes()));
-                    same && (former || !known.contains(&entry.name)) && name.ef().is_none_or(|file| case.owns(file))
-                }
-                _ => false,
+            .filter(|(name, entry)| {
+                (former || !known.contains(&entry.name)) && name.ef().is_none_or(|file| case.owns(file))
             })
+            .map(|(_, entry)| *entry)
             .collect();
         if old.is_empty() {
             continue;

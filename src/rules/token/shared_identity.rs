@@ -14,8 +14,8 @@
 
 use crate::case::token::Case;
 use crate::finding::{Deed, Finding, Id, Remedy, Safety};
-use crate::opensc::cache_name::{LastUpdate, Serial, parse};
-use crate::opensc::{CacheName, Recognised};
+use crate::opensc::CacheName;
+use crate::opensc::cache_name::LastUpdate;
 use crate::snapshot::{CacheEntry, EfPath};
 use crate::text::escape;
 
@@ -53,22 +53,17 @@ fn later_state(case: &Case<'_>) -> Option<String> {
     let name_of = |file: EfPath| case.layout.cache_name(case.card, case.version, file).ok();
     let own = case.card.files.iter().find_map(|file| name_of(file.path))?;
     let LastUpdate::Date(now) = &own.last_update else { return None };
-    let is_later = |entry: &&CacheEntry| {
-        let Recognised::Entry(name) = parse(&entry.name) else { return false };
+    let is_later = |(name, _): &&(&CacheName, &CacheEntry)| {
         let LastUpdate::Date(date) = &name.last_update else { return false };
         // Only what is written alike can be compared as text.
         let comparable = date.len() == now.len() && date.ends_with('Z') && now.ends_with('Z');
         let later = date > now || (date == now && own.counter.is_some() && name.counter > own.counter);
         let own = name.ef().is_none_or(|file| case.owns(file));
-        is_of(&name, case.serial) && own && comparable && later
+        own && comparable && later
     };
-    let entry = case.cache_views.iter().flat_map(|cache_view| &cache_view.dir.entries).find(is_later)?;
+    let (_, entry) = case.cache_views.iter().flat_map(|cache_view| cache_view.of_serial()).find(is_later)?;
     Some(format!(
         "the cache has a later state of a card with this number than this card is in ({})",
         entry.name
     ))
-}
-
-fn is_of(name: &CacheName, serial: &str) -> bool {
-    matches!(&name.serial, Serial::Text(text) if text.eq_ignore_ascii_case(serial.as_bytes()))
 }

@@ -12,20 +12,16 @@
 //! Cure: `stalecard flush`, then restart the programs that showed the old one.
 
 use crate::case::danger;
-use crate::case::right_key::is_held;
 use crate::case::token::Case;
 use crate::finding::{Finding, Id};
 use crate::view::difference::Kind;
-use crate::view::{Class, Condition, Object};
+use crate::view::{Class, Object};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
-        for difference in cache_view.differences(&case.live) {
-            if difference.kind != Kind::Certificate
-                || cache_view.condition(&difference) == Condition::Undecodable
-                || is_held(cache_view, &difference)
-            {
+    for cache_view in &case.cache_views {
+        for difference in cache_view.seen() {
+            if *difference.kind != Kind::Certificate || difference.is_of_damage() || difference.is_held() {
                 continue;
             }
             let name = |object: Option<&Object>| match object.map(|object| &object.class) {
@@ -50,7 +46,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             );
             finding.danger = danger::all([
                 danger::of_deleting_object(case, &difference),
-                danger::of_writing(case, cache_view, &difference),
+                danger::of_writing(case, &difference),
             ]);
             sink.push(finding);
         }

@@ -19,19 +19,17 @@ use crate::case::danger;
 use crate::case::token::{Case, key_severity, which_key};
 use crate::finding::{Finding, Id};
 use crate::text::hex;
-use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
-        for difference in cache_view.differences(&case.live) {
-            let (Kind::KeyId, Some(live), Some(shown)) =
-                (&difference.kind, difference.live, difference.shown)
+    for cache_view in &case.cache_views {
+        for difference in cache_view.seen() {
+            let (Kind::KeyId, Some(live), Some(shown)) = (difference.kind, difference.live, difference.shown)
             else {
                 continue;
             };
-            if cache_view.condition(&difference) == Condition::Undecodable {
+            if difference.is_of_damage() {
                 continue;
             }
             let key = which_key(&case.live, live);
@@ -47,7 +45,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             finding.severity = key_severity(case, live);
             finding.danger = danger::all([
                 danger::of_deleting(case, shown, live, &key),
-                danger::of_writing(case, cache_view, &difference),
+                danger::of_writing(case, &difference),
             ]);
             sink.push(finding);
         }

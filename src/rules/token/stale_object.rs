@@ -13,23 +13,20 @@
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
 use crate::case::danger;
-use crate::case::right_key::is_held;
 use crate::case::token::Case;
 use crate::finding::{Finding, Id};
-use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
-        for difference in cache_view.differences(&case.live) {
-            let names = match &difference.kind {
+    for cache_view in &case.cache_views {
+        for difference in cache_view.seen() {
+            let names = match difference.kind {
                 Kind::Attributes(names) => Some(names),
                 Kind::Class => None,
                 _ => continue,
             };
-            if cache_view.condition(&difference) == Condition::Undecodable || is_held(cache_view, &difference)
-            {
+            if difference.is_of_damage() || difference.is_held() {
                 continue;
             }
             let class = difference.live.map_or("object", |object| object.class.name());
@@ -54,7 +51,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             );
             finding.danger = danger::all([
                 danger::of_deleting_object(case, &difference),
-                danger::of_writing(case, cache_view, &difference),
+                danger::of_writing(case, &difference),
             ]);
             sink.push(finding);
         }

@@ -18,23 +18,20 @@
 //! again what was signed in the meantime.
 
 use crate::case::danger;
-use crate::case::right_key::is_held;
 use crate::case::token::{Case, key_severity, which_key};
 use crate::finding::{Finding, Id};
-use crate::view::Condition;
 use crate::view::difference::Kind;
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
-    for cache_view in case.cache_views.iter().filter(|cache_view| cache_view.in_use()) {
-        for difference in cache_view.differences(&case.live) {
+    for cache_view in &case.cache_views {
+        for difference in cache_view.seen() {
             let (Kind::PublicKey, Some(live), Some(shown)) =
-                (&difference.kind, difference.live, difference.shown)
+                (difference.kind, difference.live, difference.shown)
             else {
                 continue;
             };
-            if cache_view.condition(&difference) == Condition::Undecodable || is_held(cache_view, &difference)
-            {
+            if difference.is_of_damage() || difference.is_held() {
                 continue;
             }
             let key = which_key(&case.live, live);
@@ -50,7 +47,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             finding.severity = key_severity(case, live);
             finding.danger = danger::all([
                 danger::of_deleting(case, shown, live, &key),
-                danger::of_writing(case, cache_view, &difference),
+                danger::of_writing(case, &difference),
             ]);
             sink.push(finding);
         }

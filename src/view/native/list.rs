@@ -1,7 +1,7 @@
 //! From the entries of one directory file to objects.
 
 use super::super::{
-    Behaviour, Class, Object, Part, Pin, Place, PublicKeyEntry, Read, SecretKey, Source, View, x509_as,
+    Behaviour, Class, Draft, Object, Pin, Place, PublicKeyEntry, Read, SecretKey, Source, x509_as,
 };
 use super::{bits, public_key, reference};
 use crate::card::application::Application;
@@ -16,7 +16,7 @@ pub(super) struct List<'a> {
     pub source: &'a dyn Source,
     pub behaviour: Behaviour,
     pub ef: EfPath,
-    pub view: &'a mut View,
+    pub view: &'a mut Draft,
 }
 
 /// What an entry becomes.
@@ -46,12 +46,7 @@ impl List<'_> {
             Class::Data { application, .. } => [application.as_slice(), &[0], &made.label].concat(),
             _ => made.id.clone(),
         };
-        let part = |nth| Part::Entry(made.class.name(), identity.clone(), nth);
-        let taken = |part: &Part| {
-            let here = Place { ef: self.ef, part: part.clone() };
-            self.view.at(&here).is_some() || self.view.unknown.iter().any(|(place, _)| *place == here)
-        };
-        let part = (0..).map(part).find(|part| !taken(part)).unwrap_or(Part::Whole);
+        let part = self.view.entry(self.ef, made.class.name(), identity);
         if let Some(why) = made.unknown {
             self.view.unknown.push((Place { ef: self.ef, part }, why));
             return Ok(());

@@ -1,6 +1,6 @@
 //! From the files of a key list to objects.
 
-use super::super::{Behaviour, Class, FILE_BUFFER, Object, Part, Place, Read, Source, View, x509_as};
+use super::super::{Behaviour, Class, Draft, FILE_BUFFER, Object, Part, Place, Read, Source, View, x509_as};
 use super::{DESCRIPTION_BUFFER, KEY_BUFFER};
 use crate::format::cvc;
 use crate::format::key::PublicKey;
@@ -15,7 +15,7 @@ const DEFAULT_ACCESS: u32 = 0x1D;
 /// Lists the objects of a key list.
 #[must_use]
 pub fn decode(key_list: &[Fid], source: &dyn Source, behaviour: Behaviour) -> View {
-    let mut view = View { objects: Vec::new(), unknown: Vec::new(), pins: &[1] };
+    let mut view = Draft::default();
     for ef in key_list.iter().copied().map(EfPath::from) {
         let (prefix, number) = split(ef);
         let result = match prefix {
@@ -29,10 +29,10 @@ pub fn decode(key_list: &[Fid], source: &dyn Source, behaviour: Behaviour) -> Vi
             view.unknown.push((Place::whole(ef), why));
         }
     }
-    view
+    view.view(&[1])
 }
 
-fn key(view: &mut View, number: u8, source: &dyn Source, behaviour: Behaviour) -> Result<(), String> {
+fn key(view: &mut Draft, number: u8, source: &dyn Source, behaviour: Behaviour) -> Result<(), String> {
     let ef = fid(prefix::KEY, number).into();
     let description = fid(prefix::PRIVATE_KEY, number).into();
     let bytes = match source.read(description, KEY_BUFFER) {
@@ -105,7 +105,7 @@ fn request_key(bytes: &[u8], behaviour: Behaviour) -> Option<PublicKey> {
 }
 
 fn ca_certificate(
-    view: &mut View,
+    view: &mut Draft,
     ef: EfPath,
     source: &dyn Source,
     behaviour: Behaviour,
@@ -137,7 +137,7 @@ fn ca_certificate(
     Ok(())
 }
 
-fn data(view: &mut View, ef: EfPath, key_list: &[Fid], source: &dyn Source) -> Result<(), String> {
+fn data(view: &mut Draft, ef: EfPath, key_list: &[Fid], source: &dyn Source) -> Result<(), String> {
     let bytes = match source.read(ef, DESCRIPTION_BUFFER) {
         Read::Content(bytes) => bytes,
         Read::Absent | Read::Failed => Vec::new(),

@@ -1,0 +1,170 @@
+//! What whoever writes a snapshot can make it cost: cards and cache entries by the thousand cost what they are, and not
+//! the square of it, and stale keys not much more than fresh ones. Ratios within one run, of processor time; never times.
+//!
+//! The sizes of the issue (2,001 cards, 100,000 entries, at most 200 MB) with `STALECARD_LONG=1`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+
+/// How much more than its size a larger snapshot may cost: a quarter of what a square would.
+const SLACK: f64 = 2.0;
+/// Most memory, in KiB.
+const MEMORY: u64 = 200 << 10;
+
+fn recorded() -> Value {
+    serde_json::from_str(include_str!("../fixtures/snapshots/five-keys.json")).unwrap()
+}
+
+fn content(snapshot: &Value, path: &str) -> String {
+    let files = snapshot["cards"][0]["files"].as_array().unwrap();
+    let file = files.iter().find(|file| file["path"] == path).unwrap();
+    file["answer"]["content"].as_str().unwrap().to_owned()
+}
+
+fn entry(snapshot: &Value, serial: &str, path: &str, content: &str) -> Value {
+    let mut entry = snapshot["caches"][0]["entries"][0].clone();
+    entry["name"] = json!(format!("{serial}_NODATE_E82B0601040181C31F0201_{path}"));
+    entry["inode"]["size"] = json!(content.len() / 2);
+    entry["content"] = json!({ "bytes": content });
+    entry
+}
+
+/// A card with so many keys, and a cache that has another key's files for each of them, or its own.
+fn keys(number: usize, is_stale: bool) -> Value {
+    let known = recorded();
+    let mut snapshot = known.clone();
+    let (mut files, mut entries) = (Vec::new(), Vec::new());
+    for key in 1..=number {
+        for kind in ["C4", "CE"] {
+            let of = |key: usize| content(&known, &format!("{kind}{:02}", 1 + key % 5));
+            let path = format!("{kind}{key:02X}");
+            files.push(json!({ "path": path, "answer": { "content": of(key) } }));
+            entries.push(entry(&known, "DENK0200834", &path, &of(key + usize::from(is_stale))));
+        }
+    }
+    let list = (1..=number).map(|key| format!("CC{key:02X}")).collect::<Vec<_>>();
+    snapshot["cards"][0]["key_list"] = json!(list);
+    snapshot["cards"][0]["files"] = json!(files);
+    snapshot["caches"][0]["entries"] = json!(entries);
+    snapshot
+}
+
+/// So many cards with one key each, made unlike by this.
+fn cards(number: usize, unlike: impl Fn(usize, &mut Value)) -> Value {
+    let mut snapshot = recorded();
+    let mut card = snapshot["cards"][0].clone();
+    card["key_list"] = json!(["CC01"]);
+    card["files"].as_array_mut().unwrap().retain(|file| file["path"] == "2F03" || file["path"] == "C401");
+    let of = |which: usize| {
+        let mut card = card.clone();
+        unlike(which, &mut card);
+        card
+    };
+    snapshot["cards"] = (0..number).map(of).collect();
+    snapshot
+}
+
+/// So many entries of which no one decodes, each named by its number.
+fn damaged(number: usize, name: impl Fn(usize) -> (String, String)) -> Value {
+    let known = recorded();
+    let mut snapshot = known.clone();
+    let of = |which: usize| {
+        let (serial, path) = name(which);
+        entry(&known, &serial, &path, "30ff")
+    };
+    snapshot["caches"][0]["entries"] = (0..number).map(of).collect();
+    snapshot
+}
+
+/// Processor time in ticks, and the most memory in KiB, of a check.
+fn cost(folder: &Path, snapshot: &Value) -> (f64, u64) {
+    let path = folder.join("snapshot.json");
+    std::fs::write(&path, snapshot.to_string()).unwrap();
+    let before = ticks();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stalecard"))
+        .args(["check", "--timeout", "600", "--format", "json", "--snapshot"])
+        .arg(&path)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    while child.try_wait().unwrap().is_none() {
+        let text = std::fs::read_to_string(&status).unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let now = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+        peak = peak.max(now.unwrap_or(0));
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    (ticks() - before, peak)
+}
+
+/// What all children have used that have ended (`cutime` and `cstime` of proc(5)).
+fn ticks() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    fields[13].parse::<f64>().unwrap() + fields[14].parse::<f64>().unwrap()
+}
+
+fn is_long() -> bool {
+    std::env::var_os("STALECARD_LONG").is_some()
+}
+
+/// Four times as many cost about four times as much.
+fn assert_linear(what: &str, large: usize, make: &dyn Fn(usize) -> Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let (small, _) = cost(folder.path(), &make(large / 4));
+    let (all, memory) = cost(folder.path(), &make(large));
+    println!("{what}: {large} cost {all} ticks, a quarter {small}; {memory} KiB");
+    assert!(all <= 4.0 * SLACK * small.max(2.0), "{what}: {all} beside {small} ticks");
+    assert!(memory <= MEMORY, "{what}: {memory} KiB");
+}
+
+#[test]
+fn stale_keys_cost_at_most_three_times_what_fresh_ones_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let number = if is_long() { 255 } else { 120 };
+    let [(fresh, _), (stale, _)] = [false, true].map(|stale| cost(folder.path(), &keys(number, stale)));
+    println!("{number} keys: fresh {fresh} ticks, stale {stale}");
+    assert!(stale <= 3.0 * fresh, "{stale} beside {fresh}");
+}
+
+#[test]
+fn cards_by_the_thousand_cost_what_they_are() {
+    let large = if is_long() { 2001 } else { 400 };
+    assert_linear("copies of a card", large, &|number| cards(number, |_, _| ()));
+    assert_linear("cards of other serial numbers", large, &|number| {
+        cards(number, |which, card| card["serial"] = json!(format!("DENK{which:07}")))
+    });
+    assert_linear("cards of other content", large, &|number| {
+        cards(number, |which, card| {
+            let files = card["files"].as_array_mut().unwrap();
+            let description = files.iter_mut().find(|file| file["path"] == "C401").unwrap();
+            let text = description["answer"]["content"].as_str().unwrap();
+            let text = format!("{}{which:04x}", &text[..text.len() - 4]);
+            description["answer"]["content"] = json!(text);
+        })
+    });
+}
+
+#[test]
+fn damaged_entries_by_the_hundred_thousand_cost_what_they_are() {
+    let large = if is_long() { 100_000 } else { 6_000 };
+    assert_linear("damaged entries of one card", large, &|number| {
+        damaged(number, |which| ("DENK0200834".to_owned(), format!("{which:08X}")))
+    });
+    assert_linear("damaged entries of as many cards", large, &|number| {
+        damaged(number, |which| (format!("DENK{which:07}"), "C401".to_owned()))
+    });
+}
