@@ -36,7 +36,7 @@ use crate::case::known_keys::known_keys;
 use crate::crypto::Hash;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
-use crate::judge::tokens;
+use crate::judge;
 use crate::observe::Progress;
 use crate::patience::undisturbed;
 use crate::snapshot::{Gap, Snapshot};
@@ -91,7 +91,7 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
     }
     let named =
         request.public_keys.iter().map(|what| public_keys(what)).collect::<Result<Vec<_>, _>>()?.concat();
-    let mut ring = Ring::new(known_keys(&tokens(snapshot), &named));
+    let mut ring = Ring::new(known_keys(&judge::tokens(snapshot), &named));
     for (name, offer) in request.public_keys.iter().flat_map(|what| named_keys::offers(what)) {
         ring.add(offer, || format!("given with --pubkey {name}"));
     }
