@@ -185,7 +185,7 @@ fn response(der: &[u8], sink: &mut Sink<'_>) -> bool {
         // Nobody has signed it.
         Some(ocsp::Answer::Refusal) => {}
         Some(ocsp::Answer::Other) => {
-            sink(Found::NotComputed("an OCSP response of a kind that is not known here".to_owned()))
+            sink(Found::NotComputed("an OCSP response of a kind that is not known here".to_owned()));
         }
         Some(ocsp::Answer::Basic(basic)) => {
             sink(artefact::of_response(&basic).map_or_else(damaged, artefact_found));

@@ -245,7 +245,7 @@ impl Ring {
             // Of several certificates of one key that counts which fits.
             match named.iter_mut().find(|one| one.key == holder.key) {
                 Some(one) if one.is_identified != Some(true) => {
-                    one.is_identified = is_identified.or(one.is_identified)
+                    one.is_identified = is_identified.or(one.is_identified);
                 }
                 Some(_) => {}
                 None => named.push(Named { key: holder.key, is_identified }),

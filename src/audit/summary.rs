@@ -319,13 +319,15 @@ fn items(tally: &Tally, ring: &Ring) -> Vec<Item> {
 }
 
 fn groups(bad: &[&Item]) -> Vec<Group> {
-    let mut groups: BTreeMap<(Option<&str>, Option<&str>, Option<&str>, Verdict), Group> = BTreeMap::new();
+    let mut groups: BTreeMap<([Option<&str>; 3], Verdict), Group> = BTreeMap::new();
     for item in bad {
         let group = groups
             .entry((
-                item.issuer.as_deref(),
-                item.names.as_ref().map(|key| key.public_key.as_str()),
-                item.made_by.as_ref().map(|key| key.public_key.as_str()),
+                [
+                    item.issuer.as_deref(),
+                    item.names.as_ref().map(|key| key.public_key.as_str()),
+                    item.made_by.as_ref().map(|key| key.public_key.as_str()),
+                ],
                 item.verdict,
             ))
             .or_insert_with(|| Group {

@@ -218,8 +218,9 @@ fn holder(kind: Kind, about: &About) -> Option<u64> {
         | Kind::RevocationList
         | Kind::OcspSigner
         | Kind::OcspResponse
-        | Kind::Certificate => true,
-        Kind::SshCertificate | Kind::CvCertificate => true,
+        | Kind::Certificate
+        | Kind::SshCertificate
+        | Kind::CvCertificate => true,
         Kind::Request | Kind::CvRequest | Kind::SignedData | Kind::Jws | Kind::SshSignature => false,
     };
     is_of_somebody.then(|| {

@@ -4,8 +4,11 @@
 use super::x509::algorithm;
 use super::{Hash, Reason, Scheme};
 
+/// OID content, and how such a key signs with a hash.
+type Key = (&'static [u8], fn(Hash) -> Scheme);
+
 /// rsaEncryption, id-ecPublicKey and id-dsa: keys that some name in the place of an algorithm.
-const KEYS: [(&[u8], fn(Hash) -> Scheme); 3] = [
+const KEYS: [Key; 3] = [
     (&[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01], |hash| Scheme::Pkcs1(Some(hash))),
     (&[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x02, 0x01], |hash| Scheme::Ecdsa(Some(hash))),
     (&[0x2A, 0x86, 0x48, 0xCE, 0x38, 0x04, 0x01], |hash| Scheme::Dsa(Some(hash))),

@@ -96,9 +96,8 @@ fn keys_and_numbers_that_are_none() {
 fn nesting_and_lengths() {
     let workshop = Workshop::new();
     let signed_data = [6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 2];
-    workshop.write("deep", vec![0x30, 0x80].repeat(1 << 20));
-    workshop
-        .write("deep with its ends", [vec![0x30, 0x80].repeat(1 << 20), vec![0, 0].repeat(1 << 20)].concat());
+    workshop.write("deep", [0x30, 0x80].repeat(1 << 20));
+    workshop.write("deep with its ends", [[0x30, 0x80].repeat(1 << 20), [0, 0].repeat(1 << 20)].concat());
     let mut definite = vec![5, 0];
     for _ in 0..2_000 {
         definite = element(0x30, &definite);
