@@ -21,7 +21,7 @@ use serde_json::Value;
 use stand::{CardFile, Host, Output, PIN, SO_PIN, Stand};
 
 /// What `check` says only of cards that it has read.
-const HEALTHY: &str = "what is on the card:";
+const HEALTHY: &str = "OK OpenSC shows";
 
 /// The longest a command may take with a card that behaves badly (but is not waited for).
 const LIMIT: Duration = Duration::from_secs(10);

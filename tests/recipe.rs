@@ -78,10 +78,7 @@ fn on_a_fresh_host_and_on_one_with_a_past() {
     let command = block("7.", "ini").split_once("ExecStartPre=/usr/bin/").unwrap().1.trim();
     let service = command.replace("/etc/stalecard/baselines/", baselines.to_str().unwrap());
     let caught = done(&beta, &service).exits(1);
-    assert!(
-        caught.stdout.contains("stale-key-id") && !caught.stdout.contains("baseline-mismatch"),
-        "{caught}"
-    );
+    assert!(caught.stdout.starts_with("STALE") && !caught.stdout.contains("baseline"), "{caught}");
     let copied = beta.sh(&format!("cp -r {} .", baselines.display()));
     copied.ok();
     section(&beta, "6.").ok();
@@ -165,7 +162,9 @@ fn what_openssl_ca_issues_is_audited_where_it_is_made() {
     beta.keypairgen("EC:prime256v1", &["--id", "01", "--label", "root"]);
     let said = issued("stale").exits(1);
     assert!(
-        said.stdout.contains("1 of 1 signed artefact is bad") && said.stdout.contains("newcerts/02.pem"),
+        said.stdout.starts_with("1 of ")
+            && said.stdout.contains("newcerts/02.pem")
+            && !said.stdout.contains("01.pem"),
         "{said}"
     );
 }

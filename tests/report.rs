@@ -329,7 +329,7 @@ fn sarif_is_what_its_schema_says() {
             assert!(place["region"]["startLine"].as_u64().unwrap() > 0, "{result:#}");
         }
     }
-    assert!(results > 1);
+    assert!(results > 0);
 }
 
 /// Elements and attributes of the schema that Jenkins' xUnit plugin publishes for JUnit, as far as they are used.

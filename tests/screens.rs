@@ -59,7 +59,7 @@ fn stale(stand: &Stand) -> Host {
     let host = host.env("TZ", "UTC").env("LC_ALL", "C.UTF-8").env("COLUMNS", "80");
     let text = "app default {\\n\\tframework pkcs15 {\\n\\t\\tuse_file_caching = yes;\\n\\t}\\n}\\n";
     host.sh(&format!(
-        "mkdir -p {HOME} && printf '{text}' > {HOME}/opensc.conf && printf '{PIN}\\n' > {HOME}/pin"
+        "mkdir -p {HOME} && printf '{text}' > {HOME}/opensc.conf && printf '{PIN}\\n' > {HOME}/pin && chmod 600 {HOME}/pin"
     ))
     .ok();
     host.initialize("HSM-H1", PIN, SO_PIN, None);

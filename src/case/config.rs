@@ -14,9 +14,8 @@ use crate::opensc::{Effective, Outcome, Program, Shadowed, Unread, Version, diff
 use crate::scconf::foreign::{Foreign, foreign};
 use crate::scconf::glyphs::{Glyph, glyphs, plain};
 use crate::scconf::{self, Block, Body, Document, ParseError, Position};
-use crate::snapshot::{ByteString, Card, Snapshot};
+use crate::snapshot::{ByteString, Snapshot};
 use crate::text::{escape, escape_source};
-use crate::view::{Layout, layout};
 
 /// Settings that one rule describes one by one; of more it only says how many there are.
 pub const MOST: usize = 50;
@@ -43,8 +42,8 @@ pub struct ConfigCase<'a> {
     pub unread: Vec<Unread>,
     /// Values that are not taken for what they seem to say, besides that of `use_file_caching`.
     pub misread: Vec<Misread>,
-    /// A card that is here is written back as programs show it; or none was read.
-    pub rewrites_cards: bool,
+    /// No card was read: what is said is about the file, not about what programs show here.
+    pub is_alone: bool,
     /// What has no effect on some programs, with them.
     pub unread_by_some: Vec<(Unread, Vec<String>)>,
 }
@@ -94,15 +93,9 @@ impl<'a> ConfigCase<'a> {
         }
         let unread = configuration.unread(version);
         let misread = parsed.as_ref().map(|document| misread(document, version)).unwrap_or_default();
-        let is_rewritten = |card: &Card| {
-            let written = |layout: &dyn Layout| {
-                card.files.iter().any(|file| layout.is_written_from_view(card, file.path))
-            };
-            layout(card.family).is_some_and(written)
-        };
-        let rewrites_cards = snapshot.cards.is_empty() || snapshot.cards.iter().any(is_rewritten);
+        let is_alone = snapshot.cards.is_empty();
         let path = path.clone();
-        Some(Self { path, text, version, parsed, rows, unread, misread, rewrites_cards, unread_by_some })
+        Some(Self { path, text, version, parsed, rows, unread, misread, is_alone, unread_by_some })
     }
 
     /// The programs that run, with a card of either kind.

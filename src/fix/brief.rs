@@ -74,7 +74,7 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
         return told;
     }
     let sum = Sum::of(&done.operations);
-    let left = left(&told);
+    let left = left(&told, &done.after);
     let card = told.headline.card;
     let said = |state, sentence: String| Headline { state, sentence, card };
     told.headline = match (sum.failed, sum.changed()) {
@@ -120,7 +120,7 @@ pub fn fixed(done: &Fixed) -> Brief {
     let mut told = brief(&done.after);
     let report = &done.report;
     let sum = Sum::of(&report.operations);
-    let left = left(&told);
+    let left = left(&told, &done.after);
     let number = |of: &[Became]| report.repairs.iter().filter(|one| of.contains(&one.result)).count();
     let all = report.repairs.len();
     let cured = number(&[Became::Cured, Became::Unproven, Became::Gone]);
@@ -293,10 +293,10 @@ pub fn edited(report: &EditReport, goal: Goal) -> Brief {
 }
 
 /// What is still wrong, in a word.
-fn left(told: &Brief) -> Option<Word> {
+fn left(told: &Brief, after: &Verdict) -> Option<Word> {
     match told.headline.state {
         Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration => Some(told.headline.state),
-        Word::Unread => Some(Word::Unread).filter(|_| !told.unread.is_empty()),
+        Word::Unread => Some(Word::Unread).filter(|_| !unread(after).is_empty()),
         Word::Risk
         | Word::Partly
         | Word::Sound

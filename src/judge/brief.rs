@@ -137,7 +137,9 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
     let (users, tokens) = (names(&verdict.scope.users), tokens(&verdict.tokens));
     let is_whole = verdict.coverage.is_empty();
     let mut sentence = if is_whole {
-        format!("OpenSC shows {users} what is on the card: {tokens}.")
+        let running = verdict.findings.iter().any(Finding::is_of_running_programs);
+        let opensc = if running { "In a program that is started now OpenSC" } else { "OpenSC" };
+        format!("{opensc} shows {users} what is on the card: {tokens}.")
     } else {
         format!("Nothing wrong in what was looked at for {users}: {tokens}.")
     };

@@ -50,6 +50,8 @@ pub struct Judge {
     choices: Choices,
     /// Which programs do not see which cards.
     hidden: Vec<Hidden>,
+    /// The same by program and reader.
+    hidden_places: BTreeSet<(String, String)>,
     /// What is said of programs that are not judged.
     unjudged: Vec<NotAskedFor>,
 }
@@ -84,6 +86,7 @@ impl Judge {
                 outcomes: Vec::new(),
                 choices: Choices::default(),
                 hidden: Vec::new(),
+                hidden_places: BTreeSet::new(),
                 unjudged: Vec::new(),
             };
         }
@@ -99,7 +102,9 @@ impl Judge {
         let choices = Choices::of(cards, &configuration, &programs);
         let unjudged = scope::unjudged(snapshot, &configuration);
         let hidden = visibility::hidden(snapshot, cards, &configuration, &programs, &choices);
-        Self { version, outcomes, choices, hidden, unjudged }
+        let place = |one: &Hidden| Some((one.program.clone(), one.reader.clone()?));
+        let hidden_places = hidden.iter().filter_map(place).collect();
+        Self { version, outcomes, choices, hidden, hidden_places, unjudged }
     }
 
     /// The tokens of a user. Of a further one what concerns the cards and the host is not said again.
@@ -136,9 +141,8 @@ impl Judge {
 
     /// What a program makes of a card, if it sees it at all.
     fn standing(&self, card: &Card, program: &str) -> Standing {
-        let reader = escape(card.reader.as_bytes());
-        let is_hidden = |one: &Hidden| one.program == program && one.reader.as_ref() == Some(&reader);
-        if self.hidden.iter().any(is_hidden) {
+        let place = (program.to_owned(), escape(card.reader.as_bytes()));
+        if self.hidden_places.contains(&place) {
             Standing::Refuses
         } else {
             self.choices.standing(card, program)
@@ -238,9 +242,6 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
         }
     }
     if of.is_first {
-        let judged = Program::judged(&snapshot.executables).len();
-        findings.extend(token_not_visible::apply(&of.hidden, judged));
-        findings.extend(token_not_visible::by_p11_kit(&visibility::unregistered(snapshot)));
         coverage.extend(Unread::gaps(&absent.unread));
         if !snapshot.opensc.is_empty() {
             findings.extend(judge_config(snapshot));

@@ -1,6 +1,8 @@
 //! Which programs see which cards at all, as far as their settings decide: readers, slots, drivers, and p11-kit in front of
 //! the module.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::driver_choice::Choices;
 use crate::case::config::source;
 use crate::case::visibility::{Hidden, Unregistered, Why};
@@ -53,14 +55,18 @@ pub(super) fn hidden(
         }
         let readers = configuration.readers(program).unwrap_or_default();
         let is_module = program.app_name == PKCS11;
-        for (place, card) in cards.iter().enumerate() {
-            // Each application of a card is there once.
-            if cards.iter().take(place).any(|other| other.reader == card.reader) {
-                continue;
-            }
-            let others = snapshot.readers.iter().filter(|other| readers.ignores(&other.name).is_none());
-            let before = others.take_while(|other| other.name != card.reader).count();
-            let is_listed = snapshot.readers.iter().any(|other| other.name == card.reader);
+        // Of the readers that are not ignored, how many come before each.
+        let mut before = BTreeMap::new();
+        let mut counted = 0;
+        for other in &snapshot.readers {
+            before.entry(other.name.as_str()).or_insert(counted);
+            counted += usize::from(readers.ignores(&other.name).is_none());
+        }
+        // Each application of a card is there once.
+        let mut seen = BTreeSet::new();
+        for card in cards.iter().filter(|card| seen.insert(card.reader.as_str())) {
+            let is_listed = before.contains_key(card.reader.as_str());
+            let before = before.get(card.reader.as_str()).copied().unwrap_or(counted);
             let cause = if let Some((word, range)) = readers.ignores(&card.reader) {
                 Some((Why::Ignored(escape(word)), at(Some(range), "part of the reader's name")))
             } else if let Some(by) = choices.refused_by(card, &program.label) {

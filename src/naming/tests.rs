@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::uri::{Type, Uri};
-use super::{Error, Names, Naming, TokenNames};
+use super::{Error, Names, Naming, TokenNames, piv_slot};
 
 const LIVE: [u8; 4] = [0x6E, 0x51, 0x82, 0xB9];
 const STALE: [u8; 4] = [0x2C, 0xAF, 0x2C, 0x01];
@@ -107,10 +107,10 @@ fn other_programs_names_of_keys_are_known() {
     ] {
         assert_eq!(picked(typed), expected, "{typed}");
     }
-    assert_eq!(super::piv_slot("RETIRED1"), Some(0x82));
-    assert_eq!(super::piv_slot("retired20"), Some(0x95));
-    assert_eq!(super::piv_slot("RETIRED0"), None);
-    assert_eq!(super::piv_slot("CARD_AUTH"), Some(0x9E));
+    assert_eq!(piv_slot("RETIRED1"), Some(0x82));
+    assert_eq!(piv_slot("retired20"), Some(0x95));
+    assert_eq!(piv_slot("RETIRED0"), None);
+    assert_eq!(piv_slot("CARD_AUTH"), Some(0x9E));
 }
 
 #[test]

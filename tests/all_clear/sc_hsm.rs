@@ -27,6 +27,7 @@ fn a_key_whose_description_is_empty_missing_or_damaged_is_told() {
         for words in ["EF CC02", "EF C402", "It is not lost", "--key-reference 2 --force"] {
             assert!(flat(&said).contains(words), "{words}: {said}");
         }
+        let said = live.stalecard(&["check", "-v"]);
         assert!(flat(&said).contains("1 on the card that no program lists"), "{said}");
         // Somebody who looks for the key finds it.
         assert!(live.stalecard(&["show", "2"]).ok().stdout.contains("key reference 2"));

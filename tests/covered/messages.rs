@@ -42,7 +42,7 @@ fn of_a_card_that_is_not_read_it_is_said_what_to_do_next() {
     let driver = host.run(&["opensc-tool", "-n"]).ok();
     assert!(driver.stdout.contains("SmartCard-HSM"), "{driver}");
     let output = host.clone().env("OPENSC_DRIVER", "sc-hsm").stalecard(&["check"]);
-    assert!(said(&output).contains("Token DENK0200834"), "{output}");
+    assert!(said(&output).contains("DENK0200834"), "{output}");
     let output = host.stalecard(&["run", "--", "pkcs15-tool", "-D"]).ok();
     assert!(output.stdout.contains("DENK0200834"), "{output}");
 }

@@ -119,7 +119,7 @@ fn names_of_cards_that_no_card_should_have() {
         stand.card().tamper(0x2F02, Some(&device_certificate(chr)));
         let said = human(&host, &["check"]).exits(3);
         assert!(said.stdout.starts_with("UNREAD"), "{said}");
-        let why = if chr.contains(&b'/') { "do not make a file name" } else { "device certificate (2F02)" };
+        let why = if chr.contains(&b'/') { "do not make a file name" } else { "evice certificate (2F02)" };
         let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(words.matches(why).count(), 1, "{said}");
     }

@@ -8,7 +8,7 @@ use crate::support::*;
 
 /// The longest anybody has to wait for the end.
 const LIMIT: Duration = Duration::from_secs(10);
-const HEALTHY: &str = "what is on the card:";
+const HEALTHY: &str = "OK OpenSC shows";
 
 /// A card with one key, known to the cache.
 fn scene() -> (Stand, Host) {

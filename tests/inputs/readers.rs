@@ -72,7 +72,7 @@ fn readers_and_serials_that_are_not_there() {
         (["--reader", "-1"], "there is no reader -1"),
         (["--reader", "99999999999999999999"], "there is no reader"),
         (["--reader", "\x1b[31m\u{202e}red"], "\\x1b[31m"),
-        (["--serial", "DENK0000000"], "card DENK0000000"),
+        (["--serial", "DENK0000000"], "ard DENK0000000"),
         (["--serial", "\u{9b}31m"], "\\u{9b}31m"),
         // The second reader is there, but empty.
         (["--reader", SECOND_READER], "SCARD_E_NO_SMARTCARD"),

@@ -91,7 +91,8 @@ fn stale_and_cured() {
     let (code, report) = verdict(&stand, &alpha, &[]);
     assert_eq!((code, conclusions(&report)), (1, vec!["stale-cache".to_owned(); 3]), "{report}");
     assert_eq!(findings(&report), ["signature-fails-with-cached-key"]);
-    let human = alpha.stalecard(&["verify", "--pin-file", &pin_file(&stand, PW1), "--key", "02"]).exits(1);
+    let human =
+        alpha.stalecard(&["verify", "-v", "--pin-file", &pin_file(&stand, PW1), "--key", "02"]).exits(1);
     assert!(
         said(&human).contains("A deciphered secret that key reference 1 made just now verifies"),
         "{human}"

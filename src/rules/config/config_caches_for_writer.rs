@@ -5,8 +5,8 @@
 //! `--generate-key` fails with "Requested object not found", and what it then
 //! writes may take objects off the card. Its cache is on because the configuration
 //! switches caching on for all programs, or for it. The file that Red Hat ships
-//! keeps it off with a block of its own, `app pkcs15-init`. It is not said where
-//! all cards that are here are of kinds whose directories no program writes.
+//! keeps it off with a block of its own, `app pkcs15-init`. It is said where the
+//! file is judged by itself, and not beside what programs show of a card.
 //!
 //! Cure: `stalecard config disable-cache --app pkcs15-init`; other programs go on
 //! as they did.
@@ -18,7 +18,7 @@ use crate::opensc::{Caching, Outcome};
 
 /// Applies the rule to one configuration.
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
-    if !case.rewrites_cards {
+    if !case.is_alone {
         return;
     }
     let mut writers = case.rows.iter().filter(|row| row.program.app_name.eq_ignore_ascii_case(PKCS15_INIT));
