@@ -178,7 +178,7 @@ fn each_application_of_a_card_is_a_token() {
     office.run(&["pkcs11-tool", "-O"]).ok();
     // Three tokens, two of them with one serial number: nothing is taken for the other's.
     assert_eq!(ids(&office), [""; 0]);
-    let said = office.stalecard(&["check"]).ok().stdout;
+    let said = office.stalecard(&["check", "-v"]).ok().stdout;
     for token in ["Token 00000000000000000001 MyEID", "Token 0a0b seal", "Token 00000000000000000001 archive"]
     {
         let bare = said.replace('"', "");
@@ -296,7 +296,7 @@ fn what_becomes_a_file_of_records_is_gone_for_opensc_and_for_us() {
         stand.card().records(&[0x50, 0x16, 0x44, 0x03], descriptor, &[&directory]);
         assert!(!list(&maker).contains("X.509"), "{descriptor:02x}");
         assert_eq!(ids(&office), ["ghost-object", "orphan-entry"]);
-        let said = office.stalecard(&["check"]);
+        let said = office.stalecard(&["check", "-v"]);
         let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("a file of records, which OpenSC does not read"), "{said}");
         stand.card().tamper_path(&[0x50, 0x16, 0x44, 0x03], Some(&directory));

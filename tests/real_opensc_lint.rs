@@ -32,8 +32,11 @@ use stand::Host;
 /// What a program is seen to do, by the setting that it is about.
 type Effects = BTreeMap<&'static str, String>;
 
+/// Name, block, and values with what each says to a reader.
+type Drawn = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// Where settings stand, and the values they are given with what they say to a reader; `?`: nothing that can be had.
-const SETTINGS: &[(&str, &str, &[(&str, &str)])] = &[
+const SETTINGS: &[Drawn] = &[
     (
         "use_file_caching",
         "framework pkcs15",
@@ -190,7 +193,7 @@ fn case(random: &mut Random) -> Case {
     } else {
         (SETTINGS[2..].to_vec(), &["opensc-tool"])
     };
-    let mut chosen: Vec<(&str, &str, &[(&str, &str)])> = Vec::new();
+    let mut chosen: Vec<Drawn> = Vec::new();
     for setting in family {
         // Without caching no directory is asked.
         if (about_caching && setting.0 == "use_file_caching") || random.below(2) == 0 {

@@ -1,6 +1,7 @@
 //! Does a card's serial number stand for this card alone? Cache file names tell cards apart by that, and by what a card's
 //! own generation adds to it.
 
+use crate::case::cache_view::CacheView;
 use crate::case::possession::{Device, Possession, possession_in};
 use crate::case::token::Case;
 use crate::opensc::CacheName;
@@ -42,7 +43,7 @@ fn later_state(case: &Case<'_>) -> Option<String> {
         let own = name.ef().is_none_or(|file| case.owns(file));
         own && comparable && later
     };
-    let (_, entry) = case.cache_views.iter().flat_map(|cache_view| cache_view.of_serial()).find(is_later)?;
+    let (_, entry) = case.cache_views.iter().flat_map(CacheView::of_serial).find(is_later)?;
     Some(format!(
         "the cache has a later state of a card with this number than this card is in ({})",
         entry.name

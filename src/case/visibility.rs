@@ -67,6 +67,6 @@ pub enum Unregistered {
         /// The programs that are named.
         programs: Vec<String>,
         /// Where that is set.
-        evidence: Evidence,
+        evidence: Box<Evidence>,
     },
 }

@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn nesting_is_bounded() {
-        let nest = |depth: usize| [vec![0x30, 0x80].repeat(depth), vec![0, 0].repeat(depth)].concat();
+        let nest = |depth: usize| [[0x30, 0x80].repeat(depth), [0, 0].repeat(depth)].concat();
         assert!(definite(&nest(30)).is_some());
         assert!(definite(&nest(1_000_000)).is_none());
         assert!(definite(&[0x30; 1_000]).is_none());

@@ -204,11 +204,11 @@ fn both(found: &[&Finding], object: Option<&ObjectName>) -> (Option<String>, Opt
         (live, _) => {
             let id = live.as_ref().map(|id| format!("{id}, ")).unwrap_or_default();
             let sides = found.iter().flat_map(|finding| &finding.evidence);
-            let prints = sides.filter_map(|one| {
+            let mut prints = sides.filter_map(|one| {
                 let print = |side: &Option<Side>| side.as_ref().and_then(|side| side.public_key.clone());
                 Some((print(&one.card)?, print(&one.shown)?))
             });
-            match prints.filter(|(card, shown)| card != shown).next() {
+            match prints.find(|(card, shown)| card != shown) {
                 Some((card, shown)) => {
                     let told =
                         |print: &str| format!("{id}public key {}", print.get(..FINGERPRINT).unwrap_or(print));

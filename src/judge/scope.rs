@@ -7,7 +7,7 @@ use crate::case::tokens::Tokens;
 use crate::opensc::config::Configuration;
 use crate::opensc::program::{PKCS11, PKCS15_TOOL};
 use crate::opensc::{Version, differences};
-use crate::scconf::{Body, Document};
+use crate::scconf::{Block, Body, Document};
 use crate::snapshot::{Snapshot, Whose};
 use crate::text::escape;
 use crate::verdict::{NotAskedFor, Scope};
@@ -63,8 +63,7 @@ pub(super) fn unjudged(snapshot: &Snapshot, configuration: &Configuration<'_>) -
     let parsed = configuration.parsed(version.unwrap_or(differences::HEAD));
     let document = parsed.and_then(|parsed| parsed.as_ref().ok());
     let blocks = document.map(Document::root).into_iter().flat_map(Body::all_blocks);
-    let names: BTreeSet<&[u8]> =
-        blocks.filter(|block| block.key.is("app")).map(|block| block.name()).collect();
+    let names: BTreeSet<&[u8]> = blocks.filter(|block| block.key.is("app")).map(Block::name).collect();
     let judged = [PKCS15_TOOL, PKCS11, "default"];
     let is_judged = |name: &[u8]| judged.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
     let own: Vec<String> =

@@ -114,7 +114,11 @@ pub(super) fn unregistered(snapshot: &Snapshot) -> Vec<Unregistered> {
         let file = known.system.iter().chain(&known.user).find(|file| file.path == only.file)?;
         let ConfigState::Text(text) = &file.state else { return None };
         let evidence = source(&file.path, text.as_slice(), &only.range, "these programs", None);
-        Some(Unregistered::Kept { enables: only.enables, programs: only.programs, evidence })
+        Some(Unregistered::Kept {
+            enables: only.enables,
+            programs: only.programs,
+            evidence: Box::new(evidence),
+        })
     });
     kept.collect()
 }

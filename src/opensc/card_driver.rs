@@ -140,7 +140,7 @@ pub struct DriverName {
 impl DriverName {
     fn new(name: &[u8], at: Option<Range<usize>>, modules: &[Vec<u8>]) -> Self {
         let is = |known: &&'static str| known.as_bytes() == name;
-        let known = INTERNAL.iter().chain(OLD).chain(&["internal", "old"]).any(|known| is(&known))
+        let known = INTERNAL.iter().chain(OLD).chain(&["internal", "old"]).any(is)
             || modules.iter().any(|module| module == name);
         let letters = |name: &[u8]| -> Vec<u8> {
             name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_lowercase).collect()

@@ -502,7 +502,10 @@ mod tests {
     fn each_name_stands_once_in_a_block() {
         for (index, one) in SETTINGS.iter().enumerate() {
             assert!(
-                !SETTINGS[index + 1..].iter().any(|other| (one.room, one.name) == (other.room, other.name))
+                !SETTINGS
+                    .iter()
+                    .skip(index + 1)
+                    .any(|other| (one.room, one.name) == (other.room, other.name))
             );
         }
         assert!(OLD.iter().all(|(_, new)| SETTINGS.iter().any(|known| known.name == *new)));

@@ -66,11 +66,10 @@ fn of_files(files: &[&ConfigFile]) -> Option<Registered> {
     let first = |key: &[u8]| {
         files.iter().find_map(|file| Some((*file, settings(file).into_iter().find(|line| line.key == key)?)))
     };
-    let (file, _) =
-        [b"module".as_slice(), b"remote"].into_iter().find_map(|key| first(key)).filter(|(_, line)| {
-            let module = |name: &[u8]| memchr::memmem::find(line.value, name).is_some();
-            module(b"opensc-pkcs11.so")
-        })?;
+    let (file, _) = [b"module".as_slice(), b"remote"].into_iter().find_map(first).filter(|(_, line)| {
+        let module = |name: &[u8]| memchr::memmem::find(line.value, name).is_some();
+        module(b"opensc-pkcs11.so")
+    })?;
     let only = |key: &[u8], enables| {
         let (file, line) = first(key)?;
         let programs = words(line.value).map(crate::text::escape).collect();

@@ -138,6 +138,7 @@ impl<'a> Failed<'a> {
 #[cfg(feature = "schema")]
 #[derive(Debug, Serialize, schemars::JsonSchema)]
 #[serde(untagged)]
+#[allow(clippy::large_enum_variant, reason = "only its schema is asked for")]
 pub enum Output<'a> {
     /// What a command has to say.
     Document(Document<'a>),

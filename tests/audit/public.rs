@@ -54,7 +54,7 @@ fn nothing_public_is_called_bad_that_openssl_takes() {
     let by_name = |name: &virtual_card::openssl::x509::X509NameRef| -> Vec<&X509> {
         issuers
             .iter()
-            .filter(|one| one.subject_name().try_cmp(name).is_ok_and(|order| order.is_eq()))
+            .filter(|one| one.subject_name().try_cmp(name).is_ok_and(std::cmp::Ordering::is_eq))
             .collect()
     };
     let mut disagreements = Vec::new();

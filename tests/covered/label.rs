@@ -47,8 +47,7 @@ fn the_label_of_a_piv_token_is_stale_like_anything_else() {
 
     // A baseline tells of the certificate, and of no token that was initialised again.
     let (_, report) = check(&host, &["--against", baseline]);
-    let told: Vec<String> =
-        found(&report, "baseline-mismatch").iter().map(|finding| finding.to_string()).collect();
+    let told: Vec<String> = found(&report, "baseline-mismatch").iter().map(ToString::to_string).collect();
     assert!(!told.is_empty() && told.iter().all(|text| !text.contains("initialised again")), "{told:?}");
 
     host.stalecard(&["flush", "--guarded"]).ok();

@@ -241,9 +241,9 @@ impl Host {
         let number = COUNTER.fetch_add(1, Ordering::Relaxed);
         let path = self.scratch_dir().join(format!("{purpose}-{number}"));
         if purpose == "pin" {
-            secret(&path, content)
+            secret(&path, content);
         } else {
-            std::fs::write(&path, content).expect("scratch file")
+            std::fs::write(&path, content).expect("scratch file");
         }
         path
     }

@@ -163,14 +163,13 @@ fn what_is_no_pin_is_not_sent() {
 fn the_prompt_asks_without_an_echo() {
     let (stand, host) = scene(1);
     let program = env!("CARGO_BIN_EXE_stalecard");
-    for (pin, code, said) in
-        [("111111", 3, "wrong PIN (63C2): 2 tries left"), (PIN, 0, "The key is proved sound.")]
-    {
+    for (pin, code, said) in [("111111", 3, "wrong PIN (63C2): 2 tries left"), (PIN, 0, "proved sound")] {
         let line = format!("{program} verify");
         // `script` is a terminal around a program, and gives its exit code.
         let words = ["script", "--quiet", "--return", "--command", &line, "/dev/null"];
         let output = host.run_with_input(&words, format!("{pin}\n").as_bytes()).exits(code);
-        let said_once = output.stdout.matches("PIN of token DENK0200834 (").count() == 1;
+        let said_once =
+            output.stdout.matches("PIN \"UserPIN\" of token \"HSM-H1\", DENK0200834 (").count() == 1;
         assert!(said_once && output.stdout.contains(said), "{output}");
         assert!(!output.stdout.contains(&format!("left): {pin}")), "{output}");
         // All tries back.

@@ -66,9 +66,8 @@ fn finding(group: &[&Hidden], blind: bool) -> Option<Finding> {
         ),
         Why::NoSlot { most, per_card, needed } => (
             format!(
-                "{who} {has} no slot for {card}: the readers before it take all {} (max_virtual_slots), {per_card} each \
-                 (slots_per_card).",
-                most
+                "{who} {has} no slot for {card}: the readers before it take all {most} (max_virtual_slots), {per_card} \
+                 each (slots_per_card)."
             ),
             "PKCS#11 applications do not list it; pkcs15-tool does.",
             format!(
@@ -141,7 +140,7 @@ pub fn by_p11_kit(unregistered: &[Unregistered]) -> Vec<Finding> {
                 } else {
                     (format!("p11-kit does not give OpenSC's module to {some}{more} (disable-in)."), "disable-in")
                 };
-                (what, format!("change {key}{place}"), Some(evidence.clone()))
+                (what, format!("change {key}{place}"), Some((**evidence).clone()))
             }
         };
         let consequence = "That is what it is told to do; whoever names the module itself is not concerned.";
