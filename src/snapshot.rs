@@ -83,7 +83,7 @@ pub struct User {
     /// Login name, when the user database knows it.
     pub name: Option<String>,
     /// Variables with effect on OpenSC (`HOME`, `XDG_CACHE_HOME`, `OPENSC_CONF`,
-    /// `OPENSC_DRIVER`), only those that are set. Not UTF-8: escaped as in [`Name`].
+    /// `OPENSC_DRIVER`), only those that are set. Not UTF-8: escaped as in [`ByteString`].
     pub env: BTreeMap<String, ByteString>,
 }
 

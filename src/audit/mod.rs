@@ -3,8 +3,8 @@
 //!
 //! Two passes over the files. The first gathers the keys that certificates make known, with their names and identifiers;
 //! the second asks of each signature whether the key that it names made it, and where it did not, who did
-//! ([`attribute`]). What is read is recognised by its content alone ([`recognise`]); only what is not sound is kept
-//! ([`tally`]), so that memory does not grow with what is in order.
+//! (`attribute`). What is read is recognised by its content alone (`recognise`); only what is not sound is kept
+//! (`tally`), so that memory does not grow with what is in order.
 
 mod artefact;
 mod attribute;

@@ -1,4 +1,4 @@
-//! What OpenSC passes over in a file that it can parse, besides the cache settings (those: [`super::shadowed`]): settings
+//! What OpenSC passes over in a file that it can parse, besides the cache settings (those: `shadowed`): settings
 //! in a block where it does not look for them, or of a name that it does not look for at all; blocks that it does
 //! not look for; words without `=`; and what another line or block decides. Pure.
 
