@@ -134,7 +134,8 @@ fn assert_linear(what: &str, large: usize, make: &dyn Fn(usize) -> Value) {
 #[test]
 fn stale_keys_cost_at_most_three_times_what_fresh_ones_do() {
     let folder = tempfile::tempdir().unwrap();
-    let number = if is_long() { 255 } else { 120 };
+    // As many as a card can list: with fewer, what is printed of each outweighs the rest.
+    let number = 255;
     let [(fresh, _), (stale, _)] = [false, true].map(|stale| cost(folder.path(), &keys(number, stale)));
     println!("{number} keys: fresh {fresh} ticks, stale {stale}");
     assert!(stale <= 3.0 * fresh, "{stale} beside {fresh}");
