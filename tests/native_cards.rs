@@ -190,7 +190,7 @@ fn each_application_of_a_card_is_a_token() {
     stand.card().tamper_path(&[0x50, 0x16, 0x45, 0x00], Some(&new));
     assert_eq!(ids(&office), ["stale-certificate"; 1]);
     let said = office.stalecard(&["check"]).stdout;
-    assert!(said.contains("Token: 0a0b\n"), "{said}");
+    assert!(said.contains("Token seal, 0a0b "), "{said}");
     let told = findings(&office);
     assert!(told.iter().any(|(_, summary)| summary.contains("CN=new holder")), "{told:#?}");
     let report: Value =
@@ -202,10 +202,10 @@ fn each_application_of_a_card_is_a_token() {
     let snapshot: Value = serde_json::from_str(&office.stalecard(&["snapshot"]).ok().stdout).unwrap();
     schema::is_snapshot(&snapshot);
     assert_eq!(snapshot["cards"][1]["application"], "a0000000635016");
-    let alone = office.stalecard(&["check", "--serial", "0a0b"]);
+    let alone = office.stalecard(&["check", "-v", "--serial", "0a0b"]);
     assert!(alone.stdout.contains("stale-certificate") && !alone.stdout.contains("archive"), "{alone}");
     for named in ["--reader=0", "--serial=00000000000000000001"] {
-        let said = office.stalecard(&["check", named]);
+        let said = office.stalecard(&["check", "-v", named]);
         assert!(said.stdout.contains("archive"), "{said}");
     }
     office.stalecard(&["flush"]).ok();
