@@ -139,8 +139,28 @@ fn told(host: &Host, name: &str, commands: &[(&str, i32)]) {
     Assert::new().action_env("SNAPSHOTS").eq(story, committed);
 }
 
+/// The same with one moment for all that are told in RFC 3339.
+fn without_stamps(text: &str) -> String {
+    const MOMENT: &str = "2026-01-01T00:00:00Z";
+    let is_stamp = |piece: &[u8]| {
+        let fits = |(byte, model): (&u8, u8)| {
+            if model.is_ascii_digit() { byte.is_ascii_digit() } else { *byte == model }
+        };
+        piece.len() == MOMENT.len() && piece.iter().zip(MOMENT.bytes()).all(fits)
+    };
+    let mut said = text.as_bytes().to_vec();
+    for start in 0..said.len().saturating_sub(MOMENT.len() - 1) {
+        let place = start..start + MOMENT.len();
+        if is_stamp(&said[place.clone()]) {
+            said[place].copy_from_slice(MOMENT.as_bytes());
+        }
+    }
+    String::from_utf8(said).unwrap()
+}
+
 /// With IDs by number and operations of one day: what differs from run to run, in the same width.
 fn as_never(text: &str, known: &mut BTreeMap<String, usize>) -> String {
+    let text = without_stamps(text);
     let mut said = String::new();
     let mut word = String::new();
     for character in text.chars().chain([' ']) {
