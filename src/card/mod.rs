@@ -224,6 +224,10 @@ fn is_another(error: &ScanError, kind: family::Kind) -> bool {
     match error {
         ScanError::NotThere { .. } | ScanError::NoApplication(_) => true,
         ScanError::NoPkcs15(_) => kind.driver == Some("default"),
-        _ => false,
+        ScanError::Transport(_)
+        | ScanError::Restless(..)
+        | ScanError::LoggedInElsewhere
+        | ScanError::LeftBehindElsewhere
+        | ScanError::NoList(_) => false,
     }
 }
