@@ -19,12 +19,10 @@ help:
 	@echo 'make deb     the Debian package, in build/'
 	@echo 'make integrations  what plugs into other programs, with these programs'
 
-# Built from nothing, what makes the second build quick only takes time in the first. Most tests wait for a card, a
-# daemon or a clock more than they compute, so more of them than there are cores run side by side.
+# Built from nothing, what makes the second build quick only takes time in the first.
 test: export CARGO_INCREMENTAL := 0
-test: export RUST_TEST_THREADS := 6
 test: setup
-	$(CARGO) test --workspace --locked
+	@CARGO=$(CARGO) sh tests/run
 
 # A toolchain without rustfmt or clippy can still run the tests; what could not be
 # looked at is said. cargo-deny is a separate tool, unpacked into build/ like the rest.
