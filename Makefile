@@ -81,6 +81,7 @@ integrations: setup deb
 	sh tests/integrations/browser/run
 	sh tests/integrations/ansible/run build/stalecard_*.deb
 	sh tests/integrations/puppet/run
+	sh tests/integrations/icinga/run
 
 $(CARGO_DEB): | toolchain
 	$(CARGO) install --quiet --locked --debug --root build/tools --version '^3.8' cargo-deb

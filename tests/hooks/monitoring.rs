@@ -82,12 +82,16 @@ fn it_ends_by_itself_in_time() {
     host.stalecard(&["check", "--timeout", "60"]).ok();
 }
 
+/// The real promtool.
+fn promtool_program() -> Command {
+    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/prometheus/usr/bin/promtool");
+    Command::new(if unpacked.exists() { unpacked } else { "promtool".into() })
+}
+
 /// What the real promtool says of metrics: nothing, if all is well.
 #[track_caller]
 fn promtool(metrics: &[u8]) {
-    let unpacked = Path::new(env!("CARGO_MANIFEST_DIR")).join("build/prometheus/usr/bin/promtool");
-    let program = if unpacked.exists() { unpacked } else { "promtool".into() };
-    let mut child = Command::new(program)
+    let mut child = promtool_program()
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -120,6 +124,56 @@ fn promtool_takes_the_metrics() {
     ] {
         assert!(said.contains(&format!("\n{line}\n")), "no {line} in {said}");
     }
+}
+
+/// The alerts that are shipped fire on what they are for, say what to do, and ask for nothing that is not exported.
+#[test]
+fn the_alerts_fire_on_what_the_metrics_say() {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let told = promtool_program()
+        .arg("test")
+        .arg("rules")
+        .arg(here.join("tests/hooks/alerts.yml"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned();
+    assert!(told.status.success(), "{said}");
+    let rules = std::fs::read_to_string(here.join("packaging/monitoring/prometheus.rules.yml")).unwrap();
+    let (_, metrics) =
+        stalecard(&["check", "--format", "prometheus", "--snapshot", &fixture("seed-beta-stale.json")]);
+    let wanted: Vec<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "))
+        .flat_map(|expression| expression.split(|c: char| !c.is_ascii_alphanumeric() && c != '_'))
+        .filter(|word| word.starts_with("stalecard_"))
+        .collect();
+    assert_eq!(wanted.len(), 5, "{wanted:?}");
+    for metric in wanted {
+        assert!(metrics.contains(&format!("\n# TYPE {metric} gauge\n")), "{metric}");
+    }
+}
+
+/// Every recipe for a monitoring looks at all users, and root runs nothing but that to the letter.
+#[test]
+fn every_recipe_for_a_monitoring_covers_all_users() {
+    let shipped = |name: &str| {
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging").join(name)).unwrap()
+    };
+    let sudoers = shipped("monitoring/sudoers");
+    let allowed = sudoers.lines().find_map(|line| line.split_once("NOPASSWD: ")).unwrap().1;
+    assert!(!allowed.contains(['*', '?', '[']), "{allowed}");
+    let nagios = shipped("monitoring/nagios.cfg");
+    assert!(nagios.contains(&format!("command_line sudo -n {allowed}\n")), "{nagios}");
+    let icinga = shipped("monitoring/icinga2.conf").replace("\", \"", " ");
+    assert!(icinga.contains(&format!("\"sudo -n {allowed}\"")), "{icinga}");
+    for text in [allowed, &shipped("systemd/stalecard-check.service")] {
+        assert!(text.contains("check") && text.contains("--all-users"), "{text}");
+    }
+    // The plugin takes these arguments: nothing but what it finds decides.
+    let words: Vec<&str> = allowed.split(' ').skip(1).collect();
+    let file = fixture("five-keys.json");
+    let (code, said) = stalecard(&[&words[..], &["--snapshot", &file]].concat());
+    assert!(said.starts_with("STALECARD ") && code != 2, "{code} {said}");
 }
 
 /// Labels of cards are hostile: quotes, backslashes, bars, ends of line.
