@@ -218,7 +218,7 @@ fn serve(
     let pad = feature(card, VERIFY_PIN_DIRECT, &mut buffer);
     for _ in 0..=RESETS {
         match card.transaction2() {
-            Ok(transaction) => return obey(transaction, pad, jobs, replies, &mut buffer),
+            Ok(transaction) => return obey(reader, transaction, pad, jobs, replies, &mut buffer),
             // Nothing was sent yet: the reset is somebody else's, and LEAVE adds none.
             Err((same, pcsc::Error::ResetCard)) => {
                 same.reconnect(mode, Protocols::ANY, Disposition::LeaveCard).map_err(failure)?;
@@ -232,6 +232,7 @@ fn serve(
 
 /// Does what it is told until nobody is there any more to tell it.
 fn obey(
+    reader: &Reader,
     transaction: Transaction<'_>,
     pad: Option<u32>,
     jobs: &Receiver<Job>,
@@ -243,12 +244,12 @@ fn obey(
         let answer = match job {
             Job::Transmit(apdu) => {
                 let answer = transaction.transmit(&apdu, buffer);
-                answer.inspect(|answer| traced::exchange(&apdu, answer))
+                answer.inspect(|answer| traced::exchange(reader, &apdu, answer))
             }
             Job::Pad(structure) => match pad {
-                Some(code) => {
-                    transaction.control(code.into(), &structure, buffer).inspect(|answer| traced::pad(answer))
-                }
+                Some(code) => transaction
+                    .control(code.into(), &structure, buffer)
+                    .inspect(|answer| traced::pad(reader, answer)),
                 None => Err(pcsc::Error::UnsupportedFeature),
             },
         };

@@ -41,6 +41,7 @@ pub mod sign;
 mod status;
 mod traced;
 
+use std::thread::Builder;
 use std::time::Duration;
 
 pub use options::{Link, Options};
@@ -66,14 +67,15 @@ pub struct Reading {
 /// Reads the cards in all readers, or in the one that is named (by its name or
 /// its number, counted from 0).
 ///
-/// Failures are gaps, because one bad card must not hide the others. An empty
+/// The readers are read side by side, so that several slow cards take the time of one, and one that hangs delays
+/// nobody. Failures are gaps, because one bad card must not hide the others. An empty
 /// reader is a gap only if it was named or no reader has a card. A card of another kind counts as asked for if it
 /// was named or there is no other card. `kind_of` tells by its ATR what a card is to be read as.
 #[must_use]
 pub fn read_all(
     wanted: Option<&str>,
     options: &Options<'_>,
-    kind_of: &dyn Fn(&[u8]) -> family::Kind,
+    kind_of: &(dyn Fn(&[u8]) -> family::Kind + Sync),
 ) -> Reading {
     let mut reading = Reading::default();
     let all = readers::readers().inspect(|all| {
@@ -90,18 +92,20 @@ pub fn read_all(
         }
     };
     let alone = wanted.is_some() || readers.iter().all(|reader| reader.state == Slot::Empty);
-    let mut cards = readers.iter().filter(|reader| reader.state == Slot::Card).count();
-    for reader in &readers {
+    // The caches need some time, too.
+    let time = left().map(|left| left * 3 / 4);
+    let read = |reader: &Reader| {
+        let mut one = Reading::default();
         match reader.state {
             Slot::Empty if !alone => {}
-            Slot::Card => {
-                // Whoever does not answer takes nobody else's time, and the caches need some, too.
-                let time = left().map(|left| left * 3 / 4 / u32::try_from(cards).unwrap_or(u32::MAX).max(1));
-                cards = cards.saturating_sub(1);
-                reading.read_one(reader, kind_of(&reader.atr), wanted.is_some(), options, time);
-            }
-            other => reading.gap(format!("reader {}", reader.shown()), other.why().to_owned(), true),
+            Slot::Card => one.read_one(reader, kind_of(&reader.atr), wanted.is_some(), options, time),
+            other => one.gap(format!("reader {}", reader.shown()), other.why().to_owned(), true),
         }
+        one
+    };
+    for one in side_by_side(&readers, &read) {
+        reading.cards.extend(one.cards);
+        reading.gaps.extend(one.gaps);
     }
     // Nothing but cards of other kinds: then nothing of what was asked for could be looked at.
     if reading.cards.iter().all(|card| card.family == Family::Other) {
@@ -110,6 +114,24 @@ pub fn read_all(
         }
     }
     reading
+}
+
+/// What is read of each of these readers, in their order.
+fn side_by_side(readers: &[Reader], read: &(dyn Fn(&Reader) -> Reading + Sync)) -> Vec<Reading> {
+    let [others @ .., last] = readers else { return Vec::new() };
+    std::thread::scope(|scope| {
+        let begun: Vec<_> = others
+            .iter()
+            .map(|reader| Builder::new().spawn_scoped(scope, move || read(reader)).map_err(|_| reader))
+            .collect();
+        // This thread has nothing else to do, and what no thread could be had for is left to it.
+        let last = read(last);
+        let ended = begun.into_iter().map(|one| match one {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(reader) => read(reader),
+        });
+        ended.chain([last]).collect()
+    })
 }
 
 impl Reading {

@@ -13,8 +13,8 @@ pub struct Options<'a> {
     pub status: bool,
     /// The files that cached copies of a card's descriptions name, by what is known of the card so far, each
     /// with the file of that description: what OpenSC reads if it believes them.
-    pub cached_links: &'a dyn Fn(&Card) -> Vec<Link>,
+    pub cached_links: &'a (dyn Fn(&Card) -> Vec<Link> + Sync),
     /// The files of private keys that cached copies of a card's directories describe, and the card itself does not: whether
     /// they are still there is asked, where that tells something. They are selected and never read.
-    pub cached_keys: &'a dyn Fn(&Card) -> Vec<EfPath>,
+    pub cached_keys: &'a (dyn Fn(&Card) -> Vec<EfPath> + Sync),
 }

@@ -277,6 +277,7 @@ fn serve(
     let lengths = lengths(card, &mut buffer);
     let _ = replies.send(Reply::Opened(lengths));
     let mut talk = CardThread {
+        reader,
         jobs,
         replies,
         doing,
@@ -352,6 +353,7 @@ fn is_gone(reader: &Reader) -> bool {
 
 /// What the thread with the card works on.
 struct CardThread<'a> {
+    reader: &'a Reader,
     jobs: &'a Receiver<Job>,
     replies: &'a Sender<Reply>,
     doing: &'a AtomicU8,
@@ -416,7 +418,7 @@ impl CardThread<'_> {
         self.stretched = self.stretches && apdu::is_extended(apdu);
         let answer = card.transmit(apdu, &mut self.buffer).map_err(failure)?;
         self.stretched = false;
-        traced::exchange(apdu, answer);
+        traced::exchange(self.reader, apdu, answer);
         if answer.len() < 2 {
             return Err(TransportError::Broken(NO_STATUS_WORD));
         }

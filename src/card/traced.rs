@@ -6,6 +6,7 @@
 //! is known only after it was read, and a snapshot holds what may be shown of it. A PIN, a challenge and what a key
 //! answered are told by their length, too.
 
+use super::readers::Reader;
 use crate::log;
 use crate::text::hex;
 
@@ -16,16 +17,16 @@ const ASKING: [u8; 3] = [SELECT, 0xB1, 0xCB];
 /// SELECT, and ENUMERATE OBJECTS of a SmartCard-HSM: control information and file identifiers.
 const TELLING: [u8; 2] = [SELECT, 0x58];
 
-/// Logs a command and its answer.
-pub(super) fn exchange(apdu: &[u8], answer: &[u8]) {
-    log::line(|| format!("> {}", command(apdu)));
-    log::line(|| format!("< {}", response(apdu.get(1).copied(), answer)));
+/// Logs a command to the card in a reader and its answer: readers are talked to side by side.
+pub(super) fn exchange(reader: &Reader, apdu: &[u8], answer: &[u8]) {
+    log::line(|| format!("{} > {}", reader.shown(), command(apdu)));
+    log::line(|| format!("{} < {}", reader.shown(), response(apdu.get(1).copied(), answer)));
 }
 
 /// Logs what the reader's own pin pad was asked: nothing of it is shown.
-pub(super) fn pad(answer: &[u8]) {
-    log::line(|| "> VERIFY by the reader's pin pad".to_owned());
-    log::line(|| format!("< {}", response(None, answer)));
+pub(super) fn pad(reader: &Reader, answer: &[u8]) {
+    log::line(|| format!("{} > VERIFY by the reader's pin pad", reader.shown()));
+    log::line(|| format!("{} < {}", reader.shown(), response(None, answer)));
 }
 
 fn command(apdu: &[u8]) -> String {

@@ -1,6 +1,9 @@
 //! No pcscd, no reader, no card; and two of everything.
 
-use crate::stand::{Host, Options, Output, READER, SECOND_READER, Stand};
+use std::io::{BufRead, BufReader, Write};
+use std::time::Instant;
+
+use crate::stand::{Host, Options, Output, PIN, READER, SECOND_READER, SO_PIN, Stand, reader_name};
 use crate::support::*;
 
 /// Runs `stalecard` where `prepare` was done to this process' own view of the machine.
@@ -146,4 +149,46 @@ fn two_cards_in_two_readers() {
     assert_eq!(host.cache_names(), [format!("{other}_C401")]);
     json(&host, &["flush"]);
     assert_eq!(host.cache_names(), Vec::<String>::new());
+}
+
+/// One request to the card in a further reader.
+fn ask_beside(stand: &Stand, number: u32, request: &str) {
+    let socket = stand.dir().join(format!("beside-{number}.sock"));
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    stream.write_all(format!("{request}\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    assert!(answer.starts_with("ok"), "{request}: {answer}");
+}
+
+/// Four slow cards with keys take about the time of one, and one that hangs delays nobody for longer than it is waited for.
+#[test]
+fn several_readers_are_read_side_by_side() {
+    let stand = Stand::with(Options { readers: 2, ..Options::default() });
+    let host = stand.host("alpha");
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    for _ in 0..4 {
+        host.keypairgen("EC:prime256v1", &[]);
+    }
+    let cards = |report: &serde_json::Value| report["tokens"].as_array().unwrap().len();
+    let slow = "latency 60";
+    stand.card().ask(slow);
+    let begun = Instant::now();
+    let (_, report) = json(&host, &["check"]);
+    let alone = begun.elapsed();
+    assert_eq!(cards(&report), 1);
+    for number in 1..4 {
+        // A twin with a serial number of its own would have to be made by the card: the reader tells them apart.
+        stand.card().first().twin(&format!("beside-{number}"));
+        stand.card_in(number, &[]);
+        ask_beside(&stand, number, slow);
+    }
+    let begun = Instant::now();
+    let (_, report) = json(&host, &["check"]);
+    let together = begun.elapsed();
+    let readers: Vec<&str> =
+        report["tokens"].as_array().unwrap().iter().map(|token| token["reader"].as_str().unwrap()).collect();
+    assert_eq!(readers, (0..4).map(reader_name).collect::<Vec<_>>());
+    // One after the other it would be four times as long; much of the time is the start of the programs.
+    assert!(together < alone * 2, "{alone:?} alone, {together:?} together");
 }
