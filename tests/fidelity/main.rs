@@ -44,40 +44,40 @@ mod native_listing;
 
 #[test]
 fn views_and_findings_are_what_the_real_tools_show() {
-    run::all::<play::World>(18);
+    run::all::<play::World>(10);
 }
 
 #[test]
 fn views_and_findings_of_a_native_card_are_what_the_real_tools_show() {
-    run::all::<native::World<native::MyEid>>(14);
+    run::all::<native::World<native::MyEid>>(8);
 }
 
 #[test]
 fn views_and_findings_of_a_card_with_the_isoapplet_are_what_the_real_tools_show() {
-    run::all::<native::World<native::IsoApplet>>(5);
+    run::all::<native::World<native::IsoApplet>>(4);
 }
 
 #[test]
 fn views_and_findings_of_a_piv_card_are_what_the_real_tools_show() {
-    run::all::<piv::World>(12);
+    run::all::<piv::World>(7);
 }
 
 #[test]
 fn views_and_findings_of_an_openpgp_card_are_what_the_real_tools_show() {
-    run::all::<openpgp::World>(12);
+    run::all::<openpgp::World>(7);
 }
 
 #[test]
 fn no_repair_makes_a_working_host_worse() {
-    run::repairs::<play::World>(8);
+    run::repairs::<play::World>(4);
 }
 
 #[test]
 fn no_repair_makes_a_host_with_a_native_card_worse() {
-    run::repairs::<native::World<native::MyEid>>(6);
+    run::repairs::<native::World<native::MyEid>>(3);
 }
 
 #[test]
 fn no_repair_makes_a_host_with_a_piv_card_worse() {
-    run::repairs::<piv::World>(6);
+    run::repairs::<piv::World>(3);
 }
