@@ -111,6 +111,28 @@ pub fn in_ascii(text: &str) -> String {
     out
 }
 
+/// The same for XML 1.0, and HTML that is XML: nothing that means something there, in an attribute neither, and nothing
+/// that it does not allow.
+#[must_use]
+pub fn in_xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            // A reader makes a blank of one that stands bare in an attribute.
+            '\n' => out.push_str("&#10;"),
+            '\t' => out.push_str("&#9;"),
+            _ if acts(character) => out.push('\u{fffd}'),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
 /// A word for the shell: as it is where that is safe, else in single quotes.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
@@ -197,6 +219,14 @@ mod tests {
         assert_eq!(shell_option("--serial", "--all"), "--serial='--all'");
         assert_eq!((shell_word(""), shell_word("--all")), ("''".to_owned(), "'--all'".to_owned()));
         assert!(is_typed(b"A\x1b", "A\\x1b") && is_typed(b"A\\", "A\\") && !is_typed(b"A", "a"));
+    }
+
+    #[test]
+    fn xml_is_given_text_and_nothing_else() {
+        assert_eq!(
+            in_xml("<a b='\"'>&\n\t\u{1}\u{ffff}ü"),
+            "&lt;a b=&#39;&quot;&#39;&gt;&amp;&#10;&#9;\u{fffd}\u{fffd}ü"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::case::crowd::ONE_BY_ONE;
 use crate::case::tokens::Tokens;
 use crate::finding::{Finding, Id, Safety};
 use crate::judge::{Judge, tokens, verdict};
-use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot};
+use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot, Whose};
 use crate::text::{count, escape};
 use crate::verdict::{Unread, Verdict};
 
@@ -111,6 +111,9 @@ impl Tally {
             for finding in &mut verdict.findings {
                 of_another_user(finding, &name);
             }
+        }
+        if snapshot.whose == Whose::Directories {
+            verdict.findings.iter_mut().for_each(|finding| of_directory(finding, snapshot));
         }
         verdict
     }
@@ -249,6 +252,27 @@ fn of_another_user(finding: &mut Finding, name: &str) {
     finding.fix.iter_mut().for_each(|remedy| remedy.belongs_to(name));
 }
 
+/// Where directories were named, a command without them would be about others.
+fn of_directory(finding: &mut Finding, snapshot: &Snapshot) {
+    let own =
+        finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()).map(|file| &file.directory);
+    let all = snapshot.caches.iter().map(|dir| &dir.path);
+    if let Some(directory) = own.chain(all).next().map(ToString::to_string) {
+        finding.fix.iter_mut().for_each(|remedy| remedy.lies_in(&directory));
+    }
+}
+
+/// Whose a directory or file is, as far as the snapshot knows names.
+fn owner(snapshot: &Snapshot, uid: u32) -> String {
+    let users = std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user));
+    let name = users.filter(|user| user.uid == uid).find_map(|user| user.name.as_ref());
+    match name {
+        Some(name) => escape(name.as_bytes()),
+        None if uid == 0 => "root".to_owned(),
+        None => format!("user {uid}"),
+    }
+}
+
 fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
     let exist = snapshot.caches.iter().filter(|dir| dir.state != DirState::Missing);
     exist
@@ -272,7 +296,9 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
                 user: of_user.then(|| user_name(snapshot)),
                 origin: dir.origin,
                 state: match &dir.state {
-                    DirState::Present(inode) => format!("owner uid {}, mode {:04o}", inode.uid, inode.mode),
+                    DirState::Present(inode) => {
+                        format!("owner {}, mode {:04o}", owner(snapshot, inode.uid), inode.mode)
+                    }
                     DirState::Missing => "missing".to_owned(),
                     DirState::Symlink(target) => format!("symbolic link to {target}"),
                     DirState::Unreadable(why) => format!("not readable: {why}"),

@@ -143,16 +143,16 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
                 let blanks = " ".repeat(column - width(command));
                 let indent = " ".repeat(5 + column + 2);
                 let mut text = Page::new(out.screen);
-                wrap(&mut text, &indent, &indent, &step.what);
+                wrap(&mut text, &indent, &indent, &out.screen.step(step));
                 let text = text.text();
                 let rest = text.get(indent.len()..).unwrap_or("\n");
                 let _ = write!(out, "  {number}. {GREEN}{command}{GREEN:#}{blanks}  {rest}");
             }
             Some(command) => {
                 let _ = writeln!(out, "  {number}. {GREEN}{command}{GREEN:#}");
-                wrap(out, "     ", "     ", &step.what);
+                wrap(out, "     ", "     ", &out.screen.step(step));
             }
-            None => wrap(out, &format!("  {number}. "), "     ", &step.what),
+            None => wrap(out, &format!("  {number}. "), "     ", &out.screen.step(step)),
         }
     }
     if let Some(more) = steps.len().checked_sub(MOST_STEPS).filter(|more| *more > 0) {
@@ -197,7 +197,7 @@ fn next(out: &mut Page<'_>, brief: &Brief) {
         Some(command) => {
             let _ = writeln!(out, "Next: {GREEN}{command}{GREEN:#}");
         }
-        None => wrap(out, "Next: ", "  ", &step.what),
+        None => wrap(out, "Next: ", "  ", &out.screen.step(step)),
     }
 }
 

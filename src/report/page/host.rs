@@ -1,11 +1,15 @@
 //! The page on one host.
 
+use std::collections::BTreeMap;
+
+use super::super::lines::told;
 use super::{Block, Cell, Level, Page};
 use crate::finding::{Evidence, Finding, Severity, Side};
+use crate::host::clock::Zone;
 use crate::listing::objects::ObjectComparison;
 use crate::listing::settings::{Place, Settings};
 use crate::snapshot::{Gap, Snapshot};
-use crate::text::{key_reference, rfc3339};
+use crate::text::{escape, key_reference};
 use crate::verdict::brief::{Brief, Step, Word};
 use crate::verdict::{Token, Verdict};
 
@@ -38,7 +42,7 @@ pub fn host(facts: &Facts<'_>) -> Page {
         token_facts(&mut blocks, token);
     }
     sides(&mut blocks, objects);
-    findings(&mut blocks, &verdict.findings);
+    findings(&mut blocks, &verdict.findings, &owners(snapshot));
     if let Some(settings) = settings {
         configuration(&mut blocks, settings);
     }
@@ -48,11 +52,25 @@ pub fn host(facts: &Facts<'_>) -> Page {
     blocks.push(Block::Facts(vec![
         ("host".to_owned(), Cell::words(&snapshot.host)),
         ("account".to_owned(), Cell::words(user)),
-        ("observed".to_owned(), Cell::fixed(rfc3339(snapshot.taken_at.unix_timestamp()))),
+        ("observed".to_owned(), Cell::fixed(at(snapshot.taken_at.unix_timestamp()))),
         ("OpenSC".to_owned(), Cell::fixed(opensc.unwrap_or_else(|| "not known".to_owned()))),
         ("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION"))),
     ]));
     Page { title: Cell::words(format!("OpenSC's cache on {}", snapshot.host)), blocks }
+}
+
+/// The names of users, by number. Escaped.
+pub(super) type Owners = BTreeMap<u32, String>;
+
+fn owners(snapshot: &Snapshot) -> Owners {
+    let users = std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user));
+    let named = users.filter_map(|user| Some((user.uid, escape(user.name.as_ref()?.as_bytes()))));
+    std::iter::once((0, "root".to_owned())).chain(named).collect()
+}
+
+/// A moment, in UTC: who reads it may be anywhere, and need not learn where it was written.
+pub(super) fn at(seconds: i64) -> String {
+    Zone::utc().written(seconds)
 }
 
 /// How a verdict strikes the eye.
@@ -72,8 +90,8 @@ pub(super) fn head(blocks: &mut Vec<Block>, brief: &Brief) {
     blocks.extend(brief.consequences.iter().map(|text| Block::Paragraph(Cell::words(text))));
     if !brief.steps.is_empty() {
         let step = |step: &Step| match &step.command {
-            Some(command) => (Cell::code(command), Cell::words(&step.what)),
-            None => (Cell::words(&step.what), Cell::fixed("")),
+            Some(command) => (Cell::code(command), Cell::words(told(step, &Zone::utc()))),
+            None => (Cell::words(told(step, &Zone::utc())), Cell::fixed("")),
         };
         blocks.push(Block::Heading(1, Cell::fixed("What to do")));
         blocks.push(Block::Steps(brief.steps.iter().map(step).collect()));
@@ -146,7 +164,7 @@ const fn level(severity: Severity) -> Level {
 }
 
 /// Each finding with its evidence.
-pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding]) {
+pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding], owners: &Owners) {
     if findings.is_empty() {
         return;
     }
@@ -166,7 +184,7 @@ pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding]) {
             facts.push(("affects".to_owned(), Cell::words(finding.program.join(", "))));
         }
         for evidence in finding.evidence.iter().take(MOST_EVIDENCE) {
-            self::evidence(&mut facts, evidence);
+            self::evidence(&mut facts, evidence, owners);
         }
         if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
             facts.push((
@@ -188,7 +206,7 @@ pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding]) {
     }
 }
 
-fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence) {
+fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence, owners: &Owners) {
     if let Some(line) = &evidence.source {
         let place = format!("{}:{}:{}: {}", line.file, line.line, line.column, line.note);
         facts.push(("in".to_owned(), Cell::words(place)));
@@ -201,8 +219,9 @@ fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence) {
     facts.extend(evidence.shown.iter().map(|shown| ("shown".to_owned(), side(shown))));
     if let Some(file) = &evidence.file {
         facts.push(("cache entry".to_owned(), Cell::code(&file.path)));
-        let written = format!("{} bytes, written {}, owner uid {}", file.size, file.modified, file.owner);
-        facts.push(("".to_owned(), Cell::fixed(written)));
+        let owner = owners.get(&file.owner).cloned().unwrap_or_else(|| format!("user {}", file.owner));
+        let written = format!("{} bytes, written {}, owner {owner}", file.size, at(file.inode.mtime));
+        facts.push(("".to_owned(), Cell::words(written)));
     }
     if let Some(offset) = evidence.first_difference {
         facts.push(("differs".to_owned(), Cell::fixed(format!("from byte {offset} on"))));
