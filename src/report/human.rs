@@ -13,7 +13,7 @@ use super::cache_entries::cache_list;
 use super::causes;
 use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, width, wrap};
 use crate::finding::Severity;
-use crate::judge::brief::looked_at;
+use crate::judge::brief::{capital, looked_at};
 use crate::judge::tally::Cache;
 use crate::snapshot::Gap;
 use crate::text::{count, shell_word};
@@ -106,7 +106,7 @@ fn consequences(out: &mut Page<'_>, consequences: &[String]) {
         return;
     }
     out.gap();
-    let told: Vec<&str> = consequences.iter().take(MOST_CONSEQUENCES).map(String::as_str).collect();
+    let told: Vec<String> = consequences.iter().take(MOST_CONSEQUENCES).map(|text| capital(text)).collect();
     wrap(out, "", "", &told.join(" "));
 }
 
@@ -199,6 +199,12 @@ fn next(out: &mut Page<'_>, brief: &Brief) {
         }
         None => wrap(out, "Next: ", "  ", &out.screen.step(step)),
     }
+}
+
+/// The last line of a list in which something is not as it should be, or that is not whole: it says what there is, and a check
+/// what to do.
+pub fn ask_check(out: &mut Page<'_>) {
+    let _ = writeln!(out, "Next: {GREEN}stalecard check{GREEN:#}");
 }
 
 /// One paragraph for each token.
