@@ -177,6 +177,17 @@ pub fn rfc3339(seconds: i64) -> String {
     date(seconds).replace(' ', "T")
 }
 
+/// Unix seconds as people read them, where their zone is not known: `2026-11-23 09:50 UTC`.
+#[must_use]
+pub fn utc(seconds: i64) -> String {
+    time::OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|time| {
+            time.format(time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC")).ok()
+        })
+        .unwrap_or_else(|| format!("{seconds} s"))
+}
+
 /// Unix seconds as `2026-11-23 09:50:12Z`.
 #[must_use]
 pub fn date(seconds: i64) -> String {
@@ -237,6 +248,8 @@ mod tests {
     #[test]
     fn dates_are_utc() {
         assert_eq!(date(1_672_675_083), "2023-01-02 15:58:03Z");
+        assert_eq!(utc(1_672_675_083), "2023-01-02 15:58 UTC");
+        assert_eq!(utc(i64::MAX), format!("{} s", i64::MAX));
         assert_eq!(date(i64::MAX), format!("{} s", i64::MAX));
         assert_eq!(rfc3339(1_672_675_083), "2023-01-02T15:58:03Z");
         assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59Z");

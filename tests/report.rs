@@ -127,6 +127,15 @@ fn html_is_valid_and_says_what_check_says() {
         "fixtures/snapshots/seed-beta-stale.json",
     ]);
     is_valid_html(&fleet);
+    // "Wrong: Do not delete" would say the opposite of what is meant.
+    for text in [&fleet, &report("seed-beta-stale", &[])] {
+        assert!(
+            text.contains("Danger:</span> Do not delete") && !text.contains("Wrong:</span> Do not"),
+            "{text}"
+        );
+    }
+    let text = report("seed-beta-stale", &["--format", "markdown"]);
+    assert!(text.contains("**DANGER** Do not delete"), "{text}");
     assert!(fleet.contains("STALE") && fleet.contains("beta"), "{fleet}");
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::case::cache::owner;
 use crate::case::crowd::ONE_BY_ONE;
 use crate::case::tokens::Tokens;
 use crate::finding::{Finding, Id, Safety};
@@ -262,17 +263,6 @@ fn of_directory(finding: &mut Finding, snapshot: &Snapshot) {
     }
 }
 
-/// Whose a directory or file is, as far as the snapshot knows names.
-fn owner(snapshot: &Snapshot, uid: u32) -> String {
-    let users = std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user));
-    let name = users.filter(|user| user.uid == uid).find_map(|user| user.name.as_ref());
-    match name {
-        Some(name) => escape(name.as_bytes()),
-        None if uid == 0 => "root".to_owned(),
-        None => format!("user {uid}"),
-    }
-}
-
 fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
     let exist = snapshot.caches.iter().filter(|dir| dir.state != DirState::Missing);
     exist
@@ -297,7 +287,9 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
                 origin: dir.origin,
                 state: match &dir.state {
                     DirState::Present(inode) => {
-                        format!("owner {}, mode {:04o}", owner(snapshot, inode.uid), inode.mode)
+                        let users = std::iter::once(&snapshot.user);
+                        let users = users.chain(snapshot.others.iter().map(|other| &other.user));
+                        format!("owner {}, mode {:04o}", owner(users, inode.uid), inode.mode)
                     }
                     DirState::Missing => "missing".to_owned(),
                     DirState::Symlink(target) => format!("symbolic link to {target}"),

@@ -107,6 +107,7 @@ fn row(head: &[String], level: Level, cells: &[Cell]) -> String {
 /// Its class, and a word for those who see no colours.
 const fn marked(level: Level) -> (&'static str, &'static str) {
     match level {
+        Level::Danger => ("bad", "<span class=\"mark\">Danger:</span> "),
         Level::Bad => ("bad", "<span class=\"mark\">Wrong:</span> "),
         Level::Doubtful => ("doubtful", "<span class=\"mark\">Take care:</span> "),
         Level::Good => ("good", "<span class=\"mark\">OK:</span> "),

@@ -89,7 +89,7 @@ fn verbatim(out: &mut Roff, lines: &[&str]) {
 fn table(out: &mut Roff, lines: &[&str]) {
     let cells = |line: &str| -> Vec<String> {
         let row = line.trim_matches('|');
-        row.split(" | ").map(|cell| cell.trim().to_owned()).collect()
+        row.split('|').map(|cell| cell.trim().to_owned()).collect()
     };
     let head = lines.first().map(|line| cells(line)).unwrap_or_default();
     for line in lines.iter().skip(2) {

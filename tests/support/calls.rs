@@ -78,7 +78,9 @@ pub fn objection(words: &[String]) -> Option<String> {
         "SECONDS" => "30".to_owned(),
         _ => word.clone(),
     };
-    let all = std::iter::once("stalecard".to_owned()).chain(words.iter().map(meant));
+    // Dots stand for a command.
+    let elided = words.last().filter(|word| *word == "--").map(|_| "COMMAND".to_owned());
+    let all = std::iter::once("stalecard".to_owned()).chain(words.iter().map(meant)).chain(elided);
     match Cli::try_parse_from(all) {
         Err(error) if error.use_stderr() => Some(error.to_string()),
         _ => None,

@@ -1,6 +1,6 @@
 //! The page on several hosts: tokens by keys, and who is stale.
 
-use super::host::{Owners, at, coverage, findings, head};
+use super::host::{at, coverage, findings, head};
 use super::{Block, Cell, Level, Page};
 use crate::finding::Side;
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
@@ -16,7 +16,7 @@ pub fn fleet(compared: &Compared) -> Page {
     for token in &compared.tokens {
         table(&mut blocks, token);
     }
-    findings(&mut blocks, &compared.findings, &Owners::new());
+    findings(&mut blocks, &compared.findings, &[]);
     coverage(&mut blocks, &compared.coverage);
     blocks.push(Block::Heading(1, Cell::fixed("About this report")));
     let seen = compared

@@ -1,15 +1,14 @@
 //! The page on one host.
 
-use std::collections::BTreeMap;
-
 use super::super::lines::told;
 use super::{Block, Cell, Level, Page};
+use crate::case::cache::owner;
 use crate::finding::{Evidence, Finding, Severity, Side};
 use crate::host::clock::Zone;
 use crate::listing::objects::ObjectComparison;
 use crate::listing::settings::{Place, Settings};
-use crate::snapshot::{Gap, Snapshot};
-use crate::text::{escape, key_reference};
+use crate::snapshot::{Gap, Snapshot, User};
+use crate::text::key_reference;
 use crate::verdict::brief::{Brief, Step, Word};
 use crate::verdict::{Token, Verdict};
 
@@ -42,7 +41,9 @@ pub fn host(facts: &Facts<'_>) -> Page {
         token_facts(&mut blocks, token);
     }
     sides(&mut blocks, objects);
-    findings(&mut blocks, &verdict.findings, &owners(snapshot));
+    let users: Vec<&User> =
+        std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user)).collect();
+    findings(&mut blocks, &verdict.findings, &users);
     if let Some(settings) = settings {
         configuration(&mut blocks, settings);
     }
@@ -59,18 +60,9 @@ pub fn host(facts: &Facts<'_>) -> Page {
     Page { title: Cell::words(format!("OpenSC's cache on {}", snapshot.host)), blocks }
 }
 
-/// The names of users, by number. Escaped.
-pub(super) type Owners = BTreeMap<u32, String>;
-
-fn owners(snapshot: &Snapshot) -> Owners {
-    let users = std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user));
-    let named = users.filter_map(|user| Some((user.uid, escape(user.name.as_ref()?.as_bytes()))));
-    std::iter::once((0, "root".to_owned())).chain(named).collect()
-}
-
 /// A moment, in UTC: who reads it may be anywhere, and need not learn where it was written.
 pub(super) fn at(seconds: i64) -> String {
-    Zone::utc().written(seconds)
+    crate::text::utc(seconds)
 }
 
 /// How a verdict strikes the eye.
@@ -86,7 +78,7 @@ pub(super) const fn eye(word: Word) -> Level {
 /// The verdict, what not to do, what it leads to, what to do.
 pub(super) fn head(blocks: &mut Vec<Block>, brief: &Brief) {
     blocks.push(Block::Banner(eye(brief.headline.state), Cell::words(&brief.headline.sentence)));
-    blocks.extend(brief.dangers.iter().map(|danger| Block::Banner(Level::Bad, Cell::words(danger))));
+    blocks.extend(brief.dangers.iter().map(|danger| Block::Banner(Level::Danger, Cell::words(danger))));
     blocks.extend(brief.consequences.iter().map(|text| Block::Paragraph(Cell::words(text))));
     if !brief.steps.is_empty() {
         let step = |step: &Step| match &step.command {
@@ -164,7 +156,7 @@ const fn level(severity: Severity) -> Level {
 }
 
 /// Each finding with its evidence.
-pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding], owners: &Owners) {
+pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding], users: &[&User]) {
     if findings.is_empty() {
         return;
     }
@@ -184,7 +176,7 @@ pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding], owners: &O
             facts.push(("affects".to_owned(), Cell::words(finding.program.join(", "))));
         }
         for evidence in finding.evidence.iter().take(MOST_EVIDENCE) {
-            self::evidence(&mut facts, evidence, owners);
+            self::evidence(&mut facts, evidence, users);
         }
         if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
             facts.push((
@@ -206,7 +198,7 @@ pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding], owners: &O
     }
 }
 
-fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence, owners: &Owners) {
+fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence, users: &[&User]) {
     if let Some(line) = &evidence.source {
         let place = format!("{}:{}:{}: {}", line.file, line.line, line.column, line.note);
         facts.push(("in".to_owned(), Cell::words(place)));
@@ -219,7 +211,7 @@ fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence, owners: &Owner
     facts.extend(evidence.shown.iter().map(|shown| ("shown".to_owned(), side(shown))));
     if let Some(file) = &evidence.file {
         facts.push(("cache entry".to_owned(), Cell::code(&file.path)));
-        let owner = owners.get(&file.owner).cloned().unwrap_or_else(|| format!("user {}", file.owner));
+        let owner = owner(users.iter().copied(), file.owner);
         let written = format!("{} bytes, written {}, owner {owner}", file.size, at(file.inode.mtime));
         facts.push(("".to_owned(), Cell::words(written)));
     }
