@@ -44,11 +44,13 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         "OpenSC believes what is in them, but the user's programs cannot refresh it.".to_owned(),
     );
     // A repair removes private data, with consent to that alone, and takes what is no copy of a card's file by name alone.
-    let is_private = |entry: &&&CacheEntry| entry.content == Content::Withheld(Withheld::Private);
-    let mut copies = foreign.iter().filter(|entry| entry.name.of_copy().is_some()).peekable();
-    let (fix, safety) = match (foreign.first(), copies.peek()) {
-        (Some(first), None) => (case.flush_named("move it to the quarantine", first), Safety::Unsafe),
-        _ if copies.all(|entry| is_private(&entry)) => {
+    let is_private = |entry: &CacheEntry| entry.content == Content::Withheld(Withheld::Private);
+    let copies = || foreign.iter().filter(|entry| entry.name.of_copy().is_some());
+    let (fix, safety) = match foreign.first() {
+        Some(first) if copies().next().is_none() => {
+            (case.flush_named("move it to the quarantine", first), Safety::Unsafe)
+        }
+        _ if copies().all(|entry| is_private(entry)) => {
             (CacheCase::fix("remove them, keeping nothing", Safety::Unsafe), Safety::Unsafe)
         }
         _ => (CacheCase::fix("move them to the quarantine", Safety::Guarded), Safety::Guarded),
