@@ -10,7 +10,7 @@ use crate::crypto::same_form;
 use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Severity, Side};
 use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath};
-use crate::text::{escape, hex, key_reference, rfc3339, utc};
+use crate::text::{date, escape, hex, key_reference, rfc3339};
 use crate::view::difference::Kind;
 use crate::view::unlisted::Unlisted;
 use crate::view::{Class, Layout, Object, View};
@@ -253,7 +253,7 @@ pub fn side(object: Option<&Object>) -> Side {
             side.certificate_serial = Some(hex(&certificate.serial));
             side.valid_from = certificate.validity.map(|(from, _)| rfc3339(from));
             side.valid_until = certificate.validity.map(|(_, to)| rfc3339(to));
-            side.validity = certificate.validity.map(|(from, to)| format!("{} to {}", utc(from), utc(to)));
+            side.validity = certificate.validity.map(|(from, to)| format!("{} to {}", date(from), date(to)));
         }
         Class::Certificate { certificate: None, .. } => {
             side.state = Some("certificate that does not decode".to_owned());

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, Page, bytes, wrap};
+use super::lines::{BOLD, Page, bytes, wrap, wrap_in};
 use crate::judge::tally::{Cache, UseToday};
 use crate::listing::cache_entries::Item;
 use crate::text::count;
@@ -74,5 +74,5 @@ pub fn item(out: &mut Page<'_>, item: &Item) {
     let what = format!("{}, written {written}, owner {owner}", bytes(item.size));
     wrap(out, "      ", "      ", &what);
     let found = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
-    let _ = writeln!(out, "      {style}{}{found}{style:#}", item.state.words());
+    wrap_in(out, style, "      ", "        ", &format!("{}{found}", item.state.words()));
 }

@@ -219,6 +219,17 @@ pub fn wrap(out: &mut Page<'_>, first: &str, other: &str, text: &str) {
     }
 }
 
+/// The same in a style, which takes no column.
+pub(super) fn wrap_in(out: &mut Page<'_>, style: Style, first: &str, other: &str, text: &str) {
+    let mut plain = Page::new(out.screen);
+    wrap(&mut plain, first, other, text);
+    for line in plain.text().lines() {
+        let body = line.trim_start();
+        let indent = line.get(..line.len() - body.len()).unwrap_or_default();
+        let _ = writeln!(out, "{indent}{style}{body}{style:#}");
+    }
+}
+
 /// A blank at which no line ends: one column wide.
 const TIED: char = '\u{e000}';
 

@@ -225,7 +225,7 @@ pub struct Step {
     pub command: Option<String>,
     /// What it does, or what a person has to do. Escaped.
     pub what: String,
-    /// Since when what it is about may be wrong: Unix seconds.
+    /// Since when what it is about may be wrong.
     #[serde(serialize_with = "in_rfc3339", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
     pub since: Option<i64>,

@@ -78,8 +78,8 @@ pub fn objection(words: &[String]) -> Option<String> {
         "SECONDS" => "30".to_owned(),
         _ => word.clone(),
     };
-    // Dots stand for a command.
-    let elided = words.last().filter(|word| *word == "--").map(|_| "COMMAND".to_owned());
+    // Dots stand for a command, and so does nothing where it is only named.
+    let elided = words.last().filter(|word| *word == "--" || words == ["run"]).map(|_| "COMMAND".to_owned());
     let all = std::iter::once("stalecard".to_owned()).chain(words.iter().map(meant)).chain(elided);
     match Cli::try_parse_from(all) {
         Err(error) if error.use_stderr() => Some(error.to_string()),
