@@ -82,7 +82,7 @@ pub enum Error {
     /// `flush` without a card.
     #[error(
         "no card could be read, so nothing is proven stale and nothing was moved; insert the card, or take all \
-         entries of a card with `stalecard flush --serial SERIAL` (`stalecard ls` lists the serials)"
+         entries of a card: the same command with --serial SERIAL (`stalecard ls` lists the serials)"
     )]
     NoCardToFlush,
     /// There is no file to edit.

@@ -257,12 +257,12 @@ pub struct Holder {
 }
 
 /// Since when what this host signs may name a key that is gone: when the oldest file was cached that shows one to
-/// whoever signs (RFC 3339). The key was replaced at some time after that.
+/// whoever signs (Unix seconds). The key was replaced at some time after that.
 #[must_use]
-pub fn doubtful_since(findings: &[Finding]) -> Option<String> {
+pub fn doubtful_since(findings: &[Finding]) -> Option<i64> {
     let signing = findings.iter().filter(|finding| finding.severity == Severity::Critical);
     let files = signing.flat_map(|finding| &finding.evidence).filter_map(|evidence| evidence.file.as_ref());
-    files.map(|file| file.inode.mtime).min().map(crate::text::rfc3339)
+    files.map(|file| file.inode.mtime).min()
 }
 
 /// Which object a finding is about. Text is escaped.

@@ -111,6 +111,28 @@ pub fn in_ascii(text: &str) -> String {
     out
 }
 
+/// The same for XML 1.0, and HTML that is XML: nothing that means something there, in an attribute neither, and nothing
+/// that it does not allow.
+#[must_use]
+pub fn in_xml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            // A reader makes a blank of one that stands bare in an attribute.
+            '\n' => out.push_str("&#10;"),
+            '\t' => out.push_str("&#9;"),
+            _ if acts(character) => out.push('\u{fffd}'),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
 /// A word for the shell: as it is where that is safe, else in single quotes.
 #[must_use]
 pub fn shell_word(word: &str) -> String {
@@ -153,6 +175,17 @@ pub fn rfc3339(seconds: i64) -> String {
     // The years 0000 to 9999.
     let seconds = seconds.clamp(-62_167_219_200, 253_402_300_799);
     date(seconds).replace(' ', "T")
+}
+
+/// Unix seconds as people read them, where their zone is not known: `2026-11-23 09:50 UTC`.
+#[must_use]
+pub fn utc(seconds: i64) -> String {
+    time::OffsetDateTime::from_unix_timestamp(seconds)
+        .ok()
+        .and_then(|time| {
+            time.format(time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC")).ok()
+        })
+        .unwrap_or_else(|| format!("{seconds} s"))
 }
 
 /// Unix seconds as `2026-11-23 09:50:12Z`.
@@ -200,6 +233,14 @@ mod tests {
     }
 
     #[test]
+    fn xml_is_given_text_and_nothing_else() {
+        assert_eq!(
+            in_xml("<a b='\"'>&\n\t\u{1}\u{ffff}ü"),
+            "&lt;a b=&#39;&quot;&#39;&gt;&amp;&#10;&#9;\u{fffd}\u{fffd}ü"
+        );
+    }
+
+    #[test]
     fn tabs_of_a_source_stay() {
         assert_eq!(escape_source(b"\ta\t\x1b\r"), "\ta\t\\x1b\\x0d");
     }
@@ -207,6 +248,8 @@ mod tests {
     #[test]
     fn dates_are_utc() {
         assert_eq!(date(1_672_675_083), "2023-01-02 15:58:03Z");
+        assert_eq!(utc(1_672_675_083), "2023-01-02 15:58 UTC");
+        assert_eq!(utc(i64::MAX), format!("{} s", i64::MAX));
         assert_eq!(date(i64::MAX), format!("{} s", i64::MAX));
         assert_eq!(rfc3339(1_672_675_083), "2023-01-02T15:58:03Z");
         assert_eq!(rfc3339(i64::MAX), "9999-12-31T23:59:59Z");

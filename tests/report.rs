@@ -127,6 +127,15 @@ fn html_is_valid_and_says_what_check_says() {
         "fixtures/snapshots/seed-beta-stale.json",
     ]);
     is_valid_html(&fleet);
+    // "Wrong: Do not delete" would say the opposite of what is meant.
+    for text in [&fleet, &report("seed-beta-stale", &[])] {
+        assert!(
+            text.contains("Danger:</span> Do not delete") && !text.contains("Wrong:</span> Do not"),
+            "{text}"
+        );
+    }
+    let text = report("seed-beta-stale", &["--format", "markdown"]);
+    assert!(text.contains("**DANGER** Do not delete"), "{text}");
     assert!(fleet.contains("STALE") && fleet.contains("beta"), "{fleet}");
 }
 
@@ -329,17 +338,167 @@ fn sarif_is_what_its_schema_says() {
     assert!(results > 0);
 }
 
-/// Elements and attributes of the schema that Jenkins' xUnit plugin publishes for JUnit, as far as they are used.
+/// What an attribute holds.
+#[derive(Clone, Copy)]
+enum Holds {
+    Text,
+    Name,
+    Number,
+    Seconds,
+    Moment,
+}
+
+/// An element of JUnit's format as the schemas have it that Jenkins' xUnit plugin (`junit-10.xsd`) and Maven's Surefire publish:
+/// its attributes, those that it must have first, with their number; what may stand in it; and whether text may.
+struct Element {
+    name: &'static str,
+    attributes: &'static [(&'static str, Holds)],
+    required: usize,
+    inside: &'static [&'static str],
+    text: bool,
+}
+
+const JUNIT: [Element; 7] = [
+    Element {
+        name: "testsuites",
+        attributes: &[
+            ("name", Holds::Text),
+            ("time", Holds::Seconds),
+            ("tests", Holds::Number),
+            ("failures", Holds::Number),
+            ("disabled", Holds::Number),
+            ("errors", Holds::Number),
+        ],
+        required: 0,
+        inside: &["testsuite"],
+        text: false,
+    },
+    Element {
+        name: "testsuite",
+        attributes: &[
+            ("name", Holds::Name),
+            ("tests", Holds::Number),
+            ("failures", Holds::Number),
+            ("errors", Holds::Number),
+            ("time", Holds::Seconds),
+            ("skipped", Holds::Number),
+            ("timestamp", Holds::Moment),
+            ("hostname", Holds::Name),
+            ("id", Holds::Text),
+            ("package", Holds::Text),
+        ],
+        required: 4,
+        inside: &["testsuite", "properties", "testcase", "system-out", "system-err"],
+        text: false,
+    },
+    Element {
+        name: "testcase",
+        attributes: &[
+            ("name", Holds::Name),
+            ("classname", Holds::Name),
+            ("time", Holds::Seconds),
+            ("group", Holds::Text),
+        ],
+        // Surefire's wants both: readers group cases by their class.
+        required: 3,
+        inside: &["skipped", "error", "failure", "system-out", "system-err"],
+        text: false,
+    },
+    Element {
+        name: "failure",
+        attributes: &[("type", Holds::Name), ("message", Holds::Text)],
+        required: 1,
+        inside: &[],
+        text: true,
+    },
+    Element {
+        name: "error",
+        attributes: &[("type", Holds::Name), ("message", Holds::Text)],
+        required: 1,
+        inside: &[],
+        text: true,
+    },
+    Element {
+        name: "skipped",
+        attributes: &[("message", Holds::Text), ("type", Holds::Text)],
+        required: 0,
+        inside: &[],
+        text: true,
+    },
+    Element { name: "system-out", attributes: &[], required: 0, inside: &[], text: true },
+];
+
+fn holds(what: Holds, value: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match what {
+        Holds::Text => true,
+        Holds::Name => !value.trim().is_empty(),
+        Holds::Number => digits(value),
+        // At most three digits behind the point.
+        Holds::Seconds => {
+            let (whole, rest) = value.split_once('.').unwrap_or((value, "0"));
+            digits(whole) && digits(rest) && rest.len() <= 3
+        }
+        // ISO 8601 without a zone, in UTC.
+        Holds::Moment => {
+            let model = b"0000-00-00T00:00:00";
+            let fits = |(byte, model): (u8, &u8)| {
+                if *model == b'0' { byte.is_ascii_digit() } else { byte == *model }
+            };
+            value.len() == model.len() && value.bytes().zip(model).all(fits)
+        }
+    }
+}
+
+/// What is wrong with an element and all below it.
+fn against_schema(node: Node<'_, '_>) -> Result<(), String> {
+    let name = node.tag_name().name();
+    let element = JUNIT.iter().find(|element| element.name == name).ok_or(format!("there is no <{name}>"))?;
+    for (attribute, _) in element.attributes.iter().take(element.required) {
+        node.attribute(*attribute).ok_or(format!("<{name}> without {attribute}"))?;
+    }
+    for attribute in node.attributes() {
+        let known = element.attributes.iter().find(|(known, _)| *known == attribute.name());
+        let (_, what) = known.ok_or(format!("<{name}> has no {}", attribute.name()))?;
+        if !holds(*what, attribute.value()) {
+            return Err(format!("{} of <{name}> is {:?}", attribute.name(), attribute.value()));
+        }
+    }
+    let mut endings = 0;
+    for child in node.children() {
+        if child.is_element() {
+            let inner = child.tag_name().name();
+            if !element.inside.contains(&inner) {
+                return Err(format!("<{inner}> in <{name}>"));
+            }
+            endings += usize::from(["skipped", "error", "failure"].contains(&inner));
+            against_schema(child)?;
+        } else if !element.text && child.is_text() && !child.text().unwrap_or_default().trim().is_empty() {
+            return Err(format!("text in <{name}>"));
+        }
+    }
+    if name == "testcase" && endings > 1 { Err("a case that ends twice".to_owned()) } else { Ok(()) }
+}
+
 #[test]
 fn junit_is_what_its_schema_says() {
-    for (snapshot, failing) in [("seed-beta-stale", true), ("seed-alpha-flushed", false), ("piv-stale", true)]
-    {
-        let output = stalecard(&["check", "--snapshot", &path(snapshot), "--format", "junit"]);
+    let transcripts = "tests/transcripts/hosts";
+    for (snapshot, code) in [
+        (path("seed-beta-stale"), 1),
+        (path("seed-alpha-flushed"), 0),
+        (path("piv-stale"), 1),
+        (path("five-keys-hardly-recorded"), 3),
+        (format!("{transcripts}/no-card.json"), 3),
+        (format!("{transcripts}/eight-stale-keys.json"), 1),
+        (format!("{transcripts}/broken-configuration.json"), 1),
+    ] {
+        let output = stalecard(&["check", "--snapshot", &snapshot, "--format", "junit"]);
         let text = String::from_utf8(output.stdout.clone()).unwrap();
         assert!(text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"), "{text}");
         let document = Document::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let root = document.root_element();
         assert_eq!(root.tag_name().name(), "testsuites");
+        against_schema(root).unwrap_or_else(|why| panic!("{snapshot}: {why}\n{text}"));
         let count = |node: Node<'_, '_>, name: &str| {
             node.descendants().filter(|inner| inner.has_tag_name(name)).count()
         };
@@ -348,19 +507,38 @@ fn junit_is_what_its_schema_says() {
             assert_eq!(number(suite, "tests"), count(suite, "testcase"), "{text}");
             assert_eq!(number(suite, "failures"), count(suite, "failure"), "{text}");
             assert_eq!(number(suite, "errors"), count(suite, "error"), "{text}");
-            assert!(suite.has_attribute("name") && suite.has_attribute("time"));
+            assert!(suite == root || number(suite, "skipped") == count(suite, "skipped"), "{text}");
         }
-        for case in root.descendants().filter(|node| node.has_tag_name("testcase")) {
-            assert!(case.has_attribute("name") && case.has_attribute("classname"));
-            let inner: Vec<Node<'_, '_>> = case.children().filter(Node::is_element).collect();
-            assert!(inner.len() < 2, "{text}");
-            for node in inner {
-                let name = node.tag_name().name();
-                assert!(["failure", "error", "skipped", "system-out"].contains(&name), "{name}");
-                assert_eq!(node.has_attribute("message"), name != "system-out");
-            }
-        }
-        assert_eq!(count(root, "failure") > 0, failing, "{snapshot}: {text}");
-        assert_eq!(output.status.code(), Some(i32::from(failing)), "{snapshot}");
+        // What fails the run fails the pipeline, and nothing else does.
+        assert_eq!(output.status.code(), Some(code), "{snapshot}");
+        assert_eq!(count(root, "failure") > 0, code == 1, "{snapshot}: {text}");
+        assert!(code != 3 || count(root, "error") > 0, "{snapshot}: {text}");
+    }
+}
+
+/// The check of the schema finds what is wrong: it can fail.
+#[test]
+fn what_is_no_junit_is_told_apart() {
+    let wrong = |inner: &str| {
+        let text = format!(
+            "<testsuites><testsuite name=\"a\" tests=\"1\" failures=\"0\" errors=\"0\">{inner}</testsuite></testsuites>"
+        );
+        against_schema(Document::parse(&text).unwrap().root_element()).err()
+    };
+    let case = |more: &str, inner: &str| {
+        format!("<testcase name=\"a\" classname=\"b\" time=\"0\"{more}>{inner}</testcase>")
+    };
+    assert_eq!(wrong(&case("", "")), None);
+    assert_eq!(wrong(&case("", "<failure type=\"x\">why</failure>")), None);
+    for inner in [
+        "<testcase name=\"a\"/>".to_owned(),
+        "text".to_owned(),
+        case(" status=\"x\"", ""),
+        case("", "<b/>"),
+        case("", "<skipped/><failure type=\"x\"/>"),
+        case("", "<failure/>"),
+        "<testcase name=\"a\" classname=\"b\" time=\"0.1234\"/>".to_owned(),
+    ] {
+        assert!(wrong(&inner).is_some(), "{inner}");
     }
 }

@@ -1,6 +1,7 @@
 //! What the commands say that change something, or ask keys for signatures: one stale host, from the first look to the
 //! last undo, on the stand. The text is committed in `tests/transcripts/story.txt`, with IDs, times and operations as
-//! they never are; `SNAPSHOTS=overwrite cargo test --test screens` writes it anew.
+//! they never are, and again as it is on a wide screen; in colour, and in ASCII, it is the same text.
+//! `SNAPSHOTS=overwrite cargo test --test screens` writes it anew.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,6 +19,7 @@ use std::path::Path;
 
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
+use stalecard::text::in_ascii;
 use stand::{Host, PIN, SO_PIN, Stand};
 
 /// A home whose path is as long wherever the test runs: lines are broken at it.
@@ -54,9 +56,22 @@ const STORY: [(&str, i32); 27] = [
     ("quarantine purge --older-than 1d --dry-run --exit-code", 0),
 ];
 
-fn stale(stand: &Stand) -> Host {
+/// A way to be told it.
+#[derive(Clone, Copy)]
+struct Way {
+    columns: &'static str,
+    locale: &'static str,
+    colour: bool,
+}
+
+const USUAL: Way = Way { columns: "80", locale: "C.UTF-8", colour: false };
+const WIDE: Way = Way { columns: "120", locale: "C.UTF-8", colour: true };
+const ASCII: Way = Way { columns: "80", locale: "C", colour: true };
+
+fn stale(stand: &Stand, way: Way) -> Host {
     let host = stand.host("alpha").env("HOME", HOME).env("OPENSC_CONF", &format!("{HOME}/opensc.conf"));
-    let host = host.env("TZ", "UTC").env("LC_ALL", "C.UTF-8").env("COLUMNS", "80");
+    let host = host.env("TZ", "UTC").env("LC_ALL", way.locale).env("COLUMNS", way.columns);
+    let host = if way.colour { host.env("CLICOLOR_FORCE", "1") } else { host };
     let text = "app default {\\n\\tframework pkcs15 {\\n\\t\\tuse_file_caching = yes;\\n\\t}\\n}\\n";
     host.sh(&format!(
         "mkdir -p {HOME} && printf '{text}' > {HOME}/opensc.conf && printf '{PIN}\\n' > {HOME}/pin && chmod 600 {HOME}/pin"
@@ -88,36 +103,84 @@ const WITHOUT_A_CARD: [(&str, i32); 11] = [
 const HALF_READ: [(&str, i32); 5] =
     [("check", 3), ("verify --pin-file pin", 3), ("flush --dry-run", 3), ("flush", 3), ("fix --dry-run", 0)];
 
+/// And where the configuration kills every program.
+const BROKEN: [(&str, i32); 8] = [
+    ("check", 1),
+    ("verify --pin-file pin", 0),
+    ("flush --dry-run", 0),
+    ("flush", 0),
+    ("fix --dry-run", 0),
+    ("config lint", 1),
+    ("config disable-cache --dry-run", 0),
+    ("undo", 0),
+];
+
+fn story(way: Way) {
+    let stand = Stand::start();
+    let host = stale(&stand, way);
+    told(&host, "story", &STORY, way);
+}
+
 #[test]
 fn the_story_of_a_stale_host_is_told_as_it_was() {
-    let stand = Stand::start();
-    let host = stale(&stand);
-    told(&host, "story.txt", &STORY);
+    story(USUAL);
+}
+
+#[test]
+fn the_story_fits_a_wide_screen_in_colour() {
+    story(WIDE);
+}
+
+#[test]
+fn the_story_is_the_same_in_ascii() {
+    story(ASCII);
 }
 
 #[test]
 fn what_cannot_be_read_is_told_first_too() {
-    let stand = Stand::start();
-    let host = stale(&stand);
-    stand.card().fault("lie b1 changing");
-    told(&host, "half-read.txt", &HALF_READ);
-    stand.card().fault("none");
-    stand.card().eject();
-    stand.card().wait_removed();
-    told(&host, "without-a-card.txt", &WITHOUT_A_CARD);
+    for way in [USUAL, WIDE, ASCII] {
+        let stand = Stand::start();
+        let host = stale(&stand, way);
+        stand.card().fault("lie b1 changing");
+        told(&host, "half-read", &HALF_READ, way);
+        stand.card().fault("none");
+        stand.card().eject();
+        stand.card().wait_removed();
+        told(&host, "without-a-card", &WITHOUT_A_CARD, way);
+    }
+}
+
+#[test]
+fn a_broken_configuration_is_told_first_too() {
+    for way in [USUAL, WIDE, ASCII] {
+        let stand = Stand::start();
+        let host = stale(&stand, way);
+        host.sh(&format!("printf 'app default\\n\\n{{\\n}}\\n' > {HOME}/opensc.conf")).ok();
+        told(&host, "broken", &BROKEN, way);
+    }
+}
+
+/// Without the escapes for colour.
+fn plain(text: &str) -> String {
+    let mut pieces = text.split('\x1b');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |said, piece| said + piece.split_once('m').map_or("", |(_, rest)| rest))
 }
 
 /// The commands one after the other, with what they say on both ways out.
-fn told(host: &Host, name: &str, commands: &[(&str, i32)]) {
+fn told(host: &Host, name: &str, commands: &[(&str, i32)], way: Way) {
     let mut known = BTreeMap::new();
     let mut story = String::new();
+    let mut has_colour = false;
     for &(command, code) in commands {
         let words: Vec<String> = command
             .split(' ')
             .map(|word| if word == "pin" { format!("{HOME}/pin") } else { word.to_owned() })
             .collect();
         let output = host.stalecard(&words);
-        let said = as_never(&output.stdout, &mut known);
+        has_colour |= output.stdout.contains('\x1b');
+        assert!(way.locale != "C" || (output.stdout.is_ascii() && output.stderr.is_ascii()), "{output}");
+        let said = as_never(&plain(&output.stdout), &mut known);
         assert!(
             !(said.contains("restored") && said.to_lowercase().contains("nothing was changed")),
             "{output}"
@@ -126,7 +189,8 @@ fn told(host: &Host, name: &str, commands: &[(&str, i32)]) {
         story.push_str(&format!("$ stalecard {command}\n? {}\n{said}", output.code()));
         let complaints = as_never(&output.stderr, &mut known);
         // What is waited for depends on how long it takes.
-        for line in complaints.lines().filter(|line| !line.is_empty() && !line.ends_with('…')) {
+        let is_waiting = |line: &str| line.ends_with('…') || line.ends_with(" ...");
+        for line in complaints.lines().filter(|line| !line.is_empty() && !is_waiting(line)) {
             story.push_str(&format!("2> {line}\n"));
         }
         story.push('\n');
@@ -134,9 +198,16 @@ fn told(host: &Host, name: &str, commands: &[(&str, i32)]) {
             assert_eq!(output.code(), code, "{command}: {output}");
         }
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(name);
-    let committed = Data::read_from(&path, Some(DataFormat::Text)).raw();
-    Assert::new().action_env("SNAPSHOTS").eq(story, committed);
+    assert_eq!(has_colour, way.colour, "{story}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let wide = if way.columns == "80" { "" } else { ".120" };
+    let committed = Data::read_from(&folder.join(format!("{name}{wide}.txt")), Some(DataFormat::Text)).raw();
+    if way.locale == "C" {
+        // Nothing of its own is committed: it is the usual text.
+        assert_eq!(story, in_ascii(&committed.to_string()), "{name}");
+    } else {
+        Assert::new().action_env("SNAPSHOTS").eq(story, committed);
+    }
 }
 
 /// The same with one moment for all that are told in RFC 3339.

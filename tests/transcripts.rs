@@ -19,6 +19,7 @@ use std::process::Command;
 
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
+use stalecard::text::in_ascii;
 
 #[test]
 fn the_screens_are_what_is_said() {
@@ -63,6 +64,9 @@ const HOSTS: [(&str, usize, i32, &str); 7] = [
     ("no-card", 24, 3, "UNREAD"),
     ("broken-configuration", 24, 1, "CONFIG"),
 ];
+
+/// One of each kind, which is committed on a wide screen, too: stale, healthy, half-read and broken.
+const WIDE: [&str; 4] = ["seed-alpha-back", "healthy", "five-keys-hardly-recorded", "broken-configuration"];
 
 fn say(arguments: &[&str], shown: &Shown) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
@@ -138,7 +142,7 @@ fn first_and_last(text: &str, code: i32) {
     }
 }
 
-/// The other commands that read, over the same hosts.
+/// The other commands that read, over the same hosts: on a wide screen, too; in colour and in ASCII it is the same text.
 #[test]
 fn other_commands_say_the_verdict_first_too() {
     for (name, _, code, _) in HOSTS {
@@ -147,24 +151,32 @@ fn other_commands_say_the_verdict_first_too() {
         for (command, label) in [
             (&["check", "-v"][..], "evidence"),
             (&["check", "-q"], "quiet"),
-            (&["check", "--format", "nagios", "--fail-on", "warning"], "nagios"),
             (&["show"], "show"),
             (&["ls"], "ls"),
             (&["config", "show"], "config-show"),
             (&["config", "lint"], "config-lint"),
         ] {
-            let (_, said) = say(&[command, &["--snapshot", &file]].concat(), &WAYS[0]);
-            let said = match said.split_once(" time=") {
-                Some((before, rest)) => {
-                    format!("{before} time=[..]{}", rest.split_once("s;").map_or("", |(_, rest)| rest))
+            let words = [command, &["--snapshot", &file]].concat();
+            let (_, usual) = say(&words, &WAYS[0]);
+            for shown in WAYS.iter().filter(|shown| shown.name != "40") {
+                let (_, said) = say(&words, shown);
+                let text = plain(&said);
+                match shown.name {
+                    "120" if !WIDE.contains(&short) => {}
+                    "80" | "120" => same_as_committed(&format!("{label}.{short}.{}.txt", shown.name), &said),
+                    "c" => assert_eq!(said, in_ascii(&usual), "{words:?}"),
+                    _ => assert_eq!(text, usual, "{words:?}"),
                 }
-                None => said,
-            };
-            same_as_committed(&format!("{label}.{short}.txt"), &said);
+            }
             if label == "quiet" {
-                assert!(said.lines().count() <= 5, "{said}");
-                first_and_last(&said, code);
+                assert!(usual.lines().count() <= 5, "{usual}");
+                first_and_last(&usual, code);
             }
         }
+        let words = ["check", "--format", "nagios", "--fail-on", "warning", "--snapshot", &file];
+        let (_, said) = say(&words, &WAYS[0]);
+        let (before, rest) = said.split_once(" time=").unwrap();
+        let rest = rest.split_once("s;").map_or("", |(_, rest)| rest);
+        same_as_committed(&format!("nagios.{short}.txt"), &format!("{before} time=[..]{rest}"));
     }
 }

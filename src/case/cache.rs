@@ -4,7 +4,7 @@
 use crate::case::token::file_evidence;
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Unasked};
 use crate::snapshot::{CacheDir, CacheEntry, User};
-use crate::text::{count, shell_word};
+use crate::text::{count, escape, shell_word};
 
 /// Entries of no use to a repair that one finding names; somebody may make as many as he likes.
 const MOST: usize = 20;
@@ -56,6 +56,17 @@ impl CacheCase<'_> {
     #[must_use]
     pub fn fix(what: &str, consent: Safety) -> Remedy {
         Remedy::new(what, Deed::Move { how: How::Fix, unasked: Unasked::ByFix }).with(consent)
+    }
+}
+
+/// Whose a directory or a file is: by name, as far as one of these users has the number. Escaped.
+#[must_use]
+pub fn owner<'a>(users: impl IntoIterator<Item = &'a User>, uid: u32) -> String {
+    let name = users.into_iter().filter(|user| user.uid == uid).find_map(|user| user.name.as_ref());
+    match name {
+        Some(name) => escape(name.as_bytes()),
+        None if uid == 0 => "root".to_owned(),
+        None => format!("user {uid}"),
     }
 }
 

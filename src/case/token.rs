@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::crypto::same_form;
-use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Safety, Severity, Side};
+use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Severity, Side};
 use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath};
 use crate::text::{date, escape, hex, key_reference, rfc3339};
@@ -159,10 +159,10 @@ impl Case<'_> {
             .iter()
             .filter_map(|evidence| evidence.file.as_ref())
             .any(|file| file.owner != self.uid);
-        if other {
-            finding.safety = Safety::Guarded;
-        }
         finding.fix.push(Remedy::flush(format!("move the stale entries of {} to the quarantine", dir.path)));
+        if other {
+            finding.takes_consent();
+        }
     }
 }
 

@@ -166,7 +166,7 @@ fn report(args: &Args, checked: &Checked, screen: &Screen) -> Result<Exit, Error
         Format::Nagios => {
             let least = args.fail_on.map_or(Severity::Warning, FailOn::severity);
             let state = State::of(verdict, least, args.facts.offline);
-            deliver(args, &(nagios::line(state, verdict, &brief, *took) + "\n"))?;
+            deliver(args, &(nagios::line(screen, state, verdict, &brief, *took) + "\n"))?;
             return Ok(state.exit());
         }
         Format::Junit => {

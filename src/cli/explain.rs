@@ -1,26 +1,71 @@
 //! `explain`: the manual of a finding.
 
+use std::ffi::OsStr;
 use std::fmt::Write;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, TypedValueParser};
+use clap::error::ErrorKind;
 
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Id;
 use crate::report::lines::{Page, Screen, wrap};
 use crate::rules::manual;
+use crate::text::escape;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The finding; without it all are listed
-    #[arg(value_parser = names(), hide_possible_values = true)]
+    #[arg(value_parser = Named, hide_possible_values = true)]
     finding: Option<Id>,
 }
 
-/// The names that there are: completed by shells, and the nearest is suggested.
-fn names() -> impl TypedValueParser<Value = Id> {
-    let name = |name: String| Id::from_name(&name).ok_or("no finding");
-    PossibleValuesParser::new(Id::ALL.iter().map(|id| id.name())).try_map(name)
+/// Names that are suggested.
+const MOST: usize = 3;
+
+/// The names that there are: completed by shells, and of what is none the nearest are suggested.
+#[derive(Debug, Clone, Copy)]
+struct Named;
+
+impl TypedValueParser for Named {
+    type Value = Id;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        _: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        let typed = value.to_string_lossy();
+        Id::from_name(&typed).ok_or_else(|| {
+            let near = match near(&typed).as_slice() {
+                [] => String::new(),
+                near => format!("; near it: {}", near.join(", ")),
+            };
+            let why = format!(
+                "no finding is called \"{}\"{near}; `stalecard explain` lists them all\n",
+                escape(typed.as_bytes())
+            );
+            clap::Error::raw(ErrorKind::InvalidValue, why).with_cmd(command)
+        })
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Id::ALL.iter().map(|id| PossibleValue::new(id.name()))))
+    }
+}
+
+/// The names that come next to what was typed, the nearest first: those that share much of it, or a word.
+fn near(typed: &str) -> Vec<&'static str> {
+    let typed = typed.to_lowercase().replace(['_', ' '], "-");
+    let is_word = |name: &str| !typed.is_empty() && name.split('-').any(|word| word == typed);
+    let likeness = |name: &str| {
+        strsim::jaro_winkler(name, &typed).max(if is_word(name) || name.contains(&typed) { 0.9 } else { 0.0 })
+    };
+    let mut near: Vec<(f64, &str)> = Id::ALL.iter().map(|id| (likeness(id.name()), id.name())).collect();
+    near.retain(|(likeness, _)| *likeness >= 0.85);
+    near.sort_by(|a, b| b.0.total_cmp(&a.0));
+    near.into_iter().map(|(_, name)| name).take(MOST).collect()
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
@@ -42,4 +87,27 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     }
     output::print(&text.text())?;
     Ok(Exit::Clean)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::near;
+
+    #[test]
+    fn what_is_nearly_a_name_suggests_it() {
+        for (typed, first) in [
+            ("stale-key", "stale-key-id"),
+            ("stale_key_id", "stale-key-id"),
+            ("Stale Public Key", "stale-public-key"),
+            ("ghost", "ghost-object"),
+            ("orphan-entri", "orphan-entry"),
+            ("hosts-disagrees", "hosts-disagree"),
+        ] {
+            assert_eq!(near(typed).first(), Some(&first), "{typed}: {:?}", near(typed));
+        }
+        assert!(
+            near("stale").len() == super::MOST && near("stale").iter().all(|name| name.contains("stale"))
+        );
+        assert_eq!(near("nothing of the kind"), [""; 0]);
+    }
 }

@@ -12,6 +12,7 @@ use crate::fix::flush::{Request, flush};
 use crate::repair::flush::Scope;
 use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document, repaired};
+use crate::text::rfc3339;
 
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]
@@ -63,7 +64,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
                 dry_run: agreed.dry_run,
                 operations: &done.operations,
                 serials: done.serials.as_deref(),
-                doubtful_since: done.doubtful_since.as_deref(),
+                doubtful_since: done.doubtful_since.map(rfc3339),
             };
             let document = Document::of(answer, &done.host).changed(done.changed);
             let document = document.verdict(&done.after).brief(&brief, done.checked_at);

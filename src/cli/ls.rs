@@ -24,11 +24,13 @@ pub struct Args {
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let mut tally = Tally::new(args.facts.caller()?);
     let mut all = Vec::new();
+    let mut is_found = false;
     let wanted = args.facts.selection.serial.as_ref();
     let snapshot = args.facts.each(&args.whom, false, &mut |snapshot| {
         let verdict = tally.judge(snapshot);
         let mut items = inventory(snapshot, &verdict);
         items.retain(|item| wanted.is_none() || item.card.is_some());
+        is_found |= items.iter().any(|item| !item.findings.is_empty());
         let known = tally.caches.len();
         tally.add(snapshot, verdict);
         match args.format {
@@ -55,6 +57,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     for gap in &mut verdict.coverage {
         gap.asked_for &= gap.kind == GapKind::Cache || (named && gap.kind == GapKind::Card);
     }
+    let missing = verdict.coverage.iter().any(|gap| gap.asked_for);
     match args.format {
         Format::Human => {
             let mut text = Page::new(screen);
@@ -65,6 +68,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
                 });
             }
             human::coverage(&mut text, &verdict.coverage);
+            if is_found || missing {
+                human::ask_check(&mut text);
+            }
             output::print(&text.text())?;
         }
         Format::Json => {
@@ -72,6 +78,5 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             output::print_json(&Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]))?;
         }
     }
-    let missing = verdict.coverage.iter().any(|gap| gap.asked_for);
     Ok(if missing { Exit::NotRead } else { Exit::Clean })
 }

@@ -42,6 +42,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             Err(error) => ((Vec::new(), Vec::new()), Some(Error::from(error)).filter(|_| verdict.compared)),
         },
     };
+    let exit = exit_unjudged(&verdict, args.facts.offline);
     match args.format {
         Format::Human => {
             let mut text = Page::new(screen);
@@ -53,6 +54,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             human::sides(&mut text, &objects);
             human::not_listed(&mut text, &unlisted);
             human::coverage(&mut text, &verdict.coverage);
+            if objects.iter().any(|object| !object.equal) || exit == Exit::NotRead {
+                human::ask_check(&mut text);
+            }
             output::print(&text.text())?;
         }
         Format::Json => {
@@ -61,5 +65,5 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             output::print_json(&document.error(missing.as_ref()))?;
         }
     }
-    missing.map_or_else(|| Ok(exit_unjudged(&verdict, args.facts.offline)), Err)
+    missing.map_or(Ok(exit), Err)
 }

@@ -19,6 +19,8 @@ pub struct Remedy {
     pub consent: Safety,
     /// Whose caches it is about, if not the calling user's: login name, or number. Escaped. Takes consent.
     pub user: Option<String>,
+    /// The cache directory it is about, as it was named, if only named ones are looked at. Escaped.
+    pub cache_dir: Option<String>,
     /// Something else comes first, as `what` says: no command is shown yet.
     pub waits: bool,
 }
@@ -45,6 +47,8 @@ pub enum Deed {
     Check,
     /// Switch caching off for every program.
     SwitchCachingOff,
+    /// Switch it off for the programs with this application name alone.
+    SwitchCachingOffFor(&'static str),
     /// Edit the configuration by hand.
     EditConfiguration,
     /// Restart a service of systemd.
@@ -117,6 +121,7 @@ impl Deed {
             Self::Prove(_) => "verify",
             Self::Check => "check",
             Self::SwitchCachingOff => "disable-cache",
+            Self::SwitchCachingOffFor(_) => "disable-cache-for-program",
             Self::EditConfiguration => "edit-configuration",
             Self::RestartService { .. } => "restart-service",
             Self::RestartProgram(_) => "restart-program",
@@ -135,6 +140,7 @@ impl Deed {
             Self::WriteCertificate
             | Self::Restore
             | Self::EditConfiguration
+            | Self::SwitchCachingOffFor(_)
             | Self::RestartService { .. }
             | Self::RestartProgram(_)
             | Self::ReloadAgent(_)
@@ -149,7 +155,8 @@ impl Remedy {
     /// With the consent that is usual for it.
     #[must_use]
     pub fn new(what: impl Into<String>, deed: Deed) -> Self {
-        Self { what: what.into(), consent: deed.usual_consent(), deed, user: None, waits: false }
+        let consent = deed.usual_consent();
+        Self { what: what.into(), consent, deed, user: None, cache_dir: None, waits: false }
     }
 
     /// Something that only a person can do, and that the words say.
@@ -183,6 +190,13 @@ impl Remedy {
         }
     }
 
+    /// Only this cache directory was looked at, and is meant.
+    pub fn lies_in(&mut self, directory: &str) {
+        if matches!(self.deed, Deed::Move { .. }) {
+            self.cache_dir = Some(directory.to_owned());
+        }
+    }
+
     /// What a finding's entries are taken by, if it says that they are to be moved.
     #[must_use]
     pub const fn moves(&self) -> Option<Unasked> {
@@ -211,6 +225,9 @@ impl Remedy {
             Deed::Prove(serial) => format!("stalecard verify {}", shell_option("--serial", serial)),
             Deed::Check => "stalecard check".to_owned(),
             Deed::SwitchCachingOff => "stalecard config disable-cache".to_owned(),
+            Deed::SwitchCachingOffFor(app) => {
+                format!("stalecard config disable-cache {}", shell_option("--app", app))
+            }
             Deed::RestartService { unit, manager } => {
                 let unit = shell_word(unit);
                 match manager {
@@ -240,11 +257,17 @@ impl Remedy {
             Safety::Guarded => command.push_str(" --guarded"),
             Safety::Unsafe => command.push_str(" --unsafe"),
         }
-        if let Some(user) = &self.user {
-            command = format!("{command} {}", shell_option("--user", user));
-            if self.consent != Safety::Guarded {
-                command.push_str(" --guarded");
-            }
+        // The directory says whose it is; both at once no command takes.
+        let whose = match (&self.cache_dir, &self.user) {
+            (Some(directory), _) => Some(shell_option("--cache-dir", directory)),
+            (None, Some(user)) => Some(shell_option("--user", user)),
+            (None, None) => None,
+        };
+        if let Some(whose) = whose {
+            command = format!("{command} {whose}");
+        }
+        if self.user.is_some() && self.consent != Safety::Guarded {
+            command.push_str(" --guarded");
         }
         command
     }
@@ -266,6 +289,9 @@ struct Data<'r> {
     /// Whose caches it is about, if not the calling user's.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<&'r str>,
+    /// The cache directory it is about, if only named ones were looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_dir: Option<&'r str>,
     /// Something else comes first, as what says; there is no command yet. Absent otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     waits: bool,
@@ -290,6 +316,7 @@ impl Serialize for Remedy {
             kind: self.deed.kind(),
             consent: if self.user.is_some() { self.consent.max(Safety::Guarded) } else { self.consent },
             user: self.user.as_deref(),
+            cache_dir: self.cache_dir.as_deref(),
             waits: self.waits,
         };
         data.serialize(serializer)
@@ -321,6 +348,14 @@ impl Finding {
         let is_edit =
             |remedy: &&Remedy| remedy.deed == Deed::SwitchCachingOff && remedy.consent < Safety::Manual;
         self.fix.iter().find(is_edit)
+    }
+
+    /// Entries that it names belong to somebody else than whoever is asked about: whatever moves them takes consent.
+    pub fn takes_consent(&mut self) {
+        self.safety = self.safety.max(Safety::Guarded);
+        for remedy in self.fix.iter_mut().filter(|remedy| remedy.moves().is_some()) {
+            remedy.consent = remedy.consent.max(Safety::Guarded);
+        }
     }
 
     /// Is it about programs that have to be started again?
@@ -357,7 +392,18 @@ mod tests {
         let of_card = || moved(How::FlushCard("-1".to_owned()));
         assert_eq!(of_card().command(), said("stalecard flush --serial='-1'"));
         assert_eq!(of_bob(moved(How::Fix)), said("stalecard fix --user bob --guarded"));
+        // Of a directory that was named the command names it, too: nothing else is meant.
+        let in_dir = |mut remedy: Remedy| {
+            remedy.lies_in("/x/opensc");
+            remedy
+        };
+        let stale = || in_dir(Remedy::flush(""));
+        assert_eq!(stale().command(), said("stalecard flush --cache-dir /x/opensc"));
+        assert_eq!(of_bob(stale()), said("stalecard flush --cache-dir /x/opensc --guarded"));
+        assert_eq!(in_dir(guarded()).command(), said("stalecard flush --guarded --cache-dir /x/opensc"));
         // The configuration is everybody's, and so is a card.
+        let one = in_dir(Remedy::new("", Deed::SwitchCachingOffFor("pkcs15-init")));
+        assert_eq!(of_bob(one), said("stalecard config disable-cache --app pkcs15-init"));
         let off = || Remedy::new("", Deed::SwitchCachingOff);
         assert_eq!(of_bob(off()), said("stalecard config disable-cache"));
         assert_eq!(of_bob(Remedy::new("", Deed::Prove("7".to_owned()))), said("stalecard verify --serial 7"));
@@ -375,6 +421,18 @@ mod tests {
         remedy.belongs_to("bob");
         assert_eq!(data(&remedy).get("consent").unwrap(), "guarded");
         assert_eq!(data(&remedy).get("user").unwrap(), "bob");
+    }
+
+    /// The plan withholds what belongs to somebody else: a command without consent would do nothing.
+    #[test]
+    fn a_flush_of_foreign_files_shows_its_consent() {
+        let mut finding = Finding::new(super::super::Id::StaleKeyId, String::new(), String::new());
+        finding.fix = vec![Remedy::flush(""), moved(How::Fix).with(Safety::Unsafe), Remedy::by_hand("x")];
+        finding.takes_consent();
+        let commands: Vec<_> = finding.fix.iter().map(Remedy::command).collect();
+        let said = |command: &str| Some(command.to_owned());
+        assert_eq!(commands, [said("stalecard flush --guarded"), said("stalecard fix --unsafe"), None]);
+        assert_eq!(finding.safety, Safety::Guarded);
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
             },
         },
     };
-    follow(&mut told, &sum, dry_run, &done.after, done.doubtful_since.as_deref());
+    follow(&mut told, &sum, dry_run, &done.after, done.doubtful_since);
     if dry_run && sum.changed() {
         for_real(&mut told);
     }
@@ -160,7 +160,7 @@ pub fn fixed(done: &Fixed) -> Brief {
     };
     let repaired: Vec<Finding> = report.repairs.iter().map(|one| one.finding.clone()).collect();
     let since = doubtful_since(&repaired);
-    follow(&mut told, &sum, report.dry_run, &done.after, since.as_deref());
+    follow(&mut told, &sum, report.dry_run, &done.after, since);
     if report.dry_run && tried > 0 {
         for_real(&mut told);
     }
@@ -218,11 +218,7 @@ pub fn undone(done: &Undo) -> Brief {
             (Word::Failed, format!("Not everything of operation {id} would come back. Nothing was changed."))
         }
     };
-    let step = |purpose, command: String, what: &str| Step {
-        purpose,
-        command: Some(command),
-        what: what.to_owned(),
-    };
+    let step = |purpose, command: String, what: &str| Step::new(purpose, Some(command), what);
     let steps = match undone.state {
         UndoState::Undone if done.dry_run => {
             vec![again()]
@@ -272,18 +268,11 @@ pub fn edited(report: &EditReport, goal: Goal) -> Brief {
     if report.refused {
         steps.push(check("tells what is wrong with these entries"));
     } else if let Some(operation) = &report.operation {
-        steps.push(Step {
-            purpose: Purpose::Restart,
-            command: None,
-            what: "restart running programs (browsers, signing services): they have read the old file"
-                .to_owned(),
-        });
+        let what = "restart running programs (browsers, signing services): they have read the old file";
+        steps.push(Step::new(Purpose::Restart, None, what));
         if is_off {
-            steps.push(Step {
-                purpose: Purpose::Prevent,
-                command: Some("stalecard flush".to_owned()),
-                what: "or what is in the caches is read again once caching is ever on".to_owned(),
-            });
+            let what = "or what is in the caches is read again once caching is ever on";
+            steps.push(Step::new(Purpose::Prevent, Some("stalecard flush".to_owned()), what));
         }
         steps.push(undo_of(operation));
     } else if report.dry_run && !report.changes.is_empty() {
@@ -308,7 +297,7 @@ fn left(told: &Brief, after: &Verdict) -> Option<Word> {
 }
 
 /// What follows from what was taken: who holds it, the proof, what was signed, the way back.
-fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since: Option<&str>) {
+fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since: Option<i64>) {
     if dry_run || !sum.changed() {
         return;
     }
@@ -342,22 +331,18 @@ fn for_real(told: &mut Brief) {
 }
 
 fn again() -> Step {
-    Step { purpose: Purpose::Flush, command: None, what: "the same command without --dry-run".to_owned() }
+    Step::new(Purpose::Flush, None, "the same command without --dry-run")
 }
 
 fn check(what: &str) -> Step {
-    Step { purpose: Purpose::Look, command: Some("stalecard check".to_owned()), what: what.to_owned() }
+    Step::new(Purpose::Look, Some("stalecard check".to_owned()), what)
 }
 
 fn list(what: &str) -> Step {
-    Step {
-        purpose: Purpose::Look,
-        command: Some("stalecard quarantine list".to_owned()),
-        what: what.to_owned(),
-    }
+    Step::new(Purpose::Look, Some("stalecard quarantine list".to_owned()), what)
 }
 
 fn undo_of(operation: &str) -> Step {
     let command = Some(format!("stalecard undo {operation}"));
-    Step { purpose: Purpose::Undo, command, what: "takes it back".to_owned() }
+    Step::new(Purpose::Undo, command, "takes it back")
 }

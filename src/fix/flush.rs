@@ -42,8 +42,8 @@ pub struct Flushed {
     pub serials: Option<Vec<String>>,
     /// When it was looked at first.
     pub checked_at: OffsetDateTime,
-    /// Since when this host may have signed for a key that is gone (RFC 3339).
-    pub doubtful_since: Option<String>,
+    /// Since when this host may have signed for a key that is gone (Unix seconds).
+    pub doubtful_since: Option<i64>,
     /// Why it is no success whatever was moved.
     pub error: Option<Error>,
     /// How the run ends otherwise.
@@ -68,7 +68,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     let mut without_card = None;
     let mut known = BTreeSet::new();
     let mut has_entries = false;
-    let mut since: Option<String> = None;
+    let mut since: Option<i64> = None;
     let observed = subject.each(&mut |snapshot| {
         let all = names(snapshot);
         let mut entries = Vec::new();
@@ -105,8 +105,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 return Err(Error::NoCardToFlush);
             }
         }
-        // RFC 3339 in UTC: the earlier one is the lesser.
-        since = since.take().into_iter().chain(doubtful_since(&done.before.findings)).min();
+        since = since.into_iter().chain(doubtful_since(&done.before.findings)).min();
         let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Changed(_));
         failed |= done.steps.iter().any(|(.., outcome)| bad(outcome));
         repair.add(snapshot, done.after);

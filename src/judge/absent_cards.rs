@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::crowd::Crowd;
 use crate::case::token::file_evidence;
-use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Severity, Unasked};
+use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Severity, Unasked};
 use crate::opensc::cache_name::CacheName;
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, Snapshot};
 use crate::text::escape;
@@ -84,9 +84,6 @@ fn one_card(
             finding.severity = Severity::Warning;
             finding.token = Some(token.clone());
             finding.program = programs.to_vec();
-            if entry.inode.uid != uid {
-                finding.safety = Safety::Guarded;
-            }
             finding.evidence.push(Evidence {
                 file: Some(file_evidence(dir, entry, Some(file))),
                 first_difference: None,
@@ -98,6 +95,9 @@ fn one_card(
                 "remove all cache entries of this card; OpenSC fetches them again",
                 Deed::Move { how: How::FlushCard(token.clone()), unasked: Unasked::ByFlush },
             ));
+            if entry.inode.uid != uid {
+                finding.takes_consent();
+            }
             finding
         });
     }

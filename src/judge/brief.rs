@@ -73,11 +73,8 @@ pub fn unread(verdict: &Verdict) -> Vec<String> {
 
 /// What makes it possible to look.
 fn look_again() -> Step {
-    Step {
-        purpose: Purpose::Look,
-        command: Some("stalecard check".to_owned()),
-        what: "again, when what was not read can be read".to_owned(),
-    }
+    let what = "again, when what was not read can be read";
+    Step::new(Purpose::Look, Some("stalecard check".to_owned()), what)
 }
 
 /// Why no card was compared, if none was.

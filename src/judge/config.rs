@@ -72,8 +72,8 @@ pub fn lint_brief(findings: &[Finding], coverage: &[Gap], version: Option<&str>)
     };
     told.steps.retain(|step| step.purpose != Purpose::Look);
     if state == Word::Unread {
-        let what = "name a file that can be read: stalecard config lint FILE".to_owned();
-        told.steps.push(Step { purpose: Purpose::Look, command: None, what });
+        let what = "name a file that can be read: `stalecard config lint FILE`";
+        told.steps.push(Step::new(Purpose::Look, None, what));
     }
     told.headline =
         Headline { state, sentence: format!("{sentence} {}.", capital(&judged)), ..told.headline };

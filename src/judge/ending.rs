@@ -1,4 +1,4 @@
-//! How a run ends that only looks: the contract with scripts (README, "Exit codes") and with monitoring.
+//! How a run ends that only looks: the contract with scripts (docs/commands.md, "Exit status") and with monitoring.
 
 use crate::error::Exit;
 use crate::finding::{Finding, Severity};

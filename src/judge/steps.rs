@@ -44,7 +44,7 @@ pub fn steps(verdict: &Verdict, causes: &[Cause]) -> Vec<Step> {
             add(step);
         }
         if stale.iter().any(|cause| cause.severity == Severity::Critical) {
-            add(reissue(doubtful_since(findings).as_deref()));
+            add(reissue(doubtful_since(findings)));
         }
     }
     steps.sort_by_key(|step| step.purpose);
@@ -54,32 +54,20 @@ pub fn steps(verdict: &Verdict, causes: &[Cause]) -> Vec<Step> {
 /// Programs that hold what they read, and that nobody saw.
 #[must_use]
 pub fn restart_of_the_unseen() -> Step {
-    Step {
-        purpose: Purpose::Restart,
-        command: None,
-        what: "restart programs that have the card open: they keep the old list".to_owned(),
-    }
+    Step::new(Purpose::Restart, None, "restart programs that have the card open: they keep the old list")
 }
 
-/// What was signed with a stale key has to be found; `since`: when the oldest of the stale files was cached (RFC 3339).
+/// What was signed with a stale key has to be found; `since`: when the oldest of the stale files was cached (Unix seconds).
 #[must_use]
-pub fn reissue(since: Option<&str>) -> Step {
-    let what = "finds what must be issued again";
-    Step {
-        purpose: Purpose::Reissue,
-        command: Some(REISSUE.to_owned()),
-        what: since.map_or_else(|| what.to_owned(), |since| format!("finds bad ones since {since}")),
-    }
+pub fn reissue(since: Option<i64>) -> Step {
+    let what = if since.is_some() { "finds bad ones" } else { "finds what must be issued again" };
+    Step { since, ..Step::new(Purpose::Reissue, Some(REISSUE.to_owned()), what) }
 }
 
 /// Have the keys sign.
 #[must_use]
 pub fn proof() -> Step {
-    Step {
-        purpose: Purpose::Verify,
-        command: Some(VERIFY.to_owned()),
-        what: "asks for the PIN, proves the keys".to_owned(),
-    }
+    Step::new(Purpose::Verify, Some(VERIFY.to_owned()), "asks for the PIN, proves the keys")
 }
 
 /// Have the keys of these tokens sign.
@@ -90,8 +78,7 @@ fn proofs(stale: &[&Cause], several: bool) -> Vec<Step> {
         "asks for the PIN, proves the keys"
     };
     let tokens: BTreeSet<&String> = stale.iter().filter_map(|cause| cause.token.as_ref()).collect();
-    let of =
-        |command: String| Step { purpose: Purpose::Verify, command: Some(command), what: what.to_owned() };
+    let of = |command: String| Step::new(Purpose::Verify, Some(command), what);
     if several {
         tokens
             .iter()
@@ -104,7 +91,7 @@ fn proofs(stale: &[&Cause], several: bool) -> Vec<Step> {
 
 fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
     let command = remedy.command();
-    let step = |purpose, what: String| Step { purpose, command: command.clone(), what };
+    let step = |purpose, what: String| Step::new(purpose, command.clone(), what);
     match &remedy.deed {
         Deed::Move { unasked, .. } => {
             let purpose = if *unasked == Unasked::InDoubt { Purpose::Mend } else { Purpose::Flush };
@@ -122,7 +109,11 @@ fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
         Deed::SwitchCachingOff => step(Purpose::Prevent, recurrence(verdict)),
         Deed::RestartService { .. } | Deed::ReloadAgent(_) => step(Purpose::Restart, held(finding)),
         Deed::RestartProgram(_) => step(Purpose::Restart, format!("{}: {}", remedy.what, held(finding))),
-        Deed::EditConfiguration | Deed::ChangeOwner(..) | Deed::CloseToOthers(_) | Deed::ByHand => {
+        Deed::EditConfiguration
+        | Deed::SwitchCachingOffFor(_)
+        | Deed::ChangeOwner(..)
+        | Deed::CloseToOthers(_)
+        | Deed::ByHand => {
             let is_doubtful = finding.is_in_doubt() || finding.holds_its_entries();
             // One of several ways to keep it from coming back.
             let prevents = finding.fix.iter().any(|other| other.deed == Deed::SwitchCachingOff);

@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::case::cache::owner;
 use crate::case::crowd::ONE_BY_ONE;
 use crate::case::tokens::Tokens;
 use crate::finding::{Finding, Id, Safety};
 use crate::judge::{Judge, tokens, verdict};
-use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot};
+use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot, Whose};
 use crate::text::{count, escape};
 use crate::verdict::{Unread, Verdict};
 
@@ -111,6 +112,9 @@ impl Tally {
             for finding in &mut verdict.findings {
                 of_another_user(finding, &name);
             }
+        }
+        if snapshot.whose == Whose::Directories {
+            verdict.findings.iter_mut().for_each(|finding| of_directory(finding, snapshot));
         }
         verdict
     }
@@ -249,6 +253,16 @@ fn of_another_user(finding: &mut Finding, name: &str) {
     finding.fix.iter_mut().for_each(|remedy| remedy.belongs_to(name));
 }
 
+/// Where directories were named, a command without them would be about others.
+fn of_directory(finding: &mut Finding, snapshot: &Snapshot) {
+    let own =
+        finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()).map(|file| &file.directory);
+    let all = snapshot.caches.iter().map(|dir| &dir.path);
+    if let Some(directory) = own.chain(all).next().map(ToString::to_string) {
+        finding.fix.iter_mut().for_each(|remedy| remedy.lies_in(&directory));
+    }
+}
+
 fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
     let exist = snapshot.caches.iter().filter(|dir| dir.state != DirState::Missing);
     exist
@@ -272,7 +286,11 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
                 user: of_user.then(|| user_name(snapshot)),
                 origin: dir.origin,
                 state: match &dir.state {
-                    DirState::Present(inode) => format!("owner uid {}, mode {:04o}", inode.uid, inode.mode),
+                    DirState::Present(inode) => {
+                        let users = std::iter::once(&snapshot.user);
+                        let users = users.chain(snapshot.others.iter().map(|other| &other.user));
+                        format!("owner {}, mode {:04o}", owner(users, inode.uid), inode.mode)
+                    }
                     DirState::Missing => "missing".to_owned(),
                     DirState::Symlink(target) => format!("symbolic link to {target}"),
                     DirState::Unreadable(why) => format!("not readable: {why}"),

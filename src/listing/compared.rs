@@ -39,8 +39,8 @@ impl Compared {
         // The snapshots are all that there is to look at.
         told.steps.retain(|step| step.purpose != Purpose::Look);
         if state == Word::Unread {
-            let what = "compare again, with snapshots of every host that can be read".to_owned();
-            told.steps.push(Step { purpose: Purpose::Look, command: None, what });
+            let what = "compare again, with snapshots of every host that can be read";
+            told.steps.push(Step::new(Purpose::Look, None, what));
         }
         told
     }

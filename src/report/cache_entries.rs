@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, Page, bytes, wrap};
+use super::lines::{BOLD, Page, bytes, wrap, wrap_in};
 use crate::judge::tally::{Cache, UseToday};
 use crate::listing::cache_entries::Item;
 use crate::text::count;
@@ -14,8 +14,12 @@ const MOST_CACHES: usize = 40;
 
 /// One line for a cache directory: whose it is, and who reads it.
 pub fn cache(out: &mut Page<'_>, cache: &Cache) {
+    indented(out, "", cache);
+}
+
+fn indented(out: &mut Page<'_>, indent: &str, cache: &Cache) {
     let (state, used) = (&cache.state, cache.use_today.words());
-    let _ = writeln!(out, "{} ({state}, {used})", cache.path);
+    wrap(out, indent, "    ", &format!("{} ({state}, {used})", cache.path));
     let whose = cache.user.as_ref().map_or_else(String::new, |user| format!("of {user}"));
     let readers = if cache.programs.is_empty() {
         String::new()
@@ -43,8 +47,7 @@ pub(super) fn cache_list(out: &mut Page<'_>, caches: &[Cache]) {
     );
     if caches.len() <= MOST_CACHES {
         for known in caches {
-            out.push_str("  ");
-            cache(out, known);
+            indented(out, "  ", known);
         }
     } else {
         wrap(out, "  ", "  ", "`stalecard ls` with the same options lists them.");
@@ -71,5 +74,5 @@ pub fn item(out: &mut Page<'_>, item: &Item) {
     let what = format!("{}, written {written}, owner {owner}", bytes(item.size));
     wrap(out, "      ", "      ", &what);
     let found = if ids.is_empty() { String::new() } else { format!(": {}", ids.join(", ")) };
-    let _ = writeln!(out, "      {style}{}{found}{style:#}", item.state.words());
+    wrap_in(out, style, "      ", "        ", &format!("{}{found}", item.state.words()));
 }

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, DIM, GREEN, Page, bytes, width, wrap};
+use super::lines::{BOLD, DIM, GREEN, Page, bytes, width, wrap, wrap_in};
 use super::source;
 use crate::finding::{Evidence, Finding, ObjectName, Severity, Side};
 use crate::text::key_reference;
@@ -35,7 +35,7 @@ pub fn findings(out: &mut Page<'_>, findings: &[Finding], several: bool) {
             show_evidence(out, evidence);
         }
         if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
-            let _ = writeln!(out, "    and {more} more; --format json has them all");
+            wrap(out, "    ", "    ", &format!("and {more} more; --format json has them all"));
         }
         wrap(out, "  ", "  ", &finding.consequence);
         if let Some(token) = finding.token.as_ref().filter(|_| several) {
@@ -99,14 +99,14 @@ fn show_evidence(out: &mut Page<'_>, evidence: &Evidence) {
             let _ = writeln!(out, "    SHA-256 {sha256}");
         }
         if let Some(offset) = evidence.first_difference {
-            let _ = writeln!(out, "    differs from the card's file from byte {offset} on");
+            wrap(out, "    ", "      ", &format!("differs from the card's file from byte {offset} on"));
         }
     }
 }
 
 /// One side of a finding or an object, each of its properties in a row.
 pub(super) fn show_side(out: &mut Page<'_>, title: &str, side: &Side) {
-    let _ = writeln!(out, "  {DIM}{title}{DIM:#}");
+    wrap_in(out, DIM, "  ", "  ", title);
     // A fingerprint of 64 digits just fits behind its name.
     let mut line = |name: &str, value: &Option<String>| {
         if let Some(value) = value {

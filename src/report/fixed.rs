@@ -47,7 +47,7 @@ fn body(out: &mut Page<'_>, report: &FixReport) {
         if of_group.is_empty() {
             continue;
         }
-        let _ = writeln!(out, "{title}:");
+        wrap(out, "", "  ", &format!("{title}:"));
         for finding in of_group {
             wrap(out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
             if result == Became::NeedsGuarded && finding.edit().is_some() {

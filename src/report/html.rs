@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use super::page::{Block, Cell, Level, Page};
+use crate::text::in_xml as escape;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#fff;--text:#1b1f24;--quiet:#57606a;--line:#d0d7de;--bad:#b3261e;--badground:#fdecea;\
@@ -106,6 +107,7 @@ fn row(head: &[String], level: Level, cells: &[Cell]) -> String {
 /// Its class, and a word for those who see no colours.
 const fn marked(level: Level) -> (&'static str, &'static str) {
     match level {
+        Level::Danger => ("bad", "<span class=\"mark\">Danger:</span> "),
         Level::Bad => ("bad", "<span class=\"mark\">Wrong:</span> "),
         Level::Doubtful => ("doubtful", "<span class=\"mark\">Take care:</span> "),
         Level::Good => ("good", "<span class=\"mark\">OK:</span> "),
@@ -119,22 +121,4 @@ fn cell(cell: &Cell) -> String {
         Cell::Code(text) if text.is_empty() => String::new(),
         Cell::Code(text) => format!("<code>{}</code>", escape(text)),
     }
-}
-
-/// Text is text, and nothing but what XML allows in it.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\t' => out.push('\t'),
-            c if crate::text::acts(c) => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -13,7 +13,7 @@ use super::cache_entries::cache_list;
 use super::causes;
 use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, width, wrap};
 use crate::finding::Severity;
-use crate::judge::brief::looked_at;
+use crate::judge::brief::{capital, looked_at};
 use crate::judge::tally::Cache;
 use crate::snapshot::Gap;
 use crate::text::{count, shell_word};
@@ -106,7 +106,7 @@ fn consequences(out: &mut Page<'_>, consequences: &[String]) {
         return;
     }
     out.gap();
-    let told: Vec<&str> = consequences.iter().take(MOST_CONSEQUENCES).map(String::as_str).collect();
+    let told: Vec<String> = consequences.iter().take(MOST_CONSEQUENCES).map(|text| capital(text)).collect();
     wrap(out, "", "", &told.join(" "));
 }
 
@@ -143,16 +143,16 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
                 let blanks = " ".repeat(column - width(command));
                 let indent = " ".repeat(5 + column + 2);
                 let mut text = Page::new(out.screen);
-                wrap(&mut text, &indent, &indent, &step.what);
+                wrap(&mut text, &indent, &indent, &out.screen.step(step));
                 let text = text.text();
                 let rest = text.get(indent.len()..).unwrap_or("\n");
                 let _ = write!(out, "  {number}. {GREEN}{command}{GREEN:#}{blanks}  {rest}");
             }
             Some(command) => {
                 let _ = writeln!(out, "  {number}. {GREEN}{command}{GREEN:#}");
-                wrap(out, "     ", "     ", &step.what);
+                wrap(out, "     ", "     ", &out.screen.step(step));
             }
-            None => wrap(out, &format!("  {number}. "), "     ", &step.what),
+            None => wrap(out, &format!("  {number}. "), "     ", &out.screen.step(step)),
         }
     }
     if let Some(more) = steps.len().checked_sub(MOST_STEPS).filter(|more| *more > 0) {
@@ -197,8 +197,14 @@ fn next(out: &mut Page<'_>, brief: &Brief) {
         Some(command) => {
             let _ = writeln!(out, "Next: {GREEN}{command}{GREEN:#}");
         }
-        None => wrap(out, "Next: ", "  ", &step.what),
+        None => wrap(out, "Next: ", "  ", &out.screen.step(step)),
     }
+}
+
+/// The last line of a list in which something is not as it should be, or that is not whole: it says what there is, and a check
+/// what to do.
+pub fn ask_check(out: &mut Page<'_>) {
+    let _ = writeln!(out, "Next: {GREEN}stalecard check{GREEN:#}");
 }
 
 /// One paragraph for each token.

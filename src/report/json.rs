@@ -199,7 +199,7 @@ pub enum Answer<'a> {
         serials: Option<&'a [String]>,
         /// Since when this host may have signed for a key that is gone: for `audit --since`.
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
-        doubtful_since: Option<&'a str>,
+        doubtful_since: Option<String>,
     },
     /// What became of each finding.
     Fix(&'a FixReport),

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::finding::{Finding, Severity};
 use crate::snapshot::Gap;
+use crate::text::in_xml as escape;
 use crate::verdict::Verdict;
 
 /// One case.
@@ -120,21 +121,4 @@ fn write_case(out: &mut String, suite: &str, case: &Case) {
         Outcome::Skipped(why) => format!("<skipped message=\"{}\"/>", escape(why)),
     };
     let _ = writeln!(out, "<testcase name=\"{name}\" classname=\"{suite}\" time=\"0\">{inner}</testcase>");
-}
-
-/// What XML 1.0 allows, and nothing that means something in it.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' => out.push_str("&#10;"),
-            c if crate::text::acts(c) => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }

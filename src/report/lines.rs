@@ -14,6 +14,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::host::clock::Zone;
 use crate::text::{count, in_ascii};
+use crate::verdict::brief::Step;
 
 /// Columns of a line where nobody says otherwise.
 pub const USUAL_WIDTH: usize = 80;
@@ -64,7 +65,7 @@ impl Screen {
         match self.users.get(&uid) {
             Some(name) => name.clone(),
             None if uid == 0 => "root".to_owned(),
-            None => format!("uid {uid}"),
+            None => format!("user {uid}"),
         }
     }
 
@@ -85,10 +86,24 @@ impl Screen {
         format!("{} ago", count(number, one, many))
     }
 
+    /// What a step does, or what a person has to do.
+    #[must_use]
+    pub fn step(&self, step: &Step) -> String {
+        told(step, &self.zone)
+    }
+
     /// A moment with its age: `2026-11-23 07:53 CET, 2 days ago`.
     #[must_use]
     pub fn moment(&self, seconds: i64) -> String {
         format!("{}, {}", self.zone.written(seconds), self.age(seconds))
+    }
+}
+
+/// What a step does, with the moment since when, in this zone.
+pub(super) fn told(step: &Step, zone: &Zone) -> String {
+    match step.since {
+        Some(since) => format!("{} since {}", step.what, zone.written(since)),
+        None => step.what.clone(),
     }
 }
 
@@ -185,6 +200,8 @@ pub(super) fn row(out: &mut Page<'_>, name: &str, value: &str) {
 pub fn wrap(out: &mut Page<'_>, first: &str, other: &str, text: &str) {
     let ascii = out.screen.is_ascii.then(|| in_ascii(text));
     let text = ascii.as_deref().unwrap_or(text);
+    let tied = together(text, out.width().saturating_sub(other.len()));
+    let text = tied.as_deref().unwrap_or(text);
     let options = Options::new(out.width())
         .initial_indent(first)
         .subsequent_indent(other)
@@ -194,8 +211,41 @@ pub fn wrap(out: &mut Page<'_>, first: &str, other: &str, text: &str) {
         .break_words(false);
     let lines = if text.is_empty() { vec![first.into()] } else { textwrap::wrap(text, options) };
     for line in lines {
-        let _ = writeln!(out, "{}", line.trim_end());
+        let line = line.trim_end();
+        let _ = match tied {
+            Some(_) => writeln!(out, "{}", line.replace(TIED, " ")),
+            None => writeln!(out, "{line}"),
+        };
     }
+}
+
+/// The same in a style, which takes no column.
+pub(super) fn wrap_in(out: &mut Page<'_>, style: Style, first: &str, other: &str, text: &str) {
+    let mut plain = Page::new(out.screen);
+    wrap(&mut plain, first, other, text);
+    for line in plain.text().lines() {
+        let body = line.trim_start();
+        let indent = line.get(..line.len() - body.len()).unwrap_or_default();
+        let _ = writeln!(out, "{indent}{style}{body}{style:#}");
+    }
+}
+
+/// A blank at which no line ends: one column wide.
+const TIED: char = '\u{e000}';
+
+/// A command between backticks stays in one line where it fits into one: it is there to be pasted.
+fn together(text: &str, columns: usize) -> Option<String> {
+    if !text.contains('`') || text.contains(TIED) {
+        return None;
+    }
+    let tied = |(place, piece): (usize, &str)| {
+        if place % 2 == 1 && width(piece) + 2 <= columns {
+            piece.replace(' ', &TIED.to_string())
+        } else {
+            piece.to_owned()
+        }
+    };
+    Some(text.split('`').enumerate().map(tied).collect::<Vec<_>>().join("`"))
 }
 
 /// As much of a text as fits into these columns; what is cut off is marked.
@@ -322,6 +372,21 @@ mod tests {
         assert_eq!((first_columns("ae\u{301}b", 2), last_columns("ae\u{301}b", 1)), ("ae\u{301}", "b"));
         assert_eq!((first_columns("ab", 0), last_columns("ab", 0)), ("", ""));
         assert_eq!((first_columns("ab", 9), last_columns("ab", 9)), ("ab", "ab"));
+    }
+
+    /// A command broken in two cannot be pasted.
+    #[test]
+    fn a_command_stays_in_one_line_where_it_fits() {
+        let command = "`stalecard config disable-cache --app pkcs15-init`";
+        let out = wrapped(
+            "Note: ",
+            "  ",
+            &format!("it caches then, too, and that is not what it is for: {command} ends it."),
+        );
+        assert!(out.lines().any(|line| line.contains(command)), "{out}");
+        let long = format!("`stalecard flush {}`", "x ".repeat(60));
+        assert!(wrapped("", "", &long).lines().count() > 1);
+        assert_eq!(wrapped("", "", &format!("`a b` {TIED}")), format!("`a b` {TIED}\n"));
     }
 
     #[test]

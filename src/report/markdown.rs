@@ -15,6 +15,7 @@ pub fn markdown(page: &Page) -> String {
             }
             Block::Banner(level, text) => {
                 let mark = match level {
+                    Level::Danger => "**DANGER** ",
                     Level::Bad => "**WRONG** ",
                     Level::Doubtful => "**CARE** ",
                     Level::Good => "**OK** ",

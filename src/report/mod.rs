@@ -13,6 +13,7 @@ pub mod human;
 pub mod json;
 pub mod junit;
 pub mod lines;
+pub mod man;
 pub mod markdown;
 pub mod nagios;
 mod objects;

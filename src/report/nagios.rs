@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::lines::Screen;
 use crate::finding::Severity;
 use crate::judge::ending::State;
 use crate::text::{count, tame};
@@ -25,7 +26,7 @@ const fn name(state: State) -> &'static str {
 
 /// What monitoring reads of a verdict: the key and the cure with the performance data, and below them the steps.
 #[must_use]
-pub fn line(state: State, verdict: &Verdict, brief: &Brief, took: Duration) -> String {
+pub fn line(screen: &Screen, state: State, verdict: &Verdict, brief: &Brief, took: Duration) -> String {
     let number = |severity| verdict.findings.iter().filter(|finding| finding.severity == severity).count();
     let [critical, error, warning, info] =
         [Severity::Critical, Severity::Error, Severity::Warning, Severity::Info].map(number);
@@ -38,7 +39,7 @@ pub fn line(state: State, verdict: &Verdict, brief: &Brief, took: Duration) -> S
     let mut text = format!("{} | {performance}", failed(state, &words(state, verdict, brief)));
     let steps = brief.steps.iter().take(MOST_STEPS).filter(|_| state != State::Ok);
     for (number, step) in (1..).zip(steps) {
-        let what = step.command.as_ref().map(|_| format!(": {}", step.what)).unwrap_or_default();
+        let what = step.command.as_ref().map(|_| format!(": {}", screen.step(step))).unwrap_or_default();
         text.push_str(&format!("\n{number}. {}", tame(&format!("{}{what}", step.call()))));
     }
     text

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::findings::show_side;
-use super::lines::{BOLD, DIM, Page, wrap};
+use super::lines::{BOLD, DIM, Page, wrap, wrap_in};
 use crate::listing::objects::{NotListed, ObjectComparison, Unlisted};
 use crate::text::key_reference;
 use crate::verdict::Token;
@@ -31,7 +31,7 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
             .reference
             .map(|number| format!(", key reference {}", key_reference(number)))
             .unwrap_or_default();
-        let _ = writeln!(out, "{BOLD}EF {}{reference}{BOLD:#} (token {})", object.ef, object.token);
+        wrap_in(out, BOLD, "", "  ", &format!("EF {}{reference} (token {})", object.ef, object.token));
         show_side(out, "on the card", &object.card);
         show_uri(out, object.uri.as_deref());
         if !object.told.is_empty() {
@@ -53,7 +53,8 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
                 format!("shown by {}", lists.join(", "))
             };
             if shown.side == object.card && !shown.entries.is_empty() {
-                let _ = writeln!(out, "  {DIM}{who}{DIM:#}\n    the same");
+                wrap_in(out, DIM, "  ", "  ", &who);
+                out.push_str("    the same\n");
             } else if shown.side != object.card {
                 show_side(out, &who, &shown.side);
             }
@@ -77,7 +78,7 @@ fn show_uri(out: &mut Page<'_>, uri: Option<&str>) {
 /// What no program lists.
 pub fn not_listed(out: &mut Page<'_>, unlisted: &[NotListed]) {
     for one in unlisted {
-        let _ = writeln!(out, "{BOLD}Listed by no program{BOLD:#} (token {})", one.token);
+        wrap_in(out, BOLD, "", "  ", &format!("Listed by no program (token {})", one.token));
         wrap(out, "  ", "    ", &format!("{}: {}", one.what, one.why));
         if let Some(cure) = &one.cure {
             wrap(out, "  ", "    ", &format!("to make it visible: {cure}"));

@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::causes;
 use super::findings::findings;
 use super::human::{coverage, ending, headline, tokens};
-use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, wrap};
+use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, wrap, wrap_in};
 use crate::case::attribution::{Attributed, Attribution};
 use crate::case::proofs::{Conclusion, Proof, Source};
 use crate::text::key_reference;
@@ -58,7 +58,7 @@ fn show(out: &mut Page<'_>, proofs: &[Proof]) {
                 Source::Certificate => "certificate on the card".to_owned(),
                 Source::OpenSc => format!("key shown by {}", tried.program.join(", ")),
             };
-            let _ = writeln!(out, "  {style}{word}{style:#}: {who}");
+            wrap_in(out, style, "  ", "    ", &format!("{word}: {who}"));
             if out.screen.detail == Detail::All {
                 wrap(out, "    ", "      ", &format!("ID {}, {}", tried.id, tried.key));
                 let _ = writeln!(out, "    fingerprint {}", tried.public_key);

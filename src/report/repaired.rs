@@ -169,7 +169,7 @@ pub fn purged(screen: &Screen, purged: &[Purged], dry_run: bool) -> String {
     let verb = if dry_run { "would remove" } else { "removed" };
     for operation in purged {
         let files = count(operation.files, "file", "files");
-        let _ = writeln!(out, "{verb} {}: {files}, {}", operation.id, bytes(operation.bytes));
+        wrap(&mut out, "", "  ", &format!("{verb} {}: {files}, {}", operation.id, bytes(operation.bytes)));
     }
     out.text()
 }

@@ -225,9 +225,23 @@ pub struct Step {
     pub command: Option<String>,
     /// What it does, or what a person has to do. Escaped.
     pub what: String,
+    /// Since when what it is about may be wrong.
+    #[serde(serialize_with = "in_rfc3339", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
+    pub since: Option<i64>,
+}
+
+fn in_rfc3339<S: serde::Serializer>(seconds: &Option<i64>, to: S) -> Result<S::Ok, S::Error> {
+    seconds.map(crate::text::rfc3339).serialize(to)
 }
 
 impl Step {
+    /// With the command that does it, if there is one.
+    #[must_use]
+    pub fn new(purpose: Purpose, command: Option<String>, what: impl Into<String>) -> Self {
+        Self { purpose, command, what: what.into(), since: None }
+    }
+
     /// In one line: the command, or what is to be done.
     #[must_use]
     pub fn call(&self) -> &str {

@@ -152,7 +152,7 @@ pub fn judge_repair(host: &Host, guarded: bool, tally: &mut Tally) -> Result<(),
     Ok(())
 }
 
-/// The matrix of the README: what a fresh signature concludes, what the tools' own signature does, what `check` says.
+/// The matrix of docs/signatures.md: what a fresh signature concludes, what the tools' own signature does, what `check` says.
 fn agree_with_signatures(
     host: &Host,
     before: &[(Key, String, Signs)],

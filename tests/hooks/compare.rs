@@ -30,7 +30,7 @@ fn the_seed_in_one_command() {
         let found = summaries(&document(&said), ID);
         assert_eq!((code, found.len()), (1, 1), "{said}");
         assert!(
-            found[0].contains("ca-beta (ca), not read from the card since 2026-11-23T06:53:00Z"),
+            found[0].contains("ca-beta (ca), not read from the card since 2026-11-23 06:53 UTC"),
             "{said}"
         );
         assert!(!found[0].contains("ca-alpha"), "{said}");

@@ -41,11 +41,11 @@ fn the_fact_is_the_report_and_its_exit_code() {
     assert!(without.stdout.is_empty() && without.code() != 0, "{without}");
 }
 
-/// The lines for a shell in README repair what is stale, once, and fail where nothing can be read.
+/// The lines for a shell in docs/fleets.md repair what is stale, once, and fail where nothing can be read.
 #[test]
-fn the_readme_tells_shells_what_to_do() {
-    let readme = include_str!("../../README.md");
-    let lines = readme.lines().skip_while(|line| !line.starts_with("**A shell**"));
+fn the_docs_tell_shells_what_to_do() {
+    let page = include_str!("../../docs/fleets.md");
+    let lines = page.lines().skip_while(|line| !line.starts_with("**A shell**"));
     let block =
         lines.skip_while(|line| !line.starts_with("    ")).map_while(|line| line.strip_prefix("    "));
     let script = block.collect::<Vec<_>>().join("\n");

@@ -3,6 +3,8 @@
 /// How a piece of a page is meant to strike the eye.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
+    /// What not to do: never told as if it were wrong to leave it.
+    Danger,
     /// Wrong.
     Bad,
     /// A risk, or not decided.

@@ -1,6 +1,6 @@
 //! The page on several hosts: tokens by keys, and who is stale.
 
-use super::host::{coverage, findings, head};
+use super::host::{at, coverage, findings, head};
 use super::{Block, Cell, Level, Page};
 use crate::finding::Side;
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
@@ -16,14 +16,14 @@ pub fn fleet(compared: &Compared) -> Page {
     for token in &compared.tokens {
         table(&mut blocks, token);
     }
-    findings(&mut blocks, &compared.findings);
+    findings(&mut blocks, &compared.findings, &[]);
     coverage(&mut blocks, &compared.coverage);
     blocks.push(Block::Heading(1, Cell::fixed("About this report")));
     let seen = compared
         .sources
         .iter()
         .zip(hosts)
-        .map(|(source, who)| Cell::words(format!("{who}, observed {}", source.taken_at)));
+        .map(|(source, who)| Cell::words(format!("{who}, observed {}", at(source.taken))));
     blocks.push(Block::List(seen.collect()));
     blocks.push(Block::Facts(vec![("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION")))]));
     Page { title: Cell::fixed("OpenSC's caches, host by host"), blocks }
@@ -33,7 +33,7 @@ fn table(blocks: &mut Vec<Block>, token: &TokenTable) {
     blocks.push(Block::Heading(1, Cell::words(format!("Token {}", token.serial))));
     let read = token.read_by.as_ref().map_or_else(
         || "no snapshot holds a reading of the card".to_owned(),
-        |source| format!("read on {} by {}, {}", source.host, source.user, source.taken_at),
+        |source| format!("read on {} by {}, {}", source.host, source.user, at(source.taken)),
     );
     let label = token.label.iter().map(|label| ("label".to_owned(), Cell::words(label)));
     blocks.push(Block::Facts(label.chain([("card".to_owned(), Cell::words(read))]).collect()));
@@ -66,7 +66,7 @@ fn row(key: &str, row: &StateRow) -> (Level, Vec<Cell>) {
         .iter()
         .map(|shown| {
             let (source, programs) = (&shown.source, shown.programs.join(", "));
-            format!("{} of {} by {programs}, since {}", source.user, source.host, shown.since)
+            format!("{} of {} by {programs}, since {}", source.user, source.host, at(shown.written))
         })
         .collect();
     let cells = vec![

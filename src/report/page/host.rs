@@ -1,11 +1,14 @@
 //! The page on one host.
 
+use super::super::lines::told;
 use super::{Block, Cell, Level, Page};
+use crate::case::cache::owner;
 use crate::finding::{Evidence, Finding, Severity, Side};
+use crate::host::clock::Zone;
 use crate::listing::objects::ObjectComparison;
 use crate::listing::settings::{Place, Settings};
-use crate::snapshot::{Gap, Snapshot};
-use crate::text::{key_reference, rfc3339};
+use crate::snapshot::{Gap, Snapshot, User};
+use crate::text::key_reference;
 use crate::verdict::brief::{Brief, Step, Word};
 use crate::verdict::{Token, Verdict};
 
@@ -38,7 +41,9 @@ pub fn host(facts: &Facts<'_>) -> Page {
         token_facts(&mut blocks, token);
     }
     sides(&mut blocks, objects);
-    findings(&mut blocks, &verdict.findings);
+    let users: Vec<&User> =
+        std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user)).collect();
+    findings(&mut blocks, &verdict.findings, &users);
     if let Some(settings) = settings {
         configuration(&mut blocks, settings);
     }
@@ -48,11 +53,16 @@ pub fn host(facts: &Facts<'_>) -> Page {
     blocks.push(Block::Facts(vec![
         ("host".to_owned(), Cell::words(&snapshot.host)),
         ("account".to_owned(), Cell::words(user)),
-        ("observed".to_owned(), Cell::fixed(rfc3339(snapshot.taken_at.unix_timestamp()))),
+        ("observed".to_owned(), Cell::fixed(at(snapshot.taken_at.unix_timestamp()))),
         ("OpenSC".to_owned(), Cell::fixed(opensc.unwrap_or_else(|| "not known".to_owned()))),
         ("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION"))),
     ]));
     Page { title: Cell::words(format!("OpenSC's cache on {}", snapshot.host)), blocks }
+}
+
+/// A moment, in UTC: who reads it may be anywhere, and need not learn where it was written.
+pub(super) fn at(seconds: i64) -> String {
+    crate::text::utc(seconds)
 }
 
 /// How a verdict strikes the eye.
@@ -68,12 +78,12 @@ pub(super) const fn eye(word: Word) -> Level {
 /// The verdict, what not to do, what it leads to, what to do.
 pub(super) fn head(blocks: &mut Vec<Block>, brief: &Brief) {
     blocks.push(Block::Banner(eye(brief.headline.state), Cell::words(&brief.headline.sentence)));
-    blocks.extend(brief.dangers.iter().map(|danger| Block::Banner(Level::Bad, Cell::words(danger))));
+    blocks.extend(brief.dangers.iter().map(|danger| Block::Banner(Level::Danger, Cell::words(danger))));
     blocks.extend(brief.consequences.iter().map(|text| Block::Paragraph(Cell::words(text))));
     if !brief.steps.is_empty() {
         let step = |step: &Step| match &step.command {
-            Some(command) => (Cell::code(command), Cell::words(&step.what)),
-            None => (Cell::words(&step.what), Cell::fixed("")),
+            Some(command) => (Cell::code(command), Cell::words(told(step, &Zone::utc()))),
+            None => (Cell::words(told(step, &Zone::utc())), Cell::fixed("")),
         };
         blocks.push(Block::Heading(1, Cell::fixed("What to do")));
         blocks.push(Block::Steps(brief.steps.iter().map(step).collect()));
@@ -146,7 +156,7 @@ const fn level(severity: Severity) -> Level {
 }
 
 /// Each finding with its evidence.
-pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding]) {
+pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding], users: &[&User]) {
     if findings.is_empty() {
         return;
     }
@@ -166,7 +176,7 @@ pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding]) {
             facts.push(("affects".to_owned(), Cell::words(finding.program.join(", "))));
         }
         for evidence in finding.evidence.iter().take(MOST_EVIDENCE) {
-            self::evidence(&mut facts, evidence);
+            self::evidence(&mut facts, evidence, users);
         }
         if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
             facts.push((
@@ -188,7 +198,7 @@ pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding]) {
     }
 }
 
-fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence) {
+fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence, users: &[&User]) {
     if let Some(line) = &evidence.source {
         let place = format!("{}:{}:{}: {}", line.file, line.line, line.column, line.note);
         facts.push(("in".to_owned(), Cell::words(place)));
@@ -201,8 +211,9 @@ fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence) {
     facts.extend(evidence.shown.iter().map(|shown| ("shown".to_owned(), side(shown))));
     if let Some(file) = &evidence.file {
         facts.push(("cache entry".to_owned(), Cell::code(&file.path)));
-        let written = format!("{} bytes, written {}, owner uid {}", file.size, file.modified, file.owner);
-        facts.push(("".to_owned(), Cell::fixed(written)));
+        let owner = owner(users.iter().copied(), file.owner);
+        let written = format!("{} bytes, written {}, owner {owner}", file.size, at(file.inode.mtime));
+        facts.push(("".to_owned(), Cell::words(written)));
     }
     if let Some(offset) = evidence.first_difference {
         facts.push(("differs".to_owned(), Cell::fixed(format!("from byte {offset} on"))));

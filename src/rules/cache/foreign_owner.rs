@@ -10,9 +10,9 @@
 //! OpenSC fetches them from the card again. Cure for a directory: give it back
 //! with `chown`.
 
-use crate::case::cache::{CacheCase, entries};
+use crate::case::cache::{self, CacheCase, entries};
 use crate::finding::{Deed, Finding, Id, Remedy, Safety};
-use crate::snapshot::{CacheEntry, CacheOrigin, DirState, FileKind};
+use crate::snapshot::{CacheEntry, CacheOrigin, Content, DirState, FileKind, Withheld};
 
 /// Applies the rule to one cache directory.
 pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
@@ -20,9 +20,10 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
     let in_a_home =
         matches!(case.dir.origin, CacheOrigin::Default | CacheOrigin::Former | CacheOrigin::Sandbox);
     let (owner, user) = (inode.uid, case.user.uid);
+    let name = |uid: u32| cache::owner([case.user], uid);
     if in_a_home && owner != user {
         let texts = (
-            format!("{} belongs to user {owner}, not to user {user}.", case.dir.path),
+            format!("{} belongs to {}, not to {}.", case.dir.path, name(owner), name(user)),
             "Its owner decides what OpenSC shows; the user's own programs cannot refresh it.".to_owned(),
         );
         let deed = Deed::ChangeOwner(user, case.dir.path.to_string());
@@ -42,6 +43,19 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         format!("{} holds {} of another owner than its own.", case.dir.path, entries(foreign.len())),
         "OpenSC believes what is in them, but the user's programs cannot refresh it.".to_owned(),
     );
-    let fix = CacheCase::fix("move them to the quarantine", Safety::Guarded);
-    sink.push(case.finding(Id::ForeignOwner, texts, &foreign, fix));
+    // A repair removes private data, with consent to that alone, and takes what is no copy of a card's file by name alone.
+    let is_private = |entry: &CacheEntry| entry.content == Content::Withheld(Withheld::Private);
+    let copies = || foreign.iter().filter(|entry| entry.name.of_copy().is_some());
+    let (fix, safety) = match foreign.first() {
+        Some(first) if copies().next().is_none() => {
+            (case.flush_named("move it to the quarantine", first), Safety::Unsafe)
+        }
+        _ if copies().all(|entry| is_private(entry)) => {
+            (CacheCase::fix("remove them, keeping nothing", Safety::Unsafe), Safety::Unsafe)
+        }
+        _ => (CacheCase::fix("move them to the quarantine", Safety::Guarded), Safety::Guarded),
+    };
+    let mut finding = case.finding(Id::ForeignOwner, texts, &foreign, fix);
+    finding.safety = safety;
+    sink.push(finding);
 }

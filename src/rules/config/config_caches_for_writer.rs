@@ -39,9 +39,7 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
             .to_owned(),
     );
     finding.evidence.push(case.source(&written.at.range(), "decides for it, too", None));
-    finding.fix.push(Remedy::new(
-        "give it a block of its own: stalecard config disable-cache --app pkcs15-init",
-        Deed::EditConfiguration,
-    ));
+    let what = format!("gives {PKCS15_INIT} a block of its own");
+    finding.fix.push(Remedy::new(what, Deed::SwitchCachingOffFor(PKCS15_INIT)));
     sink.push(finding);
 }

@@ -17,7 +17,7 @@
 use crate::case::danger;
 use crate::case::hosts::{KeyTable, Standing, StateRow, TokenTable};
 use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
-use crate::text::{key_reference, shell_option};
+use crate::text::{key_reference, shell_option, utc};
 
 /// How many holders of a state a sentence names; the table has them all.
 const NAMED: usize = 10;
@@ -157,7 +157,12 @@ fn words(row: &StateRow) -> String {
 
 fn holders(row: &StateRow) -> String {
     let name = |shown: &crate::case::hosts::Shown| {
-        format!("{} ({}), not read from the card since {}", shown.source.host, shown.source.user, shown.since)
+        format!(
+            "{} ({}), not read from the card since {}",
+            shown.source.host,
+            shown.source.user,
+            utc(shown.written)
+        )
     };
     let mut names: Vec<String> = row.shown_by.iter().take(NAMED).map(name).collect();
     if let Some(more) = row.shown_by.len().checked_sub(NAMED).filter(|&more| more > 0) {

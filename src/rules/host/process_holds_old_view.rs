@@ -28,7 +28,7 @@ use crate::finding::{Deed, Finding, Holder, Id, Manager, Remedy, Severity, Shows
 use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Caching, Outcome, Program, Situation};
 use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
-use crate::text::{count, date, escape};
+use crate::text::{count, escape, utc};
 use crate::verdict::{Dated, Verdict};
 
 /// Programs that are named one by one in the note.
@@ -165,7 +165,7 @@ fn finding(snapshot: &Snapshot, dated: &[Dated], reason: Reason<'_>, group: &[&P
                 format!(
                     "{who} was running before card {token} was changed ({what}, {}) and has OpenSC loaded: it may hold \
                      the old view.",
-                    date(at.unix_timestamp())
+                    utc(at.unix_timestamp())
                 ),
                 "What it read of the card before, it still shows and uses, whether files are cached or not.",
             )

@@ -77,10 +77,10 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                         Deed::Prove(escape(case.serial.as_bytes())),
                     ),
                     Remedy::by_hand(
-                        "or compare with a baseline that names the key: stalecard check --against FILE",
+                        "instead: compare with a baseline that names the key: `stalecard check --against FILE`",
                     ),
                     for_those_who_know(
-                        "or, if you know that the key was made anew, move the entry to the quarantine",
+                        "if you know that the key was made anew: move the entry to the quarantine",
                         Unasked::InDoubt,
                     ),
                 ]

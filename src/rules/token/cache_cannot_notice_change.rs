@@ -38,7 +38,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     let mut finding = finding(&escape(case.serial.as_bytes()), programs, later);
     if case.cache_views.iter().any(CacheView::holds_a_right_key) {
         let what = "not yet: a public key that is, or may be, the right one is in the cache only. First do what its own \
-                    finding says; then stalecard config disable-cache";
+                    finding says; then `stalecard config disable-cache`";
         finding.fix = vec![Remedy::new(what, Deed::SwitchCachingOff).waiting()];
     }
     sink.push(finding);
@@ -66,7 +66,7 @@ pub fn finding(token: &str, programs: Vec<String>, later: Option<Version>) -> Fi
         Deed::SwitchCachingOff,
     ));
     if let Some(later) = later {
-        finding.fix.push(Remedy::by_hand(format!("or upgrade OpenSC to {later} or later")));
+        finding.fix.push(Remedy::by_hand(format!("instead: upgrade OpenSC to {later} or later")));
     }
     finding
 }

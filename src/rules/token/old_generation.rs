@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 
 use crate::case::identity;
 use crate::case::token::Case;
-use crate::finding::{Deed, Finding, How, Id, Remedy, Safety, Unasked};
+use crate::finding::{Deed, Finding, How, Id, Remedy, Unasked};
 use crate::text::{count, escape};
 
 /// Applies the rule to one token.
@@ -62,9 +62,6 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 source: None,
             })
             .collect();
-        if old.iter().any(|entry| entry.inode.uid != case.uid) {
-            finding.safety = Safety::Guarded;
-        }
         let how = How::FlushCard(escape(case.serial.as_bytes()));
         let (what, unasked) = if shares {
             ("remove all cache entries with this serial number, whosever they are", Unasked::Never)
@@ -72,6 +69,9 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             ("remove all cache entries of this card", Unasked::ByFix)
         };
         finding.fix.push(Remedy::new(what, Deed::Move { how, unasked }));
+        if old.iter().any(|entry| entry.inode.uid != case.uid) {
+            finding.takes_consent();
+        }
         sink.push(finding);
     }
 }

@@ -29,7 +29,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                     "{} (serial number {}, valid until {})",
                     crate::text::escape(certificate.subject.as_bytes()),
                     crate::text::hex(&certificate.serial),
-                    certificate.validity.map_or_else(|| "?".to_owned(), |(_, end)| crate::text::date(end))
+                    certificate.validity.map_or_else(|| "?".to_owned(), |(_, end)| crate::text::utc(end))
                 ),
                 _ => "bytes that are no certificate".to_owned(),
             };
