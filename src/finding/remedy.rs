@@ -45,6 +45,8 @@ pub enum Deed {
     Check,
     /// Switch caching off for every program.
     SwitchCachingOff,
+    /// Switch caching off for the program of this name alone.
+    SwitchCachingOffFor(&'static str),
     /// Edit the configuration by hand.
     EditConfiguration,
     /// Restart a service of systemd.
@@ -117,6 +119,7 @@ impl Deed {
             Self::Prove(_) => "verify",
             Self::Check => "check",
             Self::SwitchCachingOff => "disable-cache",
+            Self::SwitchCachingOffFor(_) => "disable-cache-for",
             Self::EditConfiguration => "edit-configuration",
             Self::RestartService { .. } => "restart-service",
             Self::RestartProgram(_) => "restart-program",
@@ -134,6 +137,7 @@ impl Deed {
             Self::SwitchCachingOff => Safety::Guarded,
             Self::WriteCertificate
             | Self::Restore
+            | Self::SwitchCachingOffFor(_)
             | Self::EditConfiguration
             | Self::RestartService { .. }
             | Self::RestartProgram(_)
@@ -211,6 +215,9 @@ impl Remedy {
             Deed::Prove(serial) => format!("stalecard verify {}", shell_option("--serial", serial)),
             Deed::Check => "stalecard check".to_owned(),
             Deed::SwitchCachingOff => "stalecard config disable-cache".to_owned(),
+            Deed::SwitchCachingOffFor(app) => {
+                format!("stalecard config disable-cache {}", shell_option("--app", app))
+            }
             Deed::RestartService { unit, manager } => {
                 let unit = shell_word(unit);
                 match manager {

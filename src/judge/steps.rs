@@ -122,7 +122,11 @@ fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
         Deed::SwitchCachingOff => step(Purpose::Prevent, recurrence(verdict)),
         Deed::RestartService { .. } | Deed::ReloadAgent(_) => step(Purpose::Restart, held(finding)),
         Deed::RestartProgram(_) => step(Purpose::Restart, format!("{}: {}", remedy.what, held(finding))),
-        Deed::EditConfiguration | Deed::ChangeOwner(..) | Deed::CloseToOthers(_) | Deed::ByHand => {
+        Deed::SwitchCachingOffFor(_)
+        | Deed::EditConfiguration
+        | Deed::ChangeOwner(..)
+        | Deed::CloseToOthers(_)
+        | Deed::ByHand => {
             let is_doubtful = finding.is_in_doubt() || finding.holds_its_entries();
             // One of several ways to keep it from coming back.
             let prevents = finding.fix.iter().any(|other| other.deed == Deed::SwitchCachingOff);

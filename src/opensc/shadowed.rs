@@ -60,13 +60,20 @@ pub(super) fn find(
             continue;
         }
         let is_name = |word: &[u8]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+        let holds_winner = winner.is_some_and(|winner| block.range.contains(&winner.range.start));
+        let is_second = || block.names.iter().skip(1).any(|word| is_name(&word.value));
         if apps.iter().any(|app| app.range == block.range) {
-            finder.app(block);
+            if !holds_winner && is_second() {
+                // It names the program, which has another block.
+                finder.body(&block.body, WhyShadowed::SecondName);
+            } else {
+                finder.app(block);
+            }
         } else if is_name(block.name()) {
             let first = apps.iter().find(|app| app.name().eq_ignore_ascii_case(block.name()));
             let at = document.spot(&first.map_or(0..0, |app| app.key.word().range.clone()));
             finder.body(&block.body, WhyShadowed::DuplicateApp(at));
-        } else if block.names.iter().skip(1).any(|word| is_name(&word.value)) {
+        } else if is_second() {
             finder.body(&block.body, WhyShadowed::SecondName);
         }
     }

@@ -18,7 +18,7 @@
 
 use crate::case::config::{ConfigCase, Correction, Dead, MOST, NOT_SHOWN, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
-use crate::opensc::known::{self, Room};
+use crate::opensc::known::{self, Kind, Room};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
 use crate::opensc::{Program, Shadowed, Unread, WhyShadowed, WhyUnread, differences};
 use crate::scconf::foreign::Foreign;
@@ -102,10 +102,15 @@ fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, why: &str) -> Finding {
     let key = escape(plain(&setting.key.0).trim_ascii());
     let key = key.split(['=', ':']).next().unwrap_or_default();
     let programs = labels(dead.programs.iter().copied());
+    let on = if setting.why == WhyShadowed::SecondName {
+        format!(" on {}", case.who(&programs))
+    } else {
+        String::new()
+    };
     let mut finding = case.finding(
         Id::ConfigSettingIgnored,
         programs,
-        format!("This {key} has no effect: {why}."),
+        format!("This {key} has no effect{on}: {why}."),
         "OpenSC says nothing about it, and something else holds than the line seems to say.".to_owned(),
     );
     let fixed = corrected(case, setting).filter(|fixed| case.is_cured(&setting.at.range(), fixed));
@@ -232,7 +237,7 @@ fn why_passed_over(case: &ConfigCase<'_>, unread: &Unread) -> Option<String> {
         WhyUnread::OutsideApp(_) if begins_with_mark(case) => {
             "a byte order mark at the start of the file is part of the word app".to_owned()
         }
-        WhyUnread::OutsideApp(Some(known)) if known.name.eq_ignore_ascii_case(&key) => {
+        WhyUnread::OutsideApp(Some(known)) if known.is_called(&unread.key.0) => {
             format!("nothing is read outside of app blocks; it is looked for {}", known.room.place())
         }
         WhyUnread::OutsideApp(Some(known)) => {
@@ -306,7 +311,15 @@ fn why_passed_over(case: &ConfigCase<'_>, unread: &Unread) -> Option<String> {
 fn passed_over_finding(case: &ConfigCase<'_>, unread: &Unread, programs: &[String], why: &str) -> Finding {
     let range = unread.at.range();
     let key = escape(plain(&unread.key.0).trim_ascii());
-    let key = key.split(['=', ':']).next().unwrap_or_default();
+    // A key may be glued to what is behind it; of a block its names are shown, too.
+    let is_block = matches!(
+        unread.why,
+        WhyUnread::NoSuchBlock(_)
+            | WhyUnread::BlockOutsideApp
+            | WhyUnread::SecondName(_)
+            | WhyUnread::SecondBlock(_)
+    );
+    let key = if is_block { key.as_str() } else { key.split(['=', ':']).next().unwrap_or_default() };
     let mut finding = case.finding(
         Id::ConfigSettingIgnored,
         programs.to_vec(),
@@ -379,6 +392,15 @@ fn moved(case: &ConfigCase<'_>, unread: &Unread) -> Option<Correction> {
             case.corrected(&range, &wrapped(known.room, &with_name(known.name)?)?)
         }
         WhyUnread::OtherBlock(known) => case.corrected(&range, &wrapped(known.room, &statement)?),
+        // A list beside another one would be added to it, and not hold alone.
+        WhyUnread::NoSuchSetting(Some(known))
+            if matches!(known.kind, Kind::Drivers | Kind::List)
+                && app.is_some_and(|app| {
+                    app.body.assignments().any(|own| known.is_called(&own.key.word().value))
+                }) =>
+        {
+            None
+        }
         WhyUnread::NoSuchSetting(Some(known)) => {
             let renamed = with_name(known.name)?;
             let in_place = case.corrected(&range, &renamed).filter(|fixed| case.is_cured(&range, fixed));

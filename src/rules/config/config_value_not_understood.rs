@@ -148,13 +148,24 @@ fn corrected(case: &ConfigCase<'_>, at: Spot, says: &str) -> Option<Correction> 
     } else if text.ends_with(b"}") {
         replacement.extend_from_slice(b"; }");
     }
-    case.corrected(&whole.range(), &replacement)
+    case.corrected(&whole.range(), &ended(case, whole, replacement))
+}
+
+/// A value with the end that it lacks, where nothing stands behind it on its line.
+fn ended(case: &ConfigCase<'_>, whole: Spot, mut value: Vec<u8>) -> Vec<u8> {
+    let line = case.lines(&whole.range());
+    if case.piece(whole.end..line.end).trim_ascii().is_empty() && !value.ends_with(b"}") {
+        value.push(b';');
+    }
+    value
 }
 
 /// Another setting whose value is not taken for what it seems to say.
 fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
     let (name, value) = (misread.known.name, escape(&misread.value));
-    let replaced = |text: &str| case.corrected(&misread.whole.range(), text.as_bytes());
+    let replaced = |text: &str| {
+        case.corrected(&misread.whole.range(), &ended(case, misread.whole, text.as_bytes().to_vec()))
+    };
     let whole = String::from_utf8_lossy(case.piece(misread.whole.range())).into_owned();
     let cured = |corrected: Option<Correction>| {
         corrected.filter(|fixed| case.is_cured(&misread.whole.range(), fixed))
