@@ -65,7 +65,7 @@ pub(super) fn find(
         if apps.iter().any(|app| app.range == block.range) {
             if !holds_winner && is_second() {
                 // It names the program, which has another block.
-                finder.body(&block.body, WhyShadowed::SecondName);
+                finder.second(&block.body);
             } else {
                 finder.app(block);
             }
@@ -104,6 +104,22 @@ impl Finder<'_> {
                 other => self.statement(other, WhyShadowed::OutsideFramework),
             }
         }
+    }
+
+    /// A block that only names the program: what the one that decides says, too, has the effect that it seems to have.
+    fn second(&mut self, body: &Body) {
+        let mut others = self.found.split_off(0);
+        self.body(body, WhyShadowed::SecondName);
+        let decides = |shadowed: &Shadowed| {
+            let setting = self.winner?.body.setting(std::str::from_utf8(&shadowed.key.0).ok()?).ok()??;
+            Some(setting.first?.value.clone())
+        };
+        let told = self.found.iter().filter(|one| {
+            let own = one.value.as_ref().map(|value| value.0.clone());
+            own.is_none() || own != decides(one)
+        });
+        others.extend(told.cloned());
+        self.found = others;
     }
 
     /// The block that decides: everything but the assignment that holds the first value.

@@ -75,7 +75,8 @@ pub fn foreign(line: &[u8]) -> Option<Foreign> {
     if [&b";"[..], b"--"].iter().any(|mark| line.strip_prefix(*mark).is_some_and(commented)) {
         return Some(Foreign::OtherComment);
     }
-    if line.starts_with(b"{\"") || line.first() == Some(&b'"') && memchr::memmem::find(line, b"\":").is_some() {
+    if line.starts_with(b"{\"") || line.first() == Some(&b'"') && memchr::memmem::find(line, b"\":").is_some()
+    {
         return Some(Foreign::Json);
     }
     if line.starts_with(b"[") && line.contains(&b']') {

@@ -18,12 +18,12 @@
 
 use crate::case::config::{ConfigCase, Correction, Dead, MOST, NOT_SHOWN, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
-use crate::opensc::known::{self, Kind, Room};
+use crate::opensc::known::{self, Kind, Known, Room};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
 use crate::opensc::{Program, Shadowed, Unread, WhyShadowed, WhyUnread, differences};
 use crate::scconf::foreign::Foreign;
 use crate::scconf::glyphs::plain;
-use crate::scconf::{Block, Body, Statement};
+use crate::scconf::{Assignment, Block, Body, Statement};
 use crate::text::escape;
 
 const SETTINGS: [&str; 2] = ["use_file_caching", "file_cache_dir"];
@@ -334,6 +334,9 @@ fn passed_over_finding(case: &ConfigCase<'_>, unread: &Unread, programs: &[Strin
         WhyUnread::OutsideApp(Some(known)) | WhyUnread::OtherBlock(known) => {
             format!("put it {}", known.room.place())
         }
+        WhyUnread::NoSuchSetting(Some(known)) if has_list(case, range.start, known) => {
+            format!("say in {}, which stands in this block, what is meant, and remove the line", known.name)
+        }
         WhyUnread::NoSuchSetting(Some(known)) => format!("write {} {}", known.name, known.room.place()),
         WhyUnread::OutsideApp(None) | WhyUnread::NoSuchSetting(None) => "remove the line".to_owned(),
         WhyUnread::OtherReleases(_) => "remove the line, or use a release that looks for it".to_owned(),
@@ -393,14 +396,7 @@ fn moved(case: &ConfigCase<'_>, unread: &Unread) -> Option<Correction> {
         }
         WhyUnread::OtherBlock(known) => case.corrected(&range, &wrapped(known.room, &statement)?),
         // A list beside another one would be added to it, and not hold alone.
-        WhyUnread::NoSuchSetting(Some(known))
-            if matches!(known.kind, Kind::Drivers | Kind::List)
-                && app.is_some_and(|app| {
-                    app.body.assignments().any(|own| known.is_called(&own.key.word().value))
-                }) =>
-        {
-            None
-        }
+        WhyUnread::NoSuchSetting(Some(known)) if has_list(case, range.start, known) => None,
         WhyUnread::NoSuchSetting(Some(known)) => {
             let renamed = with_name(known.name)?;
             let in_place = case.corrected(&range, &renamed).filter(|fixed| case.is_cured(&range, fixed));
@@ -424,6 +420,13 @@ fn moved(case: &ConfigCase<'_>, unread: &Unread) -> Option<Correction> {
         | WhyUnread::Overridden(_)
         | WhyUnread::HiddenBlock(_) => None,
     }
+}
+
+/// Whether this list stands in the block already.
+fn has_list(case: &ConfigCase<'_>, at: usize, known: &Known) -> bool {
+    let is_own = |own: &Assignment| known.is_called(&own.key.word().value);
+    matches!(known.kind, Kind::Drivers | Kind::List)
+        && case.app_around(at).is_some_and(|app| app.body.assignments().any(is_own))
 }
 
 fn has_default(root: &Body) -> bool {

@@ -43,16 +43,18 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
     };
     let mut finding = case.finding(Id::ConfigUnreadable, labels(&case.rows), summary, consequence);
     let cause = cause(case, error);
-    let note = error.why.to_string();
+    let named = |language: Foreign| format!("this is {}", language.name());
+    let note = match cause.language {
+        Some(language) if cause.range == error.range => named(language),
+        _ => error.why.to_string(),
+    };
     match cause.corrected {
         corrected if cause.range == error.range => {
             finding.evidence.push(case.source(&error.range, &note, corrected));
         }
         corrected => {
             finding.evidence.push(case.source(&error.range, &note, None));
-            let note = cause
-                .language
-                .map_or("this is the cause".to_owned(), |language| format!("this is {}", language.name()));
+            let note = cause.language.map_or("this is the cause".to_owned(), named);
             finding.evidence.push(case.source(&cause.range, &note, corrected));
         }
     }

@@ -151,9 +151,12 @@ fn corrected(case: &ConfigCase<'_>, at: Spot, says: &str) -> Option<Correction> 
     case.corrected(&whole.range(), &ended(case, whole, replacement))
 }
 
-/// A value with the end that it lacks, where nothing stands behind it on its line.
+/// A value with the end that it lacks, where nothing stands behind it on its line, and with a blank before it.
 fn ended(case: &ConfigCase<'_>, whole: Spot, mut value: Vec<u8>) -> Vec<u8> {
     let line = case.lines(&whole.range());
+    if case.piece(line.start..whole.start).ends_with(b"=") {
+        value.insert(0, b' ');
+    }
     if case.piece(whole.end..line.end).trim_ascii().is_empty() && !value.ends_with(b"}") {
         value.push(b';');
     }
