@@ -647,11 +647,20 @@ fn promise(line: &str) -> Option<(&'static str, Vec<String>)> {
 /// What of the corrected lines does not hold in the real OpenSC.
 fn broken(asked: &Asked, host: &Host, made: &Corrected) -> Vec<String> {
     let mut broken = Vec::new();
-    let (seen, _) = asked.seen(host, &["pkcs15-tool", "-D"]);
     let unreadable = made.left.iter().any(|finding| finding.id == Id::ConfigUnreadable);
     let crashes = made.left.iter().any(|finding| finding.id == Id::ConfigCrashesOpenSc);
+    let text = String::from_utf8_lossy(&made.text);
+    // Whether the card in the reader is still to be had, and the log to be read.
+    let binds = !["card_drivers", "ignored_readers", "debug_file"].iter().any(|key| text.contains(key));
+    let seen = if binds {
+        asked.seen(host, &["pkcs15-tool", "-D"]).0
+    } else {
+        let output = host.clone().env("OPENSC_DEBUG", "3").run(&["opensc-tool", "-i"]);
+        let dropped = output.stderr.contains("scconf_parse failed");
+        if output.code() == 139 { Seen::Died } else { Seen::Ran { dropped, level: 0, dirs: BTreeSet::new() } }
+    };
     match seen {
-        Seen::Died if !crashes => broken.push("pkcs15-tool dies".to_owned()),
+        Seen::Died if !crashes => broken.push("it kills OpenSC".to_owned()),
         Seen::Ran { dropped, .. } if dropped != unreadable => broken.push(format!("dropped: {dropped}")),
         Seen::Died | Seen::Ran { .. } => {}
     }

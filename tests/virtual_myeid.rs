@@ -148,7 +148,6 @@ fn a_writing_tool_that_caches_is_told_of_where_it_does_harm() {
         stand::opensc().version.unwrap().parse::<Version>().unwrap() >= Version::of(24)
     );
     caches.pkcs15_list();
-    caches.run(&["pkcs15-tool", "--verify-pin", "--auth-id", "01", "--pin", caches.pin()]);
     guarded.live().generate_key("ec/prime256v1", "46", "second");
     let keys = |host: &Host| host.live().pkcs15_list().private_keys().len();
     assert_eq!(keys(&guarded), 2);

@@ -170,6 +170,8 @@ fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
         case.corrected(&misread.whole.range(), &ended(case, misread.whole, text.as_bytes().to_vec()))
     };
     let whole = String::from_utf8_lossy(case.piece(misread.whole.range())).into_owned();
+    // Of `=>` the second half is the value.
+    let whole = whole.strip_prefix('>').map_or(whole.as_str(), str::trim_start);
     let cured = |corrected: Option<Correction>| {
         corrected.filter(|fixed| case.is_cured(&misread.whole.range(), fixed))
     };
@@ -226,6 +228,12 @@ fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
                 "write it in quotes, or a list with commas".to_owned(),
             )
         }
+        WhyMisread::Colon => (
+            format!("{name} ends with a colon, which is a part of it."),
+            format!("It is {value}."),
+            replaced(whole.trim_end_matches(':')),
+            "end the setting by a semicolon".to_owned(),
+        ),
         WhyMisread::NoList => (
             format!("{name} is one: what is behind {value} is not looked at."),
             format!("It is {value}."),
