@@ -14,9 +14,12 @@ use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, SCH
 /// Fixture; findings on 0.22, 0.23 and 0.27.1. What is not here has none.
 const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("action-not-known", [&[VALUE]; 3]),
+    ("arrow-for-equals", [&[VALUE]; 3]),
+    ("blank-of-typesetters", [&[IGNORED]; 3]),
     ("block-misspelt", [&[IGNORED]; 3]),
     ("block-shadows-default", [&[SHADOW, DIFFERS]; 3]),
     ("blocks-at-the-end", [&[DIFFERS]; 3]),
+    ("blocks-outside-app", [&[IGNORED, IGNORED]; 3]),
     ("brace-without-key", [&[UNREADABLE]; 3]),
     ("byte-order-mark", [&[IGNORED]; 3]),
     ("byte-order-mark-inside", [&[IGNORED]; 3]),
@@ -26,13 +29,20 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("cache-dir-tilde", [&[VALUE]; 3]),
     ("cache-dir-with-blank", [&[VALUE]; 3]),
     ("closed-once-too-often", [&[UNREADABLE]; 3]),
+    ("colon-for-semicolon", [&[VALUE]; 3]),
+    ("comma-for-semicolon", [&[UNREADABLE]; 3]),
     ("comment-before-brace", [&[CRASH]; 3]),
     ("comment-before-equals", [&[CRASH]; 3]),
     ("comment-before-name", [&[CRASH]; 3]),
     ("comment-before-value", [&[UNREADABLE]; 3]),
+    ("comment-of-ini", [&[UNREADABLE]; 3]),
+    ("comment-of-sql", [&[UNREADABLE]; 3]),
+    ("conflict", [&[UNREADABLE]; 3]),
     ("driver-list-of-one-program", [&[IGNORED]; 3]),
+    ("driver-of-other-release", [&[], &[], &[VALUE]]),
     ("driver-piv", [&[VALUE]; 3]),
     ("driver-piv-ii", [&[VALUE]; 3]),
+    ("driver-piv-in-card-atr", [&[VALUE]; 3]),
     ("drivers-in-framework", [&[IGNORED]; 3]),
     ("drivers-without-comma", [&[VALUE]; 3]),
     ("duplicate-app", [&[SHADOW]; 3]),
@@ -44,6 +54,7 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("empty-line-before-value", [&[], &[UNREADABLE], &[UNREADABLE]]),
     ("executable-block", [&[IGNORED], &[IGNORED], &[DIFFERS]]),
     ("force-card-driver", [&[IGNORED]; 3]),
+    ("force-card-driver-beside-list", [&[IGNORED]; 3]),
     ("framework-of-another-name", [&[IGNORED]; 3]),
     ("framework-outside-app", [&[IGNORED]; 3]),
     ("glued-assignment", [&[IGNORED]; 3]),
@@ -52,6 +63,7 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("include", [&[IGNORED]; 3]),
     ("ini", [&[UNREADABLE]; 3]),
     ("ini-section", [&[IGNORED]; 3]),
+    ("json", [&[UNREADABLE]; 3]),
     ("key-alone", [&[IGNORED]; 3]),
     ("key-use-caching", [&[IGNORED]; 3]),
     ("key-use-file-cache", [&[IGNORED]; 3]),
@@ -63,6 +75,8 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("no-break-space-indent", [&[IGNORED]; 3]),
     ("onepin-block", [&[DIFFERS], &[DIFFERS], &[IGNORED]]),
     ("opensc-tool-S", [&[IGNORED]; 3]),
+    ("operator-of-make", [&[UNREADABLE]; 3]),
+    ("padding-in-app", [&[IGNORED], &[IGNORED], &[]]),
     ("pinpad-in-app", [&[IGNORED]; 3]),
     ("pinpad-in-pkcs11", [&[IGNORED]; 3]),
     ("pinpad-zero-one", [&[VALUE]; 3]),
@@ -73,6 +87,9 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("redhat-true", [&[], &[VALUE], &[VALUE]]),
     ("return-in-comment", [&[VALUE]; 3]),
     ("second-name", [&[IGNORED]; 3]),
+    ("second-name-with-own-block", [&[IGNORED]; 3]),
+    ("setting-of-later-release", [&[IGNORED], &[IGNORED], &[]]),
+    ("setting-of-older-release", [&[], &[], &[IGNORED]]),
     ("setting-outside-framework", [&[IGNORED, IGNORED]; 3]),
     ("settings-outside-app", [&[IGNORED, IGNORED]; 3]),
     ("seventeen-blocks", [&[IGNORED], &[UNREADABLE], &[UNREADABLE]]),
@@ -83,7 +100,9 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("template-erb", [&[VALUE]; 3]),
     ("template-jinja", [&[UNREADABLE]; 3]),
     ("template-shell", [&[VALUE]; 3]),
+    ("tokend-score", [&[], &[], &[IGNORED]]),
     ("trap-in-foreign-app", [&[CRASH]; 3]),
+    ("two-equals", [&[UNREADABLE]; 3]),
     ("typographic-dash", [&[VALUE]; 3]),
     ("typographic-quotes", [&[VALUE]; 3]),
     ("typographic-quotes-dir", [&[VALUE]; 3]),
@@ -101,8 +120,11 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("value-upper-case-true", [&[], &[VALUE], &[VALUE]]),
     ("value-y", [&[], &[VALUE], &[VALUE]]),
     ("word-before-key", [&[IGNORED]; 3]),
+    ("writer-alone-caches", [&[DIFFERS]; 3]),
+    ("xml", [&[UNREADABLE]; 3]),
     ("yaml", [&[UNREADABLE]; 3]),
     ("yaml-setting", [&[IGNORED]; 3]),
+    ("zero-width-in-key", [&[IGNORED]; 3]),
 ];
 const CRASH: &str = "config-crashes-opensc";
 const UNREADABLE: &str = "config-unreadable";
@@ -199,8 +221,31 @@ fn the_corrected_line_is_the_whole_line_as_it_should_be() {
         ("empty-line-before-name", "app default {"),
         ("value-unclosed-quote", "use_file_caching = no;"),
         ("byte-order-mark", "app default {"),
+        ("arrow-for-equals", "use_file_caching = no;"),
+        ("colon-for-semicolon", "use_file_caching = no;"),
+        (
+            "comma-for-semicolon",
+            "app default { framework pkcs15 { use_file_caching = no; use_pin_caching = false; } }",
+        ),
+        ("comment-of-ini", "# the comment of INI files"),
+        ("comment-of-sql", "# the comment of SQL and Lua"),
+        ("operator-of-make", "use_file_caching = no;"),
+        ("two-equals", "use_file_caching = no;"),
     ] {
         assert_eq!(corrections(&on("0.23.0", name)), [line], "{name}");
+    }
+    // A second list would be added to the first, and not hold alone.
+    assert_eq!(corrections(&on("0.23.0", "force-card-driver-beside-list")), [""; 0]);
+    // What is written in another language is called so, and not corrected by half.
+    for (name, language) in [("json", "JSON"), ("xml", "XML"), ("conflict", "a merge that was not settled")] {
+        let findings = on("0.23.0", name);
+        let notes: Vec<&str> = findings
+            .iter()
+            .flat_map(|finding| &finding.evidence)
+            .filter_map(|evidence| Some(evidence.source.as_ref()?.note.as_str()))
+            .collect();
+        assert!(notes.iter().any(|note| note.contains(language)), "{name}: {notes:?}");
+        assert_eq!(corrections(&findings), [""; 0], "{name}");
     }
     // A block inside another is not read: there is no line that could be corrected alone.
     assert_eq!(corrections(&on("0.23.0", "framework-of-another-name")), [""; 0]);

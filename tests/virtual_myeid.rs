@@ -5,6 +5,7 @@
 
 mod stand;
 
+use stalecard::opensc::Version;
 use stand::{Family, Host, Options, PIN, Stand, generate_key};
 use std::path::PathBuf;
 
@@ -121,6 +122,47 @@ fn the_recorded_story_can_be_told_again() {
     list_pkcs11(&maker, "2-live-pkcs11");
     list_pkcs11(&reader, "2-cached-pkcs11");
     assert_eq!(entries(&reader), recorded_entries("2-cache"));
+}
+
+/// What `check` says of a host on which `pkcs15-init` caches comes true there; with Red Hat's guard neither is the case.
+#[test]
+fn a_writing_tool_that_caches_is_told_of_where_it_does_harm() {
+    let stand = stand();
+    let told = |host: &Host| {
+        let checked = host.with_cache_copy().stalecard(&["check", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&checked.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().clone();
+        findings.into_iter().find(|finding| finding["id"] == "config-caches-for-writer")
+    };
+    let guarded = stand.host("guarded");
+    guarded.configure(include_str!("../fixtures/config/redhat-public.conf"));
+    guarded.personalise();
+    guarded.generate_key("ec/prime256v1", "45", "first");
+    assert!(told(&guarded).is_none());
+
+    let caches = stand.host("caches");
+    let signals_change = told(&caches).is_none();
+    // From 0.24 on the card's counter of changes is a part of the names.
+    assert_eq!(
+        signals_change,
+        stand::opensc().version.unwrap().parse::<Version>().unwrap() >= Version::of(24)
+    );
+    caches.pkcs15_list();
+    guarded.live().generate_key("ec/prime256v1", "46", "second");
+    let keys = |host: &Host| host.live().pkcs15_list().private_keys().len();
+    assert_eq!(keys(&guarded), 2);
+    let third = caches.pkcs15_init(&generate_key("ec/prime256v1", "47", "third"));
+    let lost = !third.success() || keys(&guarded) < 3;
+    assert_eq!(lost, !signals_change, "{third}");
+    if let Some(finding) = told(&caches) {
+        assert_eq!(finding["fix"][0]["command"], "stalecard config disable-cache --app pkcs15-init");
+        let fixed = ["config", "disable-cache", "--app", "pkcs15-init"];
+        caches.stalecard(&fixed).ok();
+        assert!(told(&caches).is_none());
+        let before = keys(&guarded);
+        caches.generate_key("ec/prime256v1", "48", "fourth");
+        assert_eq!(keys(&guarded), before + 1);
+    }
 }
 
 #[test]

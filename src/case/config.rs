@@ -14,8 +14,9 @@ use crate::opensc::{Effective, Outcome, Program, Shadowed, Unread, Version, diff
 use crate::scconf::foreign::{Foreign, foreign};
 use crate::scconf::glyphs::{Glyph, glyphs, plain};
 use crate::scconf::{self, Block, Body, Document, ParseError, Position};
-use crate::snapshot::{ByteString, Snapshot};
+use crate::snapshot::{ByteString, Card, Snapshot};
 use crate::text::{escape, escape_source};
+use crate::view::layout;
 
 /// Settings that one rule describes one by one; of more it only says how many there are.
 pub const MOST: usize = 50;
@@ -42,8 +43,8 @@ pub struct ConfigCase<'a> {
     pub unread: Vec<Unread>,
     /// Values that are not taken for what they seem to say, besides that of `use_file_caching`.
     pub misread: Vec<Misread>,
-    /// No card was read: what is said is about the file, not about what programs show here.
-    pub is_alone: bool,
+    /// Whether a program that changes cards and caches does harm here; of a file that is judged by itself it is said.
+    pub harms: bool,
     /// What has no effect on some programs, with them.
     pub unread_by_some: Vec<(Unread, Vec<String>)>,
 }
@@ -76,9 +77,15 @@ pub struct Dead<'a> {
 }
 
 impl<'a> ConfigCase<'a> {
-    /// The configuration of a snapshot; `None` if there is no file or it could not be read.
+    /// The configuration of a snapshot; `None` if there is no file or it could not be read. Beside it stand these cards;
+    /// none: the file is judged by itself.
     #[must_use]
-    pub fn new(snapshot: &Snapshot, configuration: &'a Configuration<'_>, version: Version) -> Option<Self> {
+    pub fn new(
+        snapshot: &Snapshot,
+        beside: Option<&[Card]>,
+        configuration: &'a Configuration<'_>,
+        version: Version,
+    ) -> Option<Self> {
         let (path, text) = configuration.text()?;
         let parsed = configuration.parsed(version)?;
         let rows = rows(snapshot, configuration, version);
@@ -93,9 +100,9 @@ impl<'a> ConfigCase<'a> {
         }
         let unread = configuration.unread(version);
         let misread = parsed.as_ref().map(|document| misread(document, version)).unwrap_or_default();
-        let is_alone = snapshot.cards.is_empty();
+        let harms = beside.is_none_or(|cards| cards.iter().any(|card| is_harmed(card, version)));
         let path = path.clone();
-        Some(Self { path, text, version, parsed, rows, unread, misread, is_alone, unread_by_some })
+        Some(Self { path, text, version, parsed, rows, unread, misread, harms, unread_by_some })
     }
 
     /// The programs that run, with a card of either kind.
@@ -272,6 +279,13 @@ impl<'a> ConfigCase<'a> {
     pub fn value(written: &Written) -> String {
         written.value.as_ref().map(|value| escape(&value.0)).unwrap_or_default()
     }
+}
+
+/// Whether a card loses by a `pkcs15-init` that caches: it writes back the lists that it has read, and no name of a cache
+/// file tells that they are old.
+fn is_harmed(card: &Card, version: Version) -> bool {
+    layout(card.family)
+        .is_some_and(|layout| layout.is_listed_in_files() && !layout.signals_change(card, version))
 }
 
 /// A part of a file of settings as evidence; of several lines the first.

@@ -8,17 +8,26 @@ use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::{RELEASES, UP_TO_HEAD};
 use crate::opensc::{Version, differences};
 use crate::rules;
-use crate::snapshot::{ConfigState, Gap, GapKind, Installation, Snapshot};
+use crate::snapshot::{Card, ConfigState, Gap, GapKind, Installation, Snapshot};
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
 
-/// Judges the configuration of a snapshot, worst finding first.
+/// Judges the configuration of a snapshot by itself, worst finding first.
 #[must_use]
 pub fn judge_config(snapshot: &Snapshot) -> Vec<Finding> {
+    judged(snapshot, None)
+}
+
+/// The same beside the cards that were read.
+pub(super) fn beside_cards(snapshot: &Snapshot, cards: &[Card]) -> Vec<Finding> {
+    judged(snapshot, Some(cards))
+}
+
+fn judged(snapshot: &Snapshot, beside: Option<&[Card]>) -> Vec<Finding> {
     let situation = Situation::of(snapshot);
     let mut findings = match situation.version() {
-        Some(version) => findings(snapshot, &situation, version),
-        None => for_every_release(snapshot),
+        Some(version) => findings(snapshot, beside, &situation, version),
+        None => for_every_release(snapshot, beside),
     };
     findings.sort_by(|a, b| (b.severity, a.id).cmp(&(a.severity, b.id)));
     findings
@@ -80,13 +89,18 @@ pub fn lint_brief(findings: &[Finding], coverage: &[Gap], version: Option<&str>)
     told
 }
 
-fn findings(snapshot: &Snapshot, situation: &Situation<'_>, version: Version) -> Vec<Finding> {
+fn findings(
+    snapshot: &Snapshot,
+    beside: Option<&[Card]>,
+    situation: &Situation<'_>,
+    version: Version,
+) -> Vec<Finding> {
     let configuration = situation.configuration();
-    let Some(case) = ConfigCase::new(snapshot, &configuration, version) else { return Vec::new() };
+    let Some(case) = ConfigCase::new(snapshot, beside, &configuration, version) else { return Vec::new() };
     rules::of_config(&case)
 }
 
-fn for_every_release(snapshot: &Snapshot) -> Vec<Finding> {
+fn for_every_release(snapshot: &Snapshot, beside: Option<&[Card]>) -> Vec<Finding> {
     let known = Situation::of(snapshot);
     let mut all: Vec<(Finding, Vec<u16>)> = Vec::new();
     for minor in UP_TO_HEAD {
@@ -97,7 +111,7 @@ fn for_every_release(snapshot: &Snapshot) -> Vec<Finding> {
             config_path: known.installation.and_then(|found| found.config_path.clone()),
         };
         let situation = Situation { installation: Some(&installation), ..known };
-        for finding in findings(snapshot, &situation, version) {
+        for finding in findings(snapshot, beside, &situation, version) {
             let same = |known: &Finding| {
                 (known.id, &known.summary, &known.evidence)
                     == (finding.id, &finding.summary, &finding.evidence)

@@ -244,7 +244,7 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     if of.is_first {
         coverage.extend(Unread::gaps(&absent.unread));
         if !snapshot.opensc.is_empty() {
-            findings.extend(judge_config(snapshot));
+            findings.extend(config::beside_cards(snapshot, &snapshot.cards));
         }
     }
     let compared = !of.cases.is_empty();

@@ -27,6 +27,8 @@ pub enum Room {
     OpenCt,
     /// `module FILE` of CT-API
     CtApiModule,
+    /// `framework tokend`, for OpenSC.tokend on macOS
+    Tokend,
     /// `pkcs11`
     Pkcs11,
     /// `card_driver NAME`
@@ -96,6 +98,7 @@ const fn known(room: Room, name: &'static str, kind: Kind) -> Known {
 /// Blocks: in which, the key, the name where there is but one, and what they are.
 const BLOCKS: &[(Room, &str, Option<&str>, Room)] = &[
     (Room::App, "framework", Some("pkcs15"), Room::Framework),
+    (Room::App, "framework", Some("tokend"), Room::Tokend),
     (Room::App, "reader_driver", Some("pcsc"), Room::Pcsc),
     (Room::App, "reader_driver", Some("ctapi"), Room::CtApi),
     (Room::App, "reader_driver", Some("openct"), Room::OpenCt),
@@ -117,6 +120,7 @@ const SETTINGS: &[Known] = &[
     known(Room::App, "debug", Number),
     known(Room::App, "debug_file", Path),
     known(Room::App, "disable_colors", Switch),
+    since(25, Room::App, "disable_hw_pkcs1_padding", OneOf(&["decipher", "no", "sign", "both"])),
     known(Room::App, "disable_popups", Switch),
     known(Room::App, "enable_default_driver", Switch),
     known(Room::App, "ignored_readers", List),
@@ -135,6 +139,7 @@ const SETTINGS: &[Known] = &[
     known(Room::Framework, "private_certificate", Text),
     known(Room::Framework, "try_emulation_first", Switch),
     known(Room::Framework, "use_pin_caching", Switch),
+    until(26, Room::Tokend, "score", Number),
     known(Room::Pcsc, "connect_exclusive", Switch),
     known(Room::Pcsc, "disconnect_action", ACTION),
     known(Room::Pcsc, "enable_pace", Switch),
@@ -216,6 +221,7 @@ const OLD: &[(&str, &str)] = &[
 /// The drivers of OpenSC's own list, the older ones that only `old` or their name loads among them; and the releases.
 const DRIVERS: &[(&str, RangeInclusive<u16>)] = &[
     ("PIV-II", UP_TO_HEAD),
+    ("acos5", 0..=19),
     ("akis", 0..=24),
     ("asepcos", UP_TO_HEAD),
     ("atrust-acos", UP_TO_HEAD),
@@ -279,7 +285,8 @@ const LETTERS_PER_MISTAKE: usize = 4;
 
 impl Known {
     /// Whether this is the setting of that name.
-    fn is_called(&self, key: &[u8]) -> bool {
+    #[must_use]
+    pub fn is_called(&self, key: &[u8]) -> bool {
         match self.name.strip_suffix('*') {
             Some(start) => key.get(..start.len()).is_some_and(|k| k.eq_ignore_ascii_case(start.as_bytes())),
             None => key.eq_ignore_ascii_case(self.name.as_bytes()),
@@ -298,6 +305,7 @@ impl Room {
         match self {
             Self::App => "directly in an app block",
             Self::Framework => "in framework pkcs15 { } inside an app block",
+            Self::Tokend => "in framework tokend { } inside app tokend",
             Self::Pcsc => "in reader_driver pcsc { } inside an app block",
             Self::CtApi => "in reader_driver ctapi { } inside an app block",
             Self::OpenCt => "in reader_driver openct { } inside an app block",
@@ -321,7 +329,8 @@ impl Room {
             Self::Framework => Some(&["framework pkcs15"]),
             Self::Pcsc => Some(&["reader_driver pcsc"]),
             Self::Pkcs11 => Some(&["pkcs11"]),
-            Self::CtApi
+            Self::Tokend
+            | Self::CtApi
             | Self::OpenCt
             | Self::CtApiModule
             | Self::CardDriver

@@ -5,7 +5,7 @@ use super::Version;
 use super::known::{self, Kind, Known, Room};
 use crate::scconf::foreign::is_template;
 use crate::scconf::glyphs::glyphs;
-use crate::scconf::{Assignment, Body, Document, Spot, Statement, Word};
+use crate::scconf::{Assignment, Body, Document, End, Quote, Spot, Statement, Word};
 
 /// Values that say on, and off.
 const ON: &[&str] = &["yes", "y", "true", "t", "on", "1", "enable", "enabled"];
@@ -39,6 +39,8 @@ pub enum WhyMisread {
     NoDriver(Option<&'static str>),
     /// The value ends at a blank; what is behind it is forgotten.
     Cut,
+    /// It ends with a colon where a semicolon is missing.
+    Colon,
     /// A list where one is looked for.
     NoList,
     /// Nothing, which is not the same as no setting.
@@ -187,6 +189,10 @@ impl Finder<'_> {
                     say(odd, WhyMisread::Glyphs);
                 } else if is_cut {
                     say(first, WhyMisread::Cut);
+                } else if let Some(last) =
+                    assignment.values.last().filter(|last| ends_wrongly(assignment, last))
+                {
+                    say(last, WhyMisread::Colon);
                 } else if known.kind == Kind::Path && (lower.starts_with('~') || lower.contains('$')) {
                     say(first, WhyMisread::NotExpanded);
                 }
@@ -194,6 +200,11 @@ impl Finder<'_> {
             Kind::Caching | Kind::Switch | Kind::Number | Kind::OneOf(_) | Kind::Driver | Kind::Text => {}
         }
     }
+}
+
+/// Does a value end with a colon, where a semicolon was meant to end the setting?
+fn ends_wrongly(assignment: &Assignment, last: &Word) -> bool {
+    assignment.end != End::Semicolon && last.quote == Quote::Bare && last.value.ends_with(b":")
 }
 
 /// The number that a value begins with, as `strtol` reads it, and whether that is all of it.

@@ -60,13 +60,20 @@ pub(super) fn find(
             continue;
         }
         let is_name = |word: &[u8]| names.iter().any(|name| name.eq_ignore_ascii_case(word));
+        let holds_winner = winner.is_some_and(|winner| block.range.contains(&winner.range.start));
+        let is_second = || block.names.iter().skip(1).any(|word| is_name(&word.value));
         if apps.iter().any(|app| app.range == block.range) {
-            finder.app(block);
+            if !holds_winner && is_second() {
+                // It names the program, which has another block.
+                finder.second(&block.body);
+            } else {
+                finder.app(block);
+            }
         } else if is_name(block.name()) {
             let first = apps.iter().find(|app| app.name().eq_ignore_ascii_case(block.name()));
             let at = document.spot(&first.map_or(0..0, |app| app.key.word().range.clone()));
             finder.body(&block.body, WhyShadowed::DuplicateApp(at));
-        } else if block.names.iter().skip(1).any(|word| is_name(&word.value)) {
+        } else if is_second() {
             finder.body(&block.body, WhyShadowed::SecondName);
         }
     }
@@ -97,6 +104,22 @@ impl Finder<'_> {
                 other => self.statement(other, WhyShadowed::OutsideFramework),
             }
         }
+    }
+
+    /// A block that only names the program: what the one that decides says, too, has the effect that it seems to have.
+    fn second(&mut self, body: &Body) {
+        let mut others = self.found.split_off(0);
+        self.body(body, WhyShadowed::SecondName);
+        let decides = |shadowed: &Shadowed| {
+            let setting = self.winner?.body.setting(std::str::from_utf8(&shadowed.key.0).ok()?).ok()??;
+            Some(setting.first?.value.clone())
+        };
+        let told = self.found.iter().filter(|one| {
+            let own = one.value.as_ref().map(|value| value.0.clone());
+            own.is_none() || own != decides(one)
+        });
+        others.extend(told.cloned());
+        self.found = others;
     }
 
     /// The block that decides: everything but the assignment that holds the first value.

@@ -200,18 +200,21 @@ struct Finder<'a> {
 impl Finder<'_> {
     /// The statements of a block that OpenSC looks into.
     fn body(&mut self, room: Room, body: &Body) {
-        // The first of each name: a file may hold very many statements, but few names are known.
-        let mut first: Vec<(&'static Known, &Assignment)> = Vec::new();
+        // The first of each name. Some names are open at their end: they are told apart by what is written.
+        let mut first: BTreeMap<Vec<u8>, &Assignment> = BTreeMap::new();
         let mut blocks: Vec<(Room, &Block)> = Vec::new();
         for statement in &body.0 {
             match statement {
                 Statement::Assignment(a) if a.key.is_lost() || is_about_the_cache(a) => {}
                 Statement::Assignment(a) => match known::setting(room, &a.key.word().value, self.version) {
-                    Some(setting) => match first.iter().find(|(known, _)| *known == setting) {
-                        Some((known, first)) => self.duplicate(known, first, a),
-                        None if a.values.is_empty() => {}
-                        None => first.push((setting, a)),
-                    },
+                    Some(setting) => {
+                        let key = a.key.word().value.to_ascii_lowercase();
+                        match first.get(&key) {
+                            Some(first) => self.duplicate(setting, first, a),
+                            None if a.values.is_empty() => {}
+                            None => drop(first.insert(key, a)),
+                        }
+                    }
                     None => self.misplaced(room, a),
                 },
                 Statement::Block(b) if b.key.is_lost() => {}

@@ -119,7 +119,10 @@ pub enum Note {
 #[non_exhaustive]
 pub enum Error {
     /// OpenSC drops the whole file.
-    #[error("{path}:{error}; OpenSC drops the whole file, so it was not edited. {}", cure(&error.why))]
+    #[error(
+        "{path}:{error}; OpenSC drops the whole file, so it was not edited. {}. `stalecard config lint` shows the cause",
+        cure(&error.why)
+    )]
     Unparsable {
         /// The file.
         path: ByteString,

@@ -12,8 +12,16 @@ pub enum Foreign {
     Yaml,
     /// `export KEY=value`, `KEY=$(…)`
     Shell,
+    /// `"key": value`
+    Json,
+    /// `<tag>`
+    Xml,
+    /// What is left of a merge of two texts: `<<<<<<< …`
+    Conflict,
     /// `// …` or `/* … */`
     CComment,
+    /// `; …` or `-- …`
+    OtherComment,
 }
 
 impl Foreign {
@@ -25,6 +33,10 @@ impl Foreign {
             Self::Ini => "the syntax of INI files",
             Self::Yaml => "the syntax of YAML",
             Self::Shell => "the syntax of a shell",
+            Self::Json => "the syntax of JSON",
+            Self::Xml => "the syntax of XML",
+            Self::Conflict => "a mark of a merge that was not settled",
+            Self::OtherComment => "a comment of another language; here only # begins one",
             Self::CComment => "a comment of C; here only # begins one",
         }
     }
@@ -51,6 +63,21 @@ pub fn foreign(line: &[u8]) -> Option<Foreign> {
     }
     if is_template(line) {
         return Some(Foreign::Template);
+    }
+    if [b"<<<<<<<", b"=======", b">>>>>>>"].iter().any(|mark| line.starts_with(*mark)) {
+        return Some(Foreign::Conflict);
+    }
+    let is_tag = |next: &u8| next.is_ascii_alphabetic() || b"/!?".contains(next);
+    if line.first() == Some(&b'<') && line.get(1).is_some_and(is_tag) && line.contains(&b'>') {
+        return Some(Foreign::Xml);
+    }
+    let commented = |text: &[u8]| text.trim_ascii().first().is_some_and(u8::is_ascii_alphanumeric);
+    if [&b";"[..], b"--"].iter().any(|mark| line.strip_prefix(*mark).is_some_and(commented)) {
+        return Some(Foreign::OtherComment);
+    }
+    if line.starts_with(b"{\"") || line.first() == Some(&b'"') && memchr::memmem::find(line, b"\":").is_some()
+    {
+        return Some(Foreign::Json);
     }
     if line.starts_with(b"[") && line.contains(&b']') {
         return Some(Foreign::Ini);
@@ -85,6 +112,18 @@ mod tests {
             ("export OPENSC_DEBUG=3", Some(Foreign::Shell)),
             ("USE_FILE_CACHING=yes", Some(Foreign::Shell)),
             ("// x", Some(Foreign::CComment)),
+            ("; switched off", Some(Foreign::OtherComment)),
+            ("-- switched off", Some(Foreign::OtherComment)),
+            (";", None),
+            ("; }", None),
+            ("\"use_file_caching\": \"no\",", Some(Foreign::Json)),
+            ("{\"app\": 1}", Some(Foreign::Json)),
+            ("\"use_file_caching\" = \"no\";", None),
+            ("{", None),
+            ("<framework name=\"pkcs15\">", Some(Foreign::Xml)),
+            ("<!-- off -->", Some(Foreign::Xml)),
+            ("<<<<<<< HEAD", Some(Foreign::Conflict)),
+            ("=======", Some(Foreign::Conflict)),
             ("use_file_caching = yes;", None),
             ("use_file_caching=yes;", None),
             ("USE_FILE_CACHING = yes;", None),

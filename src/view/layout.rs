@@ -142,6 +142,11 @@ pub trait Layout: Sync {
         false
     }
 
+    /// Are the lists of its objects files that `pkcs15-init` reads, adds to and writes back?
+    fn is_listed_in_files(&self) -> bool {
+        false
+    }
+
     /// Are IDs kept on the card, so that a key can come by another one? Else they belong to the place of a key.
     fn keeps_ids(&self) -> bool {
         true

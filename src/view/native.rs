@@ -321,6 +321,10 @@ impl Layout for Native {
 
     /// By its counter; or by lastUpdate, which OpenSC moves with every change but on a MyEID, whatever driver
     /// reads that.
+    fn is_listed_in_files(&self) -> bool {
+        true
+    }
+
     fn signals_change(&self, card: &Card, version: Version) -> bool {
         let dated = || Token::of(card).is_some_and(|token| token.last_update(card).is_some());
         if card.driver.as_deref() == Some(MY_EID) {

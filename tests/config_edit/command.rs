@@ -120,6 +120,36 @@ fn off_and_off_again_and_back() {
     assert!(out.contains("undone") && out.contains("opensc.conf (config disable-cache)"), "{out}");
 }
 
+/// `fix` says before and after that `--guarded` edits the configuration, and which file; so does its help.
+#[test]
+fn a_fix_says_that_it_edits_the_configuration() {
+    let user = User::new(OLD);
+    fs::write(user.path("cache/opensc/DENK0200834_NODATE_E82B0601040181C31F0201_C401"), b"old").unwrap();
+    let fix = |more: &[&str]| user.stalecard(&[&["fix", "--offline"], more].concat());
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let about =
+        "It edits the configuration, for every program and user, as `stalecard config disable-cache` does.";
+    let conf = user.conf();
+    let conf = conf.to_str().unwrap();
+
+    let (_, help, _) = user.stalecard(&["fix", "--help"]);
+    assert!(words(&help).contains("also the edit of opensc.conf"), "{help}");
+    let (_, without, _) = fix(&["--dry-run"]);
+    let told = words(&without);
+    assert!(told.contains("Left alone: it takes --guarded") && told.contains(about), "{without}");
+    assert!(!without.contains("would be edited"), "{without}");
+    let (code, rehearsed, _) = fix(&["--dry-run", "--guarded"]);
+    let told = words(&rehearsed);
+    assert_eq!(code, 0, "{rehearsed}");
+    assert!(told.contains(&format!("would be edited: {conf}")), "{rehearsed}");
+    assert!(told.contains("on (yes) -> off") && !told.contains("it takes --guarded"), "{rehearsed}");
+    assert_eq!(user.text(), OLD);
+    let (code, done, _) = fix(&["--guarded"]);
+    assert_eq!(code, 0, "{done}");
+    assert!(words(&done).contains(&format!(" edited: {conf}")), "{done}");
+    assert_eq!(user.text(), new_text());
+}
+
 /// Every member of what an edit says is in the schema, and the schema would miss each.
 #[test]
 fn the_schema_tells_all_of_an_edit() {

@@ -6,7 +6,9 @@
 //! writes may take objects off the card. Its cache is on because the configuration
 //! switches caching on for all programs, or for it. The file that Red Hat ships
 //! keeps it off with a block of its own, `app pkcs15-init`. It is said where the
-//! file is judged by itself, and not beside what programs show of a card.
+//! file is judged by itself (`config lint`), and by `check` where a card is there
+//! that it can harm: one whose lists are files that `pkcs15-init` writes back, and
+//! that does not signal change to this OpenSC.
 //!
 //! Cure: `stalecard config disable-cache --app pkcs15-init`; other programs go on
 //! as they did.
@@ -18,7 +20,7 @@ use crate::opensc::{Caching, Outcome};
 
 /// Applies the rule to one configuration.
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
-    if !case.is_alone {
+    if !case.harms {
         return;
     }
     let mut writers = case.rows.iter().filter(|row| row.program.app_name.eq_ignore_ascii_case(PKCS15_INIT));

@@ -18,12 +18,12 @@
 
 use crate::case::config::{ConfigCase, Correction, Dead, MOST, NOT_SHOWN, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
-use crate::opensc::known::{self, Room};
+use crate::opensc::known::{self, Kind, Known, Room};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
 use crate::opensc::{Program, Shadowed, Unread, WhyShadowed, WhyUnread, differences};
 use crate::scconf::foreign::Foreign;
 use crate::scconf::glyphs::plain;
-use crate::scconf::{Block, Body, Statement};
+use crate::scconf::{Assignment, Block, Body, Statement};
 use crate::text::escape;
 
 const SETTINGS: [&str; 2] = ["use_file_caching", "file_cache_dir"];
@@ -102,10 +102,15 @@ fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, why: &str) -> Finding {
     let key = escape(plain(&setting.key.0).trim_ascii());
     let key = key.split(['=', ':']).next().unwrap_or_default();
     let programs = labels(dead.programs.iter().copied());
+    let on = if setting.why == WhyShadowed::SecondName {
+        format!(" on {}", case.who(&programs))
+    } else {
+        String::new()
+    };
     let mut finding = case.finding(
         Id::ConfigSettingIgnored,
         programs,
-        format!("This {key} has no effect: {why}."),
+        format!("This {key} has no effect{on}: {why}."),
         "OpenSC says nothing about it, and something else holds than the line seems to say.".to_owned(),
     );
     let fixed = corrected(case, setting).filter(|fixed| case.is_cured(&setting.at.range(), fixed));
@@ -232,7 +237,7 @@ fn why_passed_over(case: &ConfigCase<'_>, unread: &Unread) -> Option<String> {
         WhyUnread::OutsideApp(_) if begins_with_mark(case) => {
             "a byte order mark at the start of the file is part of the word app".to_owned()
         }
-        WhyUnread::OutsideApp(Some(known)) if known.name.eq_ignore_ascii_case(&key) => {
+        WhyUnread::OutsideApp(Some(known)) if known.is_called(&unread.key.0) => {
             format!("nothing is read outside of app blocks; it is looked for {}", known.room.place())
         }
         WhyUnread::OutsideApp(Some(known)) => {
@@ -306,7 +311,15 @@ fn why_passed_over(case: &ConfigCase<'_>, unread: &Unread) -> Option<String> {
 fn passed_over_finding(case: &ConfigCase<'_>, unread: &Unread, programs: &[String], why: &str) -> Finding {
     let range = unread.at.range();
     let key = escape(plain(&unread.key.0).trim_ascii());
-    let key = key.split(['=', ':']).next().unwrap_or_default();
+    // A key may be glued to what is behind it; of a block its names are shown, too.
+    let is_block = matches!(
+        unread.why,
+        WhyUnread::NoSuchBlock(_)
+            | WhyUnread::BlockOutsideApp
+            | WhyUnread::SecondName(_)
+            | WhyUnread::SecondBlock(_)
+    );
+    let key = if is_block { key.as_str() } else { key.split(['=', ':']).next().unwrap_or_default() };
     let mut finding = case.finding(
         Id::ConfigSettingIgnored,
         programs.to_vec(),
@@ -320,6 +333,9 @@ fn passed_over_finding(case: &ConfigCase<'_>, unread: &Unread, programs: &[Strin
         WhyUnread::OutsideApp(_) if begins_with_mark(case) => "remove the byte order mark".to_owned(),
         WhyUnread::OutsideApp(Some(known)) | WhyUnread::OtherBlock(known) => {
             format!("put it {}", known.room.place())
+        }
+        WhyUnread::NoSuchSetting(Some(known)) if has_list(case, range.start, known) => {
+            format!("say in {}, which stands in this block, what is meant, and remove the line", known.name)
         }
         WhyUnread::NoSuchSetting(Some(known)) => format!("write {} {}", known.name, known.room.place()),
         WhyUnread::OutsideApp(None) | WhyUnread::NoSuchSetting(None) => "remove the line".to_owned(),
@@ -379,6 +395,8 @@ fn moved(case: &ConfigCase<'_>, unread: &Unread) -> Option<Correction> {
             case.corrected(&range, &wrapped(known.room, &with_name(known.name)?)?)
         }
         WhyUnread::OtherBlock(known) => case.corrected(&range, &wrapped(known.room, &statement)?),
+        // A list beside another one would be added to it, and not hold alone.
+        WhyUnread::NoSuchSetting(Some(known)) if has_list(case, range.start, known) => None,
         WhyUnread::NoSuchSetting(Some(known)) => {
             let renamed = with_name(known.name)?;
             let in_place = case.corrected(&range, &renamed).filter(|fixed| case.is_cured(&range, fixed));
@@ -402,6 +420,13 @@ fn moved(case: &ConfigCase<'_>, unread: &Unread) -> Option<Correction> {
         | WhyUnread::Overridden(_)
         | WhyUnread::HiddenBlock(_) => None,
     }
+}
+
+/// Whether this list stands in the block already.
+fn has_list(case: &ConfigCase<'_>, at: usize, known: &Known) -> bool {
+    let is_own = |own: &Assignment| known.is_called(&own.key.word().value);
+    matches!(known.kind, Kind::Drivers | Kind::List)
+        && case.app_around(at).is_some_and(|app| app.body.assignments().any(is_own))
 }
 
 fn has_default(root: &Body) -> bool {

@@ -18,7 +18,7 @@ use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::differences;
 use crate::scconf::foreign::Foreign;
 use crate::scconf::glyphs::plain;
-use crate::scconf::{self, ParseError, TokenKind, Why};
+use crate::scconf::{self, ParseError, Token, TokenKind, Why};
 
 /// Applies the rule to one configuration.
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
@@ -43,16 +43,18 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
     };
     let mut finding = case.finding(Id::ConfigUnreadable, labels(&case.rows), summary, consequence);
     let cause = cause(case, error);
-    let note = error.why.to_string();
+    let named = |language: Foreign| format!("this is {}", language.name());
+    let note = match cause.language {
+        Some(language) if cause.range == error.range => named(language),
+        _ => error.why.to_string(),
+    };
     match cause.corrected {
         corrected if cause.range == error.range => {
             finding.evidence.push(case.source(&error.range, &note, corrected));
         }
         corrected => {
             finding.evidence.push(case.source(&error.range, &note, None));
-            let note = cause
-                .language
-                .map_or("this is the cause".to_owned(), |language| format!("this is {}", language.name()));
+            let note = cause.language.map_or("this is the cause".to_owned(), named);
             finding.evidence.push(case.source(&cause.range, &note, corrected));
         }
     }
@@ -98,6 +100,7 @@ fn cause(case: &ConfigCase<'_>, error: &ParseError) -> Cause {
     places
         .iter()
         .find_map(|place| other_language(case, place))
+        .or_else(|| operator(case, &tokens, error, &places))
         .or_else(|| {
             let glued = places.iter().find_map(|place| {
                 let (fixed, what) = parted(case.piece(place.clone()))?;
@@ -123,9 +126,46 @@ fn cause(case: &ConfigCase<'_>, error: &ParseError) -> Cause {
         .unwrap_or_else(|| usual(error.range.clone(), None))
 }
 
+/// What other languages write between key and value, or between two settings.
+fn operator(
+    case: &ConfigCase<'_>,
+    tokens: &[Token],
+    error: &ParseError,
+    places: &[Range<usize>],
+) -> Option<Cause> {
+    let cause = |range: Range<usize>, with: &[u8], what| {
+        let corrected = case.corrected(&range, with);
+        corrected.is_some().then_some(Cause { range, corrected, language: None, what })
+    };
+    // `:=`, `+=`
+    let is_operator =
+        |place: &&Range<usize>| matches!(case.piece((*place).clone()), b":=" | b"+=" | b"?=" | b"=>" | b"->");
+    if let Some(word) = places.iter().find(is_operator) {
+        return cause(word.clone(), b"=", "write = between key and value");
+    }
+    if error.why != Why::Punctuation('=') {
+        return None;
+    }
+    let before = tokens.iter().rev().filter(|token| token.range.start < error.range.start);
+    let mut before = before.filter(|token| token.kind != TokenKind::Space);
+    match (before.next(), before.next()) {
+        (Some(last), _) if last.kind == TokenKind::Punctuation(b'=') => {
+            cause(last.range.start..error.range.end, b"=", "write one = between key and value")
+        }
+        (Some(word), Some(comma))
+            if matches!(word.kind, TokenKind::Word { .. }) && comma.kind == TokenKind::Punctuation(b',') =>
+        {
+            cause(comma.range.clone(), b";", "end a setting by ; and not by a comma")
+        }
+        _ => None,
+    }
+}
+
 /// The line of a place, if it is written in another language.
 fn other_language(case: &ConfigCase<'_>, place: &Range<usize>) -> Option<Cause> {
-    let language = case.language(place)?;
+    // Nothing of ours begins with a brace.
+    let is_object = case.piece(0..place.end).trim_ascii() == b"{";
+    let language = case.language(place).or(is_object.then_some(Foreign::Json))?;
     let line = case.lines(&(place.start..place.start));
     let indent = case.piece(line.clone()).iter().take_while(|b| b.is_ascii_whitespace()).count();
     let range = line.start + indent..line.end;
@@ -136,7 +176,14 @@ fn other_language(case: &ConfigCase<'_>, place: &Range<usize>) -> Option<Cause> 
             (case.corrected(&range, &[b"#", text].concat()), "write # before the comment")
         }
         Foreign::Template => (None, "render the template before OpenSC reads it"),
-        Foreign::Ini | Foreign::Yaml | Foreign::Shell => {
+        Foreign::OtherComment => {
+            let text = case.piece(range.clone()).trim_ascii_end();
+            let mark = text.iter().take_while(|b| matches!(b, b';' | b'-')).count();
+            let text = text.get(mark..).unwrap_or_default();
+            (case.corrected(&range, &[b"#", text].concat()), "write # before the comment")
+        }
+        Foreign::Conflict => (None, "keep one of the two texts, and remove the marks of the merge"),
+        Foreign::Ini | Foreign::Yaml | Foreign::Shell | Foreign::Json | Foreign::Xml => {
             (None, "write it as OpenSC reads it: app default { framework pkcs15 { key = value; } }")
         }
     };

@@ -148,14 +148,30 @@ fn corrected(case: &ConfigCase<'_>, at: Spot, says: &str) -> Option<Correction> 
     } else if text.ends_with(b"}") {
         replacement.extend_from_slice(b"; }");
     }
-    case.corrected(&whole.range(), &replacement)
+    case.corrected(&whole.range(), &ended(case, whole, replacement))
+}
+
+/// A value with the end that it lacks, where nothing stands behind it on its line, and with a blank before it.
+fn ended(case: &ConfigCase<'_>, whole: Spot, mut value: Vec<u8>) -> Vec<u8> {
+    let line = case.lines(&whole.range());
+    if case.piece(line.start..whole.start).ends_with(b"=") {
+        value.insert(0, b' ');
+    }
+    if case.piece(whole.end..line.end).trim_ascii().is_empty() && !value.ends_with(b"}") {
+        value.push(b';');
+    }
+    value
 }
 
 /// Another setting whose value is not taken for what it seems to say.
 fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
     let (name, value) = (misread.known.name, escape(&misread.value));
-    let replaced = |text: &str| case.corrected(&misread.whole.range(), text.as_bytes());
+    let replaced = |text: &str| {
+        case.corrected(&misread.whole.range(), &ended(case, misread.whole, text.as_bytes().to_vec()))
+    };
     let whole = String::from_utf8_lossy(case.piece(misread.whole.range())).into_owned();
+    // Of `=>` the second half is the value.
+    let whole = whole.strip_prefix('>').map_or(whole.as_str(), str::trim_start);
     let cured = |corrected: Option<Correction>| {
         corrected.filter(|fixed| case.is_cured(&misread.whole.range(), fixed))
     };
@@ -212,6 +228,12 @@ fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
                 "write it in quotes, or a list with commas".to_owned(),
             )
         }
+        WhyMisread::Colon => (
+            format!("{name} ends with a colon, which is a part of it."),
+            format!("It is {value}."),
+            replaced(whole.trim_end_matches(':')),
+            "end the setting by a semicolon".to_owned(),
+        ),
         WhyMisread::NoList => (
             format!("{name} is one: what is behind {value} is not looked at."),
             format!("It is {value}."),
