@@ -13,6 +13,9 @@
 )]
 
 mod defaults;
+#[path = "../support/file_histories.rs"]
+mod file_histories;
+mod histories;
 mod kinds;
 mod stale;
 #[path = "../stand/mod.rs"]

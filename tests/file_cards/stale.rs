@@ -77,7 +77,7 @@ fn a_certificate_read_by_length_turns_old_with_the_second_reading() {
 #[test]
 fn certificates_that_share_a_file_share_a_cached_one() {
     for kind in kinds().filter(|kind| kind.can_share_a_file()) {
-        let stand = Stand::with_file_card(kind, &[]).0;
+        let stand = Stand::of_files();
         let recipe = Recipe::new(kind, 2, &["one", "two"]).unwrap();
         let mut card = stand.file_card_of("shared", Recipe { layout: Layout::OneFile, ..recipe });
         stand.card().insert(card.file());

@@ -36,9 +36,14 @@ pub struct FileCard {
 }
 
 impl Stand {
+    /// A stand for cards of files, with nothing in the reader.
+    pub fn of_files() -> Self {
+        Self::with(Options { family: Family::Files, inserted: false, ..Options::default() })
+    }
+
     /// A stand with a card of this kind, number 1, in the reader, with a certificate for each of these names.
     pub fn with_file_card(kind: Kind, names: &[&str]) -> (Self, FileCard) {
-        let stand = Self::with(Options { family: Family::Files, inserted: false, ..Options::default() });
+        let stand = Self::of_files();
         let card = stand.file_card("file-card", kind, 1, names);
         stand.card().insert(card.file());
         (stand, card)
