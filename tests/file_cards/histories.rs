@@ -29,8 +29,7 @@ fn count() -> u64 {
 
 #[test]
 fn what_differs_from_today_s_files_makes_a_view_wrong_and_nothing_else_does() {
-    let all: Vec<(Kind, u64)> =
-        kinds().flat_map(|kind| (0..count()).map(move |seed| (kind, seed))).collect();
+    let all: Vec<(Kind, u64)> = kinds().flat_map(|kind| (0..count()).map(move |seed| (kind, seed))).collect();
     let (next, tally) = (AtomicUsize::new(0), Tally::default());
     thread::scope(|scope| {
         for _ in 0..AT_ONCE {

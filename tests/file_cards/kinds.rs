@@ -16,7 +16,19 @@ fn name(kind: Kind) -> &'static str {
         Kind::MaskTech => "MaskTech Smart Card",
         Kind::CardOs | Kind::CardOs5 => "Atos CardOS",
         Kind::Dtrust => "D-TRUST Card 4.1 Std. RSA 2ca",
+        Kind::Cac => "Common Access Card (CAC)",
+        Kind::Jpki => "jpki",
     }
+}
+
+/// Whether the card itself lists its certificates, in a file that is cached.
+pub fn has_directory(kind: Kind) -> bool {
+    !matches!(kind, Kind::EstEid2018 | Kind::Tcos | Kind::Itacns | Kind::Cac | Kind::Jpki)
+}
+
+/// Whether a whole file is read of a certificate, so that whatever is cached of it is the answer.
+pub fn is_read_whole(kind: Kind) -> bool {
+    !matches!(kind, Kind::Tcos | Kind::Cac | Kind::Jpki)
 }
 
 /// Paths in the names of what is cached of a card with two certificates.
@@ -31,6 +43,8 @@ fn cached(kind: Kind) -> &'static [&'static str] {
             "0003", "4F005034", "4F005035", "4F005037", "4F005038", "4F005039", "5F00EF02", "5F00EF06",
             "5F00EF07",
         ],
+        Kind::Jpki => &[],
+        Kind::Cac => &["A0000000790100_0100", "A0000000790101_0100"],
         Kind::Dtrust => &[
             "E828BD080FA000000167455349474E_5034",
             "E828BD080FA000000167455349474E_5035",

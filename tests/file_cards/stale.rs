@@ -1,5 +1,6 @@
 //! What the tools show after a card was renewed, from a cache of before (`use_file_caching = public`).
 
+use crate::kinds::{has_directory, is_read_whole};
 use crate::stand::{Host, Kind, Layout, Recipe, Stand, opensc_version};
 use crate::{kinds, peek, real, shown};
 use stalecard::opensc::Version;
@@ -13,10 +14,9 @@ fn listed(kind: Kind) -> (Stand, crate::FileCard, Host) {
     (stand, card, host)
 }
 
-/// Whoever reads a whole file is answered by whatever is cached. A TCOS card's certificates are read by length.
 #[test]
 fn a_renewed_certificate_is_shown_as_it_was() {
-    for kind in kinds().filter(|kind| *kind != Kind::Tcos) {
+    for kind in kinds().filter(|kind| is_read_whole(*kind)) {
         let (_stand, mut card, host) = listed(kind);
         let old = real(&card);
         for longer_by in [0, 40, -80] {
@@ -36,7 +36,7 @@ fn a_renewed_certificate_is_shown_as_it_was() {
 /// The directory is cached, too.
 #[test]
 fn a_certificate_more_or_less_is_not_noticed() {
-    for kind in kinds().filter(|kind| kind.capacity() > 3) {
+    for kind in kinds().filter(|kind| has_directory(*kind)) {
         let (_stand, mut card, host) = listed(kind);
         let old = real(&card);
         assert!(card.add("three"));
@@ -73,6 +73,42 @@ fn a_certificate_read_by_length_turns_old_with_the_second_reading() {
     assert_eq!(peek(&host), ["none".to_owned(), old[1].clone()], "a shorter one: unreadable");
 }
 
+/// OpenSC asks for 4095 bytes, whatever there is. From 0.24 on each reading adds a copy until there are as many; then the
+/// first of them is the answer. Before, the file is written anew each time and never used.
+#[test]
+fn a_cac_turns_old_when_its_cached_file_is_long_enough() {
+    let (_stand, mut card, host) = listed(Kind::Cac);
+    let old = real(&card);
+    let first = card.certificate(0).der.len();
+    card.renew(0, -120);
+    let entry = format!("{}_NODATE_A0000000790100_0100", card.recipe().serial_text());
+    let length = |host: &Host| host.cache_files()[&entry].len();
+    if opensc_version() < Version::of(24) {
+        for _ in 0..8 {
+            assert_eq!(shown(&host.pkcs15_list()), real(&card));
+            assert_eq!(length(&host), first - 120);
+        }
+        return;
+    }
+    let mut expected = first;
+    while expected < 4095 {
+        assert_eq!(length(&host), expected);
+        assert_eq!(shown(&host.pkcs15_list())[0], real(&card)[0], "{expected} bytes are cached");
+        expected += first - 120;
+    }
+    assert_eq!(shown(&host.pkcs15_list())[0], old[0]);
+    assert_eq!(length(&host), expected, "it grows no further");
+}
+
+/// Whose files have no full path is not cached, with whatever setting.
+#[test]
+fn what_is_not_cached_is_not_stale() {
+    let (_stand, mut card, host) = listed(Kind::Jpki);
+    card.renew_all(0);
+    assert_eq!(shown(&host.pkcs15_list()), real(&card));
+    assert!(!host.cache().exists());
+}
+
 /// Several certificates in one file, by offset and length.
 #[test]
 fn certificates_that_share_a_file_share_a_cached_one() {
@@ -100,7 +136,7 @@ fn certificates_that_share_a_file_share_a_cached_one() {
 
 #[test]
 fn of_two_cards_with_one_serial_the_first_is_shown() {
-    for kind in kinds() {
+    for kind in kinds().filter(|kind| is_read_whole(*kind)) {
         let (stand, card, host) = listed(kind);
         let mut other = stand.file_card("other", kind, 1, &["three", "four"]);
         other.renew_all(0);

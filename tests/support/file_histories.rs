@@ -3,7 +3,14 @@
 //! show something else than the card, now or within [`READINGS`] further readings.
 //!
 //! A test that uses it has `mod stand;` at its root. The same seed is the same history.
-#![allow(dead_code, missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(
+    dead_code,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
 
 #[path = "random.rs"]
 mod random;
@@ -20,15 +27,26 @@ pub const READINGS: usize = 8;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The host lists the card, with `pkcs15-tool -D` or `pkcs11-tool -O`, and fills its cache.
-    List { module: bool },
-    Renew { nth: usize, longer_by: isize },
-    RenewAll { longer_by: isize },
+    List {
+        module: bool,
+    },
+    Renew {
+        nth: usize,
+        longer_by: isize,
+    },
+    RenewAll {
+        longer_by: isize,
+    },
     Add,
-    Remove { nth: usize },
+    Remove {
+        nth: usize,
+    },
     /// The other card of this serial is in the reader from now on.
     Swap,
     /// One file is taken out of the cache.
-    Forget { nth: usize },
+    Forget {
+        nth: usize,
+    },
 }
 
 /// A card's nature and what happens.
