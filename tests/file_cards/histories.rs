@@ -60,7 +60,7 @@ fn compare(kind: Kind, seed: u64, tally: &Tally) {
         let differs = fresh.get(&name).is_some_and(|today| *today != content);
         match (guilty.contains(&name), differs) {
             (true, true) => _ = tally.stale.fetch_add(1, Ordering::Relaxed),
-            (true, false) => panic!("{name} makes a view wrong and is as today: {history:?}"),
+            (true, false) => panic!("{name} makes a view wrong and is as today"),
             (false, true) => {
                 println!("innocent: {name}, {} bytes: {history:?}", content.len());
                 tally.innocent.fetch_add(1, Ordering::Relaxed);

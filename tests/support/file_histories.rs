@@ -88,8 +88,17 @@ fn event(random: &mut Random) -> Event {
     }
 }
 
-/// A stand on which a history is played.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("played was {:?}", self.history);
+        }
+    }
+}
+
+/// A stand on which a history is played; one that fails is told.
 pub struct World {
+    history: History,
     pub stand: Stand,
     pub host: Host,
     cards: [FileCard; 2],
@@ -111,7 +120,7 @@ impl World {
         stand.card().insert(cards[0].file());
         let host = stand.host("alpha");
         host.configure(configuration);
-        Self { stand, host, cards, in_reader: 0, added: 0 }
+        Self { history: history.clone(), stand, host, cards, in_reader: 0, added: 0 }
     }
 
     /// The card in the reader.
@@ -202,12 +211,14 @@ impl World {
     }
 }
 
+/// A view that is wrong enough is refused by the tools.
 fn list(host: &Host, module: bool) {
     let command: &[&str] = if module { &["pkcs11-tool", "-O"] } else { &["pkcs15-tool", "-D"] };
-    host.run(command).ok();
+    host.run(command);
 }
 
-/// `pkcs15-tool -D`, word for word.
+/// `pkcs15-tool -D`, word for word, and how it ended.
 fn view(host: &Host) -> String {
-    host.run(&["pkcs15-tool", "-D"]).ok().stdout
+    let output = host.run(&["pkcs15-tool", "-D"]);
+    format!("{}: {}", output.code(), output.stdout)
 }
