@@ -66,6 +66,8 @@ impl Scene {
                     ],
                 )
             }
+            // Nobody but OpenSC reads these, and they have no login that ends.
+            Family::Files => unreachable!("{family:?}"),
         };
         stand.card().reset_stats();
         Self { stand, host, pin, sign }
