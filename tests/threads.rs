@@ -110,7 +110,7 @@ fn without_a_thread_every_command_ends_and_says_what_it_could_not_do() {
         (&["fix", "--dry-run"], None),
         (&["flush", "--all", "--dry-run"], None),
         (&["undo"], None),
-        (&["quarantine"], None),
+        (&["quarantine", "list"], None),
         (&["report", "--format", "markdown"], None),
         (&["audit", artefact], None),
         (&["verify", "--data", artefact, "--signature", artefact], None),
