@@ -73,6 +73,12 @@ pub enum Error {
         /// How long it was waited for.
         why: crate::patience::Overdue,
     },
+    /// There is nobody to do it.
+    #[error("nothing was begun: {0}")]
+    NoThread(#[from] crate::patience::NoThread),
+    /// Whoever did it is gone.
+    #[error("it broke off: this is a fault of stalecard, please report it, with what it said before")]
+    BrokeOff,
     /// `config show --for` was asked for a name that no program has.
     #[error(
         "OpenSC has no program called {0:?}; applications that load its PKCS#11 module are all \"opensc-pkcs11\", \
@@ -126,9 +132,11 @@ impl Error {
         match self {
             Self::Io { source, .. } if source.kind() == std::io::ErrorKind::TimedOut => Exit::NotRead,
             // What was asked for could not be read, though the program did its part.
-            Self::NoCardToFlush | Self::NoBaseline(_) | Self::OutOfTime(_) | Self::Overdue { .. } => {
-                Exit::NotRead
-            }
+            Self::NoCardToFlush
+            | Self::NoBaseline(_)
+            | Self::OutOfTime(_)
+            | Self::Overdue { .. }
+            | Self::NoThread(_) => Exit::NotRead,
             Self::Command { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Exit::NoCommand,
             Self::Command { .. } => Exit::CommandNotRun,
             Self::Io { .. }
@@ -138,6 +146,7 @@ impl Error {
             | Self::NoSuchEntry { .. }
             | Self::NoSuchUser(_)
             | Self::NoProgramCalled(_)
+            | Self::BrokeOff
             | Self::NoConfiguration(_)
             | Self::Config(_)
             | Self::Pin(_)

@@ -232,6 +232,9 @@ pub struct Finding {
     /// repair needs of them.
     #[serde(skip)]
     pub crowd: Vec<(ByteString, ByteString)>,
+    /// Further findings of its kind that it stands for, and that name no cache entry.
+    #[serde(skip)]
+    pub more: usize,
     /// The running processes it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<Holder>,
@@ -441,9 +444,18 @@ impl Finding {
             consequence,
             evidence: Vec::new(),
             crowd: Vec::new(),
+            more: 0,
             processes: Vec::new(),
             fix: Vec::new(),
         }
+    }
+
+    /// How many findings it stands for.
+    #[must_use]
+    pub fn number(&self) -> usize {
+        // What tells its evidence is one, whatever else it names.
+        let crowd = if self.evidence.is_empty() { self.crowd.len() } else { 0 };
+        crowd.max(1) + self.more
     }
 }
 

@@ -8,6 +8,9 @@
 //!
 //! What hangs where nobody has thought of it ends the whole process, some time after the time for the command is over
 //! ([`begin`]); but never while something is changed, or a person is waited for ([`undisturbed`]).
+//!
+//! The system may give no further thread (too little memory, too many processes). So all that this program starts are
+//! started here ([`aside`]), and whoever wants one has a way without it: nobody waits for what never began.
 
 use std::io::{Error, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,6 +26,8 @@ pub const SILENCE: Duration = Duration::from_secs(10);
 static STATE: Mutex<State> = Mutex::new(State { end: None, undisturbed: 0 });
 /// Told whenever that changes: the guard sleeps until there is something to look at.
 static CHANGED: Condvar = Condvar::new();
+/// Somebody is there who ends the process.
+static IS_GUARDED: AtomicBool = AtomicBool::new(false);
 /// Something was not waited for any longer.
 static OVERDUE: AtomicBool = AtomicBool::new(false);
 /// How long after the end of the time the process is ended: what is read in time has to be judged and printed, too.
@@ -41,10 +46,33 @@ fn state() -> MutexGuard<'static, State> {
     STATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// The system starts no further thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the system starts no thread for it: there is too little memory, or there are too many processes (ulimit -a tells \
+     the limits)"
+)]
+pub struct NoThread;
+
+impl From<NoThread> for Error {
+    fn from(why: NoThread) -> Self {
+        Self::other(why)
+    }
+}
+
+/// Does this in a thread of its own, which nobody waits for and which dies with the process. `thread::spawn` would panic
+/// where the system gives none.
+///
+/// # Errors
+/// [`NoThread`]: nothing was begun.
+pub fn aside(work: impl FnOnce() + Send + 'static) -> Result<(), NoThread> {
+    thread::Builder::new().spawn(work).map(drop).map_err(|_| NoThread)
+}
+
 /// From now on this is the time there is for looking. The process ends some time after it, if it has not by then.
 pub fn begin(limit: Duration) {
     static GUARD: Once = Once::new();
-    GUARD.call_once(|| drop(thread::spawn(guard)));
+    GUARD.call_once(|| IS_GUARDED.store(aside(guard).is_ok(), Ordering::Relaxed));
     state().end = end_of(limit);
     CHANGED.notify_all();
     OVERDUE.store(false, Ordering::Relaxed);
@@ -87,10 +115,13 @@ fn guard() {
     );
     // Whoever hangs may hold standard error; and if it is gone there is nobody to tell.
     let (done, told) = channel();
-    thread::spawn(move || {
+    let last_word = aside(move || {
         let _ = done.send(std::io::stderr().write_all(why.as_bytes()).is_ok());
     });
-    let _ = told.recv_timeout(LAST_WORD);
+    // Without a thread for it the exit code is all that tells.
+    if last_word.is_ok() {
+        let _ = told.recv_timeout(LAST_WORD);
+    }
     // Nobody begins a change any more: the lock is kept.
     std::process::exit(3);
 }
@@ -151,6 +182,12 @@ pub enum Overdue {
     /// Its part of the time for the whole command was over.
     #[error("it did not answer in the time that there was: give it more with --timeout")]
     NoTime,
+    /// It was not even begun.
+    #[error(transparent)]
+    NoThread(#[from] NoThread),
+    /// Whoever looked at it is gone.
+    #[error("looking at it broke off: this is a fault of stalecard, please report it")]
+    BrokeOff,
 }
 
 /// Signs of life of a long work.
@@ -193,22 +230,41 @@ pub fn answered<T: Send + 'static>(
 }
 
 /// As [`within`], with signs of life that come from elsewhere.
-fn within_pulse<T: Send + 'static>(
+fn within_pulse<T: Send + 'static, W: FnOnce() -> T + Send + 'static>(
     silence: Duration,
     pulse: &Pulse,
-    work: impl FnOnce() -> T + Send + 'static,
+    work: W,
 ) -> Result<T, Overdue> {
     let (done, result) = channel();
+    let (hand, given) = channel::<W>();
     let end = left().and_then(|left| Instant::now().checked_add(left / 2));
-    // Nobody listens any more: it came too late.
-    thread::spawn(move || drop(done.send(work())));
+    let begun = aside(move || {
+        if let Ok(work) = given.recv() {
+            // Nobody listens any more: it came too late.
+            drop(done.send(work()));
+        }
+    });
+    match begun {
+        // It takes it, or is gone, which the result tells.
+        Ok(()) => drop(hand.send(work)),
+        // What hangs now ends the process in the end.
+        Err(NoThread) if state().left().is_some() && IS_GUARDED.load(Ordering::Relaxed) => return Ok(work()),
+        Err(why) => {
+            lose();
+            return Err(why.into());
+        }
+    }
     loop {
         let left = end.map_or(silence, |end| end.saturating_duration_since(Instant::now()));
         let (seen, limit) = (pulse.count(), silence.min(left));
         match result.recv_timeout(limit) {
             Ok(result) => return Ok(result),
             Err(RecvTimeoutError::Timeout) if limit == silence && pulse.count() != seen => {}
-            Err(_) => {
+            Err(RecvTimeoutError::Disconnected) => {
+                lose();
+                return Err(Overdue::BrokeOff);
+            }
+            Err(RecvTimeoutError::Timeout) => {
                 lose();
                 return Err(if limit < silence {
                     Overdue::NoTime
@@ -281,5 +337,14 @@ mod tests {
         assert_eq!(moving, Ok(7));
         assert_eq!(within(step, move |_| thread::sleep(step * 50)), Err(Overdue::Silent(0)));
         assert!(was_lost());
+    }
+
+    /// A panic is no silence, and is not waited for.
+    #[test]
+    fn who_breaks_off_is_not_waited_for() {
+        let begun = Instant::now();
+        let broken = within(SILENCE, |_| std::panic::resume_unwind(Box::new("a fault")));
+        assert_eq!(broken, Err::<(), _>(Overdue::BrokeOff));
+        assert!(begun.elapsed() < SILENCE);
     }
 }

@@ -71,11 +71,11 @@ pub struct NotAskedFor {
     pub command: Option<String>,
 }
 
-/// Entries of one card in one cache directory, about which only the card could say more.
+/// Entries of a card in one cache directory, about which only the card could say more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unread {
-    /// The card's serial, escaped.
-    pub token: String,
+    /// The card's serial, escaped; none: of all the cards that are not told one by one.
+    pub token: Option<String>,
     /// How many.
     pub entries: usize,
     /// Where.

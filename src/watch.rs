@@ -13,10 +13,10 @@ mod hook;
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::card::presence::{Lookout, Seen, in_use};
+use crate::patience::{NoThread, aside};
 use crate::text::escape;
 use files::Files;
 pub use hook::{Environment, Hook};
@@ -98,6 +98,18 @@ enum Event {
     Used,
     /// PC/SC's socket was made.
     Socket,
+    /// Readers are not watched any more.
+    Over,
+}
+
+/// Tells of its own end, by a fault too, whoever would wait for ever.
+struct Over(Sender<Event>);
+
+impl Drop for Over {
+    fn drop(&mut self) {
+        // Nobody waits any more.
+        let _ = self.0.send(Event::Over);
+    }
 }
 
 /// Programs that use cards, until they let go.
@@ -124,12 +136,17 @@ pub struct Watch {
 
 impl Watch {
     /// Begins to watch; also gives why files cannot be watched, if so.
-    #[must_use]
-    pub fn begin() -> (Self, Option<std::io::Error>) {
+    ///
+    /// # Errors
+    /// When nothing can be watched.
+    pub fn begin() -> Result<(Self, Option<std::io::Error>), NoThread> {
         let (tell, events) = channel();
         let (retry, retries) = channel();
         let readers = tell.clone();
-        thread::spawn(move || watch_readers(&retries, &readers));
+        aside(move || {
+            let _over = Over(readers.clone());
+            watch_readers(&retries, &readers);
+        })?;
         let (files, why) = match Files::watch(tell) {
             Ok(files) => (Some(files), None),
             Err(error) => (None, Some(error)),
@@ -145,7 +162,7 @@ impl Watch {
             used: None,
             rest: QUIET,
         };
-        (watch, why)
+        Ok((watch, why))
     }
 
     /// Runs a check, which is not to be taken for somebody's use of OpenSC. It gives the cache directories and
@@ -191,6 +208,7 @@ impl Watch {
                 }
                 Ok(Event::Socket) if self.lost => self.retry.send(()).ok()?,
                 Ok(Event::Socket) => {}
+                Ok(Event::Over) => return None,
                 Err(RecvTimeoutError::Timeout) => self.look_after_use(),
                 Err(RecvTimeoutError::Disconnected) => return None,
             }

@@ -228,3 +228,47 @@ fn no_file_imports_itself_by_way_of_others() {
     let text: Vec<String> = circles.iter().map(|circle| circle.join(" <-> ")).collect();
     assert!(text.is_empty(), "{}", text.join("\n"));
 }
+
+/// Calls that panic where the system starts no thread.
+#[derive(Default)]
+struct Spawns(Vec<String>);
+
+impl<'ast> Visit<'ast> for Spawns {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        if !is_for_tests(&item.attrs) {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_expr_call(&mut self, call: &'ast syn::ExprCall) {
+        if let syn::Expr::Path(path) = &*call.func {
+            let names: Vec<String> =
+                path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+            if names.last().is_some_and(|name| name == "spawn") {
+                self.0.push(names.join("::"));
+            }
+        }
+        visit::visit_expr_call(self, call);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        // Processes are started by the same name, without an argument.
+        if call.method == "spawn" && !call.args.is_empty() {
+            self.0.push("spawn(…)".to_owned());
+        }
+        visit::visit_expr_method_call(self, call);
+    }
+}
+
+/// `thread::spawn` and `Scope::spawn` panic where there is no thread to be had: whoever wants one asks `patience::aside`, or
+/// `Builder::spawn_scoped`, and has a way without.
+#[test]
+fn no_thread_is_started_that_might_panic() {
+    let mut found = Vec::new();
+    for (module, path) in Tree::read().files {
+        let mut spawns = Spawns::default();
+        spawns.visit_file(&syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap());
+        found.extend(spawns.0.into_iter().map(|what| format!("{}: {what}", module.join("::"))));
+    }
+    assert_eq!(found, ["patience: spawn(…)"]);
+}

@@ -176,3 +176,126 @@ fn damaged_entries_by_the_hundred_thousand_cost_what_they_are() {
         damaged(number, |which| (format!("DENK{which:07}"), "C401".to_owned()))
     });
 }
+
+/// What a stranger can fill a directory with, beside damaged entries.
+#[test]
+fn entries_of_other_kinds_by_the_hundred_thousand_cost_what_they_are() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let large = if is_long() { 100_000 } else { 6_000 };
+    let of_absent = |number: usize, change: &dyn Fn(usize, &mut Value)| {
+        let mut snapshot = damaged(number, |which| (format!("DENK{which:07}"), "C401".to_owned()));
+        let entries = snapshot["caches"][0]["entries"].as_array_mut().unwrap();
+        entries.iter_mut().enumerate().for_each(|(which, entry)| change(which, entry));
+        snapshot
+    };
+    let whole = json!({ "bytes": content(&recorded(), "C401") });
+    assert_linear("whole entries of as many cards", large, &|number| {
+        of_absent(number, &|_, entry| entry["content"] = whole.clone())
+    });
+    assert_linear("entries of as many owners", large, &|number| {
+        of_absent(number, &|which, entry| entry["inode"]["uid"] = json!(5000 + which))
+    });
+    assert_linear("entries that cannot be read", large, &|number| {
+        of_absent(number, &|which, entry| entry["content"] = json!({ "unreadable": format!("no {which}") }))
+    });
+    assert_linear("entries of as many generations", large, &|number| {
+        of_absent(number, &|which, entry| {
+            entry["name"] = json!(format!("DENK0200834_{which:014}_E82B0601040181C31F0201_C401"));
+        })
+    });
+}
+
+/// A card of files (PKCS#15) with so many applications: each in an EF.DIR of its own.
+fn applications(number: usize) -> Value {
+    let mut snapshot: Value =
+        serde_json::from_str(include_str!("../fixtures/snapshots/myeid-stale.json")).unwrap();
+    let card = snapshot["cards"][0].clone();
+    let of = |which: usize| {
+        let mut card = card.clone();
+        let aid = format!("A0000000{which:06x}");
+        card["application"] = json!(aid.to_lowercase());
+        let files = card["files"].as_array_mut().unwrap();
+        let directory = files.iter_mut().find(|file| file["path"] == "2F00").unwrap();
+        directory["answer"]["content"] = json!(format!("610F4F07{aid}51043F005015").to_lowercase());
+        card
+    };
+    snapshot["cards"] = (0..number).map(of).collect();
+    // Of each something that it does not list.
+    let name = snapshot["caches"][0]["entries"][0]["name"].as_str().unwrap().to_owned();
+    let prefix = name.rsplit_once('_').unwrap().0;
+    let known = snapshot["caches"][0]["entries"][0].clone();
+    let entries = (0..number).map(|which| {
+        let mut entry = known.clone();
+        entry["name"] = json!(format!("{prefix}_5015{which:04X}"));
+        entry
+    });
+    snapshot["caches"][0]["entries"] = entries.collect();
+    snapshot
+}
+
+#[test]
+fn applications_by_the_thousand_cost_what_they_are() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    assert_linear("applications of one card", if is_long() { 2001 } else { 400 }, &applications);
+    // Nothing tells what is whose, and that is said.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("snapshot.json");
+    for (number, is_told) in [(16, false), (17, true)] {
+        std::fs::write(&path, applications(number).to_string()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+        let output = command.args(["check", "--format", "json", "--snapshot"]).arg(&path).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let gaps: Vec<&Value> = report["coverage"].as_array().unwrap().iter().collect();
+        let told = gaps.iter().filter(|gap| gap["why"].as_str().unwrap().contains("somebody has made it up"));
+        assert_eq!(told.count(), usize::from(is_told), "{number}: {gaps:#?}");
+        assert!(!is_told || output.status.code() == Some(3), "{output:?}");
+    }
+}
+
+/// A card of files that lists so many certificates, and a cache with a copy of each: the same, or not.
+fn certificates(number: usize, is_stale: bool) -> Value {
+    let mut snapshot: Value =
+        serde_json::from_str(include_str!("../fixtures/snapshots/myeid-stale.json")).unwrap();
+    let mut certificate = content(&snapshot, "50154301");
+    let element = |tag: u8, value: &[u8]| -> Vec<u8> {
+        assert!(value.len() < 0x80);
+        [&[tag, u8::try_from(value.len()).unwrap()], value].concat()
+    };
+    let number_of = |which: usize| u16::try_from(0x5000 + which).unwrap().to_be_bytes();
+    let described = (0..number).flat_map(|which| {
+        let path = [&[0x3F, 0, 0x50, 0x15], &number_of(which)[..]].concat();
+        let object = element(0x30, &[element(0x0C, b"one"), vec![3, 2, 6, 0x40]].concat());
+        let value = element(0xA1, &element(0x30, &element(0x30, &element(4, &path))));
+        element(0x30, &[object, element(0x30, &element(4, &number_of(which))), value].concat())
+    });
+    let described: Vec<u8> = described.collect();
+    let known = snapshot["caches"][0]["entries"][0].clone();
+    let prefix = known["name"].as_str().unwrap().rsplit_once('_').unwrap().0.to_owned();
+    let files = snapshot["cards"][0]["files"].as_array_mut().unwrap();
+    let directory = files.iter_mut().find(|file| file["path"] == "50154403").unwrap();
+    directory["answer"]["content"] = json!(data_encoding::HEXLOWER.encode(&described));
+    let path = |which: usize| format!("5015{}", data_encoding::HEXUPPER.encode(&number_of(which)));
+    files.extend(
+        (0..number).map(|which| json!({ "path": path(which), "answer": { "content": certificate.clone() } })),
+    );
+    if is_stale {
+        certificate.replace_range(certificate.len() - 2.., "00");
+    }
+    let entries = (0..number).map(|which| {
+        let mut entry = known.clone();
+        entry["name"] = json!(format!("{prefix}_{}", path(which)));
+        entry["inode"]["size"] = json!(certificate.len() / 2);
+        entry["content"] = json!({ "bytes": certificate.clone() });
+        entry
+    });
+    snapshot["caches"][0]["entries"] = entries.collect();
+    snapshot
+}
+
+#[test]
+fn objects_of_a_card_of_files_by_the_thousand_cost_what_they_are() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let large = if is_long() { 2000 } else { 400 };
+    assert_linear("certificates, and their copies", large, &|number| certificates(number, false));
+    assert_linear("certificates, and old copies", large, &|number| certificates(number, true));
+}

@@ -20,8 +20,8 @@ use std::time::Duration;
 use serde_json::Value;
 use stand::{CardFile, Host, Output, PIN, SO_PIN, Stand};
 
-/// What `check` says only of cards that it has read.
-const HEALTHY: &str = "OK OpenSC shows";
+/// What `check` says only of cards that it has read and that are shown as they are, with OK as with RISK.
+const HEALTHY: &str = "what is on the card:";
 
 /// The longest a command may take with a card that behaves badly (but is not waited for).
 const LIMIT: Duration = Duration::from_secs(10);

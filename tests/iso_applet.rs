@@ -70,6 +70,11 @@ fn a_card_that_is_not_what_the_settings_say() {
     let host = host.without_env("OPENSC_DRIVER");
     for driver in ["default", "sc-hsm", "openpgp"] {
         host.configure(&format!("app default {{ card_drivers = {driver}; enable_default_driver = yes; }}"));
+        let said = host.stalecard(&["check"]).exits(3);
+        assert!(
+            said.stdout.starts_with("UNREAD") && said.stdout.contains("that this program does not know"),
+            "{said}"
+        );
         let said = host.stalecard(&["check", "-v"]).exits(3);
         let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("that this program does not know"), "{driver}: {said}");

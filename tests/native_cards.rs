@@ -50,8 +50,9 @@ fn a_key_that_pkcs15_init_makes_is_hidden_by_its_own_cache() {
     let ghosts = told.iter().filter(|(id, summary)| id == "ghost-object" && summary.contains("ID 45"));
     assert_eq!((hidden.count(), ghosts.count()), (2, 2), "{told:#?}");
     // The new key has the old one's file: deleting by the old ID would destroy it.
-    let said = office.stalecard(&["check", "-v"]);
+    let said = office.stalecard(&["check"]);
     assert!(said.stdout.contains("Do not delete by the ID shown: that would hit the new key."), "{said}");
+    let said = office.stalecard(&["check", "-v"]);
     assert!(said.stdout.contains("Do not delete or re-initialise by ID 45"), "{said}");
     for command in [&["ls"][..], &["show", "47"]] {
         let said = office.stalecard(command).ok();
@@ -180,6 +181,13 @@ fn each_application_of_a_card_is_a_token() {
     office.run(&["pkcs11-tool", "-O"]).ok();
     // Three tokens, two of them with one serial number: nothing is taken for the other's.
     assert_eq!(ids(&office), [""; 0]);
+    let said = office.stalecard(&["check"]).ok().stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains(
+            "what is on the card: MyEID, 00000000000000000001, 1 key; seal, 0a0b, 0 keys; archive, "
+        ),
+        "{said}"
+    );
     let said = office.stalecard(&["check", "-v"]).ok().stdout;
     for token in ["Token 00000000000000000001 MyEID", "Token 0a0b seal", "Token 00000000000000000001 archive"]
     {
@@ -298,6 +306,8 @@ fn what_becomes_a_file_of_records_is_gone_for_opensc_and_for_us() {
         stand.card().records(&[0x50, 0x16, 0x44, 0x03], descriptor, &[&directory]);
         assert!(!list(&maker).contains("X.509"), "{descriptor:02x}");
         assert_eq!(ids(&office), ["ghost-object", "orphan-entry"]);
+        let said = office.stalecard(&["check"]);
+        assert!(!said.stdout.contains("what is on the card:"), "{said}");
         let said = office.stalecard(&["check", "-v"]);
         let words = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains("a file of records, which OpenSC does not read"), "{said}");

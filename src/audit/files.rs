@@ -11,9 +11,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
@@ -22,7 +21,7 @@ use walkdir::WalkDir;
 use super::content::{IN_MEMORY, Large, large, whole};
 use super::lines::{Lines, MOST_LINE};
 use super::recognise::{Found, Sink};
-use crate::patience::{SILENCE, lose};
+use crate::patience::{NoThread, SILENCE, aside, lose};
 
 /// Threads at most, and threads that may be left behind.
 const MOST_THREADS: usize = 64;
@@ -99,45 +98,73 @@ pub trait Work: Send + Sync + 'static {
     fn tick(&self, since: Duration);
 }
 
+/// Tells of the end of a thread, by a fault too.
+struct Ended(Sender<(usize, bool)>, usize);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        // Nobody waits for it any more.
+        let _ = self.0.send((self.1, std::thread::panicking()));
+    }
+}
+
 /// Does the work for each file.
-pub fn each<W: Work>(places: &Where, work: &Arc<W>) {
+///
+/// # Errors
+/// When there is no thread to find files, or none to read them: nothing was looked at.
+pub fn each<W: Work>(places: &Where, work: &Arc<W>) -> Result<(), NoThread> {
     let (send, receive) = sync_channel::<Vec<PathBuf>>(16);
     let receive = Arc::new(Mutex::new(receive));
-    let (ended, ends) = channel::<usize>();
+    let (ended, ends) = channel();
     let mut threads: Vec<Arc<Life>> = Vec::new();
-    let start = |threads: &mut Vec<Arc<Life>>, body: Box<dyn FnOnce(&Life) + Send>| {
+    let start = |threads: &mut Vec<Arc<Life>>, body: Box<dyn FnOnce(&Life) + Send>| -> Result<(), NoThread> {
         let life = Arc::new(Life::default());
-        let (own, ended, number) = (Arc::clone(&life), ended.clone(), threads.len());
-        threads.push(life);
-        let body = move || {
+        let (own, ended) = (Arc::clone(&life), Ended(ended.clone(), threads.len()));
+        aside(move || {
+            let _ended = ended;
             body(&own);
-            // Nobody waits for it any more.
-            let _ = ended.send(number);
-        };
-        thread::Builder::new().spawn(body).is_ok()
+        })?;
+        threads.push(life);
+        Ok(())
     };
     let reader = || {
         let (work, receive) = (Arc::clone(work), Arc::clone(&receive));
         Box::new(move |life: &Life| read_all(&*work, &receive, life)) as Box<dyn FnOnce(&Life) + Send>
     };
     let (walked, walker) = (places.clone(), Arc::clone(work));
-    let mut running =
-        usize::from(start(&mut threads, Box::new(move |life: &Life| walk(&walked, &*walker, &send, life))));
-    let count = thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
-    for _ in 0..count {
-        running += usize::from(start(&mut threads, reader()));
+    start(&mut threads, Box::new(move |life: &Life| walk(&walked, &*walker, &send, life)))?;
+    start(&mut threads, reader())?;
+    // The more the better, but one is enough.
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS);
+    for _ in 1..count {
+        if start(&mut threads, reader()).is_err() {
+            break;
+        }
     }
+    let mut running = threads.len();
     let begun = Instant::now();
     let mut seen: Vec<(u64, Instant)> = Vec::new();
     while running > 0 {
+        let mut lost = 0;
         match ends.recv_timeout(Duration::from_millis(250)) {
-            Ok(number) if threads.get(number).is_some_and(|life| !life.is_left()) => running -= 1,
-            Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            Ok((number, is_fault)) => {
+                if let Some(life) = threads.get(number).filter(|life| !life.is_left()) {
+                    if is_fault {
+                        life.is_left.store(true, Ordering::Relaxed);
+                        let path = life.path().unwrap_or_default();
+                        let why = "stalecard broke off at it: this is a fault of stalecard, please report it";
+                        work.came(&path, Came::Failed(why.to_owned()));
+                        lost += 1;
+                    } else {
+                        running -= 1;
+                    }
+                }
+            }
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
         work.tick(begun.elapsed());
         seen.resize(threads.len(), (0, Instant::now()));
-        let mut lost = 0;
         for (life, (beats, when)) in threads.iter().zip(&mut seen) {
             let now = life.beats.load(Ordering::Relaxed);
             if now != *beats {
@@ -158,7 +185,7 @@ pub fn each<W: Work>(places: &Where, work: &Arc<W>) {
         for _ in 0..lost {
             running -= 1;
             if threads.len() < 2 * MOST_THREADS {
-                running += usize::from(start(&mut threads, reader()));
+                running += usize::from(start(&mut threads, reader()).is_ok());
             }
         }
         // The walk itself hangs, and everybody else waits for it.
@@ -166,6 +193,7 @@ pub fn each<W: Work>(places: &Where, work: &Arc<W>) {
             break;
         }
     }
+    Ok(())
 }
 
 fn walk<W: Work>(places: &Where, work: &W, send: &SyncSender<Vec<PathBuf>>, life: &Life) {

@@ -83,7 +83,7 @@ pub struct Audited {
 /// Audits what is in files with all keys that the snapshot and the request know.
 ///
 /// # Errors
-/// When a path is not there, standard input cannot be read, or a key that was named is none.
+/// When a path is not there, standard input cannot be read, a key that was named is none, or nothing can be begun.
 pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Error> {
     for path in request.paths.iter().filter(|path| path.as_os_str() != "-") {
         let failed = |source| Error::Io { what: "cannot read", path: path.clone(), source };
@@ -112,7 +112,7 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
         follow: request.follow,
         told: Told::new(request.progress, "gathering keys from"),
     });
-    each(&places, &gather);
+    each(&places, &gather)?;
     let ring = std::mem::take(&mut *lock(&gather.ring));
     let judge = Arc::new(Judge {
         asked: Asked::new(ring),
@@ -123,7 +123,7 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
         follow: request.follow,
         told: Told::new(request.progress, "auditing"),
     });
-    each(&places, &judge);
+    each(&places, &judge)?;
     let tally = std::mem::take(&mut *lock(&judge.tally));
     Ok(summary::of(tally, &judge.asked.ring, request))
 }

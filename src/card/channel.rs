@@ -5,6 +5,7 @@
 
 use super::apdu::{Command, Lengths, get_response};
 use super::status::StatusWord;
+use crate::patience::NoThread;
 
 /// Most commands sent in one scan. The largest card that can be listed (507
 /// objects, RSA 4096) needs less than half.
@@ -110,6 +111,12 @@ pub enum TransportError {
     /// A card image was asked for something that was never recorded.
     #[error("not recorded")]
     NotRecorded,
+    /// Nothing was sent.
+    #[error(transparent)]
+    NoThread(#[from] NoThread),
+    /// Whoever talked to the card is gone.
+    #[error("the talk to the card broke off: this is a fault of stalecard, please report it")]
+    BrokeOff,
     /// The bytes are not those of a command that only reads (an error in this program).
     #[error("a command that is not on the list of reading commands was stopped")]
     NotOnTheList,

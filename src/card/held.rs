@@ -11,7 +11,6 @@
 //! pcsc-lite finds a smaller one too small only after the card has done the work (and counted the try).
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use pcsc::{Context, Disposition, Protocols, Scope, ShareMode, Transaction};
@@ -23,7 +22,7 @@ use super::pcsc_error::failure;
 use super::readers::Reader;
 use super::service;
 use super::traced;
-use crate::patience::{SILENCE, left, lose};
+use crate::patience::{SILENCE, aside, left, lose};
 
 /// How long to wait for others to let go of the card.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -99,17 +98,17 @@ impl HeldCard {
         let (jobs, todo) = channel();
         let (done, replies) = channel();
         let to_open = reader.clone();
-        thread::spawn(move || {
+        aside(move || {
             if let Err(error) = serve(&to_open, mode, &todo, &done) {
                 // Nobody listens any more: the caller has given up.
                 let _ = done.send(Reply::Failed(error));
             }
-        });
+        })?;
         let mut held = Self { jobs: Some(jobs), replies, pad: false, shared, entered: false, dead: None };
         // A thread that waits for the transaction dies with the process, without touching the card.
         match held.reply(PATIENCE, TransportError::Busy(PATIENCE.as_secs())) {
             Ok(Reply::Held(pad)) => held.pad = pad,
-            Ok(_) => return Err(TransportError::Silent(0)),
+            Ok(_) => return Err(TransportError::BrokeOff),
             Err(error) => {
                 held.dead = Some(error.clone());
                 return Err(error);
@@ -127,7 +126,7 @@ impl HeldCard {
             match self.replies.recv_timeout(step.min(most.saturating_sub(begun.elapsed()))) {
                 Ok(Reply::Failed(error)) => return Err(error),
                 Ok(reply) => return Ok(reply),
-                Err(RecvTimeoutError::Disconnected) => return Err(TransportError::Silent(0)),
+                Err(RecvTimeoutError::Disconnected) => return Err(TransportError::BrokeOff),
                 Err(RecvTimeoutError::Timeout) => {}
             }
             if !service::answers() {
@@ -161,7 +160,8 @@ impl HeldCard {
         }
         let error = match self.reply(DEADLINE, TransportError::Silent(DEADLINE.as_secs())) {
             Ok(Reply::Answer(bytes)) => return Ok(bytes),
-            Ok(_) => TransportError::Silent(0),
+            Ok(_) | Err(TransportError::BrokeOff) if self.entered => TransportError::Unanswered(0),
+            Ok(_) => TransportError::BrokeOff,
             Err(TransportError::Stopped(seconds) | TransportError::Silent(seconds)) if self.entered => {
                 TransportError::Unanswered(seconds)
             }

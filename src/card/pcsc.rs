@@ -31,7 +31,7 @@ use super::pcsc_error::failure;
 use super::readers::Reader;
 use super::service;
 use super::traced;
-use crate::patience::lose;
+use crate::patience::{aside, lose};
 
 /// Age at which a transaction is ended before the next file.
 const REST_AFTER: Duration = Duration::from_millis(200);
@@ -108,7 +108,7 @@ impl Session {
         let (done, replies) = channel();
         let doing = Arc::new(AtomicU8::new(WAITING));
         let (shared, reader) = (Arc::clone(&doing), reader.clone());
-        thread::spawn(move || {
+        aside(move || {
             if let Err(mut error) = serve(&reader, &todo, &done, &shared) {
                 if let TransportError::Broken(code) = error
                     && is_gone(&reader)
@@ -120,7 +120,7 @@ impl Session {
                 // Nobody listens any more: the caller has given up.
                 let _ = done.send(Reply::Failed(error));
             }
-        });
+        })?;
         let mut session = Self {
             jobs: Some(jobs),
             replies,
@@ -170,7 +170,8 @@ impl Session {
                         break TransportError::Busy(PATIENCE.as_secs());
                     }
                 }
-                Err(_) => break TransportError::Silent(DEADLINE.as_secs()),
+                Err(RecvTimeoutError::Disconnected) => break TransportError::BrokeOff,
+                Err(RecvTimeoutError::Timeout) => break TransportError::Silent(DEADLINE.as_secs()),
             }
         };
         self.dead = Some(error.clone());
@@ -199,7 +200,7 @@ impl Transport for Session {
                 self.interrupted |= interrupted;
                 Ok(bytes)
             }
-            Reply::Opened(_) | Reply::Failed(_) => Err(TransportError::Silent(0)),
+            Reply::Opened(_) | Reply::Failed(_) => Err(TransportError::BrokeOff),
         }
     }
 

@@ -1,8 +1,8 @@
 //! What the rules on the safety of a cache look at: one directory and what lies in it, whatever
 //! the cards hold.
 
-use crate::case::token::file_evidence;
-use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Unasked};
+use crate::case::crowd::name_entries;
+use crate::finding::{Deed, Finding, How, Id, Remedy, Safety, Unasked};
 use crate::snapshot::{CacheDir, CacheEntry, User};
 use crate::text::{count, escape, shell_word};
 
@@ -31,10 +31,7 @@ impl CacheCase<'_> {
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
         finding.program.clone_from(&self.programs);
-        finding.evidence = entries
-            .iter()
-            .map(|entry| Evidence { file: Some(file_evidence(self.dir, entry, None)), ..Evidence::default() })
-            .collect();
+        name_entries(&mut finding, self.dir, entries);
         finding.fix.push(remedy);
         finding
     }

@@ -13,6 +13,7 @@ use crate::opensc::{CacheName, Version};
 use crate::snapshot::{CacheDir, CacheEntry, CacheOrigin, Card, Content, EfPath};
 use crate::view::cached::Cached;
 use crate::view::difference::{Difference, Kind, compare};
+use crate::view::inventory::Inventory;
 use crate::view::listed::Lists;
 use crate::view::{Behaviour, Condition, Layout, Object, Place, View, pkcs11};
 
@@ -36,6 +37,7 @@ pub struct CacheView<'a> {
     pub layout: &'static dyn Layout,
     /// The card behind it.
     pub card: &'a Card,
+    inventory: Arc<Inventory<'a>>,
     index: Arc<CacheIndex<'a>>,
     found: Vec<Found<'a>>,
     disputes: BTreeMap<Place, Dispute>,
@@ -116,6 +118,8 @@ pub struct Readers {
 pub struct Behind<'a> {
     /// The card.
     pub card: &'a Card,
+    /// Its lists.
+    pub inventory: Arc<Inventory<'a>>,
     /// Its family's layout.
     pub layout: &'static dyn Layout,
     /// What is on it.
@@ -181,6 +185,7 @@ impl<'a> CacheView<'a> {
             lists: Lists::default(),
             layout,
             card,
+            inventory: Arc::clone(&behind.inventory),
             index: Arc::clone(index),
             found: Vec::new(),
             disputes: BTreeMap::new(),
@@ -203,7 +208,7 @@ impl<'a> CacheView<'a> {
         let cause = self.cause(&difference);
         let condition = match cause {
             Some((CacheEntry { content: Content::Bytes(bytes), .. }, file)) => {
-                let of_bytes = || self.layout.condition(Some(self.card), file, bytes.as_slice());
+                let of_bytes = || self.inventory.condition(file, bytes.as_slice());
                 match conditions.entry(file).or_insert_with(of_bytes) {
                     // What is shown for nothing is no older state of anything.
                     Condition::Empty if difference.shown.is_some_and(Object::is_broken_certificate) => {

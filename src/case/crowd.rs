@@ -3,12 +3,22 @@
 //! Whoever can write to a cache can put a hundred thousand bad entries there. Nobody reads what is wrong with each,
 //! so beyond a full card's leftovers only what a repair needs is kept of them, in one finding.
 
-use crate::finding::Finding;
+use crate::case::token::file_evidence;
+use crate::finding::{Evidence, Finding};
 use crate::snapshot::{CacheDir, CacheEntry};
 use crate::text::count;
 
 /// So many findings of one kind in one user's caches are told one by one: more than a full card leaves behind.
 pub(crate) const ONE_BY_ONE: usize = 1000;
+
+/// Names these entries in a finding about all of them: as evidence as many as anybody reads, the others for its repair.
+pub(crate) fn name_entries(finding: &mut Finding, dir: &CacheDir, entries: &[&CacheEntry]) {
+    let (told, others) = entries.split_at(entries.len().min(ONE_BY_ONE));
+    let evidence =
+        |entry: &&CacheEntry| Evidence { file: Some(file_evidence(dir, entry, None)), ..Evidence::default() };
+    finding.evidence.extend(told.iter().map(evidence));
+    finding.crowd.extend(others.iter().map(|entry| (dir.path.clone(), entry.name.bytes().clone())));
+}
 
 /// Findings of one rule about the entries of one directory.
 pub(crate) struct Crowd<'a> {

@@ -4,6 +4,7 @@
 //! again. So they are counted once, and no card is compared with all the others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
@@ -17,6 +18,26 @@ type Place<'a> = (&'a str, &'a [u8]);
 /// Cards of one name in one place: with this application, with these files; none: with any.
 type Placed<'a> = (Names<'a>, Place<'a>, Option<Option<&'a [u8]>>, Option<Hash>);
 
+/// More applications than a card has (OpenSC reads eight of EF.DIR, and knows a few without it).
+pub(crate) const MOST_APPLICATIONS: usize = 16;
+
+/// What else was read of the card that an application is on.
+#[derive(Debug, Clone)]
+pub enum Beside<'a> {
+    /// Its other applications, and itself; nothing if it has no other.
+    Cards(Arc<[&'a Card]>),
+    /// More than a card can have: whoever wrote this down has made it up, and nothing tells what is whose.
+    Beyond,
+}
+
+/// What there is in one place.
+#[derive(Default)]
+struct Applications<'a> {
+    names: BTreeSet<Option<&'a [u8]>>,
+    /// The first of them, one more than a card can have.
+    cards: Vec<&'a Card>,
+}
+
 /// The cards of a host, counted.
 pub(crate) struct Kin<'a> {
     /// How many there are in all, and with these files.
@@ -24,7 +45,7 @@ pub(crate) struct Kin<'a> {
     /// The same of each place, in all and with this application.
     placed: BTreeMap<Placed<'a>, usize>,
     /// Applications in each place.
-    applications: BTreeMap<Place<'a>, BTreeSet<Option<&'a [u8]>>>,
+    applications: BTreeMap<Place<'a>, Applications<'a>>,
     /// What was met already.
     met: BTreeSet<Hash>,
 }
@@ -32,7 +53,8 @@ pub(crate) struct Kin<'a> {
 impl<'a> Kin<'a> {
     /// Of these cards.
     pub(crate) fn of(cards: &'a [Card]) -> Self {
-        let (mut named, mut placed, mut applications) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let (mut named, mut placed) = (BTreeMap::new(), BTreeMap::new());
+        let mut applications: BTreeMap<_, Applications<'_>> = BTreeMap::new();
         // One card alone has none.
         for card in cards.iter().filter(|_| cards.len() > 1) {
             let (names, place, application, files) =
@@ -43,7 +65,11 @@ impl<'a> Kin<'a> {
                     *placed.entry((names, place, which, hash)).or_default() += 1;
                 }
             }
-            applications.entry(place).or_insert_with(BTreeSet::new).insert(application);
+            let there = applications.entry(place).or_default();
+            there.names.insert(application);
+            if there.cards.len() <= MOST_APPLICATIONS {
+                there.cards.push(card);
+            }
         }
         Self { named, placed, applications, met: BTreeSet::new() }
     }
@@ -62,9 +88,13 @@ impl<'a> Kin<'a> {
         others > beside(None) - beside(Some(files))
     }
 
-    /// Are there further applications of the same card?
-    pub(crate) fn has_more_applications(&self, card: &'a Card) -> bool {
-        self.applications.get(&place(card)).is_some_and(|known| known.len() > 1)
+    /// What else was read of the same card.
+    pub(crate) fn beside(&self, card: &'a Card) -> Beside<'a> {
+        match self.applications.get(&place(card)).filter(|there| there.names.len() > 1) {
+            None => Beside::Cards(Arc::default()),
+            Some(there) if there.cards.len() > MOST_APPLICATIONS => Beside::Beyond,
+            Some(there) => Beside::Cards(there.cards.as_slice().into()),
+        }
     }
 
     /// Is it the first time that this very card comes, in this reader and with this content?

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::case::cache_view::{CacheView, Discrepancy};
+use crate::case::kin::Beside;
 use crate::crypto::same_form;
 use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Severity, Side};
 use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath};
 use crate::text::{date, escape, hex, key_reference, rfc3339};
 use crate::view::difference::Kind;
+use crate::view::inventory::Inventory;
 use crate::view::unlisted::Unlisted;
 use crate::view::{Class, Layout, Object, View};
 
@@ -19,8 +21,12 @@ use crate::view::{Class, Layout, Object, View};
 pub struct Case<'a> {
     /// The card as it answered.
     pub card: &'a Card,
-    /// All cards of the host, this one among them; none if no other is another application of this one.
-    pub others: &'a [Card],
+    /// Its lists.
+    pub inventory: Arc<Inventory<'a>>,
+    /// What else was read of the same card.
+    pub beside: Beside<'a>,
+    /// The lists of that, as far as it has the same serial number.
+    pub inventories_beside: Vec<Inventory<'a>>,
     /// Another card of the host has the same name in caches, and other files.
     pub twin: bool,
     /// What is known of cards of its family.
@@ -43,14 +49,18 @@ impl Case<'_> {
     /// Is this file of this token, and not of another application of the same card?
     #[must_use]
     pub fn owns(&self, file: EfPath) -> bool {
-        self.layout.is_surely_own(self.card, file) && self.layout.owns(self.card, self.others, file)
+        match &self.beside {
+            Beside::Beyond => false,
+            Beside::Cards(others) => {
+                self.layout.is_surely_own(self.card, file) && self.layout.owns(self.card, others, file)
+            }
+        }
     }
 
     /// Does another application of the same card with the same serial number list this file?
     #[must_use]
     pub fn is_listed_beside(&self, file: EfPath) -> bool {
-        let beside = |other: &&Card| other.is_beside(self.card) && other.serial == self.card.serial;
-        self.others.iter().filter(beside).any(|other| self.layout.is_listed(other, file))
+        self.inventories_beside.iter().any(|other| other.is_listed(file))
     }
 
     /// What the card answered for a file.

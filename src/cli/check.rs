@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
@@ -17,6 +17,7 @@ use crate::judge::ending::{State, exit};
 use crate::judge::{Cache, Tally, hold_against, judge_processes, mismatches};
 use crate::observe::holders;
 use crate::observe::{CacheOwners, baselines, write_whole};
+use crate::patience::aside;
 use crate::report::lines::Screen;
 use crate::report::{human, json::Answer, json::Document, junit, nagios, prometheus};
 use crate::snapshot::Snapshot;
@@ -140,12 +141,14 @@ fn check(args: &Args) -> Result<Checked, Error> {
 
 /// The same in a thread, which dies with the process if it is not done in time: whatever it waits for.
 fn in_time(args: &Args, limit: Duration) -> Result<Checked, Error> {
-    let (done, result) = mpsc::channel();
+    let (done, result) = channel();
     let args = args.clone();
     // If nobody waits any more, nobody misses it.
-    std::thread::spawn(move || drop(done.send(check(&args))));
-    let whole = limit.saturating_add(FAREWELL);
-    result.recv_timeout(whole).unwrap_or(Err(Error::OutOfTime(limit.as_secs())))
+    aside(move || drop(done.send(check(&args))))?;
+    result.recv_timeout(limit.saturating_add(FAREWELL)).unwrap_or_else(|why| match why {
+        RecvTimeoutError::Timeout => Err(Error::OutOfTime(limit.as_secs())),
+        RecvTimeoutError::Disconnected => Err(Error::BrokeOff),
+    })
 }
 
 fn report(args: &Args, checked: &Checked, screen: &Screen) -> Result<Exit, Error> {

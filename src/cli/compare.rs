@@ -8,6 +8,7 @@ use crate::error::{Error, Exit};
 use crate::host::hostname;
 use crate::listing::hosts::{Compared, Comparison};
 use crate::observe::{each_in, load, snapshot_files};
+use crate::patience::anew;
 use crate::report::lines::Screen;
 use crate::report::{comparison::comparison, json::Answer, json::Document};
 use crate::snapshot::ByteString;
@@ -29,6 +30,8 @@ pub struct Args {
 pub fn compared(files: &[PathBuf]) -> Result<Compared, Error> {
     let mut comparison_of = Comparison::default();
     for path in &snapshot_files(files) {
+        // However many there are: what does not answer is one of them.
+        anew();
         // One that cannot be read must not hide the others.
         match load(path) {
             Ok(mut snapshot) => {

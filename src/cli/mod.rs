@@ -7,6 +7,7 @@ mod compare;
 mod complete;
 mod config;
 mod explain;
+mod fault;
 mod fix;
 mod flush;
 mod generate;
@@ -207,6 +208,7 @@ fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
 /// Runs the program: what was typed, done, and how it ended.
 #[must_use]
 pub fn run() -> Exit {
+    fault::begin();
     complete::answer();
     let words = in_order(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&words) {

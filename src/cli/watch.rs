@@ -47,8 +47,8 @@ struct Checked {
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
-    let hook = args.exec.as_deref().map(|program| Hook::start(program, output::complain));
-    let (mut watch, why) = Watch::begin();
+    let hook = args.exec.as_deref().map(|program| Hook::start(program, output::complain)).transpose()?;
+    let (mut watch, why) = Watch::begin()?;
     if let Some(why) = why {
         output::complain(&format!("caches cannot be watched, only cards (inotify: {why})"));
     }
@@ -96,7 +96,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             hook.run(summary(&occurrence, checked.as_ref(), now).environment());
         }
     }
-    Ok(Exit::NotRead)
+    Err(Error::BrokeOff)
 }
 
 /// One check; with consent also the flush that it calls for.

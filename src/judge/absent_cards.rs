@@ -3,14 +3,16 @@
 //! Whether such an entry is stale only its card can tell, which goes into the
 //! coverage; whether it is whole can be seen from its bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
-use crate::case::crowd::Crowd;
+use crate::case::crowd::{Crowd, ONE_BY_ONE};
 use crate::case::token::file_evidence;
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Severity, Unasked};
 use crate::opensc::cache_name::CacheName;
-use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, Snapshot};
-use crate::text::escape;
+use crate::rules::token::cache_cannot_notice_change;
+use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, EfPath, Snapshot};
+use crate::text::{count, escape};
 use crate::verdict::Unread;
 use crate::view::{Condition, layout_of};
 
@@ -31,84 +33,149 @@ pub fn apply(snapshot: &Snapshot, in_use: &[(String, ByteString)]) -> AbsentCard
     let serials = snapshot.cards.iter().filter_map(|card| card.serial.as_ref());
     let read: BTreeSet<Vec<u8>> = serials.map(|serial| serial.as_bytes().to_ascii_lowercase()).collect();
     for dir in &snapshot.caches {
-        let mut cards: BTreeMap<Vec<u8>, Vec<(&CacheEntry, &CacheName)>> = BTreeMap::new();
-        for entry in &dir.entries {
-            if let Some(name) = entry.name.of_copy() {
-                cards.entry(name.serial.text().into_owned()).or_default().push((entry, name));
-            }
-        }
-        let mut crowd = Crowd::new(dir);
-        for (serial, entries) in cards {
+        let copies = dir.entries.iter().filter_map(|entry| Some((entry, entry.name.of_copy()?)));
+        let mut copies: Vec<_> = copies.map(|(entry, name)| (name.serial.text(), entry, name)).collect();
+        copies.sort_by(|(a, ..), (b, ..)| a.cmp(b));
+        let readers = in_use.iter().filter(|(_, path)| *path == dir.path);
+        let programs = readers.map(|(name, _)| name.clone()).collect();
+        let mut place = Place {
+            dir,
+            uid: snapshot.user.uid,
+            programs,
+            crowd: Crowd::new(dir),
+            unread: Vec::new(),
+            rest: None,
+            frozen: Frozen::default(),
+        };
+        for copies in copies.chunk_by(|(a, ..), (b, ..)| a == b) {
+            let serial = copies.first().map(|(serial, ..)| serial.as_ref()).unwrap_or_default();
             if !read.contains(&serial.to_ascii_lowercase()) {
-                let programs: Vec<String> = in_use
-                    .iter()
-                    .filter(|(_, path)| *path == dir.path)
-                    .map(|(name, _)| name.clone())
-                    .collect();
-                one_card(&mut absent, &mut crowd, snapshot.user.uid, dir, &serial, &entries, &programs);
+                place.card(serial, copies, &mut absent.findings);
             }
         }
-        crowd.end(&mut absent.findings);
+        place.end(&mut absent);
     }
     absent
 }
 
-fn one_card(
-    absent: &mut AbsentCards,
-    crowd: &mut Crowd<'_>,
+/// One directory, to which somebody may have written entries of as many cards as he likes.
+struct Place<'a> {
+    dir: &'a CacheDir,
     uid: u32,
+    programs: Vec<String>,
+    crowd: Crowd<'a>,
+    unread: Vec<Unread>,
+    /// Of cards that are not told one by one.
+    rest: Option<Unread>,
+    frozen: Frozen,
+}
+
+/// The cards of a directory whose changes cannot be noticed.
+#[derive(Default)]
+struct Frozen {
+    told: usize,
+    rest: Option<Finding>,
+}
+
+impl Place<'_> {
+    fn card(
+        &mut self,
+        serial: &[u8],
+        copies: &[(Cow<'_, [u8]>, &CacheEntry, &CacheName)],
+        sink: &mut Vec<Finding>,
+    ) {
+        if self.unread.len() < ONE_BY_ONE {
+            let token = Some(escape(serial));
+            let directory = self.dir.path.clone();
+            self.unread.push(Unread { token, entries: copies.len(), directory });
+        } else {
+            let rest = || Unread { token: None, entries: 0, directory: self.dir.path.clone() };
+            self.rest.get_or_insert_with(rest).entries += copies.len();
+        }
+        let (dir, uid, programs) = (self.dir, self.uid, &self.programs);
+        for (_, entry, name) in copies {
+            let (Some(file), Content::Bytes(bytes), Some((layout, _))) =
+                (name.ef(), &entry.content, layout_of(&[], name))
+            else {
+                continue;
+            };
+            let what = match layout.condition(None, file, bytes.as_slice()) {
+                Condition::Undecodable => "does not decode".to_owned(),
+                Condition::Trailing(rest) => format!("has {rest} bytes after its first element"),
+                Condition::Empty | Condition::Whole => continue,
+            };
+            self.crowd
+                .add(sink, entry, || damaged(dir, uid, programs, &escape(serial), (entry, file), &what));
+        }
+        let frozen =
+            |name: &CacheName| layout_of(&[], name).is_some_and(|(layout, _)| layout.is_frozen(name));
+        if !programs.is_empty() && copies.iter().any(|(_, _, name)| frozen(name)) {
+            self.frozen
+                .add(sink, || cache_cannot_notice_change::finding(&escape(serial), programs.clone(), None));
+        }
+    }
+
+    fn end(self, absent: &mut AbsentCards) {
+        absent.unread.extend(self.unread);
+        absent.unread.extend(self.rest);
+        self.crowd.end(&mut absent.findings);
+        self.frozen.end(self.dir, &mut absent.findings);
+    }
+}
+
+impl Frozen {
+    /// Adds the finding about a card; it is only made where it is told.
+    fn add(&mut self, sink: &mut Vec<Finding>, finding: impl FnOnce() -> Finding) {
+        if self.told < ONE_BY_ONE {
+            self.told += 1;
+            sink.push(finding());
+        } else if let Some(rest) = &mut self.rest {
+            rest.more += 1;
+        } else {
+            self.rest = Some(Finding { token: None, ..finding() });
+        }
+    }
+
+    /// Adds what stands for all that were not told.
+    fn end(self, dir: &CacheDir, sink: &mut Vec<Finding>) {
+        if let Some(mut rest) = self.rest {
+            let more = count(rest.number(), "more card is", "more cards are");
+            rest.summary =
+                format!("{more} like this in {}, beside the {ONE_BY_ONE} told one by one.", dir.path);
+            sink.push(rest);
+        }
+    }
+}
+
+fn damaged(
     dir: &CacheDir,
-    serial: &[u8],
-    entries: &[(&CacheEntry, &CacheName)],
+    uid: u32,
     programs: &[String],
-) {
-    let token = escape(serial);
-    absent.unread.push(Unread { token: token.clone(), entries: entries.len(), directory: dir.path.clone() });
-    for (entry, name) in entries {
-        let (Some(file), Content::Bytes(bytes), Some((layout, _))) =
-            (name.ef(), &entry.content, layout_of(&[], name))
-        else {
-            continue;
-        };
-        let what = match layout.condition(None, file, bytes.as_slice()) {
-            Condition::Undecodable => "does not decode".to_owned(),
-            Condition::Trailing(rest) => format!("has {rest} bytes after its first element"),
-            Condition::Empty | Condition::Whole => continue,
-        };
-        crowd.add(&mut absent.findings, entry, || {
-            let mut finding = Finding::new(
-                Id::DamagedEntry,
-                format!("The cache entry of file {file} of card {token} {what}."),
-                "Only with the card can be said whether a listing is wrong because of it.".to_owned(),
-            );
-            finding.severity = Severity::Warning;
-            finding.token = Some(token.clone());
-            finding.program = programs.to_vec();
-            finding.evidence.push(Evidence {
-                file: Some(file_evidence(dir, entry, Some(file))),
-                first_difference: None,
-                shown: None,
-                card: None,
-                source: None,
-            });
-            finding.fix.push(Remedy::new(
-                "remove all cache entries of this card; OpenSC fetches them again",
-                Deed::Move { how: How::FlushCard(token.clone()), unasked: Unasked::ByFlush },
-            ));
-            if entry.inode.uid != uid {
-                finding.takes_consent();
-            }
-            finding
-        });
+    token: &str,
+    (entry, file): (&CacheEntry, EfPath),
+    what: &str,
+) -> Finding {
+    let mut finding = Finding::new(
+        Id::DamagedEntry,
+        format!("The cache entry of file {file} of card {token} {what}."),
+        "Only with the card can be said whether a listing is wrong because of it.".to_owned(),
+    );
+    finding.severity = Severity::Warning;
+    finding.token = Some(token.to_owned());
+    finding.program = programs.to_vec();
+    finding.evidence.push(Evidence {
+        file: Some(file_evidence(dir, entry, Some(file))),
+        first_difference: None,
+        shown: None,
+        card: None,
+        source: None,
+    });
+    finding.fix.push(Remedy::new(
+        "remove all cache entries of this card; OpenSC fetches them again",
+        Deed::Move { how: How::FlushCard(token.to_owned()), unasked: Unasked::ByFlush },
+    ));
+    if entry.inode.uid != uid {
+        finding.takes_consent();
     }
-    let frozen = entries
-        .iter()
-        .any(|(_, name)| layout_of(&[], name).is_some_and(|(layout, _)| layout.is_frozen(name)));
-    if frozen && !programs.is_empty() {
-        absent.findings.push(crate::rules::token::cache_cannot_notice_change::finding(
-            &token,
-            programs.to_vec(),
-            None,
-        ));
-    }
+    finding
 }

@@ -87,7 +87,7 @@ fn cause(found: &[&Finding]) -> Option<Cause> {
     let kind = kind(found);
     let object = object(found);
     let is_together = found.iter().all(|finding| finding.object.is_some());
-    let count = if is_together { 1 } else { found.iter().map(|finding| finding.crowd.len().max(1)).sum() };
+    let count = if is_together { 1 } else { found.iter().map(|finding| finding.number()).sum() };
     let files = || found.iter().flat_map(|finding| &finding.evidence).filter_map(|one| one.file.as_ref());
     let mut names: Vec<String> =
         files().map(|file| file.card_file.clone().unwrap_or_else(|| file.name.to_string())).collect();

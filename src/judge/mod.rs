@@ -23,7 +23,7 @@ use std::sync::Arc;
 use crate::baseline::Known;
 use crate::case::cache_index::CacheIndex;
 use crate::case::cache_view::{Behind, CacheView, Readers};
-use crate::case::kin::Kin;
+use crate::case::kin::{Beside, Kin, MOST_APPLICATIONS};
 use crate::case::right_key;
 use crate::case::token::Case;
 use crate::case::tokens::{CachingProgram, Tokens};
@@ -39,6 +39,7 @@ use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::verdict::{NotAskedFor, ProgramState, Token, Unread, Verdict};
+use crate::view::inventory::Inventory;
 use crate::view::{Behaviour, Layout, layout};
 
 /// What holds for every user of a host, worked out once.
@@ -120,8 +121,7 @@ impl Judge {
         let mut kin = Kin::of(cards);
         let each: Vec<&Card> = cards.iter().filter(|card| kin.is_new(card)).collect();
         let case = |card: &&'a Card| {
-            let others = if kin.has_more_applications(card) { cards } else { &[] };
-            self.case(card, others, kin.has_twin(card), &caches, &programs, snapshot.user.uid)
+            self.case(card, kin.beside(card), kin.has_twin(card), &caches, &programs, snapshot.user.uid)
         };
         let cases = each.iter().filter_map(case).collect();
         let copies = cards.len() - each.len();
@@ -154,7 +154,7 @@ impl Judge {
     fn case<'a>(
         &self,
         card: &'a Card,
-        others: &'a [Card],
+        beside: Beside<'a>,
         twin: bool,
         caches: &[Arc<CacheIndex<'a>>],
         programs: &[CachingProgram],
@@ -165,15 +165,41 @@ impl Judge {
         let behaviour = Behaviour::of(self.version);
         let live = Arc::new(layout.decode(card, card, behaviour));
         let unlisted = layout.unlisted(card, behaviour, &live);
-        let behind = Behind { card, layout, live, version, behaviour };
+        let inventory = Arc::new(Inventory::of(layout, card));
+        let behind = Behind { card, inventory: Arc::clone(&inventory), layout, live, version, behaviour };
         let programs = programs.iter().filter(|program| program.driver == driver(card));
         let programs: Vec<_> =
             programs.map(|program| (program, self.standing(card, &program.name))).collect();
-        let cache_views =
-            caches.iter().map(|index| CacheView::new(&behind, index, readers(&programs, &index.dir.path)));
+        // Of an application among more than a card can have nothing in a cache is known to be its own.
+        let is_beyond = matches!(beside, Beside::Beyond);
+        let cache_views = caches
+            .iter()
+            .filter(|_| !is_beyond)
+            .map(|index| CacheView::new(&behind, index, readers(&programs, &index.dir.path)));
         let cache_views = cache_views.collect();
         let Behind { live, .. } = behind;
-        let mut case = Case { card, others, twin, layout, serial, version, uid, live, unlisted, cache_views };
+        let inventories_beside = match &beside {
+            Beside::Cards(others) => {
+                let others =
+                    others.iter().filter(|other| other.is_beside(card) && other.serial == card.serial);
+                others.map(|other| Inventory::of(layout, other)).collect()
+            }
+            Beside::Beyond => Vec::new(),
+        };
+        let mut case = Case {
+            card,
+            inventory,
+            beside,
+            inventories_beside,
+            twin,
+            layout,
+            serial,
+            version,
+            uid,
+            live,
+            unlisted,
+            cache_views,
+        };
         let disputes: Vec<_> =
             case.cache_views.iter().map(|cache_view| right_key::disputes(&case, cache_view)).collect();
         for (cache_view, disputes) in case.cache_views.iter_mut().zip(disputes) {
@@ -204,6 +230,7 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     let (mut tokens, mut findings, mut unproven, mut dated) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut known: BTreeSet<String> = coverage.iter().map(|gap| gap.what.clone()).collect();
+    let mut said: BTreeSet<(String, String)> = BTreeSet::new();
     for (card, case) in of.each() {
         let shown_label = case.and_then(shown_label);
         tokens.push(Token { shown_label, ..token(card, case) });
@@ -212,7 +239,8 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
             coverage.extend(nameless(card).filter(|gap| known.insert(gap.what.clone())));
             continue;
         };
-        coverage.extend(unknown_places(case, of.version));
+        let unknown = unknown_places(case, of.version).into_iter();
+        coverage.extend(unknown.filter(|gap| said.insert((gap.what.clone(), gap.why.clone()))));
         findings.extend(crate::rules::of_token(case));
         unproven.extend(right_key::unproven(case));
         dated.extend(crate::case::dated::newest(case, snapshot.taken_at));
@@ -303,6 +331,18 @@ fn unknown_places(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
     let serial = Serial::Text(case.serial.as_bytes().to_vec());
     if let Err(why) = CacheName::generate(differences::HEAD, &serial, None, None, None, &[0x3F, 0]) {
         note(format!("cache entries of token {token}"), why.to_string(), true);
+    }
+    if matches!(case.beside, Beside::Beyond) {
+        note(
+            format!(
+                "which application in reader {} left which cache entries",
+                escape(case.card.reader.as_bytes())
+            ),
+            format!(
+                "its card would have more than {MOST_APPLICATIONS} of them, and no card has: somebody has made it up"
+            ),
+            true,
+        );
     }
     for (place, why) in &case.live.unknown {
         note(format!("EF {} of token {token}", place.ef), why.clone(), true);

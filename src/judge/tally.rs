@@ -68,7 +68,10 @@ pub struct Tally {
     first: Option<Verdict>,
     judge: Option<Judge>,
     said: BTreeSet<(&'static str, Option<String>, String)>,
+    /// By card, as many as are told one by one.
     unread: BTreeMap<String, (usize, BTreeSet<ByteString>)>,
+    /// Entries of all others.
+    unread_beside: usize,
     /// The cache directories that exist.
     pub caches: Vec<Cache>,
 }
@@ -84,6 +87,7 @@ impl Tally {
             judge: None,
             said: BTreeSet::new(),
             unread: BTreeMap::new(),
+            unread_beside: 0,
             caches: Vec::new(),
         }
     }
@@ -145,9 +149,18 @@ impl Tally {
             }
         }
         for unread in verdict.unread {
-            let (entries, directories) = self.unread.entry(unread.token).or_default();
+            let Some(token) = unread.token else {
+                self.unread_beside += unread.entries;
+                continue;
+            };
+            let (entries, directories) = self.unread.entry(token).or_default();
             *entries += unread.entries;
             directories.insert(unread.directory);
+            if self.unread.len() > ONE_BY_ONE
+                && let Some((_, (entries, _))) = self.unread.pop_last()
+            {
+                self.unread_beside += entries;
+            }
         }
     }
 
@@ -160,9 +173,10 @@ impl Tally {
                 Some(only) if directories.len() == 1 => only.to_string(),
                 _ => format!("{} directories of other users", directories.len()),
             };
-            (token.as_str(), *entries, place)
+            (Some(token.as_str()), *entries, place)
         });
-        verdict.coverage.extend(unread_gaps(unread));
+        let beside = Some((None, self.unread_beside, String::new())).filter(|(_, entries, _)| *entries > 0);
+        verdict.coverage.extend(unread_gaps(unread.chain(beside)));
         verdict.sort();
         (verdict, self.caches)
     }
@@ -172,23 +186,23 @@ impl Unread {
     /// As gaps in what was looked at.
     #[must_use]
     pub fn gaps(of: &[Self]) -> Vec<Gap> {
-        unread_gaps(of.iter().map(|one| (one.token.as_str(), one.entries, one.directory.to_string())))
+        unread_gaps(of.iter().map(|one| (one.token.as_deref(), one.entries, one.directory.to_string())))
     }
 }
 
 /// One for each card in each place, and one for all those of which there are too many.
-fn unread_gaps<'a>(of: impl Iterator<Item = (&'a str, usize, String)>) -> Vec<Gap> {
-    let (mut gaps, mut cards, mut surplus) = (Vec::new(), 0, 0);
+fn unread_gaps<'a>(of: impl Iterator<Item = (Option<&'a str>, usize, String)>) -> Vec<Gap> {
+    let (mut gaps, mut surplus) = (Vec::new(), 0);
     for (token, entries, place) in of {
-        if gaps.len() < ONE_BY_ONE {
-            gaps.push(unread_gap(&format!("card {token} in {place}"), entries));
-        } else {
-            cards += 1;
-            surplus += entries;
+        match token {
+            Some(token) if gaps.len() < ONE_BY_ONE => {
+                gaps.push(unread_gap(&format!("card {token} in {place}"), entries));
+            }
+            _ => surplus += entries,
         }
     }
-    if cards > 0 {
-        gaps.push(unread_gap(&count(cards, "further card", "further cards"), surplus));
+    if surplus > 0 {
+        gaps.push(unread_gap("further cards", surplus));
     }
     gaps
 }
@@ -210,7 +224,7 @@ fn count_surplus(findings: &mut Vec<Finding>, user: &str) {
         let (number, first) = seen.entry(finding.id).or_default();
         // What concerns neither a file nor a card comes once anyway.
         let is_one_of_many = !finding.evidence.is_empty() || finding.token.is_some();
-        *number += if is_one_of_many { finding.crowd.len().max(1) } else { 0 };
+        *number += if is_one_of_many { finding.number() } else { 0 };
         let is_surplus = is_one_of_many && *number > ONE_BY_ONE;
         if is_surplus {
             // What helps all of them, and concerns all of them.
@@ -227,7 +241,14 @@ fn count_surplus(findings: &mut Vec<Finding>, user: &str) {
             "{} more of these are in the caches of user {user}, beside the {ONE_BY_ONE} told one by one.",
             number - ONE_BY_ONE
         );
-        findings.push(Finding { summary, object: None, evidence: Vec::new(), crowd: Vec::new(), ..first });
+        findings.push(Finding {
+            summary,
+            object: None,
+            evidence: Vec::new(),
+            crowd: Vec::new(),
+            more: 0,
+            ..first
+        });
     }
 }
 

@@ -29,11 +29,13 @@ impl Progress {
     pub(super) fn during<T>(self, what: &str, work: impl FnOnce() -> T) -> T {
         std::thread::scope(|scope| {
             let (done, waiting) = mpsc::channel::<()>();
-            scope.spawn(move || {
+            let teller = move || {
                 if waiting.recv_timeout(QUIET) == Err(mpsc::RecvTimeoutError::Timeout) {
                     (self.0)(what);
                 }
-            });
+            };
+            // Without a thread for it nothing is said.
+            let _ = std::thread::Builder::new().spawn_scoped(scope, teller);
             let result = work();
             drop(done);
             result

@@ -80,8 +80,10 @@ pub(super) fn orders(
             .collect();
         signers = signers.into_iter().enumerate().filter(|(at, _)| *at == one).map(|(_, key)| key).collect();
     }
-    if signers.is_empty() && case.is_some_and(|case| case.live.private_keys().next().is_none()) {
-        let token = case.map(|case| escape(case.serial.as_bytes())).unwrap_or_default();
+    let without_keys = case.filter(|case| case.live.private_keys().next().is_none());
+    let without_keys = without_keys.map(|case| escape(case.serial.as_bytes()));
+    drop(tokens);
+    if let Some(token) = without_keys.filter(|_| signers.is_empty()) {
         let why = "the card lists no private key: there is nothing to ask";
         let gap = gap(format!("signatures of token {token}"), why.to_owned());
         snapshot.coverage.push(Gap { asked_for: false, ..gap });

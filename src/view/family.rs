@@ -9,6 +9,9 @@ use crate::opensc::CacheName;
 use crate::opensc::cache_name::Serial;
 use crate::snapshot::{Card, Family};
 
+/// Applications of one card that are compared with each other: no card has more, and no entry is one's of so many.
+const MOST: usize = 16;
+
 /// The layout of a family's cards; none if such cards are seen and not read.
 #[must_use]
 pub fn layout(family: Family) -> Option<&'static dyn Layout> {
@@ -47,11 +50,12 @@ pub fn layout_of<'c>(cards: &'c [Card], name: &CacheName) -> Option<(&'static dy
         (Some(serial), Serial::Text(text)) => serial.as_bytes().eq_ignore_ascii_case(text),
         _ => false,
     };
-    let owns = |card: &&Card| match (layout(card.family), name.ef()) {
-        (Some(layout), Some(file)) => layout.owns(card, cards, file),
+    let named: Vec<&Card> = cards.iter().filter(is_named).take(MOST).collect();
+    let owns = |card: &&&Card| match (layout(card.family), name.ef()) {
+        (Some(layout), Some(file)) => layout.owns(card, &named, file),
         _ => true,
     };
-    let card = cards.iter().filter(is_named).find(owns);
+    let card = named.iter().find(owns).copied();
     let family = family_of(name).or_else(|| card.map(|card| card.family))?;
     Some((layout(family)?, card.filter(|card| card.family == family)))
 }

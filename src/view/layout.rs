@@ -14,6 +14,15 @@ use crate::opensc::cache_name::NotCached;
 use crate::opensc::{CacheName, Version};
 use crate::snapshot::{Card, EfPath};
 
+/// Answers two questions of a [`Layout`] for one card.
+pub trait Listing: Send + Sync {
+    /// As [`Layout::is_listed`].
+    fn is_listed(&self, file: EfPath) -> bool;
+
+    /// As [`Layout::condition`].
+    fn condition(&self, file: EfPath, bytes: &[u8]) -> Condition;
+}
+
 /// What a family knows of its cards.
 pub trait Layout: Sync {
     /// Its name for people.
@@ -54,9 +63,15 @@ pub trait Layout: Sync {
     /// count as listed.
     fn is_listed(&self, card: &Card, file: EfPath) -> bool;
 
+    /// The answers of [`Self::is_listed`] and [`Self::condition`] for many files of one card, in families where each of them takes to
+    /// read its lists.
+    fn listing<'c>(&self, _card: &'c Card) -> Option<Box<dyn Listing + 'c>> {
+        None
+    }
+
     /// Is this file of this application, if `others` hold further applications of the same card with the same
     /// serial number? Then names alone do not tell.
-    fn owns(&self, _card: &Card, _others: &[Card], _file: EfPath) -> bool {
+    fn owns(&self, _card: &Card, _others: &[&Card], _file: EfPath) -> bool {
         true
     }
 

@@ -19,6 +19,7 @@
 pub mod cached;
 pub mod difference;
 pub mod family;
+pub mod inventory;
 pub mod layout;
 pub mod listed;
 pub mod native;

@@ -6,6 +6,7 @@
 //! it, and what came before stays.
 
 mod list;
+mod listing;
 mod unlisted;
 mod whole;
 
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use list::List;
 use whole::is_whole_directory;
 
+use super::layout::Listing;
 use super::unlisted::Unlisted;
 use super::{
     Behaviour, Class, Condition, Described, Draft, Layout, Named, Note, Object, Place, Read, Source, View,
@@ -139,43 +141,19 @@ impl Layout for Native {
     }
 
     fn condition(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Condition {
-        if bytes.is_empty() {
-            return Condition::Empty;
-        }
-        let Some((card, token)) = card.and_then(|card| Some((card, Token::of(card)?))) else {
-            return Condition::Whole;
-        };
-        if card.content(file) == Some(bytes) {
-            return Condition::Whole;
-        }
-        // Another profile makes another kind of directory, or of file, in the same place: what was once right there is old, not damaged.
-        if token.directory(file).is_some() {
-            let whole = KINDS.iter().any(|kind| is_whole_directory(*kind, bytes));
-            return if whole { Condition::Whole } else { Condition::Undecodable };
-        }
-        let kind = token.named(card).into_iter().find(|(_, named)| named.file == file).map(|(kind, _)| kind);
-        match kind {
-            Some(Directory::Certificates | Directory::PublicKeys) => {
-                let is_certificate = || x509::decode(bytes).is_some();
-                let is_key = || {
-                    let kinds = [KeyType::Rsa, KeyType::Ec];
-                    kinds.iter().any(|kind| public_key(*kind, bytes, true).is_some())
-                        || PublicKey::from_spki(bytes).is_ok()
-                };
-                Condition::of_element(bytes, is_certificate() || is_key())
-            }
-            _ => Condition::Whole,
+        match card {
+            _ if bytes.is_empty() => Condition::Empty,
+            Some(card) => listing::Named::of(card).condition(file, bytes),
+            None => Condition::Whole,
         }
     }
 
     fn is_listed(&self, card: &Card, file: EfPath) -> bool {
-        let Some(token) = Token::of(card) else { return true };
-        let unread = |(_, directory): &(Directory, EfPath)| {
-            matches!(card.read(*directory, ANY_SIZE), Read::Unknown(_))
-        };
-        token.directory(file).is_some()
-            || token.directories.iter().any(unread)
-            || token.named(card).iter().any(|(_, named)| named.file == file)
+        listing::Named::of(card).is_listed(file)
+    }
+
+    fn listing<'c>(&self, card: &'c Card) -> Option<Box<dyn Listing + 'c>> {
+        Some(Box::new(listing::Named::of(card)))
     }
 
     /// Of a card with several applications, read or not, only what is in the own directory is known to be one's own.
@@ -185,9 +163,9 @@ impl Layout for Native {
     }
 
     /// What is in an application's directory is its own; what is in none is everybody's.
-    fn owns(&self, card: &Card, others: &[Card], file: EfPath) -> bool {
+    fn owns(&self, card: &Card, others: &[&Card], file: EfPath) -> bool {
         let depth = |card: &Card| Application::of(card).and_then(|application| application.holds(file));
-        let beside = |other: &&Card| other.is_beside(card) && other.serial == card.serial;
+        let beside = |other: &&&Card| other.is_beside(card) && other.serial == card.serial;
         let own = depth(card);
         others.iter().filter(beside).all(|other| depth(other) <= own)
     }

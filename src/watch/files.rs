@@ -7,18 +7,19 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::{io, thread};
 
 use rustix::fs::inotify::{CreateFlags, ReadFlags, Reader, WatchFlags, add_watch, init, remove_watch};
 use rustix::io::Errno;
 
 use super::Event;
+use crate::patience::aside;
 
 /// Where PC/SC's socket is made when its service starts.
 const PCSC: (&str, &str) = ("/run/pcscd", "pcscd.comm");
@@ -54,7 +55,7 @@ impl Files {
         // Where it is elsewhere, PC/SC is tried again from time to time.
         files.add(Path::new(PCSC.0), Interest::Socket);
         let interests = Arc::clone(&files.interests);
-        thread::spawn(move || follow(&inotify, &interests, &tell));
+        aside(move || follow(&inotify, &interests, &tell))?;
         Ok(files)
     }
 

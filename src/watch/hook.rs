@@ -2,7 +2,9 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+
+use crate::patience::{NoThread, aside};
 
 /// How many runs of the program may wait for their turn.
 const WAITING: usize = 64;
@@ -19,11 +21,13 @@ pub struct Hook {
 
 impl Hook {
     /// Starts the thread. `complain` is told why a program failed.
-    #[must_use]
-    pub fn start(program: &Path, complain: fn(&str)) -> Self {
+    ///
+    /// # Errors
+    /// When there is none to be had.
+    pub fn start(program: &Path, complain: fn(&str)) -> Result<Self, NoThread> {
         let (queue, todo) = sync_channel::<Environment>(WAITING);
         let program = program.to_owned();
-        std::thread::spawn(move || {
+        aside(move || {
             for environment in todo {
                 // Standard output belongs to the watch.
                 let status = Command::new(&program)
@@ -37,16 +41,22 @@ impl Hook {
                     Err(error) => complain(&format!("cannot run {}: {error}", program.display())),
                 }
             }
-        });
-        Self { queue, complain }
+        })?;
+        Ok(Self { queue, complain })
     }
 
     /// Runs the program once it is its turn; of too many events it is told that they were not run.
     pub fn run(&self, environment: Environment) {
-        if self.queue.try_send(environment).is_err() {
-            (self.complain)(&format!(
+        match self.queue.try_send(environment) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => (self.complain)(&format!(
                 "the program of --exec is still busy with {WAITING} earlier events: not run"
-            ));
+            )),
+            Err(TrySendError::Disconnected(_)) => {
+                (self.complain)(
+                    "the program of --exec is not run any more: this is a fault of stalecard, please report it",
+                );
+            }
         }
     }
 }

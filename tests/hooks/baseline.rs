@@ -227,6 +227,8 @@ fn recorded_tokens_have_baselines_too() {
     let file = folder.path().join("DENK0200834.toml");
     std::fs::write(&file, text).unwrap();
     let snapshot = fixture("five-keys.json");
+    let (code, said) = stalecard(&["check", "--snapshot", &snapshot, "--against", word(folder.path())]);
+    assert!(code == 1 && said.starts_with("WRONG") && said.contains("baseline"), "{code}: {said}");
     let (code, said) = stalecard(&["check", "-v", "--snapshot", &snapshot, "--against", word(folder.path())]);
     assert_eq!(code, 1, "{said}");
     text::readable(&said);

@@ -126,6 +126,8 @@ fn two_cards_in_two_readers() {
     assert_eq!((code, serials(&report)), (0, vec![SERIAL.into(), "DENK0200999".into()]));
     assert_eq!(orphans(&report), [SERIAL, "DENK0200999"]);
     assert_eq!(gaps(&report), "");
+    let said = human(&host, &["check"]).ok();
+    assert!(said.stdout.contains(SERIAL) && said.stdout.contains("DENK0200999"), "{said}");
     let said = human(&host, &["check", "-v"]).ok();
     assert!(said.stdout.contains(READER) && said.stdout.contains(SECOND_READER), "{said}");
 

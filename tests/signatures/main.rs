@@ -12,6 +12,8 @@
 
 #[path = "../support/random.rs"]
 mod random;
+#[path = "../stand/mod.rs"]
+mod stand;
 
 mod cards;
 mod certificates;

@@ -9,6 +9,7 @@ use data_encoding::HEXLOWER as HEX;
 use serde_json::{Value, json};
 use virtual_card::openssl::x509::X509;
 
+use crate::stand::{Family, Options, PIV_PIN, Stand, YUBIKEY};
 use crate::table::{Workshop, ways, workshop};
 
 /// A recorded PIV card with its cache; the certificate of slot 9C is put in the other places.
@@ -91,7 +92,7 @@ fn certificates_of_every_algorithm_on_a_card() {
         let [own, other] = made.as_slice() else { continue };
         asked += 1;
         let (_, found, report) = check(&workshop, &host(own, own));
-        // Of what OpenSC cannot decode it lists nothing, and that is said.
+        // Of what OpenSC cannot decode it lists nothing, and that is said: `what_opensc_lists_of_every_algorithm`.
         assert!(found.iter().all(|id| id == "key-not-listed"), "{name}: {found:?} {report:#}");
         for (live, cached) in [(own, other), (other, own)] {
             let (code, found, report) = check(&workshop, &host(live, cached));
@@ -110,4 +111,41 @@ fn certificates_of_every_algorithm_on_a_card() {
     }
     println!("{asked} kinds of keys");
     assert!(asked >= 20 && Path::new(env!("CARGO_BIN_EXE_stalecard")).exists(), "{asked}");
+}
+
+/// The key behind such a certificate is listed by the real tools or not: what is said of it is the same, both ways.
+#[test]
+fn what_opensc_lists_of_every_algorithm() {
+    let (workshop, names) = workshop();
+    let stand = Stand::with(Options { family: Family::Piv, switches: &YUBIKEY, ..Options::default() });
+    let maker = stand.host("alpha").with_pin(PIV_PIN);
+    maker.piv(&["--action", "set-chuid", "--action", "set-ccc"]).ok();
+    maker.piv_renew("9c", "ECCP256", "holder");
+    let live = maker.live();
+    let (mut listed, mut not_listed) = (Vec::new(), Vec::new());
+    for name in names {
+        let (hash, options) = ways(name).swap_remove(0);
+        let key = format!("-key {name}.a {hash} {options}");
+        if !workshop.openssl(&format!("req -x509 -new -subj /CN=card {key} -out certificate")) {
+            continue;
+        }
+        let certificate = X509::from_pem(&workshop.read("certificate")).unwrap().to_der().unwrap();
+        let object = places(&certificate).into_iter().next().unwrap();
+        // The object without its own tag and length, as the card keeps it.
+        stand.card().tamper_path(&[0x5F, 0xC1, 0x0A], Some(&object[4..]));
+        let keys = live.pkcs15_list().private_keys().len();
+        let of_module = live.pkcs11_list_logged_in().private_keys().len();
+        let output = live.stalecard(&["check", "--format", "json"]);
+        let report: Value = serde_json::from_str(&output.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap().iter();
+        let told =
+            findings.filter(|one| one["id"] == "key-not-listed" && one["object"]["class"] == "private key");
+        let told = told.count();
+        let lists = [keys > 0, of_module > 0];
+        assert_eq!(lists.contains(&true), told == 0, "{name}: {lists:?}, {report:#}");
+        assert!(lists[0] == lists[1], "{name}: one program lists it, and another does not: {lists:?}");
+        if told == 0 { listed.push(name) } else { not_listed.push(name) }
+    }
+    println!("listed: {listed:?}; not: {not_listed:?}");
+    assert!(listed.len() >= 5, "{listed:?}, {not_listed:?}");
 }

@@ -10,9 +10,9 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, OnceLock, atomic::AtomicBool, atomic::Ordering};
-use std::thread;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{
@@ -25,7 +25,7 @@ use zeroize::Zeroizing;
 
 use super::pin::{LONGEST, oddity};
 use crate::error::Error;
-use crate::patience::undisturbed;
+use crate::patience::{aside, undisturbed};
 
 /// What ends or stops a process that does not want it, and can be wanted (signal(7)): all but SIGKILL and SIGSTOP, and
 /// what a fault in the program itself is told by (SIGSEGV, SIGILL, SIGFPE).
@@ -110,10 +110,11 @@ fn without_echo(terminal: &mut File, question: &str) -> std::io::Result<Zeroizin
     let mut silent = Silent::of(terminal.try_clone()?)?;
     terminal.write_all(question.as_bytes())?;
     let mut reading = terminal.try_clone()?;
-    thread::spawn(move || {
+    aside(move || {
+        let read = catch_unwind(AssertUnwindSafe(|| line(&mut reading)));
         // Nobody listens any more if a signal has ended it.
-        let _ = events.send(Event::Line(line(&mut reading)));
-    });
+        let _ = events.send(Event::Line(read.unwrap_or_else(|_| Err(ErrorKind::Other.into()))));
+    })?;
     let line = loop {
         match waiting.recv() {
             Ok(Event::Line(line)) => break line,
@@ -211,13 +212,13 @@ impl Prompting {
         let mut signals = Signals::new(&wanted)?;
         let handle = signals.handle();
         over.store(false, Ordering::SeqCst);
-        thread::spawn(move || {
+        aside(move || {
             for signal in &mut signals {
                 if events.send(Event::Signal(signal)).is_err() {
                     break;
                 }
             }
-        });
+        })?;
         Ok(Self { signals: handle, over })
     }
 }

@@ -179,7 +179,7 @@ pub(crate) enum Defect {
 /// What is wrong with an entry of a file that the card still lists, although no
 /// listing shows it.
 pub(crate) fn defect(case: &Case<'_>, file: EfPath, entry: &CacheEntry) -> Option<Defect> {
-    if !case.layout.is_listed(case.card, file) {
+    if !case.inventory.is_listed(file) {
         return None;
     }
     let Content::Bytes(bytes) = &entry.content else { return None };
@@ -193,7 +193,7 @@ pub(crate) fn defect(case: &Case<'_>, file: EfPath, entry: &CacheEntry) -> Optio
             "has {size} bytes, more than OpenSC reads of such a file: it is passed over"
         )));
     }
-    match case.layout.condition(Some(case.card), file, bytes) {
+    match case.inventory.condition(file, bytes) {
         Condition::Trailing(rest) => Some(Defect::Damaged(format!(
             "has {rest} bytes after its first element: written twice, or behind an older one"
         ))),

@@ -16,6 +16,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::case::crowd::name_entries;
 use crate::case::identity;
 use crate::case::token::Case;
 use crate::finding::{Deed, Finding, How, Id, Remedy, Unasked};
@@ -52,16 +53,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         };
         let mut finding = Finding::new(Id::OldGeneration, summary, consequence.to_owned());
         finding.token = Some(escape(case.serial.as_bytes()));
-        finding.evidence = old
-            .iter()
-            .map(|entry| crate::finding::Evidence {
-                file: Some(crate::case::token::file_evidence(cache_view.dir, entry, None)),
-                first_difference: None,
-                shown: None,
-                card: None,
-                source: None,
-            })
-            .collect();
+        name_entries(&mut finding, cache_view.dir, &old);
         let how = How::FlushCard(escape(case.serial.as_bytes()));
         let (what, unasked) = if shares {
             ("remove all cache entries with this serial number, whosever they are", Unasked::Never)

@@ -19,7 +19,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     for cache_view in case.cache_views.iter().filter(|cache_view| !cache_view.is_former()) {
         let mut crowd = Crowd::new(cache_view.dir);
         for (file, entry) in cache_view.cached.entries() {
-            if case.layout.is_listed(case.card, file) || !case.owns(file) || case.is_listed_beside(file) {
+            if case.inventory.is_listed(file) || !case.owns(file) || case.is_listed_beside(file) {
                 continue;
             }
             crowd.add(sink, entry, || {

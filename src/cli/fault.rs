@@ -1,0 +1,80 @@
+//! What is said of a fault of this program itself: a panic.
+//!
+//! It may come when there is no memory left, or in a thread that holds a lock. The usual report of a panic takes a lock and
+//! memory; where there is none, whoever asks for that waits for the lock, and for ever. This one takes neither.
+
+use std::fmt::Write;
+use std::panic::{PanicHookInfo, set_hook};
+
+use crate::text::acts;
+
+/// Longest report, in bytes.
+const LONGEST: usize = 1024;
+
+/// From now on panics are told like this.
+pub fn begin() {
+    set_hook(Box::new(tell));
+}
+
+fn tell(fault: &PanicHookInfo<'_>) {
+    let mut line = Line { bytes: [0; LONGEST], length: 0 };
+    let what = fault.payload_as_str().unwrap_or("it gives no reason");
+    // What does not fit is left out.
+    let _ = write!(line, "stalecard panicked; this is a fault of its own, please report it: {what}");
+    if let Some(at) = fault.location() {
+        let _ = write!(line, " ({}:{}:{})", at.file(), at.line(), at.column());
+    }
+    line.end();
+    // Nowhere to say that it could not be written.
+    let _ = rustix::io::write(std::io::stderr(), line.bytes.get(..line.length).unwrap_or_default());
+}
+
+/// Text in a place that is there already, fit for a terminal.
+struct Line {
+    bytes: [u8; LONGEST],
+    length: usize,
+}
+
+impl Line {
+    fn add(&mut self, bytes: &[u8], most: usize) -> std::fmt::Result {
+        let end = self.length + bytes.len();
+        let room = self.bytes.get_mut(self.length..end).filter(|_| end <= most).ok_or(std::fmt::Error)?;
+        room.copy_from_slice(bytes);
+        self.length = end;
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        // There is room for it.
+        let _ = self.add(b"\n", LONGEST);
+    }
+}
+
+impl Write for Line {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for character in text.chars() {
+            let shown = if acts(character) { '?' } else { character };
+            self.add(shown.encode_utf8(&mut [0; 4]).as_bytes(), LONGEST - 1)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_report_fits_into_its_place_and_is_fit_for_a_terminal() {
+        let said = |text: &str| {
+            let mut line = Line { bytes: [0; LONGEST], length: 0 };
+            let _ = line.write_str(text);
+            line.end();
+            String::from_utf8(line.bytes[..line.length].to_vec()).unwrap()
+        };
+        assert_eq!(said("é\u{1b}[2J"), "é?[2J\n");
+        let long = said(&"é".repeat(LONGEST));
+        assert!(long.len() <= LONGEST && long.ends_with("é\n"), "{}", long.len());
+    }
+}
