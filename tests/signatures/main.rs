@@ -13,6 +13,7 @@
 #[path = "../support/random.rs"]
 mod random;
 
+mod agreement;
 mod cards;
 mod certificates;
 mod ecdsa;
