@@ -13,9 +13,6 @@ use crate::format::key::PublicKey;
 /// Who made it and what is wrong with it, whatever it is a signature on.
 pub fn answer(judgement: &Judgement, ring: &Ring, tokens: &Tokens<'_>) -> Attribution {
     let (made_by, candidates) = ring.made_by(&judgement.maker);
-    // Of other bytes the key is the one that is named all the same.
-    let named = || judgement.named.as_ref().map(|key| ring.attributed(key));
-    let made_by = made_by.or_else(|| (judgement.verdict == Verdict::Invalid).then(named).flatten());
     let mut attribution = Attribution {
         verdict: Some(judgement.verdict),
         good: judgement.verdict == Verdict::Sound,

@@ -116,7 +116,7 @@ impl Case<'_> {
 
     fn judge(&self, named: &[Named], exact: Option<&PublicKey>) -> Judgement {
         let mut undecided: Option<Reason> = None;
-        let mut is_invalid = false;
+        let mut invalid: Option<Maker> = None;
         let mut elsewhere: Option<Judgement> = None;
         // Keys that are named and were not read in the first pass: more than are kept, or changed since.
         let ring = &self.asked.ring;
@@ -139,7 +139,7 @@ impl Case<'_> {
                     });
                 }
                 Outcome::Valid(_) => return self.sound(maker),
-                Outcome::Otherwise(_) => is_invalid = true,
+                Outcome::Otherwise(_) => invalid = invalid.or(Some(maker)),
                 Outcome::Invalid => {}
                 Outcome::NotDecidable(reason) => undecided = Some(reason),
             }
@@ -147,8 +147,8 @@ impl Case<'_> {
         if let Some(judgement) = elsewhere {
             return judgement;
         }
-        if is_invalid {
-            return Judgement::new(Verdict::Invalid).why(OTHER_BYTES);
+        if let Some(maker) = invalid {
+            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_BYTES);
         }
         let is_known = !named.is_empty() || !direct.is_empty();
         if !is_known {

@@ -368,6 +368,7 @@ fn a_signature_in_every_form_is_held_against_a_key_in_every_form() {
         "openssl",
         "cms -sign -binary -noattr -nocerts -keyid -in data -signer old.pem -inkey old -outform PEM -out keyid",
     );
+    fs::copy(workshop.path("old.ssh"), workshop.path("old.sec1.pub")).unwrap();
     run("ssh-keygen", "-q -Y sign -f old.sec1 -n file data");
     fs::rename(workshop.path("data.sig"), workshop.path("ssh")).unwrap();
     fs::write(workshop.path("changed"), "Sample Date").unwrap();

@@ -28,6 +28,7 @@ mod second;
 mod secrets;
 mod seed;
 mod table;
+mod wycheproof;
 
 use stalecard::crypto::Outcome;
 
