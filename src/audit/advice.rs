@@ -45,6 +45,7 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
             Kind::Request | Kind::CvRequest => {
                 "make again; whatever was issued on it is for a key that is gone"
             }
+            Kind::TimeStamp => "have it made again, while what it is about is still as it was",
             Kind::SignedData | Kind::Jws | Kind::SshSignature => "sign again",
         };
         let mut files: Vec<String> = items.iter().map(|item| item.file.clone()).collect();

@@ -33,6 +33,8 @@ pub enum Kind {
     CvRequest,
     /// Signed data (CMS, PKCS#7).
     SignedData,
+    /// A time stamp (RFC 3161): signed data about the digest of something else.
+    TimeStamp,
     /// A JSON Web Signature.
     Jws,
     /// An OpenSSH signature over a file.
@@ -54,6 +56,7 @@ impl Kind {
             Self::Request => ("certificate request", "certificate requests"),
             Self::CvRequest => ("card-verifiable request", "card-verifiable requests"),
             Self::SignedData => ("CMS signature", "CMS signatures"),
+            Self::TimeStamp => ("time stamp", "time stamps"),
             Self::Jws => ("JSON Web Signature", "JSON Web Signatures"),
             Self::SshSignature => ("OpenSSH signature", "OpenSSH signatures"),
         }
@@ -124,8 +127,8 @@ pub struct Claimed {
     pub value: Vec<u8>,
     /// Whose it says to be.
     pub names: Names,
-    /// What is signed besides, by its digest.
-    pub content: Option<Content>,
+    /// What is signed besides, by its digest; or why that cannot be told.
+    pub content: Option<Result<Content, &'static str>>,
 }
 
 /// What is signed by its digest, which is among what is signed.

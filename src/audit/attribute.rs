@@ -69,6 +69,14 @@ impl Asked {
 }
 
 impl Asked {
+    /// Whose signature is this, if all that is signed is in the artefact itself?
+    pub fn judge_whole(&self, claimed: &Claimed, left: &Cell<u64>) -> Option<Judgement> {
+        let judgement = self.judge(claimed, bytes_of(&claimed.over)?, left);
+        Some(judgement.with_content(claimed, |content| {
+            content.bytes.as_ref().is_none_or(|bytes| content.hash.digest(bytes) == content.digest)
+        }))
+    }
+
     /// How the key that made it did so, in words, if that is known.
     pub fn how(&self, claimed: &Claimed, over: &[u8], maker: &Maker, left: &Cell<u64>) -> Option<String> {
         let scheme = claimed.scheme.clone().ok()?;

@@ -12,7 +12,7 @@ use super::judgement::Judgement;
 use super::named_keys::NamedKeys;
 use super::recognise::Found;
 use super::signed_file::{digest_of, over_content};
-use crate::case::attribution::{Attribution, Verdict};
+use crate::case::attribution::Attribution;
 use crate::case::known_keys::PlaceKind;
 use crate::case::tokens::Tokens;
 
@@ -24,11 +24,15 @@ pub struct Contained {
 
 impl Contained {
     /// What is in these bytes. `None` if they are no such container, or nobody has signed in it.
-    #[must_use]
-    pub fn read(bytes: &[u8]) -> Option<Self> {
+    ///
+    /// # Errors
+    /// The name of what is signed data, and not about a file as it is.
+    pub fn read(bytes: &[u8]) -> Result<Option<Self>, &'static str> {
         let (mut signatures, mut offers) = (Vec::new(), Vec::new());
+        let mut is_time_stamp = false;
         whole(bytes, &mut |found| match found {
             Found::Artefact(artefact) => {
+                is_time_stamp |= artefact.kind == Kind::TimeStamp;
                 if matches!(artefact.kind, Kind::SignedData | Kind::SshSignature) {
                     signatures.extend(artefact.signatures);
                 }
@@ -36,7 +40,10 @@ impl Contained {
             }
             Found::Key(_) | Found::NotComputed(_) | Found::NotOpened(_) | Found::Noted { .. } => {}
         });
-        (!signatures.is_empty()).then_some(Self { signatures, offers })
+        if is_time_stamp {
+            return Err("a timestamp (RFC 3161), which is about a digest of the file");
+        }
+        Ok((!signatures.is_empty()).then_some(Self { signatures, offers }))
     }
 
     /// Who made each of them over the content of this file? `place`: where the container is, in words.
@@ -60,11 +67,7 @@ impl Contained {
                 Ok(over) => asked.judge(claimed, over, &left),
                 Err(why) => Judgement::open(why.clone()),
             };
-            let is_content = claimed.content.as_ref().is_none_or(|content| is_digest_of(content, file));
-            let judgement = match judgement.verdict {
-                Verdict::Sound if !is_content => judgement.with_other_content(),
-                _ => judgement,
-            };
+            let judgement = judgement.with_content(claimed, |content| is_digest_of(content, file));
             let mut answer = of_contained(&judgement, claimed, &asked.ring, tokens);
             let how = |over: Vec<u8>| asked.how(claimed, &over, &judgement.maker, &left);
             answer.how = over.ok().and_then(how);

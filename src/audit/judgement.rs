@@ -2,6 +2,7 @@
 
 use std::fmt::{Display, Formatter};
 
+use super::artefact::{Claimed, Content};
 use crate::case::attribution::Verdict;
 use crate::format::key::PublicKey;
 
@@ -65,10 +66,18 @@ impl Judgement {
         Self { why: Some(Why::NotComputed(why.into())), ..Self::new(Verdict::NotDecided) }
     }
 
-    /// The attributes that are signed name the digest of another content.
-    pub fn with_other_content(self) -> Self {
-        Self { verdict: Verdict::Invalid, ..self }
-            .why("the key that it names made it, but its content is not the one that was signed")
+    /// The same, if this is the content that was signed with it.
+    pub fn with_content(self, claimed: &Claimed, is_it: impl FnOnce(&Content) -> bool) -> Self {
+        match &claimed.content {
+            _ if self.verdict != Verdict::Sound => self,
+            None => self,
+            Some(Err(why)) => {
+                Self { verdict: Verdict::NotDecided, why: Some(Why::NotComputed((*why).to_owned())), ..self }
+            }
+            Some(Ok(content)) if is_it(content) => self,
+            Some(Ok(_)) => Self { verdict: Verdict::Invalid, ..self }
+                .why("the key that it names made it, but its content is not the one that was signed"),
+        }
     }
 
     /// What was signed was guessed by the name of a file: only a key that is known says that it was this.

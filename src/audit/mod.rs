@@ -51,7 +51,7 @@ use crate::snapshot::{Gap, Snapshot};
 use crate::text::{count, escape};
 
 use artefact::{Artefact, Claimed};
-use attribute::{Asked, WORK_OF_A_FILE, bytes_of};
+use attribute::{Asked, WORK_OF_A_FILE};
 use files::{Came, Life, Where, Work, each, open, scan};
 use judgement::Judgement;
 use recognise::Found;
@@ -153,7 +153,7 @@ pub fn of_bytes(bytes: &[u8]) -> Vec<(Kind, Verdict)> {
     let asked = Asked::new(ring);
     let left = Cell::new(WORK_OF_A_FILE);
     let of_signature = |claimed: &Claimed| {
-        bytes_of(&claimed.over).map_or(Verdict::NotDecided, |over| asked.judge(claimed, over, &left).verdict)
+        asked.judge_whole(claimed, &left).map_or(Verdict::NotDecided, |judgement| judgement.verdict)
     };
     artefacts
         .iter()
@@ -384,16 +384,8 @@ impl Judge {
     }
 
     fn signature(&self, path: Option<&Path>, claimed: &Claimed, left: &Cell<u64>) -> Judgement {
-        if let Some(bytes) = bytes_of(&claimed.over) {
-            let judgement = self.asked.judge(claimed, bytes, left);
-            let is_other = claimed.content.as_ref().is_some_and(|content| {
-                content.bytes.as_ref().is_some_and(|bytes| content.hash.digest(bytes) != content.digest)
-            });
-            return if is_other && judgement.verdict == Verdict::Sound {
-                judgement.with_other_content()
-            } else {
-                judgement
-            };
+        if let Some(judgement) = self.asked.judge_whole(claimed, left) {
+            return judgement;
         }
         match path.map(|path| signed_beside(path, &claimed.over, self.follow)) {
             Some(Ok(bytes)) => self.asked.judge(claimed, &bytes, left).of_what_is_beside(),

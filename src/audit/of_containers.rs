@@ -33,11 +33,18 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact
             (None, None) => Over::Content,
         };
         let hash = Hash::by_oid(signer.digest);
-        let content = signer.message_digest.zip(hash).map(|(digest, hash)| Content {
-            hash,
-            digest: digest.to_vec(),
-            bytes: data.content.map(<[u8]>::to_vec),
-        });
+        // Whatever is told to be its content has to be what was signed, with attributes and without.
+        let content = match (&signer.attributes, signer.message_digest, data.content, hash) {
+            (None, _, None, _) => None,
+            (Some(_), None, ..) => Some(Err("what is signed does not name the digest of its content")),
+            (_, _, _, None) => Some(Err("the hash of its content is not computed here")),
+            (Some(_), Some(digest), bytes, Some(hash)) => {
+                Some(Ok(Content { hash, digest: digest.to_vec(), bytes: bytes.map(<[u8]>::to_vec) }))
+            }
+            (None, _, Some(bytes), Some(hash)) => {
+                Some(Ok(Content { hash, digest: hash.digest(bytes), bytes: None }))
+            }
+        };
         Claimed {
             over,
             scheme: detached::cms(signer.digest, signer.algorithm, signer.parameters),
@@ -54,7 +61,7 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact
         cms::Who::KeyId(_) => (None, None),
     };
     Some(Artefact {
-        kind: Kind::SignedData,
+        kind: if data.is_time_stamp { Kind::TimeStamp } else { Kind::SignedData },
         digest: digest(der),
         signatures: data.signers.iter().map(one).collect(),
         about: About { serial, issuer, made: first.signing_time.and_then(x509::moment), ..About::default() },

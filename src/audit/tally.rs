@@ -222,7 +222,12 @@ fn holder(kind: Kind, about: &About) -> Option<u64> {
         | Kind::Certificate
         | Kind::SshCertificate
         | Kind::CvCertificate => true,
-        Kind::Request | Kind::CvRequest | Kind::SignedData | Kind::Jws | Kind::SshSignature => false,
+        Kind::Request
+        | Kind::CvRequest
+        | Kind::SignedData
+        | Kind::TimeStamp
+        | Kind::Jws
+        | Kind::SshSignature => false,
     };
     is_of_somebody.then(|| {
         let mut hasher = DefaultHasher::new();

@@ -144,17 +144,20 @@ impl Input {
             open_named(data).map_err(|source| read_error(data, source))?;
         }
         let content = read(path, LARGEST_PROOF)?;
-        if let (Some(data), Some(contained)) = (request.data, Contained::read(&content)) {
-            let file = open_named(data).map_err(|source| read_error(data, source))?;
-            return Ok(Self::Contained(format!("signature {}", shown(path)), contained, file));
-        }
-        let signature = bare::signature(&content).map_err(|what| {
+        let refused = |what: &str| {
             Error::Usage(format!(
                 "--signature {} is {what}: what is checked here is a bare signature (DER, r||s or RSA), and with --data \
                  one in CMS (PKCS#7) or of OpenSSH",
                 shown(path)
             ))
-        })?;
+        };
+        if let Some(data) = request.data
+            && let Some(contained) = Contained::read(&content).map_err(refused)?
+        {
+            let file = open_named(data).map_err(|source| read_error(data, source))?;
+            return Ok(Self::Contained(format!("signature {}", shown(path)), contained, file));
+        }
+        let signature = bare::signature(&content).map_err(|what| refused(&what.to_string()))?;
         let what = format!("signature {}", shown(path));
         match (request.data, request.digest) {
             (Some(data), _) => {

@@ -398,6 +398,36 @@ fn a_signature_in_every_form_is_held_against_a_key_in_every_form() {
             );
         }
     }
+    // What is signed in it is not what the file holds.
+    run(
+        "openssl",
+        "cms -sign -binary -noattr -nodetach -in data -signer old.pem -inkey old -outform DER -out whole",
+    );
+    for (data, code) in [("data", 0), ("changed", 1)] {
+        let words = ["--data", data, "--signature", "whole", "--pubkey", "old.pem"];
+        let (ended, _, answer) = ask(&workshop, &words);
+        assert_eq!((ended, &answer["good"]), (code, &Value::from(code == 0)), "{data}: {answer}");
+    }
+    // A time stamp is about a digest; what it says of itself is refused by its name.
+    fs::write(workshop.path("ext"), "extendedKeyUsage=critical,timeStamping\n").unwrap();
+    fs::write(
+        workshop.path("tsa.conf"),
+        "[tsa]\ndefault_tsa=t\n[t]\nserial=number\nsigner_digest=sha256\ndefault_policy=1.2.3.4\ndigests=sha256\n",
+    )
+    .unwrap();
+    fs::write(workshop.path("number"), "01\n").unwrap();
+    run("openssl", "req -new -key old -subj /CN=tsa -out tsa.csr");
+    run("openssl", "x509 -req -in tsa.csr -CA old.pem -CAkey old -set_serial 9 -extfile ext -out tsa.pem");
+    run("openssl", "ts -query -data data -sha256 -cert -out query");
+    let reply = "ts -reply -config tsa.conf -queryfile query -signer tsa.pem -inkey old";
+    run("openssl", &format!("{reply} -out stamp"));
+    run("openssl", &format!("{reply} -token_out -out token"));
+    for stamp in ["stamp", "token"] {
+        let why = refused(&workshop, &["verify", "--offline", "--data", "data", "--signature", stamp]);
+        assert!(why.contains("a timestamp (RFC 3161)"), "{stamp}: {why}");
+        let (code, report) = workshop.stalecard("audit", &["--pubkey", "old.pem", stamp]);
+        assert_eq!((code, &report["audit"]["sound"]), (0, &Value::from(2)), "{stamp}: {report}");
+    }
     // What is no key is said to be none.
     fs::write(workshop.path("pgp"), "-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n")
         .unwrap();
