@@ -10,9 +10,11 @@ use crate::snapshot::{ByteString, Inode};
 
 mod danger;
 mod remedy;
+mod window;
 
 pub use danger::Danger;
 pub use remedy::{Deed, How, Manager, Remedy, Unasked};
+pub use window::{Doubt, Window, WrittenWindow};
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

@@ -31,7 +31,8 @@ pub use outcome::{Applied, Outcome, StepResult, UndoOutcome, UndoResult};
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
 pub use purge::{Purged, purge};
 pub use quarantine::{
-    EditedFile, KeptFile, Operation, OperationState, Run, StateDir, newest_first, operations,
+    EditedFile, Keeping, KeptFile, Operation, OperationState, Run, StateDir, keeping, newest_first,
+    operations,
 };
 pub use undo::{Objects, Return, Returning, UndoState, Undone, undo, undo_in};
 

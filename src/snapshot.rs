@@ -70,6 +70,9 @@ pub struct Snapshot {
     /// The newest flush of each user's caches that was not taken back.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub flushed: Vec<Flushed>,
+    /// What flushes took out of caches and keep, if it was asked for: its keys may have made what is asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub quarantine: Vec<Quarantined>,
     /// What could not be read, and why.
     pub coverage: Vec<Gap>,
 }
@@ -411,6 +414,16 @@ impl CacheDir {
             _ => self.path.clone(),
         }
     }
+}
+
+/// What one operation took out of one cache directory, and keeps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Quarantined {
+    /// The operation, as `undo` takes it.
+    pub operation: String,
+    /// The directory, with the entries that are kept.
+    pub directory: CacheDir,
 }
 
 /// Why a directory counts as an OpenSC cache.

@@ -168,6 +168,7 @@ fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
         others: Vec::new(),
         processes: Vec::new(),
         flushed: Vec::new(),
+        quarantine: Vec::new(),
         whose: Whose::Caller,
         invoked_by: None,
         readers: Vec::new(),

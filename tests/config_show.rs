@@ -37,6 +37,7 @@ fn snapshot(version: &str, state: ConfigState) -> Snapshot {
         others: Vec::new(),
         processes: Vec::new(),
         flushed: Vec::new(),
+        quarantine: Vec::new(),
         whose: Whose::Caller,
         invoked_by: None,
         readers: Vec::new(),

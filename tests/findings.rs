@@ -14,7 +14,7 @@ use std::panic::catch_unwind;
 use finding_fixture::{Fixture, Signature, bytes, folder, read};
 use serde_json::Value;
 use stalecard::baseline::{Baseline, Known};
-use stalecard::case::attribution;
+use stalecard::case::bare_signature;
 use stalecard::case::token_content::absent_cards;
 use stalecard::crypto::Signed;
 use stalecard::crypto::given::public_key;
@@ -56,7 +56,7 @@ fn verify(snapshot: &Snapshot, signature: &Signature) -> Said {
     let key = public_key(&bytes(&signature.key), None).unwrap();
     let (data, made) = (bytes(&signature.data), bytes(&signature.signature));
     let given = [(signature.key.clone(), key)];
-    let attribution = attribution::of_signature(&tokens(snapshot), &given, &Signed::message(&data), &made);
+    let attribution = bare_signature::of_signature(&tokens(snapshot), &given, &Signed::message(&data), &made);
     (signed_by_other_key::finding(&attribution, true).into_iter().collect(), Vec::new())
 }
 

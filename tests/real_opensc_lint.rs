@@ -407,6 +407,7 @@ fn lint(asked: &Asked, text: &[u8]) -> Vec<Finding> {
         others: Vec::new(),
         processes: Vec::new(),
         flushed: Vec::new(),
+        quarantine: Vec::new(),
         whose: Whose::Caller,
         invoked_by: None,
         readers: Vec::new(),

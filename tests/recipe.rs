@@ -167,4 +167,9 @@ fn what_openssl_ca_issues_is_audited_where_it_is_made() {
             && !said.stdout.contains("01.pem"),
         "{said}"
     );
+    // The same from a timer, and nothing of what is older.
+    let timer = "stalecard audit --since 26h root.pem newcerts";
+    assert!(PAGE.contains(&format!("`{timer}`")));
+    done(&alpha, timer).exits(1);
+    done(&alpha, &format!("touch -d '3 days ago' newcerts/*\n{timer}")).ok();
 }

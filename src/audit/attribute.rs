@@ -10,8 +10,13 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::artefact::{Claimed, Names, Over};
+use super::judgement::{
+    BY_ANOTHER, ELSEWHERE, Judgement, Maker, OTHER_BYTES, OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED,
+    UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
+};
 use super::ring::{Held, Named, Ring};
-use crate::case::attribution::{Claim, hash_of_bits};
+use crate::case::attribution::{Verdict, how};
+use crate::case::claim::{Claim, hash_of_bits};
 use crate::crypto::{self, Outcome, Ready, Reason, Scheme, Signed};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
@@ -24,76 +29,6 @@ const MOST_SUSPECTS: usize = 8;
 const MOST_TRIED: usize = 64;
 /// The work that one file may make beyond what usual keys make.
 pub const WORK_OF_A_FILE: u64 = 250_000_000;
-
-/// What came of a signature, the worst last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum Verdict {
-    /// Made by the key that it names.
-    Sound,
-    /// Whoever should have made it is not known here.
-    IssuerNotKnown,
-    /// It cannot be told, or not here.
-    NotDecided,
-    /// Made by a key of its issuer, but not by the one whose identifier it carries.
-    SoundUnderAnotherCertificate,
-    /// Made by the key that it names, but not over these bytes.
-    Invalid,
-    /// Made by another key than it names.
-    MadeByAnotherKey,
-}
-
-impl Verdict {
-    /// Is it to be made again?
-    #[must_use]
-    pub const fn is_bad(self) -> bool {
-        match self {
-            Self::Sound | Self::IssuerNotKnown | Self::NotDecided => false,
-            Self::SoundUnderAnotherCertificate | Self::Invalid | Self::MadeByAnotherKey => true,
-        }
-    }
-}
-
-/// Who made a signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Maker {
-    /// A key that is known, by its number in the ring.
-    Known(usize),
-    /// A key that is known from nowhere, and made several.
-    Unknown(PublicKey),
-    /// One of these.
-    OneOf(Vec<PublicKey>),
-    /// It was not found.
-    NotFound,
-}
-
-/// The answer about a signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
-    /// What came of it.
-    pub verdict: Verdict,
-    /// The key that it names, if that is known.
-    pub named: Option<PublicKey>,
-    /// Who made it.
-    pub maker: Maker,
-    /// What else to know.
-    pub why: Option<String>,
-}
-
-impl Judgement {
-    fn new(verdict: Verdict) -> Self {
-        Self { verdict, named: None, maker: Maker::NotFound, why: None }
-    }
-
-    fn why(self, why: impl Into<String>) -> Self {
-        Self { why: Some(why.into()), ..self }
-    }
-
-    fn open(why: impl Into<String>) -> Self {
-        Self::new(Verdict::NotDecided).why(why)
-    }
-}
 
 /// What is asked with.
 pub struct Asked {
@@ -115,8 +50,10 @@ impl Asked {
         let named = self.ring.named(&claimed.names);
         let exact = match &claimed.names {
             Names::Keys(keys) => keys.first().cloned(),
-            Names::Issuer { own: Some((key, Claim::OwnKey)), .. } => Some(key.clone()),
-            _ => named.first().and_then(|one| Some(self.ring.get(one.key)?.key.clone())),
+            names => match names.own() {
+                Some((key, Claim::OwnKey)) => Some(key.clone()),
+                _ => named.first().and_then(|one| Some(self.ring.get(one.key)?.key.clone())),
+            },
         };
         let scheme = match &claimed.scheme {
             Ok(scheme) => *scheme,
@@ -128,6 +65,32 @@ impl Asked {
         let mut judgement = case.judge(&named, exact.as_ref());
         judgement.named = judgement.named.or(exact);
         judgement
+    }
+}
+
+impl Asked {
+    /// Whose signature is this, if all that is signed is in the artefact itself?
+    pub fn judge_whole(&self, claimed: &Claimed, left: &Cell<u64>) -> Option<Judgement> {
+        let judgement = self.judge(claimed, bytes_of(&claimed.over)?, left);
+        Some(judgement.with_content(claimed, |content| {
+            content.bytes.as_ref().is_none_or(|bytes| content.hash.digest(bytes) == content.digest)
+        }))
+    }
+
+    /// How the key that made it did so, in words, if that is known.
+    pub fn how(&self, claimed: &Claimed, over: &[u8], maker: &Maker, left: &Cell<u64>) -> Option<String> {
+        let scheme = claimed.scheme.clone().ok()?;
+        let case = Case { asked: self, claimed, scheme, signed: &Signed::message(over), left };
+        let outcome = match maker {
+            Maker::Known(index) => case.held(*index),
+            Maker::Unknown(key) => case.verify(key, None),
+            Maker::OneOf(_) | Maker::NotFound => return None,
+        };
+        match outcome {
+            Outcome::Valid(fit) => Some(how(&fit, true)),
+            Outcome::Otherwise(opened) => Some(opened.to_string()),
+            Outcome::Invalid | Outcome::NotDecidable(_) => None,
+        }
     }
 }
 
@@ -161,14 +124,15 @@ impl Case<'_> {
 
     fn judge(&self, named: &[Named], exact: Option<&PublicKey>) -> Judgement {
         let mut undecided: Option<Reason> = None;
-        let mut is_invalid = false;
+        let mut invalid: Option<Maker> = None;
         let mut elsewhere: Option<Judgement> = None;
         // Keys that are named and were not read in the first pass: more than are kept, or changed since.
         let ring = &self.asked.ring;
         let direct: Vec<&PublicKey> = match &self.claimed.names {
             Names::Keys(keys) => keys.iter().filter(|key| ring.find(key).is_none()).take(16).collect(),
-            Names::Issuer { own: Some((key, _)), .. } if ring.find(key).is_none() => vec![key],
-            _ => Vec::new(),
+            names => {
+                names.own().map(|(key, _)| key).filter(|key| ring.find(key).is_none()).into_iter().collect()
+            }
         };
         let outcomes =
             named.iter().map(|one| (one.is_identified, Maker::Known(one.key), self.held(one.key))).chain(
@@ -182,8 +146,8 @@ impl Case<'_> {
                         ..Judgement::new(Verdict::SoundUnderAnotherCertificate).why(ELSEWHERE)
                     });
                 }
-                Outcome::Valid(_) => return Judgement { maker, ..Judgement::new(Verdict::Sound) },
-                Outcome::Otherwise(_) => is_invalid = true,
+                Outcome::Valid(_) => return self.sound(maker),
+                Outcome::Otherwise(_) => invalid = invalid.or(Some(maker)),
                 Outcome::Invalid => {}
                 Outcome::NotDecidable(reason) => undecided = Some(reason),
             }
@@ -191,9 +155,8 @@ impl Case<'_> {
         if let Some(judgement) = elsewhere {
             return judgement;
         }
-        if is_invalid {
-            return Judgement::new(Verdict::Invalid)
-                .why("the key that it names made it, but over other bytes, or in another way than it says");
+        if let Some(maker) = invalid {
+            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_BYTES);
         }
         let is_known = !named.is_empty() || !direct.is_empty();
         if !is_known {
@@ -201,9 +164,7 @@ impl Case<'_> {
         }
         let maker = self.maker(named, exact);
         match &self.claimed.names {
-            Names::Issuer { key_id, own, .. } => {
-                self.of_issuer(key_id.as_deref(), own.as_ref(), named, maker, undecided)
-            }
+            Names::Issuer { key_id, .. } => self.of_issuer(key_id.as_deref(), named, maker, undecided),
             Names::Keys(_)
             | Names::KeyId(_)
             | Names::Certificate(..)
@@ -213,9 +174,16 @@ impl Case<'_> {
         }
     }
 
-    /// Is it the key of the artefact itself?
+    /// By the key that it names, or by the one of its name that should have made it.
+    fn sound(&self, maker: Maker) -> Judgement {
+        let is_by_another = self.claimed.names.own().is_some() && !self.is_own(&maker);
+        let judgement = Judgement { maker, ..Judgement::new(Verdict::Sound) };
+        if is_by_another { judgement.why(ROLLOVER) } else { judgement }
+    }
+
+    /// Is it the key of the artefact itself, whose issuer has its name?
     fn is_own(&self, maker: &Maker) -> bool {
-        let Names::Issuer { own: Some((own, _)), .. } = &self.claimed.names else { return false };
+        let Some((own, _)) = self.claimed.names.own() else { return false };
         match maker {
             Maker::Known(index) => self.asked.ring.find(own) == Some(*index),
             Maker::Unknown(key) => key == own,
@@ -227,13 +195,12 @@ impl Case<'_> {
     fn of_issuer(
         &self,
         key_id: Option<&[u8]>,
-        own: Option<&(PublicKey, Claim)>,
         named: &[Named],
         maker: Maker,
         undecided: Option<Reason>,
     ) -> Judgement {
         let is_exact = named.iter().any(|one| one.is_identified == Some(true));
-        match own {
+        match self.claimed.names.own() {
             Some((_, Claim::OwnKey)) => return by_another(maker, undecided),
             Some((own_key, Claim::Unsaid)) => {
                 let is_gone = self
@@ -249,7 +216,8 @@ impl Case<'_> {
                 if is_gone && is_here {
                     return by_another(maker, undecided);
                 }
-                return Judgement { maker, ..Judgement::open(UNSAID) };
+                let words = if matches!(maker, Maker::Known(_)) { BY_ANOTHER } else { UNSAID };
+                return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(words) };
             }
             Some((_, Claim::SameName)) if !is_exact => {
                 return Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(SELF_ISSUED) };
@@ -259,35 +227,57 @@ impl Case<'_> {
         match key_id {
             // It says which key of that name, and that is none that is known here.
             Some(_) if !is_exact => {
-                let why = "a key with its issuer's name is known here, and it carries the identifier of another one";
-                Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(why) }
+                Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(OTHER_IDENTIFIER) }
             }
             Some(_) => by_another(maker, undecided),
             None => by_another(maker, undecided).with_name_only(),
         }
     }
 
-    /// Nobody that it names is known here. A key on a card can have made it all the same.
+    /// Nobody that it names is known here. Its own key can have made it all the same, or one on a card.
     fn by_nobody_named(&self) -> Judgement {
-        let own = self.asked.ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
-        let maker = own.into_iter().find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)));
-        let Some((index, held)) = maker else { return Judgement::new(Verdict::IssuerNotKnown) };
-        let maker = Maker::Known(index);
+        let ring = &self.asked.ring;
+        let by_own = self.subject_key();
+        let is_by_own = by_own.is_some();
+        let maker = by_own.or_else(|| {
+            let mut own = ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
+            own.find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)))
+                .map(|(index, _)| Maker::Known(index))
+        });
+        let Some(maker) = maker else { return Judgement::new(Verdict::IssuerNotKnown) };
+        let key = match &maker {
+            Maker::Known(index) => ring.get(*index).map(Held::as_found),
+            Maker::Unknown(key) => Some(key),
+            Maker::OneOf(_) | Maker::NotFound => None,
+        };
         let wanted = match &self.claimed.names {
             Names::Issuer { key_id: Some(id), .. } | Names::KeyId(id) => Some(id.as_slice()),
             _ => None,
         };
-        if wanted.is_none_or(|wanted| is_identifier_of(wanted, held.as_found())) {
-            return Judgement { maker, ..Judgement::new(Verdict::Sound) };
+        if wanted.is_some_and(|wanted| !key.is_some_and(|key| is_identifier_of(wanted, key))) {
+            return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(UNKNOWN_IDENTIFIER) };
         }
-        let why = "a key that is known here made it, and it carries the identifier of one that is not known here: name \
-                   the issuer's certificate, or put it beside it";
-        Judgement { maker, ..Judgement::open(why) }
+        let judgement = Judgement { maker, ..Judgement::new(Verdict::Sound) };
+        if is_by_own { judgement.why(UNDER_ANOTHER_NAME) } else { judgement }
+    }
+
+    /// The key of a certificate whose issuer has another name, if it made it.
+    fn subject_key(&self) -> Option<Maker> {
+        let ring = &self.asked.ring;
+        let key = self.claimed.names.subject_key()?;
+        let (maker, outcome) = match ring.find(key) {
+            Some(index) => (Maker::Known(index), self.held(index)),
+            None => (Maker::Unknown(key.clone()), self.verify(key, None)),
+        };
+        matches!(outcome, Outcome::Valid(_)).then_some(maker)
     }
 
     /// Who made it, if none of those did that it names?
     fn maker(&self, named: &[Named], exact: Option<&PublicKey>) -> Maker {
         let ring = &self.asked.ring;
+        if let Some(maker) = self.subject_key() {
+            return maker;
+        }
         if let Scheme::Ecdsa(hash) = self.scheme {
             if let Some(key) = self.suspect() {
                 return ring.find(&key).map_or(Maker::Unknown(key), Maker::Known);
@@ -316,6 +306,10 @@ impl Case<'_> {
             if let Some((index, key)) = keys.iter().find_map(|key| Some((ring.find(key)?, key))) {
                 self.suspect_all(std::slice::from_ref(key));
                 return Maker::Known(index);
+            }
+            if let Some(key) = keys.iter().find(|key| ring.is_noted(key)) {
+                self.suspect_all(std::slice::from_ref(key));
+                return Maker::Unknown(key.clone());
             }
             self.suspect_all(&keys);
             return if keys.is_empty() { Maker::NotFound } else { Maker::OneOf(keys) };
@@ -355,42 +349,6 @@ impl Case<'_> {
     }
 }
 
-impl Judgement {
-    /// It cannot be told, because of this.
-    pub fn open_because(why: &str) -> Self {
-        Self::open(why)
-    }
-
-    /// The attributes that are signed name the digest of another content.
-    pub fn with_other_content(self) -> Self {
-        Self { verdict: Verdict::Invalid, ..self }
-            .why("the key that it names made it, but its content is not the one that was signed")
-    }
-
-    /// What was signed was guessed by the name of a file: only a key that is known says that it was this.
-    pub fn of_what_is_beside(self) -> Self {
-        match (self.verdict, &self.maker) {
-            (Verdict::MadeByAnotherKey, Maker::NotFound | Maker::OneOf(_)) | (Verdict::Invalid, _) => {
-                let why = "the file beside it, of the same name without its ending, is not what the key that it names has \
-                           signed: it was changed, or another key signed it";
-                Self { verdict: Verdict::NotDecided, ..self }.why(why)
-            }
-            _ => self,
-        }
-    }
-
-    /// Only the issuer's name told which key it should have been.
-    fn with_name_only(self) -> Self {
-        match self.verdict {
-            Verdict::MadeByAnotherKey if self.maker == Maker::NotFound || matches!(self.maker, Maker::OneOf(_)) => self.why(
-                "no key with its issuer's name that is known here made it; it carries no identifier of the key: if that \
-                 issuer has another one, put its certificate beside it",
-            ),
-            _ => self,
-        }
-    }
-}
-
 /// The keys that it names did not make it, as far as that could be computed.
 fn by_another(maker: Maker, undecided: Option<Reason>) -> Judgement {
     match (undecided, &maker) {
@@ -414,14 +372,6 @@ fn is_identifier_of(id: &[u8], key: &PublicKey) -> bool {
         || *id == *whole
         || whole.get(..20) == Some(id)
 }
-
-const ELSEWHERE: &str = "made by a key of its issuer that has another identifier than it carries: programs that compare the \
-                         two (OpenSSL does) refuse it";
-const UNSAID: &str = "its own key did not sign it, and it does not say whose key should have: issuer and subject have one \
-                      name, as of a CA's new key that the old one certified, and as of a self-signed one that was made \
-                      through a stale cache; the CA's other certificate, put beside it, decides";
-const SELF_ISSUED: &str = "self-issued, not self-signed: it carries the identifier of another key of that name, which is not \
-                           known here";
 
 /// What is signed, where it is in the artefact itself.
 pub fn bytes_of(over: &Over) -> Option<&[u8]> {

@@ -5,7 +5,8 @@
 use data_encoding::BASE64;
 use memchr::memmem;
 
-use super::artefact::{self, Offer};
+use super::artefact::Offer;
+use super::of_containers;
 use super::recognise::{Found, Sink, jws, ssh_signature, structures};
 use crate::format::tlv::first;
 use crate::format::{ca_index, jose, pem, ssh};
@@ -151,7 +152,7 @@ fn text(line: &[u8], sink: &mut Sink<'_>) {
 }
 
 fn ssh_blob(blob: &[u8], sink: &mut Sink<'_>) {
-    if let Some(certificate) = artefact::of_ssh_certificate(blob) {
+    if let Some(certificate) = of_containers::of_ssh_certificate(blob) {
         sink(Found::Artefact(Box::new(certificate)));
     } else if let Some(key) = ssh::public_key(blob) {
         sink(Found::Key(Offer::bare(key)));

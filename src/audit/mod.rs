@@ -6,48 +6,57 @@
 //! (`attribute`). What is read is recognised by its content alone (`recognise`); only what is not sound is kept
 //! (`tally`), so that memory does not grow with what is in order.
 
+mod advice;
+mod answer;
 mod artefact;
 mod attribute;
+mod certificates;
 mod contained;
 mod content;
 mod files;
+mod judgement;
 mod lines;
 mod named_keys;
+mod of_containers;
+mod of_x509;
 mod recognise;
 mod ring;
+mod signed_file;
 mod summary;
 mod tally;
+mod told;
 
+pub use crate::case::attribution::Verdict;
 pub use artefact::Kind;
-pub use attribute::Verdict;
+pub use certificates::Certificates;
 pub use contained::Contained;
-pub use named_keys::{issuers, public_keys};
-pub use summary::{Audit, Counted, Group, Item, MissingFile, Step};
+pub use named_keys::NamedKeys;
+pub use told::{Audit, Counted, Group, Item, MissingFile, Step};
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use crate::case::known_keys::known_keys;
-use crate::crypto::Hash;
+use crate::case::known_keys::PlaceKind;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::judge;
-use crate::observe::Progress;
+use crate::observe::{Progress, all_baselines};
 use crate::patience::undisturbed;
 use crate::snapshot::{Gap, Snapshot};
 use crate::text::{count, escape};
 
-use artefact::{Artefact, Claimed, Over};
-use attribute::{Asked, Judgement, WORK_OF_A_FILE, bytes_of};
-use content::IN_MEMORY;
+use artefact::{Artefact, Claimed};
+use attribute::{Asked, WORK_OF_A_FILE};
 use files::{Came, Life, Where, Work, each, open, scan};
+use judgement::Judgement;
 use recognise::Found;
 use ring::Ring;
+use signed_file::signed_beside;
 use tally::Tally;
 
 /// What is to be audited.
@@ -57,6 +66,8 @@ pub struct Request<'a> {
     pub paths: &'a [PathBuf],
     /// More public keys: files, or points in hex.
     pub public_keys: &'a [String],
+    /// Baselines, whose keys may have made something: a file, or a directory.
+    pub against: Option<&'a Path>,
     /// Judge only files that were changed since; all of them make keys known.
     pub since: Option<SystemTime>,
     /// Do not enter other file systems.
@@ -89,11 +100,9 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
         let failed = |source| Error::Io { what: "cannot read", path: path.clone(), source };
         std::fs::symlink_metadata(path).map_err(failed)?;
     }
-    let named =
-        request.public_keys.iter().map(|what| public_keys(what)).collect::<Result<Vec<_>, _>>()?.concat();
-    let mut ring = Ring::new(known_keys(&judge::tokens(snapshot), &named));
-    for (name, offer) in request.public_keys.iter().flat_map(|what| named_keys::offers(what)) {
-        ring.add(offer, || format!("given with --pubkey {name}"));
+    let mut ring = NamedKeys::read(request.public_keys)?.ring(&judge::tokens(snapshot));
+    if let Some(path) = request.against {
+        ring.note(&all_baselines(path)?);
     }
     let input =
         if request.paths.iter().any(|path| path.as_os_str() == "-") { Some(spooled()?) } else { None };
@@ -135,16 +144,16 @@ pub fn of_bytes(bytes: &[u8]) -> Vec<(Kind, Verdict)> {
     let mut artefacts = Vec::new();
     content::whole(bytes, &mut |found| match found {
         Found::Artefact(artefact) => artefacts.push(artefact),
-        Found::Key(offer) => ring.add(offer, String::new),
+        Found::Key(offer) => ring.add(offer, PlaceKind::File, String::new),
         Found::NotComputed(_) | Found::NotOpened(_) | Found::Noted { .. } => {}
     });
     for offer in artefacts.iter().filter_map(|artefact| artefact.offer.clone()) {
-        ring.add(offer, String::new);
+        ring.add(offer, PlaceKind::File, String::new);
     }
     let asked = Asked::new(ring);
     let left = Cell::new(WORK_OF_A_FILE);
     let of_signature = |claimed: &Claimed| {
-        bytes_of(&claimed.over).map_or(Verdict::NotDecided, |over| asked.judge(claimed, over, &left).verdict)
+        asked.judge_whole(claimed, &left).map_or(Verdict::NotDecided, |judgement| judgement.verdict)
     };
     artefacts
         .iter()
@@ -249,10 +258,12 @@ impl Work for Gather {
                 Found::Artefact(artefact) => {
                     let kind = artefact.kind.words().0;
                     if let Some(offer) = artefact.offer {
-                        lock(&self.ring).add(offer, || format!("{kind} {}", shown(path)));
+                        lock(&self.ring).add(offer, PlaceKind::File, || format!("{kind} {}", shown(path)));
                     }
                 }
-                Found::Key(offer) => lock(&self.ring).add(offer, || format!("public key {}", shown(path))),
+                Found::Key(offer) => {
+                    lock(&self.ring).add(offer, PlaceKind::File, || format!("public key {}", shown(path)));
+                }
                 Found::Noted { serial, until, state, subject } => {
                     lock(&self.tally).noted(serial, until, state, &subject, path);
                 }
@@ -373,21 +384,13 @@ impl Judge {
     }
 
     fn signature(&self, path: Option<&Path>, claimed: &Claimed, left: &Cell<u64>) -> Judgement {
-        if let Some(bytes) = bytes_of(&claimed.over) {
-            let judgement = self.asked.judge(claimed, bytes, left);
-            let is_other = claimed.content.as_ref().is_some_and(|content| {
-                content.bytes.as_ref().is_some_and(|bytes| content.hash.digest(bytes) != content.digest)
-            });
-            return if is_other && judgement.verdict == Verdict::Sound {
-                judgement.with_other_content()
-            } else {
-                judgement
-            };
+        if let Some(judgement) = self.asked.judge_whole(claimed, left) {
+            return judgement;
         }
         match path.map(|path| signed_beside(path, &claimed.over, self.follow)) {
             Some(Ok(bytes)) => self.asked.judge(claimed, &bytes, left).of_what_is_beside(),
-            Some(Err(why)) => Judgement::open_because(&why),
-            None => Judgement::open_because("what was signed is not in it"),
+            Some(Err(why)) => Judgement::open(why),
+            None => Judgement::open("what was signed is not in it"),
         }
     }
 }
@@ -395,53 +398,4 @@ impl Judge {
 /// What is sound needs no name.
 fn shown_if(judgement: &Judgement, path: Option<&Path>) -> String {
     if judgement.verdict == Verdict::Sound { String::new() } else { shown(path) }
-}
-
-/// What was signed, from the file of the same name without its last ending, as all tools call them.
-fn signed_beside(path: &Path, over: &Over, follow: bool) -> Result<Vec<u8>, String> {
-    let beside = path.with_extension("");
-    let nothing = || {
-        "what was signed is not in it, and not beside it in a file of the same name without its ending"
-            .to_owned()
-    };
-    if beside == path {
-        return Err(nothing());
-    }
-    let (file, _) = open(&beside, follow).ok().flatten().ok_or_else(nothing)?;
-    over_content(over, &file)
-}
-
-/// What was signed, where its content is in this file.
-fn over_content(over: &Over, file: &File) -> Result<Vec<u8>, String> {
-    let failed = |error: io::Error| format!("what was signed cannot be read: {error}");
-    match over {
-        Over::Bytes(bytes) => Ok(bytes.clone()),
-        Over::Content => {
-            let mut bytes = Vec::new();
-            let mut file = file;
-            file.rewind().and_then(|()| file.take(IN_MEMORY + 1).read_to_end(&mut bytes)).map_err(failed)?;
-            match bytes.len() as u64 {
-                ..=IN_MEMORY => Ok(bytes),
-                _ => Err("what was signed is larger than 16 MiB".to_owned()),
-            }
-        }
-        Over::Nowhere(why) => Err((*why).to_owned()),
-        Over::SshFile { hash: None, .. } => Err("its hash is not computed here".to_owned()),
-        Over::SshFile { namespace, reserved, hash: Some(hash), hash_name, security_key } => {
-            let digest = digest_of(file, *hash).map_err(failed)?;
-            let body = crate::format::ssh::signed_body(namespace, reserved, hash_name, &digest);
-            Ok(match security_key {
-                Some((application, counted)) => {
-                    [application.as_slice(), counted, &Hash::Sha256.digest(&body)].concat()
-                }
-                None => body,
-            })
-        }
-    }
-}
-
-fn digest_of(file: &File, hash: Hash) -> io::Result<Vec<u8>> {
-    let mut signed = crate::crypto::Signed::file(file);
-    let digest = signed.digest_by(Some(hash)).to_vec();
-    signed.failure().map_or(Ok(digest), Err)
 }

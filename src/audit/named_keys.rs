@@ -1,4 +1,4 @@
-//! A key that somebody names with `--pubkey`: a file in any form that is recognised here, or a point in hex.
+//! Keys that somebody names with `--pubkey`: files in any form that is recognised here, or points in hex.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -6,67 +6,86 @@ use std::path::Path;
 use super::artefact::Offer;
 use super::content::whole;
 use super::recognise::Found;
-use crate::case::attribution::Issuer;
-use crate::case::known_keys::PlaceKind;
+use super::ring::Ring;
+use crate::case::known_keys::{PlaceKind, given_with, known_keys};
+use crate::case::tokens::Tokens;
 use crate::crypto::given;
 use crate::error::Error;
 use crate::format::container;
-use crate::format::given::{GivenError, structures};
+use crate::format::given::GivenError;
 use crate::format::key::PublicKey;
-use crate::format::x509;
 use crate::safe_fs::read_named;
 use crate::text::escape;
 
 /// The largest file with a key.
 const LARGEST: u64 = 1 << 20;
 
-/// A key as it was named, with its name: of a compressed point, which does not tell its curve, one for each; of a set of
-/// keys or certificates all.
-///
-/// # Errors
-/// When the file cannot be read, or there is no key in it.
-pub fn public_keys(what: &str) -> Result<Vec<(String, PublicKey)>, Error> {
+/// Keys as they were named, and what the files that they stand in make known besides.
+pub struct NamedKeys {
+    keys: Vec<(String, PublicKey)>,
+    offers: Vec<(String, Offer)>,
+}
+
+impl NamedKeys {
+    /// Reads what was named: of a compressed point, which does not tell its curve, the keys of each; of a set of keys or
+    /// certificates all.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or there is no key in it.
+    pub fn read(named: &[String]) -> Result<Self, Error> {
+        let (mut keys, mut offers) = (Vec::new(), Vec::new());
+        for what in named {
+            let (of_it, makes_known) = one(what)?;
+            let short =
+                if what.len() > 80 { what.get(..80).map(|start| format!("{start}…")) } else { None };
+            let name = short.unwrap_or_else(|| what.clone());
+            keys.extend(of_it.into_iter().map(|key| (name.clone(), key)));
+            offers.extend(makes_known.into_iter().map(|offer| (name.clone(), offer)));
+        }
+        Ok(Self { keys, offers })
+    }
+
+    /// The keys, each with what it was called.
+    #[must_use]
+    pub fn keys(&self) -> &[(String, PublicKey)] {
+        &self.keys
+    }
+
+    /// These and all that cards and caches make known.
+    pub(super) fn ring(&self, tokens: &Tokens<'_>) -> Ring {
+        let mut ring = Ring::new(known_keys(tokens, &self.keys));
+        for (name, offer) in &self.offers {
+            ring.add(offer.clone(), PlaceKind::Given, || given_with(name));
+        }
+        ring
+    }
+}
+
+/// The keys that one file or argument means, and all that it makes known.
+fn one(what: &str) -> Result<(Vec<PublicKey>, Vec<Offer>), Error> {
     let failed = |error: given::Error| Error::Usage(format!("--pubkey {} {error}", escape(what.as_bytes())));
     let found = match read(what) {
         Err(Error::Io { source, .. }) if is_no_path(&source) => None,
         found => Some(found?),
     };
-    let keys = if let Some(found) = found {
-        match given::public_keys(&found) {
+    if let Some(found) = found {
+        let offers = in_file(&found);
+        let keys = match given::public_keys(&found) {
             // A key of OpenSSH's, or keys in JSON; not what only comes with a signature.
-            Err(given::Error::Form(why)) if is_of_keys(&why) && !in_file(&found).is_empty() => {
-                in_file(&found).into_iter().map(|offer| offer.key).collect()
+            Err(given::Error::Form(why)) if is_of_keys(&why) && !offers.is_empty() => {
+                offers.iter().map(|offer| offer.key.clone()).collect()
             }
             keys => keys.map_err(failed)?,
-        }
-    } else if what.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
-        given::public_keys(what.as_bytes()).map_err(failed)?
-    } else {
+        };
+        return Ok((keys, offers));
+    }
+    if !what.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b':') {
         return Err(Error::Usage(format!(
             "--pubkey {}: no such file, and no point in hex",
             escape(what.as_bytes())
         )));
-    };
-    let short = if what.len() > 80 { what.get(..80).map(|start| format!("{start}…")) } else { None };
-    let name = short.unwrap_or_else(|| what.to_owned());
-    Ok(keys.into_iter().map(|key| (name.clone(), key)).collect())
-}
-
-/// The certificates in a file that was named, as issuers'.
-#[must_use]
-pub fn issuers(what: &str) -> Vec<Issuer> {
-    let Ok(bytes) = read(what) else { return Vec::new() };
-    let blocks = structures(&bytes).unwrap_or_default();
-    let certificates = blocks.iter().filter_map(|block| x509::decode(&block.contents));
-    let place = format!("given with --pubkey {}", escape(what.as_bytes()));
-    certificates.map(|one| Issuer::of(&one, PlaceKind::Given, place.clone())).collect()
-}
-
-/// What a file that was named makes known, and what it is called.
-pub(super) fn offers(what: &str) -> Vec<(String, Offer)> {
-    let name = escape(what.as_bytes());
-    let found = read(what).map(|bytes| in_file(&bytes)).unwrap_or_default();
-    found.into_iter().map(|offer| (name.clone(), offer)).collect()
+    }
+    Ok((given::public_keys(what.as_bytes()).map_err(failed)?, Vec::new()))
 }
 
 /// May it be a file of keys, though it is none in the usual forms?

@@ -4,7 +4,8 @@
 //! Every length is held against what is there, nesting is at most one container deep, and of a container no more
 //! than [`cms::MOST`] parts are looked at.
 
-use super::artefact::{self, Artefact, Offer};
+use super::artefact::{Artefact, Offer};
+use super::{of_containers, of_x509};
 use crate::format::ca_index;
 use crate::format::container;
 use crate::format::key::PublicKey;
@@ -89,7 +90,7 @@ fn structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
     if whole.tag != 0x30 {
         let is_cvc = cvc::decode(der).is_ok();
         if is_cvc {
-            sink(artefact::of_cvc(der).map_or_else(damaged, artefact_found));
+            sink(of_containers::of_cvc(der).map_or_else(damaged, artefact_found));
         }
         return is_cvc;
     }
@@ -120,14 +121,14 @@ fn damaged() -> Found {
 
 fn x509_structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
     if x509::decode(der).is_some() {
-        sink(artefact::of_certificate(der).map_or_else(damaged, artefact_found));
+        sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
         return true;
     }
-    if let Some(list) = artefact::of_list(der) {
+    if let Some(list) = of_x509::of_list(der) {
         sink(artefact_found(list));
         return true;
     }
-    if let Some(request) = artefact::of_request(der) {
+    if let Some(request) = of_x509::of_request(der) {
         sink(artefact_found(request));
         return true;
     }
@@ -165,14 +166,14 @@ fn signed_data(der: &[u8], sink: &mut Sink<'_>) -> bool {
         Some(cms::Content::Other) => sink(Found::NotOpened("encrypted or other CMS structures")),
         Some(cms::Content::Damaged) => sink(damaged()),
         Some(cms::Content::Signed(data)) => {
-            if let Some(artefact) = artefact::of_signed_data(der, &data) {
+            if let Some(artefact) = of_containers::of_signed_data(der, &data) {
                 sink(artefact_found(artefact));
             }
             for der in data.certificates {
-                sink(artefact::of_certificate(der).map_or_else(damaged, artefact_found));
+                sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
             }
             for der in data.lists {
-                sink(artefact::of_list(der).map_or_else(damaged, artefact_found));
+                sink(of_x509::of_list(der).map_or_else(damaged, artefact_found));
             }
         }
     }
@@ -188,9 +189,9 @@ fn response(der: &[u8], sink: &mut Sink<'_>) -> bool {
             sink(Found::NotComputed("an OCSP response of a kind that is not known here".to_owned()));
         }
         Some(ocsp::Answer::Basic(basic)) => {
-            sink(artefact::of_response(&basic).map_or_else(damaged, artefact_found));
+            sink(of_x509::of_response(&basic).map_or_else(damaged, artefact_found));
             for der in basic.certificates {
-                sink(artefact::of_certificate(der).map_or_else(damaged, artefact_found));
+                sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
             }
         }
     }
@@ -199,15 +200,15 @@ fn response(der: &[u8], sink: &mut Sink<'_>) -> bool {
 
 /// A signature of OpenSSH without its armour.
 pub fn ssh_signature(bytes: &[u8]) -> Found {
-    artefact::of_ssh_signature(bytes).map_or_else(damaged, artefact_found)
+    of_containers::of_ssh_signature(bytes).map_or_else(damaged, artefact_found)
 }
 
 /// A JSON Web Signature, and the certificates in its header.
 pub fn jws(signed: &jose::Signed, sink: &mut Sink<'_>) {
-    if let Some(artefact) = artefact::of_jws(signed) {
+    if let Some(artefact) = of_containers::of_jws(signed) {
         sink(artefact_found(artefact));
         for der in &signed.certificates {
-            sink(artefact::of_certificate(der).map_or_else(damaged, artefact_found));
+            sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
         }
     }
 }

@@ -7,8 +7,13 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use data_encoding::HEXLOWER;
+
 use super::artefact::{Names, Offer};
-use crate::case::attribution::{Claim, hash_of_bits};
+use super::judgement::Maker;
+use crate::baseline::Known;
+use crate::case::attribution::{Attributed, attributed};
+use crate::case::claim::{Claim, hash_of_bits};
 use crate::case::known_keys::{KnownKey, Place, PlaceKind};
 use crate::crypto::{Ready, same_form};
 use crate::format::key::PublicKey;
@@ -55,9 +60,9 @@ impl Held {
         self.places.iter().any(|place| place.kind != PlaceKind::File)
     }
 
-    /// Is it known from caches alone, so that it is gone from the card?
+    /// Is it known from caches and what was flushed from them alone, so that it is gone from the card?
     pub fn is_gone(&self) -> bool {
-        !self.is_live_or_given() && self.places.iter().any(|place| place.kind == PlaceKind::Cache)
+        !self.is_live_or_given() && self.places.iter().any(|place| place.kind.is_of_the_past())
     }
 }
 
@@ -88,6 +93,8 @@ pub struct Ring {
     by_id: HashMap<Vec<u8>, Vec<usize>>,
     by_certificate: HashMap<(Vec<u8>, Vec<u8>), usize>,
     by_reference: HashMap<Vec<u8>, Vec<usize>>,
+    /// Keys of which only the hash is known (SHA-256 of the SubjectPublicKeyInfo), and where from.
+    by_hash: HashMap<[u8; 32], Vec<Place>>,
     holders: usize,
     issuers: usize,
     /// Were there more keys than are kept?
@@ -100,11 +107,8 @@ impl Ring {
         let mut ring = Self::default();
         for known in known {
             let index = ring.keys.len();
-            let ids: Vec<Vec<u8>> = known
-                .places
-                .iter()
-                .filter_map(|place| data_encoding::HEXLOWER.decode(place.id.as_bytes()).ok())
-                .collect();
+            let ids: Vec<Vec<u8>> =
+                known.places.iter().filter_map(|place| HEXLOWER.decode(place.id.as_bytes()).ok()).collect();
             for id in ids {
                 ring.refer(hex(&id).into_bytes(), index);
             }
@@ -122,7 +126,7 @@ impl Ring {
     }
 
     /// Adds what an artefact makes known. `place`: where, in words.
-    pub fn add(&mut self, offer: Offer, place: impl FnOnce() -> String) {
+    pub fn add(&mut self, offer: Offer, kind: PlaceKind, place: impl FnOnce() -> String) {
         let key = same_form(&offer.key);
         let index = match self.by_key.get(&key) {
             Some(index) => *index,
@@ -149,21 +153,17 @@ impl Ring {
             }
         };
         if let Some(held) = self.keys.get_mut(index).filter(|held| held.places.len() < MOST_PLACES) {
-            let place = Place { kind: PlaceKind::File, place: place(), id: hex(&held.key.intrinsic_id()) };
+            let place = Place { kind, place: place(), id: hex(&held.key.intrinsic_id()) };
             if !held.places.contains(&place) {
                 held.places.push(place);
+                held.places.sort_by_key(|place| place.kind);
             }
         }
         if let Some(id) = &offer.key_id {
             self.identify(id.clone(), index);
         }
         if let Some(subject) = offer.subject {
-            let holder = Holder { key: index, key_id: offer.key_id };
-            let holders = self.by_name.entry(canonical_name(&subject)).or_default();
-            // One name with very many keys is no CA's; and what is not tried is not kept.
-            if holders.len() < 4 * MOST_OF_NAME * MOST_OF_NAME && !holders.contains(&holder) {
-                holders.push(holder);
-            }
+            self.call(&subject, Holder { key: index, key_id: offer.key_id });
         }
         if let Some((issuer, serial)) = offer.certificate {
             self.by_certificate.entry((canonical_name(&issuer), serial)).or_insert(index);
@@ -173,6 +173,44 @@ impl Ring {
         }
         if let Some(called) = offer.called {
             self.refer(called.into_bytes(), index);
+        }
+    }
+
+    /// This name (DER content) is meant to be that of the keys that the user named without any.
+    pub fn call_given(&mut self, name: &[u8]) {
+        let named: Vec<usize> = self.by_name.values().flatten().map(|holder| holder.key).collect();
+        let is_given = |held: &Held| held.places.iter().any(|place| place.kind == PlaceKind::Given);
+        let bare = self.all().filter(|(index, held)| is_given(held) && !named.contains(index));
+        for key in bare.map(|(index, _)| index).collect::<Vec<_>>() {
+            self.call(name, Holder { key, key_id: None });
+        }
+    }
+
+    /// Adds what baselines know of keys.
+    pub fn note(&mut self, known: &Known) {
+        for baseline in &known.baselines {
+            for key in &baseline.keys {
+                let hash =
+                    key.public_key_sha256.as_ref().and_then(|hash| HEXLOWER.decode(hash.as_bytes()).ok());
+                let Some(hash) = hash.and_then(|hash| <[u8; 32]>::try_from(hash).ok()) else { continue };
+                let label = key.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
+                let place = format!("in the baseline of token {}: key{label}", baseline.serial);
+                let place = Place { kind: PlaceKind::Baseline, place, id: key.id.clone() };
+                self.by_hash.entry(hash).or_default().push(place);
+            }
+        }
+    }
+
+    /// Does a baseline know it?
+    pub fn is_noted(&self, key: &PublicKey) -> bool {
+        !self.by_hash.is_empty() && self.by_hash.contains_key(&same_form(key).fingerprint())
+    }
+
+    fn call(&mut self, name: &[u8], holder: Holder) {
+        let holders = self.by_name.entry(canonical_name(name)).or_default();
+        // One name with very many keys is no CA's; and what is not tried is not kept.
+        if holders.len() < 4 * MOST_OF_NAME * MOST_OF_NAME && !holders.contains(&holder) {
+            holders.push(holder);
         }
     }
 
@@ -200,6 +238,28 @@ impl Ring {
         self.by_key.get(&same_form(key)).copied()
     }
 
+    /// A key with the places that it is known from.
+    pub fn attributed(&self, key: &PublicKey) -> Attributed {
+        let key = same_form(key);
+        let held = self.find(&key).and_then(|index| self.get(index));
+        let mut places = held.map(|held| held.places.clone()).unwrap_or_default();
+        if !self.by_hash.is_empty() {
+            places.extend(self.by_hash.get(&key.fingerprint()).into_iter().flatten().cloned());
+            places.sort_by_key(|place| place.kind);
+        }
+        attributed(&key, &places)
+    }
+
+    /// Whoever made a signature, and if that is not told the keys that could have.
+    pub fn made_by<'m>(&self, maker: &'m Maker) -> (Option<Attributed>, &'m [PublicKey]) {
+        match maker {
+            Maker::Known(index) => (self.get(*index).map(|held| self.attributed(&held.key)), &[]),
+            Maker::Unknown(key) => (Some(self.attributed(key)), &[]),
+            Maker::OneOf(keys) => (None, keys),
+            Maker::NotFound => (None, &[]),
+        }
+    }
+
     /// All of them.
     pub fn all(&self) -> impl Iterator<Item = (usize, &Held)> {
         self.keys.iter().enumerate()
@@ -222,15 +282,18 @@ impl Ring {
             }
             Names::Holder(name) => plain(self.by_reference.get(name).map(Vec::as_slice).unwrap_or_default()),
             Names::Nobody => Vec::new(),
-            Names::Issuer { name, key_id, own } => self.of_issuer(name, key_id.as_deref(), own.as_ref()),
+            // Whoever says that it is self-signed names its own key, whatever others have its name and identifier.
+            Names::Issuer { own: Some((own, Claim::OwnKey)), .. } => {
+                plain(&self.find(own).into_iter().collect::<Vec<_>>())
+            }
+            Names::Issuer { name, key_id, .. } => self.of_issuer(name, key_id.as_deref(), names.own()),
         }
     }
 
-    fn of_issuer(&self, name: &[u8], key_id: Option<&[u8]>, own: Option<&(PublicKey, Claim)>) -> Vec<Named> {
+    fn of_issuer(&self, name: &[u8], key_id: Option<&[u8]>, own: Option<(&PublicKey, Claim)>) -> Vec<Named> {
         // That neither has a name says nothing.
         let holders = if name.is_empty() { None } else { self.by_name.get(&canonical_name(name)) };
         let holders = holders.map(Vec::as_slice).unwrap_or_default();
-        let own_key = own.map(|(key, _)| same_form(key));
         let mut named: Vec<Named> = Vec::new();
         for holder in holders {
             let Some(held) = self.keys.get(holder.key) else { continue };
@@ -265,15 +328,15 @@ impl Ring {
             Some(false) => 2,
         });
         named.truncate(MOST_OF_NAME);
-        // Its own key comes first where it is claimed, and last where another one is.
-        if let (Some(own_key), Some((_, claim))) = (own_key, own)
-            && let Some(place) =
-                named.iter().position(|one| self.keys.get(one.key).is_some_and(|held| held.key == own_key))
-        {
-            let one = named.remove(place);
+        // Its own key comes first where it may be meant, however many others have the name, and last where it is not.
+        if let Some((own, claim)) = own.and_then(|(key, claim)| Some((self.find(key)?, claim))) {
+            let place = named.iter().position(|one| one.key == own);
+            let one = place.map(|place| named.remove(place));
             match claim {
-                Claim::OwnKey | Claim::Unsaid => named.insert(0, one),
-                Claim::SameName | Claim::AnotherName => named.push(one),
+                Claim::OwnKey | Claim::Unsaid => {
+                    named.insert(0, one.unwrap_or(Named { key: own, is_identified: None }));
+                }
+                Claim::SameName | Claim::AnotherName => named.extend(one),
             }
         }
         named

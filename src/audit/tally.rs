@@ -5,8 +5,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 
 use super::artefact::{About, Artefact, Kind, Name};
-use super::attribute::{Judgement, Verdict};
 use super::files::Came;
+use super::judgement::Judgement;
+use crate::case::attribution::Verdict;
 use crate::format::ca_index::State;
 use crate::format::x509::canonical_name;
 use crate::text::escape;
@@ -166,7 +167,7 @@ impl Tally {
             }
             Verdict::IssuerNotKnown => return,
             Verdict::NotDecided => {
-                let why = judgement.why.clone().unwrap_or_default();
+                let why = judgement.why.as_ref().map(ToString::to_string).unwrap_or_default();
                 self.not_computed(file, &why);
                 self.records.len() < MOST_RECORDS
             }
@@ -221,7 +222,12 @@ fn holder(kind: Kind, about: &About) -> Option<u64> {
         | Kind::Certificate
         | Kind::SshCertificate
         | Kind::CvCertificate => true,
-        Kind::Request | Kind::CvRequest | Kind::SignedData | Kind::Jws | Kind::SshSignature => false,
+        Kind::Request
+        | Kind::CvRequest
+        | Kind::SignedData
+        | Kind::TimeStamp
+        | Kind::Jws
+        | Kind::SshSignature => false,
     };
     is_of_somebody.then(|| {
         let mut hasher = DefaultHasher::new();

@@ -1,5 +1,5 @@
 //! Every public key that a snapshot knows, and where it knows it from: cards, caches in any
-//! generation, certificates, and what the user has named.
+//! generation and what was flushed from them, certificates, and what the user has named.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,17 +47,29 @@ pub enum PlaceKind {
     Card,
     /// Named by the user.
     Given,
-    /// In a certificate of the same file.
+    /// In a file: the same, or one beside it.
     File,
+    /// In a baseline, which knows it by its hash alone.
+    Baseline,
     /// In a cache.
     Cache,
+    /// In what was flushed from a cache.
+    Quarantine,
+}
+
+impl PlaceKind {
+    /// Is it where the keys of former lives of a card are?
+    #[must_use]
+    pub const fn is_of_the_past(self) -> bool {
+        matches!(self, Self::Cache | Self::Quarantine)
+    }
 }
 
 impl KnownKey {
     /// Is it on a card that was read, or named by the user?
     #[must_use]
     pub fn is_live_or_given(&self) -> bool {
-        self.places.iter().any(|place| place.kind != PlaceKind::Cache)
+        self.places.iter().any(|place| !place.kind.is_of_the_past())
     }
 }
 
@@ -86,7 +98,7 @@ pub fn known_keys(tokens: &Tokens<'_>, given: &[(String, PublicKey)]) -> Vec<Kno
         }
     }
     for (name, key) in given {
-        let place = format!("given with --pubkey {}", escape(name.as_bytes()));
+        let place = given_with(name);
         let id = hex(&same_form(key).intrinsic_id());
         add(key, Place { kind: PlaceKind::Given, place, id });
     }
@@ -102,10 +114,28 @@ pub fn known_keys(tokens: &Tokens<'_>, given: &[(String, PublicKey)]) -> Vec<Kno
             }
         }
     }
+    for kept in &snapshot.quarantine {
+        let ids = ids(snapshot, &kept.directory);
+        for entry in &kept.directory.entries {
+            if let Some(key) = in_cache(snapshot, entry) {
+                let id = ids.get(entry.name.bytes()).cloned();
+                let id = id.unwrap_or_else(|| same_form(&key).intrinsic_id().to_vec());
+                let (path, operation) = (kept.directory.path_of(&entry.name), &kept.operation);
+                let place = format!("in the quarantine ({}, from {path})", escape(operation.as_bytes()));
+                add(&key, Place { kind: PlaceKind::Quarantine, place, id: hex(&id) });
+            }
+        }
+    }
     for known in &mut found {
         known.places.sort_by_key(|place| place.kind);
     }
     found
+}
+
+/// Where a key is known from that the user named, in words.
+#[must_use]
+pub fn given_with(name: &str) -> String {
+    format!("given with --pubkey {}", escape(name.as_bytes()))
 }
 
 /// The IDs of private keys that are known without their public keys too: hex, and where.

@@ -5,9 +5,11 @@
 //! [`possession`], [`proofs`], [`known_keys`], and what a token holds ([`token_content`]).
 
 pub mod attribution;
+pub mod bare_signature;
 pub mod cache;
 pub mod cache_index;
 pub mod cache_view;
+pub mod claim;
 pub mod config;
 pub mod crowd;
 pub mod danger;

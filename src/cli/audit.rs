@@ -11,6 +11,7 @@ use super::args::Facts;
 use super::output;
 use crate::audit::{Audited, Request, audit};
 use crate::error::{Error, Exit};
+use crate::observe::look_into_quarantine;
 use crate::report::audit::{csv, human};
 use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document};
@@ -23,6 +24,9 @@ pub struct Args {
     /// One more public key to try: a file (key, certificate or request; PEM, DER, OpenSSH, JWK), or an EC point in hex
     #[arg(long, value_name = "FILE|POINT")]
     pubkey: Vec<String>,
+    /// Baselines, by which makers are told that are known from nowhere else: a file, or the directory they are in
+    #[arg(long, value_name = "FILE|DIR")]
+    against: Option<PathBuf>,
     /// Judge only files changed since: a day (2026-11-30), a time (RFC 3339), or how long ago (90m, 36h, 7d); keys are taken from all
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<SystemTime>,
@@ -53,6 +57,9 @@ enum Format {
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let mut snapshot = args.facts.look(false)?;
+    if args.facts.snapshot.is_none() {
+        look_into_quarantine(&mut snapshot);
+    }
     // No card is needed, so none is missing.
     for gap in &mut snapshot.coverage {
         gap.asked_for = false;
@@ -60,6 +67,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let request = Request {
         paths: &args.paths,
         public_keys: &args.pubkey,
+        against: args.against.as_deref(),
         since: args.since,
         one_file_system: args.one_file_system,
         follow: args.follow,

@@ -11,7 +11,7 @@ use super::args::{CachesOf, Facts, FailOn};
 use super::output::{self, is_stdout};
 use crate::case::token_content::{absent_cards, serials};
 use crate::error::{Error, Exit};
-use crate::finding::Severity;
+use crate::finding::{Severity, Window};
 use crate::judge::brief::brief;
 use crate::judge::ending::{State, exit};
 use crate::judge::{Cache, Tally, hold_against, judge_processes, mismatches};
@@ -162,7 +162,10 @@ fn report(args: &Args, checked: &Checked, screen: &Screen) -> Result<Exit, Error
             deliver(args, &human::check(&screen, verdict, &brief, caches))?;
         }
         Format::Json => {
-            let document = Document::of(Answer::Check, &snapshot.host).verdict(verdict);
+            let window = Window::of(&verdict.findings).map(Window::text);
+            let doubtful_since = window.as_ref().map(|window| window.cached_at.clone());
+            let answer = Answer::Check { doubtful_since, window };
+            let document = Document::of(answer, &snapshot.host).verdict(verdict);
             let document = document.brief(&brief, snapshot.taken_at).value()?;
             deliver(args, &output::json_text("the document", &document)?)?;
         }

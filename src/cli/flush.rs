@@ -7,6 +7,7 @@ use super::args::{AgreedArgs, CachesOf, Format, Selection, Time};
 use super::complete::{known_keys, known_serials};
 use super::output;
 use crate::error::{Error, Exit};
+use crate::finding::Window;
 use crate::fix::brief::flushed;
 use crate::fix::flush::{Request, flush};
 use crate::repair::flush::Scope;
@@ -57,7 +58,14 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let brief = flushed(&done, agreed.dry_run);
     match args.format {
         Format::Human => {
-            output::print(&repaired::flushed(screen, &done.operations, agreed.dry_run, &done.after, &brief))?;
+            output::print(&repaired::flushed(
+                screen,
+                &done.operations,
+                agreed.dry_run,
+                &done.after,
+                &brief,
+                done.window,
+            ))?;
         }
         Format::Json => {
             let answer = Answer::Flush {
@@ -65,6 +73,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
                 operations: &done.operations,
                 serials: done.serials.as_deref(),
                 doubtful_since: done.doubtful_since.map(rfc3339),
+                window: done.window.map(Window::text),
             };
             let document = Document::of(answer, &done.host).changed(done.changed);
             let document = document.verdict(&done.after).brief(&brief, done.checked_at);

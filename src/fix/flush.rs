@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use crate::error::{Error, Exit};
-use crate::finding::doubtful_since;
+use crate::finding::{Doubt, Window, doubtful_since};
+use crate::host::clock;
 use crate::judge::ending::is_unread;
 use crate::listing::cache_entries::{names, serials};
 use crate::naming::{self, Names, Naming, is_serial};
@@ -44,6 +45,8 @@ pub struct Flushed {
     pub checked_at: OffsetDateTime,
     /// Since when this host may have signed for a key that is gone (Unix seconds).
     pub doubtful_since: Option<i64>,
+    /// Between when and when it may have.
+    pub window: Option<Window>,
     /// Why it is no success whatever was moved.
     pub error: Option<Error>,
     /// How the run ends otherwise.
@@ -69,6 +72,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     let mut known = BTreeSet::new();
     let mut has_entries = false;
     let mut since: Option<i64> = None;
+    let mut doubt = Doubt::default();
     let observed = subject.each(&mut |snapshot| {
         let all = names(snapshot);
         let mut entries = Vec::new();
@@ -106,6 +110,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
             }
         }
         since = since.into_iter().chain(doubtful_since(&done.before.findings)).min();
+        doubt.add(&done.before.findings);
         let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Changed(_));
         failed |= done.steps.iter().any(|(.., outcome)| bad(outcome));
         repair.add(snapshot, done.after);
@@ -122,6 +127,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 serials: None,
                 checked_at,
                 doubtful_since: None,
+                window: None,
                 error: Some(error),
                 exit,
             });
@@ -129,6 +135,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         (observed, _) => observed?,
     };
     let changed = repair.changed();
+    let flushed_at = (changed && !agreed.dry_run).then(|| clock::now().unix_timestamp());
     let (operations, mut after, _) = repair.end();
     if changed && !agreed.dry_run {
         look_for_holders(&mut snapshot, &mut after)?;
@@ -155,6 +162,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         after,
         serials,
         doubtful_since: since,
+        window: doubt.window(flushed_at),
         checked_at,
         error,
         exit,

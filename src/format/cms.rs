@@ -5,6 +5,8 @@ use super::tlv::{Element, Walk, encode, first, tagged};
 
 /// pkcs7-signedData.
 const SIGNED_DATA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x02];
+/// id-ct-TSTInfo.
+const TIME_STAMP: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x10, 0x01, 0x04];
 const MESSAGE_DIGEST: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x04];
 const SIGNING_TIME: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x05];
 /// More certificates, lists or signers than this are not looked at.
@@ -15,6 +17,8 @@ pub const MOST: usize = 1_000;
 pub struct SignedData<'a> {
     /// What is signed; none if it is elsewhere (detached).
     pub content: Option<&'a [u8]>,
+    /// Is it a time stamp (RFC 3161)?
+    pub is_time_stamp: bool,
     /// The certificates that came with it.
     pub certificates: Vec<&'a [u8]>,
     /// The revocation lists that came with it.
@@ -102,7 +106,7 @@ fn signed_data(wrapped: &[u8]) -> Option<SignedData<'_>> {
     let lists = walk.optional(0xA1).map(|list| all(list, 0x30)).unwrap_or_default();
     let signers = all(walk.optional(0x31)?, 0x30);
     let signers = signers.into_iter().map(signer).collect::<Option<Vec<_>>>()?;
-    Some(SignedData { content, certificates, lists, signers })
+    Some(SignedData { content, is_time_stamp: kind.value == TIME_STAMP, certificates, lists, signers })
 }
 
 /// Elements with this tag, others left out.

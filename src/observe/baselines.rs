@@ -52,6 +52,25 @@ pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
     Ok(Known { place: ByteString::from(path).to_string(), single, baselines })
 }
 
+/// All of them: the one in a file, or in a directory those in all files that end like one.
+///
+/// # Errors
+/// As [`baselines`].
+pub fn all_baselines(path: &Path) -> Result<Known, Error> {
+    /// No directory of baselines has more tokens.
+    const MOST: usize = 10_000;
+    let failed = |source| Error::Io { what: "cannot read", path: path.to_owned(), source };
+    if !metadata(path, true).map_err(failed)?.is_dir() {
+        return baselines(path, &[]);
+    }
+    let entries = path.read_dir().map_err(failed)?.take(MOST);
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let mut serials: Vec<String> =
+        names.filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned())).collect();
+    serials.sort();
+    baselines(path, &serials)
+}
+
 /// A baseline in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "WrittenBaseline"))]

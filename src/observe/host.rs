@@ -54,6 +54,7 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         others: Vec::new(),
         processes: Vec::new(),
         flushed: Vec::new(),
+        quarantine: Vec::new(),
         coverage: Vec::new(),
     };
     match invoker(snapshot.user.uid) {

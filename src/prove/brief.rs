@@ -1,7 +1,7 @@
 //! Who made the signatures in files, in a sentence.
 
 use super::given::Attributed;
-use crate::case::attribution::Attribution;
+use crate::case::attribution::{Attribution, Verdict as Came};
 use crate::error::Exit;
 use crate::judge::brief::brief;
 use crate::verdict::Verdict;
@@ -50,7 +50,15 @@ fn sentence(answer: &Attribution) -> String {
             let place = key.places.first();
             let id = place.map_or(key.id.as_str(), |place| place.id.as_str());
             let place = place.map(|place| format!(" ({})", place.place)).unwrap_or_default();
-            format!("The key with ID {id}{place} made the signature.")
+            match answer.verdict {
+                _ if answer.is_invalid => {
+                    format!("The signature is invalid, though the key with ID {id}{place} made it.")
+                }
+                Some(Came::Sound) if !answer.good => {
+                    format!("The signature fits the key with ID {id}{place}, which nobody here vouches for.")
+                }
+                _ => format!("The key with ID {id}{place} made the signature."),
+            }
         }
         None if answer.undecided.is_empty() => "No key known here made the signature.".to_owned(),
         None => "Who made the signature was not decided.".to_owned(),

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 
-use crate::audit::{Contained, issuers, public_keys};
-use crate::case::attribution::{Attribution, Issuer, OfFile, of_signature};
-use crate::case::known_keys::PlaceKind;
+use crate::audit::{Certificates, Contained, NamedKeys};
+use crate::case::attribution::Attribution;
+use crate::case::bare_signature::of_signature;
 use crate::case::tokens::Tokens;
 use crate::crypto::Signed;
 use crate::error::{Error, Exit};
@@ -16,7 +16,6 @@ use crate::finding::Finding;
 use crate::format::bare;
 use crate::format::container;
 use crate::format::given::{MAX_STRUCTURES, parts};
-use crate::format::key::PublicKey;
 use crate::format::x509;
 use crate::judge;
 use crate::rules::signature::signed_by_other_key;
@@ -48,8 +47,7 @@ pub struct Request<'a> {
 /// What was read of it.
 pub struct Given {
     input: Input,
-    keys: Vec<(String, PublicKey)>,
-    issuers: Vec<Issuer>,
+    keys: NamedKeys,
 }
 
 /// Which keys it was.
@@ -71,10 +69,7 @@ impl Given {
     /// # Errors
     /// When one cannot be read, or is not what it should be.
     pub fn read(request: &Request<'_>) -> Result<Self, Error> {
-        let keys = request.public_keys.iter().map(|what| public_keys(what));
-        let keys = keys.collect::<Result<Vec<_>, _>>()?.concat();
-        let issuers = request.public_keys.iter().flat_map(|what| issuers(what)).collect();
-        Ok(Self { input: Input::read(request)?, keys, issuers })
+        Ok(Self { keys: NamedKeys::read(request.public_keys)?, input: Input::read(request)? })
     }
 
     /// Finds the keys that made the signatures, among all that the host and the request know.
@@ -87,8 +82,8 @@ impl Given {
             gap.asked_for = false;
         }
         let tokens = judge::tokens(snapshot);
-        let answers = self.input.attribute(&tokens, &self.keys, &self.issuers)?;
-        let named = !self.keys.is_empty();
+        let answers = self.input.attribute(&tokens, &self.keys)?;
+        let named = !self.keys.keys().is_empty();
         let finding = |answer: &Attribution| signed_by_other_key::finding(answer, named);
         let mut verdict = judge::verdict(&tokens);
         let gaps = answers.iter().flat_map(|(what, answer)| {
@@ -149,17 +144,20 @@ impl Input {
             open_named(data).map_err(|source| read_error(data, source))?;
         }
         let content = read(path, LARGEST_PROOF)?;
-        if let (Some(data), Some(contained)) = (request.data, Contained::read(&content)) {
-            let file = open_named(data).map_err(|source| read_error(data, source))?;
-            return Ok(Self::Contained(format!("signature {}", shown(path)), contained, file));
-        }
-        let signature = bare::signature(&content).map_err(|what| {
+        let refused = |what: &str| {
             Error::Usage(format!(
                 "--signature {} is {what}: what is checked here is a bare signature (DER, r||s or RSA), and with --data \
                  one in CMS (PKCS#7) or of OpenSSH",
                 shown(path)
             ))
-        })?;
+        };
+        if let Some(data) = request.data
+            && let Some(contained) = Contained::read(&content).map_err(refused)?
+        {
+            let file = open_named(data).map_err(|source| read_error(data, source))?;
+            return Ok(Self::Contained(format!("signature {}", shown(path)), contained, file));
+        }
+        let signature = bare::signature(&content).map_err(|what| refused(&what.to_string()))?;
         let what = format!("signature {}", shown(path));
         match (request.data, request.digest) {
             (Some(data), _) => {
@@ -220,12 +218,8 @@ impl Input {
     }
 
     /// Who made each of them, and what each is called.
-    fn attribute(
-        &self,
-        tokens: &Tokens<'_>,
-        given: &[(String, PublicKey)],
-        named: &[Issuer],
-    ) -> Result<Vec<(String, Attribution)>, Error> {
+    fn attribute(&self, tokens: &Tokens<'_>, named: &NamedKeys) -> Result<Vec<(String, Attribution)>, Error> {
+        let given = named.keys();
         Ok(match self {
             Self::Large(what, path, file, signature) => {
                 let mut signed = Signed::file(file);
@@ -242,24 +236,16 @@ impl Input {
                 vec![(what.clone(), of_signature(tokens, given, &Signed::digest(digest), signature))]
             }
             Self::Contained(what, contained, file) => {
-                let answers = contained.attribute(tokens, given, file, what);
+                let answers = contained.attribute(tokens, named, file, what);
                 answers.into_iter().map(|answer| (what.clone(), answer)).collect()
             }
             Self::Certificates { name, found, .. } => {
-                let mut issuers = named.to_vec();
-                issuers.extend(found.iter().enumerate().filter_map(|(index, der)| {
-                    let place = format!("in certificate {} of the same file", index + 1);
-                    Some(Issuer::of(&x509::decode(der)?, PlaceKind::File, place))
-                }));
-                let file = OfFile::new(tokens, given, issuers, found.len() == 1);
-                let answers = found.iter().enumerate().filter_map(|(index, der)| {
-                    let what = match found.len() {
-                        1 => name.clone(),
-                        count => format!("{name}, {} of {count}", index + 1),
-                    };
-                    Some((what, file.certificate(der)?))
-                });
-                answers.collect()
+                let answers = Certificates::read(found).attribute(tokens, named);
+                let what = |index: usize| match found.len() {
+                    1 => name.clone(),
+                    count => format!("{name}, {} of {count}", index + 1),
+                };
+                answers.into_iter().enumerate().map(|(index, answer)| (what(index), answer)).collect()
             }
         })
     }

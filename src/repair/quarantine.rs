@@ -481,6 +481,38 @@ pub fn operations(state: &StateDir) -> Result<Vec<Operation>, Error> {
     Ok(found)
 }
 
+/// What an operation keeps of caches.
+#[derive(Debug, Clone)]
+pub struct Keeping {
+    /// Its id.
+    pub operation: String,
+    /// The directory in which the files are.
+    pub place: ByteString,
+    /// Each file: its name there, its cache directory, its name in that.
+    pub files: Vec<(ByteString, ByteString, ByteString)>,
+}
+
+/// What the newest operations keep, at most so many of them. Reads only, and takes no lock.
+///
+/// # Errors
+/// When the state directory cannot be read or is open to others.
+pub fn keeping(state: &StateDir, most: usize) -> Result<Vec<Keeping>, Error> {
+    let Some(dir) = state.open()? else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    let kept = operations(state)?.into_iter().filter(|operation| operation.kept_files > 0);
+    for Operation { id, files, .. } in kept.take(most) {
+        let operation = dir.subdir(&ByteString::from(id.as_str()))?;
+        let Some(stored) = existing_section(&operation, "files")? else { continue };
+        let files = files.into_iter().enumerate().filter(|(_, file)| file.kept);
+        all.push(Keeping {
+            operation: id,
+            place: stored.path().clone(),
+            files: files.map(|(index, file)| (file_name(index), file.directory, file.name)).collect(),
+        });
+    }
+    Ok(all)
+}
+
 /// How many files an operation keeps, and their bytes.
 fn kept(operation: &Dir) -> Result<(usize, u64), safe_fs::Error> {
     let (mut files, mut bytes) = (0, 0);

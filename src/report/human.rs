@@ -12,7 +12,7 @@ pub use super::objects::{live_note, not_listed, sides};
 use super::cache_entries::cache_list;
 use super::causes;
 use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, width, wrap};
-use crate::finding::Severity;
+use crate::finding::{Severity, Window};
 use crate::judge::brief::{capital, looked_at};
 use crate::judge::tally::Cache;
 use crate::snapshot::Gap;
@@ -41,8 +41,23 @@ pub fn check(screen: &Screen, verdict: &Verdict, brief: &Brief, caches: &[Cache]
         tokens(out, &verdict.tokens);
         programs(out, &verdict.programs);
         cache_list(out, caches);
+        if let Some(window) = Window::of(&verdict.findings) {
+            doubtful(out, window);
+        }
     });
     out.text()
+}
+
+/// Between when and when this host may have signed for a key that is gone.
+pub fn doubtful(out: &mut Page<'_>, window: Window) {
+    let zone = &out.screen.zone;
+    let flushed = match window.flushed_at {
+        Some(at) => format!("flushed {}", zone.written(at)),
+        None => "not flushed yet".to_owned(),
+    };
+    let (cached, replaced) = (zone.written(window.cached_at), zone.written(window.replaced_not_before));
+    let text = format!("Signed meanwhile: cached {cached}, key replaced not before {replaced}, {flushed}.");
+    wrap(out, "  ", "    ", &text);
 }
 
 /// Any report on a verdict: the sentence, the danger, the causes, what they do, what to do, what was looked at. `more`

@@ -9,7 +9,7 @@ use crate::audit::Audit;
 use crate::case::attribution::Attribution;
 use crate::case::proofs::Proof;
 use crate::error::Error;
-use crate::finding::Finding;
+use crate::finding::{Finding, WrittenWindow};
 use crate::judge::tally::Cache;
 use crate::listing::cache_entries::Item;
 use crate::listing::hosts::Compared;
@@ -151,8 +151,16 @@ pub enum Output<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Answer<'a> {
-    /// The verdict is all.
-    Check,
+    /// The verdict, and what may be to be issued again.
+    Check {
+        /// Since when this host may have signed for a key that is gone: for `audit --since`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
+        doubtful_since: Option<String>,
+        /// Between when and when it may have.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<WrittenWindow>,
+    },
     /// Which public keys the fresh signatures of the card's keys fit.
     #[serde(rename = "verify")]
     Keys {
@@ -200,6 +208,9 @@ pub enum Answer<'a> {
         /// Since when this host may have signed for a key that is gone: for `audit --since`.
         #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
         doubtful_since: Option<String>,
+        /// Between when and when it may have.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        window: Option<WrittenWindow>,
     },
     /// What became of each finding.
     Fix(&'a FixReport),

@@ -5,9 +5,9 @@ use std::fmt::Write;
 
 use super::causes;
 use super::edited::{alive, refusal};
-use super::human::{coverage, ending, headline};
+use super::human::{coverage, doubtful, ending, headline};
 use super::lines::{BOLD, Detail, Page, Screen, bytes, wrap};
-use crate::finding::Safety;
+use crate::finding::{Safety, Window};
 use crate::repair::config::Revived;
 use crate::repair::{
     Applied, Operation, OperationState, Outcome, Purged, StepResult, UndoOutcome, UndoState, Undone,
@@ -65,11 +65,15 @@ pub fn flushed(
     dry_run: bool,
     after: &Verdict,
     brief: &Brief,
+    window: Option<Window>,
 ) -> String {
     let mut out = Page::new(screen);
     headline(&mut out, &brief.headline, &brief.dangers);
     if screen.detail >= Detail::Usual {
         flushed_steps(&mut out, results, dry_run);
+        if let Some(window) = window.filter(|window| window.flushed_at.is_some()) {
+            doubtful(&mut out, window);
+        }
         if !dry_run {
             causes::show(&mut out, after, &brief.causes);
         }

@@ -112,9 +112,28 @@ fn nesting_and_lengths() {
     workshop.write("one line", vec![b'A'; 8 << 20]);
     workshop.write("blocks", "-----BEGIN CERTIFICATE-----\n".repeat(200_000));
     workshop.write("ldif", "a:: AAAA\n ".repeat(500_000));
+    // Lengths that lie, in what is no DER.
+    let base64 = |bytes: &[u8]| data_encoding::BASE64.encode(bytes);
+    let huge = 0xFFFF_FFF0_u32.to_be_bytes();
+    workshop.write("sshsig", [b"SSHSIG".as_slice(), &[0, 0, 0, 1], &huge, &[0; 64]].concat());
+    let line = |kind: &str| {
+        let name = [&[0, 0, 0, u8::try_from(kind.len()).unwrap()][..], kind.as_bytes()].concat();
+        format!("{kind} {} x\n", base64(&[&name[..], &huge, &[0; 64]].concat()))
+    };
+    workshop.write("ssh.pub", line("ssh-rsa") + &line("ecdsa-sha2-nistp256-cert-v01@openssh.com"));
+    workshop.write("cvc", [0x7F, 0x21, 0x84, 0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0x4E, 0]);
+    workshop.write("jws", format!("eyJhbGciOiJFUzI1NiJ9.{}.{}", "A".repeat(1 << 20), "A".repeat(1 << 20)));
+    workshop.write("index.txt", "V\t".repeat(1 << 20));
+    // In little memory, all of it.
+    let program = env!("CARGO_BIN_EXE_stalecard");
+    workshop.sh(&format!(
+        "ulimit -v 700000; code=0; {program} audit --offline . >/dev/null || code=$?; test $code -le 3"
+    ));
     let (code, report) = audited(&workshop, &["."]);
     assert!(matches!(code, 0 | 3), "{report}");
-    assert_eq!(report["audit"]["artefacts"], 0, "{report}");
+    // The signature that says of itself what it is over is there, and its key is not.
+    assert_eq!(report["audit"]["artefacts"], 1, "{report}");
+    assert_eq!(counted(&report, "jws", "issuer-not-known"), 1, "{report}");
     // What begins like signed data and cannot be read is not passed over.
     let (code, _) = audited(&workshop, &["deep cms"]);
     assert_eq!(code, 3);

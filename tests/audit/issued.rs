@@ -170,3 +170,87 @@ fn what_was_issued_through_a_stale_cache_is_named_and_nothing_else() {
         stale_and_fresh_by_turns("rsa:2048");
     }
 }
+
+/// Signed by the card's key, and naming a software key: so it is bad, and who made it is asked.
+fn jws_naming_another(host: &Host) -> String {
+    let key = PKey::from_ec_key(
+        virtual_card::openssl::ec::EcKey::generate(
+            &virtual_card::openssl::ec::EcGroup::from_curve_name(
+                virtual_card::openssl::nid::Nid::X9_62_PRIME256V1,
+            )
+            .unwrap(),
+        )
+        .unwrap(),
+    )
+    .unwrap();
+    let (ec, mut x, mut y) = (key.ec_key().unwrap(), BigNum::new().unwrap(), BigNum::new().unwrap());
+    let mut context = BigNumContext::new().unwrap();
+    ec.public_key().affine_coordinates(ec.group(), &mut x, &mut y, &mut context).unwrap();
+    let part = |one: &BigNum| BASE64URL.encode(&one.to_vec_padded(32).unwrap());
+    let header =
+        json!({ "alg": "ES256", "jwk": { "kty": "EC", "crv": "P-256", "x": part(&x), "y": part(&y) } });
+    let over = format!("{}.{}", BASE64URL.encode(header.to_string().as_bytes()), BASE64URL.encode(b"{}"));
+    let (output, signature) = host.engine_sign(ID, over.as_bytes());
+    output.ok();
+    let signature = EcdsaSig::from_der(&signature).unwrap();
+    let signature = [signature.r(), signature.s()].map(|one| one.to_vec_padded(32).unwrap()).concat();
+    format!("{over}.{}\n", BASE64URL.encode(&signature))
+}
+
+/// The key of a card's former life is told as maker wherever something still knows it: a cache, what was flushed from
+/// it, a baseline; and where nothing does, it is one of two.
+#[test]
+fn makers_are_told_from_caches_the_quarantine_and_baselines() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    alpha.keypairgen("EC:prime256v1", &["--id", ID, "--label", "root"]);
+    alpha.pkcs15_list();
+    let file = |name: &str| stand.dir().join(name).to_str().unwrap().to_owned();
+    let (jws, data, signature, baselines) = (file("jws"), file("data"), file("signature"), file("baselines"));
+    std::fs::write(&jws, jws_naming_another(&alpha)).unwrap();
+    std::fs::write(&data, b"Sample Data").unwrap();
+    let (output, made) = alpha.engine_sign(ID, b"Sample Data");
+    output.ok();
+    std::fs::write(&signature, made).unwrap();
+    std::fs::create_dir(&baselines).unwrap();
+    alpha.stalecard(&["snapshot", "--baseline", "--output", &baselines]).ok();
+    let former = alpha.public_key(ID);
+
+    let kind = |words: &[&str]| {
+        let (code, report) = audit(&alpha, &[words, &[&jws]].concat());
+        assert_eq!(code, 1, "{report}");
+        let item = &report["audit"]["items"][0];
+        assert_eq!(item["verdict"], "made-by-another-key", "{item}");
+        (item["made_by"]["places"][0]["kind"].clone(), item["candidates"].as_array().unwrap().len())
+    };
+    let bare = || {
+        let output =
+            alpha.stalecard(&["verify", "--format", "json", "--data", &data, "--signature", &signature]);
+        let report: Value = serde_json::from_str(&output.stdout).unwrap();
+        (output.code(), report["findings"][0]["summary"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(kind(&[]), (Value::from("card"), 0));
+
+    let beta = stand.host("beta");
+    beta.initialize("HSM-H1", PIN, SO_PIN, None);
+    beta.keypairgen("EC:prime256v1", &["--id", ID, "--label", "root"]);
+    assert_eq!(kind(&[]), (Value::from("cache"), 0));
+    let (code, said) = bare();
+    assert!(code == 1 && said.contains("known from a cache only"), "{said}");
+
+    alpha.stalecard(&["flush", "--guarded"]).ok();
+    assert_ne!(alpha.public_key(ID), former);
+    assert_eq!(kind(&[]), (Value::from("quarantine"), 0));
+    let (code, said) = bare();
+    assert!(code == 1 && said.contains("known from the quarantine only"), "{said}");
+    // Somebody else has no such quarantine; the baseline of those days knows the key by its hash.
+    let (_, report) = audit(&beta, &["--against", &baselines, &jws]);
+    let made_by = &report["audit"]["items"][0]["made_by"];
+    assert_eq!(made_by["places"][0]["kind"], "baseline", "{report}");
+    assert!(made_by["places"][0]["place"].as_str().unwrap().contains("DENK0200834"), "{report}");
+
+    alpha.stalecard(&["quarantine", "purge", "--older-than", "0h"]).ok();
+    assert_eq!(kind(&[]), (Value::Null, 2));
+    assert_eq!(kind(&["--against", &baselines]), (Value::from("baseline"), 0));
+}

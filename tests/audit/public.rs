@@ -106,3 +106,112 @@ fn nothing_public_is_called_bad_that_openssl_takes() {
     assert!(number("artefacts") > 1_500 && number("sound") > 700, "{:#}", audit["counts"]);
     assert!(disagreements.is_empty(), "{} disagreements:\n{}", disagreements.len(), disagreements.join("\n"));
 }
+
+/// What openssl's command makes of a structure: does its signature fit the key that comes with it? `None` if it cannot
+/// tell.
+fn by_command(workshop: &Workshop, words: &str, good: &str, bad: &[&str]) -> Option<bool> {
+    let script = format!("{words} 2>&1; true");
+    let output = Command::new("sh").args(["-c", &script]).current_dir(workshop.path()).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    if text.contains(good) { Some(true) } else { bad.iter().any(|bad| text.contains(bad)).then_some(false) }
+}
+
+/// Kind by kind, each structure with what comes with it: requests, revocation lists with every certificate of their
+/// issuer's name, OCSP responses, CMS.
+#[test]
+fn each_kind_is_judged_as_openssl_judges_it() {
+    use stalecard::audit::{Kind, Verdict, of_bytes};
+    use virtual_card::openssl::x509::X509Req;
+    if !is_long() {
+        return;
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert!(Command::new("sh").arg(root.join("tests/signatures/fetch")).status().unwrap().success());
+    let files: Vec<_> = walkdir::WalkDir::new(root.join("build/public-files"))
+        .into_iter()
+        .filter_map(Result::ok)
+        .filter(|file| file.file_type().is_file())
+        .map(walkdir::DirEntry::into_path)
+        .collect();
+    let workshop = Workshop::new();
+    let mut issuers: Vec<(X509, Vec<u8>)> = Vec::new();
+    let mut all: Vec<(String, Vec<u8>)> = Vec::new();
+    for file in &files {
+        let name = file.to_str().unwrap().to_owned();
+        for der in ders(&name) {
+            if let Ok(one) = X509::from_der(&der) {
+                issuers.push((one, der.clone()));
+            }
+            all.push((name.clone(), der));
+        }
+    }
+    all.sort_by(|one, other| one.1.cmp(&other.1));
+    all.dedup_by(|one, other| one.1 == other.1);
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    let mut disagreements = Vec::new();
+    let mut unread = Vec::new();
+    let mut compare = |what: &str, file: &str, verdict: Verdict, openssl: Option<bool>| {
+        let is_right = match (verdict, openssl) {
+            (Verdict::Sound | Verdict::SoundUnderAnotherCertificate, Some(fits)) => fits,
+            (Verdict::Invalid | Verdict::MadeByAnotherKey, Some(fits)) => !fits,
+            (Verdict::NotDecided | Verdict::IssuerNotKnown, _) | (_, None) => true,
+        };
+        *counts.entry(format!("{what}: {verdict:?}, openssl {openssl:?}")).or_default() += 1;
+        if !is_right && !EXPLAINED.iter().any(|(end, _)| file.ends_with(end)) {
+            disagreements.push(format!("{what} {file}: {verdict:?}, openssl {openssl:?}"));
+        }
+    };
+    let worst = |bytes: &[u8], kind: Kind| -> Option<Verdict> {
+        of_bytes(bytes).into_iter().filter(|(of, _)| *of == kind).map(|(_, verdict)| verdict).max()
+    };
+    for (file, der) in &all {
+        if let (Some(verdict), Ok(request)) = (worst(der, Kind::Request), X509Req::from_der(der)) {
+            let fits = request.public_key().and_then(|key| request.verify(&key)).ok();
+            compare("request", file, verdict, fits);
+        }
+        if let Ok(list) = X509Crl::from_der(der) {
+            let name = list.issuer_name();
+            let of_name = issuers
+                .iter()
+                .filter(|(one, _)| one.subject_name().try_cmp(name).is_ok_and(std::cmp::Ordering::is_eq));
+            for (issuer, certificate) in of_name.take(8) {
+                let Some(verdict) = worst(&[certificate.as_slice(), der].concat(), Kind::RevocationList)
+                else {
+                    unread.push(file.clone());
+                    continue;
+                };
+                let fits = issuer.public_key().ok().and_then(|key| list.verify(&key).ok());
+                compare("revocation list", file, verdict, fits);
+            }
+        }
+        if let Some(verdict) = worst(der, Kind::OcspResponse) {
+            workshop.write("one", der);
+            let words =
+                "openssl ocsp -respin one -noverify -text >text; openssl ocsp -respin one -VAfile text";
+            let fits = by_command(
+                &workshop,
+                words,
+                "Response verify OK",
+                &["signature failure", "bad signature", "invalid signature"],
+            );
+            compare("OCSP response", file, verdict, fits);
+        }
+        if let Some(verdict) = worst(der, Kind::SignedData) {
+            workshop.write("one", der);
+            let words = "openssl cms -verify -noverify -binary -inform DER -in one -out out";
+            let fits = by_command(
+                &workshop,
+                words,
+                "erification successful",
+                &["verification failure", "digest value"],
+            );
+            compare("signed data", file, verdict, fits);
+        }
+    }
+    println!("{counts:#?}; revocation lists that openssl reads and we do not: {unread:#?}");
+    for kind in ["request", "revocation list", "OCSP response", "signed data"] {
+        let of_kind = counts.iter().filter(|(what, _)| what.starts_with(kind) && what.contains("Sound"));
+        assert!(of_kind.map(|(_, count)| count).sum::<usize>() > 2, "{kind}: {counts:#?}");
+    }
+    assert!(disagreements.is_empty(), "{} disagreements:\n{}", disagreements.len(), disagreements.join("\n"));
+}

@@ -327,3 +327,134 @@ fn keys_and_numbers_made_to_do_harm() {
     assert!(code == 3 || code == 0, "{code}");
     assert!(report["attributions"].as_array().unwrap().len() <= 1_000);
 }
+
+/// A JSON Web Key of a P-256 key.
+fn jwk(workshop: &Workshop, name: &str) -> Value {
+    use stalecard::format::key::PublicKey;
+    let key = stalecard::crypto::given::public_key(&workshop.read(&format!("{name}.pub")), None).unwrap();
+    let PublicKey::Ec { point, .. } = key else { panic!("{key:?}") };
+    let part = |range: std::ops::Range<usize>| data_encoding::BASE64URL_NOPAD.encode(&point[range]);
+    serde_json::json!({ "kty": "EC", "crv": "P-256", "x": part(1..33), "y": part(33..65) })
+}
+
+/// Bare, in CMS, of OpenSSH; the key as SubjectPublicKeyInfo, certificate, request, OpenSSH's line, JWK, set of JWKs, point.
+#[test]
+fn a_signature_in_every_form_is_held_against_a_key_in_every_form() {
+    let workshop = workshop();
+    let run = |program: &str, words: &str| {
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let output = workshop.run(Path::new(program), &words);
+        assert!(output.status.success(), "{program} {words:?}: {output:?}");
+        output.stdout
+    };
+    let mut points = Vec::new();
+    for name in ["old", "new"] {
+        run("openssl", &format!("req -new -key {name} -subj /CN=x -out {name}.csr"));
+        run("openssl", &format!("ec -in {name} -out {name}.sec1"));
+        run("chmod", &format!("600 {name}.sec1"));
+        fs::write(workshop.path(&format!("{name}.ssh")), run("ssh-keygen", &format!("-y -f {name}.sec1")))
+            .unwrap();
+        let jwk = jwk(&workshop, name);
+        fs::write(workshop.path(&format!("{name}.jwk")), jwk.to_string()).unwrap();
+        let set = serde_json::json!({ "keys": [jwk] });
+        fs::write(workshop.path(&format!("{name}.jwks")), set.to_string()).unwrap();
+        let key = stalecard::crypto::given::public_key(&workshop.read(&format!("{name}.pub")), None).unwrap();
+        let stalecard::format::key::PublicKey::Ec { point, .. } = key else { panic!("{key:?}") };
+        points.push(data_encoding::HEXLOWER.encode(&point));
+    }
+    run("openssl", "dgst -sha256 -sign old -out bare data");
+    run("openssl", "cms -sign -binary -in data -signer old.pem -inkey old -outform DER -out cms");
+    run(
+        "openssl",
+        "cms -sign -binary -noattr -nocerts -keyid -in data -signer old.pem -inkey old -outform PEM -out keyid",
+    );
+    fs::copy(workshop.path("old.ssh"), workshop.path("old.sec1.pub")).unwrap();
+    run("ssh-keygen", "-q -Y sign -f old.sec1 -n file data");
+    fs::rename(workshop.path("data.sig"), workshop.path("ssh")).unwrap();
+    fs::write(workshop.path("changed"), "Sample Date").unwrap();
+    let forms = ["pub", "pem", "csr", "ssh", "jwk", "jwks"];
+    let named = |name: &str, point: &String| -> Vec<String> {
+        forms.iter().map(|form| format!("{name}.{form}")).chain([point.clone()]).collect()
+    };
+    for signature in ["bare", "cms", "keyid", "ssh"] {
+        for key in named("old", &points[0]) {
+            let words = ["--signature", signature, "--pubkey", &key];
+            let (code, findings, answer) = ask(&workshop, &[&["--data", "data"][..], &words].concat());
+            assert_eq!((code, findings.len()), (0, 0), "{signature} {key}: {answer}");
+            assert_eq!(answer["made_by"]["places"][0]["kind"], "given", "{signature} {key}: {answer}");
+            // Over other bytes it is no valid one, and no other key's either.
+            let (code, findings, answer) = ask(&workshop, &[&["--data", "changed"][..], &words].concat());
+            assert_eq!((code, findings.len()), (1, 0), "{signature} {key}: {answer}");
+        }
+        for key in named("new", &points[1]) {
+            let words = ["--data", "data", "--signature", signature, "--pubkey", &key];
+            let (code, _, answer) = ask(&workshop, &words);
+            // Of a key that only its identifier names nothing is known.
+            let expected = if signature == "keyid" { 3 } else { 1 };
+            assert_eq!(
+                (code, &answer["good"]),
+                (expected, &Value::from(false)),
+                "{signature} {key}: {answer}"
+            );
+        }
+    }
+    // What is signed in it is not what the file holds.
+    run(
+        "openssl",
+        "cms -sign -binary -noattr -nodetach -in data -signer old.pem -inkey old -outform DER -out whole",
+    );
+    for (data, code) in [("data", 0), ("changed", 1)] {
+        let words = ["--data", data, "--signature", "whole", "--pubkey", "old.pem"];
+        let (ended, _, answer) = ask(&workshop, &words);
+        assert_eq!((ended, &answer["good"]), (code, &Value::from(code == 0)), "{data}: {answer}");
+    }
+    // A time stamp is about a digest; what it says of itself is refused by its name.
+    fs::write(workshop.path("ext"), "extendedKeyUsage=critical,timeStamping\n").unwrap();
+    fs::write(
+        workshop.path("tsa.conf"),
+        "[tsa]\ndefault_tsa=t\n[t]\nserial=number\nsigner_digest=sha256\ndefault_policy=1.2.3.4\ndigests=sha256\n",
+    )
+    .unwrap();
+    fs::write(workshop.path("number"), "01\n").unwrap();
+    run("openssl", "req -new -key old -subj /CN=tsa -out tsa.csr");
+    run("openssl", "x509 -req -in tsa.csr -CA old.pem -CAkey old -set_serial 9 -extfile ext -out tsa.pem");
+    run("openssl", "ts -query -data data -sha256 -cert -out query");
+    let reply = "ts -reply -config tsa.conf -queryfile query -signer tsa.pem -inkey old";
+    run("openssl", &format!("{reply} -out stamp"));
+    run("openssl", &format!("{reply} -token_out -out token"));
+    for stamp in ["stamp", "token"] {
+        let why = refused(&workshop, &["verify", "--offline", "--data", "data", "--signature", stamp]);
+        assert!(why.contains("a timestamp (RFC 3161)"), "{stamp}: {why}");
+        let (code, report) = workshop.stalecard("audit", &["--pubkey", "old.pem", stamp]);
+        assert_eq!((code, &report["audit"]["sound"]), (0, &Value::from(2)), "{stamp}: {report}");
+    }
+    // What is no key is said to be none.
+    fs::write(workshop.path("pgp"), "-----BEGIN PGP SIGNATURE-----\n\niQ==\n-----END PGP SIGNATURE-----\n")
+        .unwrap();
+    let why = refused(&workshop, &["verify", "--offline", "--data", "data", "--signature", "pgp"]);
+    assert!(why.contains("OpenPGP"), "{why}");
+}
+
+/// A list names its issuer, by name or by the identifier of its key: the issuer's key in any form decides.
+#[test]
+fn a_revocation_list_is_held_against_its_issuers_key_in_every_form() {
+    let workshop = workshop();
+    let conf = "[ca]\ndefault_ca = x\n[x]\ndatabase = index\ndefault_md = sha256\ndefault_crl_days = 9\n\
+                crl_extensions = list\n[list]\nauthorityKeyIdentifier = keyid\n";
+    fs::write(workshop.path("ca.conf"), conf).unwrap();
+    fs::write(workshop.path("index"), "").unwrap();
+    assert!(workshop.openssl("ca -gencrl -keyfile old -cert old.pem -config ca.conf -out crl"));
+    assert!(workshop.openssl("req -new -key old -subj /CN=x -out old.csr"));
+    fs::write(workshop.path("old.jwk"), jwk(&workshop, "old").to_string()).unwrap();
+    for key in ["old.pem", "old.pub", "old.csr", "old.jwk"] {
+        let (code, report) = workshop.stalecard("audit", &["--pubkey", key, "crl"]);
+        assert_eq!((code, &report["audit"]["sound"]), (0, &Value::from(1)), "{key}: {report}");
+    }
+    // Made by another key under its name and identifier.
+    assert!(workshop.openssl("x509 -in old.pem -force_pubkey new.pub -signkey new -out stale.pem"));
+    assert!(workshop.openssl("ca -gencrl -keyfile new -cert stale.pem -config ca.conf -out crl"));
+    for key in ["old.pem", "old.pub", "old.csr", "old.jwk"] {
+        let (code, report) = workshop.stalecard("audit", &["--pubkey", key, "crl"]);
+        assert_eq!((code, &report["audit"]["bad"]), (1, &Value::from(1)), "{key}: {report}");
+    }
+}

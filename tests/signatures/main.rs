@@ -15,6 +15,7 @@ mod random;
 #[path = "../stand/mod.rs"]
 mod stand;
 
+mod agreement;
 mod cards;
 mod certificates;
 mod ecdsa;
@@ -29,6 +30,7 @@ mod second;
 mod secrets;
 mod seed;
 mod table;
+mod wycheproof;
 
 use stalecard::crypto::Outcome;
 

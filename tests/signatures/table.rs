@@ -14,6 +14,7 @@ use virtual_card::openssl::ec::PointConversionForm;
 use virtual_card::openssl::pkey::PKey;
 use virtual_card::openssl::x509::{X509, X509Req};
 
+use crate::agreement::{agree, commands_agree};
 use crate::is_long;
 use crate::opinion::opinion;
 
@@ -127,7 +128,12 @@ impl Workshop {
 
     /// What `verify` says of a file, offline.
     pub fn verify(&self, arguments: &[&str]) -> (i32, Value) {
-        let all = [&["verify", "--offline", "--format", "json"], arguments].concat();
+        self.stalecard("verify", arguments)
+    }
+
+    /// The exit code and the document of a command, offline.
+    pub fn stalecard(&self, command: &str, arguments: &[&str]) -> (i32, Value) {
+        let all = [&[command, "--offline", "--format", "json"], arguments].concat();
         let output = self.run(Path::new(env!("CARGO_BIN_EXE_stalecard")), &all);
         let document = serde_json::from_slice(&output.stdout);
         (output.status.code().unwrap(), document.unwrap_or_else(|_| panic!("{arguments:?}: {output:?}")))
@@ -269,7 +275,12 @@ fn certificates_and_requests_of_every_algorithm() {
         }
     }
     let bundle: Vec<u8> = made.iter().flat_map(|(_, text, _)| text.clone()).collect();
+    for (what, text, _) in &made {
+        assert_eq!(agree(what, text), 1, "{what}");
+    }
+    assert_eq!(agree("all of them", &bundle), made.len());
     fs::write(workshop.path("bundle"), bundle).unwrap();
+    commands_agree(&workshop, "bundle", &[]);
     let (code, report) = workshop.verify(&["--certificate", "bundle"]);
     assert_eq!(code, 1);
     let answers = report["attributions"].as_array().unwrap();

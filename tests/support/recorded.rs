@@ -92,6 +92,7 @@ pub fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir)
         others: Vec::new(),
         processes: Vec::new(),
         flushed: Vec::new(),
+        quarantine: Vec::new(),
         whose: Whose::Caller,
         invoked_by: None,
         readers: Vec::new(),

@@ -5,6 +5,7 @@ use crate::case::attribution::Attribution;
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
+use crate::observe::look_into_quarantine;
 use crate::prove::brief::attributed;
 use crate::prove::given::{Given, Request};
 use crate::report::lines::Screen;
@@ -19,6 +20,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         public_keys: &args.pubkey,
     })?;
     let mut snapshot = args.facts.look(false)?;
+    if args.facts.snapshot.is_none() {
+        look_into_quarantine(&mut snapshot);
+    }
     let done = given.attribute(&mut snapshot)?;
     let brief = attributed(&done);
     match args.format {

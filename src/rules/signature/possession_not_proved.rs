@@ -17,7 +17,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::attribution::{Claim, claim};
+use crate::case::claim::{Claim, claim};
 use crate::case::possession::{Device, Possession, possession};
 use crate::case::proofs::{is_certificate, named_by_card, private_key, proof};
 use crate::case::token::{Case, object_name, side};

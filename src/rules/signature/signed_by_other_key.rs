@@ -21,7 +21,7 @@
 //! Cure: `stalecard check` on the host that made it, `stalecard flush` there, then make it again.
 //! Nothing is wrong with the card.
 
-use crate::case::attribution::{Attributed, Attribution};
+use crate::case::attribution::{Attributed, Attribution, Verdict};
 use crate::case::known_keys::PlaceKind;
 use crate::finding::{Deed, Finding, Id, Remedy};
 
@@ -29,34 +29,40 @@ use crate::finding::{Deed, Finding, Id, Remedy};
 /// the user has said whose signature it should be.
 #[must_use]
 pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
-    let summary = match (&attribution.names, &attribution.made_by) {
+    let summary = match (attribution.verdict, &attribution.names, &attribution.made_by) {
         _ if attribution.good => return None,
-        (Some(_), None) if attribution.not_by_named => {
-            "The certificate is not signed by the key of its issuer that was named.".to_owned()
+        (Some(Verdict::MadeByAnotherKey), Some(names), made_by) => {
+            let who = match (&attribution.issuer_key, &attribution.issuer) {
+                (Some(key), _) => format!("an issuer whose key has the ID {}", id(key)),
+                (None, Some(_)) => "an issuer whose key is known here".to_owned(),
+                (None, None) => format!("the public key with ID {}", id(names)),
+            };
+            match made_by {
+                Some(made_by) => format!("It names {who}, and is signed by the one with ID {}.", id(made_by)),
+                None => format!("It names {who}, and is not signed by that key."),
+            }
         }
-        (Some(_), _) if !attribution.contradicted => return None,
-        (None, _) if attribution.is_invalid => return None,
-        (Some(names), Some(made_by)) => {
+        (Some(Verdict::SoundUnderAnotherCertificate), _, Some(made_by)) => {
             format!(
-                "It names the public key with ID {}, and is signed by the one with ID {}.",
-                id(names),
+                "It carries the identifier of another key of its issuer than the one with ID {}, which signed it.",
                 id(made_by)
             )
         }
-        (Some(names), None) => {
-            format!("It names the public key with ID {}, and is not signed by that key.", id(names))
-        }
-        (None, Some(made_by)) if made_by.places.iter().all(|place| place.kind == PlaceKind::Cache) => {
+        (Some(_), ..) | (None, Some(_), _) => return None,
+        (None, None, Some(_)) if attribution.is_invalid => return None,
+        (None, None, Some(made_by)) if made_by.places.iter().all(|place| place.kind.is_of_the_past()) => {
+            let is_cached = made_by.places.iter().any(|place| place.kind == PlaceKind::Cache);
             format!(
-                "The signature was made by the key with ID {}, which is known from a cache only{}.",
+                "The signature was made by the key with ID {}, which is known from {} only{}.",
                 id(made_by),
+                if is_cached { "a cache" } else { "the quarantine" },
                 if named { ", not by the key that was named" } else { "" }
             )
         }
-        (None, None) if named && attribution.not_by_named => {
+        (None, None, None) if named && attribution.not_by_named => {
             "The signature was not made by the key that was named, whatever it is over.".to_owned()
         }
-        (None, None) => {
+        (None, None, None) => {
             let told = attribution.candidates.iter().find(|key| key.known_id.is_some())?;
             format!(
                 "The signature was made by the private key with ID {}, of which no public key is known here{}.",
@@ -64,7 +70,7 @@ pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
                 if named { ", not by the key that was named" } else { "" }
             )
         }
-        (None, _) => return None,
+        (None, None, Some(_)) => return None,
     };
     Some(made(summary))
 }

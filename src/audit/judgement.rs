@@ -1,0 +1,124 @@
+//! What came of a signature: the verdict, who made it, and what else to know, as data.
+
+use std::fmt::{Display, Formatter};
+
+use super::artefact::{Claimed, Content};
+use crate::case::attribution::Verdict;
+use crate::format::key::PublicKey;
+
+/// Who made a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Maker {
+    /// A key that is known, by its number in the ring.
+    Known(usize),
+    /// A key that is known from nowhere, and made several.
+    Unknown(PublicKey),
+    /// One of these.
+    OneOf(Vec<PublicKey>),
+    /// It was not found.
+    NotFound,
+}
+
+/// The answer about a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// What came of it.
+    pub verdict: Verdict,
+    /// The key that it names, if that is known.
+    pub named: Option<PublicKey>,
+    /// Who made it.
+    pub maker: Maker,
+    /// What else to know.
+    pub why: Option<Why>,
+}
+
+/// What else to know of a signature.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Why {
+    /// It could not be computed, and why.
+    NotComputed(String),
+    /// How names and keys go together.
+    Is(&'static str),
+}
+
+impl Display for Why {
+    fn fmt(&self, out: &mut Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::NotComputed(why) => why,
+            Self::Is(words) => words,
+        })
+    }
+}
+
+impl Judgement {
+    /// By nobody that was found.
+    pub const fn new(verdict: Verdict) -> Self {
+        Self { verdict, named: None, maker: Maker::NotFound, why: None }
+    }
+
+    /// With this to know.
+    pub fn why(self, words: &'static str) -> Self {
+        Self { why: Some(Why::Is(words)), ..self }
+    }
+
+    /// It cannot be told, because of this.
+    pub fn open(why: impl Into<String>) -> Self {
+        Self { why: Some(Why::NotComputed(why.into())), ..Self::new(Verdict::NotDecided) }
+    }
+
+    /// The same, if this is the content that was signed with it.
+    pub fn with_content(self, claimed: &Claimed, is_it: impl FnOnce(&Content) -> bool) -> Self {
+        match &claimed.content {
+            _ if self.verdict != Verdict::Sound => self,
+            None => self,
+            Some(Err(why)) => {
+                Self { verdict: Verdict::NotDecided, why: Some(Why::NotComputed((*why).to_owned())), ..self }
+            }
+            Some(Ok(content)) if is_it(content) => self,
+            Some(Ok(_)) => Self { verdict: Verdict::Invalid, ..self }
+                .why("the key that it names made it, but its content is not the one that was signed"),
+        }
+    }
+
+    /// What was signed was guessed by the name of a file: only a key that is known says that it was this.
+    pub fn of_what_is_beside(self) -> Self {
+        match (self.verdict, &self.maker) {
+            (Verdict::MadeByAnotherKey, Maker::NotFound | Maker::OneOf(_)) | (Verdict::Invalid, _) => {
+                Self { verdict: Verdict::NotDecided, ..self }.why(BESIDE)
+            }
+            _ => self,
+        }
+    }
+
+    /// Only the issuer's name told which key it should have been.
+    pub fn with_name_only(self) -> Self {
+        match (self.verdict, &self.maker) {
+            (Verdict::MadeByAnotherKey, Maker::NotFound | Maker::OneOf(_)) => self.why(NAME_ONLY),
+            _ => self,
+        }
+    }
+}
+
+pub const OTHER_BYTES: &str = "its signature is invalid, though the key that it names made it: the bytes or the algorithm are not those that were \
+     signed";
+pub const ELSEWHERE: &str = "made by a key of its issuer that has another identifier than it carries: programs that compare the two (OpenSSL does) \
+     refuse it";
+pub const UNSAID: &str = "its own key did not sign it, and it does not say whose key should have: issuer and subject have one name, as of a \
+     CA's new key that the old one certified, and as of a self-signed one that was made through a stale cache; the CA's \
+     other certificate, put beside it or named with --pubkey, decides";
+pub const BY_ANOTHER: &str = "issuer and subject have one name, and it is signed by another key than it names: that is as it should be if a CA has \
+     certified a new key with its old one, and wrong if it was to be self-signed: then it was made through a stale cache; \
+     the CA's other certificate, put beside it or named with --pubkey, decides";
+pub const SELF_ISSUED: &str = "it is self-issued, not self-signed: it carries the identifier of another key of that name, which is not known here";
+pub const ROLLOVER: &str = "it is self-issued, not self-signed: issuer and subject have one name, and another key of that name has signed it, as when a \
+     CA gets a new key";
+pub const UNDER_ANOTHER_NAME: &str = "it names another issuer than its subject, and is signed by the key that it names: self-signed under another name, or \
+     issued by somebody who has the same key";
+pub const OTHER_IDENTIFIER: &str =
+    "a key with its issuer's name is known here, and it carries the identifier of another one";
+pub const UNKNOWN_IDENTIFIER: &str = "a key that is known here made it, and it carries the identifier of one that is not known here: name the issuer's \
+     certificate, or put it beside it";
+const NAME_ONLY: &str = "no key with its issuer's name that is known here made it; it carries no identifier of the key: if that issuer has \
+     another one, put its certificate beside it";
+const BESIDE: &str = "the file beside it, of the same name without its ending, is not what the key that it names has signed: it was changed, \
+     or another key signed it";

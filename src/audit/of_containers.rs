@@ -1,0 +1,216 @@
+//! Containers with signatures, as artefacts: CMS (RFC 5652), JSON Web Signatures (RFC 7515), OpenSSH's certificates and
+//! signatures over files (PROTOCOL.certkeys, PROTOCOL.sshsig), card-verifiable certificates (BSI TR-03110).
+
+use sha2::{Digest, Sha256};
+
+use super::artefact::{About, Artefact, Claimed, Content, Kind, Name, Names, Offer, Over, digest};
+use crate::case::claim::hash_of_bits;
+use crate::crypto::{Hash, Scheme, cvc::Signer, detached};
+use crate::format::{cms, cvc, jose, ssh, x509};
+
+/// Signed data with at least one signer.
+#[must_use]
+pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact> {
+    let with_it: Vec<x509::Certificate> =
+        data.certificates.iter().filter_map(|der| x509::decode(der)).collect();
+    let one = |signer: &cms::Signer<'_>| {
+        let key = with_it.iter().find(|one| match signer.who {
+            cms::Who::Certificate { issuer, serial } => {
+                one.serial == serial && x509::is_same_name(&one.raw_issuer, issuer)
+            }
+            cms::Who::KeyId(id) => x509::subject_key_id(&one.der) == Some(id) || hash_of_bits(&one.key) == id,
+        });
+        let names = match (key, signer.who) {
+            (Some(one), _) => Names::Keys(vec![one.key.clone()]),
+            (None, cms::Who::Certificate { issuer, serial }) => {
+                Names::Certificate(issuer.to_vec(), serial.to_vec())
+            }
+            (None, cms::Who::KeyId(id)) => Names::KeyId(id.to_vec()),
+        };
+        let over = match (&signer.attributes, data.content) {
+            (Some(attributes), _) => Over::Bytes(attributes.clone()),
+            (None, Some(content)) => Over::Bytes(content.to_vec()),
+            (None, None) => Over::Content,
+        };
+        let hash = Hash::by_oid(signer.digest);
+        // Whatever is told to be its content has to be what was signed, with attributes and without.
+        let content = match (&signer.attributes, signer.message_digest, data.content, hash) {
+            (None, _, None, _) => None,
+            (Some(_), None, ..) => Some(Err("what is signed does not name the digest of its content")),
+            (_, _, _, None) => Some(Err("the hash of its content is not computed here")),
+            (Some(_), Some(digest), bytes, Some(hash)) => {
+                Some(Ok(Content { hash, digest: digest.to_vec(), bytes: bytes.map(<[u8]>::to_vec) }))
+            }
+            (None, _, Some(bytes), Some(hash)) => {
+                Some(Ok(Content { hash, digest: hash.digest(bytes), bytes: None }))
+            }
+        };
+        Claimed {
+            over,
+            scheme: detached::cms(signer.digest, signer.algorithm, signer.parameters),
+            value: signer.signature.to_vec(),
+            names,
+            content,
+        }
+    };
+    let first = data.signers.first()?;
+    let (issuer, serial) = match first.who {
+        cms::Who::Certificate { issuer, serial } => {
+            (Some(Name::Distinguished(issuer.to_vec())), Some(serial.to_vec()))
+        }
+        cms::Who::KeyId(_) => (None, None),
+    };
+    Some(Artefact {
+        kind: if data.is_time_stamp { Kind::TimeStamp } else { Kind::SignedData },
+        digest: digest(der),
+        signatures: data.signers.iter().map(one).collect(),
+        about: About { serial, issuer, made: first.signing_time.and_then(x509::moment), ..About::default() },
+        offer: None,
+    })
+}
+
+/// A JSON Web Signature. `None` if it is none with a public key.
+#[must_use]
+pub fn of_jws(signed: &jose::Signed) -> Option<Artefact> {
+    let scheme = detached::jose(&signed.algorithm)?;
+    let certificate = signed.certificates.first().and_then(|der| x509::decode(der));
+    let names = match (&signed.key, certificate, &signed.key_id) {
+        (_, Some(certificate), _) => Names::Keys(vec![certificate.key]),
+        (Some(key), None, _) => Names::Keys(vec![key.clone()]),
+        (None, None, Some(called)) => Names::Called(called.clone()),
+        (None, None, None) => Names::Nobody,
+    };
+    let over = match &signed.over {
+        Some(over) => Over::Bytes(over.clone()),
+        None => Over::Nowhere("its payload is not in it"),
+    };
+    Some(Artefact {
+        kind: Kind::Jws,
+        digest: digest(&[signed.over.as_deref().unwrap_or_default(), &signed.signature].concat()),
+        signatures: vec![Claimed { over, scheme, value: signed.signature.clone(), names, content: None }],
+        about: About {
+            subject: signed.key_id.as_ref().map(|id| Name::Text(id.clone().into_bytes())),
+            ..About::default()
+        },
+        offer: signed.key.clone().map(|key| Offer { signs_for_others: false, ..Offer::bare(key) }),
+    })
+}
+
+/// What a security key signs around a message, if it is one.
+fn around(signed: &ssh::Signed<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
+    signed
+        .algorithm
+        .starts_with(b"sk-")
+        .then(|| (Sha256::digest(&signed.application).to_vec(), signed.counted.to_vec()))
+}
+
+/// An OpenSSH certificate.
+#[must_use]
+pub fn of_ssh_certificate(blob: &[u8]) -> Option<Artefact> {
+    let one = ssh::certificate(blob)?;
+    let over = match around(&one.signature) {
+        Some((application, counted)) => [application, counted, Sha256::digest(one.body).to_vec()].concat(),
+        None => one.body.to_vec(),
+    };
+    let time = |seconds: u64| i64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+    Some(Artefact {
+        kind: Kind::SshCertificate,
+        digest: digest(blob),
+        signatures: vec![Claimed {
+            over: Over::Bytes(over),
+            scheme: detached::ssh(one.signature.algorithm),
+            value: one.signature.bytes.clone(),
+            names: Names::Keys(vec![one.authority]),
+            content: None,
+        }],
+        about: About {
+            serial: Some(one.serial.to_be_bytes().to_vec()),
+            issuer: None,
+            subject: Some(Name::Text(one.key_id.to_vec())),
+            made: time(one.validity.0),
+            until: time(one.validity.1),
+        },
+        offer: None,
+    })
+}
+
+/// An OpenSSH signature over a file.
+#[must_use]
+pub fn of_ssh_signature(bytes: &[u8]) -> Option<Artefact> {
+    let one = ssh::signature(bytes)?;
+    let hash = match one.hash {
+        b"sha256" => Some(Hash::Sha256),
+        b"sha512" => Some(Hash::Sha512),
+        _ => None,
+    };
+    let over = Over::SshFile {
+        namespace: one.namespace.to_vec(),
+        reserved: one.reserved.to_vec(),
+        hash,
+        hash_name: one.hash.to_vec(),
+        security_key: around(&one.signature),
+    };
+    Some(Artefact {
+        kind: Kind::SshSignature,
+        digest: digest(bytes),
+        signatures: vec![Claimed {
+            over,
+            scheme: detached::ssh(one.signature.algorithm),
+            value: one.signature.bytes.clone(),
+            names: Names::Keys(vec![one.key.clone()]),
+            content: None,
+        }],
+        about: About { subject: Some(Name::Text(one.namespace.to_vec())), ..About::default() },
+        offer: Some(Offer { signs_for_others: false, ..Offer::bare(one.key) }),
+    })
+}
+
+/// A card-verifiable certificate or request; `bytes`: all of it.
+#[must_use]
+pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
+    let one = cvc::decode(bytes).ok()?;
+    let own = Signer::new(&one.key);
+    let (key, scheme) = match own {
+        Ok(signer) => (Some(signer.key), Ok(signer.scheme)),
+        Err(reason) => (None, Err(reason)),
+    };
+    // Certificates say for what (CHAT) and when; requests do not.
+    let is_request = one.outer.is_some() || !one.body.windows(2).any(|tag| tag == [0x7F, 0x4C]);
+    let is_own = is_request || one.car == Some(one.chr);
+    let names = match (&key, one.car) {
+        (Some(key), _) if is_own => Names::Keys(vec![key.clone()]),
+        (_, Some(car)) if !is_own => Names::Holder(car.to_vec()),
+        _ => Names::Nobody,
+    };
+    let bytes_of = |bytes: &[u8]| Over::Bytes(bytes.to_vec());
+    let value = |value: &[u8]| value.to_vec();
+    let mut signatures = vec![Claimed {
+        over: bytes_of(one.body),
+        scheme: scheme.clone(),
+        value: value(one.signature),
+        names,
+        content: None,
+    }];
+    if let Some(outer) = &one.outer {
+        // The device signs with its own key, whose scheme its certificate tells; they all have one.
+        let (over, value) = (bytes_of(outer.signed), value(outer.signature));
+        let scheme = Ok(Scheme::Ecdsa(Some(Hash::Sha256)));
+        let names = Names::Holder(outer.car.to_vec());
+        signatures.push(Claimed { over, scheme, value, names, content: None });
+    }
+    Some(Artefact {
+        kind: if is_request { Kind::CvRequest } else { Kind::CvCertificate },
+        digest: digest(bytes.get(..bytes.len() - one.rest.len())?),
+        signatures,
+        about: About {
+            issuer: one.car.map(|car| Name::Text(car.to_vec())),
+            subject: Some(Name::Text(one.chr.to_vec())),
+            ..About::default()
+        },
+        offer: key.map(|key| Offer {
+            holder: Some(one.chr.to_vec()),
+            signs_for_others: !is_request,
+            ..Offer::bare(key)
+        }),
+    })
+}
