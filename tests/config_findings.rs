@@ -28,6 +28,7 @@ const TABLE: &[(&str, [&[&str]; 3])] = &[
     ("cache-dir-of-user", [&[VALUE]; 3]),
     ("cache-dir-tilde", [&[VALUE]; 3]),
     ("cache-dir-with-blank", [&[VALUE]; 3]),
+    ("cache-dir-with-colon", [&[VALUE]; 3]),
     ("closed-once-too-often", [&[UNREADABLE]; 3]),
     ("colon-for-semicolon", [&[VALUE]; 3]),
     ("comma-for-semicolon", [&[UNREADABLE]; 3]),
@@ -223,6 +224,7 @@ fn the_corrected_line_is_the_whole_line_as_it_should_be() {
         ("value-unclosed-quote", "use_file_caching = no;"),
         ("byte-order-mark", "app default {"),
         ("arrow-for-equals", "use_file_caching = no;"),
+        ("cache-dir-with-colon", "file_cache_dir = /var/lib/opensc/cache;"),
         ("colon-for-semicolon", "use_file_caching = no;"),
         (
             "comma-for-semicolon",

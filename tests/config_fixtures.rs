@@ -29,6 +29,7 @@ const TABLE: &[(&str, [&str; 4])] = &[
     ("cache-dir-template", ["all", "all", "all", "all"]),
     ("cache-dir-tilde", ["all", "all", "all", "all"]),
     ("cache-dir-with-blank", ["all", "all", "all", "all"]),
+    ("cache-dir-with-colon", ["all", "all", "all", "all"]),
     ("closed-once-too-often", ["dropped", "dropped", "dropped", "dropped"]),
     ("colon-for-semicolon", ["no", "no", "no", "no"]),
     ("comma-for-semicolon", ["dropped", "dropped", "dropped", "dropped"]),

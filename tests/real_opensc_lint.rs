@@ -297,6 +297,10 @@ fn case(random: &mut Random) -> Case {
                 "=", ": ", " ", "=\u{a0}", "\u{a0}= ", " =", "\n= ", " =\n", "\t=\t", " == ", " := ", " += ",
                 " => ",
             ]);
+            if lines[index].equals == " => " {
+                // The value is `>`: what that comes to is no more than an accident.
+                promised.values_mut().for_each(|effects| drop(effects.insert(key, "?".to_owned())));
+            }
             "with another joint"
         }
         14 => {
