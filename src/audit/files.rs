@@ -25,6 +25,8 @@ use crate::patience::{NoThread, SILENCE, aside, lose};
 
 /// Threads at most, and threads that may be left behind.
 const MOST_THREADS: usize = 64;
+/// The one that finds the files.
+const WALKER: usize = 0;
 /// Files handed on at a time.
 const BATCH: usize = 64;
 /// What is looked at of a large file before it is decided what it is.
@@ -119,9 +121,9 @@ pub fn each<W: Work>(places: &Where, work: &Arc<W>) -> Result<(), NoThread> {
     let mut threads: Vec<Arc<Life>> = Vec::new();
     let start = |threads: &mut Vec<Arc<Life>>, body: Box<dyn FnOnce(&Life) + Send>| -> Result<(), NoThread> {
         let life = Arc::new(Life::default());
-        let (own, ended) = (Arc::clone(&life), Ended(ended.clone(), threads.len()));
+        let (own, ended, number) = (Arc::clone(&life), ended.clone(), threads.len());
         aside(move || {
-            let _ended = ended;
+            let _ended = Ended(ended, number);
             body(&own);
         })?;
         threads.push(life);
@@ -141,20 +143,23 @@ pub fn each<W: Work>(places: &Where, work: &Arc<W>) -> Result<(), NoThread> {
             break;
         }
     }
-    let mut running = threads.len();
+    let (mut running, mut is_walking) = (threads.len(), true);
     let begun = Instant::now();
     let mut seen: Vec<(u64, Instant)> = Vec::new();
     while running > 0 {
         let mut lost = 0;
         match ends.recv_timeout(Duration::from_millis(250)) {
             Ok((number, is_fault)) => {
+                is_walking &= number != WALKER;
                 if let Some(life) = threads.get(number).filter(|life| !life.is_left()) {
                     if is_fault {
                         life.is_left.store(true, Ordering::Relaxed);
                         let path = life.path().unwrap_or_default();
                         let why = "stalecard broke off at it: this is a fault of stalecard, please report it";
                         work.came(&path, Came::Failed(why.to_owned()));
-                        lost += 1;
+                        // What was found until then is read; a reader is replaced.
+                        running -= usize::from(number == WALKER);
+                        lost += usize::from(number != WALKER);
                     } else {
                         running -= 1;
                     }
@@ -165,7 +170,8 @@ pub fn each<W: Work>(places: &Where, work: &Arc<W>) -> Result<(), NoThread> {
         }
         work.tick(begun.elapsed());
         seen.resize(threads.len(), (0, Instant::now()));
-        for (life, (beats, when)) in threads.iter().zip(&mut seen) {
+        let mut is_stuck = false;
+        for (number, (life, (beats, when))) in threads.iter().zip(&mut seen).enumerate() {
             let now = life.beats.load(Ordering::Relaxed);
             if now != *beats {
                 (*beats, *when) = (now, Instant::now());
@@ -179,6 +185,7 @@ pub fn each<W: Work>(places: &Where, work: &Arc<W>) -> Result<(), NoThread> {
                         Came::Failed("it has not answered for 10 seconds and was left".to_owned()),
                     );
                     lost += 1;
+                    is_stuck |= number == WALKER;
                 }
             }
         }
@@ -189,7 +196,12 @@ pub fn each<W: Work>(places: &Where, work: &Arc<W>) -> Result<(), NoThread> {
             }
         }
         // The walk itself hangs, and everybody else waits for it.
-        if threads.first().is_some_and(|life| life.is_left()) && lost > 0 {
+        if is_stuck {
+            break;
+        }
+        if lost > 0 && is_walking && running == 1 {
+            let path = places.paths.first().cloned().unwrap_or_default();
+            work.came(&path, Came::Failed(format!("not all of it was read: {NoThread}")));
             break;
         }
     }
