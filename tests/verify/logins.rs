@@ -66,6 +66,7 @@ impl Scene {
                     ],
                 )
             }
+            Family::Files => panic!("only OpenSC reads a card of files"),
         };
         stand.card().reset_stats();
         Self { stand, host, pin, sign }
