@@ -66,8 +66,7 @@ impl Scene {
                     ],
                 )
             }
-            // Nobody but OpenSC reads these, and they have no login that ends.
-            Family::Files => unreachable!("{family:?}"),
+            Family::Files => panic!("only OpenSC reads a card of files"),
         };
         stand.card().reset_stats();
         Self { stand, host, pin, sign }
