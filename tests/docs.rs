@@ -99,9 +99,9 @@ fn every_command_has_its_row_and_an_example() {
     for name in below(&[]) {
         let own = below(&[&name]);
         if own.is_empty() {
-            known.push(name)
+            known.push(name);
         } else {
-            known.extend(own.iter().map(|one| format!("{name} {one}")))
+            known.extend(own.iter().map(|one| format!("{name} {one}")));
         }
     }
     assert!(known.len() > 18, "{known:?}");

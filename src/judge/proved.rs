@@ -48,13 +48,22 @@ pub fn proved(verdict: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
         };
         headline.sentence.push_str(&format!("{proof}{open}"));
     } else if sound == all {
-        headline.state = if is_open { Word::Partly } else { Word::Sound };
+        // All is not well where something that was asked for was not read: so the run ends, too.
+        let is_unread = verdict.coverage.iter().any(|gap| gap.asked_for);
+        headline.state = match (is_unread, is_open) {
+            (true, false) => Word::Unread,
+            (_, true) => Word::Partly,
+            (false, false) => Word::Sound,
+        };
         headline.sentence = match (all, is_open) {
             (1, false) => "The key is proved sound.".to_owned(),
             (_, false) => format!("All {all} keys are proved sound."),
             (1, true) => format!("The key that was asked is proved sound.{open}"),
             (_, true) => format!("All {all} keys that were asked are proved sound.{open}"),
         };
+        if headline.state == Word::Unread {
+            headline.sentence.push_str(" But not everything that was asked for could be read.");
+        }
     } else {
         headline.state = Word::Unread;
         let proved = if sound == 0 {

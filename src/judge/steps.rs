@@ -122,8 +122,17 @@ fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
                 (false, true) => Purpose::Prevent,
                 (false, false) => Purpose::Mend,
             };
-            step(purpose, remedy.what.clone())
+            step(purpose, placed(finding, remedy))
         }
+    }
+}
+
+/// What is to be edited, with the place: whoever reads nothing else has to know in which file.
+fn placed(finding: &Finding, remedy: &Remedy) -> String {
+    let place = finding.evidence.iter().find_map(|evidence| evidence.source.as_ref());
+    match place.filter(|place| remedy.deed == Deed::EditConfiguration && !remedy.what.contains(&place.file)) {
+        Some(place) => format!("{} ({}:{}:{})", remedy.what, place.file, place.line, place.column),
+        None => remedy.what.clone(),
     }
 }
 

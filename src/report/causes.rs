@@ -1,6 +1,7 @@
 //! What is wrong, for people: below each token its causes, one after the other. One key has a row for each thing that there
 //! is to know of it, of several each has two lines, and of very many the first dozen are told.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::findings::{severity_name, severity_style};
@@ -12,6 +13,8 @@ use crate::verdict::{Token, Verdict};
 
 /// Causes that are told one by one.
 const MOST: usize = 12;
+/// The least columns for a title beside an ID, or it stands below it.
+const LEAST_TITLE: usize = 12;
 const CARD: &str = "on the card   ";
 const SHOWN: &str = "OpenSC shows  ";
 const FROM: &str = "read from     ";
@@ -44,7 +47,15 @@ pub(super) fn show(out: &mut Page<'_>, verdict: &Verdict, causes: &[Cause]) {
                 head(out, serial, token);
                 objects(out, &of);
             }
-            None => of.iter().for_each(|cause| sentence(out, cause)),
+            None => {
+                // What is found of two objects of one file reads the same.
+                let mut said = BTreeSet::new();
+                for cause in of {
+                    if said.insert((cause.severity, &cause.summary, cause.count)) {
+                        sentence(out, cause);
+                    }
+                }
+            }
         }
     }
     if rest > 0 {
@@ -121,7 +132,12 @@ fn brief(out: &mut Page<'_>, cause: &Cause) {
     let (Some(card), Some(shown)) = (&cause.on_card, &cause.shown) else { return };
     let lead = format!("  {CARD}{card}");
     let room = out.width().saturating_sub(width(&lead) + 2);
-    let _ = writeln!(out, "{lead}  {}", cut(&cause.title, room));
+    if room < LEAST_TITLE {
+        let _ = writeln!(out, "{lead}");
+        wrap(out, "    ", "    ", &cause.title);
+    } else {
+        let _ = writeln!(out, "{lead}  {}", cut(&cause.title, room));
+    }
     let lead = format!("  {SHOWN}{shown}");
     let room = out.width().saturating_sub(name.len());
     let lead = if width(&lead) < room { padded(&lead, room) } else { lead + " " };

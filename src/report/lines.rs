@@ -233,9 +233,10 @@ pub(super) fn wrap_in(out: &mut Page<'_>, style: Style, first: &str, other: &str
 /// A blank at which no line ends: one column wide.
 const TIED: char = '\u{e000}';
 
-/// A command between backticks stays in one line where it fits into one: it is there to be pasted.
+/// A command between backticks stays in one line where it fits into one: it is there to be pasted. So does a moment: half of
+/// one is another one.
 fn together(text: &str, columns: usize) -> Option<String> {
-    if !text.contains('`') || text.contains(TIED) {
+    if text.contains(TIED) {
         return None;
     }
     let tied = |(place, piece): (usize, &str)| {
@@ -245,7 +246,29 @@ fn together(text: &str, columns: usize) -> Option<String> {
             piece.to_owned()
         }
     };
-    Some(text.split('`').enumerate().map(tied).collect::<Vec<_>>().join("`"))
+    let commands = text.split('`').enumerate().map(tied).collect::<Vec<_>>().join("`");
+    let mut out = String::with_capacity(commands.len());
+    let mut words = commands.split(' ').peekable();
+    // Of a moment the words that are still to come.
+    let mut left = 0;
+    while let Some(word) = words.next() {
+        left = if is_like(word, "0000-00-00") && words.peek().is_some_and(|next| is_like(next, "00:00")) {
+            2
+        } else {
+            left.max(1) - 1
+        };
+        out.push_str(word);
+        if words.peek().is_some() {
+            out.push(if left > 0 { TIED } else { ' ' });
+        }
+    }
+    (out != text).then_some(out)
+}
+
+/// Has a word the digits and marks of a model?
+fn is_like(word: &str, model: &str) -> bool {
+    let fits = |(byte, model): (u8, u8)| if model == b'0' { byte.is_ascii_digit() } else { byte == model };
+    word.len() == model.len() && word.bytes().zip(model.bytes()).all(fits)
 }
 
 /// As much of a text as fits into these columns; what is cut off is marked.
@@ -384,6 +407,11 @@ mod tests {
             &format!("it caches then, too, and that is not what it is for: {command} ends it."),
         );
         assert!(out.lines().any(|line| line.contains(command)), "{out}");
+        let moment = "2026-11-23 06:53 UTC";
+        for columns in 40..62 {
+            let out = wrapped("", "", &format!("{} since {moment}, 2 days ago", "x".repeat(columns)));
+            assert!(out.contains(moment), "{out}");
+        }
         let long = format!("`stalecard flush {}`", "x ".repeat(60));
         assert!(wrapped("", "", &long).lines().count() > 1);
         assert_eq!(wrapped("", "", &format!("`a b` {TIED}")), format!("`a b` {TIED}\n"));

@@ -44,6 +44,10 @@ fn words(text: &str) -> Vec<String> {
                 quoted = !quoted;
                 word.get_or_insert_default();
             }
+            '"' if word.is_none() && !quoted && characters.clone().any(|later| later == '"') => {
+                let inner = characters.by_ref().take_while(|inner| *inner != '"').collect();
+                word = Some(inner);
+            }
             '\\' if !quoted => word.get_or_insert_default().extend(characters.next()),
             _ if quoted => word.get_or_insert_default().push(character),
             ' ' => {
@@ -76,6 +80,7 @@ pub fn objection(words: &[String]) -> Option<String> {
     let meant = |word: &String| match word.as_str() {
         "FINDING" => "stale-key-id".to_owned(),
         "SECONDS" => "30".to_owned(),
+        variable if variable.starts_with('$') => "1d".to_owned(),
         _ => word.clone(),
     };
     // Dots stand for a command, and so does nothing where it is only named.
