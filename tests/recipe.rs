@@ -162,7 +162,7 @@ fn what_openssl_ca_issues_is_audited_where_it_is_made() {
     beta.keypairgen("EC:prime256v1", &["--id", "01", "--label", "root"]);
     let said = issued("stale").exits(1);
     assert!(
-        said.stdout.starts_with("1 of 1 signed artefact is bad.")
+        said.stdout.starts_with("1 of 2 signed artefacts is bad.")
             && said.stdout.contains("newcerts/02.pem")
             && !said.stdout.contains("01.pem"),
         "{said}"

@@ -18,11 +18,11 @@ const LONGEST: usize = 2_048;
 /// Bytes of the shortest: ECDSA on a curve of 112 bits, in DER, with small numbers.
 const SHORTEST: usize = 8;
 
-/// The signature.
+/// The signature: what it may be, the likeliest first.
 ///
 /// # Errors
 /// What it is instead, as the end of "FILE is …".
-pub fn signature(bytes: &[u8]) -> Result<Vec<u8>, String> {
+pub fn signature(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let text = container::as_text(bytes);
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err("empty".to_owned());
@@ -41,28 +41,28 @@ pub fn signature(bytes: &[u8]) -> Result<Vec<u8>, String> {
             if let Some(name) = container::name(&decoded) {
                 return Err(name.to_owned());
             }
-            decoded
+            vec![decoded]
         }
         None if is_text => return Err("text, and no digits of a signature".to_owned()),
-        None => trimmed(bytes).to_vec(),
+        None => readings(bytes).into_iter().map(<[u8]>::to_vec).collect(),
     };
-    match found.len() {
-        ..SHORTEST => Err(format!("{} bytes long, which no signature is", found.len())),
+    match found.iter().map(Vec::len).max().unwrap_or_default() {
+        length @ ..SHORTEST => Err(format!("{length} bytes long, which no signature is")),
         length if length > LONGEST => Err(format!("{length} bytes long, which no signature is")),
         _ => Ok(found),
     }
 }
 
-/// Without the line feed at its end, where the length is right without it: RSA in whole words, r and s
-/// side by side.
-fn trimmed(bytes: &[u8]) -> &[u8] {
+/// What the bytes may be: as they are, and without a line feed at the end, which the last byte of a signature can be as
+/// well. The likelier first: RSA in whole words, r and s side by side.
+fn readings(bytes: &[u8]) -> Vec<&[u8]> {
     let without = bytes.strip_suffix(b"\n").map(|rest| rest.strip_suffix(b"\r").unwrap_or(rest));
     match without {
         Some(rest) if first(bytes).is_none_or(|one| one.tag != 0x30 || one.rest.len() > 2) => {
             let is_right = |length: usize| length.is_multiple_of(8) || length == 132;
-            if is_right(rest.len()) && !is_right(bytes.len()) { rest } else { bytes }
+            if is_right(rest.len()) && !is_right(bytes.len()) { vec![rest, bytes] } else { vec![bytes, rest] }
         }
-        _ => bytes,
+        _ => vec![bytes],
     }
 }
 
@@ -145,13 +145,13 @@ mod tests {
             utf16,
             dump.into_bytes(),
         ] {
-            assert_eq!(signature(&form), Ok(whole.clone()), "{}", String::from_utf8_lossy(&form));
+            assert_eq!(signature(&form), Ok(vec![whole.clone()]), "{}", String::from_utf8_lossy(&form));
         }
         let rsa = [vec![0x9A; 256], b"\n".to_vec()].concat();
-        assert_eq!(signature(&rsa), Ok(vec![0x9A; 256]));
+        assert_eq!(signature(&rsa), Ok(vec![vec![0x9A; 256], rsa.clone()]));
         // The last byte of a signature that is whole with it.
         let ends_so = [vec![0x9A; 255], b"\n".to_vec()].concat();
-        assert_eq!(signature(&ends_so).as_ref(), Ok(&ends_so));
+        assert_eq!(signature(&ends_so), Ok(vec![ends_so.clone(), vec![0x9A; 255]]));
     }
 
     #[test]

@@ -16,6 +16,7 @@ use crate::finding::Finding;
 use crate::format::bare;
 use crate::format::container;
 use crate::format::given::{MAX_STRUCTURES, parts};
+use crate::format::key::PublicKey;
 use crate::format::x509;
 use crate::judge;
 use crate::rules::signature::signed_by_other_key;
@@ -115,10 +116,11 @@ impl Given {
 }
 
 enum Input {
-    Data(String, Vec<u8>, Vec<u8>),
+    /// What was signed, and what the signature may be.
+    Data(String, Vec<u8>, Vec<Vec<u8>>),
     /// One that is not held in memory.
-    Large(String, PathBuf, File, Vec<u8>),
-    Digest(String, Vec<u8>, Vec<u8>),
+    Large(String, PathBuf, File, Vec<Vec<u8>>),
+    Digest(String, Vec<u8>, Vec<Vec<u8>>),
     /// What says itself how it was signed, and by whom.
     Contained(String, Contained, File),
     /// The name of the file, the certificates and requests in it, the names of what else is in it, what may
@@ -223,17 +225,17 @@ impl Input {
         Ok(match self {
             Self::Large(what, path, file, signature) => {
                 let mut signed = Signed::file(file);
-                let answer = of_signature(tokens, given, &signed, signature);
+                let answer = of_readings(tokens, given, &signed, signature);
                 if let Some(source) = signed.failure() {
                     return Err(read_error(path, source));
                 }
                 vec![(what.clone(), answer)]
             }
             Self::Data(what, data, signature) => {
-                vec![(what.clone(), of_signature(tokens, given, &Signed::message(data), signature))]
+                vec![(what.clone(), of_readings(tokens, given, &Signed::message(data), signature))]
             }
             Self::Digest(what, digest, signature) => {
-                vec![(what.clone(), of_signature(tokens, given, &Signed::digest(digest), signature))]
+                vec![(what.clone(), of_readings(tokens, given, &Signed::digest(digest), signature))]
             }
             Self::Contained(what, contained, file) => {
                 let answers = contained.attribute(tokens, named, file, what);
@@ -273,6 +275,23 @@ impl Input {
         let missing = missing.iter().map(move |part| gap(format!("{part} in it was not judged"), true));
         others.chain(missing).chain(rest).collect::<Vec<_>>().into_iter()
     }
+}
+
+/// Who made the signature, whichever of these it is.
+fn of_readings(
+    tokens: &Tokens<'_>,
+    given: &[(String, PublicKey)],
+    signed: &Signed<'_>,
+    readings: &[Vec<u8>],
+) -> Attribution {
+    let mut answers = readings.iter().map(|signature| of_signature(tokens, given, signed, signature));
+    let likely = answers.next().unwrap_or_default();
+    if likely.made_by.is_some() {
+        return likely;
+    }
+    // What another reading leaves open is not decided by the likelier one.
+    let is_better = |other: &Attribution| other.made_by.is_some() || (other.is_open() && !likely.is_open());
+    answers.find(is_better).unwrap_or(likely)
 }
 
 /// Is a PEM block with this label said to be a certificate or a request?

@@ -6,6 +6,10 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use virtual_card::openssl::hash::MessageDigest;
+use virtual_card::openssl::pkey::PKey;
+use virtual_card::openssl::rsa::Rsa;
+use virtual_card::openssl::sign::Signer;
 
 use crate::table::Workshop;
 
@@ -356,4 +360,28 @@ fn the_work_for_one_file_is_bounded() {
         code != 0 && report["coverage"].to_string().contains("more work than is done for one file"),
         "{code}"
     );
+}
+
+/// The last byte of a signature may be a line feed, whatever the key's length: one in 256 is, and the whole is meant.
+#[test]
+fn a_signature_whose_last_byte_is_a_line_feed_is_that_of_its_key() {
+    let workshop = Workshop::new();
+    for bits in [1024, 1025, 1032] {
+        let key = PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap();
+        fs::write(workshop.path("key.pub"), key.public_key_to_pem().unwrap()).unwrap();
+        let sign = |number: u32| {
+            let data = number.to_string().into_bytes();
+            let mut signer = Signer::new(MessageDigest::sha256(), &key).unwrap();
+            (signer.sign_oneshot_to_vec(&data).unwrap(), data)
+        };
+        let (signature, data) =
+            (0..).map(sign).find(|(signature, _)| signature.ends_with(b"\n")).expect("one in 256 ends so");
+        fs::write(workshop.path("data"), data).unwrap();
+        // As it is, and with the line feed that some tool has put behind it.
+        for text in [signature.clone(), [&signature[..], b"\n"].concat()] {
+            fs::write(workshop.path("signature"), &text).unwrap();
+            let (code, ids, answer) = ask_signature(&workshop, "key.pub");
+            assert_eq!((code, ids.len()), (0, 0), "{bits} bits, {} bytes: {answer:#}", text.len());
+        }
+    }
 }
