@@ -6,6 +6,7 @@
 //! person takes out of it is not compared.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 use toml::value::Datetime;
 
 use crate::text::tame;
@@ -54,6 +55,9 @@ pub struct Baseline {
     /// Its private keys.
     #[serde(default, rename = "key", skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<Key>,
+    /// When it was written down, where that is known: not part of the file.
+    #[serde(skip)]
+    pub written_at: Option<OffsetDateTime>,
 }
 
 /// One private key.
@@ -186,6 +190,7 @@ mod tests {
             firmware: Some("5.6".into()),
             dkek_key_check_value: None,
             keys: vec![key, plain],
+            written_at: None,
         }
     }
 

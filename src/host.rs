@@ -8,6 +8,7 @@
 //! homes there are: the user database's file, because a directory service may
 //! refuse to list its users, and for those the owners of what lies in `/home`.
 
+pub mod agent;
 pub mod clock;
 pub mod processes;
 

@@ -99,6 +99,23 @@ pub struct Names {
     pub token: TokenNames,
 }
 
+impl Names {
+    /// It goes by what the other goes by, too, which is the same as somebody else sees it.
+    pub fn add(&mut self, other: Self) {
+        fn add<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
+            for one in more {
+                if !all.contains(&one) {
+                    all.push(one);
+                }
+            }
+        }
+        add(&mut self.ids, other.ids);
+        add(&mut self.labels, other.labels);
+        add(&mut self.words, other.words);
+        add(&mut self.token.labels, other.token.labels);
+    }
+}
+
 /// All that a token goes by.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TokenNames {

@@ -584,6 +584,17 @@ pub enum GapKind {
 }
 
 impl Snapshot {
+    /// The same host as whoever called root by way of `sudo` sees it, with that user's caches; none if nobody did, or there
+    /// are none.
+    #[must_use]
+    pub fn of_invoker(&self) -> Option<Self> {
+        let invoker = self.invoked_by.as_ref()?.uid;
+        let own = self.others.iter().find(|other| other.user.uid == invoker)?;
+        let (user, caches) = (own.user.clone(), own.caches.clone());
+        let (others, coverage) = (Vec::new(), Vec::new());
+        Some(Self { user, caches, others, coverage, ..self.clone() })
+    }
+
     /// Leaves only the cards with these serial numbers.
     pub fn select_cards(&mut self, serials: &BTreeSet<String>) {
         self.cards.retain(|card| card.serial.as_ref().is_some_and(|known| serials.contains(known)));

@@ -4,7 +4,7 @@
 pub mod brief;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use brief::Brief;
 use serde::Serialize;
@@ -32,6 +32,10 @@ pub struct Verdict {
     pub unproven: Vec<UnprovenKey>,
     /// The newest dates that the cards themselves bear.
     pub dated: Vec<Dated>,
+    /// What each token was found to hold before this.
+    pub earlier: Vec<Earlier>,
+    /// The keys that an `ssh-agent` offers once it has read the tokens.
+    pub offerable: Vec<Offerable>,
     /// Whose caches and which programs all this is about, and what nobody asked for.
     pub scope: Scope,
     /// Programs and the cache directories they read.
@@ -47,6 +51,28 @@ pub struct Dated {
     pub what: String,
     /// Its date.
     pub at: OffsetDateTime,
+}
+
+/// A baseline or a snapshot that a token was held against. Text is escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// Serial of the token.
+    pub token: String,
+    /// The file or directory that was named.
+    pub place: String,
+    /// When it was written.
+    pub at: OffsetDateTime,
+    /// Does the token hold what that says?
+    pub is_same: bool,
+}
+
+/// The public keys of a token that an `ssh-agent` can offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offerable {
+    /// Serial of the token, escaped.
+    pub token: String,
+    /// Each by the SHA-256 of its SubjectPublicKeyInfo, hex.
+    pub keys: BTreeSet<String>,
 }
 
 /// What a verdict covers. Text is escaped.

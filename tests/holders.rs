@@ -152,6 +152,84 @@ fn a_program_that_reads_no_cache_is_not_named() {
     assert_eq!(holders(&report)[0]["severity"], "info", "{report}");
 }
 
+/// What a card was known to hold decides: without a cache, and on a card that tells no dates.
+#[test]
+fn an_earlier_snapshot_or_baseline_tells_whether_a_program_may_hold_an_old_view() {
+    let stand = Stand::start();
+    let host = stand.host("alpha").live();
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = host.keypairgen("EC:prime256v1", &[]);
+    let early = waiting(&stand, &host);
+    // Both tell whole seconds.
+    std::thread::sleep(Duration::from_millis(1100));
+    let folder = host.home().to_owned();
+    let [snapshot, baseline] = ["earlier.json", "baseline.toml"].map(|name| folder.join(name));
+    host.stalecard(&["snapshot", "--output", snapshot.to_str().unwrap()]).ok();
+    host.stalecard(&["snapshot", "--baseline", "--output", baseline.to_str().unwrap()]).ok();
+    std::thread::sleep(Duration::from_millis(1100));
+    let late = waiting(&stand, &host);
+    let against = |file: &std::path::Path, code: i32| {
+        let words = ["check", "--format", "json", "--against", file.to_str().unwrap()];
+        let found = holders(&report(&host.stalecard(&words).exits(code)));
+        let of = |finding: &Value| {
+            let severity = finding["severity"].as_str().unwrap().to_owned();
+            (severity, finding["processes"].as_array().unwrap().len())
+        };
+        (found.iter().map(of).collect::<Vec<_>>(), found)
+    };
+    // Nothing has changed: of who came later that is certain.
+    let note = vec![("info".to_owned(), 1)];
+    assert_eq!((against(&snapshot, 0).0, against(&baseline, 0).0), (note.clone(), note));
+    assert_eq!(holders(&report(&host.stalecard(&["check", "--format", "json"]).exits(0))).len(), 1);
+
+    let other = stand.host("beta").live();
+    other.delete_object("privkey", &old.id);
+    other.keypairgen("EC:prime256v1", &[]);
+    host.stalecard(&["check"]).exits(0);
+    for file in [&snapshot, &baseline] {
+        let (found, whole) = against(file, 1);
+        assert_eq!(found, [("error".to_owned(), 1), ("info".to_owned(), 1)], "{whole:#?}");
+        let summary = whole[0]["summary"].as_str().unwrap();
+        assert!(
+            summary.contains("was running when") && summary.contains("may hold the old view"),
+            "{summary}"
+        );
+    }
+    let words = ["check", "--against", snapshot.to_str().unwrap()];
+    let output = host.stalecard(&words).exits(1);
+    assert!(said(&output).contains("end and start /usr/bin/pkcs11-tool"), "{output}");
+    drop((early, late));
+}
+
+/// Caching is off now; but OpenSC wrote the copy when the program was there already, and the card is another since.
+#[test]
+fn a_copy_that_nobody_reads_any_more_is_a_witness() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    host.live().initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = host.live().keypairgen("EC:prime256v1", &[]);
+    host.caching("no");
+    let early = waiting(&stand, &host);
+    std::thread::sleep(Duration::from_millis(1100));
+    host.caching("yes").pkcs15_list();
+    host.caching("no");
+    assert_eq!(check(&host), [] as [Value; 0]);
+    let other = stand.host("beta").live();
+    other.delete_object("privkey", &old.id);
+    other.keypairgen("EC:prime256v1", &[]);
+    let [finding] = &check(&host)[..] else { panic!("{:?}", check(&host)) };
+    assert!(
+        finding["summary"].as_str().unwrap().contains("when OpenSC wrote a cache that is stale now"),
+        "{finding}"
+    );
+    assert_eq!(finding["severity"], "error");
+    // Who came later has read the card as it is.
+    drop(early);
+    std::thread::sleep(Duration::from_millis(1100));
+    let _late = waiting(&stand, &host);
+    assert_eq!(check(&host), [] as [Value; 0]);
+}
+
 /// Behind a real p11-kit server it is the process that serves one client.
 #[test]
 fn behind_p11_kit_the_one_who_asks_for_the_client_is_named() {

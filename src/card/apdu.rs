@@ -53,6 +53,8 @@ pub enum Command {
     ReadSelected(u16, u16),
     /// GET DATA 01A0 of MyEID and OsEID: name, version, serial number, change counter.
     AppletInfo,
+    /// GET DATA 01A4 or 01A5 of the same: the files of RSA keys, or of EC keys, in the selected directory.
+    KeyFiles(KeyFiles),
     /// SELECT the IsoApplet. Ends a login, so it is only sent when no files answer on a card that has it.
     SelectIsoApplet,
     /// SELECT the PIV application. Ends a login in whatever is selected, so it is only sent when that is not PIV.
@@ -101,6 +103,16 @@ pub enum OpenPgpKey {
     Encryption = 0xB8,
     /// Authentication key.
     Authentication = 0xA4,
+}
+
+/// Which files of private keys a MyEID lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum KeyFiles {
+    /// Of RSA keys.
+    Rsa = 0xA4,
+    /// Of keys on curves.
+    Ec = 0xA5,
 }
 
 /// PIN references.
@@ -169,6 +181,9 @@ impl Command {
             }
             Self::AppletInfo => {
                 Apdu { header: [0x00, 0xCA, 0x01, 0xA0], data: &[], ne: SHORT_NE }.encode(false)
+            }
+            Self::KeyFiles(kind) => {
+                Apdu { header: [0x00, 0xCA, 0x01, kind as u8], data: &[], ne: SHORT_NE }.encode(false)
             }
             Self::SelectIsoApplet => {
                 Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &ISO_APPLET_AID, ne: SHORT_NE }.encode(false)
@@ -294,7 +309,7 @@ pub fn is_on_the_list(apdu: &[u8]) -> bool {
         // key as it is (81, never 80, which makes a new one); VERIFY without data; DKEK status and
         // ENUMERATE OBJECTS; GET RESPONSE; READ BINARY.
         [0x00, 0xB0, 0x00..=0x7F, _, _]
-        | [0x00, 0xCA, 0x01, 0xA0 | 0x01 | 0x02, _]
+        | [0x00, 0xCA, 0x01, 0xA0 | 0xA4 | 0xA5 | 0x01 | 0x02, _]
         | [0x00, 0xCB, 0x3F, 0xFF, 0x03, 0x5C, 0x01, 0x7E, _]
         | [0x00, 0xCB, 0x3F, 0xFF, 0x04, 0x5C, 0x02, 0x7F, 0x61, _]
         | [0x00, 0xCA, 0x00, 0x4F | 0x6E, _]
@@ -322,10 +337,11 @@ pub const fn is_select_file(apdu: &[u8]) -> bool {
     matches!(apdu, [_, 0xA4, 0x08, ..])
 }
 
-/// True for a read of the selected file: worth nothing if others have had the card since it was selected.
+/// True for a read of the selected file, or of the directory it is in: worth nothing if others have had the card since it was
+/// selected.
 #[must_use]
 pub const fn is_read_selected(apdu: &[u8]) -> bool {
-    matches!(apdu, [_, 0xB0, ..])
+    matches!(apdu, [_, 0xB0, ..] | [_, 0xCA, 0x01, 0xA4 | 0xA5, ..])
 }
 
 /// True for the question whether somebody is logged in.

@@ -20,6 +20,8 @@ fn every_command() -> Vec<Command> {
         Command::ReadSelected(0x0102, 256),
         Command::ReadSelected(0x0500, 0xFA),
         Command::AppletInfo,
+        Command::KeyFiles(KeyFiles::Rsa),
+        Command::KeyFiles(KeyFiles::Ec),
         Command::VerifyStatus(Pin::Piv),
         Command::SelectIsoApplet,
         Command::SelectPiv,
@@ -44,6 +46,7 @@ fn every_command() -> Vec<Command> {
             | Command::SelectPath(_)
             | Command::ReadSelected(..)
             | Command::AppletInfo
+            | Command::KeyFiles(KeyFiles::Rsa | KeyFiles::Ec)
             | Command::SelectIsoApplet
             | Command::SelectPiv
             | Command::PivObject(_)
@@ -72,6 +75,8 @@ fn everything_that_is_ever_sent() {
         "00B0010200",
         "00B00500FA",
         "00CA01A000",
+        "00CA01A400",
+        "00CA01A500",
         "00200080",
         "00A404000CF276A288BCFBA69D34F3100100",
         "00A4040009A0000003080000100000",
@@ -115,6 +120,7 @@ fn nothing_else_passes_the_guard() {
         "00CB3FFF055C035FC10900",       // PIV: printed information, which takes a PIN
         "00CB3FFF055C035FC10300",       // PIV: fingerprints
         "00DB3FFF055C035FC10500",       // PIV: PUT DATA
+        "00CA01A600",                   // MyEID: the files of secret keys
         "00CA010300",                   // OpenPGP: private use
         "00DA006E01AA",                 // OpenPGP: PUT DATA
         "00A503040660045C027F21",       // OpenPGP: no such certificate

@@ -128,6 +128,12 @@ impl Application {
         self.base.is_none()
     }
 
+    /// Its directory; none if it is known by its AID only.
+    #[must_use]
+    pub fn directory_path(&self) -> Option<EfPath> {
+        self.base.as_ref().filter(|base| !base.is_empty()).and_then(|base| EfPath::new(base))
+    }
+
     /// How deep its directory is, if a file is in it.
     #[must_use]
     pub fn holds(&self, file: EfPath) -> Option<usize> {

@@ -20,7 +20,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::apdu::{Channel, Command, StatusWord, Transport, TransportError};
+use super::apdu::{Channel, Command, KeyFiles, StatusWord, Transport, TransportError};
 use super::application::{Application, EF_DIR, links};
 use super::family::Kind;
 use super::fci;
@@ -39,8 +39,8 @@ const SELECTS: u32 = 200;
 
 /// Why a private file is not read.
 const PRIVATE: &str = "the card gives it only after the PIN";
-/// Why the file of a private key is not read, which is there although the card does not list the key.
-const KEY_IS_THERE: &str = "the file of a private key, which nothing reads";
+/// Why the file of a private key is not read, which is there whether the card lists the key or not.
+pub(crate) const KEY_IS_THERE: &str = "the file of a private key, which nothing reads";
 /// The driver for MyEID and OsEID cards.
 pub(super) const MY_EID: &str = "myeid";
 /// The driver for cards with the IsoApplet.
@@ -174,7 +174,9 @@ impl Attempt<'_, '_> {
     /// Reads what an object directory leads to; false if there is no TokenInfo, without which OpenSC takes no further
     /// application.
     fn read_application(&mut self, application: &Application, odf: &[u8]) -> Result<bool, Stop> {
+        let is_asked = self.answers.contains_key(&application.token_info);
         let token_info = self.read(application.token_info)?;
+        self.list_keys(application, !is_asked)?;
         let known = token_info.as_deref().and_then(|bytes| pkcs15::token_info(bytes).ok());
         if let Some(serial) = known.as_ref().and_then(|known| known.serial.as_ref())
             && !serial.is_empty()
@@ -328,6 +330,52 @@ impl Attempt<'_, '_> {
         };
         self.card.files.push(CardFile { path: file, answer });
         Ok(())
+    }
+
+    /// The files of private keys in the directory of an application, whether anything describes them or not. A MyEID lists
+    /// them, to everybody; what it answers otherwise is no list. `is_there`: a file of that directory was selected just now.
+    fn list_keys(&mut self, application: &Application, is_there: bool) -> Result<(), Stop> {
+        let Some(directory) = application.directory_path() else { return Ok(()) };
+        if self.card.driver.as_deref() != Some(MY_EID) {
+            return Ok(());
+        }
+        let is_there =
+            is_there && application.holds(application.token_info) == Some(directory.as_slice().len());
+        // Whenever others had the card meanwhile, the directory is selected once more.
+        let mut answers = (0..SELECTS).map(|time| self.ask_for_keys(directory, is_there && time == 0));
+        let listed = match answers.find(|answer| !matches!(answer, Err(TransportError::LetGo))) {
+            Some(Ok(listed)) => listed,
+            Some(Err(TransportError::NotRecorded)) => return Ok(()),
+            Some(Err(error)) => return Err(error.into()),
+            None => return Err(Stop::Moved("other programs came in between")),
+        };
+        for fid in listed.chunks_exact(2) {
+            let Some(file) = EfPath::new(&[directory.as_slice(), fid].concat()) else { continue };
+            if self.seen.insert(file) {
+                let answer = Answer::NotRead(KEY_IS_THERE.to_owned());
+                self.card.files.push(CardFile { path: file, answer });
+            }
+        }
+        Ok(())
+    }
+
+    /// Their identifiers, one after the other.
+    fn ask_for_keys(&mut self, directory: EfPath, is_there: bool) -> Result<Vec<u8>, TransportError> {
+        if !is_there {
+            self.channel.transport.rest();
+            self.channel.transport.hold();
+            if !self.channel.send(Command::SelectPath(directory))?.status.carries_data() {
+                return Ok(Vec::new());
+            }
+        }
+        let mut listed = Vec::new();
+        for kind in [KeyFiles::Rsa, KeyFiles::Ec] {
+            let response = self.channel.send(Command::KeyFiles(kind))?;
+            if response.status == StatusWord::OK {
+                listed.extend(response.data);
+            }
+        }
+        Ok(listed)
     }
 
     fn fetch(&mut self, file: EfPath) -> Result<Answer, Stop> {

@@ -2,7 +2,8 @@
 //! the public keys besides, which OpenSC asks for one by one when somebody wants them.
 //!
 //! A public key is kept as the file that OpenSC makes of it: `B601`, `B801`, `A401`, a PKCS#1 key for
-//! RSA, a SubjectPublicKeyInfo for everything else. Names and addresses are not read. Of the objects for
+//! RSA, a SubjectPublicKeyInfo for everything else. OpenSC asks for none of a key without a fingerprint; here it is asked for
+//! as well, because only so the card tells that there is a key. Names and addresses are not read. Of the objects for
 //! private use those are asked for that everybody may read, and only whether there is anything in them is kept:
 //! OpenSC calls them private.
 
@@ -36,8 +37,8 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
     let answer = walk.read(None, application, "application related data (6E)", is_list)?;
     let related = walk.add(openpgp::APPLICATION, answer);
     let aid = related.as_deref().and_then(openpgp::aid).map(<[u8]>::to_vec);
-    let keys = related.as_deref().map(openpgp::keys).unwrap_or_default();
-    for key in &keys {
+    let places = related.as_deref().map(openpgp::places).unwrap_or_default();
+    for key in &places {
         read_key(&mut walk, key)?;
     }
     for ((file, _), data) in PRIVATE_USE.into_iter().zip([OpenPgpData::Private1, OpenPgpData::Private2]) {
@@ -54,7 +55,7 @@ fn attempt(channel: &mut Channel<'_>, reader: &str, atr: &[u8]) -> Result<(Card,
     walk.check()?;
     let again = walk.read(None, application, "application related data (6E)", is_list)?;
     if let Answer::Content(again) = again
-        && openpgp::keys(again.as_slice()) != keys
+        && openpgp::places(again.as_slice()) != places
     {
         return Err(Stop::Moved("its keys are not those the scan began with"));
     }
@@ -83,8 +84,18 @@ fn read_key(walk: &mut Walk<'_, '_>, key: &Key) -> Result<(), Stop> {
         _ => OpenPgpKey::Authentication,
     };
     let what = format!("public key {}", key.file());
-    let answer = walk.read(None, Command::OpenPgpPublicKey(name), &what, |bytes| first(bytes).is_some())?;
-    let answer = match answer {
+    let command = Command::OpenPgpPublicKey(name);
+    let is_whole = |bytes: &[u8]| first(bytes).is_some();
+    if !key.is_named() {
+        let Some(Answer::Content(template)) = walk.read_recorded(None, command, &what, is_whole)? else {
+            return Ok(());
+        };
+        if let Some(encoded) = openpgp::public_key(template.as_slice(), &key.attributes) {
+            walk.add(key.file(), Answer::Content(Bytes(encoded)));
+        }
+        return Ok(());
+    }
+    let answer = match walk.read(None, command, &what, is_whole)? {
         Answer::Content(template) => match openpgp::public_key(template.as_slice(), &key.attributes) {
             Some(encoded) => Answer::Content(Bytes(encoded)),
             None => {

@@ -19,6 +19,7 @@ pub mod hosts;
 pub mod identity;
 pub mod kin;
 pub mod known_keys;
+pub mod offerable;
 pub mod possession;
 pub mod proofs;
 pub mod right_key;

@@ -145,6 +145,27 @@ pub fn proofs(case: &Case<'_>) -> Vec<Proof> {
     case.card.trials.iter().filter_map(|trial| proof(case, trial)).collect()
 }
 
+/// Adds what another user's programs take for the keys of the same signatures.
+pub fn beside(proofs: &mut [Proof], more: Vec<Proof>, user: &str) {
+    for other in more {
+        let same = |own: &&mut Proof| {
+            (&own.token, own.reference, &own.id) == (&other.token, other.reference, &other.id)
+        };
+        let Some(own) = proofs.iter_mut().find(same) else { continue };
+        let theirs = other.tried.into_iter().filter(|one| one.source == Source::OpenSc);
+        own.tried.extend(theirs.map(|mut one| {
+            one.program.iter_mut().for_each(|program| *program = format!("{program} of user {user}"));
+            one
+        }));
+        if own.conclusion != Conclusion::NotSigned {
+            own.conclusion = conclude(&own.tried);
+        }
+        if own.tried.iter().any(|one| one.fits || one.undecided) {
+            own.candidates.clear();
+        }
+    }
+}
+
 /// What one signature proves.
 #[must_use]
 pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {

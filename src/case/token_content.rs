@@ -57,6 +57,7 @@ fn held(case: &Case<'_>) -> TokenContent {
         firmware: status.and_then(|status| status.firmware).map(|(major, minor)| format!("{major}.{minor}")),
         dkek_key_check_value: dkek.map(|dkek| dkek.check_value.hex().to_uppercase()),
         keys: keys(case.layout, &case.live),
+        written_at: None,
     };
     let named_by_certificate = case.layout.label_in(case.card, case.card).is_some();
     TokenContent { now, unknown: unknown(&case.live), named_by_certificate }

@@ -12,6 +12,8 @@ pub struct Hidden {
     pub reader: Option<String>,
     /// The card's serial number, if it is known.
     pub token: Option<String>,
+    /// The label of what it does not see, if it sees another part of the card.
+    pub part: Option<String>,
     /// By what.
     pub why: Why,
     /// Where that is set.
@@ -41,16 +43,30 @@ pub enum Why {
         /// The list has the driver `default`, which is not switched on.
         wants_default: bool,
     },
+    /// What makes a token of such a card is switched off, or not in a list.
+    NoEmulation {
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// Its name in that list.
+        wanted: &'static str,
+    },
+    /// There are no slots for its PIN, by this value of `create_slots_for_pins`; does that name any PIN at all?
+    NoSlotForPin(String, bool),
 }
 
 impl Why {
     /// Can the setting not mean what it does?
     #[must_use]
-    pub const fn is_mistake(&self) -> bool {
+    pub fn is_mistake(&self) -> bool {
         match self {
             Self::NoSlot { .. } => true,
             Self::NoDriver { unknown, wants_default, .. } => !unknown.is_empty() || *wants_default,
             Self::Ignored(word) => word.is_empty(),
+            // The name, but not letter by letter.
+            Self::NoEmulation { value, wanted, .. } => value.eq_ignore_ascii_case(wanted),
+            Self::NoSlotForPin(_, names_any) => !names_any,
         }
     }
 }

@@ -33,7 +33,8 @@ pub struct Args {
     facts: Facts,
     #[command(flatten)]
     whom: CachesOf,
-    /// Compare the tokens with their baselines too: a file, or the one named after the token in a directory
+    /// Compare the tokens with their baselines too: a file, or the one named after the token in a directory; or with an
+    /// earlier snapshot
     #[arg(long, value_name = "FILE|DIR")]
     against: Option<PathBuf>,
     /// How to print
@@ -128,13 +129,14 @@ fn check(args: &Args) -> Result<Checked, Error> {
         let gaps = holders::look_beside(&verdict, &mut snapshot)?;
         verdict.coverage.extend(gaps);
     }
+    // Whether the card has changed is evidence.
+    if let Some((known, said)) = against {
+        hold_against(&mut verdict, &known, said);
+    }
     judge_processes(&snapshot, &mut verdict);
     let is_alone = snapshot.others.is_empty() && snapshot.invoked_by.is_none();
     if args.whom.whose() == CacheOwners::Caller && is_alone {
         caches.clear();
-    }
-    if let Some((known, said)) = against {
-        hold_against(&mut verdict, &known, said);
     }
     Ok(Checked { snapshot, verdict, caches, took: begun.elapsed() })
 }

@@ -7,8 +7,9 @@ use super::complete::known_names;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
+use crate::judge::tally::user_name;
 use crate::judge::{tokens, verdict};
-use crate::listing::objects::{everything, not_listed, pick, show, token_names};
+use crate::listing::objects::{beside, everything, not_listed, pick, show, token_names};
 use crate::naming::Naming;
 use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document};
@@ -32,7 +33,10 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let screen = &args.facts.screen_of(screen, &snapshot);
     let tokens = tokens(&snapshot);
     let verdict = verdict(&tokens);
-    let all = show(&tokens);
+    let mut all = show(&tokens);
+    if let Some(invoker) = snapshot.of_invoker() {
+        beside(&mut all, show(&crate::judge::tokens(&invoker)), &user_name(&invoker));
+    }
     let apart = not_listed(&tokens);
     let ((objects, unlisted), missing) = match &naming {
         None => (everything(all, apart), None),

@@ -38,7 +38,7 @@ pub const ED25519: [&[u8]; 2] =
 pub const X25519: [&[u8]; 2] =
     [&[0x2B, 0x06, 0x01, 0x04, 0x01, 0x97, 0x55, 0x01, 0x05, 0x01], &[0x2B, 0x65, 0x6E]];
 
-/// A key that is on the card.
+/// A key, or a place for one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
     /// 0 signature, 1 encryption, 2 authentication.
@@ -58,6 +58,12 @@ impl Key {
             1 => 0xB801,
             _ => 0xA401,
         })
+    }
+
+    /// Has it a fingerprint? Software that makes a key writes one, and without it OpenSC takes the key for none.
+    #[must_use]
+    pub fn is_named(&self) -> bool {
+        self.fingerprint.iter().any(|&byte| byte != 0)
     }
 
     /// The curve of a key that has one, OID content.
@@ -154,15 +160,24 @@ pub fn takes_only_extended(application: &[u8]) -> bool {
 /// The keys on the card: those with a fingerprint and an algorithm.
 #[must_use]
 pub fn keys(application: &[u8]) -> Vec<Key> {
+    places(application).into_iter().filter(Key::is_named).collect()
+}
+
+/// The places for keys that have an algorithm, whether there is a key in them or not.
+#[must_use]
+pub fn places(application: &[u8]) -> Vec<Key> {
     let related = related(application);
     let Some(discretionary) = tagged(related, 0x73) else { return Vec::new() };
     let fingerprints = tagged(discretionary, 0xC5).unwrap_or_default();
     let key = |number: u8| {
         let attributes = tagged(discretionary, 0xC1 + u32::from(number))?;
         let fingerprint = fingerprints.chunks_exact(20).nth(usize::from(number))?;
-        let is_there =
-            fingerprint.iter().any(|&byte| byte != 0) && attributes.first().is_some_and(|&first| first != 0);
-        is_there.then(|| Key { number, attributes: attributes.to_vec(), fingerprint: fingerprint.to_vec() })
+        let has_algorithm = attributes.first().is_some_and(|&first| first != 0);
+        has_algorithm.then(|| Key {
+            number,
+            attributes: attributes.to_vec(),
+            fingerprint: fingerprint.to_vec(),
+        })
     };
     (0..3).filter_map(key).collect()
 }
@@ -253,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_have_a_fingerprint_in_both_versions() {
+    fn keys_have_a_fingerprint_in_both_versions_and_places_an_algorithm() {
         let fingerprints = [[1; 20], [0; 20], [3; 20]].concat();
         let parts = [
             encode(0xC1, &[RSA, 8, 0, 0, 32, 0]),
@@ -267,6 +282,9 @@ mod tests {
             let found: Vec<_> =
                 keys(&application).iter().map(|key| (key.number, key.file(), key.bits())).collect();
             assert_eq!(found, [(0, EfPath::at(0xB601), 2048), (2, EfPath::at(0xA401), 256)]);
+            let places: Vec<_> =
+                places(&application).iter().map(|place| (place.number, place.is_named())).collect();
+            assert_eq!(places, [(0, true), (1, false), (2, true)]);
             let aid = super::aid(&application).unwrap();
             assert_eq!((serial(aid), is_version_3(aid)), (Some(&[0, 5, 0, 0, 0x12, 0x34][..]), true));
         }

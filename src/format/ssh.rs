@@ -1,5 +1,6 @@
 //! What OpenSSH writes: public keys (RFC 4253, 6.6; RFC 5656, 3.1; RFC 8709), certificates (PROTOCOL.certkeys) and
-//! signatures (PROTOCOL.sshsig). Fields with their length before them; every length is looked at.
+//! signatures (PROTOCOL.sshsig); and which keys an agent says that it has (draft-miller-ssh-agent, 4.4). Fields with their
+//! length before them; every length is looked at.
 
 use data_encoding::BASE64;
 
@@ -7,6 +8,8 @@ use super::curve::table;
 use super::key::PublicKey;
 use super::tlv::encode;
 
+/// An agent's answer to the question which keys it has: SSH_AGENT_IDENTITIES_ANSWER.
+const IDENTITIES: u8 = 12;
 /// The beginning of a signature.
 pub const SIGNATURE_MAGIC: &[u8] = b"SSHSIG";
 const CERTIFICATE_SUFFIX: &str = "-cert-v01@openssh.com";
@@ -150,6 +153,22 @@ pub fn public_key(blob: &[u8]) -> Option<PublicKey> {
     key(blob).map(|(key, _)| key)
 }
 
+/// The public keys in an agent's answer, those of kinds that are not known here left out; none if it is no such answer.
+#[must_use]
+pub fn identities(answer: &[u8]) -> Option<Vec<PublicKey>> {
+    let mut fields = Fields(answer);
+    if fields.bytes(1)? != [IDENTITIES] {
+        return None;
+    }
+    let mut keys = Vec::new();
+    // Each takes bytes, so there are no more than were answered.
+    for _ in 0..fields.number()? {
+        keys.extend(public_key(fields.string()?));
+        fields.string()?;
+    }
+    Some(keys)
+}
+
 fn signed<'a>(blob: &'a [u8], application: Vec<u8>) -> Option<Signed<'a>> {
     let mut fields = Fields(blob);
     let algorithm = fields.string()?;
@@ -234,4 +253,30 @@ fn is_type(word: &[u8]) -> bool {
         || bare
             .strip_prefix(b"ecdsa-sha2-")
             .is_some_and(|curve| matches!(curve, b"nistp256" | b"nistp384" | b"nistp521"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn string(content: &[u8]) -> Vec<u8> {
+        [&u32::try_from(content.len()).unwrap().to_be_bytes(), content].concat()
+    }
+
+    #[test]
+    fn an_agent_tells_its_keys_and_a_broken_answer_none() {
+        let rsa = [string(b"ssh-rsa"), string(&[1, 0, 1]), string(&[0, 0xC1, 7])].concat();
+        let other = string(b"ssh-unheard-of");
+        let entry = |blob: &[u8]| [string(blob), string(b"comment")].concat();
+        let answer = [&[12, 0, 0, 0, 2][..], &entry(&other), &entry(&rsa)].concat();
+        assert_eq!(identities(&answer), Some(vec![PublicKey::rsa(&[0xC1, 7], &[1, 0, 1])]));
+        for length in 0..answer.len() {
+            assert_eq!(identities(answer.get(..length).unwrap()), None, "{length}");
+        }
+        // More are promised than there are; another answer.
+        assert_eq!(identities(&[12, 0xFF, 0xFF, 0xFF, 0xFF]), None);
+        assert_eq!(identities(&[5]), None);
+        assert_eq!(identities(&[12, 0, 0, 0, 0]), Some(Vec::new()));
+    }
 }

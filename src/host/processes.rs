@@ -19,6 +19,8 @@ const MOST: usize = 100_000;
 const LARGEST_MAPS: u64 = 4 << 20;
 /// Most bytes taken of any other file there.
 const LARGEST: u64 = 64 << 10;
+/// Most processes between one and the one that started it.
+const DEEPEST: usize = 8;
 
 /// The processes of user `uid` (of all users: `None`) that have OpenSC loaded, or of which that
 /// cannot be told.
@@ -68,7 +70,16 @@ fn process(dir: &Path, pid: u32, wanted: Option<u32>, boot: OffsetDateTime) -> O
         started_at: boot.checked_add(since_boot)?,
         modules,
         unit: read(&dir.join("cgroup"), LARGEST).ok().as_deref().and_then(unit),
+        offers: None,
     })
+}
+
+/// Was a process started by this one, or by one that it started?
+#[must_use]
+pub fn is_below(pid: u32, ancestor: u32) -> bool {
+    let parent =
+        |pid: &u32| parent(&read(&Path::new("/proc").join(pid.to_string()).join("stat"), LARGEST).ok()?);
+    std::iter::successors(parent(&pid), parent).take(DEEPEST).any(|above| above == ancestor)
 }
 
 fn read(path: &Path, most: u64) -> std::io::Result<Vec<u8>> {
@@ -103,9 +114,19 @@ pub fn uid(status: &[u8]) -> Option<u32> {
 pub fn stat(stat: &[u8]) -> Option<(Vec<u8>, u64)> {
     let open = stat.iter().position(|&byte| byte == b'(')?;
     let close = stat.iter().rposition(|&byte| byte == b')')?;
-    // State is field 3, the start field 22.
+    Some((stat.get(open + 1..close)?.to_vec(), field(stat, 22)?.parse().ok()?))
+}
+
+/// The process that started it, from `stat`.
+fn parent(stat: &[u8]) -> Option<u32> {
+    field(stat, 4)?.parse().ok()
+}
+
+/// One of the fields behind the name, which is the second; the state is the third.
+fn field(stat: &[u8], number: usize) -> Option<&str> {
+    let close = stat.iter().rposition(|&byte| byte == b')')?;
     let fields = std::str::from_utf8(stat.get(close + 1..)?).ok()?;
-    Some((stat.get(open + 1..close)?.to_vec(), fields.split_ascii_whitespace().nth(19)?.parse().ok()?))
+    fields.split_ascii_whitespace().nth(number.checked_sub(3)?)
 }
 
 /// The files of OpenSC, and p11-kit's proxy, among those that `maps` names; each once.
@@ -200,6 +221,7 @@ mod tests {
     fn a_name_with_parentheses_does_not_move_the_fields() {
         let line = b"7 (a) R 1 (b) S 1 7 7 0 -1 4194304 1 0 0 0 0 0 0 0 20 0 1 0 12345 1000 20 0";
         assert_eq!(stat(line), Some((b"a) R 1 (b".to_vec(), 12345)));
+        assert_eq!(parent(line), Some(1));
         assert_eq!(stat(b"7 )("), None);
         assert_eq!(stat(b"7 (a) S 1"), None);
     }
@@ -237,5 +259,7 @@ mod tests {
         let own = process(Path::new("/proc/self"), std::process::id(), None, boot());
         assert_eq!(own, None);
         assert_eq!(observe_in(Path::new("/nowhere"), None, &Pulse::default()), []);
+        let own = std::process::id();
+        assert!(is_below(own, std::os::unix::process::parent_id()) && !is_below(own, own) && !is_below(0, 1));
     }
 }

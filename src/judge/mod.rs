@@ -32,11 +32,12 @@ use crate::judge::driver_choice::{Choices, Standing, driver};
 use crate::judge::programs::{OfDriver, drivers, host_gaps, programs};
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::Situation;
+use crate::opensc::program::PKCS11;
 use crate::opensc::{CacheName, Program, Version, differences};
 use crate::rules::host::baseline_mismatch::{self, Mismatches};
 use crate::rules::host::{process_holds_old_view, token_not_visible};
 use crate::rules::signature::public_key_undecided;
-use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
+use crate::snapshot::{CacheDir, CacheOrigin, Card, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::verdict::{NotAskedFor, ProgramState, Token, Unread, Verdict};
 use crate::view::inventory::Inventory;
@@ -53,6 +54,8 @@ pub struct Judge {
     hidden: Vec<Hidden>,
     /// The same by program and reader.
     hidden_places: BTreeSet<(String, String)>,
+    /// Programs that look for readers by way of a library of their own.
+    libraries: Vec<Gap>,
     /// What is said of programs that are not judged.
     unjudged: Vec<NotAskedFor>,
 }
@@ -88,6 +91,7 @@ impl Judge {
                 choices: Choices::default(),
                 hidden: Vec::new(),
                 hidden_places: BTreeSet::new(),
+                libraries: Vec::new(),
                 unjudged: Vec::new(),
             };
         }
@@ -104,8 +108,10 @@ impl Judge {
         let unjudged = scope::unjudged(snapshot, &configuration);
         let hidden = visibility::hidden(snapshot, cards, &configuration, &programs, &choices);
         let place = |one: &Hidden| Some((one.program.clone(), one.reader.clone()?));
-        let hidden_places = hidden.iter().filter_map(place).collect();
-        Self { version, outcomes, choices, hidden, hidden_places, unjudged }
+        let whole = hidden.iter().filter(|one| one.part.is_none());
+        let hidden_places = whole.filter_map(place).collect();
+        let libraries = visibility::libraries(&configuration, &programs);
+        Self { version, outcomes, choices, hidden, hidden_places, libraries, unjudged }
     }
 
     /// The tokens of a user. Of a further one what concerns the cards and the host is not said again.
@@ -116,6 +122,7 @@ impl Judge {
         if is_first {
             gaps.extend(host_gaps(snapshot, &programs));
             gaps.extend(self.choices.gaps(cards));
+            gaps.extend(self.libraries.iter().cloned());
         }
         let caches: Vec<_> = snapshot.caches.iter().map(|dir| Arc::new(CacheIndex::of(dir))).collect();
         let mut kin = Kin::of(cards);
@@ -175,7 +182,7 @@ impl Judge {
         let cache_views = caches
             .iter()
             .filter(|_| !is_beyond)
-            .map(|index| CacheView::new(&behind, index, readers(&programs, &index.dir.path)));
+            .map(|index| CacheView::new(&behind, index, readers(&programs, index.dir)));
         let cache_views = cache_views.collect();
         let Behind { live, .. } = behind;
         let inventories_beside = match &beside {
@@ -209,16 +216,21 @@ impl Judge {
     }
 }
 
-/// The programs that read a directory, of those that may show a card.
-fn readers(programs: &[(&CachingProgram, Standing)], dir: &ByteString) -> Readers {
-    let reads = |program: &CachingProgram| program.reads.as_ref() == Some(dir);
+/// The programs that read a directory, of those that may show a card. Who reads that of a sandbox or of a service, which has an
+/// OpenSC and a configuration of its own, was not looked at.
+fn readers(programs: &[(&CachingProgram, Standing)], dir: &CacheDir) -> Readers {
+    let reads = |program: &CachingProgram| program.reads.as_ref() == Some(&dir.path);
     let shows = programs.iter().filter(|(program, standing)| *standing == Standing::Shows && reads(program));
     let undecided = programs.iter().any(|(program, standing)| match standing {
         Standing::Shows => program.undecided,
         Standing::Open => program.undecided || reads(program),
         Standing::Refuses => false,
     });
-    Readers { programs: shows.map(|(program, _)| program.name.clone()).collect(), undecided }
+    let is_elsewhere = matches!(dir.origin, CacheOrigin::Sandbox | CacheOrigin::Service);
+    Readers {
+        programs: shows.map(|(program, _)| program.name.clone()).collect(),
+        undecided: undecided || is_elsewhere,
+    }
 }
 
 /// What the rules say of the tokens and caches of a user.
@@ -227,8 +239,8 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     let snapshot = of.snapshot;
     let mut coverage = snapshot.coverage.clone();
     coverage.extend(of.gaps.iter().cloned());
-    let (mut tokens, mut findings, mut unproven, mut dated) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut tokens, mut findings, mut unproven) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut dated, mut offerable) = (Vec::new(), Vec::new());
     let mut known: BTreeSet<String> = coverage.iter().map(|gap| gap.what.clone()).collect();
     let mut said: BTreeSet<(String, String)> = BTreeSet::new();
     for (card, case) in of.each() {
@@ -244,6 +256,9 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
         findings.extend(crate::rules::of_token(case));
         unproven.extend(right_key::unproven(case));
         dated.extend(crate::case::dated::newest(case, snapshot.taken_at));
+        if !is_hidden(of, card, PKCS11) {
+            offerable.push(crate::case::offerable::offerable(case));
+        }
     }
     if of.copies > 0 {
         coverage.push(Gap {
@@ -278,10 +293,30 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     let compared = !of.cases.is_empty();
     let unread = absent.unread;
     let scope = scope::scope(of);
-    let mut verdict =
-        Verdict { tokens, programs, findings, coverage, compared, unproven, dated, unread, scope, in_use };
+    let earlier = Vec::new();
+    let mut verdict = Verdict {
+        tokens,
+        programs,
+        findings,
+        coverage,
+        compared,
+        unproven,
+        dated,
+        earlier,
+        offerable,
+        unread,
+        scope,
+        in_use,
+    };
     verdict.sort();
     verdict
+}
+
+/// Does a program not see a card, because of its settings?
+fn is_hidden(of: &Tokens<'_>, card: &Card, program: &str) -> bool {
+    let reader = escape(card.reader.as_bytes());
+    let mut whole = of.hidden.iter().filter(|hidden| hidden.part.is_none());
+    whole.any(|hidden| hidden.program == program && hidden.reader.as_ref() == Some(&reader))
 }
 
 /// What the baselines say of tokens, and of those of `absent` cards as far as caches show them.
@@ -296,6 +331,7 @@ pub fn hold_against(verdict: &mut Verdict, known: &Known, said: Mismatches) {
         public_key_undecided::settle(finding, known);
     }
     verdict.findings.extend(said.findings);
+    verdict.earlier.extend(said.compared);
     verdict.sort();
     verdict.coverage.extend(said.gaps);
 }

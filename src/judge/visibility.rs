@@ -10,10 +10,12 @@ use crate::finding::Evidence;
 use crate::opensc::Program;
 use crate::opensc::card_driver::DriverName;
 use crate::opensc::config::Configuration;
+use crate::opensc::emulation::Denied;
 use crate::opensc::p11_kit::registered;
 use crate::opensc::program::PKCS11;
-use crate::snapshot::{Card, ConfigState, Snapshot};
+use crate::snapshot::{Card, ConfigState, Gap, GapKind, Snapshot};
 use crate::text::escape;
+use crate::view::{Layout, layout};
 
 /// Programs and the cards that they do not see.
 pub(super) fn hidden(
@@ -47,6 +49,7 @@ pub(super) fn hidden(
                     program: program.label.clone(),
                     reader: None,
                     token: None,
+                    part: None,
                     why,
                     evidence,
                 });
@@ -65,6 +68,10 @@ pub(super) fn hidden(
         // Each application of a card is there once.
         let mut seen = BTreeSet::new();
         for card in cards.iter().filter(|card| seen.insert(card.reader.as_str())) {
+            let layout = layout(card.family);
+            let emulation = layout.and_then(Layout::emulation);
+            let denied = || configuration.denies(program, emulation?);
+            let signature_pin = layout.and_then(Layout::signature_pin);
             let is_listed = before.contains_key(card.reader.as_str());
             let before = before.get(card.reader.as_str()).copied().unwrap_or(counted);
             let cause = if let Some((word, range)) = readers.ignores(&card.reader) {
@@ -77,14 +84,29 @@ pub(super) fn hidden(
                 let place = if per_card == 0 { &readers.per_card.at } else { &readers.most.at };
                 let evidence = at(place.as_ref(), "too few");
                 Some((Why::NoSlot { most: readers.most.value, per_card, needed }, evidence))
+            } else if let Some(Denied { key, value, at: place }) = denied() {
+                let wanted = emulation.unwrap_or_default();
+                let why = Why::NoEmulation { key, value: escape(&value), wanted };
+                Some((why, at(Some(&place), "without it there is no token of this card")))
+            } else if let Some((pins, place)) = readers.pins.as_ref().filter(|_| is_module) {
+                let is_whole = if signature_pin.is_some() { pins.user && pins.sign } else { pins.user };
+                let why = Why::NoSlotForPin(escape(&pins.text), pins.user || pins.sign);
+                (!is_whole).then(|| (why, at(Some(place), "for these PINs")))
             } else {
                 None
             };
             if let Some((why, evidence)) = cause {
+                let part = match (&why, &readers.pins, signature_pin) {
+                    (Why::NoSlotForPin(_, true), Some((pins, _)), Some([user, sign])) => {
+                        Some(if pins.user { sign } else { user }.to_owned())
+                    }
+                    _ => None,
+                };
                 found.push(Hidden {
                     program: program.label.clone(),
                     reader: Some(escape(card.reader.as_bytes())),
                     token: card.serial.as_ref().map(|serial| escape(serial.as_bytes())),
+                    part,
                     why,
                     evidence,
                 });
@@ -92,6 +114,28 @@ pub(super) fn hidden(
         }
     }
     found
+}
+
+/// Programs that are told to look for readers by way of another PC/SC library than the usual one: whether that is there, and what
+/// it sees, was not looked at.
+pub(super) fn libraries(configuration: &Configuration<'_>, programs: &[Program]) -> Vec<Gap> {
+    let of_program = |program: &Program| {
+        let (library, range) = configuration.readers(program)?.library?;
+        let (path, text) = configuration.text()?;
+        let place = source(path, text, &range, "", None).source?;
+        Some(Gap {
+            what: format!("{}, which readers it sees", program.label),
+            why: format!(
+                "provider_library = {} at {}:{} names a PC/SC library of its own; take it out, or ask that program",
+                escape(&library),
+                place.file,
+                place.line
+            ),
+            asked_for: true,
+            kind: GapKind::OpenSc,
+        })
+    };
+    programs.iter().filter_map(of_program).collect()
 }
 
 /// What p11-kit does not do with OpenSC's module; nothing where there is no p11-kit, or no card that somebody would miss.

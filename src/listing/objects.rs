@@ -51,6 +51,9 @@ pub struct ObjectComparison {
 pub struct Shown {
     /// The programs that read it today; none: it is dormant.
     pub program: Vec<String>,
+    /// Whose programs, if not the calling user's: login name, or number. Escaped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
     /// The directory.
     #[cfg_attr(feature = "schema", schemars(with = "crate::snapshot::ByteString"))]
     pub directory: String,
@@ -119,6 +122,7 @@ fn left_out(omitted: &Omitted, place: &Place) -> Vec<Unlisted> {
 /// An object of a token, and all that it goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
+    place: Place,
     /// Both views of it.
     pub sides: ObjectComparison,
     /// Its names.
@@ -129,6 +133,23 @@ pub struct Listed {
 #[must_use]
 pub fn show(tokens: &Tokens<'_>) -> Vec<Listed> {
     tokens.cases.iter().flat_map(sides).collect()
+}
+
+/// Adds what another user is shown of the same tokens.
+pub fn beside(all: &mut Vec<Listed>, more: Vec<Listed>, user: &str) {
+    for mut one in more {
+        one.sides.shown.iter_mut().for_each(|shown| shown.user = Some(user.to_owned()));
+        let same = |known: &&mut Listed| known.place == one.place && known.sides.token == one.sides.token;
+        match all.iter_mut().find(same) {
+            Some(known) => {
+                known.sides.equal &= one.sides.equal;
+                known.sides.shown.append(&mut one.sides.shown);
+                known.sides.reference = known.sides.reference.or(one.sides.reference);
+                known.names.add(one.names);
+            }
+            None => all.push(one),
+        }
+    }
 }
 
 /// The objects of one token.
@@ -151,7 +172,7 @@ fn sides(case: &Case<'_>) -> Vec<Listed> {
         }
         let sides = one(case, &place, &omissions, &called);
         let names = names(case, &place, &sides, token.clone());
-        found.push(Listed { sides, names });
+        found.push(Listed { place, sides, names });
     }
     found
 }
@@ -204,7 +225,7 @@ pub type Shelf = (Vec<ObjectComparison>, Vec<NotListed>);
 /// All of it.
 #[must_use]
 pub fn everything(all: Vec<Listed>, apart: Vec<(NotListed, Names)>) -> Shelf {
-    let sides = all.into_iter().map(|Listed { sides, .. }| sides).collect();
+    let sides = all.into_iter().map(|listed| listed.sides).collect();
     (sides, apart.into_iter().map(|(told, _)| told).collect())
 }
 
@@ -219,7 +240,7 @@ pub fn pick(
     naming: &Naming,
 ) -> Result<Shelf, naming::Error> {
     let (sides, mut names): (Vec<ObjectComparison>, Vec<Names>) =
-        all.into_iter().map(|Listed { sides, names }| (sides, names)).unzip();
+        all.into_iter().map(|listed| (listed.sides, listed.names)).unzip();
     let (apart, further): (Vec<NotListed>, Vec<Names>) = apart.into_iter().unzip();
     names.extend(further);
     let picked = naming.pick(&names)?;
@@ -318,6 +339,7 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions, called: &Called) -
             };
             let shown = Shown {
                 program: cache_view.programs.clone(),
+                user: None,
                 directory: cache_view.dir.path.to_string(),
                 side: with_proof(case, object, request, content),
                 uri: uri(called),

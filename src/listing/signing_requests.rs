@@ -147,6 +147,22 @@ impl Unable {
 }
 
 impl Signer {
+    /// Adds what another user takes for this key's, and calls it.
+    pub fn add(&mut self, other: &Self) {
+        for key in &other.publics {
+            if !self.publics.contains(key) {
+                self.publics.push(key.clone());
+            }
+        }
+        self.names.add(other.names.clone());
+    }
+
+    /// Is it the same key of the card?
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.reference, self.path) == (other.reference, other.path)
+    }
+
     /// All that the key goes by: IDs in any view, label, reference.
     #[must_use]
     pub const fn names(&self) -> &Names {

@@ -1,18 +1,22 @@
 //! Baselines in files: those that a token is held against, and those that are written of what it holds.
 //!
-//! They are not searched for: a token's has one name. One is written of a whole token or not at all.
+//! They are not searched for: a token's has one name. One is written of a whole token or not at all. A snapshot tells what its
+//! tokens held as well.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use time::OffsetDateTime;
 
 use super::files::{keep, metadata, read_text};
+use super::snapshot_file::{LARGEST_SNAPSHOT, parse_snapshot};
 use crate::baseline::{Baseline, Known};
 use crate::case::token_content::held_by;
 use crate::case::tokens::Tokens;
 use crate::error::Error;
-use crate::snapshot::{ByteString, GapKind};
+use crate::judge::tokens;
+use crate::snapshot::{ByteString, GapKind, Snapshot};
 
 /// The largest baseline.
 const LARGEST_BASELINE: u64 = 4 << 20;
@@ -42,12 +46,20 @@ pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
             }
             Ok(_) => {}
         }
-        let text = read_text(&path, LARGEST_BASELINE);
-        let baseline = text.and_then(|text| {
-            text.and_then(|text| Baseline::parse(&text))
-                .map_err(|why| Error::NotABaseline { path: path.clone(), why })
-        })?;
-        baselines.push(baseline);
+        let not_one = |why| Error::NotABaseline { path: path.clone(), why };
+        let text = read_text(&path, if single { LARGEST_SNAPSHOT } else { LARGEST_BASELINE });
+        let text = text.and_then(|text| text.map_err(not_one))?;
+        if single && text.starts_with('{') {
+            let snapshot = parse_snapshot(&text);
+            let snapshot = snapshot.map_err(|why| Error::NotASnapshot { path: path.clone(), why })?;
+            baselines = of_snapshot(&snapshot).map_err(not_one)?;
+            continue;
+        }
+        if u64::try_from(text.len()).is_ok_and(|length| length > LARGEST_BASELINE) {
+            return Err(not_one("it is too large".to_owned()));
+        }
+        let baseline = Baseline::parse(&text).map_err(not_one)?;
+        baselines.push(Baseline { written_at: modified(&path), ..baseline });
     }
     Ok(Known { place: ByteString::from(path).to_string(), single, baselines })
 }
@@ -69,6 +81,24 @@ pub fn all_baselines(path: &Path) -> Result<Known, Error> {
         names.filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned())).collect();
     serials.sort();
     baselines(path, &serials)
+}
+
+/// What the tokens of a snapshot held then.
+fn of_snapshot(snapshot: &Snapshot) -> Result<Vec<Baseline>, String> {
+    let tokens = tokens(snapshot);
+    let mut all = Vec::new();
+    for (_, held) in held_by(&tokens.cases) {
+        if let Some(why) = held.unknown.first() {
+            return Err(format!("of token {} it does not hold all: {why}", held.now.serial));
+        }
+        all.push(Baseline { written_at: Some(snapshot.taken_at), ..held.now });
+    }
+    Ok(all)
+}
+
+/// When a file was written last.
+fn modified(path: &Path) -> Option<OffsetDateTime> {
+    metadata(path, true).ok()?.modified().ok().map(OffsetDateTime::from)
 }
 
 /// A baseline in its file.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::look::Look;
+use super::places::Home;
 use super::privacy::Privacy;
 use crate::opensc::config::Situation;
 use crate::opensc::differences::OTHER_DRIVER;
@@ -41,7 +42,23 @@ pub(super) fn caches(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheD
     add(cache_dir::cache_dir(version, &snapshot.user.env, None).path().cloned(), CacheOrigin::Default);
     add(cache_dir::former(&snapshot.user.env), CacheOrigin::Former);
 
-    look_into(wanted, privacy)
+    let (mut dirs, mut gaps) = look_into(wanted, privacy);
+    let (sandboxed, more) = sandboxes(snapshot, privacy);
+    dirs.extend(sandboxed);
+    gaps.extend(more);
+    (dirs, gaps)
+}
+
+/// Those of the user's own sandboxed programs, whose OpenSC has a home of its own.
+fn sandboxes(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec<Gap>) {
+    let Some(path) = snapshot.user.env.get("HOME").filter(|home| home.as_path().is_absolute()) else {
+        return (Vec::new(), Vec::new());
+    };
+    let user = snapshot.user.name.clone().unwrap_or_else(|| snapshot.user.uid.to_string());
+    let (mut found, gaps) = Look::new(privacy).below(Home { user, path: path.clone(), default: None });
+    found.retain(|dir| dir.origin == CacheOrigin::Sandbox);
+    // That a home is not there is no news.
+    (found, gaps.into_iter().map(|gap| Gap { asked_for: false, ..gap }).collect())
 }
 
 fn look_into(wanted: Vec<(ByteString, CacheOrigin)>, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec<Gap>) {

@@ -1,11 +1,14 @@
 //! What is needed to tell which processes hold an old view.
 
+use crate::crypto::same_form;
 use crate::error::Error;
-use crate::host::{Caller, processes};
+use crate::host::processes::is_below;
+use crate::host::{Caller, agent, processes};
 use crate::patience::{SILENCE, within};
 use crate::repair::{StateDir, newest_flushes};
-use crate::rules::host::process_holds_old_view::shows_an_old_view;
-use crate::snapshot::{Gap, GapKind, Snapshot};
+use crate::rules::host::process_holds_old_view::{serves_an_agent, shows_an_old_view};
+use crate::snapshot::{Gap, GapKind, Process, Snapshot};
+use crate::text::hex;
 use crate::verdict::Verdict;
 
 /// Adds the processes that have OpenSC loaded, and the flushes they may have missed, to the facts
@@ -35,11 +38,32 @@ fn loaded(snapshot: &mut Snapshot, caller: &Caller, mut gaps: Vec<Gap>) -> Vec<G
         gaps.push(gap("the running processes", overdue.to_string(), true));
         Vec::new()
     });
+    gaps.extend(agents(snapshot, uid));
     if snapshot.processes.is_empty() {
         snapshot.flushed.clear();
         gaps.retain(|gap| gap.asked_for);
     }
     gaps
+}
+
+/// Adds what the calling user's agent offers to the processes that serve it.
+fn agents(snapshot: &mut Snapshot, uid: u32) -> Option<Gap> {
+    let serves = |process: &Process| serves_an_agent(process) && process.uid == uid;
+    let helpers: Vec<u32> =
+        snapshot.processes.iter().filter(|process| serves(process)).map(|process| process.pid).collect();
+    if helpers.is_empty() {
+        return None;
+    }
+    let of_agent = helpers.clone();
+    let keys = match agent::offered(move |agent| of_agent.iter().any(|helper| is_below(*helper, agent))) {
+        Ok(keys) => keys?,
+        Err(overdue) => return Some(gap("which keys ssh-agent offers", overdue.to_string(), false)),
+    };
+    let prints: Vec<String> = keys.iter().map(|key| hex(&same_form(key).fingerprint())).collect();
+    for process in snapshot.processes.iter_mut().filter(|process| helpers.contains(&process.pid)) {
+        process.offers = Some(prints.clone());
+    }
+    None
 }
 
 fn flushes(snapshot: &mut Snapshot, caller: &Caller) -> Vec<Gap> {

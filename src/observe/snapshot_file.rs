@@ -8,7 +8,7 @@ use crate::snapshot::{Answer, ConfigState, Content, DirState, SCHEMA, Snapshot};
 use crate::text::tame;
 
 /// The largest snapshot file that is accepted.
-const LARGEST_SNAPSHOT: u64 = 256 << 20;
+pub(super) const LARGEST_SNAPSHOT: u64 = 256 << 20;
 
 /// Reads a snapshot file; `-` is standard input.
 ///

@@ -12,6 +12,7 @@ pub mod config;
 mod crash;
 pub mod differences;
 pub mod effective;
+pub mod emulation;
 pub mod install;
 pub mod known;
 pub mod launchers;

@@ -38,8 +38,9 @@ pub fn registered(known: &P11Kit) -> Option<Vec<Registered>> {
     if !known.system.iter().chain(&known.user).all(is_read) {
         return None;
     }
-    let mode = known.system.iter().filter(|file| file_name(file) == b"pkcs11.conf");
-    let mode = mode.flat_map(settings).find(|line| line.key == b"user-config").map(|line| line.value);
+    // The user's own says it for itself, unless the host keeps it out.
+    let mode = mode_in(&known.system);
+    let mode = if mode == Some(b"none") { mode } else { mode_in(&known.user).or(mode) };
     let (system, user): (&[ConfigFile], &[ConfigFile]) = match mode {
         Some(b"none") => (&known.system, &[]),
         Some(b"only") => (&[], &known.user),
@@ -59,6 +60,12 @@ pub fn registered(known: &P11Kit) -> Option<Vec<Registered>> {
         found.extend(of_files(&files));
     }
     Some(found)
+}
+
+/// What the configuration among these files says of the user's own.
+fn mode_in(files: &[ConfigFile]) -> Option<&[u8]> {
+    let configuration = files.iter().filter(|file| file_name(file) == b"pkcs11.conf");
+    configuration.flat_map(settings).find(|line| line.key == b"user-config").map(|line| line.value)
 }
 
 /// What files of one name register together; the first that has a setting counts.
@@ -114,5 +121,13 @@ mod tests {
         assert_eq!(registered(&all("user-config: none")).unwrap()[0].only, None);
         assert_eq!(registered(&all("user-config: only")).unwrap(), []);
         assert_eq!(registered(&all("user-config: override")).unwrap(), []);
+        // So does the user's own, unless it is kept out.
+        let by_user = |mode: &str| {
+            let mut all = all(mode);
+            all.user.push(file("/home/u/.config/pkcs11/pkcs11.conf", "user-config: only"));
+            registered(&all).unwrap()
+        };
+        assert_eq!(by_user(""), []);
+        assert_eq!(by_user("user-config: none").len(), 1);
     }
 }

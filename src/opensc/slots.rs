@@ -3,11 +3,14 @@
 //! A reader is ignored if one of the words of `ignored_readers`, in any of the program's `app` blocks, is part of its name:
 //! case matters, and the empty word is part of every name. The PKCS#11 module gives each reader, empty ones too, as many slots as
 //! `slots_per_card` says, in PC/SC's order, until there are `max_virtual_slots`; what is left for the last of them is enough
-//! for it. Both stand in a block `pkcs11`, of which the first one counts. What is no number is none. (Watched: 0.23.) Pure.
+//! for it. Both stand in a block `pkcs11`, of which the first one counts. What is no number is none. In the same block
+//! `create_slots_for_pins` says for which PINs there are slots: words in one value, of which it knows three. (Watched: 0.23.)
+//! Pure.
 
 use std::ops::Range;
 
 use super::config::Configuration;
+use super::effective::is_template;
 use super::reading::Reading;
 use super::{Program, differences};
 use crate::scconf::{Block, Trap};
@@ -16,6 +19,14 @@ use crate::scconf::{Block, Trap};
 const PER_CARD: u32 = 4;
 /// The same.
 const MOST: u32 = 16;
+/// The PC/SC libraries that OpenSC is built for (`configure.ac`).
+const USUAL: [&[u8]; 5] = [
+    b"libpcsclite.so.1",
+    b"libpcsclite.so",
+    b"libpcsclite.dylib",
+    b"/System/Library/Frameworks/PCSC.framework/PCSC",
+    b"winscard.dll",
+];
 
 /// What a program's settings say of readers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +37,29 @@ pub struct Readers {
     pub per_card: Number,
     /// `max_virtual_slots`.
     pub most: Number,
+    /// `create_slots_for_pins`, with its place in the file; none: it is not set, and all PINs have slots.
+    pub pins: Option<(Pins, Range<usize>)>,
+    /// `provider_library` of block `reader_driver pcsc`, with its place in the file, if it is not the usual one.
+    pub library: Option<(Vec<u8>, Range<usize>)>,
+}
+
+/// For which PINs there are slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pins {
+    /// For the user's own.
+    pub user: bool,
+    /// For the one that is only for signatures.
+    pub sign: bool,
+    /// As it is written.
+    pub text: Vec<u8>,
+}
+
+impl Pins {
+    fn of(text: &[u8]) -> Self {
+        let words = || text.split(|byte| matches!(byte, b' ' | b','));
+        let has = |word: &[u8]| words().any(|known| known == word || known == b"all");
+        Self { user: has(b"user"), sign: has(b"sign"), text: text.to_vec() }
+    }
 }
 
 /// A number, and where it is set.
@@ -40,7 +74,7 @@ pub struct Number {
 impl Default for Readers {
     fn default() -> Self {
         let unset = |value| Number { value, at: None };
-        Self { ignored: Vec::new(), per_card: unset(PER_CARD), most: unset(MOST) }
+        Self { ignored: Vec::new(), per_card: unset(PER_CARD), most: unset(MOST), pins: None, library: None }
     }
 }
 
@@ -75,7 +109,7 @@ impl Configuration<'_> {
 impl Reading<'_> {
     fn readers(&self, program: &Program) -> Result<Readers, Trap> {
         let mut readers = Readers::default();
-        let mut of_module: Option<&Block> = None;
+        let (mut of_module, mut of_pcsc): (Option<&Block>, Option<&Block>) = (None, None);
         for app in self.app_blocks(program)? {
             if let Some(setting) = app.body.setting("ignored_readers")? {
                 let words = setting.assignments.iter().flat_map(|assignment| &assignment.values);
@@ -84,8 +118,21 @@ impl Reading<'_> {
             if of_module.is_none() {
                 of_module = app.body.blocks("pkcs11", None)?.first().copied();
             }
+            if of_pcsc.is_none() {
+                of_pcsc = app.body.blocks("reader_driver", Some(b"pcsc"))?.first().copied();
+            }
+        }
+        if let Some(block) = of_pcsc {
+            let library = block.body.setting("provider_library")?.and_then(|setting| setting.first);
+            let other =
+                library.filter(|word| !is_template(&word.value) && !USUAL.contains(&word.value.as_slice()));
+            readers.library = other.map(|word| (word.value.clone(), word.range.clone()));
         }
         if let Some(block) = of_module {
+            let pins = block.body.setting("create_slots_for_pins")?.and_then(|setting| setting.first);
+            readers.pins = pins
+                .filter(|word| !is_template(&word.value))
+                .map(|word| (Pins::of(&word.value), word.range.clone()));
             for (key, number) in
                 [("slots_per_card", &mut readers.per_card), ("max_virtual_slots", &mut readers.most)]
             {
@@ -136,6 +183,16 @@ mod tests {
         for (text, value) in cases {
             assert_eq!(number_of(text), value, "{}", String::from_utf8_lossy(text));
         }
+    }
+
+    #[test]
+    fn pins_have_slots_by_words_in_one_value() {
+        let of = |text: &[u8]| (Pins::of(text).user, Pins::of(text).sign);
+        assert_eq!(
+            [of(b"all"), of(b"user"), of(b"sign"), of(b"sign,user")],
+            [(true, true), (true, false), (false, true), (true, true)]
+        );
+        assert_eq!([of(b"User"), of(b"none"), of(b"")], [(false, false); 3]);
     }
 
     #[test]

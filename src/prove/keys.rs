@@ -9,10 +9,11 @@ use zeroize::Zeroizing;
 use super::choice::{gap, groups, named, orders, the_card};
 use crate::card::apdu::StatusWord;
 use crate::card::sign::{self, Login, Order, Pin, SignError};
-use crate::case::proofs::{Conclusion, Proof, proofs};
+use crate::case::proofs::{Conclusion, Proof, beside, proofs};
 use crate::error::Error;
 use crate::finding::Told;
-use crate::judge;
+use crate::judge::Tally;
+use crate::judge::tally::user_name;
 use crate::naming::Naming;
 use crate::observe::{self, Asked, Progress};
 use crate::patience::undisturbed;
@@ -93,9 +94,15 @@ pub struct Proved {
 /// What the answers prove, where all keys were asked or the `wanted` one.
 #[must_use]
 pub fn proved(snapshot: &Snapshot, wanted: Option<&Naming>) -> Proved {
-    let tokens = judge::tokens(snapshot);
-    let mut verdict = judge::verdict(&tokens);
-    let proofs: Vec<Proof> = tokens.cases.iter().flat_map(proofs).collect();
+    let mut tally = Tally::new(Some(snapshot.user.uid));
+    let (mut proofs, verdict) = of_user(&mut tally, snapshot);
+    tally.add(snapshot, verdict);
+    if let Some(invoker) = snapshot.of_invoker() {
+        let (more, verdict) = of_user(&mut tally, &invoker);
+        beside(&mut proofs, more, &user_name(&invoker));
+        tally.add(&invoker, verdict);
+    }
+    let (mut verdict, _) = tally.verdict();
     for proof in proofs.iter().filter(|proof| proof.conclusion == Conclusion::NotDecided) {
         let what =
             format!("proof of key reference {} of token {}", key_reference(proof.reference), proof.token);
@@ -108,6 +115,12 @@ pub fn proved(snapshot: &Snapshot, wanted: Option<&Naming>) -> Proved {
     verdict.coverage.extend(undecided);
     verdict.findings.retain(|finding| finding.id.told() == Told::BySignature);
     Proved { verdict, proofs, is_open }
+}
+
+/// What the answers prove as one user sees the keys.
+fn of_user(tally: &mut Tally, snapshot: &Snapshot) -> (Vec<Proof>, Verdict) {
+    let tokens = tally.tokens(snapshot);
+    (tokens.cases.iter().flat_map(proofs).collect(), tally.judge_tokens(&tokens))
 }
 
 /// What no signature has decided: a public key in a cache whose key the card does not list, or that was not asked.

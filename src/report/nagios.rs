@@ -8,7 +8,7 @@ use crate::finding::Severity;
 use crate::judge::ending::State;
 use crate::text::{count, tame};
 use crate::verdict::Verdict;
-use crate::verdict::brief::{Brief, Cause};
+use crate::verdict::brief::{Brief, Cause, Word};
 
 /// Causes in the first line: it may be all that is shown.
 const MOST_CAUSES: usize = 3;
@@ -59,6 +59,10 @@ fn words(state: State, verdict: &Verdict, brief: &Brief) -> String {
         return format!("not read: {}: {}", gap.what, gap.why);
     }
     let told: Vec<&Cause> = brief.causes.iter().filter(|cause| cause.severity > Severity::Info).collect();
+    // What a program misses, or what was not looked at, is no trouble for whoever watches; but not all is clear with it.
+    if told.is_empty() && verdict.compared && brief.headline.state != Word::Sound {
+        return brief.headline.sentence.trim_end_matches('.').to_owned();
+    }
     if told.is_empty() {
         let serials: Vec<&str> = verdict.tokens.iter().filter_map(|token| token.serial.as_deref()).collect();
         let fine = if verdict.compared {

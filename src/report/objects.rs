@@ -45,12 +45,13 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
         for shown in &object.shown {
             let lists = |program: &&String| shown.unlisted.iter().all(|one| one.program != **program);
             let lists: Vec<&str> = shown.program.iter().filter(lists).map(String::as_str).collect();
+            let of_user = shown.user.as_ref().map(|user| format!(" of user {user}")).unwrap_or_default();
             let who = if shown.program.is_empty() {
                 format!("in {} (no program reads it today)", shown.directory)
             } else if lists.is_empty() {
-                format!("read by {}", shown.program.join(", "))
+                format!("read by {}{of_user}", shown.program.join(", "))
             } else {
-                format!("shown by {}", lists.join(", "))
+                format!("shown by {}{of_user}", lists.join(", "))
             };
             if shown.side == object.card && !shown.entries.is_empty() {
                 wrap_in(out, DIM, "  ", "  ", &who);

@@ -26,6 +26,11 @@ pub struct Process {
     /// The systemd service it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
+    /// Of a process that serves the calling user's `ssh-agent`: the keys that this offers, whatever they come from, each by
+    /// the SHA-256 of its SubjectPublicKeyInfo. Absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<crate::schema::Sha256>>"))]
+    pub offers: Option<Vec<String>>,
 }
 
 /// What a process has loaded.

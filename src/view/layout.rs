@@ -121,6 +121,16 @@ pub trait Layout: Sync {
         None
     }
 
+    /// OpenSC's name of what makes a PKCS#15 token of such a card, which has no files for that.
+    fn emulation(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The labels of two tokens, if a card is one for the user's PIN and another one for that of signatures.
+    fn signature_pin(&self) -> Option<[&'static str; 2]> {
+        None
+    }
+
     /// Where its serial number comes from, in words.
     fn serial_source(&self) -> &'static str {
         "serial number"

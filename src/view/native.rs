@@ -113,8 +113,8 @@ impl Layout for Native {
         view.view(&[])
     }
 
-    fn unlisted(&self, card: &Card, behaviour: Behaviour, _live: &View) -> Vec<Unlisted> {
-        unlisted::unlisted(card, behaviour)
+    fn unlisted(&self, card: &Card, behaviour: Behaviour, live: &View) -> Vec<Unlisted> {
+        unlisted::unlisted(card, behaviour, live)
     }
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {

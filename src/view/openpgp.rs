@@ -9,8 +9,11 @@
 //! once somebody reads it, if private data may be. OpenSC selects the application and logs nobody in, so 0103 and 0104,
 //! which take a PIN, are not listed.
 
+mod unlisted;
+
 use std::collections::BTreeMap;
 
+use super::unlisted::Unlisted;
 use super::{
     Behaviour, Class, Condition, Described, Draft, FILE_BUFFER, Layout, Named, Note, Object, Part, Place,
     PublicKeyEntry, Read, Source, View, x509_as,
@@ -87,14 +90,17 @@ impl Layout for OpenPgp {
                 view.unknown.push((Place::whole(known.file()), why));
             }
         }
-        let certificates = if behaviour.openpgp_by_key { CERTIFICATES.len() } else { 1 };
-        for certificate in CERTIFICATES.iter().take(certificates) {
+        for certificate in CERTIFICATES.iter().take(listed_certificates(behaviour)) {
             self::certificate(&mut view, card, certificate, behaviour);
         }
         for (number, place) in (1..).zip(PRIVATE_USE) {
             private_use(&mut view, card, number, place);
         }
         view.view(&[2, 1])
+    }
+
+    fn unlisted(&self, card: &Card, behaviour: Behaviour, _live: &View) -> Vec<Unlisted> {
+        unlisted::unlisted(card, behaviour)
     }
 
     fn cache_name(&self, card: &Card, version: Version, file: EfPath) -> Result<CacheName, NotCached> {
@@ -174,6 +180,14 @@ impl Layout for OpenPgp {
         Some(if auth_id == [1] { "User PIN (sig)" } else { "User PIN" })
     }
 
+    fn emulation(&self) -> Option<&'static str> {
+        Some("openpgp")
+    }
+
+    fn signature_pin(&self) -> Option<[&'static str; 2]> {
+        Some(["OpenPGP card (User PIN)", "OpenPGP card (User PIN (sig))"])
+    }
+
     fn status(&self, _card: &Card) -> BTreeMap<String, String> {
         BTreeMap::new()
     }
@@ -200,6 +214,11 @@ impl Layout for OpenPgp {
     fn signals_change(&self, _card: &Card, _version: Version) -> bool {
         false
     }
+}
+
+/// How many of the certificates OpenSC looks at.
+const fn listed_certificates(behaviour: Behaviour) -> usize {
+    if behaviour.openpgp_by_key { CERTIFICATES.len() } else { 1 }
 }
 
 fn is_version_3(card: &Card) -> bool {

@@ -229,6 +229,10 @@ impl Layout for Piv {
         first.and_then(|certificate| certificate.common_name.clone()).unwrap_or_else(|| b"PIV_II".to_vec())
     }
 
+    fn emulation(&self) -> Option<&'static str> {
+        Some("PIV-II")
+    }
+
     fn status(&self, _card: &Card) -> BTreeMap<String, String> {
         BTreeMap::new()
     }

@@ -204,6 +204,15 @@ pub fn omitted(view: &View) -> Vec<(&Object, Omitted<'_>)> {
     found
 }
 
+/// The certificate whose bytes are none and with which the list of certificates ends, if there is one, and those behind it.
+#[must_use]
+pub fn broken(view: &View) -> Option<(&Object, Vec<&Object>)> {
+    let omitted = omitted(view);
+    let (broken, _) = omitted.iter().find(|(_, why)| matches!(why, Omitted::Broken))?;
+    let behind = omitted.iter().filter(|(_, why)| matches!(why, Omitted::Behind(_)));
+    Some((broken, behind.map(|(object, _)| *object).collect()))
+}
+
 /// Does the making of certificates end here? A private one is read only when somebody asks for its value.
 const fn ends_certificates(object: &Object) -> bool {
     match &object.class {

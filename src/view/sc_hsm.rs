@@ -207,6 +207,10 @@ impl Layout for ScHsm {
         Some("UserPIN")
     }
 
+    fn emulation(&self) -> Option<&'static str> {
+        Some("sc-hsm")
+    }
+
     fn status(&self, card: &Card) -> BTreeMap<String, String> {
         let mut status = BTreeMap::new();
         let Some(known) = &card.status else { return status };

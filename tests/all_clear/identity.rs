@@ -1,7 +1,7 @@
 //! Whose a serial number is, and whose key a copy of a key is.
 
 use super::*;
-use stand::{PIN, SO_PIN, Stand};
+use stand::{Family, Options, PIN, SO_PIN, Stand};
 
 /// Id, severity and summary of what is found.
 fn found(host: &Host) -> Vec<[String; 3]> {
@@ -65,4 +65,49 @@ fn a_key_that_was_unwrapped_twice_is_called_that() {
     stand.card().tamper(0xC402, Some(&content("C401")));
     let told = found(&alpha);
     assert!(told.iter().any(|[_, _, summary]| summary.contains("3 private keys have the ID 01")), "{told:?}");
+}
+
+/// Every card with the IsoApplet has the serial number 0000; only the date of last update keeps the copies of two apart. What
+/// no program reads for this card is not said to be this card's, and no repair takes it.
+#[test]
+fn old_entries_under_a_shared_number_may_be_another_cards() {
+    let stand = Stand::with(Options { family: Family::IsoApplet, ..Options::default() });
+    let maker = stand.host("maker").env("OPENSC_DRIVER", "isoApplet").with_pin("1234");
+    maker.caching("no");
+    let made = |label: &str| {
+        maker.personalise_isoapplet();
+        maker.store_data(b"content", label, false).ok();
+        // The date has seconds.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+    };
+    made("of the first");
+    let first = stand.card().first().clone();
+    let alpha = stand.host("alpha").env("OPENSC_DRIVER", "isoApplet");
+    alpha.pkcs15_list();
+    let of_first = alpha.cache_files();
+    assert!(!of_first.is_empty() && !found(&alpha).iter().any(|[id, ..]| id == "old-generation"));
+
+    stand.card().insert(&stand.new_card("second", &[]));
+    made("of the second");
+    let listed = alpha.pkcs15_list();
+    assert_eq!(listed.serial, "0000");
+    let told = found(&alpha);
+    let old: Vec<_> = told.iter().filter(|[id, ..]| id == "old-generation").collect();
+    let [[_, severity, summary]] = &old[..] else { panic!("{told:?}") };
+    assert!(
+        severity == "info" && summary.contains("of another card with that number, or of an older state"),
+        "{summary}"
+    );
+    for words in [&["fix"][..], &["fix", "--guarded"], &["flush"], &["flush", "--guarded"]] {
+        alpha.stalecard(words).ok();
+        let left = alpha.cache_files();
+        assert!(of_first.iter().all(|(name, content)| left.get(name) == Some(content)), "{words:?}");
+    }
+    // The first one's copies are read whenever it is in the reader; and the second's are a later state than it has.
+    stand.card().insert(&first);
+    let copy = alpha.with_cache_copy();
+    assert!(copy.run(&["pkcs15-tool", "-D"]).stdout.contains("of the first"));
+    let told = found(&alpha);
+    let shared = told.iter().find(|[id, ..]| id == "shared-identity").unwrap_or_else(|| panic!("{told:?}"));
+    assert!(shared[1] == "error" && shared[2].contains("a later state"), "{shared:?}");
 }

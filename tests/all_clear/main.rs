@@ -12,6 +12,7 @@
 
 mod identity;
 mod native;
+mod openpgp;
 mod piv;
 mod sc_hsm;
 #[path = "../support/schema.rs"]

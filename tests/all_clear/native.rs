@@ -35,6 +35,38 @@ fn keys_behind_an_entry_that_does_not_decode_are_told() {
     assert_eq!((errors(&live), live.pkcs15_list().private_keys().len()), ((0, Vec::new()), 3));
 }
 
+/// Seen: a host with a stale directory in its cache makes a key, and with that writes the directory back without the key that
+/// another host had made. Its file is still on the card.
+#[test]
+fn a_key_that_no_directory_describes_is_told() {
+    let stand = Stand::with(Options { family: Family::MyEid, ..Options::default() });
+    let live = stand.host("alpha").live();
+    live.personalise();
+    for (id, kind) in [("01", "ec/prime256v1"), ("02", "rsa/1024")] {
+        live.generate_key(kind, id, &format!("key {id}"));
+    }
+    let content = || {
+        let files = stand.card().dump()["files"].clone();
+        let files = files.as_object().unwrap().clone();
+        bytes(files.iter().find(|(path, _)| path.ends_with("50154402")).unwrap().1.as_str().unwrap())
+    };
+    let whole = content();
+    let first = 2 + usize::from(whole[1]);
+    for (kept, left) in [(&whole[..first], "01"), (&whole[first..], "02"), (&[][..], "")] {
+        let padded = [kept, &[0xFF; 40]].concat();
+        stand.card().tamper_path(&KEYS, Some(&padded));
+        let listed = live.pkcs15_list();
+        let ids: Vec<_> = listed.private_keys().iter().filter_map(|key| key.id.clone()).collect();
+        assert_eq!(ids.concat(), left);
+        let missed = 2 - ids.len();
+        assert_eq!(errors(&live), (1, vec!["key-not-listed private key".to_owned(); missed]), "{left}");
+        let said = live.stalecard(&["check"]);
+        assert!(flat(&said).contains("no directory of the card describes it"), "{said}");
+    }
+    stand.card().tamper_path(&KEYS, Some(&whole));
+    assert_eq!(errors(&live), (0, Vec::new()));
+}
+
 /// An empty file is outside of itself: the card refuses to read it (6B00, "EF offset too large"), and `pkcs15-tool -D` ends its
 /// list of data objects there. That is no fault of the card, and `show` says what is not in the list.
 #[test]

@@ -117,3 +117,29 @@ fn the_certificate_and_the_data_of_a_damaged_description_are_told() {
         stand.card().tamper(known, Some(&whole));
     }
 }
+
+/// Seen: `pkcs11-tool -O` listed no certificate at all, because the first one on the card was damaged, and all was well.
+#[test]
+fn a_damaged_certificate_on_the_card_hides_those_behind_it() {
+    let (stand, alpha, _) = keyed();
+    let live = alpha.live();
+    for id in ["71", "72"] {
+        live.write_cert(&live.foreign_certificate(id), id, id);
+    }
+    let certificates = || {
+        let listed = live.pkcs11_list_logged_in();
+        listed.objects.iter().filter(|object| object.class == "Certificate").count()
+    };
+    assert_eq!((certificates(), errors(&live)), (2, (0, Vec::new())));
+    let files = stand.card().dump()["files"].clone();
+    let whole = bytes(files["CA00"].as_str().unwrap());
+    for damaged in [&whole[..whole.len() - 5], &[0x30, 0x02, 0x03, 0xFF]] {
+        stand.card().tamper(0xCA00, Some(damaged));
+        assert_eq!(certificates(), 0);
+        assert_eq!(errors(&live), (1, vec!["key-not-listed certificate".to_owned()]));
+        let said = live.stalecard(&["check"]);
+        assert!(flat(&said).contains("and so not the 1 certificate behind it"), "{said}");
+    }
+    stand.card().tamper(0xCA00, Some(&whole));
+    assert_eq!((certificates(), errors(&live)), (2, (0, Vec::new())));
+}

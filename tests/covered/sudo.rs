@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::stand::{Host, Output, Stand};
+use crate::stand::{Host, Output, PIN, Stand};
 use crate::{found, report, said, stale};
 
 /// The number of the user in the user database that root sees.
@@ -48,6 +48,19 @@ fn root_through_sudo_looks_at_the_caches_of_who_called_it() {
     assert_eq!((&finding["user"], &finding["object"]["id"]), (&"ca".into(), &new.as_str().into()));
     assert_eq!(told["scope"]["users"], serde_json::json!(["root", "ca"]));
     assert!(finding["fix"].to_string().contains("stalecard flush --user ca --guarded"), "{finding}");
+
+    // `show` knows the key by the ID that the user sees, and says whose view that is.
+    let output = as_root(&root, &user, true, &["show", &old]).ok();
+    assert!(said(&output).contains("shown by pkcs15-tool, opensc-pkcs11 of user ca"), "{output}");
+    as_root(&root, &user, false, &["show", &old]).exits(2);
+    // So does `verify`, and proves that the user's view is the wrong one.
+    let pin = root.scratch("pin", PIN.as_bytes());
+    let verify = ["verify", "--key", &old, "--format", "json", "--pin-file", pin.to_str().unwrap()];
+    let told = report(&as_root(&root, &user, true, &verify).exits(1));
+    assert_eq!(told["keys"][0]["conclusion"], "stale-cache", "{told:#}");
+    assert!(told["keys"][0]["tried"].to_string().contains("opensc-pkcs11 of user ca"), "{told:#}");
+    assert!(told["findings"].to_string().contains("stalecard flush --user ca --guarded"), "{told:#}");
+    as_root(&root, &user, false, &verify).exits(2);
 
     // Root's own view is sound, and it is said that it is root's, and what nobody asked for.
     let output = as_root(&root, &user, false, &["check"]).exits(0);

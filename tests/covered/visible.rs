@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::random::Random;
-use crate::stand::{Host, Options, PIN, READER, SO_PIN, Stand};
+use crate::stand::{Family, Host, Options, PIN, PW1, READER, SO_PIN, Stand};
 use crate::{check, found, said};
 
 const FINDING: &str = "token-not-visible";
@@ -66,7 +66,7 @@ impl Scene {
         let (code, report) = check(&self.host, &[]);
         assert_eq!(Self::told(&report), self.not_seen(), "{configuration}\n{report:#}");
         // Nothing is well while a program misses a card.
-        let all_clear = said(&self.host.stalecard(&["check"])).contains("is what is on the card");
+        let all_clear = self.host.stalecard(&["check"]).stdout.starts_with("OK");
         let missed = !found(&report, FINDING).is_empty();
         assert!(!(missed && all_clear), "{configuration}");
         (code, report)
@@ -126,6 +126,28 @@ fn settings_hide_a_card_as_the_tools_say() {
     ] {
         scene.agrees(&format!("app opensc-pkcs11 {{\n\tpkcs11 {{\n\t\t{setting}\n\t}}\n}}\n"));
     }
+    // What makes a token of a card that has no PKCS#15 files, and slots for its PIN.
+    for (setting, name) in [
+        ("enable_pkcs15_emulation = no;", "enable_pkcs15_emulation"),
+        ("enable_builtin_emulation = false;", "enable_builtin_emulation"),
+        ("builtin_emulators = PIV-II, openpgp;", "builtin_emulators"),
+        ("builtin_emulators = SC-HSM;", "builtin_emulators"),
+    ] {
+        let (code, report) =
+            scene.agrees(&format!("app default {{\n\tframework pkcs15 {{\n\t\t{setting}\n\t}}\n}}\n"));
+        assert_eq!((code, severity(&report).as_str(), line(&report)), (1, "error", Some(3)), "{report:#}");
+        assert!(found(&report, FINDING)[0]["summary"].to_string().contains(name), "{report:#}");
+    }
+    for setting in
+        ["builtin_emulators = PIV-II, sc-hsm;", "builtin_emulators = ;", "enable_pkcs15_emulation = yes;"]
+    {
+        scene.agrees(&format!("app default {{\n\tframework pkcs15 {{\n\t\t{setting}\n\t}}\n}}\n"));
+    }
+    for setting in ["sign", "nothing", "User", "user", "sign,user", "all"] {
+        scene.agrees(&format!(
+            "app opensc-pkcs11 {{\n\tpkcs11 {{\n\t\tcreate_slots_for_pins = \"{setting}\";\n\t}}\n}}\n"
+        ));
+    }
     for setting in ["ignored_readers = \"\";", "ignored_readers = pcd;", "card_drivers = piv, sc-hsm;"] {
         scene.agrees(&format!("app default {{\n\t{setting}\n}}\n"));
     }
@@ -155,15 +177,65 @@ fn random_settings_hide_what_the_tools_do_not_show() {
                 let drivers: Vec<&str> = (0..=random.below(2)).map(|_| random.one(&drivers)).collect();
                 text.push_str(&format!("\tcard_drivers = {};\n", drivers.join(", ")));
             }
+            if random.chance(25) {
+                let settings = [
+                    "enable_pkcs15_emulation = no;",
+                    "builtin_emulators = openpgp;",
+                    "builtin_emulators = openpgp, sc-hsm;",
+                    "enable_builtin_emulation = no;",
+                ];
+                text.push_str(&format!("\tframework pkcs15 {{\n\t\t{}\n\t}}\n", random.one(&settings)));
+            }
             if random.chance(50) {
+                let pins = random.one(&["all", "user", "sign", "sign, user", "", "none"]);
                 let (per, most) = (random.one(&[1, 2, 4, 8]), random.one(&[1, 4, 7, 16, 17, 40]));
                 text.push_str(&format!(
-                    "\tpkcs11 {{\n\t\tslots_per_card = {per};\n\t\tmax_virtual_slots = {most};\n\t}}\n"
+                    "\tpkcs11 {{\n\t\tslots_per_card = {per};\n\t\tmax_virtual_slots = {most};\n\
+                     \t\tcreate_slots_for_pins = \"{pins}\";\n\t}}\n"
                 ));
             }
             text.push_str("}\n");
         }
         scene.agrees(&text);
+    }
+}
+
+/// An OpenPGP card is two tokens, one for each of its PINs; a setting leaves one of them out.
+#[test]
+fn a_token_of_an_openpgp_card_that_has_no_slot_is_told() {
+    let switches = ["--card-version", "3.4", "--apdu", "extended"];
+    let stand = Stand::with(Options { family: Family::OpenPgp, switches: &switches, ..Options::default() });
+    let host = stand.host("alpha").with_pin(PW1);
+    host.caching("no");
+    for key in [1, 3] {
+        host.openpgp_generate_ec(key, "prime256v1");
+    }
+    let labels = ["OpenPGP card (User PIN)", "OpenPGP card (User PIN (sig))"];
+    for (pins, severity) in [
+        ("all", None),
+        ("sign,user", None),
+        ("user", Some("info")),
+        ("sign", Some("info")),
+        ("none", Some("error")),
+    ] {
+        host.configure(&format!(
+            "app default {{\n\tpkcs11 {{\n\t\tcreate_slots_for_pins = \"{pins}\";\n\t}}\n}}\n"
+        ));
+        let slots = host.run(&["pkcs11-tool", "-L"]).stdout;
+        let is_there = |label: &&str| slots.lines().any(|line| line.ends_with(&format!(": {label}")));
+        let missed: Vec<&str> = labels.iter().filter(|label| !is_there(label)).copied().collect();
+        let (code, report) = check(&host, &[]);
+        let told = found(&report, FINDING);
+        assert_eq!(told.first().map(|finding| finding["severity"].as_str().unwrap()), severity, "{report:#}");
+        assert_eq!(code, i32::from(severity == Some("error")));
+        match &missed[..] {
+            [] => assert!(told.is_empty(), "{slots}"),
+            [one] => assert!(
+                told[0]["summary"].as_str().unwrap().contains(&format!("no slot for {one} of")),
+                "{report:#}"
+            ),
+            _ => assert!(told[0]["summary"].as_str().unwrap().contains("no slot for the card"), "{report:#}"),
+        }
     }
 }
 
@@ -204,6 +276,14 @@ fn p11_kit_keeps_the_module_from_programs() {
     std::fs::write(&file, "disable-in: firefox\nenable-in: p11-kit\n").unwrap();
     assert!(listed(&host));
     std::fs::remove_file(&file).unwrap();
+    // The user's own configuration takes the place of the host's, and has no module in it.
+    let own = host.home().join(".config/pkcs11/pkcs11.conf");
+    std::fs::write(&own, "user-config: only\n").unwrap();
+    let host = host.for_user(4711);
+    assert!(!listed(&host));
+    let (code, report) = check(&host, &[]);
+    assert_eq!((code, found(&report, FINDING).len()), (0, 1), "{report:#}");
+    std::fs::remove_file(&own).unwrap();
     // Nobody has registered it.
     let host = stand.host("root");
     let bare = |command: &str| {

@@ -9,11 +9,12 @@ use crate::stand::{Host, Output};
 use serde_json::Value;
 use stalecard::case::token::Case;
 use stalecard::finding::{Finding, Id, ObjectName, Severity};
+use stalecard::format::key::PublicKey;
 use stalecard::judge::{judge, tokens};
 use stalecard::opensc::Version;
 use stalecard::snapshot::{EfPath, Snapshot};
 use stalecard::view::difference::{Kind, compare};
-use stalecard::view::{Class, View};
+use stalecard::view::{Class, View, pkcs11};
 use std::collections::BTreeMap;
 
 /// What was seen in all histories: to know that the test has teeth.
@@ -243,6 +244,13 @@ impl Observer {
         if whole.findings.iter().filter(|finding| is_wrong_view(finding)).count() != of_tokens {
             return Err(format!("findings are not those of the tokens\n{}", lines(&whole.findings)));
         }
+        // The live views are what the tools list: what ends a list early on the card itself is told.
+        let ends = |case: &&Case<'_>| case.live.unknown.is_empty() && pkcs11::broken(&case.live).is_some();
+        let told = whole.findings.iter().filter(|finding| finding.id == Id::KeyNotListed);
+        let told = told.filter(|finding| finding.summary.contains("its place is none")).count();
+        if cases.iter().filter(ends).count() != told {
+            return Err(format!("all-clear: a broken certificate on the card\n{}", lines(&whole.findings)));
+        }
         if let (Some(held), [case]) = (held, cases.as_slice()) {
             self.all_is_told(case, held, &whole.findings)?;
         }
@@ -260,13 +268,21 @@ impl Observer {
         if !case.live.unknown.is_empty() {
             return Ok(());
         }
+        // Of a kind that no list has; which kinds those are is the views' own question.
+        let is_other = |reference: u8| {
+            case.unlisted.iter().any(|unlisted| {
+                unlisted.reference == Some(reference)
+                    && unlisted.cure().is_none()
+                    && matches!(unlisted.key, Some(PublicKey::Other(_)))
+            })
+        };
         // A certificate stands for its key, of whatever kind that is.
         let is_listed = |ef: EfPath| case.live.of_ef(ef).any(|object| object.part.is_of_key());
         let is_told = |finding: &&Finding| finding.id == Id::KeyNotListed;
         let object = |finding: &Finding| finding.object.clone();
         let told: Vec<_> = findings.iter().filter(is_told).filter_map(object).collect();
         let missed = held.iter().filter(|(_, ef)| !is_listed(**ef)).map(|(reference, _)| *reference);
-        let missed: Vec<u8> = missed.collect();
+        let missed: Vec<u8> = missed.filter(|reference| !is_other(*reference)).collect();
         self.tally.missed += missed.len();
         let is_missed = |reference: &u8| told.iter().any(|object| object.reference == Some(*reference));
         if let Some(reference) = missed.iter().find(|reference| !is_missed(reference)) {
@@ -307,8 +323,10 @@ impl Observer {
                 .any(|f| f.id == Id::TokenNotVisible && f.program.iter().any(|name| name == program))
         };
         let hidden = ["pkcs15-tool", "opensc-pkcs11"].map(is_hidden);
-        if hidden != not_seen(&host.with_cache_copy()) {
-            return Err(format!("{hidden:?} is hidden\n{}", lines(verdict)));
+        // That the others see it, their listings tell.
+        let seen = seen(&host.with_cache_copy(), hidden);
+        if let Some(program) = seen {
+            return Err(format!("{program} sees the card\n{}", lines(verdict)));
         }
         // Who sees no card lists nothing, and shows nothing wrong.
         let [hidden15, hidden11] = hidden;
@@ -448,16 +466,15 @@ fn is_wrong_view(finding: &Finding) -> bool {
     finding.severity >= Severity::Error && is_of_view(finding)
 }
 
-/// Do `pkcs15-tool` and applications see no card at all?
-fn not_seen(host: &Host) -> [bool; 2] {
-    // Only where a setting could hide it, because most histories have none.
-    let text = std::fs::read_to_string(host.conf()).unwrap_or_default();
-    if !["ignored_readers", "card_drivers", "max_virtual_slots"].iter().any(|key| text.contains(key)) {
-        return [false, false];
+/// Which of `pkcs15-tool` and applications, if nothing of the card is to be seen there, sees it?
+fn seen(host: &Host, hidden: [bool; 2]) -> Option<&'static str> {
+    let tool = || Pkcs15Listing::parse(&host.run(&["pkcs15-tool", "-D"]).stdout).is_some();
+    let module = || host.run(&["pkcs11-tool", "-L"]).stdout.contains("token label");
+    match hidden {
+        [true, _] if tool() => Some("pkcs15-tool"),
+        [_, true] if module() => Some("opensc-pkcs11"),
+        _ => None,
     }
-    let module = host.run(&["pkcs11-tool", "-L"]).stdout;
-    let tool = host.run(&["pkcs15-tool", "-D"]).stdout;
-    [Pkcs15Listing::parse(&tool).is_none(), !module.contains("token label")]
 }
 
 /// Does a finding say that a program shows something wrong?

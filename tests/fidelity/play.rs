@@ -6,7 +6,7 @@ use crate::printed;
 use crate::run;
 use crate::stage::Stage;
 use crate::stand::listing::Pkcs11Listing;
-use crate::stand::{CardFile, PIN, SO_PIN, Stand};
+use crate::stand::{CardFile, Options, PIN, SO_PIN, Stand};
 use serde_json::Value;
 use stalecard::snapshot::EfPath;
 use std::path::PathBuf;
@@ -51,9 +51,10 @@ pub const WORDS: Words = Words {
 impl run::World for World {
     type Action = Action;
     const FAMILY: &str = "sc-hsm";
+    const SEATS: [u32; run::STANDS] = [0, 4];
 
-    fn new(name: &str) -> Self {
-        let stand = Stand::start();
+    fn new(name: &str, seat: u32) -> Self {
+        let stand = Stand::with(Options { readers: run::readers(seat), seat, ..Options::default() });
         let mut cards = Vec::new();
         for (number, switches) in SWITCHES.iter().enumerate() {
             cards.push(stand.new_card(&format!("{name}{number}"), switches));

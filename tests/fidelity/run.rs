@@ -5,11 +5,11 @@ use crate::history::History;
 use crate::stand::opensc_version;
 use std::fmt::Debug;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Histories side by side, each on a stand of its own.
-const STANDS: usize = 2;
+pub const STANDS: usize = 2;
 
 /// Histories of a family in a long run.
 const LONG: u64 = 200;
@@ -21,8 +21,11 @@ pub trait World {
     /// The family's name in the table of `tests/matrix`.
     const FAMILY: &str;
 
-    /// A stand with everything that can be prepared.
-    fn new(name: &str) -> Self;
+    /// In which reader, counted from 0, the card is: of histories with even seeds, and of those with odd ones.
+    const SEATS: [u32; STANDS];
+
+    /// A stand with everything that can be prepared, its card in this reader.
+    fn new(name: &str, seat: u32) -> Self;
 
     fn random(seed: u64) -> History<Self::Action>;
 
@@ -35,6 +38,11 @@ pub trait World {
     fn play(&mut self, history: &History<Self::Action>) -> Result<(), String>;
 
     fn tally(self) -> Tally;
+}
+
+/// How many readers, with two slots each, there have to be: each costs every tool some time.
+pub const fn readers(seat: u32) -> u32 {
+    seat / 2 + 1
 }
 
 fn variable(name: &str) -> Option<u64> {
@@ -53,27 +61,32 @@ fn seeds(usual: u64) -> Vec<u64> {
 
 /// Plays as many histories as are asked for, at least one of `usual` many.
 pub fn all<W: World>(usual: u64) {
-    play::<W>(usual, W::random);
+    play::<W>(usual, W::random, W::SEATS);
 }
 
 /// The same for histories of repairs.
 pub fn repairs<W: World>(usual: u64) {
-    play::<W>(usual, W::repaired);
+    play::<W>(usual, W::repaired, [0; STANDS]);
 }
 
-fn play<W: World>(usual: u64, random: fn(u64) -> History<W::Action>) {
+fn play<W: World>(usual: u64, random: fn(u64) -> History<W::Action>, seats: [u32; STANDS]) {
     let seeds = seeds(usual);
-    let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let failures: Mutex<Vec<Disagreement>> = Mutex::new(Vec::new());
     let tallies: Mutex<Vec<Tally>> = Mutex::new(Vec::new());
     let started = Instant::now();
     std::thread::scope(|scope| {
-        for number in 0..STANDS.min(seeds.len()) {
-            let (seeds, next, stop, failures, tallies) = (&seeds, &next, &stop, &failures, &tallies);
+        for (number, seat) in seats.into_iter().enumerate() {
+            // A seed tells the reader, too.
+            let is_own = |seed: &u64| seed % STANDS as u64 == number as u64;
+            let seeds: Vec<u64> = seeds.iter().copied().filter(is_own).collect();
+            if seeds.is_empty() {
+                continue;
+            }
+            let (stop, failures, tallies) = (&stop, &failures, &tallies);
             scope.spawn(move || {
-                let mut world = W::new(&format!("nature-{number}-"));
-                while let Some(&seed) = seeds.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let mut world = W::new(&format!("nature-{number}-"), seat);
+                for seed in seeds {
                     if stop.load(Ordering::Relaxed) {
                         break;
                     }

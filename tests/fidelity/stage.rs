@@ -3,7 +3,7 @@
 
 use crate::compare::{Observer, Tally, Words, is_of_view, lines, snapshot};
 use crate::history::{Random, Side};
-use crate::stand::{Host, Stand, opensc_version};
+use crate::stand::{Host, Stand, opensc_version, reader_name};
 use stalecard::finding::{Safety, Severity};
 use stalecard::judge::judge;
 use std::collections::BTreeMap;
@@ -72,18 +72,23 @@ impl Damage {
 }
 
 /// How many ways of caching there are.
-pub const CACHINGS: usize = HIDING + 4;
+pub const CACHINGS: usize = HIDING + 5;
 /// From here on settings hide the card from programs as well.
 const HIDING: usize = 8;
 /// The first of them are the same for all programs.
 pub const UNIFORM: usize = 4;
 
-pub fn configuration(how: usize) -> String {
+/// What gives the card in the fifth reader a slot.
+const SLOTS: &str = "pkcs11 {\n\t\tmax_virtual_slots = 24;\n\t}";
+
+/// With slots for the card in the fifth reader, if it is there, unless they are what is left out.
+pub fn configuration(how: usize, is_far: bool) -> String {
     let block = |app: &str, value: &str| {
-        format!("app {app} {{\n\tframework pkcs15 {{\n\t\tuse_file_caching = {value};\n\t}}\n}}\n")
+        let slots = if is_far && app == "default" && how != HIDING + 4 { SLOTS } else { "" };
+        format!("app {app} {{\n\tframework pkcs15 {{\n\t\tuse_file_caching = {value};\n\t}}\n\t{slots}\n}}\n")
     };
     match how {
-        0 | 1 => block("default", "yes"),
+        0 | 1 | 12 => block("default", "yes"),
         2 => block("default", "public"),
         3 => block("default", "no"),
         4 => block("default", "yes") + &block("opensc-pkcs11", "no"),
@@ -100,6 +105,11 @@ pub fn configuration(how: usize) -> String {
 
 fn hiding(app: &str, setting: &str) -> String {
     format!("app {app} {{\n\t{setting}\n}}\n")
+}
+
+/// Is the card in a reader for which OpenSC by default has no slot?
+fn is_far(host: &Host) -> bool {
+    host.reader() == reader_name(4)
 }
 
 /// A stand and its two hosts.
@@ -129,6 +139,9 @@ impl Stage {
 
     pub fn with_driver(stand: Stand, pin: &'static str, words: Words, driver: Option<&'static str>) -> Self {
         let live = told(stand.host("reference"), driver).with_pin(pin).live();
+        if is_far(&live) {
+            live.configure(&configuration(3, true));
+        }
         let eye =
             Observer { live, hosts: Vec::new(), tally: Tally::default(), words, version: opensc_version() };
         Self { stand, eye, games: 0, pin, driver, old: BTreeMap::new() }
@@ -144,6 +157,9 @@ impl Stage {
             told(self.stand.host(&format!("{name}-{}", self.games)), self.driver).with_pin(self.pin)
         };
         self.eye.hosts = ["alpha", "beta"].map(host).to_vec();
+        for host in self.eye.hosts.iter().filter(|host| is_far(host)) {
+            host.configure(&configuration(0, true));
+        }
         self.old.clear();
     }
 
@@ -181,7 +197,8 @@ impl Stage {
             }
             Event::Damage { host, nth, how } => self.damage(host, nth, how),
             Event::Caching { host, how } => {
-                self.eye.hosts[host].configure(&configuration(how));
+                let host = &self.eye.hosts[host];
+                host.configure(&configuration(how, is_far(host)));
             }
             Event::Repair { host, guarded } => {
                 return crate::repaired::judge_repair(&self.eye.hosts[host], guarded, &mut self.eye.tally);

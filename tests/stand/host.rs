@@ -64,6 +64,11 @@ impl Host {
         &self.name
     }
 
+    /// The name of the reader that the first card of the stand is in.
+    pub fn reader(&self) -> &str {
+        self.namespace.reader()
+    }
+
     pub fn home(&self) -> &Path {
         &self.home
     }

@@ -80,11 +80,13 @@ pub struct Options<'a> {
     pub inserted: bool,
     /// How many readers with two slots each there are.
     pub readers: u32,
+    /// In which of them, counted from 0 in PC/SC's order, the first card is.
+    pub seat: u32,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { family: Family::ScHsm, switches: &[], inserted: true, readers: 1 }
+        Self { family: Family::ScHsm, switches: &[], inserted: true, readers: 1, seat: 0 }
     }
 }
 
@@ -101,12 +103,20 @@ impl Stand {
     }
 
     pub fn with(options: Options<'_>) -> Self {
-        let namespace = Arc::new(Namespace::start(options.readers));
-        let card = Card::start(&namespace, options.family, options.switches);
+        let namespace = Arc::new(Namespace::start(options.readers, &reader_name(options.seat)));
+        // The last one counts.
+        let vpcd = format!("127.0.0.1:{}", 35963 + options.seat);
+        let switches = [options.switches, &["--vpcd", &vpcd]].concat();
+        let card = Card::start(&namespace, options.family, &switches);
         if options.inserted {
             card.insert(card.first());
         }
         Self { namespace, card }
+    }
+
+    /// The name of the reader that the first card is in.
+    pub fn reader(&self) -> &str {
+        self.namespace.reader()
     }
 
     /// The card slot: insert, eject, count, disturb.

@@ -5,7 +5,6 @@
 //! everything inside when this value is dropped and also when the test process is killed. Reader
 //! events are not polled for: pcscd's own log says when it has noticed a card.
 
-use super::READER;
 use stalecard::opensc::{Version, install, program};
 use stalecard::snapshot::{ByteString, Installation};
 use std::ffi::OsStr;
@@ -31,8 +30,9 @@ pub struct Namespace {
 }
 
 /// What pcscd's log has told so far.
-#[derive(Default)]
 struct Watch {
+    /// The reader of the first card.
+    reader: String,
     seen: Mutex<Seen>,
     changed: Condvar,
 }
@@ -42,7 +42,7 @@ pub struct Seen {
     pub log: String,
     ready: bool,
     ended: bool,
-    /// Whether pcscd knows a card in the first slot, and how often one has come.
+    /// Whether pcscd knows a card in the reader of the first card, and how often one has come.
     pub present: bool,
     pub insertions: u32,
     /// A card has come into another slot.
@@ -50,7 +50,7 @@ pub struct Seen {
 }
 
 impl Namespace {
-    pub fn start(readers: u32) -> Self {
+    pub fn start(readers: u32, reader: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("stand-").tempdir().expect("temporary directory");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand/namespace");
         let mut command = Command::new("sh");
@@ -62,7 +62,11 @@ impl Namespace {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut first = command.spawn().expect("sh");
-        let watch = Arc::new(Watch::default());
+        let watch = Arc::new(Watch {
+            reader: reader.to_owned(),
+            seen: Mutex::default(),
+            changed: Condvar::default(),
+        });
         watch.follow(first.stdout.take().expect("piped"));
         watch.follow(first.stderr.take().expect("piped"));
         let namespace = Self {
@@ -79,6 +83,11 @@ impl Namespace {
 
     pub fn dir(&self) -> &Path {
         self.dir.path()
+    }
+
+    /// The reader of the first card.
+    pub fn reader(&self) -> &str {
+        &self.watch.reader
     }
 
     pub fn log(&self) -> String {
@@ -156,7 +165,7 @@ impl Watch {
         let mut seen = self.seen.lock().unwrap();
         if line == "stand: ready" {
             seen.ready = true;
-        } else if line.contains("Card inserted into") && line.contains(READER) {
+        } else if line.contains("Card inserted into") && line.contains(&self.reader) {
             seen.present = true;
             seen.insertions += 1;
         } else if line.contains("Card inserted into") {
@@ -165,7 +174,7 @@ impl Watch {
             // A card that is there before pcscd's thread for the reader looks for the first time is not "inserted".
             seen.present = true;
             seen.insertions = 1;
-        } else if line.contains("Card Removed From") && line.contains(READER) {
+        } else if line.contains("Card Removed From") && line.contains(&self.reader) {
             seen.present = false;
         }
         seen.log.push_str(line);

@@ -17,7 +17,7 @@ pub const YUBIKEY: [&str; 2] = ["--atr", "3BFD1300008131FE158073C021C05759756269
 impl Host {
     /// `yubico-piv-tool` with these arguments, whatever comes of it.
     pub fn piv(&self, arguments: &[&str]) -> Output {
-        let mut command = vec!["yubico-piv-tool", "--reader", super::READER];
+        let mut command = vec!["yubico-piv-tool", "--reader", self.reader()];
         command.extend(arguments);
         self.run(&command)
     }

@@ -1,7 +1,7 @@
 //! `baseline-mismatch`: the token does not hold what its baseline says
 //!
 //! `stalecard snapshot --baseline` writes down what a token holds once it is provisioned;
-//! `stalecard check --against` compares. A key is missing, new, replaced under the same ID, or
+//! `stalecard check --against` compares, with an earlier snapshot too. A key is missing, new, replaced under the same ID, or
 //! has another ID; its certificate has expired or is another one; the token's label, firmware
 //! or DKEK key check value is another; or no baseline is known for the token at all.
 //!
@@ -21,6 +21,7 @@ use crate::case::tokens::Tokens;
 use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
 use crate::snapshot::{Gap, GapKind};
 use crate::text::{date, escape, shell_option};
+use crate::verdict::Earlier;
 
 /// What is said of tokens and their baselines.
 #[derive(Debug, Default)]
@@ -29,19 +30,25 @@ pub struct Mismatches {
     pub findings: Vec<Finding>,
     /// What could not be compared.
     pub gaps: Vec<Gap>,
+    /// The tokens that were compared with one whose moment is known.
+    pub compared: Vec<Earlier>,
 }
 
 /// Compares tokens with their baselines; `absent`: those of cards that are not there, as far as names in caches tell.
 #[must_use]
 pub fn apply(tokens: &Tokens<'_>, absent: &Tokens<'_>, known: &Known) -> Mismatches {
-    let (mut findings, mut gaps) = (Vec::new(), Vec::new());
+    let (mut findings, mut gaps, mut compared) = (Vec::new(), Vec::new(), Vec::new());
     let held = token_content::held_by(&tokens.cases);
     let serials: Vec<String> = held.iter().map(|(case, _)| escape(case.serial.as_bytes())).collect();
     for ((case, now), serial) in held.iter().zip(&serials) {
         match known.of(serial) {
             Some(expected) => {
                 let asked = case.card.status.as_ref().is_some_and(|status| status.dkek.is_some());
+                let before = findings.len();
                 compare(expected, now, asked, &mut findings, &mut gaps);
+                let is_same = findings.len() == before && now.unknown.is_empty();
+                let (token, place) = (serial.clone(), known.place.clone());
+                compared.extend(expected.written_at.map(|at| Earlier { token, place, at, is_same }));
                 expired(&now.now, tokens.snapshot.taken_at.unix_timestamp(), &mut findings);
             }
             None if !known.single => findings.push(unknown_token(serial, known)),
@@ -57,7 +64,7 @@ pub fn apply(tokens: &Tokens<'_>, absent: &Tokens<'_>, known: &Known) -> Mismatc
         }
     }
     through_caches(absent, known, &mut findings, &mut gaps);
-    Mismatches { findings, gaps }
+    Mismatches { findings, gaps, compared }
 }
 
 /// Compares the keys of cards that are not there, as far as a cache shows them.

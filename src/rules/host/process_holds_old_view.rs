@@ -7,14 +7,20 @@
 //! that it *may* hold the old view. It is an error where what is known speaks for it:
 //!
 //! - the cache that it reads is stale, or was when it was flushed, and the program was there before the flush;
+//! - a cache that programs read no more is stale, and the program was there before OpenSC wrote it;
 //! - the card itself tells that it was changed after the program was started: a certificate that was not valid yet
-//!   then, or the card's date of last update.
+//!   then, or the card's date of last update;
+//! - the card is not what a baseline or an earlier snapshot says (`check --against`), which was written after the program
+//!   was started;
+//! - your `ssh-agent` itself says which keys it offers, and of a card some are missing.
 //!
-//! It is a warning for what runs modules for `ssh-agent`: that is one process for all of them (OpenSSH up to 9.3), and
-//! whether a module was taken out and added again since cannot be seen.
+//! What runs modules for `ssh-agent` is one process for all of them (OpenSSH up to 9.3), and goes on when a module is taken out
+//! and added again. So the agent is asked: if it offers all keys of the card, all is well; if none, and nothing
+//! else speaks for an old view, that is a note, because the module may not have been added since the card came. Where it
+//! cannot be asked (another user's; one behind another socket than `SSH_AUTH_SOCK`), what would be an error is a warning, too.
 //!
 //! All other programs of the user that have OpenSC loaded are named in one note, because a card that was changed need not
-//! tell so.
+//! tell so; unless the card is still what a baseline or snapshot says that is older than the program.
 //!
 //! Cure: first `stalecard flush`, then restart them. The finding names the command: for a service of systemd its
 //! unit; for a module in `ssh-agent` taking it out and adding it again, in the session of that user; any other program
@@ -29,7 +35,7 @@ use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Caching, Outcome, Program, Situation};
 use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
 use crate::text::{count, escape, utc};
-use crate::verdict::{Dated, Verdict};
+use crate::verdict::{Dated, Earlier, Offerable, Token, Verdict};
 
 /// Programs that are named one by one in the note.
 const MOST: usize = 6;
@@ -49,8 +55,25 @@ enum Reason<'a> {
     Before(&'a str),
     /// It was started before the card got what is dated later.
     Dated(usize),
+    /// It was started before a baseline or snapshot was written that the card is different from.
+    Earlier(usize),
+    /// It was started before OpenSC wrote a copy into a cache that programs read no more, and that is stale.
+    Copied,
+    /// The agent that it serves does not offer all keys of this token; does more speak for an old view?
+    Offers(usize, bool),
     /// Nothing speaks for it, and nothing against it.
     Loaded,
+}
+
+/// What an agent offers of the tokens that were read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Offer {
+    /// All their keys.
+    All,
+    /// Some of the keys of this one, and not all.
+    Some(usize),
+    /// None of this one.
+    None(usize),
 }
 
 /// Is a cache stale that programs read? Then it matters which of them are running.
@@ -80,7 +103,7 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
         let flushed = || snapshot.flushed.iter().filter(before);
         let own = process.uid == snapshot.user.uid && !stale.is_empty()
             || stale.iter().any(|(_, owner)| *owner == process.uid);
-        if process.modules == Modules::Unknown && !is_agent(process) {
+        if process.modules == Modules::Unknown && !serves_an_agent(process) {
             if flushed().next().is_some() || own {
                 unknown.push(process);
             }
@@ -89,20 +112,30 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
         let in_stale = |dir: &ByteString| stale.iter().any(|(known, _)| *known == dir);
         let of_flush = flushed()
             .filter(|flushed| reads(snapshot, process, &|dir| is_among(snapshot, dir, &flushed.stale)));
-        let reason = if own && reads(snapshot, process, &in_stale) {
-            Reason::Stale
+        let dated = || verdict.dated.iter().position(|dated| process.started_at < dated.at);
+        let earlier =
+            || verdict.earlier.iter().position(|earlier| !earlier.is_same && process.started_at < earlier.at);
+        let copied = || verdict.findings.iter().any(|finding| is_copied_later(finding, process));
+        let known = if own && reads(snapshot, process, &in_stale) {
+            Some(Reason::Stale)
         } else if let Some(flushed) =
             of_flush.filter(|flushed| !flushed.stale.is_empty()).max_by_key(|flushed| flushed.at)
         {
-            Reason::Before(&flushed.operation)
-        } else if let Some((place, _)) =
-            verdict.dated.iter().enumerate().find(|(_, dated)| process.started_at < dated.at)
-        {
-            Reason::Dated(place)
-        } else if verdict.compared && is_covered(snapshot, process) {
-            Reason::Loaded
+            Some(Reason::Before(&flushed.operation))
+        } else if let Some(place) = dated() {
+            Some(Reason::Dated(place))
+        } else if let Some(place) = earlier() {
+            Some(Reason::Earlier(place))
         } else {
-            continue;
+            copied().then_some(Reason::Copied)
+        };
+        let is_noted = verdict.compared && is_covered(snapshot, process) && !is_unchanged(verdict, process);
+        let reason = match (offer(verdict, process), known) {
+            (Some(Offer::Some(place)), _) => Reason::Offers(place, true),
+            (Some(Offer::None(place)), known) => Reason::Offers(place, known.is_some()),
+            (None, Some(reason)) => reason,
+            (None, None) if is_noted => Reason::Loaded,
+            (Some(Offer::All), _) | (None, None) => continue,
         };
         let unit = service(process).map(|unit| (unit.of_user, &unit.name));
         groups.entry((process.uid, unit, &process.program, reason)).or_default().push(process);
@@ -110,7 +143,7 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
     let is_note = |reason: &Reason<'_>| *reason == Reason::Loaded;
     let named = groups.iter().filter(|((.., reason), _)| !is_note(reason));
     let mut findings: Vec<Finding> =
-        named.filter_map(|((.., reason), group)| finding(snapshot, &verdict.dated, *reason, group)).collect();
+        named.filter_map(|((.., reason), group)| finding(snapshot, verdict, *reason, group)).collect();
     let rest: Vec<&[&Process]> = groups
         .iter()
         .filter(|((.., reason), _)| is_note(reason))
@@ -118,6 +151,50 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
         .collect();
     findings.extend(note(snapshot, &rest));
     (findings, gap(&unknown).into_iter().collect())
+}
+
+/// What the agent offers that a process serves; none if nobody knows, or there is nothing that it could offer.
+fn offer(verdict: &Verdict, process: &Process) -> Option<Offer> {
+    let offered = process.offers.as_ref()?;
+    let is_offered = |key: &&String| offered.contains(*key);
+    let tokens = verdict.offerable.iter().enumerate().filter(|(_, token)| !token.keys.is_empty());
+    let number = |token: &Offerable| token.keys.iter().filter(is_offered).count();
+    let counted: Vec<(usize, usize, usize)> =
+        tokens.map(|(place, token)| (place, number(token), token.keys.len())).collect();
+    if counted.is_empty() {
+        return None;
+    }
+    let some = counted.iter().find(|(_, offered, all)| *offered > 0 && offered < all);
+    let none = counted.iter().find(|(_, offered, _)| *offered == 0);
+    Some(match (some, none) {
+        // Who offers nothing at all shows nothing old.
+        _ if offered.is_empty() => Offer::All,
+        (Some((place, ..)), _) => Offer::Some(*place),
+        (None, Some((place, ..))) => Offer::None(*place),
+        (None, None) => Offer::All,
+    })
+}
+
+/// Is it about a stale copy, in a cache of this user that no program reads, that OpenSC wrote after the process was started? Then
+/// the card was changed later still.
+fn is_copied_later(finding: &Finding, process: &Process) -> bool {
+    let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+    finding.id == Id::DormantStaleEntry
+        && files
+            .into_iter()
+            .any(|file| file.owner == process.uid && file.inode.mtime > process.started_at.unix_timestamp())
+}
+
+/// Is each token still what was written down before the process was started?
+fn is_unchanged(verdict: &Verdict, process: &Process) -> bool {
+    let is_known = |token: &Token| {
+        verdict.earlier.iter().any(|earlier| {
+            earlier.is_same
+                && Some(&earlier.token) == token.serial.as_ref()
+                && earlier.at <= process.started_at
+        })
+    };
+    !verdict.tokens.is_empty() && verdict.tokens.iter().all(is_known)
 }
 
 /// Is a process of a user whose caches are looked at?
@@ -146,8 +223,16 @@ fn reads(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) 
     }
 }
 
-fn finding(snapshot: &Snapshot, dated: &[Dated], reason: Reason<'_>, group: &[&Process]) -> Option<Finding> {
+fn finding(
+    snapshot: &Snapshot,
+    verdict: &Verdict,
+    reason: Reason<'_>,
+    group: &[&Process],
+) -> Option<Finding> {
     let who = who(group)?;
+    let first = group.first()?;
+    let read_before =
+        "What it read of the card before, it still shows and uses, whether files are cached or not.";
     let (summary, consequence) = match reason {
         Reason::Before(operation) => (
             format!(
@@ -160,23 +245,62 @@ fn finding(snapshot: &Snapshot, dated: &[Dated], reason: Reason<'_>, group: &[&P
             "What it has read, or will read, is the old view; after a flush it has to be restarted too.",
         ),
         Reason::Dated(place) => {
-            let Dated { token, what, at } = dated.get(place)?;
+            let Dated { token, what, at } = verdict.dated.get(place)?;
             (
                 format!(
                     "{who} was running before card {token} was changed ({what}, {}) and has OpenSC loaded: it may hold \
                      the old view.",
                     utc(at.unix_timestamp())
                 ),
-                "What it read of the card before, it still shows and uses, whether files are cached or not.",
+                read_before,
+            )
+        }
+        Reason::Earlier(place) => {
+            let Earlier { token, place, at, .. } = verdict.earlier.get(place)?;
+            (
+                format!(
+                    "{who} was running when {place} was written ({}), of which card {token} is different now, and has \
+                     OpenSC loaded: it may hold the old view.",
+                    utc(at.unix_timestamp())
+                ),
+                read_before,
+            )
+        }
+        Reason::Copied => (
+            format!(
+                "{who} was running when OpenSC wrote a cache that is stale now, and has OpenSC loaded: it may hold the old \
+                 view."
+            ),
+            "That no program reads the cache any more does not reach what is running.",
+        ),
+        Reason::Offers(place, is_known) => {
+            let Offerable { token, keys } = verdict.offerable.get(place)?;
+            let offers = |key: &&String| first.offers.iter().flatten().any(|offered| offered == *key);
+            let number = keys.iter().filter(offers).count();
+            let what = match (number, keys.len()) {
+                (_, 1) => "does not offer the key".to_owned(),
+                (0, all) => format!("offers none of the {all} keys"),
+                (some, all) => format!("offers {some} of the {all} keys"),
+            };
+            let may = if is_known { ": it may hold the old view" } else { "" };
+            (
+                format!("{who} serves an ssh-agent that {what} of card {token}{may}."),
+                if is_known {
+                    read_before
+                } else {
+                    "It holds an old view, or has not read this card since it was put in."
+                },
             )
         }
         Reason::Loaded => return None,
     };
     let mut finding = Finding::new(Id::ProcessHoldsOldView, summary, consequence.to_owned());
-    let first = group.first()?;
-    if is_agent(first) && reason != Reason::Stale {
+    let is_asked = matches!(reason, Reason::Offers(..));
+    if let Reason::Offers(_, false) = reason {
+        finding.severity = Severity::Info;
+    } else if serves_an_agent(first) && !is_asked && reason != Reason::Stale {
         finding.severity = Severity::Warning;
-        finding.consequence.push_str(" Whether the module was added again since cannot be seen.");
+        finding.consequence.push_str(" Whether the module was added again since only its user can ask it.");
     }
     finding.program.push(first.program.to_string());
     finding.processes = group.iter().map(|process| holder(process)).collect();
@@ -230,7 +354,7 @@ fn who(group: &[&Process]) -> Option<String> {
 /// What makes the processes of a group read the card again.
 fn restart(snapshot: &Snapshot, group: &[&Process]) -> Option<Remedy> {
     let first = group.first()?;
-    if is_agent(first) {
+    if serves_an_agent(first) {
         let module = agents_module(snapshot, first)?;
         let what = "take the module out of ssh-agent and add it again, in the session of its user";
         return Some(Remedy::new(what, Deed::ReloadAgent(module)));
@@ -262,7 +386,8 @@ fn restart(snapshot: &Snapshot, group: &[&Process]) -> Option<Remedy> {
 }
 
 /// Does a process run a module for `ssh-agent`? It lets only root look into it.
-fn is_agent(process: &Process) -> bool {
+#[must_use]
+pub fn serves_an_agent(process: &Process) -> bool {
     file_name(&process.program).starts_with(AGENT)
 }
 

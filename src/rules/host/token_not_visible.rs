@@ -7,7 +7,11 @@
 //! - `max_virtual_slots` and `slots_per_card`: each reader takes slots, empty ones too, 4 each by default, and by default
 //!   there are 16: a card in the fifth reader has none, and so no PKCS#11 application sees it. `pkcs15-tool` does;
 //! - `card_drivers` (or `OPENSC_DRIVER`): the list lacks the card's driver, or names one that no OpenSC has, as `piv` for
-//!   `PIV-II`; `default` takes a card only with `enable_default_driver = true;`.
+//!   `PIV-II`; `default` takes a card only with `enable_default_driver = true;`;
+//! - `enable_pkcs15_emulation`, `enable_builtin_emulation` and `builtin_emulators`: of a SmartCard-HSM, a PIV and an OpenPGP card
+//!   there is no token without its emulation, whose name in the list counts letter by letter;
+//! - `create_slots_for_pins`: without `user` (or `all`) applications have no slot for the PIN of most cards; without `sign` the
+//!   signature key of an OpenPGP card is missing.
 //!
 //! Or the program finds its modules by p11-kit, and that gives it none of OpenSC's: no file `*.module` names it, or one
 //! keeps it to some programs (`enable-in`) or away from them (`disable-in`).
@@ -31,7 +35,8 @@ pub fn apply(hidden: &[Hidden], judged: usize) -> Vec<Finding> {
     for one in hidden {
         let same = |known: &&mut Vec<&Hidden>| {
             known.first().is_some_and(|first| {
-                (&first.reader, &first.why, &first.evidence) == (&one.reader, &one.why, &one.evidence)
+                (&first.reader, &first.part, &first.why, &first.evidence)
+                    == (&one.reader, &one.part, &one.why, &one.evidence)
             })
         };
         match groups.iter_mut().find(same) {
@@ -39,7 +44,8 @@ pub fn apply(hidden: &[Hidden], judged: usize) -> Vec<Finding> {
             None => groups.push(vec![one]),
         }
     }
-    let blind = |reader: &Option<String>| hidden.iter().filter(|one| one.reader == *reader).count() >= judged;
+    let whole = || hidden.iter().filter(|one| one.part.is_none());
+    let blind = |reader: &Option<String>| whole().filter(|one| one.reader == *reader).count() >= judged;
     groups.iter().filter_map(|group| finding(group, blind(&group.first()?.reader))).collect()
 }
 
@@ -74,6 +80,30 @@ fn finding(group: &[&Hidden], blind: bool) -> Option<Finding> {
                 "set max_virtual_slots = {needed}; in block pkcs11 of app opensc-pkcs11, or unplug readers"
             ),
         ),
+        Why::NoEmulation { key, value, wanted } => {
+            let fix = if *key == "builtin_emulators" {
+                format!("add {wanted} to builtin_emulators")
+            } else {
+                format!("set {key} = yes;")
+            };
+            (
+                format!(
+                    "{who} {does} not list {card}: {key} = {value} takes away OpenSC's emulation {wanted}."
+                ),
+                "It says \"Unsupported card\", or shows an empty slot.",
+                fix,
+            )
+        }
+        Why::NoSlotForPin(text, _) => {
+            let what = first.part.as_ref().map_or_else(|| card.clone(), |part| format!("{part} of {card}"));
+            (
+                format!(
+                    "{who} {has} no slot for {what}: create_slots_for_pins = \"{text}\" names other PINs, or none."
+                ),
+                "PKCS#11 applications show no token, or not all of its keys; pkcs15-tool does.",
+                "set create_slots_for_pins = all;".to_owned(),
+            )
+        }
         Why::NoDriver { by, unknown, wants_default } => {
             let why = match unknown.as_slice() {
                 [] if *wants_default => "the driver default takes it only if it is switched on".to_owned(),
@@ -104,6 +134,7 @@ fn finding(group: &[&Hidden], blind: bool) -> Option<Finding> {
         }
     };
     let mut finding = Finding::new(Id::TokenNotVisible, summary, consequence.to_owned());
+    let blind = blind && first.part.is_none();
     if !blind && !first.why.is_mistake() {
         finding.severity = Severity::Info;
     }

@@ -11,9 +11,15 @@
 //!   there are, a YubiKey tells from firmware 5.3 on; of other cards nobody can say.) Or a certificate in a retired slot
 //!   (82 to 95) that the key history object (5FC10C) does not count: OpenSC looks at no more than that says,
 //!   and most tools that fill such cards do not write it. Write it anew, with the right number.
+//! - OpenPGP: a key without a fingerprint, which the program that made the key writes, not the card: OpenSC takes its place for
+//!   empty. Write the fingerprint.
 //! - PKCS#15 (MyEID, IsoApplet and others): a directory file with an entry that does not decode; OpenSC ends its list there, and
-//!   at zeros before 0.26. Write nothing to the card with OpenSC before that is mended: it writes directories back as it shows
+//!   at zeros before 0.26. Or, on a MyEID, the file of a private key that no directory describes, as after a directory was written
+//!   back from a stale cache. Write nothing to the card with OpenSC before that is mended: it writes directories back as it shows
 //!   them.
+//!
+//! And a certificate on the card whose bytes are none: PKCS#11 applications list neither it nor any certificate behind it,
+//! while `pkcs15-tool` lists all of them.
 //!
 //! A cache that is older than the damage may have what is missing: then programs of that host go on, and neither `flush`
 //! nor `fix` takes it away.
@@ -25,8 +31,10 @@ use crate::case::token::{Case, file_evidence};
 use crate::case::unlisted::is_kept;
 use crate::crypto::same_form;
 use crate::finding::{Deed, Evidence, Finding, Id, ObjectName, Remedy, Side};
-use crate::text::{escape, hex};
+use crate::opensc::program::PKCS11;
+use crate::text::{count, escape, hex};
 use crate::view::unlisted::{Cure, Unlisted};
+use crate::view::{Object, pkcs11};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -35,6 +43,40 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             sink.push(finding(case, unlisted, cure));
         }
     }
+    if let Some((broken, behind)) =
+        pkcs11::broken(&case.live).filter(|(one, _)| !case.live.is_unknown(&one.place()))
+    {
+        sink.push(of_certificates(case, broken, behind.len()));
+    }
+}
+
+/// One certificate on the card whose bytes are none hides all behind it from applications.
+fn of_certificates(case: &Case<'_>, broken: &Object, behind: usize) -> Finding {
+    let (label, ef) = (escape(&broken.label), broken.ef);
+    let more = match behind {
+        0 => String::new(),
+        some => format!(", and so not the {} behind it", count(some, "certificate", "certificates")),
+    };
+    let summary = format!(
+        "{PKCS11} does not list the certificate \"{label}\" (EF {ef}){more}: what the card holds in its place is none."
+    );
+    let consequence = "PKCS#11 applications end their list of certificates there, however sound the others are; pkcs15-tool lists \
+                       them.";
+    let mut finding = Finding::new(Id::KeyNotListed, summary, consequence.to_owned());
+    finding.token = Some(escape(case.serial.as_bytes()));
+    let state = Some("certificate, its bytes are none".to_owned());
+    finding.evidence.push(Evidence { card: Some(Side { state, ..Side::default() }), ..Evidence::default() });
+    finding.object = Some(ObjectName {
+        class: broken.class.name().to_owned(),
+        reference: None,
+        label,
+        id: Some(hex(&broken.id)).filter(|id| !id.is_empty()),
+        shown_id: None,
+    });
+    finding.fix.push(Remedy::by_hand(
+        "write the certificate to the card once more, or delete it there if nobody misses it",
+    ));
+    finding
 }
 
 fn finding(case: &Case<'_>, unlisted: &Unlisted, cure: &Cure) -> Finding {

@@ -1,22 +1,56 @@
 //! What a directory file of a native card describes and OpenSC does not list: all from the first entry on that does not
-//! decode, or that stands behind zeros where this version takes those for the end.
+//! decode, or that stands behind zeros where this version takes those for the end. And the files of private keys that no
+//! directory describes, on cards that list their files.
+
+use std::collections::BTreeSet;
 
 use super::super::unlisted::{Because, Cure, Unlisted};
-use super::super::{Behaviour, Read, Source};
+use super::super::{Behaviour, Class, Read, Source, View};
 use super::{ANY_SIZE, Token, decodes, listed_tags, words};
+use crate::card::native::KEY_IS_THERE;
 use crate::format::pkcs15::{self, Directory, Zeros};
 use crate::format::tlv;
-use crate::snapshot::{Card, EfPath};
+use crate::snapshot::{Answer, Card, CardFile, EfPath};
 use crate::text::count;
 
 /// Directory by directory.
-pub(super) fn unlisted(card: &Card, behaviour: Behaviour) -> Vec<Unlisted> {
+pub(super) fn unlisted(card: &Card, behaviour: Behaviour, live: &View) -> Vec<Unlisted> {
     let Some(token) = Token::of(card) else { return Vec::new() };
     let of_directory = |(kind, file): &(Directory, EfPath)| match card.read(*file, ANY_SIZE) {
         Read::Content(bytes) => end(*kind, *file, &bytes, behaviour.zeros_in_directories),
         Read::Absent | Read::Failed | Read::Unknown(_) => None,
     };
-    token.directories.iter().filter_map(of_directory).collect()
+    let mut unlisted: Vec<Unlisted> = token.directories.iter().filter_map(of_directory).collect();
+    // What a directory describes is told with that.
+    if live.unknown.is_empty() && unlisted.iter().all(|one| one.class != class(Directory::PrivateKeys)) {
+        unlisted.extend(undescribed(card, live));
+    }
+    unlisted
+}
+
+/// Keys that nothing describes: somebody has written a directory back as a stale cache showed it, or a run was interrupted.
+fn undescribed<'a>(card: &'a Card, live: &View) -> impl Iterator<Item = Unlisted> + use<'a> {
+    let described: BTreeSet<EfPath> = live
+        .private_keys()
+        .filter_map(|key| if let Class::PrivateKey { path, .. } = key.class { path } else { None })
+        .collect();
+    let is_there = |file: &&CardFile| matches!(&file.answer, Answer::NotRead(why) if why == KEY_IS_THERE);
+    let files = card.files.iter().filter(is_there).filter(move |file| !described.contains(&file.path));
+    files.map(|file| Unlisted {
+        ef: file.path,
+        class: class(Directory::PrivateKeys),
+        reference: None,
+        what: format!("the private key in file {}", file.path),
+        why: "no directory of the card describes it".to_owned(),
+        because: Because::Fault(Cure {
+            what: "have its description written anew, from a copy of the directory that still has it (a backup, or another \
+                   host's cache: stalecard ls), by the program that made the key; do not delete or generate a key because it \
+                   seems to be missing"
+                .to_owned(),
+            missing: true,
+        }),
+        key: None,
+    })
 }
 
 /// What stands behind the end of a directory's list.

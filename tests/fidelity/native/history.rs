@@ -73,6 +73,12 @@ pub enum Action {
     Update {
         application: usize,
     },
+    /// What a directory of the card's own application describes is damaged, behind everybody's back.
+    Garble {
+        directory: usize,
+        at: usize,
+        how: Garble,
+    },
     /// Some file of the card becomes one of records, with this descriptor byte, or is transparent again.
     Reshape {
         nth: usize,
@@ -80,6 +86,17 @@ pub enum Action {
     },
     Common(Event),
 }
+
+/// What becomes of the bytes at some place of a directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Garble {
+    Flip(u8),
+    Zeros(usize),
+    Cut,
+}
+
+/// The directories that the tools fill: private keys, certificates, public keys, data.
+pub const DIRECTORIES: &[u16] = &[0x4402, 0x4403, 0x4404, 0x4406];
 
 /// Kinds of keys.
 pub const KINDS: usize = 4;
@@ -186,7 +203,16 @@ fn action(random: &mut Random) -> Action {
         53..58 => {
             Action::Rename { host, what: random.below(OBJECTS.len()), id, label: random.below(4) as u8 }
         }
-        58..72 => Action::Common(Event::List { host, module: random.chance(50) }),
+        58..69 => Action::Common(Event::List { host, module: random.chance(50) }),
+        69..72 => Action::Garble {
+            directory: random.below(DIRECTORIES.len()),
+            at: random.below(160),
+            how: match random.below(4) {
+                0 => Garble::Zeros(1 + random.below(12)),
+                1 => Garble::Cut,
+                _ => Garble::Flip(1 << random.below(8)),
+            },
+        },
         72..77 => Action::Common(Event::Flush { host }),
         77..95 => Action::Common(Event::Damage { host, nth: random.below(64), how: Damage::random(random) }),
         _ => Action::Common(Event::Caching { host, how: random.below(CACHINGS) }),

@@ -1,17 +1,20 @@
 //! Plays a history with the real tools on two hosts.
 
-use super::history::{self, Action, OBJECTS};
-use super::kind::Kind;
+use super::history::{self, Action, DIRECTORIES, Garble, OBJECTS};
+use super::kind::Kind as CardKind;
 use super::made::{Entry, Made, Updated};
 use crate::authority::Authority;
-use crate::compare::{Tally, Words};
+use crate::compare::{Tally, Words, lines, snapshot};
 use crate::history::{History, Random};
 use crate::native_listing;
 use crate::run;
 use crate::stage::Event;
 use crate::stage::Stage;
+use crate::stand::listing::{Kind, Pkcs15Listing};
 use crate::stand::{CardFile, Host, Options, PIN, Stand, generate_key_under};
 use serde_json::Value;
+use stalecard::judge::{judge, tokens};
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::path::PathBuf;
 
@@ -37,14 +40,25 @@ pub struct World<K> {
     further: Vec<Made>,
     /// A card as it is after it was made: to begin each history with.
     blank: CardFile,
+    /// How many objects of each class the tools listed before some were damaged: as long as nothing was written since, the
+    /// card still describes them.
+    described: Option<BTreeMap<&'static str, usize>>,
+    /// Other actions are of no use with it.
+    nature: usize,
 }
 
-impl<K: Kind> run::World for World<K> {
+impl<K: CardKind> run::World for World<K> {
     type Action = Action;
     const FAMILY: &str = K::NAME;
+    const SEATS: [u32; run::STANDS] = [0, 1];
 
-    fn new(_name: &str) -> Self {
-        let stand = Stand::with(Options { family: K::FAMILY, ..Options::default() });
+    fn new(_name: &str, seat: u32) -> Self {
+        let stand = Stand::with(Options {
+            family: K::FAMILY,
+            readers: run::readers(seat),
+            seat,
+            ..Options::default()
+        });
         let stage = Stage::with_driver(stand, PIN, WORDS, K::DRIVER);
         let live = &stage.eye.live;
         K::personalise(live);
@@ -79,7 +93,17 @@ impl<K: Kind> run::World for World<K> {
             ["one", "two"].iter().map(|name| live.foreign_certificate(name)).collect();
         contents.push(rsa_certificate(live));
         let authority = Authority::new(stage.stand.dir(), &stage.eye.live);
-        Self { kind: PhantomData, stage, certificates, authority, contents, further: Vec::new(), blank }
+        Self {
+            kind: PhantomData,
+            stage,
+            certificates,
+            authority,
+            contents,
+            further: Vec::new(),
+            blank,
+            described: None,
+            nature: 0,
+        }
     }
 
     fn random(seed: u64) -> History<Action> {
@@ -95,6 +119,7 @@ impl<K: Kind> run::World for World<K> {
         let card = self.blank.twin(&format!("game-{}", self.stage.games % 2));
         self.stage.stand.card().insert(&card);
         self.further = further(history.nature);
+        (self.described, self.nature) = (None, history.nature);
         self.write_further(history.nature);
         let mut random = Random(history.seed ^ 0xF1DE);
         for (number, action) in history.actions.iter().enumerate() {
@@ -109,11 +134,14 @@ impl<K: Kind> run::World for World<K> {
     }
 }
 
-impl<K: Kind> World<K> {
+impl<K: CardKind> World<K> {
     /// What the tools refuse, they refuse: only what is listed afterwards counts.
     fn act(&mut self, action: &Action, random: &mut Random) -> Result<(), String> {
         let hosts = &self.stage.eye.hosts;
         let hex = |id: u8| format!("{id:02x}");
+        if !matches!(action, Action::Garble { .. } | Action::Common(_)) {
+            self.described = None;
+        }
         match *action {
             Action::Generate { host, kind, id } => {
                 let (id, label) = (hex(id), format!("key {id}"));
@@ -220,8 +248,12 @@ impl<K: Kind> World<K> {
                 };
             }
             Action::Reshape { nth, descriptor } => self.reshape(nth, descriptor),
+            Action::Garble { directory, at, how } => self.garble(DIRECTORIES[directory], at, how),
             Action::Common(event) => {
                 self.stage.happen(&event, random)?;
+                if event == Event::Observe {
+                    self.all_is_told()?;
+                }
                 // Whoever lists the card lists all of it.
                 if let Event::List { host, module: false } = event {
                     for further in &self.further {
@@ -241,6 +273,71 @@ impl<K: Kind> World<K> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Of the tools' own application alone on its card.
+    fn garble(&mut self, directory: u16, at: usize, how: Garble) {
+        let card = self.stage.stand.card();
+        let name = format!("3F005015{directory:04X}");
+        let Some(mut content) = card.dump()["files"][name].as_str().map(unhex) else { return };
+        if self.nature > 0 || content.is_empty() {
+            return;
+        }
+        // Entries stand at the beginning.
+        let used = content.iter().rposition(|byte| !matches!(byte, 0 | 0xFF)).map_or(1, |last| last + 1);
+        let at = at % used;
+        match how {
+            Garble::Flip(bit) => content[at] ^= bit,
+            Garble::Zeros(count) => content.iter_mut().skip(at).take(count).for_each(|byte| *byte = 0),
+            Garble::Cut => content.truncate(at + 1),
+        }
+        if self.described.is_none() {
+            self.described = self.counted();
+        }
+        let path = [&[0x50, 0x15][..], &directory.to_be_bytes()].concat();
+        self.stage.stand.card().tamper_path(&path, Some(&content));
+    }
+
+    /// How many objects of each class `pkcs15-tool -D` lists; none if it sees no card.
+    fn counted(&self) -> Option<BTreeMap<&'static str, usize>> {
+        let listing = Pkcs15Listing::parse(&self.stage.eye.live.run(&["pkcs15-tool", "-D"]).stdout)?;
+        let mut counted = BTreeMap::new();
+        for object in &listing.objects {
+            let class = match object.kind {
+                Kind::PrivateKey => "private key",
+                Kind::Certificate => "certificate",
+                Kind::PublicKey => "public key",
+                Kind::Data => "data object",
+                _ => continue,
+            };
+            *counted.entry(class).or_default() += 1;
+        }
+        Some(counted)
+    }
+
+    /// Is it told where the tools list less than the card describes?
+    fn all_is_told(&mut self) -> Result<(), String> {
+        let (Some(described), Some(listed)) = (&self.described, self.counted()) else { return Ok(()) };
+        let missed = described.iter().filter(|(class, before)| listed.get(*class).unwrap_or(&0) < before);
+        let missed: Vec<&str> = missed.map(|(class, _)| *class).collect();
+        if missed.is_empty() {
+            return Ok(());
+        }
+        let observed = snapshot(&self.stage.eye.live)?;
+        let tokens = tokens(&observed);
+        let Some(case) = tokens.cases.first().filter(|case| case.live.unknown.is_empty()) else {
+            return Ok(());
+        };
+        let told = |class: &&&str| case.unlisted.iter().any(|unlisted| unlisted.class == **class);
+        self.stage.eye.tally.missed += missed.len();
+        match missed.iter().find(|class| !told(class)) {
+            Some(class) => Err(format!(
+                "on live: all-clear: nobody lists a {class} that the card describes: {described:?}, {listed:?}\n{}{:#}",
+                lines(&judge(&observed).findings),
+                self.stage.stand.card().dump()["files"],
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Puts the further applications on the card: behind the one that the tools made, or one of them before it.

@@ -9,8 +9,11 @@ use crate::run;
 use crate::stage::Stage;
 use crate::stand::listing::Pkcs15Listing;
 use crate::stand::{CardFile, Family, Host, Options, PW1, PW3, Stand};
+use serde_json::Value;
 use stalecard::opensc::Version;
+use stalecard::snapshot::EfPath;
 use stalecard::view::{Class, View};
+use std::collections::BTreeMap;
 
 /// How the listings of an OpenPGP card are put into lines.
 const WORDS: Words = Words {
@@ -19,9 +22,20 @@ const WORDS: Words = Words {
     pkcs11: printed::pkcs11,
     expected_pkcs11: printed::expected_pkcs11,
     can_log_in: |_| true,
-    held: |_| None,
+    held: |dump| Some(held(dump)),
     tokens: &["OpenPGP card (User PIN)", "OpenPGP card (User PIN (sig))"],
 };
+
+/// The keys in a card's memory: whether they have a fingerprint only OpenSC asks.
+fn held(dump: &Value) -> BTreeMap<u8, EfPath> {
+    let names = dump["keys"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let place = |name| match name {
+        "signature" => (0, EfPath::at(0xB601)),
+        "decryption" => (1, EfPath::at(0xB801)),
+        _ => (2, EfPath::at(0xA401)),
+    };
+    names.map(place).collect()
+}
 
 /// By nature. With extended lengths the answer to reset is that of a ZeitControl card, which OpenSC and stalecard know.
 const SWITCHES: [[&str; 4]; NATURES] =
@@ -59,9 +73,11 @@ pub struct World {
 impl run::World for World {
     type Action = Action;
     const FAMILY: &str = "openpgp";
+    const SEATS: [u32; run::STANDS] = [0, 1];
 
-    fn new(_name: &str) -> Self {
-        let options = Options { family: Family::OpenPgp, switches: &SWITCHES[0], ..Options::default() };
+    fn new(_name: &str, seat: u32) -> Self {
+        let (family, switches) = (Family::OpenPgp, &SWITCHES[0]);
+        let options = Options { family, switches, readers: run::readers(seat), seat, inserted: true };
         let stage = Stage::new(Stand::with(options), PW1, WORDS);
         let authority = Authority::new(stage.stand.dir(), &stage.eye.live);
         let blank = |(nature, switches): (usize, &[&str; 4])| {

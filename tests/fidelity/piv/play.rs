@@ -54,9 +54,17 @@ pub struct World {
 impl run::World for World {
     type Action = Action;
     const FAMILY: &str = "piv";
+    const SEATS: [u32; run::STANDS] = [1, 0];
 
-    fn new(_name: &str) -> Self {
-        let stand = Stand::with(Options { family: Family::Piv, switches: &YUBIKEY, ..Options::default() });
+    fn new(_name: &str, seat: u32) -> Self {
+        let options = Options {
+            family: Family::Piv,
+            switches: &YUBIKEY,
+            readers: run::readers(seat),
+            seat,
+            inserted: true,
+        };
+        let stand = Stand::with(options);
         let stage = Stage::new(stand, PIV_PIN, WORDS);
         let authority = Authority::new(stage.stand.dir(), &stage.eye.live);
         let blanks = (0..NATURES)
