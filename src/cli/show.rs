@@ -2,7 +2,7 @@
 
 use clap_complete::ArgValueCandidates;
 
-use super::args::{Facts, Format};
+use super::args::{Asks, Facts, Format};
 use super::complete::known_names;
 use super::output;
 use crate::error::{Error, Exit};
@@ -21,6 +21,8 @@ pub struct Args {
     what: Option<String>,
     #[command(flatten)]
     facts: Facts,
+    #[command(flatten)]
+    asks: Asks,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -28,7 +30,7 @@ pub struct Args {
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let naming = args.what.as_deref().map(Naming::parse).transpose()?;
-    let snapshot = args.facts.look(true)?;
+    let snapshot = args.facts.look(true, args.asks.usual())?;
     let screen = &args.facts.screen_of(screen, &snapshot);
     let tokens = tokens(&snapshot);
     let verdict = verdict(&tokens);
