@@ -30,6 +30,8 @@ pub struct Verdict {
     pub unread: Vec<Unread>,
     /// The private keys for which the card names a public key that no file proves to be theirs.
     pub unproven: Vec<UnprovenKey>,
+    /// The cards that OpenSC alone told of, by reader. Nothing of theirs is proven.
+    pub asked: Vec<String>,
     /// The newest dates that the cards themselves bear.
     pub dated: Vec<Dated>,
     /// Whose caches and which programs all this is about, and what nobody asked for.

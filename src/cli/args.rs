@@ -12,7 +12,8 @@ use crate::error::{Error, Exit};
 use crate::finding::Severity;
 use crate::fix::{Agreed, Subject};
 use crate::observe::{
-    self, Asking, CacheOwners, Cards, Each, ObserveOptions, each_in, observe, observe_each, select_serial, selecting,
+    self, Asking, CacheOwners, Cards, Each, ObserveOptions, each_in, observe, observe_each, select_serial,
+    selecting,
 };
 use crate::patience;
 use crate::repair::Consent;

@@ -30,7 +30,13 @@ pub fn answer() {
 
 fn host() -> Option<Snapshot> {
     patience::begin(LONGEST);
-    observe(&ObserveOptions { cards: Cards::None, status: false, asking: Asking::Never, progress: Progress::new(|_| {}) }).ok()
+    observe(&ObserveOptions {
+        cards: Cards::None,
+        status: false,
+        asking: Asking::Never,
+        progress: Progress::new(|_| {}),
+    })
+    .ok()
 }
 
 fn candidates(all: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {

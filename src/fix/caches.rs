@@ -4,7 +4,8 @@ use crate::error::Error;
 use crate::host::Caller;
 use crate::judge::{Tally, judge_processes};
 use crate::observe::{
-    CacheOwners, Cards, Each, ObserveOptions, Progress, ask_again, holders, observe_again, observe_each, selecting,
+    CacheOwners, Cards, Each, ObserveOptions, Progress, ask_again, holders, observe_again, observe_each,
+    selecting,
 };
 use crate::patience;
 use crate::repair::{self, Applied, Consent, Outcome, Plan, Run, StateDir, Step, StepResult};

@@ -82,7 +82,8 @@ pub fn revival(
     if lying.next().is_none() && entries.is_empty() {
         return Ok(Some(Revival { revived: Vec::new(), notes }));
     }
-    let mut here = observe(&ObserveOptions { cards: Cards::In(None), status: false, asking: Asking::Never, progress })?;
+    let mut here =
+        observe(&ObserveOptions { cards: Cards::In(None), status: false, asking: Asking::Never, progress })?;
     look(&mut here);
     let after = changed(&here);
     let mut found = revived(&after, &on);
@@ -118,7 +119,8 @@ pub fn taken(snapshot: &Snapshot, text: Option<&[u8]>, progress: Progress) -> Re
     if here.caches.iter().flat_map(|dir| off.entries(dir)).next().is_none() {
         return Ok(Vec::new());
     }
-    let mut here = observe(&ObserveOptions { cards: Cards::In(None), status: false, asking: Asking::Never, progress })?;
+    let mut here =
+        observe(&ObserveOptions { cards: Cards::In(None), status: false, asking: Asking::Never, progress })?;
     observe_more_caches(&mut here, off.directories());
     Ok(taken_away(&here, &off))
 }

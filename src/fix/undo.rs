@@ -70,7 +70,8 @@ fn places_answer(states: &[StateDir], operation: Option<String>) -> Result<(), E
 
 /// What would come back to life.
 fn look(back: &Return<'_>, progress: Progress) -> Result<Revival, Error> {
-    let snapshot = observe(&ObserveOptions { cards: Cards::None, status: false, asking: Asking::Never, progress })?;
+    let snapshot =
+        observe(&ObserveOptions { cards: Cards::None, status: false, asking: Asking::Never, progress })?;
     let source = Situation::of(&snapshot).source();
     let text = back.text.filter(|(file, _)| is_read_here(file.as_path(), &source)).map(|(_, text)| text);
     Ok(revival(&snapshot, text, back.entries, progress)?.unwrap_or_default())

@@ -141,8 +141,15 @@ impl Asker {
                 Err(Stop::Moved(why) | Stop::Failed(why)) => return Err(AskEnd::Failed(why)),
                 Err(Stop::Held(who)) => return Err(AskEnd::NotIdle(who)),
             };
-            let mut round =
-                Round { setting, place, digester, idle: &idle, needed: &needed, asks: Vec::new(), left: Vec::new() };
+            let mut round = Round {
+                setting,
+                place,
+                digester,
+                idle: &idle,
+                needed: &needed,
+                asks: Vec::new(),
+                left: Vec::new(),
+            };
             match round.all(known.take(), &caches) {
                 Ok(fresh) => return Ok((fresh, round.asks, round.left)),
                 Err(End::For(end)) => return Err(end),
@@ -155,8 +162,16 @@ impl Asker {
 }
 
 /// Keeps what OpenSC told of a card.
-fn told(snapshot: &mut Snapshot, reader: &str, atr: &Bytes, fresh: &Fresh, asks: Vec<Ask>, left: Vec<String>) {
-    let serial = fresh.serials().into_iter().next().map(|serial| String::from_utf8_lossy(&serial).into_owned());
+fn told(
+    snapshot: &mut Snapshot,
+    reader: &str,
+    atr: &Bytes,
+    fresh: &Fresh,
+    asks: Vec<Ask>,
+    left: Vec<String>,
+) {
+    let serial =
+        fresh.serials().into_iter().next().map(|serial| String::from_utf8_lossy(&serial).into_owned());
     let is_it = |card: &&mut Card| card.reader == reader && card.atr == *atr && card.family == Family::Other;
     for card in snapshot.cards.iter_mut().filter(is_it) {
         card.serial = card.serial.take().or_else(|| serial.clone());
@@ -178,13 +193,24 @@ fn told(snapshot: &mut Snapshot, reader: &str, atr: &Bytes, fresh: &Fresh, asks:
 }
 
 /// Keeps why OpenSC told nothing of it.
-fn not_told(snapshot: &mut Snapshot, setting: &Setting, reader: &str, atr: &Bytes, end: AskEnd, is_first: bool) {
+fn not_told(
+    snapshot: &mut Snapshot,
+    setting: &Setting,
+    reader: &str,
+    atr: &Bytes,
+    end: AskEnd,
+    is_first: bool,
+) {
     let why = match &end {
         AskEnd::Done | AskEnd::NoProgram => String::new(),
         AskEnd::ListsNothing(why) => format!("not read here, and OpenSC shows nothing of it: {why}"),
         AskEnd::Failed(why) => format!("not read here, and OpenSC could not be asked: {why}"),
-        AskEnd::NotIdle(why) => format!("not read here, and OpenSC is asked only while nobody has the card: {why}"),
-        AskEnd::Restless(why) => format!("not read here, and what OpenSC told does not count: {why}, twice; run this again"),
+        AskEnd::NotIdle(why) => {
+            format!("not read here, and OpenSC is asked only while nobody has the card: {why}")
+        }
+        AskEnd::Restless(why) => {
+            format!("not read here, and what OpenSC told does not count: {why}, twice; run this again")
+        }
     };
     let what = what(reader);
     let is_read = |card: &Card| card.reader == reader && card.atr == *atr && card.family != Family::Other;

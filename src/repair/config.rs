@@ -31,8 +31,8 @@ use serde::{Deserialize, Serialize};
 
 pub use asked::{Wanted, asked};
 pub use edit_report::{Change, EditReport, Revived};
-pub use planner::{Planned, plan};
 pub use keeper::{KEEPER, keep_until, own_directory, remove as remove_directory};
+pub use planner::{Planned, plan};
 pub use private::Private;
 pub use programs::{Effect, check, releases};
 pub(super) use undo::{Edited, bring_back, comes_back, look};

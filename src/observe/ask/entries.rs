@@ -63,12 +63,17 @@ pub(super) fn read(dir: &CacheDir, which: &Which) -> (Files, Option<String>) {
     for entry in seen.entries {
         match entry.content {
             Content::Bytes(bytes) => files.push((entry.name, bytes.0)),
-            Content::Withheld(Withheld::TooBig) | Content::Unreadable(_) => left.push(entry.name.bytes().clone()),
+            Content::Withheld(Withheld::TooBig) | Content::Unreadable(_) => {
+                left.push(entry.name.bytes().clone())
+            }
             Content::Withheld(_) => {}
         }
     }
     let left = left.first().map(|first| {
-        format!("{} could not be read, or is larger than any of OpenSC's: {first}", count(left.len(), "entry", "entries"))
+        format!(
+            "{} could not be read, or is larger than any of OpenSC's: {first}",
+            count(left.len(), "entry", "entries")
+        )
     });
     (files, left)
 }

@@ -59,7 +59,10 @@ fn told(blocks: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 fn lines(printed: &[u8]) -> impl Iterator<Item = &[u8]> {
-    printed.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end).filter(|line| !line.starts_with(b"Using "))
+    printed
+        .split(|&byte| byte == b'\n')
+        .map(<[u8]>::trim_ascii_end)
+        .filter(|line| !line.starts_with(b"Using "))
 }
 
 fn shown(line: &[u8]) -> String {
@@ -71,7 +74,9 @@ fn shown(line: &[u8]) -> String {
 /// The line with the content of a data object replaced by its digest.
 fn masked(line: &[u8], digester: &Digester) -> String {
     let text = line.trim_ascii_start();
-    if let Some(at) = text.iter().position(|&byte| byte == b':').filter(|_| text.starts_with(CONTENT.as_bytes())) {
+    if let Some(at) =
+        text.iter().position(|&byte| byte == b':').filter(|_| text.starts_with(CONTENT.as_bytes()))
+    {
         let (head, content) = text.split_at(at + 1);
         return format!("  {} digest {}", escape(head), digester.short(content));
     }
@@ -82,7 +87,10 @@ fn masked(line: &[u8], digester: &Digester) -> String {
 fn without_handle(text: &str) -> String {
     for kind in ["Profile object ", "Data object "] {
         if let Some(rest) = text.strip_prefix(kind) {
-            return format!("{kind}{}", rest.trim_start_matches(|digit: char| digit.is_ascii_digit()).trim_start());
+            return format!(
+                "{kind}{}",
+                rest.trim_start_matches(|digit: char| digit.is_ascii_digit()).trim_start()
+            );
         }
     }
     text.to_owned()
@@ -101,7 +109,10 @@ mod tests {
         let blocks = of_pkcs15(text, &digester).unwrap();
         assert_eq!(blocks.len(), 3, "{blocks:?}");
         let all = blocks.join("\n");
-        assert!(!all.contains("41646121") && !all.contains('\x1b') && all.contains("Data (4 bytes): digest "), "{all}");
+        assert!(
+            !all.contains("41646121") && !all.contains('\x1b') && all.contains("Data (4 bytes): digest "),
+            "{all}"
+        );
         assert_eq!(of_pkcs15(text, &digester).unwrap(), blocks);
         assert_eq!(of_pkcs15(b"Using reader with a card: X\n", &digester), None);
         assert_eq!(of_pkcs15(b"", &digester), None);

@@ -15,7 +15,9 @@ use super::place::{Copy, Done, Place, Room};
 use super::setting::{Setting, Speaker, Tool};
 use super::{listing, run};
 use crate::repair::config::Goal;
-use crate::snapshot::{Against, Ask, AskedFile, AskEnd, AskKind, ByteString, Bytes, CacheDir, EntryName, Ripening};
+use crate::snapshot::{
+    Against, Ask, AskEnd, AskKind, AskedFile, ByteString, Bytes, CacheDir, EntryName, Ripening,
+};
 
 /// How often the same copy is asked whether it turns.
 const MOST_READINGS: u32 = 8;
@@ -72,7 +74,11 @@ impl Fresh {
 
 impl Round<'_> {
     /// All of it, for these caches. `known`: what was fresh when it was asked before.
-    pub(super) fn all(&mut self, known: Option<Fresh>, caches: &[(&CacheDir, Vec<Speaker>)]) -> Result<Fresh, End> {
+    pub(super) fn all(
+        &mut self,
+        known: Option<Fresh>,
+        caches: &[(&CacheDir, Vec<Speaker>)],
+    ) -> Result<Fresh, End> {
         let is_first = known.is_none();
         let mut fresh = match known {
             Some(fresh) => fresh,
@@ -94,11 +100,13 @@ impl Round<'_> {
             }
             let both = files.iter().any(|(name, _)| fresh.of_second.contains(name));
             if speakers.is_empty() {
-                let ask = self.ask(AskKind::Shown, Tool::Pkcs15, Vec::new(), Some(&dir.path), AskEnd::NoProgram);
+                let ask =
+                    self.ask(AskKind::Shown, Tool::Pkcs15, Vec::new(), Some(&dir.path), AskEnd::NoProgram);
                 self.asks.push(self.compared(ask, &files, &fresh));
             }
             for speaker in speakers {
-                let second = (both && speaker.tool == Tool::Pkcs15 && speaker.programs.len() > 1).then_some(Tool::Pkcs11);
+                let second = (both && speaker.tool == Tool::Pkcs15 && speaker.programs.len() > 1)
+                    .then_some(Tool::Pkcs11);
                 for tool in [Some(speaker.tool), second].into_iter().flatten() {
                     tools.insert(tool);
                     let (room, ask) = self.shown(dir, tool, speaker, &files, &fresh)?;
@@ -172,7 +180,8 @@ impl Round<'_> {
         let mut ask = self.compared(ask, files, fresh);
         ask.blocks = blocks;
         ask.cached = done.is_used;
-        ask.read = done.read.into_iter().map(EntryName::from).filter(|name| name.of_copy().is_some()).collect();
+        ask.read =
+            done.read.into_iter().map(EntryName::from).filter(|name| name.of_copy().is_some()).collect();
         Ok((room, ask))
     }
 
@@ -200,9 +209,10 @@ impl Round<'_> {
     /// Is the card listed as it was?
     fn is_as_before(&mut self) -> Result<(), End> {
         let blocks = self.of_card(Tool::Pkcs15)?;
-        let is_same = self.asks.iter().any(|ask| {
-            ask.kind == AskKind::Live && ask.tool == Tool::Pkcs15.name() && ask.blocks == blocks
-        });
+        let is_same = self
+            .asks
+            .iter()
+            .any(|ask| ask.kind == AskKind::Live && ask.tool == Tool::Pkcs15.name() && ask.blocks == blocks);
         if is_same { Ok(()) } else { Err(Stop::Moved("the card was changed meanwhile".to_owned()).into()) }
     }
 
@@ -222,10 +232,14 @@ impl Round<'_> {
         let sizes = |files: &Files| -> Vec<(EntryName, usize)> {
             files.iter().map(|(name, content)| (name.clone(), content.len())).collect()
         };
-        let first: Vec<(EntryName, usize)> =
-            ask.files.iter().map(|file| (file.name.clone(), usize::try_from(file.size).unwrap_or(usize::MAX))).collect();
+        let first: Vec<(EntryName, usize)> = ask
+            .files
+            .iter()
+            .map(|file| (file.name.clone(), usize::try_from(file.size).unwrap_or(usize::MAX)))
+            .collect();
         let mut known = sizes(&self.written(room)?);
-        let mut grown: BTreeSet<EntryName> = grown_since(&first, &known).filter(|name| waiting.contains(name)).collect();
+        let mut grown: BTreeSet<EntryName> =
+            grown_since(&first, &known).filter(|name| waiting.contains(name)).collect();
         if grown.is_empty() {
             return Ok(None);
         }
@@ -237,7 +251,8 @@ impl Round<'_> {
                 return Ok(Some(Ripening { readings, turned: true, entries }));
             }
             let now = sizes(&self.written(room)?);
-            let new: Vec<EntryName> = grown_since(&known, &now).filter(|name| waiting.contains(name)).collect();
+            let new: Vec<EntryName> =
+                grown_since(&known, &now).filter(|name| waiting.contains(name)).collect();
             if new.is_empty() {
                 return Ok(None);
             }
@@ -267,16 +282,21 @@ impl Round<'_> {
         let said = listing::complaint(&ran.stderr);
         match (blocks, ran.status.code()) {
             (Some(blocks), Some(0)) => Ok((blocks, done)),
-            (Some(_), Some(code)) => Err(failed(format!("{} ended with exit code {code}{said}", tool.name()))),
+            (Some(_), Some(code)) => {
+                Err(failed(format!("{} ended with exit code {code}{said}", tool.name())))
+            }
             (_, None) => Err(failed(format!("{} crashed ({}){said}", tool.name(), ran.status))),
-            (None, Some(_)) => Err(End::For(AskEnd::ListsNothing(format!("{} lists no card{said}", tool.name())))),
+            (None, Some(_)) => {
+                Err(End::For(AskEnd::ListsNothing(format!("{} lists no card{said}", tool.name()))))
+            }
         }
     }
 
     fn tell_fresh(&mut self, fresh: &Fresh) {
         let mut ask = self.ask(AskKind::Fresh, Tool::Pkcs15, Vec::new(), None, AskEnd::Done);
         ask.blocks.clone_from(&fresh.blocks);
-        ask.files = fresh.files.iter().map(|(name, content)| self.digester.file(name, content, None)).collect();
+        ask.files =
+            fresh.files.iter().map(|(name, content)| self.digester.file(name, content, None)).collect();
         self.asks.insert(0, ask);
     }
 
@@ -298,7 +318,15 @@ impl Round<'_> {
         directory: Option<&ByteString>,
         ended: AskEnd,
     ) -> Ask {
-        self.setting.ask(self.idle.reader, &Bytes(self.idle.atr.to_vec()), kind, tool, programs, directory, ended)
+        self.setting.ask(
+            self.idle.reader,
+            &Bytes(self.idle.atr.to_vec()),
+            kind,
+            tool,
+            programs,
+            directory,
+            ended,
+        )
     }
 }
 

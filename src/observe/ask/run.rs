@@ -103,7 +103,10 @@ fn is_safe(tool: &Path) -> Result<(), String> {
     for path in [Some(tool), tool.parent()].into_iter().flatten() {
         let found = std::fs::metadata(path).map_err(|why| format!("{}: {why}", path.display()))?;
         if found.uid() != 0 || found.mode() & 0o022 != 0 {
-            return Err(format!("{} can be changed by others than root, so root does not run it", path.display()));
+            return Err(format!(
+                "{} can be changed by others than root, so root does not run it",
+                path.display()
+            ));
         }
     }
     Ok(())

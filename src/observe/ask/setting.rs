@@ -8,9 +8,7 @@ use crate::opensc::differences::EITHER_DRIVER;
 use crate::opensc::program::{PKCS11_TOOL, PKCS15_TOOL};
 use crate::opensc::{Caching, Outcome, Program, Version};
 use crate::repair::config::{Goal, Wanted, asked};
-use crate::snapshot::{
-    Ask, AskEnd, AskKind, ByteString, Bytes, CacheDir, ConfigState, Snapshot,
-};
+use crate::snapshot::{Ask, AskEnd, AskKind, ByteString, Bytes, CacheDir, ConfigState, Snapshot};
 
 /// What lists a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,12 +88,20 @@ impl Setting {
             Tool::Pkcs11 => pkcs11,
         };
         path.as_deref().ok_or_else(|| {
-            format!("{} is not installed where programs usually are (package opensc): put it there", tool.name())
+            format!(
+                "{} is not installed where programs usually are (package opensc): put it there",
+                tool.name()
+            )
         })
     }
 
     /// The private configuration of one ask.
-    pub(super) fn configuration(&self, cache: &Path, reader: &str, caching: Option<Goal>) -> Result<Vec<u8>, String> {
+    pub(super) fn configuration(
+        &self,
+        cache: &Path,
+        reader: &str,
+        caching: Option<Goal>,
+    ) -> Result<Vec<u8>, String> {
         let text = self.text.as_ref().map_err(Clone::clone)?;
         let wanted = Wanted { caching, cache, reader, others: &self.readers };
         asked(&self.path, text.as_deref(), self.version, &wanted).map_err(|error| error.to_string())

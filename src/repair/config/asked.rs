@@ -64,10 +64,9 @@ pub fn asked(
         },
     };
     let maker = Maker { text: document.text(), wanted, ignored, cache };
-    let new = maker.whole(document.root()).map_err(|at| Error::LostKey {
-        path: path.clone(),
-        at: document.position(at),
-    })?;
+    let new = maker
+        .whole(document.root())
+        .map_err(|at| Error::LostKey { path: path.clone(), at: document.position(at) })?;
     is_private(&new, version, wanted).map_err(refused)?;
     Ok(new)
 }
@@ -78,8 +77,11 @@ fn is_private(new: &[u8], version: Version, wanted: &Wanted<'_>) -> Result<(), S
     let configs = [ConfigFile { path: path.clone(), state: ConfigState::Text(new.to_vec().into()) }];
     let env = [("HOME".to_owned(), ByteString::from("/")), ("OPENSC_CONF".to_owned(), path)];
     let user = User { uid: 0, name: None, env: env.into() };
-    let installation =
-        Installation { library: ByteString::default(), version: Some(version.to_string()), config_path: None };
+    let installation = Installation {
+        library: ByteString::default(),
+        version: Some(version.to_string()),
+        config_path: None,
+    };
     let situation = Situation { user: &user, installation: Some(&installation), configs: &configs };
     for program in [Program::pkcs15_tool(None), Program::pkcs11(None)] {
         match situation.outcome(&program, Some(differences::OTHER_DRIVER)) {
@@ -100,12 +102,15 @@ fn ignored(wanted: &Wanted<'_>) -> Result<Vec<u8>, String> {
     let mut words = Vec::new();
     for other in wanted.others.iter().filter(|other| *other != wanted.reader) {
         if wanted.reader.contains(other.as_str()) {
-            return Err("the name of another reader is part of this one's, so OpenSC cannot be kept from that one \
+            return Err(
+                "the name of another reader is part of this one's, so OpenSC cannot be kept from that one \
                         alone"
-                .to_owned());
+                    .to_owned(),
+            );
         }
-        let word = word(other.as_bytes())
-            .ok_or_else(|| "another reader has a name that cannot be written in a configuration".to_owned())?;
+        let word = word(other.as_bytes()).ok_or_else(|| {
+            "another reader has a name that cannot be written in a configuration".to_owned()
+        })?;
         words.push(word);
     }
     Ok(words.join(&b", "[..]))
@@ -214,13 +219,16 @@ mod tests {
 
     fn effective(text: &str, program: &Program) -> Effective {
         let path = ByteString::from("/x");
-        let configs = [ConfigFile { path: path.clone(), state: ConfigState::Text(text.as_bytes().to_vec().into()) }];
+        let configs =
+            [ConfigFile { path: path.clone(), state: ConfigState::Text(text.as_bytes().to_vec().into()) }];
         let env = [("HOME".to_owned(), ByteString::from("/h")), ("OPENSC_CONF".to_owned(), path)];
         let user = User { uid: 0, name: None, env: env.into() };
         let version = Some("0.26.1".to_owned());
         let installation = Installation { library: "/l".into(), version, config_path: None };
         let situation = Situation { user: &user, installation: Some(&installation), configs: &configs };
-        let Outcome::Runs(effective) = situation.outcome(program, Some("cac")) else { unreachable!("{text}") };
+        let Outcome::Runs(effective) = situation.outcome(program, Some("cac")) else {
+            unreachable!("{text}")
+        };
         *effective
     }
 
@@ -259,10 +267,21 @@ mod tests {
                     };
                     assert_eq!(effective.caching, wanted, "{text}\n{new}");
                 }
-                assert!(!new.contains("debug_file") && !new.contains("= reset") && !new.contains("true;\n\t\tatomic"));
-                assert_eq!(new.matches("lock_login").count(), new.matches("lock_login = false").count(), "{new}");
+                assert!(
+                    !new.contains("debug_file")
+                        && !new.contains("= reset")
+                        && !new.contains("true;\n\t\tatomic")
+                );
+                assert_eq!(
+                    new.matches("lock_login").count(),
+                    new.matches("lock_login = false").count(),
+                    "{new}"
+                );
                 assert!(new.contains("ignored_readers = \"Other 00\", \"Third\";"), "{new}");
-                assert!(new.contains("enable_pinpad = false;") && !new.contains("enable_pinpad = true"), "{new}");
+                assert!(
+                    new.contains("enable_pinpad = false;") && !new.contains("enable_pinpad = true"),
+                    "{new}"
+                );
             }
         }
     }
@@ -274,7 +293,10 @@ mod tests {
         assert!(new.contains("use_file_caching = yes;"), "{new}");
         let new = made(ODD.get(3).unwrap(), Some(Goal::Off)).unwrap();
         assert!(new.contains("max_send_size = 255;") && new.contains("atomic = true;"), "{new}");
-        let new = made("app default {\n\tcard_drivers = mcrd, internal;\n\tcard_atr 3b:00 {\n\t\tdriver = \"x\";\n\t}\n}\n", None);
+        let new = made(
+            "app default {\n\tcard_drivers = mcrd, internal;\n\tcard_atr 3b:00 {\n\t\tdriver = \"x\";\n\t}\n}\n",
+            None,
+        );
         let new = new.unwrap();
         assert!(new.contains("card_drivers = mcrd, internal;") && new.contains("driver = \"x\";"), "{new}");
     }
