@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// A card in a drawer: its whole state is this file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub enum Family {
     Piv,
     OpenPgp,
     IsoApplet,
+    /// Made of files alone: see `file_card.rs`.
+    Files,
 }
 
 impl Family {
@@ -64,6 +66,7 @@ impl Family {
             Self::Piv => "piv",
             Self::OpenPgp => "openpgp",
             Self::IsoApplet => "isoapplet",
+            Self::Files => "files",
         }
     }
 }
@@ -71,9 +74,44 @@ impl Family {
 pub struct Card {
     namespace: Arc<Namespace>,
     family: Family,
-    socket: PathBuf,
+    slot: Arc<Slot>,
     log: PathBuf,
     first: CardFile,
+}
+
+/// A `virtual-card` process and the card that it holds, whether it is in the reader or was taken out of it.
+pub(super) struct Slot {
+    socket: PathBuf,
+    holds: Mutex<CardFile>,
+}
+
+impl Slot {
+    fn new(socket: PathBuf, card: &CardFile) -> Arc<Self> {
+        Arc::new(Self { socket, holds: Mutex::new(card.clone()) })
+    }
+
+    /// One line of the control protocol: what follows `ok`, or what follows `error`.
+    fn try_ask(&self, request: &str) -> Result<String, String> {
+        let io = |e: std::io::Error| format!("control socket: {e}");
+        let stream = UnixStream::connect(&self.socket).map_err(io)?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(io)?;
+        (&stream).write_all(format!("{request}\n").as_bytes()).map_err(io)?;
+        let mut answer = String::new();
+        BufReader::new(&stream).read_line(&mut answer).map_err(io)?;
+        let answer = answer.trim_end();
+        match answer.strip_prefix("ok") {
+            Some(rest) => Ok(rest.trim_start().to_owned()),
+            None => Err(answer.strip_prefix("error").unwrap_or(answer).trim_start().to_owned()),
+        }
+    }
+
+    /// If it holds this card, whose state file has been written anew, it shall know.
+    pub(super) fn renewed(&self, card: &CardFile) {
+        if *self.holds.lock().unwrap() == *card {
+            let request = format!("become {}", card.path.display());
+            self.try_ask(&request).unwrap_or_else(|error| panic!("`{request}`: {error}"));
+        }
+    }
 }
 
 impl Card {
@@ -84,7 +122,8 @@ impl Card {
         let mut command = namespace.command(program());
         command.args(arguments(family, &first, &socket, switches)).arg("--log").arg(&log);
         namespace.adopt(spawn_ready(command));
-        Self { namespace: Arc::clone(namespace), family, socket, log, first }
+        let slot = Slot::new(socket, &first);
+        Self { namespace: Arc::clone(namespace), family, slot, log, first }
     }
 
     /// The card the stand was started with.
@@ -102,6 +141,7 @@ impl Card {
             assert!(error.contains("closed the connection"), "the virtual card refused `{request}`: {error}");
             std::thread::yield_now();
         }
+        *self.slot.holds.lock().unwrap() = card.clone();
         self.namespace.wait_until("pcscd has seen the card", |seen| seen.present && seen.insertions > before);
     }
 
@@ -191,38 +231,43 @@ impl Card {
 
     /// One line of the control protocol: what follows `ok`, or what follows `error`.
     pub fn try_ask(&self, request: &str) -> Result<String, String> {
-        let io = |e: std::io::Error| format!("control socket: {e}");
-        let stream = UnixStream::connect(&self.socket).map_err(io)?;
-        stream.set_read_timeout(Some(PATIENCE)).map_err(io)?;
-        (&stream).write_all(format!("{request}\n").as_bytes()).map_err(io)?;
-        let mut answer = String::new();
-        BufReader::new(&stream).read_line(&mut answer).map_err(io)?;
-        let answer = answer.trim_end();
-        match answer.strip_prefix("ok") {
-            Some(rest) => Ok(rest.trim_start().to_owned()),
-            None => Err(answer.strip_prefix("error").unwrap_or(answer).trim_start().to_owned()),
-        }
+        self.slot.try_ask(request)
     }
 
-    /// A further process with a card of its own, on another slot of vpcd.
+    /// A further process with a new card of its own, on another slot of vpcd.
     pub(super) fn insert_beside(&self, number: u32, switches: &[&str]) -> CardFile {
-        let name = format!("beside-{number}");
-        let card = state_file(&self.namespace, &name);
-        let socket = self.namespace.dir().join(format!("{name}.sock"));
+        let card = state_file(&self.namespace, &format!("beside-{number}"));
+        self.hold_beside(number, &card, switches);
+        card
+    }
+
+    /// A further process on another slot of vpcd, with this card; one that does not exist yet is made by these switches.
+    pub(super) fn hold_beside(&self, number: u32, card: &CardFile, switches: &[&str]) -> Arc<Slot> {
+        let socket = self.namespace.dir().join(format!("beside-{number}.sock"));
         let mut command = self.namespace.command(program());
-        command.args(arguments(self.family, &card, &socket, switches));
+        command.args(arguments(self.family, card, &socket, switches));
         // The last one counts.
         command.args(["--vpcd", &format!("127.0.0.1:{}", 35963 + number), "--insert"]);
         self.namespace.adopt(spawn_ready(command));
         let inserted = format!("Card inserted into {}", reader_name(number));
         self.namespace.wait_until("pcscd has seen the further card", |seen| seen.log.contains(&inserted));
+        Slot::new(socket, card)
+    }
+
+    pub(super) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// A place in the drawer for a card of this name; nothing is there yet.
+    pub(super) fn place(&self, name: &str) -> CardFile {
+        let card = state_file(&self.namespace, name);
+        assert!(!card.path.exists(), "there is a card named {name} already");
         card
     }
 
     /// Makes a card without inserting it: the program writes the state file at its start.
     pub(super) fn create(&self, name: &str, switches: &[&str]) -> CardFile {
-        let card = state_file(&self.namespace, name);
-        assert!(!card.path.exists(), "there is a card named {name} already");
+        let card = self.place(name);
         let socket = self.namespace.dir().join(format!("{name}.sock"));
         let mut command = Command::new(program());
         command.args(arguments(self.family, &card, &socket, switches));

@@ -28,6 +28,7 @@
 )]
 
 mod card;
+mod file_card;
 mod host;
 pub mod listing;
 mod namespace;
@@ -38,6 +39,7 @@ mod process;
 mod tools;
 
 pub use card::{Card, CardFile, Family, Stats};
+pub use file_card::{FileCard, Kind, Layout, Recipe};
 pub use host::Host;
 pub use namespace::opensc_module;
 pub use openpgp::{PW1, PW3};
