@@ -54,6 +54,12 @@ impl<'a> Block<'a> {
         Self { text }
     }
 
+    /// The whole text.
+    #[must_use]
+    pub const fn text(self) -> &'a str {
+        self.text
+    }
+
     fn first(self) -> &'a str {
         self.text.lines().next().unwrap_or_default()
     }

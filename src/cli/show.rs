@@ -8,6 +8,7 @@ use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
 use crate::judge::{tokens, verdict};
+use crate::listing::asked::asked;
 use crate::listing::objects::{everything, not_listed, pick, show, token_names};
 use crate::naming::Naming;
 use crate::report::lines::{Page, Screen};
@@ -36,12 +37,19 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let verdict = verdict(&tokens);
     let all = show(&tokens);
     let apart = not_listed(&tokens);
+    let mut asked = asked(&tokens);
+    if let Some(what) = &args.what {
+        asked.retain(|object| *what == object.token || *what == object.label);
+    }
     let ((objects, unlisted), missing) = match &naming {
         None => (everything(all, apart), None),
         // Without a card there is nothing that anything could be called.
         Some(naming) => match pick(all, apart, &token_names(&snapshot), naming) {
             Ok(picked) => (picked, None),
-            Err(error) => ((Vec::new(), Vec::new()), Some(Error::from(error)).filter(|_| verdict.compared)),
+            Err(error) => {
+                let is_unknown = verdict.compared && asked.is_empty();
+                ((Vec::new(), Vec::new()), Some(Error::from(error)).filter(|_| is_unknown))
+            }
         },
     };
     match args.format {
@@ -54,11 +62,12 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             human::programs(&mut text, &verdict.programs);
             human::sides(&mut text, &objects);
             human::not_listed(&mut text, &unlisted);
+            human::asked(&mut text, &asked);
             human::coverage(&mut text, &verdict.coverage);
             output::print(&text.text())?;
         }
         Format::Json => {
-            let answer = Answer::Show { objects: &objects, unlisted: &unlisted };
+            let answer = Answer::Show { objects: &objects, unlisted: &unlisted, asked: &asked };
             let document = Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]);
             output::print_json(&document.error(missing.as_ref()))?;
         }
