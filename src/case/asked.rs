@@ -169,8 +169,10 @@ impl<'a> AskedCache<'a> {
             let is_read = read.contains(&kept.name);
             let standing = match (against, ripening(kept)) {
                 (Against::Equal | Against::Copies(_), _) => Standing::Right,
-                (Against::Prefix, _) if is_read && !told.is_empty() => Standing::Damaged,
-                (Against::Prefix, _) => Standing::Right,
+                // A directory to which something was added since.
+                (Against::Prefix, _) if is_read && !told.is_empty() => Standing::Stale,
+                (Against::Cut, _) if is_read && !told.is_empty() => Standing::Damaged,
+                (Against::Prefix | Against::Cut, _) => Standing::Right,
                 (Against::Differs(_), _) if is_read => Standing::Stale,
                 (Against::Differs(_), Some(ripening)) => Standing::Ripening(ripening),
                 (Against::Differs(_), None) => Standing::Dormant,
@@ -250,7 +252,7 @@ impl AskedEntry<'_> {
     fn first(&self) -> Option<usize> {
         match self.kept.against? {
             Against::Differs(at) => usize::try_from(at).ok(),
-            Against::Prefix => usize::try_from(self.kept.size).ok(),
+            Against::Prefix | Against::Cut => usize::try_from(self.kept.size).ok(),
             Against::Equal | Against::Copies(_) => None,
         }
     }

@@ -42,13 +42,16 @@ pub struct AskedShown {
 #[must_use]
 pub fn asked(tokens: &Tokens<'_>) -> Vec<AskedObject> {
     let unread = tokens.cards.iter().filter(|card| layout(card.family).is_none());
-    let cases: Vec<AskedCase<'_>> =
-        unread.filter_map(|card| AskedCase::of(tokens.snapshot, card)).filter(|case| !case.is_unstable).collect();
+    let cases: Vec<AskedCase<'_>> = unread
+        .filter_map(|card| AskedCase::of(tokens.snapshot, card))
+        .filter(|case| !case.is_unstable)
+        .collect();
     cases.iter().flat_map(objects).collect()
 }
 
 fn objects(case: &AskedCase<'_>) -> Vec<AskedObject> {
-    let in_use: Vec<&AskedCache<'_>> = case.caches.iter().filter(|cache| !cache.programs.is_empty()).collect();
+    let in_use: Vec<&AskedCache<'_>> =
+        case.caches.iter().filter(|cache| !cache.programs.is_empty()).collect();
     let one = |block: Block<'_>, live: Option<Block<'_>>| {
         let shown: Vec<AskedShown> = in_use
             .iter()

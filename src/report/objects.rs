@@ -71,7 +71,11 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
 /// What OpenSC lists of cards that are not read here; of what it shows otherwise both.
 pub fn asked(out: &mut Page<'_>, objects: &[AskedObject]) {
     for object in objects {
-        let _ = writeln!(out, "{BOLD}{} \"{}\"{BOLD:#} (token {}, as OpenSC lists it)", object.class, object.label, object.token);
+        let _ = writeln!(
+            out,
+            "{BOLD}{} \"{}\"{BOLD:#} (token {}, as OpenSC lists it)",
+            object.class, object.label, object.token
+        );
         text(out, "on the card", object.card.as_deref());
         for shown in &object.shown {
             let who = format!("shown by {}", shown.program.join(", "));

@@ -110,8 +110,10 @@ pub enum Against {
     Equal,
     /// So many copies of the same, one behind the other.
     Copies(u64),
-    /// The beginning of it.
+    /// The beginning of it, up to the end of one of its elements, or nothing at all.
     Prefix,
+    /// The beginning of it, cut off in the middle.
+    Cut,
     /// Something else, from this byte on.
     Differs(u64),
 }

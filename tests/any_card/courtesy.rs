@@ -1,7 +1,7 @@
 //! What asking leaves alone: other programs, the user's files, the user's log, the card.
 
 use super::*;
-use crate::stand::{READER, Stand};
+use crate::stand::READER;
 use std::time::{Duration, Instant};
 
 /// A configuration that does harm if it is followed as it is.
@@ -20,31 +20,35 @@ fn harmful(host: &Host) -> String {
 #[test]
 fn nothing_of_anybodys_is_written_and_the_card_is_not_reset() {
     let (stand, mut card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
-    let host = stand.host("alpha");
+    let host = host(&stand);
     host.configure(&harmful(&host));
     host.pkcs15_list();
     card.renew(0, 40);
-    let (before, resets) = (everything(host.home()), resets(&stand));
+    let (before, power) = (everything(host.home()), resets(&stand));
     let (output, report) = check(&host, &[]);
     assert_eq!(output.code(), 1, "{output}");
     assert!(convicted(&report).contains_key("stale-certificate"), "{output}");
     for words in [&["ls"][..], &["show"], &["snapshot"], &["flush", "--dry-run"], &["fix", "--dry-run"]] {
-        host.stalecard(words);
+        ours(&host, words);
     }
     assert_eq!(everything(host.home()), before);
-    assert_eq!(super::courtesy::resets(&stand), resets);
-    assert_eq!(left_behind(), Vec::<String>::new());
+    assert_eq!(resets(&stand), power);
+    assert_eq!(left_behind(&stand), Vec::<String>::new());
 }
 
 fn resets(stand: &Stand) -> usize {
-    stand.apdu_log().iter().filter(|line| line.starts_with("# reset") || line.starts_with("# power-on")).count()
+    stand
+        .apdu_log()
+        .iter()
+        .filter(|line| line.starts_with("# reset") || line.starts_with("# power-on"))
+        .count()
 }
 
 /// A program that has the card open, and does nothing: `opensc-explorer` waits for what is typed.
 #[test]
 fn a_card_that_a_program_has_open_is_not_asked() {
     let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
-    let host = stand.host("alpha");
+    let host = host(&stand);
     host.caching("public");
     host.pkcs15_list();
     let pipe = host.home().join("typed");
@@ -76,15 +80,17 @@ fn a_card_that_a_program_has_open_is_not_asked() {
 #[test]
 fn who_forbids_it_is_obeyed_and_so_are_machines() {
     let (stand, _card) = Stand::with_file_card(Kind::Starcos, &["one"]);
-    let host = stand.host("alpha");
+    let host = host(&stand);
     host.caching("public");
-    for words in [&["check", "--no-ask"][..], &["check", "--format", "nagios"], &["check", "--format", "prometheus"]] {
+    for words in
+        [&["check", "--no-ask"][..], &["check", "--format", "nagios"], &["check", "--format", "prometheus"]]
+    {
         let before = stand.card().stats().apdus;
-        let output = host.stalecard(words);
+        let output = ours(&host, words);
         assert_eq!(stand.card().stats().apdus, before, "{output}");
         assert_ne!(output.code(), 0, "{output}");
     }
     let before = stand.card().stats().apdus;
-    host.stalecard(&["check", "--format", "nagios", "--ask"]).ok();
+    ours(&host, &["check", "--format", "nagios", "--ask"]).ok();
     assert!(stand.card().stats().apdus > before);
 }

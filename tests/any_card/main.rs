@@ -26,12 +26,12 @@ mod stand;
 mod threads;
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use stalecard::opensc::Version;
 use stand::listing::Pkcs15Listing;
-use stand::{FileCard, Host, Kind, Output};
+use stand::{FileCard, Host, Kind, Output, Stand};
 
 /// The kinds that this OpenSC takes.
 fn kinds() -> impl Iterator<Item = Kind> {
@@ -52,8 +52,25 @@ fn document(output: &Output) -> Value {
     value
 }
 
+/// Our own program on this host; of another suite's OpenSC it finds the tools where it looks for them.
+fn ours(host: &Host, arguments: &[&str]) -> Output {
+    let Some(root) = stand::opensc_root() else { return host.stalecard(arguments) };
+    let script = r#"mount -t tmpfs none /mnt
+        for tool in pkcs15-tool pkcs11-tool; do
+            printf '#!/bin/sh\nexec /usr/bin/unshare --root %s --wd "$PWD" /usr/bin/%s "$@"\n' "$1" $tool >/mnt/$tool
+            chmod 755 /mnt/$tool
+            mount --bind /mnt/$tool /usr/bin/$tool
+        done
+        shift
+        exec "$@""#;
+    let mut command = vec!["unshare", "-m", "sh", "-ec", script, "sh", root.to_str().unwrap()];
+    command.push(env!("CARGO_BIN_EXE_stalecard"));
+    command.extend(arguments);
+    host.run(&command)
+}
+
 fn check(host: &Host, options: &[&str]) -> (Output, Value) {
-    let output = host.stalecard(&[&["check", "--format", "json"], options].concat());
+    let output = ours(host, &[&["check", "--format", "json"], options].concat());
     let report = document(&output);
     (output, report)
 }
@@ -65,7 +82,8 @@ fn convicted(report: &Value) -> BTreeMap<String, Vec<String>> {
         if !matches!(finding["severity"].as_str(), Some("error" | "critical")) {
             continue;
         }
-        let files = finding["evidence"].as_array().unwrap().iter().filter_map(|one| one["file"]["path"].as_str());
+        let files =
+            finding["evidence"].as_array().unwrap().iter().filter_map(|one| one["file"]["path"].as_str());
         let names = files.map(|path| path.rsplit('/').next().unwrap().to_owned());
         all.entry(finding["id"].as_str().unwrap().to_owned()).or_default().extend(names);
     }
@@ -108,18 +126,29 @@ fn everything(below: &Path) -> BTreeMap<String, (u64, Vec<u8>)> {
         .map(|entry| {
             let found = entry.metadata().unwrap();
             let content = if found.is_file() { std::fs::read(entry.path()).unwrap() } else { Vec::new() };
-            let changed = u64::try_from(found.mtime()).unwrap() * 1_000_000_000 + u64::try_from(found.mtime_nsec()).unwrap();
+            let changed = u64::try_from(found.mtime()).unwrap() * 1_000_000_000
+                + u64::try_from(found.mtime_nsec()).unwrap();
             (entry.path().display().to_string(), (changed, content))
         })
         .collect()
 }
 
-/// Private directories of asks that are still there, of any process.
-fn left_behind() -> Vec<String> {
-    let places = ["/dev/shm", "/tmp", "/var/tmp"];
-    let names = places.iter().flat_map(|place| std::fs::read_dir(place).into_iter().flatten().flatten());
-    names
-        .map(|entry| entry.path().display().to_string())
-        .filter(|path| path.contains("/stalecard-ask-"))
-        .collect()
+/// A host of this stand, which has a place of its own for what is private to a process.
+fn host(stand: &Stand) -> Host {
+    let runtime = runtime(stand);
+    if !runtime.exists() {
+        std::fs::create_dir(&runtime).unwrap();
+        std::fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    stand.host("alpha").env("XDG_RUNTIME_DIR", runtime.to_str().unwrap())
+}
+
+fn runtime(stand: &Stand) -> PathBuf {
+    stand.dir().join("runtime")
+}
+
+/// Private directories of asks that are still there.
+fn left_behind(stand: &Stand) -> Vec<String> {
+    let entries = std::fs::read_dir(runtime(stand)).unwrap().flatten();
+    entries.map(|entry| entry.path().display().to_string()).collect()
 }

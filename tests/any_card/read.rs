@@ -1,18 +1,17 @@
 //! What other commands make of asked cards: `ls`, `show`, `snapshot` and its judgement elsewhere.
 
 use super::*;
-use crate::stand::Stand;
 
 #[test]
 fn a_snapshot_of_an_asked_card_is_judged_elsewhere_alike() {
     let (stand, mut card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
-    let host = stand.host("alpha");
+    let host = host(&stand);
     host.caching("public");
     host.pkcs15_list();
     card.renew(0, 40);
     let (output, live) = check(&host, &[]);
     let file = host.home().join("snapshot.json");
-    host.stalecard(&["snapshot", "-o", file.to_str().unwrap()]).ok();
+    ours(&host, &["snapshot", "-o", file.to_str().unwrap()]).ok();
     let snapshot: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     schema::is_snapshot(&snapshot);
     stand.card().eject();
@@ -21,7 +20,11 @@ fn a_snapshot_of_an_asked_card_is_judged_elsewhere_alike() {
     assert_eq!((judged.code(), convicted(&report)), (output.code(), convicted(&live)), "{judged}");
     assert_eq!(report["tokens"], live["tokens"]);
     // Of what is no certificate no content is kept.
-    let kept = snapshot["asks"].as_array().unwrap().iter().flat_map(|ask| ask["files"].as_array().cloned().unwrap_or_default());
+    let kept = snapshot["asks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|ask| ask["files"].as_array().cloned().unwrap_or_default());
     for file in kept.filter(|file| !file["content"].is_null()) {
         assert!(file["content"].as_str().unwrap().starts_with("3082"), "{file}");
     }
@@ -33,18 +36,22 @@ fn a_snapshot_of_an_asked_card_is_judged_elsewhere_alike() {
 #[test]
 fn what_is_shown_and_listed_names_the_card() {
     let (stand, mut card) = Stand::with_file_card(Kind::EstEid2018, &["one", "two"]);
-    let host = stand.host("alpha");
+    let host = host(&stand);
     host.caching("public");
     host.pkcs15_list();
-    let text = host.stalecard(&["check"]).ok();
+    let text = ours(&host, &["check"]).ok();
     assert!(text.stdout.starts_with("OK") && text.stdout.contains(&card.recipe().serial_text()), "{text}");
     assert!(!text.stdout.contains("sound"), "{text}");
     card.renew(0, 40);
-    let listed = document(&host.stalecard(&["ls", "--format", "json"]).ok());
-    let stale: Vec<&Value> =
-        listed["entries"].as_array().unwrap().iter().filter(|entry| entry["findings"] != serde_json::json!([])).collect();
+    let listed = document(&ours(&host, &["ls", "--format", "json"]).ok());
+    let stale: Vec<&Value> = listed["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|entry| entry["findings"] != serde_json::json!([]))
+        .collect();
     assert_eq!(stale.len(), 1, "{listed:#}");
     assert_eq!(stale[0]["state"], "in-use");
-    let told = host.stalecard(&["show"]).ok();
+    let told = ours(&host, &["show"]).ok();
     assert!(told.stdout.contains("as OpenSC lists it"), "{told}");
 }

@@ -1,7 +1,6 @@
 //! A certificate was renewed elsewhere: every kind of card, told by asking OpenSC, and cured.
 
 use super::*;
-use crate::stand::{READER, Stand};
 
 /// Which entry is to blame is known by the card: the one whose bytes are the old certificate.
 fn guilty(host: &Host, old: &[u8]) -> Vec<String> {
@@ -13,7 +12,7 @@ fn guilty(host: &Host, old: &[u8]) -> Vec<String> {
 fn a_renewed_certificate_is_told_with_both_and_only_its_entry_goes() {
     for kind in kinds().filter(|kind| *kind != Kind::Tcos) {
         let (stand, mut card) = Stand::with_file_card(kind, &["one", "two"]);
-        let host = stand.host("alpha");
+        let host = host(&stand);
         host.caching("public");
         host.pkcs15_list();
         let (output, report) = check(&host, &[]);
@@ -34,7 +33,12 @@ fn a_renewed_certificate_is_told_with_both_and_only_its_entry_goes() {
             "{kind:?}\n{output}"
         );
         assert_eq!(host.cache_files(), entries, "{kind:?}: nothing was written");
-        let finding = report["findings"].as_array().unwrap().iter().find(|one| one["id"] == "stale-certificate").unwrap();
+        let finding = report["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["id"] == "stale-certificate")
+            .unwrap();
         let evidence = &finding["evidence"][0];
         for (side, certificate) in [("shown", &before), ("card", &after)] {
             let serial = data_encoding::HEXLOWER.encode(&certificate.serial());
@@ -46,16 +50,15 @@ fn a_renewed_certificate_is_told_with_both_and_only_its_entry_goes() {
         }
         assert!(report["verdict"]["state"] == "stale", "{report:#}");
 
-        let flushed = host.stalecard(&["flush", "--format", "json"]).ok();
+        let flushed = ours(&host, &["flush", "--format", "json"]).ok();
         let report = document(&flushed);
         assert_eq!(report["verdict"]["state"], "done", "{kind:?}\n{flushed}");
         let left: Vec<String> = entries.keys().filter(|name| !guilty.contains(name)).cloned().collect();
         assert_eq!(host.cache_names(), left, "{kind:?}: exactly the guilty one went");
         assert_eq!(shown(&host.pkcs15_list()), real(&card), "{kind:?}: and the real tool shows the new one");
         check(&host, &[]).0.ok();
-        host.stalecard(&["flush"]).ok();
-        assert_eq!(left_behind(), Vec::<String>::new());
-        let _ = READER;
+        ours(&host, &["flush"]).ok();
+        assert_eq!(left_behind(&stand), Vec::<String>::new());
     }
 }
 
@@ -64,21 +67,27 @@ fn a_renewed_certificate_is_told_with_both_and_only_its_entry_goes() {
 fn what_came_and_went_is_told() {
     for kind in [Kind::Belpic, Kind::Starcos] {
         let (stand, mut card) = Stand::with_file_card(kind, &["one", "two"]);
-        let host = stand.host("alpha");
+        let host = host(&stand);
         host.caching("public");
         host.pkcs15_list();
         assert!(card.add("three"));
         let (output, report) = check(&host, &[]);
         let told = convicted(&report);
         assert_eq!(output.code(), 1, "{output}");
-        assert!(told.contains_key("hidden-object") && !told.contains_key("ghost-object"), "{kind:?} {told:?}\n{output}");
-        host.stalecard(&["fix"]).ok();
+        assert!(
+            told.contains_key("hidden-object") && !told.contains_key("ghost-object"),
+            "{kind:?} {told:?}\n{output}"
+        );
+        ours(&host, &["fix"]).ok();
         assert_eq!(shown(&host.pkcs15_list()), real(&card), "{kind:?}");
         assert!(card.remove(2));
         let (output, report) = check(&host, &[]);
         let told = convicted(&report);
-        assert!(told.contains_key("ghost-object") && !told.contains_key("hidden-object"), "{kind:?} {told:?}\n{output}");
-        let fixed = document(&host.stalecard(&["fix", "--format", "json"]).ok());
+        assert!(
+            told.contains_key("ghost-object") && !told.contains_key("hidden-object"),
+            "{kind:?} {told:?}\n{output}"
+        );
+        let fixed = document(&ours(&host, &["fix", "--format", "json"]).ok());
         let results: Vec<&str> =
             fixed["repairs"].as_array().unwrap().iter().map(|one| one["result"].as_str().unwrap()).collect();
         assert!(results.iter().all(|result| *result == "cured"), "{results:?} {fixed:#}");
@@ -90,7 +99,7 @@ fn what_came_and_went_is_told() {
 #[test]
 fn what_nobody_reads_today_is_dormant() {
     let (stand, mut card) = Stand::with_file_card(Kind::Dnie, &["one", "two"]);
-    let host = stand.host("alpha");
+    let host = host(&stand);
     host.caching("public");
     host.pkcs15_list();
     host.caching("no");
@@ -101,7 +110,7 @@ fn what_nobody_reads_today_is_dormant() {
         report["findings"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap()).collect();
     assert_eq!(ids, ["dormant-stale-entry"], "{output}");
     let before = host.cache_names().len();
-    host.stalecard(&["flush"]).ok();
+    ours(&host, &["flush"]).ok();
     assert_eq!(host.cache_names().len(), before - 1);
     host.caching("public");
     assert_eq!(shown(&host.pkcs15_list()), real(&card));

@@ -1,7 +1,7 @@
 //! `--ask` on cards that are read here, too: both verdicts agree, entry for entry.
 
 use super::*;
-use crate::stand::{Family, Options, PIN, SO_PIN, Stand, YUBIKEY};
+use crate::stand::{Family, Options, PIN, SO_PIN, YUBIKEY};
 
 /// Says what `check` says without, and that OpenSC tells the same.
 fn agrees(host: &Host) -> (i32, BTreeMap<String, Vec<String>>) {
@@ -17,7 +17,7 @@ fn agrees(host: &Host) -> (i32, BTreeMap<String, Vec<String>>) {
 #[test]
 fn a_smartcard_hsm_is_judged_alike() {
     let stand = Stand::start();
-    let host = stand.host("alpha");
+    let host = host(&stand);
     host.initialize("HSM-H1", PIN, SO_PIN, None);
     let old = host.keypairgen("EC:prime256v1", &[]);
     host.pkcs15_list();
@@ -35,7 +35,7 @@ fn a_smartcard_hsm_is_judged_alike() {
 fn a_piv_card_is_judged_alike() {
     let switches = YUBIKEY;
     let stand = Stand::with(Options { family: Family::Piv, switches: &switches, ..Options::default() });
-    let host = stand.host("alpha");
+    let host = host(&stand);
     let live = host.live();
     live.piv_renew("9a", "ECCP256", "one");
     live.piv_renew("9c", "ECCP256", "two");
@@ -49,8 +49,9 @@ fn a_piv_card_is_judged_alike() {
 
 #[test]
 fn an_openpgp_card_is_judged_alike() {
-    let stand = Stand::with(Options { family: Family::OpenPgp, ..Options::default() });
-    let host = stand.host("alpha");
+    let switches = ["--card-version", "3.4", "--apdu", "extended"];
+    let stand = Stand::with(Options { family: Family::OpenPgp, switches: &switches, ..Options::default() });
+    let host = host(&stand);
     let live = host.live();
     live.openpgp_generate_ec(1, "prime256v1");
     live.openpgp_generate_ec(3, "prime256v1");
@@ -64,7 +65,7 @@ fn an_openpgp_card_is_judged_alike() {
 #[test]
 fn a_myeid_is_judged_alike() {
     let stand = Stand::with(Options { family: Family::MyEid, ..Options::default() });
-    let host = stand.host("alpha");
+    let host = host(&stand);
     let live = host.live();
     live.personalise();
     live.generate_key("ec/prime256v1", "01", "one");

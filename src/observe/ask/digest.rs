@@ -3,7 +3,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::format::x509;
+use crate::format::{tlv, x509};
 use crate::snapshot::{Against, AskedFile, Bytes, EntryName};
 use crate::text::hex;
 
@@ -58,9 +58,21 @@ pub(super) fn against(entry: &[u8], fresh: &[u8]) -> Against {
         return Against::Copies((entry.len() / unit.len()) as u64);
     }
     if fresh.starts_with(entry) {
-        return Against::Prefix;
+        return if is_whole(entry) { Against::Prefix } else { Against::Cut };
     }
     Against::Differs(entry.iter().zip(fresh).take_while(|(a, b)| a == b).count() as u64)
+}
+
+/// Is it made of whole BER elements?
+fn is_whole(mut rest: &[u8]) -> bool {
+    while !rest.is_empty() {
+        let Some(header) = tlv::header(rest).filter(|header| !header.indefinite) else { return false };
+        let Some(behind) = header.size.checked_add(header.length).and_then(|end| rest.get(end..)) else {
+            return false;
+        };
+        rest = behind;
+    }
+    true
 }
 
 /// So many copies of a file OpenSC writes in one listing at most.
@@ -84,7 +96,8 @@ mod tests {
         assert_eq!(against(b"abcabcabc", b"abc"), Against::Copies(3));
         // A listing that wrote it twice.
         assert_eq!(against(b"abc", b"abcabc"), Against::Copies(1));
-        assert_eq!(against(b"ab", b"abc"), Against::Prefix);
+        assert_eq!(against(b"ab", b"abc"), Against::Cut);
+        assert_eq!(against(&[0x30, 1, 0], &[0x30, 1, 0, 0x30, 0]), Against::Prefix);
         assert_eq!(against(b"", b"abc"), Against::Prefix);
         assert_eq!(against(b"abx", b"abc"), Against::Differs(2));
         assert_eq!(against(b"oldabc", b"abc"), Against::Differs(0));
