@@ -30,7 +30,7 @@ pub struct Verdict {
     pub unread: Vec<Unread>,
     /// The private keys for which the card names a public key that no file proves to be theirs.
     pub unproven: Vec<UnprovenKey>,
-    /// The cards that OpenSC alone told of, by reader. Nothing of theirs is proven.
+    /// The cards that OpenSC alone told of, by serial. Nothing of theirs is proven, and their keys are not asked to sign.
     pub asked: Vec<String>,
     /// The newest dates that the cards themselves bear.
     pub dated: Vec<Dated>,

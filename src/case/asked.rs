@@ -4,7 +4,7 @@
 //! No model of names or of a kind of card is in this: an entry is held against the *fresh* file of its name. One that OpenSC
 //! really read, and that is something else, is why what is shown is old; one that it did not read does no harm yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::asked_blocks::{Block, Change, changes};
 use crate::case::token::{certificate_side, file_evidence};
@@ -153,21 +153,24 @@ impl<'a> AskedCache<'a> {
             }
         }
         let read: BTreeSet<_> = used.iter().flat_map(|ask| &ask.read).collect();
-        let ripening = |kept: &AskedFile| {
-            let mut all = used.iter().filter_map(|ask| ask.ripening.as_ref());
-            all.find(|ripening| ripening.entries.contains(&kept.name))
-        };
+        // A snapshot may hold as many as somebody likes.
+        let written: BTreeMap<_, _> = fresh.files.iter().map(|file| (&file.name, file)).collect();
+        let there: BTreeMap<_, _> = dir.entries.iter().map(|entry| (&entry.name, entry)).collect();
+        let ripe: BTreeMap<_, _> = used
+            .iter()
+            .filter_map(|ask| ask.ripening.as_ref())
+            .flat_map(|ripening| ripening.entries.iter().map(move |name| (name, ripening)))
+            .collect();
         let mut undecided = 0;
         let mut entries = Vec::new();
         for kept in &first.files {
-            let fresh = fresh.files.iter().find(|file| file.name == kept.name);
-            let (Some(against), Some(fresh)) = (kept.against, fresh) else {
+            let (Some(against), Some(fresh)) = (kept.against, written.get(&kept.name).copied()) else {
                 undecided += 1;
                 continue;
             };
-            let Some(entry) = dir.entries.iter().find(|entry| entry.name == kept.name) else { continue };
+            let Some(&entry) = there.get(&kept.name) else { continue };
             let is_read = read.contains(&kept.name);
-            let standing = match (against, ripening(kept)) {
+            let standing = match (against, ripe.get(&kept.name).copied()) {
                 (Against::Equal | Against::Copies(_), _) => Standing::Right,
                 // A directory to which something was added since.
                 (Against::Prefix, _) if is_read && !told.is_empty() => Standing::Stale,

@@ -25,7 +25,7 @@ pub(super) struct Asked {
     pub(super) programs: Vec<ProgramState>,
     /// Programs and the directories that they answer from.
     pub(super) in_use: Vec<(String, ByteString)>,
-    /// The cards that were compared, as they are told at the head of a report.
+    /// The cards that were compared, by serial.
     pub(super) tokens: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl Asked {
             ));
             return;
         }
-        self.tokens.push(reader.clone());
+        self.tokens.push(case.serial.clone());
         self.findings.extend(rules::of_asked(case));
         for cache in &case.caches {
             let directory = &cache.dir.path;

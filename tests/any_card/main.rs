@@ -13,7 +13,11 @@
 )]
 
 mod bad;
+mod cost;
 mod courtesy;
+mod histories;
+#[path = "../support/random.rs"]
+mod random;
 mod read;
 mod renewed;
 mod ripening;

@@ -115,3 +115,36 @@ fn what_nobody_reads_today_is_dormant() {
     host.caching("public");
     assert_eq!(shown(&host.pkcs15_list()), real(&card));
 }
+
+/// Since 0.24 nobody has to ask for it.
+#[test]
+fn without_any_configuration_a_renewed_certificate_is_told_where_opensc_caches_of_itself() {
+    let version = stand::opensc_version();
+    if version < Version::of(24) {
+        return;
+    }
+    for kind in kinds().filter(|kind| {
+        matches!(
+            kind,
+            Kind::Belpic | Kind::EstEid2018 | Kind::Itacns | Kind::Pteid | Kind::SeEid | Kind::MaskTech
+        )
+    }) {
+        let (stand, mut card) = Stand::with_file_card(kind, &["one", "two"]);
+        let host = host(&stand);
+        host.configure("");
+        host.pkcs15_list();
+        check(&host, &[]).0.ok();
+        card.renew_all(40);
+        let (output, report) = check(&host, &[]);
+        assert_eq!(convicted(&report)["stale-certificate"].len(), 2, "{kind:?}\n{output}");
+        let on = report["programs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|program| program["caching"] == "public")
+            .count();
+        assert!(on > 0, "{kind:?}: it is said that OpenSC caches this card\n{output}");
+        ours(&host, &["flush"]).ok();
+        assert_eq!(shown(&host.pkcs15_list()), real(&card), "{kind:?}");
+    }
+}

@@ -30,16 +30,10 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const SHELL: &str = r#"trap "" HUP PIPE; umask 077; ulimit -c 0; exec "$@""#;
 
 /// What is handed on of the environment, for what OpenSC needs to find card and service, and access numbers of cards.
-const PASSED: [&str; 8] = [
-    "OPENSC_DRIVER",
-    "PCSCLITE_CSOCK_NAME",
-    "DTRUST_CAN",
-    "LTEID_CAN",
-    "EDO_CAN",
-    "EOI_CAN",
-    "PIV_EXT_AUTH_KEY",
-    "PIV_PAIRING_CODE",
-];
+const PASSED: [&str; 6] =
+    ["OPENSC_DRIVER", "PCSCLITE_CSOCK_NAME", "DTRUST_CAN", "LTEID_CAN", "EDO_CAN", "EOI_CAN"];
+/// How the variables of OpenSC's PIV driver begin.
+const PIV: &[u8] = b"PIV_";
 
 /// What a tool came to.
 pub(super) struct Ran {
@@ -127,6 +121,7 @@ fn environment(room: &Room, configuration: &Path) -> Vec<(OsString, OsString)> {
     for name in PASSED.into_iter().chain(own) {
         all.extend(std::env::var_os(name).map(|value| (OsString::from(name), value)));
     }
+    all.extend(std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(PIV)));
     all
 }
 
