@@ -24,8 +24,8 @@ pub struct AskedCase<'a> {
     pub serial: String,
     /// Who runs stalecard.
     uid: u32,
-    /// What OpenSC lists of the card with caching off.
-    live: &'a Ask,
+    /// What OpenSC lists of the card: with caching off, or with a new cache where it lists more with one.
+    listed: &'a [String],
     /// OpenSC's cache is wrong even when it is new: nothing can be told by files.
     pub is_unstable: bool,
     /// The caches that hold entries of it.
@@ -84,19 +84,21 @@ impl<'a> AskedCase<'a> {
                 .filter(move |ask| ask.kind == kind && ask.is_done() && ask.tool == PKCS15_TOOL)
         };
         let (fresh, live) = (done(AskKind::Fresh).next()?, done(AskKind::Live).last()?);
-        let is_unstable = fresh.blocks != live.blocks;
+        let is_settled = fresh.settled == Some(true);
+        let is_unstable = fresh.blocks != live.blocks && !is_settled;
+        let listed = if is_settled { &fresh.blocks } else { &live.blocks };
         let serial = card.serial.as_deref().unwrap_or_default();
         let cache = |dir: &'a CacheDir| {
             let of_dir = asks.iter().copied().filter(|ask| ask.kind == AskKind::Shown);
             let shown: Vec<&Ask> = of_dir.filter(|ask| ask.directory.as_ref() == Some(&dir.path)).collect();
-            AskedCache::of(dir, fresh, &shown, &asks)
+            AskedCache::of(dir, fresh, &shown, &asks, listed)
         };
         let caches = snapshot.caches.iter().filter_map(cache).collect();
         Some(Self {
             card,
             serial: escape(serial.as_bytes()),
             uid: snapshot.user.uid,
-            live,
+            listed,
             is_unstable,
             caches,
         })
@@ -104,7 +106,7 @@ impl<'a> AskedCase<'a> {
 
     /// The objects that OpenSC lists of the card.
     pub fn objects(&self) -> impl Iterator<Item = Block<'a>> {
-        self.live.blocks.iter().map(|text| Block::of(text))
+        self.listed.iter().map(|text| Block::of(text))
     }
 
     /// A finding about an object, with what everything of its kind has in common.
@@ -140,16 +142,26 @@ impl<'a> AskedCase<'a> {
 }
 
 impl<'a> AskedCache<'a> {
-    fn of(dir: &'a CacheDir, fresh: &'a Ask, shown: &[&'a Ask], asks: &[&'a Ask]) -> Option<Self> {
+    fn of(
+        dir: &'a CacheDir,
+        fresh: &'a Ask,
+        shown: &[&'a Ask],
+        asks: &[&'a Ask],
+        listed: &'a [String],
+    ) -> Option<Self> {
         let first = shown.first()?;
         let used: Vec<&Ask> = shown.iter().copied().filter(|ask| ask.cached && ask.is_done()).collect();
-        let live = |ask: &Ask| {
-            asks.iter().copied().filter(|live| live.kind == AskKind::Live && live.tool == ask.tool).last()
+        let live = |ask: &Ask| -> Option<&'a [String]> {
+            if ask.tool == PKCS15_TOOL {
+                return Some(listed);
+            }
+            let of_tool = asks.iter().filter(|live| live.kind == AskKind::Live && live.tool == ask.tool);
+            of_tool.last().map(|live| live.blocks.as_slice())
         };
         let mut told: Vec<Change<'a>> = Vec::new();
         for ask in &used {
             if let Some(live) = live(ask).filter(|_| told.is_empty()) {
-                told = changes(&live.blocks, &ask.blocks);
+                told = changes(live, &ask.blocks);
             }
         }
         let read: BTreeSet<_> = used.iter().flat_map(|ask| &ask.read).collect();

@@ -45,6 +45,9 @@ pub struct Ask {
     /// Fresh: the files that OpenSC wrote. Shown: the entries of this card that were copied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<AskedFile>,
+    /// Fresh, where it is not the same as live: was it the same once more, from the cache that it had just written?
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settled: Option<bool>,
     /// Shown: what came of asking the same copy again and again, where its files differ and its list does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ripening: Option<Ripening>,

@@ -52,6 +52,7 @@ fn what_is_shown_and_listed_names_the_card() {
         .collect();
     assert_eq!(stale.len(), 1, "{listed:#}");
     assert_eq!(stale[0]["state"], "in-use");
+    assert!(stale[0]["object"].as_str().unwrap().starts_with("certificate "), "{listed:#}");
     let told = ours(&host, &["show"]).ok();
     assert!(told.stdout.contains("as OpenSC lists it"), "{told}");
 }

@@ -2,8 +2,9 @@
 //!
 //! *Fresh* comes first: its files tell the names under which OpenSC caches this card, and a card that OpenSC does not know
 //! costs no more than that. Then *shown* over copies of the caches, and *live* at the end: that it equals what *fresh*
-//! listed tells that the card was the same from the first to the last. Where it does not, *live* is asked once more: is
-//! that the same again, OpenSC's cache is wrong even when it is new.
+//! listed tells that the card was the same from the first to the last. Where it does not, both are asked once more. Some
+//! OpenSC cannot read with caching off what it reads with it (0.27.1, an Estonian card): then what is listed with a new cache
+//! stands for the card. If that is another list the second time, OpenSC's cache is wrong even when it is new.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -57,6 +58,8 @@ pub(super) struct Fresh {
     /// Whether the second tool was asked, too, and what it alone has written.
     is_whole: bool,
     of_second: BTreeSet<EntryName>,
+    /// Where the card is listed otherwise with caching off: whether its list is the same once more.
+    settled: Option<bool>,
 }
 
 impl Fresh {
@@ -115,11 +118,11 @@ impl Round<'_> {
             }
         }
         if is_first || !shown.is_empty() {
-            self.live(&tools, &fresh)?;
+            self.live(&tools, &mut fresh)?;
         }
         let mut is_repeated = false;
         for (room, mut ask) in shown {
-            ask.ripening = self.ripening(&room, &ask)?;
+            ask.ripening = self.ripening(&room, &ask, &fresh)?;
             is_repeated |= ask.ripening.is_some();
             self.asks.push(ask);
         }
@@ -137,7 +140,7 @@ impl Round<'_> {
         let room = self.place.room(&needed).map_err(no_room)?;
         let (blocks, _) = self.listed(&room, Tool::Pkcs15, Some(Goal::Yes))?;
         let files = self.written(&room)?;
-        Ok(Fresh { files, blocks, room, is_whole: false, of_second: BTreeSet::new() })
+        Ok(Fresh { files, blocks, room, is_whole: false, of_second: BTreeSet::new(), settled: None })
     }
 
     /// With what the second tool writes besides.
@@ -186,12 +189,18 @@ impl Round<'_> {
     }
 
     /// Asks the card itself, with each of the tools, and looks whether it is what it was at first.
-    fn live(&mut self, tools: &BTreeSet<Tool>, fresh: &Fresh) -> Result<(), End> {
+    fn live(&mut self, tools: &BTreeSet<Tool>, fresh: &mut Fresh) -> Result<(), End> {
         for &tool in tools {
             let blocks = self.of_card(tool)?;
-            // Not the same as at first: is it the card, or OpenSC's own cache?
-            if tool == Tool::Pkcs15 && blocks != fresh.blocks && self.of_card(tool)? != blocks {
-                return Err(Stop::Moved("the card was changed meanwhile".to_owned()).into());
+            // Not the same as at first: is it the card, or OpenSC?
+            if tool == Tool::Pkcs15 && blocks != fresh.blocks {
+                if self.of_card(tool)? != blocks {
+                    return Err(Stop::Moved("the card was changed meanwhile".to_owned()).into());
+                }
+                if fresh.settled.is_none() {
+                    let (again, _) = self.listed(&fresh.room, tool, Some(Goal::Yes))?;
+                    fresh.settled = Some(again == fresh.blocks);
+                }
             }
             let programs = Vec::new();
             let mut ask = self.ask(AskKind::Live, tool, programs, None, AskEnd::Done);
@@ -217,9 +226,12 @@ impl Round<'_> {
     }
 
     /// Asks the same copy again and again, where an entry is not what is on the card and its list is right all the same.
-    fn ripening(&mut self, room: &Room, ask: &Ask) -> Result<Option<Ripening>, End> {
+    fn ripening(&mut self, room: &Room, ask: &Ask, fresh: &Fresh) -> Result<Option<Ripening>, End> {
         let live = self.asks.iter().find(|live| live.kind == AskKind::Live && live.tool == ask.tool);
-        let Some(live) = live.map(|live| live.blocks.clone()) else { return Ok(None) };
+        let Some(mut live) = live.map(|live| live.blocks.clone()) else { return Ok(None) };
+        if ask.tool == Tool::Pkcs15.name() && fresh.settled == Some(true) {
+            live.clone_from(&fresh.blocks);
+        }
         let waits = |name: &EntryName| {
             let is_other = |file: &&AskedFile| matches!(file.against, Some(Against::Differs(_)));
             ask.files.iter().filter(is_other).any(|file| file.name == *name) && !ask.read.contains(name)
@@ -295,6 +307,7 @@ impl Round<'_> {
     fn tell_fresh(&mut self, fresh: &Fresh) {
         let mut ask = self.ask(AskKind::Fresh, Tool::Pkcs15, Vec::new(), None, AskEnd::Done);
         ask.blocks.clone_from(&fresh.blocks);
+        ask.settled = fresh.settled;
         ask.files =
             fresh.files.iter().map(|(name, content)| self.digester.file(name, content, None)).collect();
         self.asks.insert(0, ask);

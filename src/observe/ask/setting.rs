@@ -131,6 +131,7 @@ impl Setting {
             cached: false,
             read: Vec::new(),
             files: Vec::new(),
+            settled: None,
             ripening: None,
         }
     }
