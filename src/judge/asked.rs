@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::asked::AskedCase;
+use crate::case::asked::{AskedCache, AskedCase, Standing};
 use crate::case::asked_blocks::Block;
 use crate::case::tokens::Tokens;
 use crate::finding::{Finding, Shows};
@@ -121,16 +121,25 @@ fn disagreement(case: &AskedCase<'_>, own: &[Finding]) -> Option<Gap> {
         .iter()
         .filter(told)
         .flat_map(|finding| finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()))
-        .map(|file| (&file.directory, &file.name))
+        .map(|file| (file.directory.clone(), file.name.clone()))
         .collect();
-    let in_use = case.caches.iter().filter(|cache| !cache.programs.is_empty());
-    let theirs: BTreeSet<_> = in_use
-        .flat_map(|cache| cache.guilty().map(|entry| (&cache.dir.path, entry.entry.name.bytes())))
-        .collect();
-    if mine == theirs {
+    let in_use = || case.caches.iter().filter(|cache| !cache.programs.is_empty());
+    let of = |is: fn(Standing<'_>) -> bool| -> BTreeSet<_> {
+        let named = |cache: &'_ AskedCache<'_>| {
+            let meant = cache.entries.iter().filter(|entry| is(entry.standing));
+            meant.map(|entry| (cache.dir.path.clone(), entry.entry.name.bytes().clone())).collect::<Vec<_>>()
+        };
+        in_use().flat_map(named).collect()
+    };
+    let theirs = of(|standing| matches!(standing, Standing::Stale | Standing::Damaged));
+    // What no list of OpenSC's was answered from it says nothing about: it lists the first token of a card only.
+    let right = of(|standing| standing == Standing::Right);
+    let only_mine: Vec<_> = mine.intersection(&right).collect();
+    let only_theirs: Vec<_> = theirs.difference(&mine).collect();
+    if only_mine.is_empty() && only_theirs.is_empty() {
         return None;
     }
-    let names = |all: Vec<&(&ByteString, &ByteString)>| {
+    let names = |all: Vec<&(ByteString, ByteString)>| {
         let mut names: Vec<String> = all.iter().take(MOST).map(|(_, name)| name.to_string()).collect();
         if all.len() > MOST {
             names.push(format!("{} more", all.len() - MOST));
@@ -140,8 +149,8 @@ fn disagreement(case: &AskedCase<'_>, own: &[Finding]) -> Option<Gap> {
     let why = format!(
         "of the entries one calls stale and the other does not: by what stalecard decodes {}; by what OpenSC lists {}. \
          Please report it with a snapshot",
-        names(mine.difference(&theirs).collect()),
-        names(theirs.difference(&mine).collect())
+        names(only_mine),
+        names(only_theirs)
     );
     Some(gap(format!("a second opinion on card {}: they disagree", case.serial), why, true))
 }

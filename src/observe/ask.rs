@@ -25,8 +25,9 @@ use setting::{Setting, Speaker, Tool, speakers};
 
 use super::aside;
 use super::progress::Progress;
-use crate::snapshot::{Ask, AskEnd, AskKind, Bytes, CacheDir, Card, Family, Gap, GapKind, Snapshot};
+use crate::snapshot::{Ask, AskEnd, AskKind, Bytes, CacheDir, Card, Gap, GapKind, Snapshot};
 use crate::text::escape;
+use crate::view::layout;
 
 /// Of which cards OpenSC is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,7 +66,7 @@ impl Asker {
     pub(super) fn ask(&mut self, snapshot: &mut Snapshot) {
         let is_asked = |card: &&Card| match self.asking {
             Asking::Never => false,
-            Asking::Unread => card.family == Family::Other,
+            Asking::Unread => is_unread(card),
             Asking::All => true,
         };
         let mut subjects: Vec<(String, Bytes)> = Vec::new();
@@ -172,7 +173,7 @@ fn told(
 ) {
     let serial =
         fresh.serials().into_iter().next().map(|serial| String::from_utf8_lossy(&serial).into_owned());
-    let is_it = |card: &&mut Card| card.reader == reader && card.atr == *atr && card.family == Family::Other;
+    let is_it = |card: &&mut Card| card.reader == reader && card.atr == *atr && is_unread(card);
     for card in snapshot.cards.iter_mut().filter(is_it) {
         card.serial = card.serial.take().or_else(|| serial.clone());
         // What was said of a card that is not read.
@@ -213,7 +214,7 @@ fn not_told(
         }
     };
     let what = what(reader);
-    let is_read = |card: &Card| card.reader == reader && card.atr == *atr && card.family != Family::Other;
+    let is_read = |card: &Card| card.reader == reader && card.atr == *atr && !is_unread(card);
     if snapshot.cards.iter().any(is_read) {
         // A second opinion was asked for, and there is none.
         let why = why.strip_prefix("not read here, and ").unwrap_or(&why).to_owned();
@@ -226,6 +227,11 @@ fn not_told(
     }
     snapshot.asks.retain(|ask| !(ask.reader == reader && ask.atr == *atr));
     snapshot.asks.push(setting.ask(reader, atr, AskKind::Fresh, Tool::Pkcs15, Vec::new(), None, end));
+}
+
+/// Is it a card that is not read here?
+fn is_unread(card: &Card) -> bool {
+    layout(card.family).is_none()
 }
 
 fn what(reader: &str) -> String {

@@ -83,7 +83,12 @@ fn is_private(new: &[u8], version: Version, wanted: &Wanted<'_>) -> Result<(), S
         config_path: None,
     };
     let situation = Situation { user: &user, installation: Some(&installation), configs: &configs };
-    for program in [Program::pkcs15_tool(None), Program::pkcs11(None)] {
+    let parsed = scconf::parse(new, differences::dialect(version)).map_err(|error| error.to_string())?;
+    // A block may be an executable's own; no block can be named after nothing.
+    let named = parsed.root().all_blocks().map(Block::name).filter(|name| name.first() == Some(&b'/'));
+    let own: Vec<Program> = named.map(|name| Program::of_executable(ByteString(name.to_vec()))).collect();
+    let none = || Some(ByteString(vec![0]));
+    for program in [Program::pkcs15_tool(none()), Program::pkcs11(none())].into_iter().chain(own) {
         match situation.outcome(&program, Some(differences::OTHER_DRIVER)) {
             Outcome::Crashes(crash) => return Err(crash.to_string()),
             Outcome::Runs(effective) => {
@@ -235,7 +240,8 @@ mod tests {
     /// For every program that a text names, and for those that it does not.
     fn programs() -> Vec<Program> {
         let tool = Program::pkcs15_tool(Some("/usr/bin/pkcs15-tool".into()));
-        vec![tool, Program::pkcs11(None), Program::pkcs11(Some("/usr/bin/pkcs11-tool".into()))]
+        let others = ["/usr/bin/pkcs11-tool", "/usr/lib/firefox/firefox"];
+        others.map(|exe| Program::pkcs11(Some(exe.into()))).into_iter().chain([tool]).collect()
     }
 
     const ODD: &[&str] = &[
