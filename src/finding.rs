@@ -138,6 +138,8 @@ catalogue! {
     OrphanEntry = "orphan-entry", Warning, Safe, Nowhere, ByFiles;
     /// Left behind by an older state of the card or an older OpenSC.
     OldGeneration = "old-generation", Info, Safe, Other, ByFiles;
+    /// Right today, old after the next readings.
+    RipeningEntry = "ripening-entry", Error, Safe, Nowhere, ByFiles;
     /// One name for the cached files of several cards.
     SharedIdentity = "shared-identity", Error, Manual, Other, ByFiles;
     /// Caching is on for a card that never signals change.
@@ -492,6 +494,7 @@ mod tests {
                 "dormant-stale-entry Warning Safe",
                 "orphan-entry Warning Safe",
                 "old-generation Info Safe",
+                "ripening-entry Error Safe",
                 "shared-identity Error Manual",
                 "cache-cannot-notice-change Warning Guarded",
                 "config-crashes-opensc Error Manual",

@@ -3,6 +3,7 @@
 //! Strictly read-only. What cannot be observed becomes a gap. One file for each thing that is observed.
 
 mod aside;
+mod ask;
 mod baselines;
 mod caches;
 mod cards;
@@ -21,6 +22,7 @@ mod signing;
 mod snapshot_file;
 
 pub use aside::{COMMAND as LOOK_ASIDE, allow as allow_aside, serve as serve_aside};
+pub use ask::{Asking, ask_again};
 pub use baselines::{Written, all_baselines, baselines, baselines_of, keep_baselines, the_baseline};
 pub use caches::{Kept, observe_again, observe_more_caches, with_returning};
 pub use files::{snapshot_files, write_whole};

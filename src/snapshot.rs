@@ -8,12 +8,14 @@
 //! It never holds the content of a CAN file, of an object flagged private or of
 //! a file that is not recognised as an OpenSC cache entry ([`Content::Withheld`]).
 
+mod ask;
 mod cache_name;
 mod encoding;
 mod process;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use ask::{Against, Ask, AskEnd, AskKind, AskedFile, Ripening};
 pub use cache_name::{CacheName, EntryName, LastUpdate, Recognised, Serial};
 pub use encoding::{ByteString, Bytes, EfPath, Fid, FormatError};
 pub use process::{Flushed, Modules, Process, Unit};
@@ -59,6 +61,9 @@ pub struct Snapshot {
     pub p11_kit: Option<P11Kit>,
     /// Cards that were read, in the order of their readers.
     pub cards: Vec<Card>,
+    /// What the installed OpenSC told of cards when it was asked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Ask>,
     /// Cache directories, whether they exist or not.
     pub caches: Vec<CacheDir>,
     /// Those of other users of the host, if they were asked for.

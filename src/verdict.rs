@@ -30,6 +30,8 @@ pub struct Verdict {
     pub unread: Vec<Unread>,
     /// The private keys for which the card names a public key that no file proves to be theirs.
     pub unproven: Vec<UnprovenKey>,
+    /// The cards that OpenSC alone told of, by serial. Nothing of theirs is proven, and their keys are not asked to sign.
+    pub asked: Vec<String>,
     /// The newest dates that the cards themselves bear.
     pub dated: Vec<Dated>,
     /// What each token was found to hold before this.

@@ -165,6 +165,7 @@ fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
         executables: ["pkcs15-tool", "pkcs15-init", "pkcs11-tool"].map(tool).into(),
         configs: vec![ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }],
         cards: Vec::new(),
+        asks: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
         processes: Vec::new(),

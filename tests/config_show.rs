@@ -33,6 +33,7 @@ fn snapshot(version: &str, state: ConfigState) -> Snapshot {
         executables: TOOLS.map(|name| (name.to_owned(), format!("/usr/bin/{name}").as_str().into())).into(),
         configs: vec![ConfigFile { path, state }],
         cards: Vec::new(),
+        asks: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
         processes: Vec::new(),

@@ -407,6 +407,7 @@ fn lint(asked: &Asked, text: &[u8]) -> Vec<Finding> {
         executables: ["pkcs15-tool", "pkcs11-tool", "opensc-tool"].map(tool).into(),
         configs: vec![ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }],
         cards: Vec::new(),
+        asks: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
         processes: Vec::new(),

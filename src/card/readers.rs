@@ -107,6 +107,44 @@ fn is_used(reader: &Reader) -> Option<bool> {
     states.first().map(|state| Reader::from(state).in_use)
 }
 
+/// The card in one reader at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// Its answer to reset; none if there is none, or it is mute.
+    pub atr: Option<Vec<u8>>,
+    /// A program has it open.
+    pub in_use: bool,
+    /// A program has it for itself alone.
+    pub exclusive: bool,
+    /// How often a card has come or gone.
+    pub count: u32,
+}
+
+/// What is in the reader of this name now.
+///
+/// # Errors
+/// No service, none that answers, no such reader.
+pub fn standing(reader: &str) -> Result<Standing, PcscError> {
+    let name = reader.to_owned();
+    within(SILENCE, move |_| standing_now(&name)).unwrap_or_else(|overdue| Err(overdue.into()))
+}
+
+fn standing_now(reader: &str) -> Result<Standing, PcscError> {
+    let context = Context::establish(Scope::User).map_err(PcscError::from)?;
+    let named = list(&context)?.into_iter().find(|id| id.to_string_lossy() == reader);
+    let id = named.ok_or_else(|| PcscError::from(Error::UnknownReader))?;
+    let mut states = [ReaderState::new(id, State::UNAWARE)];
+    context.get_status_change(Duration::ZERO, &mut states).map_err(PcscError::from)?;
+    let [state] = &states;
+    let seen = Reader::from(state);
+    Ok(Standing {
+        atr: (seen.state == Slot::Card).then_some(seen.atr),
+        in_use: seen.in_use,
+        exclusive: state.event_state().contains(State::EXCLUSIVE),
+        count: state.event_count(),
+    })
+}
+
 pub(super) fn list(context: &Context) -> Result<Vec<CString>, PcscError> {
     match context.list_readers_owned() {
         Ok(names) => Ok(names),

@@ -1,9 +1,11 @@
 //! What rules look at: facts put side by side once, without an opinion.
 //!
 //! [`token`]: one token, its live view and the views through caches ([`cache_view`]); [`cache`]: one cache directory;
-//! [`config`]: one configuration under one version. Beside them what rules ask of a token more than once:
+//! [`asked`]: one card as OpenSC tells of it; [`config`]: one configuration under one version. Beside them what rules ask of a token more than once:
 //! [`possession`], [`proofs`], [`known_keys`], and what a token holds ([`token_content`]).
 
+pub mod asked;
+pub mod asked_blocks;
 pub mod attribution;
 pub mod bare_signature;
 pub mod cache;

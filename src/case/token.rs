@@ -9,6 +9,7 @@ use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::kin::Beside;
 use crate::crypto::same_form;
 use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Severity, Side};
+use crate::format::x509::Certificate;
 use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath};
 use crate::text::{date, escape, hex, key_reference, rfc3339};
@@ -241,6 +242,21 @@ pub fn object_name(view: &View, object: &Object) -> ObjectName {
     }
 }
 
+/// A certificate as one side of a comparison.
+#[must_use]
+pub fn certificate_side(certificate: &Certificate) -> Side {
+    Side {
+        key: Some(certificate.key.describe()),
+        public_key: Some(hex(&same_form(&certificate.key).fingerprint())),
+        subject: Some(escape(certificate.subject.as_bytes())),
+        certificate_serial: Some(hex(&certificate.serial)),
+        valid_from: certificate.validity.map(|(from, _)| rfc3339(from)),
+        valid_until: certificate.validity.map(|(_, to)| rfc3339(to)),
+        validity: certificate.validity.map(|(from, to)| format!("{} to {}", date(from), date(to))),
+        ..Side::default()
+    }
+}
+
 /// One side of a comparison.
 #[must_use]
 pub fn side(object: Option<&Object>) -> Side {
@@ -259,11 +275,8 @@ pub fn side(object: Option<&Object>) -> Side {
     }
     match &object.class {
         Class::Certificate { certificate: Some(certificate), .. } => {
-            side.subject = Some(escape(certificate.subject.as_bytes()));
-            side.certificate_serial = Some(hex(&certificate.serial));
-            side.valid_from = certificate.validity.map(|(from, _)| rfc3339(from));
-            side.valid_until = certificate.validity.map(|(_, to)| rfc3339(to));
-            side.validity = certificate.validity.map(|(from, to)| format!("{} to {}", date(from), date(to)));
+            let Side { state, id, label, key, public_key, .. } = side;
+            side = Side { state, id, label, key, public_key, ..certificate_side(certificate) };
         }
         Class::Certificate { certificate: None, .. } => {
             side.state = Some("certificate that does not decode".to_owned());

@@ -12,7 +12,8 @@ use crate::error::{Error, Exit};
 use crate::finding::Severity;
 use crate::fix::{Agreed, Subject};
 use crate::observe::{
-    self, CacheOwners, Cards, Each, ObserveOptions, each_in, observe, observe_each, select_serial, selecting,
+    self, Asking, CacheOwners, Cards, Each, ObserveOptions, each_in, observe, observe_each, select_serial,
+    selecting,
 };
 use crate::patience;
 use crate::repair::Consent;
@@ -66,6 +67,34 @@ pub struct Facts {
     /// Judge this snapshot file instead of this machine; - is standard input
     #[arg(long, value_name = "FILE")]
     pub snapshot: Option<PathBuf>,
+}
+
+/// Whether OpenSC is asked about cards.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Asks {
+    /// Ask the installed OpenSC about every card, in child processes and without writing anything of anybody's: also about
+    /// those that stalecard reads itself, for a second opinion
+    #[arg(long, conflicts_with = "no_ask")]
+    ask: bool,
+    /// Never do; without either it is asked about cards that stalecard does not read, while no other program has them
+    #[arg(long)]
+    no_ask: bool,
+}
+
+impl Asks {
+    /// About which cards, where people look.
+    pub const fn usual(self) -> Asking {
+        if self.no_ask { Asking::Never } else { self.only_asked(Asking::Unread) }
+    }
+
+    /// The same where nobody looks: only if it is said.
+    pub const fn if_said(self) -> Asking {
+        self.only_asked(Asking::Never)
+    }
+
+    const fn only_asked(self, usual: Asking) -> Asking {
+        if self.ask { Asking::All } else { usual }
+    }
 }
 
 /// Whose caches.
@@ -180,15 +209,15 @@ impl Selection {
     }
 
     /// The cards, and whose caches, as a repair takes it.
-    pub fn subject(&self, whom: &CachesOf, offline: bool) -> Subject<'_> {
-        let wish = ObserveOptions { cards: self.cards(offline), status: false, progress: PROGRESS };
+    pub fn subject(&self, whom: &CachesOf, offline: bool, asking: Asking) -> Subject<'_> {
+        let wish = ObserveOptions { cards: self.cards(offline), status: false, asking, progress: PROGRESS };
         Subject { wish, whose: whom.whose(), serial: self.serial.as_deref() }
     }
 }
 
 /// Looks at this host and its caches, without a card.
 pub fn look_at_host() -> Result<Snapshot, Error> {
-    observe(&ObserveOptions { cards: Cards::None, status: false, progress: PROGRESS })
+    observe(&ObserveOptions { cards: Cards::None, status: false, asking: Asking::Never, progress: PROGRESS })
 }
 
 /// The same, unless there is a snapshot file to be looked at.
@@ -215,12 +244,19 @@ impl Facts {
 
     /// Gets the facts about each user, one after the other; those in a snapshot file are all there is.
     /// `status` asks the card for SO-PIN and DKEK as well.
-    pub fn each(&self, whom: &CachesOf, status: bool, each: Each<'_>) -> Result<Snapshot, Error> {
+    pub fn each(
+        &self,
+        whom: &CachesOf,
+        status: bool,
+        asking: Asking,
+        each: Each<'_>,
+    ) -> Result<Snapshot, Error> {
         self.time.begin();
         let selection = &self.selection;
         let each = &mut selecting(selection.serial.as_deref(), self.offline, each);
         let Some(path) = &self.snapshot else {
-            let wish = ObserveOptions { cards: selection.cards(self.offline), status, progress: PROGRESS };
+            let cards = selection.cards(self.offline);
+            let wish = ObserveOptions { cards, status, asking, progress: PROGRESS };
             return observe_each(&wish, &whom.whose(), each);
         };
         let mut snapshot = observe::load(path)?;
@@ -240,13 +276,13 @@ impl Facts {
     }
 
     /// Gets the facts; `status` asks the card for SO-PIN and DKEK as well.
-    pub fn look(&self, status: bool) -> Result<Snapshot, Error> {
+    pub fn look(&self, status: bool, asking: Asking) -> Result<Snapshot, Error> {
         self.time.begin();
         let mut snapshot = match &self.snapshot {
             Some(path) => observe::load(path)?,
             None => {
                 let cards = self.selection.cards(self.offline);
-                observe(&ObserveOptions { cards, status, progress: PROGRESS })?
+                observe(&ObserveOptions { cards, status, asking, progress: PROGRESS })?
             }
         };
         if let Some(serial) = &self.selection.serial {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-use super::args::{CachesOf, Facts, FailOn};
+use super::args::{Asks, CachesOf, Facts, FailOn};
 use super::output::{self, is_stdout};
 use crate::case::token_content::{absent_cards, serials};
 use crate::error::{Error, Exit};
@@ -33,6 +33,8 @@ pub struct Args {
     facts: Facts,
     #[command(flatten)]
     whom: CachesOf,
+    #[command(flatten)]
+    asks: Asks,
     /// Compare the tokens with their baselines too: a file, or the one named after the token in a directory; or with an
     /// earlier snapshot
     #[arg(long, value_name = "FILE|DIR")]
@@ -111,7 +113,12 @@ fn check(args: &Args) -> Result<Checked, Error> {
     let status = args.against.is_some();
     let mut tally = Tally::new(args.facts.caller()?);
     let mut against = None;
-    let mut snapshot = args.facts.each(&args.whom, status, &mut |snapshot| {
+    let asking = match args.format {
+        Format::Human | Format::Json | Format::Junit => args.asks.usual(),
+        // Nobody is there who would mind how long a card is held.
+        Format::Nagios | Format::Prometheus => args.asks.if_said(),
+    };
+    let mut snapshot = args.facts.each(&args.whom, status, asking, &mut |snapshot| {
         let tokens = tally.tokens(snapshot);
         let verdict = tally.judge_tokens(&tokens);
         // The cards are the same for all users.

@@ -11,7 +11,7 @@ use clap_complete::engine::CompletionCandidate;
 use super::Cli;
 use crate::host::accounts;
 use crate::listing::cache_entries::{names, serials};
-use crate::observe::{Cards, ObserveOptions, Progress, observe};
+use crate::observe::{Asking, Cards, ObserveOptions, Progress, observe};
 use crate::opensc::program;
 use crate::patience;
 use crate::snapshot::Snapshot;
@@ -30,7 +30,13 @@ pub fn answer() {
 
 fn host() -> Option<Snapshot> {
     patience::begin(LONGEST);
-    observe(&ObserveOptions { cards: Cards::None, status: false, progress: Progress::new(|_| {}) }).ok()
+    observe(&ObserveOptions {
+        cards: Cards::None,
+        status: false,
+        asking: Asking::Never,
+        progress: Progress::new(|_| {}),
+    })
+    .ok()
 }
 
 fn candidates(all: impl IntoIterator<Item = String>) -> Vec<CompletionCandidate> {

@@ -1,6 +1,6 @@
 //! `fix`: everything the findings call for, as far as the caller agrees; then a second look.
 
-use super::args::{AgreedArgs, CachesOf, Format, Selection, Time};
+use super::args::{AgreedArgs, Asks, CachesOf, Format, Selection, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::brief::fixed;
@@ -19,6 +19,8 @@ pub struct Args {
     #[command(flatten)]
     whom: CachesOf,
     #[command(flatten)]
+    asks: Asks,
+    #[command(flatten)]
     agreed: AgreedArgs,
     /// Show edits of the configuration as a unified diff
     #[arg(long)]
@@ -32,7 +34,7 @@ pub struct Args {
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
-    let subject = args.selection.subject(&args.whom, args.offline);
+    let subject = args.selection.subject(&args.whom, args.offline, args.asks.usual());
     let done = fix(&Request { subject, agreed: args.agreed.plain(), diff: args.diff })?;
     let brief = fixed(&done);
     match args.format {

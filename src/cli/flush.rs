@@ -3,7 +3,7 @@
 use clap::ArgGroup;
 use clap_complete::ArgValueCandidates;
 
-use super::args::{AgreedArgs, CachesOf, Format, Selection, Time};
+use super::args::{AgreedArgs, Asks, CachesOf, Format, Selection, Time};
 use super::complete::{known_keys, known_serials};
 use super::output;
 use crate::error::{Error, Exit};
@@ -34,6 +34,8 @@ pub struct Args {
     #[command(flatten)]
     whom: CachesOf,
     #[command(flatten)]
+    asks: Asks,
+    #[command(flatten)]
     agreed: AgreedArgs,
     #[command(flatten)]
     time: Time,
@@ -52,7 +54,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     };
     // The whole directory is looked at, whichever card is meant; only what is stale takes a card to tell.
     let selection = Selection { reader: args.reader.clone(), serial: None };
-    let subject = selection.subject(&args.whom, !matches!(scope, Scope::Stale));
+    let subject = selection.subject(&args.whom, !matches!(scope, Scope::Stale), args.asks.usual());
     let agreed = args.agreed.plain();
     let done = flush(&Request { subject, scope, agreed })?;
     let brief = flushed(&done, agreed.dry_run);

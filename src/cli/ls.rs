@@ -1,6 +1,6 @@
 //! `ls`: the cache entries, decoded, and whose caches they are in.
 
-use super::args::{CachesOf, Facts, Format};
+use super::args::{Asks, CachesOf, Facts, Format};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::Tally;
@@ -16,6 +16,8 @@ pub struct Args {
     facts: Facts,
     #[command(flatten)]
     whom: CachesOf,
+    #[command(flatten)]
+    asks: Asks,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -26,7 +28,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let mut all = Vec::new();
     let mut is_found = false;
     let wanted = args.facts.selection.serial.as_ref();
-    let snapshot = args.facts.each(&args.whom, false, &mut |snapshot| {
+    let snapshot = args.facts.each(&args.whom, false, args.asks.usual(), &mut |snapshot| {
         let verdict = tally.judge(snapshot);
         let mut items = inventory(snapshot, &verdict);
         items.retain(|item| wanted.is_none() || item.card.is_some());

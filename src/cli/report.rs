@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::args::{CachesOf, Facts};
+use super::args::{Asks, CachesOf, Facts};
 use super::output::{self, is_stdout};
 use crate::error::{Error, Exit};
 use crate::judge::brief::brief;
@@ -26,6 +26,8 @@ pub struct Args {
     facts: Facts,
     #[command(flatten)]
     whom: CachesOf,
+    #[command(flatten)]
+    asks: Asks,
     /// As what
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -68,7 +70,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 
 fn of_host(args: &Args) -> Result<(Page, Names), Error> {
     let mut tally = Tally::new(args.facts.caller()?);
-    let mut snapshot = args.facts.each(&args.whom, true, &mut |snapshot| {
+    let mut snapshot = args.facts.each(&args.whom, true, args.asks.usual(), &mut |snapshot| {
         let verdict = tally.judge(snapshot);
         tally.add(snapshot, verdict);
         Ok(())

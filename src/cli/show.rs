@@ -2,13 +2,14 @@
 
 use clap_complete::ArgValueCandidates;
 
-use super::args::{Facts, Format};
+use super::args::{Asks, Facts, Format};
 use super::complete::known_names;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
 use crate::judge::tally::user_name;
 use crate::judge::{tokens, verdict};
+use crate::listing::asked::asked;
 use crate::listing::objects::{beside, everything, not_listed, pick, show, token_names};
 use crate::naming::Naming;
 use crate::report::lines::{Page, Screen};
@@ -22,6 +23,8 @@ pub struct Args {
     what: Option<String>,
     #[command(flatten)]
     facts: Facts,
+    #[command(flatten)]
+    asks: Asks,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -29,7 +32,7 @@ pub struct Args {
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let naming = args.what.as_deref().map(Naming::parse).transpose()?;
-    let snapshot = args.facts.look(true)?;
+    let snapshot = args.facts.look(true, args.asks.usual())?;
     let screen = &args.facts.screen_of(screen, &snapshot);
     let tokens = tokens(&snapshot);
     let verdict = verdict(&tokens);
@@ -38,12 +41,19 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         beside(&mut all, show(&crate::judge::tokens(&invoker)), &user_name(&invoker));
     }
     let apart = not_listed(&tokens);
+    let mut asked = asked(&tokens);
+    if let Some(what) = &args.what {
+        asked.retain(|object| *what == object.token || *what == object.label);
+    }
     let ((objects, unlisted), missing) = match &naming {
         None => (everything(all, apart), None),
         // Without a card there is nothing that anything could be called.
         Some(naming) => match pick(all, apart, &token_names(&snapshot), naming) {
             Ok(picked) => (picked, None),
-            Err(error) => ((Vec::new(), Vec::new()), Some(Error::from(error)).filter(|_| verdict.compared)),
+            Err(error) => {
+                let is_unknown = verdict.compared && asked.is_empty();
+                ((Vec::new(), Vec::new()), Some(Error::from(error)).filter(|_| is_unknown))
+            }
         },
     };
     let exit = exit_unjudged(&verdict, args.facts.offline);
@@ -57,6 +67,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             human::programs(&mut text, &verdict.programs);
             human::sides(&mut text, &objects);
             human::not_listed(&mut text, &unlisted);
+            human::asked(&mut text, &asked);
             human::coverage(&mut text, &verdict.coverage);
             if objects.iter().any(|object| !object.equal) || exit == Exit::NotRead {
                 human::ask_check(&mut text);
@@ -64,7 +75,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             output::print(&text.text())?;
         }
         Format::Json => {
-            let answer = Answer::Show { objects: &objects, unlisted: &unlisted };
+            let answer = Answer::Show { objects: &objects, unlisted: &unlisted, asked: &asked };
             let document = Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]);
             output::print_json(&document.error(missing.as_ref()))?;
         }

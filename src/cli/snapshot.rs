@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{CachesOf, Format, Selection, Time};
+use super::args::{Asks, CachesOf, Format, Selection, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::tokens;
@@ -20,6 +20,8 @@ pub struct Args {
     selection: Selection,
     #[command(flatten)]
     whom: CachesOf,
+    #[command(flatten)]
+    asks: Asks,
     #[command(flatten)]
     time: Time,
     /// Do not open PC/SC: caches and configuration only
@@ -42,6 +44,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let wish = ObserveOptions {
         cards: args.selection.cards(args.offline),
         status: true,
+        asking: args.asks.usual(),
         progress: output::PROGRESS,
     };
     let mut snapshot = observe_all(&wish, &args.whom.whose())?;

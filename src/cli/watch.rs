@@ -5,13 +5,13 @@ use std::path::PathBuf;
 
 use time::OffsetDateTime;
 
-use super::args::{Format, Time};
+use super::args::{Asks, Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::flush::flush_proven;
 use crate::judge::brief::brief;
 use crate::judge::judge;
-use crate::observe::{Cards, ObserveOptions, observe};
+use crate::observe::{Asking, Cards, ObserveOptions, observe};
 use crate::patience::undisturbed;
 use crate::repair::{Applied, Outcome};
 use crate::report::json::{Answer, Document, Event};
@@ -33,6 +33,8 @@ pub struct Args {
     exec: Option<PathBuf>,
     #[command(flatten)]
     time: Time,
+    #[command(flatten)]
+    asks: Asks,
     /// How to print: one line, or one JSON document on a line, for each event
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -65,7 +67,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         let checked = cards.map(|cards| {
             watch.check(|| {
                 args.time.begin();
-                let checked = check(cards, args.flush_stale);
+                let checked = check(cards, args.asks.if_said(), args.flush_stale);
                 let (directories, configurations) = checked.as_ref().map(places).unwrap_or_default();
                 (directories, configurations, checked)
             })
@@ -100,8 +102,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
 }
 
 /// One check; with consent also the flush that it calls for.
-fn check(cards: Cards<'_>, flush: bool) -> Result<Checked, Error> {
-    let mut snapshot = observe(&ObserveOptions { cards, status: false, progress: output::PROGRESS })?;
+fn check(cards: Cards<'_>, asking: Asking, flush: bool) -> Result<Checked, Error> {
+    let wish = ObserveOptions { cards, status: false, asking, progress: output::PROGRESS };
+    let mut snapshot = observe(&wish)?;
     let (verdict, operations) =
         if flush { flush_proven(&mut snapshot)? } else { (judge(&snapshot), Vec::new()) };
     Ok(Checked { snapshot, brief: brief(&verdict), verdict, operations })

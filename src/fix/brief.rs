@@ -305,7 +305,10 @@ fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since
         if !after.findings.iter().any(Finding::is_of_running_programs) {
             told.steps.push(restart_of_the_unseen());
         }
-        for step in [proof(), reissue(since)] {
+        // What OpenSC alone told of is not asked to sign.
+        let is_provable = after.tokens.len() > after.asked.len();
+        let steps = is_provable.then(proof).into_iter().chain([reissue(since)]);
+        for step in steps {
             if !told.steps.iter().any(|known| known.command == step.command) {
                 told.steps.push(step);
             }

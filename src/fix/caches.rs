@@ -4,7 +4,8 @@ use crate::error::Error;
 use crate::host::Caller;
 use crate::judge::{Tally, judge_processes};
 use crate::observe::{
-    CacheOwners, Cards, Each, ObserveOptions, holders, observe_again, observe_each, selecting,
+    CacheOwners, Cards, Each, ObserveOptions, Progress, ask_again, holders, observe_again, observe_each,
+    selecting,
 };
 use crate::patience;
 use crate::repair::{self, Applied, Consent, Outcome, Plan, Run, StateDir, Step, StepResult};
@@ -52,6 +53,8 @@ impl Subject<'_> {
 pub struct Repair {
     caller: Caller,
     agreed: Agreed,
+    /// Who is told what is waited for.
+    progress: Progress,
     /// What `undo` takes back together.
     run: Run,
     tally: Tally,
@@ -76,10 +79,10 @@ impl Repair {
     ///
     /// # Errors
     /// When the process runs set-user-ID.
-    pub fn new(agreed: Agreed) -> Result<Self, Error> {
+    pub fn new(agreed: Agreed, progress: Progress) -> Result<Self, Error> {
         let caller = Caller::current()?;
         let tally = Tally::new(Some(caller.user.uid));
-        Ok(Self { caller, agreed, run: Run::begin(), tally, results: Vec::new() })
+        Ok(Self { caller, agreed, progress, run: Run::begin(), tally, results: Vec::new() })
     }
 
     /// Repairs the caches of one user as `planner` says; what is found afterwards has to be given to
@@ -106,6 +109,10 @@ impl Repair {
             // What cannot be looked at again is not said to be cured.
             let Some(again) = observe_again(snapshot) else { break };
             snapshot.caches = again;
+            // Nor is what OpenSC does not tell again.
+            if !ask_again(snapshot, self.progress) {
+                break;
+            }
             let verdict = self.tally.judge(snapshot);
             // What somebody wrote at that very moment is judged anew, and may well be right now.
             let again = planner(snapshot, &verdict, self.caller.user.uid);

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::error::Error;
 use crate::fix::revived::{SwitchedOn, read_today, returned, revived, switched_on, taken_away, with_text};
 use crate::observe::{
-    Cards, Kept, ObserveOptions, Progress, as_seen_by, observe, observe_more_caches, with_returning,
+    Asking, Cards, Kept, ObserveOptions, Progress, as_seen_by, observe, observe_more_caches, with_returning,
 };
 use crate::opensc::config::Source;
 use crate::patience::answered;
@@ -82,7 +82,8 @@ pub fn revival(
     if lying.next().is_none() && entries.is_empty() {
         return Ok(Some(Revival { revived: Vec::new(), notes }));
     }
-    let mut here = observe(&ObserveOptions { cards: Cards::In(None), status: false, progress })?;
+    let mut here =
+        observe(&ObserveOptions { cards: Cards::In(None), status: false, asking: Asking::Never, progress })?;
     look(&mut here);
     let after = changed(&here);
     let mut found = revived(&after, &on);
@@ -118,7 +119,8 @@ pub fn taken(snapshot: &Snapshot, text: Option<&[u8]>, progress: Progress) -> Re
     if here.caches.iter().flat_map(|dir| off.entries(dir)).next().is_none() {
         return Ok(Vec::new());
     }
-    let mut here = observe(&ObserveOptions { cards: Cards::In(None), status: false, progress })?;
+    let mut here =
+        observe(&ObserveOptions { cards: Cards::In(None), status: false, asking: Asking::Never, progress })?;
     observe_more_caches(&mut here, off.directories());
     Ok(taken_away(&here, &off))
 }

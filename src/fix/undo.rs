@@ -6,7 +6,7 @@ use super::quarantine::states;
 use super::revival::{Revival, is_read_here, revival};
 use crate::error::{Error, Exit};
 use crate::host::Caller;
-use crate::observe::{Cards, ObserveOptions, Progress, observe};
+use crate::observe::{Asking, Cards, ObserveOptions, Progress, observe};
 use crate::opensc::config::Situation;
 use crate::patience::{SILENCE, within};
 use crate::repair::{
@@ -70,7 +70,8 @@ fn places_answer(states: &[StateDir], operation: Option<String>) -> Result<(), E
 
 /// What would come back to life.
 fn look(back: &Return<'_>, progress: Progress) -> Result<Revival, Error> {
-    let snapshot = observe(&ObserveOptions { cards: Cards::None, status: false, progress })?;
+    let snapshot =
+        observe(&ObserveOptions { cards: Cards::None, status: false, asking: Asking::Never, progress })?;
     let source = Situation::of(&snapshot).source();
     let text = back.text.filter(|(file, _)| is_read_here(file.as_path(), &source)).map(|(_, text)| text);
     Ok(revival(&snapshot, text, back.entries, progress)?.unwrap_or_default())

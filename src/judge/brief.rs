@@ -214,7 +214,7 @@ fn card(verdict: &Verdict) -> CardStanding {
         CardStanding::Unread
     } else if verdict.findings.iter().any(is_against) {
         CardStanding::Against
-    } else if verdict.unproven.is_empty() {
+    } else if verdict.unproven.is_empty() && verdict.asked.is_empty() {
         CardStanding::Proven
     } else {
         CardStanding::NothingAgainst

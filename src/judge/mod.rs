@@ -1,6 +1,7 @@
 //! What gathers a verdict: builds the cases out of a snapshot and collects what the rules say.
 
 pub mod absent_cards;
+mod asked;
 pub mod brief;
 pub mod caches;
 mod cause;
@@ -245,7 +246,7 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     let mut said: BTreeSet<(String, String)> = BTreeSet::new();
     for (card, case) in of.each() {
         let shown_label = case.and_then(shown_label);
-        tokens.push(Token { shown_label, ..token(card, case) });
+        tokens.push(asked::token(Token { shown_label, ..token(card, case) }, snapshot, card));
         let Some(case) = case else {
             // The scan has said it already, unless this is a snapshot that somebody has edited.
             coverage.extend(nameless(card).filter(|gap| known.insert(gap.what.clone())));
@@ -273,7 +274,7 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
         findings.extend(token_not_visible::apply(&of.hidden, judged));
         findings.extend(token_not_visible::by_p11_kit(&visibility::unregistered(snapshot)));
     }
-    let in_use = of.in_use();
+    let mut in_use = of.in_use();
     let absent = absent_cards::apply(snapshot, &in_use);
     findings.extend(absent.findings);
     findings.extend(caches::apply(snapshot, &in_use));
@@ -290,7 +291,14 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
             findings.extend(config::beside_cards(snapshot, &snapshot.cards));
         }
     }
-    let compared = !of.cases.is_empty();
+    // The configuration tells nothing of cards that are cached by default.
+    let asked = asked::apply(of, &findings, &programs);
+    findings.extend(asked.findings);
+    coverage.extend(asked.coverage);
+    programs.extend(asked.programs);
+    in_use.extend(asked.in_use);
+    let compared = !of.cases.is_empty() || !asked.tokens.is_empty();
+    let asked = asked.tokens;
     let unread = absent.unread;
     let scope = scope::scope(of);
     let earlier = Vec::new();
@@ -301,6 +309,7 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
         coverage,
         compared,
         unproven,
+        asked,
         dated,
         earlier,
         offerable,

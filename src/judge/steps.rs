@@ -40,7 +40,10 @@ pub fn steps(verdict: &Verdict, causes: &[Cause]) -> Vec<Step> {
         if !findings.iter().any(Finding::is_of_running_programs) {
             add(restart_of_the_unseen());
         }
-        for step in proofs(&stale, verdict.tokens.len() > 1) {
+        let is_provable =
+            |cause: &&&Cause| cause.token.as_ref().is_none_or(|token| !verdict.asked.contains(token));
+        let provable: Vec<&Cause> = stale.iter().filter(is_provable).copied().collect();
+        for step in proofs(&provable, verdict.tokens.len() > 1) {
             add(step);
         }
         if stale.iter().any(|cause| cause.severity == Severity::Critical) {
@@ -79,7 +82,9 @@ fn proofs(stale: &[&Cause], several: bool) -> Vec<Step> {
     };
     let tokens: BTreeSet<&String> = stale.iter().filter_map(|cause| cause.token.as_ref()).collect();
     let of = |command: String| Step::new(Purpose::Verify, Some(command), what);
-    if several {
+    if stale.is_empty() {
+        Vec::new()
+    } else if several {
         tokens
             .iter()
             .map(|token| of(format!("stalecard verify {}", shell_option("--serial", token))))

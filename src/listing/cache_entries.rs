@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::crypto::same_form;
 use crate::finding::Id;
+use crate::format::x509::{self, Certificate};
 use crate::naming::{Names, TokenNames};
 use crate::opensc::cache_name::LastUpdate;
 use crate::opensc::{CacheName, Recognised};
@@ -125,7 +126,7 @@ pub fn names(snapshot: &Snapshot) -> Vec<(ByteString, Names)> {
         for entry in dir.entries.iter().filter(|entry| entry.kind == FileKind::File) {
             let path = dir.path_of(&entry.name);
             let Some(name) = entry.name.of_copy() else { continue };
-            let (object, id, label, _) = describe(snapshot, entry, Some(name));
+            let (object, id, label, _) = describe(snapshot, dir, entry, Some(name));
             let id = id.and_then(|id| data_encoding::HEXLOWER.decode(id.as_bytes()).ok());
             let token = TokenNames { serial: escape(&name.serial.text()), labels: Vec::new() };
             let names = Names {
@@ -150,7 +151,7 @@ fn item(
 ) -> Item {
     let read = verdict.cache_in_use(&dir.path);
     let name = entry.name.of_copy();
-    let (object, id, label, public_key) = describe(snapshot, entry, name);
+    let (object, id, label, public_key) = describe(snapshot, dir, entry, name);
     let state = match (entry.name.means(), entry.kind) {
         (_, kind) if kind != FileKind::File => State::Unknown,
         (Recognised::Unknown, _) => State::Unknown,
@@ -186,10 +187,26 @@ fn item(
     }
 }
 
+/// The certificate in an entry of a card that OpenSC was asked about.
+fn asked_certificate(snapshot: &Snapshot, dir: &CacheDir, entry: &CacheEntry) -> Option<Certificate> {
+    let of_dir = snapshot.asks.iter().filter(|ask| ask.directory.as_ref() == Some(&dir.path));
+    let file = of_dir.flat_map(|ask| &ask.files).find(|file| file.name == entry.name)?;
+    x509::decode(file.content.as_ref()?.as_slice()).filter(|_| !matches!(entry.content, Content::Bytes(_)))
+}
+
 type Description = (String, Option<String>, Option<String>, Option<String>);
 
-fn describe(snapshot: &Snapshot, entry: &CacheEntry, name: Option<&CacheName>) -> Description {
+fn describe(
+    snapshot: &Snapshot,
+    dir: &CacheDir,
+    entry: &CacheEntry,
+    name: Option<&CacheName>,
+) -> Description {
     let plain = |text: &str| (text.to_owned(), None, None, None);
+    if let Some(certificate) = asked_certificate(snapshot, dir, entry) {
+        let key = hex(&same_form(&certificate.key).fingerprint());
+        return (format!("certificate {}", escape(certificate.subject.as_bytes())), None, None, Some(key));
+    }
     let bytes = match &entry.content {
         Content::Bytes(bytes) => bytes.as_slice(),
         Content::Withheld(why) => {

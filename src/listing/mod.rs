@@ -1,5 +1,6 @@
 //! What `ls`, `show`, `config show`, `compare` and `verify` list: tables made of cases, without a verdict.
 
+pub mod asked;
 pub mod cache_entries;
 mod compared;
 pub mod hosts;

@@ -53,10 +53,15 @@ pub fn allow() {
     IS_THE_PROGRAM.store(true, Ordering::Relaxed);
 }
 
+/// Is this process the program?
+pub(super) fn is_the_program() -> bool {
+    IS_THE_PROGRAM.load(Ordering::Relaxed)
+}
+
 /// Is anything mounted that need not answer?
 pub(super) fn is_wanted() -> bool {
     let mounts = || std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    IS_THE_PROGRAM.load(Ordering::Relaxed) && mounts().split(|&byte| byte == b'\n').any(may_hang)
+    is_the_program() && mounts().split(|&byte| byte == b'\n').any(may_hang)
 }
 
 /// A line of `mountinfo`: the type of the file system comes after a lone hyphen.

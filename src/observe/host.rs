@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use time::OffsetDateTime;
 
+use super::ask::Asking;
 use super::cards::read_cards;
 use super::p11_kit::p11_kit;
 use super::progress::Progress;
@@ -21,6 +22,8 @@ pub struct ObserveOptions<'a> {
     pub cards: Cards<'a>,
     /// Ask for SO-PIN and DKEK too.
     pub status: bool,
+    /// Of which of them OpenSC is asked.
+    pub asking: Asking,
     /// Who is told what is waited for.
     pub progress: Progress,
 }
@@ -50,6 +53,7 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         readers: Vec::new(),
         p11_kit: None,
         cards: Vec::new(),
+        asks: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
         processes: Vec::new(),

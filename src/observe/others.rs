@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ask::Asker;
 use super::caches::caches;
 use super::host::{ObserveOptions, host};
 use super::look::Look;
@@ -74,6 +75,11 @@ pub fn observe_each(
 ) -> Result<Snapshot, Error> {
     let mut snapshot = host(options)?;
     snapshot.whose = whose.kind();
+    let mut asker = Asker::new(options.asking, options.progress);
+    let each = &mut |snapshot: &mut Snapshot| {
+        asker.ask(snapshot);
+        each(snapshot)
+    };
     match whose {
         CacheOwners::Caller => {
             own(&mut snapshot);

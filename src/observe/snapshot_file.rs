@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::files::{read_stdin, read_text, write_whole};
 use crate::error::Error;
-use crate::snapshot::{Answer, ConfigState, Content, DirState, SCHEMA, Snapshot};
+use crate::snapshot::{Answer, AskEnd, ConfigState, Content, DirState, SCHEMA, Snapshot};
 use crate::text::tame;
 
 /// The largest snapshot file that is accepted.
@@ -52,6 +52,18 @@ fn tame_words(snapshot: &mut Snapshot) {
     for answer in snapshot.cards.iter_mut().flat_map(|card| &mut card.files).map(|file| &mut file.answer) {
         if let Answer::NotRead(why) = answer {
             words(why);
+        }
+    }
+    for ask in &mut snapshot.asks {
+        let lines = |text: &String| text.split('\n').map(tame).collect::<Vec<_>>().join("\n");
+        ask.blocks.iter_mut().for_each(|block| *block = lines(block));
+        ask.programs.iter_mut().chain([&mut ask.tool]).chain(&mut ask.opensc).for_each(words);
+        match &mut ask.ended {
+            AskEnd::ListsNothing(why)
+            | AskEnd::Failed(why)
+            | AskEnd::NotIdle(why)
+            | AskEnd::Restless(why) => words(why),
+            AskEnd::Done | AskEnd::NoProgram => {}
         }
     }
     let others = snapshot.others.iter_mut().flat_map(|other| &mut other.caches);

@@ -16,7 +16,9 @@
 //! - a file that OpenSC cannot parse, or that kills a program concerned, is not edited:
 //!   what it means afterwards would depend on more than the edit.
 
+mod asked;
 mod edit_report;
+mod keeper;
 mod kept;
 mod layout;
 mod planner;
@@ -27,9 +29,11 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
+pub use asked::{Wanted, asked};
 pub use edit_report::{Change, EditReport, Revived};
+pub use keeper::{KEEPER, keep_until, own_directory, remove as remove_directory};
 pub use planner::{Planned, plan};
-pub use private::{KEEPER, Private, keep_until};
+pub use private::Private;
 pub use programs::{Effect, check, releases};
 pub(super) use undo::{Edited, bring_back, comes_back, look};
 pub use write::{Target, Written, rehearse, write, write_in};

@@ -1,6 +1,6 @@
 //! What a flush takes out of the caches: a plan, not yet an action.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Finding, Safety, Unasked};
 use crate::naming::is_serial;
@@ -50,11 +50,19 @@ fn plan(
 ) -> Plan {
     // With caching `yes` OpenSC keeps what it read after the PIN, too.
     let keeps_private = verdict.programs.iter().any(|program| program.caching.may_keep_private());
+    // What OpenSC reads without a PIN is public.
+    let of_asked =
+        snapshot.asks.iter().flat_map(|ask| ask.files.iter().map(move |file| (&ask.directory, file)));
+    let public: BTreeSet<(&ByteString, &ByteString)> = of_asked
+        .filter(|(_, file)| file.against.is_some() || file.content.is_some())
+        .filter_map(|(directory, file)| Some((directory.as_ref()?, file.name.bytes())))
+        .collect();
     let mut steps = Vec::new();
     for dir in &snapshot.caches {
         for entry in dir.entries.iter().filter(|entry| entry.kind == FileKind::File) {
             if let Some(reason) = reason(dir, entry) {
                 let unread = !verdict.cache_in_use(&dir.path);
+                let keeps_private = keeps_private && !public.contains(&(&dir.path, entry.name.bytes()));
                 steps.push(Step { unread, ..step(caller, dir, entry, reason, keeps_private) });
             }
         }

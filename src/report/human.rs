@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 
 pub use super::cache_entries::{cache, item};
 pub use super::findings::findings;
-pub use super::objects::{live_note, not_listed, sides};
+pub use super::objects::{asked, live_note, not_listed, sides};
 
 use super::cache_entries::cache_list;
 use super::causes;

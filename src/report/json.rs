@@ -11,6 +11,7 @@ use crate::case::proofs::Proof;
 use crate::error::Error;
 use crate::finding::{Finding, WrittenWindow};
 use crate::judge::tally::Cache;
+use crate::listing::asked::AskedObject;
 use crate::listing::cache_entries::Item;
 use crate::listing::hosts::Compared;
 use crate::listing::objects::{NotListed, ObjectComparison};
@@ -195,6 +196,9 @@ pub enum Answer<'a> {
         /// What else the cards hold, and no program lists.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         unlisted: &'a [NotListed],
+        /// What OpenSC lists of cards that are not read here, both sides.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        asked: &'a [AskedObject],
     },
     /// What was taken out of the caches.
     Flush {

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::findings::show_side;
 use super::lines::{BOLD, DIM, Page, wrap, wrap_in};
+use crate::listing::asked::AskedObject;
 use crate::listing::objects::{NotListed, ObjectComparison, Unlisted};
 use crate::text::key_reference;
 use crate::verdict::Token;
@@ -66,6 +67,34 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
             show_unlisted(out, &shown.unlisted);
         }
         out.push('\n');
+    }
+}
+
+/// What OpenSC lists of cards that are not read here; of what it shows otherwise both.
+pub fn asked(out: &mut Page<'_>, objects: &[AskedObject]) {
+    for object in objects {
+        let _ = writeln!(
+            out,
+            "{BOLD}{} \"{}\"{BOLD:#} (token {}, as OpenSC lists it)",
+            object.class, object.label, object.token
+        );
+        text(out, "on the card", object.card.as_deref());
+        for shown in &object.shown {
+            let who = format!("shown by {}", shown.program.join(", "));
+            if shown.text == object.card {
+                let _ = writeln!(out, "  {DIM}{who}{DIM:#}\n    the same");
+            } else {
+                text(out, &who, shown.text.as_deref());
+            }
+        }
+        out.push('\n');
+    }
+}
+
+fn text(out: &mut Page<'_>, who: &str, text: Option<&str>) {
+    let _ = writeln!(out, "  {DIM}{who}{DIM:#}");
+    for line in text.unwrap_or("nothing of it").lines() {
+        wrap(out, "    ", "      ", line.trim());
     }
 }
 

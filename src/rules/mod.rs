@@ -10,6 +10,7 @@ pub mod host;
 pub mod signature;
 pub mod token;
 
+use crate::case::asked::AskedCase;
 use crate::case::cache::CacheCase;
 use crate::case::config::ConfigCase;
 use crate::case::right_key::heed;
@@ -21,6 +22,8 @@ use crate::finding::{Finding, Id};
 enum Rule {
     /// At one token.
     Token(fn(&Case<'_>, &mut Vec<Finding>)),
+    /// At one card that OpenSC was asked about.
+    Asked(fn(&AskedCase<'_>, &mut Vec<Finding>)),
     /// At one cache directory, whatever the cards hold.
     Cache(fn(&CacheCase<'_>, &mut Vec<Finding>)),
     /// At one configuration, as one version of OpenSC reads it.
@@ -59,6 +62,7 @@ table! {
     DormantStaleEntry: token / dormant_stale_entry, Token;
     OrphanEntry: token / orphan_entry, Token;
     OldGeneration: token / old_generation, Token;
+    RipeningEntry: token / ripening_entry, Asked;
     SharedIdentity: token / shared_identity, Token;
     CacheCannotNoticeChange: token / cache_cannot_notice_change, Token;
     ConfigCrashesOpenSc: config / config_crashes_opensc, Config;
@@ -97,6 +101,28 @@ pub fn of_token(case: &Case<'_>) -> Vec<Finding> {
         }
     }
     heed(&mut findings);
+    findings
+}
+
+/// What the rules say of one card that OpenSC was asked about: those for such cards alone, and what others say of them, too.
+#[must_use]
+pub fn of_asked(case: &AskedCase<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for apply in [
+        token::stale_certificate::of_asked,
+        token::stale_object::of_asked,
+        token::hidden_object::of_asked,
+        token::ghost_object::of_asked,
+        token::damaged_entry::of_asked,
+        token::dormant_stale_entry::of_asked,
+    ] {
+        apply(case, &mut findings);
+    }
+    for &id in Id::ALL {
+        if let Rule::Asked(apply) = rule(id) {
+            apply(case, &mut findings);
+        }
+    }
     findings
 }
 

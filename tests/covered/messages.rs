@@ -34,7 +34,7 @@ fn of_a_card_that_is_not_read_it_is_said_what_to_do_next() {
         ..Options::default()
     });
     let host = stand.host("alpha");
-    let output = host.stalecard(&["check"]).exits(3);
+    let output = host.stalecard(&["check", "--no-ask"]).exits(3);
     for word in ["opensc-tool -n", "OPENSC_DRIVER=NAME", "card_drivers", "stalecard run -- pkcs15-tool -D"] {
         assert!(said(&output).contains(word), "{word}: {output}");
     }

@@ -13,7 +13,7 @@ fn commands(stand: &Stand, since: usize) -> Vec<String> {
 }
 
 #[test]
-fn a_card_of_another_kind_is_seen_and_never_spoken_to() {
+fn a_card_of_another_kind_is_seen_and_never_spoken_to_if_asking_is_forbidden() {
     // A JCOP card, and the ATR that OpenSC tries all its SmartCard-HSM commands on.
     for atr in ["3BF81300008131FE454A434F5076323431B7", "3B80800101"] {
         let stand = Stand::with(Options { switches: &["--atr", atr], ..Options::default() });
@@ -23,6 +23,7 @@ fn a_card_of_another_kind_is_seen_and_never_spoken_to() {
         for arguments in
             [&["check"][..], &["check", "--reader", "0"], &["show"], &["check", "--serial", SERIAL]]
         {
+            let arguments = &[arguments, &["--no-ask"]].concat();
             let said = human(&host, arguments).exits(3);
             assert!(said.stdout.contains("seen, not read"), "{said}");
             assert!(said.stdout.contains(&atr.to_lowercase()), "{said}");
@@ -30,19 +31,19 @@ fn a_card_of_another_kind_is_seen_and_never_spoken_to() {
             let (code, report) = json(&host, arguments);
             assert!(code == 3 && gaps(&report).contains("! card in reader Virtual PCD 00 00"), "{report:#}");
         }
-        host.stalecard(&["snapshot"]).exits(3);
-        human(&host, &["ls"]).exits(0);
-        let flush = human(&host, &["flush"]).exits(3);
+        host.stalecard(&["snapshot", "--no-ask"]).exits(3);
+        human(&host, &["ls", "--no-ask"]).exits(0);
+        let flush = human(&host, &["flush", "--no-ask"]).exits(3);
         assert!(flush.stderr.contains("no card could be read"), "{flush}");
         assert_eq!(commands(&stand, before.1), Vec::<String>::new());
         assert_eq!(tree(host.home()), before.0);
 
         // Beside a card that can be read it is only told.
         stand.second_card(&["--serial", "DENK0200999"]);
-        let (code, report) = json(&host, &["check"]);
+        let (code, report) = json(&host, &["check", "--no-ask"]);
         assert_eq!((code, report["tokens"].as_array().unwrap().len()), (0, 2), "{report:#}");
         assert!(gaps(&report).contains("  card in reader Virtual PCD 00 00"), "{}", gaps(&report));
-        let (code, _) = json(&host, &["check", "--reader", "0"]);
+        let (code, _) = json(&host, &["check", "--reader", "0", "--no-ask"]);
         assert_eq!(code, 3);
         assert_eq!(commands(&stand, before.1), Vec::<String>::new());
     }

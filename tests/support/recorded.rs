@@ -88,6 +88,7 @@ pub fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir)
         executables: BTreeMap::from([("pkcs15-tool".into(), "/usr/bin/pkcs15-tool".into())]),
         configs: vec![ConfigFile { path: CONF.into(), state: ConfigState::Text(Bytes(text.into())) }],
         cards: vec![card],
+        asks: Vec::new(),
         caches: vec![cache],
         others: Vec::new(),
         processes: Vec::new(),

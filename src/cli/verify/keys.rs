@@ -12,6 +12,7 @@ use crate::error::{Error, Exit};
 use crate::judge::ending::exit;
 use crate::judge::proved::proved as in_brief;
 use crate::naming::Naming;
+use crate::observe::Asking;
 use crate::prove::keys::{Holder, Proved, Question, Request, prove, proved};
 use crate::prove::named;
 use crate::report::lines::Screen;
@@ -26,7 +27,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     }
     let key = args.key.as_deref().map(Naming::parse).transpose()?;
     pin::keep_from_dumps()?;
-    let mut snapshot = args.facts.look(false)?;
+    let mut snapshot = args.facts.look(false, Asking::Never)?;
     let request = Request {
         key: key.as_ref(),
         min_tries: args.min_tries,

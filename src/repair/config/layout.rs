@@ -234,6 +234,19 @@ fn write_inline(out: &mut Vec<u8>, piece: &Piece) {
 /// The statements of a block that have an effect, without `omit`, to be written elsewhere.
 /// The place of the first that has lost its key, as an error.
 pub(super) fn copies(text: &[u8], body: &Body, omit: &str) -> Result<Vec<Piece>, usize> {
+    rewritten(text, body, &[omit], &|_| None)
+}
+
+/// What is to stand in a block instead of what does.
+pub(super) type Inside = Option<Result<Vec<Piece>, usize>>;
+
+/// The same with other statements inside of some blocks.
+pub(super) fn rewritten(
+    text: &[u8],
+    body: &Body,
+    omit: &[&str],
+    inside: &dyn Fn(&Block) -> Inside,
+) -> Result<Vec<Piece>, usize> {
     let raw = |word: &Word| -> Vec<u8> {
         let bytes = text.get(word.range.clone()).unwrap_or_default();
         bytes.strip_suffix(b"\0").filter(|_| word.quote == Quote::Bare).unwrap_or(bytes).to_vec()
@@ -244,7 +257,7 @@ pub(super) fn copies(text: &[u8], body: &Body, omit: &str) -> Result<Vec<Piece>,
         match statement {
             Statement::Assignment(a) if a.key.is_lost() => return Err(a.range.start),
             Statement::Block(b) if b.key.is_lost() => return Err(b.range.start),
-            Statement::Assignment(a) if a.key.is(omit) => {}
+            Statement::Assignment(a) if omit.iter().any(|key| a.key.is(key)) => {}
             Statement::Assignment(a) => {
                 pieces.push(Piece::Line([&raw(a.key.word())[..], b" = ", &list(&a.values), b";"].concat()));
             }
@@ -254,10 +267,34 @@ pub(super) fn copies(text: &[u8], body: &Body, omit: &str) -> Result<Vec<Piece>,
                     head.push(b' ');
                     head.extend(list(&b.names));
                 }
-                pieces.push(Piece::Block(head, copies(text, &b.body, "")?));
+                pieces.push(Piece::Block(head, inside(b).unwrap_or_else(|| copies(text, &b.body, ""))?));
             }
             Statement::Discarded(_) => {}
         }
     }
     Ok(pieces)
+}
+
+/// Pieces as a text of their own.
+pub(super) fn printed(pieces: &[Piece]) -> Vec<u8> {
+    fn print(out: &mut Vec<u8>, pieces: &[Piece], depth: usize) {
+        let indent = b"\t".repeat(depth);
+        for piece in pieces {
+            out.extend_from_slice(&indent);
+            match piece {
+                Piece::Line(text) => out.extend_from_slice(text),
+                Piece::Block(head, inside) => {
+                    out.extend_from_slice(head);
+                    out.extend_from_slice(b" {\n");
+                    print(out, inside, depth + 1);
+                    out.extend_from_slice(&indent);
+                    out.push(b'}');
+                }
+            }
+            out.push(b'\n');
+        }
+    }
+    let mut out = Vec::new();
+    print(&mut out, pieces, 0);
+    out
 }

@@ -6,38 +6,22 @@
 //! cannot be dumped would find nothing, and OpenSC would go on with its defaults and say nothing. Everybody may
 //! read the file who may read the configuration that it was made from, and only its owner can change it.
 //! It goes when the process that was given it ends, however that ends: a process beside it, which nobody waits
-//! for, sees to that ([`keep_until`]).
+//! for, sees to that (`keeper`).
 
-use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-
+use super::keeper::{remove, shared_directory, start_keeper};
 use super::{Error, Goal, Request, Scope, plan};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::install;
 use crate::scconf::{ParseError, Why};
 use crate::snapshot::{ByteString, ConfigState, Installation, User};
-use crate::text::hex;
 
-/// The hidden command that makes a process wait for the end of another one.
-pub const KEEPER: &str = "keep-aside";
-/// Where everybody can read, and nobody can exchange what belongs to another.
-const PLACES: [&str; 3] = ["/dev/shm", "/tmp", "/var/tmp"];
-/// What its directory's name begins with.
-const PREFIX: &str = "stalecard-run-";
 /// What it is called there.
 const FILE: &str = "opensc.conf";
-/// What the keeper says when it has begun.
-const READY: &[u8] = b"ready\n";
-/// How often to look where the end of a process cannot be waited for (before Linux 5.3).
-const LOOK: Duration = Duration::from_millis(200);
-
 /// A configuration for the command that this process becomes.
 #[derive(Debug)]
 pub struct Private {
@@ -59,7 +43,7 @@ impl Private {
             path: path.clone(),
             why: why.to_string(),
         };
-        let directory = directory().map_err(failed)?;
+        let directory = shared_directory().map_err(failed)?;
         let private = Self { directory, hidden: (mode & 0o004 == 0).then(|| path.clone()) };
         let kept = start_keeper(&private.directory).and_then(|()| write(&private.path(), &text, mode));
         kept.map_err(|why| {
@@ -101,92 +85,12 @@ fn derived(user: &User, installation: Option<&Installation>) -> Result<(ByteStri
     Ok((path, new, mode))
 }
 
-/// A new directory that everybody can pass and nobody else can write in.
-fn directory() -> std::io::Result<PathBuf> {
-    let mut last = std::io::Error::other("there is neither /dev/shm nor /tmp to keep it in");
-    for place in PLACES {
-        let mut random = [0; 16];
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-        let path = Path::new(place).join(format!("{PREFIX}{}", hex(&random)));
-        let safe = std::fs::symlink_metadata(place).is_ok_and(|found| {
-            found.is_dir() && found.uid() == 0 && found.mode() & 0o001 != 0 && found.mode() & 0o1022 != 0o022
-        });
-        if safe {
-            // Whatever the umask is.
-            let made = DirBuilder::new().mode(0o700).create(&path);
-            match made.and_then(|()| std::fs::set_permissions(&path, Permissions::from_mode(0o755))) {
-                Ok(()) => return Ok(path),
-                Err(error) => last = error,
-            }
-        }
-    }
-    Err(last)
-}
-
 fn write(path: &Path, text: &[u8], source: u32) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(text)?;
     // The group of the source is not ours to give.
     let readers = if source & 0o004 == 0 { 0 } else { 0o044 };
     file.set_permissions(Permissions::from_mode(0o400 | readers))
-}
-
-fn remove(directory: &Path) {
-    // Gone is gone.
-    let _ = std::fs::remove_file(directory.join(FILE));
-    let _ = std::fs::remove_dir(directory);
-}
-
-/// Starts the process that removes the directory after the end of this one. It is nobody's child, so that the
-/// command finds only its own; no signal that is meant for the command ends it.
-fn start_keeper(directory: &Path) -> std::io::Result<()> {
-    let own = std::process::id();
-    let mut shell = Command::new("/bin/sh")
-        .args(["-c", r#"trap "" HUP INT QUIT TERM; "$@" </dev/null &"#, "sh"])
-        .arg(format!("/proc/{own}/exe"))
-        .arg(KEEPER)
-        .arg(own.to_string())
-        .arg(directory)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let mut said = [0; READY.len()];
-    let ready = shell.stdout.take().map_or(Ok(()), |mut stdout| stdout.read_exact(&mut said));
-    shell.wait()?;
-    match ready {
-        Ok(()) if said == READY => Ok(()),
-        _ => Err(std::io::Error::other("no process can be started that would remove it again")),
-    }
-}
-
-/// What the keeper does: it says that it is ready, waits for the end of the process, and removes the directory.
-pub fn keep_until(process: i32, directory: &Path, said: &mut impl Write) {
-    let is_one =
-        directory.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(PREFIX));
-    let Some(pid) = Pid::from_raw(process).filter(|_| is_one) else { return };
-    let held = pidfd_open(pid, PidfdFlags::empty());
-    let started = started(process);
-    let _ = rustix::process::setsid();
-    if said.write_all(READY).and_then(|()| said.flush()).is_err() {
-        return remove(directory);
-    }
-    match held {
-        Ok(held) => while poll(&mut [PollFd::new(&held, PollFlags::IN)], None).is_err() {},
-        Err(_) => {
-            while started.is_some() && self::started(process) == started {
-                std::thread::sleep(LOOK);
-            }
-        }
-    }
-    remove(directory);
-}
-
-/// When a process was started, in ticks; none if it is not there any more.
-fn started(process: i32) -> Option<u64> {
-    let stat = std::fs::read(format!("/proc/{process}/stat")).ok()?;
-    Some(crate::host::processes::stat(&stat)?.1)
 }
 
 /// What OpenSC would read there; `None` if it would go on without a configuration.
@@ -298,7 +202,7 @@ mod tests {
     /// Neither more nor fewer than may read what it was made from.
     #[test]
     fn everybody_can_read_it_who_can_read_its_source() {
-        let dir = directory().unwrap();
+        let dir = shared_directory().unwrap();
         assert_eq!(std::fs::metadata(&dir).unwrap().mode() & 0o7777, 0o755);
         for (source, mode) in [(0o644, 0o444), (0o600, 0o400), (0o640, 0o400), (0o444, 0o444)] {
             write(&dir.join(FILE), b"x", source).unwrap();

@@ -18,6 +18,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::case::asked::{AskedCase, Standing};
 use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::crowd::Crowd;
 use crate::case::danger;
@@ -53,6 +54,23 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             }
         }
         crowd.end(sink);
+    }
+}
+
+/// Applies it to one card that OpenSC was asked about: an entry that OpenSC answers from is only the beginning of what it
+/// would write today, and the list is wrong.
+pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
+    for cache in &case.caches {
+        for entry in cache.entries.iter().filter(|entry| entry.standing == Standing::Damaged) {
+            let object = case.object_in(entry).map(|block| block.object(None));
+            let summary = format!(
+                "The cache entry of file {} is truncated: OpenSC takes what there is for all.",
+                entry.path()
+            );
+            let consequence = "What is described in the rest of it is not shown, or shown wrong.";
+            let evidence = cache.evidence(&[entry], None);
+            sink.push(case.finding(Id::DamagedEntry, cache, object, evidence, summary, consequence));
+        }
     }
 }
 

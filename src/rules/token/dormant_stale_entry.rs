@@ -15,6 +15,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::case::asked::{AskedCase, Standing};
 use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::token::Case;
 use crate::finding::{Finding, Id};
@@ -68,6 +69,31 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 finding.program.clear();
                 sink.push(finding);
             }
+        }
+    }
+}
+
+/// Applies it to one card that OpenSC was asked about.
+pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
+    for cache in &case.caches {
+        let is_used = !cache.programs.is_empty();
+        let (who, consequence) = if is_used {
+            (
+                "no list that was asked for is answered from it",
+                "It is shown as soon as a program asks for that file.",
+            )
+        } else {
+            ("no program shows it today", "It will be shown as soon as caching is switched on.")
+        };
+        for entry in cache.entries.iter().filter(|entry| entry.standing == Standing::Dormant) {
+            let object = case.object_in(entry).map(|block| block.object(None));
+            let evidence = cache.evidence(&[entry], entry.is_certificate().then(|| entry.sides()));
+            let summary =
+                format!("The cache entry of file {} is not what the card holds; {who}.", entry.path());
+            let mut finding =
+                case.finding(Id::DormantStaleEntry, cache, object, evidence, summary, consequence);
+            finding.program.clear();
+            sink.push(finding);
         }
     }
 }

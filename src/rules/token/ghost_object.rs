@@ -11,9 +11,11 @@
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
+use crate::case::asked::AskedCase;
+use crate::case::asked_blocks::Change;
 use crate::case::danger;
 use crate::case::token::{Case, key_severity};
-use crate::finding::{Finding, Id};
+use crate::finding::{Finding, Id, ObjectName, Side};
 use crate::snapshot::EfPath;
 use crate::text::{escape, hex};
 use crate::view::difference::Kind;
@@ -50,6 +52,29 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 finding.danger = danger::of_deleting(case, shown, heir, &format!("key file {file}"));
             }
             sink.push(finding);
+        }
+    }
+}
+
+/// Applies it to one card that OpenSC was asked about.
+pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
+    for cache in &case.caches {
+        let guilty = cache.descriptions();
+        for change in cache.changes.iter().filter(|_| !guilty.is_empty()) {
+            let Change::Ghost(shown) = change else { continue };
+            let object = shown.object(Some(*shown));
+            sink.push(case.finding(
+                Id::GhostObject,
+                cache,
+                Some(ObjectName { id: None, ..object }),
+                cache.evidence(&guilty, Some((shown.side(None), Side::absent()))),
+                format!(
+                    "OpenSC shows the {} \"{}\"; the card has no such object.",
+                    shown.class(),
+                    shown.label()
+                ),
+                "Programs offer an object that cannot be used.",
+            ));
         }
     }
 }

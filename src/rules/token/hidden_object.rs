@@ -15,9 +15,11 @@
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
+use crate::case::asked::AskedCase;
+use crate::case::asked_blocks::Change;
 use crate::case::danger;
 use crate::case::token::Case;
-use crate::finding::{Finding, Id};
+use crate::finding::{Finding, Id, Side};
 use crate::text::{escape, hex};
 use crate::view::difference::Kind;
 
@@ -50,6 +52,24 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                         .to_owned();
             }
             sink.push(finding);
+        }
+    }
+}
+
+/// Applies it to one card that OpenSC was asked about.
+pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
+    for cache in &case.caches {
+        let guilty = cache.descriptions();
+        for change in cache.changes.iter().filter(|_| !guilty.is_empty()) {
+            let Change::Hidden(live) = change else { continue };
+            sink.push(case.finding(
+                Id::HiddenObject,
+                cache,
+                Some(live.object(None)),
+                cache.evidence(&guilty, Some((Side::absent(), live.side(None)))),
+                format!("The card has the {} \"{}\"; OpenSC does not show it.", live.class(), live.label()),
+                "Programs behave as if it did not exist.",
+            ));
         }
     }
 }

@@ -10,6 +10,7 @@ pub mod key_not_listed;
 pub mod key_without_public_part;
 pub mod old_generation;
 pub mod orphan_entry;
+pub mod ripening_entry;
 pub mod shared_identity;
 pub mod stale_certificate;
 pub mod stale_key_id;

@@ -11,9 +11,11 @@
 //!
 //! Cure: `stalecard flush`, then restart the programs that showed the old one.
 
+use crate::case::asked::{AskedCase, Standing};
 use crate::case::danger;
 use crate::case::token::Case;
 use crate::finding::{Danger, Finding, Id};
+use crate::format::x509::Certificate;
 use crate::view::difference::Kind;
 use crate::view::{Class, Object};
 
@@ -25,13 +27,8 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 continue;
             }
             let name = |object: Option<&Object>| match object.map(|object| &object.class) {
-                Some(Class::Certificate { certificate: Some(certificate), .. }) => format!(
-                    "{} (serial number {}, valid until {})",
-                    crate::text::escape(certificate.subject.as_bytes()),
-                    crate::text::hex(&certificate.serial),
-                    certificate.validity.map_or_else(|| "?".to_owned(), |(_, end)| crate::text::utc(end))
-                ),
-                _ => "bytes that are no certificate".to_owned(),
+                Some(Class::Certificate { certificate, .. }) => named(certificate.as_ref()),
+                _ => named(None),
             };
             let mut finding = case.finding(
                 Id::StaleCertificate,
@@ -51,4 +48,40 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             sink.push(finding);
         }
     }
+}
+
+/// Applies it to one card that OpenSC was asked about.
+pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
+    for cache in &case.caches {
+        for entry in cache.entries.iter().filter(|entry| entry.is_certificate()) {
+            if entry.standing != Standing::Stale {
+                continue;
+            }
+            let [shown, card] = entry.certificates();
+            let object = case.object_in(entry).map(|block| block.object(Some(block)));
+            sink.push(case.finding(
+                Id::StaleCertificate,
+                cache,
+                object,
+                cache.evidence(&[entry], Some(entry.sides())),
+                format!(
+                    "OpenSC shows the certificate {}; the card holds {}.",
+                    named(shown.as_ref()),
+                    named(card.as_ref())
+                ),
+                "Programs present the old certificate.",
+            ));
+        }
+    }
+}
+
+/// A certificate by what people tell it from another.
+fn named(certificate: Option<&Certificate>) -> String {
+    let Some(certificate) = certificate else { return "bytes that are no certificate".to_owned() };
+    format!(
+        "{} (serial number {}, valid until {})",
+        crate::text::escape(certificate.subject.as_bytes()),
+        crate::text::hex(&certificate.serial),
+        certificate.validity.map_or_else(|| "?".to_owned(), |(_, end)| crate::text::utc(end))
+    )
 }

@@ -15,6 +15,8 @@
 //!
 //! Cure: `stalecard flush`, then restart programs that had the card open.
 
+use crate::case::asked::{AskedCase, Standing};
+use crate::case::asked_blocks::Change;
 use crate::case::cache_view::CacheView;
 use crate::case::danger;
 use crate::case::token::Case;
@@ -61,6 +63,46 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             sink.push(finding);
         }
         sink.extend(label(case, cache_view));
+    }
+}
+
+/// Applies it to one card that OpenSC was asked about.
+pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
+    const CONSEQUENCE: &str = "What was changed on the card does not show on this host.";
+    for cache in &case.caches {
+        let guilty = cache.descriptions();
+        let before = sink.len();
+        for change in &cache.changes {
+            let Change::Other { live, shown } = change else { continue };
+            // Another certificate is told as that.
+            let is_told = cache.guilty().any(|entry| entry.is_certificate() && entry.is_at(live));
+            if is_told || guilty.is_empty() {
+                continue;
+            }
+            let sides = (shown.side(Some(*live)), live.side(Some(*shown)));
+            let class = live.class();
+            let summary = format!(
+                "OpenSC shows the {class} \"{}\" otherwise than it lists it of the card.",
+                live.label()
+            );
+            let (object, evidence) = (live.object(Some(*shown)), cache.evidence(&guilty, Some(sides)));
+            sink.push(case.finding(Id::StaleObject, cache, Some(object), evidence, summary, CONSEQUENCE));
+        }
+        let is_told = sink.len() > before
+            || cache.changes.iter().any(|change| matches!(change, Change::Hidden(_) | Change::Ghost(_)));
+        // Old bytes that no list tells of.
+        for entry in
+            cache.entries.iter().filter(|entry| entry.standing == Standing::Stale && !entry.is_certificate())
+        {
+            if is_told {
+                continue;
+            }
+            let summary =
+                format!("OpenSC answers for file {} with other bytes than the card holds.", entry.path());
+            let evidence = cache.evidence(&[entry], None);
+            let object = case.object_in(entry).map(|block| block.object(Some(block)));
+            sink.push(case.finding(Id::StaleObject, cache, object, evidence, summary, CONSEQUENCE));
+        }
     }
 }
 

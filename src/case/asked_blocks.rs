@@ -1,0 +1,216 @@
+//! The blocks of text in which OpenSC's tools describe objects, side by side.
+//!
+//! What they mean to people is read in them (what kind of object, its name, ID and place), nothing more: whether two are
+//! the same is decided by the whole text.
+
+use std::collections::BTreeMap;
+
+use data_encoding::{HEXLOWER_PERMISSIVE, HEXUPPER};
+
+use crate::finding::{ObjectName, Side};
+
+/// One block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block<'a> {
+    text: &'a str,
+}
+
+/// In what a list differs from the card's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// Listed of the card, and not shown.
+    Hidden(Block<'a>),
+    /// Shown, and not listed of the card.
+    Ghost(Block<'a>),
+    /// Listed and shown, and not the same.
+    Other {
+        /// Of the card.
+        live: Block<'a>,
+        /// As it is shown.
+        shown: Block<'a>,
+    },
+}
+
+/// How the tools begin the description of an object, and what it is.
+const CLASSES: [(&str, &str); 11] = [
+    ("X.509 Certificate", "certificate"),
+    ("Certificate Object", "certificate"),
+    ("Private Key Object", "private key"),
+    ("Private ", "private key"),
+    ("Public Key Object", "public key"),
+    ("Public ", "public key"),
+    ("Secret ", "secret key"),
+    ("PIN [", "PIN"),
+    ("Data object", "data object"),
+    ("Reading data object", "data object"),
+    (TOKEN, "token"),
+];
+const TOKEN: &str = "PKCS#15 Card";
+
+impl<'a> Block<'a> {
+    /// Of this text.
+    #[must_use]
+    pub const fn of(text: &'a str) -> Self {
+        Self { text }
+    }
+
+    /// The whole text.
+    #[must_use]
+    pub const fn text(self) -> &'a str {
+        self.text
+    }
+
+    fn first(self) -> &'a str {
+        self.text.lines().next().unwrap_or_default()
+    }
+
+    /// What kind of object it is.
+    #[must_use]
+    pub fn class(self) -> &'static str {
+        CLASSES.iter().find(|(begin, _)| self.text.starts_with(begin)).map_or("object", |(_, class)| class)
+    }
+
+    /// Is it about the token as a whole?
+    #[must_use]
+    pub fn is_token(self) -> bool {
+        self.text.starts_with(TOKEN)
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn label(self) -> String {
+        let first = self.first();
+        let between = |open: char, close: char| {
+            let begin = first.find(open)? + open.len_utf8();
+            let end = first.rfind(close)?;
+            first.get(begin..end)
+        };
+        let label = between('[', ']').or_else(|| between('\'', '\'')).or_else(|| self.value("label"));
+        label.unwrap_or_default().trim_matches('\'').trim().to_owned()
+    }
+
+    /// What stands behind a name, as `ID : 45`.
+    #[must_use]
+    pub fn value(self, name: &str) -> Option<&'a str> {
+        self.text.lines().skip(1).find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+
+    /// Does it lie in the file with this path, as it stands in cache names (without the master file)?
+    #[must_use]
+    pub fn is_at(self, path: &[u8]) -> bool {
+        let Some(told) = self.value("Path") else { return false };
+        let told = told.rsplit("::").next().unwrap_or_default().to_ascii_uppercase();
+        let below = told.strip_prefix("3F00").unwrap_or(&told);
+        !below.is_empty() && below == HEXUPPER.encode(path)
+    }
+
+    /// As the object of a finding; `other`: as it is on the other side.
+    #[must_use]
+    pub fn object(self, other: Option<Self>) -> ObjectName {
+        ObjectName {
+            class: self.class().to_owned(),
+            reference: None,
+            label: self.label(),
+            id: self.id(),
+            shown_id: other.and_then(Self::id),
+        }
+    }
+
+    fn id(self) -> Option<String> {
+        let id = self.value("ID")?;
+        let bytes = HEXLOWER_PERMISSIVE.decode(id.as_bytes()).ok().filter(|bytes| !bytes.is_empty())?;
+        Some(crate::text::hex(&bytes))
+    }
+
+    /// One side: the lines that the other does not have.
+    #[must_use]
+    pub fn side(self, other: Option<Self>) -> Side {
+        let others: Vec<&str> = other.map(|other| other.text.lines().skip(1).collect()).unwrap_or_default();
+        let lines = self.text.lines().skip(1).map(str::trim);
+        let own = lines.filter(|line| !others.iter().any(|other| other.trim() == *line));
+        Side {
+            state: Some(self.class().to_owned()),
+            id: self.id(),
+            label: Some(self.label()),
+            attributes: own.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect(),
+            ..Side::default()
+        }
+    }
+}
+
+/// In what one list differs from another: the blocks that are not the same, those of one object together.
+#[must_use]
+pub fn changes<'a>(live: &'a [String], shown: &'a [String]) -> Vec<Change<'a>> {
+    let mut number: BTreeMap<&str, i64> = BTreeMap::new();
+    live.iter().for_each(|text| *number.entry(text).or_default() += 1);
+    shown.iter().for_each(|text| *number.entry(text).or_default() -= 1);
+    let only = |sign: i64| {
+        let of = move |(text, count): (&&'a str, &i64)| {
+            std::iter::repeat_n(Block::of(text), usize::try_from(count * sign).unwrap_or(0))
+        };
+        number.iter().flat_map(of).collect::<Vec<_>>()
+    };
+    let (mut live, mut shown) = (only(1), only(-1));
+    let mut changes = Vec::new();
+    // What has the same name first, then what lies in the same place.
+    let is_same: [fn(Block<'_>, Block<'_>) -> bool; 2] = [
+        |one, other| one.first() == other.first(),
+        |one, other| {
+            one.class() == other.class()
+                && one.value("Path").is_some_and(|path| other.value("Path") == Some(path))
+        },
+    ];
+    for is_same in is_same {
+        live.retain(|live| match shown.iter().position(|shown| is_same(*live, *shown)) {
+            Some(at) => {
+                changes.push(Change::Other { live: *live, shown: shown.remove(at) });
+                false
+            }
+            None => true,
+        });
+    }
+    changes.extend(live.into_iter().map(Change::Hidden));
+    changes.extend(shown.into_iter().map(Change::Ghost));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CERTIFICATE: &str = "X.509 Certificate [Signature]\n  Path             : 3f00df005039\n  ID               : 03\n  \
+                               Encoded serial   : 02 10 10";
+
+    #[test]
+    fn a_block_tells_what_people_call_an_object() {
+        let block = Block::of(CERTIFICATE);
+        assert_eq!((block.class(), block.label().as_str()), ("certificate", "Signature"));
+        assert!(block.is_at(&[0xDF, 0, 0x50, 0x39]) && !block.is_at(&[0x50, 0x39]));
+        assert_eq!(block.object(None).id.as_deref(), Some("03"));
+        let module =
+            Block::of("Certificate Object; type = X.509 cert\n  label:      My: label\n  ID:         0a");
+        assert_eq!((module.label().as_str(), module.id().as_deref()), ("My: label", Some("0a")));
+        assert!(Block::of("PKCS#15 Card [BELPIC]:\n  Serial number : 1").is_token());
+        assert_eq!(Block::of("").label(), "");
+    }
+
+    #[test]
+    fn lists_are_compared_as_they_are() {
+        let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        let renewed = CERTIFICATE.replace("10 10", "10 11");
+        let moved = CERTIFICATE.replace("Signature", "Other name");
+        let live = list(&[CERTIFICATE, "PIN [a]", "PIN [a]", "Data object 'x'"]);
+        assert_eq!(changes(&live, &live), []);
+        let shown = list(&[&renewed, "PIN [a]", "Private RSA Key [b]", "Data object 'x'"]);
+        let told = changes(&live, &shown);
+        let [Change::Other { .. }, Change::Hidden(hidden), Change::Ghost(ghost)] = told.as_slice() else {
+            unreachable!("{told:?}")
+        };
+        assert_eq!((hidden.class(), ghost.class()), ("PIN", "private key"));
+        let other = list(&[&moved, "PIN [a]", "PIN [a]", "Data object 'x'"]);
+        assert!(matches!(changes(&live, &other).as_slice(), [Change::Other { .. }]));
+    }
+}

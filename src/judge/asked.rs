@@ -1,0 +1,185 @@
+//! Cards that OpenSC was asked about: the verdict on those that are not read here, and for those that are whether both say
+//! the same.
+
+use std::collections::BTreeSet;
+
+use crate::case::asked::{AskedCache, AskedCase, Standing};
+use crate::case::asked_blocks::Block;
+use crate::case::tokens::Tokens;
+use crate::finding::{Finding, Shows};
+use crate::rules;
+use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
+use crate::text::{count, escape};
+use crate::verdict::{CachingState, ProgramState, Token};
+use crate::view::layout;
+
+/// Names of entries that are told.
+const MOST: usize = 4;
+
+/// What is said of the cards that OpenSC was asked about.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) findings: Vec<Finding>,
+    pub(super) coverage: Vec<Gap>,
+    /// How programs cache these cards, where the configuration does not tell.
+    pub(super) programs: Vec<ProgramState>,
+    /// Programs and the directories that they answer from.
+    pub(super) in_use: Vec<(String, ByteString)>,
+    /// The cards that were compared, by serial.
+    pub(super) tokens: Vec<String>,
+}
+
+/// Judges them. `own`: what is said of the cards that are read here.
+pub(super) fn apply(of: &Tokens<'_>, own: &[Finding], programs: &[ProgramState]) -> Asked {
+    let mut asked = Asked::default();
+    let mut seen: Vec<&Card> = Vec::new();
+    for card in of.cards.iter().copied() {
+        // Applications of one card are listed together.
+        if seen.iter().any(|known| known.reader == card.reader && known.atr == card.atr) {
+            continue;
+        }
+        seen.push(card);
+        let Some(case) = AskedCase::of(of.snapshot, card) else { continue };
+        if layout(card.family).is_some() {
+            asked.coverage.extend(disagreement(&case, own));
+        } else {
+            asked.one(&case, programs);
+        }
+    }
+    asked
+}
+
+impl Asked {
+    fn one(&mut self, case: &AskedCase<'_>, programs: &[ProgramState]) {
+        let reader = escape(case.card.reader.as_bytes());
+        if case.is_unstable {
+            self.coverage.push(gap(
+                format!("what OpenSC shows of the card in reader {reader}"),
+                "with a new cache OpenSC lists this card otherwise than without one, so its entries tell nothing; with \
+                 caching off it is right (stalecard config disable-cache)"
+                    .to_owned(),
+                true,
+            ));
+            return;
+        }
+        self.tokens.push(case.serial.clone());
+        self.findings.extend(rules::of_asked(case));
+        for cache in &case.caches {
+            let directory = &cache.dir.path;
+            if cache.undecided > 0 {
+                self.coverage.push(gap(
+                    format!(
+                        "{} of card {} in {directory}",
+                        count(cache.undecided, "cache entry", "cache entries"),
+                        case.serial
+                    ),
+                    "OpenSC writes no such file today without a PIN: whether it is stale cannot be told"
+                        .to_owned(),
+                    false,
+                ));
+            }
+            if !cache.changes.is_empty() && cache.guilty().next().is_none() {
+                self.coverage.push(gap(
+                    format!("why OpenSC shows card {} otherwise through {directory}", case.serial),
+                    format!(
+                        "{}, and no entry of it is to blame; look at both lists with stalecard show",
+                        count(cache.changes.len(), "object differs", "objects differ")
+                    ),
+                    true,
+                ));
+            }
+            for program in &cache.programs {
+                self.in_use.push((program.clone(), directory.clone()));
+                let is_off = |state: &&ProgramState| state.name == *program && !state.caching.is_on();
+                if let Some(state) = programs.iter().find(is_off) {
+                    let state = ProgramState {
+                        name: format!("{program} (card {})", case.serial),
+                        caching: CachingState::Public,
+                        caching_text: "on for this card: OpenSC answered from its cache when it was asked"
+                            .to_owned(),
+                        set_at: None,
+                        cache_dir: Some(directory.to_string()),
+                        ..state.clone()
+                    };
+                    self.programs.extend(Some(state).filter(|state| !self.programs.contains(state)));
+                }
+            }
+        }
+    }
+}
+
+/// Do both say the same of the entries? What OpenSC tells is held against what is decoded here.
+fn disagreement(case: &AskedCase<'_>, own: &[Finding]) -> Option<Gap> {
+    if case.is_unstable {
+        return None;
+    }
+    let told = |finding: &&Finding| {
+        matches!(finding.id.shows(), Shows::OldView | Shows::Unsure)
+            && finding.token.as_ref() == Some(&case.serial)
+    };
+    let mine: BTreeSet<_> = own
+        .iter()
+        .filter(told)
+        .flat_map(|finding| finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()))
+        .map(|file| (file.directory.clone(), file.name.clone()))
+        .collect();
+    let in_use = || case.caches.iter().filter(|cache| !cache.programs.is_empty());
+    let of = |is: fn(Standing<'_>) -> bool| -> BTreeSet<_> {
+        let named = |cache: &'_ AskedCache<'_>| {
+            let meant = cache.entries.iter().filter(|entry| is(entry.standing));
+            meant.map(|entry| (cache.dir.path.clone(), entry.entry.name.bytes().clone())).collect::<Vec<_>>()
+        };
+        in_use().flat_map(named).collect()
+    };
+    let theirs = of(|standing| matches!(standing, Standing::Stale | Standing::Damaged));
+    // What no list of OpenSC's was answered from it says nothing about: it lists the first token of a card only.
+    let right = of(|standing| standing == Standing::Right);
+    let only_mine: Vec<_> = mine.intersection(&right).collect();
+    let only_theirs: Vec<_> = theirs.difference(&mine).collect();
+    if only_mine.is_empty() && only_theirs.is_empty() {
+        return None;
+    }
+    let names = |all: Vec<&(ByteString, ByteString)>| {
+        let mut names: Vec<String> = all.iter().take(MOST).map(|(_, name)| name.to_string()).collect();
+        if all.len() > MOST {
+            names.push(format!("{} more", all.len() - MOST));
+        }
+        if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+    };
+    let why = format!(
+        "of the entries one calls stale and the other does not: by what stalecard decodes {}; by what OpenSC lists {}. \
+         Please report it with a snapshot",
+        names(only_mine),
+        names(only_theirs)
+    );
+    Some(gap(format!("a second opinion on card {}: they disagree", case.serial), why, true))
+}
+
+/// The head of a report on a card that is not read here, with what OpenSC lists of it.
+pub(super) fn token(token: Token, snapshot: &Snapshot, card: &Card) -> Token {
+    let Some(case) = AskedCase::of(snapshot, card).filter(|_| layout(card.family).is_none()) else {
+        return token;
+    };
+    let objects: Vec<Block<'_>> = case.objects().collect();
+    let mut classes: Vec<(&str, usize)> = Vec::new();
+    for block in objects.iter().filter(|block| !block.is_token()) {
+        match classes.iter_mut().find(|(class, _)| *class == block.class()) {
+            Some((_, number)) => *number += 1,
+            None => classes.push((block.class(), 1)),
+        }
+    }
+    let told = classes.iter().map(|(class, number)| count(*number, class, &format!("{class}s")));
+    let number =
+        |class: &str| classes.iter().find(|(known, _)| *known == class).map_or(0, |(_, number)| *number);
+    Token {
+        family: "another kind of card, as OpenSC lists it".to_owned(),
+        label: objects.iter().find(|block| block.is_token()).map(|block| block.label()),
+        objects: Some(told.collect::<Vec<_>>().join(", ")),
+        private_keys: Some(number("private key")),
+        ..token
+    }
+}
+
+fn gap(what: String, why: String, asked_for: bool) -> Gap {
+    Gap { what, why, asked_for, kind: GapKind::Card }
+}

@@ -1,0 +1,260 @@
+//! Cards that are not read here are asked for through OpenSC: when that is done, and what is kept of it.
+//!
+//! A card is asked only while nobody else has it, and only if that was not forbidden; nothing of anybody's is written. What
+//! is *fresh* is asked once a card; *shown* once for each cache that is looked at. Whatever keeps it from being asked is
+//! told in the place of what would otherwise be said of a card that is not read.
+
+mod digest;
+mod entries;
+mod holders;
+mod idle;
+mod listing;
+mod place;
+mod round;
+mod run;
+mod setting;
+
+use std::collections::BTreeMap;
+
+use digest::Digester;
+use entries::{Files, Which};
+use idle::{Idle, Stop};
+use place::Place;
+use round::{End, Fresh, Round};
+use setting::{Setting, Speaker, Tool, speakers};
+
+use super::aside;
+use super::progress::Progress;
+use crate::snapshot::{Ask, AskEnd, AskKind, Bytes, CacheDir, Card, Gap, GapKind, Snapshot};
+use crate::text::escape;
+use crate::view::layout;
+
+/// Of which cards OpenSC is asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Asking {
+    /// Of none.
+    #[default]
+    Never,
+    /// Of those that are not read here.
+    Unread,
+    /// Of all: of those that are read, for a second opinion.
+    All,
+}
+
+/// What is needed to ask, kept for all users of a host.
+pub(super) struct Asker {
+    asking: Asking,
+    progress: Progress,
+    tools: Option<(Place, Digester)>,
+    cards: BTreeMap<(String, Bytes), Known>,
+}
+
+/// What is known of a card.
+enum Known {
+    /// It was asked.
+    Asked(Box<Fresh>),
+    /// It cannot be.
+    Closed,
+}
+
+impl Asker {
+    pub(super) const fn new(asking: Asking, progress: Progress) -> Self {
+        Self { asking, progress, tools: None, cards: BTreeMap::new() }
+    }
+
+    /// Asks of the cards of a snapshot, for the caches of its user; what comes of it goes into the snapshot.
+    pub(super) fn ask(&mut self, snapshot: &mut Snapshot) {
+        let is_asked = |card: &&Card| match self.asking {
+            Asking::Never => false,
+            Asking::Unread => is_unread(card),
+            Asking::All => true,
+        };
+        let mut subjects: Vec<(String, Bytes)> = Vec::new();
+        for card in snapshot.cards.iter().filter(is_asked) {
+            let subject = (card.reader.clone(), card.atr.clone());
+            if !subjects.contains(&subject) {
+                subjects.push(subject);
+            }
+        }
+        if subjects.is_empty() {
+            return;
+        }
+        let setting = Setting::of(snapshot);
+        for (reader, atr) in subjects {
+            let what = format!("asking OpenSC about the card in reader {}", escape(reader.as_bytes()));
+            let progress = self.progress;
+            progress.during(&what, || self.one(snapshot, &setting, &reader, &atr));
+        }
+    }
+
+    fn one(&mut self, snapshot: &mut Snapshot, setting: &Setting, reader: &str, atr: &Bytes) {
+        let subject = (reader.to_owned(), atr.clone());
+        let known = match self.cards.remove(&subject) {
+            Some(Known::Asked(fresh)) => Some(*fresh),
+            Some(Known::Closed) => {
+                self.cards.insert(subject, Known::Closed);
+                return;
+            }
+            None => None,
+        };
+        let is_first = known.is_none();
+        match self.rounds(snapshot, setting, reader, atr, known) {
+            Ok((fresh, asks, left)) => {
+                told(snapshot, reader, atr, &fresh, asks, left);
+                self.cards.insert(subject, Known::Asked(Box::new(fresh)));
+            }
+            Err(end) => {
+                not_told(snapshot, setting, reader, atr, end, is_first);
+                self.cards.insert(subject, Known::Closed);
+            }
+        }
+    }
+
+    /// A round, and another one if the card moved.
+    fn rounds(
+        &mut self,
+        snapshot: &Snapshot,
+        setting: &Setting,
+        reader: &str,
+        atr: &Bytes,
+        known: Option<Fresh>,
+    ) -> Result<(Fresh, Vec<Ask>, Vec<String>), AskEnd> {
+        // A copy of this program clears up behind it.
+        if !aside::is_the_program() {
+            return Err(AskEnd::Failed("only the program itself can ask".to_owned()));
+        }
+        let no_place = |why: std::io::Error| AskEnd::Failed(format!("there is no private directory: {why}"));
+        if self.tools.is_none() {
+            self.tools = Some((Place::new().map_err(no_place)?, Digester::new().map_err(no_place)?));
+        }
+        let Some((place, digester)) = &mut self.tools else {
+            return Err(AskEnd::Failed("there is no private directory".to_owned()));
+        };
+        let caches: Vec<(&CacheDir, Vec<Speaker>)> =
+            snapshot.caches.iter().map(|dir| (dir, speakers(snapshot, dir))).collect();
+        let read = caches.iter().filter(|(_, speakers)| !speakers.is_empty());
+        let needed: Files = read.flat_map(|(dir, _)| entries::read(dir, &Which::Needed).0).collect();
+        let mut known = known;
+        let mut moved = String::new();
+        for _ in 0..2 {
+            let idle = match Idle::begin(reader, atr.as_slice()) {
+                Ok(idle) => idle,
+                Err(Stop::Moved(why) | Stop::Failed(why)) => return Err(AskEnd::Failed(why)),
+                Err(Stop::Held(who)) => return Err(AskEnd::NotIdle(who)),
+            };
+            let mut round = Round {
+                setting,
+                place,
+                digester,
+                idle: &idle,
+                needed: &needed,
+                asks: Vec::new(),
+                left: Vec::new(),
+            };
+            match round.all(known.take(), &caches) {
+                Ok(fresh) => return Ok((fresh, round.asks, round.left)),
+                Err(End::For(end)) => return Err(end),
+                Err(End::Again(Stop::Failed(why))) => return Err(AskEnd::Failed(why)),
+                Err(End::Again(Stop::Held(why) | Stop::Moved(why))) => moved = why,
+            }
+        }
+        Err(AskEnd::Restless(moved))
+    }
+}
+
+/// Keeps what OpenSC told of a card.
+fn told(
+    snapshot: &mut Snapshot,
+    reader: &str,
+    atr: &Bytes,
+    fresh: &Fresh,
+    asks: Vec<Ask>,
+    left: Vec<String>,
+) {
+    let serial =
+        fresh.serials().into_iter().next().map(|serial| String::from_utf8_lossy(&serial).into_owned());
+    let is_it = |card: &&mut Card| card.reader == reader && card.atr == *atr && is_unread(card);
+    for card in snapshot.cards.iter_mut().filter(is_it) {
+        card.serial = card.serial.take().or_else(|| serial.clone());
+        // What was said of a card that is not read.
+        let what = what(reader);
+        snapshot.coverage.retain(|gap| gap.what != what);
+    }
+    // What was asked before stands for the card alone.
+    if asks.iter().any(|ask| ask.kind == AskKind::Fresh) {
+        snapshot.asks.retain(|ask| !(ask.reader == reader && ask.atr == *atr));
+    }
+    snapshot.asks.extend(asks);
+    snapshot.coverage.extend(left.into_iter().map(|why| Gap {
+        what: format!("cache entries of the {}", what(reader)),
+        why,
+        asked_for: true,
+        kind: GapKind::Cache,
+    }));
+}
+
+/// Keeps why OpenSC told nothing of it.
+fn not_told(
+    snapshot: &mut Snapshot,
+    setting: &Setting,
+    reader: &str,
+    atr: &Bytes,
+    end: AskEnd,
+    is_first: bool,
+) {
+    let why = match &end {
+        AskEnd::Done | AskEnd::NoProgram => String::new(),
+        AskEnd::ListsNothing(why) => format!("not read here, and OpenSC shows nothing of it: {why}"),
+        AskEnd::Failed(why) => format!("not read here, and OpenSC could not be asked: {why}"),
+        AskEnd::NotIdle(why) => {
+            format!("not read here, and OpenSC is asked only while nobody has the card: {why}")
+        }
+        AskEnd::Restless(why) => {
+            format!("not read here, and what OpenSC told does not count: {why}, twice; run this again")
+        }
+    };
+    let what = what(reader);
+    let is_read = |card: &Card| card.reader == reader && card.atr == *atr && !is_unread(card);
+    if snapshot.cards.iter().any(is_read) {
+        // A second opinion was asked for, and there is none.
+        let why = why.strip_prefix("not read here, and ").unwrap_or(&why).to_owned();
+        let what = format!("a second opinion on the {what}");
+        snapshot.coverage.push(Gap { what, why, asked_for: true, kind: GapKind::OpenSc });
+    } else if let Some(gap) = snapshot.coverage.iter_mut().find(|gap| gap.what == what) {
+        gap.why = why;
+    } else if is_first {
+        snapshot.coverage.push(Gap { what, why, asked_for: true, kind: GapKind::Card });
+    }
+    snapshot.asks.retain(|ask| !(ask.reader == reader && ask.atr == *atr));
+    snapshot.asks.push(setting.ask(reader, atr, AskKind::Fresh, Tool::Pkcs15, Vec::new(), None, end));
+}
+
+/// Is it a card that is not read here?
+fn is_unread(card: &Card) -> bool {
+    layout(card.family).is_none()
+}
+
+fn what(reader: &str) -> String {
+    format!("card in reader {}", escape(reader.as_bytes()))
+}
+
+/// Asks of the cards of a snapshot once more, for the caches as they are in it now. False if one that told before tells
+/// nothing now.
+pub fn ask_again(snapshot: &mut Snapshot, progress: Progress) -> bool {
+    let done = |snapshot: &Snapshot| -> Vec<(String, Bytes)> {
+        let fresh = snapshot.asks.iter().filter(|ask| ask.kind == AskKind::Fresh && ask.is_done());
+        fresh.map(|ask| (ask.reader.clone(), ask.atr.clone())).collect()
+    };
+    let before = done(snapshot);
+    if before.is_empty() {
+        return true;
+    }
+    let setting = Setting::of(snapshot);
+    let mut asker = Asker::new(Asking::All, progress);
+    for (reader, atr) in &before {
+        let what = format!("asking OpenSC again about the card in reader {}", escape(reader.as_bytes()));
+        progress.during(&what, || asker.one(snapshot, &setting, reader, atr));
+    }
+    let after = done(snapshot);
+    before.iter().all(|subject| after.contains(subject))
+}

@@ -1,0 +1,79 @@
+//! The real cache, for copies: read by handle, no link followed, nothing but regular files of a size that OpenSC has.
+//!
+//! What is read here goes into the private directory and is compared there; nothing of it is kept but what
+//! [`super::digest`] keeps.
+
+use std::collections::BTreeSet;
+
+use crate::opensc::Recognised;
+use crate::patience::{SILENCE, within};
+use crate::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
+use crate::snapshot::{ByteString, CacheDir, Content, EntryName, FileKind, Withheld};
+use crate::text::count;
+
+/// Files of a cache with their content.
+pub(super) type Files = Vec<(EntryName, Vec<u8>)>;
+
+/// What is to be read.
+#[derive(Debug, Clone)]
+pub(super) enum Which {
+    /// The copies of the files of cards with these serial numbers.
+    Of(BTreeSet<Vec<u8>>),
+    /// What is no copy of a card's file and OpenSC needs to talk to cards: access numbers, certificates off the card.
+    Needed,
+}
+
+impl Which {
+    fn is_meant(&self, name: &EntryName) -> bool {
+        match (self, name.means()) {
+            (Self::Of(serials), Recognised::Entry(name)) => serials.contains(name.serial.text().as_ref()),
+            (Self::Needed, Recognised::Can | Recognised::LteidCan | Recognised::OffCardCertificate) => true,
+            _ => false,
+        }
+    }
+}
+
+/// Does the directory hold any of it?
+pub(super) fn holds(dir: &CacheDir, which: &Which) -> bool {
+    dir.entries.iter().any(|entry| entry.kind == FileKind::File && which.is_meant(&entry.name))
+}
+
+/// Reads it; and what could not be read, in words.
+pub(super) fn read(dir: &CacheDir, which: &Which) -> (Files, Option<String>) {
+    if !holds(dir, which) {
+        return (Vec::new(), None);
+    }
+    let (path, origin, which) = (dir.path.clone(), dir.origin, which.clone());
+    let seen = within(SILENCE, move |pulse| {
+        observe_cache_dir(path.as_path(), origin, false, &|name| {
+            pulse.beat();
+            if which.is_meant(name) {
+                Classification::Keep { max: MAX_CONTENT }
+            } else {
+                Classification::Withhold(Withheld::Unknown)
+            }
+        })
+        .0
+    });
+    let seen = match seen {
+        Ok(seen) => seen,
+        Err(overdue) => return (Vec::new(), Some(overdue.to_string())),
+    };
+    let (mut files, mut left): (Files, Vec<ByteString>) = Default::default();
+    for entry in seen.entries {
+        match entry.content {
+            Content::Bytes(bytes) => files.push((entry.name, bytes.0)),
+            Content::Withheld(Withheld::TooBig) | Content::Unreadable(_) => {
+                left.push(entry.name.bytes().clone())
+            }
+            Content::Withheld(_) => {}
+        }
+    }
+    let left = left.first().map(|first| {
+        format!(
+            "{} could not be read, or is larger than any of OpenSC's: {first}",
+            count(left.len(), "entry", "entries")
+        )
+    });
+    (files, left)
+}

@@ -1,0 +1,361 @@
+//! One round: OpenSC is asked about one card as often as it takes, and all of it counts only if the card stayed the same.
+//!
+//! *Fresh* comes first: its files tell the names under which OpenSC caches this card, and a card that OpenSC does not know
+//! costs no more than that. Then *shown* over copies of the caches, and *live* at the end: that it equals what *fresh*
+//! listed tells that the card was the same from the first to the last. Where it does not, both are asked once more. Some
+//! OpenSC cannot read with caching off what it reads with it (0.27.1, an Estonian card): then what is listed with a new cache
+//! stands for the card. If that is another list the second time, OpenSC's cache is wrong even when it is new.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::digest::{Digester, against};
+use super::entries::{self, Files, Which};
+use super::idle::{Idle, Stop};
+use super::place::{Copy, Done, Place, Room};
+use super::setting::{Setting, Speaker, Tool};
+use super::{listing, run};
+use crate::repair::config::Goal;
+use crate::snapshot::{
+    Against, Ask, AskEnd, AskKind, AskedFile, ByteString, Bytes, CacheDir, EntryName, Ripening,
+};
+
+/// How often the same copy is asked whether it turns.
+const MOST_READINGS: u32 = 8;
+
+/// One card, and how OpenSC is asked about it.
+pub(super) struct Round<'a> {
+    pub(super) setting: &'a Setting,
+    pub(super) place: &'a mut Place,
+    pub(super) digester: &'a Digester,
+    pub(super) idle: &'a Idle<'a>,
+    /// What OpenSC needs besides the card, for caches that are to be empty.
+    pub(super) needed: &'a Files,
+    pub(super) asks: Vec<Ask>,
+    /// What could not be compared, in words.
+    pub(super) left: Vec<String>,
+}
+
+/// What a round ends with, if it does not go on.
+pub(super) enum End {
+    /// The card moved: everything anew.
+    Again(Stop),
+    /// For good.
+    For(AskEnd),
+}
+
+impl From<Stop> for End {
+    fn from(stop: Stop) -> Self {
+        Self::Again(stop)
+    }
+}
+
+/// What OpenSC writes of a card into an empty cache.
+pub(super) struct Fresh {
+    files: Files,
+    blocks: Vec<String>,
+    room: Room,
+    /// Whether the second tool was asked, too, and what it alone has written.
+    is_whole: bool,
+    of_second: BTreeSet<EntryName>,
+    /// Where the card is listed otherwise with caching off: whether its list is the same once more.
+    settled: Option<bool>,
+}
+
+impl Fresh {
+    /// The serial numbers that stand in the names.
+    pub(super) fn serials(&self) -> BTreeSet<Vec<u8>> {
+        let names = self.files.iter().filter_map(|(name, _)| name.of_copy());
+        names.map(|name| name.serial.text().into_owned()).collect()
+    }
+
+    fn content(&self, name: &EntryName) -> Option<&[u8]> {
+        let at = self.files.binary_search_by(|(known, _)| known.cmp(name)).ok()?;
+        self.files.get(at).map(|(_, content)| content.as_slice())
+    }
+}
+
+impl Round<'_> {
+    /// All of it, for these caches. `known`: what was fresh when it was asked before.
+    pub(super) fn all(
+        &mut self,
+        known: Option<Fresh>,
+        caches: &[(&CacheDir, Vec<Speaker>)],
+    ) -> Result<Fresh, End> {
+        let is_first = known.is_none();
+        let mut fresh = match known {
+            Some(fresh) => fresh,
+            None => self.fresh()?,
+        };
+        let which = Which::Of(fresh.serials());
+        let mut tools = BTreeSet::from([Tool::Pkcs15]);
+        let mut shown: Vec<(Room, Ask)> = Vec::new();
+        for (dir, speakers) in caches {
+            let (files, left) = entries::read(dir, &which);
+            self.left.extend(left.map(|why| format!("{}: {why}", dir.path)));
+            if files.is_empty() {
+                continue;
+            }
+            // What the first tool never reads the second may.
+            let is_unknown = |(name, _): &(EntryName, Vec<u8>)| fresh.content(name).is_none();
+            if !fresh.is_whole && files.iter().any(is_unknown) {
+                self.whole(&mut fresh)?;
+            }
+            let both = files.iter().any(|(name, _)| fresh.of_second.contains(name));
+            if speakers.is_empty() {
+                let ask =
+                    self.ask(AskKind::Shown, Tool::Pkcs15, Vec::new(), Some(&dir.path), AskEnd::NoProgram);
+                self.asks.push(self.compared(ask, &files, &fresh));
+            }
+            for speaker in speakers {
+                let second = (both && speaker.tool == Tool::Pkcs15 && speaker.programs.len() > 1)
+                    .then_some(Tool::Pkcs11);
+                for tool in [Some(speaker.tool), second].into_iter().flatten() {
+                    tools.insert(tool);
+                    let (room, ask) = self.shown(dir, tool, speaker, &files, &fresh)?;
+                    shown.push((room, ask));
+                }
+            }
+        }
+        if is_first || !shown.is_empty() {
+            self.live(&tools, &mut fresh)?;
+        }
+        let mut is_repeated = false;
+        for (room, mut ask) in shown {
+            ask.ripening = self.ripening(&room, &ask, &fresh)?;
+            is_repeated |= ask.ripening.is_some();
+            self.asks.push(ask);
+        }
+        if is_repeated {
+            self.is_as_before()?;
+        }
+        if is_first {
+            self.tell_fresh(&fresh);
+        }
+        Ok(fresh)
+    }
+
+    fn fresh(&mut self) -> Result<Fresh, End> {
+        let needed: Vec<Copy<'_>> = copies(self.needed);
+        let room = self.place.room(&needed).map_err(no_room)?;
+        let (blocks, _) = self.listed(&room, Tool::Pkcs15, Some(Goal::Yes))?;
+        let files = self.written(&room)?;
+        Ok(Fresh { files, blocks, room, is_whole: false, of_second: BTreeSet::new(), settled: None })
+    }
+
+    /// With what the second tool writes besides.
+    fn whole(&mut self, fresh: &mut Fresh) -> Result<(), End> {
+        fresh.is_whole = true;
+        self.listed(&fresh.room, Tool::Pkcs11, Some(Goal::Yes))?;
+        let mut files = self.written(&fresh.room)?;
+        for (name, content) in &mut files {
+            match fresh.content(name) {
+                // What the first has written stays as it was after the first.
+                Some(known) => *content = known.to_vec(),
+                None => {
+                    fresh.of_second.insert(name.clone());
+                }
+            }
+        }
+        fresh.files = files;
+        Ok(())
+    }
+
+    /// The files that OpenSC has put into a cache, without what it needed.
+    fn written(&self, room: &Room) -> Result<Files, End> {
+        let mut files = room.files().map_err(no_room)?;
+        files.retain(|(name, _)| name.of_copy().is_some());
+        Ok(files)
+    }
+
+    fn shown(
+        &mut self,
+        dir: &CacheDir,
+        tool: Tool,
+        speaker: &Speaker,
+        files: &Files,
+        fresh: &Fresh,
+    ) -> Result<(Room, Ask), End> {
+        let all: Vec<Copy<'_>> = copies(files).into_iter().chain(copies(self.needed)).collect();
+        let room = self.place.room(&all).map_err(no_room)?;
+        let (blocks, done) = self.listed(&room, tool, None)?;
+        let ask = self.ask(AskKind::Shown, tool, speaker.programs.clone(), Some(&dir.path), AskEnd::Done);
+        let mut ask = self.compared(ask, files, fresh);
+        ask.blocks = blocks;
+        ask.cached = done.is_used;
+        ask.read =
+            done.read.into_iter().map(EntryName::from).filter(|name| name.of_copy().is_some()).collect();
+        Ok((room, ask))
+    }
+
+    /// Asks the card itself, with each of the tools, and looks whether it is what it was at first.
+    fn live(&mut self, tools: &BTreeSet<Tool>, fresh: &mut Fresh) -> Result<(), End> {
+        for &tool in tools {
+            let blocks = self.of_card(tool)?;
+            // Not the same as at first: is it the card, or OpenSC?
+            if tool == Tool::Pkcs15 && blocks != fresh.blocks {
+                if self.of_card(tool)? != blocks {
+                    return Err(Stop::Moved("the card was changed meanwhile".to_owned()).into());
+                }
+                if fresh.settled.is_none() {
+                    let (again, _) = self.listed(&fresh.room, tool, Some(Goal::Yes))?;
+                    fresh.settled = Some(again == fresh.blocks);
+                }
+            }
+            let programs = Vec::new();
+            let mut ask = self.ask(AskKind::Live, tool, programs, None, AskEnd::Done);
+            ask.blocks = blocks;
+            self.asks.push(ask);
+        }
+        Ok(())
+    }
+
+    fn of_card(&mut self, tool: Tool) -> Result<Vec<String>, End> {
+        let room = self.place.room(&copies(self.needed)).map_err(no_room)?;
+        Ok(self.listed(&room, tool, Some(Goal::Off))?.0)
+    }
+
+    /// Is the card listed as it was?
+    fn is_as_before(&mut self) -> Result<(), End> {
+        let blocks = self.of_card(Tool::Pkcs15)?;
+        let is_same = self
+            .asks
+            .iter()
+            .any(|ask| ask.kind == AskKind::Live && ask.tool == Tool::Pkcs15.name() && ask.blocks == blocks);
+        if is_same { Ok(()) } else { Err(Stop::Moved("the card was changed meanwhile".to_owned()).into()) }
+    }
+
+    /// Asks the same copy again and again, where an entry is not what is on the card and its list is right all the same.
+    fn ripening(&mut self, room: &Room, ask: &Ask, fresh: &Fresh) -> Result<Option<Ripening>, End> {
+        let live = self.asks.iter().find(|live| live.kind == AskKind::Live && live.tool == ask.tool);
+        let Some(mut live) = live.map(|live| live.blocks.clone()) else { return Ok(None) };
+        if ask.tool == Tool::Pkcs15.name() && fresh.settled == Some(true) {
+            live.clone_from(&fresh.blocks);
+        }
+        let waits = |name: &EntryName| {
+            let is_other = |file: &&AskedFile| matches!(file.against, Some(Against::Differs(_)));
+            ask.files.iter().filter(is_other).any(|file| file.name == *name) && !ask.read.contains(name)
+        };
+        let waiting: Vec<EntryName> = ask.files.iter().map(|file| file.name.clone()).filter(waits).collect();
+        if !ask.cached || ask.blocks != live || waiting.is_empty() {
+            return Ok(None);
+        }
+        let tool = Tool::named(&ask.tool);
+        let sizes = |files: &Files| -> Vec<(EntryName, usize)> {
+            files.iter().map(|(name, content)| (name.clone(), content.len())).collect()
+        };
+        let first: Vec<(EntryName, usize)> = ask
+            .files
+            .iter()
+            .map(|file| (file.name.clone(), usize::try_from(file.size).unwrap_or(usize::MAX)))
+            .collect();
+        let mut known = sizes(&self.written(room)?);
+        let mut grown: BTreeSet<EntryName> =
+            grown_since(&first, &known).filter(|name| waiting.contains(name)).collect();
+        if grown.is_empty() {
+            return Ok(None);
+        }
+        for readings in 2..=MOST_READINGS {
+            let (blocks, done) = self.listed(room, tool, None)?;
+            let read: Vec<EntryName> = done.read.into_iter().map(EntryName::from).collect();
+            if blocks != live || waiting.iter().any(|name| read.contains(name)) {
+                let entries = waiting.into_iter().filter(|name| read.contains(name)).collect();
+                return Ok(Some(Ripening { readings, turned: true, entries }));
+            }
+            let now = sizes(&self.written(room)?);
+            let new: Vec<EntryName> =
+                grown_since(&known, &now).filter(|name| waiting.contains(name)).collect();
+            if new.is_empty() {
+                return Ok(None);
+            }
+            grown.extend(new);
+            known = now;
+        }
+        Ok(Some(Ripening { readings: MOST_READINGS, turned: false, entries: grown.into_iter().collect() }))
+    }
+
+    /// What a tool lists in a room, and what it did to the cache there.
+    fn listed(&self, room: &Room, tool: Tool, caching: Option<Goal>) -> Result<(Vec<String>, Done), End> {
+        let failed = |why: String| End::For(AskEnd::Failed(why));
+        self.idle.is_still()?;
+        let text = self.setting.configuration(&room.cache, self.idle.reader, caching).map_err(failed)?;
+        let path = room.configure(&text).map_err(no_room)?;
+        let watched = room.watch().map_err(no_room)?;
+        let program: &Path = self.setting.path(tool).map_err(failed)?;
+        let ran = run::run(program, tool.arguments(), room, &path);
+        // Before anything is made of what it said: a card that was pulled is the better reason.
+        self.idle.is_still()?;
+        let ran = ran.map_err(failed)?;
+        let done = watched.done(room);
+        let blocks = match tool {
+            Tool::Pkcs15 => listing::of_pkcs15(&ran.stdout, self.digester),
+            Tool::Pkcs11 => listing::of_pkcs11(&ran.stdout),
+        };
+        let said = listing::complaint(&ran.stderr);
+        match (blocks, ran.status.code()) {
+            (Some(blocks), Some(0)) => Ok((blocks, done)),
+            (Some(_), Some(code)) => {
+                Err(failed(format!("{} ended with exit code {code}{said}", tool.name())))
+            }
+            (_, None) => Err(failed(format!("{} crashed ({}){said}", tool.name(), ran.status))),
+            (None, Some(_)) => {
+                Err(End::For(AskEnd::ListsNothing(format!("{} lists no card{said}", tool.name()))))
+            }
+        }
+    }
+
+    fn tell_fresh(&mut self, fresh: &Fresh) {
+        let mut ask = self.ask(AskKind::Fresh, Tool::Pkcs15, Vec::new(), None, AskEnd::Done);
+        ask.blocks.clone_from(&fresh.blocks);
+        ask.settled = fresh.settled;
+        ask.files =
+            fresh.files.iter().map(|(name, content)| self.digester.file(name, content, None)).collect();
+        self.asks.insert(0, ask);
+    }
+
+    /// With how each entry compares.
+    fn compared(&self, mut ask: Ask, files: &Files, fresh: &Fresh) -> Ask {
+        let compare = |(name, content): &(EntryName, Vec<u8>)| {
+            let against = fresh.content(name).map(|fresh| against(content, fresh));
+            self.digester.file(name, content, against)
+        };
+        ask.files = files.iter().map(compare).collect();
+        ask
+    }
+
+    fn ask(
+        &self,
+        kind: AskKind,
+        tool: Tool,
+        programs: Vec<String>,
+        directory: Option<&ByteString>,
+        ended: AskEnd,
+    ) -> Ask {
+        self.setting.ask(
+            self.idle.reader,
+            &Bytes(self.idle.atr.to_vec()),
+            kind,
+            tool,
+            programs,
+            directory,
+            ended,
+        )
+    }
+}
+
+fn copies(files: &Files) -> Vec<Copy<'_>> {
+    files.iter().map(|(name, content)| (name.bytes(), content.as_slice())).collect()
+}
+
+fn grown_since<'n>(
+    before: &'n [(EntryName, usize)],
+    now: &'n [(EntryName, usize)],
+) -> impl Iterator<Item = EntryName> + 'n {
+    now.iter()
+        .filter(|(name, size)| before.iter().any(|(known, old)| known == name && size > old))
+        .map(|(name, _)| name.clone())
+}
+
+fn no_room(why: std::io::Error) -> End {
+    End::For(AskEnd::Failed(format!("the private directory cannot be used: {why}")))
+}

@@ -1,0 +1,143 @@
+//! One child process in which OpenSC lists a card: the boundary.
+//!
+//! Hides what keeps it from others: an environment of its own, no input (so no PIN), its own process group, no files that
+//! others could read, no core. A process that is killed in a transaction makes PC/SC reset the card for everybody: so it
+//! goes on whoever it talks to has gone, and it is killed only when twice its time is over. A tool that forks may leave a
+//! pipe open: it is not waited for longer than for the tool itself.
+
+use std::ffi::OsString;
+use std::io::Read;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::place::Room;
+use crate::patience;
+
+/// How long OpenSC may take for one list.
+const USUAL: Duration = Duration::from_secs(60);
+/// How much of a list is taken.
+const LARGEST: u64 = 4 << 20;
+/// How often it is looked whether it has ended.
+const LOOK: Duration = Duration::from_millis(5);
+/// How long after its end its last words may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+/// Whoever it talks to may go; nobody else reads what it writes.
+const SHELL: &str = r#"trap "" HUP PIPE; umask 077; ulimit -c 0; exec "$@""#;
+
+/// What is handed on of the environment, for what OpenSC needs to find card and service, and access numbers of cards.
+const PASSED: [&str; 6] =
+    ["OPENSC_DRIVER", "PCSCLITE_CSOCK_NAME", "DTRUST_CAN", "LTEID_CAN", "EDO_CAN", "EOI_CAN"];
+/// How the variables of OpenSC's PIV driver begin.
+const PIV: &[u8] = b"PIV_";
+
+/// What a tool came to.
+pub(super) struct Ran {
+    /// How it ended.
+    pub(super) status: ExitStatus,
+    /// What it printed.
+    pub(super) stdout: Vec<u8>,
+    /// What it complained about.
+    pub(super) stderr: Vec<u8>,
+}
+
+/// Runs a tool in a room.
+///
+/// # Errors
+/// In a few words, why there is no result.
+pub(super) fn run(tool: &Path, arguments: &[&str], room: &Room, configuration: &Path) -> Result<Ran, String> {
+    is_safe(tool)?;
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", SHELL, "sh"]).arg(tool).args(arguments);
+    command.env_clear().envs(environment(room, configuration)).current_dir(&room.home);
+    command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let failed = |why: std::io::Error| format!("{} could not be run: {why}", tool.display());
+    let mut child = command.spawn().map_err(failed)?;
+    let heard = (child.stdout.take().map(hear), child.stderr.take().map(hear));
+    let limit = patience::left().map_or(USUAL, |left| USUAL.min(left * 2 / 5));
+    let begun = Instant::now();
+    let mut killed = false;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) => {}
+            Err(why) => return Err(failed(why)),
+        }
+        if !killed && begun.elapsed() >= limit * 2 {
+            killed = true;
+            if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+                let _ = kill_process_group(pid, Signal::KILL);
+            }
+        }
+        if begun.elapsed() >= limit * 2 + LAST_WORDS {
+            break ExitStatus::from_raw(9);
+        }
+        std::thread::sleep(LOOK);
+    };
+    if killed {
+        return Err(format!("it did not end within {} seconds and was stopped", (limit * 2).as_secs()));
+    }
+    let [stdout, stderr] = [heard.0, heard.1].map(last_words);
+    if stdout.len() as u64 >= LARGEST {
+        return Err(format!("it printed more than {} MiB", LARGEST >> 20));
+    }
+    Ok(Ran { status, stdout, stderr })
+}
+
+/// As root nothing is run that somebody else could have put there.
+fn is_safe(tool: &Path) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    for path in [Some(tool), tool.parent()].into_iter().flatten() {
+        let found = std::fs::metadata(path).map_err(|why| format!("{}: {why}", path.display()))?;
+        if found.uid() != 0 || found.mode() & 0o022 != 0 {
+            return Err(format!(
+                "{} can be changed by others than root, so root does not run it",
+                path.display()
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn environment(room: &Room, configuration: &Path) -> Vec<(OsString, OsString)> {
+    let mut all: Vec<(OsString, OsString)> = [
+        ("PATH", OsString::from("/usr/bin:/bin")),
+        ("LANG", OsString::from("C")),
+        ("HOME", room.home.clone().into()),
+        ("XDG_CACHE_HOME", room.home.clone().into()),
+        ("OPENSC_CONF", configuration.into()),
+    ]
+    .map(|(name, value)| (OsString::from(name), value))
+    .into();
+    // Where the libraries of a user's own OpenSC are.
+    let own = (!rustix::process::geteuid().is_root()).then_some("LD_LIBRARY_PATH");
+    for name in PASSED.into_iter().chain(own) {
+        all.extend(std::env::var_os(name).map(|value| (OsString::from(name), value)));
+    }
+    all.extend(std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(PIV)));
+    all
+}
+
+/// Takes what is said, in a thread of its own: no more than there is room for, but all of it is read.
+fn hear(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+    let (done, heard) = channel();
+    std::thread::spawn(move || {
+        let mut kept = Vec::new();
+        let _ = (&mut from).take(LARGEST).read_to_end(&mut kept);
+        let _ = std::io::copy(&mut from, &mut std::io::sink());
+        // Nobody listens any more: it came too late.
+        let _ = done.send(kept);
+    });
+    heard
+}
+
+fn last_words(heard: Option<Receiver<Vec<u8>>>) -> Vec<u8> {
+    heard.and_then(|heard| heard.recv_timeout(LAST_WORDS).ok()).unwrap_or_default()
+}

@@ -1,0 +1,187 @@
+//! What is the same for all asks of one observation: OpenSC's tools, its configuration, the other readers; and which
+//! programs read which cache, so that each is asked once for all whose settings are the same.
+
+use std::path::{Path, PathBuf};
+
+use crate::opensc::config::{Situation, Source};
+use crate::opensc::differences::EITHER_DRIVER;
+use crate::opensc::program::{PKCS11_TOOL, PKCS15_TOOL};
+use crate::opensc::{Caching, Outcome, Program, Version};
+use crate::repair::config::{Goal, Wanted, asked};
+use crate::snapshot::{Ask, AskEnd, AskKind, ByteString, Bytes, CacheDir, ConfigState, Snapshot};
+
+/// What lists a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tool {
+    /// `pkcs15-tool -D`
+    Pkcs15,
+    /// `pkcs11-tool -O`: what applications of the module read besides.
+    Pkcs11,
+}
+
+impl Tool {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Pkcs15 => PKCS15_TOOL,
+            Self::Pkcs11 => PKCS11_TOOL,
+        }
+    }
+
+    pub(super) const fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Pkcs15 => &["-D"],
+            Self::Pkcs11 => &["-O"],
+        }
+    }
+
+    pub(super) fn named(name: &str) -> Self {
+        if name == PKCS11_TOOL { Self::Pkcs11 } else { Self::Pkcs15 }
+    }
+}
+
+/// Who is asked about a cache, and for whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Speaker {
+    pub(super) tool: Tool,
+    pub(super) programs: Vec<String>,
+}
+
+/// See above.
+pub(super) struct Setting {
+    path: ByteString,
+    text: Result<Option<Vec<u8>>, String>,
+    version: Option<Version>,
+    opensc: Option<String>,
+    readers: Vec<String>,
+    tools: [Option<PathBuf>; 2],
+}
+
+impl Setting {
+    pub(super) fn of(snapshot: &Snapshot) -> Self {
+        let situation = Situation::of(snapshot);
+        let path = match situation.source() {
+            Source::Environment(path) | Source::Compiled(path) => path,
+            Source::Unknown => ByteString::from("opensc.conf"),
+        };
+        let found = snapshot.configs.iter().find(|config| config.path == path).map(|config| &config.state);
+        let text = match found {
+            Some(ConfigState::Text(text)) => is_safe(&path).map(|()| Some(text.0.clone())),
+            Some(ConfigState::Missing) | None => Ok(None),
+            Some(ConfigState::Unreadable(why)) => Err(format!("{path}: {why}")),
+        };
+        let tool = |tool: Tool| snapshot.executables.get(tool.name()).map(|path| path.as_path().to_owned());
+        Self {
+            path,
+            text,
+            version: situation.version(),
+            opensc: snapshot.opensc.first().and_then(|opensc| opensc.version.clone()),
+            readers: snapshot.readers.iter().map(|reader| reader.name.clone()).collect(),
+            tools: [tool(Tool::Pkcs15), tool(Tool::Pkcs11)],
+        }
+    }
+
+    /// Where a tool is.
+    pub(super) fn path(&self, tool: Tool) -> Result<&Path, String> {
+        let [pkcs15, pkcs11] = &self.tools;
+        let path = match tool {
+            Tool::Pkcs15 => pkcs15,
+            Tool::Pkcs11 => pkcs11,
+        };
+        path.as_deref().ok_or_else(|| {
+            format!(
+                "{} is not installed where programs usually are (package opensc): put it there",
+                tool.name()
+            )
+        })
+    }
+
+    /// The private configuration of one ask.
+    pub(super) fn configuration(
+        &self,
+        cache: &Path,
+        reader: &str,
+        caching: Option<Goal>,
+    ) -> Result<Vec<u8>, String> {
+        let text = self.text.as_ref().map_err(Clone::clone)?;
+        let wanted = Wanted { caching, cache, reader, others: &self.readers };
+        asked(&self.path, text.as_deref(), self.version, &wanted).map_err(|error| error.to_string())
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "the members of an ask")]
+    pub(super) fn ask(
+        &self,
+        reader: &str,
+        atr: &Bytes,
+        kind: AskKind,
+        tool: Tool,
+        programs: Vec<String>,
+        directory: Option<&ByteString>,
+        ended: AskEnd,
+    ) -> Ask {
+        Ask {
+            reader: reader.to_owned(),
+            atr: atr.clone(),
+            kind,
+            tool: tool.name().to_owned(),
+            programs,
+            opensc: self.opensc.clone(),
+            directory: directory.cloned(),
+            ended,
+            blocks: Vec::new(),
+            cached: false,
+            read: Vec::new(),
+            files: Vec::new(),
+            settled: None,
+            ripening: None,
+        }
+    }
+}
+
+/// As root no configuration is followed that somebody else can change: it may name libraries to be loaded.
+fn is_safe(path: &ByteString) -> Result<(), String> {
+    use std::os::unix::fs::MetadataExt;
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let found = std::fs::metadata(path.as_path()).map_err(|why| format!("{path}: {why}"))?;
+    if found.uid() == 0 && found.mode() & 0o022 == 0 {
+        Ok(())
+    } else {
+        Err(format!("{path} can be changed by others than root, so root's OpenSC is not asked under it"))
+    }
+}
+
+/// Who reads this directory as this user, each with those whose settings are the same. None does: its entries are dormant.
+pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
+    let situation = Situation::of(snapshot);
+    let version = situation.version();
+    let configuration = situation.configuration();
+    let of = |program: &Program| -> Option<[Caching; 2]> {
+        let mut reads = false;
+        let caching = EITHER_DRIVER.map(|driver| {
+            let outcome = configuration.outcome(program, Some(driver));
+            match outcome.in_environment(version, &snapshot.user.env) {
+                Outcome::Runs(effective) => {
+                    reads |= effective.cache_dir.path() == Some(&dir.path);
+                    effective.caching.clone()
+                }
+                Outcome::Crashes(crash) => Caching::Undecided(crash.to_string()),
+            }
+        });
+        reads.then_some(caching)
+    };
+    let programs = Program::judged(&snapshot.executables);
+    let [first, second] = &programs;
+    let speaker = |tool, programs: &[&Program]| Speaker {
+        tool,
+        programs: programs.iter().map(|program| program.label.clone()).collect(),
+    };
+    match (of(first), of(second)) {
+        (Some(one), Some(other)) if one == other => vec![speaker(Tool::Pkcs15, &[first, second])],
+        (one, other) => {
+            let one = one.map(|_| speaker(Tool::Pkcs15, &[first]));
+            let other = other.map(|_| speaker(Tool::Pkcs11, &[second]));
+            one.into_iter().chain(other).collect()
+        }
+    }
+}

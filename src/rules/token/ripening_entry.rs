@@ -1,0 +1,45 @@
+//! `ripening-entry`: a cache entry is old, and OpenSC will answer from it after a few more readings
+//!
+//! Some drivers (CAC, TCOS and others, from OpenSC 0.24 on) ask their cache for more bytes than the entry has, read the card
+//! therefore, and append what they got *behind* the old bytes. After some readings the entry is long enough, and from then
+//! on its beginning answers: what the card held before. Nothing is changed for that, neither on the card nor on the host.
+//!
+//! What you see: today everything is right. After so many more listings the old certificate is back.
+//!
+//! It was found by asking a copy of the cache again and again until it turned.
+//!
+//! Cure: `stalecard flush` now. Until the card is written again the entry then grows with copies of the right bytes, which
+//! does no harm.
+
+use crate::case::asked::{AskedCase, Standing};
+use crate::finding::{Finding, Id};
+use crate::snapshot::Ripening;
+
+/// Applies the rule to one card that OpenSC was asked about.
+pub fn apply(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
+    for cache in &case.caches {
+        for entry in &cache.entries {
+            let Standing::Ripening(ripening) = entry.standing else { continue };
+            let sides = entry.is_certificate().then(|| entry.sides());
+            let object = case.object_in(entry).map(|block| block.object(None));
+            let named = object.as_ref().map(|object| format!(" ({} \"{}\")", object.class, object.label));
+            let summary = format!(
+                "The cache entry of file {}{} is not what the card holds; OpenSC does not answer from it today, and {}.",
+                entry.path(),
+                named.unwrap_or_default(),
+                when(ripening)
+            );
+            let evidence = cache.evidence(&[entry], sides);
+            let consequence = "What the card held before comes back without anything being changed.";
+            sink.push(case.finding(Id::RipeningEntry, cache, object, evidence, summary, consequence));
+        }
+    }
+}
+
+fn when(ripening: &Ripening) -> String {
+    if ripening.turned {
+        format!("will from the reading number {} on, counted from now", ripening.readings)
+    } else {
+        format!("will after more than {} readings", ripening.readings)
+    }
+}

@@ -1,0 +1,114 @@
+//! What goes wrong: a clear word, exit code 3, nothing left behind.
+
+use super::*;
+use crate::stand::{Family, Options};
+use std::time::{Duration, Instant};
+
+fn unread(stand: &Stand, host: &Host) -> String {
+    let (output, report) = check(host, &[]);
+    assert_eq!(output.code(), 3, "{output}");
+    assert_eq!(left_behind(stand), Vec::<String>::new());
+    assert_eq!(report["verdict"]["state"], "unread", "{output}");
+    gaps(&report).join("\n")
+}
+
+/// A card that no driver takes costs one ask, and is never called healthy.
+#[test]
+fn a_card_that_opensc_does_not_support_is_said_to_be_one() {
+    let switches = ["--atr", "3B0211223344"];
+    let stand = Stand::with(Options { family: Family::Piv, switches: &switches, ..Options::default() });
+    let host = host(&stand).env("OPENSC_DRIVER", "tcos");
+    let told = unread(&stand, &host);
+    assert!(told.contains("OpenSC shows nothing of it: pkcs15-tool lists no card"), "{told}");
+}
+
+#[test]
+fn a_card_that_goes_meanwhile_is_gone() {
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    stand.card().fault("die-at 20");
+    let told = unread(&stand, &host);
+    assert!(told.contains("not in the reader any more") || told.contains("SCARD_"), "{told}");
+}
+
+#[test]
+fn a_configuration_that_kills_opensc_is_told() {
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one"]);
+    let host = host(&stand);
+    host.configure("app default\n\n{\n\tframework pkcs15 {\n\t\tuse_file_caching = public;\n\t}\n}\n");
+    let (output, report) = check(&host, &[]);
+    let told = gaps(&report).join("\n");
+    assert!(told.contains("OpenSC could not be asked"), "{told}\n{output}");
+    assert_eq!(left_behind(&stand), Vec::<String>::new());
+}
+
+/// A tool that hangs, in a place of its own in front of the real one: it is waited for as long as there is time.
+#[test]
+fn a_tool_that_hangs_or_dies_is_left() {
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one"]);
+    let host = host(&stand);
+    host.caching("public");
+    if !Host::can_switch_users() || stand::opensc_root().is_some() {
+        return;
+    }
+    let fake = Path::new("/usr/local/bin/pkcs15-tool");
+    assert!(!fake.exists());
+    for (script, expected) in [
+        ("sleep 300", "did not end within"),
+        ("kill -SEGV $$", "crashed"),
+        ("head -c 6000000 /dev/zero", "printed more than"),
+        ("echo 'PKCS#15 Card [x]:'; exit 7", "exit code 7"),
+        ("exit 0", "lists no card"),
+    ] {
+        let host = host.clone();
+        let inside = r#"mount -t tmpfs -o mode=0755 none /usr/local/bin && printf '#!/bin/sh\n%s\n' "$1" >/usr/local/bin/pkcs15-tool &&
+            chmod 755 /usr/local/bin/pkcs15-tool && shift && exec "$@""#;
+        let program = env!("CARGO_BIN_EXE_stalecard");
+        let words = [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            inside,
+            "sh",
+            script,
+            program,
+            "check",
+            "--format",
+            "json",
+            "--timeout",
+            "5",
+        ];
+        let output = host.run(&words);
+        let report = document(&output);
+        let told = gaps(&report).join("\n");
+        assert!(output.code() == 3 && told.contains(expected), "{script}: {output}");
+    }
+    assert!(!fake.exists());
+}
+
+/// Whoever ends it by a signal leaves nothing behind, neither files nor a reset of the card.
+#[test]
+fn who_ends_it_leaves_nothing_behind() {
+    // It is ended itself, not what starts it where the other suite's tools are.
+    if stand::opensc_root().is_some() {
+        return;
+    }
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    stand.card().fault("wait-at 12 3000");
+    let running = host.spawn(&[env!("CARGO_BIN_EXE_stalecard"), "check"]);
+    let end = Instant::now() + Duration::from_secs(30);
+    while left_behind(&stand).is_empty() || stand.card().stats().apdus < 8 {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.stop();
+    while !left_behind(&stand).is_empty() {
+        assert!(Instant::now() < end, "{:?}", left_behind(&stand));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(host.cache_names().is_empty());
+}
