@@ -277,9 +277,11 @@ pub fn severities(causes: &[Cause]) -> BTreeMap<Severity, usize> {
 pub fn looked_at(scope: &Scope, most: usize) -> String {
     let mut line = format!("Looked at: {}.", names(&scope.users));
     for other in scope.not_asked_for.iter().take(most) {
-        let brief =
-            |command: &String| command.rsplit("stalecard check ").next().map(|rest| format!(" ({rest})"));
-        let command = other.command.as_ref().and_then(brief).unwrap_or_default();
+        let brief = |command: &String| match command.split_once("stalecard check ") {
+            Some((_, options)) => format!(" ({options})"),
+            None => format!(" (`{command}`)"),
+        };
+        let command = other.command.as_ref().map(brief).unwrap_or_default();
         line.push_str(&format!(" Not asked for: {}{command}.", other.what));
     }
     line
