@@ -20,8 +20,11 @@ fn a_check_costs_at_most_two_and_a_half_times_what_both_lists_do() {
         card.renew(0, 40);
         let stale = cost(&|| drop(check(&host, &[]).0.exits(1)));
         println!("{kind:?}: live {live}, cached {cached}; a check {healthy}, of a stale card {stale}");
+        // OpenSC 0.27 reads less of an Estonian card without a cache than with one, so both lists are asked for once more.
+        let is_odd = kind == Kind::EstEid2018 && stand::opensc_version() >= Version::of(27);
+        let most = if is_odd { 6 } else { 5 };
         for asked in [healthy, stale] {
-            assert!(asked * 2 <= (live + cached) * 5, "{kind:?}: {asked} for {live} and {cached}");
+            assert!(asked * 2 <= (live + cached) * most, "{kind:?}: {asked} for {live} and {cached}");
         }
     }
 }
