@@ -28,6 +28,8 @@ static STATE: Mutex<State> = Mutex::new(State { end: None, undisturbed: 0 });
 static CHANGED: Condvar = Condvar::new();
 /// Somebody is there who ends the process.
 static IS_GUARDED: AtomicBool = AtomicBool::new(false);
+/// The first that was not waited for any longer, or not begun: why.
+static WHY: Mutex<Option<Overdue>> = Mutex::new(None);
 /// Something was not waited for any longer.
 static OVERDUE: AtomicBool = AtomicBool::new(false);
 /// How long after the end of the time the process is ended: what is read in time has to be judged and printed, too.
@@ -75,6 +77,7 @@ pub fn begin(limit: Duration) {
     GUARD.call_once(|| IS_GUARDED.store(aside(guard).is_ok(), Ordering::Relaxed));
     state().end = end_of(limit);
     CHANGED.notify_all();
+    *WHY.lock().unwrap_or_else(PoisonError::into_inner) = None;
     OVERDUE.store(false, Ordering::Relaxed);
 }
 
@@ -165,6 +168,20 @@ pub fn was_lost() -> bool {
     OVERDUE.load(Ordering::Relaxed)
 }
 
+/// Why the first of them was, as far as that was told.
+#[must_use]
+pub fn why_lost() -> Overdue {
+    let why = *WHY.lock().unwrap_or_else(PoisonError::into_inner);
+    why.unwrap_or(Overdue::Silent(SILENCE.as_secs()))
+}
+
+/// Gives it up because of this.
+fn gives_up<T>(why: Overdue) -> Result<T, Overdue> {
+    WHY.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(why);
+    lose();
+    Err(why)
+}
+
 /// Something did not answer in time.
 pub fn lose() {
     OVERDUE.store(true, Ordering::Relaxed);
@@ -249,10 +266,7 @@ fn within_pulse<T: Send + 'static, W: FnOnce() -> T + Send + 'static>(
         Ok(()) => drop(hand.send(work)),
         // What hangs now ends the process in the end.
         Err(NoThread) if state().left().is_some() && IS_GUARDED.load(Ordering::Relaxed) => return Ok(work()),
-        Err(why) => {
-            lose();
-            return Err(why.into());
-        }
+        Err(why) => return gives_up(why.into()),
     }
     loop {
         let left = end.map_or(silence, |end| end.saturating_duration_since(Instant::now()));
@@ -260,18 +274,9 @@ fn within_pulse<T: Send + 'static, W: FnOnce() -> T + Send + 'static>(
         match result.recv_timeout(limit) {
             Ok(result) => return Ok(result),
             Err(RecvTimeoutError::Timeout) if limit == silence && pulse.count() != seen => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                lose();
-                return Err(Overdue::BrokeOff);
-            }
-            Err(RecvTimeoutError::Timeout) => {
-                lose();
-                return Err(if limit < silence {
-                    Overdue::NoTime
-                } else {
-                    Overdue::Silent(silence.as_secs())
-                });
-            }
+            Err(RecvTimeoutError::Disconnected) => return gives_up(Overdue::BrokeOff),
+            Err(RecvTimeoutError::Timeout) if limit < silence => return gives_up(Overdue::NoTime),
+            Err(RecvTimeoutError::Timeout) => return gives_up(Overdue::Silent(silence.as_secs())),
         }
     }
 }

@@ -127,6 +127,8 @@ fn without_a_thread_every_command_ends_and_says_what_it_could_not_do() {
         if let Some(expected) = expected {
             assert_eq!(code, Some(*expected), "{arguments:?}: {said}");
         }
+        // What was not asked is not said to be silent.
+        assert!(!told(&said).contains("not answer"), "{arguments:?}: {said}");
         // Never is all well while something could not be looked at.
         assert!(code != Some(0) || !told(&said).contains(WHY), "{arguments:?}: {said}");
         assert!(code != Some(3) || told(&said).contains(WHY), "{arguments:?}: {said}");

@@ -22,14 +22,22 @@ pub enum PcscError {
         advice: &'static str,
     },
     /// The service takes calls and does not answer them.
-    #[error(
-        "the PC/SC service does not answer ({0}): restart it (systemctl restart pcscd), and see what it logs \
-         (journalctl -u pcscd)"
-    )]
+    #[error("{}", unanswered(*.0))]
     Silent(#[from] Overdue),
     /// No reader of that name or number.
     #[error("there is no reader {0} (SCARD_E_UNKNOWN_READER); there are: {1}")]
     NoSuchReader(String, String),
+}
+
+/// A service that was not even asked is not said to be silent.
+fn unanswered(why: Overdue) -> String {
+    match why {
+        Overdue::NoThread(_) | Overdue::BrokeOff => format!("the PC/SC service was not asked: {why}"),
+        Overdue::Silent(_) | Overdue::NoTime => format!(
+            "the PC/SC service does not answer ({why}): restart it (systemctl restart pcscd), and see what it logs \
+             (journalctl -u pcscd)"
+        ),
+    }
 }
 
 impl From<Error> for PcscError {

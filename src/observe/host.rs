@@ -73,7 +73,7 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
     if patience::was_lost() {
         snapshot.coverage.push(Gap {
             what: "the user database".to_owned(),
-            why: patience::Overdue::Silent(SILENCE.as_secs()).to_string(),
+            why: patience::why_lost().to_string(),
             asked_for: true,
             kind: GapKind::Cache,
         });
