@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::asked_blocks::{Block, Change, changes};
 use crate::case::token::{certificate_side, file_evidence};
-use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Safety, Side};
+use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Side};
 use crate::format::x509::{self, Certificate};
 use crate::opensc::program::PKCS15_TOOL;
 use crate::snapshot::{
@@ -124,13 +124,14 @@ impl<'a> AskedCase<'a> {
         finding.token = Some(self.serial.clone()).filter(|serial| !serial.is_empty());
         finding.object = object;
         finding.program.clone_from(&cache.programs);
-        let files = evidence.iter().filter_map(|evidence| evidence.file.as_ref());
-        if files.into_iter().any(|file| file.owner != self.uid) {
-            finding.safety = Safety::Guarded;
-        }
+        let is_others =
+            evidence.iter().filter_map(|evidence| evidence.file.as_ref()).any(|file| file.owner != self.uid);
         finding.evidence = evidence;
         let what = format!("move the stale entries of {} to the quarantine", cache.dir.path);
         finding.fix.push(Remedy::flush(what));
+        if is_others {
+            finding.takes_consent();
+        }
         finding
     }
 
