@@ -208,9 +208,8 @@ impl Watch {
                 }
                 Ok(Event::Socket) if self.lost => self.retry.send(()).ok()?,
                 Ok(Event::Socket) => {}
-                Ok(Event::Over) => return None,
                 Err(RecvTimeoutError::Timeout) => self.look_after_use(),
-                Err(RecvTimeoutError::Disconnected) => return None,
+                Ok(Event::Over) | Err(RecvTimeoutError::Disconnected) => return None,
             }
         }
     }

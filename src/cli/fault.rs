@@ -18,7 +18,10 @@ pub fn begin() {
 
 fn tell(fault: &PanicHookInfo<'_>) {
     let mut line = Line { bytes: [0; LONGEST], length: 0 };
-    let what = fault.payload_as_str().unwrap_or("it gives no reason");
+    let payload = fault.payload();
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let what = text.unwrap_or("it gives no reason");
     // What does not fit is left out.
     let _ = write!(line, "stalecard panicked; this is a fault of its own, please report it: {what}");
     if let Some(at) = fault.location() {
