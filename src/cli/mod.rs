@@ -269,7 +269,7 @@ pub fn run() -> Exit {
     let exit = match result {
         // Something did not answer, so not everything was looked at.
         Ok(Exit::Clean) if patience::was_lost() => {
-            output::complain("something did not answer in time, so not everything was looked at");
+            output::complain("not everything was looked at: see what is named as not read");
             Exit::NotRead
         }
         Ok(exit) => exit,

@@ -250,10 +250,11 @@ impl Step {
 }
 
 impl Brief {
-    /// The first thing to do; to take a change back is none.
+    /// The first thing to do; to take a change back is none, and where all is well nothing has to be done.
     #[must_use]
     pub fn next(&self) -> Option<&Step> {
-        self.steps.iter().find(|step| step.purpose != Purpose::Undo)
+        let mut due = self.steps.iter().filter(|_| self.headline.state != Word::Sound);
+        due.find(|step| step.purpose != Purpose::Undo)
     }
 }
 

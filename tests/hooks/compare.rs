@@ -155,7 +155,7 @@ fn a_fleet_fits_into_little_memory() {
     ] {
         // 60 MiB of text, hardly less when parsed, do not fit into this address space.
         let output = Command::new("sh")
-            .args(["-c", "ulimit -v 52000; exec \"$0\" compare \"$@\"", env!("CARGO_BIN_EXE_stalecard")])
+            .args(["-c", "ulimit -v 56000; exec \"$0\" compare \"$@\"", env!("CARGO_BIN_EXE_stalecard")])
             .args(&files)
             .output()
             .unwrap();

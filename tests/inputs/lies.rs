@@ -101,7 +101,9 @@ fn key_lists_of_nonsense_are_walked_to_their_end() {
     for list in &lists {
         // The command whose answer may be that long is asked in extended form.
         let (_, said) = check(&stand, &host, &[format!("58 answer {list}")]);
-        assert!(!said.contains(HEALTHY) || list.starts_with("cc01cc01"), "{list}: {said}");
+        // A list of descriptions that the card does not have afterwards names nothing that anybody could miss: then the
+        // leftovers in the cache are all there is to say, which is no all-clear.
+        assert!(!said.contains("OK OpenSC shows") || list.starts_with("cc01cc01"), "{list}: {said}");
         for content in ["b1 answer 30", "b1 nothing", "b1 answer 3003020105"] {
             let (code, said) = check(&stand, &host, &[format!("58 answer {list}"), content.to_owned()]);
             assert!(code == 3 && !said.contains(HEALTHY), "{said}");
