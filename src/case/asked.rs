@@ -12,7 +12,7 @@ use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Si
 use crate::format::x509::{self, Certificate};
 use crate::opensc::program::PKCS15_TOOL;
 use crate::snapshot::{
-    Against, Ask, AskEnd, AskKind, AskedFile, CacheDir, CacheEntry, Card, Ripening, Snapshot,
+    Against, Ask, AskKind, AskedFile, CacheDir, CacheEntry, CacheName, Card, Ripening, Snapshot,
 };
 use crate::text::escape;
 
@@ -83,7 +83,7 @@ impl<'a> AskedCase<'a> {
                 .copied()
                 .filter(move |ask| ask.kind == kind && ask.is_done() && ask.tool == PKCS15_TOOL)
         };
-        let (fresh, live) = (done(AskKind::Fresh).next()?, done(AskKind::Live).last()?);
+        let (fresh, live) = (done(AskKind::Fresh).next()?, done(AskKind::Live).next_back()?);
         let is_settled = fresh.settled == Some(true);
         let is_unstable = fresh.blocks != live.blocks && !is_settled;
         let listed = if is_settled { &fresh.blocks } else { &live.blocks };
@@ -156,8 +156,8 @@ impl<'a> AskedCache<'a> {
             if ask.tool == PKCS15_TOOL {
                 return Some(listed);
             }
-            let of_tool = asks.iter().filter(|live| live.kind == AskKind::Live && live.tool == ask.tool);
-            of_tool.last().map(|live| live.blocks.as_slice())
+            let mut of_tool = asks.iter().filter(|live| live.kind == AskKind::Live && live.tool == ask.tool);
+            of_tool.next_back().map(|live| live.blocks.as_slice())
         };
         let mut told: Vec<Change<'a>> = Vec::new();
         for ask in &used {
@@ -184,14 +184,13 @@ impl<'a> AskedCache<'a> {
             let Some(&entry) = there.get(&kept.name) else { continue };
             let is_read = read.contains(&kept.name);
             let standing = match (against, ripe.get(&kept.name).copied()) {
-                (Against::Equal | Against::Copies(_), _) => Standing::Right,
                 // A directory to which something was added since.
                 (Against::Prefix, _) if is_read && !told.is_empty() => Standing::Stale,
                 (Against::Cut, _) if is_read && !told.is_empty() => Standing::Damaged,
-                (Against::Prefix | Against::Cut, _) => Standing::Right,
                 (Against::Differs(_), _) if is_read => Standing::Stale,
                 (Against::Differs(_), Some(ripening)) => Standing::Ripening(ripening),
                 (Against::Differs(_), None) => Standing::Dormant,
+                (Against::Equal | Against::Copies(_) | Against::Prefix | Against::Cut, _) => Standing::Right,
             };
             entries.push(AskedEntry { entry, kept, fresh, standing });
         }
@@ -274,13 +273,13 @@ impl AskedEntry<'_> {
     }
 
     fn file(&self, dir: &CacheDir) -> FileEvidence {
-        file_evidence(dir, self.entry, self.entry.name.of_copy().and_then(|name| name.ef()))
+        file_evidence(dir, self.entry, self.entry.name.of_copy().and_then(CacheName::ef))
     }
 
     /// The file on the card that it is a copy of, as it stands in its name.
     #[must_use]
     pub fn path(&self) -> String {
-        let ef = self.entry.name.of_copy().and_then(|name| name.ef());
+        let ef = self.entry.name.of_copy().and_then(CacheName::ef);
         ef.map_or_else(|| self.entry.name.to_string(), |ef| ef.to_string())
     }
 
@@ -290,11 +289,4 @@ impl AskedEntry<'_> {
         let path = self.entry.name.of_copy().and_then(|name| name.path.as_deref());
         path.is_some_and(|path| block.is_at(path))
     }
-}
-
-/// What is to be said of a card that was asked and told nothing: how that ended.
-#[must_use]
-pub fn ended<'a>(snapshot: &'a Snapshot, card: &Card) -> Option<&'a AskEnd> {
-    let of_card = snapshot.asks.iter().filter(|ask| ask.is_of(card) && ask.kind == AskKind::Fresh);
-    of_card.map(|ask| &ask.ended).last()
 }

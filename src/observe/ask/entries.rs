@@ -64,7 +64,7 @@ pub(super) fn read(dir: &CacheDir, which: &Which) -> (Files, Option<String>) {
         match entry.content {
             Content::Bytes(bytes) => files.push((entry.name, bytes.0)),
             Content::Withheld(Withheld::TooBig) | Content::Unreadable(_) => {
-                left.push(entry.name.bytes().clone())
+                left.push(entry.name.bytes().clone());
             }
             Content::Withheld(_) => {}
         }

@@ -50,6 +50,12 @@ impl From<Stop> for End {
     }
 }
 
+impl From<std::io::Error> for End {
+    fn from(why: std::io::Error) -> Self {
+        Self::For(AskEnd::Failed(format!("the private directory cannot be used: {why}")))
+    }
+}
+
 /// What OpenSC writes of a card into an empty cache.
 pub(super) struct Fresh {
     files: Files,
@@ -137,7 +143,7 @@ impl Round<'_> {
 
     fn fresh(&mut self) -> Result<Fresh, End> {
         let needed: Vec<Copy<'_>> = copies(self.needed);
-        let room = self.place.room(&needed).map_err(no_room)?;
+        let room = self.place.room(&needed)?;
         let (blocks, _) = self.listed(&room, Tool::Pkcs15, Some(Goal::Yes))?;
         let files = self.written(&room)?;
         Ok(Fresh { files, blocks, room, is_whole: false, of_second: BTreeSet::new(), settled: None })
@@ -163,7 +169,7 @@ impl Round<'_> {
 
     /// The files that OpenSC has put into a cache, without what it needed.
     fn written(&self, room: &Room) -> Result<Files, End> {
-        let mut files = room.files().map_err(no_room)?;
+        let mut files = room.files()?;
         files.retain(|(name, _)| name.of_copy().is_some());
         Ok(files)
     }
@@ -177,7 +183,7 @@ impl Round<'_> {
         fresh: &Fresh,
     ) -> Result<(Room, Ask), End> {
         let all: Vec<Copy<'_>> = copies(files).into_iter().chain(copies(self.needed)).collect();
-        let room = self.place.room(&all).map_err(no_room)?;
+        let room = self.place.room(&all)?;
         let (blocks, done) = self.listed(&room, tool, None)?;
         let ask = self.ask(AskKind::Shown, tool, speaker.programs.clone(), Some(&dir.path), AskEnd::Done);
         let mut ask = self.compared(ask, files, fresh);
@@ -211,7 +217,7 @@ impl Round<'_> {
     }
 
     fn of_card(&mut self, tool: Tool) -> Result<Vec<String>, End> {
-        let room = self.place.room(&copies(self.needed)).map_err(no_room)?;
+        let room = self.place.room(&copies(self.needed))?;
         Ok(self.listed(&room, tool, Some(Goal::Off))?.0)
     }
 
@@ -279,8 +285,8 @@ impl Round<'_> {
         let failed = |why: String| End::For(AskEnd::Failed(why));
         self.idle.is_still()?;
         let text = self.setting.configuration(&room.cache, self.idle.reader, caching).map_err(failed)?;
-        let path = room.configure(&text).map_err(no_room)?;
-        let watched = room.watch().map_err(no_room)?;
+        let path = room.configure(&text)?;
+        let watched = room.watch()?;
         let program: &Path = self.setting.path(tool).map_err(failed)?;
         let ran = run::run(program, tool.arguments(), room, &path);
         // Before anything is made of what it said: a card that was pulled is the better reason.
@@ -354,8 +360,4 @@ fn grown_since<'n>(
     now.iter()
         .filter(|(name, size)| before.iter().any(|(known, old)| known == name && size > old))
         .map(|(name, _)| name.clone())
-}
-
-fn no_room(why: std::io::Error) -> End {
-    End::For(AskEnd::Failed(format!("the private directory cannot be used: {why}")))
 }

@@ -22,6 +22,7 @@ use crate::snapshot::{ByteString, ConfigState, Installation, User};
 
 /// What it is called there.
 const FILE: &str = "opensc.conf";
+
 /// A configuration for the command that this process becomes.
 #[derive(Debug)]
 pub struct Private {
