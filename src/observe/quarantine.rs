@@ -32,7 +32,7 @@ pub fn look_into_quarantine(snapshot: &mut Snapshot) {
         for state in &states {
             match keeping(state, MOST_OPERATIONS) {
                 Ok(kept) => {
-                    found.extend(kept.iter().inspect(|_| pulse.beat()).flat_map(|one| read(one, &privacy)))
+                    found.extend(kept.iter().inspect(|_| pulse.beat()).flat_map(|one| read(one, &privacy)));
                 }
                 Err(error) => why.push(error.to_string()),
             }

@@ -159,7 +159,7 @@ impl Input {
             let file = open_named(data).map_err(|source| read_error(data, source))?;
             return Ok(Self::Contained(format!("signature {}", shown(path)), contained, file));
         }
-        let signature = bare::signature(&content).map_err(|what| refused(&what.to_string()))?;
+        let signature = bare::signature(&content).map_err(|what| refused(&what))?;
         let what = format!("signature {}", shown(path));
         match (request.data, request.digest) {
             (Some(data), _) => {

@@ -48,7 +48,6 @@ pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
                 id(made_by)
             )
         }
-        (Some(_), ..) | (None, Some(_), _) => return None,
         (None, None, Some(_)) if attribution.is_invalid => return None,
         (None, None, Some(made_by)) if made_by.places.iter().all(|place| place.kind.is_of_the_past()) => {
             let is_cached = made_by.places.iter().any(|place| place.kind == PlaceKind::Cache);
@@ -70,7 +69,7 @@ pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
                 if named { ", not by the key that was named" } else { "" }
             )
         }
-        (None, None, Some(_)) => return None,
+        (Some(_), ..) | (None, Some(_), _) | (None, None, Some(_)) => return None,
     };
     Some(made(summary))
 }
