@@ -74,7 +74,7 @@ mod tests {
             let mut line = Line { bytes: [0; LONGEST], length: 0 };
             let _ = line.write_str(text);
             line.end();
-            String::from_utf8(line.bytes[..line.length].to_vec()).unwrap()
+            String::from_utf8(line.bytes.get(..line.length).unwrap().to_vec()).unwrap()
         };
         assert_eq!(said("é\u{1b}[2J"), "é?[2J\n");
         let long = said(&"é".repeat(LONGEST));
