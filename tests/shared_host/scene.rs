@@ -60,7 +60,7 @@ impl Scene {
         for (path, held) in uncovered.iter().filter(|(path, _)| !path.exists()) {
             fs::create_dir_all(path).unwrap();
             let held = format!("/proc/{}/fd/{}", std::process::id(), held.as_raw_fd());
-            run(Command::new("mount").arg("--bind").arg(held).arg(path));
+            run(Command::new("mount").args(["--no-canonicalize", "--bind"]).arg(held).arg(path));
         }
         fs::create_dir_all(self.root.join("decoys")).unwrap();
         fs::write(self.root.join("passwd"), "root:x:0:0:root:/root:/bin/sh\n").unwrap();
