@@ -10,13 +10,13 @@ use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::place::Room;
-use crate::patience;
+use crate::patience::{self, NoThread, aside};
 
 /// How long OpenSC may take for one list.
 const USUAL: Duration = Duration::from_secs(60);
@@ -56,8 +56,13 @@ pub(super) fn run(tool: &Path, arguments: &[&str], room: &Room, configuration: &
     command.env_clear().envs(environment(room, configuration)).current_dir(&room.home);
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let failed = |why: std::io::Error| format!("{} could not be run: {why}", tool.display());
+    // Who listens is there before anything is said.
+    let deaf = |why: NoThread| failed(std::io::Error::other(why));
+    let (to_stdout, stdout) = listener().map_err(deaf)?;
+    let (to_stderr, stderr) = listener().map_err(deaf)?;
     let mut child = command.spawn().map_err(failed)?;
-    let heard = (child.stdout.take().map(hear), child.stderr.take().map(hear));
+    let _ = child.stdout.take().map(|from| to_stdout.send(from));
+    let _ = child.stderr.take().map(|from| to_stderr.send(from));
     let limit = patience::left().map_or(USUAL, |left| USUAL.min(left * 2 / 5));
     let begun = Instant::now();
     let mut killed = false;
@@ -81,7 +86,7 @@ pub(super) fn run(tool: &Path, arguments: &[&str], room: &Room, configuration: &
     if killed {
         return Err(format!("it did not end within {} seconds and was stopped", (limit * 2).as_secs()));
     }
-    let [stdout, stderr] = [heard.0, heard.1].map(last_words);
+    let [stdout, stderr] = [stdout, stderr].map(|heard| last_words(&heard));
     if stdout.len() as u64 >= LARGEST {
         return Err(format!("it printed more than {} MiB", LARGEST >> 20));
     }
@@ -125,19 +130,21 @@ fn environment(room: &Room, configuration: &Path) -> Vec<(OsString, OsString)> {
     all
 }
 
-/// Takes what is said, in a thread of its own: no more than there is room for, but all of it is read.
-fn hear(mut from: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+/// Takes what is said by what it is handed, in a thread of its own: no more than there is room for, but all of it is read.
+fn listener<R: Read + Send + 'static>() -> Result<(Sender<R>, Receiver<Vec<u8>>), NoThread> {
+    let (hand, given) = channel::<R>();
     let (done, heard) = channel();
-    std::thread::spawn(move || {
+    aside(move || {
+        let Ok(mut from) = given.recv() else { return };
         let mut kept = Vec::new();
         let _ = (&mut from).take(LARGEST).read_to_end(&mut kept);
         let _ = std::io::copy(&mut from, &mut std::io::sink());
         // Nobody listens any more: it came too late.
         let _ = done.send(kept);
-    });
-    heard
+    })?;
+    Ok((hand, heard))
 }
 
-fn last_words(heard: Option<Receiver<Vec<u8>>>) -> Vec<u8> {
-    heard.and_then(|heard| heard.recv_timeout(LAST_WORDS).ok()).unwrap_or_default()
+fn last_words(heard: &Receiver<Vec<u8>>) -> Vec<u8> {
+    heard.recv_timeout(LAST_WORDS).unwrap_or_default()
 }
