@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use super::digest::{Digester, against};
 use super::entries::{self, Files, Which};
@@ -22,6 +23,9 @@ use crate::snapshot::{
 
 /// How often the same copy is asked whether it turns.
 const MOST_READINGS: u32 = 8;
+
+/// How long pcscd may take to notice that a card is gone (it looks every 0.4 s).
+const NOTICE: Duration = Duration::from_millis(600);
 
 /// One card, and how OpenSC is asked about it.
 pub(super) struct Round<'a> {
@@ -298,6 +302,11 @@ impl Round<'_> {
             Tool::Pkcs11 => listing::of_pkcs11(&ran.stdout),
         };
         let said = listing::complaint(&ran.stderr);
+        if blocks.is_none() || !ran.status.success() {
+            // That the card is gone is noticed later than what came of it.
+            std::thread::sleep(NOTICE);
+            self.idle.is_still()?;
+        }
         match (blocks, ran.status.code()) {
             (Some(blocks), Some(0)) => Ok((blocks, done)),
             (Some(_), Some(code)) => {

@@ -35,7 +35,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         let (where_else, fix) = match (elsewhere(Source::OpenSc), elsewhere(Source::Certificate)) {
             (Some(_), _) => (
                 " It verifies with the one in OpenSC's cache.",
-                "do not flush: first save the right public key (`stalecard snapshot --output FILE`, and \
+                "do not flush: first save the right public key (`stalecard snapshot -o FILE`, and \
                  `pkcs15-tool --read-public-key`)",
             ),
             (None, Some(_)) => (
