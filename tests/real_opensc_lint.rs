@@ -305,6 +305,10 @@ fn case(random: &mut Random) -> Case {
         }
         14 => {
             lines[index].end = random.one(&["", " ;", ";;", "\r", "; # done", ",", ":"]);
+            if lines[index].end == ":" {
+                // It is the value's last letter: what that comes to is no more than an accident.
+                promised.values_mut().for_each(|effects| drop(effects.insert(key, "?".to_owned())));
+            }
             "with another end"
         }
         15 => {

@@ -11,7 +11,6 @@ use super::args::Facts;
 use super::output;
 use crate::audit::{Audited, Request, audit};
 use crate::error::{Error, Exit};
-use crate::observe::{Asking, look_into_quarantine};
 use crate::report::audit::{csv, human};
 use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document};
@@ -56,10 +55,7 @@ enum Format {
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
-    let mut snapshot = args.facts.look(false, Asking::Never)?;
-    if args.facts.snapshot.is_none() {
-        look_into_quarantine(&mut snapshot);
-    }
+    let mut snapshot = args.facts.look_for_makers()?;
     // No card is needed, so none is missing.
     for gap in &mut snapshot.coverage {
         gap.asked_for = false;

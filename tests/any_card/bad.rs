@@ -78,7 +78,7 @@ fn a_tool_that_hangs_or_dies_is_left() {
             "--format",
             "json",
             "--timeout",
-            "5",
+            "30",
         ];
         let output = host.run(&words);
         let report = document(&output);
@@ -86,6 +86,20 @@ fn a_tool_that_hangs_or_dies_is_left() {
         assert!(output.code() == 3 && told.contains(expected), "{script}: {output}");
     }
     assert!(!fake.exists());
+}
+
+/// A tool that might have to be stopped within a transaction is not begun.
+#[test]
+fn without_time_for_a_whole_list_it_is_not_asked() {
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one"]);
+    let host = host(&stand);
+    host.caching("public");
+    stand.card().reset_stats();
+    let output = ours(&host, &["check", "--format", "json", "--timeout", "20"]).exits(3);
+    let told = gaps(&document(&output)).join("\n");
+    assert!(told.contains("too little time is left") && told.contains("--timeout"), "{output}");
+    assert_eq!(stand.card().stats().apdus, 0, "{output}");
+    assert_eq!(left_behind(&stand), Vec::<String>::new());
 }
 
 /// Whoever ends it by a signal leaves nothing behind, neither files nor a reset of the card.

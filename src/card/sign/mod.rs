@@ -258,7 +258,7 @@ pub fn end_login(link: &mut dyn Exclusive, card: &Card, pin: &Pin) -> Result<(),
     signer.leave(channel, &signer.references(pin))?;
     match signer.state(channel, Some(pin))? {
         PinState::LoggedIn => Err(SignError::NoLogout(StatusWord::OK)),
-        _ => Ok(()),
+        PinState::Tries(_) | PinState::Blocked | PinState::NotInitialised | PinState::Other(_) => Ok(()),
     }
 }
 
@@ -429,7 +429,10 @@ impl Session<'_, '_> {
             }
             // 6400: time is up, 6401: cancelled (PC/SC part 10, 2.5.2).
             (Login::Pad, _) => Err(SignError::NoEntry(status)),
-            _ => Err(SignError::LoginRefused(status)),
+            (
+                Login::Pin(_) | Login::Existing | Login::Free,
+                PinState::NotInitialised | PinState::Other(_),
+            ) => Err(SignError::LoginRefused(status)),
         }
     }
 

@@ -5,7 +5,6 @@ use crate::case::attribution::Attribution;
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
-use crate::observe::{Asking, look_into_quarantine};
 use crate::prove::brief::attributed;
 use crate::prove::given::{Given, Request};
 use crate::report::lines::Screen;
@@ -19,10 +18,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         certificate: args.certificate.as_deref(),
         public_keys: &args.pubkey,
     })?;
-    let mut snapshot = args.facts.look(false, Asking::Never)?;
-    if args.facts.snapshot.is_none() {
-        look_into_quarantine(&mut snapshot);
-    }
+    let mut snapshot = args.facts.look_for_makers()?;
     let done = given.attribute(&mut snapshot)?;
     let brief = attributed(&done);
     match args.format {

@@ -20,6 +20,8 @@ use crate::patience::{self, NoThread, aside};
 
 /// How long OpenSC may take for one list.
 const USUAL: Duration = Duration::from_secs(60);
+/// With less than this it is not begun: a list of 60 objects takes 9 seconds at a slow card's speed, in one transaction.
+const LEAST: Duration = Duration::from_secs(10);
 /// How much of a list is taken.
 const LARGEST: u64 = 4 << 20;
 /// How often it is looked whether it has ended.
@@ -51,6 +53,14 @@ pub(super) struct Ran {
 /// In a few words, why there is no result.
 pub(super) fn run(tool: &Path, arguments: &[&str], room: &Room, configuration: &Path) -> Result<Ran, String> {
     is_safe(tool)?;
+    let limit = patience::left().map_or(USUAL, |left| USUAL.min(left * 2 / 5));
+    if limit < LEAST {
+        return Err(format!(
+            "too little time is left: {} might have to be stopped while it has the card, which would reset it for \
+             everybody; give it more with --timeout",
+            tool.display()
+        ));
+    }
     let mut command = Command::new("/bin/sh");
     command.args(["-c", SHELL, "sh"]).arg(tool).args(arguments);
     command.env_clear().envs(environment(room, configuration)).current_dir(&room.home);
@@ -63,7 +73,6 @@ pub(super) fn run(tool: &Path, arguments: &[&str], room: &Room, configuration: &
     let mut child = command.spawn().map_err(failed)?;
     let _ = child.stdout.take().map(|from| to_stdout.send(from));
     let _ = child.stderr.take().map(|from| to_stderr.send(from));
-    let limit = patience::left().map_or(USUAL, |left| USUAL.min(left * 2 / 5));
     let begun = Instant::now();
     let mut killed = false;
     let status = loop {

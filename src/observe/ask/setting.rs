@@ -88,10 +88,7 @@ impl Setting {
             Tool::Pkcs11 => pkcs11,
         };
         path.as_deref().ok_or_else(|| {
-            format!(
-                "{} is not installed where programs usually are (package opensc): put it there",
-                tool.name()
-            )
+            format!("{} was not found where programs usually are (package opensc)", tool.name())
         })
     }
 
