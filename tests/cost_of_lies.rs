@@ -165,6 +165,38 @@ fn cards_by_the_thousand_cost_what_they_are() {
     });
 }
 
+/// So many cards, each with other files, and as many entries of the serial number that they all have.
+#[test]
+fn cards_of_one_serial_number_do_not_multiply_with_its_entries() {
+    let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let large = if is_long() { 2001 } else { 400 };
+    let of = |number: usize| {
+        let mut snapshot = cards(number, |which, card| {
+            let files = card["files"].as_array_mut().unwrap();
+            let description = files.iter_mut().find(|file| file["path"] == "C401").unwrap();
+            let text = description["answer"]["content"].as_str().unwrap();
+            description["answer"]["content"] = json!(format!("{}{which:04x}", &text[..text.len() - 4]));
+        });
+        let entries = damaged(number * 4, |which| ("DENK0200834".to_owned(), format!("{which:08X}")));
+        snapshot["caches"][0]["entries"] = entries["caches"][0]["entries"].clone();
+        snapshot
+    };
+    assert_linear("cards of one serial number, and entries of it", large, &of);
+    // Nothing tells what is whose, and that is said.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("snapshot.json");
+    for (number, is_told) in [(32, false), (33, true)] {
+        std::fs::write(&path, of(number).to_string()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+        let output = command.args(["check", "--format", "json", "--snapshot"]).arg(&path).output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let gaps = report["coverage"].as_array().unwrap();
+        let told = gaps.iter().filter(|gap| gap["why"].as_str().unwrap().contains("somebody has made it up"));
+        assert_eq!(told.count(), usize::from(is_told), "{number}: {gaps:#?}");
+        assert!(!is_told || output.status.code() == Some(3), "{output:?}");
+    }
+}
+
 #[test]
 fn damaged_entries_by_the_hundred_thousand_cost_what_they_are() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

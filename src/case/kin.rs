@@ -19,15 +19,42 @@ type Place<'a> = (&'a str, &'a [u8]);
 type Placed<'a> = (Names<'a>, Place<'a>, Option<Option<&'a [u8]>>, Option<Hash>);
 
 /// More applications than a card has (OpenSC reads eight of EF.DIR, and knows a few without it).
-pub(crate) const MOST_APPLICATIONS: usize = 16;
+const MOST_APPLICATIONS: usize = 16;
+/// More cards with one serial number than a host has: twice as many as pcscd knows readers, each with other files.
+const MOST_OF_ONE_NAME: usize = 32;
 
 /// What else was read of the card that an application is on.
 #[derive(Debug, Clone)]
 pub enum Beside<'a> {
     /// Its other applications, and itself; nothing if it has no other.
     Cards(Arc<[&'a Card]>),
-    /// More than a card can have: whoever wrote this down has made it up, and nothing tells what is whose.
-    Beyond,
+    /// More than there can be: whoever wrote this down has made it up, and nothing tells what is whose.
+    Beyond(Invented),
+}
+
+/// What there is more of in a snapshot than there can be on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Invented {
+    /// Applications on one card.
+    Applications,
+    /// Cards with one serial number.
+    Cards,
+}
+
+impl Invented {
+    /// Why nothing is said of what is whose.
+    #[must_use]
+    pub fn why(self) -> String {
+        let told = match self {
+            Self::Applications => {
+                format!("its card would have more than {MOST_APPLICATIONS} of them, and no card has")
+            }
+            Self::Cards => {
+                format!("more than {MOST_OF_ONE_NAME} cards would have this serial number, and no host has them")
+            }
+        };
+        format!("{told}: somebody has made it up")
+    }
 }
 
 /// What there is in one place.
@@ -42,6 +69,8 @@ struct Applications<'a> {
 pub(crate) struct Kin<'a> {
     /// How many there are in all, and with these files.
     named: BTreeMap<(Names<'a>, Option<Hash>), usize>,
+    /// Of which there are more than a host has.
+    crowds: BTreeSet<Names<'a>>,
     /// The same of each place, in all and with this application.
     placed: BTreeMap<Placed<'a>, usize>,
     /// Applications in each place.
@@ -71,7 +100,13 @@ impl<'a> Kin<'a> {
                 there.cards.push(card);
             }
         }
-        Self { named, placed, applications, met: BTreeSet::new() }
+        let mut contents: BTreeMap<Names<'_>, usize> = BTreeMap::new();
+        for (names, _) in named.keys().filter(|(_, files)| files.is_some()) {
+            *contents.entry(*names).or_default() += 1;
+        }
+        contents.retain(|_, number| *number > MOST_OF_ONE_NAME);
+        let crowds = contents.into_keys().collect();
+        Self { named, crowds, placed, applications, met: BTreeSet::new() }
     }
 
     /// Has another card, and not only another application of the same one, the same name in caches, but other files?
@@ -90,9 +125,14 @@ impl<'a> Kin<'a> {
 
     /// What else was read of the same card.
     pub(crate) fn beside(&self, card: &'a Card) -> Beside<'a> {
+        if self.crowds.contains(&names(card)) {
+            return Beside::Beyond(Invented::Cards);
+        }
         match self.applications.get(&place(card)).filter(|there| there.names.len() > 1) {
             None => Beside::Cards(Arc::default()),
-            Some(there) if there.cards.len() > MOST_APPLICATIONS => Beside::Beyond,
+            Some(there) if there.cards.len() > MOST_APPLICATIONS => {
+                Beside::Beyond(Invented::Applications)
+            }
             Some(there) => Beside::Cards(there.cards.as_slice().into()),
         }
     }

@@ -51,7 +51,7 @@ impl Case<'_> {
     #[must_use]
     pub fn owns(&self, file: EfPath) -> bool {
         match &self.beside {
-            Beside::Beyond => false,
+            Beside::Beyond(_) => false,
             Beside::Cards(others) => {
                 self.layout.is_surely_own(self.card, file) && self.layout.owns(self.card, others, file)
             }

@@ -4,8 +4,9 @@
 //! memory; where there is none, whoever asks for that waits for the lock, and for ever. This one takes neither.
 
 use std::fmt::Write;
-use std::panic::{PanicHookInfo, set_hook};
+use std::panic::{PanicHookInfo, UnwindSafe, catch_unwind, set_hook};
 
+use crate::error::Exit;
 use crate::text::acts;
 
 /// Longest report, in bytes.
@@ -14,6 +15,11 @@ const LONGEST: usize = 1024;
 /// From now on panics are told like this.
 pub fn begin() {
     set_hook(Box::new(tell));
+}
+
+/// How this ended. A panic is an internal error, and ends like one, not with the language's own code.
+pub fn caught(work: impl FnOnce() -> Exit + UnwindSafe) -> Exit {
+    catch_unwind(work).unwrap_or(Exit::Failed)
 }
 
 fn tell(fault: &PanicHookInfo<'_>) {
@@ -67,6 +73,13 @@ impl Write for Line {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    #[allow(clippy::panic, reason = "a fault of its own is what is asked for")]
+    fn a_panic_ends_as_an_internal_error() {
+        assert_eq!(caught(|| panic!("a fault")), Exit::Failed);
+        assert_eq!(caught(|| Exit::Findings), Exit::Findings);
+    }
 
     #[test]
     fn a_report_fits_into_its_place_and_is_fit_for_a_terminal() {

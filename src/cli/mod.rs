@@ -209,6 +209,10 @@ fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
 #[must_use]
 pub fn run() -> Exit {
     fault::begin();
+    fault::caught(done)
+}
+
+fn done() -> Exit {
     complete::answer();
     let words = in_order(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&words) {

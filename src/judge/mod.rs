@@ -24,7 +24,7 @@ use std::sync::Arc;
 use crate::baseline::Known;
 use crate::case::cache_index::CacheIndex;
 use crate::case::cache_view::{Behind, CacheView, Readers};
-use crate::case::kin::{Beside, Kin, MOST_APPLICATIONS};
+use crate::case::kin::{Beside, Invented, Kin};
 use crate::case::right_key;
 use crate::case::token::Case;
 use crate::case::tokens::{CachingProgram, Tokens};
@@ -179,7 +179,7 @@ impl Judge {
         let programs: Vec<_> =
             programs.map(|program| (program, self.standing(card, &program.name))).collect();
         // Of an application among more than a card can have nothing in a cache is known to be its own.
-        let is_beyond = matches!(beside, Beside::Beyond);
+        let is_beyond = matches!(beside, Beside::Beyond(_));
         let cache_views = caches
             .iter()
             .filter(|_| !is_beyond)
@@ -192,7 +192,7 @@ impl Judge {
                     others.iter().filter(|other| other.is_beside(card) && other.serial == card.serial);
                 others.map(|other| Inventory::of(layout, other)).collect()
             }
-            Beside::Beyond => Vec::new(),
+            Beside::Beyond(_) => Vec::new(),
         };
         let mut case = Case {
             card,
@@ -377,17 +377,14 @@ fn unknown_places(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
     if let Err(why) = CacheName::generate(differences::HEAD, &serial, None, None, None, &[0x3F, 0]) {
         note(format!("cache entries of token {token}"), why.to_string(), true);
     }
-    if matches!(case.beside, Beside::Beyond) {
-        note(
-            format!(
-                "which application in reader {} left which cache entries",
-                escape(case.card.reader.as_bytes())
-            ),
-            format!(
-                "its card would have more than {MOST_APPLICATIONS} of them, and no card has: somebody has made it up"
-            ),
-            true,
-        );
+    if let Beside::Beyond(invented) = case.beside {
+        let what = match invented {
+            Invented::Applications => {
+                format!("which application in reader {}", escape(case.card.reader.as_bytes()))
+            }
+            Invented::Cards => format!("which card of serial number {token}"),
+        };
+        note(format!("{what} left which cache entries"), invented.why(), true);
     }
     for (place, why) in &case.live.unknown {
         note(format!("EF {} of token {token}", place.ef), why.clone(), true);

@@ -58,9 +58,6 @@ pub fn foreign(line: &[u8]) -> Option<Foreign> {
     if line.starts_with(b"#") {
         return None;
     }
-    if line.starts_with(b"//") || line.starts_with(b"/*") {
-        return Some(Foreign::CComment);
-    }
     if is_template(line) {
         return Some(Foreign::Template);
     }
@@ -72,7 +69,7 @@ pub fn foreign(line: &[u8]) -> Option<Foreign> {
         return Some(Foreign::Xml);
     }
     let commented = |text: &[u8]| text.trim_ascii().first().is_some_and(u8::is_ascii_alphanumeric);
-    if [&b";"[..], b"--"].iter().any(|mark| line.strip_prefix(*mark).is_some_and(commented)) {
+    if line.strip_prefix(b";").is_some_and(commented) {
         return Some(Foreign::OtherComment);
     }
     if line.starts_with(b"{\"") || line.first() == Some(&b'"') && memchr::memmem::find(line, b"\":").is_some()
@@ -111,9 +108,7 @@ mod tests {
             ("use_file_caching: yes", Some(Foreign::Yaml)),
             ("export OPENSC_DEBUG=3", Some(Foreign::Shell)),
             ("USE_FILE_CACHING=yes", Some(Foreign::Shell)),
-            ("// x", Some(Foreign::CComment)),
             ("; switched off", Some(Foreign::OtherComment)),
-            ("-- switched off", Some(Foreign::OtherComment)),
             (";", None),
             ("; }", None),
             ("\"use_file_caching\": \"no\",", Some(Foreign::Json)),

@@ -97,9 +97,8 @@ fn cause(case: &ConfigCase<'_>, error: &ParseError) -> Cause {
     let words = words.filter(|token| matches!(token.kind, TokenKind::Word { .. })).rev().take(WORDS);
     let mut places: Vec<Range<usize>> = vec![error.range.clone()];
     places.extend(words.map(|word| word.range.clone()));
-    places
-        .iter()
-        .find_map(|place| other_language(case, place))
+    comment(case, &places)
+        .or_else(|| places.iter().find_map(|place| other_language(case, place)))
         .or_else(|| operator(case, &tokens, error, &places))
         .or_else(|| {
             let glued = places.iter().find_map(|place| {
@@ -161,6 +160,50 @@ fn operator(
     }
 }
 
+/// A comment of another language, on lines of its own or behind a statement.
+fn comment(case: &ConfigCase<'_>, places: &[Range<usize>]) -> Option<Cause> {
+    let language = |place: &Range<usize>| match case.piece(place.clone()) {
+        [b'/', b'/' | b'*', ..] => Some(Foreign::CComment),
+        [b'-', b'-', ..] => Some(Foreign::OtherComment),
+        _ => None,
+    };
+    let first = places.iter().filter(|place| language(place).is_some()).min_by_key(|place| place.start)?;
+    let language = language(first)?;
+    let line = case.lines(&(first.start..first.start));
+    let before = case.piece(line.start..first.start).trim_ascii_end();
+    // A value may begin with slashes.
+    if before.ends_with(b"=") || before.ends_with(b",") {
+        return None;
+    }
+    let text = case.piece(first.start + 2..case.text.len());
+    let closing = if case.piece(first.clone()).starts_with(b"/*") {
+        text.windows(2).position(|two| two == b"*/")
+    } else {
+        None
+    };
+    let (end, shut) = match closing {
+        Some(length) => (first.start + 2 + length, 2),
+        None => (line.end, 0),
+    };
+    let last = case.lines(&(end..end));
+    let rest = case.piece(end + shut..last.end).trim_ascii();
+    let said = case.piece(first.start + 2..end).split(u8::is_ascii_whitespace);
+    let said = said.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(&b' ');
+    // A setting that no semicolon has ended yet would go on behind the comment.
+    let statement = before.rsplit(|b| matches!(b, b';' | b'{' | b'}')).next().unwrap_or_default();
+    let end_of_setting = if rest.is_empty() && statement.contains(&b'=') { &b";"[..] } else { b"" };
+    let kept = [before.trim_ascii_start(), rest];
+    let kept = kept.into_iter().filter(|piece| !piece.is_empty()).collect::<Vec<_>>().join(&b' ');
+    let gap = if kept.is_empty() { &b""[..] } else { b" " };
+    let fixed = [&kept, end_of_setting, gap, b"# ", &said].concat();
+    Some(Cause {
+        corrected: case.corrected(&(line.start..last.end), fixed.trim_ascii_end()),
+        range: first.start..line.end,
+        language: Some(language),
+        what: "write # before the comment",
+    })
+}
+
 /// The line of a place, if it is written in another language.
 fn other_language(case: &ConfigCase<'_>, place: &Range<usize>) -> Option<Cause> {
     // Nothing of ours begins with a brace.
@@ -170,13 +213,8 @@ fn other_language(case: &ConfigCase<'_>, place: &Range<usize>) -> Option<Cause> 
     let indent = case.piece(line.clone()).iter().take_while(|b| b.is_ascii_whitespace()).count();
     let range = line.start + indent..line.end;
     let (corrected, what) = match language {
-        Foreign::CComment => {
-            let text = case.piece(range.clone()).trim_ascii_end();
-            let text = text.strip_suffix(b"*/").unwrap_or(text).get(2..).unwrap_or_default();
-            (case.corrected(&range, &[b"#", text].concat()), "write # before the comment")
-        }
         Foreign::Template => (None, "render the template before OpenSC reads it"),
-        Foreign::OtherComment => {
+        Foreign::CComment | Foreign::OtherComment => {
             let text = case.piece(range.clone()).trim_ascii_end();
             let mark = text.iter().take_while(|b| matches!(b, b';' | b'-')).count();
             let text = text.get(mark..).unwrap_or_default();
