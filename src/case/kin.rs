@@ -50,7 +50,9 @@ impl Invented {
                 format!("its card would have more than {MOST_APPLICATIONS} of them, and no card has")
             }
             Self::Cards => {
-                format!("more than {MOST_OF_ONE_NAME} cards would have this serial number, and no host has them")
+                format!(
+                    "more than {MOST_OF_ONE_NAME} cards would have this serial number, and no host has them"
+                )
             }
         };
         format!("{told}: somebody has made it up")
@@ -130,9 +132,7 @@ impl<'a> Kin<'a> {
         }
         match self.applications.get(&place(card)).filter(|there| there.names.len() > 1) {
             None => Beside::Cards(Arc::default()),
-            Some(there) if there.cards.len() > MOST_APPLICATIONS => {
-                Beside::Beyond(Invented::Applications)
-            }
+            Some(there) if there.cards.len() > MOST_APPLICATIONS => Beside::Beyond(Invented::Applications),
             Some(there) => Beside::Cards(there.cards.as_slice().into()),
         }
     }

@@ -198,6 +198,8 @@ impl Configuration<'_> {
             let text = String::from_utf8_lossy(&name.0).into_owned();
             said.list = Some((vec![text], format!("OPENSC_DRIVER = {name}")));
         }
+        // OpenSC's own list, by its name: as if nothing were said.
+        said.list = said.list.filter(|(names, _)| names.iter().any(|name| name != "internal"));
         said.choose(atr, usual)
     }
 }

@@ -18,6 +18,7 @@ mod sc_hsm;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "no snapshots here")]
 mod schema;
+mod settings;
 #[path = "../stand/mod.rs"]
 mod stand;
 
