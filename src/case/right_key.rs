@@ -6,7 +6,7 @@
 //! key. But a proof is about the key that it names: where the key's ID on the card is the hash of what the card holds, what a
 //! cache holds is history. An ID that is no hash says nothing, because it can be changed. Where no file tells, that is the answer, and the types make every rule and every repair hear it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::dispute::{Dispute, Right};
@@ -18,7 +18,7 @@ use crate::crypto::same_form;
 use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Safety, Unasked};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::KeyType;
-use crate::snapshot::{Answer, TrialOutcome};
+use crate::snapshot::{Answer, EfPath, TrialOutcome};
 use crate::text::{escape, hex};
 use crate::verdict::UnprovenKey;
 use crate::view::difference::Kind;
@@ -338,11 +338,15 @@ pub fn heed(findings: &mut [Finding]) {
 
 /// Does the description of a key that is shown speak of another place than where the card's key is?
 fn is_elsewhere(shown: &Object, live: &Object) -> bool {
-    let place = |key: &Object| match key.class {
+    place(shown) != place(live)
+}
+
+/// The number and the file by which the description of a key finds it.
+const fn place(key: &Object) -> (Option<u8>, Option<EfPath>) {
+    match key.class {
         Class::PrivateKey { reference, path, .. } => (reference, path),
         _ => (None, None),
-    };
-    place(shown) != place(live)
+    }
 }
 
 /// Is a key's ID the one that OpenSC makes from this public key?
@@ -351,17 +355,22 @@ pub fn is_id_of(key: &Object, public: &PublicKey) -> bool {
     key.id == public.intrinsic_id()
 }
 
-/// The private keys for which the card names no public key, or one that nothing proves to be theirs.
+/// The private keys for which the card names no public key, or one that nothing proves to be theirs; and those that a cache
+/// shows and the card does not list, about which it names nothing.
 #[must_use]
 pub fn unproven(case: &Case<'_>) -> Vec<UnprovenKey> {
     let device = Device::of(case);
-    let keys = case.live.private_keys().filter(|key| !is_proven(case, device.as_ref(), key));
-    keys.map(|key| UnprovenKey {
-        token: escape(case.serial.as_bytes()),
-        id: hex(&key.id),
-        reference: case.live.reference(key),
-    })
-    .collect()
+    let on_card: BTreeSet<_> = case.live.private_keys().map(|key| (&key.id, place(key))).collect();
+    let in_use = case.cache_views.iter().filter(|cache_view| cache_view.in_use());
+    let shown = in_use.flat_map(|cache_view| {
+        let keys = cache_view.shown.private_keys().filter(|key| !on_card.contains(&(&key.id, place(key))));
+        keys.map(|key| (key, cache_view.shown.reference(key)))
+    });
+    let listed = case.live.private_keys().filter(|key| !is_proven(case, device.as_ref(), key));
+    let keys = listed.map(|key| (key, case.live.reference(key))).chain(shown);
+    let keys: BTreeSet<_> = keys.map(|(key, reference)| (hex(&key.id), reference)).collect();
+    let token = escape(case.serial.as_bytes());
+    keys.into_iter().map(|(id, reference)| UnprovenKey { token: token.clone(), id, reference }).collect()
 }
 
 /// Is the public key that the card names for a key known to be the key's?

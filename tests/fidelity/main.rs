@@ -81,3 +81,17 @@ fn no_repair_makes_a_host_with_a_native_card_worse() {
 fn no_repair_makes_a_host_with_a_piv_card_worse() {
     run::repairs::<piv::World>(3);
 }
+
+/// Two hosts of which neither saw the other's key: one key is listed nowhere, and its old description shows it.
+#[test]
+fn the_public_key_of_a_key_in_doubt_is_not_called_cured() {
+    use native::Action::{Common, Generate};
+    let actions = vec![
+        Generate { host: 0, kind: 3, id: 69 },
+        Common(stage::Event::List { host: 1, module: false }),
+        Generate { host: 0, kind: 0, id: 70 },
+        Common(stage::Event::Repair { host: 1, guarded: false }),
+    ];
+    let history = history::History { seed: 38, nature: 0, actions };
+    run::known::<native::World<native::MyEid>>("doubt", history);
+}

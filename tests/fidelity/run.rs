@@ -69,6 +69,14 @@ pub fn repairs<W: World>(usual: u64) {
     play::<W>(usual, W::repaired, [0; STANDS]);
 }
 
+/// One history that failed once.
+pub fn known<W: World>(name: &str, history: History<W::Action>) {
+    let mut world = W::new(&format!("nature-{name}-"), 0);
+    if let Err(why) = world.play(&history) {
+        panic!("{}", report(&mut world, history, why, false));
+    }
+}
+
 fn play<W: World>(usual: u64, random: fn(u64) -> History<W::Action>, seats: [u32; STANDS]) {
     let seeds = seeds(usual);
     let stop = AtomicBool::new(false);

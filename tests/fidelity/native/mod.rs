@@ -7,5 +7,6 @@ mod kind;
 mod made;
 mod play;
 
+pub use history::Action;
 pub use kind::{IsoApplet, MyEid};
 pub use play::{WORDS, World};
