@@ -19,17 +19,25 @@ type Key = (Option<u8>, Option<EfPath>);
 enum Signs {
     /// It verifies with the public key that OpenSC shows.
     Verifies,
-    /// It does not, or OpenSC shows none.
+    /// It does not.
     Fails,
+    /// OpenSC shows no public key to verify it with.
+    Unverified,
     /// The key does not sign: it is not made for it, or is not there.
     Never,
 }
 
 impl Signs {
+    /// It signs, and whoever verifies that with what is shown fails.
+    const fn is_trouble(self) -> bool {
+        matches!(self, Self::Fails | Self::Unverified)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::Verifies => "verifies",
             Self::Fails => "fails",
+            Self::Unverified => "unverified",
             Self::Never => "never",
         }
     }
@@ -77,6 +85,9 @@ fn signs(host: &Host, id: &str, is_rsa: bool) -> Signs {
         return Signs::Never;
     }
     let public = host.run(&["pkcs15-tool", "--read-public-key", id]).stdout;
+    if !public.contains("BEGIN PUBLIC KEY") {
+        return Signs::Unverified;
+    }
     let key = host.scratch("public", public.as_bytes());
     let [key, signature, data] = [&key, &signature, &data].map(|path| path.to_str().unwrap().to_owned());
     let verify = ["openssl", "dgst", "-sha256", "-verify", &key, "-signature", &signature, &data];
@@ -135,13 +146,13 @@ pub fn judge_repair(host: &Host, guarded: bool, tally: &mut Tally) -> Result<(),
         if *was == Signs::Verifies && is != Signs::Verifies && !(guarded && undecided) {
             return Err(format!("repair: a working key is worse: {key:?} {id}{}", said()));
         }
-        if is == Signs::Fails {
+        if is.is_trouble() {
             if repairs().any(|repair| repair["result"] == "cured") {
                 return Err(format!("repair: called cured: {key:?} {id}{}", said()));
             }
             let is_told = left.iter().any(|finding| is_told(finding, *key, &ids))
                 || repairs().any(|repair| repair["result"] == "unproven" || repair["result"] == "manual");
-            if *was == Signs::Fails
+            if was.is_trouble()
                 && found.iter().any(|f| f.severity >= Severity::Error && self::is_told(f, *key, &ids))
                 && !is_told
             {
@@ -203,7 +214,12 @@ fn agree_with_signatures(
         });
         if let Some((_, _, signs)) = own.filter(|_| by_reference[&reference] == 1 && alike < 2) {
             let is_wrong = match conclusion {
-                "sound" => *signs == Signs::Fails,
+                // What the card's own public key proves is sound; why OpenSC shows none, `check` has to tell.
+                "sound" => match signs {
+                    Signs::Unverified => !found.iter().any(|finding| finding.severity >= Severity::Error),
+                    Signs::Fails => true,
+                    Signs::Verifies | Signs::Never => false,
+                },
                 "stale-cache" => {
                     *signs == Signs::Verifies
                         && tried.iter().all(|one| one["source"] != "opensc" || one["fits"] == false)
