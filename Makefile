@@ -75,7 +75,7 @@ deb: setup $(CARGO_DEB)
 integrations: setup deb
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --test hooks
-	$(CARGO) test --locked --test recipe
+	$(CARGO) test --locked --test on_stand recipe::
 	sh tests/integrations/package/run build/stalecard_*.deb
 	sh tests/integrations/install/run
 	sh tests/integrations/browser/run
