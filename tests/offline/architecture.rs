@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use syn::visit::{self, Visit};
 
@@ -16,6 +17,12 @@ struct Tree {
 }
 
 impl Tree {
+    /// Read once: that takes seconds.
+    fn get() -> &'static Self {
+        static TREE: OnceLock<Tree> = OnceLock::new();
+        TREE.get_or_init(Self::read)
+    }
+
     fn read() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let mut files = BTreeMap::new();
@@ -169,7 +176,7 @@ fn rooms() -> Vec<Vec<String>> {
 fn the_rooms_that_are_named_are_the_tree() {
     let mut named: Vec<String> = rooms().concat();
     named.sort();
-    let files = Tree::read().files;
+    let files = &Tree::get().files;
     let there: BTreeSet<String> = files.keys().filter_map(|module| module.first().cloned()).collect();
     assert_eq!(named, there.into_iter().collect::<Vec<_>>());
 }
@@ -180,10 +187,10 @@ fn imports_run_downwards() {
     let height =
         |module: &Module| rooms.iter().position(|row| module.first().is_some_and(|room| row.contains(room)));
     let mut upwards = Vec::new();
-    for (module, others) in Tree::read().named {
+    for (module, others) in &Tree::get().named {
         for other in others {
             let is_same = module.first() == other.first();
-            if !module.is_empty() && !is_same && height(&other) <= height(&module) {
+            if !module.is_empty() && !is_same && height(other) <= height(module) {
                 upwards.push(format!("{} names {}", module.join("::"), other.join("::")));
             }
         }
@@ -195,7 +202,7 @@ fn imports_run_downwards() {
 /// (`safe_fs`) are the exception.
 #[test]
 fn no_file_imports_itself_by_way_of_others() {
-    let tree = Tree::read();
+    let tree = Tree::get();
     let reach = |from: &Module| {
         let (mut seen, mut next) = (BTreeSet::new(), vec![from.clone()]);
         while let Some(module) = next.pop() {
@@ -256,10 +263,64 @@ impl<'ast> Visit<'ast> for Spawns {
 #[test]
 fn no_thread_is_started_that_might_panic() {
     let mut found = Vec::new();
-    for (module, path) in Tree::read().files {
+    for (module, path) in &Tree::get().files {
         let mut spawns = Spawns::default();
         spawns.visit_file(&syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap());
         found.extend(spawns.0.into_iter().map(|what| format!("{}: {what}", module.join("::"))));
     }
     assert_eq!(found, ["patience: spawn(…)"]);
+}
+
+/// What is named in expressions: the last two words of each path.
+#[derive(Default)]
+struct Named(Vec<String>);
+
+impl<'ast> Visit<'ast> for Named {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        if !is_for_tests(&item.attrs) {
+            visit::visit_item_mod(self, item);
+        }
+    }
+
+    fn visit_expr_path(&mut self, path: &'ast syn::ExprPath) {
+        let names: Vec<String> = path.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        self.0.push(names[names.len().saturating_sub(2)..].join("::"));
+        visit::visit_expr_path(self, path);
+    }
+}
+
+/// The files that satisfy a condition, once for each time that one of these is named in them.
+fn named_in(words: &[&str], is_meant: &dyn Fn(&Module) -> bool) -> Vec<String> {
+    let mut found = Vec::new();
+    for (module, path) in Tree::get().files.iter().filter(|(module, _)| is_meant(module)) {
+        let mut named = Named::default();
+        named.visit_file(&syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap());
+        let times = named.0.iter().filter(|name| words.contains(&name.as_str())).count();
+        found.extend((0..times).map(|_| module.join("::")));
+    }
+    found
+}
+
+/// Both views of a cache are compared when its case is made, and nowhere again: what is made of the differences is
+/// linear in them then.
+#[test]
+fn the_views_of_a_cache_are_compared_in_one_place() {
+    let difference = ["view", "difference"].map(str::to_owned).to_vec();
+    let knows = |module: &Module| Tree::get().named[module].contains(&difference);
+    assert_eq!(named_in(&["compare", "difference::compare"], &knows), ["case::cache_view"]);
+}
+
+/// What the name of a cache entry means is told where the entry is first seen, and carried from there.
+#[test]
+fn the_name_of_an_entry_is_understood_where_it_is_first_seen() {
+    let mut places = named_in(&["EntryName::from"], &|_| true);
+    places.dedup();
+    let seen = [
+        "observe::ask::place",
+        "observe::ask::round",
+        "observe::quarantine",
+        "repair::undo",
+        "safe_fs::observe",
+    ];
+    assert_eq!(places, seen);
 }

@@ -1,10 +1,10 @@
 //! What holds for every text, whoever made it: no byte is lost or nothing is accepted, and an edit does what it
 //! promises or is refused. On generated texts, on the fixtures, and on what `make fuzz` has found.
 
-#[path = "../../fuzz/properties/edit.rs"]
-mod edit;
 #[path = "../../fuzz/properties/scconf.rs"]
 mod any_text;
+#[path = "../../fuzz/properties/edit.rs"]
+mod edit;
 
 use std::path::Path;
 
