@@ -14,6 +14,8 @@
     reason = "a measurement that fails should fail loudly"
 )]
 
+#[path = "../tests/support/many_keys.rs"]
+mod many_keys;
 #[path = "../tests/stand/mod.rs"]
 mod stand;
 
@@ -21,6 +23,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
+use many_keys::{MOST, keys};
 use stand::{CardFile, Host, PIN, SO_PIN, Stand, Stats};
 
 /// Numbers of P-256 keys, and the largest part of `pkcs15-tool`'s time that a check may take.
@@ -34,6 +37,8 @@ const SLOW: &str = "slow";
 const SLOW_MS: u32 = 45;
 /// Cache entries of the check without a card.
 const ENTRIES: usize = 60;
+/// How much more a check may cost if all keys are stale than if none is.
+const STALE: f64 = 3.0;
 /// Most memory, in KiB.
 const MEMORY: u64 = 20 << 10;
 
@@ -81,6 +86,7 @@ fn compare() -> bool {
     }
     println!();
     met &= compare_offline(&fast);
+    met &= compare_stale(&fast);
     met &= show_memory(&fast);
     met
 }
@@ -105,6 +111,23 @@ fn compare_offline(stand: &Stand) -> bool {
     println!(
         "{ENTRIES} cache entries: check --offline {ours} instructions, our own start {start}, ratio {:.2}, most 2.00{}",
         ours as f64 / start as f64,
+        mark(met)
+    );
+    met
+}
+
+/// As many keys as a card can list, all of them stale, beside as many fresh ones, in instructions.
+fn compare_stale(stand: &Stand) -> bool {
+    let host = stand.host("snapshots");
+    let [fresh, stale] = [false, true].map(|is_stale| {
+        let path = stand.dir().join(if is_stale { "stale.json" } else { "fresh.json" });
+        std::fs::write(&path, keys(MOST, is_stale).to_string()).unwrap();
+        instructions(&host, &[&OURS[..], &["--snapshot", path.to_str().unwrap()]].concat())
+    });
+    let met = stale as f64 <= STALE * fresh as f64;
+    println!(
+        "{MOST} keys: check {stale} instructions if all are stale, {fresh} if none is, ratio {:.2}, most {STALE:.2}{}",
+        stale as f64 / fresh as f64,
         mark(met)
     );
     met

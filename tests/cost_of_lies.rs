@@ -12,53 +12,19 @@
     reason = "tests"
 )]
 
+#[path = "support/many_keys.rs"]
+mod many_keys;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use many_keys::{MOST, content, entry, keys, recorded};
 use serde_json::{Value, json};
 
 /// How much more than its size a larger snapshot may cost: a quarter of what a square would.
 const SLACK: f64 = 2.0;
 /// Most memory, in KiB.
 const MEMORY: u64 = 200 << 10;
-
-fn recorded() -> Value {
-    serde_json::from_str(include_str!("../fixtures/snapshots/five-keys.json")).unwrap()
-}
-
-fn content(snapshot: &Value, path: &str) -> String {
-    let files = snapshot["cards"][0]["files"].as_array().unwrap();
-    let file = files.iter().find(|file| file["path"] == path).unwrap();
-    file["answer"]["content"].as_str().unwrap().to_owned()
-}
-
-fn entry(snapshot: &Value, serial: &str, path: &str, content: &str) -> Value {
-    let mut entry = snapshot["caches"][0]["entries"][0].clone();
-    entry["name"] = json!(format!("{serial}_NODATE_E82B0601040181C31F0201_{path}"));
-    entry["inode"]["size"] = json!(content.len() / 2);
-    entry["content"] = json!({ "bytes": content });
-    entry
-}
-
-/// A card with so many keys, and a cache that has another key's files for each of them, or its own.
-fn keys(number: usize, is_stale: bool) -> Value {
-    let known = recorded();
-    let mut snapshot = known.clone();
-    let (mut files, mut entries) = (Vec::new(), Vec::new());
-    for key in 1..=number {
-        for kind in ["C4", "CE"] {
-            let of = |key: usize| content(&known, &format!("{kind}{:02}", 1 + key % 5));
-            let path = format!("{kind}{key:02X}");
-            files.push(json!({ "path": path, "answer": { "content": of(key) } }));
-            entries.push(entry(&known, "DENK0200834", &path, &of(key + usize::from(is_stale))));
-        }
-    }
-    let list = (1..=number).map(|key| format!("CC{key:02X}")).collect::<Vec<_>>();
-    snapshot["cards"][0]["key_list"] = json!(list);
-    snapshot["cards"][0]["files"] = json!(files);
-    snapshot["caches"][0]["entries"] = json!(entries);
-    snapshot
-}
 
 /// So many cards with one key each, made unlike by this.
 fn cards(number: usize, unlike: impl Fn(usize, &mut Value)) -> Value {
@@ -139,9 +105,8 @@ fn stale_keys_cost_a_few_times_what_fresh_ones_do() {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     // As many as a card can list: with fewer, what is printed of each outweighs the rest.
-    let number = 255;
-    let [(fresh, _), (stale, _)] = [false, true].map(|stale| cost(folder.path(), &keys(number, stale)));
-    println!("{number} keys: fresh {fresh} ticks, stale {stale}");
+    let [(fresh, _), (stale, _)] = [false, true].map(|stale| cost(folder.path(), &keys(MOST, stale)));
+    println!("{MOST} keys: fresh {fresh} ticks, stale {stale}");
     // Three times is the goal; an unoptimised program takes a little more.
     assert!(stale <= 4.5 * fresh, "{stale} beside {fresh}");
 }

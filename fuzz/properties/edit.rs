@@ -1,4 +1,4 @@
-//! What holds for the edit of every text: for the fuzzer and for `tests/scconf.rs`.
+//! What holds for the edit of every text: for the fuzzer and for `tests/offline/scconf.rs`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use stalecard::opensc::Version;

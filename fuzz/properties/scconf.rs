@@ -1,4 +1,4 @@
-//! What holds for every text, whoever made it: for the fuzzer and for `tests/scconf.rs`.
+//! What holds for every text, whoever made it: for the fuzzer and for `tests/offline/scconf.rs`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use stalecard::scconf::{Body, Dialect, Position, Statement, TokenKind, parse, tokens};

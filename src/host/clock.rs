@@ -5,6 +5,7 @@
 //! Hides `jiff`, which knows the host's time zone (`TZ`, `/etc/localtime`) without the C library, whose `localtime`
 //! must not run beside other threads.
 
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -40,21 +41,21 @@ pub mod whole_seconds {
     }
 }
 
-/// The time zone of the host.
+/// The time zone of the host, which is looked for when the first time is written: that takes longer than most else.
 #[derive(Debug, Clone)]
-pub struct Zone(TimeZone);
+pub struct Zone(OnceLock<TimeZone>);
 
 impl Zone {
     /// As the environment and the system say; UTC if they do not.
     #[must_use]
-    pub fn here() -> Self {
-        Self(TimeZone::try_system().unwrap_or(TimeZone::UTC))
+    pub const fn here() -> Self {
+        Self(OnceLock::new())
     }
 
     /// UTC.
     #[must_use]
-    pub const fn utc() -> Self {
-        Self(TimeZone::UTC)
+    pub fn utc() -> Self {
+        Self(OnceLock::from(TimeZone::UTC))
     }
 
     /// A moment in Unix seconds: `2026-11-23 07:53 CET`.
@@ -62,8 +63,12 @@ impl Zone {
     pub fn written(&self, seconds: i64) -> String {
         Timestamp::from_second(seconds).map_or_else(
             |_| format!("{seconds} s"),
-            |moment| moment.to_zoned_datetime(self.0.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string(),
+            |moment| moment.to_zoned_datetime(self.known().clone()).strftime("%Y-%m-%d %H:%M %Z").to_string(),
         )
+    }
+
+    fn known(&self) -> &TimeZone {
+        self.0.get_or_init(|| TimeZone::try_system().unwrap_or(TimeZone::UTC))
     }
 }
 

@@ -1,4 +1,4 @@
-//! Choices that the stand (`tests/card_drivers.rs`) has no card or no module for.
+//! Choices that the stand (`tests/real_opensc/card_drivers.rs`) has no card or no module for.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;

@@ -97,21 +97,25 @@ fn loader_cache(cache: &Path) -> Vec<PathBuf> {
 /// these were not searched yet. Of what lies there no link is followed.
 fn libraries_below(dir: &Path, searched: &mut Vec<Folder>) -> Vec<PathBuf> {
     let wanted = |entry: &DirEntry| {
-        let above = entry.path().parent().filter(|_| entry.depth() == 2);
         if is_library(entry.path()) {
-            return above.is_none_or(is_triplet);
+            return entry.depth() < 2 || entry.path().parent().is_some_and(is_triplet);
         }
-        let searchable = entry.depth() == 0 || (entry.depth() == 1 && is_triplet(entry.path()));
-        let new = folder(entry.path()).filter(|folder| searchable && !searched.contains(folder));
+        // Of thousands of other files nothing is asked.
+        let is_searchable = entry.depth() == 0
+            || (entry.depth() == 1 && entry.file_type().is_dir() && is_triplet(entry.path()));
+        let new = is_searchable.then(|| folder(entry.path())).flatten();
+        let new = new.filter(|folder| !searched.contains(folder));
         searched.extend(new);
         new.is_some()
     };
-    let found = WalkDir::new(dir)
-        .max_depth(2)
-        .sort_by_key(|entry| (entry.file_type().is_dir(), entry.file_name().to_owned()))
-        .into_iter()
-        .filter_entry(wanted);
-    found.flatten().map(DirEntry::into_path).filter(|path| is_library(path)).collect()
+    let walked = WalkDir::new(dir).max_depth(2).into_iter().filter_entry(wanted).flatten();
+    let mut found: Vec<(usize, PathBuf)> = walked
+        .filter(|entry| is_library(entry.path()))
+        .map(|entry| (entry.depth(), entry.into_path()))
+        .collect();
+    // Those of the folder itself first.
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
 }
 
 /// Device and inode: the same for all names of a folder.

@@ -1,5 +1,5 @@
 //! What OpenSC looks for in its configuration: which setting, in which block, in which releases, and what its value
-//! may be; and the drivers that it knows by name. One table, for whoever has to tell what a line comes to.
+//! may be; beside it the drivers that it knows by name. One table, for whoever has to tell what a line comes to.
 //!
 //! Read in the sources of 0.23.0, 0.26.1 and 0.27.1; what came or went is dated by OpenSC's NEWS. Of what is not dated
 //! it is taken that every release from 0.19 on has it. Names of settings count without regard to case, names of drivers
@@ -11,6 +11,10 @@ use Kind::{Caching, Driver, Drivers, List, Number, OneOf, Path, Switch, Text};
 
 use super::Version;
 use super::differences::UP_TO_HEAD;
+
+mod drivers;
+
+pub use drivers::{is_driver, is_shown_driver, nearest_driver};
 
 /// A kind of block, by what OpenSC looks for in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -218,68 +222,6 @@ const OLD: &[(&str, &str)] = &[
     ("use_caching", "use_file_caching"),
 ];
 
-/// The drivers of OpenSC's own list, the older ones that only `old` or their name loads among them; and the releases.
-const DRIVERS: &[(&str, RangeInclusive<u16>)] = &[
-    ("PIV-II", UP_TO_HEAD),
-    ("acos5", 0..=19),
-    ("akis", 0..=24),
-    ("asepcos", UP_TO_HEAD),
-    ("atrust-acos", UP_TO_HEAD),
-    ("authentic", UP_TO_HEAD),
-    ("belpic", UP_TO_HEAD),
-    ("cac", UP_TO_HEAD),
-    ("cac1", UP_TO_HEAD),
-    ("cardos", UP_TO_HEAD),
-    ("cedulauy", *UP_TO_HEAD.end()..=*UP_TO_HEAD.end()),
-    ("coolkey", UP_TO_HEAD),
-    ("cyberflex", UP_TO_HEAD),
-    ("default", UP_TO_HEAD),
-    ("dnie", UP_TO_HEAD),
-    ("dtrust", 24..=*UP_TO_HEAD.end()),
-    ("eOI", 24..=*UP_TO_HEAD.end()),
-    ("edo", UP_TO_HEAD),
-    ("entersafe", UP_TO_HEAD),
-    ("epass2003", UP_TO_HEAD),
-    ("esteid2018", UP_TO_HEAD),
-    ("esteid2025", 27..=*UP_TO_HEAD.end()),
-    ("flex", UP_TO_HEAD),
-    ("gemsafeV1", UP_TO_HEAD),
-    ("gids", UP_TO_HEAD),
-    ("gpk", 0..=24),
-    ("iasecc", UP_TO_HEAD),
-    ("idprime", UP_TO_HEAD),
-    ("incrypto34", 0..=24),
-    ("isoApplet", UP_TO_HEAD),
-    ("itacns", UP_TO_HEAD),
-    ("jcop", 0..=22),
-    ("jpki", UP_TO_HEAD),
-    ("lteid", *UP_TO_HEAD.end()..=*UP_TO_HEAD.end()),
-    ("masktech", UP_TO_HEAD),
-    ("mcrd", UP_TO_HEAD),
-    ("miocos", 0..=22),
-    ("muscle", UP_TO_HEAD),
-    ("myeid", UP_TO_HEAD),
-    ("npa", UP_TO_HEAD),
-    ("nqapplet", UP_TO_HEAD),
-    ("oberthur", UP_TO_HEAD),
-    ("openpgp", UP_TO_HEAD),
-    ("rutoken", UP_TO_HEAD),
-    ("rutoken_ecp", UP_TO_HEAD),
-    ("sc-hsm", UP_TO_HEAD),
-    ("setcos", UP_TO_HEAD),
-    ("skeid", 24..=*UP_TO_HEAD.end()),
-    ("srbeid", *UP_TO_HEAD.end()..=*UP_TO_HEAD.end()),
-    ("starcos", UP_TO_HEAD),
-    ("tcos", UP_TO_HEAD),
-    ("westcos", 0..=24),
-];
-
-/// What people call a driver that has another name.
-const DRIVER_NICKNAMES: &[(&str, &str)] = &[("piv", "PIV-II"), ("nitrokey", "sc-hsm"), ("yubikey", "PIV-II")];
-
-/// What stands in a list of drivers for many.
-const MANY: &[&str] = &["internal", "old"];
-
 /// The word is not a near miss of anything if more than one letter in so many is wrong.
 const LETTERS_PER_MISTAKE: usize = 4;
 
@@ -432,35 +374,6 @@ fn plain(key: &[u8]) -> Option<String> {
     Some(text.to_ascii_lowercase().replace('-', "_"))
 }
 
-/// Whether a name in a list of drivers is one that OpenSC has, or stands for many.
-#[must_use]
-pub fn is_driver(name: &[u8], version: Version) -> bool {
-    MANY.iter().any(|many| many.as_bytes() == name) || drivers(version).any(|known| known.as_bytes() == name)
-}
-
-/// Whether a block may name it: there a driver goes by the name that `opensc-tool --list-drivers` shows.
-#[must_use]
-pub fn is_shown_driver(name: &[u8], version: Version) -> bool {
-    drivers(version).any(|known| (if known == "masktech" { "MaskTech" } else { known }).as_bytes() == name)
-}
-
-/// The driver that may be meant.
-#[must_use]
-pub fn nearest_driver(name: &[u8], version: Version) -> Option<&'static str> {
-    let word = plain(name)?;
-    let nickname = DRIVER_NICKNAMES.iter().find(|(nick, _)| *nick == word).map(|(_, driver)| *driver);
-    let distance =
-        |known: &str| strsim::damerau_levenshtein(&known.to_ascii_lowercase().replace('-', "_"), &word);
-    let most = (word.len() / LETTERS_PER_MISTAKE).max(1);
-    let near = drivers(version).map(|known| (distance(known), known)).min_by_key(|(wrong, _)| *wrong);
-    nickname.or(near.filter(|(wrong, _)| *wrong <= most).map(|(_, known)| known))
-}
-
-fn drivers(version: Version) -> impl Iterator<Item = &'static str> {
-    let has = move |releases: &RangeInclusive<u16>| version.major > 0 || releases.contains(&version.minor);
-    DRIVERS.iter().filter(move |(_, releases)| has(releases)).map(|(name, _)| *name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -485,17 +398,6 @@ mod tests {
         ] {
             assert_eq!(nearest(None, typed.as_bytes(), V).map(|known| known.name), meant, "{typed}");
         }
-        for (typed, meant) in [
-            ("piv", Some("PIV-II")),
-            ("piv-II", Some("PIV-II")),
-            ("schsm", Some("sc-hsm")),
-            ("sc_hsm", Some("sc-hsm")),
-            ("isoapplet", Some("isoApplet")),
-            ("whatever", None),
-        ] {
-            assert_eq!(nearest_driver(typed.as_bytes(), V), meant, "{typed}");
-            assert!(!is_driver(typed.as_bytes(), V));
-        }
     }
 
     #[test]
@@ -503,8 +405,6 @@ mod tests {
         let at = |minor, room, key: &str| setting(room, key.as_bytes(), Version::of(minor)).is_some();
         assert!(!at(26, Room::App, "openssl_config") && at(27, Room::App, "OpenSSL_config"));
         assert!(at(23, Room::CardAtr, "md_guid_as_id") && !at(23, Room::App, "md_guid_as_id"));
-        assert!(is_driver(b"akis", Version::of(24)) && !is_driver(b"akis", Version::of(25)));
-        assert!(is_driver(b"internal", V) && !is_driver(b"Internal", V));
     }
 
     #[test]
@@ -518,6 +418,5 @@ mod tests {
             );
         }
         assert!(OLD.iter().all(|(_, new)| SETTINGS.iter().any(|known| known.name == *new)));
-        assert!(DRIVER_NICKNAMES.iter().all(|(_, name)| DRIVERS.iter().any(|(known, _)| known == name)));
     }
 }

@@ -10,22 +10,26 @@
 //! STATE/20261123T095012Z-70002              what the same run, the seventh, did besides
 //! ```
 //!
-//! Hides how an operation gets an id that is readable, unique, and sorts by the order in which runs began
-//! ([`Order`]), whatever the clock says. No name in here comes from a cache.
+//! Hides the lock, how runs get their numbers ([`id`]), and what a process that was killed left half done. What is there is
+//! told by [`operations`].
 
 use std::path::PathBuf;
 
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use time::macros::format_description;
 
 use super::Error;
-use super::journal::{self, Journal, MAX_WRITTEN, Record, TextEdit, UndoRecord};
-use super::outcome::Outcome;
-use super::plan::Action;
+use super::journal::{Journal, MAX_WRITTEN, Record, UndoRecord};
 use crate::host::{Caller, clock};
 use crate::safe_fs::{self, Dir, Lock, Room};
-use crate::snapshot::{ByteString, Inode};
+use crate::snapshot::ByteString;
+
+mod id;
+mod operations;
+
+pub(super) use id::order;
+pub use operations::{
+    EditedFile, Keeping, KeptFile, Operation, OperationState, keeping, newest_first, operations,
+};
 
 /// What `files` is called when everything in it is back, and that could not be written.
 pub(super) const UNDONE: &str = "undone";
@@ -57,98 +61,9 @@ pub struct Run {
     numbered: Option<(u64, u64)>,
 }
 
-/// What operations sort by: the number of their run, which no clock has a say in; the stamp, for those from
-/// before runs were numbered, when what follows it counted the operations of one second; and the number within
-/// the run.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Order {
-    run: u64,
-    stamp: String,
-    part: u64,
-}
-
-/// One run has fewer operations.
-const PARTS: u64 = 10_000;
-
 /// How long to wait for another process that is just taking a number.
 const NUMBER_TRIES: u32 = 200;
 const NUMBER_WAIT: std::time::Duration = std::time::Duration::from_millis(10);
-
-/// One operation as `quarantine list` shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Operation {
-    /// Its id, to be named to `undo`.
-    pub id: String,
-    /// How it stands.
-    pub state: OperationState,
-    /// When it began; none if its journal is damaged.
-    #[serde(with = "crate::host::clock::whole_seconds")]
-    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
-    pub started_at: Option<OffsetDateTime>,
-    /// Files kept in the quarantine now.
-    pub kept_files: usize,
-    /// Their bytes.
-    pub kept_bytes: u64,
-    /// What it was to take.
-    pub files: Vec<KeptFile>,
-    /// The texts it was to change.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub edits: Vec<EditedFile>,
-}
-
-/// One text of an operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct EditedFile {
-    /// The directory of the file.
-    pub directory: ByteString,
-    /// Its name.
-    pub name: ByteString,
-    /// Why.
-    pub reason: String,
-    /// The copy of the old file beside it.
-    pub backup: Option<ByteString>,
-    /// Whether it was finished.
-    pub done: bool,
-}
-
-/// How an operation stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
-pub enum OperationState {
-    /// Done.
-    Done,
-    /// It was interrupted; what it took is in the quarantine and can be undone.
-    Interrupted,
-    /// Undone.
-    Undone,
-    /// An undo was interrupted or could not bring back everything: repeat it.
-    PartlyUndone,
-    /// Its journal cannot be read, and why.
-    Damaged(String),
-}
-
-/// One file of an operation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct KeptFile {
-    /// The cache directory.
-    pub directory: ByteString,
-    /// The file's name in it.
-    pub name: ByteString,
-    /// As it was.
-    pub inode: Inode,
-    /// What was to be done with it.
-    pub action: Action,
-    /// Why.
-    pub reason: String,
-    /// How that ended; none after an interruption.
-    pub outcome: Option<Outcome>,
-    /// Whether it is in the quarantine now.
-    pub kept: bool,
-}
 
 /// A state directory that is locked for this process.
 pub(super) struct Locked {
@@ -286,8 +201,6 @@ impl Locked {
     /// Makes the directory of a new operation. The first of a run is newer than all others, in this quarantine
     /// and in those beside it.
     pub(super) fn begin(&self, run: &mut Run) -> Result<(String, Dir), Error> {
-        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-        let stamp = run.began.format(&format).unwrap_or_default();
         let beside = self.siblings.as_deref().map(Dir::open_private).transpose()?.flatten();
         // Nobody else takes a number in one of the quarantines meanwhile.
         let _numbers = beside.as_ref().map(one_at_a_time).transpose()?;
@@ -297,11 +210,9 @@ impl Locked {
         };
         let id = loop {
             part += 1;
-            let count = number.checked_mul(PARTS).and_then(|count| count.checked_add(part));
-            let Some(count) = count.filter(|_| part < PARTS) else {
+            let Some(id) = id::of(run.began, number, part) else {
                 return Err(Error::NoNumber(self.dir.path().clone()));
             };
-            let id = format!("{stamp}-{count}");
             if self.dir.create_subdir(&ByteString::from(id.as_str()))? {
                 break id;
             }
@@ -374,7 +285,7 @@ fn one_at_a_time(dir: &Dir) -> Result<Lock, Error> {
 
 /// The highest number of a run.
 fn newest(dir: &Dir) -> Result<u64, Error> {
-    Ok(ids(dir)?.last().and_then(|id| order(id)).map_or(0, |order| order.run))
+    Ok(ids(dir)?.last().and_then(|id| order(id)).map_or(0, |order| order.run()))
 }
 
 /// The ids of all operations, oldest first.
@@ -388,40 +299,6 @@ pub(super) fn ids(dir: &Dir) -> Result<Vec<String>, Error> {
         .collect();
     ids.sort_unstable_by_key(|id| order(id));
     Ok(ids)
-}
-
-/// What an id sorts by; `None` if it is no id. Before there were numbers, ids were a stamp and a count.
-pub(super) fn order(id: &str) -> Option<Order> {
-    let (stamp, count) = id.split_once('-')?;
-    let shape: String = stamp.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
-    if shape != "00000000T000000Z" || count.starts_with(['0', '+']) {
-        return None;
-    }
-    let count: u64 = count.parse().ok()?;
-    Some(Order { run: count / PARTS, stamp: stamp.to_owned(), part: count % PARTS })
-}
-
-impl Order {
-    /// Whether both are of one run, as far as their names tell: those from before there were numbers do not.
-    pub(super) fn is_of_run(&self, other: &Self) -> bool {
-        self.run != 0 && (self.run, &self.stamp) == (other.run, &other.stamp)
-    }
-
-    /// Whether the names tell nothing of their runs.
-    pub(super) const fn is_of_no_run(&self) -> bool {
-        self.run == 0
-    }
-
-    /// When it began, by the clock of then.
-    pub(super) fn stamped(&self) -> Option<OffsetDateTime> {
-        let format = format_description!("[year][month][day]T[hour][minute][second]Z");
-        time::PrimitiveDateTime::parse(&self.stamp, &format).ok().map(time::PrimitiveDateTime::assume_utc)
-    }
-}
-
-/// Sorts the operations of several quarantines as [`operations`] sorts those of one.
-pub fn newest_first(operations: &mut [Operation]) {
-    operations.sort_by_cached_key(|operation| std::cmp::Reverse(order(&operation.id)));
 }
 
 /// Whether an operation is undone: written down, or shown by the name of its directory where there was no room
@@ -449,163 +326,4 @@ pub(super) fn existing_section(operation: &Dir, name: &str) -> Result<Option<Dir
 /// The name of a step's file in the quarantine.
 pub(super) fn file_name(index: usize) -> ByteString {
     ByteString::from(index.to_string().as_str())
-}
-
-/// All operations, newest first. Reads only, and takes no lock.
-///
-/// # Errors
-/// When the state directory cannot be read or is open to others.
-pub fn operations(state: &StateDir) -> Result<Vec<Operation>, Error> {
-    let Some(dir) = state.open()? else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
-    for id in ids(&dir)?.into_iter().rev() {
-        match describe(&dir, &id) {
-            Ok(Some(operation)) => found.push(operation),
-            // It moved nothing.
-            Ok(None) => {}
-            Err(error) => {
-                let (kept_files, kept_bytes) =
-                    dir.subdir(&ByteString::from(id.as_str())).and_then(|dir| kept(&dir)).unwrap_or_default();
-                found.push(Operation {
-                    id,
-                    state: OperationState::Damaged(error.to_string()),
-                    started_at: None,
-                    kept_files,
-                    kept_bytes,
-                    files: Vec::new(),
-                    edits: Vec::new(),
-                });
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// What an operation keeps of caches.
-#[derive(Debug, Clone)]
-pub struct Keeping {
-    /// Its id.
-    pub operation: String,
-    /// The directory in which the files are.
-    pub place: ByteString,
-    /// Each file: its name there, its cache directory, its name in that.
-    pub files: Vec<(ByteString, ByteString, ByteString)>,
-}
-
-/// What the newest operations keep, at most so many of them. Reads only, and takes no lock.
-///
-/// # Errors
-/// When the state directory cannot be read or is open to others.
-pub fn keeping(state: &StateDir, most: usize) -> Result<Vec<Keeping>, Error> {
-    let Some(dir) = state.open()? else { return Ok(Vec::new()) };
-    let mut all = Vec::new();
-    let kept = operations(state)?.into_iter().filter(|operation| operation.kept_files > 0);
-    for Operation { id, files, .. } in kept.take(most) {
-        let operation = dir.subdir(&ByteString::from(id.as_str()))?;
-        let Some(stored) = existing_section(&operation, "files")? else { continue };
-        let files = files.into_iter().enumerate().filter(|(_, file)| file.kept);
-        all.push(Keeping {
-            operation: id,
-            place: stored.path().clone(),
-            files: files.map(|(index, file)| (file_name(index), file.directory, file.name)).collect(),
-        });
-    }
-    Ok(all)
-}
-
-/// How many files an operation keeps, and their bytes.
-fn kept(operation: &Dir) -> Result<(usize, u64), safe_fs::Error> {
-    let (mut files, mut bytes) = (0, 0);
-    for section in ["files", "displaced"] {
-        let Some(section) = existing_section(operation, section)? else { continue };
-        let names = section.list(MAX_LISTED)?.names;
-        // What a copy was interrupted at (".stalecard-….part") is not a kept file.
-        for name in names.into_iter().filter(|name| !name.0.starts_with(b".")) {
-            if let Some(facts) = section.facts(&name)? {
-                files += 1;
-                bytes += facts.inode.size;
-            }
-        }
-    }
-    Ok((files, bytes))
-}
-
-fn describe(state: &Dir, id: &str) -> Result<Option<Operation>, Error> {
-    let dir = state.subdir(&ByteString::from(id))?;
-    let Some(journal) = journal::read::<Journal>(&dir)? else { return Ok(None) };
-    let undo = journal::read::<UndoRecord>(&dir)?;
-    let state = match (is_undone(&dir, undo.as_ref())?, &undo, journal.finished_at) {
-        (true, ..) => OperationState::Undone,
-        (false, Some(_), _) => OperationState::PartlyUndone,
-        (false, None, Some(_)) => OperationState::Done,
-        (false, None, None) => OperationState::Interrupted,
-    };
-    let (kept_files, kept_bytes) = kept(&dir)?;
-    // An operation that took nothing is none: it failed at every file, or was interrupted before the first.
-    let took = |planned: &journal::Planned| match &planned.outcome {
-        Some(outcome) => matches!(outcome, Outcome::Moved | Outcome::Removed),
-        None => planned.step.action == Action::Remove,
-    };
-    let is_begun = matches!(state, OperationState::Done | OperationState::Interrupted);
-    if is_begun && kept_files == 0 && journal.edits.is_empty() && !journal.files.iter().any(took) {
-        return Ok(None);
-    }
-    let stored = existing_section(&dir, "files")?;
-    let mut files = Vec::new();
-    for (index, planned) in journal.files.into_iter().enumerate() {
-        let kept = match &stored {
-            Some(stored) => stored.facts(&file_name(index))?.is_some(),
-            None => false,
-        };
-        files.push(KeptFile {
-            directory: planned.step.directory,
-            name: planned.step.name,
-            inode: planned.step.expect.inode,
-            action: planned.step.action,
-            reason: planned.step.reason,
-            outcome: planned.outcome,
-            kept,
-        });
-    }
-    let edits = journal
-        .edits
-        .into_iter()
-        .map(|TextEdit { directory, name, reason, backup, done, .. }| EditedFile {
-            directory,
-            name,
-            reason,
-            backup,
-            done,
-        })
-        .collect();
-    let started_at = Some(journal.started_at);
-    Ok(Some(Operation { id: id.to_string(), state, started_at, kept_files, kept_bytes, files, edits }))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::order;
-
-    #[test]
-    fn ids_sort_by_run_then_part_and_old_ones_by_their_stamp() {
-        assert!(order("20261123T095012Z-2") < order("20261123T095012Z-10"));
-        assert!(order("20261123T095012Z-10") < order("20261123T095013Z-1"));
-        assert!(order("20991123T095013Z-7") < order("20261123T095012Z-10001"), "the clock has no say");
-        assert!(order("20991123T095012Z-90001") < order("19700101T000000Z-100001"));
-        assert!(order("19700101T000000Z-100009") < order("19700101T000000Z-100010"));
-        for bad in [
-            "lock",
-            "20261123T095012Z",
-            "20261123T095012Z-",
-            "20261123T095012Z-+1",
-            "x-1",
-            "-",
-            "20261123T095012Z-0",
-            "20261123T095012Z-01",
-            "20261123T095012Z-1-2",
-            "20261123T095012Z-99999999999999999999999",
-        ] {
-            assert_eq!(order(bad), None, "{bad}");
-        }
-    }
 }

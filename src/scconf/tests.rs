@@ -1,4 +1,4 @@
-//! Every row of the traps that OpenSC's parser has. The promise to lose no byte: `tests/scconf.rs`.
+//! Every row of the traps that OpenSC's parser has. The promise to lose no byte: `tests/offline/scconf.rs`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use super::*;

@@ -2,6 +2,7 @@
 
 use crate::stand::Host;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// Keys of all kinds that certificates speak of, with what may stand in them of their use.
 const FOREIGN: &[(&[&str], &str)] = &[
@@ -26,22 +27,36 @@ pub struct Authority {
 }
 
 impl Authority {
+    /// Its keys and certificates are made once, for all stands, which know nothing of each other.
     pub fn new(dir: &Path, host: &Host) -> Self {
+        static MADE: OnceLock<Vec<[Vec<u8>; 2]>> = OnceLock::new();
         let authority = Self { dir: dir.to_owned(), host: host.clone() };
-        for (number, (algorithm, usage)) in FOREIGN.iter().enumerate() {
-            let usage = format!("keyUsage={usage}");
-            let mut command = vec!["openssl", "req", "-x509", "-nodes", "-days", "3650", "-newkey"];
-            command.extend(*algorithm);
-            let subject = format!("/C=DE/CN=foreign {number}");
-            let key = authority.path(&format!("foreign-{number}.key"));
-            let certificate = authority.path(&format!("foreign-{number}.der"));
-            command.extend(["-subj", &subject, "-keyout", &key, "-outform", "DER", "-out", &certificate]);
-            if usage.len() > "keyUsage=".len() {
-                command.extend(["-addext", &usage]);
+        let made = MADE.get_or_init(|| FOREIGN.iter().enumerate().map(|one| authority.make(one)).collect());
+        for (number, files) in made.iter().enumerate() {
+            for (path, content) in authority.foreign_files(number).iter().zip(files) {
+                std::fs::write(path, content).unwrap();
             }
-            host.run(&command).ok();
         }
         authority
+    }
+
+    fn make(&self, (number, (algorithm, usage)): (usize, &(&[&str], &str))) -> [Vec<u8>; 2] {
+        let usage = format!("keyUsage={usage}");
+        let mut command = vec!["openssl", "req", "-x509", "-nodes", "-days", "3650", "-newkey"];
+        command.extend(*algorithm);
+        let subject = format!("/C=DE/CN=foreign {number}");
+        let [key, certificate] = self.foreign_files(number);
+        command.extend(["-subj", &subject, "-keyout", &key, "-outform", "DER", "-out", &certificate]);
+        if usage.len() > "keyUsage=".len() {
+            command.extend(["-addext", &usage]);
+        }
+        self.host.run(&command).ok();
+        [key, certificate].map(|path| std::fs::read(path).unwrap())
+    }
+
+    /// Private key and certificate.
+    fn foreign_files(&self, which: usize) -> [String; 2] {
+        ["key", "der"].map(|kind| self.path(&format!("foreign-{which}.{kind}")))
     }
 
     fn path(&self, name: &str) -> String {

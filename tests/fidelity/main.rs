@@ -44,12 +44,12 @@ mod native_listing;
 
 #[test]
 fn views_and_findings_are_what_the_real_tools_show() {
-    run::all::<play::World>(10);
+    run::all::<play::World>(6);
 }
 
 #[test]
 fn views_and_findings_of_a_native_card_are_what_the_real_tools_show() {
-    run::all::<native::World<native::MyEid>>(8);
+    run::all::<native::World<native::MyEid>>(5);
 }
 
 #[test]
@@ -59,27 +59,27 @@ fn views_and_findings_of_a_card_with_the_isoapplet_are_what_the_real_tools_show(
 
 #[test]
 fn views_and_findings_of_a_piv_card_are_what_the_real_tools_show() {
-    run::all::<piv::World>(7);
+    run::all::<piv::World>(5);
 }
 
 #[test]
 fn views_and_findings_of_an_openpgp_card_are_what_the_real_tools_show() {
-    run::all::<openpgp::World>(7);
+    run::all::<openpgp::World>(5);
 }
 
 #[test]
 fn no_repair_makes_a_working_host_worse() {
-    run::repairs::<play::World>(4);
+    run::repairs::<play::World>(3);
 }
 
 #[test]
 fn no_repair_makes_a_host_with_a_native_card_worse() {
-    run::repairs::<native::World<native::MyEid>>(3);
+    run::repairs::<native::World<native::MyEid>>(2);
 }
 
 #[test]
 fn no_repair_makes_a_host_with_a_piv_card_worse() {
-    run::repairs::<piv::World>(3);
+    run::repairs::<piv::World>(2);
 }
 
 /// Two hosts of which neither saw the other's key: one key is listed nowhere, and its old description shows it.

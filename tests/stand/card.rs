@@ -309,7 +309,7 @@ fn state_file(namespace: &Namespace, name: &str) -> CardFile {
 
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| workspace_program("virtual-card", "fixtures/virtual-card"))
+    PROGRAM.get_or_init(|| workspace_program("virtual-card", "fixtures/virtual-card/src"))
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -7,7 +7,7 @@
 
 use super::super::unlisted::{Because, Cure, Unlisted};
 use super::super::{Behaviour, FILE_BUFFER, KeyInPlace, Object, Read, Source, View, x509_as};
-use super::{facts, history, key_in, slots};
+use super::slots::{facts, history, key_in, slots};
 use crate::format::key::PublicKey;
 use crate::format::piv::{self, ATTESTATION, MESSAGING, SLOTS, Slot, content, retired};
 use crate::format::tlv::tagged;

@@ -1,0 +1,261 @@
+//! What the commands say that change something, or ask keys for signatures: one stale host, from the first look to the
+//! last undo, on the stand. The text is committed in `tests/transcripts/story.txt`, with IDs, times and operations as
+//! they never are, and again as it is on a wide screen; in colour, and in ASCII, it is the same text.
+//! `SNAPSHOTS=overwrite cargo test --test on_stand screens::` writes it anew.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::stand::{Host, PIN, SO_PIN, Stand};
+use snapbox::data::DataFormat;
+use snapbox::{Assert, Data};
+use stalecard::text::in_ascii;
+
+/// A home whose path is as long wherever the test runs: lines are broken at it.
+const HOME: &str = "/run/pcscd/h";
+
+/// Every command of the story with its exit code.
+const STORY: [(&str, i32); 27] = [
+    ("check", 1),
+    ("verify --pin-file pin", 1),
+    ("flush --dry-run", 0),
+    ("flush --dry-run --exit-code", 4),
+    ("flush", 0),
+    ("flush", 0),
+    ("flush --dry-run --exit-code", 0),
+    ("verify --pin-file pin", 0),
+    ("undo --dry-run", 0),
+    ("undo --dry-run --exit-code", 4),
+    ("undo", 0),
+    ("undo", 0),
+    ("fix --dry-run", 0),
+    ("fix --dry-run --exit-code", 4),
+    ("fix", 0),
+    ("undo", 0),
+    ("fix --guarded", 0),
+    ("config enable-cache --dry-run", 0),
+    ("check", 0),
+    ("undo", 2),
+    ("undo --force", 0),
+    ("flush", 0),
+    ("config disable-cache --dry-run --exit-code", 4),
+    ("config disable-cache", 0),
+    ("config disable-cache", 0),
+    ("quarantine list", 0),
+    ("quarantine purge --older-than 1d --dry-run --exit-code", 0),
+];
+
+/// A way to be told it.
+#[derive(Clone, Copy)]
+struct Way {
+    columns: &'static str,
+    locale: &'static str,
+    colour: bool,
+}
+
+const USUAL: Way = Way { columns: "80", locale: "C.UTF-8", colour: false };
+const WIDE: Way = Way { columns: "120", locale: "C.UTF-8", colour: true };
+const ASCII: Way = Way { columns: "80", locale: "C", colour: true };
+
+fn stale(stand: &Stand, way: Way) -> Host {
+    let host = stand.host("alpha").env("HOME", HOME).env("OPENSC_CONF", &format!("{HOME}/opensc.conf"));
+    let host = host.env("TZ", "UTC").env("LC_ALL", way.locale).env("COLUMNS", way.columns);
+    let host = if way.colour { host.env("CLICOLOR_FORCE", "1") } else { host };
+    let text = "app default {\\n\\tframework pkcs15 {\\n\\t\\tuse_file_caching = yes;\\n\\t}\\n}\\n";
+    host.sh(&format!(
+        "mkdir -p {HOME} && printf '{text}' > {HOME}/opensc.conf && printf '{PIN}\\n' > {HOME}/pin && chmod 600 {HOME}/pin"
+    ))
+    .ok();
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = host.keypairgen("EC:prime256v1", &[]);
+    host.pkcs15_list();
+    let live = stand.host("beta").live();
+    live.delete_object("privkey", &old.id);
+    live.keypairgen("EC:prime256v1", &[]);
+    host
+}
+
+/// What they say where there is nothing to be read, or only half of it.
+const WITHOUT_A_CARD: [(&str, i32); 11] = [
+    ("check", 3),
+    ("verify --pin-file pin", 3),
+    ("show", 3),
+    ("ls", 0),
+    ("flush", 3),
+    ("fix --dry-run", 0),
+    ("fix", 3),
+    ("undo", 0),
+    ("config disable-cache --dry-run", 0),
+    ("run -- /no/such/command", 127),
+    ("run -- /etc/passwd", 126),
+];
+const HALF_READ: [(&str, i32); 5] =
+    [("check", 3), ("verify --pin-file pin", 3), ("flush --dry-run", 3), ("flush", 3), ("fix --dry-run", 0)];
+
+/// And where the configuration kills every program.
+const BROKEN: [(&str, i32); 8] = [
+    ("check", 1),
+    ("verify --pin-file pin", 3),
+    ("flush --dry-run", 3),
+    ("flush", 3),
+    ("fix --dry-run", 0),
+    ("config lint", 1),
+    ("config disable-cache --dry-run", 2),
+    ("undo", 0),
+];
+
+fn story(way: Way) {
+    let stand = Stand::start();
+    let host = stale(&stand, way);
+    told(&host, "story", &STORY, way);
+}
+
+#[test]
+fn the_story_of_a_stale_host_is_told_as_it_was() {
+    story(USUAL);
+}
+
+#[test]
+fn the_story_fits_a_wide_screen_in_colour() {
+    story(WIDE);
+}
+
+#[test]
+fn the_story_is_the_same_in_ascii() {
+    story(ASCII);
+}
+
+#[test]
+fn what_cannot_be_read_is_told_first_too() {
+    for way in [USUAL, WIDE, ASCII] {
+        let stand = Stand::start();
+        let host = stale(&stand, way);
+        stand.card().fault("lie b1 changing");
+        told(&host, "half-read", &HALF_READ, way);
+        stand.card().fault("none");
+        stand.card().eject();
+        stand.card().wait_removed();
+        told(&host, "without-a-card", &WITHOUT_A_CARD, way);
+    }
+}
+
+#[test]
+fn a_broken_configuration_is_told_first_too() {
+    for way in [USUAL, WIDE, ASCII] {
+        let stand = Stand::start();
+        let host = stale(&stand, way);
+        host.sh(&format!("printf 'app default\\n\\n{{\\n}}\\n' > {HOME}/opensc.conf")).ok();
+        told(&host, "broken", &BROKEN, way);
+    }
+}
+
+/// Without the escapes for colour.
+fn plain(text: &str) -> String {
+    let mut pieces = text.split('\x1b');
+    let first = pieces.next().unwrap_or_default().to_owned();
+    pieces.fold(first, |said, piece| said + piece.split_once('m').map_or("", |(_, rest)| rest))
+}
+
+/// The commands one after the other, with what they say on both ways out.
+fn told(host: &Host, name: &str, commands: &[(&str, i32)], way: Way) {
+    let mut known = BTreeMap::new();
+    let mut story = String::new();
+    let mut has_colour = false;
+    for &(command, code) in commands {
+        let words: Vec<String> = command
+            .split(' ')
+            .map(|word| if word == "pin" { format!("{HOME}/pin") } else { word.to_owned() })
+            .collect();
+        let output = host.stalecard(&words);
+        has_colour |= output.stdout.contains('\x1b');
+        assert!(way.locale != "C" || (output.stdout.is_ascii() && output.stderr.is_ascii()), "{output}");
+        let said = as_never(&plain(&output.stdout), &mut known);
+        assert!(
+            !(said.contains("restored") && said.to_lowercase().contains("nothing was changed")),
+            "{output}"
+        );
+        assert!(!(said.contains("put back") && said.contains("nothing changed")), "{output}");
+        story.push_str(&format!("$ stalecard {command}\n? {}\n{said}", output.code()));
+        let complaints = as_never(&output.stderr, &mut known);
+        // What is waited for depends on how long it takes.
+        let is_waiting = |line: &str| line.ends_with('…') || line.ends_with(" ...");
+        for line in complaints.lines().filter(|line| !line.is_empty() && !is_waiting(line)) {
+            story.push_str(&format!("2> {line}\n"));
+        }
+        story.push('\n');
+        if std::env::var_os("SNAPSHOTS").is_none() {
+            assert_eq!(output.code(), code, "{command}: {output}");
+        }
+    }
+    assert_eq!(has_colour, way.colour, "{story}");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts");
+    let wide = if way.columns == "80" { "" } else { ".120" };
+    let committed = Data::read_from(&folder.join(format!("{name}{wide}.txt")), Some(DataFormat::Text)).raw();
+    if way.locale == "C" {
+        // Nothing of its own is committed: it is the usual text.
+        assert_eq!(story, in_ascii(&committed.to_string()), "{name}");
+    } else {
+        Assert::new().action_env("SNAPSHOTS").eq(story, committed);
+    }
+}
+
+/// The same with one moment for all that are told in RFC 3339.
+fn without_stamps(text: &str) -> String {
+    const MOMENT: &str = "2026-01-01T00:00:00Z";
+    let is_stamp = |piece: &[u8]| {
+        let fits = |(byte, model): (&u8, u8)| {
+            if model.is_ascii_digit() { byte.is_ascii_digit() } else { *byte == model }
+        };
+        piece.len() == MOMENT.len() && piece.iter().zip(MOMENT.bytes()).all(fits)
+    };
+    let mut said = text.as_bytes().to_vec();
+    for start in 0..said.len().saturating_sub(MOMENT.len() - 1) {
+        let place = start..start + MOMENT.len();
+        if is_stamp(&said[place.clone()]) {
+            said[place].copy_from_slice(MOMENT.as_bytes());
+        }
+    }
+    String::from_utf8(said).unwrap()
+}
+
+/// With IDs by number and operations of one day: what differs from run to run, in the same width.
+fn as_never(text: &str, known: &mut BTreeMap<String, usize>) -> String {
+    let text = without_stamps(text);
+    let mut said = String::new();
+    let mut word = String::new();
+    for character in text.chars().chain([' ']) {
+        if character.is_ascii_alphanumeric() {
+            word.push(character);
+            continue;
+        }
+        let is_id = matches!(word.len(), 40 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_day = word.len() == 16 && word.as_bytes()[8] == b'T' && word.ends_with('Z');
+        if is_id {
+            let next = known.len() + 1;
+            let number = *known.entry(word.clone()).or_insert(next);
+            said.push_str(&format!("{number:0width$}", width = word.len()));
+        } else if is_day {
+            said.push_str("20260101T000000Z");
+        } else {
+            said.push_str(&word);
+        }
+        word.clear();
+        said.push(character);
+    }
+    // How long it took.
+    for minutes in (2..60).rev() {
+        said = said.replace(&format!("{minutes} minutes ago"), "just now");
+    }
+    said = said.replace("1 minute ago", "just now");
+    let mut whole = String::new();
+    let mut pieces = said.split(" UTC").peekable();
+    while let Some(piece) = pieces.next() {
+        let is_moment = pieces.peek().is_some() && piece.len() >= 16;
+        let kept = if is_moment { &piece[..piece.len() - 16] } else { piece };
+        whole.push_str(kept);
+        if is_moment {
+            whole.push_str("2026-01-01 00:00 UTC");
+        }
+    }
+    whole.trim_end().to_owned() + "\n"
+}
