@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use super::lines::{BOLD, DIM, GREEN, Page, bytes, whole, width, wrap, wrap_in};
 use super::source;
 use crate::finding::{Evidence, Finding, ObjectName, Severity, Side};
+use crate::judge::brief::capital;
 use crate::text::key_reference;
 
 /// Pieces of evidence that are shown for one finding.
@@ -38,7 +39,7 @@ pub fn findings(out: &mut Page<'_>, findings: &[Finding], several: bool) {
         if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
             wrap(out, "    ", "    ", &format!("and {more} more; --format json has them all"));
         }
-        wrap(out, "  ", "  ", &finding.consequence);
+        wrap(out, "  ", "  ", &capital(&finding.consequence));
         if let Some(token) = finding.token.as_ref().filter(|_| several) {
             wrap(out, "  Token: ", "    ", token);
         }

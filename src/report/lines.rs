@@ -88,10 +88,10 @@ impl Screen {
         format!("{} ago", count(number, one, many))
     }
 
-    /// What a step does, or what a person has to do.
+    /// What a step does, or what a person has to do; how long ago it was since when, the causes tell.
     #[must_use]
     pub fn step(&self, step: &Step) -> String {
-        told(step, |since| self.moment(since))
+        told(step, |since| self.zone.written(since))
     }
 
     /// A sentence, with its moments as people here know them; one that is still to come has no age.
