@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use toml::value::Datetime;
 
 use crate::text::tame;
@@ -159,6 +160,12 @@ impl Key {
 #[must_use]
 pub fn datetime(seconds: i64) -> Option<Datetime> {
     crate::text::date(seconds).parse().ok()
+}
+
+/// The same back; none if it has no zone.
+#[must_use]
+pub fn seconds(time: Datetime) -> Option<i64> {
+    OffsetDateTime::parse(&time.to_string(), &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
 }
 
 #[cfg(test)]

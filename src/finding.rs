@@ -8,11 +8,13 @@ use crate::snapshot::{ByteString, Inode};
 
 mod catalogue;
 mod danger;
+mod prose;
 mod remedy;
 mod window;
 
 pub use catalogue::{Id, Safety, Severity, Shows, Told};
 pub use danger::Danger;
+pub use prose::Prose;
 pub use remedy::{Deed, How, Manager, Remedy, Unasked};
 pub use window::{Doubt, Window, WrittenWindow};
 
@@ -36,7 +38,8 @@ pub struct Finding {
     /// The programs that are affected.
     pub program: Vec<String>,
     /// What is wrong, in one sentence.
-    pub summary: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub summary: Prose,
     /// What not to do.
     pub danger: Option<Danger>,
     /// What the user will experience.
@@ -211,7 +214,8 @@ pub struct Side {
     pub certificate_serial: Option<String>,
     /// Validity of a certificate.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub validity: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub validity: Option<Prose>,
     /// The first moment of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
@@ -245,7 +249,7 @@ impl Side {
 impl Finding {
     /// A finding with the usual severity and safety of its id.
     #[must_use]
-    pub fn new(id: Id, summary: String, consequence: String) -> Self {
+    pub fn new(id: Id, summary: impl Into<Prose>, consequence: String) -> Self {
         Self {
             id,
             severity: id.severity(),
@@ -254,7 +258,7 @@ impl Finding {
             object: None,
             user: None,
             program: Vec::new(),
-            summary,
+            summary: summary.into(),
             danger: None,
             consequence,
             evidence: Vec::new(),

@@ -324,6 +324,15 @@ impl Naming {
         })
     }
 
+    /// Is it a URI of something on a token, and of no token as a whole?
+    #[must_use]
+    pub fn is_of_object(&self) -> bool {
+        self.readings.iter().any(|reading| match reading {
+            Reading::Uri(uri) => uri.id.is_some() || uri.object.is_some() || uri.class.is_some(),
+            Reading::Id(_) | Reading::Beginning(_) | Reading::Label(_) | Reading::Reference(_) => false,
+        })
+    }
+
     /// Is this what somebody calls the token: its serial number in any case, or the beginning of it; a label; a URI?
     ///
     /// # Errors

@@ -15,7 +15,8 @@ use std::sync::OnceLock;
 
 use stalecard::format::key::PublicKey;
 use stalecard::host::clock::Zone;
-use stalecard::judge::brief::brief;
+use stalecard::judge::brief::{brief, lead};
+use stalecard::judge::steps::cures;
 use stalecard::judge::{Tally, judge_processes, tokens};
 use stalecard::listing::cache_entries::inventory;
 use stalecard::listing::objects::show;
@@ -25,6 +26,8 @@ use stalecard::report::human;
 use stalecard::report::lines::{Detail, Page, Screen};
 use stalecard::snapshot::{CacheDir, Snapshot};
 use stalecard::text::acts;
+use stalecard::verdict::Verdict;
+use stalecard::verdict::brief::{Brief, Purpose, Word};
 
 /// Text for people may hold no character that acts, except for the ends of its lines and the
 /// colours that we put there.
@@ -82,8 +85,24 @@ pub fn judged(snapshot: &Snapshot) {
     judge_processes(&host, &mut verdict);
     let objects: Vec<_> = show(&tokens(snapshot)).into_iter().map(|listed| listed.sides).collect();
     human::sides(&mut text, &objects);
-    text.push_str(&human::check(&screen, &verdict, &brief(&verdict), &caches));
+    let told = brief(&verdict);
+    leads_to_one_act(&verdict, &told);
+    text.push_str(&human::check(&screen, &verdict, &told, &caches));
     harmless(&text.text());
+}
+
+/// Whoever reads only the first line and the last does what belongs together: where nothing could be looked at, that is the
+/// next thing to do; where the sentence is about something that can be cured, its cure is.
+pub fn leads_to_one_act(verdict: &Verdict, told: &Brief) {
+    let next = told.next();
+    if told.headline.state == Word::Unread {
+        assert_eq!(next.map(|step| step.purpose), Some(Purpose::Look), "{told:?}");
+        return;
+    }
+    let Some(lead) = lead(verdict, &told.causes) else { return };
+    let cures = cures(verdict, lead);
+    let fits = next.is_some_and(|next| cures.iter().any(|cure| cure.call() == next.call()));
+    assert!(cures.is_empty() || fits, "{next:?} after {:?}", told.headline);
 }
 
 pub fn five_keys() -> Snapshot {

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
 use super::artefact::Kind;
 use super::told::{Group, Item, Step};
 use crate::case::attribution::{Attributed, Verdict};
 use crate::case::known_keys::PlaceKind;
+use crate::finding::Prose;
 use crate::text::count;
 
 /// What is to be done, in which order: what others hang on first.
@@ -97,7 +101,7 @@ fn called(key: &Attributed) -> String {
 }
 
 /// What is wrong with a group, in one sentence.
-pub fn sentence(group: &Group) -> String {
+pub fn sentence(group: &Group) -> Prose {
     let what = of_kinds(&group.kinds);
     let is_one = group.kinds.values().sum::<usize>() == 1;
     let issuer = group.issuer.as_ref().map(|issuer| format!(" of the issuer {issuer}")).unwrap_or_default();
@@ -111,10 +115,21 @@ pub fn sentence(group: &Group) -> String {
         (Some(maker), _) => format!("{was} made by {}", called(maker)),
         (None, _) => format!("{was} not made by it"),
     };
-    let times = match (&group.from, &group.to) {
-        (Some(from), Some(to)) if from == to => format!("; made at {from}"),
-        (Some(from), Some(to)) => format!("; made between {from} and {to}"),
-        _ => String::new(),
+    let text = Prose::from(format!("{what}{issuer} {verb} {names}, and {made}"));
+    let text = match (&group.from, &group.to) {
+        (Some(from), Some(to)) if from == to => text.and("; made at ").then(&moment(from)),
+        (Some(from), Some(to)) => {
+            text.and("; made between ").then(&moment(from)).and(" and ").then(&moment(to))
+        }
+        _ => text,
     };
-    format!("{what}{issuer} {verb} {names}, and {made}{times}.")
+    text.and(".")
+}
+
+/// A moment as scripts are told it.
+fn moment(written: &str) -> Prose {
+    match OffsetDateTime::parse(written, &Rfc3339) {
+        Ok(at) => Prose::default().moment(at.unix_timestamp(), written),
+        Err(_) => written.into(),
+    }
 }

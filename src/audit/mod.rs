@@ -10,6 +10,7 @@ mod advice;
 mod answer;
 mod artefact;
 mod attribute;
+mod brief;
 mod certificates;
 mod contained;
 mod content;

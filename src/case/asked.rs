@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::asked_blocks::{Block, Change, changes};
 use crate::case::token::{certificate_side, file_evidence};
-use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Side};
+use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Prose, Remedy, Side};
 use crate::format::x509::{self, Certificate};
 use crate::opensc::program::PKCS15_TOOL;
 use crate::snapshot::{
@@ -117,7 +117,7 @@ impl<'a> AskedCase<'a> {
         cache: &AskedCache<'_>,
         object: Option<ObjectName>,
         evidence: Vec<Evidence>,
-        summary: String,
+        summary: impl Into<Prose>,
         consequence: &str,
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence.to_owned());

@@ -54,7 +54,8 @@ impl<'a> Crowd<'a> {
         if let Some(mut rest) = self.rest {
             let more = count(rest.crowd.len(), "more entry is", "more entries are");
             rest.summary =
-                format!("{more} like this in {}, beside the {ONE_BY_ONE} told one by one.", self.dir.path);
+                format!("{more} like this in {}, beside the {ONE_BY_ONE} told one by one.", self.dir.path)
+                    .into();
             sink.push(rest);
         }
     }

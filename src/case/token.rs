@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::kin::Beside;
 use crate::crypto::same_form;
-use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Remedy, Severity, Side};
+use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Prose, Remedy, Severity, Side};
 use crate::format::x509::Certificate;
 use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath};
@@ -78,7 +78,7 @@ impl Case<'_> {
         id: Id,
         cache_view: &CacheView<'_>,
         difference: &Discrepancy<'_>,
-        summary: String,
+        summary: impl Into<Prose>,
         consequence: String,
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
@@ -139,7 +139,7 @@ impl Case<'_> {
         cache_view: &CacheView<'_>,
         entry: &CacheEntry,
         file: Option<EfPath>,
-        summary: String,
+        summary: impl Into<Prose>,
         consequence: String,
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
@@ -252,7 +252,9 @@ pub fn certificate_side(certificate: &Certificate) -> Side {
         certificate_serial: Some(hex(&certificate.serial)),
         valid_from: certificate.validity.map(|(from, _)| rfc3339(from)),
         valid_until: certificate.validity.map(|(_, to)| rfc3339(to)),
-        validity: certificate.validity.map(|(from, to)| format!("{} to {}", date(from), date(to))),
+        validity: certificate
+            .validity
+            .map(|(from, to)| Prose::default().moment(from, &date(from)).and(" to ").moment(to, &date(to))),
         ..Side::default()
     }
 }

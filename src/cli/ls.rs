@@ -70,7 +70,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
                 });
             }
             human::coverage(&mut text, &verdict.coverage);
-            if is_found || missing {
+            // Whether it is stale what is listed, nobody knows then.
+            let is_open = !verdict.compared && caches.iter().any(|cache| cache.entries > 0);
+            if is_found || missing || is_open {
                 human::ask_check(&mut text);
             }
             output::print(&text.text())?;

@@ -5,7 +5,7 @@ use super::findings::Fixed;
 use super::flush::Flushed;
 use super::undo::Undo;
 use crate::error::Error;
-use crate::finding::{Finding, Id, Safety, Shows, doubtful_since};
+use crate::finding::{Finding, Id, Prose, Safety, Shows, doubtful_since};
 use crate::judge::brief::{brief, unread};
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
@@ -76,7 +76,8 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
     let sum = Sum::of(&done.operations);
     let left = left(&told, &done.after);
     let card = told.headline.card;
-    let said = |state, sentence: String| Headline { state, sentence, card };
+    let said = |state, sentence: String| Headline { state, sentence: sentence.into(), card };
+    let rest = told.headline.sentence.clone();
     told.headline = match (sum.failed, sum.changed()) {
         (Some(why), true) => said(Word::Failed, format!("{}, and not all of it: {why}.", sum.done(dry_run))),
         (Some(why), false) => said(Word::Failed, format!("Nothing was moved: {why}.")),
@@ -84,9 +85,7 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
             said(Word::Planned, format!("{}. Nothing was changed.", sum.done(dry_run)))
         }
         (None, true) => match left {
-            Some(word) => {
-                said(word, format!("{}. What is left: {}", sum.done(false), told.headline.sentence))
-            }
+            Some(word) => with_rest(&said(word, format!("{}. What is left: ", sum.done(false))), &rest),
             None => said(Word::Done, format!("{}. OpenSC reads them from the card again.", sum.done(false))),
         },
         (None, false) if done.serials.is_some() => {
@@ -100,7 +99,7 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
         (None, false) => match sum.withheld {
             Some(safety) => said(Word::Failed, format!("Nothing was moved: it takes {}.", option(safety))),
             None => match left {
-                Some(word) => said(word, format!("Nothing to move. {}", told.headline.sentence)),
+                Some(word) => with_rest(&said(word, "Nothing to move. ".to_owned()), &rest),
                 None => {
                     said(Word::Unchanged, "Nothing to move: nothing in these caches is stale.".to_owned())
                 }
@@ -126,7 +125,7 @@ pub fn fixed(done: &Fixed) -> Brief {
     let cured = number(&[Became::Cured, Became::Unproven, Became::Gone]);
     let tried = number(&[Became::WouldTry]);
     let card = told.headline.card;
-    let said = |state, sentence: String| Headline { state, sentence, card };
+    let said = |state, sentence: String| Headline { state, sentence: sentence.into(), card };
     let of_all = |some: usize| {
         if some == all {
             count(all, "finding", "findings")
@@ -138,21 +137,21 @@ pub fn fixed(done: &Fixed) -> Brief {
     let rest = left.map(|word| (word, told.headline.sentence.clone()));
     told.headline = if all == 0 {
         match rest {
-            Some((word, sentence)) => said(word, format!("Nothing to repair. {sentence}")),
+            Some((word, rest)) => with_rest(&said(word, "Nothing to repair. ".to_owned()), &rest),
             None => said(Word::Unchanged, "Nothing to repair.".to_owned()),
         }
     } else if done.unedited.is_some() || number(&[Became::NotCured]) > 0 {
         said(Word::Failed, format!("{} cured.{changed}", of_all(cured)))
-    } else if let (true, 0, Some((word, sentence))) = (report.dry_run, tried, rest.clone()) {
-        said(word, format!("Nothing would be repaired. {sentence}"))
+    } else if let (true, 0, Some((word, rest))) = (report.dry_run, tried, &rest) {
+        with_rest(&said(*word, "Nothing would be repaired. ".to_owned()), rest)
     } else if report.dry_run {
         told.unread = unread(&done.after);
         let word = if tried > 0 { Word::Planned } else { Word::Unchanged };
         said(word, format!("{} would be repaired.{changed} Nothing was changed.", of_all(tried)))
     } else {
         match rest {
-            Some((word, sentence)) => {
-                said(word, format!("{} cured.{changed} What is left: {sentence}", of_all(cured)))
+            Some((word, rest)) => {
+                with_rest(&said(word, format!("{} cured.{changed} What is left: ", of_all(cured))), &rest)
             }
             None if cured > 0 => said(Word::Done, format!("{} cured.{changed}", of_all(cured))),
             None => said(Word::Unchanged, "Nothing was changed: what is left only you can do.".to_owned()),
@@ -240,7 +239,8 @@ pub fn undone(done: &Undo) -> Brief {
             list("what was done before it can be taken back by name"),
         ],
     };
-    Brief { headline: Headline { state, sentence, ..Headline::default() }, steps, ..Brief::default() }
+    let headline = Headline { state, sentence: sentence.into(), ..Headline::default() };
+    Brief { headline, steps, ..Brief::default() }
 }
 
 /// Of an edit of the configuration.
@@ -278,7 +278,13 @@ pub fn edited(report: &EditReport, goal: Goal) -> Brief {
     } else if report.dry_run && !report.changes.is_empty() {
         steps.push(again());
     }
-    Brief { headline: Headline { state, sentence, ..Headline::default() }, steps, ..Brief::default() }
+    let headline = Headline { state, sentence: sentence.into(), ..Headline::default() };
+    Brief { headline, steps, ..Brief::default() }
+}
+
+/// With what is left to be said.
+fn with_rest(headline: &Headline, rest: &Prose) -> Headline {
+    Headline { sentence: headline.sentence.clone().then(rest), ..*headline }
 }
 
 /// What is still wrong, in a word.
@@ -314,7 +320,11 @@ fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since
             }
         }
     }
-    told.steps.sort_by_key(|step| step.purpose);
+    // What is left to be cured is what the sentence says, so it stays first.
+    let lead = usize::from(left(told, after).is_some());
+    if let Some(steps) = told.steps.get_mut(lead..) {
+        steps.sort_by_key(|step| step.purpose);
+    }
     if let Some(operation) = sum.operation {
         told.steps.push(undo_of(operation));
     }

@@ -63,7 +63,7 @@ fn keys(finding: &Finding) -> Vec<(Id, Option<String>, String)> {
     let crowd = crowd
         .map(|(directory, name)| ByteString::from(directory.as_path().join(name.as_os_str())).to_string());
     let keys: Vec<_> = files.map(|file| file.path.clone()).chain(crowd).map(|path| key(&path)).collect();
-    if keys.is_empty() { vec![key(&finding.summary)] } else { keys }
+    if keys.is_empty() { vec![key(&finding.summary.to_string())] } else { keys }
 }
 
 /// Leaves of what several users have in common one.

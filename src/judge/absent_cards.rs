@@ -141,7 +141,7 @@ impl Frozen {
         if let Some(mut rest) = self.rest {
             let more = count(rest.number(), "more card is", "more cards are");
             rest.summary =
-                format!("{more} like this in {}, beside the {ONE_BY_ONE} told one by one.", dir.path);
+                format!("{more} like this in {}, beside the {ONE_BY_ONE} told one by one.", dir.path).into();
             sink.push(rest);
         }
     }

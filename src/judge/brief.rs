@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::cause::{causes, counted};
 use super::steps::steps;
-use crate::finding::{Danger, Finding, Severity};
+use crate::finding::{Danger, Finding, Prose, Severity};
 use crate::snapshot::{Gap, GapKind};
 use crate::text::count;
 use crate::verdict::brief::{Brief, CardStanding, Cause, CauseKind, Headline, Purpose, Step, Word};
@@ -22,9 +22,9 @@ pub fn brief(verdict: &Verdict) -> Brief {
     let mut causes = causes(&verdict.findings);
     let headline = headline(verdict, &causes);
     for cause in causes.iter_mut().filter(|cause| cause.on_card.is_none() && cause.count == 1) {
-        cause.is_said = headline.sentence.contains(&cause.summary);
+        cause.is_said = headline.sentence.contains(&*cause.summary);
     }
-    let mut steps = steps(verdict, &causes);
+    let mut steps = steps(verdict, &causes, lead(verdict, &causes));
     if headline.state == Word::Unread {
         steps.insert(0, look_again());
     }
@@ -83,15 +83,35 @@ fn no_card(verdict: &Verdict) -> Option<&Gap> {
     asked().find(|gap| gap.kind == GapKind::Card).or_else(|| asked().next())
 }
 
+/// The worst that is wrong.
+fn worst(causes: &[Cause]) -> Option<&Cause> {
+    let is_bad = |cause: &&Cause| cause.severity >= Severity::Error;
+    let mut seen = causes.iter().filter(|cause| !cause.kind.is_only_a_step());
+    seen.find(is_bad).or_else(|| causes.iter().find(is_bad))
+}
+
+/// What is a risk to come: what might come again after what is there.
+fn risk(causes: &[Cause]) -> Option<&Cause> {
+    // What a program misses is no risk to come, but not all is clear with it either.
+    let misses = |cause: &Cause| !cause.programs.is_empty() && cause.kind != CauseKind::Process;
+    let risks = causes.iter().filter(|cause| cause.severity == Severity::Warning || misses(cause));
+    risks.min_by_key(|cause| cause.kind == CauseKind::Recurrence)
+}
+
+/// The cause that the sentence of a verdict is about, if it is about one.
+#[must_use]
+pub fn lead<'c>(verdict: &Verdict, causes: &'c [Cause]) -> Option<&'c Cause> {
+    let is_whole = verdict.compared && !verdict.coverage.iter().any(|gap| gap.asked_for);
+    worst(causes).or_else(|| risk(causes).filter(|_| is_whole))
+}
+
 /// The sentence of a verdict.
 #[must_use]
 pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
     let card = card(verdict);
-    let worst = causes.iter().find(|cause| cause.severity >= Severity::Error && !cause.kind.is_only_a_step());
-    let bad = causes.iter().find(|cause| cause.severity >= Severity::Error);
-    let said = |state, sentence: String| Headline { state, sentence, card };
+    let said = |state, sentence: Prose| Headline { state, sentence, card };
     let missing = verdict.coverage.iter().find(|gap| gap.asked_for);
-    if let Some(worst) = worst.or(bad) {
+    if let Some(worst) = worst(causes) {
         let state = match worst.kind {
             CauseKind::Key
             | CauseKind::Certificate
@@ -105,31 +125,29 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
             CauseKind::Token | CauseKind::Host => Word::Wrong,
             CauseKind::Configuration => Word::Configuration,
         };
-        let mut sentence =
-            if worst.kind.is_seen() { shown(verdict, causes, worst.kind) } else { worst.summary.clone() };
-        if state == Word::Stale {
-            sentence.push_str(match card {
-                CardStanding::Proven => " The card is sound.",
-                CardStanding::NothingAgainst => " Nothing speaks against the card.",
-                CardStanding::Against | CardStanding::Unread => "",
-            });
-        }
-        if missing.is_some() {
-            sentence.push_str(" Not everything could be read: there may be more.");
-        }
-        return said(state, sentence);
+        let sentence = if worst.kind.is_seen() {
+            shown(verdict, causes, worst.kind).into()
+        } else {
+            worst.summary.clone()
+        };
+        let standing = match card {
+            _ if state != Word::Stale => "",
+            CardStanding::Proven => " The card is sound.",
+            CardStanding::NothingAgainst => " Nothing speaks against the card.",
+            CardStanding::Against | CardStanding::Unread => "",
+        };
+        let open = if missing.is_some() { " Not everything could be read: there may be more." } else { "" };
+        return said(state, sentence.and(standing).and(open));
     }
     if !verdict.compared {
         let why = no_card(verdict)
             .map(|gap| format!(" {}: {}.", capital(&gap.what), gap.why.trim_end_matches('.')));
-        return said(
-            Word::Unread,
-            format!("No card was compared with its cache.{}", why.unwrap_or_default()),
-        );
+        let sentence = format!("No card was compared with its cache.{}", why.unwrap_or_default());
+        return said(Word::Unread, sentence.into());
     }
     if missing.is_some() {
         let sentence = "Not everything that was asked for could be read; nothing wrong in what could be.";
-        return said(Word::Unread, sentence.to_owned());
+        return said(Word::Unread, sentence.into());
     }
     let (users, tokens) = (names(&verdict.scope.users), tokens(&verdict.tokens));
     let is_whole = verdict.coverage.is_empty();
@@ -143,19 +161,14 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
     if let Some(gap) = verdict.coverage.first() {
         sentence.push_str(&format!(" Not looked at: {}: {}.", gap.what, gap.why.trim_end_matches('.')));
     }
-    // What a program misses is no risk to come, but not all is clear with it either.
-    let misses = |cause: &Cause| !cause.programs.is_empty() && cause.kind != CauseKind::Process;
-    let risks = causes.iter().filter(|cause| cause.severity == Severity::Warning || misses(cause));
-    // What might come again comes after what is there.
-    if let Some(risk) = risks.min_by_key(|cause| cause.kind == CauseKind::Recurrence) {
-        if risk.kind == CauseKind::Recurrence {
-            sentence.push_str(" But caching is on: the next change would not show.");
-        } else {
-            sentence.push_str(&format!(" But: {}", risk.summary));
+    let sentence = Prose::from(sentence);
+    match risk(causes) {
+        Some(risk) if risk.kind == CauseKind::Recurrence => {
+            said(Word::Risk, sentence.and(" But caching is on: the next change would not show."))
         }
-        return said(Word::Risk, sentence);
+        Some(risk) => said(Word::Risk, sentence.and(" But: ").then(&risk.summary)),
+        None => said(if is_whole { Word::Sound } else { Word::Partly }, sentence),
     }
-    said(if is_whole { Word::Sound } else { Word::Partly }, sentence)
 }
 
 /// What is shown to whom: `OpenSC shows root a key that is not on the card.`
@@ -363,7 +376,7 @@ mod tests {
     #[test]
     fn the_card_is_called_sound_only_where_that_is_proven() {
         let mut verdict = stale();
-        let said = |verdict: &Verdict| brief(verdict).headline.sentence;
+        let said = |verdict: &Verdict| brief(verdict).headline.sentence.to_string();
         assert_eq!(said(&verdict), "OpenSC shows ca a key that is not on the card. The card is sound.");
         verdict.unproven.push(UnprovenKey { token: "T".to_owned(), id: "33".to_owned(), reference: Some(2) });
         assert!(said(&verdict).ends_with(" Nothing speaks against the card."), "{}", said(&verdict));
@@ -387,7 +400,7 @@ mod tests {
         assert_eq!(state(&verdict), Word::Unread);
         let told = brief(&Verdict { compared: false, ..verdict });
         assert_eq!(told.headline.state, Word::Unread);
-        assert_eq!(told.headline.sentence, "No card was compared with its cache. File X: no answer.");
+        assert_eq!(&*told.headline.sentence, "No card was compared with its cache. File X: no answer.");
         // Said once, and what to do is not what would be done about something else.
         assert!(told.unread.is_empty(), "{told:?}");
         assert_eq!(told.next().unwrap().purpose, Purpose::Look);

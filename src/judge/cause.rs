@@ -39,15 +39,19 @@ enum Matter<'f> {
 #[must_use]
 pub fn causes(findings: &[Finding]) -> Vec<Cause> {
     let mut known: BTreeMap<Group<'_>, usize> = BTreeMap::new();
-    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    let mut groups: Vec<(Vec<usize>, Vec<&Finding>)> = Vec::new();
     for (index, finding) in findings.iter().enumerate() {
         let group = *known.entry(Group::of(finding, index)).or_insert(groups.len());
         match groups.get_mut(group) {
-            Some(found) => found.push(finding),
-            None => groups.push(vec![finding]),
+            Some((places, found)) => {
+                places.push(index);
+                found.push(finding);
+            }
+            None => groups.push((vec![index], vec![finding])),
         }
     }
-    groups.iter().filter_map(|found| cause(found)).collect()
+    let of = |(places, found): (Vec<usize>, Vec<&Finding>)| Some(Cause { places, ..cause(&found)? });
+    groups.into_iter().filter_map(of).collect()
 }
 
 impl<'f> Group<'f> {
@@ -123,6 +127,7 @@ fn cause(found: &[&Finding]) -> Option<Cause> {
         programs,
         findings: ids,
         count,
+        places: Vec::new(),
         is_said: false,
     })
 }

@@ -68,15 +68,15 @@ pub fn lint_brief(findings: &[Finding], coverage: &[Gap], version: Option<&str>)
     };
     let is_whole = !verdict.coverage.iter().any(|gap| gap.asked_for);
     let (state, sentence) = match (verdict.findings.first(), is_whole) {
-        (None, true) => (Word::Sound, "Nothing found.".to_owned()),
-        (None, false) => (Word::Unread, "Nothing found in what was looked at.".to_owned()),
+        (None, true) => (Word::Sound, "Nothing found.".into()),
+        (None, false) => (Word::Unread, "Nothing found in what was looked at.".into()),
         (Some(first), _) => {
             let state = if first.severity >= Severity::Error { Word::Configuration } else { Word::Risk };
             let more = match verdict.findings.len() {
                 1 => String::new(),
                 all => format!(" And {} more.", all - 1),
             };
-            (state, format!("{}{more}", first.summary))
+            (state, first.summary.clone().and(&more))
         }
     };
     told.steps.retain(|step| step.purpose != Purpose::Look);
@@ -85,7 +85,7 @@ pub fn lint_brief(findings: &[Finding], coverage: &[Gap], version: Option<&str>)
         told.steps.push(Step::new(Purpose::Look, None, what));
     }
     told.headline =
-        Headline { state, sentence: format!("{sentence} {}.", capital(&judged)), ..told.headline };
+        Headline { state, sentence: sentence.and(&format!(" {}.", capital(&judged))), ..told.headline };
     told
 }
 

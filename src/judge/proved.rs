@@ -3,9 +3,10 @@
 
 use super::brief::brief;
 use crate::case::proofs::{Conclusion, Proof};
+use crate::finding::Prose;
 use crate::text::count;
 use crate::verdict::Verdict;
-use crate::verdict::brief::{Brief, Word};
+use crate::verdict::brief::{Brief, Purpose, Step, Word};
 
 /// Of a verdict with the proofs of its keys. `is_open`: of some key in question no signature could be had.
 #[must_use]
@@ -36,7 +37,7 @@ pub fn proved(verdict: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
     let open = if is_open { " Of what could not be asked, see below." } else { "" };
     let headline = &mut told.headline;
     if all == 0 {
-        headline.sentence = format!("No key was asked for a signature. {}", headline.sentence);
+        headline.sentence = Prose::from("No key was asked for a signature. ").then(&headline.sentence);
         headline.state = if is_bad { headline.state } else { Word::Unread };
     } else if is_bad {
         // What is wrong is said; here is what is right.
@@ -46,7 +47,7 @@ pub fn proved(verdict: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
             (some, all) if some == all => format!(" Fresh signatures prove all {all} keys on the card."),
             (some, _) => format!(" Fresh signatures prove {} on the card.", of_all(some)),
         };
-        headline.sentence.push_str(&format!("{proof}{open}"));
+        headline.sentence = headline.sentence.clone().and(&proof).and(open);
     } else if sound == all {
         // All is not well where something that was asked for was not read: so the run ends, too.
         let is_unread = verdict.coverage.iter().any(|gap| gap.asked_for);
@@ -55,15 +56,17 @@ pub fn proved(verdict: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
             (_, true) => Word::Partly,
             (false, false) => Word::Sound,
         };
-        headline.sentence = match (all, is_open) {
+        let sentence = match (all, is_open) {
             (1, false) => "The key is proved sound.".to_owned(),
             (_, false) => format!("All {all} keys are proved sound."),
             (1, true) => format!("The key that was asked is proved sound.{open}"),
             (_, true) => format!("All {all} keys that were asked are proved sound.{open}"),
         };
-        if headline.state == Word::Unread {
-            headline.sentence.push_str(" But not everything that was asked for could be read.");
-        }
+        let unread = match headline.state {
+            Word::Unread => " But not everything that was asked for could be read.",
+            _ => "",
+        };
+        headline.sentence = Prose::from(sentence).and(unread);
     } else {
         headline.state = Word::Unread;
         let proved = if sound == 0 {
@@ -71,7 +74,13 @@ pub fn proved(verdict: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
         } else {
             format!("Proved sound: {}", of_all(sound))
         };
-        headline.sentence = format!("{proved}; of the others, see below.{open}");
+        headline.sentence = format!("{proved}; of the others, see below.{open}").into();
+    }
+    // What was not proved is to be tried again, whatever else there is to do.
+    let looks = told.steps.first().is_some_and(|step| step.purpose == Purpose::Look);
+    if told.headline.state == Word::Unread && !looks {
+        let what = "again, when what stood in the way is mended";
+        told.steps.insert(0, Step::new(Purpose::Look, Some("stalecard verify".to_owned()), what));
     }
     told
 }

@@ -16,9 +16,10 @@ const REISSUE: &str = "stalecard audit FOLDER";
 /// The command that proves keys.
 const VERIFY: &str = "stalecard verify";
 
-/// What to do about a verdict.
+/// What to do about a verdict. What cures the cause that its sentence is about, if there is one, comes first: whoever reads
+/// nothing but the first line and the last does what belongs together.
 #[must_use]
-pub fn steps(verdict: &Verdict, causes: &[Cause]) -> Vec<Step> {
+pub fn steps(verdict: &Verdict, causes: &[Cause], lead: Option<&Cause>) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     let findings = &verdict.findings;
     let mut known: BTreeSet<String> = BTreeSet::new();
@@ -51,7 +52,22 @@ pub fn steps(verdict: &Verdict, causes: &[Cause]) -> Vec<Step> {
         }
     }
     steps.sort_by_key(|step| step.purpose);
+    let cures = lead.map(|lead| cures(verdict, lead)).unwrap_or_default();
+    if let Some(place) = steps.iter().position(|step| cures.iter().any(|cure| cure.call() == step.call()))
+        && let Some(before) = steps.get_mut(..=place)
+    {
+        before.rotate_right(1);
+    }
     steps
+}
+
+/// What cures one cause.
+#[must_use]
+pub fn cures(verdict: &Verdict, cause: &Cause) -> Vec<Step> {
+    let findings = cause.places.iter().filter_map(|place| verdict.findings.get(*place));
+    findings
+        .flat_map(|finding| finding.fix.iter().map(|remedy| of_remedy(verdict, finding, remedy)))
+        .collect()
 }
 
 /// Programs that hold what they read, and that nobody saw.

@@ -242,7 +242,7 @@ fn count_surplus(findings: &mut Vec<Finding>, user: &str) {
             number - ONE_BY_ONE
         );
         findings.push(Finding {
-            summary,
+            summary: summary.into(),
             object: None,
             evidence: Vec::new(),
             crowd: Vec::new(),
@@ -253,7 +253,7 @@ fn count_surplus(findings: &mut Vec<Finding>, user: &str) {
 }
 
 fn key(finding: &Finding) -> (&'static str, Option<String>, String) {
-    (finding.id.name(), finding.token.clone(), finding.summary.clone())
+    (finding.id.name(), finding.token.clone(), finding.summary.to_string())
 }
 
 /// The user whose caches a snapshot holds: login name, or number where there is none.

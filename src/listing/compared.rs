@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::hosts::{Compared, Standing};
+use crate::finding::Prose;
 use crate::judge::brief::{brief, capital, names};
 use crate::text::count;
 use crate::verdict::Verdict;
@@ -22,18 +23,21 @@ impl Compared {
         let is_whole = !self.coverage.iter().any(|gap| gap.asked_for);
         let (state, sentence) = if self.findings.is_empty() {
             match (self.tokens.is_empty(), is_whole) {
-                (true, _) => (Word::Unread, format!("Nothing to compare: {what}.")),
-                (false, true) => (Word::Sound, format!("Nobody shows anything else than the card: {what}.")),
+                (true, _) => (Word::Unread, format!("Nothing to compare: {what}.").into()),
+                (false, true) => {
+                    (Word::Sound, format!("Nobody shows anything else than the card: {what}.").into())
+                }
                 (false, false) => (
                     Word::Unread,
                     format!(
                         "Not everything could be read. In the rest nobody shows anything else than the card: {what}."
-                    ),
+                    )
+                    .into(),
                 ),
             }
         } else {
             let (state, sentence) = self.differs().unwrap_or((told.headline.state, told.headline.sentence));
-            (state, format!("{sentence} {}.", capital(&what)))
+            (state, sentence.and(&format!(" {}.", capital(&what))))
         };
         told.headline = Headline { state, sentence, card: CardStanding::NothingAgainst };
         // The snapshots are all that there is to look at.
@@ -46,7 +50,7 @@ impl Compared {
     }
 
     /// Who shows what the card does not have.
-    fn differs(&self) -> Option<(Word, String)> {
+    fn differs(&self) -> Option<(Word, Prose)> {
         let rows = |wanted: Standing| {
             let keys = self.tokens.iter().flat_map(|token| &token.keys);
             keys.flat_map(|key| &key.states).filter(move |row| row.state == wanted)
@@ -60,13 +64,14 @@ impl Compared {
         let (stale, disputed) = (rows(Standing::Stale).count(), rows(Standing::Disputed).count());
         if stale > 0 {
             let what = if stale == 1 { "a key that is".to_owned() } else { format!("{stale} keys that are") };
-            Some((Word::Stale, format!("OpenSC shows {} {what} not on the card.", who(Standing::Stale))))
+            let text = format!("OpenSC shows {} {what} not on the card.", who(Standing::Stale));
+            Some((Word::Stale, text.into()))
         } else if disputed > 0 {
             let text = format!(
                 "OpenSC shows {} another key than the card's certificate names.",
                 who(Standing::Disputed)
             );
-            Some((Word::Undecided, text))
+            Some((Word::Undecided, text.into()))
         } else {
             None
         }

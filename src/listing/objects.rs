@@ -244,7 +244,7 @@ pub fn pick(
     let (apart, further): (Vec<NotListed>, Vec<Names>) = apart.into_iter().unzip();
     names.extend(further);
     let picked = naming.pick(&names)?;
-    if picked.is_empty() && naming.token(tokens)?.is_empty() {
+    if picked.is_empty() && (naming.is_of_object() || naming.token(tokens)?.is_empty()) {
         let known = names.into_iter().map(|names| names.what).chain(tokens.iter().map(TokenNames::what));
         return Err(naming.nothing("token, key, label or cache entry", known));
     }

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::case::config::{Row, row, rows};
+use crate::judge::{config_coverage, judge_config};
 use crate::opensc::config::{FileUse, Situation, Source, Written};
 use crate::opensc::differences::LISTED_DRIVER;
 use crate::opensc::{
@@ -55,6 +56,9 @@ pub struct Settings {
     pub cached_by_default: Vec<&'static str>,
     /// The programs.
     pub programs: Vec<ProgramSettings>,
+    /// There is more to be said of the file: something in it is not as it should be, or could not be read.
+    #[serde(skip)]
+    pub is_questionable: bool,
 }
 
 /// What the configuration means for one program.
@@ -169,6 +173,8 @@ pub fn settings(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Option<Settings> {
         file_note,
         cached_by_default: version.map(differences::drivers_cached_by_default).unwrap_or_default(),
         programs: rows.iter().map(|row| program(row, version)).collect(),
+        is_questionable: !judge_config(snapshot).is_empty()
+            || config_coverage(snapshot, false).iter().any(|gap| gap.asked_for),
     })
 }
 

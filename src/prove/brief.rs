@@ -27,14 +27,15 @@ pub fn attributed(done: &Attributed) -> Brief {
     };
     let sentence = match (done.findings.first(), done.answers.as_slice()) {
         (Some(finding), _) => finding.summary.clone(),
-        (None, []) => "There is no signature in it.".to_owned(),
-        (None, [(_, only)]) => sentence(only),
+        (None, []) => "There is no signature in it.".into(),
+        (None, [(_, only)]) => sentence(only).into(),
         (None, several) => {
             let good = several.iter().filter(|(_, answer)| answer.good).count();
             format!(
                 "{good} of {} signatures are made by the keys that they should be made by.",
                 several.len()
             )
+            .into()
         }
     };
     told.headline = Headline { state, sentence, ..told.headline };

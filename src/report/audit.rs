@@ -3,16 +3,14 @@
 
 use std::fmt::Write;
 
-use anstyle::{AnsiColor, Style};
-
-use super::lines::{BOLD, GREEN, Page, Screen, row, wrap};
+use super::human::headline;
+use super::lines::{BOLD, Page, Screen, row, whole, wrap};
 use crate::audit::{Audit, Group, Item, Step, Verdict};
 use crate::case::attribution::Attributed;
 use crate::finding::Finding;
 use crate::snapshot::Gap;
 use crate::text::count;
 
-const RED: Style = AnsiColor::Red.on_default().bold();
 /// Groups, and files of a step, that are shown.
 const MOST_GROUPS: usize = 12;
 const MOST_FILES: usize = 6;
@@ -23,7 +21,8 @@ const MOST_OTHERS: usize = 10;
 #[must_use]
 pub fn human(screen: &Screen, audit: &Audit, findings: &[Finding], coverage: &[Gap]) -> String {
     let mut out = Page::new(screen);
-    headline(&mut out, audit, coverage);
+    headline(&mut out, &audit.headline(coverage), &[]);
+    out.gap();
     for (group, finding) in audit.groups.iter().zip(findings).take(MOST_GROUPS) {
         show_group(&mut out, group, finding);
     }
@@ -37,41 +36,15 @@ pub fn human(screen: &Screen, audit: &Audit, findings: &[Finding], coverage: &[G
         let _ = writeln!(out, "and {} more reasons; --format json has all\n", coverage.len() - MOST_OTHERS);
     }
     looked_at(&mut out, audit);
+    if let Some(next) = audit.next(coverage) {
+        wrap(&mut out, "Next: ", "  ", next);
+    }
     out.text()
 }
 
-fn headline(out: &mut Page<'_>, audit: &Audit, coverage: &[Gap]) {
-    let artefacts = count(audit.artefacts, "signed artefact", "signed artefacts");
-    let is_open = coverage.iter().any(|gap| gap.asked_for);
-    let (style, text) = match (audit.bad, audit.artefacts, is_open) {
-        (0, 0, false) => {
-            (BOLD, "Nothing in what was named is signed in a form that is known here.".to_owned())
-        }
-        (0, _, false) if audit.sound == 0 => (
-            BOLD,
-            format!(
-                "Of none of {artefacts} the issuer is known here: nothing is proved. Name its certificate with --pubkey."
-            ),
-        ),
-        (0, _, false) => (
-            GREEN,
-            format!(
-                "Of {artefacts} none was made by another key than it names ({} proved sound).",
-                audit.sound
-            ),
-        ),
-        (0, _, true) => {
-            (BOLD, format!("Nothing bad in {artefacts}, but not everything could be decided: see below."))
-        }
-        (bad, ..) => (RED, format!("{bad} of {artefacts} {} bad.", if bad == 1 { "is" } else { "are" })),
-    };
-    let mut wrapped = Page::new(out.screen);
-    wrap(&mut wrapped, "", "", &text);
-    let _ = writeln!(out, "{style}{}{style:#}\n", wrapped.text().trim_end());
-}
-
 fn show_group(out: &mut Page<'_>, group: &Group, finding: &Finding) {
-    wrap(out, "", "  ", &finding.summary);
+    let summary = out.screen.prose(&finding.summary);
+    wrap(out, "", "  ", &summary);
     if let Some(why) = &group.why {
         wrap(out, "  ", "  ", &format!("({why})"));
     }
@@ -82,20 +55,23 @@ fn steps(out: &mut Page<'_>, steps: &[Step]) {
     if steps.is_empty() {
         return;
     }
-    let _ = writeln!(out, "{BOLD}What to do, in this order{BOLD:#}");
+    let _ = writeln!(out, "{BOLD}Do now{BOLD:#}");
     for (number, step) in steps.iter().enumerate() {
         wrap(out, &format!("  {}. ", number + 1), "     ", &step.what);
         for file in step.files.iter().take(MOST_FILES) {
-            let _ = writeln!(out, "       {file}");
+            whole(out, 7, file);
         }
         if let Some(more) = step.files.len().checked_sub(MOST_FILES).filter(|more| *more > 0) {
             let _ = writeln!(out, "       and {more} more files");
         }
     }
-    let _ = writeln!(
+    wrap(
         out,
-        "Each one:  stalecard audit --format csv …   Why:  stalecard explain signed-by-other-key\n"
+        "",
+        "  ",
+        "Each one: `stalecard audit --format csv` … Why: `stalecard explain signed-by-other-key`",
     );
+    out.push('\n');
 }
 
 fn others(out: &mut Page<'_>, audit: &Audit) {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, Page, bytes, wrap, wrap_in};
+use super::lines::{BOLD, Page, bytes, width, wrap, wrap_in};
 use crate::judge::tally::{Cache, UseToday};
 use crate::listing::cache_entries::Item;
 use crate::text::count;
@@ -61,14 +61,16 @@ pub fn item(out: &mut Page<'_>, item: &Item) {
     let style = if ids.is_empty() { Style::new() } else { AnsiColor::Yellow.on_default() };
     // A name that begins or ends with blanks cannot be seen without quotes.
     let quote = if item.name.trim() == item.name { "" } else { "\"" };
-    let _ = writeln!(out, "  {quote}{BOLD}{}{BOLD:#}{quote}", item.name);
+    let name = format!("{quote}{}{quote}", item.name);
+    let indent = " ".repeat(out.width().saturating_sub(width(&name)).min(2));
+    let _ = writeln!(out, "{indent}{BOLD}{name}{BOLD:#}");
     let label = item.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
     wrap(out, "      ", "      ", &format!("{}{label}", item.object));
     if let Some(id) = &item.id {
-        let _ = writeln!(out, "      ID {id}");
+        wrap(out, "      ID ", "      ", id);
     }
     if let Some(key) = &item.public_key {
-        let _ = writeln!(out, "      key {key}");
+        wrap(out, "      key ", "      ", key);
     }
     let (written, owner) = (out.screen.moment(item.modified_at), out.screen.user(item.owner));
     let what = format!("{}, written {written}, owner {owner}", bytes(item.size));

@@ -113,16 +113,26 @@ fn titled(out: &mut Page<'_>, indent: &str, title: &str, severity: Severity) {
 
 fn rows(out: &mut Page<'_>, cause: &Cause, first: &str, other: &str) {
     if let Some(card) = &cause.on_card {
-        let _ = writeln!(out, "{first}{CARD}{card}");
+        let lead = format!("{first}{CARD}");
+        wrap(out, &lead, &" ".repeat(lead.len()), card);
     }
     if let Some(shown) = &cause.shown {
         let lead = format!("{other}{SHOWN}");
         let follow = " ".repeat(lead.len());
         let old = match cause.also_old.as_slice() {
             [] => String::new(),
-            classes => format!(", old {} too", classes.join(" and ")),
+            classes => format!("old {} too", classes.join(" and ")),
         };
-        wrap(out, &lead, &follow, &format!("{shown}{old}"));
+        // With a comma it might not fit any more.
+        let fits = width(&lead) + width(shown) < out.width();
+        if fits && !old.is_empty() {
+            wrap(out, &lead, &follow, &format!("{shown}, {old}"));
+        } else {
+            wrap(out, &lead, &follow, shown);
+            if !old.is_empty() {
+                wrap(out, &follow, &follow, &old);
+            }
+        }
     }
 }
 
@@ -132,16 +142,22 @@ fn brief(out: &mut Page<'_>, cause: &Cause) {
     let (Some(card), Some(shown)) = (&cause.on_card, &cause.shown) else { return };
     let lead = format!("  {CARD}{card}");
     let room = out.width().saturating_sub(width(&lead) + 2);
-    if room < LEAST_TITLE {
+    if width(&lead) > out.width() {
+        let _ = writeln!(out, "  {CARD}{}", cut(&cause.title, out.width().saturating_sub(CARD.len() + 2)));
+        wrap(out, "    ", "    ", card);
+    } else if room < LEAST_TITLE {
         let _ = writeln!(out, "{lead}");
         wrap(out, "    ", "    ", &cause.title);
     } else {
         let _ = writeln!(out, "{lead}  {}", cut(&cause.title, room));
     }
-    let lead = format!("  {SHOWN}{shown}");
     let room = out.width().saturating_sub(name.len());
-    let lead = if width(&lead) < room { padded(&lead, room) } else { lead + " " };
-    let _ = writeln!(out, "{lead}{style}{name}{style:#}");
+    let beside = Some(format!("  {SHOWN}{shown}")).filter(|lead| width(lead) < room);
+    let lead = beside.as_deref().unwrap_or("  OpenSC shows");
+    let _ = writeln!(out, "{}{style}{name}{style:#}", padded(lead, room));
+    if beside.is_none() {
+        wrap(out, "    ", "    ", shown);
+    }
 }
 
 /// Where it was read from, and how old that is.
@@ -169,9 +185,8 @@ fn sentence(out: &mut Page<'_>, cause: &Cause) {
     } else {
         String::new()
     };
-    let indent = " ".repeat(name.len() + 2);
     let mut text = Page::new(out.screen);
-    wrap(&mut text, &indent, "  ", &format!("{}{more}", cause.summary));
+    wrap(&mut text, &format!("{name}  "), "  ", &format!("{}{more}", out.screen.prose(&cause.summary)));
     let text = text.text();
     let rest = text.get(name.len()..).unwrap_or_default();
     let _ = write!(out, "{style}{name}{style:#}{rest}");

@@ -91,7 +91,8 @@ fn state(out: &mut Page<'_>, row: &StateRow) {
             }
         }
         if let Some(serial) = &part.certificate_serial {
-            let valid = part.validity.as_ref().map(|valid| format!(", valid {valid}")).unwrap_or_default();
+            let valid = part.validity.as_ref().map(|valid| format!(", valid {}", out.screen.prose(valid)));
+            let valid = valid.unwrap_or_default();
             wrap(out, "      ", "        ", &format!("certificate no. {serial}{valid}"));
         }
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::human::{ending, headline};
+use super::human::{ask, ending, headline};
 use super::lines::{BOLD, Detail, Page, Screen, padded, row, width, wrap};
 use crate::finding::Finding;
 use crate::listing::settings::{FileOrigin, Place, ProgramSettings, Settings};
@@ -46,7 +46,15 @@ pub fn table(screen: &Screen, settings: &Settings) -> String {
         }
         out.push('\n');
     }
+    ask_lint(&mut out, settings);
     out.text()
+}
+
+/// What is to be done about a file that does not do what it says.
+fn ask_lint(out: &mut Page<'_>, settings: &Settings) {
+    if settings.is_questionable {
+        ask(out, "stalecard config lint");
+    }
 }
 
 /// The report of `config lint`: here the lines of the file are what it is about.
@@ -71,6 +79,7 @@ pub fn one(screen: &Screen, settings: &Settings) -> String {
         let _ = writeln!(out, "{BOLD}{}{BOLD:#}", program.name);
         detail(&mut out, settings, program);
     }
+    ask_lint(&mut out, settings);
     out.text()
 }
 

@@ -4,9 +4,10 @@ use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
-use super::lines::{BOLD, DIM, GREEN, Page, bytes, width, wrap, wrap_in};
+use super::lines::{BOLD, DIM, GREEN, Page, bytes, whole, width, wrap, wrap_in};
 use super::source;
 use crate::finding::{Evidence, Finding, ObjectName, Severity, Side};
+use crate::judge::brief::capital;
 use crate::text::key_reference;
 
 /// Pieces of evidence that are shown for one finding.
@@ -30,14 +31,15 @@ pub fn findings(out: &mut Page<'_>, findings: &[Finding], several: bool) {
             wrap(out, "  ! ", "    ", &danger.text);
             warned = Some(danger);
         }
-        wrap(out, "  ", "  ", &finding.summary);
+        let summary = out.screen.prose(&finding.summary);
+        wrap(out, "  ", "  ", &summary);
         for evidence in finding.evidence.iter().take(MOST_EVIDENCE) {
             show_evidence(out, evidence);
         }
         if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
             wrap(out, "    ", "    ", &format!("and {more} more; --format json has them all"));
         }
-        wrap(out, "  ", "  ", &finding.consequence);
+        wrap(out, "  ", "  ", &capital(&finding.consequence));
         if let Some(token) = finding.token.as_ref().filter(|_| several) {
             wrap(out, "  Token: ", "    ", token);
         }
@@ -91,12 +93,12 @@ fn show_evidence(out: &mut Page<'_>, evidence: &Evidence) {
         let _ = writeln!(out, "  {DIM}cache entry{DIM:#}");
         // A name that ends with blanks cannot be seen without quotes.
         let quote = if file.path.trim() == file.path { "" } else { "\"" };
-        let _ = writeln!(out, "    {quote}{}{quote}", file.path);
+        whole(out, 4, &format!("{quote}{}{quote}", file.path));
         let size = bytes(file.size);
         let (written, owner) = (out.screen.moment(file.inode.mtime), out.screen.user(file.owner));
         wrap(out, "    ", "      ", &format!("{size}, written {written}, owner {owner}"));
         if let Some(sha256) = &file.sha256 {
-            let _ = writeln!(out, "    SHA-256 {sha256}");
+            wrap(out, "    SHA-256 ", "    ", sha256);
         }
         if let Some(offset) = evidence.first_difference {
             wrap(out, "    ", "      ", &format!("differs from the card's file from byte {offset} on"));
@@ -107,6 +109,7 @@ fn show_evidence(out: &mut Page<'_>, evidence: &Evidence) {
 /// One side of a finding or an object, each of its properties in a row.
 pub(super) fn show_side(out: &mut Page<'_>, title: &str, side: &Side) {
     wrap_in(out, DIM, "  ", "  ", title);
+    let validity = side.validity.as_ref().map(|validity| out.screen.prose(validity));
     // A fingerprint of 64 digits just fits behind its name.
     let mut line = |name: &str, value: &Option<String>| {
         if let Some(value) = value {
@@ -121,7 +124,7 @@ pub(super) fn show_side(out: &mut Page<'_>, title: &str, side: &Side) {
     line("proof", &side.proof);
     line("subject", &side.subject);
     line("serial no.", &side.certificate_serial);
-    line("valid", &side.validity);
+    line("valid", &validity);
     for attribute in &side.attributes {
         wrap(out, &" ".repeat(16), &" ".repeat(16), attribute);
     }

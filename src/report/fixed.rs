@@ -49,7 +49,8 @@ fn body(out: &mut Page<'_>, report: &FixReport) {
         }
         wrap(out, "", "  ", &format!("{title}:"));
         for finding in of_group {
-            wrap(out, "  ", "    ", &format!("{}: {}", finding.id.name(), finding.summary));
+            let summary = out.screen.prose(&finding.summary);
+            wrap(out, "  ", "    ", &format!("{}: {summary}", finding.id.name()));
             if result == Became::NeedsGuarded && finding.edit().is_some() {
                 let text = "It edits the configuration, for every program and user, as `stalecard config disable-cache` does.";
                 wrap(out, "    ", "      ", text);

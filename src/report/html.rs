@@ -61,6 +61,14 @@ fn block(out: &mut String, block: &Block) {
             let level = (level + 1).min(6);
             writeln!(out, "<h{level}>{}</h{level}>", cell(text))
         }
+        Block::Verdict(level, word, text) => {
+            let (class, _) = marked(*level);
+            writeln!(
+                out,
+                "<p class=\"banner {class}\"><span class=\"mark\">{word}:</span> {}</p>",
+                cell(text)
+            )
+        }
         Block::Banner(level, text) => {
             let (class, mark) = marked(*level);
             writeln!(out, "<p class=\"banner {class}\">{mark}{}</p>", cell(text))

@@ -11,7 +11,7 @@ pub use super::objects::{asked, live_note, not_listed, sides};
 
 use super::cache_entries::cache_list;
 use super::causes;
-use super::lines::{BOLD, Detail, GREEN, Page, Screen, row, width, wrap};
+use super::lines::{BOLD, Detail, GREEN, Page, Screen, padded, row, width, wrap};
 use crate::finding::{Severity, Window};
 use crate::judge::brief::{capital, looked_at};
 use crate::judge::tally::Cache;
@@ -43,6 +43,7 @@ pub fn check(screen: &Screen, verdict: &Verdict, brief: &Brief, caches: &[Cache]
         cache_list(out, caches);
         if let Some(window) = Window::of(&verdict.findings) {
             doubtful(out, window);
+            out.gap();
         }
     });
     out.text()
@@ -50,13 +51,13 @@ pub fn check(screen: &Screen, verdict: &Verdict, brief: &Brief, caches: &[Cache]
 
 /// Between when and when this host may have signed for a key that is gone.
 pub fn doubtful(out: &mut Page<'_>, window: Window) {
-    let zone = &out.screen.zone;
+    let screen = out.screen;
     let flushed = match window.flushed_at {
-        Some(at) => format!("flushed {}", zone.written(at)),
+        Some(at) => format!("flushed {}", screen.moment(at)),
         None => "not flushed yet".to_owned(),
     };
-    let (cached, replaced) = (zone.written(window.cached_at), zone.written(window.replaced_not_before));
-    let text = format!("Signed meanwhile: cached {cached}, key replaced not before {replaced}, {flushed}.");
+    let (cached, replaced) = (screen.moment(window.cached_at), screen.moment(window.replaced_not_before));
+    let text = format!("Signed meanwhile: cached {cached}; key replaced not before {replaced}; {flushed}.");
     wrap(out, "  ", "    ", &text);
 }
 
@@ -97,7 +98,7 @@ pub fn headline(out: &mut Page<'_>, headline: &Headline, dangers: &[String]) {
     let indent = " ".repeat(columns);
     // Styled by hand: what a style is made of takes no column.
     let mut text = Page::new(out.screen);
-    wrap(&mut text, &indent, &indent, &headline.sentence);
+    wrap(&mut text, &padded(word, columns), &indent, &out.screen.prose(&headline.sentence));
     let text = text.text();
     let rest = text.get(word.len()..).unwrap_or_default();
     let _ = write!(out, "{style}{word}{style:#}{rest}");
@@ -157,11 +158,12 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
             Some(command) if width(command) <= column => {
                 let blanks = " ".repeat(column - width(command));
                 let indent = " ".repeat(5 + column + 2);
+                let lead = format!("  {number}. {command}");
                 let mut text = Page::new(out.screen);
-                wrap(&mut text, &indent, &indent, &out.screen.step(step));
+                wrap(&mut text, &format!("{lead}{blanks}  "), &indent, &out.screen.step(step));
                 let text = text.text();
-                let rest = text.get(indent.len()..).unwrap_or("\n");
-                let _ = write!(out, "  {number}. {GREEN}{command}{GREEN:#}{blanks}  {rest}");
+                let rest = text.get(lead.len()..).unwrap_or("\n");
+                let _ = write!(out, "  {number}. {GREEN}{command}{GREEN:#}{rest}");
             }
             Some(command) => {
                 let _ = writeln!(out, "  {number}. {GREEN}{command}{GREEN:#}");
@@ -219,7 +221,12 @@ fn next(out: &mut Page<'_>, brief: &Brief) {
 /// The last line of a list in which something is not as it should be, or that is not whole: it says what there is, and a check
 /// what to do.
 pub fn ask_check(out: &mut Page<'_>) {
-    let _ = writeln!(out, "Next: {GREEN}stalecard check{GREEN:#}");
+    ask(out, "stalecard check");
+}
+
+/// The last line of a list: the command that says what to do.
+pub(super) fn ask(out: &mut Page<'_>, command: &str) {
+    let _ = writeln!(out, "Next: {GREEN}{command}{GREEN:#}");
 }
 
 /// One paragraph for each token.

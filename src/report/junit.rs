@@ -91,11 +91,11 @@ fn of_finding(finding: &Finding, fail_on: Severity) -> Case {
     let object = finding.object.as_ref().map(|object| format!(": {}", object.label)).unwrap_or_default();
     let cures = finding.fix.iter().map(|fix| fix.command().unwrap_or_else(|| fix.what.clone()));
     let danger = finding.danger.as_ref().map(|danger| danger.text.clone());
-    let said = [finding.summary.clone(), finding.consequence.clone()];
+    let said = [finding.summary.to_string(), finding.consequence.clone()];
     let parts = danger.into_iter().chain(said).chain(cures);
     let text = parts.collect::<Vec<_>>().join("\n");
     let outcome = if finding.severity >= fail_on {
-        let message = finding.summary.clone();
+        let message = finding.summary.to_string();
         Outcome::Failure { kind: finding.id.name(), message, text }
     } else {
         Outcome::Passed(Some(text))

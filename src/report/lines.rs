@@ -2,7 +2,8 @@
 //!
 //! Hides `textwrap` and `unicode-width`, and that a terminal may show nothing but ASCII. A column is what a terminal gives a character by UAX 11: two for an
 //! East Asian wide one, none for a combining mark. Words are never broken, so that a key ID, a path or a
-//! command can be copied; a line with one that is too long is as long as that.
+//! command can be copied: one that is too long where it stands has a line of its own, further out if that helps, and only a
+//! word that is wider than the screen makes a line that is.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,6 +13,7 @@ use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 use unicode_width::UnicodeWidthChar;
 
+use crate::finding::Prose;
 use crate::host::clock::Zone;
 use crate::text::{count, in_ascii};
 use crate::verdict::brief::Step;
@@ -86,10 +88,16 @@ impl Screen {
         format!("{} ago", count(number, one, many))
     }
 
-    /// What a step does, or what a person has to do.
+    /// What a step does, or what a person has to do; how long ago it was since when, the causes tell.
     #[must_use]
     pub fn step(&self, step: &Step) -> String {
-        told(step, &self.zone)
+        told(step, |since| self.zone.written(since))
+    }
+
+    /// A sentence, with its moments as people here know them; one that is still to come has no age.
+    #[must_use]
+    pub fn prose(&self, prose: &Prose) -> String {
+        prose.told(|at| if at > self.now { self.zone.written(at) } else { self.moment(at) })
     }
 
     /// A moment with its age: `2026-11-23 07:53 CET, 2 days ago`.
@@ -99,10 +107,10 @@ impl Screen {
     }
 }
 
-/// What a step does, with the moment since when, in this zone.
-pub(super) fn told(step: &Step, zone: &Zone) -> String {
+/// What a step does, with the moment since when, told in this way.
+pub(super) fn told(step: &Step, moment: impl Fn(i64) -> String) -> String {
     match step.since {
-        Some(since) => format!("{} since {}", step.what, zone.written(since)),
+        Some(since) => format!("{} since {}", step.what, moment(since)),
         None => step.what.clone(),
     }
 }
@@ -210,13 +218,36 @@ pub fn wrap(out: &mut Page<'_>, first: &str, other: &str, text: &str) {
         .wrap_algorithm(WrapAlgorithm::FirstFit)
         .break_words(false);
     let lines = if text.is_empty() { vec![first.into()] } else { textwrap::wrap(text, options) };
-    for line in lines {
-        let line = line.trim_end();
-        let _ = match tied {
-            Some(_) => writeln!(out, "{}", line.replace(TIED, " ")),
-            None => writeln!(out, "{line}"),
-        };
+    for (place, line) in lines.iter().enumerate() {
+        let lead = if place == 0 { first } else { other };
+        match tied {
+            Some(_) => placed(out, lead, &line.trim_end().replace(TIED, " ")),
+            None => placed(out, lead, line.trim_end()),
+        }
     }
+}
+
+/// A line that begins with this lead. Where its one word does not fit behind it, and does by itself, it stands below.
+fn placed(out: &mut Page<'_>, lead: &str, line: &str) {
+    let room = out.width();
+    let body = line.get(lead.len()..).unwrap_or_default();
+    match room.checked_sub(width(body)) {
+        Some(indent) if width(line) > room => {
+            if !lead.trim().is_empty() {
+                let _ = writeln!(out, "{}", lead.trim_end());
+            }
+            let _ = writeln!(out, "{}{body}", " ".repeat(indent));
+        }
+        _ => {
+            let _ = writeln!(out, "{line}");
+        }
+    }
+}
+
+/// A name of a file or a number, whole in one line, blanks and all: as far in as this, or as it fits.
+pub(super) fn whole(out: &mut Page<'_>, indent: usize, text: &str) {
+    let indent = indent.min(out.width().saturating_sub(width(text)));
+    let _ = writeln!(out, "{}{text}", " ".repeat(indent));
 }
 
 /// The same in a style, which takes no column.

@@ -13,6 +13,9 @@ pub fn markdown(page: &Page) -> String {
             Block::Heading(level, text) => {
                 let _ = write!(out, "{} {}", "#".repeat(1 + usize::from(*level)), cell(text));
             }
+            Block::Verdict(_, word, text) => {
+                let _ = write!(out, "> **{word}** {}", cell(text));
+            }
             Block::Banner(level, text) => {
                 let mark = match level {
                     Level::Danger => "**DANGER** ",

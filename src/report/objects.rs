@@ -62,7 +62,7 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
             }
             show_uri(out, shown.uri.as_deref().filter(|_| shown.uri != object.uri));
             for entry in &shown.entries {
-                let _ = writeln!(out, "    from {entry}");
+                wrap(out, "    from ", "    ", &entry.to_string());
             }
             show_unlisted(out, &shown.unlisted);
         }

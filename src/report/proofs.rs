@@ -61,7 +61,7 @@ fn show(out: &mut Page<'_>, proofs: &[Proof]) {
             wrap_in(out, style, "  ", "    ", &format!("{word}: {who}"));
             if out.screen.detail == Detail::All {
                 wrap(out, "    ", "      ", &format!("ID {}, {}", tried.id, tried.key));
-                let _ = writeln!(out, "    fingerprint {}", tried.public_key);
+                wrap(out, "    fingerprint ", "    ", &tried.public_key);
             }
         }
         candidates(out, proof.candidates.iter().map(|key| (key, None, None)));
@@ -206,7 +206,7 @@ fn candidates<'a>(
             wrap(out, "    ", "      ", &format!("a private key with this ID is {known}"));
         }
         let hash = hash.map(|hash| format!(", if hashed with {hash}")).unwrap_or_default();
-        let _ = writeln!(out, "    {}{hash}", key.key);
-        let _ = writeln!(out, "    fingerprint {}", key.public_key);
+        wrap(out, "    ", "      ", &format!("{}{hash}", key.key));
+        wrap(out, "    fingerprint ", "    ", &key.public_key);
     }
 }

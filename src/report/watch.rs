@@ -40,6 +40,7 @@ pub fn line(screen: &Screen, line: &Line<'_>) -> String {
     text.push_str(&format!(": {}", if tokens.is_empty() { "no token" } else { &tokens }));
     if let Some(brief) = line.brief {
         let Headline { state, sentence, .. } = &brief.headline;
+        let sentence = screen.prose(sentence);
         text.push_str(&format!("; {}: {}", state.text(), sentence.trim_end_matches('.')));
     }
     let ids = line.findings();

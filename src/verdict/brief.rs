@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::Scope;
-use crate::finding::{Id, ObjectName, Severity};
+use crate::finding::{Id, ObjectName, Prose, Severity};
 
 /// What there is to say first, and in which order the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,7 +37,8 @@ pub struct Headline {
     /// In one word.
     pub state: Word,
     /// The same as a sentence or two. Escaped.
-    pub sentence: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub sentence: Prose,
     /// What is known of the cards themselves.
     pub card: CardStanding,
 }
@@ -130,7 +131,8 @@ pub struct Cause {
     /// Its title: the object by name and type.
     pub title: String,
     /// In a sentence.
-    pub summary: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub summary: Prose,
     /// What the card has, in a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub on_card: Option<String>,
@@ -155,6 +157,9 @@ pub struct Cause {
     pub findings: Vec<Id>,
     /// How many findings of one kind it stands for.
     pub count: usize,
+    /// Where these stand among the findings of the verdict.
+    #[serde(skip)]
+    pub places: Vec<usize>,
     /// The sentence of the verdict says it already.
     #[serde(skip)]
     pub is_said: bool,

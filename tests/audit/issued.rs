@@ -129,13 +129,7 @@ fn stale_and_fresh_by_turns(kind: &str) {
         alpha.sh(&format!("openssl req -verify -noout -in {} 2>&1", stale.join("request.pem").display()));
     assert!(request.stdout.contains("verify failure"), "{request}");
     let human = alpha.stalecard(&["audit", &name(&fresh), &name(&stale)]).exits(1);
-    for said in [
-        "are bad.",
-        "What to do, in this order",
-        "CA certificate",
-        "certificate revocation list",
-        "stalecard flush",
-    ] {
+    for said in ["are bad.", "Do now", "CA certificate", "certificate revocation list", "stalecard flush"] {
         assert!(human.stdout.contains(said), "{said}: {human}");
     }
     let csv = alpha.stalecard(&["audit", "--format", "csv", &name(&stale)]).exits(1);

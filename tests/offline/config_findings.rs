@@ -327,7 +327,7 @@ fn blocks_that_nobody_reads_are_named() {
     let app = |name: &str| {
         let text = format!("app {name} {{ framework pkcs15 {{ use_file_caching = no; }} }}");
         let findings = judge_config(&host(Some("0.23.0"), text.as_bytes()));
-        findings.iter().map(|f| f.summary.clone()).collect::<Vec<_>>()
+        findings.iter().map(|f| f.summary.to_string()).collect::<Vec<_>>()
     };
     assert!(app("pkcs11-tool")[0].contains("pkcs11-tool reads the block opensc-pkcs11"));
     assert!(app("firefox")[0].contains("no program of OpenSC's is called firefox"));

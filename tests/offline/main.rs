@@ -15,6 +15,8 @@
 mod calls;
 #[path = "../support/finding_fixture.rs"]
 mod finding_fixture;
+#[path = "../../fuzz/properties/judged.rs"]
+mod judged_so;
 #[path = "../stand/listing/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "a library of the tests")]
 mod listing;

@@ -133,6 +133,35 @@ fn first_and_last(text: &str, code: i32) {
     }
 }
 
+/// What is written for other eyes is the same whatever it is written from, and for: Markdown, which is committed; of the page
+/// for a browser all that is said in it.
+#[test]
+fn a_report_is_the_same_on_every_screen() {
+    for (name, ..) in HOSTS {
+        let file = host(name);
+        let short = name.rsplit('/').next().unwrap();
+        if !WIDE.contains(&short) {
+            continue;
+        }
+        for format in ["markdown", "html"] {
+            let words = ["report", "--format", format, "--snapshot", &file];
+            let (_, usual) = say(&words, &WAYS[0]);
+            for shown in &WAYS {
+                let (code, said) = say(&words, shown);
+                assert_eq!(code, 0, "{said}");
+                assert_eq!(
+                    said,
+                    if shown.name == "c" { in_ascii(&usual) } else { usual.clone() },
+                    "{words:?}"
+                );
+            }
+            if format == "markdown" {
+                same_as_committed(&format!("report.{short}.md"), &usual);
+            }
+        }
+    }
+}
+
 /// The other commands that read, over the same hosts: on a wide screen, too; in colour and in ASCII it is the same text.
 #[test]
 fn other_commands_say_the_verdict_first_too() {

@@ -154,7 +154,7 @@ fn what_openssl_ca_issues_is_audited_where_it_is_made() {
     done(&alpha, "touch -d '1 hour ago' root.pem newcerts/01.pem").ok();
     let said = issued("stale").exits(1);
     assert!(
-        said.stdout.starts_with("1 of 1 signed artefact is bad.")
+        said.stdout.starts_with("WRONG  1 of 1 signed artefact is bad.")
             && said.stdout.contains("newcerts/02.pem")
             && !said.stdout.contains("01.pem"),
         "{said}"

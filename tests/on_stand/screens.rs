@@ -1,12 +1,13 @@
-//! What the commands say that change something, or ask keys for signatures: one stale host, from the first look to the
-//! last undo, on the stand. The text is committed in `tests/transcripts/story.txt`, with IDs, times and operations as
-//! they never are, and again as it is on a wide screen; in colour, and in ASCII, it is the same text.
+//! What every command says on the stand: one stale host, from the first look to the last undo; a healthy one, one whose card
+//! can be read by halves only, one without a card, and one with a broken configuration. The text is committed in
+//! `tests/transcripts`, with IDs, times and operations as they never are, and again as it is on a wide screen; in colour, and
+//! in ASCII, it is the same text.
 //! `SNAPSHOTS=overwrite cargo test --test on_stand screens::` writes it anew.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::stand::{Host, PIN, SO_PIN, Stand};
+use crate::stand::{Host, Output, PIN, SO_PIN, Stand, opensc_module};
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
 use stalecard::text::in_ascii;
@@ -14,9 +15,18 @@ use stalecard::text::in_ascii;
 /// A home whose path is as long wherever the test runs: lines are broken at it.
 const HOME: &str = "/run/pcscd/h";
 
+/// What never ends by itself.
+const FOR_EVER: i32 = -1;
+
 /// Every command of the story with its exit code.
-const STORY: [(&str, i32); 27] = [
+const STORY: &[(&str, i32)] = &[
     ("check", 1),
+    ("audit ~/made", 1),
+    ("watch", FOR_EVER),
+    ("run -- pkcs15-tool --list-keys", 0),
+    ("snapshot --output ~/alpha.json", 0),
+    ("compare ~/alpha.json", 1),
+    ("report --output ~/report.html", 0),
     ("verify --pin-file pin", 1),
     ("flush --dry-run", 0),
     ("flush --dry-run --exit-code", 4),
@@ -24,6 +34,9 @@ const STORY: [(&str, i32); 27] = [
     ("flush", 0),
     ("flush --dry-run --exit-code", 0),
     ("verify --pin-file pin", 0),
+    ("audit ~/made", 1),
+    ("snapshot --baseline --output ~/alpha.toml", 0),
+    ("snapshot --baseline --output ~/alpha.toml", 0),
     ("undo --dry-run", 0),
     ("undo --dry-run --exit-code", 4),
     ("undo", 0),
@@ -57,27 +70,78 @@ const USUAL: Way = Way { columns: "80", locale: "C.UTF-8", colour: false };
 const WIDE: Way = Way { columns: "120", locale: "C.UTF-8", colour: true };
 const ASCII: Way = Way { columns: "80", locale: "C", colour: true };
 
-fn stale(stand: &Stand, way: Way) -> Host {
+/// A host with a card of one key.
+fn alpha(stand: &Stand, way: Way, caching: &str) -> (Host, String) {
     let host = stand.host("alpha").env("HOME", HOME).env("OPENSC_CONF", &format!("{HOME}/opensc.conf"));
     let host = host.env("TZ", "UTC").env("LC_ALL", way.locale).env("COLUMNS", way.columns);
     let host = if way.colour { host.env("CLICOLOR_FORCE", "1") } else { host };
-    let text = "app default {\\n\\tframework pkcs15 {\\n\\t\\tuse_file_caching = yes;\\n\\t}\\n}\\n";
+    let text = format!(
+        "app default {{\\n\\tframework pkcs15 {{\\n\\t\\tuse_file_caching = {caching};\\n\\t}}\\n}}\\n"
+    );
     host.sh(&format!(
-        "mkdir -p {HOME} && printf '{text}' > {HOME}/opensc.conf && printf '{PIN}\\n' > {HOME}/pin && chmod 600 {HOME}/pin"
+        "mkdir -p {HOME}/made && printf '{text}' > {HOME}/opensc.conf && printf '{PIN}\\n' > {HOME}/pin && chmod 600 {HOME}/pin"
     ))
     .ok();
     host.initialize("HSM-H1", PIN, SO_PIN, None);
-    let old = host.keypairgen("EC:prime256v1", &[]);
+    let key = host.keypairgen("EC:prime256v1", &[]);
+    (host, key.id)
+}
+
+/// A CA certificate that says what this host believes, and is signed with what the card holds.
+fn certify(host: &Host, id: &str) {
+    let host = host.clone().env("PKCS11_MODULE_PATH", opensc_module().to_str().unwrap());
+    let key = format!("-engine pkcs11 -keyform engine -passin pass:{PIN} -key id_{id}");
+    let about = "-x509 -new -sha256 -subj /CN=ca.example -days 30 -set_serial 1";
+    host.sh(&format!("openssl req {about} {key} -out {HOME}/made/ca.pem")).ok();
+}
+
+/// A host that shows a key that is not on the card any more.
+fn stale(stand: &Stand, way: Way) -> Host {
+    let (host, old) = alpha(stand, way, "yes");
     host.pkcs15_list();
     let live = stand.host("beta").live();
-    live.delete_object("privkey", &old.id);
+    live.delete_object("privkey", &old);
     live.keypairgen("EC:prime256v1", &[]);
+    certify(&host, &old);
     host
 }
 
+/// What they say where all is well.
+const HEALTHY: &[(&str, i32)] = &[
+    ("check", 0),
+    ("verify --pin-file pin", 0),
+    ("audit ~/made", 0),
+    ("watch", FOR_EVER),
+    ("run -- pkcs15-tool --list-keys", 0),
+    ("snapshot --output ~/alpha.json", 0),
+    ("snapshot --baseline --output ~/alpha.toml", 0),
+    ("check --against ~/alpha.toml", 0),
+    ("compare ~/alpha.json", 0),
+    ("report --output ~/report.html", 0),
+    ("show", 0),
+    ("ls", 0),
+    ("flush --dry-run --exit-code", 0),
+    ("flush", 0),
+    ("fix --dry-run --exit-code", 0),
+    ("fix", 0),
+    ("undo --dry-run --exit-code", 0),
+    ("undo", 0),
+    ("config show", 0),
+    ("config lint", 0),
+    ("config disable-cache", 0),
+    ("config enable-cache --dry-run", 0),
+    ("quarantine list", 0),
+    ("quarantine purge --older-than 1d", 0),
+];
+
 /// What they say where there is nothing to be read, or only half of it.
-const WITHOUT_A_CARD: [(&str, i32); 11] = [
+const WITHOUT_A_CARD: &[(&str, i32)] = &[
     ("check", 3),
+    ("audit ~/made", 1),
+    ("watch", FOR_EVER),
+    ("snapshot --output ~/alpha.json", 3),
+    ("compare ~/alpha.json", 3),
+    ("report --output ~/report.html", 0),
     ("verify --pin-file pin", 3),
     ("show", 3),
     ("ls", 0),
@@ -89,16 +153,40 @@ const WITHOUT_A_CARD: [(&str, i32); 11] = [
     ("run -- /no/such/command", 127),
     ("run -- /etc/passwd", 126),
 ];
-const HALF_READ: [(&str, i32); 5] =
-    [("check", 3), ("verify --pin-file pin", 3), ("flush --dry-run", 3), ("flush", 3), ("fix --dry-run", 0)];
+const HALF_READ: &[(&str, i32)] = &[
+    ("check", 3),
+    ("verify --pin-file pin", 3),
+    ("audit ~/made", 1),
+    ("watch", FOR_EVER),
+    ("run -- true", 0),
+    ("snapshot --output ~/alpha.json", 3),
+    ("compare ~/alpha.json", 3),
+    ("report --output ~/report.html", 0),
+    ("show", 3),
+    ("flush --dry-run", 3),
+    ("flush", 3),
+    ("fix --dry-run", 0),
+    ("undo", 0),
+    ("config show", 0),
+    ("quarantine list", 0),
+];
 
 /// And where the configuration kills every program.
-const BROKEN: [(&str, i32); 8] = [
+const BROKEN: &[(&str, i32)] = &[
     ("check", 1),
+    ("audit ~/made", 1),
+    ("watch", FOR_EVER),
+    ("run -- pkcs15-tool --list-keys", 0),
+    ("snapshot --output ~/alpha.json", 0),
+    ("compare ~/alpha.json", 1),
+    ("report --output ~/report.html", 0),
+    ("show", 1),
+    ("ls", 0),
     ("verify --pin-file pin", 3),
     ("flush --dry-run", 3),
     ("flush", 3),
     ("fix --dry-run", 0),
+    ("config show", 1),
     ("config lint", 1),
     ("config disable-cache --dry-run", 2),
     ("undo", 0),
@@ -107,7 +195,7 @@ const BROKEN: [(&str, i32); 8] = [
 fn story(way: Way) {
     let stand = Stand::start();
     let host = stale(&stand, way);
-    told(&host, "story", &STORY, way);
+    told(&host, "story", STORY, way);
 }
 
 #[test]
@@ -126,16 +214,26 @@ fn the_story_is_the_same_in_ascii() {
 }
 
 #[test]
+fn where_all_is_well_every_command_says_so() {
+    for way in [USUAL, WIDE, ASCII] {
+        let stand = Stand::start();
+        let (host, id) = alpha(&stand, way, "no");
+        certify(&host, &id);
+        told(&host, "healthy", HEALTHY, way);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_told_first_too() {
     for way in [USUAL, WIDE, ASCII] {
         let stand = Stand::start();
         let host = stale(&stand, way);
         stand.card().fault("lie b1 changing");
-        told(&host, "half-read", &HALF_READ, way);
+        told(&host, "half-read", HALF_READ, way);
         stand.card().fault("none");
         stand.card().eject();
         stand.card().wait_removed();
-        told(&host, "without-a-card", &WITHOUT_A_CARD, way);
+        told(&host, "without-a-card", WITHOUT_A_CARD, way);
     }
 }
 
@@ -145,7 +243,7 @@ fn a_broken_configuration_is_told_first_too() {
         let stand = Stand::start();
         let host = stale(&stand, way);
         host.sh(&format!("printf 'app default\\n\\n{{\\n}}\\n' > {HOME}/opensc.conf")).ok();
-        told(&host, "broken", &BROKEN, way);
+        told(&host, "broken", BROKEN, way);
     }
 }
 
@@ -164,9 +262,9 @@ fn told(host: &Host, name: &str, commands: &[(&str, i32)], way: Way) {
     for &(command, code) in commands {
         let words: Vec<String> = command
             .split(' ')
-            .map(|word| if word == "pin" { format!("{HOME}/pin") } else { word.to_owned() })
+            .map(|word| if word == "pin" { format!("{HOME}/pin") } else { word.replace('~', HOME) })
             .collect();
-        let output = host.stalecard(&words);
+        let output = if code == FOR_EVER { first_words(host, &words) } else { host.stalecard(&words) };
         has_colour |= output.stdout.contains('\x1b');
         assert!(way.locale != "C" || (output.stdout.is_ascii() && output.stderr.is_ascii()), "{output}");
         let said = as_never(&plain(&output.stdout), &mut known);
@@ -175,7 +273,10 @@ fn told(host: &Host, name: &str, commands: &[(&str, i32)], way: Way) {
             "{output}"
         );
         assert!(!(said.contains("put back") && said.contains("nothing changed")), "{output}");
-        story.push_str(&format!("$ stalecard {command}\n? {}\n{said}", output.code()));
+        let code = if code == FOR_EVER { 0 } else { code };
+        let end =
+            if command == "watch" { "until it is stopped".to_owned() } else { output.code().to_string() };
+        story.push_str(&format!("$ stalecard {command}\n? {end}\n{said}"));
         let complaints = as_never(&output.stderr, &mut known);
         // What is waited for depends on how long it takes.
         let is_waiting = |line: &str| line.ends_with('…') || line.ends_with(" ...");
@@ -197,6 +298,16 @@ fn told(host: &Host, name: &str, commands: &[(&str, i32)], way: Way) {
     } else {
         Assert::new().action_env("SNAPSHOTS").eq(story, committed);
     }
+}
+
+/// Its first line: then it is stopped.
+fn first_words(host: &Host, words: &[String]) -> Output {
+    let program = env!("CARGO_BIN_EXE_stalecard");
+    host.sh(&format!(
+        "mkfifo said && {{ {program} {} >said 2>complaints & read -r line <said; echo \"$line\"; kill $!; wait; \
+         cat complaints >&2; rm said complaints; }}",
+        words.join(" ")
+    ))
 }
 
 /// The same with one moment for all that are told in RFC 3339.

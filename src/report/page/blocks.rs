@@ -59,6 +59,8 @@ impl Cell {
 pub enum Block {
     /// A heading below the title: 1 of a part, 2 of something in it.
     Heading(u8, Cell),
+    /// What it comes to, in a word and a sentence.
+    Verdict(Level, &'static str, Cell),
     /// A sentence that strikes the eye.
     Banner(Level, Cell),
     /// A paragraph.
@@ -96,6 +98,7 @@ impl Page {
         let all = |cells: Vec<Cell>| cells.into_iter().map(change).collect::<Vec<Cell>>();
         let block = |block| match block {
             Block::Heading(level, cell) => Block::Heading(level, change(cell)),
+            Block::Verdict(level, word, cell) => Block::Verdict(level, word, change(cell)),
             Block::Banner(level, cell) => Block::Banner(level, change(cell)),
             Block::Paragraph(cell) => Block::Paragraph(change(cell)),
             Block::Facts(facts) => {

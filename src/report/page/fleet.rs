@@ -1,6 +1,6 @@
 //! The page on several hosts: tokens by keys, and who is stale.
 
-use super::host::{at, coverage, findings, head};
+use super::host::{at, coverage, end, findings, head};
 use super::{Block, Cell, Level, Page};
 use crate::finding::Side;
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
@@ -12,7 +12,8 @@ pub fn fleet(compared: &Compared) -> Page {
     let hosts: Vec<String> =
         compared.sources.iter().map(|source| format!("{} of {}", source.user, source.host)).collect();
     let mut blocks = Vec::new();
-    head(&mut blocks, &compared.brief());
+    let brief = compared.brief();
+    head(&mut blocks, &brief);
     for token in &compared.tokens {
         table(&mut blocks, token);
     }
@@ -26,6 +27,7 @@ pub fn fleet(compared: &Compared) -> Page {
         .map(|(source, who)| Cell::words(format!("{who}, observed {}", at(source.taken))));
     blocks.push(Block::List(seen.collect()));
     blocks.push(Block::Facts(vec![("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION")))]));
+    end(&mut blocks, &brief);
     Page { title: Cell::fixed("OpenSC's caches, host by host"), blocks }
 }
 

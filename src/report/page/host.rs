@@ -4,7 +4,7 @@ use super::super::lines::told;
 use super::{Block, Cell, Level, Page};
 use crate::case::cache::owner;
 use crate::finding::{Evidence, Finding, Severity, Side};
-use crate::host::clock::Zone;
+use crate::judge::brief::capital;
 use crate::listing::objects::ObjectComparison;
 use crate::listing::settings::{Place, Settings};
 use crate::snapshot::{Gap, Snapshot, User};
@@ -57,7 +57,13 @@ pub fn host(facts: &Facts<'_>) -> Page {
         ("OpenSC".to_owned(), Cell::fixed(opensc.unwrap_or_else(|| "not known".to_owned()))),
         ("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION"))),
     ]));
+    end(&mut blocks, brief);
     Page { title: Cell::words(format!("OpenSC's cache on {}", snapshot.host)), blocks }
+}
+
+/// The last line, which is read when nothing else is: the first thing to do.
+pub(super) fn end(blocks: &mut Vec<Block>, brief: &Brief) {
+    blocks.extend(brief.next().map(|step| Block::Paragraph(Cell::words(format!("Next: {}", step.call())))));
 }
 
 /// A moment, in UTC: who reads it may be anywhere, and need not learn where it was written.
@@ -77,13 +83,14 @@ pub(super) const fn eye(word: Word) -> Level {
 
 /// The verdict, what not to do, what it leads to, what to do.
 pub(super) fn head(blocks: &mut Vec<Block>, brief: &Brief) {
-    blocks.push(Block::Banner(eye(brief.headline.state), Cell::words(&brief.headline.sentence)));
+    let state = brief.headline.state;
+    blocks.push(Block::Verdict(eye(state), state.text(), Cell::words(&*brief.headline.sentence)));
     blocks.extend(brief.dangers.iter().map(|danger| Block::Banner(Level::Danger, Cell::words(danger))));
-    blocks.extend(brief.consequences.iter().map(|text| Block::Paragraph(Cell::words(text))));
+    blocks.extend(brief.consequences.iter().map(|text| Block::Paragraph(Cell::words(capital(text)))));
     if !brief.steps.is_empty() {
         let step = |step: &Step| match &step.command {
-            Some(command) => (Cell::code(command), Cell::words(told(step, &Zone::utc()))),
-            None => (Cell::words(told(step, &Zone::utc())), Cell::fixed("")),
+            Some(command) => (Cell::code(command), Cell::words(told(step, at))),
+            None => (Cell::words(told(step, at)), Cell::fixed("")),
         };
         blocks.push(Block::Heading(1, Cell::fixed("What to do")));
         blocks.push(Block::Steps(brief.steps.iter().map(step).collect()));
@@ -164,8 +171,8 @@ pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding], users: &[&
     for finding in findings {
         let severity = format!("{:?}", finding.severity).to_lowercase();
         blocks.push(Block::Heading(2, Cell::fixed(format!("{} ({severity})", finding.id.name()))));
-        blocks.push(Block::Banner(level(finding.severity), Cell::words(&finding.summary)));
-        blocks.push(Block::Paragraph(Cell::words(&finding.consequence)));
+        blocks.push(Block::Banner(level(finding.severity), Cell::words(&*finding.summary)));
+        blocks.push(Block::Paragraph(Cell::words(capital(&finding.consequence))));
         let mut facts = Vec::new();
         let mut fact = |name: &str, value: &Option<String>| {
             facts.extend(value.iter().map(|value| (name.to_owned(), Cell::words(value))));

@@ -15,10 +15,10 @@
 
 use toml::value::Datetime;
 
-use crate::baseline::{Baseline, Certificate, Key, Known};
+use crate::baseline::{Baseline, Certificate, Key, Known, seconds};
 use crate::case::token_content::{self, TokenContent};
 use crate::case::tokens::Tokens;
-use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
+use crate::finding::{Evidence, Finding, Id, ObjectName, Prose, Remedy, Side};
 use crate::snapshot::{Gap, GapKind};
 use crate::text::{date, escape, shell_option};
 use crate::verdict::Earlier;
@@ -258,40 +258,35 @@ fn compare_keys(expected: &Baseline, held: &TokenContent, findings: &mut Vec<Fin
 /// What else may differ between a key and itself.
 fn attributes(expected: &Baseline, old: &Key, new: &Key, findings: &mut Vec<Finding>) {
     let mut say =
-        |summary: String, consequence| findings.push(finding(expected, Some(new), summary, consequence));
+        |summary: Prose, consequence| findings.push(finding(expected, Some(new), summary, consequence));
     let id = &new.id;
     if let (Some(old), Some(new)) = (&old.label, &new.label)
         && old != new
     {
         let said = format!("The label of key {id} is \"{new}\"; in the baseline it is \"{old}\".");
-        say(said, "Programs that look for the label of the baseline do not find the key.");
+        say(said.into(), "Programs that look for the label of the baseline do not find the key.");
     }
     if let (Some(old), Some(new)) = (old.describe(), new.describe())
         && old != new
     {
         let said = format!("Key {id} is {new}; in the baseline it is {old}.");
-        say(said, "The description of the key on the card was changed.");
+        say(said.into(), "The description of the key on the card was changed.");
     }
     let old_way = "Whoever expects the certificate of the baseline meets another.";
     match (&old.certificate, &new.certificate) {
         (Some(old), Some(new)) if old.sha256 != new.sha256 => {
-            let said = format!(
-                "Key {id} has another certificate: {}; in the baseline it is {}.",
-                certificate(new),
-                certificate(old)
-            );
+            let said = Prose::from(format!("Key {id} has another certificate: ")).then(&certificate(new));
+            let said = said.and("; in the baseline it is ").then(&certificate(old)).and(".");
             say(said, old_way);
         }
         (Some(old), None) => {
-            let said = format!(
-                "Key {id} has no certificate on the card; in the baseline it has {}.",
-                certificate(old)
-            );
+            let said = format!("Key {id} has no certificate on the card; in the baseline it has ");
+            let said = Prose::from(said).then(&certificate(old)).and(".");
             say(said, old_way);
         }
         (None, Some(new)) => {
-            let said =
-                format!("Key {id} has a certificate, {}; in the baseline it has none.", certificate(new));
+            let said = Prose::from(format!("Key {id} has a certificate, ")).then(&certificate(new));
+            let said = said.and("; in the baseline it has none.");
             say(said, "The certificate was put on the card after the baseline was written.");
         }
         _ => {}
@@ -303,11 +298,13 @@ fn expired(now: &Baseline, taken_at: i64, findings: &mut Vec<Finding>) {
     let today = date(taken_at);
     for key in &now.keys {
         let end = key.certificate.as_ref().and_then(|certificate| certificate.not_after);
-        if let Some(end) = end.map(day_and_time).filter(|end| *end < today) {
+        if let Some(end) = end.filter(|end| day_and_time(*end) < today) {
             findings.push(finding(
                 now,
                 Some(key),
-                format!("The certificate of key {} has expired: it was valid until {end}.", key.id),
+                Prose::from(format!("The certificate of key {} has expired: it was valid until ", key.id))
+                    .then(&moment(end))
+                    .and("."),
                 "Whoever checks it refuses what the key signs.",
             ));
         }
@@ -317,6 +314,14 @@ fn expired(now: &Baseline, taken_at: i64, findings: &mut Vec<Finding>) {
 /// As the other dates are shown.
 fn day_and_time(time: Datetime) -> String {
     time.to_string().replace('T', " ")
+}
+
+fn moment(time: Datetime) -> Prose {
+    let text = day_and_time(time);
+    match seconds(time) {
+        Some(seconds) => Prose::default().moment(seconds, &text),
+        None => text.into(),
+    }
 }
 
 /// A value that a baseline leaves out agrees with anything.
@@ -332,13 +337,15 @@ fn words(key: &Key) -> String {
     format!("key with ID {}{label}{known}", key.id)
 }
 
-fn certificate(certificate: &Certificate) -> String {
-    let end =
-        certificate.not_after.map(|end| format!(" (valid until {})", day_and_time(end))).unwrap_or_default();
-    format!("SHA-256 {}{end}", certificate.sha256)
+fn certificate(certificate: &Certificate) -> Prose {
+    let named = Prose::from(format!("SHA-256 {}", certificate.sha256));
+    match certificate.not_after {
+        Some(end) => named.and(" (valid until ").then(&moment(end)).and(")"),
+        None => named,
+    }
 }
 
-fn finding(baseline: &Baseline, key: Option<&Key>, summary: String, consequence: &str) -> Finding {
+fn finding(baseline: &Baseline, key: Option<&Key>, summary: impl Into<Prose>, consequence: &str) -> Finding {
     let mut finding = Finding::new(Id::BaselineMismatch, summary, consequence.to_owned());
     finding.token = Some(baseline.serial.clone());
     finding.object = key.and_then(|key| {

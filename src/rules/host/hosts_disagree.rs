@@ -16,8 +16,8 @@
 
 use crate::case::danger;
 use crate::case::hosts::{KeyTable, Standing, StateRow, TokenTable};
-use crate::finding::{Evidence, Finding, Id, ObjectName, Remedy, Side};
-use crate::text::{key_reference, shell_option, utc};
+use crate::finding::{Evidence, Finding, Id, ObjectName, Prose, Remedy, Side};
+use crate::text::{key_reference, shell_option};
 
 /// How many holders of a state a sentence names; the table has them all.
 const NAMED: usize = 10;
@@ -35,12 +35,9 @@ fn disputed(token: &TokenTable, key: &KeyTable) -> Vec<Finding> {
     let finding = |row: &StateRow| {
         let finding = Finding::new(
             Id::HostsDisagree,
-            format!(
-                "For {} of token {} another public key is shown than that of the certificate on the card: {}.",
-                which(key),
-                token.serial,
-                holders(row),
-            ),
+            about(key, token, "another public key is shown than that of the certificate on the card: ")
+                .then(&holders(row))
+                .and("."),
             "Either the key was made anew and its certificate imported, or another key's certificate was written over \
              an unchanged key: these snapshots do not tell."
                 .to_owned(),
@@ -62,12 +59,7 @@ fn stale(token: &TokenTable, key: &KeyTable) -> Vec<Finding> {
     let finding = |row: &StateRow| {
         let mut finding = Finding::new(
             Id::HostsDisagree,
-            format!(
-                "For {} of token {} something else is shown than is on the card: {}.",
-                which(key),
-                token.serial,
-                holders(row),
-            ),
+            about(key, token, "something else is shown than is on the card: ").then(&holders(row)).and("."),
             "What these users sign does not verify with the public key they see; the ID on the card gives them \
              \"object not found\"."
                 .to_owned(),
@@ -83,19 +75,18 @@ fn stale(token: &TokenTable, key: &KeyTable) -> Vec<Finding> {
 fn undecided(token: &TokenTable, key: &KeyTable) -> Option<Finding> {
     let unknown: Vec<&StateRow> = key.states.iter().filter(|row| row.state == Standing::Unknown).collect();
     let (first, _) = unknown.split_first().filter(|(_, rest)| !rest.is_empty())?;
-    let each: Vec<String> = unknown.iter().map(|row| format!("{}: {}", holders(row), words(row))).collect();
+    let each: Vec<Prose> = unknown.iter().map(|row| holders(row).and(": ").and(&words(row))).collect();
     let finding = Finding::new(
         Id::HostsDisagree,
-        format!(
-            "For {} of token {} different things are shown. {}.",
-            which(key),
-            token.serial,
-            each.join("; ")
-        ),
+        about(key, token, "different things are shown. ").then(&Prose::join(&each, "; ")).and("."),
         "At most one of them is right; no snapshot holds a reading of the card, which alone could tell."
             .to_owned(),
     );
     Some(fill(finding, token, None, first))
+}
+
+fn about(key: &KeyTable, token: &TokenTable, what: &str) -> Prose {
+    format!("For {} of token {} {what}", which(key), token.serial).into()
 }
 
 fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: &StateRow) -> Finding {
@@ -155,18 +146,14 @@ fn words(row: &StateRow) -> String {
     if parts.is_empty() { "nothing".to_owned() } else { parts.join(", ") }
 }
 
-fn holders(row: &StateRow) -> String {
+fn holders(row: &StateRow) -> Prose {
     let name = |shown: &crate::case::hosts::Shown| {
-        format!(
-            "{} ({}), not read from the card since {}",
-            shown.source.host,
-            shown.source.user,
-            utc(shown.written)
-        )
+        let who = format!("{} ({})", shown.source.host, shown.source.user);
+        Prose::from(who).and(", not read from the card since ").at(shown.written)
     };
-    let mut names: Vec<String> = row.shown_by.iter().take(NAMED).map(name).collect();
+    let mut names: Vec<Prose> = row.shown_by.iter().take(NAMED).map(name).collect();
     if let Some(more) = row.shown_by.len().checked_sub(NAMED).filter(|&more| more > 0) {
-        names.push(format!("and {more} more, see the table"));
+        names.push(format!("and {more} more, see the table").into());
     }
-    names.join("; ")
+    Prose::join(&names, "; ")
 }

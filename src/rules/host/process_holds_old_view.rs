@@ -30,11 +30,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Deed, Finding, Holder, Id, Manager, Remedy, Severity, Shows};
+use crate::finding::{Deed, Finding, Holder, Id, Manager, Prose, Remedy, Severity, Shows};
 use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Caching, Outcome, Program, Situation};
 use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
-use crate::text::{count, escape, utc};
+use crate::text::{count, escape};
 use crate::verdict::{Dated, Earlier, Offerable, Token, Verdict};
 
 /// Programs that are named one by one in the note.
@@ -233,36 +233,34 @@ fn finding(
     let first = group.first()?;
     let read_before =
         "What it read of the card before, it still shows and uses, whether files are cached or not.";
-    let (summary, consequence) = match reason {
+    let (summary, consequence): (Prose, _) = match reason {
         Reason::Before(operation) => (
             format!(
                 "{who} was running before the cache was flushed ({operation}) and has OpenSC loaded: it may hold the old view."
-            ),
+            )
+            .into(),
             "What it read of the card before, it still shows and uses: the flush does not reach it.",
         ),
         Reason::Stale => (
-            format!("{who} has OpenSC loaded, and the cache that it reads is stale."),
+            format!("{who} has OpenSC loaded, and the cache that it reads is stale.").into(),
             "What it has read, or will read, is the old view; after a flush it has to be restarted too.",
         ),
         Reason::Dated(place) => {
             let Dated { token, what, at } = verdict.dated.get(place)?;
             (
-                format!(
-                    "{who} was running before card {token} was changed ({what}, {}) and has OpenSC loaded: it may hold \
-                     the old view.",
-                    utc(at.unix_timestamp())
-                ),
+                Prose::from(format!("{who} was running before card {token} was changed ({what}, "))
+                    .at(at.unix_timestamp())
+                    .and(") and has OpenSC loaded: it may hold the old view."),
                 read_before,
             )
         }
         Reason::Earlier(place) => {
             let Earlier { token, place, at, .. } = verdict.earlier.get(place)?;
             (
-                format!(
-                    "{who} was running when {place} was written ({}), of which card {token} is different now, and has \
-                     OpenSC loaded: it may hold the old view.",
-                    utc(at.unix_timestamp())
-                ),
+                Prose::from(format!("{who} was running when {place} was written ("))
+                    .at(at.unix_timestamp())
+                    .and(&format!("), of which card {token} is different now, and has OpenSC loaded: "))
+                    .and("it may hold the old view."),
                 read_before,
             )
         }
@@ -270,7 +268,8 @@ fn finding(
             format!(
                 "{who} was running when OpenSC wrote a cache that is stale now, and has OpenSC loaded: it may hold the old \
                  view."
-            ),
+            )
+            .into(),
             "That no program reads the cache any more does not reach what is running.",
         ),
         Reason::Offers(place, is_known) => {
@@ -284,7 +283,7 @@ fn finding(
             };
             let may = if is_known { ": it may hold the old view" } else { "" };
             (
-                format!("{who} serves an ssh-agent that {what} of card {token}{may}."),
+                format!("{who} serves an ssh-agent that {what} of card {token}{may}.").into(),
                 if is_known {
                     read_before
                 } else {

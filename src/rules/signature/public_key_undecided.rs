@@ -180,17 +180,19 @@ pub fn settle(finding: &mut Finding, known: &Known) {
             Remedy::new(MOVE, Deed::Move { how, unasked: Unasked::Never })
         };
         finding.user.iter().for_each(|user| remedy.belongs_to(user));
-        "OpenSC shows a public key from its cache that is not the card's: the baseline names the one on the card."
-            .clone_into(&mut finding.summary);
+        finding.summary =
+            "OpenSC shows a public key from its cache that is not the card's: the baseline names the one on the card."
+                .into();
         "Signatures made here do not verify with the public key shown; certificates made here are invalid."
             .clone_into(&mut finding.consequence);
         (finding.id, finding.severity) = (Id::StalePublicKey, Id::StalePublicKey.severity());
         finding.safety = Safety::Guarded;
         finding.fix = vec![remedy];
     } else if Some(named) == shown.as_ref() && finding.id == Id::PublicKeyUndecided {
-        "What the card names for the key is another key's: the baseline names the public key that OpenSC shows from its \
-         cache."
-            .clone_into(&mut finding.summary);
+        finding.summary =
+            "What the card names for the key is another key's: the baseline names the public key that \
+                           OpenSC shows from its cache."
+                .into();
         "A flush would take the right public key away.".clone_into(&mut finding.consequence);
         finding.id = Id::CertificateKeyMismatch;
         finding.safety = Id::CertificateKeyMismatch.safety();

@@ -23,7 +23,7 @@
 
 use crate::case::attribution::{Attributed, Attribution, Verdict};
 use crate::case::known_keys::PlaceKind;
-use crate::finding::{Deed, Finding, Id, Remedy};
+use crate::finding::{Deed, Finding, Id, Prose, Remedy};
 
 /// The finding that follows, if it is decided that it was made by another key than it seems. `named`:
 /// the user has said whose signature it should be.
@@ -76,7 +76,7 @@ pub fn finding(attribution: &Attribution, named: bool) -> Option<Finding> {
 
 /// The finding, if that has been decided elsewhere, with what is wrong in one sentence.
 #[must_use]
-pub fn made(summary: String) -> Finding {
+pub fn made(summary: impl Into<Prose>) -> Finding {
     let consequence = "Nobody who trusts the key it seems to be from accepts it. The usual reason is a stale \
                        cache on the host that made it: the old public key is shown, the new private key signs. \
                        (ECDSA and DSA do not tell that from bytes that were changed after they were signed.)";

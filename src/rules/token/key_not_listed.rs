@@ -112,7 +112,7 @@ fn finding(case: &Case<'_>, unlisted: &Unlisted, cure: &Cure) -> Finding {
         (true, []) | (false, _) => "No program lists".to_owned(),
         (true, programs) => format!("Only from a cache {} can list", programs.join(" and ")),
     };
-    finding.summary = format!("{listed} {what}: {why}.");
+    finding.summary = format!("{listed} {what}: {why}.").into();
     finding.consequence = if is_kept {
         "It is not lost. Programs without this cache do not see it, and here a flush would take away what is missing on the \
          card: neither flush nor fix does."

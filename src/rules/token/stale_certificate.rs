@@ -14,8 +14,9 @@
 use crate::case::asked::{AskedCase, Standing};
 use crate::case::danger;
 use crate::case::token::Case;
-use crate::finding::{Danger, Finding, Id};
+use crate::finding::{Danger, Finding, Id, Prose};
 use crate::format::x509::Certificate;
+use crate::text::{escape, hex};
 use crate::view::difference::Kind;
 use crate::view::{Class, Object};
 
@@ -34,11 +35,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 Id::StaleCertificate,
                 cache_view,
                 &difference,
-                format!(
-                    "OpenSC shows the certificate {}; the card holds {}.",
-                    name(difference.shown),
-                    name(difference.live)
-                ),
+                both(&name(difference.shown), &name(difference.live)),
                 "Programs present the old certificate.".to_owned(),
             );
             finding.danger = Danger::all([
@@ -64,24 +61,25 @@ pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
                 cache,
                 object,
                 cache.evidence(&[entry], Some(entry.sides())),
-                format!(
-                    "OpenSC shows the certificate {}; the card holds {}.",
-                    named(shown.as_ref()),
-                    named(card.as_ref())
-                ),
+                both(&named(shown.as_ref()), &named(card.as_ref())),
                 "Programs present the old certificate.",
             ));
         }
     }
 }
 
+fn both(shown: &Prose, card: &Prose) -> Prose {
+    Prose::from("OpenSC shows the certificate ").then(shown).and("; the card holds ").then(card).and(".")
+}
+
 /// A certificate by what people tell it from another.
-fn named(certificate: Option<&Certificate>) -> String {
-    let Some(certificate) = certificate else { return "bytes that are no certificate".to_owned() };
-    format!(
-        "{} (serial number {}, valid until {})",
-        crate::text::escape(certificate.subject.as_bytes()),
-        crate::text::hex(&certificate.serial),
-        certificate.validity.map_or_else(|| "?".to_owned(), |(_, end)| crate::text::utc(end))
-    )
+fn named(certificate: Option<&Certificate>) -> Prose {
+    let Some(certificate) = certificate else { return "bytes that are no certificate".into() };
+    let (subject, number) = (escape(certificate.subject.as_bytes()), hex(&certificate.serial));
+    let named = Prose::from(format!("{subject} (serial number {number}, valid until "));
+    match certificate.validity {
+        Some((_, end)) => named.at(end),
+        None => named.and("?"),
+    }
+    .and(")")
 }

@@ -1,0 +1,54 @@
+//! What an audit comes to, first and last: a sentence, and the first thing to do.
+
+use super::told::Audit;
+use crate::snapshot::Gap;
+use crate::text::count;
+use crate::verdict::brief::{Headline, Word};
+
+impl Audit {
+    /// In a sentence; `coverage`: what could not be decided.
+    #[must_use]
+    pub fn headline(&self, coverage: &[Gap]) -> Headline {
+        let artefacts = count(self.artefacts, "signed artefact", "signed artefacts");
+        let (state, sentence) = match (self.bad, self.artefacts, is_open(coverage)) {
+            (0, 0, false) => {
+                (Word::Partly, "Nothing in what was named is signed in a form that is known here.".to_owned())
+            }
+            (0, _, false) if self.sound == 0 => {
+                let sentence = format!("Of none of {artefacts} the issuer is known here: nothing is proved.");
+                (Word::Partly, sentence)
+            }
+            (0, _, false) => {
+                let state = if self.issuer_not_known == 0 { Word::Sound } else { Word::Partly };
+                let sound = format!("({} proved sound)", self.sound);
+                (state, format!("Of {artefacts} none was made by another key than it names {sound}."))
+            }
+            (0, _, true) => {
+                (Word::Unread, format!("Nothing bad in {artefacts}, but not everything could be decided."))
+            }
+            (bad, ..) => {
+                let are = if bad == 1 { "is" } else { "are" };
+                (Word::Wrong, format!("{bad} of {artefacts} {are} bad."))
+            }
+        };
+        Headline { state, sentence: sentence.into(), ..Headline::default() }
+    }
+
+    /// The first thing to do.
+    #[must_use]
+    pub fn next(&self, coverage: &[Gap]) -> Option<&str> {
+        let of_bad = self.steps.first().map(|step| step.what.as_str());
+        let of_open = || {
+            is_open(coverage).then_some("the same again, when what is named as not decided can be decided")
+        };
+        let of_unknown = || {
+            let name = "the same with --pubkey FILE: the certificate of each issuer that is not known here";
+            (self.issuer_not_known > 0).then_some(name)
+        };
+        of_bad.or_else(of_open).or_else(of_unknown)
+    }
+}
+
+fn is_open(coverage: &[Gap]) -> bool {
+    coverage.iter().any(|gap| gap.asked_for)
+}
