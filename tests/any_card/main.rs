@@ -28,6 +28,7 @@ mod second;
 #[path = "../stand/mod.rs"]
 mod stand;
 mod threads;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
