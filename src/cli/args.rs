@@ -275,9 +275,9 @@ impl Facts {
         }
     }
 
-    /// The facts about who may have made a signature: with what flushes took out of caches, and without asking OpenSC.
-    pub fn look_for_makers(&self) -> Result<Snapshot, Error> {
-        let mut snapshot = self.look(false, Asking::Never)?;
+    /// The facts about who may have made a signature: with what flushes took out of caches.
+    pub fn look_for_makers(&self, asking: Asking) -> Result<Snapshot, Error> {
+        let mut snapshot = self.look(false, asking)?;
         if self.snapshot.is_none() {
             observe::look_into_quarantine(&mut snapshot);
         }

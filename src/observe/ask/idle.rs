@@ -3,15 +3,10 @@
 //! The number of times that a card came or went moves with nothing else. That it is in use PC/SC's service sees only now
 //! and then (pcscd: every 0.4 s): so our own last child may seem to have it for a moment.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::holders;
-use crate::card::readers::{Standing, standing};
-
-/// How long the service may take to see that a program has let go of a card.
-const LAG: Duration = Duration::from_millis(1200);
-/// How often to ask it meanwhile.
-const LOOK: Duration = Duration::from_millis(50);
+use crate::card::readers::{LAG, LOOK, Standing, standing};
 
 /// A card that is to stay where it is.
 pub(super) struct Idle<'a> {
