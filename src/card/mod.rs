@@ -157,12 +157,14 @@ impl Reading {
         let name = reader.name();
         let what = format!("card in reader {}", reader.shown());
         let read = |mut session: pcsc::Session| {
-            let found = if is_to_find { which::which(&mut session, &guess.by_application)? } else { Some(kind) };
+            let found =
+                if is_to_find { which::which(&mut session, &guess.by_application)? } else { Some(kind) };
             let walk = found.and_then(|kind| Some((walk(kind.family)?, kind)));
             walk.map(|(walk, kind)| walk(&mut session, &name, &reader.atr, kind, options)).transpose()
         };
         let opened = || pcsc::Session::open(reader, time).map_err(ScanError::from);
-        let scanned = if is_to_find || walk(kind.family).is_some() { opened().and_then(read) } else { Ok(None) };
+        let scanned =
+            if is_to_find || walk(kind.family).is_some() { opened().and_then(read) } else { Ok(None) };
         let scanned = match scanned {
             Ok(None) => return self.see_one(reader, kind, named, None),
             Ok(Some(scanned)) => Ok(scanned),

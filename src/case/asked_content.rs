@@ -43,7 +43,9 @@ pub fn certificates<'a>(case: &AskedCase<'a>) -> Vec<Listed<'a>> {
         }
     }
     let of = |(path, blocks): (Vec<u8>, Vec<Block<'a>>)| {
-        let (&[block], &[file]) = (blocks.as_slice(), files.get(path.as_slice())?.as_slice()) else { return None };
+        let (&[block], &[file]) = (blocks.as_slice(), files.get(path.as_slice())?.as_slice()) else {
+            return None;
+        };
         let certificate = x509::decode(file.content.as_ref()?.as_slice())?;
         Some(Listed { block, ef: EfPath::new(&path)?, certificate })
     };
@@ -62,7 +64,8 @@ pub fn held(case: &AskedCase<'_>) -> TokenContent {
     for block in case.objects().filter(|block| block.class() == "private key") {
         let Some(id) = block.id() else { continue };
         let is_of_key = |other: &Block<'_>| other.is_certificate() && other.id().as_ref() == Some(&id);
-        let known = certificates.iter().find(|listed| is_of_key(&listed.block)).map(|listed| &listed.certificate);
+        let known =
+            certificates.iter().find(|listed| is_of_key(&listed.block)).map(|listed| &listed.certificate);
         if known.is_none() && case.objects().any(|other| is_of_key(&other)) {
             unknown.push(format!("OpenSC gives no content of the certificate with ID {id} without a PIN"));
         }

@@ -74,7 +74,8 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             human::not_listed(&mut text, &unlisted);
             human::asked(&mut text, &asked);
             human::coverage(&mut text, &verdict.coverage);
-            let is_equal = objects.iter().all(|object| object.equal) && asked.iter().all(|object| object.equal);
+            let is_equal =
+                objects.iter().all(|object| object.equal) && asked.iter().all(|object| object.equal);
             if !is_equal || exit == Exit::NotRead {
                 human::ask_check(&mut text);
             }

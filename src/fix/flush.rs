@@ -11,7 +11,7 @@ use crate::host::clock;
 use crate::judge::ending::is_unread;
 use crate::listing::cache_entries::{names, serials};
 use crate::naming::{self, Names, Naming, is_serial};
-use crate::observe::{CacheOwners, Progress};
+use crate::observe::{Asking, CacheOwners, Progress};
 use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::repair::{Applied, Outcome, Plan};
 use crate::snapshot::{ByteString, Gap, GapKind, Snapshot};
@@ -68,7 +68,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         Scope::Named(names) => names.iter().collect(),
         Scope::Stale | Scope::Serial(_) | Scope::All => Vec::new(),
     };
-    let mut repair = Repair::new(*agreed, subject.wish.progress)?;
+    let mut repair = Repair::new(*agreed, subject.wish.asking, subject.wish.progress)?;
     let mut unread = None;
     let mut failed = false;
     let mut without_card = None;
@@ -207,7 +207,7 @@ fn command(request: &Request<'_>) -> String {
 /// # Errors
 /// When nothing could be moved at all.
 pub fn flush_proven(snapshot: &mut Snapshot) -> Result<(Verdict, Vec<Applied>), Error> {
-    let mut repair = Repair::new(Agreed::default(), Progress::NONE)?;
+    let mut repair = Repair::new(Agreed::default(), Asking::Never, Progress::NONE)?;
     let done = repair.user(snapshot, &|snapshot, verdict, caller| {
         // Without a card nothing is proven stale.
         if verdict.compared { flush_plan(snapshot, verdict, Scope::Stale, caller) } else { Plan::default() }

@@ -21,10 +21,10 @@ use crate::case::token_content::absent_cards;
 use crate::case::tokens::Tokens;
 use crate::error::Exit;
 use crate::finding::{Finding, Severity, Side};
+use crate::format::x509::{self, Certificate};
 use crate::judge::ending::exit_of;
 use crate::judge::tally::user_name;
 use crate::judge::{tokens, tokens_of};
-use crate::format::x509::{self, Certificate};
 use crate::snapshot::{Content, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{escape, hex, rfc3339};
 use crate::view::{Class, Object, Place, View, layout_of};
@@ -252,12 +252,18 @@ impl Comparison {
             let readers = in_use.iter().filter(|(_, path)| *path == dir.path);
             let programs: Rc<[String]> = readers.map(|(program, _)| program.clone()).collect();
             for entry in dir.entries.iter().filter(|_| !programs.is_empty()) {
-                let (Some(name), Content::Bytes(bytes)) = (entry.name.of_copy(), &entry.content) else { continue };
+                let (Some(name), Content::Bytes(bytes)) = (entry.name.of_copy(), &entry.content) else {
+                    continue;
+                };
                 let serial = escape(&name.serial.text());
-                if layout_of(&tokens.snapshot.cards, name).is_some() || read.contains(&serial.to_ascii_lowercase()) {
+                if layout_of(&tokens.snapshot.cards, name).is_some()
+                    || read.contains(&serial.to_ascii_lowercase())
+                {
                     continue;
                 }
-                let (Some(ef), Some(certificate)) = (name.ef(), x509::decode(bytes.as_slice())) else { continue };
+                let (Some(ef), Some(certificate)) = (name.ef(), x509::decode(bytes.as_slice())) else {
+                    continue;
+                };
                 // By its path within its application, as OpenSC lists it.
                 let Some(ef) = EfPath::new(ef.as_slice()) else { continue };
                 found = true;
@@ -352,7 +358,9 @@ impl Comparison {
 /// The reference of the key that a certificate is of, by what OpenSC lists.
 fn key_of(case: &AskedCase<'_>, certificate: Block<'_>) -> Option<u8> {
     let id = certificate.id()?;
-    case.objects().find(|block| block.class() == "private key" && block.id().as_ref() == Some(&id))?.reference()
+    case.objects()
+        .find(|block| block.class() == "private key" && block.id().as_ref() == Some(&id))?
+        .reference()
 }
 
 /// Which part of its unit's state an object is.

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn tables_are_lists_of_text() {
-        let written = ["3B:98:13:40", "3b:00:00:07", "FF:00:00:FF", "3B:12"].map(|text| bytes(text.as_bytes()).unwrap());
+        let written = ["3B:98:13:40", "3b:00:00:07", "FF:00:00:FF", "3B:12"]
+            .map(|text| bytes(text.as_bytes()).unwrap());
         assert!(is_among(&written, &[0x3B, 0x98, 0x13, 0x40]));
         assert!(is_among(&written, &[0x3B, 0xAB, 0xCD, 0x07]));
         assert!(!is_among(&written, &[0x3B, 0xAB, 0xCD, 0x08]));

@@ -96,7 +96,9 @@ impl Left {
     pub const fn consequence(self) -> &'static str {
         match self {
             Self::Guarded => "it takes --guarded",
-            Self::Private => "it is private, or may be: --unsafe removes it for good, and no undo brings it back",
+            Self::Private => {
+                "it is private, or may be: --unsafe removes it for good, and no undo brings it back"
+            }
             Self::Apart => "OpenSC does not make it anew from a card: --unsafe moves it to the quarantine",
         }
     }

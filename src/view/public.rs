@@ -52,7 +52,9 @@ fn is_public_key(bytes: &[u8]) -> bool {
     let is_rsa = || {
         let Some(modulus) = first(element.value).filter(|number| number.tag == 0x02) else { return false };
         let exponent = first(modulus.rest).filter(|number| number.tag == 0x02 && number.rest.is_empty());
-        exponent.is_some_and(|number| number.value.len() < LONG_EXPONENT && number.value.len() < modulus.value.len())
+        exponent.is_some_and(|number| {
+            number.value.len() < LONG_EXPONENT && number.value.len() < modulus.value.len()
+        })
     };
     match element.tag {
         0x30 => PublicKey::from_spki(element.raw).is_ok() || is_rsa(),

@@ -13,9 +13,16 @@
 )]
 
 mod bad;
+mod beside;
 mod cost;
 mod courtesy;
+#[path = "../support/file_histories.rs"]
+mod file_histories;
 mod histories;
+mod opinions;
+mod plain;
+mod proof;
+mod public;
 #[path = "../support/random.rs"]
 mod random;
 mod read;

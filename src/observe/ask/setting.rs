@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::differences::EITHER_DRIVER;
+use crate::opensc::differences::{self, EITHER_DRIVER};
 use crate::opensc::program::{PKCS11_TOOL, PKCS15_TOOL};
 use crate::opensc::{Caching, Outcome, Program, Version};
 use crate::repair::config::{Goal, Wanted, asked};
+use crate::scconf::{self, Body, Word};
 use crate::snapshot::{Ask, AskEnd, AskKind, ByteString, Bytes, CacheDir, ConfigState, Snapshot};
 
 /// What lists a card.
@@ -89,6 +90,23 @@ impl Setting {
         };
         path.as_deref().ok_or_else(|| {
             format!("{} was not found where programs usually are (package opensc)", tool.name())
+        })
+    }
+
+    /// Does a setting make OpenSC forget PINs, for any program?
+    pub(super) fn forgets_pins(&self) -> bool {
+        fn is_off(body: &Body) -> bool {
+            let keys = ["use_pin_caching", "cache_pins"];
+            let is_no = |word: &Word| matches!(word.value.first(), Some(b'n' | b'N' | b'f' | b'F' | b'0'));
+            body.assignments()
+                .any(|one| keys.iter().any(|key| one.key.is(key)) && one.values.iter().any(is_no))
+                || body.all_blocks().any(|block| is_off(&block.body))
+        }
+        let Ok(text) = &self.text else { return true };
+        let version = self.version.unwrap_or(differences::HEAD);
+        text.as_ref().is_some_and(|text| {
+            scconf::parse(text, differences::dialect(version))
+                .map_or(true, |document| is_off(document.root()))
         })
     }
 
