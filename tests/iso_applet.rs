@@ -45,7 +45,8 @@ fn a_card_that_nothing_tells_is_found_by_its_application() {
     let plain = maker.without_env("OPENSC_DRIVER");
     let before = stand.apdu_log().len();
     plain.stalecard(&["check", "--no-ask"]).ok();
-    let selected = commands(&stand, before).iter().filter(|command| command.starts_with("> 00a40400")).count();
+    let selected =
+        commands(&stand, before).iter().filter(|command| command.starts_with("> 00a40400")).count();
     assert_eq!(selected, 2, "PIV and the applet: {:?}", commands(&stand, before));
     // With a setting for one program only, the other is not spoken for.
     plain.configure("app pkcs15-tool { card_drivers = isoApplet; }");

@@ -72,8 +72,9 @@ fn it_is_not_asked_beside_whoever_could_not_log_in_again() {
     let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one"]);
     let Some(host) = user(&stand) else { return };
     let refused = |why: &str| {
+        when_held(&host, &[]);
         let before = stand.card().stats().apdus;
-        let (output, report) = when_held(&host, &["--beside"]);
+        let (output, report) = check(&host, &["--beside"]);
         assert_eq!((output.code(), stand.card().stats().apdus), (3, before), "{output}");
         let told = gaps(&report).join("\n");
         assert!(told.contains("--beside does not help") && told.contains(why), "{told}");
@@ -128,14 +129,9 @@ fn an_agent_goes_on_signing() {
     with_pin.run(&["ssh-add", "-s", stand::opensc_module().to_str().unwrap()]).ok();
     let keys = user.run(&["ssh-add", "-L"]).ok().stdout;
     let public = user.scratch("key.pub", keys.lines().next().unwrap().as_bytes());
-    let data = user.scratch("to-sign", b"what is to be signed");
     let signs = || {
-        // Nobody is there to type a PIN.
-        let output = user.run_with_input(
-            &["ssh-keygen", "-Y", "sign", "-f", public.to_str().unwrap(), "-n", "file"],
-            &std::fs::read(&data).unwrap(),
-        );
-        output.ok()
+        // The agent signs with it, and nobody is there to type a PIN.
+        user.run(&["ssh-add", "-T", public.to_str().unwrap()]).ok()
     };
     signs();
     card.renew(1, 40);

@@ -4,7 +4,7 @@ use super::*;
 
 /// Whatever is cached, this OpenSC shows another label as soon as caching is as it is configured: no flush cures that.
 const FAKE: &str = r#"if grep -q 'use_file_caching = public' "$OPENSC_CONF"; then
-    /usr/bin/pkcs15-tool "$@" | sed 's/certificate 2/another name/'
+    /usr/bin/pkcs15-tool "$@" | sed 's/\[two\]/[another name]/'
 else
     exec /usr/bin/pkcs15-tool "$@"
 fi"#;

@@ -5,7 +5,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use crate::host::processes::{stat, uid};
+use crate::host::processes::{is_below, stat, uid};
 use crate::patience::{SILENCE, within};
 use crate::text::escape;
 
@@ -67,7 +67,7 @@ fn look(beat: &dyn Fn()) -> Vec<Holder> {
     let own = (std::process::id(), rustix::process::geteuid().as_raw());
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let mut found: Vec<Holder> = Vec::new();
-    for pid in pids.take(MOST).filter(|pid| *pid != own.0) {
+    for pid in pids.take(MOST).filter(|pid| *pid != own.0 && !is_below(*pid, own.0)) {
         beat();
         found.extend(holder(&Path::new("/proc").join(pid.to_string()), pid, own.1));
     }
