@@ -34,9 +34,11 @@ use crate::view::layout;
 /// Of which cards OpenSC is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Asking {
-    /// Of none.
+    /// Of none; and no application is selected on a card of which nothing tells which it has.
     #[default]
     Never,
+    /// Of none, but that is done.
+    Found,
     /// Of those that are not read here.
     Unread,
     /// Of the same, also while only the user's own programs with OpenSC have them open.
@@ -69,7 +71,7 @@ impl Asker {
     /// Asks of the cards of a snapshot, for the caches of its user; what comes of it goes into the snapshot.
     pub(super) fn ask(&mut self, snapshot: &mut Snapshot) {
         let is_asked = |card: &&Card| match self.asking {
-            Asking::Never => false,
+            Asking::Never | Asking::Found => false,
             Asking::Unread | Asking::Beside => is_unread(card),
             Asking::All => true,
         };

@@ -30,7 +30,7 @@ fn family(report: &Value) -> Vec<String> {
 
 fn is_read(host: &Host, stand: &Stand, expected: &str, selected: [usize; 3]) {
     let since = stand.apdu_log().len();
-    let (output, report) = check(host, &["--no-ask"]);
+    let (output, report) = check(host, &[]);
     assert_eq!((output.code(), family(&report)), (0, vec![expected.to_owned()]), "{output}");
     assert_eq!(gaps(&report), Vec::<String>::new(), "{output}");
     assert_eq!(selects(stand, since), selected, "{output}");
@@ -97,7 +97,7 @@ fn a_plain_card_that_somebody_has_is_left_alone() {
         let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
         let (output, report) = loop {
             let since = stand.apdu_log().len();
-            let seen = check(&host, &["--no-ask"]);
+            let seen = check(&host, &[]);
             if selects(&stand, since) == [0, 0, 0] {
                 break seen;
             }
@@ -105,10 +105,34 @@ fn a_plain_card_that_somebody_has_is_left_alone() {
         };
         assert_eq!(output.code(), 3, "{driver:?}: {output}");
         let told = gaps(&report).join("\n");
-        assert!(told.contains("another program has it open"), "{driver:?}: {told}");
+        assert!(told.contains("has the card open"), "{driver:?}: {told}");
+    }
+    // Whoever forbids asks forbids that, too; a setting that names it is believed while nobody has it.
+    for driver in ["PIV-II", "openpgp", "isoApplet"] {
+        let host = host.clone().env("OPENSC_DRIVER", driver);
+        let since = stand.apdu_log().len();
+        let told = gaps(&check(&host, &["--no-ask"]).1).join("\n");
+        assert!(told.contains("another program has it open"), "{driver}: {told}");
+        assert_eq!(selects(&stand, since), [0, 0, 0], "{driver}");
     }
     drop(typed);
     holder.stop();
+    let since = stand.apdu_log().len();
+    let told = gaps(&check(&host, &["--no-ask"]).1).join("\n");
+    assert!(told.contains("that this program does not know"), "{told}");
+    assert_eq!(selects(&stand, since), [0, 0, 0]);
+}
+
+/// The IsoApplet on a JCOP card.
+#[test]
+fn the_iso_applet_on_any_card_is_read() {
+    let stand = Stand::with(Options { family: Family::IsoApplet, ..Options::default() });
+    let host = host(&stand);
+    host.live().env("OPENSC_DRIVER", "isoApplet").personalise_isoapplet();
+    let since = stand.apdu_log().len();
+    let (output, report) = check(&host, &[]);
+    assert_eq!((output.code(), gaps(&report), family(&report).len()), (0, Vec::new(), 1), "{output}");
+    assert_eq!(selects(&stand, since), [1, 1, 0], "{output}");
 }
 
 /// A card that a driver of OpenSC knows by its answer to reset is never asked for anything.
