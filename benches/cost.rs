@@ -24,7 +24,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use many_keys::{MOST, keys};
-use stand::{CardFile, Host, PIN, SO_PIN, Stand, Stats};
+use stand::{CardFile, Host, Kind, PIN, SO_PIN, Stand, Stats};
 
 /// Numbers of P-256 keys, and the largest part of `pkcs15-tool`'s time that a check may take.
 const TARGETS: [(usize, f64); 4] = [(1, 0.7), (5, 0.5), (20, 0.5), (60, 0.5)];
@@ -85,9 +85,60 @@ fn compare() -> bool {
         }
     }
     println!();
+    met &= compare_asked();
     met &= compare_offline(&fast);
     met &= compare_stale(&fast);
     met &= show_memory(&fast);
+    met
+}
+
+/// A check that asks OpenSC about a card, beside OpenSC's own lists of it, in commands that the card gets: without a cache and
+/// with one. Where the module has cached what `pkcs15-tool` never reads, both are asked.
+fn compare_asked() -> bool {
+    let mut met = true;
+    println!(
+        "an asked card, all of it cached: stalecard check beside pkcs15-tool -D, live and cached, and pkcs11-tool -O"
+    );
+    println!("  card        certificates   lists: live, cached   ours   ratio   most");
+    for kind in [Kind::Belpic, Kind::Dnie, Kind::EstEid2018, Kind::Starcos] {
+        for (certificates, module) in [(2, false), (4, false), (4, true)] {
+            let names: Vec<String> = (0..certificates).map(|number| number.to_string()).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let (stand, _card) = Stand::with_file_card(kind, &names);
+            let host = stand.host("asked");
+            host.caching("public");
+            host.pkcs15_list();
+            if module {
+                host.pkcs11_list();
+            }
+            let apdus = |run: &dyn Fn()| {
+                stand.card().reset_stats();
+                run();
+                stand.card().stats().apdus
+            };
+            let mut lists = [
+                apdus(&|| drop(host.live().pkcs15_list())),
+                apdus(&|| drop(host.with_cache_copy().pkcs15_list())),
+            ];
+            if module {
+                lists[0] += apdus(&|| drop(host.live().pkcs11_list()));
+                lists[1] += apdus(&|| drop(host.with_cache_copy().pkcs11_list()));
+            }
+            let ours = apdus(&|| drop(host.run(&OURS).ok()));
+            let most = if module { 3.5 } else { 2.5 };
+            let ratio = ours as f64 / (lists[0] + lists[1]) as f64;
+            met &= ratio <= most;
+            println!(
+                "  {:11} {certificates:2}{}            {:4} {:4}              {ours:4}   {ratio:4.2}   {most:4.2}{}",
+                format!("{kind:?}"),
+                if module { "+module" } else { "       " },
+                lists[0],
+                lists[1],
+                mark(ratio <= most)
+            );
+        }
+    }
+    println!();
     met
 }
 

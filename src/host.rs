@@ -10,6 +10,7 @@
 
 pub mod agent;
 pub mod clock;
+pub mod connections;
 pub mod processes;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,7 +27,7 @@ mod undo;
 pub use apply::{apply, apply_in, rehearse, rehearse_in};
 pub use fix_report::{Became, FixReport, Repaired};
 pub use flushed::newest_flushes;
-pub use outcome::{Applied, Outcome, StepResult, UndoOutcome, UndoResult};
+pub use outcome::{Applied, Left, Outcome, StepResult, UndoOutcome, UndoResult};
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
 pub use purge::{Purged, purge};
 pub use quarantine::{

@@ -19,10 +19,10 @@ use zeroize::Zeroizing;
 use super::apdu::TransportError;
 use super::pcsc::{Handle, NO_STATUS_WORD, feature};
 use super::pcsc_error::failure;
-use super::readers::Reader;
+use super::readers::{Reader, list};
 use super::service;
 use super::traced;
-use crate::patience::{SILENCE, aside, left, lose};
+use crate::patience::{SILENCE, aside, left, lose, within};
 
 /// How long to wait for others to let go of the card.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -52,6 +52,21 @@ pub trait Exclusive {
 
     /// Had another program the card open when it was taken?
     fn is_shared(&self) -> bool;
+}
+
+/// Has the reader of this name a pin pad that can ask for a PIN? None if that cannot be told. No command is sent.
+#[must_use]
+pub fn has_pad(reader: &str) -> Option<bool> {
+    let name = reader.to_owned();
+    within(SILENCE, move |_| pad_of(&name)).ok().flatten()
+}
+
+fn pad_of(reader: &str) -> Option<bool> {
+    let context = Context::establish(Scope::User).ok()?;
+    let id = list(&context).ok()?.into_iter().find(|id| id.to_string_lossy() == reader)?;
+    let mut handle = Handle::new(context.connect(&id, ShareMode::Shared, Protocols::ANY).ok()?);
+    let mut buffer = vec![0; pcsc::MAX_BUFFER_SIZE_EXTENDED];
+    Some(feature(handle.card().ok()?, VERIFY_PIN_DIRECT, &mut buffer).is_some())
 }
 
 enum Job {

@@ -10,6 +10,7 @@
 //! - [`readers`]: which readers there are, and what is in them
 //! - [`presence`]: waiting until something happens in them; `service`: is PC/SC itself there
 //! - [`pcsc`]: connections and short transactions
+//! - `which`: which application a card has whose ATR names none
 //! - [`image`]: a card made from a recording
 //!
 //! Everything that cannot be read ends as a [`Gap`], never as a missing line.
@@ -40,6 +41,7 @@ mod service;
 pub mod sign;
 mod status;
 mod traced;
+mod which;
 
 use std::thread::Builder;
 use std::time::Duration;
@@ -70,12 +72,12 @@ pub struct Reading {
 /// The readers are read side by side, so that several slow cards take the time of one, and one that hangs delays
 /// nobody. Failures are gaps, because one bad card must not hide the others. An empty
 /// reader is a gap only if it was named or no reader has a card. A card of another kind counts as asked for if it
-/// was named or there is no other card. `kind_of` tells by its ATR what a card is to be read as.
+/// was named or there is no other card. `guess_of` tells by its ATR what a card is to be read as.
 #[must_use]
 pub fn read_all(
     wanted: Option<&str>,
     options: &Options<'_>,
-    kind_of: &(dyn Fn(&[u8]) -> family::Kind + Sync),
+    guess_of: &(dyn Fn(&[u8]) -> Guess + Sync),
 ) -> Reading {
     let mut reading = Reading::default();
     let all = readers::readers().inspect(|all| {
@@ -98,7 +100,7 @@ pub fn read_all(
         let mut one = Reading::default();
         match reader.state {
             Slot::Empty if !alone => {}
-            Slot::Card => one.read_one(reader, kind_of(&reader.atr), wanted.is_some(), options, time),
+            Slot::Card => one.read_one(reader, &guess_of(&reader.atr), wanted.is_some(), options, time),
             other => one.gap(format!("reader {}", reader.shown()), other.why().to_owned(), true),
         }
         one
@@ -139,24 +141,42 @@ impl Reading {
     fn read_one(
         &mut self,
         reader: &Reader,
-        kind: family::Kind,
+        guess: &Guess,
         named: bool,
         options: &Options<'_>,
         time: Option<Duration>,
     ) {
-        let Some(walk) = walk(kind.family) else { return self.see_one(reader, kind, named) };
+        let usual = family::of_atr(&reader.atr);
+        let kind = guess.kind;
+        let is_to_find = walk(kind.family).is_none() && !guess.by_application.is_empty();
+        // Only the ATR tells without a SELECT, which ends the login of whoever has the card.
+        if (kind != usual || is_to_find) && !readers::becomes_idle(reader) {
+            let unread = family::Kind { family: Family::Other, driver: None };
+            return self.see_one(reader, unread, named, Some(IN_USE.to_owned()));
+        }
         let name = reader.name();
         let what = format!("card in reader {}", reader.shown());
-        let scanned = pcsc::Session::open(reader, time)
-            .map_err(ScanError::from)
-            .and_then(|mut session| walk(&mut session, &name, &reader.atr, kind, options));
+        let read = |mut session: pcsc::Session| {
+            let found =
+                if is_to_find { which::which(&mut session, &guess.by_application)? } else { Some(kind) };
+            let walk = found.and_then(|kind| Some((walk(kind.family)?, kind)));
+            walk.map(|(walk, kind)| walk(&mut session, &name, &reader.atr, kind, options)).transpose()
+        };
+        let opened = || pcsc::Session::open(reader, time).map_err(ScanError::from);
+        let scanned =
+            if is_to_find || walk(kind.family).is_some() { opened().and_then(read) } else { Ok(None) };
+        let scanned = match scanned {
+            Ok(None) => return self.see_one(reader, kind, named, None),
+            Ok(Some(scanned)) => Ok(scanned),
+            Err(error) => Err(error),
+        };
         // The configuration says what it is, and the card that it is not: then it is what its ATR says.
-        let usual = family::of_atr(&reader.atr);
         if let Err(error) = &scanned
             && kind != usual
             && is_another(error, kind)
         {
-            return self.read_one(reader, usual, named, options, time);
+            let guess = Guess { kind: usual, by_application: Vec::new() };
+            return self.read_one(reader, &guess, named, options, time);
         }
         // Our own connection is closed. Who had the card open before it and does not now, has ended and left its login.
         let in_use = || readers::in_use(reader).or(reader.in_use.then_some(true));
@@ -178,11 +198,11 @@ impl Reading {
     }
 
     /// Keeps what is known of a card that is not read.
-    fn see_one(&mut self, reader: &Reader, kind: family::Kind, named: bool) {
+    fn see_one(&mut self, reader: &Reader, kind: family::Kind, named: bool, why: Option<String>) {
         let atr = Bytes(reader.atr.clone());
         let hex = atr.hex();
         let readable = family::nameable(&reader.atr).collect::<Vec<_>>().join(" or ");
-        let why = match kind.driver {
+        let unknown = || match kind.driver {
             Some(driver) => format!(
                 "a card of OpenSC's driver {driver} (ATR {hex}), which this program cannot read: seen, not read; what \
                  OpenSC shows of it without its cache: stalecard run -- pkcs15-tool -D"
@@ -194,7 +214,7 @@ impl Reading {
                  -- pkcs15-tool -D shows it without OpenSC's cache"
             ),
         };
-        self.gap(format!("card in reader {}", reader.shown()), why, named);
+        self.gap(format!("card in reader {}", reader.shown()), why.unwrap_or_else(unknown), named);
         self.cards.push(Card {
             reader: reader.name(),
             atr,
@@ -215,6 +235,20 @@ impl Reading {
         self.gaps.push(Gap { what, why, asked_for, kind: GapKind::Card });
     }
 }
+
+/// As what a card is to be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Guess {
+    /// What its ATR tells, or a setting.
+    pub kind: family::Kind,
+    /// If that is nothing: as what OpenSC would take it that has one of these applications, in its order.
+    pub by_application: Vec<family::Kind>,
+}
+
+/// Why a card is left alone of which the ATR alone does not tell what it is.
+const IN_USE: &str = "another program has it open, and its ATR does not tell which application it has: that is found by \
+                      selecting one, which would end a login of that program. End the program (stalecard check -v names \
+                      whoever has OpenSC loaded), or wait for it, and run this again";
 
 /// The walk through a card.
 type Walk = fn(

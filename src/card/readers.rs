@@ -2,7 +2,7 @@
 //! them. No card is touched.
 
 use std::ffi::CString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pcsc::{Context, Error, ReaderState, Scope, State};
 
@@ -12,6 +12,10 @@ use crate::text::escape;
 
 /// How long to wait for a first reader: pcscd may just have been started by our own call.
 const FIRST_READER: Duration = Duration::from_millis(800);
+/// How long the service may take to see that a program has let go of a card (pcscd looks every 0.4 s).
+pub const LAG: Duration = Duration::from_millis(1200);
+/// How often to ask it meanwhile.
+pub const LOOK: Duration = Duration::from_millis(50);
 
 /// A reader and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +102,19 @@ fn now() -> Result<Vec<Reader>, PcscError> {
 pub(super) fn in_use(reader: &Reader) -> Option<bool> {
     let reader = reader.clone();
     within(SILENCE, move |_| is_used(&reader)).ok().flatten()
+}
+
+/// Has no program the card in this reader open, or will it be so at once? That a program has let go of it the service
+/// sees some time later.
+pub(super) fn becomes_idle(reader: &Reader) -> bool {
+    let begun = Instant::now();
+    loop {
+        match in_use(reader) {
+            Some(false) => return true,
+            Some(true) if begun.elapsed() < LAG => std::thread::sleep(LOOK),
+            Some(true) | None => return false,
+        }
+    }
 }
 
 fn is_used(reader: &Reader) -> Option<bool> {

@@ -4,17 +4,20 @@
 //! No model of names or of a kind of card is in this: an entry is held against the *fresh* file of its name. One that OpenSC
 //! really read, and that is something else, is why what is shown is old; one that it did not read does no harm yet.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::case::asked_blocks::{Block, Change, changes};
 use crate::case::token::{certificate_side, file_evidence};
+use crate::case::tokens::Tokens;
 use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Prose, Remedy, Side};
 use crate::format::x509::{self, Certificate};
 use crate::opensc::program::PKCS15_TOOL;
 use crate::snapshot::{
-    Against, Ask, AskKind, AskedFile, CacheDir, CacheEntry, CacheName, Card, Ripening, Snapshot,
+    Against, Ask, AskKind, AskedFile, CacheDir, CacheEntry, CacheName, Card, EfPath, Ripening, Snapshot,
 };
 use crate::text::escape;
+use crate::view::layout;
 
 /// One card that OpenSC was asked about.
 pub struct AskedCase<'a> {
@@ -26,6 +29,8 @@ pub struct AskedCase<'a> {
     uid: u32,
     /// What OpenSC lists of the card: with caching off, or with a new cache where it lists more with one.
     listed: &'a [String],
+    /// What it writes with a new cache.
+    fresh: &'a Ask,
     /// OpenSC's cache is wrong even when it is new: nothing can be told by files.
     pub is_unstable: bool,
     /// The caches that hold entries of it.
@@ -99,9 +104,22 @@ impl<'a> AskedCase<'a> {
             serial: escape(serial.as_bytes()),
             uid: snapshot.user.uid,
             listed,
+            fresh,
             is_unstable,
             caches,
         })
+    }
+
+    /// The cards of a snapshot that are not read here and of which OpenSC told.
+    pub fn all(tokens: &Tokens<'a>) -> impl Iterator<Item = Self> {
+        let unread = tokens.cards.iter().copied().filter(|card| layout(card.family).is_none());
+        unread.filter_map(|card| Self::of(tokens.snapshot, card))
+    }
+
+    /// The files that OpenSC writes with a new cache.
+    #[must_use]
+    pub fn fresh(&self) -> &'a [AskedFile] {
+        &self.fresh.files
     }
 
     /// The objects that OpenSC lists of the card.
@@ -206,6 +224,22 @@ impl<'a> AskedCache<'a> {
     /// The entries that OpenSC answers from and that are not what the card holds.
     pub fn guilty(&self) -> impl Iterator<Item = &AskedEntry<'a>> {
         self.entries.iter().filter(|entry| matches!(entry.standing, Standing::Stale | Standing::Damaged))
+    }
+
+    /// The certificate that OpenSC shows of this file, of which the card holds `live`; none if what it shows is none.
+    #[must_use]
+    pub fn certificate_at<'c>(&self, file: EfPath, live: &'c Certificate) -> Option<Cow<'c, Certificate>> {
+        let is_at = |entry: &&AskedEntry<'_>| {
+            let path = entry.entry.name.of_copy().and_then(|name| name.path.as_deref());
+            path == Some(file.as_slice())
+        };
+        match self.guilty().find(is_at) {
+            Some(entry) => {
+                let [shown, _] = entry.certificates();
+                shown.map(Cow::Owned)
+            }
+            None => Some(Cow::Borrowed(live)),
+        }
     }
 
     /// Those of them that are to blame for an object that is missing, too much, or described otherwise: what is no

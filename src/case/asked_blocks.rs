@@ -33,8 +33,8 @@ pub enum Change<'a> {
 
 /// How the tools begin the description of an object, and what it is.
 const CLASSES: [(&str, &str); 11] = [
-    ("X.509 Certificate", "certificate"),
-    ("Certificate Object", "certificate"),
+    ("X.509 Certificate", CERTIFICATE),
+    ("Certificate Object", CERTIFICATE),
     ("Private Key Object", "private key"),
     ("Private ", "private key"),
     ("Public Key Object", "public key"),
@@ -46,6 +46,7 @@ const CLASSES: [(&str, &str); 11] = [
     (TOKEN, "token"),
 ];
 const TOKEN: &str = "PKCS#15 Card";
+const CERTIFICATE: &str = "certificate";
 
 impl<'a> Block<'a> {
     /// Of this text.
@@ -98,13 +99,30 @@ impl<'a> Block<'a> {
         })
     }
 
-    /// Does it lie in the file with this path, as it stands in cache names (without the master file)?
+    /// Is it a certificate?
+    #[must_use]
+    pub fn is_certificate(self) -> bool {
+        self.class() == CERTIFICATE
+    }
+
+    /// Where it lies, as it stands in cache names (without the master file).
+    #[must_use]
+    pub fn path(self) -> Option<Vec<u8>> {
+        let told = self.value("Path")?.rsplit("::").next().unwrap_or_default().to_ascii_uppercase();
+        let below = told.strip_prefix("3F00").unwrap_or(&told);
+        HEXUPPER.decode(below.as_bytes()).ok().filter(|path| !path.is_empty())
+    }
+
+    /// Does it lie in the file with this path?
     #[must_use]
     pub fn is_at(self, path: &[u8]) -> bool {
-        let Some(told) = self.value("Path") else { return false };
-        let told = told.rsplit("::").next().unwrap_or_default().to_ascii_uppercase();
-        let below = told.strip_prefix("3F00").unwrap_or(&told);
-        !below.is_empty() && below == HEXUPPER.encode(path)
+        self.path().is_some_and(|told| told == path)
+    }
+
+    /// The key reference: `130 (0x82)`.
+    #[must_use]
+    pub fn reference(self) -> Option<u8> {
+        self.value("Key ref")?.split_whitespace().next()?.parse().ok()
     }
 
     /// As the object of a finding; `other`: as it is on the other side.
@@ -119,7 +137,9 @@ impl<'a> Block<'a> {
         }
     }
 
-    fn id(self) -> Option<String> {
+    /// Its ID, hex.
+    #[must_use]
+    pub fn id(self) -> Option<String> {
         let id = self.value("ID")?;
         let bytes = HEXLOWER_PERMISSIVE.decode(id.as_bytes()).ok().filter(|bytes| !bytes.is_empty())?;
         Some(crate::text::hex(&bytes))
@@ -181,12 +201,12 @@ pub fn changes<'a>(live: &'a [String], shown: &'a [String]) -> Vec<Change<'a>> {
 mod tests {
     use super::*;
 
-    const CERTIFICATE: &str = "X.509 Certificate [Signature]\n  Path             : 3f00df005039\n  ID               : 03\n  \
+    const LISTED: &str = "X.509 Certificate [Signature]\n  Path             : 3f00df005039\n  ID               : 03\n  \
                                Encoded serial   : 02 10 10";
 
     #[test]
     fn a_block_tells_what_people_call_an_object() {
-        let block = Block::of(CERTIFICATE);
+        let block = Block::of(LISTED);
         assert_eq!((block.class(), block.label().as_str()), ("certificate", "Signature"));
         assert!(block.is_at(&[0xDF, 0, 0x50, 0x39]) && !block.is_at(&[0x50, 0x39]));
         assert_eq!(block.object(None).id.as_deref(), Some("03"));
@@ -200,9 +220,9 @@ mod tests {
     #[test]
     fn lists_are_compared_as_they_are() {
         let list = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
-        let renewed = CERTIFICATE.replace("10 10", "10 11");
-        let moved = CERTIFICATE.replace("Signature", "Other name");
-        let live = list(&[CERTIFICATE, "PIN [a]", "PIN [a]", "Data object 'x'"]);
+        let renewed = LISTED.replace("10 10", "10 11");
+        let moved = LISTED.replace("Signature", "Other name");
+        let live = list(&[LISTED, "PIN [a]", "PIN [a]", "Data object 'x'"]);
         assert_eq!(changes(&live, &live), []);
         let shown = list(&[&renewed, "PIN [a]", "Private RSA Key [b]", "Data object 'x'"]);
         let told = changes(&live, &shown);

@@ -5,10 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
+use crate::case::asked::AskedCase;
+use crate::case::asked_blocks::Block;
+use crate::case::asked_content::{self, Listed};
 use crate::case::token::Case;
 use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
 use crate::format::key::PublicKey;
+use crate::format::x509;
 use crate::opensc::CacheName;
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, EfPath, Snapshot};
 use crate::text::{escape, hex, key_reference};
@@ -97,6 +101,19 @@ pub fn known_keys(tokens: &Tokens<'_>, given: &[(String, PublicKey)]) -> Vec<Kno
             }
         }
     }
+    for case in AskedCase::all(tokens) {
+        for listed in asked_content::certificates(&case) {
+            add(&listed.certificate.key, in_list(&case, &listed));
+        }
+        let caches = case.caches.iter().flat_map(|cache| cache.guilty().map(move |entry| (cache, entry)));
+        for (cache, entry) in caches {
+            let [Some(shown), _] = entry.certificates() else { continue };
+            let place = format!("in the cache ({})", cache.dir.path_of(&entry.entry.name));
+            let id = case.object_in(entry).and_then(Block::id);
+            let id = id.unwrap_or_else(|| hex(&same_form(&shown.key).intrinsic_id()));
+            add(&shown.key, Place { kind: PlaceKind::Cache, place, id });
+        }
+    }
     for (name, key) in given {
         let place = given_with(name);
         let id = hex(&same_form(key).intrinsic_id());
@@ -169,6 +186,14 @@ fn on_card(case: &Case<'_>, object: &Object, key: &PublicKey) -> Place {
     Place { kind: PlaceKind::Card, place, id: hex(&id) }
 }
 
+/// A certificate that OpenSC lists of a card.
+fn in_list(case: &AskedCase<'_>, listed: &Listed<'_>) -> Place {
+    let block = listed.block;
+    let place = format!("on card {}, as OpenSC lists it: certificate \"{}\"", case.serial, block.label());
+    let id = block.id().unwrap_or_else(|| hex(&same_form(&listed.certificate.key).intrinsic_id()));
+    Place { kind: PlaceKind::Card, place, id }
+}
+
 /// The content of a cache entry, with all that its family knows.
 fn entry_of<'s>(
     snapshot: &'s Snapshot,
@@ -184,8 +209,12 @@ fn entry_of<'s>(
 
 /// The key in a cache entry.
 fn in_cache(snapshot: &Snapshot, entry: &CacheEntry) -> Option<PublicKey> {
-    let (_, layout, file, bytes) = entry_of(snapshot, entry)?;
-    layout.describe(None, file, bytes).key
+    match (entry_of(snapshot, entry), &entry.content) {
+        (Some((_, layout, file, bytes)), _) => layout.describe(None, file, bytes).key,
+        // Of a card that was not read certificates are kept, which tell for themselves.
+        (None, Content::Bytes(bytes)) => x509::decode(bytes.as_slice()).map(|certificate| certificate.key),
+        (None, _) => None,
+    }
 }
 
 /// The IDs that the descriptions in a cache give to other entries, by the names of those.

@@ -6,6 +6,7 @@
 
 pub mod asked;
 pub mod asked_blocks;
+pub mod asked_content;
 pub mod attribution;
 pub mod bare_signature;
 pub mod cache;
@@ -13,6 +14,7 @@ pub mod cache_index;
 pub mod cache_view;
 pub mod claim;
 pub mod config;
+pub mod contents;
 pub mod crowd;
 pub mod danger;
 pub mod dated;

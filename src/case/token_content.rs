@@ -73,7 +73,8 @@ pub fn keys(layout: &dyn Layout, view: &View) -> Vec<Key> {
     keys
 }
 
-const fn order(key: &Key) -> (&String, &Option<String>) {
+/// By what keys are sorted.
+pub(super) const fn order(key: &Key) -> (&String, &Option<String>) {
     (&key.id, &key.public_key_sha256)
 }
 

@@ -79,17 +79,33 @@ pub struct Asks {
     /// Never do; without either it is asked about cards that stalecard does not read, while no other program has them
     #[arg(long)]
     no_ask: bool,
+    /// Ask about a card that stalecard does not read also while your own programs that have OpenSC loaded (a browser, an
+    /// agent) have it open: they wait for it meanwhile. Never beside a program that has the card for itself alone or has no
+    /// OpenSC, at a reader with a pin pad, under use_pin_caching = false, or as root
+    #[arg(long, conflicts_with_all = ["ask", "no_ask"])]
+    beside: bool,
 }
 
 impl Asks {
     /// About which cards, where people look.
     pub const fn usual(self) -> Asking {
-        if self.no_ask { Asking::Never } else { self.only_asked(Asking::Unread) }
+        match (self.no_ask, self.beside) {
+            (true, _) => Asking::Never,
+            (false, true) => Asking::Beside,
+            (false, false) => self.only_asked(Asking::Unread),
+        }
     }
 
-    /// The same where nobody looks: only if it is said.
-    pub const fn if_said(self) -> Asking {
-        self.only_asked(Asking::Never)
+    /// The same where nobody looks: only if it is said, and never beside other programs.
+    ///
+    /// # Errors
+    /// When that is what was typed.
+    pub fn if_said(self) -> Result<Asking, Error> {
+        if self.beside {
+            let why = "--beside makes people's programs wait: it is for whoever looks, not for a watch or a monitor";
+            return Err(Error::Usage(why.to_owned()));
+        }
+        Ok(self.only_asked(Asking::Never))
     }
 
     const fn only_asked(self, usual: Asking) -> Asking {
@@ -275,9 +291,9 @@ impl Facts {
         }
     }
 
-    /// The facts about who may have made a signature: with what flushes took out of caches, and without asking OpenSC.
-    pub fn look_for_makers(&self) -> Result<Snapshot, Error> {
-        let mut snapshot = self.look(false, Asking::Never)?;
+    /// The facts about who may have made a signature: with what flushes took out of caches.
+    pub fn look_for_makers(&self, asking: Asking) -> Result<Snapshot, Error> {
+        let mut snapshot = self.look(false, asking)?;
         if self.snapshot.is_none() {
             observe::look_into_quarantine(&mut snapshot);
         }

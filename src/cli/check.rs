@@ -116,7 +116,7 @@ fn check(args: &Args) -> Result<Checked, Error> {
     let asking = match args.format {
         Format::Human | Format::Json | Format::Junit => args.asks.usual(),
         // Nobody is there who would mind how long a card is held.
-        Format::Nagios | Format::Prometheus => args.asks.if_said(),
+        Format::Nagios | Format::Prometheus => args.asks.if_said()?,
     };
     let mut snapshot = args.facts.each(&args.whom, status, asking, &mut |snapshot| {
         let tokens = tally.tokens(snapshot);

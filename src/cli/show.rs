@@ -9,9 +9,9 @@ use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
 use crate::judge::tally::user_name;
 use crate::judge::{tokens, verdict};
-use crate::listing::asked::asked;
+use crate::listing::asked::{asked, names};
 use crate::listing::objects::{beside, everything, not_listed, pick, show, token_names};
-use crate::naming::Naming;
+use crate::naming::{self, Names, Naming};
 use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document};
 
@@ -42,8 +42,12 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     }
     let apart = not_listed(&tokens);
     let mut asked = asked(&tokens);
-    if let Some(what) = &args.what {
-        asked.retain(|object| *what == object.token || *what == object.label);
+    // What is called so among all of them: a key of one card may have another's ID.
+    let listed: Vec<Names> = asked.iter().map(names).collect();
+    if let Some(naming) = &naming {
+        let picked = naming.pick(&listed)?;
+        let mut place = 0..;
+        asked.retain(|_| place.next().is_some_and(|place| picked.contains(&place)));
     }
     let ((objects, unlisted), missing) = match &naming {
         None => (everything(all, apart), None),
@@ -52,6 +56,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             Ok(picked) => (picked, None),
             Err(error) => {
                 let is_unknown = verdict.compared && asked.is_empty();
+                let error = with_asked(error, &listed);
                 ((Vec::new(), Vec::new()), Some(Error::from(error)).filter(|_| is_unknown))
             }
         },
@@ -69,7 +74,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             human::not_listed(&mut text, &unlisted);
             human::asked(&mut text, &asked);
             human::coverage(&mut text, &verdict.coverage);
-            if objects.iter().any(|object| !object.equal) || exit == Exit::NotRead {
+            let is_equal =
+                objects.iter().all(|object| object.equal) && asked.iter().all(|object| object.equal);
+            if !is_equal || exit == Exit::NotRead {
                 human::ask_check(&mut text);
             }
             output::print(&text.text())?;
@@ -81,4 +88,15 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         }
     }
     missing.map_or(Ok(exit), Err)
+}
+
+/// What there is, with what OpenSC lists.
+fn with_asked(error: naming::Error, listed: &[Names]) -> naming::Error {
+    match error {
+        naming::Error::Nothing { what, typed, mut known } => {
+            known.extend(listed.iter().map(|names| names.what.clone()));
+            naming::Error::Nothing { what, typed, known }
+        }
+        other => other,
+    }
 }

@@ -49,6 +49,7 @@ struct Checked {
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
+    let asking = args.asks.if_said()?;
     let hook = args.exec.as_deref().map(|program| Hook::start(program, output::complain)).transpose()?;
     let (mut watch, why) = Watch::begin()?;
     if let Some(why) = why {
@@ -67,7 +68,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         let checked = cards.map(|cards| {
             watch.check(|| {
                 args.time.begin();
-                let checked = check(cards, args.asks.if_said(), args.flush_stale);
+                let checked = check(cards, asking, args.flush_stale);
                 let (directories, configurations) = checked.as_ref().map(places).unwrap_or_default();
                 (directories, configurations, checked)
             })

@@ -4,13 +4,15 @@
 use super::findings::Fixed;
 use super::flush::Flushed;
 use super::undo::Undo;
-use crate::error::Error;
-use crate::finding::{Finding, Id, Prose, Safety, Shows, doubtful_since};
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Exit};
+use crate::finding::{Finding, Id, Prose, Shows, doubtful_since};
 use crate::judge::brief::{brief, unread};
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
 use crate::repair::config::{EditReport, Goal};
-use crate::repair::{Applied, Became, Outcome, UndoOutcome, UndoState};
+use crate::repair::{Applied, Became, Left, Outcome, UndoOutcome, UndoState};
 use crate::text::count;
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
@@ -20,7 +22,8 @@ use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
 struct Sum<'a> {
     moved: usize,
     removed: usize,
-    withheld: Option<Safety>,
+    /// What takes more consent, by why.
+    left: Vec<(Left, usize)>,
     failed: Option<&'a str>,
     /// Programs may have read what was taken.
     was_seen: bool,
@@ -36,7 +39,7 @@ impl<'a> Sum<'a> {
                 Outcome::Moved => sum.moved += 1,
                 Outcome::Removed => sum.removed += 1,
                 Outcome::AlreadyGone => {}
-                Outcome::NeedsConsent(safety) => sum.withheld = Some(*safety),
+                Outcome::NeedsConsent(_) => sum.leave(step.left()),
                 Outcome::Changed(why) | Outcome::Failed(why) => sum.failed = sum.failed.or(Some(why)),
             }
             let is_taken = matches!(step.outcome, Outcome::Moved | Outcome::Removed);
@@ -48,6 +51,37 @@ impl<'a> Sum<'a> {
 
     const fn changed(&self) -> bool {
         self.moved + self.removed > 0
+    }
+
+    fn leave(&mut self, why: Option<Left>) {
+        let Some(why) = why else { return };
+        match self.left.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, number)) => *number += 1,
+            None => self.left.push((why, 1)),
+        }
+    }
+
+    /// `2 files left alone: private, or perhaps private`.
+    fn left(&self) -> Option<String> {
+        let of = |(why, number): &(Left, usize)| {
+            format!("{} left alone: {}", count(*number, "file", "files"), why.words())
+        };
+        let parts: Vec<String> = self.left.iter().map(of).collect();
+        (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// What takes them, too.
+    fn consented(&self, command: &str) -> Option<Step> {
+        let options: BTreeSet<&str> = self.left.iter().map(|(why, _)| why.option()).collect();
+        let is_for_good = self.left.iter().any(|(why, _)| *why == Left::Private);
+        let what = if is_for_good {
+            "takes what is left, too; what may be private goes for good, and no undo brings it back"
+        } else {
+            "takes what is left, too"
+        };
+        let options: Vec<&str> = options.into_iter().collect();
+        let command = format!("{command} {}", options.join(" "));
+        (!options.is_empty()).then(|| Step::new(Purpose::Flush, Some(command), what))
     }
 
     /// `2 files moved to the quarantine, 1 file removed`.
@@ -78,9 +112,21 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
     let card = told.headline.card;
     let said = |state, sentence: String| Headline { state, sentence: sentence.into(), card };
     let rest = told.headline.sentence.clone();
+    let withheld = sum.left();
     told.headline = match (sum.failed, sum.changed()) {
         (Some(why), true) => said(Word::Failed, format!("{}, and not all of it: {why}.", sum.done(dry_run))),
         (Some(why), false) => said(Word::Failed, format!("Nothing was moved: {why}.")),
+        (None, true) if withheld.is_some() => {
+            // What was named is all or nothing.
+            let word = match (done.exit, dry_run) {
+                (Exit::Failed, _) => Word::Failed,
+                (_, true) => Word::Planned,
+                (_, false) => left.unwrap_or(Word::Done),
+            };
+            let unchanged = if dry_run { " Nothing was changed." } else { "" };
+            let withheld = withheld.unwrap_or_default();
+            said(word, format!("{}; {withheld}.{unchanged}", sum.done(dry_run)))
+        }
         (None, true) if dry_run => {
             said(Word::Planned, format!("{}. Nothing was changed.", sum.done(dry_run)))
         }
@@ -96,8 +142,8 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
             );
             said(Word::Unchanged, sentence)
         }
-        (None, false) => match sum.withheld {
-            Some(safety) => said(Word::Failed, format!("Nothing was moved: it takes {}.", option(safety))),
+        (None, false) => match withheld {
+            Some(withheld) => said(Word::Failed, format!("Nothing was moved: {withheld}.")),
             None => match left {
                 Some(word) => with_rest(&said(word, "Nothing to move. ".to_owned()), &rest),
                 None => {
@@ -109,6 +155,10 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
     follow(&mut told, &sum, dry_run, &done.after, done.doubtful_since);
     if dry_run && sum.changed() {
         for_real(&mut told);
+    }
+    if let Some(step) = sum.consented(&done.command) {
+        told.steps.push(step);
+        told.steps.sort_by_key(|step| step.purpose);
     }
     told
 }
@@ -327,13 +377,6 @@ fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since
     }
     if let Some(operation) = sum.operation {
         told.steps.push(undo_of(operation));
-    }
-}
-
-const fn option(safety: Safety) -> &'static str {
-    match safety {
-        Safety::Guarded => "--guarded",
-        Safety::Safe | Safety::Unsafe | Safety::Manual => "--unsafe",
     }
 }
 

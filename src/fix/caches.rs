@@ -1,11 +1,12 @@
 //! The loop that `flush` and `fix` have in common: for one user after the other look, plan, act, look again.
 
+use super::proof::proven;
 use crate::error::Error;
 use crate::host::Caller;
 use crate::judge::{Tally, judge_processes};
 use crate::observe::{
-    CacheOwners, Cards, Each, ObserveOptions, Progress, ask_again, holders, observe_again, observe_each,
-    selecting,
+    Asking, CacheOwners, Cards, Each, ObserveOptions, Progress, ask_again, holders, observe_again,
+    observe_each, selecting,
 };
 use crate::patience;
 use crate::repair::{self, Applied, Consent, Outcome, Plan, Run, StateDir, Step, StepResult};
@@ -53,6 +54,8 @@ impl Subject<'_> {
 pub struct Repair {
     caller: Caller,
     agreed: Agreed,
+    /// Whether OpenSC is asked again beside other programs.
+    asking: Asking,
     /// Who is told what is waited for.
     progress: Progress,
     /// What `undo` takes back together.
@@ -79,19 +82,22 @@ impl Repair {
     ///
     /// # Errors
     /// When the process runs set-user-ID.
-    pub fn new(agreed: Agreed, progress: Progress) -> Result<Self, Error> {
+    pub fn new(agreed: Agreed, asking: Asking, progress: Progress) -> Result<Self, Error> {
         let caller = Caller::current()?;
         let tally = Tally::new(Some(caller.user.uid));
-        Ok(Self { caller, agreed, progress, run: Run::begin(), tally, results: Vec::new() })
+        Ok(Self { caller, agreed, asking, progress, run: Run::begin(), tally, results: Vec::new() })
     }
 
     /// Repairs the caches of one user as `planner` says; what is found afterwards has to be given to
     /// [`Repair::add`].
     pub fn user(&mut self, snapshot: &mut Snapshot, planner: Planner<'_>) -> Result<Done, Error> {
         let before = self.tally.judge(snapshot);
-        let mut plan = planner(snapshot, &before, self.caller.user.uid);
+        let plan = planner(snapshot, &before, self.caller.user.uid);
+        let (mut plan, refused) = proven(snapshot, plan, self.asking, self.progress);
         let mut after = None;
         let mut steps: Vec<(ByteString, ByteString, Outcome)> = Vec::new();
+        let refused = self.refuse(refused);
+        steps.extend(refused);
         for attempt in 1.. {
             let results = self.act(plan)?;
             let now = results.iter().flat_map(|applied| &applied.steps);
@@ -110,7 +116,7 @@ impl Repair {
             let Some(again) = observe_again(snapshot) else { break };
             snapshot.caches = again;
             // Nor is what OpenSC does not tell again.
-            if !ask_again(snapshot, self.progress) {
+            if !ask_again(snapshot, self.asking, self.progress) {
                 break;
             }
             let verdict = self.tally.judge(snapshot);
@@ -145,6 +151,19 @@ impl Repair {
     /// What was done, and what is found afterwards.
     pub fn end(self) -> (Vec<Applied>, Verdict, Run) {
         (self.results, self.tally.verdict().0, self.run)
+    }
+
+    /// Keeps what is not done because it would not cure.
+    fn refuse(&mut self, refused: Vec<(Step, String)>) -> Vec<(ByteString, ByteString, Outcome)> {
+        let result = |(step, why): (Step, String)| {
+            let Step { directory, name, action, reason, .. } = step;
+            StepResult { directory, name, action, reason, outcome: Outcome::Failed(why) }
+        };
+        let steps: Vec<StepResult> = refused.into_iter().map(result).collect();
+        let of = |step: &StepResult| (step.directory.clone(), step.name.clone(), step.outcome.clone());
+        let told = steps.iter().map(of).collect();
+        self.keep(vec![Applied { operation: None, changed: false, steps }]);
+        told
     }
 
     fn act(&mut self, plan: Plan) -> Result<Vec<Applied>, Error> {

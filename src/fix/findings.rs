@@ -53,7 +53,7 @@ pub struct Fixed {
 /// When nothing could be observed or repaired at all. What was moved before is told all the same.
 pub fn fix(request: &Request<'_>) -> Result<Fixed, Error> {
     let Request { subject, agreed, .. } = request;
-    let mut repair = Repair::new(*agreed, subject.wish.progress)?;
+    let mut repair = Repair::new(*agreed, subject.wish.asking, subject.wish.progress)?;
     let mut repairs: Vec<Repaired> = Vec::new();
     let mut unread = false;
     let mut failed = false;

@@ -6,15 +6,16 @@ use time::OffsetDateTime;
 
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use crate::error::{Error, Exit};
-use crate::finding::{Doubt, Window, doubtful_since};
+use crate::finding::{Doubt, Safety, Window, doubtful_since};
 use crate::host::clock;
 use crate::judge::ending::is_unread;
 use crate::listing::cache_entries::{names, serials};
 use crate::naming::{self, Names, Naming, is_serial};
-use crate::observe::{CacheOwners, Progress};
+use crate::observe::{Asking, CacheOwners, Progress};
 use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::repair::{Applied, Outcome, Plan};
 use crate::snapshot::{ByteString, Gap, GapKind, Snapshot};
+use crate::text::{shell_option, shell_word};
 use crate::verdict::Verdict;
 
 /// What to take.
@@ -47,6 +48,8 @@ pub struct Flushed {
     pub doubtful_since: Option<i64>,
     /// Between when and when it may have.
     pub window: Option<Window>,
+    /// What was asked for, as a command.
+    pub command: String,
     /// Why it is no success whatever was moved.
     pub error: Option<Error>,
     /// How the run ends otherwise.
@@ -65,7 +68,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         Scope::Named(names) => names.iter().collect(),
         Scope::Stale | Scope::Serial(_) | Scope::All => Vec::new(),
     };
-    let mut repair = Repair::new(*agreed, subject.wish.progress)?;
+    let mut repair = Repair::new(*agreed, subject.wish.asking, subject.wish.progress)?;
     let mut unread = None;
     let mut failed = false;
     let mut without_card = None;
@@ -111,7 +114,12 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         }
         since = since.into_iter().chain(doubtful_since(&done.before.findings)).min();
         doubt.add(&done.before.findings);
-        let bad = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_) | Outcome::Changed(_));
+        // What was named is taken, or it is no success.
+        let bad = |outcome: &Outcome| match outcome {
+            Outcome::Failed(_) | Outcome::Changed(_) => true,
+            Outcome::NeedsConsent(_) => matches!(scope, Scope::Named(_) | Scope::Serial(_)),
+            Outcome::Moved | Outcome::Removed | Outcome::AlreadyGone => false,
+        };
         failed |= done.steps.iter().any(|(.., outcome)| bad(outcome));
         repair.add(snapshot, done.after);
         Ok(())
@@ -128,6 +136,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 checked_at,
                 doubtful_since: None,
                 window: None,
+                command: command(request),
                 error: Some(error),
                 exit,
             });
@@ -164,9 +173,33 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         doubtful_since: since,
         window: doubt.window(flushed_at),
         checked_at,
+        command: command(request),
         error,
         exit,
     })
+}
+
+/// What was asked for, as it is typed.
+fn command(request: &Request<'_>) -> String {
+    let mut words = vec!["stalecard flush".to_owned()];
+    match request.scope {
+        Scope::Stale => {}
+        Scope::All => words.push("--all".to_owned()),
+        Scope::Serial(serial) => words.push(shell_option("--serial", serial)),
+        Scope::Named(names) => words.extend(names.iter().map(|name| shell_word(name))),
+    }
+    match &request.subject.whose {
+        CacheOwners::Caller => {}
+        CacheOwners::All => words.push("--all-users".to_owned()),
+        CacheOwners::User(name) => words.push(shell_option("--user", name)),
+        CacheOwners::Directories(dirs) => {
+            words.extend(dirs.iter().map(|dir| shell_option("--cache-dir", &dir.to_string_lossy())));
+        }
+    }
+    if request.agreed.consent.allows(Safety::Guarded) {
+        words.push("--guarded".to_owned());
+    }
+    words.join(" ")
 }
 
 /// Takes of one user's caches what is proven stale, and safe to take, and nothing else; gives what is found then.
@@ -174,7 +207,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
 /// # Errors
 /// When nothing could be moved at all.
 pub fn flush_proven(snapshot: &mut Snapshot) -> Result<(Verdict, Vec<Applied>), Error> {
-    let mut repair = Repair::new(Agreed::default(), Progress::NONE)?;
+    let mut repair = Repair::new(Agreed::default(), Asking::Never, Progress::NONE)?;
     let done = repair.user(snapshot, &|snapshot, verdict, caller| {
         // Without a card nothing is proven stale.
         if verdict.compared { flush_plan(snapshot, verdict, Scope::Stale, caller) } else { Plan::default() }

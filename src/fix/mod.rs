@@ -9,6 +9,7 @@ pub mod config;
 pub mod findings;
 pub mod flush;
 pub mod outcome;
+mod proof;
 pub mod quarantine;
 pub mod revival;
 pub mod revived;

@@ -296,7 +296,11 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     findings.extend(asked.findings);
     coverage.extend(asked.coverage);
     programs.extend(asked.programs);
-    in_use.extend(asked.in_use);
+    for one in asked.in_use {
+        if !in_use.contains(&one) {
+            in_use.push(one);
+        }
+    }
     let compared = !of.cases.is_empty() || !asked.tokens.is_empty();
     let asked = asked.tokens;
     let unread = absent.unread;

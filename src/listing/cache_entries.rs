@@ -14,7 +14,7 @@ use crate::opensc::{CacheName, Recognised};
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
 use crate::text::{escape, hex, rfc3339};
 use crate::verdict::Verdict;
-use crate::view::layout_of;
+use crate::view::{layout_of, native};
 
 /// One cache entry for a listing. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -194,6 +194,23 @@ fn asked_certificate(snapshot: &Snapshot, dir: &CacheDir, entry: &CacheEntry) ->
     x509::decode(file.content.as_ref()?.as_slice()).filter(|_| !matches!(entry.content, Content::Bytes(_)))
 }
 
+/// What is in an entry of a card that was not read, as far as it tells for itself.
+fn of_unread(bytes: &[u8]) -> Description {
+    if bytes.is_empty() {
+        return ("empty file of a card".to_owned(), None, None, None);
+    }
+    match x509::decode(bytes) {
+        Some(certificate) => {
+            let key = hex(&same_form(&certificate.key).fingerprint());
+            (format!("certificate {}", escape(certificate.subject.as_bytes())), None, None, Some(key))
+        }
+        None => {
+            let words = native::directory(bytes).unwrap_or_else(|| "file of a card".to_owned());
+            (words, None, None, None)
+        }
+    }
+}
+
 type Description = (String, Option<String>, Option<String>, Option<String>);
 
 fn describe(
@@ -222,7 +239,7 @@ fn describe(
         Content::Unreadable(why) => return plain(&format!("not readable: {why}")),
     };
     let known = name.and_then(|name| Some((name.ef()?, layout_of(&snapshot.cards, name)?)));
-    let Some((file, (layout, card))) = known else { return plain("file of a card") };
+    let Some((file, (layout, card))) = known else { return of_unread(bytes) };
     let described = layout.describe(card, file, bytes);
     (
         described.words,

@@ -11,18 +11,23 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use crate::case::asked::AskedCase;
+use crate::case::asked_blocks::Block;
+use crate::case::asked_content;
 use crate::case::cache_view::CacheView;
 pub use crate::case::hosts::{KeyTable, Shown, Source, Standing, StateRow, TokenTable};
-use crate::case::token::{Case, side};
+use crate::case::token::{Case, certificate_side, side};
 use crate::case::token_content::absent_cards;
+use crate::case::tokens::Tokens;
 use crate::error::Exit;
 use crate::finding::{Finding, Severity, Side};
+use crate::format::x509::{self, Certificate};
 use crate::judge::ending::exit_of;
 use crate::judge::tally::user_name;
 use crate::judge::{tokens, tokens_of};
-use crate::snapshot::{Gap, GapKind, Snapshot};
+use crate::snapshot::{Content, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{escape, hex, rfc3339};
-use crate::view::{Class, Object, Place, View};
+use crate::view::{Class, Object, Place, View, layout_of};
 
 /// Collects snapshots.
 #[derive(Debug, Default)]
@@ -134,7 +139,16 @@ impl Comparison {
         for case in &absent.cases {
             self.through_caches(case, source);
         }
-        if tokens.cases.is_empty() && absent.cases.is_empty() && is_first {
+        let asked: Vec<AskedCase<'_>> = AskedCase::all(&tokens).filter(|case| !case.is_unstable).collect();
+        for case in &asked {
+            if is_first {
+                self.read_asked(case, source, snapshot.taken_at.unix_timestamp());
+            }
+            self.through_asked_caches(case, source);
+        }
+        let has_unread = self.through_unread_caches(&tokens, source);
+        let is_empty = tokens.cases.is_empty() && absent.cases.is_empty() && asked.is_empty();
+        if is_empty && !has_unread && is_first {
             let why = "it holds neither a card that was read nor cache entries of one";
             self.gap(&format!("snapshot of {}", snapshot.host), why, false);
         }
@@ -198,6 +212,99 @@ impl Comparison {
         }
     }
 
+    /// The certificates of a card that OpenSC listed.
+    fn read_asked(&mut self, case: &AskedCase<'_>, source: usize, taken_at: i64) {
+        let mut units = BTreeMap::new();
+        for listed in asked_content::certificates(case) {
+            let state = self.certificate(&listed.certificate);
+            let unit = self.asked_unit(&case.serial, listed.ef, key_of(case, listed.block));
+            units.insert(unit, state);
+        }
+        let label = case.objects().find(|block| block.is_token()).map(Block::label);
+        let seen = self.tokens.entry(case.serial.clone()).or_default();
+        seen.label = label.or(seen.label.take());
+        let made_ids = BTreeMap::new();
+        seen.readings.push(Reading { source, taken_at, units, made_ids, by_certificate: true });
+    }
+
+    /// What is shown of them through caches.
+    fn through_asked_caches(&mut self, case: &AskedCase<'_>, source: usize) {
+        let listed = asked_content::certificates(case);
+        for cache in case.caches.iter().filter(|cache| !cache.programs.is_empty()) {
+            let programs: Rc<[String]> = cache.programs.clone().into();
+            for entry in &cache.entries {
+                let Some(listed) = listed.iter().find(|listed| entry.is_at(&listed.block)) else { continue };
+                let shown = cache.certificate_at(listed.ef, &listed.certificate);
+                let state = shown.map_or_else(State::default, |shown| self.certificate(&shown));
+                let unit = self.asked_unit(&case.serial, listed.ef, key_of(case, listed.block));
+                self.show_certificate(&case.serial, source, &programs, unit, state, entry.entry.inode.mtime);
+            }
+        }
+    }
+
+    /// The certificates in caches that are of no card that was read: other hosts may have read it. Whether there are any.
+    fn through_unread_caches(&mut self, tokens: &Tokens<'_>, source: usize) -> bool {
+        let serials = tokens.cards.iter().filter_map(|card| card.serial.as_ref());
+        let read: BTreeSet<String> = serials.map(|serial| serial.to_ascii_lowercase()).collect();
+        let in_use = tokens.in_use();
+        let mut found = false;
+        for dir in &tokens.snapshot.caches {
+            let readers = in_use.iter().filter(|(_, path)| *path == dir.path);
+            let programs: Rc<[String]> = readers.map(|(program, _)| program.clone()).collect();
+            for entry in dir.entries.iter().filter(|_| !programs.is_empty()) {
+                let (Some(name), Content::Bytes(bytes)) = (entry.name.of_copy(), &entry.content) else {
+                    continue;
+                };
+                let serial = escape(&name.serial.text());
+                if layout_of(&tokens.snapshot.cards, name).is_some()
+                    || read.contains(&serial.to_ascii_lowercase())
+                {
+                    continue;
+                }
+                let (Some(ef), Some(certificate)) = (name.ef(), x509::decode(bytes.as_slice())) else {
+                    continue;
+                };
+                // By its path within its application, as OpenSC lists it.
+                let Some(ef) = EfPath::new(ef.as_slice()) else { continue };
+                found = true;
+                let state = self.certificate(&certificate);
+                let unit = self.asked_unit(&serial, ef, None);
+                self.show_certificate(&serial, source, &programs, unit, state, entry.inode.mtime);
+            }
+        }
+        found
+    }
+
+    fn show_certificate(
+        &mut self,
+        serial: &str,
+        source: usize,
+        programs: &Rc<[String]>,
+        unit: Place,
+        state: State,
+        since: i64,
+    ) {
+        let programs = Rc::clone(programs);
+        let cached = [false, false, true];
+        let showing = Showing { source, programs, unit, state, made_id: None, cached, since };
+        self.tokens.entry(serial.to_owned()).or_default().showings.push(showing);
+    }
+
+    /// The unit that a certificate alone is.
+    fn asked_unit(&mut self, serial: &str, ef: EfPath, reference: Option<u8>) -> Place {
+        let unit = Place::whole(ef);
+        let seen = self.tokens.entry(serial.to_owned()).or_default();
+        let known = seen.units.entry(unit.clone()).or_insert(Unit { reference, order: (0, 0, 0) });
+        known.reference = known.reference.or(reference);
+        unit
+    }
+
+    /// A certificate alone: its name and ID not every host can tell.
+    fn certificate(&mut self, certificate: &Certificate) -> State {
+        let side = Side { state: Some("certificate".to_owned()), ..certificate_side(certificate) };
+        [None, None, Some(self.once(side))]
+    }
+
     /// The units of a view that hold keys and certificates.
     fn units(&mut self, case: &Case<'_>, view: &View) -> BTreeSet<Place> {
         let seen = self.tokens.entry(escape(case.serial.as_bytes())).or_default();
@@ -220,6 +327,10 @@ impl Comparison {
     fn side(&mut self, object: &Object) -> Rc<Side> {
         let mut side = side(Some(object));
         side.attributes.clear();
+        self.once(side)
+    }
+
+    fn once(&mut self, side: Side) -> Rc<Side> {
         if let Some(known) = self.sides.get(&side) {
             return Rc::clone(known);
         }
@@ -242,6 +353,14 @@ impl Comparison {
             coverage: self.coverage,
         }
     }
+}
+
+/// The reference of the key that a certificate is of, by what OpenSC lists.
+fn key_of(case: &AskedCase<'_>, certificate: Block<'_>) -> Option<u8> {
+    let id = certificate.id()?;
+    case.objects()
+        .find(|block| block.class() == "private key" && block.id().as_ref() == Some(&id))?
+        .reference()
 }
 
 /// Which part of its unit's state an object is.

@@ -4,6 +4,7 @@
 //! is *fresh* is asked once a card; *shown* once for each cache that is looked at. Whatever keeps it from being asked is
 //! told in the place of what would otherwise be said of a card that is not read.
 
+mod beside;
 mod digest;
 mod entries;
 mod holders;
@@ -16,6 +17,7 @@ mod setting;
 
 use std::collections::BTreeMap;
 
+use beside::Beside;
 use digest::Digester;
 use entries::{Files, Which};
 use idle::{Idle, Stop};
@@ -32,11 +34,15 @@ use crate::view::layout;
 /// Of which cards OpenSC is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Asking {
-    /// Of none.
+    /// Of none; and no application is selected on a card of which nothing tells which it has.
     #[default]
     Never,
+    /// Of none, but that is done.
+    Found,
     /// Of those that are not read here.
     Unread,
+    /// Of the same, also while only the user's own programs with OpenSC have them open.
+    Beside,
     /// Of all: of those that are read, for a second opinion.
     All,
 }
@@ -65,8 +71,8 @@ impl Asker {
     /// Asks of the cards of a snapshot, for the caches of its user; what comes of it goes into the snapshot.
     pub(super) fn ask(&mut self, snapshot: &mut Snapshot) {
         let is_asked = |card: &&Card| match self.asking {
-            Asking::Never => false,
-            Asking::Unread => is_unread(card),
+            Asking::Never | Asking::Found => false,
+            Asking::Unread | Asking::Beside => is_unread(card),
             Asking::All => true,
         };
         let mut subjects: Vec<(String, Bytes)> = Vec::new();
@@ -136,12 +142,23 @@ impl Asker {
         let needed: Files = read.flat_map(|(dir, _)| entries::read(dir, &Which::Needed).0).collect();
         let mut known = known;
         let mut moved = String::new();
+        let is_it = |card: &&Card| card.reader == reader && card.atr == *atr;
+        let is_beside = self.asking == Asking::Beside && snapshot.cards.iter().filter(is_it).all(is_unread);
+        let beside = || Beside::of(setting, reader);
         for _ in 0..2 {
-            let idle = match Idle::begin(reader, atr.as_slice()) {
+            let allowed: Option<&dyn Fn() -> Result<Beside, String>> =
+                if is_beside { Some(&beside) } else { None };
+            let idle = match Idle::begin(reader, atr.as_slice(), allowed) {
                 Ok(idle) => idle,
                 Err(Stop::Moved(why) | Stop::Failed(why)) => return Err(AskEnd::Failed(why)),
-                Err(Stop::Held(who)) => return Err(AskEnd::NotIdle(who)),
+                Err(Stop::Held(who, _)) => return Err(AskEnd::NotIdle(who)),
             };
+            if let Some(beside) = idle.beside() {
+                let (reader, who) = (escape(reader.as_bytes()), beside.names());
+                self.progress.tell(&format!(
+                    "asking about the card in reader {reader} beside {who}, who waits meanwhile"
+                ));
+            }
             let mut round = Round {
                 setting,
                 place,
@@ -155,7 +172,7 @@ impl Asker {
                 Ok(fresh) => return Ok((fresh, round.asks, round.left)),
                 Err(End::For(end)) => return Err(end),
                 Err(End::Again(Stop::Failed(why))) => return Err(AskEnd::Failed(why)),
-                Err(End::Again(Stop::Held(why) | Stop::Moved(why))) => moved = why,
+                Err(End::Again(Stop::Held(why, _) | Stop::Moved(why))) => moved = why,
             }
         }
         Err(AskEnd::Restless(moved))
@@ -240,7 +257,7 @@ fn what(reader: &str) -> String {
 
 /// Asks of the cards of a snapshot once more, for the caches as they are in it now. False if one that told before tells
 /// nothing now.
-pub fn ask_again(snapshot: &mut Snapshot, progress: Progress) -> bool {
+pub fn ask_again(snapshot: &mut Snapshot, asking: Asking, progress: Progress) -> bool {
     let done = |snapshot: &Snapshot| -> Vec<(String, Bytes)> {
         let fresh = snapshot.asks.iter().filter(|ask| ask.kind == AskKind::Fresh && ask.is_done());
         fresh.map(|ask| (ask.reader.clone(), ask.atr.clone())).collect()
@@ -250,7 +267,7 @@ pub fn ask_again(snapshot: &mut Snapshot, progress: Progress) -> bool {
         return true;
     }
     let setting = Setting::of(snapshot);
-    let mut asker = Asker::new(Asking::All, progress);
+    let mut asker = Asker::new(asking, progress);
     for (reader, atr) in &before {
         let what = format!("asking OpenSC again about the card in reader {}", escape(reader.as_bytes()));
         progress.during(&what, || asker.one(snapshot, &setting, reader, atr));

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use super::files::{keep, metadata, read_text};
 use super::snapshot_file::{LARGEST_SNAPSHOT, parse_snapshot};
 use crate::baseline::{Baseline, Known};
-use crate::case::token_content::held_by;
+use crate::case::contents::contents;
 use crate::case::tokens::Tokens;
 use crate::error::Error;
 use crate::judge::tokens;
@@ -87,7 +87,7 @@ pub fn all_baselines(path: &Path) -> Result<Known, Error> {
 fn of_snapshot(snapshot: &Snapshot) -> Result<Vec<Baseline>, String> {
     let tokens = tokens(snapshot);
     let mut all = Vec::new();
-    for (_, held) in held_by(&tokens.cases) {
+    for (held, _) in contents(&tokens) {
         if let Some(why) = held.unknown.first() {
             return Err(format!("of token {} it does not hold all: {why}", held.now.serial));
         }
@@ -123,7 +123,7 @@ pub fn baselines_of(tokens: &Tokens<'_>) -> Result<Vec<Baseline>, Error> {
         return Err(Error::NoBaseline(format!("{}: {}", gap.what, gap.why)));
     }
     let mut all = Vec::new();
-    for (_, held) in held_by(&tokens.cases) {
+    for (held, _) in contents(tokens) {
         if let Some(why) = held.unknown.first() {
             return Err(Error::NoBaseline(format!("token {}, {why}", held.now.serial)));
         }

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use super::caches::caches;
 use super::privacy::Privacy;
 use crate::card::family::{self, Kind};
-use crate::card::{self, Link, Reading};
+use crate::card::{self, Guess, Link, Reading};
 use crate::opensc::card_driver::Taken;
 use crate::opensc::config::Situation;
-use crate::opensc::{Program, Version, differences};
-use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath, Snapshot};
+use crate::opensc::{Program, Version, atr_tables, differences};
+use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath, Family, Snapshot};
 use crate::view::layout;
 
-pub(super) fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool) -> Reading {
+/// Reads them. `finds`: of a card of which nothing tells, and that nobody has, it is found out which application it has.
+pub(super) fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool, finds: bool) -> Reading {
     let version = Situation::of(snapshot).version();
     let caches = caches(snapshot, &Arc::new(Privacy::for_links())).0;
     let newest = version.unwrap_or(differences::HEAD);
@@ -26,13 +27,30 @@ pub(super) fn read_cards(snapshot: &Snapshot, reader: Option<&str>, status: bool
         cached_links: &|card| cached_links(&caches, card, newest),
         cached_keys: &|card| cached_keys(&caches, card, newest),
     };
-    let mut reading = card::read_all(reader, &options, &|atr| kind(snapshot, atr));
+    let mut reading = card::read_all(reader, &options, &|atr| guess(snapshot, atr, finds));
     for card in &mut reading.cards {
         if let Some(layout) = layout(card.family) {
             card.serial = layout.serial(card, newest);
         }
     }
     reading
+}
+
+/// As what a card is read; where neither its ATR nor a setting tells, and no driver may know it by that, by which
+/// applications OpenSC would take it.
+fn guess(snapshot: &Snapshot, atr: &[u8], finds: bool) -> Guess {
+    let kind = kind(snapshot, atr);
+    let configuration = Situation::of(snapshot).configuration();
+    let mut by_application = Vec::new();
+    let tells_nothing = kind.family == Family::Other && kind.driver.is_none();
+    if finds && tells_nothing && !snapshot.opensc.is_empty() {
+        let asked = |program: &Program| configuration.by_application(program, atr);
+        let first = Program::judged(&snapshot.executables).iter().map(asked).find(|asked| !asked.is_empty());
+        let may_know = || snapshot.opensc.iter().any(|one| atr_tables::may_know(one.library.as_path(), atr));
+        by_application = first.filter(|_| !may_know()).unwrap_or_default();
+    }
+    let by_application = by_application.into_iter().filter_map(family::of_driver).collect();
+    Guess { kind, by_application }
 }
 
 /// As what a card is read: as what its ATR tells, or, if no program's OpenSC takes it for that, as what the

@@ -116,7 +116,7 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         }),
     }
     if let Cards::In(reader) = options.cards {
-        let read = || read_cards(&snapshot, reader, options.status);
+        let read = || read_cards(&snapshot, reader, options.status, options.asking != Asking::Never);
         let reading = options.progress.during("reading the card", read);
         snapshot.readers = reading.readers;
         snapshot.cards = reading.cards;

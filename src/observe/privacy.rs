@@ -11,9 +11,9 @@ use crate::opensc::config::Situation;
 use crate::opensc::{Recognised, Version, differences};
 use crate::safe_fs::{Classification, MAX_CONTENT};
 use crate::snapshot::{
-    Answer, ByteString, CacheDir, CacheEntry, Card, Content, EntryName, Snapshot, Withheld,
+    Answer, ByteString, CacheDir, CacheEntry, Card, Content, EntryName, Family, Snapshot, Withheld,
 };
-use crate::view::{is_private, layout, layout_of};
+use crate::view::{is_private, is_surely_public, layout, layout_of};
 
 /// What the cards say of their files.
 #[derive(Serialize, Deserialize)]
@@ -48,8 +48,11 @@ impl Privacy {
             Recognised::Entry(name) if self.passing || layout_of(&self.cards, name).is_some() => {
                 Classification::Keep { max: MAX_CONTENT }
             }
-            // With caching `yes` OpenSC keeps what it read after the PIN, too.
-            Recognised::Entry(_) => Classification::Withhold(Withheld::Undecided),
+            // With caching `yes` OpenSC keeps what it read after the PIN, too: what is no certificate, no public key
+            // and no directory of public objects stays where it is.
+            Recognised::Entry(_) => Classification::KeepIf(|name, bytes| {
+                name.of_copy().is_some_and(|name| is_surely_public(name, bytes))
+            }),
             Recognised::Can | Recognised::LteidCan => Classification::Withhold(Withheld::Can),
             Recognised::OffCardCertificate | Recognised::Unknown => {
                 Classification::Withhold(Withheld::Unknown)
@@ -102,7 +105,11 @@ fn described_in_entry(cards: &[Card], entry: &CacheEntry) -> Vec<(ByteString, bo
     let (Some(name), Content::Bytes(bytes)) = (entry.name.of_copy(), &entry.content) else {
         return Vec::new();
     };
-    let (Some((layout, _)), Some(file)) = (layout_of(cards, name), name.ef()) else { return Vec::new() };
-    let named = layout.names(file, bytes.as_slice());
+    let Some(file) = name.ef() else { return Vec::new() };
+    let named = match layout_of(cards, name) {
+        Some((layout, _)) => layout.names(file, bytes.as_slice()),
+        // Of a card that was not read: as far as its directories are those of PKCS#15.
+        None => layout(Family::Pkcs15).map(|layout| layout.names(file, bytes.as_slice())).unwrap_or_default(),
+    };
     named.into_iter().map(|named| (name.at(named.file).name(), named.private)).collect()
 }

@@ -182,17 +182,33 @@ impl Configuration<'_> {
     /// gives to it, if the ATR tells.
     #[must_use]
     pub fn driver(&self, program: &Program, atr: &[u8], usual: Option<&str>) -> Choice {
+        match self.driver_settings(program) {
+            Ok(said) => said.choose(atr, usual),
+            // It dies of that, which is said elsewhere.
+            Err(_) => Choice { taken: Taken::Unknown, by: None },
+        }
+    }
+
+    /// The drivers that take a card by its application, in the order in which a program asks them, where nothing but that
+    /// tells who takes it.
+    #[must_use]
+    pub fn by_application(&self, program: &Program, atr: &[u8]) -> Vec<&'static str> {
+        let Ok(said) = self.driver_settings(program) else { return Vec::new() };
+        if said.choose(atr, None).taken != Taken::Unknown || said.rules.iter().any(|rule| rule.matches(atr)) {
+            return Vec::new();
+        }
+        let known = |name| BY_APPLICATION.into_iter().find(|known| *known == name);
+        said.asked().into_iter().filter_map(known).collect()
+    }
+
+    fn driver_settings(&self, program: &Program) -> Result<DriverSettings, Trap> {
         let situation = self.situation();
         let version = situation.version().unwrap_or(differences::HEAD);
         let mut said = DriverSettings::default();
         // A file that is not there, or not understood, says nothing.
         if let (Some((path, _)), Some(Ok(document))) = (self.text(), self.parsed(version)) {
             let reading = Reading { situation, document, path, version };
-            match reading.drivers(program) {
-                Ok(read) => said = read,
-                // It dies of that, which is said elsewhere.
-                Err(_) => return Choice { taken: Taken::Unknown, by: None },
-            }
+            said = reading.drivers(program)?;
         }
         if let Some(name) = situation.user.env.get("OPENSC_DRIVER") {
             let text = String::from_utf8_lossy(&name.0).into_owned();
@@ -200,7 +216,7 @@ impl Configuration<'_> {
         }
         // OpenSC's own list, by its name: as if nothing were said.
         said.list = said.list.filter(|(names, _)| names.iter().any(|name| name != "internal"));
-        said.choose(atr, usual)
+        Ok(said)
     }
 }
 

@@ -5,6 +5,7 @@
 //! with lookups by [`Version`]. Nothing here runs a program, talks to a card or
 //! has opinions; only [`install`] and [`program`](mod@program) look at the file system.
 
+pub mod atr_tables;
 pub mod cache_dir;
 pub mod cache_name;
 pub mod card_driver;

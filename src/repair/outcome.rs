@@ -60,6 +60,63 @@ impl Applied {
     }
 }
 
+/// Why a file takes more consent than was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// It is another user's, or nobody can tell whether it is to blame: `--guarded`.
+    Guarded,
+    /// It holds private data, or may: `--unsafe`, which removes it for good.
+    Private,
+    /// OpenSC does not write it anew by itself: `--unsafe`.
+    Apart,
+}
+
+impl Left {
+    /// The option that agrees to it.
+    #[must_use]
+    pub const fn option(self) -> &'static str {
+        match self {
+            Self::Guarded => "--guarded",
+            Self::Private | Self::Apart => "--unsafe",
+        }
+    }
+
+    /// What it is: words behind the number of files.
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Guarded => "taken with --guarded only",
+            Self::Private => "private, or perhaps private",
+            Self::Apart => "not made by OpenSC from a card",
+        }
+    }
+
+    /// What comes of taking it all the same.
+    #[must_use]
+    pub const fn consequence(self) -> &'static str {
+        match self {
+            Self::Guarded => "it takes --guarded",
+            Self::Private => {
+                "it is private, or may be: --unsafe removes it for good, and no undo brings it back"
+            }
+            Self::Apart => "OpenSC does not make it anew from a card: --unsafe moves it to the quarantine",
+        }
+    }
+}
+
+impl StepResult {
+    /// Why it was left, if that is for want of consent.
+    #[must_use]
+    pub const fn left(&self) -> Option<Left> {
+        match (&self.outcome, self.action) {
+            (Outcome::NeedsConsent(Safety::Unsafe | Safety::Manual), Action::Remove) => Some(Left::Private),
+            (Outcome::NeedsConsent(Safety::Unsafe | Safety::Manual), Action::Quarantine) => Some(Left::Apart),
+            (Outcome::NeedsConsent(Safety::Safe | Safety::Guarded), _) => Some(Left::Guarded),
+            _ => None,
+        }
+    }
+}
+
 /// What came of one file, moved or edited.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

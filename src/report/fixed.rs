@@ -55,6 +55,11 @@ fn body(out: &mut Page<'_>, report: &FixReport) {
                 let text = "It edits the configuration, for every program and user, as `stalecard config disable-cache` does.";
                 wrap(out, "    ", "      ", text);
             }
+            if result == Became::NeedsUnsafe {
+                let text = "`stalecard fix --unsafe` takes it, too; what may be private goes for good, and no undo \
+                            brings it back.";
+                wrap(out, "    ", "      ", text);
+            }
             if result == Became::Manual {
                 finding.fix.iter().for_each(|remedy| advice(out, remedy));
             }

@@ -7,10 +7,10 @@ use super::causes;
 use super::edited::{alive, refusal};
 use super::human::{coverage, doubtful, ending, headline};
 use super::lines::{BOLD, Detail, Page, Screen, bytes, wrap};
-use crate::finding::{Safety, Window};
+use crate::finding::Window;
 use crate::repair::config::Revived;
 use crate::repair::{
-    Applied, Operation, OperationState, Outcome, Purged, StepResult, UndoOutcome, UndoState, Undone,
+    Applied, Left, Operation, OperationState, Outcome, Purged, StepResult, UndoOutcome, UndoState, Undone,
 };
 use crate::text::count;
 use crate::verdict::Verdict;
@@ -43,9 +43,9 @@ pub fn flushed_steps(out: &mut Page<'_>, results: &[Applied], dry_run: bool) {
                 }
                 Outcome::AlreadyGone => format!("gone already: {path}"),
                 Outcome::Changed(why) => format!("left alone: {path}: {why}"),
-                Outcome::NeedsConsent(safety) => {
-                    let option = if *safety == Safety::Guarded { "--guarded" } else { "--unsafe" };
-                    format!("left alone: {path}: it takes {option}")
+                Outcome::NeedsConsent(_) => {
+                    let why = step.left().map(Left::consequence).unwrap_or_default();
+                    format!("left alone: {path}: {why}")
                 }
                 Outcome::Failed(why) => format!("FAILED: {path}: {why}"),
             };

@@ -23,14 +23,16 @@ pub const MAX_CONTENT: u64 = 128 << 10;
 /// Bytes kept of one directory, so that planted files cannot fill the memory.
 const MAX_TOTAL: u64 = 64 << 20;
 
-/// Whether the content of an entry may be kept, judged by its name alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Whether the content of an entry may be kept, judged by its name.
+#[derive(Debug, Clone, Copy)]
 pub enum Classification {
     /// It may, up to this size (and never more than [`MAX_CONTENT`]).
     Keep {
         /// Largest size in bytes.
         max: u64,
     },
+    /// It may if this says so of the name and the content; otherwise nothing of it is kept, nor said of it.
+    KeepIf(fn(&EntryName, &[u8]) -> bool),
     /// It may not, and is not even read.
     Withhold(Withheld),
 }
@@ -154,7 +156,12 @@ fn read_entries(
             }
         };
         let name = EntryName::from(name);
-        let (facts, content) = look(dir, dir_inode, &name, facts, classify(&name), room);
+        let class = classify(&name);
+        let (facts, mut content) = look(dir, dir_inode, &name, facts, class, room);
+        if let (Classification::KeepIf(is_told), FileKind::File) = (class, facts.kind) {
+            let keeps = matches!(&content, Content::Bytes(bytes) if is_told(&name, bytes.as_slice()));
+            content = if keeps { content } else { Content::Withheld(Withheld::Undecided) };
+        }
         if let Content::Bytes(bytes) = &content {
             room = room.saturating_sub(bytes.0.len() as u64);
         }
@@ -180,6 +187,7 @@ fn look(
     let max = match class {
         Classification::Withhold(why) => return (facts, Content::Withheld(why)),
         Classification::Keep { max } => max.min(MAX_CONTENT),
+        Classification::KeepIf(_) => MAX_CONTENT,
     };
     if facts.inode.nlink > 1 && facts.inode.uid != dir_inode.uid {
         let why = format!(

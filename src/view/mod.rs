@@ -15,6 +15,7 @@
 //! - [`pkcs11_names`]: what the PKCS#11 module calls tokens and objects
 //! - [`listed`]: the door to both
 //! - [`unlisted`]: what a card holds beside its view
+//! - [`public`]: what tells that a copy is public although its card was not read
 
 pub mod cached;
 pub mod difference;
@@ -29,6 +30,7 @@ pub mod piv;
 pub mod pkcs11;
 pub mod pkcs11_names;
 pub mod pkcs15;
+pub mod public;
 pub mod sc_hsm;
 pub mod unlisted;
 
@@ -36,6 +38,8 @@ use objects::Draft;
 pub use objects::{Objects, Unknown};
 
 pub use family::{is_private, layout, layout_of, unread};
+pub use public::is_surely_public;
+
 pub use layout::{Condition, Described, KeyFacts, KeyInPlace, Layout, Named, Note};
 
 use crate::format::key::PublicKey;

@@ -174,9 +174,7 @@ impl Layout for Native {
         let plain = |words: String| Described { words, ..Described::default() };
         let kind = card.and_then(Token::of).and_then(|token| token.directory(file)).or_else(|| sniff(bytes));
         if let Some(kind) = kind {
-            let mut count = 0_usize;
-            pkcs15::directory(bytes, Zeros::End, |entry| decodes(kind, entry).map(|()| count += 1));
-            return plain(format!("{}: {}", words(kind), crate::text::count(count, "entry", "entries")));
+            return plain(counted(kind, bytes));
         }
         if bytes.is_empty() {
             return plain(format!("file {file}: empty"));
@@ -380,6 +378,18 @@ const KINDS: [Directory; 6] = [
 fn sniff(bytes: &[u8]) -> Option<Directory> {
     let first = tlv::first(bytes)?.raw;
     KINDS.into_iter().find(|kind| decodes(*kind, first).is_ok())
+}
+
+/// What kind of directory file it is, and how many entries it has; none if it is none.
+#[must_use]
+pub fn directory(bytes: &[u8]) -> Option<String> {
+    sniff(bytes).map(|kind| counted(kind, bytes))
+}
+
+fn counted(kind: Directory, bytes: &[u8]) -> String {
+    let mut count = 0_usize;
+    pkcs15::directory(bytes, Zeros::End, |entry| decodes(kind, entry).map(|()| count += 1));
+    format!("{}: {}", words(kind), crate::text::count(count, "entry", "entries"))
 }
 
 /// The files that a directory file names.

@@ -126,3 +126,50 @@ fn who_ends_it_leaves_nothing_behind() {
     }
     assert!(host.cache_names().is_empty());
 }
+
+/// The private directory is where there is no room.
+#[test]
+fn a_full_disk_in_the_private_directory_is_told() {
+    if !Host::can_switch_users() || stand::opensc_root().is_some() {
+        return;
+    }
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    host.pkcs15_list();
+    let before = host.cache_files();
+    let program = env!("CARGO_BIN_EXE_stalecard");
+    for size in ["4k", "12k", "20k"] {
+        let inside = r#"mount -t tmpfs -o size="$1",mode=0700 none "$XDG_RUNTIME_DIR" && "$2" check --format json; code=$?
+            ls -A "$XDG_RUNTIME_DIR" >&2; exit $code"#;
+        let output = host.run(&["unshare", "-m", "sh", "-c", inside, "sh", size, program]);
+        let told = gaps(&document(&output)).join("\n");
+        assert_eq!(output.code(), 3, "{size}: {output}");
+        assert!(told.contains("No space left") || told.contains("os error 28"), "{size}: {told}\n{output}");
+        assert!(!output.stderr.contains("stalecard-"), "left behind: {output}");
+    }
+    assert_eq!(host.cache_files(), before);
+}
+
+/// The PC/SC service ends in the middle of a list.
+#[test]
+fn a_service_that_ends_meanwhile_is_told() {
+    if stand::opensc_root().is_some() {
+        return;
+    }
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    stand.card().fault("wait-at 12 2000");
+    let running = host.spawn(&[env!("CARGO_BIN_EXE_stalecard"), "check", "--format", "json"]);
+    let end = Instant::now() + Duration::from_secs(30);
+    while stand.card().stats().apdus < 11 {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    host.sh("for pid in /proc/[0-9]*; do test \"$(cat $pid/comm 2>/dev/null)\" = pcscd && kill -9 \"${pid#/proc/}\"; done; true");
+    let output = running.finish(Duration::from_secs(120));
+    let told = gaps(&document(&output)).join("\n");
+    assert!(output.code() == 3 && told.contains("SCARD_E_NO_SERVICE"), "{told}\n{output}");
+    assert_eq!(left_behind(&stand), Vec::<String>::new());
+}

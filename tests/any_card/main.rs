@@ -13,9 +13,16 @@
 )]
 
 mod bad;
+mod beside;
 mod cost;
 mod courtesy;
+#[path = "../support/file_histories.rs"]
+mod file_histories;
 mod histories;
+mod opinions;
+mod plain;
+mod proof;
+mod public;
 #[path = "../support/random.rs"]
 mod random;
 mod read;
@@ -28,6 +35,7 @@ mod second;
 #[path = "../stand/mod.rs"]
 mod stand;
 mod threads;
+mod unread;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use super::*;
 use crate::stand::{Family, Options, PIN, SO_PIN, YUBIKEY};
 
 /// Says what `check` says without, and that OpenSC tells the same.
-fn agrees(host: &Host) -> (i32, BTreeMap<String, Vec<String>>) {
+pub fn agrees(host: &Host) -> (i32, BTreeMap<String, Vec<String>>) {
     let (alone, report) = check(host, &["--no-ask"]);
     let before = host.cache_files();
     let (asked, with) = check(host, &["--ask"]);

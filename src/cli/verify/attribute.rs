@@ -5,6 +5,7 @@ use crate::case::attribution::Attribution;
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};
+use crate::observe::Asking;
 use crate::prove::brief::attributed;
 use crate::prove::given::{Given, Request};
 use crate::report::lines::Screen;
@@ -18,7 +19,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         certificate: args.certificate.as_deref(),
         public_keys: &args.pubkey,
     })?;
-    let mut snapshot = args.facts.look_for_makers()?;
+    let mut snapshot = args.facts.look_for_makers(Asking::Unread)?;
     let done = given.attribute(&mut snapshot)?;
     let brief = attributed(&done);
     match args.format {

@@ -27,7 +27,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     }
     let key = args.key.as_deref().map(Naming::parse).transpose()?;
     pin::keep_from_dumps()?;
-    let mut snapshot = args.facts.look(false, Asking::Never)?;
+    let mut snapshot = args.facts.look(false, Asking::Found)?;
     let request = Request {
         key: key.as_ref(),
         min_tries: args.min_tries,

@@ -44,10 +44,12 @@ pub(super) fn read(dir: &CacheDir, which: &Which) -> (Files, Option<String>) {
         return (Vec::new(), None);
     }
     let (path, origin, which) = (dir.path.clone(), dir.origin, which.clone());
+    // What the facts do not have is not in the copy, either: a cache is tried without what is to go.
+    let known: BTreeSet<EntryName> = dir.entries.iter().map(|entry| entry.name.clone()).collect();
     let seen = within(SILENCE, move |pulse| {
         observe_cache_dir(path.as_path(), origin, false, &|name| {
             pulse.beat();
-            if which.is_meant(name) {
+            if which.is_meant(name) && known.contains(name) {
                 Classification::Keep { max: MAX_CONTENT }
             } else {
                 Classification::Withhold(Withheld::Unknown)

@@ -5,12 +5,13 @@
 use std::io::Read;
 use std::path::Path;
 
-use crate::host::processes::{stat, uid};
+use crate::host::processes::{is_below, stat, uid};
 use crate::patience::{SILENCE, within};
 use crate::text::escape;
 
 /// Names of the libraries through which programs talk to cards.
-const LIBRARIES: [&[u8]; 2] = [b"/libpcsclite", b"/libopensc.so"];
+const PCSC: &[u8] = b"/libpcsclite";
+const OPENSC: &[u8] = b"/libopensc.so";
 /// The card daemon of GnuPG, which keeps a card for itself.
 const SCDAEMON: &str = "scdaemon";
 /// Most processes looked at, and most bytes of what one maps.
@@ -20,11 +21,13 @@ const LARGEST_MAPS: u64 = 4 << 20;
 const NAMED: usize = 3;
 
 /// Who it is, and what to do: the end of a sentence.
-pub(super) fn who(is_exclusive: bool) -> String {
+pub(super) fn who(is_exclusive: bool, hints: bool) -> String {
     let found = within(SILENCE, |pulse| look(&|| pulse.beat())).unwrap_or_default();
     let mut named: Vec<String> = Vec::new();
-    for (name, pid) in found.iter().take(NAMED) {
-        named.push(format!("{} (pid {pid})", escape(name.as_bytes())));
+    for Holder { name, pid, is_own, has_opensc } in found.iter().take(NAMED) {
+        let own = if *is_own { ", yours" } else { "" };
+        let opensc = if *has_opensc { ", has OpenSC loaded" } else { "" };
+        named.push(format!("{} (pid {pid}{own}{opensc})", escape(name.as_bytes())));
     }
     let more = found.len().saturating_sub(named.len());
     let who = match (named.is_empty(), more) {
@@ -33,36 +36,62 @@ pub(super) fn who(is_exclusive: bool) -> String {
         (false, more) => format!("{} or one of {more} others", named.join(", ")),
     };
     let how = if is_exclusive { "for itself alone" } else { "open" };
-    let end = if found.iter().any(|(name, _)| name == SCDAEMON) {
+    let end = if found.iter().any(|holder| holder.name == SCDAEMON) {
         "gpgconf --kill scdaemon ends GnuPG's"
     } else {
         "end it"
     };
-    format!("a program has the card {how}, perhaps {who}: {end}, then run this again")
+    // Beside own programs with OpenSC it may be asked, if that is said.
+    let may_be_beside = |holder: &Holder| holder.is_own && holder.has_opensc;
+    let is_root = rustix::process::geteuid().is_root();
+    let beside = if hints && !is_exclusive && !is_root && !found.is_empty() && found.iter().all(may_be_beside)
+    {
+        "; or ask beside it, which makes it wait for a moment: --beside"
+    } else {
+        ""
+    };
+    format!("a program has the card {how}, perhaps {who}: {end}, then run this again{beside}")
 }
 
-fn look(beat: &dyn Fn()) -> Vec<(String, u32)> {
+/// A process that may have a card.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Holder {
+    name: String,
+    pid: u32,
+    is_own: bool,
+    has_opensc: bool,
+}
+
+fn look(beat: &dyn Fn()) -> Vec<Holder> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let own = (std::process::id(), rustix::process::geteuid().as_raw());
     let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    let mut found: Vec<(String, u32)> = Vec::new();
-    for pid in pids.take(MOST).filter(|pid| *pid != own.0) {
+    let mut found: Vec<Holder> = Vec::new();
+    for pid in pids.take(MOST).filter(|pid| *pid != own.0 && !is_below(*pid, own.0)) {
         beat();
-        found.extend(holder(&Path::new("/proc").join(pid.to_string()), own.1).map(|name| (name, pid)));
+        found.extend(holder(&Path::new("/proc").join(pid.to_string()), pid, own.1));
     }
     found.sort();
     found
 }
 
-fn holder(dir: &Path, caller: u32) -> Option<String> {
+fn holder(dir: &Path, pid: u32, caller: u32) -> Option<Holder> {
     let owner = uid(&std::fs::read(dir.join("status")).ok()?)?;
     if caller != 0 && owner != caller {
         return None;
     }
     let mut maps = Vec::new();
     std::fs::File::open(dir.join("maps")).ok()?.take(LARGEST_MAPS).read_to_end(&mut maps).ok()?;
-    let is_holder = LIBRARIES.iter().any(|library| memchr::memmem::find(&maps, library).is_some());
+    let has = |library: &[u8]| memchr::memmem::find(&maps, library).is_some();
+    let has_opensc = has(OPENSC);
+    let is_holder = has_opensc || has(PCSC);
     let (name, _) = stat(&std::fs::read(dir.join("stat")).ok()?)?;
     // The service itself is nobody who uses a card.
-    (is_holder && name != b"pcscd").then(|| String::from_utf8_lossy(&name).into_owned())
+    let name = || String::from_utf8_lossy(&name).into_owned();
+    (is_holder && name() != "pcscd").then(|| Holder {
+        name: name(),
+        pid,
+        is_own: owner == caller,
+        has_opensc,
+    })
 }

@@ -4,10 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::differences::EITHER_DRIVER;
+use crate::opensc::differences::{self, EITHER_DRIVER};
 use crate::opensc::program::{PKCS11_TOOL, PKCS15_TOOL};
 use crate::opensc::{Caching, Outcome, Program, Version};
 use crate::repair::config::{Goal, Wanted, asked};
+use crate::scconf::{self, Body, Word};
 use crate::snapshot::{Ask, AskEnd, AskKind, ByteString, Bytes, CacheDir, ConfigState, Snapshot};
 
 /// What lists a card.
@@ -65,7 +66,9 @@ impl Setting {
         };
         let found = snapshot.configs.iter().find(|config| config.path == path).map(|config| &config.state);
         let text = match found {
-            Some(ConfigState::Text(text)) => is_safe(&path).map(|()| Some(text.0.clone())),
+            Some(ConfigState::Text(text)) => is_safe(&path)
+                .and_then(|()| are_safe(&text.0, situation.version()))
+                .map(|()| Some(text.0.clone())),
             Some(ConfigState::Missing) | None => Ok(None),
             Some(ConfigState::Unreadable(why)) => Err(format!("{path}: {why}")),
         };
@@ -89,6 +92,23 @@ impl Setting {
         };
         path.as_deref().ok_or_else(|| {
             format!("{} was not found where programs usually are (package opensc)", tool.name())
+        })
+    }
+
+    /// Does a setting make OpenSC forget PINs, for any program?
+    pub(super) fn forgets_pins(&self) -> bool {
+        fn is_off(body: &Body) -> bool {
+            let keys = ["use_pin_caching", "cache_pins"];
+            let is_no = |word: &Word| matches!(word.value.first(), Some(b'n' | b'N' | b'f' | b'F' | b'0'));
+            body.assignments()
+                .any(|one| keys.iter().any(|key| one.key.is(key)) && one.values.iter().any(is_no))
+                || body.all_blocks().any(|block| is_off(&block.body))
+        }
+        let Ok(text) = &self.text else { return true };
+        let version = self.version.unwrap_or(differences::HEAD);
+        text.as_ref().is_some_and(|text| {
+            scconf::parse(text, differences::dialect(version))
+                .map_or(true, |document| is_off(document.root()))
         })
     }
 
@@ -140,12 +160,32 @@ fn is_safe(path: &ByteString) -> Result<(), String> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    let found = std::fs::metadata(path.as_path()).map_err(|why| format!("{path}: {why}"))?;
-    if found.uid() == 0 && found.mode() & 0o022 == 0 {
-        Ok(())
-    } else {
-        Err(format!("{path} can be changed by others than root, so root's OpenSC is not asked under it"))
+    for place in [Some(path.as_path()), path.as_path().parent()].into_iter().flatten() {
+        // What is not there is not loaded.
+        let Ok(found) = std::fs::metadata(place) else { continue };
+        let is_sticky = found.is_dir() && found.mode() & 0o1000 != 0;
+        if found.uid() != 0 || (found.mode() & 0o022 != 0 && !is_sticky) {
+            let place = place.display();
+            return Err(format!(
+                "{place} can be changed by others than root, so root's OpenSC is not asked under it"
+            ));
+        }
     }
+    Ok(())
+}
+
+/// The same of the libraries that it names: drivers and emulations from elsewhere (`module = /path/to/library;`).
+fn are_safe(text: &[u8], version: Option<Version>) -> Result<(), String> {
+    fn named(body: &Body) -> Vec<ByteString> {
+        let own = body.assignments().filter(|one| one.key.is("module")).flat_map(|one| &one.values);
+        let own = own.map(|word| ByteString(word.value.clone()));
+        own.chain(body.all_blocks().flat_map(|block| named(&block.body))).collect()
+    }
+    let version = version.unwrap_or(differences::HEAD);
+    // What does not parse OpenSC does not follow.
+    let Ok(document) = scconf::parse(text, differences::dialect(version)) else { return Ok(()) };
+    let libraries = named(document.root()).into_iter().filter(|name| name.0.contains(&b'/'));
+    libraries.map(|library| is_safe(&library)).collect()
 }
 
 /// Who reads this directory as this user, each with those whose settings are the same. None does: its entries are dormant.

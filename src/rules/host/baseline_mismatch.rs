@@ -16,6 +16,7 @@
 use toml::value::Datetime;
 
 use crate::baseline::{Baseline, Certificate, Key, Known, seconds};
+use crate::case::contents::contents;
 use crate::case::token_content::{self, TokenContent};
 use crate::case::tokens::Tokens;
 use crate::finding::{Evidence, Finding, Id, ObjectName, Prose, Remedy, Side};
@@ -38,14 +39,13 @@ pub struct Mismatches {
 #[must_use]
 pub fn apply(tokens: &Tokens<'_>, absent: &Tokens<'_>, known: &Known) -> Mismatches {
     let (mut findings, mut gaps, mut compared) = (Vec::new(), Vec::new(), Vec::new());
-    let held = token_content::held_by(&tokens.cases);
-    let serials: Vec<String> = held.iter().map(|(case, _)| escape(case.serial.as_bytes())).collect();
-    for ((case, now), serial) in held.iter().zip(&serials) {
+    let held = contents(tokens);
+    let serials: Vec<String> = held.iter().map(|(held, _)| held.now.serial.clone()).collect();
+    for ((now, tells_dkek), serial) in held.iter().zip(&serials) {
         match known.of(serial) {
             Some(expected) => {
-                let asked = case.card.status.as_ref().is_some_and(|status| status.dkek.is_some());
                 let before = findings.len();
-                compare(expected, now, asked, &mut findings, &mut gaps);
+                compare(expected, now, *tells_dkek, &mut findings, &mut gaps);
                 let is_same = findings.len() == before && now.unknown.is_empty();
                 let (token, place) = (serial.clone(), known.place.clone());
                 compared.extend(expected.written_at.map(|at| Earlier { token, place, at, is_same }));

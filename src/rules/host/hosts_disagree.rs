@@ -60,15 +60,27 @@ fn stale(token: &TokenTable, key: &KeyTable) -> Vec<Finding> {
         let mut finding = Finding::new(
             Id::HostsDisagree,
             about(key, token, "something else is shown than is on the card: ").then(&holders(row)).and("."),
-            "What these users sign does not verify with the public key they see; the ID on the card gives them \
-             \"object not found\"."
-                .to_owned(),
+            consequence(row, current).to_owned(),
         );
         let ids = id(row).zip(current.and_then(id));
         finding.danger = ids.and_then(|(shown, live)| danger::of_id(&shown, &live, &which(key)));
         fill(finding, token, current, row)
     };
     stale.map(finding).collect()
+}
+
+/// What it does to whoever is shown it.
+fn consequence(row: &StateRow, current: Option<&StateRow>) -> &'static str {
+    let key = |row: &StateRow| parts(row).into_iter().flatten().find_map(|side| side.public_key.clone());
+    let differ = |of: fn(&StateRow) -> Option<String>| current.is_some_and(|current| of(current) != of(row));
+    match (current.and_then(key) == key(row), differ(id)) {
+        (true, _) => "Programs present the old certificate, or another name for the key.",
+        (false, true) => {
+            "What these users sign does not verify with the public key they see; the ID on the card gives them \
+             \"object not found\"."
+        }
+        (false, false) => "What these users sign does not verify with the public key they see.",
+    }
 }
 
 /// Different states of a card that nobody has read.

@@ -1,0 +1,161 @@
+//! Random histories of cards that are read here: what OpenSC tells of the entries when it is asked is what is decoded.
+//!
+//! `STALECARD_OPINIONS_COUNT`: how many of each family.
+
+use super::second::agrees;
+use super::*;
+use crate::random::Random;
+use crate::stand::{Family, Options, PIN, PIV_PIN, SO_PIN, YUBIKEY, generate_key_under};
+
+/// How often something happens in one history.
+const EVENTS: usize = 6;
+
+fn count() -> u64 {
+    std::env::var("STALECARD_OPINIONS_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+/// A card, how it is changed by the number of an event, and how it is filled first.
+struct Play {
+    stand: Stand,
+    host: Host,
+    happens: fn(&Host, &mut Random, usize),
+}
+
+fn play(family: Family) -> Play {
+    let switches: &[&str] = match family {
+        Family::Piv => &YUBIKEY,
+        Family::OpenPgp => &["--card-version", "3.4", "--apdu", "extended"],
+        _ => &[],
+    };
+    let stand = Stand::with(Options { family, switches, ..Options::default() });
+    let host = host(&stand);
+    let (host, happens): (Host, fn(&Host, &mut Random, usize)) = match family {
+        Family::ScHsm => {
+            host.initialize("HSM-H1", PIN, SO_PIN, None);
+            (host, sc_hsm)
+        }
+        Family::Piv => {
+            let host = host.with_pin(PIV_PIN);
+            host.live().piv(&["--action", "set-chuid", "--action", "set-ccc"]).ok();
+            (host, piv)
+        }
+        Family::OpenPgp => (host, openpgp),
+        Family::MyEid => {
+            host.live().personalise();
+            (host, myeid)
+        }
+        Family::IsoApplet => {
+            let host = host.env("OPENSC_DRIVER", "isoApplet");
+            host.live().personalise_isoapplet();
+            (host, iso_applet)
+        }
+        Family::Files => panic!("those are not read here"),
+    };
+    Play { stand, host, happens }
+}
+
+fn sc_hsm(host: &Host, random: &mut Random, _step: usize) {
+    let live = host.live();
+    let listing = live.pkcs11_list_logged_in();
+    let keys: Vec<String> = listing.private_keys().iter().filter_map(|key| key.id.clone()).collect();
+    match random.below(3) {
+        0 if !keys.is_empty() => {
+            let id = keys[random.below(keys.len())].clone();
+            live.run(&[
+                "pkcs11-tool",
+                "--login",
+                "--pin",
+                PIN,
+                "--delete-object",
+                "--type",
+                "privkey",
+                "--id",
+                &id,
+            ]);
+        }
+        1 if !keys.is_empty() => {
+            let certificate = live.foreign_certificate("another");
+            live.write_cert(&certificate, &keys[random.below(keys.len())], "x");
+        }
+        _ if keys.len() < 4 => {
+            live.keypairgen("EC:prime256v1", &[]);
+        }
+        _ => {}
+    }
+}
+
+fn piv(host: &Host, random: &mut Random, step: usize) {
+    let slot = ["9a", "9c", "9d", "9e"][random.below(4)];
+    host.live().piv_renew(slot, "ECCP256", &format!("holder {step}"));
+}
+
+fn openpgp(host: &Host, random: &mut Random, _step: usize) {
+    // No tool makes a key on a curve where there is one, or another in its place.
+    host.live().openpgp_generate(random.one(&[1, 2, 3]));
+}
+
+fn myeid(host: &Host, random: &mut Random, step: usize) {
+    let label = format!("key {step}");
+    if random.below(3) > 0 {
+        host.live().generate_key("ec/prime256v1", &format!("{:02x}", step + 1), &label);
+    }
+}
+
+fn iso_applet(host: &Host, random: &mut Random, step: usize) {
+    if random.below(3) > 0 {
+        let id = format!("{:02x}", step + 1);
+        host.live().pkcs15_init(&generate_key_under("FF", "rsa/2048", &id, &id)).ok();
+    }
+}
+
+/// All histories of a family; how many of the looks had something to convict.
+fn all(family: Family) -> usize {
+    let mut wrong = 0;
+    for seed in 0..count() {
+        let mut random = Random(seed.wrapping_mul(0x9E37_79B9) ^ 0x0817_0000 ^ u64::from(family as u8));
+        let Play { stand, host, happens } = play(family);
+        for step in 0..EVENTS {
+            match random.below(3) {
+                0 => drop(host.pkcs15_list()),
+                1 => drop(host.pkcs11_list()),
+                _ => happens(&host, &mut random, step),
+            }
+            if step % 2 == 1 {
+                let (code, _) = agrees(&host);
+                wrong += usize::from(code == 1);
+            }
+        }
+        assert_eq!(left_behind(&stand), Vec::<String>::new());
+    }
+    println!(
+        "opinions: OpenSC {} {family:?}: histories={} wrong looks={wrong}",
+        stand::opensc_version(),
+        count()
+    );
+    wrong
+}
+
+#[test]
+fn on_smartcard_hsms() {
+    all(Family::ScHsm);
+}
+
+#[test]
+fn on_piv_cards() {
+    all(Family::Piv);
+}
+
+#[test]
+fn on_openpgp_cards() {
+    all(Family::OpenPgp);
+}
+
+#[test]
+fn on_myeids() {
+    all(Family::MyEid);
+}
+
+#[test]
+fn on_iso_applets() {
+    all(Family::IsoApplet);
+}
