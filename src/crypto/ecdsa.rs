@@ -16,6 +16,7 @@ use elliptic_curve::{
 };
 
 use super::local;
+use super::multiples::{self, Quick};
 use crate::format::curve::{Curve, table};
 
 /// The numbers that a signature relates to a key: big-endian, of the digest the leftmost bits.
@@ -36,6 +37,8 @@ pub(super) struct Arithmetic {
     pub point: fn(&[u8]) -> Option<Point>,
     /// Do the numbers fit the key with this point?
     pub verify: fn(&[u8], &Numbers<'_>) -> bool,
+    /// The same with what is kept of the key with this point, if it is one of this curve.
+    pub quick: fn(&[u8]) -> Option<Quick>,
     /// All points that the numbers fit.
     pub recover: fn(&Numbers<'_>) -> Vec<Point>,
     /// A point times a number, if both are of this curve and the result is a point again.
@@ -76,7 +79,14 @@ impl Arithmetic {
         AffinePoint<C>: DecompressPoint<C> + FromSec1Point<C> + ToSec1Point<C>,
         FieldBytesSize<C>: ModulusSize,
     {
-        Self { curve, point: point::<C>, verify: verify::<C>, recover: recover::<C>, multiply: multiply::<C> }
+        Self {
+            curve,
+            point: point::<C>,
+            verify: verify::<C>,
+            quick: quick::<C>,
+            recover: recover::<C>,
+            multiply: multiply::<C>,
+        }
     }
 }
 
@@ -121,7 +131,7 @@ where
 }
 
 /// A number with zeros in front, as long as the order; `None` if it is longer.
-fn padded<C: EcdsaCurve>(number: &[u8]) -> Option<FieldBytes<C>> {
+pub(super) fn padded<C: EcdsaCurve>(number: &[u8]) -> Option<FieldBytes<C>> {
     let mut padded = FieldBytes::<C>::default();
     let start = padded.len().checked_sub(number.len())?;
     padded.get_mut(start..)?.copy_from_slice(number);
@@ -129,7 +139,7 @@ fn padded<C: EcdsaCurve>(number: &[u8]) -> Option<FieldBytes<C>> {
 }
 
 /// r and s as a signature on this curve; `None` if one is zero or not below the order.
-fn signature<C>(numbers: &Numbers<'_>) -> Option<Signature<C>>
+pub(super) fn signature<C>(numbers: &Numbers<'_>) -> Option<Signature<C>>
 where
     C: EcdsaCurve + CurveArithmetic,
 {
@@ -145,6 +155,15 @@ where
 {
     let pair = key::<C>(point).zip(signature(numbers));
     pair.is_some_and(|(key, signature)| key.verify_prehash(numbers.digest, &signature).is_ok())
+}
+
+fn quick<C>(point: &[u8]) -> Option<Quick>
+where
+    C: EcdsaCurve + CurveArithmetic,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+    FieldBytesSize<C>: ModulusSize,
+{
+    Some(multiples::quick::<C>(ProjectivePoint::<C>::from(*key::<C>(point)?.as_affine())))
 }
 
 fn recover<C>(numbers: &Numbers<'_>) -> Vec<Point>

@@ -205,7 +205,7 @@ fn describe(
     let plain = |text: &str| (text.to_owned(), None, None, None);
     if let Some(certificate) = asked_certificate(snapshot, dir, entry) {
         let key = hex(&same_form(&certificate.key).fingerprint());
-        return (format!("certificate {}", escape(certificate.subject.as_bytes())), None, None, Some(key));
+        return (format!("certificate {}", escape(certificate.subject().as_bytes())), None, None, Some(key));
     }
     let bytes = match &entry.content {
         Content::Bytes(bytes) => bytes.as_slice(),

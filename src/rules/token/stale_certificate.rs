@@ -80,7 +80,7 @@ fn named(certificate: Option<&Certificate>) -> String {
     let Some(certificate) = certificate else { return "bytes that are no certificate".to_owned() };
     format!(
         "{} (serial number {}, valid until {})",
-        crate::text::escape(certificate.subject.as_bytes()),
+        crate::text::escape(certificate.subject().as_bytes()),
         crate::text::hex(&certificate.serial),
         certificate.validity.map_or_else(|| "?".to_owned(), |(_, end)| crate::text::utc(end))
     )
