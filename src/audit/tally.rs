@@ -158,11 +158,10 @@ impl Tally {
                 *same = Noted { state, subject, index, is_here: same.is_here }
             }
             Some(same) if state == same.state && index < same.index => same.index = index,
-            Some(_) => {}
             None if !is_full && count < MOST_ALIKE => {
                 noted.push(Noted { state, subject, index, is_here: false });
             }
-            None => {}
+            Some(_) | None => {}
         }
     }
 

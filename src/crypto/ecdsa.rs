@@ -7,24 +7,16 @@
 use std::borrow::Cow;
 
 use ecdsa::signature::hazmat::PrehashVerifier;
-use ecdsa::{EcdsaCurve, RecoveryId, Signature, VerifyingKey};
+use ecdsa::{EcdsaCurve, RecoveryId, VerifyingKey};
 use elliptic_curve::group::Curve as _;
 use elliptic_curve::point::DecompressPoint;
 use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
-use elliptic_curve::{
-    AffinePoint, CurveArithmetic, FieldBytes, FieldBytesSize, PrimeField, ProjectivePoint, Scalar,
-};
+use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, PrimeField, ProjectivePoint, Scalar};
 
 use super::local;
 use super::multiples::{self, Quick};
+use super::numbers::{Numbers, padded, signature};
 use crate::format::curve::{Curve, table};
-
-/// The numbers that a signature relates to a key: big-endian, of the digest the leftmost bits.
-pub(super) struct Numbers<'n> {
-    pub digest: &'n [u8],
-    pub r: &'n [u8],
-    pub s: &'n [u8],
-}
 
 /// An uncompressed point.
 type Point = Vec<u8>;
@@ -128,23 +120,6 @@ where
     let product = product.to_affine().to_sec1_point(false).as_bytes().to_vec();
     // The point at infinity has no coordinates.
     (product.len() > 1).then_some(product)
-}
-
-/// A number with zeros in front, as long as the order; `None` if it is longer.
-pub(super) fn padded<C: EcdsaCurve>(number: &[u8]) -> Option<FieldBytes<C>> {
-    let mut padded = FieldBytes::<C>::default();
-    let start = padded.len().checked_sub(number.len())?;
-    padded.get_mut(start..)?.copy_from_slice(number);
-    Some(padded)
-}
-
-/// r and s as a signature on this curve; `None` if one is zero or not below the order.
-pub(super) fn signature<C>(numbers: &Numbers<'_>) -> Option<Signature<C>>
-where
-    C: EcdsaCurve + CurveArithmetic,
-{
-    let (r, s) = (padded::<C>(numbers.r)?, padded::<C>(numbers.s)?);
-    Some(Signature::from_scalars(r, s).ok()?.normalize_s())
 }
 
 fn verify<C>(point: &[u8], numbers: &Numbers<'_>) -> bool

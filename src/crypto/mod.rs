@@ -18,6 +18,7 @@ mod local;
 mod maker;
 mod modular;
 mod multiples;
+mod numbers;
 mod outcome;
 mod rsa;
 mod secret;
@@ -29,8 +30,8 @@ pub use maker::{Maker, maker};
 pub use outcome::{Fit, Opened, Outcome, Reason, Scheme};
 pub use secret::{agrees, agrees_25519, cryptogram, is_deciphered, point_of, x25519_of};
 
-use ecdsa::Numbers;
 use multiples::Kept;
+use numbers::Numbers;
 
 use crate::format::curve::{self, Curve};
 use crate::format::key::{Kind, PublicKey};

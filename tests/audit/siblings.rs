@@ -41,7 +41,7 @@ impl Made {
     fn is_named(&self, name: &str) {
         let closed = self.report["audit"]["not_opened"].as_object().unwrap();
         assert_eq!(
-            (self.code, closed.keys().collect::<Vec<_>>(), self.number("artefacts")),
+            (self.code, closed.keys().map(String::as_str).collect::<Vec<_>>(), self.number("artefacts")),
             (0, vec![name], 0),
             "{}",
             self.report
