@@ -66,7 +66,11 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
     let replaced = bad.iter().filter(|item| item.replaced).count();
     if replaced > 0 {
         steps.push(Step {
-            what: format!("{replaced} of them are replaced already by sound ones: see that nobody uses the bad ones, and move them away"),
+            what: if replaced == 1 {
+                "1 of them is replaced already by a sound one: see that nobody uses the bad one, and move it away".to_owned()
+            } else {
+                format!("{replaced} of them are replaced already by sound ones: see that nobody uses the bad ones, and move them away")
+            },
             kind: None,
             files: bad.iter().filter(|item| item.replaced).map(|item| item.file.clone()).collect(),
             count: replaced,

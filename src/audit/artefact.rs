@@ -91,6 +91,8 @@ pub struct About {
     pub made: Option<i64>,
     /// Until when it is valid.
     pub until: Option<i64>,
+    /// What it is for, besides: only what is for the same replaces it. Bytes that are compared and not told.
+    pub scope: Vec<u8>,
 }
 
 /// A name.
@@ -162,8 +164,13 @@ pub enum Over {
         /// The parts that a security key puts around the message; none if it is none.
         security_key: Option<(Vec<u8>, Vec<u8>)>,
     },
-    /// Nothing that is here, and that could be elsewhere in files.
-    Nowhere(&'static str),
+    /// The content of another file as the payload of a JSON Web Signature.
+    Payload {
+        /// What is signed before it.
+        before: Vec<u8>,
+        /// Is it signed in Base64url?
+        is_encoded: bool,
+    },
 }
 
 /// Whose signature it says to be.

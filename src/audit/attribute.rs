@@ -377,6 +377,6 @@ fn is_identifier_of(id: &[u8], key: &PublicKey) -> bool {
 pub fn bytes_of(over: &Over) -> Option<&[u8]> {
     match over {
         Over::Bytes(bytes) => Some(bytes),
-        Over::Content | Over::SshFile { .. } | Over::Nowhere(_) => None,
+        Over::Content | Over::SshFile { .. } | Over::Payload { .. } => None,
     }
 }

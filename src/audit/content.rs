@@ -4,6 +4,7 @@
 use memchr::memmem;
 
 use super::artefact::Offer;
+use super::closed;
 use super::lines::Lines;
 use super::recognise::{Found, Sink, jws, ssh_signature, structures};
 use crate::format::container;
@@ -21,7 +22,7 @@ pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
         sink(found);
     };
     let text = container::as_text(bytes);
-    if let Some(name) = not_opened(bytes) {
+    if let Some(name) = closed::of_file(bytes).or_else(|| closed::of_text(&text)) {
         return counted(Found::NotOpened(name));
     }
     if matches!(text.first(), Some(0x30 | 0x67 | 0x7F)) {
@@ -76,21 +77,6 @@ pub enum Large {
     Text,
     /// Anything else.
     Other,
-}
-
-/// What is not opened, by its name.
-fn not_opened(bytes: &[u8]) -> Option<&'static str> {
-    match bytes {
-        [b'P', b'K', 3, 4, ..] => Some("ZIP archives"),
-        [0x1F, 0x8B, ..] => Some("gzip archives"),
-        [0xFE, 0xED, 0xFE, 0xED, ..] => Some("Java key stores"),
-        [b'B', b'Z', b'h', ..] => Some("bzip2 archives"),
-        [0xFD, b'7', b'z', b'X', b'Z', ..] => Some("xz archives"),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => Some("zstd archives"),
-        bytes if bytes.get(257..262) == Some(b"ustar") => Some("tar archives"),
-        bytes if bytes.starts_with(b"%PDF-") => Some("PDF documents"),
-        _ => None,
-    }
 }
 
 /// A file that is one object of JSON: a signature, or keys.

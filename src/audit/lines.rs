@@ -1,13 +1,13 @@
 //! What stands in text, line by line, so that a file of any length takes the memory of its largest structure: PEM (RFC
 //! 7468) and its relatives wherever they stand, LDIF (RFC 2849), Base64 with one structure a line or over many lines,
-//! JSON Web Signatures, keys and certificates of OpenSSH, and the index of `openssl ca`.
+//! SPKAC, JSON Web Signatures, keys and certificates of OpenSSH, and the index of `openssl ca`.
 
 use data_encoding::BASE64;
 use memchr::memmem;
 
 use super::artefact::Offer;
-use super::of_containers;
 use super::recognise::{Found, Sink, jws, ssh_signature, structures};
+use super::{closed, of_containers};
 use crate::format::tlv::first;
 use crate::format::{ca_index, jose, pem, ssh};
 use crate::text::escape;
@@ -59,7 +59,7 @@ impl Lines {
             return;
         }
         self.end_value(sink);
-        if let Some(value) = value_of(line) {
+        if let Some(value) = value_of(line).or_else(|| line.strip_prefix(b"SPKAC=")) {
             self.end_digits(sink);
             self.value = Some(value.to_vec());
         } else if is_digits(line) {
@@ -148,6 +148,8 @@ fn text(line: &[u8], sink: &mut Sink<'_>) {
     } else if let Some(noted) = ca_index::line(line) {
         let (serial, until, state) = (noted.serial, noted.until, noted.state);
         sink(Found::Noted { serial, until, state, subject: noted.subject.to_vec() });
+    } else if memmem::find(line, b"RRSIG").is_some() {
+        closed::of_line(line).into_iter().for_each(|name| sink(Found::NotOpened(name)));
     }
 }
 

@@ -80,13 +80,14 @@ pub fn of_jws(signed: &jose::Signed) -> Option<Artefact> {
         (None, None, Some(called)) => Names::Called(called.clone()),
         (None, None, None) => Names::Nobody,
     };
-    let over = match &signed.over {
-        Some(over) => Over::Bytes(over.clone()),
-        None => Over::Nowhere("its payload is not in it"),
+    let over = match signed.over() {
+        Some(over) => Over::Bytes(over),
+        None => Over::Payload { before: signed.before.clone(), is_encoded: signed.is_encoded },
     };
+    let payload = signed.payload.as_deref().unwrap_or_default();
     Some(Artefact {
         kind: Kind::Jws,
-        digest: digest(&[signed.over.as_deref().unwrap_or_default(), &signed.signature].concat()),
+        digest: digest(&[&signed.before, payload, &signed.signature].concat()),
         signatures: vec![Claimed { over, scheme, value: signed.signature.clone(), names, content: None }],
         about: About {
             subject: signed.key_id.as_ref().map(|id| Name::Text(id.clone().into_bytes())),
@@ -129,6 +130,7 @@ pub fn of_ssh_certificate(blob: &[u8]) -> Option<Artefact> {
             subject: Some(Name::Text(one.key_id.to_vec())),
             made: time(one.validity.0),
             until: time(one.validity.1),
+            scope: [&[u8::from(one.is_host)], one.principals].concat(),
         },
         offer: None,
     })

@@ -1,4 +1,4 @@
-//! What X.509 and its relatives sign, as artefacts: certificates, revocation lists (RFC 5280), requests (RFC 2986), OCSP
+//! What X.509 and its relatives sign, as artefacts: certificates, revocation lists (RFC 5280), requests (RFC 2986; SPKAC), OCSP
 //! responses (RFC 6960).
 
 use super::artefact::{About, Artefact, Claimed, Kind, Name, Names, Offer, Over, digest};
@@ -47,6 +47,7 @@ pub fn of_certificate(der: &[u8]) -> Option<Artefact> {
             subject: Some(Name::Distinguished(one.raw_subject.clone())),
             made: one.validity.map(|(from, _)| from),
             until: one.validity.map(|(_, until)| until),
+            scope: x509::scope(&one.der),
         },
         offer: Some(Offer {
             key_id: x509::subject_key_id(&one.der).map(<[u8]>::to_vec),
@@ -68,8 +69,21 @@ pub fn of_request(der: &[u8]) -> Option<Artefact> {
         kind: Kind::Request,
         digest: digest(&one.der),
         signatures: vec![claimed(&one.der, Names::Keys(vec![one.key.clone()]))?],
-        about: About { subject: Some(Name::Text(one.subject.clone().into_bytes())), ..About::default() },
+        about: About { subject: Some(Name::Distinguished(one.raw_subject)), ..About::default() },
         offer: Some(Offer { signs_for_others: false, ..Offer::bare(one.key) }),
+    })
+}
+
+/// A public key and a challenge, signed with the key (SPKAC): another form of a request.
+#[must_use]
+pub fn of_spkac(der: &[u8]) -> Option<Artefact> {
+    let (der, key) = x509::decode_spkac(der).ok()?;
+    Some(Artefact {
+        kind: Kind::Request,
+        digest: digest(der),
+        signatures: vec![claimed(der, Names::Keys(vec![key.clone()]))?],
+        about: About::default(),
+        offer: Some(Offer { signs_for_others: false, ..Offer::bare(key) }),
     })
 }
 
@@ -89,6 +103,7 @@ pub fn of_list(der: &[u8]) -> Option<Artefact> {
             subject: None,
             made: x509::moment(list.this_update),
             until: list.next_update.and_then(x509::moment),
+            scope: list.scope,
         },
         offer: None,
     })
@@ -116,7 +131,12 @@ pub fn of_response(response: &ocsp::Response<'_>) -> Option<Artefact> {
         kind: Kind::OcspResponse,
         digest: digest(response.der),
         signatures: vec![claimed(response.der, names)?],
-        about: About { issuer: Some(issuer), made: x509::moment(response.produced_at), ..About::default() },
+        about: About {
+            issuer: Some(issuer),
+            made: x509::moment(response.produced_at),
+            scope: response.asked.concat(),
+            ..About::default()
+        },
         offer: None,
     })
 }

@@ -5,7 +5,7 @@
 //! than [`cms::MOST`] parts are looked at.
 
 use super::artefact::{Artefact, Offer};
-use super::{of_containers, of_x509};
+use super::{closed, of_containers, of_x509};
 use crate::format::ca_index;
 use crate::format::container;
 use crate::format::key::PublicKey;
@@ -99,16 +99,15 @@ fn structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
         0x06 => signed_data(der, sink),
         0x0A => response(der, sink),
         0x30 => x509_structure(der, sink),
-        0x02 => {
-            let name = match container::name(der) {
-                Some("a PKCS#12 key store") => "PKCS#12 key stores",
-                _ => return false,
-            };
-            sink(Found::NotOpened(name));
-            true
-        }
-        _ => false,
+        _ => closed(der, sink),
     }
+}
+
+/// Something that is named and not opened?
+fn closed(der: &[u8], sink: &mut Sink<'_>) -> bool {
+    let name = closed::of_structure(der);
+    name.into_iter().for_each(|name| sink(Found::NotOpened(name)));
+    name.is_some()
 }
 
 fn artefact_found(artefact: Artefact) -> Found {
@@ -128,7 +127,7 @@ fn x509_structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
         sink(artefact_found(list));
         return true;
     }
-    if let Some(request) = of_x509::of_request(der) {
+    if let Some(request) = of_x509::of_request(der).or_else(|| of_x509::of_spkac(der)) {
         sink(artefact_found(request));
         return true;
     }
@@ -142,9 +141,13 @@ fn x509_structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
         return true;
     }
     if x509::signed(der).is_ok() {
-        sink(Found::NotComputed(
-            "it has the form of what X.509 signs, and is none of the kinds known here".to_owned(),
-        ));
+        let why = match container::name(der) {
+            Some(container::ATTRIBUTE_CERTIFICATE) => {
+                "attribute certificates (RFC 5755) are not computed here"
+            }
+            _ => "it has the form of what X.509 signs, and is none of the kinds known here",
+        };
+        sink(Found::NotComputed(why.to_owned()));
         return true;
     }
     match PublicKey::from_spki(der) {
@@ -152,7 +155,7 @@ fn x509_structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
             sink(Found::Key(Offer::bare(key)));
             true
         }
-        Err(_) => false,
+        Err(_) => closed(der, sink),
     }
 }
 

@@ -20,9 +20,9 @@ use crate::format::key::PublicKey;
 use crate::format::x509::canonical_name;
 use crate::text::hex;
 
-/// Keys of end-entity certificates that are kept.
+/// End-entity certificates and requests whose keys are kept.
 const MOST_OF_HOLDERS: usize = 16_384;
-/// Keys of CA certificates and the like that are kept.
+/// CA certificates and the like whose keys are kept.
 const MOST_OF_ISSUERS: usize = 131_072;
 /// Keys of one name or identifier that are tried.
 const MOST_OF_NAME: usize = 16;
@@ -127,19 +127,20 @@ impl Ring {
 
     /// Adds what an artefact makes known. `place`: where, in words.
     pub fn add(&mut self, offer: Offer, kind: PlaceKind, place: impl FnOnce() -> String) {
+        // Of a key that is there the names and certificates take room, too.
+        let (count, most) = match offer.signs_for_others {
+            true => (&mut self.issuers, MOST_OF_ISSUERS),
+            false => (&mut self.holders, MOST_OF_HOLDERS),
+        };
+        if *count >= most {
+            self.is_full = true;
+            return;
+        }
+        *count += 1;
         let key = same_form(&offer.key);
         let index = match self.by_key.get(&key) {
             Some(index) => *index,
             None => {
-                let (count, most) = match offer.signs_for_others {
-                    true => (&mut self.issuers, MOST_OF_ISSUERS),
-                    false => (&mut self.holders, MOST_OF_HOLDERS),
-                };
-                if *count >= most {
-                    self.is_full = true;
-                    return;
-                }
-                *count += 1;
                 let index = self.keys.len();
                 self.by_key.insert(key.clone(), index);
                 self.keys.push(Held {

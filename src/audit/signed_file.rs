@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek};
 use std::path::Path;
 
+use data_encoding::BASE64URL_NOPAD;
+
 use super::artefact::Over;
 use super::content::IN_MEMORY;
 use super::files::open;
@@ -27,18 +29,22 @@ pub fn signed_beside(path: &Path, over: &Over, follow: bool) -> Result<Vec<u8>, 
 /// What was signed, where its content is in this file.
 pub fn over_content(over: &Over, file: &File) -> Result<Vec<u8>, String> {
     let failed = |error: io::Error| format!("what was signed cannot be read: {error}");
+    let content = || {
+        let mut bytes = Vec::new();
+        let mut file = file;
+        file.rewind().and_then(|()| file.take(IN_MEMORY + 1).read_to_end(&mut bytes)).map_err(failed)?;
+        match bytes.len() as u64 {
+            ..=IN_MEMORY => Ok(bytes),
+            _ => Err("what was signed is larger than 16 MiB".to_owned()),
+        }
+    };
     match over {
         Over::Bytes(bytes) => Ok(bytes.clone()),
-        Over::Content => {
-            let mut bytes = Vec::new();
-            let mut file = file;
-            file.rewind().and_then(|()| file.take(IN_MEMORY + 1).read_to_end(&mut bytes)).map_err(failed)?;
-            match bytes.len() as u64 {
-                ..=IN_MEMORY => Ok(bytes),
-                _ => Err("what was signed is larger than 16 MiB".to_owned()),
-            }
+        Over::Content => content(),
+        Over::Payload { before, is_encoded: false } => Ok([before.as_slice(), &content()?].concat()),
+        Over::Payload { before, is_encoded: true } => {
+            Ok([before.as_slice(), BASE64URL_NOPAD.encode(&content()?).as_bytes()].concat())
         }
-        Over::Nowhere(why) => Err((*why).to_owned()),
         Over::SshFile { hash: None, .. } => Err("its hash is not computed here".to_owned()),
         Over::SshFile { namespace, reserved, hash: Some(hash), hash_name, security_key } => {
             let digest = digest_of(file, *hash).map_err(failed)?;

@@ -40,11 +40,12 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
     let mut missing: Vec<MissingFile> = tally
         .noted
         .iter()
+        .flat_map(|((serial, _), noted)| noted.iter().map(move |noted| (serial, noted)))
         .filter(|(_, noted)| noted.state == State::Valid && !noted.is_here)
-        .map(|((serial, _), noted)| MissingFile {
+        .map(|(serial, noted)| MissingFile {
             serial: hex(serial),
             subject: noted.subject.clone(),
-            index: noted.index.clone(),
+            index: noted.index.to_string(),
         })
         .collect();
     missing.sort_by(|one, other| (&one.index, &one.serial).cmp(&(&other.index, &other.serial)));

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
+use std::sync::Arc;
 
 use super::artefact::{About, Artefact, Kind, Name};
 use super::files::Came;
@@ -16,8 +17,12 @@ use crate::text::escape;
 const MOST_RECORDS: usize = 100_000;
 /// Reasons of one kind that are told one by one.
 const MOST_REASONS: usize = 1_000;
+/// Files in which CAs have noted certificates.
+const MOST_INDEXES: usize = 1_000;
 /// Certificates that CAs have noted.
 const MOST_NOTED: usize = 1_000_000;
+/// Of them those with one serial number and one end of validity.
+const MOST_ALIKE: usize = 16;
 /// Holders whose newest sound certificate is remembered.
 const MOST_HOLDERS: usize = 1_000_000;
 
@@ -57,7 +62,7 @@ pub struct Noted {
     /// Its subject. Escaped.
     pub subject: String,
     /// Where it is noted. Escaped.
-    pub index: String,
+    pub index: Arc<str>,
     /// Was it among the files?
     pub is_here: bool,
 }
@@ -89,8 +94,10 @@ pub struct Tally {
     pub open: BTreeMap<String, Open>,
     /// What is not opened, by name.
     pub not_opened: BTreeMap<&'static str, usize>,
-    /// What CAs have noted, by serial number and end of validity.
-    pub noted: HashMap<(Vec<u8>, i64), Noted>,
+    /// What CAs have noted, by serial number and end of validity: several, where CAs count alike.
+    pub noted: HashMap<(Vec<u8>, i64), Vec<Noted>>,
+    /// The files in which they are noted.
+    indexes: Vec<Arc<str>>,
     /// When the newest sound certificate of each holder was made, by holder and issuer.
     holders: HashMap<u64, i64>,
 }
@@ -130,10 +137,31 @@ impl Tally {
 
     /// A CA has noted a certificate.
     pub fn noted(&mut self, serial: Vec<u8>, until: i64, state: State, subject: &[u8], index: Option<&Path>) {
-        if self.noted.len() < MOST_NOTED {
-            let index = index.map(|path| escape(path.as_os_str().as_encoded_bytes())).unwrap_or_default();
-            let noted = Noted { state, subject: escape(subject), index, is_here: false };
-            self.noted.insert((serial, until), noted);
+        let index = index.map(|path| escape(path.as_os_str().as_encoded_bytes())).unwrap_or_default();
+        let place = self.indexes.iter().position(|known| **known == index);
+        let index = match place.and_then(|place| self.indexes.get(place)) {
+            Some(known) => Arc::clone(known),
+            None if self.indexes.len() >= MOST_INDEXES => return,
+            None => {
+                let index: Arc<str> = index.into();
+                self.indexes.push(Arc::clone(&index));
+                index
+            }
+        };
+        let subject = escape(subject);
+        let is_full = self.noted.len() >= MOST_NOTED;
+        let noted = self.noted.entry((serial, until)).or_default();
+        let count = noted.len();
+        match noted.iter_mut().find(|noted| noted.subject == subject) {
+            // An older copy beside it (index.txt.old) has what was revoked since as valid.
+            Some(same) if state > same.state => {
+                *same = Noted { state, subject, index, is_here: same.is_here }
+            }
+            Some(same) if state == same.state && index < same.index => same.index = index,
+            None if !is_full && count < MOST_ALIKE => {
+                noted.push(Noted { state, subject, index, is_here: false });
+            }
+            Some(_) | None => {}
         }
     }
 
@@ -146,8 +174,9 @@ impl Tally {
         }
         let serial = crate::format::curve::significant(artefact.about.serial.as_deref()?).to_vec();
         let noted = self.noted.get_mut(&(serial, artefact.about.until?))?;
-        noted.is_here = true;
-        Some(noted.state)
+        noted.iter_mut().for_each(|noted| noted.is_here = true);
+        // Of several nothing tells whose it is: revoked is what is revoked whoever issued it.
+        noted.iter().map(|noted| noted.state).min()
     }
 
     /// An artefact that was sound is there again.
@@ -199,7 +228,7 @@ impl Tally {
         }
     }
 
-    /// Is there a sound one of the same holder and issuer that is as new or newer?
+    /// Is there a sound one of the same holder and issuer, for the same, that is as new or newer?
     #[must_use]
     pub fn is_replaced(&self, record: &Record) -> bool {
         let newest = holder(record.kind, &record.about).and_then(|holder| self.holders.get(&holder));
@@ -207,7 +236,7 @@ impl Tally {
     }
 }
 
-/// Whose it is and whose signature it should have, in one number.
+/// Whose it is, what for, and whose signature it should have, in one number.
 fn holder(kind: Kind, about: &About) -> Option<u64> {
     let name = |name: &Option<Name>| match name {
         Some(Name::Distinguished(der)) => canonical_name(der),
@@ -231,7 +260,7 @@ fn holder(kind: Kind, about: &About) -> Option<u64> {
     };
     is_of_somebody.then(|| {
         let mut hasher = DefaultHasher::new();
-        (kind, name(&about.issuer), name(&about.subject)).hash(&mut hasher);
+        (kind, name(&about.issuer), name(&about.subject), &about.scope).hash(&mut hasher);
         hasher.finish()
     })
 }

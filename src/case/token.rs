@@ -248,7 +248,7 @@ pub fn certificate_side(certificate: &Certificate) -> Side {
     Side {
         key: Some(certificate.key.describe()),
         public_key: Some(hex(&same_form(&certificate.key).fingerprint())),
-        subject: Some(escape(certificate.subject.as_bytes())),
+        subject: Some(escape(certificate.subject().as_bytes())),
         certificate_serial: Some(hex(&certificate.serial)),
         valid_from: certificate.validity.map(|(from, _)| rfc3339(from)),
         valid_until: certificate.validity.map(|(_, to)| rfc3339(to)),

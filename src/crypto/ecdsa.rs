@@ -7,23 +7,16 @@
 use std::borrow::Cow;
 
 use ecdsa::signature::hazmat::PrehashVerifier;
-use ecdsa::{EcdsaCurve, RecoveryId, Signature, VerifyingKey};
+use ecdsa::{EcdsaCurve, RecoveryId, VerifyingKey};
 use elliptic_curve::group::Curve as _;
 use elliptic_curve::point::DecompressPoint;
 use elliptic_curve::sec1::{FromSec1Point, ModulusSize, ToSec1Point};
-use elliptic_curve::{
-    AffinePoint, CurveArithmetic, FieldBytes, FieldBytesSize, PrimeField, ProjectivePoint, Scalar,
-};
+use elliptic_curve::{AffinePoint, CurveArithmetic, FieldBytesSize, PrimeField, ProjectivePoint, Scalar};
 
 use super::local;
+use super::multiples::{self, Quick};
+use super::numbers::{Numbers, padded, signature};
 use crate::format::curve::{Curve, table};
-
-/// The numbers that a signature relates to a key: big-endian, of the digest the leftmost bits.
-pub(super) struct Numbers<'n> {
-    pub digest: &'n [u8],
-    pub r: &'n [u8],
-    pub s: &'n [u8],
-}
 
 /// An uncompressed point.
 type Point = Vec<u8>;
@@ -36,6 +29,8 @@ pub(super) struct Arithmetic {
     pub point: fn(&[u8]) -> Option<Point>,
     /// Do the numbers fit the key with this point?
     pub verify: fn(&[u8], &Numbers<'_>) -> bool,
+    /// The same with what is kept of the key with this point, if it is one of this curve.
+    pub quick: fn(&[u8]) -> Option<Quick>,
     /// All points that the numbers fit.
     pub recover: fn(&Numbers<'_>) -> Vec<Point>,
     /// A point times a number, if both are of this curve and the result is a point again.
@@ -76,7 +71,14 @@ impl Arithmetic {
         AffinePoint<C>: DecompressPoint<C> + FromSec1Point<C> + ToSec1Point<C>,
         FieldBytesSize<C>: ModulusSize,
     {
-        Self { curve, point: point::<C>, verify: verify::<C>, recover: recover::<C>, multiply: multiply::<C> }
+        Self {
+            curve,
+            point: point::<C>,
+            verify: verify::<C>,
+            quick: quick::<C>,
+            recover: recover::<C>,
+            multiply: multiply::<C>,
+        }
     }
 }
 
@@ -120,23 +122,6 @@ where
     (product.len() > 1).then_some(product)
 }
 
-/// A number with zeros in front, as long as the order; `None` if it is longer.
-fn padded<C: EcdsaCurve>(number: &[u8]) -> Option<FieldBytes<C>> {
-    let mut padded = FieldBytes::<C>::default();
-    let start = padded.len().checked_sub(number.len())?;
-    padded.get_mut(start..)?.copy_from_slice(number);
-    Some(padded)
-}
-
-/// r and s as a signature on this curve; `None` if one is zero or not below the order.
-fn signature<C>(numbers: &Numbers<'_>) -> Option<Signature<C>>
-where
-    C: EcdsaCurve + CurveArithmetic,
-{
-    let (r, s) = (padded::<C>(numbers.r)?, padded::<C>(numbers.s)?);
-    Some(Signature::from_scalars(r, s).ok()?.normalize_s())
-}
-
 fn verify<C>(point: &[u8], numbers: &Numbers<'_>) -> bool
 where
     C: EcdsaCurve + CurveArithmetic,
@@ -145,6 +130,15 @@ where
 {
     let pair = key::<C>(point).zip(signature(numbers));
     pair.is_some_and(|(key, signature)| key.verify_prehash(numbers.digest, &signature).is_ok())
+}
+
+fn quick<C>(point: &[u8]) -> Option<Quick>
+where
+    C: EcdsaCurve + CurveArithmetic,
+    AffinePoint<C>: FromSec1Point<C> + ToSec1Point<C>,
+    FieldBytesSize<C>: ModulusSize,
+{
+    Some(multiples::quick::<C>(ProjectivePoint::<C>::from(*key::<C>(point)?.as_affine())))
 }
 
 fn recover<C>(numbers: &Numbers<'_>) -> Vec<Point>

@@ -17,6 +17,8 @@ mod hash;
 mod local;
 mod maker;
 mod modular;
+mod multiples;
+mod numbers;
 mod outcome;
 mod rsa;
 mod secret;
@@ -28,7 +30,8 @@ pub use maker::{Maker, maker};
 pub use outcome::{Fit, Opened, Outcome, Reason, Scheme};
 pub use secret::{agrees, agrees_25519, cryptogram, is_deciphered, point_of, x25519_of};
 
-use ecdsa::Numbers;
+use multiples::Kept;
+use numbers::Numbers;
 
 use crate::format::curve::{self, Curve};
 use crate::format::key::{Kind, PublicKey};
@@ -55,7 +58,7 @@ impl Ready {
 
 /// A key that the crates have taken.
 enum Prepared {
-    Ec(&'static ecdsa::Arithmetic, Vec<u8>),
+    Ec(&'static ecdsa::Arithmetic, Vec<u8>, Kept),
     Rsa(rsa::Key),
     /// With the parameters that it allows, if it does not allow all.
     RsaPss(rsa::Key, Option<Scheme>),
@@ -288,7 +291,8 @@ impl Prepared {
             PublicKey::Ec { curve_oid, point } => {
                 let curve = curve::by_oid(curve_oid).ok_or(Reason::UnknownCurve)?;
                 let arithmetic = ecdsa::on(curve).ok_or(Reason::UnknownCurve)?;
-                Ok(Self::Ec(arithmetic, (arithmetic.point)(point).ok_or(Reason::BadKey)?))
+                let point = (arithmetic.point)(point).ok_or(Reason::BadKey)?;
+                Ok(Self::Ec(arithmetic, point, Kept::default()))
             }
             PublicKey::Other(_) => Self::other(key),
         }
@@ -367,10 +371,12 @@ impl Prepared {
     ) -> Result<Option<Encoding>, Reason> {
         let plain = |fits: bool| Ok(fits.then_some(Encoding::Plain));
         match (self, scheme) {
-            (Self::Ec(arithmetic, point), Scheme::Ecdsa(hash)) => {
+            (Self::Ec(arithmetic, point, kept), Scheme::Ecdsa(hash)) => {
                 let digest = ecdsa::leftmost(signed.digest_by(hash), arithmetic.curve);
+                let quick = kept.quick(|| (arithmetic.quick)(point));
                 let fits = |reading: &Reading<'_>| {
-                    (arithmetic.verify)(point, &Numbers { digest: &digest, r: reading.r, s: reading.s })
+                    let numbers = Numbers { digest: &digest, r: reading.r, s: reading.s };
+                    quick.is_some_and(|quick| quick(&numbers)) || (arithmetic.verify)(point, &numbers)
                 };
                 let order = arithmetic.curve.order.len();
                 Ok(readings(signature, order).into_iter().find(fits).map(|reading| reading.encoding))

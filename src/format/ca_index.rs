@@ -6,15 +6,15 @@ use data_encoding::HEXUPPER_PERMISSIVE;
 use super::tlv::encode;
 use super::x509::moment;
 
-/// What the CA has noted of a certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the CA has noted of a certificate, what can come of another one behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// V.
     Valid,
-    /// R.
-    Revoked,
     /// E.
     Expired,
+    /// R.
+    Revoked,
 }
 
 /// A line.

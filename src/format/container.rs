@@ -105,6 +105,14 @@ fn armoured(bytes: &[u8]) -> Option<&'static str> {
 }
 
 const CMS: &str = "a CMS (PKCS#7) structure";
+/// Keys and certificates under a password (RFC 7292).
+pub const PKCS12: &str = "a PKCS#12 key store";
+/// RFC 5755, 4.1.
+pub const ATTRIBUTE_CERTIFICATE: &str = "an attribute certificate";
+/// RFC 9810, 5.1.
+pub const CMP: &str = "a CMP message";
+/// RFC 4211, 3.
+pub const CRMF: &str = "a certificate request in CRMF";
 const OPENSSH_SIGNATURE: &str = "an OpenSSH signature";
 /// A public key in a line, as OpenSSH writes it.
 pub const OPENSSH_KEY: &str = "an OpenSSH public key";
@@ -138,6 +146,8 @@ fn binary(bytes: &[u8]) -> Option<&'static str> {
         [b'P', b'K', 3, 4, ..] => return Some("a ZIP archive"),
         [b'S', b'S', b'H', b'S', b'I', b'G', ..] => return Some(OPENSSH_SIGNATURE),
         _ if is_openpgp_signature(bytes) => return Some(OPENPGP),
+        _ if is_revocation_list_of_openssh(bytes) => return Some("an OpenSSH key revocation list"),
+        _ if is_cose(bytes) => return Some("a COSE signature"),
         // BER with an indefinite length, as only CMS has.
         [0x30, 0x80, rest @ ..] => {
             return first(rest).filter(|oid| oid.tag == 0x06 && oid.value.starts_with(PKCS7)).map(|_| CMS);
@@ -179,6 +189,10 @@ fn of_sequence(whole: &Element<'_>) -> Option<&'static str> {
         (0x30, Some(0x30)) if x509::decode(whole.raw).is_some() => Some(CERTIFICATE),
         (0x30, Some(0x30)) if x509::decode_request(whole.raw).is_ok() => Some(REQUEST),
         (0x30, Some(0x30)) if is_crl(&one) => Some(CRL),
+        (0x30, Some(0x30)) if x509::decode_spkac(whole.raw).is_ok() => Some("a certificate request (SPKAC)"),
+        (0x30, Some(0x30)) if is_attribute_certificate(&one) => Some(ATTRIBUTE_CERTIFICATE),
+        (0x30, Some(0xA0..=0xBA)) if is_cmp_header(&one) => Some(CMP),
+        (0x30, _) if is_crmf(&one) => Some(CRMF),
         _ => None,
     }
 }
@@ -186,7 +200,7 @@ fn of_sequence(whole: &Element<'_>) -> Option<&'static str> {
 /// What begins with a version (these bytes) and a SEQUENCE (this content).
 fn of_version(version: &[u8], content: &[u8]) -> Option<&'static str> {
     match (version, first(content)?) {
-        ([3], inner) if inner.tag == 0x06 && inner.value.starts_with(PKCS7) => Some("a PKCS#12 key store"),
+        ([3], inner) if inner.tag == 0x06 && inner.value.starts_with(PKCS7) => Some(PKCS12),
         ([0 | 1], inner) if inner.tag == 0x06 => Some("a private key"),
         ([1], inner) if inner.tag == 0x30 && first(inner.rest).is_some_and(|digest| digest.tag == 0x04) => {
             Some("a timestamp request (RFC 3161)")
@@ -217,6 +231,58 @@ fn is_crl(body: &Element<'_>) -> bool {
     matches!(tags, [0x30, 0x30, 0x17 | 0x18, ..])
 }
 
+/// A body of a second version, a holder, and an issuer under a tag (RFC 5755, 4.1).
+fn is_attribute_certificate(body: &Element<'_>) -> bool {
+    let version = first(body.value).filter(|version| version.tag == 0x02 && version.value == [1]);
+    let holder = version.and_then(|version| first(version.rest)).filter(|holder| holder.tag == 0x30);
+    holder.and_then(|holder| first(holder.rest)).is_some_and(|issuer| issuer.tag == 0xA0)
+}
+
+/// A version, then sender and recipient as general names (RFC 9810, 5.1.1).
+fn is_cmp_header(header: &Element<'_>) -> bool {
+    let is_name = |element: &Element<'_>| matches!(element.tag, 0x81 | 0x82 | 0x86 | 0xA0..=0xA8);
+    let version =
+        first(header.value).filter(|version| version.tag == 0x02 && matches!(version.value, [1..=3]));
+    let sender = version.and_then(|version| first(version.rest)).filter(is_name);
+    sender.and_then(|sender| first(sender.rest)).is_some_and(|recipient| is_name(&recipient))
+}
+
+/// A request with its number and a template, all of whose parts have tags (RFC 4211, 3 and 5).
+fn is_crmf(message: &Element<'_>) -> bool {
+    let request = first(message.value).filter(|request| request.tag == 0x30);
+    let number = request.and_then(|request| first(request.value)).filter(|number| number.tag == 0x02);
+    let template = number.and_then(|number| first(number.rest)).filter(|template| template.tag == 0x30);
+    template
+        .and_then(|template| first(template.value))
+        .is_some_and(|part| matches!(part.tag, 0x80..=0x8A | 0xA0..=0xAA))
+}
+
+/// PROTOCOL.krl of OpenSSH.
+#[must_use]
+pub fn is_revocation_list_of_openssh(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"SSHKRL\n\0")
+}
+
+/// COSE_Sign1 with its tag (RFC 9052, 4.2): four parts, the first and the last of them strings of bytes, the last as long
+/// as signatures are. No bare signature ends like this.
+#[must_use]
+pub fn is_cose(bytes: &[u8]) -> bool {
+    let ends = |head: &[u8], length: usize| {
+        let start = bytes.len().checked_sub(head.len() + length);
+        start.and_then(|start| bytes.get(start..)).is_some_and(|end| end.starts_with(head))
+    };
+    let is_end = || {
+        ends(&[0x58, 64], 64)
+            || ends(&[0x58, 96], 96)
+            || ends(&[0x58, 132], 132)
+            || [256, 384, 512].into_iter().any(|length: u16| {
+                let [high, low] = length.to_be_bytes();
+                ends(&[0x59, high, low], usize::from(length))
+            })
+    };
+    matches!(bytes, [0xD2, 0x84, 0x40..=0x5B, ..]) && is_end()
+}
+
 /// Does it inflate to what begins with a packet of a signature or of what is signed?
 fn is_packet(deflated: &[u8]) -> bool {
     let mut start = [0; 3];
@@ -225,7 +291,8 @@ fn is_packet(deflated: &[u8]) -> bool {
 }
 
 /// A signature packet, or one of those that a signed message begins with (RFC 9580, 4.2 and 5.2) whose length and version are in order.
-fn is_openpgp_signature(bytes: &[u8]) -> bool {
+#[must_use]
+pub fn is_openpgp_signature(bytes: &[u8]) -> bool {
     let body = match bytes {
         // One-pass signature: version 3, kind, hash, algorithm, key, whether it is the last.
         [0x90 | 0xC4, 0x0D, 3, 0x00 | 0x01, 1..=14, 1 | 3 | 16..=28, rest @ ..] if rest.len() >= 9 => {

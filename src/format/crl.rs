@@ -1,10 +1,10 @@
 //! Certificate revocation lists (RFC 5280, 5.1), as much of them as says whose they are and who signed.
 
 use super::tlv::{Element, first};
-use super::x509::{Authority, authority_in};
+use super::x509::{Authority, authority_in, extension_in};
 
 /// A certificate revocation list.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crl<'a> {
     /// The list without anything that follows it.
     pub der: &'a [u8],
@@ -20,6 +20,9 @@ pub struct Crl<'a> {
     pub number: Option<&'a [u8]>,
     /// Which key of the issuer signed it.
     pub authority: Authority<'a>,
+    /// Which of the issuer's lists it is: its distribution point (RFC 5280, 5.2.5) as it stands in it, and whether it is a delta
+    /// (5.2.4).
+    pub scope: Vec<u8>,
 }
 
 /// Decodes the list at the start of `bytes`; what follows it is ignored. `None` if it is none.
@@ -48,16 +51,17 @@ pub fn decode(bytes: &[u8]) -> Option<Crl<'_>> {
         }
         rest = element.rest;
     }
+    let extension = |last: u8| extensions.and_then(|list| extension_in(list, &[0x55, 0x1D, last]));
     Some(Crl {
         der: whole.raw,
         algorithm: algorithm.raw,
         issuer: issuer.value,
         this_update: this_update.raw,
         next_update: next_update.map(|time| time.raw),
-        number: extensions
-            .and_then(|list| super::x509::extension_in(list, &[0x55, 0x1D, 0x14]))
+        number: extension(0x14)
             .and_then(|value| first(value).filter(|number| number.tag == 0x02).map(|number| number.value)),
         authority: extensions.map(authority_in).unwrap_or_default(),
+        scope: [extension(0x1C).unwrap_or_default(), &[u8::from(extension(0x1B).is_some())]].concat(),
     })
 }
 

@@ -1,4 +1,4 @@
-//! JSON Web Signatures (RFC 7515) in their three forms, and JSON Web Keys (RFC 7517), as far as public keys and
+//! JSON Web Signatures (RFC 7515) in their three forms, with payloads as they are, too (RFC 7797), and JSON Web Keys (RFC 7517), as far as public keys and
 //! signatures go.
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -13,8 +13,12 @@ const MOST: usize = 1_000;
 /// A signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
-    /// What is signed; none if the payload is elsewhere.
-    pub over: Option<Vec<u8>>,
+    /// What is signed before the payload: the header and a dot.
+    pub before: Vec<u8>,
+    /// The payload, as it is signed; none if it is elsewhere.
+    pub payload: Option<Vec<u8>>,
+    /// Is the payload signed in Base64url, and not as it is?
+    pub is_encoded: bool,
     /// "ES256" and the like.
     pub algorithm: String,
     /// The signature.
@@ -25,6 +29,14 @@ pub struct Signed {
     pub certificates: Vec<Vec<u8>>,
     /// What the header calls the key.
     pub key_id: Option<String>,
+}
+
+impl Signed {
+    /// All that is signed, if it is in it.
+    #[must_use]
+    pub fn over(&self) -> Option<Vec<u8>> {
+        Some([self.before.as_slice(), self.payload.as_deref()?].concat())
+    }
 }
 
 /// A key, and what it is called.
@@ -58,16 +70,15 @@ fn signed(header: &[u8], payload: Option<&[u8]>, open: &Value, signature: Vec<u8
     if member("enc").is_some() {
         return None;
     }
-    // An empty payload is one that is elsewhere (RFC 7515, appendix F); unencoded ones are (RFC 7797).
-    let is_encoded = member("b64").and_then(Value::as_bool) != Some(false);
-    let over = payload
-        .filter(|payload| !payload.is_empty() && is_encoded)
-        .map(|payload| [header, b".", payload].concat());
     let chain = member("x5c").and_then(Value::as_array);
     let certificates = chain.into_iter().flatten().take(MOST);
     let certificates = certificates.filter_map(|one| BASE64.decode(one.as_str()?.as_bytes()).ok()).collect();
     Some(Signed {
-        over,
+        before: [header, b"."].concat(),
+        // An empty payload is one that is elsewhere (RFC 7515, appendix F).
+        payload: payload.filter(|payload| !payload.is_empty()).map(<[u8]>::to_vec),
+        // Only what is signed can say so (RFC 7797, 6).
+        is_encoded: protected.get("b64").and_then(Value::as_bool) != Some(false),
         algorithm,
         signature,
         key: member("jwk").and_then(key).map(|one| one.key),
@@ -148,15 +159,30 @@ mod tests {
         let text = format!("{HEADER}.{PAYLOAD}.{SIGNATURE}");
         let one = compact(text.as_bytes()).unwrap();
         assert_eq!((one.algorithm.as_str(), one.signature.len()), ("ES256", 64));
-        assert_eq!(one.over.as_deref(), Some(format!("{HEADER}.{PAYLOAD}").as_bytes()));
+        assert_eq!(one.over().as_deref(), Some(format!("{HEADER}.{PAYLOAD}").as_bytes()));
         let part = serde_json::json!({ "protected": HEADER, "signature": SIGNATURE, "payload": PAYLOAD });
         assert_eq!(object(&part), std::slice::from_ref(&one));
         let general = serde_json::json!({ "payload": PAYLOAD, "signatures": [part, part] });
         assert_eq!(object(&general), [one.clone(), one]);
-        assert_eq!(compact(format!("{HEADER}..{SIGNATURE}").as_bytes()).unwrap().over, None);
+        assert_eq!(compact(format!("{HEADER}..{SIGNATURE}").as_bytes()).unwrap().over(), None);
         for none in ["", "a.b.c", "eyJ.a.b", "eyJhbGciOiJFUzI1NiJ9.a", "eyJhbGciOiJFUzI1NiJ9.a.b.c"] {
             assert_eq!(compact(none.as_bytes()), None, "{none}");
         }
+    }
+
+    // RFC 7797, 4.2, but for its algorithm.
+    #[test]
+    fn a_payload_may_be_signed_as_it_is() {
+        let header = BASE64URL_NOPAD.encode(br#"{"alg":"ES256","b64":false,"crit":["b64"]}"#);
+        let part = serde_json::json!({ "protected": header, "signature": SIGNATURE, "payload": "$.02" });
+        let one = object(&part).pop().unwrap();
+        assert_eq!((one.is_encoded, one.over()), (false, Some(format!("{header}.$.02").into_bytes())));
+        let elsewhere = compact(format!("{header}..{SIGNATURE}").as_bytes()).unwrap();
+        assert_eq!((elsewhere.is_encoded, elsewhere.over()), (false, None));
+        // Said beside what is signed, it is not said.
+        let part = serde_json::json!({ "protected": HEADER, "header": { "b64": false }, "signature": SIGNATURE,
+            "payload": PAYLOAD });
+        assert!(object(&part).pop().unwrap().is_encoded);
     }
 
     #[test]

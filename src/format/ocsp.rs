@@ -4,6 +4,8 @@ use super::tlv::{Element, first, tagged};
 
 /// id-pkix-ocsp-basic.
 const BASIC: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01];
+/// Answers in one response that are looked at.
+const MOST_ASKED: usize = 1_000;
 /// More certificates than this come with no answer.
 const MOST_CERTIFICATES: usize = 100;
 
@@ -16,6 +18,8 @@ pub struct Response<'a> {
     pub responder: Responder<'a>,
     /// When, tag and length included.
     pub produced_at: &'a [u8],
+    /// About what: the certificates' identifiers, tag and length included.
+    pub asked: Vec<&'a [u8]>,
     /// The certificates that came with it.
     pub certificates: Vec<&'a [u8]>,
 }
@@ -75,11 +79,17 @@ fn basic(bytes: &[u8]) -> Option<Response<'_>> {
         _ => return None,
     };
     let produced_at = first(next.rest).filter(|time| time.tag == 0x18)?;
+    let mut asked = Vec::new();
+    let mut answers = tagged(produced_at.rest, 0x30).unwrap_or_default();
+    while let Some(one) = first(answers).filter(|_| asked.len() < MOST_ASKED) {
+        asked.extend(first(one.value).map(|identifier| identifier.raw));
+        answers = one.rest;
+    }
     let mut certificates = Vec::new();
     let mut rest = tagged(signature.rest, 0xA0).and_then(|list| tagged(list, 0x30)).unwrap_or_default();
     while let Some(one) = first(rest).filter(|_| certificates.len() < MOST_CERTIFICATES) {
         certificates.push(one.raw);
         rest = one.rest;
     }
-    Some(Response { der: whole.raw, responder, produced_at: produced_at.raw, certificates })
+    Some(Response { der: whole.raw, responder, produced_at: produced_at.raw, asked, certificates })
 }

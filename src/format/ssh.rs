@@ -25,6 +25,8 @@ pub struct Certificate<'a> {
     pub is_host: bool,
     /// The name that the CA gave it.
     pub key_id: &'a [u8],
+    /// For whom it is good, as it stands in it.
+    pub principals: &'a [u8],
     /// Valid from and to, Unix seconds.
     pub validity: (u64, u64),
     /// The CA's key.
@@ -203,7 +205,7 @@ pub fn certificate(blob: &[u8]) -> Option<Certificate<'_>> {
     let serial = fields.long()?;
     let is_host = fields.number()? == 2;
     let key_id = fields.string()?;
-    fields.string()?;
+    let principals = fields.string()?;
     let validity = (fields.long()?, fields.long()?);
     for _ in 0..3 {
         fields.string()?;
@@ -216,6 +218,7 @@ pub fn certificate(blob: &[u8]) -> Option<Certificate<'_>> {
         serial,
         is_host,
         key_id,
+        principals,
         validity,
         authority,
         signature,

@@ -5,30 +5,28 @@
 //! is none, or a name that no other decoder takes, does not keep it from
 //! showing a certificate. So what people want to read besides may be missing.
 
-use data_encoding::HEXLOWER;
+mod name;
+
+pub use name::{canonical_name, is_same_name, name};
+
 use x509_parser::certificate::Validity;
-use x509_parser::objects::{oid_registry, oid2abbrev};
 use x509_parser::prelude::FromDer;
 use x509_parser::time::ASN1Time;
-use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName, X509Name};
+use x509_parser::x509::X509Name;
 
 use super::curve;
 use super::key::{PublicKey, object_id};
-use super::tlv::{Element, TlvError, Walk, bit_field, encode, first, integer, tagged};
+use super::tlv::{TlvError, Walk, bit_field, encode, first, integer, tagged};
 
 /// The parts of a certificate that people and rules look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
     /// The certificate without anything that follows it.
     pub der: Vec<u8>,
-    /// Subject, RFC 4514-like text, not escaped for a terminal; empty if it does not decode.
-    pub subject: String,
     /// Issuer, DER content.
     pub raw_issuer: Vec<u8>,
     /// Subject, DER content.
     pub raw_subject: Vec<u8>,
-    /// First common name of the subject.
-    pub common_name: Option<Vec<u8>>,
     /// Serial number, big-endian.
     pub serial: Vec<u8>,
     /// Beginning and end of validity, Unix seconds, if they decode.
@@ -44,8 +42,8 @@ pub struct Certificate {
 pub struct Request {
     /// The request without anything that follows it.
     pub der: Vec<u8>,
-    /// Subject, RFC 4514-like text, not escaped for a terminal; empty if it does not decode.
-    pub subject: String,
+    /// Subject, DER content.
+    pub raw_subject: Vec<u8>,
     /// The public key it asks a certificate for.
     pub key: PublicKey,
 }
@@ -98,13 +96,10 @@ fn certificate(content: &[u8], der: &[u8]) -> Result<Certificate, TlvError> {
     }
 
     let (key, algorithm) = PublicKey::from_spki(key_info.raw)?;
-    let name = X509Name::from_der(subject.raw).ok().map(|(_, name)| name);
     Ok(Certificate {
         der: der.to_vec(),
-        subject: self::name(subject.value),
         raw_issuer: issuer.to_vec(),
         raw_subject: subject.value.to_vec(),
-        common_name: name.and_then(|name| Some(name.iter_common_name().next()?.attr_value().data.to_vec())),
         serial: serial.to_vec(),
         validity: Validity::from_der(validity.raw)
             .ok()
@@ -146,12 +141,19 @@ pub fn is_authority(certificate: &[u8]) -> Option<bool> {
     Some(tagged(content, 0x01).is_some_and(|flag| flag != [0]))
 }
 
+/// What a certificate is for: key usage, names beside its subject, extended key usage, as they stand in it.
+#[must_use]
+pub fn scope(certificate: &[u8]) -> Vec<u8> {
+    let value = |last: u8| encode(0x04, extension(certificate, &[0x55, 0x1D, last]).unwrap_or_default());
+    [0x0F, 0x11, 0x25].map(value).concat()
+}
+
 /// Is a certificate for signing OCSP answers (extended key usage, RFC 6960, 4.2.2.2)?
 #[must_use]
 pub fn is_for_ocsp(certificate: &[u8]) -> bool {
     const OCSP_SIGNING: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x09];
     let purposes = extension(certificate, &[0x55, 0x1D, 0x25]).and_then(|value| tagged(value, 0x30));
-    purposes.and_then(elements).is_some_and(|all| all.iter().any(|one| one.value == OCSP_SIGNING))
+    purposes.and_then(name::elements).is_some_and(|all| all.iter().any(|one| one.value == OCSP_SIGNING))
 }
 
 /// The moment of a time (UTCTime or GeneralizedTime, tag and length included), Unix seconds.
@@ -197,112 +199,6 @@ fn authority_of(value: &[u8]) -> Authority<'_> {
     Authority { key_id: tagged(content, 0x80), issuer, serial: tagged(content, 0x82) }
 }
 
-/// A distinguished name (DER content) as text, RFC 4514-like, not escaped for a terminal; empty if it
-/// is empty or does not decode.
-#[must_use]
-pub fn name(content: &[u8]) -> String {
-    let whole = encode(0x30, content);
-    let Ok((_, name)) = X509Name::from_der(&whole) else { return String::new() };
-    let registry = oid_registry();
-    let part = |part: &AttributeTypeAndValue<'_>| {
-        let kind = oid2abbrev(part.attr_type(), registry)
-            .map_or_else(|_| part.attr_type().to_id_string(), ToOwned::to_owned);
-        let value = part.attr_value();
-        let text = text_of(value.tag().0, value.data);
-        // What is no text is written as RFC 4514 has it: its DER in hexadecimal.
-        let text = text.unwrap_or_else(|| {
-            let der = encode(value.tag().0, value.data);
-            format!("#{}", HEXLOWER.encode(&der))
-        });
-        format!("{kind}={text}")
-    };
-    let relative =
-        |relative: &RelativeDistinguishedName<'_>| relative.iter().map(part).collect::<Vec<_>>().join(" + ");
-    name.iter_rdn().map(relative).collect::<Vec<_>>().join(", ")
-}
-
-/// Are two distinguished names (DER content) the same (RFC 5280, 7.1)? Upper and lower case, blanks
-/// and the type of the strings do not count.
-#[must_use]
-pub fn is_same_name(one: &[u8], other: &[u8]) -> bool {
-    one == other || canonical(one).is_some_and(|one| canonical(other) == Some(one))
-}
-
-/// A distinguished name (DER content) in a form that is byte for byte the same for names that are the same.
-#[must_use]
-pub fn canonical_name(content: &[u8]) -> Vec<u8> {
-    let Some(names) = canonical(content) else { return content.to_vec() };
-    let relative = |parts: &Relative| {
-        let part = |(oid, value): &(Vec<u8>, Result<String, Vec<u8>>)| {
-            let value = match value {
-                Ok(text) => encode(0x0C, text.as_bytes()),
-                Err(raw) => encode(0x04, raw),
-            };
-            encode(0x30, &[encode(0x06, oid), value].concat())
-        };
-        encode(0x31, &parts.iter().map(part).collect::<Vec<_>>().concat())
-    };
-    names.iter().map(relative).collect::<Vec<_>>().concat()
-}
-
-/// The parts of one relative name in order, each with its type and its value.
-type Relative = Vec<(Vec<u8>, Result<String, Vec<u8>>)>;
-
-/// A name as it is compared; `None` if it does not decode.
-fn canonical(content: &[u8]) -> Option<Vec<Relative>> {
-    let mut names = Vec::new();
-    for set in elements(content)? {
-        let mut parts = Vec::new();
-        for part in elements(Some(set).filter(|set| set.tag == 0x31)?.value)? {
-            let mut part = Walk::new(part.value).ok()?;
-            let (oid, value) = (part.optional(0x06)?, first(part.rest())?);
-            parts.push((oid.to_vec(), prepared(value.tag, value.value).ok_or_else(|| value.raw.to_vec())));
-        }
-        parts.sort();
-        names.push(parts);
-    }
-    Some(names)
-}
-
-/// All elements, if there is nothing else.
-fn elements(mut content: &[u8]) -> Option<Vec<Element<'_>>> {
-    let mut all = Vec::new();
-    while !content.is_empty() {
-        let element = first(content)?;
-        content = element.rest;
-        all.push(element);
-    }
-    Some(all)
-}
-
-/// A string as RFC 4518 prepares it: in lower case, one blank between words. `None` if it is no string.
-fn prepared(tag: u32, value: &[u8]) -> Option<String> {
-    let words: Vec<String> = text_of(tag, value)?.split_whitespace().map(str::to_lowercase).collect();
-    Some(words.join(" "))
-}
-
-/// A string of any of the types that names are made of. `None` if it is none, or not in its encoding.
-fn text_of(tag: u32, value: &[u8]) -> Option<String> {
-    Some(match tag {
-        // UTF8String, PrintableString, IA5String, VisibleString.
-        0x0C | 0x12 | 0x13 | 0x16 | 0x1A => String::from_utf8(value.to_vec()).ok()?,
-        // T61String, which everybody takes for Latin 1.
-        0x14 => value.iter().copied().map(char::from).collect(),
-        0x1E => {
-            let units = value.as_chunks::<2>();
-            let units: Vec<u16> =
-                units.0.iter().filter(|_| units.1.is_empty()).map(|unit| u16::from_be_bytes(*unit)).collect();
-            String::from_utf16(&units).ok()?
-        }
-        0x1C => {
-            let units = value.as_chunks::<4>();
-            let points = units.0.iter().map(|unit| char::from_u32(u32::from_be_bytes(*unit)));
-            points.collect::<Option<String>>().filter(|_| units.1.is_empty())?
-        }
-        _ => return None,
-    })
-}
-
 /// Decodes the certificate request at the start of `bytes`; what follows it is ignored.
 ///
 /// # Errors
@@ -314,10 +210,24 @@ pub fn decode_request(bytes: &[u8]) -> Result<Request, TlvError> {
     let subject = body.required_element(0x30)?;
     let (key, _) = PublicKey::from_spki(body.required_element(0x30)?.raw)?;
     signed(whole.raw)?;
-    Ok(Request { der: whole.raw.to_vec(), subject: name(subject.value), key })
+    Ok(Request { der: whole.raw.to_vec(), raw_subject: subject.value.to_vec(), key })
 }
 
-/// Takes a certificate, a request, a revocation list or a basic OCSP response apart; what follows it is ignored.
+/// Decodes the signed public key and challenge (Netscape's SPKAC, as `openssl spkac` writes it) at the start of `bytes`; what
+/// follows it is ignored.
+///
+/// # Errors
+/// [`TlvError`] if it is none.
+pub fn decode_spkac(bytes: &[u8]) -> Result<(&[u8], PublicKey), TlvError> {
+    let whole = Walk::new(bytes)?.required_element(0x30)?;
+    let mut body = Walk::new(Walk::new(whole.value)?.required(0x30)?)?;
+    let (key, _) = PublicKey::from_spki(body.required_element(0x30)?.raw)?;
+    body.required(0x16)?;
+    signed(whole.raw)?;
+    Ok((whole.raw, key))
+}
+
+/// Takes a certificate, a request, an SPKAC, a revocation list or a basic OCSP response apart; what follows it is ignored.
 ///
 /// # Errors
 /// [`TlvError`] if it is neither, or the signature is no whole number of bytes.
@@ -348,6 +258,20 @@ pub fn signed(bytes: &[u8]) -> Result<Signed<'_>, TlvError> {
 }
 
 impl Certificate {
+    /// Its subject as text, see [`name`].
+    #[must_use]
+    pub fn subject(&self) -> String {
+        name(&self.raw_subject)
+    }
+
+    /// First common name of the subject.
+    #[must_use]
+    pub fn common_name(&self) -> Option<Vec<u8>> {
+        let whole = encode(0x30, &self.raw_subject);
+        let (_, name) = X509Name::from_der(&whole).ok()?;
+        Some(name.iter_common_name().next()?.attr_value().data.to_vec())
+    }
+
     /// Does OpenSC understand the public key? If it does not, it uses nothing of the
     /// certificate. `twisted`: it knows the twisted Brainpool curves.
     #[must_use]

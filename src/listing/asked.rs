@@ -111,7 +111,7 @@ fn content(certificate: Option<Cow<'_, Certificate>>) -> String {
     let until = certificate.validity.map_or_else(|| "?".to_owned(), |(_, end)| date(end));
     format!(
         "\n\tSubject        : {}\n\tSerial number  : {}\n\tValid until    : {until}\n\tPublic key     : {}",
-        escape(certificate.subject.as_bytes()),
+        escape(certificate.subject().as_bytes()),
         hex(&certificate.serial),
         hex(&same_form(&certificate.key).fingerprint())
     )

@@ -202,7 +202,7 @@ fn of_unread(bytes: &[u8]) -> Description {
     match x509::decode(bytes) {
         Some(certificate) => {
             let key = hex(&same_form(&certificate.key).fingerprint());
-            (format!("certificate {}", escape(certificate.subject.as_bytes())), None, None, Some(key))
+            (format!("certificate {}", escape(certificate.subject().as_bytes())), None, None, Some(key))
         }
         None => {
             let words = native::directory(bytes).unwrap_or_else(|| "file of a card".to_owned());
@@ -222,7 +222,7 @@ fn describe(
     let plain = |text: &str| (text.to_owned(), None, None, None);
     if let Some(certificate) = asked_certificate(snapshot, dir, entry) {
         let key = hex(&same_form(&certificate.key).fingerprint());
-        return (format!("certificate {}", escape(certificate.subject.as_bytes())), None, None, Some(key));
+        return (format!("certificate {}", escape(certificate.subject().as_bytes())), None, None, Some(key));
     }
     let bytes = match &entry.content {
         Content::Bytes(bytes) => bytes.as_slice(),

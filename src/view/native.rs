@@ -181,7 +181,7 @@ impl Layout for Native {
         }
         if let Some(certificate) = x509::decode(bytes) {
             return Described {
-                words: format!("certificate, {}", escape(certificate.subject.as_bytes())),
+                words: format!("certificate, {}", escape(certificate.subject().as_bytes())),
                 key: Some(certificate.key),
                 ..Described::default()
             };

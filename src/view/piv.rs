@@ -18,7 +18,7 @@ use super::{
     Place, Read, Source, View,
 };
 use crate::format::piv::{self, MESSAGING, Slot};
-use crate::format::x509;
+use crate::format::x509::{self, Certificate};
 use crate::opensc::cache_name::{NotCached, Serial};
 use crate::opensc::{CacheName, Version};
 use crate::snapshot::{Card, EfPath};
@@ -95,7 +95,7 @@ impl Layout for Piv {
         };
         match found {
             Some(certificate) => Described {
-                words: format!("{words}, {}", escape(certificate.subject.as_bytes())),
+                words: format!("{words}, {}", escape(certificate.subject().as_bytes())),
                 id: Some(vec![id(slot)]),
                 key: Some(certificate.key),
                 ..Described::default()
@@ -134,7 +134,7 @@ impl Layout for Piv {
             Read::Absent | Read::Failed | Read::Unknown(_) => None,
         });
         let (certificate, file) = first?;
-        Some((certificate.common_name.unwrap_or_else(|| b"PIV_II".to_vec()), file))
+        Some((certificate.common_name().unwrap_or_else(|| b"PIV_II".to_vec()), file))
     }
 
     fn label_by_view(&self, _card: &Card, view: &View) -> Vec<u8> {
@@ -142,7 +142,7 @@ impl Layout for Piv {
             Class::Certificate { certificate, .. } => certificate.as_ref(),
             _ => None,
         });
-        first.and_then(|certificate| certificate.common_name.clone()).unwrap_or_else(|| b"PIV_II".to_vec())
+        first.and_then(Certificate::common_name).unwrap_or_else(|| b"PIV_II".to_vec())
     }
 
     fn emulation(&self) -> Option<&'static str> {

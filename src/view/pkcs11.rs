@@ -472,6 +472,6 @@ const fn is_private(object: &Object) -> bool {
 
 /// The label, or the common name of a certificate without one.
 fn label(object: &Object) -> Vec<u8> {
-    let name = certificate_of(object).and_then(|certificate| certificate.common_name.clone());
+    let name = certificate_of(object).and_then(Certificate::common_name);
     if object.label.is_empty() { name.unwrap_or_default() } else { object.label.clone() }
 }

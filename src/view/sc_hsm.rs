@@ -129,7 +129,7 @@ impl Layout for ScHsm {
             prefix::CERTIFICATE | prefix::CA_CERTIFICATE if bytes.first() == Some(&0x30) => {
                 match x509::decode(bytes) {
                     Some(certificate) => Described {
-                        words: format!("{}, {}", words(file), escape(certificate.subject.as_bytes())),
+                        words: format!("{}, {}", words(file), escape(certificate.subject().as_bytes())),
                         key: Some(certificate.key),
                         ..Described::default()
                     },

@@ -55,7 +55,7 @@ fn ls_says_what_is_in_the_entries_of_a_card_that_is_away() {
     let objects: Vec<&str> =
         entries.as_array().unwrap().iter().map(|entry| entry["object"].as_str().unwrap()).collect();
     let whole = stalecard::format::x509::decode(&card.certificate(0).der).unwrap();
-    assert!(objects.iter().any(|object| object.contains(&whole.subject)), "{objects:?}");
+    assert!(objects.iter().any(|object| object.contains(&whole.subject())), "{objects:?}");
     assert!(objects.contains(&"directory of certificates: 2 entries"), "{objects:?}");
     let human = ours(&host, &["ls"]);
     assert!(!says(&human, "read by pkcs15-tool, opensc-pkcs11, pkcs15-tool"), "{human}");

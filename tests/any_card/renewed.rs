@@ -45,7 +45,7 @@ fn a_renewed_certificate_is_told_with_both_and_only_its_entry_goes() {
             let serial = data_encoding::HEXLOWER.encode(&certificate.serial());
             assert_eq!(evidence[side]["certificate_serial"], serial, "{kind:?} {finding:#}");
             let whole = stalecard::format::x509::decode(&certificate.der).unwrap();
-            assert_eq!(evidence[side]["subject"], whole.subject, "{kind:?}");
+            assert_eq!(evidence[side]["subject"], whole.subject(), "{kind:?}");
             let until = stalecard::text::rfc3339(whole.validity.unwrap().1);
             assert_eq!(evidence[side]["valid_until"], until, "{kind:?}");
         }

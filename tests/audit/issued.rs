@@ -28,6 +28,19 @@ const SIGNED: [&str; 11] = [
     "user-cert.pub",
 ];
 
+/// The kinds of that.
+const KINDS: [&str; 9] = [
+    "ca-certificate",
+    "certificate",
+    "jws",
+    "ocsp-response",
+    "request",
+    "revocation-list",
+    "signed-data",
+    "ssh-certificate",
+    "ssh-signature",
+];
+
 /// Issues everything, as this host sees the card, into a folder of its own.
 fn issue(stand: &Stand, host: &Host, name: &str, kind: &str) -> PathBuf {
     let folder = stand.dir().join(name);
@@ -116,6 +129,8 @@ fn stale_and_fresh_by_turns(kind: &str) {
     let (code, report) = audit(&alpha, &[&name(&fresh), &name(&stale)]);
     assert_eq!((code, bad(&report)), (1, all(&stale)), "{report}");
     let items = report["audit"]["items"].as_array().unwrap();
+    let kinds: BTreeSet<&str> = items.iter().map(|item| item["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, BTreeSet::from(KINDS));
     for item in items {
         assert_eq!(item["verdict"], "made-by-another-key", "{item}");
         let made_by = item["made_by"]["places"][0]["kind"].as_str();

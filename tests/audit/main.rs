@@ -13,10 +13,14 @@
 mod forms;
 mod hostile;
 mod issued;
+#[path = "../support/many_certificates.rs"]
+mod many_certificates;
+mod odd;
 mod public;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "no snapshots here")]
 mod schema;
+mod siblings;
 mod speed;
 #[path = "../stand/mod.rs"]
 mod stand;

@@ -1,53 +1,13 @@
-//! What an audit costs: CPU time against `openssl verify`, and memory.
+//! What an audit of very many certificates finds, and what memory it takes. What it costs beside openssl is measured by
+//! `make bench` (`benches/audit.rs`).
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use virtual_card::openssl::asn1::Asn1Time;
-use virtual_card::openssl::bn::BigNum;
-use virtual_card::openssl::hash::MessageDigest;
-use virtual_card::openssl::pkey::{PKey, PKeyRef, Private};
-use virtual_card::openssl::x509::extension::BasicConstraints;
-use virtual_card::openssl::x509::{X509, X509Name, X509NameRef};
+use virtual_card::openssl::pkey::{PKey, Private};
 
+use super::many_certificates::{Issuer, certificate, name};
 use super::*;
-
-fn name(text: &str) -> X509Name {
-    let mut name = X509Name::builder().unwrap();
-    name.append_entry_by_text("CN", text).unwrap();
-    name.build()
-}
-
-fn certificate(
-    serial: u32,
-    subject: &X509NameRef,
-    issuer: &X509NameRef,
-    key: &PKeyRef<Private>,
-    by: &PKeyRef<Private>,
-) -> Vec<u8> {
-    let mut builder = X509::builder().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&BigNum::from_u32(serial).unwrap().to_asn1_integer().unwrap()).unwrap();
-    builder.set_subject_name(subject).unwrap();
-    builder.set_issuer_name(issuer).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(30).unwrap()).unwrap();
-    builder.set_pubkey(key).unwrap();
-    if serial == 1 {
-        // What is no CA's is refused before its signature is looked at.
-        builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-    }
-    builder.sign(by, MessageDigest::sha256()).unwrap();
-    builder.build().to_pem().unwrap()
-}
-
-/// The CPU time of all children that have ended: user and system.
-fn spent() -> Duration {
-    let text = fs::read_to_string("/proc/self/stat").unwrap();
-    let fields: Vec<&str> = text.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u64 = [13, 14].map(|field: usize| fields[field].parse::<u64>().unwrap()).iter().sum();
-    Duration::from_millis(ticks * 10)
-}
 
 /// The number in a line about memory.
 fn peak(line: &str) -> u64 {
@@ -55,69 +15,31 @@ fn peak(line: &str) -> u64 {
 }
 
 #[test]
-fn many_certificates_cost_little() {
-    let count: u32 = std::env::var("STALECARD_AUDIT_COUNT").map_or(120, |count| count.parse().unwrap());
+fn of_very_many_certificates_those_of_another_key_are_found_and_it_with_them() {
+    const COUNT: u32 = 320;
     let workshop = Workshop::new();
-    fs::create_dir(workshop.path().join("many")).unwrap();
-    let [ca, other, leaf] = [(); 3].map(|()| PKey::<Private>::ec_gen("prime256v1").unwrap());
-    let issuer = name("CA");
-    workshop.write("ca.pem", certificate(1, &issuer, &issuer, &ca, &ca));
-    for number in 0..count {
-        let by = if number % 100 == 7 { &other } else { &ca };
-        let pem = certificate(number + 2, &name(&format!("leaf {number}")), &issuer, &leaf, by);
-        workshop.write(&format!("many/{number}.pem"), pem);
-    }
-    let begun = (Instant::now(), spent());
-    let (output, peak) = with_peak(&workshop, &["--format", "json", "ca.pem", "many"]);
-    let ours = (begun.0.elapsed(), spent() - begun.1);
-    let (code, report) = document(&output);
-    let expected = u64::from((count + 92) / 100);
+    let issuer = Issuer::new(workshop.path());
+    let expected = issuer.issue(workshop.path(), 0, COUNT);
+    let (code, report) = workshop.audit(&["ca.pem", "many"]);
     assert_eq!((code, report["audit"]["bad"].as_u64()), (1, Some(expected)), "{}", report["audit"]["bad"]);
-    assert_eq!(report["audit"]["sound"].as_u64(), Some(u64::from(count) + 1 - expected));
-    // Whoever waits is told how far it is, every five seconds.
-    if ours.0 > Duration::from_secs(15) {
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(told.contains("auditing") && told.contains(" files"), "{told}");
-    }
+    assert_eq!(report["audit"]["sound"].as_u64(), Some(u64::from(COUNT) + 1 - expected));
     // The unknown key is told by what it has signed several times.
-    if expected > 1 {
-        let groups = report["audit"]["groups"].as_array().unwrap();
-        assert_eq!(groups.len(), 1, "{groups:?}");
-        let id = data_encoding::HEXLOWER.encode(
-            &stalecard::format::key::PublicKey::from_spki(&other.public_key_to_der().unwrap())
-                .unwrap()
-                .0
-                .intrinsic_id(),
-        );
-        assert_eq!(groups[0]["made_by"]["id"], Value::from(id));
-    }
-    let begun = (Instant::now(), spent());
-    let openssl = Command::new("sh")
-        .args(["-c", "find many -name '*.pem' -print0 | xargs -0 -n 20000 openssl verify -CAfile ca.pem >verified 2>&1; true"])
-        .current_dir(workshop.path())
-        .status()
-        .unwrap();
-    assert!(openssl.success());
-    let theirs = (begun.0.elapsed(), spent() - begun.1);
-    let refused =
-        fs::read_to_string(workshop.path().join("verified")).unwrap().matches("error 7 at").count() as u64;
-    assert_eq!(refused, expected);
-    println!(
-        "{count} certificates: CPU time {:?} of ours, {:?} of openssl's; {:?} and {:?} by the clock; {peak} KiB",
-        ours.1, theirs.1, ours.0, theirs.0
-    );
-    // What is in order takes an entry in two tables: its digest, and when its holder's newest was made.
-    assert!(peak < 100 * 1024 + u64::from(count) / 4, "{peak} KiB for {count}");
+    let groups = report["audit"]["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 1, "{groups:?}");
+    let spki = issuer.other.public_key_to_der().unwrap();
+    let (other, _) = stalecard::format::key::PublicKey::from_spki(&spki).unwrap();
+    let id = data_encoding::HEXLOWER.encode(&other.intrinsic_id());
+    assert_eq!(groups[0]["made_by"]["id"], Value::from(id));
+    // openssl agrees.
+    workshop.sh("openssl verify -CAfile ca.pem many/*.pem >verified 2>&1 || true");
+    let verified = String::from_utf8(workshop.read("verified")).unwrap();
+    assert_eq!(verified.matches("error 7 at").count() as u64, expected);
 }
 
 /// Runs the program and gives the most memory that it has had, in KiB: the kernel tells of a process only while it is
-/// there. `STALECARD_PROGRAM`: another build of it, to be measured in place of the one that is tested.
+/// there.
 fn with_peak(workshop: &Workshop, words: &[&str]) -> (Output, u64) {
     let mut program = workshop.program(words);
-    if let Some(other) = std::env::var_os("STALECARD_PROGRAM") {
-        let own = std::mem::replace(&mut program, Command::new(other));
-        program.args(own.get_args()).current_dir(workshop.path()).env("HOME", workshop.path());
-    }
     let (out, errors) = (workshop.path().join("said"), workshop.path().join("errors"));
     program.stdout(fs::File::create(&out).unwrap()).stderr(fs::File::create(&errors).unwrap());
     let mut child = program.spawn().unwrap();

@@ -47,7 +47,7 @@ fn certificate(card: &Card, slot: Slot, behaviour: Behaviour) -> Certificate {
         Read::Unknown(_) => return Certificate::None,
     };
     if x509_as(&bytes, behaviour).is_some() {
-        let subject = x509::decode(&bytes).map(|certificate| escape(certificate.subject.as_bytes()));
+        let subject = x509::decode(&bytes).map(|certificate| escape(certificate.subject().as_bytes()));
         return Certificate::Good(subject.unwrap_or_default());
     }
     if x509::decode(&bytes).is_some() {

@@ -1,0 +1,278 @@
+//! What is done with each file in the two passes: its keys are gathered, then its signatures judged. What is sound takes an
+//! entry in a table, at most so many; everything else is the tally's.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Seek};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use super::artefact::{Artefact, Claimed, Kind};
+use super::attribute::{Asked, WORK_OF_A_FILE};
+use super::files::{Came, Life, Work, open, scan};
+use super::judgement::Judgement;
+use super::recognise::{Found, Sink};
+use super::ring::Ring;
+use super::signed_file::signed_beside;
+use super::tally::Tally;
+use crate::case::attribution::Verdict;
+use crate::case::known_keys::PlaceKind;
+use crate::observe::Progress;
+use crate::text::{count, escape};
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Says from time to time how far it is.
+struct Told {
+    progress: Progress,
+    what: &'static str,
+    files: AtomicU64,
+    last: AtomicU64,
+}
+
+impl Told {
+    fn new(progress: Progress, what: &'static str) -> Self {
+        Self { progress, what, files: AtomicU64::new(0), last: AtomicU64::new(0) }
+    }
+
+    fn tick(&self, since: Duration) {
+        /// Seconds between two words.
+        const PAUSE: u64 = 5;
+        let (now, last) = (since.as_secs(), self.last.load(Ordering::Relaxed));
+        if now >= last + PAUSE {
+            self.last.store(now, Ordering::Relaxed);
+            let files = usize::try_from(self.files.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
+            self.progress.tell(&format!("{} {}", self.what, count(files, "file", "files")));
+        }
+    }
+}
+
+/// How a file is called.
+fn shown(path: Option<&Path>) -> String {
+    path.map_or_else(|| "standard input".to_owned(), |path| escape(path.as_os_str().as_encoded_bytes()))
+}
+
+/// Reads a file, or standard input.
+fn read(
+    path: Option<&Path>,
+    input: Option<&File>,
+    follow: bool,
+    life: &Life,
+    sink: &mut Sink<'_>,
+) -> io::Result<Came> {
+    match path {
+        Some(path) => match open(path, follow)? {
+            Some((file, facts)) => scan(file, Some(facts.len()), life, sink),
+            None => Ok(Came::Special),
+        },
+        None => match input {
+            Some(mut file) => {
+                file.rewind()?;
+                let length = file.metadata()?.len();
+                scan(file, Some(length), life, sink)
+            }
+            None => Ok(Came::Special),
+        },
+    }
+}
+
+/// The first pass: which keys there are.
+pub struct Gather {
+    ring: Mutex<Ring>,
+    tally: Mutex<Tally>,
+    input: Option<File>,
+    follow: bool,
+    told: Told,
+}
+
+impl Gather {
+    /// With the keys that are known already; `input`: what came on standard input; `follow`: links, too.
+    pub fn new(ring: Ring, input: Option<File>, follow: bool, progress: Progress) -> Self {
+        Self {
+            ring: Mutex::new(ring),
+            tally: Mutex::new(Tally::default()),
+            input,
+            follow,
+            told: Told::new(progress, "gathering keys from"),
+        }
+    }
+}
+
+impl Work for Gather {
+    fn file(&self, path: Option<&Path>, life: &Life) -> Came {
+        self.told.files.fetch_add(1, Ordering::Relaxed);
+        let mut sink = |found: Found| {
+            life.beat();
+            if life.is_left() {
+                return;
+            }
+            match found {
+                Found::Artefact(artefact) => {
+                    let kind = artefact.kind.words().0;
+                    if let Some(offer) = artefact.offer {
+                        lock(&self.ring).add(offer, PlaceKind::File, || format!("{kind} {}", shown(path)));
+                    }
+                }
+                Found::Key(offer) => {
+                    lock(&self.ring).add(offer, PlaceKind::File, || format!("public key {}", shown(path)));
+                }
+                Found::Noted { serial, until, state, subject } => {
+                    lock(&self.tally).noted(serial, until, state, &subject, path);
+                }
+                Found::NotComputed(_) | Found::NotOpened(_) => {}
+            }
+        };
+        read(path, self.input.as_ref(), self.follow, life, &mut sink)
+            .unwrap_or_else(|error| Came::Failed(error.to_string()))
+    }
+
+    // Said of the second pass, which meets the same.
+    fn came(&self, _: &Path, _: Came) {}
+
+    fn tick(&self, since: Duration) {
+        self.told.tick(since);
+    }
+}
+
+/// Digests of what was sound, in several parts so that threads do not wait for each other.
+#[derive(Default)]
+struct Seen([Mutex<HashSet<[u8; 16]>>; 16]);
+
+impl Seen {
+    fn part(&self, digest: &[u8; 16]) -> Option<MutexGuard<'_, HashSet<[u8; 16]>>> {
+        let [first, ..] = digest;
+        Some(lock(self.0.get(usize::from(first & 15))?))
+    }
+
+    fn has(&self, digest: &[u8; 16]) -> bool {
+        self.part(digest).is_some_and(|part| part.contains(digest))
+    }
+
+    fn add(&self, digest: [u8; 16]) {
+        /// Of each part; more are judged as often as they come.
+        const MOST: usize = 1 << 18;
+        if let Some(mut part) = self.part(&digest).filter(|part| part.len() < MOST) {
+            part.insert(digest);
+        }
+    }
+}
+
+/// The second pass: whose signatures they are.
+pub struct Judge {
+    asked: Asked,
+    tally: Mutex<Tally>,
+    sound: Seen,
+    input: Option<File>,
+    since: Option<SystemTime>,
+    follow: bool,
+    told: Told,
+}
+
+impl Work for Judge {
+    fn file(&self, path: Option<&Path>, life: &Life) -> Came {
+        self.told.files.fetch_add(1, Ordering::Relaxed);
+        if let (Some(path), Some(since)) = (path, self.since)
+            && std::fs::metadata(path).and_then(|facts| facts.modified()).is_ok_and(|changed| changed < since)
+        {
+            return Came::Older;
+        }
+        let left = Cell::new(WORK_OF_A_FILE);
+        let mut place = 0;
+        let mut sink = |found: Found| {
+            life.beat();
+            if life.is_left() {
+                return;
+            }
+            match found {
+                Found::Artefact(artefact) => {
+                    place += 1;
+                    self.judge(path, place, &artefact, &left);
+                }
+                Found::NotComputed(why) => lock(&self.tally).not_computed(&shown(path), &why),
+                Found::NotOpened(what) => lock(&self.tally).not_opened(what),
+                Found::Key(_) | Found::Noted { .. } => lock(&self.tally).other(),
+            }
+        };
+        read(path, self.input.as_ref(), self.follow, life, &mut sink)
+            .unwrap_or_else(|error| Came::Failed(error.to_string()))
+    }
+
+    fn came(&self, path: &Path, came: Came) {
+        lock(&self.tally).came(&shown(Some(path)), came);
+    }
+
+    fn tick(&self, since: Duration) {
+        self.told.tick(since);
+    }
+}
+
+impl Judge {
+    /// With what the first pass has found; `since`: of files that were changed since.
+    pub fn new(gather: &Gather, since: Option<SystemTime>) -> Self {
+        Self {
+            asked: Asked::new(std::mem::take(&mut *lock(&gather.ring))),
+            tally: Mutex::new(std::mem::take(&mut *lock(&gather.tally))),
+            sound: Seen::default(),
+            input: gather.input.as_ref().and_then(|file| file.try_clone().ok()),
+            since,
+            follow: gather.follow,
+            told: Told::new(gather.told.progress, "auditing"),
+        }
+    }
+
+    /// The keys that it asks with.
+    pub const fn ring(&self) -> &Ring {
+        &self.asked.ring
+    }
+
+    /// What came of it.
+    pub fn tally(&self) -> Tally {
+        std::mem::take(&mut *lock(&self.tally))
+    }
+
+    /// Judges one artefact: by the worst of its signatures.
+    fn judge(&self, path: Option<&Path>, place: usize, artefact: &Artefact, left: &Cell<u64>) {
+        if self.sound.has(&artefact.digest) {
+            lock(&self.tally).again(artefact);
+            return;
+        }
+        let mut worst: Option<Judgement> = None;
+        for (number, claimed) in artefact.signatures.iter().enumerate() {
+            let judgement = self.signature(path, claimed, left);
+            // The device that has made a request is hardly ever known, and nobody asks.
+            let is_device = artefact.kind == Kind::CvRequest && number > 0;
+            if is_device && judgement.verdict == Verdict::IssuerNotKnown {
+                continue;
+            }
+            if worst.as_ref().is_none_or(|worst| judgement.verdict > worst.verdict) {
+                worst = Some(judgement);
+            }
+        }
+        let Some(judgement) = worst else { return };
+        if judgement.verdict == Verdict::Sound {
+            self.sound.add(artefact.digest);
+        }
+        lock(&self.tally).judged(&shown_if(&judgement, path), place, artefact, judgement);
+    }
+
+    fn signature(&self, path: Option<&Path>, claimed: &Claimed, left: &Cell<u64>) -> Judgement {
+        if let Some(judgement) = self.asked.judge_whole(claimed, left) {
+            return judgement;
+        }
+        match path.map(|path| signed_beside(path, &claimed.over, self.follow)) {
+            Some(Ok(bytes)) => self.asked.judge(claimed, &bytes, left).of_what_is_beside(),
+            Some(Err(why)) => Judgement::open(why),
+            None => Judgement::open("what was signed is not in it"),
+        }
+    }
+}
+
+/// What is sound needs no name.
+fn shown_if(judgement: &Judgement, path: Option<&Path>) -> String {
+    if judgement.verdict == Verdict::Sound { String::new() } else { shown(path) }
+}
