@@ -21,19 +21,26 @@ impl Compared {
             count(self.tokens.len(), "token", "tokens")
         );
         let is_whole = !self.coverage.iter().any(|gap| gap.asked_for);
+        // Only the card tells whether a cache is right.
+        let unread = self.tokens.iter().filter(|token| token.read_by.is_none()).count();
+        let known = match unread {
+            0 => "nobody shows anything else than the card",
+            all if all == self.tokens.len() => {
+                "no snapshot holds a reading of a card, which alone could tell who is stale"
+            }
+            _ => "nobody shows anything else than the cards of which a snapshot holds a reading",
+        };
         let (state, sentence) = if self.findings.is_empty() {
             match (self.tokens.is_empty(), is_whole) {
                 (true, _) => (Word::Unread, format!("Nothing to compare: {what}.").into()),
                 (false, true) => {
-                    (Word::Sound, format!("Nobody shows anything else than the card: {what}.").into())
+                    let state = if unread == 0 { Word::Sound } else { Word::Partly };
+                    (state, format!("{}: {what}.", capital(known)).into())
                 }
-                (false, false) => (
-                    Word::Unread,
-                    format!(
-                        "Not everything could be read. In the rest nobody shows anything else than the card: {what}."
-                    )
-                    .into(),
-                ),
+                (false, false) => {
+                    let sentence = format!("Not everything could be read. In the rest {known}: {what}.");
+                    (Word::Unread, sentence.into())
+                }
             }
         } else {
             let (state, sentence) = self.differs().unwrap_or((told.headline.state, told.headline.sentence));
@@ -44,6 +51,9 @@ impl Compared {
         told.steps.retain(|step| step.purpose != Purpose::Look);
         if state == Word::Unread {
             let what = "compare again, with snapshots of every host that can be read";
+            told.steps.push(Step::new(Purpose::Look, None, what));
+        } else if state == Word::Partly {
+            let what = "compare again, with a snapshot of a host that has the card in its reader";
             told.steps.push(Step::new(Purpose::Look, None, what));
         }
         told

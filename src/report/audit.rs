@@ -69,7 +69,7 @@ fn steps(out: &mut Page<'_>, steps: &[Step]) {
         out,
         "",
         "  ",
-        "Each one: `stalecard audit --format csv` … Why: `stalecard explain signed-by-other-key`",
+        "Each one: `stalecard audit --format csv FOLDER`. Why: `stalecard explain signed-by-other-key`.",
     );
     out.push('\n');
 }

@@ -6,7 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::findings::findings;
 use super::human::{coverage, ending, headline};
-use super::lines::{BOLD, Detail, Page, Screen, wrap};
+use super::lines::{BOLD, Detail, Page, Screen, wrap, wrap_in};
 use crate::finding::Side;
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
 use crate::text::{key_reference, shell_word};
@@ -70,7 +70,7 @@ fn state(out: &mut Page<'_>, row: &StateRow) {
         Standing::Orphan => (AnsiColor::Yellow.on_default(), "in caches; the card has nothing here any more"),
         Standing::Unknown => (Style::new(), "in caches; no snapshot holds a reading of the card"),
     };
-    let _ = writeln!(out, "    {style}{words}{style:#}");
+    wrap_in(out, style, "    ", "      ", words);
     let parts: Vec<&Side> = [&row.private, &row.public, &row.certificate].into_iter().flatten().collect();
     if parts.is_empty() {
         out.push_str("      nothing is shown\n");
@@ -87,7 +87,7 @@ fn state(out: &mut Page<'_>, row: &StateRow) {
         if let (Some(key), Some(print)) = (&part.key, &part.public_key) {
             let _ = writeln!(out, "      {key}");
             if out.screen.detail == Detail::All {
-                let _ = writeln!(out, "      {print}");
+                wrap(out, "      ", "      ", print);
             }
         }
         if let Some(serial) = &part.certificate_serial {

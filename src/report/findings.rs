@@ -22,7 +22,8 @@ pub fn findings(out: &mut Page<'_>, findings: &[Finding], several: bool) {
         let object = finding.object.as_ref().map(describe).unwrap_or_default();
         let fits = severity.len() + id.len() + width(&object) + 4 <= out.width();
         let beside = if fits && !object.is_empty() { format!("  {object}") } else { String::new() };
-        let _ = writeln!(out, "{style}{severity}{style:#}  {BOLD}{id}{BOLD:#}{beside}");
+        let apart = if severity.len() + id.len() + 2 <= out.width() { "  " } else { "\n  " };
+        let _ = writeln!(out, "{style}{severity}{style:#}{apart}{BOLD}{id}{BOLD:#}{beside}");
         if !fits {
             wrap(out, "  ", "    ", &object);
         }

@@ -12,7 +12,7 @@ pub use super::objects::{asked, live_note, not_listed, sides};
 use super::cache_entries::cache_list;
 use super::causes;
 use super::lines::{BOLD, Detail, GREEN, Page, Screen, padded, row, width, wrap};
-use crate::finding::{Severity, Window};
+use crate::finding::{Prose, Severity, Window};
 use crate::judge::brief::{capital, looked_at};
 use crate::judge::tally::Cache;
 use crate::snapshot::Gap;
@@ -53,12 +53,12 @@ pub fn check(screen: &Screen, verdict: &Verdict, brief: &Brief, caches: &[Cache]
 pub fn doubtful(out: &mut Page<'_>, window: Window) {
     let screen = out.screen;
     let flushed = match window.flushed_at {
-        Some(at) => format!("flushed {}", screen.moment(at)),
-        None => "not flushed yet".to_owned(),
+        Some(at) => Prose::from("flushed ").at(at),
+        None => "not flushed yet".into(),
     };
-    let (cached, replaced) = (screen.moment(window.cached_at), screen.moment(window.replaced_not_before));
-    let text = format!("Signed meanwhile: cached {cached}; key replaced not before {replaced}; {flushed}.");
-    wrap(out, "  ", "    ", &text);
+    let text = Prose::from("Signed meanwhile: cached ").at(window.cached_at);
+    let text = text.and("; key replaced not before ").at(window.replaced_not_before);
+    wrap(out, "  ", "    ", &screen.prose(&text.and("; ").then(&flushed).and(".")));
 }
 
 /// Any report on a verdict: the sentence, the danger, the causes, what they do, what to do, what was looked at. `more`

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::causes;
 use super::edited::{alive, refusal};
 use super::human::{coverage, doubtful, ending, headline};
-use super::lines::{BOLD, Detail, Page, Screen, bytes, wrap};
+use super::lines::{BOLD, Detail, Page, Screen, bytes, width, wrap};
 use crate::finding::Window;
 use crate::repair::config::Revived;
 use crate::repair::{
@@ -147,8 +147,15 @@ pub fn operations(screen: &Screen, operations: &[Operation]) -> String {
             OperationState::Damaged(_) => "its journal cannot be read",
         };
         let files = count(operation.kept_files, "file", "files");
-        let age = operation.started_at.map(|at| format!(", {}", screen.moment(at.unix_timestamp())));
-        let _ = writeln!(out, "{BOLD}{}{BOLD:#}{}", operation.id, age.unwrap_or_default());
+        let age = operation.started_at.map(|at| screen.moment(at.unix_timestamp())).unwrap_or_default();
+        if width(&operation.id) + width(&age) + 2 > out.width() || age.is_empty() {
+            let _ = writeln!(out, "{BOLD}{}{BOLD:#}", operation.id);
+            if !age.is_empty() {
+                wrap(&mut out, "  ", "    ", &age);
+            }
+        } else {
+            let _ = writeln!(out, "{BOLD}{}{BOLD:#}, {age}", operation.id);
+        }
         wrap(&mut out, "  ", "    ", &format!("{files}, {} kept; {state}", bytes(operation.kept_bytes)));
         if let OperationState::Damaged(why) = &operation.state {
             wrap(&mut out, "  ", "    ", why);

@@ -229,6 +229,7 @@ fn page(text: &str) -> Page {
         title: Cell::words(text),
         blocks: vec![
             Block::Heading(1, Cell::words(text)),
+            Block::Verdict(Level::Bad, "STALE", Cell::words(text)),
             Block::Banner(Level::Bad, Cell::words(text)),
             Block::Paragraph(Cell::words(text)),
             Block::Facts(vec![(text.to_owned(), Cell::code(text))]),

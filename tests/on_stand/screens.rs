@@ -23,7 +23,7 @@ const STORY: &[(&str, i32)] = &[
     ("check", 1),
     ("audit ~/made", 1),
     ("watch", FOR_EVER),
-    ("run -- pkcs15-tool --list-keys", 0),
+    ("run -- pkcs15-tool --list-public-keys", 0),
     ("snapshot --output ~/alpha.json", 0),
     ("compare ~/alpha.json", 1),
     ("report --output ~/report.html", 0),
@@ -93,6 +93,8 @@ fn certify(host: &Host, id: &str) {
     let key = format!("-engine pkcs11 -keyform engine -passin pass:{PIN} -key id_{id}");
     let about = "-x509 -new -sha256 -subj /CN=ca.example -days 30 -set_serial 1";
     host.sh(&format!("openssl req {about} {key} -out {HOME}/made/ca.pem")).ok();
+    // The engine's login would outlive it for a while.
+    host.run(&["opensc-tool", "--reset"]).ok();
 }
 
 /// A host that shows a key that is not on the card any more.
@@ -112,7 +114,7 @@ const HEALTHY: &[(&str, i32)] = &[
     ("verify --pin-file pin", 0),
     ("audit ~/made", 0),
     ("watch", FOR_EVER),
-    ("run -- pkcs15-tool --list-keys", 0),
+    ("run -- pkcs15-tool --list-public-keys", 0),
     ("snapshot --output ~/alpha.json", 0),
     ("snapshot --baseline --output ~/alpha.toml", 0),
     ("check --against ~/alpha.toml", 0),
@@ -140,7 +142,7 @@ const WITHOUT_A_CARD: &[(&str, i32)] = &[
     ("audit ~/made", 1),
     ("watch", FOR_EVER),
     ("snapshot --output ~/alpha.json", 3),
-    ("compare ~/alpha.json", 3),
+    ("compare ~/alpha.json", 0),
     ("report --output ~/report.html", 0),
     ("verify --pin-file pin", 3),
     ("show", 3),
@@ -160,7 +162,7 @@ const HALF_READ: &[(&str, i32)] = &[
     ("watch", FOR_EVER),
     ("run -- true", 0),
     ("snapshot --output ~/alpha.json", 3),
-    ("compare ~/alpha.json", 3),
+    ("compare ~/alpha.json", 0),
     ("report --output ~/report.html", 0),
     ("show", 3),
     ("flush --dry-run", 3),
@@ -176,17 +178,17 @@ const BROKEN: &[(&str, i32)] = &[
     ("check", 1),
     ("audit ~/made", 1),
     ("watch", FOR_EVER),
-    ("run -- pkcs15-tool --list-keys", 0),
+    ("run -- pkcs15-tool --list-public-keys", 2),
     ("snapshot --output ~/alpha.json", 0),
-    ("compare ~/alpha.json", 1),
+    ("compare ~/alpha.json", 0),
     ("report --output ~/report.html", 0),
-    ("show", 1),
+    ("show", 3),
     ("ls", 0),
     ("verify --pin-file pin", 3),
     ("flush --dry-run", 3),
     ("flush", 3),
     ("fix --dry-run", 0),
-    ("config show", 1),
+    ("config show", 0),
     ("config lint", 1),
     ("config disable-cache --dry-run", 2),
     ("undo", 0),
@@ -329,9 +331,32 @@ fn without_stamps(text: &str) -> String {
     String::from_utf8(said).unwrap()
 }
 
+/// The same with the IDs in PKCS#11 URIs by number, in the same width.
+fn with_ids_of_uris(text: &str, known: &mut BTreeMap<String, usize>) -> String {
+    const LENGTH: usize = 3 * 20;
+    let mut pieces = text.split(";id=");
+    let mut said = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (id, rest) = piece.split_at_checked(LENGTH).unwrap_or(("", piece));
+        let digits = id.replace('%', "");
+        said.push_str(";id=");
+        if digits.len() == 40 && digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let next = known.len() + 1;
+            let number = format!("{:040}", known.entry(digits).or_insert(next));
+            for pair in 0..20 {
+                said.push_str(&format!("%{}", &number[2 * pair..2 * pair + 2]));
+            }
+        } else {
+            said.push_str(id);
+        }
+        said.push_str(rest);
+    }
+    said
+}
+
 /// With IDs by number and operations of one day: what differs from run to run, in the same width.
 fn as_never(text: &str, known: &mut BTreeMap<String, usize>) -> String {
-    let text = without_stamps(text);
+    let text = with_ids_of_uris(&without_stamps(text), known);
     let mut said = String::new();
     let mut word = String::new();
     for character in text.chars().chain([' ']) {

@@ -501,7 +501,7 @@ fn lint_is_silent_where_each_setting_does_what_it_says_and_only_there() {
         *counts.entry((how, if silent { "silent" } else { "told" })).or_default() += 1;
         if silent != broken.is_empty() {
             wrong += 1;
-            let said: Vec<_> = said.iter().map(|finding| &*finding.summary).collect();
+            let said: Vec<_> = said.iter().map(|finding| finding.summary.to_string()).collect();
             println!("DISAGREES: {name}, {how}: {said:?}, but {broken:?}, on {text:?}\n{text}");
         }
         let _ = std::fs::remove_dir_all(host.home());
