@@ -79,7 +79,8 @@ fn a_plain_card_that_somebody_has_is_left_alone() {
     host.piv(&["--action", "set-chuid", "--action", "set-ccc"]).ok();
     let pipe = host.home().join("typed");
     host.run(&["mkfifo", pipe.to_str().unwrap()]).ok();
-    let script = format!("exec opensc-explorer < {}", pipe.display());
+    // There is no master file to begin in.
+    let script = format!("exec opensc-explorer --mf '' < {}", pipe.display());
     let holder = host.spawn(&["sh", "-c", &script]);
     let typed = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     let held = || {
