@@ -92,9 +92,10 @@ fn it_is_not_asked_beside_whoever_could_not_log_in_again() {
         refused("without OpenSC");
     }
     holder.running.stop();
-    for words in [&["check", "--beside", "--no-ask"][..], &["check", "--beside", "--format", "nagios"]] {
+    for words in [&["check", "--beside", "--no-ask"][..], &["watch", "--beside"]] {
         ours(&host, words).exits(2);
     }
+    ours(&host, &["check", "--beside", "--format", "nagios"]).exits(3);
     // Root never does.
     let root = crate::host(&stand);
     root.caching("public");

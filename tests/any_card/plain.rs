@@ -79,7 +79,8 @@ fn a_plain_card_that_somebody_has_is_left_alone() {
     host.piv(&["--action", "set-chuid", "--action", "set-ccc"]).ok();
     let pipe = host.home().join("typed");
     host.run(&["mkfifo", pipe.to_str().unwrap()]).ok();
-    let script = format!("exec opensc-explorer < {}", pipe.display());
+    // There is no master file to begin in.
+    let script = format!("exec opensc-explorer --mf '' < {}", pipe.display());
     let holder = host.spawn(&["sh", "-c", &script]);
     let typed = std::fs::OpenOptions::new().write(true).open(&pipe).unwrap();
     let held = || {
@@ -123,10 +124,11 @@ fn a_plain_card_that_somebody_has_is_left_alone() {
     assert_eq!(selects(&stand, since), [0, 0, 0]);
 }
 
-/// The IsoApplet on a JCOP card.
+/// The IsoApplet.
 #[test]
 fn the_iso_applet_on_any_card_is_read() {
-    let stand = Stand::with(Options { family: Family::IsoApplet, ..Options::default() });
+    let stand =
+        Stand::with(Options { family: Family::IsoApplet, switches: &["--atr", JAVA], ..Options::default() });
     let host = host(&stand);
     host.live().env("OPENSC_DRIVER", "isoApplet").personalise_isoapplet();
     let since = stand.apdu_log().len();

@@ -88,6 +88,11 @@ fn holder(dir: &Path, pid: u32, caller: u32) -> Option<Holder> {
     let (name, _) = stat(&std::fs::read(dir.join("stat")).ok()?)?;
     // The service itself is nobody who uses a card.
     let name = || String::from_utf8_lossy(&name).into_owned();
+    // The keeper of the private directory is this program, started by its file in /proc.
+    let exe = |dir: &Path| std::fs::read_link(dir.join("exe")).ok();
+    if name() == "exe" && exe(dir) == exe(Path::new("/proc/self")) {
+        return None;
+    }
     (is_holder && name() != "pcscd").then(|| Holder {
         name: name(),
         pid,

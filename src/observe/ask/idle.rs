@@ -75,11 +75,10 @@ impl<'a> Idle<'a> {
             if !seen.in_use {
                 return Ok(seen);
             }
-            match &self.beside {
-                Some(beside) if !seen.exclusive => {
-                    return beside.is_same().map(|()| seen).map_err(Stop::Moved);
-                }
-                _ => {}
+            if let Some(beside) = &self.beside
+                && !seen.exclusive
+            {
+                return beside.is_same().map(|()| seen).map_err(Stop::Moved);
             }
             if seen.exclusive || begun.elapsed() >= LAG {
                 return Err(Stop::Held(holders::who(seen.exclusive, hints), seen.exclusive));
