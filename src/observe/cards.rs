@@ -42,7 +42,7 @@ fn guess(snapshot: &Snapshot, atr: &[u8], finds: bool) -> Guess {
     let kind = kind(snapshot, atr);
     let configuration = Situation::of(snapshot).configuration();
     let mut by_application = Vec::new();
-    let tells_nothing = kind.family == Family::Other && kind.driver.is_none();
+    let tells_nothing = layout(kind.family).is_none() && kind.driver.is_none();
     if finds && tells_nothing && !snapshot.opensc.is_empty() {
         let asked = |program: &Program| configuration.by_application(program, atr);
         let first = Program::judged(&snapshot.executables).iter().map(asked).find(|asked| !asked.is_empty());

@@ -16,6 +16,13 @@ issue() { # issue CA SUBJECT KEY SERIAL FILE [EXTENSION]
     { cat ext; echo "${6-}"; } >own
     openssl x509 -req -in request -CA $1.pem -CAkey $1.key -set_serial $4 -days 20 -extfile own -out $5 2>/dev/null
 }
+twin() { # another key under the name and the identifier of the first CA, as through a stale cache
+    id=$(openssl x509 -in one.pem -noout -ext subjectKeyIdentifier | sed -n 2p | tr -d ' :')
+    printf 'subjectKeyIdentifier=%s\nbasicConstraints=CA:TRUE\n' "$id" >twin.ext
+    openssl req -new -key other.key -subj '/O=Example/CN=CA one' -out twin.csr
+    openssl x509 -req -in twin.csr -signkey other.key -days 30 -extfile twin.ext -out twin.pem 2>/dev/null
+    cp other.key twin.key
+}
 mkdir files; cp one.pem two.pem files/
 "#;
 
@@ -42,11 +49,7 @@ fn until(workshop: &Workshop, file: &str) -> String {
 fn what_an_older_copy_of_the_index_has_as_valid_is_revoked_all_the_same() {
     // Made by another key than it names: the identifier is that of the first CA.
     let workshop = cas(r#"
-        id=$(openssl x509 -in one.pem -noout -ext subjectKeyIdentifier | sed -n 2p | tr -d ' :')
-        printf 'subjectKeyIdentifier=%s\nbasicConstraints=CA:TRUE\n' "$id" >twin.ext
-        openssl req -new -key other.key -subj '/O=Example/CN=CA one' -out twin.csr
-        openssl x509 -req -in twin.csr -signkey other.key -days 30 -extfile twin.ext -out twin.pem 2>/dev/null
-        cp other.key twin.key; issue twin /CN=leaf leaf 4096 files/bad.pem
+        twin; issue twin /CN=leaf leaf 4096 files/bad.pem
     "#);
     let until = until(&workshop, "files/bad.pem");
     let line = |state: &str, subject: &str| format!("{state}\t{until}\t\t1000\tunknown\t{subject}\n");
@@ -197,8 +200,7 @@ fn only_what_is_for_the_same_replaces_a_bad_one() {
         answer -cert leaf.pem -rsigner stale.pem -rkey other.key -respout files/bad.der
         answer -cert other.pem -rsigner files/responder.pem -rkey responder.key -respout files/good.der
 
-        openssl req -new -x509 -key other.key -subj '/O=Example/CN=CA one' -days 30 -out twin.pem; cp other.key twin.key
-        : >ext; issue twin /CN=user leaf 8 files/bad.pem keyUsage=keyEncipherment
+        twin; issue twin /CN=user leaf 8 files/bad.pem keyUsage=keyEncipherment
         issue one /CN=user leaf 9 files/good.pem keyUsage=digitalSignature
         "#);
     let replaced = || {
