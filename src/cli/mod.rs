@@ -256,7 +256,7 @@ fn done() -> Exit {
         Command::Explain(args) => explain::run(&args, screen),
         Command::Config(command) => config::run(&command, screen),
         Command::Run(args) => run::run(&args),
-        Command::Snapshot(args) => snapshot::run(&args),
+        Command::Snapshot(args) => snapshot::run(&args, screen),
         Command::Compare(args) => compare::run(&args, screen),
         Command::Report(args) => report::run(&args),
         Command::Watch(args) => watch::run(&args, screen),

@@ -12,6 +12,7 @@ use crate::observe::{
     the_baseline,
 };
 use crate::report::json::{Answer, Document};
+use crate::report::lines::{Page, Screen, wrap};
 use crate::snapshot::{GapKind, Snapshot};
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +40,7 @@ pub struct Args {
     format: Format,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let wish = ObserveOptions {
         cards: args.selection.cards(args.offline),
@@ -54,7 +55,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         select_serial(&mut snapshot, serial, args.offline)?;
     }
     if args.baseline {
-        return baseline(&snapshot, args);
+        return baseline(&snapshot, args, screen);
     }
     match args.output.as_ref().filter(|path| !output::is_stdout(path)) {
         Some(path) => save(&snapshot, path)?,
@@ -73,7 +74,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
 }
 
 /// Writes what each token holds, where it is not written yet.
-fn baseline(snapshot: &Snapshot, args: &Args) -> Result<Exit, Error> {
+fn baseline(snapshot: &Snapshot, args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let all = baselines_of(&tokens(snapshot))?;
     let Some(path) = args.output.as_ref().filter(|path| !output::is_stdout(path)) else {
         if let Some(one) = the_baseline(&all)? {
@@ -84,10 +85,12 @@ fn baseline(snapshot: &Snapshot, args: &Args) -> Result<Exit, Error> {
     let written = keep_baselines(&all, path)?;
     match args.format {
         Format::Human => {
+            let mut text = Page::new(screen);
             for Written { file, token, changed } in &written {
                 let what = if *changed { "written" } else { "already as the token is, not touched" };
-                output::print(&format!("{file}: baseline of token {token}, {what}\n"))?;
+                wrap(&mut text, "", "  ", &format!("{file}: baseline of token {token}, {what}"));
             }
+            output::print(&text.text())?;
         }
         Format::Json => {
             let document = Document::of(Answer::Snapshot { baselines: &written }, &snapshot.host);

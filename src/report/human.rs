@@ -53,12 +53,13 @@ pub fn check(screen: &Screen, verdict: &Verdict, brief: &Brief, caches: &[Cache]
 pub fn doubtful(out: &mut Page<'_>, window: Window) {
     let screen = out.screen;
     let flushed = match window.flushed_at {
-        Some(at) => Prose::from("flushed ").at(at),
-        None => "not flushed yet".into(),
+        // That was a moment ago.
+        Some(at) => format!("flushed {}", screen.zone.written(at)),
+        None => "not flushed yet".to_owned(),
     };
     let text = Prose::from("Signed meanwhile: cached ").at(window.cached_at);
     let text = text.and("; key replaced not before ").at(window.replaced_not_before);
-    wrap(out, "  ", "    ", &screen.prose(&text.and("; ").then(&flushed).and(".")));
+    wrap(out, "  ", "    ", &screen.prose(&text.and(&format!("; {flushed}."))));
 }
 
 /// Any report on a verdict: the sentence, the danger, the causes, what they do, what to do, what was looked at. `more`
