@@ -13,7 +13,7 @@ use crate::card::{self, Guess, Link, Reading};
 use crate::opensc::card_driver::Taken;
 use crate::opensc::config::Situation;
 use crate::opensc::{Program, Version, atr_tables, differences};
-use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath, Family, Snapshot};
+use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath, Snapshot};
 use crate::view::layout;
 
 /// Reads them. `finds`: of a card of which nothing tells, and that nobody has, it is found out which application it has.
