@@ -19,7 +19,7 @@ mod finding_fixture;
 #[allow(dead_code, unused_imports, reason = "a library of the tests")]
 mod listing;
 #[path = "../support/native_listing.rs"]
-#[allow(dead_code, reason = "a library of the tests")]
+#[allow(dead_code, clippy::cast_possible_truncation, reason = "a library of the tests")]
 mod native_listing;
 #[path = "../support/recorded.rs"]
 #[allow(dead_code, reason = "a library of the tests")]
@@ -27,6 +27,9 @@ mod recorded;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "a library of the tests")]
 mod schema;
+#[path = "../support/text.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
+mod text;
 
 mod architecture;
 mod cache_safety;
