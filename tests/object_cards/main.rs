@@ -21,5 +21,11 @@ mod printed;
 #[allow(dead_code, reason = "a library of the tests: each test uses a part of it")]
 mod recorded;
 mod recordings;
+#[path = "../support/schema.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
+mod schema;
 #[path = "../stand/mod.rs"]
 mod stand;
+#[path = "../support/text.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
+mod text;

@@ -21,7 +21,7 @@ mod judged_so;
 #[allow(dead_code, unused_imports, reason = "a library of the tests")]
 mod listing;
 #[path = "../support/native_listing.rs"]
-#[allow(dead_code, reason = "a library of the tests")]
+#[allow(dead_code, clippy::cast_possible_truncation, reason = "a library of the tests")]
 mod native_listing;
 #[path = "../support/recorded.rs"]
 #[allow(dead_code, reason = "a library of the tests")]
@@ -29,6 +29,9 @@ mod recorded;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "a library of the tests")]
 mod schema;
+#[path = "../support/text.rs"]
+#[allow(dead_code, reason = "each test uses its part")]
+mod text;
 
 mod architecture;
 mod cache_safety;

@@ -2,15 +2,11 @@
 //!
 //! `SNAPSHOTS=overwrite` writes those files anew: read the difference before you commit it.
 
-#[path = "schema.rs"]
-mod schema;
-#[path = "text.rs"]
-mod text;
-
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use crate::{schema, text};
 use serde_json::Value;
 use snapbox::data::DataFormat;
 use snapbox::{Assert, Data};
