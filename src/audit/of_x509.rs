@@ -56,7 +56,7 @@ pub fn of_certificate(der: &[u8]) -> Option<Artefact> {
             certificate: Some((one.raw_issuer, one.serial)),
             holder: None,
             called: None,
-            signs_for_others: kind != Kind::Certificate || is_self_issued || signs || is_authority.is_none(),
+            signs_for_others: kind != Kind::Certificate || is_self_issued || signs,
         }),
     })
 }

@@ -32,11 +32,11 @@ fn whatever_fits_by_recovery_fits_by_multiples_on_every_curve() {
                 assert!(!quick(&Numbers { digest: &other, ..numbers }), "{}", arithmetic.curve.name);
                 found += 1;
             }
-            if found >= 8 {
+            if found >= 3 {
                 break;
             }
         }
-        assert!(found >= 8, "{}: {found}", arithmetic.curve.name);
+        assert!(found >= 3, "{}: {found}", arithmetic.curve.name);
     }
 }
 
