@@ -62,7 +62,7 @@ pub fn sides(out: &mut Page<'_>, objects: &[ObjectComparison]) {
             }
             show_uri(out, shown.uri.as_deref().filter(|_| shown.uri != object.uri));
             for entry in &shown.entries {
-                wrap(out, "    from ", "    ", &entry.to_string());
+                wrap(out, "    from ", "    ", entry);
             }
             show_unlisted(out, &shown.unlisted);
         }

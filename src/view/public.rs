@@ -65,7 +65,7 @@ fn is_public_key(bytes: &[u8]) -> bool {
 
 /// Both coordinates of a point on a curve that is in use.
 const fn is_pair(numbers: &[u8]) -> bool {
-    matches!(numbers.len() / 2, 24 | 28 | 32 | 40 | 48 | 64 | 66) && numbers.len() % 2 == 0
+    matches!(numbers.len() / 2, 24 | 28 | 32 | 40 | 48 | 64 | 66) && numbers.len().is_multiple_of(2)
 }
 
 /// All kinds of directories, those first whose entries tell them apart.

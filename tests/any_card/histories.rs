@@ -15,7 +15,7 @@ fn number(variable: &str, otherwise: u64) -> u64 {
 /// Whether something was wrong, and whether some of it only later.
 fn one(kind: Kind, seed: u64) -> (bool, bool) {
     let history = History::random(kind, seed);
-    let by_default = stand::opensc_version() >= Version::of(24) && seed % 2 == 0;
+    let by_default = stand::opensc_version() >= Version::of(24) && seed.is_multiple_of(2);
     let text =
         if by_default { "" } else { "app default { framework pkcs15 { use_file_caching = public; } }" };
     let mut world = World::start(&history, text);

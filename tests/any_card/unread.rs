@@ -42,7 +42,7 @@ fn goes_but_for_the_secret(host: &Host, what: &str) {
     std::fs::write(host.cache().join(&secret), SECRET).unwrap();
     let said = flush(&["--serial", &serial]);
     assert_eq!(said.code(), 2, "{what}: {said}");
-    assert_eq!(host.cache_names(), [secret.clone()], "{what}: {said}");
+    assert_eq!(host.cache_names(), std::slice::from_ref(&secret), "{what}: {said}");
     let text = said.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains("it is private, or may be: --unsafe removes it for good, and no undo"), "{said}");
     assert!(text.contains(&format!("stalecard flush --serial {serial} --unsafe")), "{said}");
@@ -57,7 +57,7 @@ fn goes_but_for_the_secret(host: &Host, what: &str) {
     assert_eq!(said.code(), 0, "{said}");
     assert!(text.contains("1 file left alone: private, or perhaps private"), "{said}");
     assert!(text.contains("stalecard flush --all --unsafe"), "{said}");
-    assert_eq!(host.cache_names(), [secret.clone()], "{said}");
+    assert_eq!(host.cache_names(), std::slice::from_ref(&secret), "{said}");
     let said = flush(&["--all", "--dry-run", "--unsafe", "--format", "json"]).ok();
     assert_eq!(steps(&document(&said))[&secret], "removed", "{said}");
     flush(&["--serial", &serial, "--unsafe"]).ok();

@@ -17,6 +17,8 @@ mod defaults;
 mod file_histories;
 mod histories;
 mod kinds;
+#[path = "../support/random.rs"]
+mod random;
 mod stale;
 #[path = "../stand/mod.rs"]
 mod stand;

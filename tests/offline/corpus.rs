@@ -17,8 +17,6 @@ mod family_card;
 mod given;
 #[path = "../../fuzz/properties/journal.rs"]
 mod journal;
-#[path = "../../fuzz/properties/judged.rs"]
-mod judged;
 #[path = "../../fuzz/properties/naming.rs"]
 mod naming;
 #[path = "../../fuzz/properties/pkcs15.rs"]
@@ -32,6 +30,7 @@ mod structures;
 #[path = "../../fuzz/properties/x509.rs"]
 mod x509;
 
+use crate::judged;
 use std::path::{Path, PathBuf};
 
 fn project() -> &'static Path {

@@ -16,7 +16,7 @@ mod calls;
 #[path = "../support/finding_fixture.rs"]
 mod finding_fixture;
 #[path = "../../fuzz/properties/judged.rs"]
-mod judged_so;
+mod judged;
 #[path = "../stand/listing/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "a library of the tests")]
 mod listing;

@@ -10,7 +10,7 @@ use std::process::Command;
 
 use crate::calls::{calls, objection};
 use crate::finding_fixture;
-use crate::judged_so;
+use crate::judged;
 use stalecard::finding::{Finding, Remedy};
 use stalecard::host::clock::Zone;
 use stalecard::judge::brief::brief;
@@ -228,7 +228,7 @@ fn what_is_said_of_every_host_is_told_well_on_every_screen() {
     for (name, snapshot) in hosts() {
         let verdict = judged(&snapshot, None);
         let told = brief(&verdict);
-        judged_so::leads_to_one_act(&verdict, &told);
+        judged::leads_to_one_act(&verdict, &told);
         let usual = plain(&human::check(&screen(&snapshot, 80, false, Detail::Usual), &verdict, &told, &[]));
         for (width, is_ascii, detail) in [
             (80, false, Detail::Least),

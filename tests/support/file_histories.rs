@@ -2,7 +2,7 @@
 //! taken out of its cache. And the truth about what comes of it, found by experiment: which cached files make the real tools
 //! show something else than the card, now or within [`READINGS`] further readings.
 //!
-//! A test that uses it has `mod stand;` at its root. The same seed is the same history.
+//! A test that uses it has `mod stand;` and `mod random;` at its root. The same seed is the same history.
 #![allow(
     dead_code,
     missing_docs,
@@ -12,11 +12,8 @@
     reason = "tests"
 )]
 
-#[path = "random.rs"]
-mod random;
-
+use crate::random::Random;
 use crate::stand::{FileCard, Host, Kind, Layout, Recipe, Stand, opensc_version};
-use random::Random;
 use stalecard::opensc::Version;
 use std::collections::{BTreeMap, BTreeSet};
 

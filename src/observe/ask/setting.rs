@@ -184,8 +184,8 @@ fn are_safe(text: &[u8], version: Option<Version>) -> Result<(), String> {
     let version = version.unwrap_or(differences::HEAD);
     // What does not parse OpenSC does not follow.
     let Ok(document) = scconf::parse(text, differences::dialect(version)) else { return Ok(()) };
-    let libraries = named(document.root()).into_iter().filter(|name| name.0.contains(&b'/'));
-    libraries.map(|library| is_safe(&library)).collect()
+    let mut libraries = named(document.root()).into_iter().filter(|name| name.0.contains(&b'/'));
+    libraries.try_for_each(|library| is_safe(&library))
 }
 
 /// Who reads this directory as this user, each with those whose settings are the same. None does: its entries are dormant.
