@@ -110,7 +110,8 @@ pub struct Unread {
     pub directory: ByteString,
 }
 
-/// A private key of which no file says whether the public key on the card is its own. Text is escaped.
+/// A private key of which no file says whether the public key on the card is its own, or of which the card says nothing at
+/// all. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnprovenKey {
     /// Serial of its token.
@@ -119,6 +120,8 @@ pub struct UnprovenKey {
     pub id: String,
     /// Its reference.
     pub reference: Option<u8>,
+    /// Does the card list it, and not only a cache?
+    pub is_listed: bool,
 }
 
 impl UnprovenKey {

@@ -364,13 +364,15 @@ pub fn unproven(case: &Case<'_>) -> Vec<UnprovenKey> {
     let in_use = case.cache_views.iter().filter(|cache_view| cache_view.in_use());
     let shown = in_use.flat_map(|cache_view| {
         let keys = cache_view.shown.private_keys().filter(|key| !on_card.contains(&(&key.id, place(key))));
-        keys.map(|key| (key, cache_view.shown.reference(key)))
+        keys.map(|key| (key, cache_view.shown.reference(key), false))
     });
     let listed = case.live.private_keys().filter(|key| !is_proven(case, device.as_ref(), key));
-    let keys = listed.map(|key| (key, case.live.reference(key))).chain(shown);
-    let keys: BTreeSet<_> = keys.map(|(key, reference)| (hex(&key.id), reference)).collect();
+    let keys = listed.map(|key| (key, case.live.reference(key), true)).chain(shown);
+    let keys: BTreeSet<_> =
+        keys.map(|(key, reference, is_listed)| (hex(&key.id), reference, is_listed)).collect();
     let token = escape(case.serial.as_bytes());
-    keys.into_iter().map(|(id, reference)| UnprovenKey { token: token.clone(), id, reference }).collect()
+    let named = |(id, reference, is_listed)| UnprovenKey { token: token.clone(), id, reference, is_listed };
+    keys.into_iter().map(named).collect()
 }
 
 /// Is the public key that the card names for a key known to be the key's?

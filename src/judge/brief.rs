@@ -227,7 +227,7 @@ fn card(verdict: &Verdict) -> CardStanding {
         CardStanding::Unread
     } else if verdict.findings.iter().any(is_against) {
         CardStanding::Against
-    } else if verdict.unproven.is_empty() && verdict.asked.is_empty() {
+    } else if !verdict.unproven.iter().any(|key| key.is_listed) && verdict.asked.is_empty() {
         CardStanding::Proven
     } else {
         CardStanding::NothingAgainst
@@ -378,7 +378,8 @@ mod tests {
         let mut verdict = stale();
         let said = |verdict: &Verdict| brief(verdict).headline.sentence.to_string();
         assert_eq!(said(&verdict), "OpenSC shows ca a key that is not on the card. The card is sound.");
-        verdict.unproven.push(UnprovenKey { token: "T".to_owned(), id: "33".to_owned(), reference: Some(2) });
+        let (token, id) = ("T".to_owned(), "33".to_owned());
+        verdict.unproven.push(UnprovenKey { token, id, reference: Some(2), is_listed: true });
         assert!(said(&verdict).ends_with(" Nothing speaks against the card."), "{}", said(&verdict));
         verdict.coverage.push(gap(true));
         assert!(
