@@ -11,9 +11,9 @@ use crate::opensc::config::Situation;
 use crate::opensc::{Recognised, Version, differences};
 use crate::safe_fs::{Classification, MAX_CONTENT};
 use crate::snapshot::{
-    Answer, ByteString, CacheDir, CacheEntry, Card, Content, EntryName, Family, Snapshot, Withheld,
+    Answer, ByteString, CacheDir, CacheEntry, Card, Content, EntryName, Snapshot, Withheld,
 };
-use crate::view::{is_private, is_surely_public, layout, layout_of};
+use crate::view::{is_private, is_surely_public, layout, layout_of, of_files};
 
 /// What the cards say of their files.
 #[derive(Serialize, Deserialize)]
@@ -109,7 +109,7 @@ fn described_in_entry(cards: &[Card], entry: &CacheEntry) -> Vec<(ByteString, bo
     let named = match layout_of(cards, name) {
         Some((layout, _)) => layout.names(file, bytes.as_slice()),
         // Of a card that was not read: as far as its directories are those of PKCS#15.
-        None => layout(Family::Pkcs15).map(|layout| layout.names(file, bytes.as_slice())).unwrap_or_default(),
+        None => of_files().names(file, bytes.as_slice()),
     };
     named.into_iter().map(|named| (name.at(named.file).name(), named.private)).collect()
 }

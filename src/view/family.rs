@@ -37,6 +37,12 @@ fn family_of(name: &CacheName) -> Option<Family> {
     name.is_sc_hsm().then_some(Family::SmartCardHsm)
 }
 
+/// How the files of a card are laid out of which nothing is known but that its directories may be those of PKCS#15.
+#[must_use]
+pub const fn of_files() -> &'static dyn Layout {
+    &Native
+}
+
 /// The card of a cache entry as far as the entry's name tells of it, for a card that was not read.
 #[must_use]
 pub fn unread(name: &CacheName) -> Option<Card> {

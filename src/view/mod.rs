@@ -37,7 +37,7 @@ pub mod unlisted;
 use objects::Draft;
 pub use objects::{Objects, Unknown};
 
-pub use family::{is_private, layout, layout_of, unread};
+pub use family::{is_private, layout, layout_of, of_files, unread};
 pub use public::is_surely_public;
 
 pub use layout::{Condition, Described, KeyFacts, KeyInPlace, Layout, Named, Note};

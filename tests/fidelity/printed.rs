@@ -293,9 +293,11 @@ fn expected_pkcs11_item(item: &Item<'_>, version: Version) -> String {
                 }
                 PublicKey::Other(spki) => {
                     let name = if key.ed25519().is_some() { "EC_EDWARDS" } else { "EC_MONTGOMERY" };
-                    // Up to 0.26 an OCTET STRING; the name of the curve from the algorithm of RFC 8410.
-                    let frame = if version < Version::of(27) { "0420" } else { "" };
-                    (name, format!("{frame}{}", hex(&spki[12..])), hex(&spki[4..9]))
+                    // Up to 0.26 an OCTET STRING, unless the key begins like one; the name of the curve from the
+                    // algorithm of RFC 8410.
+                    let point = &spki[12..];
+                    let frame = if version < Version::of(27) && point[0] != 4 { "0420" } else { "" };
+                    (name, format!("{frame}{}", hex(point)), hex(&spki[4..9]))
                 }
                 _ => ("RSA", "-".to_owned(), "-".to_owned()),
             };
