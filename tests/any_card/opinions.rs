@@ -5,7 +5,7 @@
 use super::second::agrees;
 use super::*;
 use crate::random::Random;
-use crate::stand::{Family, Options, PIN, PIV_PIN, SO_PIN, YUBIKEY, generate_key_under};
+use crate::stand::{Family, Options, PIN, PIV_PIN, PW3, SO_PIN, YUBIKEY, generate_key_under};
 
 /// How often something happens in one history.
 const EVENTS: usize = 6;
@@ -18,19 +18,18 @@ fn count() -> u64 {
 struct Play {
     stand: Stand,
     host: Host,
-    happens: fn(&Host, &mut Random, usize),
+    happens: fn(&Stand, &Host, &mut Random, usize),
 }
 
 fn play(family: Family) -> Play {
     let switches: &[&str] = match family {
         Family::Piv => &YUBIKEY,
-        // With extended commands the tool fails to write the fingerprint.
-        Family::OpenPgp => &["--card-version", "3.4"],
+        Family::OpenPgp => &["--card-version", "3.4", "--apdu", "extended"],
         _ => &[],
     };
     let stand = Stand::with(Options { family, switches, ..Options::default() });
     let host = host(&stand);
-    let (host, happens): (Host, fn(&Host, &mut Random, usize)) = match family {
+    let (host, happens): (Host, fn(&Stand, &Host, &mut Random, usize)) = match family {
         Family::ScHsm => {
             host.initialize("HSM-H1", PIN, SO_PIN, None);
             (host, sc_hsm)
@@ -55,7 +54,7 @@ fn play(family: Family) -> Play {
     Play { stand, host, happens }
 }
 
-fn sc_hsm(host: &Host, random: &mut Random, _step: usize) {
+fn sc_hsm(_: &Stand, host: &Host, random: &mut Random, _step: usize) {
     let live = host.live();
     let listing = live.pkcs11_list_logged_in();
     let keys: Vec<String> = listing.private_keys().iter().filter_map(|key| key.id.clone()).collect();
@@ -85,24 +84,28 @@ fn sc_hsm(host: &Host, random: &mut Random, _step: usize) {
     }
 }
 
-fn piv(host: &Host, random: &mut Random, step: usize) {
+fn piv(_: &Stand, host: &Host, random: &mut Random, step: usize) {
     let slot = ["9a", "9c", "9d", "9e"][random.below(4)];
     host.live().piv_renew(slot, "ECCP256", &format!("holder {step}"));
 }
 
-fn openpgp(host: &Host, random: &mut Random, _step: usize) {
+fn openpgp(stand: &Stand, host: &Host, random: &mut Random, step: usize) {
     // No tool makes a key on a curve where there is one, or another in its place; nor one to decipher a second time.
-    host.live().openpgp_generate(random.one(&[1, 3]));
+    let key = random.one(&[1u8, 3]);
+    let number = key.to_string();
+    host.live().run(&["openpgp-tool", "--verify", "CHV3", "--pin", PW3, "--gen-key", &number]).ok();
+    // With extended commands the tool fails to write the fingerprint.
+    stand.card().tamper_path(&[0xC6 + key], Some(&[step as u8 + 1; 20]));
 }
 
-fn myeid(host: &Host, random: &mut Random, step: usize) {
+fn myeid(_: &Stand, host: &Host, random: &mut Random, step: usize) {
     let label = format!("key {step}");
     if random.below(3) > 0 {
         host.live().generate_key("ec/prime256v1", &format!("{:02x}", step + 1), &label);
     }
 }
 
-fn iso_applet(host: &Host, random: &mut Random, step: usize) {
+fn iso_applet(_: &Stand, host: &Host, random: &mut Random, step: usize) {
     if random.below(3) > 0 {
         let id = format!("{:02x}", step + 1);
         host.live().pkcs15_init(&generate_key_under("FF", "rsa/2048", &id, &id)).ok();
@@ -119,7 +122,7 @@ fn all(family: Family) -> usize {
             match random.below(3) {
                 0 => drop(host.pkcs15_list()),
                 1 => drop(host.pkcs11_list()),
-                _ => happens(&host, &mut random, step),
+                _ => happens(&stand, &host, &mut random, step),
             }
             if step % 2 == 1 {
                 let (code, _) = agrees(&host);
