@@ -206,8 +206,9 @@ mod tests {
         let _own = UnixStream::connect(&path).unwrap();
         let _accepted = listener.accept().unwrap();
         assert_eq!(clients(&path).unwrap(), Clients::default(), "this process");
-        let child = std::process::Command::new("sh")
-            .args(["-c", "sleep 60"])
+        // No shell, which may stay beside what it starts.
+        let child = std::process::Command::new("sleep")
+            .arg("60")
             .stdin(std::os::fd::OwnedFd::from(UnixStream::connect(&path).unwrap()))
             .spawn();
         let mut child = child.unwrap();

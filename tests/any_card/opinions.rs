@@ -14,11 +14,14 @@ fn count() -> u64 {
     std::env::var("STALECARD_OPINIONS_COUNT").ok().and_then(|count| count.parse().ok()).unwrap_or(1)
 }
 
+/// What happens to a card.
+type Happening = fn(&Stand, &Host, &mut Random, usize);
+
 /// A card, how it is changed by the number of an event, and how it is filled first.
 struct Play {
     stand: Stand,
     host: Host,
-    happens: fn(&Stand, &Host, &mut Random, usize),
+    happens: Happening,
 }
 
 fn play(family: Family) -> Play {
@@ -29,7 +32,7 @@ fn play(family: Family) -> Play {
     };
     let stand = Stand::with(Options { family, switches, ..Options::default() });
     let host = host(&stand);
-    let (host, happens): (Host, fn(&Stand, &Host, &mut Random, usize)) = match family {
+    let (host, happens): (Host, Happening) = match family {
         Family::ScHsm => {
             host.initialize("HSM-H1", PIN, SO_PIN, None);
             (host, sc_hsm)
@@ -95,7 +98,7 @@ fn openpgp(stand: &Stand, host: &Host, random: &mut Random, step: usize) {
     let number = key.to_string();
     host.live().run(&["openpgp-tool", "--verify", "CHV3", "--pin", PW3, "--gen-key", &number]).ok();
     // With extended commands the tool fails to write the fingerprint.
-    stand.card().tamper_path(&[0xC6 + key], Some(&[step as u8 + 1; 20]));
+    stand.card().tamper_path(&[0xC6 + key], Some(&[u8::try_from(step + 1).unwrap(); 20]));
 }
 
 fn myeid(_: &Stand, host: &Host, random: &mut Random, step: usize) {
