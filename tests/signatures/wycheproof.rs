@@ -27,6 +27,8 @@ fn scheme(group: &Value) -> Option<Scheme> {
             Scheme::Ecdsa(Some(hash(&group["sha"])?))
         }
         "DsaVerify" | "DsaP1363Verify" => Scheme::Dsa(Some(hash(&group["sha"])?)),
+        // Ed448 is not computed.
+        "EddsaVerify" if group["publicKey"]["curve"] == "edwards448" => return None,
         "EddsaVerify" => Scheme::Ed25519,
         "RsassaPkcs1Verify" => Scheme::Pkcs1(Some(hash(&group["sha"])?)),
         "RsassaPssVerify" | "RsassaPssWithParametersVerify" => Scheme::Pss {
@@ -80,6 +82,8 @@ fn signatures_that_were_made_to_be_misjudged() {
                 };
                 count(format!("{result}: {said}"));
                 let is_right = match (result, &outcome) {
+                    // What is refused for the higher of two values of s, which only Bitcoin refuses.
+                    ("invalid", Outcome::Valid(_)) if group["type"] == "EcdsaBitcoinVerify" => true,
                     ("invalid", Outcome::Valid(fit)) => matches!(fit.encoding, Encoding::Loose(_)),
                     ("valid", Outcome::Valid(_))
                     | ("acceptable" | "invalid", _)
