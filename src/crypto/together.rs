@@ -5,6 +5,8 @@ use std::thread;
 
 /// On how many processors at most.
 const MOST: usize = 4;
+/// Bytes of stack for each thread: curves and long numbers take little of it.
+const STACK: usize = 512 << 10;
 
 /// What `f` gives for each of them, in their order.
 pub fn each<T: Sync, R: Send>(of: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
@@ -21,7 +23,7 @@ pub fn each<T: Sync, R: Send>(of: &[T], f: impl Fn(&T) -> R + Sync) -> Vec<R> {
             .map(|share| {
                 let work = move || share.iter().map(f).collect::<Vec<R>>();
                 // Where there can be no further thread, there is this one.
-                thread::Builder::new().spawn_scoped(scope, work).map_err(|_| share)
+                thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).map_err(|_| share)
             })
             .collect();
         let own: Vec<R> = own.iter().map(f).collect();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::hosts::{Compared, Standing};
 use crate::finding::Prose;
-use crate::judge::brief::{brief, capital, names};
+use crate::judge::brief::{brief, capital, lead, names};
 use crate::text::count;
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, CardStanding, Headline, Purpose, Step, Word};
@@ -14,7 +14,8 @@ impl Compared {
     #[must_use]
     pub fn brief(&self) -> Brief {
         let (findings, coverage) = (self.findings.clone(), self.coverage.clone());
-        let mut told = brief(&Verdict { findings, coverage, compared: true, ..Verdict::default() });
+        let verdict = Verdict { findings, coverage, compared: true, ..Verdict::default() };
+        let mut told = brief(&verdict);
         let what = format!(
             "{} of {} compared",
             count(self.snapshots, "snapshot", "snapshots"),
@@ -43,7 +44,9 @@ impl Compared {
                 }
             }
         } else {
-            let (state, sentence) = self.differs().unwrap_or((told.headline.state, told.headline.sentence));
+            let worst = lead(&verdict, &told.causes).map(|cause| cause.summary.clone());
+            let (state, sentence) =
+                self.differs().unwrap_or((told.headline.state, worst.unwrap_or(told.headline.sentence)));
             (state, sentence.and(&format!(" {}.", capital(&what))))
         };
         told.headline = Headline { state, sentence, card: CardStanding::NothingAgainst };

@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::own_findings::OwnFindings;
 use crate::case::asked::AskedCase;
 use crate::case::asked_blocks::Block;
 use crate::case::asked_content;
@@ -24,7 +25,7 @@ use crate::finding::{Finding, Severity, Side};
 use crate::format::x509::{self, Certificate};
 use crate::judge::ending::exit_of;
 use crate::judge::tally::user_name;
-use crate::judge::{tokens, tokens_of};
+use crate::judge::{judge_processes, tokens, tokens_of, verdict};
 use crate::snapshot::{Content, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{escape, hex, rfc3339};
 use crate::view::{Class, Object, Place, View, layout_of};
@@ -36,6 +37,7 @@ pub struct Comparison {
     sources: Vec<Source>,
     tokens: BTreeMap<String, Seen>,
     sides: BTreeSet<Rc<Side>>,
+    own: OwnFindings,
     coverage: Vec<Gap>,
 }
 
@@ -130,6 +132,9 @@ impl Comparison {
             taken_at: rfc3339(snapshot.taken_at.unix_timestamp()),
             taken: snapshot.taken_at.unix_timestamp(),
         });
+        let mut own = verdict(&tokens);
+        judge_processes(snapshot, &mut own);
+        self.own.add(source, &own);
         for case in &tokens.cases {
             if is_first {
                 self.read(case, source, snapshot.taken_at.unix_timestamp());
@@ -344,13 +349,15 @@ impl Comparison {
     pub fn conclude(self) -> Compared {
         let tokens: Vec<TokenTable> =
             self.tokens.iter().map(|(serial, seen)| table(serial, seen, &self.sources)).collect();
-        let findings = tokens.iter().flat_map(crate::rules::host::hosts_disagree::apply).collect();
+        let (own, unread) = self.own.conclude(&self.sources, &tokens);
+        let disagree = tokens.iter().flat_map(crate::rules::host::hosts_disagree::apply);
+        let findings = disagree.chain(own).collect();
         Compared {
             snapshots: self.snapshots,
             sources: self.sources,
             tokens,
             findings,
-            coverage: self.coverage,
+            coverage: self.coverage.into_iter().chain(unread).collect(),
         }
     }
 }

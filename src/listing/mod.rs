@@ -5,5 +5,6 @@ pub mod cache_entries;
 mod compared;
 pub mod hosts;
 pub mod objects;
+mod own_findings;
 pub mod settings;
 pub mod signing_requests;

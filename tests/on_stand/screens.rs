@@ -180,7 +180,7 @@ const BROKEN: &[(&str, i32)] = &[
     ("watch", FOR_EVER),
     ("run -- pkcs15-tool --list-public-keys", 2),
     ("snapshot --output ~/alpha.json", 0),
-    ("compare ~/alpha.json", 0),
+    ("compare ~/alpha.json", 1),
     ("report --output ~/report.html", 0),
     ("show", 3),
     ("ls", 0),
