@@ -2,7 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use stalecard::opensc::Version;
-use stalecard::repair::config::{Error, Goal, Request, Scope, check, plan};
+use stalecard::repair::config::{Goal, Refusal, Request, Scope, check, plan};
 use stalecard::scconf::{Dialect, parse};
 
 /// Whatever is planned is what was promised, by the check that is also made after writing; and planned
@@ -19,7 +19,7 @@ pub fn off_or_refused(text: &[u8]) {
                     let again = plan(Some(&planned.new), &request).unwrap();
                     assert!(again.edits.is_empty(), "{text:?}: {again:?}");
                 }
-                Err(Error::Unparsable { error, .. }) => {
+                Err(Refusal::Unparsable { error, .. }) => {
                     let since_023 = parse(text, Dialect::Since023);
                     let until_022 = parse(text, Dialect::Until022);
                     assert!(since_023.is_err() || installed.is_none() && until_022.is_err(), "{error}");

@@ -12,7 +12,7 @@ use crate::opensc::config::{Situation, Source};
 use crate::opensc::program::real_path;
 use crate::patience::{SILENCE, within};
 use crate::repair::config::{
-    Change, EditReport, Goal, Request, Scope, Target, check, plan, rehearse, write_in,
+    Change, EditReport, Error as Refused, Goal, Request, Scope, Target, check, plan, rehearse, write_in,
 };
 use crate::repair::{Run, StateDir, is_there};
 use crate::scconf::Position;
@@ -83,7 +83,7 @@ pub fn edit(wanted: &Edit<'_>, snapshot: &Snapshot, run: &mut Run) -> Result<Edi
     let scope = wanted.programs.scope()?;
     let real = target.path();
     let request = Request { path: &real, goal: wanted.goal, scope: &scope, installed: situation.version() };
-    let planned = plan(target.text(), &request)?;
+    let planned = plan(target.text(), &request).map_err(Refused::from)?;
     let changed = !planned.edits.is_empty();
     let old = target.text().unwrap_or_default();
 

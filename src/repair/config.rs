@@ -24,6 +24,7 @@ mod layout;
 mod planner;
 mod private;
 mod programs;
+mod refusal;
 mod undo;
 mod write;
 
@@ -35,12 +36,12 @@ pub use keeper::{KEEPER, keep_until, own_directory, remove as remove_directory};
 pub use planner::{Planned, plan};
 pub use private::Private;
 pub use programs::{Effect, check, releases};
+pub use refusal::Refusal;
 pub(super) use undo::{Edited, bring_back, comes_back, look};
 pub use write::{Target, Written, rehearse, write, write_in};
 
-use crate::opensc::{Caching, Crash, Version};
+use crate::opensc::{Caching, Version};
 use crate::safe_fs;
-use crate::scconf::{ParseError, Position, Why};
 use crate::snapshot::ByteString;
 
 /// What the effective value is to be.
@@ -122,64 +123,12 @@ pub enum Note {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// OpenSC drops the whole file.
-    #[error(
-        "{path}:{error}; OpenSC drops the whole file, so it was not edited. {}. `stalecard config lint` shows the cause",
-        cure(&error.why)
-    )]
-    Unparsable {
-        /// The file.
-        path: ByteString,
-        /// Where and why.
-        error: ParseError,
-    },
-    /// OpenSC dies of the file.
-    #[error(
-        "{0}; the file was not edited. Move the comment or empty line at {at} to a place between two statements",
-        at = .0.taken_by
-    )]
-    Crashes(Box<Crash>),
-    /// A place that cannot be copied into another block.
-    #[error(
-        "{path}:{at}: a comment or an empty line takes this key away, so it can be neither edited nor carried along; \
-         move it to a place between two statements"
-    )]
-    LostKey {
-        /// The file.
-        path: ByteString,
-        /// The statement.
-        at: Position,
-    },
-    /// `public` is not known to the installed OpenSC.
-    #[error(
-        "OpenSC {0} does not know `public` and would leave the cache off; `--value yes` switches it on, for \
-         private objects too"
-    )]
-    NoPublic(Version),
-    /// Blocks for executables are not known to the installed OpenSC.
-    #[error("OpenSC {0} does not look for blocks named after an executable (0.24 does); use `--app NAME`")]
-    NoExecutableBlocks(Version),
-    /// A name that cannot be written in a configuration.
-    #[error(
-        "`{0}` cannot be the name of an `app` block (it may not be empty or hold quotes or control characters; \
-         an executable is named by its whole path)"
-    )]
-    BadBlockName(ByteString),
-    /// No edit was found that does what was asked for.
-    #[error(
-        "{path} was not edited: with the planned change {program} of OpenSC {version} would not do what was asked \
-         for ({what}); edit it by hand and look with `stalecard config show`"
-    )]
-    NotReached {
-        /// The file.
-        path: ByteString,
-        /// The program.
-        program: String,
-        /// The version.
-        version: Version,
-        /// What would happen instead.
-        what: String,
-    },
+    /// The edit was not made.
+    #[error("{0}; the file was not edited{advice}", advice = .0.advice())]
+    Refused(#[from] Refusal),
+    /// Nothing could be derived from it for a program below this one.
+    #[error("{0}; nothing was started{advice}", advice = .0.advice())]
+    NotDerived(Refusal),
     /// The file cannot be reached, read or written.
     #[error("{0}; nothing was changed")]
     File(#[from] safe_fs::Error),
@@ -343,23 +292,4 @@ fn blocks(names: &[ByteString]) -> String {
 fn series(versions: &[Version]) -> String {
     let names: Vec<String> = versions.iter().map(|v| format!("{}.{}", v.major, v.minor)).collect();
     names.join(", ")
-}
-
-/// What repairs a text that OpenSC cannot parse.
-fn cure(why: &Why) -> &'static str {
-    match why {
-        Why::Word => {
-            "Look at the words before it: `{`, `}` and `=` count only behind a blank (`default {`, not `default{`), \
-             a value list needs commas, a comment begins with `#`"
-        }
-        Why::ValueAfterComment => "Put the value on the line of its `=`",
-        Why::Punctuation('}') => {
-            "End the statement before it with `;`; a `{` before it counts only behind a blank (`default {`, not \
-             `default{`)"
-        }
-        Why::Punctuation(_) => "Look at the statement before it: a key, a name or a `;` is missing",
-        Why::Unmatched => "Remove it, or look for the `{` that is missing",
-        Why::TooDeep => "Close the blocks before it: look for a missing `}`",
-        Why::Undefined(_) => "Move the comment to a line before the statement",
-    }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use stalecard::opensc::{Caching, Program, Version};
-use stalecard::repair::config::{Error, Goal, Note, Scope};
+use stalecard::repair::config::{Error, Goal, Note, Refusal, Scope};
 use stalecard::snapshot::ByteString;
 
 use crate::meaning::{INSTALLED, caching, difference, is_off, planned, planned_for};
@@ -211,7 +211,7 @@ fn a_new_block_carries_along_what_it_hides() {
     assert!(self::planned(right.as_bytes(), Goal::Off, &app).unwrap().edits.is_empty());
     // A key that is lost cannot be carried along.
     let lost = SHADOWED.replace("# the end", "application # x\n A1 { }");
-    assert!(matches!(self::planned(lost.as_bytes(), Goal::Off, &app), Err(Error::LostKey { .. })));
+    assert!(matches!(self::planned(lost.as_bytes(), Goal::Off, &app), Err(Refusal::LostKey { .. })));
 }
 
 #[test]
@@ -236,7 +236,7 @@ fn one_program_with_all_its_blocks() {
 fn executables() {
     let exe = Scope::Exe("/usr/lib/fire fox".into());
     let at = |version| planned_for(Some(Version::of(version)), Some(SHADOWED.as_bytes()), Goal::Off, &exe);
-    assert!(matches!(at(23), Err(Error::NoExecutableBlocks(_))));
+    assert!(matches!(at(23), Err(Refusal::NoExecutableBlocks(_))));
     let planned = at(24).unwrap();
     assert!(planned.notes.contains(&Note::ExecutablesAreNew));
     let text = String::from_utf8(planned.new.clone()).unwrap();
@@ -257,7 +257,7 @@ fn executables() {
         Scope::App("/x".into()),
     ] {
         let refused = planned_for(Some(Version::of(27)), Some(b""), Goal::Off, &bad);
-        assert!(matches!(refused, Err(Error::BadBlockName(_))), "{bad:?}");
+        assert!(matches!(refused, Err(Refusal::BadBlockName(_))), "{bad:?}");
     }
 }
 
@@ -283,7 +283,7 @@ fn switching_on() {
         bare.notes
     );
     let old = planned_for(Some(Version::of(22)), Some(text.as_bytes()), Goal::Public, &Scope::All);
-    assert!(matches!(old, Err(Error::NoPublic(_))));
+    assert!(matches!(old, Err(Refusal::NoPublic(_))));
     let yes = planned_for(Some(Version::of(22)), Some(text.as_bytes()), Goal::Yes, &Scope::All).unwrap();
     assert!(yes.notes.contains(&Note::YesStoresPrivate));
     for version in (19..=27).map(Version::of) {
@@ -360,7 +360,7 @@ fn every_trap_is_disarmed_or_named() {
             | "xml"
             | "yaml" => {
                 let error = result.unwrap_err();
-                assert!(matches!(error, Error::Unparsable { .. }), "{name}: {error}");
+                assert!(matches!(error, Refusal::Unparsable { .. }), "{name}: {error}");
             }
             "comment-before-brace"
             | "comment-before-equals"
@@ -370,7 +370,7 @@ fn every_trap_is_disarmed_or_named() {
             | "empty-line-before-name"
             | "trap-in-foreign-app" => {
                 let error = result.unwrap_err();
-                assert!(matches!(error, Error::Crashes(_)), "{name}: {error}");
+                assert!(matches!(error, Refusal::Crashes(_)), "{name}: {error}");
             }
             _ => {
                 let planned = result.unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -405,8 +405,12 @@ fn every_trap_is_disarmed_or_named() {
 
 #[test]
 fn a_broken_file_gets_its_place_and_its_cure() {
-    let error = planned(b"app default{\n}\n", Goal::Off, &Scope::All).unwrap_err().to_string();
+    let error =
+        planned(b"app default{\n}\n", Goal::Off, &Scope::All).map_err(Error::from).unwrap_err().to_string();
     assert!(error.starts_with("/etc/opensc.conf:2:1: ") && error.contains("not `default{`"), "{error}");
-    let error = planned(b"app default\n\n{\n}\n", Goal::Off, &Scope::All).unwrap_err().to_string();
+    let error = planned(b"app default\n\n{\n}\n", Goal::Off, &Scope::All)
+        .map_err(Error::from)
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("/etc/opensc.conf:1:1") && error.contains("empty line at 2:1"), "{error}");
 }

@@ -6,7 +6,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use stalecard::repair::config::{Error, Goal, Planned, Request, Scope, Target, Written, check, plan, write};
+use stalecard::repair::config::{
+    Error, Goal, Planned, Refusal, Request, Scope, Target, Written, check, plan, write,
+};
 use stalecard::repair::{OperationState, StateDir, UndoOutcome, UndoState, operations, undo};
 use stalecard::safe_fs;
 use tempfile::TempDir;
@@ -107,7 +109,7 @@ fn off_with(
     path: &Path,
     guarded: bool,
     state: &StateDir,
-    verify: impl Fn(&Request<'_>, &Planned, &[u8]) -> Result<(), Error>,
+    verify: impl Fn(&Request<'_>, &Planned, &[u8]) -> Result<(), Refusal>,
 ) -> Result<Written, Error> {
     let target = Target::open(path, guarded)?;
     let name = target.path();
@@ -307,7 +309,7 @@ fn a_file_that_was_not_there() {
 #[test]
 fn a_broken_promise_puts_the_old_file_back() {
     let broken = |request: &Request<'_>, _: &Planned, _: &[u8]| {
-        Err(Error::NotReached {
+        Err(Refusal::NotReached {
             path: request.path.clone(),
             program: "x".into(),
             version: INSTALLED,

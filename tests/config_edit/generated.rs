@@ -1,7 +1,7 @@
 //! Generated configurations: disable, then ask what the text means.
 
 use stalecard::opensc::{Outcome, Program, Version};
-use stalecard::repair::config::{Error, Goal, Note, Scope};
+use stalecard::repair::config::{Goal, Note, Refusal, Scope};
 use stalecard::scconf::{self, Dialect};
 use stalecard::snapshot::ByteString;
 
@@ -128,11 +128,11 @@ fn disabled_is_off_for_everybody_or_refused_for_a_reason() {
                     at = edit.range.end;
                 }
             }
-            Err(Error::Unparsable { .. }) => {
+            Err(Refusal::Unparsable { .. }) => {
                 assert!(scconf::parse(&text, Dialect::Since023).is_err());
                 refused += 1;
             }
-            Err(Error::Crashes(_)) => refused += 1,
+            Err(Refusal::Crashes(_)) => refused += 1,
             Err(error) => {
                 given_up += 1;
                 println!("given up: {error}\n{shown:?}");

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use stalecard::opensc::{Caching, Outcome, Program, Situation, Version};
-use stalecard::repair::config::{Error, Goal, Planned, Request, Scope, plan};
+use stalecard::repair::config::{Goal, Planned, Refusal, Request, Scope, plan};
 use stalecard::scconf::{self, Dialect, Statement};
 use stalecard::snapshot::{ByteString, ConfigFile, ConfigState, Installation, User};
 
 pub const INSTALLED: Version = Version::of(23);
 
-pub fn planned(text: &[u8], goal: Goal, scope: &Scope) -> Result<Planned, Error> {
+pub fn planned(text: &[u8], goal: Goal, scope: &Scope) -> Result<Planned, Refusal> {
     planned_for(Some(INSTALLED), Some(text), goal, scope)
 }
 
@@ -18,7 +18,7 @@ pub fn planned_for(
     text: Option<&[u8]>,
     goal: Goal,
     scope: &Scope,
-) -> Result<Planned, Error> {
+) -> Result<Planned, Refusal> {
     plan(text, &Request { path: &ByteString::from("/etc/opensc.conf"), goal, scope, installed })
 }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use crate::asked::{Asked, Seen, TOOL11, TOOL15, fixtures, generated, is_long, summary};
 use crate::configurations::{OPEN, Random, configuration};
 use stalecard::opensc::{Program, Version, differences};
-use stalecard::repair::config::{Error, Goal, Note, Planned, Request, Scope, plan};
+use stalecard::repair::config::{Goal, Note, Planned, Refusal, Request, Scope, plan};
 use stalecard::scconf::{self, TokenKind, Why};
 
 type Counts = BTreeMap<&'static str, usize>;
@@ -96,15 +96,15 @@ impl Case<'_> {
     }
 
     /// What is not edited is as broken as that says.
-    fn refusal(&mut self, error: &Error) {
+    fn refusal(&mut self, error: &Refusal) {
         match error {
-            Error::Unparsable { error, .. } if matches!(error.why, Why::Undefined(_)) => self.count("open"),
-            Error::Unparsable { .. } => {
+            Refusal::Unparsable { error, .. } if matches!(error.why, Why::Undefined(_)) => self.count("open"),
+            Refusal::Unparsable { .. } => {
                 let seen = self.seen(self.text);
                 let dropped = |seen: &Seen| matches!(seen, Seen::Ran { dropped: true, .. });
                 self.expect(seen.iter().all(dropped), &format!("{error}, but {seen:?}"), "refused");
             }
-            Error::Crashes(_) => {
+            Refusal::Crashes(_) => {
                 let host = self.asked.host(self.name, self.text);
                 let program = |exe: &str| Program::of_executable(exe.into());
                 let expected = ASKED.map(|(exe, _)| self.asked.expected(&host, self.text, &program(exe)));
@@ -137,7 +137,7 @@ impl Case<'_> {
         ] {
             let planned = match self.planned(&scope, Some(self.asked.version)) {
                 Ok(planned) => planned,
-                Err(Error::NoExecutableBlocks(version)) => {
+                Err(Refusal::NoExecutableBlocks(version)) => {
                     assert!(!differences::has_executable_blocks(version));
                     continue;
                 }

@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use super::layout::{Inside, Piece, printed, rewritten};
-use super::{Error, Goal};
+use super::{Error, Goal, Refusal};
 use crate::opensc::{Outcome, Program, Situation, Version, differences};
 use crate::scconf::{self, Block, Body, ParseError, Why};
 use crate::snapshot::{ByteString, ConfigFile, ConfigState, Installation, User};
@@ -60,13 +60,13 @@ pub fn asked(
         // OpenSC drops it whole.
         Err(_) => match scconf::parse(b"", differences::dialect(version)) {
             Ok(nothing) => nothing,
-            Err(error) => return Err(Error::Unparsable { path: path.clone(), error }),
+            Err(error) => return Err(Error::NotDerived(Refusal::Unparsable { path: path.clone(), error })),
         },
     };
     let maker = Maker { text: document.text(), wanted, ignored, cache };
-    let new = maker
-        .whole(document.root())
-        .map_err(|at| Error::LostKey { path: path.clone(), at: document.position(at) })?;
+    let new = maker.whole(document.root()).map_err(|at| {
+        Error::NotDerived(Refusal::LostKey { path: path.clone(), at: document.position(at) })
+    })?;
     is_private(&new, version, wanted).map_err(refused)?;
     Ok(new)
 }
@@ -317,6 +317,9 @@ mod tests {
         assert!(refused("ACS ACR 38U 00 00", "ACS ACR 38U").contains("part of this one's"));
         assert!(refused("A", "B\"").contains("cannot be written"));
         let lost = "app default\n\n{\n}\n";
-        assert!(matches!(made(lost, None), Err(Error::LostKey { .. } | Error::Crashes(_))), "{lost}");
+        assert!(
+            matches!(made(lost, None), Err(Error::NotDerived(Refusal::LostKey { .. } | Refusal::Crashes(_)))),
+            "{lost}"
+        );
     }
 }

@@ -8,7 +8,7 @@
 
 use super::layout::{Layout, Piece, copies};
 use super::programs::{self, Effect};
-use super::{Error, Goal, Note, Request, Scope};
+use super::{Goal, Note, Refusal, Request, Scope};
 use crate::opensc::program::PKCS15_INIT;
 use crate::opensc::{Outcome, Program, differences};
 use crate::scconf::edit::{Edit, Edits};
@@ -35,7 +35,7 @@ pub struct Planned {
 ///
 /// # Errors
 /// When the file is broken, or what is wanted cannot be had in the required versions.
-pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error> {
+pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Refusal> {
     possible(request)?;
     let text = old.unwrap_or_default();
     let mut required = programs::required(request.installed);
@@ -43,7 +43,7 @@ pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error>
     let newest = required.pop().unwrap_or(differences::HEAD);
     let parse = |version| {
         scconf::parse(text, differences::dialect(version))
-            .map_err(|error| Error::Unparsable { path: request.path.clone(), error })
+            .map_err(|error| Refusal::Unparsable { path: request.path.clone(), error })
     };
     for &version in &required {
         parse(version)?;
@@ -54,7 +54,7 @@ pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error>
     for program in programs::concerned(&document, request) {
         for outcome in programs::outcomes(&reading, &program) {
             if let Outcome::Crashes(crash) = outcome {
-                return Err(Error::Crashes(Box::new(crash)));
+                return Err(Refusal::Crashes(Box::new(crash)));
             }
         }
     }
@@ -71,7 +71,7 @@ pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error>
         Scope::Exe(exe) => planner.exe(exe)?,
     }
     let Planner { edits, mut notes, .. } = planner;
-    let edits = Edits::new(joined(edits), text.len()).map_err(|bad| Error::NotReached {
+    let edits = Edits::new(joined(edits), text.len()).map_err(|bad| Refusal::NotReached {
         path: request.path.clone(),
         program: "every program".to_owned(),
         version: newest,
@@ -87,13 +87,13 @@ pub fn plan(old: Option<&[u8]>, request: &Request<'_>) -> Result<Planned, Error>
 }
 
 /// What the installed version does not know cannot be had.
-fn possible(request: &Request<'_>) -> Result<(), Error> {
+fn possible(request: &Request<'_>) -> Result<(), Refusal> {
     if let Some(version) = request.installed {
         if request.goal.promised(version).is_none() {
-            return Err(Error::NoPublic(version));
+            return Err(Refusal::NoPublic(version));
         }
         if matches!(request.scope, Scope::Exe(_)) && !differences::has_executable_blocks(version) {
-            return Err(Error::NoExecutableBlocks(version));
+            return Err(Refusal::NoExecutableBlocks(version));
         }
     }
     let (name, valid) = match request.scope {
@@ -102,7 +102,7 @@ fn possible(request: &Request<'_>) -> Result<(), Error> {
         Scope::Exe(exe) => (exe.clone(), exe.0.first() == Some(&b'/')),
     };
     let writable = !name.0.is_empty() && !name.0.iter().any(|b| b.is_ascii_control() || *b == b'"');
-    if valid && writable { Ok(()) } else { Err(Error::BadBlockName(name)) }
+    if valid && writable { Ok(()) } else { Err(Refusal::BadBlockName(name)) }
 }
 
 fn general_notes(request: &Request<'_>, text: &[u8]) -> Vec<Note> {
@@ -131,7 +131,7 @@ struct Planner<'d> {
 
 impl<'d> Planner<'d> {
     /// Every block that can win for anybody.
-    fn all(&mut self) -> Result<(), Error> {
+    fn all(&mut self) -> Result<(), Refusal> {
         let (mut nobodys, mut guards) = (Vec::new(), Vec::new());
         for name in programs::block_names(self.document) {
             if let Some(framework) = programs::first_app(self.document, name).and_then(programs::framework) {
@@ -165,7 +165,7 @@ impl<'d> Planner<'d> {
     }
 
     /// The block of one program, and those of its executables.
-    fn app(&mut self, app: &str) -> Result<(), Error> {
+    fn app(&mut self, app: &str) -> Result<(), Refusal> {
         for name in programs::block_names(self.document) {
             let own = programs::is_executable(name)
                 && Program::of_executable(ByteString(name.to_vec())).app_name.eq_ignore_ascii_case(app);
@@ -178,13 +178,13 @@ impl<'d> Planner<'d> {
         self.one(app.as_bytes(), &[b"default"])
     }
 
-    fn exe(&mut self, exe: &ByteString) -> Result<(), Error> {
+    fn exe(&mut self, exe: &ByteString) -> Result<(), Refusal> {
         let program = Program::of_executable(exe.clone());
         self.one(&exe.0, &[program.app_name.as_bytes(), b"default"])
     }
 
     /// The block `name`, or else one that stands before those of `behind`.
-    fn one(&mut self, name: &[u8], behind: &[&[u8]]) -> Result<(), Error> {
+    fn one(&mut self, name: &[u8], behind: &[&[u8]]) -> Result<(), Refusal> {
         let app = programs::first_app(self.document, name);
         if let Some(framework) = app.and_then(programs::framework) {
             return self.set(framework);
@@ -199,7 +199,7 @@ impl<'d> Planner<'d> {
         }
         let mut carried = Vec::new();
         if let Some((other, framework)) = hidden {
-            carried = copies(self.document.text(), &framework.body, KEY).map_err(|at| Error::LostKey {
+            carried = copies(self.document.text(), &framework.body, KEY).map_err(|at| Refusal::LostKey {
                 path: self.request.path.clone(),
                 at: self.document.position(at),
             })?;
@@ -238,11 +238,11 @@ impl<'d> Planner<'d> {
     }
 
     /// Makes the value of a block right.
-    fn set(&mut self, framework: &'d Block) -> Result<(), Error> {
+    fn set(&mut self, framework: &'d Block) -> Result<(), Refusal> {
         if self.is_right(framework) {
             return Ok(());
         }
-        let setting = framework.body.setting(KEY).map_err(|trap| Error::LostKey {
+        let setting = framework.body.setting(KEY).map_err(|trap| Refusal::LostKey {
             path: self.request.path.clone(),
             at: self.document.position(trap.key.range.start),
         })?;

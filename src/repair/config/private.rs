@@ -14,7 +14,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::keeper::{remove, shared_directory, start_keeper};
-use super::{Error, Goal, Request, Scope, plan};
+use super::{Error, Goal, Refusal, Request, Scope, plan};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::install;
 use crate::scconf::{ParseError, Why};
@@ -119,12 +119,14 @@ fn read(path: &ByteString) -> Result<Option<Vec<u8>>, Error> {
 fn switched_off(path: &ByteString, text: Option<&[u8]>, situation: &Situation<'_>) -> Result<Vec<u8>, Error> {
     let request = Request { path, goal: Goal::Off, scope: &Scope::All, installed: situation.version() };
     let planned = match plan(text, &request) {
-        Err(Error::Unparsable { error: ParseError { why, .. }, .. }) if !matches!(why, Why::Undefined(_)) => {
+        Err(Refusal::Unparsable { error: ParseError { why, .. }, .. })
+            if !matches!(why, Why::Undefined(_)) =>
+        {
             plan(None, &request)
         }
         planned => planned,
     };
-    Ok(planned?.new)
+    Ok(planned.map_err(Error::NotDerived)?.new)
 }
 
 #[cfg(test)]
@@ -193,7 +195,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let deadly = dir.path().join("deadly");
         std::fs::write(&deadly, "app default\n\n{\n}\n").unwrap();
-        assert!(matches!(derived(deadly.to_str().unwrap()), Err(Error::Crashes(_))));
+        assert!(matches!(derived(deadly.to_str().unwrap()), Err(Error::NotDerived(Refusal::Crashes(_)))));
         let huge = dir.path().join("huge");
         std::fs::write(&huge, vec![b' '; 2 << 20]).unwrap();
         let error = derived(huge.to_str().unwrap()).unwrap_err().to_string();

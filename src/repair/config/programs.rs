@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::{Error, Goal, Request, Scope};
+use super::{Goal, Refusal, Request, Scope};
 use crate::opensc::config::Configuration;
 use crate::opensc::differences::{EITHER_DRIVER, RELEASES};
 use crate::opensc::program::{PKCS11, PKCS15_TOOL};
@@ -246,11 +246,11 @@ fn caching_words(caching: &Caching) -> &str {
 /// Whether the new text does what was asked for, and nothing else, in every required version.
 ///
 /// # Errors
-/// [`Error::NotReached`] with what is wrong.
-pub fn check(request: &Request<'_>, old: Option<&[u8]>, new: &[u8]) -> Result<(), Error> {
+/// [`Refusal::NotReached`] with what is wrong.
+pub fn check(request: &Request<'_>, old: Option<&[u8]>, new: &[u8]) -> Result<(), Refusal> {
     let ground = Ground::new(request, Some(new));
     for version in required(request.installed) {
-        let not_reached = |program: &str, what: String| Error::NotReached {
+        let not_reached = |program: &str, what: String| Refusal::NotReached {
             path: request.path.clone(),
             program: program.to_owned(),
             version,

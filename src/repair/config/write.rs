@@ -7,7 +7,7 @@
 use std::path::Path;
 
 use super::kept::{MAX_TEXT, digest, kept_name};
-use super::{Error, Planned};
+use super::{Error, Planned, Refusal};
 use crate::host::clock;
 use crate::patience::undisturbed;
 use crate::repair::journal::{self, Journal, TextEdit};
@@ -121,7 +121,7 @@ pub fn write(
     target: &Target,
     planned: &Planned,
     reason: &str,
-    verify: &dyn Fn(&[u8]) -> Result<(), Error>,
+    verify: &dyn Fn(&[u8]) -> Result<(), Refusal>,
     state: &StateDir,
 ) -> Result<Written, Error> {
     write_in(target, planned, reason, verify, state, &mut Run::begin())
@@ -135,7 +135,7 @@ pub fn write_in(
     target: &Target,
     planned: &Planned,
     reason: &str,
-    verify: &dyn Fn(&[u8]) -> Result<(), Error>,
+    verify: &dyn Fn(&[u8]) -> Result<(), Refusal>,
     state: &StateDir,
     run: &mut Run,
 ) -> Result<Written, Error> {
@@ -191,7 +191,7 @@ fn record(target: &Target, new: &[u8], reason: &str, backup: Option<ByteString>)
 struct Work<'a> {
     target: &'a Target,
     new: &'a [u8],
-    verify: &'a dyn Fn(&[u8]) -> Result<(), Error>,
+    verify: &'a dyn Fn(&[u8]) -> Result<(), Refusal>,
     operation: &'a Dir,
 }
 
@@ -217,13 +217,19 @@ impl Work<'_> {
         if let (Ok(_), Some(backup)) = (&restored, backup) {
             remove(dir, backup);
         }
+        // What became of the file says the last part of the sentence.
+        let why = match &error {
+            Error::Refused(refusal) => refusal.to_string(),
+            Error::File(error) => error.to_string(),
+            error => error.to_string(),
+        };
         match restored {
             // It had not come to that.
             Ok(false) => Err(error),
-            Ok(true) => Err(Error::Restored { path: dir.path_of(name), why: error.to_string() }),
+            Ok(true) => Err(Error::Restored { path: dir.path_of(name), why }),
             Err(restore) => Err(Error::NotRestored {
                 path: dir.path_of(name),
-                why: error.to_string(),
+                why,
                 restore: restore.to_string(),
                 kept: backup.map_or_else(ByteString::default, |backup| dir.path_of(backup)),
             }),
@@ -235,7 +241,7 @@ impl Work<'_> {
         let Place { dir, name } = &self.target.place;
         let text = dir.hold(name)?.map(|held| held.read(MAX_TEXT + 1)).transpose()?.unwrap_or_default();
         if text == self.new {
-            (self.verify)(&text)
+            Ok((self.verify)(&text)?)
         } else {
             Err(safe_fs::Error::Swapped(dir.path_of(name)).into())
         }
