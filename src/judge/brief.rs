@@ -25,6 +25,8 @@ pub fn brief(verdict: &Verdict) -> Brief {
         cause.is_said = headline.sentence.contains(&*cause.summary);
     }
     let mut steps = steps(verdict, &causes, lead(verdict, &causes));
+    let mut headline = headline;
+    flush_first(&mut headline, &steps);
     if headline.state == Word::Unread {
         steps.insert(0, look_again());
     }
@@ -61,6 +63,15 @@ pub fn brief(verdict: &Verdict) -> Brief {
         unread: asked.into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)).collect(),
         passed_over: others.len(),
         scope: verdict.scope.clone(),
+    }
+}
+
+/// Says why the first step is not about what the sentence is about.
+pub(super) fn flush_first(headline: &mut Headline, steps: &[Step]) {
+    let is_first = steps.first().is_some_and(|step| step.purpose == Purpose::Flush);
+    if headline.state == Word::Configuration && is_first {
+        let why = " Flush before you mend it: then it would show what is stale.";
+        headline.sentence = std::mem::take(&mut headline.sentence).and(why);
     }
 }
 

@@ -66,7 +66,12 @@ fn first_and_last_agree(text: &str, of: &str) {
         let calms = CALMING.iter().find(|calms| last.contains(*calms));
         assert_eq!(calms, None, "{of}: {word}, and then {last:?}");
         let next = last.trim_start_matches("Next: ");
-        let mut astray = ASTRAY.iter().filter(|(first, _)| *first == word).flat_map(|(_, next)| *next);
+        // Unless the first sentence itself says so.
+        let head = text.split("\n\n").next().unwrap_or_default();
+        let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
+        let is_said = head.contains("Flush before you mend it") && next.starts_with("stalecard flush");
+        let mut astray =
+            ASTRAY.iter().filter(|(first, _)| *first == word && !is_said).flat_map(|(_, next)| *next);
         assert_eq!(astray.find(|other| next.starts_with(**other)), None, "{of}: {word}, and then {last:?}");
     } else if GOOD.contains(&word) && text.lines().count() > 1 {
         assert!(BAD.iter().all(|bad| !last.contains(bad)), "{of}: {word}, and then {last:?}");
