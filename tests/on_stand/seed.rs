@@ -204,3 +204,27 @@ fn mending_a_configuration_brings_nothing_stale_to_light() {
         assert!(listed.contains(&new) && !listed.contains(&old), "{listed}");
     }
 }
+
+/// An entry that may not be followed may hold anything: of the one beside it nothing is said that hangs on it.
+#[test]
+fn beside_an_entry_that_cannot_be_read_nothing_is_said_of_listings() {
+    let stand = Stand::start();
+    let (alpha, beta) = (stand.host("alpha"), stand.host("beta").live());
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = alpha.keypairgen("EC:prime256v1", &[]).id;
+    alpha.pkcs15_list();
+    beta.delete_object("privkey", &old);
+    beta.keypairgen("EC:prime256v1", &[]);
+    let entry = alpha.cache().join(format!("{PREFIX}_C401"));
+    let aside = stand.dir().join("aside");
+    std::fs::rename(&entry, &aside).unwrap();
+    std::os::unix::fs::symlink(&aside, &entry).unwrap();
+    let (_, report) = check(&alpha);
+    let findings = report["findings"].as_array().unwrap();
+    let of_request = |finding: &&Value| finding["evidence"][0]["file"]["card_file"] == "CE01";
+    let finding = findings.iter().find(of_request).unwrap_or_else(|| panic!("{report}"));
+    let said = format!("{} {}", finding["summary"], finding["consequence"]);
+    assert!(said.contains("not decided") && !said.contains("No listing"), "{said}");
+    assert!(!said.contains("no listing"), "{said}");
+    assert_ne!(report["verdict"]["state"], "sound", "{report}");
+}
