@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::human::{ask, ending, headline};
-use super::lines::{BOLD, Detail, Page, Screen, padded, row, width, wrap};
+use super::human::{ask, ask_check, ending, headline};
+use super::lines::{BOLD, Detail, Page, Screen, padded, row, width, wrap, wrap_in};
 use crate::finding::Finding;
 use crate::listing::settings::{FileOrigin, Place, ProgramSettings, Settings};
 use crate::verdict::brief::Brief;
@@ -54,6 +54,8 @@ pub fn table(screen: &Screen, settings: &Settings) -> String {
 fn ask_lint(out: &mut Page<'_>, settings: &Settings) {
     if settings.is_questionable {
         ask(out, "stalecard config lint");
+    } else if settings.programs.iter().any(|one| one.caching.is_on() || one.caching_by_default_list.is_on()) {
+        ask_check(out);
     }
 }
 
@@ -120,6 +122,8 @@ fn detail(out: &mut Page<'_>, settings: &Settings, program: &ProgramSettings) {
 
 /// Which OpenSC and which file.
 fn head(out: &mut Page<'_>, settings: &Settings) {
+    wrap_in(out, BOLD, "", "  ", &settings.summary());
+    out.push('\n');
     let version = settings.opensc.as_deref().unwrap_or("of unknown version");
     let library = settings.library.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
     wrap(out, "", "  ", &format!("OpenSC {version}{library}"));
