@@ -157,8 +157,12 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
         return said(Word::Unread, sentence.into());
     }
     if missing.is_some() {
-        let sentence = "Not everything that was asked for could be read; nothing wrong in what could be.";
-        return said(Word::Unread, sentence.into());
+        let open = "Not everything that was asked for could be read";
+        let sentence = match risk(causes).filter(|risk| risk.kind != CauseKind::Recurrence) {
+            Some(risk) => Prose::from(format!("{open}. ")).then(&risk.summary),
+            None => format!("{open}; nothing wrong in what could be.").into(),
+        };
+        return said(Word::Unread, sentence);
     }
     let (users, tokens) = (names(&verdict.scope.users), tokens(&verdict.tokens));
     let is_whole = verdict.coverage.is_empty();

@@ -25,17 +25,7 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
             format!("{some} of {}", count(all, "key", "keys"))
         }
     };
-    let is_bad = match told.headline.state {
-        Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration => true,
-        Word::Risk
-        | Word::Unread
-        | Word::Partly
-        | Word::Sound
-        | Word::Done
-        | Word::Planned
-        | Word::Unchanged
-        | Word::Failed => false,
-    };
+    let is_bad = is_wrong(told.headline.state);
     let open = if is_open { " Of what could not be asked, see below." } else { "" };
     let headline = &mut told.headline;
     if all == 0 {
@@ -51,6 +41,10 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
             (Some(_), false) => none,
         };
         headline.state = if is_bad { headline.state } else { Word::Unread };
+        let host = brief(&Verdict { coverage: Vec::new(), compared: false, ..whole.clone() }).headline;
+        if !is_bad && why.is_some() && is_wrong(host.state) {
+            headline.sentence = headline.sentence.clone().and(" ").then(&host.sentence);
+        }
     } else if is_bad {
         // What is wrong is said; here is what is right.
         let proof = match (of_card, all) {
@@ -103,4 +97,19 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
         told.steps.insert(0, Step::new(Purpose::Look, Some("stalecard verify".to_owned()), what));
     }
     told
+}
+
+/// Is something wrong, and not only a risk or not read?
+const fn is_wrong(state: Word) -> bool {
+    match state {
+        Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration => true,
+        Word::Risk
+        | Word::Unread
+        | Word::Partly
+        | Word::Sound
+        | Word::Done
+        | Word::Planned
+        | Word::Unchanged
+        | Word::Failed => false,
+    }
 }

@@ -28,9 +28,13 @@ pub fn steps(verdict: &Verdict, causes: &[Cause], lead: Option<&Cause>) -> Vec<S
             steps.push(step);
         }
     };
+    let mut told: BTreeSet<String> = BTreeSet::new();
     for finding in findings {
         for remedy in &finding.fix {
-            add(of_remedy(verdict, finding, remedy));
+            // Hundreds of keys have one and the same.
+            if remedy.command().is_none_or(|command| told.insert(command)) {
+                add(of_remedy(verdict, finding, remedy));
+            }
         }
     }
     let stale: Vec<&Cause> = causes

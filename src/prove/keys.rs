@@ -83,7 +83,8 @@ pub fn prove(snapshot: &mut Snapshot, request: &Request<'_>, holder: &mut dyn Ho
 /// What the answers prove.
 #[derive(Debug)]
 pub struct Proved {
-    /// The verdict on signatures. Where they speak against nothing, what else is wrong here: a sound key is not all.
+    /// The verdict on signatures. Where they are all there and speak against nothing, what else is wrong here, too: a sound
+    /// key is not all.
     pub verdict: Verdict,
     /// All that is found here, of which a flush takes more than what a signature was held against.
     pub whole: Verdict,
@@ -118,10 +119,11 @@ pub fn proved(snapshot: &Snapshot, wanted: Option<&Naming>) -> Proved {
     judge_processes(snapshot, &mut verdict);
     let whole = verdict.clone();
     let is_by_signature = |finding: &Finding| finding.id.told() == Told::BySignature;
-    let are_against = verdict.findings.iter().any(is_by_signature);
-    verdict
-        .findings
-        .retain(|finding| is_by_signature(finding) || (!are_against && finding.severity >= Severity::Error));
+    // Where no key signed, or something stays open, that is what came of it.
+    let is_whole = !proofs.is_empty() && !is_open && !verdict.findings.iter().any(is_by_signature);
+    let is_told =
+        |finding: &Finding| is_by_signature(finding) || (is_whole && finding.severity >= Severity::Error);
+    verdict.findings.retain(is_told);
     Proved { verdict, whole, proofs, is_open }
 }
 

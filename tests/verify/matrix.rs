@@ -335,8 +335,8 @@ fn a_refused_pin_is_told_first() {
     assert!(first.contains("PIN") && first.contains("2 tries"), "{output}");
     assert_eq!(output.stdout.lines().last(), Some("Next: stalecard verify"), "{output}");
     let (stand, host) = stale(&["EC:prime256v1"], &["EC:prime256v1"]);
-    let output = wrong(&stand, &host).exits(1);
+    let output = wrong(&stand, &host).exits(3);
     let words = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(words.starts_with("STALE No key was asked for a signature: "), "{output}");
+    assert!(words.starts_with("UNREAD No key was asked for a signature: wrong PIN"), "{output}");
     assert!(words.contains("OpenSC shows root a key that is not on the card."), "{output}");
 }
