@@ -19,7 +19,7 @@ use crate::patience;
 use crate::repair::Consent;
 use crate::report::lines::Screen;
 use crate::snapshot::Snapshot;
-use crate::text::escape;
+use crate::text::{escape, shell_word};
 
 /// Which cards, and whether they are there at all.
 #[derive(Debug, Clone, Args)]
@@ -144,6 +144,32 @@ impl Rehearsal {
     /// How a run ends that ends so, and changed something or not.
     pub const fn exit(self, exit: Exit, changed: bool) -> Exit {
         exit.rehearsed(self.exit_code, changed)
+    }
+}
+
+/// What was typed, fit for a shell, without what makes it a rehearsal.
+pub fn typed_for_real() -> String {
+    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
+    for_real(words.collect())
+}
+
+fn for_real(words: Vec<String>) -> String {
+    let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
+    let is_kept = |(place, word): &(usize, &String)| {
+        *place >= end || !matches!(word.as_str(), "--dry-run" | "--exit-code")
+    };
+    let kept = words.iter().enumerate().filter(is_kept).map(|(_, word)| quoted(word));
+    std::iter::once("stalecard".to_owned()).chain(kept).collect::<Vec<_>>().join(" ")
+}
+
+/// Fit for a shell; an option, which is no name that has to be told from one, as it is.
+fn quoted(word: &str) -> String {
+    let is_option =
+        |word: &str| word.starts_with('-') && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    match word.split_once('=') {
+        Some((name, value)) if is_option(name) => format!("{name}={}", shell_word(value)),
+        None if is_option(word) => word.to_owned(),
+        _ => shell_word(word),
     }
 }
 
@@ -317,5 +343,36 @@ impl Facts {
             snapshot.select_reader(reader);
         }
         Ok(snapshot)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::for_real;
+
+    /// A rehearsal ends with the very command: whoever copies it gets what was rehearsed, and nothing else.
+    #[test]
+    fn a_rehearsal_names_the_command_that_was_typed_without_what_makes_it_one() {
+        let typed = |words: &[&str]| for_real(words.iter().map(|word| (*word).to_owned()).collect());
+        let cases: [(&[&str], &str); 6] = [
+            (&["flush", "--dry-run"], "stalecard flush"),
+            (
+                &["flush", "--user", "ca", "--dry-run", "--exit-code", "--guarded"],
+                "stalecard flush --user ca --guarded",
+            ),
+            (
+                &["-q", "flush", "Private Key", "--dry-run", "--cache-dir=/a b"],
+                "stalecard -q flush 'Private Key' --cache-dir='/a b'",
+            ),
+            (
+                &["undo", "--dry-run", "--force", "20260101T000000Z-1"],
+                "stalecard undo --force 20260101T000000Z-1",
+            ),
+            (&["flush", "--dry-run", "--", "--dry-run", "a'b"], "stalecard flush -- --dry-run 'a'\\''b'"),
+            (&["flush", "--dry-run", "-$(x)"], "stalecard flush '-$(x)'"),
+        ];
+        for (words, expected) in cases {
+            assert_eq!(typed(words), expected);
+        }
     }
 }

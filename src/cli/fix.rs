@@ -1,9 +1,10 @@
 //! `fix`: everything the findings call for, as far as the caller agrees; then a second look.
 
-use super::args::{AgreedArgs, Asks, CachesOf, Format, Selection, Time};
+use super::args::{AgreedArgs, Asks, CachesOf, Format, Selection, Time, typed_for_real};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::brief::fixed;
+use crate::fix::ending::exit;
 use crate::fix::findings::{Request, fix};
 use crate::report::fixed::human;
 use crate::report::lines::Screen;
@@ -36,7 +37,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let subject = args.selection.subject(&args.whom, args.offline, args.asks.usual());
     let done = fix(&Request { subject, agreed: args.agreed.plain(), diff: args.diff })?;
-    let brief = fixed(&done);
+    let brief = fixed(&done, &typed_for_real());
     match args.format {
         Format::Human => {
             let text = human(screen, &done.report, &done.after, &brief);
@@ -48,6 +49,8 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             output::print_json(&document.error(done.unedited.as_ref()))?;
         }
     }
-    let exit = args.agreed.rehearsal.exit(done.exit, done.changed);
-    done.unedited.map_or(Ok(exit), Err)
+    if let Some(error) = &done.unedited {
+        output::complain(&error.to_string());
+    }
+    Ok(args.agreed.rehearsal.exit(exit(brief.headline.state), done.changed))
 }

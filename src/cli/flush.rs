@@ -3,12 +3,13 @@
 use clap::ArgGroup;
 use clap_complete::ArgValueCandidates;
 
-use super::args::{AgreedArgs, Asks, CachesOf, Format, Selection, Time};
+use super::args::{AgreedArgs, Asks, CachesOf, Format, Selection, Time, typed_for_real};
 use super::complete::{known_keys, known_serials};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Window;
 use crate::fix::brief::flushed;
+use crate::fix::ending::exit;
 use crate::fix::flush::{Request, flush};
 use crate::repair::flush::Scope;
 use crate::report::lines::Screen;
@@ -57,7 +58,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let subject = selection.subject(&args.whom, !matches!(scope, Scope::Stale), args.asks.usual());
     let agreed = args.agreed.plain();
     let done = flush(&Request { subject, scope, agreed })?;
-    let brief = flushed(&done, agreed.dry_run);
+    let brief = flushed(&done, agreed.dry_run, &typed_for_real());
     match args.format {
         Format::Human => {
             output::print(&repaired::flushed(
@@ -82,6 +83,8 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             output::print_json(&document.error(done.error.as_ref()))?;
         }
     }
-    let exit = args.agreed.rehearsal.exit(done.exit, done.changed);
-    done.error.map_or(Ok(exit), Err)
+    if let Some(error) = done.error.as_ref().filter(|error| !matches!(error, Error::NoCardToFlush)) {
+        output::complain(&error.to_string());
+    }
+    Ok(args.agreed.rehearsal.exit(exit(brief.headline.state), done.changed))
 }

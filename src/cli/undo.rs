@@ -1,6 +1,6 @@
 //! `undo`: take back a flush, or an edit of the configuration.
 
-use super::args::{Format, Rehearsal, Time};
+use super::args::{Format, Rehearsal, Time, typed_for_real};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::brief::undone as undone_brief;
@@ -37,7 +37,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
                 &revival.revived,
                 &revival.notes,
                 done.returns,
-                &undone_brief(&done),
+                &undone_brief(&done, &typed_for_real()),
             ))?;
         }
         Format::Json => {

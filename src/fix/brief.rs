@@ -1,21 +1,26 @@
 //! What there is to say of a change first and last: what it came to, what is left to do after it, and how it is taken
 //! back. Pure.
 
-use super::findings::Fixed;
-use super::flush::Flushed;
-use super::undo::Undo;
+mod edited;
+mod undone;
+
+pub use edited::edited;
+pub use undone::undone;
+
 use std::collections::BTreeSet;
 
-use crate::error::{Error, Exit};
-use crate::finding::{Finding, Id, Prose, Shows, doubtful_since};
+use super::ending::Ending;
+use super::findings::Fixed;
+use super::flush::Flushed;
+use crate::error::Error;
+use crate::finding::{Finding, Id, Prose, Severity, Shows, doubtful_since};
 use crate::judge::brief::{brief, unread};
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
-use crate::repair::config::{EditReport, Goal};
-use crate::repair::{Applied, Became, Left, Outcome, UndoOutcome, UndoState};
+use crate::repair::{Applied, Became, FixReport, Left, Outcome};
 use crate::text::count;
 use crate::verdict::Verdict;
-use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
+use crate::verdict::brief::{Brief, Cause, CauseKind, Headline, Purpose, Step, Word};
 
 /// How the steps of a repair ended, by number.
 #[derive(Default)]
@@ -27,6 +32,8 @@ struct Sum<'a> {
     failed: Option<&'a str>,
     /// Programs may have read what was taken.
     was_seen: bool,
+    /// They may have, or it was asked for whatever it is.
+    was_read: bool,
     operation: Option<&'a String>,
 }
 
@@ -45,6 +52,8 @@ impl<'a> Sum<'a> {
             let is_taken = matches!(step.outcome, Outcome::Moved | Outcome::Removed);
             let is_seen = Id::from_name(&step.reason).is_none_or(|id| id.shows() == Shows::OldView);
             sum.was_seen |= is_taken && is_seen;
+            let is_read = Id::from_name(&step.reason).is_none_or(|id| id.shows() != Shows::Nowhere);
+            sum.was_read |= is_taken && is_read;
         }
         sum
     }
@@ -68,6 +77,25 @@ impl<'a> Sum<'a> {
         };
         let parts: Vec<String> = self.left.iter().map(of).collect();
         (!parts.is_empty()).then(|| parts.join("; "))
+    }
+
+    /// All of it, as a sentence or two.
+    fn sentence(&self, dry_run: bool) -> String {
+        let unchanged = if dry_run && self.changed() { " Nothing was changed." } else { "" };
+        let said = match (self.failed, self.changed(), self.left()) {
+            (Some(why), true, _) => format!("{}, and not all of it: {why}", self.done(dry_run)),
+            (Some(why), false, _) => format!("Nothing was moved: {why}"),
+            (None, true, Some(left)) => format!("{}; {left}", self.done(dry_run)),
+            (None, true, None) => self.done(dry_run),
+            (None, false, Some(left)) => format!("Nothing was moved: {left}"),
+            (None, false, None) => "Nothing to move".to_owned(),
+        };
+        format!("{said}.{unchanged}")
+    }
+
+    /// Is all that was left for want of this one option?
+    fn needs_only(&self, option: &str) -> bool {
+        self.left.iter().all(|(why, _)| why.option() == option)
     }
 
     /// What takes them, too.
@@ -100,82 +128,150 @@ impl<'a> Sum<'a> {
     }
 }
 
-/// Of a flush.
+/// Of a flush. `typed`: the command, without `--dry-run`.
 #[must_use]
-pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
+pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
     let mut told = brief(&done.after);
-    if matches!(done.error, Some(Error::NoCardToFlush)) {
-        return told;
-    }
     let sum = Sum::of(&done.operations);
-    let left = left(&told, &done.after);
-    let card = told.headline.card;
-    let said = |state, sentence: String| Headline { state, sentence: sentence.into(), card };
-    let rest = told.headline.sentence.clone();
-    let withheld = sum.left();
-    told.headline = match (sum.failed, sum.changed()) {
-        (Some(why), true) => said(Word::Failed, format!("{}, and not all of it: {why}.", sum.done(dry_run))),
-        (Some(why), false) => said(Word::Failed, format!("Nothing was moved: {why}.")),
-        (None, true) if withheld.is_some() => {
-            // What was named is all or nothing.
-            let word = match (done.exit, dry_run) {
-                (Exit::Failed, _) => Word::Failed,
-                (_, true) => Word::Planned,
-                (_, false) => left.unwrap_or(Word::Done),
-            };
-            let unchanged = if dry_run { " Nothing was changed." } else { "" };
-            let withheld = withheld.unwrap_or_default();
-            said(word, format!("{}; {withheld}.{unchanged}", sum.done(dry_run)))
-        }
-        (None, true) if dry_run => {
-            said(Word::Planned, format!("{}. Nothing was changed.", sum.done(dry_run)))
-        }
-        (None, true) => match left {
-            Some(word) => with_rest(&said(word, format!("{}. What is left: ", sum.done(false))), &rest),
-            None => said(Word::Done, format!("{}. OpenSC reads them from the card again.", sum.done(false))),
-        },
-        (None, false) if done.serials.is_some() => {
-            let known = done.serials.as_deref().unwrap_or_default();
-            let known = if known.is_empty() { "none at all".to_owned() } else { naming::list(known) };
-            let sentence = format!(
-                "Nothing to move: no cache that was looked at has an entry of this card; the cards they know: {known}."
-            );
-            said(Word::Unchanged, sentence)
-        }
-        (None, false) => match withheld {
-            Some(withheld) => said(Word::Failed, format!("Nothing was moved: {withheld}.")),
-            None => match left {
-                Some(word) => with_rest(&said(word, "Nothing to move. ".to_owned()), &rest),
-                None => {
-                    said(Word::Unchanged, "Nothing to move: nothing in these caches is stale.".to_owned())
-                }
-            },
-        },
+    // Of what is left wrong, what a flush is for: the entries that are shown. The rest is said.
+    let wrong = left(&told);
+    let is_for = |cause: &Cause| {
+        cause.severity >= Severity::Error && cause.kind.is_seen() && cause.kind != CauseKind::Undecided
     };
-    follow(&mut told, &sum, dry_run, &done.after, done.doubtful_since);
-    if dry_run && sum.changed() {
-        for_real(&mut told);
+    let ending = Ending {
+        failed: done.failed,
+        unread: done.unread,
+        left: wrong.filter(|word| *word == Word::Stale && told.causes.iter().any(is_for)),
+        dry_run,
+        changed: sum.changed(),
+    };
+    let rest = told.headline.sentence.clone();
+    let is_rest = wrong.is_some() || done.unread;
+    let sentence = match (&done.error, done.serials.as_deref(), is_rest) {
+        (Some(Error::NoSuchEntry { name, .. }), ..) => {
+            let moved = if sum.changed() { sum.done(dry_run) } else { "Nothing was moved".to_owned() };
+            Prose::from(format!("{moved}: nothing is called {name:?}."))
+        }
+        (Some(Error::NoCardToFlush), ..) => {
+            Prose::from("Nothing was moved: only its card tells whether an entry is stale. ").then(&rest)
+        }
+        (_, Some(known), _) if !sum.changed() && sum.left.is_empty() => {
+            let known = if known.is_empty() { "none at all".to_owned() } else { naming::list(known) };
+            Prose::from(format!(
+                "Nothing to move: no cache that was looked at has an entry of this card; the cards they know: {known}."
+            ))
+        }
+        (_, _, true) if !dry_run || !sum.changed() => {
+            Prose::from(format!("{} What is left: ", sum.sentence(dry_run))).then(&rest)
+        }
+        (_, _, true) if done.unread => Prose::from(sum.sentence(dry_run))
+            .and(" Not everything that was asked for could be read: there may be more."),
+        (_, _, false) if sum.changed() && sum.left.is_empty() && sum.failed.is_none() && !dry_run => {
+            let is_cached = done.after.programs.iter().any(|program| program.caching.is_on());
+            let after = if sum.was_read && is_cached {
+                "OpenSC reads them from the card again."
+            } else {
+                "No program read them."
+            };
+            Prose::from(format!("{} {after}", sum.sentence(dry_run)))
+        }
+        (_, _, false) if !sum.changed() && sum.left.is_empty() && sum.failed.is_none() => {
+            Prose::from(nothing_to_move(done))
+        }
+        _ => Prose::from(sum.sentence(dry_run)),
+    };
+    told.headline = Headline { state: ending.word(), sentence, card: told.headline.card };
+    if done.unread && sum.changed() && dry_run {
+        told.unread = unread(&done.after);
     }
-    if let Some(step) = sum.consented(&done.command) {
+    match done.error {
+        Some(Error::NoCardToFlush) => {
+            look_again(&mut told, typed);
+        }
+        Some(_) if !sum.changed() => {
+            told.steps.clear();
+            let what = "lists what there is; --user and --cache-dir say where else to look";
+            told.steps.push(Step::new(Purpose::Look, Some("stalecard ls".to_owned()), what));
+        }
+        _ => {
+            look_again(&mut told, typed);
+            follow(&mut told, &sum, dry_run, &done.after, done.doubtful_since);
+        }
+    }
+    if dry_run && sum.changed() {
+        for_real(&mut told, typed);
+    }
+    // What each user's stale entries take is a step of its own already.
+    let takes = |step: &Step, options: &str| {
+        step.command
+            .as_ref()
+            .is_some_and(|command| command.starts_with("stalecard flush ") && command.ends_with(options))
+    };
+    let consented = sum.consented(&done.command).filter(|_| {
+        !(done.is_stale && sum.needs_only("--guarded"))
+            || !told.steps.iter().any(|step| takes(step, " --guarded"))
+    });
+    if let Some(step) = consented {
         told.steps.push(step);
         told.steps.sort_by_key(|step| step.purpose);
+    }
+    // After all that is known to cure something.
+    if !sum.changed() {
+        let prevents = |step: &Step| step.purpose >= Purpose::Prevent;
+        let place = told.steps.iter().position(prevents).unwrap_or(told.steps.len());
+        let steps = done.uncompared.iter().map(|(serial, command)| {
+            let what = format!("needs no card: moves all entries of {serial}, stale or not");
+            Step::new(Purpose::Mend, Some(command.clone()), what)
+        });
+        told.steps.splice(place..place, steps);
     }
     told
 }
 
-/// Of a repair of all that is found.
+/// Where something could not be read, the next thing is the same command, and no other that does less.
+fn look_again(told: &mut Brief, typed: &str) {
+    for step in told.steps.iter_mut().filter(|step| step.purpose == Purpose::Look) {
+        if step.command.as_deref() == Some("stalecard check") {
+            step.command = Some(typed.to_owned());
+        }
+    }
+}
+
+/// That nothing was to be moved, of no more than what was compared.
+fn nothing_to_move(done: &Flushed) -> String {
+    if !done.is_stale {
+        return "Nothing to move: the caches that were looked at have no such entry.".to_owned();
+    }
+    match not_compared(&done.after) {
+        None => "Nothing to move: nothing in these caches is stale.".to_owned(),
+        Some(rest) => format!("Nothing to move: nothing that was compared is stale. {rest}"),
+    }
+}
+
+/// What was not compared though nobody asked for more: the first, and how much else.
+fn not_compared(after: &Verdict) -> Option<String> {
+    let (first, rest) = after.coverage.split_first()?;
+    let more = match rest.len() {
+        0 => String::new(),
+        number => format!("; and {}", count(number, "thing more", "things more")),
+    };
+    Some(format!("Not compared: {}: {}{more}.", first.what, first.why.trim_end_matches('.')))
+}
+
+/// Of a repair of all that is found. `typed`: the command, without `--dry-run`.
 #[must_use]
-pub fn fixed(done: &Fixed) -> Brief {
+pub fn fixed(done: &Fixed, typed: &str) -> Brief {
     let mut told = brief(&done.after);
     let report = &done.report;
+    let dry_run = report.dry_run;
     let sum = Sum::of(&report.operations);
-    let left = left(&told, &done.after);
+    let wrong = left(&told);
     let number = |of: &[Became]| report.repairs.iter().filter(|one| of.contains(&one.result)).count();
     let all = report.repairs.len();
     let cured = number(&[Became::Cured, Became::Unproven, Became::Gone]);
     let tried = number(&[Became::WouldTry]);
-    let card = told.headline.card;
-    let said = |state, sentence: String| Headline { state, sentence: sentence.into(), card };
+    let changed = if dry_run { tried > 0 } else { cured > 0 || done.changed };
+    let ending = Ending { failed: done.failed, unread: done.unread, left: wrong, dry_run, changed };
     let of_all = |some: usize| {
         if some == all {
             count(all, "finding", "findings")
@@ -183,35 +279,39 @@ pub fn fixed(done: &Fixed) -> Brief {
             format!("{some} of {}", count(all, "finding", "findings"))
         }
     };
-    let changed = if sum.changed() { format!(" {}.", sum.done(report.dry_run)) } else { String::new() };
-    let rest = left.map(|word| (word, told.headline.sentence.clone()));
-    told.headline = if all == 0 {
-        match rest {
-            Some((word, rest)) => with_rest(&said(word, "Nothing to repair. ".to_owned()), &rest),
-            None => said(Word::Unchanged, "Nothing to repair.".to_owned()),
+    let moved = if sum.changed() { format!(" {}.", sum.done(dry_run)) } else { String::new() };
+    let rest = told.headline.sentence.clone();
+    let is_rest = wrong.is_some() || done.unread;
+    let did = match (all, dry_run) {
+        (0, _) => "Nothing to repair.".to_owned(),
+        (_, true) if tried == 0 => "Nothing would be repaired.".to_owned(),
+        (_, true) => format!("{} would be repaired.{moved} Nothing was changed.", of_all(tried)),
+        (_, false) if cured == 0 && !is_rest && !done.failed => {
+            format!("Nothing was changed: {}.", what_it_takes(report))
         }
-    } else if done.unedited.is_some() || number(&[Became::NotCured]) > 0 {
-        said(Word::Failed, format!("{} cured.{changed}", of_all(cured)))
-    } else if let (true, 0, Some((word, rest))) = (report.dry_run, tried, &rest) {
-        with_rest(&said(*word, "Nothing would be repaired. ".to_owned()), rest)
-    } else if report.dry_run {
-        told.unread = unread(&done.after);
-        let word = if tried > 0 { Word::Planned } else { Word::Unchanged };
-        said(word, format!("{} would be repaired.{changed} Nothing was changed.", of_all(tried)))
-    } else {
-        match rest {
-            Some((word, rest)) => {
-                with_rest(&said(word, format!("{} cured.{changed} What is left: ", of_all(cured))), &rest)
-            }
-            None if cured > 0 => said(Word::Done, format!("{} cured.{changed}", of_all(cured))),
-            None => said(Word::Unchanged, "Nothing was changed: what is left only you can do.".to_owned()),
-        }
+        (_, false) => format!("{} cured.{moved}", of_all(cured)),
     };
+    let sentence = match not_compared(&done.after) {
+        _ if done.failed => Prose::from(did),
+        _ if dry_run && tried > 0 => {
+            let open = " Not everything that was asked for could be read: there may be more.";
+            Prose::from(did).and(if done.unread { open } else { "" })
+        }
+        _ if is_rest && (all == 0 || dry_run) => Prose::from(did + " ").then(&rest),
+        _ if is_rest => Prose::from(did + " What is left: ").then(&rest),
+        Some(open) if !changed => Prose::from(format!("{did} {open}")),
+        _ => Prose::from(did),
+    };
+    told.headline = Headline { state: ending.word(), sentence, card: told.headline.card };
+    if dry_run && (tried > 0 || !is_rest) {
+        told.unread = unread(&done.after);
+    }
+    look_again(&mut told, typed);
     let repaired: Vec<Finding> = report.repairs.iter().map(|one| one.finding.clone()).collect();
     let since = doubtful_since(&repaired);
-    follow(&mut told, &sum, report.dry_run, &done.after, since);
-    if report.dry_run && tried > 0 {
-        for_real(&mut told);
+    follow(&mut told, &sum, dry_run, &done.after, since);
+    if dry_run && tried > 0 {
+        for_real(&mut told, typed);
     }
     let edited = report.edit.as_ref().and_then(|edit| edit.operation.as_ref());
     if let Some(operation) = edited.filter(|_| sum.operation.is_none()) {
@@ -220,129 +320,30 @@ pub fn fixed(done: &Fixed) -> Brief {
     told
 }
 
-/// Of a change that was taken back.
-#[must_use]
-pub fn undone(done: &Undo) -> Brief {
-    let undone = &done.undone;
-    let id = undone.operation.as_deref().unwrap_or_default();
-    let back = |outcome: &UndoOutcome| match outcome {
-        UndoOutcome::Restored | UndoOutcome::Replaced(_) | UndoOutcome::SameContent => true,
-        UndoOutcome::Waiting => done.dry_run,
-        UndoOutcome::InPlace | UndoOutcome::NotKept | UndoOutcome::Conflict(_) | UndoOutcome::Failed(_) => {
-            false
-        }
-    };
-    let number = undone.files.iter().filter(|file| back(&file.outcome)).count();
-    let files = count(number, "file", "files");
-    let (state, sentence) = match (undone.state, done.dry_run) {
-        (UndoState::Undone, false) => (Word::Done, format!("Operation {id} is undone: {files} put back.")),
-        (UndoState::Undone, true) => {
-            (Word::Planned, format!("Operation {id} would be undone: {files} put back. Nothing was changed."))
-        }
-        (UndoState::AlreadyUndone, _) => {
-            (Word::Unchanged, format!("Operation {id} was undone before; nothing changed."))
-        }
-        (UndoState::NothingToUndo, _) => (Word::Unchanged, "There is nothing to undo.".to_owned()),
-        (UndoState::Conflict, _) => (
-            Word::Failed,
-            format!(
-                "Nothing was changed: something else has been written since operation {id}. It is newer than what is \
-                 in the quarantine."
-            ),
-        ),
-        (UndoState::Refused, _) => (
-            Word::Failed,
-            format!(
-                "Nothing was changed: without operation {id} programs would show cache entries again that are stale, \
-                 or may be: their card was not read."
-            ),
-        ),
-        (UndoState::Incomplete, false) => (
-            Word::Failed,
-            format!(
-                "Not everything of operation {id} is back: {files} put back. Remove the cause and repeat."
-            ),
-        ),
-        (UndoState::Incomplete, true) => {
-            (Word::Failed, format!("Not everything of operation {id} would come back. Nothing was changed."))
-        }
-    };
-    let step = |purpose, command: String, what: &str| Step::new(purpose, Some(command), what);
-    let steps = match undone.state {
-        UndoState::Undone if done.dry_run => {
-            vec![again()]
-        }
-        UndoState::Undone => vec![check("tells what programs show now")],
-        UndoState::AlreadyUndone => vec![list("lists what can be taken back")],
-        UndoState::NothingToUndo => Vec::new(),
-        UndoState::Conflict => vec![
-            check("tells whether what is there now is right: then leave it"),
-            step(
-                Purpose::Undo,
-                format!("stalecard undo --force {id}"),
-                "puts the old content back nevertheless",
-            ),
-        ],
-        UndoState::Refused => vec![check("tells which are stale")],
-        UndoState::Incomplete => vec![
-            step(Purpose::Mend, format!("stalecard undo {id}"), "again, when the cause is removed"),
-            list("what was done before it can be taken back by name"),
-        ],
-    };
-    let headline = Headline { state, sentence: sentence.into(), ..Headline::default() };
-    Brief { headline, steps, ..Brief::default() }
-}
-
-/// Of an edit of the configuration.
-#[must_use]
-pub fn edited(report: &EditReport, goal: Goal) -> Brief {
-    let file = &report.file;
-    let is_off = goal == Goal::Off;
-    let switched = if is_off { "off" } else { "on" };
-    let (state, sentence) = match (report.refused, report.changes.is_empty(), report.created, report.dry_run)
-    {
-        (true, ..) => (Word::Failed, format!("{file}: not edited.")),
-        (false, true, ..) => {
-            (Word::Unchanged, format!("{file}: nothing to change, the cache is {switched} already."))
-        }
-        (false, false, true, true) => {
-            (Word::Planned, format!("{file}: would be created, to switch the cache {switched}."))
-        }
-        (false, false, false, true) => {
-            (Word::Planned, format!("{file}: would be edited, to switch the cache {switched}."))
-        }
-        (false, false, true, false) => (Word::Done, format!("{file}: created; the cache is {switched}.")),
-        (false, false, false, false) => (Word::Done, format!("{file}: edited; the cache is {switched}.")),
-    };
-    let mut steps = Vec::new();
-    if report.refused {
-        steps.push(check("tells what is wrong with these entries"));
-    } else if let Some(operation) = &report.operation {
-        let what = "restart running programs (browsers, signing services): they have read the old file";
-        steps.push(Step::new(Purpose::Restart, None, what));
-        if is_off {
-            let what = "or what is in the caches is read again once caching is ever on";
-            steps.push(Step::new(Purpose::Prevent, Some("stalecard flush".to_owned()), what));
-        }
-        steps.push(undo_of(operation));
-    } else if report.dry_run && !report.changes.is_empty() {
-        steps.push(again());
-    }
-    let headline = Headline { state, sentence: sentence.into(), ..Headline::default() };
-    Brief { headline, steps, ..Brief::default() }
-}
-
-/// With what is left to be said.
-fn with_rest(headline: &Headline, rest: &Prose) -> Headline {
-    Headline { sentence: headline.sentence.clone().then(rest), ..*headline }
+/// What the findings wait for that were left alone.
+fn what_it_takes(report: &FixReport) -> String {
+    let kinds = [
+        (Became::NeedsGuarded, "takes --guarded", "take --guarded"),
+        (Became::NeedsUnsafe, "takes --unsafe", "take --unsafe"),
+        (Became::Manual, "only you can cure", "only you can cure"),
+    ];
+    let parts: Vec<String> = kinds
+        .iter()
+        .filter_map(|(result, one, many)| {
+            let number = report.repairs.iter().filter(|repaired| repaired.result == *result).count();
+            let verb = if number == 1 { one } else { many };
+            (number > 0).then(|| format!("{} {verb}", count(number, "finding", "findings")))
+        })
+        .collect();
+    if parts.is_empty() { "nothing is left to be done".to_owned() } else { parts.join("; ") }
 }
 
 /// What is still wrong, in a word.
-fn left(told: &Brief, after: &Verdict) -> Option<Word> {
+fn left(told: &Brief) -> Option<Word> {
     match told.headline.state {
         Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration => Some(told.headline.state),
-        Word::Unread => Some(Word::Unread).filter(|_| !unread(after).is_empty()),
-        Word::Risk
+        Word::Unread
+        | Word::Risk
         | Word::Partly
         | Word::Sound
         | Word::Done
@@ -354,6 +355,8 @@ fn left(told: &Brief, after: &Verdict) -> Option<Word> {
 
 /// What follows from what was taken: who holds it, the proof, what was signed, the way back.
 fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since: Option<i64>) {
+    let is_left =
+        told.causes.iter().any(|cause| cause.severity >= Severity::Error) || !told.unread.is_empty();
     if dry_run || !sum.changed() {
         return;
     }
@@ -371,7 +374,7 @@ fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since
         }
     }
     // What is left to be cured is what the sentence says, so it stays first.
-    let lead = usize::from(left(told, after).is_some());
+    let lead = usize::from(is_left);
     if let Some(steps) = told.steps.get_mut(lead..) {
         steps.sort_by_key(|step| step.purpose);
     }
@@ -381,13 +384,13 @@ fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since
 }
 
 /// After a rehearsal the command itself comes in the place of any other that flushes.
-fn for_real(told: &mut Brief) {
+fn for_real(told: &mut Brief, typed: &str) {
     told.steps.retain(|step| step.purpose != Purpose::Flush);
-    told.steps.insert(0, again());
+    told.steps.insert(0, again(typed));
 }
 
-fn again() -> Step {
-    Step::new(Purpose::Flush, None, "the same command without --dry-run")
+fn again(typed: &str) -> Step {
+    Step::new(Purpose::Flush, Some(typed.to_owned()), "does it")
 }
 
 fn check(what: &str) -> Step {

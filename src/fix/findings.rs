@@ -5,9 +5,8 @@ use time::OffsetDateTime;
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
 use super::config::{Edit, Programs, edit};
 use super::outcome::{say_once, what_became};
-use crate::error::{Error, Exit};
-use crate::finding::{Finding, Safety};
-use crate::judge::ending::is_unread;
+use crate::error::Error;
+use crate::finding::{Finding, Safety, Severity};
 use crate::judge::judge;
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::install::observe_config;
@@ -43,8 +42,10 @@ pub struct Fixed {
     pub checked_at: OffsetDateTime,
     /// Why the configuration was not edited after files were moved.
     pub unedited: Option<Error>,
-    /// How the run ends otherwise.
-    pub exit: Exit,
+    /// Something was tried and not done, or did not help.
+    pub failed: bool,
+    /// Something that was asked for could not be read.
+    pub unread: bool,
 }
 
 /// Repairs what is found, and looks again.
@@ -55,12 +56,9 @@ pub fn fix(request: &Request<'_>) -> Result<Fixed, Error> {
     let Request { subject, agreed, .. } = request;
     let mut repair = Repair::new(*agreed, subject.wish.asking, subject.wish.progress)?;
     let mut repairs: Vec<Repaired> = Vec::new();
-    let mut unread = false;
     let mut failed = false;
     let mut snapshot = subject.each(&mut |snapshot| {
         let done = repair.user(snapshot, &fix_plan)?;
-        // Only a look at the card's side of the first user says what could not be read of it.
-        unread |= is_unread(&done.before, subject.is_offline());
         failed |= done.steps.iter().any(|(.., outcome)| matches!(outcome, Outcome::Failed(_)));
         repairs.extend(what_became(&done, agreed.dry_run));
         repair.add(snapshot, done.after);
@@ -76,21 +74,19 @@ pub fn fix(request: &Request<'_>) -> Result<Fixed, Error> {
         Err(error) if moved => (None, Some(error)),
         Err(error) => return Err(error),
     };
-    if moved && !agreed.dry_run {
-        look_for_holders(&mut snapshot, &mut after)?;
-    }
+    // Whether or not something was moved: a program that holds the old view is nothing that a repair ends.
+    look_for_holders(&mut snapshot, &mut after)?;
+    let held = after.findings.iter().filter(|one| one.is_of_running_programs());
+    let held = held.filter(|finding| finding.severity >= Severity::Error);
+    repairs.extend(held.map(|finding| Repaired { finding: finding.clone(), result: Became::Manual }));
     let is_edit =
         |edit: &EditReport| !edit.changes.is_empty() && (agreed.dry_run || edit.operation.is_some());
     let changed = moved || edit.as_ref().is_some_and(is_edit);
-    failed |= repairs.iter().any(|repaired| repaired.result == Became::NotCured);
-    let exit = match (failed, agreed.dry_run, unread) {
-        (true, ..) => Exit::Failed,
-        (false, false, true) => Exit::NotRead,
-        (false, true, _) | (false, false, false) => Exit::Clean,
-    };
+    failed |= unedited.is_some() || repairs.iter().any(|repaired| repaired.result == Became::NotCured);
+    let unread = after.coverage.iter().any(|gap| gap.asked_for);
     let report = FixReport { dry_run: agreed.dry_run, operations, edit, repairs };
     let checked_at = snapshot.taken_at;
-    Ok(Fixed { host: snapshot.host, changed, report, after, checked_at, unedited, exit })
+    Ok(Fixed { host: snapshot.host, changed, report, after, checked_at, unedited, failed, unread })
 }
 
 /// Switches the cache off where a finding calls for it.

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 use super::caches::{Agreed, Repair, Subject, look_for_holders};
-use crate::error::{Error, Exit};
-use crate::finding::{Doubt, Safety, Window, doubtful_since};
+use crate::error::Error;
+use crate::finding::{Doubt, Finding, Safety, Severity, Window, doubtful_since};
 use crate::host::clock;
 use crate::judge::ending::is_unread;
 use crate::listing::cache_entries::{names, serials};
@@ -48,12 +48,18 @@ pub struct Flushed {
     pub doubtful_since: Option<i64>,
     /// Between when and when it may have.
     pub window: Option<Window>,
+    /// Was only what is stale asked for, and not what was named?
+    pub is_stale: bool,
     /// What was asked for, as a command.
     pub command: String,
+    /// The cards of which entries were not compared, each with the command that takes them all the same.
+    pub uncompared: Vec<(String, String)>,
     /// Why it is no success whatever was moved.
     pub error: Option<Error>,
-    /// How the run ends otherwise.
-    pub exit: Exit,
+    /// Something that was to be taken was not.
+    pub failed: bool,
+    /// Something that was asked for could not be read.
+    pub unread: bool,
 }
 
 /// Takes what is asked for, and looks again. Without a card nothing is proven stale: then nothing is done, and what
@@ -69,7 +75,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         Scope::Stale | Scope::Serial(_) | Scope::All => Vec::new(),
     };
     let mut repair = Repair::new(*agreed, subject.wish.asking, subject.wish.progress)?;
-    let mut unread = None;
+    let mut is_first = true;
     let mut failed = false;
     let mut without_card = None;
     let mut known = BTreeSet::new();
@@ -104,41 +110,49 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
             }
             flush_plan(snapshot, verdict, scope, caller)
         })?;
-        if unread.is_none() {
-            let is_unread = is_stale && is_unread(&done.before, false);
-            unread = Some(is_unread);
-            if is_unread && !done.before.compared {
-                without_card = Some((snapshot.host.clone(), snapshot.taken_at, done.before));
-                return Err(Error::NoCardToFlush);
-            }
+        // A look at the card's side of the first user says for all that there is no card.
+        if std::mem::take(&mut is_first)
+            && is_stale
+            && is_unread(&done.before, false)
+            && !done.before.compared
+        {
+            without_card = Some((snapshot.host.clone(), snapshot.taken_at, done.before));
+            return Err(Error::NoCardToFlush);
         }
         since = since.into_iter().chain(doubtful_since(&done.before.findings)).min();
         doubt.add(&done.before.findings);
-        // What was named is taken, or it is no success.
-        let bad = |outcome: &Outcome| match outcome {
+        let found = done.before.by_file();
+        let bad = |(directory, name, outcome): &(ByteString, ByteString, Outcome)| match outcome {
             Outcome::Failed(_) | Outcome::Changed(_) => true,
-            Outcome::NeedsConsent(_) => matches!(scope, Scope::Named(_) | Scope::Serial(_)),
+            Outcome::NeedsConsent(level) => {
+                // A linked directory was to be repaired where it really is.
+                let dir = snapshot.caches.iter().find(|dir| dir.real_path() == *directory);
+                let path = dir.map_or(directory, |dir| &dir.path);
+                is_due(scope, *level, found.get(&(path, name)).map(Vec::as_slice).unwrap_or_default())
+            }
             Outcome::Moved | Outcome::Removed | Outcome::AlreadyGone => false,
         };
-        failed |= done.steps.iter().any(|(.., outcome)| bad(outcome));
+        failed |= done.steps.iter().any(bad);
         repair.add(snapshot, done.after);
         Ok(())
     });
     let mut snapshot = match (observed, without_card) {
         (Err(error), Some((host, checked_at, after))) => {
-            let exit = error.exit();
             return Ok(Flushed {
                 host,
                 changed: false,
                 operations: Vec::new(),
+                uncompared: uncompared(request, &after),
                 after,
                 serials: None,
                 checked_at,
                 doubtful_since: None,
                 window: None,
+                is_stale,
                 command: command(request),
                 error: Some(error),
-                exit,
+                failed: false,
+                unread: true,
             });
         }
         (observed, _) => observed?,
@@ -146,17 +160,12 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     let changed = repair.changed();
     let flushed_at = (changed && !agreed.dry_run).then(|| clock::now().unix_timestamp());
     let (operations, mut after, _) = repair.end();
-    if changed && !agreed.dry_run {
-        look_for_holders(&mut snapshot, &mut after)?;
-    }
-    // Whoever asks for others' caches has to know that one could not be looked at.
-    let is_missing = |gap: &Gap| gap.asked_for && gap.kind == GapKind::Cache;
-    let gaps = subject.whose != CacheOwners::Caller && after.coverage.iter().any(is_missing);
-    let exit = match (failed, unread == Some(true) || gaps) {
-        (true, _) => Exit::Failed,
-        (false, true) => Exit::NotRead,
-        (false, false) => Exit::Clean,
-    };
+    // Also if nothing was to be moved: who held the old view before the last flush may do so still.
+    look_for_holders(&mut snapshot, &mut after)?;
+    // Whoever asks for others' caches has to know that one could not be looked at; of what is named nothing else has to be read.
+    let is_missing =
+        |gap: &Gap| is_stale || (gap.kind == GapKind::Cache && subject.whose != CacheOwners::Caller);
+    let unread = after.coverage.iter().any(|gap| gap.asked_for && is_missing(gap));
     let known: Vec<String> = known.into_iter().collect();
     let error = missing
         .first()
@@ -168,21 +177,47 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         host: snapshot.host,
         changed,
         operations,
+        uncompared: if is_stale { uncompared(request, &after) } else { Vec::new() },
         after,
         serials,
         doubtful_since: since,
         window: doubt.window(flushed_at),
         checked_at,
+        is_stale,
         command: command(request),
+        failed: failed || error.is_some(),
         error,
-        exit,
+        unread,
     })
+}
+
+/// Was it asked for that this be taken, so that it is no success without? What was named, yes; what another user has to agree to,
+/// too, and what is shown wrong; not what nobody can tell to be stale, nor what is private and does no harm.
+fn is_due(scope: Scope<'_>, level: Safety, found: &[&Finding]) -> bool {
+    match scope {
+        Scope::Named(_) | Scope::Serial(_) => true,
+        Scope::Stale | Scope::All if found.iter().any(|finding| finding.is_in_doubt()) => false,
+        Scope::Stale | Scope::All => {
+            level == Safety::Guarded || found.iter().any(|finding| finding.severity >= Severity::Error)
+        }
+    }
+}
+
+/// The cards of which entries were not compared, each with the command that takes them without.
+fn uncompared(request: &Request<'_>, after: &Verdict) -> Vec<(String, String)> {
+    let serials: BTreeSet<&String> = after.unread.iter().filter_map(|unread| unread.token.as_ref()).collect();
+    let of = |serial: &String| (serial.clone(), of_scope(request, Scope::Serial(serial)));
+    serials.into_iter().map(of).collect()
 }
 
 /// What was asked for, as it is typed.
 fn command(request: &Request<'_>) -> String {
+    of_scope(request, request.scope)
+}
+
+fn of_scope(request: &Request<'_>, scope: Scope<'_>) -> String {
     let mut words = vec!["stalecard flush".to_owned()];
-    match request.scope {
+    match scope {
         Scope::Stale => {}
         Scope::All => words.push("--all".to_owned()),
         Scope::Serial(serial) => words.push(shell_option("--serial", serial)),

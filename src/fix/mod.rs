@@ -6,6 +6,7 @@
 pub mod brief;
 pub mod caches;
 pub mod config;
+pub mod ending;
 pub mod findings;
 pub mod flush;
 pub mod outcome;

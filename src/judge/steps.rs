@@ -211,6 +211,6 @@ fn recurrence(verdict: &Verdict) -> String {
 fn held(finding: &Finding) -> String {
     let pids: Vec<String> = finding.processes.iter().take(3).map(|holder| holder.pid.to_string()).collect();
     let more = if finding.processes.len() > pids.len() { " and others" } else { "" };
-    let (pid, holds) = if finding.processes.len() == 1 { ("pid", "holds") } else { ("pids", "hold") };
-    format!("{pid} {}{more} still {holds} the old list", pids.join(", "))
+    let pid = if finding.processes.len() == 1 { "pid" } else { "pids" };
+    format!("{pid} {}{more} may still hold the old list", pids.join(", "))
 }

@@ -130,7 +130,7 @@ pub enum Error {
     #[error("{0}; nothing was started{advice}", advice = .0.advice())]
     NotDerived(Refusal),
     /// The file cannot be reached, read or written.
-    #[error("{0}; nothing was changed")]
+    #[error("{0}; the configuration was not changed")]
     File(#[from] safe_fs::Error),
     /// Another user's file.
     #[error("{path} belongs to user {uid}; to change another user's file add --guarded")]

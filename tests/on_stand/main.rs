@@ -36,6 +36,7 @@ mod json;
 mod names;
 mod native_cards;
 mod recipe;
+mod repairs;
 mod right_key;
 mod run;
 mod screens;

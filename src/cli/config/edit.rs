@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap_complete::ArgValueCandidates;
 
-use crate::cli::args::{Format, Rehearsal, Time, look_at_host};
+use crate::cli::args::{Format, Rehearsal, Time, look_at_host, typed_for_real};
 use crate::cli::complete::programs;
 use crate::cli::output;
 use crate::error::{Error, Exit};
@@ -73,7 +73,7 @@ pub fn run(
     };
     let report = edit(&wanted, &snapshot, &mut Run::begin())?;
     match args.format {
-        Format::Human => output::print(&human(screen, &report, &edited(&report, goal)))?,
+        Format::Human => output::print(&human(screen, &report, &edited(&report, goal, &typed_for_real())))?,
         Format::Json => {
             let answer = match goal {
                 Goal::Off => Answer::DisableCache { edit: &report },

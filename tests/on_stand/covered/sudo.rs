@@ -69,9 +69,19 @@ fn root_through_sudo_looks_at_the_caches_of_who_called_it() {
     let output = as_root(&root, &user, false, &["check", "--all-users"]).exits(1);
     assert!(!said(&output).contains("Not asked for"), "{output}");
 
-    // A repair takes consent for what is another's, and then is one.
-    let output = as_root(&root, &user, true, &["flush"]).ok();
+    // A repair takes consent for what is another's, and then is one; without, it is none, and does not end as one.
+    for words in
+        [&["flush"][..], &["flush", "--dry-run"], &["flush", "--dry-run", "--exit-code"], &["flush", "-q"]]
+    {
+        let output = as_root(&root, &user, true, words).exits(2);
+        assert!(output.stdout.starts_with("FAILED  Nothing was moved: 2 files left alone"), "{output}");
+        assert!(said(&output).ends_with("Next: stalecard flush --user ca --guarded"), "{output}");
+        assert!(!said(&output).contains(" stalecard flush --guarded"), "{output}");
+    }
+    let output = as_root(&root, &user, true, &["fix"]).exits(1);
     assert!(said(&output).contains("it takes --guarded"), "{output}");
+    let output = as_root(&root, &user, true, &["fix", "-q"]).exits(1);
+    assert!(output.stdout.starts_with("STALE  0 of 3 findings cured."), "{output}");
     as_root(&root, &user, true, &["flush", "--guarded"]).ok();
     let output = as_root(&root, &user, true, &["check"]).exits(0);
     assert!(said(&output).contains("root and ca"), "{output}");

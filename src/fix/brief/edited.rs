@@ -1,0 +1,44 @@
+//! What there is to say of an edit of the configuration. Pure.
+
+use super::{again, check, undo_of};
+use crate::repair::config::{EditReport, Goal};
+use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
+
+/// Of an edit of the configuration. `typed`: the command, without `--dry-run`.
+#[must_use]
+pub fn edited(report: &EditReport, goal: Goal, typed: &str) -> Brief {
+    let file = &report.file;
+    let is_off = goal == Goal::Off;
+    let switched = if is_off { "off" } else { "on" };
+    let (state, sentence) = match (report.refused, report.changes.is_empty(), report.created, report.dry_run)
+    {
+        (true, ..) => (Word::Failed, format!("{file}: not edited.")),
+        (false, true, ..) => {
+            (Word::Unchanged, format!("{file}: nothing to change, the cache is {switched} already."))
+        }
+        (false, false, true, true) => {
+            (Word::Planned, format!("{file}: would be created, to switch the cache {switched}."))
+        }
+        (false, false, false, true) => {
+            (Word::Planned, format!("{file}: would be edited, to switch the cache {switched}."))
+        }
+        (false, false, true, false) => (Word::Done, format!("{file}: created; the cache is {switched}.")),
+        (false, false, false, false) => (Word::Done, format!("{file}: edited; the cache is {switched}.")),
+    };
+    let mut steps = Vec::new();
+    if report.refused {
+        steps.push(check("tells what is wrong with these entries"));
+    } else if let Some(operation) = &report.operation {
+        let what = "restart running programs (browsers, signing services): they have read the old file";
+        steps.push(Step::new(Purpose::Restart, None, what));
+        if is_off {
+            let what = "or what is in the caches is read again once caching is ever on";
+            steps.push(Step::new(Purpose::Prevent, Some("stalecard flush".to_owned()), what));
+        }
+        steps.push(undo_of(operation));
+    } else if report.dry_run && !report.changes.is_empty() {
+        steps.push(again(typed));
+    }
+    let headline = Headline { state, sentence: sentence.into(), ..Headline::default() };
+    Brief { headline, steps, ..Brief::default() }
+}

@@ -1,0 +1,80 @@
+//! What there is to say of a change that was taken back. Pure.
+
+use super::super::undo::Undo;
+use super::{again, check, list};
+use crate::repair::{UndoOutcome, UndoState};
+use crate::text::count;
+use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
+
+/// Of a change that was taken back. `typed`: the command, without `--dry-run`.
+#[must_use]
+pub fn undone(done: &Undo, typed: &str) -> Brief {
+    let undone = &done.undone;
+    let id = undone.operation.as_deref().unwrap_or_default();
+    let back = |outcome: &UndoOutcome| match outcome {
+        UndoOutcome::Restored | UndoOutcome::Replaced(_) | UndoOutcome::SameContent => true,
+        UndoOutcome::Waiting => done.dry_run,
+        UndoOutcome::InPlace | UndoOutcome::NotKept | UndoOutcome::Conflict(_) | UndoOutcome::Failed(_) => {
+            false
+        }
+    };
+    let number = undone.files.iter().filter(|file| back(&file.outcome)).count();
+    let files = count(number, "file", "files");
+    let (state, sentence) = match (undone.state, done.dry_run) {
+        (UndoState::Undone, false) => (Word::Done, format!("Operation {id} is undone: {files} put back.")),
+        (UndoState::Undone, true) => {
+            (Word::Planned, format!("Operation {id} would be undone: {files} put back. Nothing was changed."))
+        }
+        (UndoState::AlreadyUndone, _) => {
+            (Word::Unchanged, format!("Operation {id} was undone before; nothing changed."))
+        }
+        (UndoState::NothingToUndo, _) => (Word::Unchanged, "There is nothing to undo.".to_owned()),
+        (UndoState::Conflict, _) => (
+            Word::Failed,
+            format!(
+                "Nothing was changed: something else has been written since operation {id}. It is newer than what is \
+                 in the quarantine."
+            ),
+        ),
+        (UndoState::Refused, _) => (
+            Word::Failed,
+            format!(
+                "Nothing was changed: without operation {id} programs would show cache entries again that are stale, \
+                 or may be: their card was not read."
+            ),
+        ),
+        (UndoState::Incomplete, false) => (
+            Word::Failed,
+            format!(
+                "Not everything of operation {id} is back: {files} put back. Remove the cause and repeat."
+            ),
+        ),
+        (UndoState::Incomplete, true) => {
+            (Word::Failed, format!("Not everything of operation {id} would come back. Nothing was changed."))
+        }
+    };
+    let step = |purpose, command: String, what: &str| Step::new(purpose, Some(command), what);
+    let steps = match undone.state {
+        UndoState::Undone if done.dry_run => {
+            vec![again(typed)]
+        }
+        UndoState::Undone => vec![check("tells what programs show now")],
+        UndoState::AlreadyUndone => vec![list("lists what can be taken back")],
+        UndoState::NothingToUndo => Vec::new(),
+        UndoState::Conflict => vec![
+            check("tells whether what is there now is right: then leave it"),
+            step(
+                Purpose::Undo,
+                format!("stalecard undo --force {id}"),
+                "puts the old content back nevertheless",
+            ),
+        ],
+        UndoState::Refused => vec![check("tells which are stale")],
+        UndoState::Incomplete => vec![
+            step(Purpose::Mend, format!("stalecard undo {id}"), "again, when the cause is removed"),
+            list("what was done before it can be taken back by name"),
+        ],
+    };
+    let headline = Headline { state, sentence: sentence.into(), ..Headline::default() };
+    Brief { headline, steps, ..Brief::default() }
+}
