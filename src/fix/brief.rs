@@ -12,7 +12,7 @@ use crate::judge::brief::{brief, unread};
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
 use crate::repair::config::{EditReport, Goal};
-use crate::repair::{Applied, Became, Left, Outcome, UndoOutcome, UndoState};
+use crate::repair::{Applied, Became, Left, Outcome, Refilled, UndoOutcome, UndoState};
 use crate::text::count;
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
@@ -28,12 +28,17 @@ struct Sum<'a> {
     /// Programs may have read what was taken.
     was_seen: bool,
     operation: Option<&'a String>,
+    /// What was put in place of it.
+    refilled: usize,
 }
 
 impl<'a> Sum<'a> {
-    fn of(results: &'a [Applied]) -> Self {
-        let mut sum =
-            Self { operation: results.iter().find_map(|one| one.operation.as_ref()), ..Self::default() };
+    fn of(results: &'a [Applied], refilled: Option<&Refilled>) -> Self {
+        let mut sum = Self {
+            operation: results.iter().find_map(|one| one.operation.as_ref()),
+            refilled: refilled.map_or(0, Refilled::placed),
+            ..Self::default()
+        };
         for step in results.iter().flat_map(|applied| &applied.steps) {
             match &step.outcome {
                 Outcome::Moved => sum.moved += 1,
@@ -86,12 +91,12 @@ impl<'a> Sum<'a> {
 
     /// `2 files moved to the quarantine, 1 file removed`.
     fn done(&self, dry_run: bool) -> String {
-        let (moved, removed) = if dry_run {
-            ("would be moved to the quarantine", "would be removed")
+        let (moved, removed, filled) = if dry_run {
+            ("would be moved to the quarantine", "would be removed", "would be filled anew")
         } else {
-            ("moved to the quarantine", "removed")
+            ("moved to the quarantine", "removed", "filled anew")
         };
-        let parts = [(self.moved, moved), (self.removed, removed)];
+        let parts = [(self.moved, moved), (self.removed, removed), (self.refilled, filled)];
         let parts = parts.iter().filter(|(number, _)| *number > 0);
         parts
             .map(|(number, verb)| format!("{} {verb}", count(*number, "file", "files")))
@@ -107,7 +112,7 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
     if matches!(done.error, Some(Error::NoCardToFlush)) {
         return told;
     }
-    let sum = Sum::of(&done.operations);
+    let sum = Sum::of(&done.operations, done.refilled.as_ref());
     let left = left(&told, &done.after);
     let card = told.headline.card;
     let said = |state, sentence: String| Headline { state, sentence: sentence.into(), card };
@@ -132,6 +137,9 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
         }
         (None, true) => match left {
             Some(word) => with_rest(&said(word, format!("{}. What is left: ", sum.done(false))), &rest),
+            None if sum.refilled > 0 => {
+                said(Word::Done, format!("{} as OpenSC writes them today.", sum.done(false)))
+            }
             None => said(Word::Done, format!("{}. OpenSC reads them from the card again.", sum.done(false))),
         },
         (None, false) if done.serials.is_some() => {
@@ -168,7 +176,7 @@ pub fn flushed(done: &Flushed, dry_run: bool) -> Brief {
 pub fn fixed(done: &Fixed) -> Brief {
     let mut told = brief(&done.after);
     let report = &done.report;
-    let sum = Sum::of(&report.operations);
+    let sum = Sum::of(&report.operations, report.refilled.as_ref());
     let left = left(&told, &done.after);
     let number = |of: &[Became]| report.repairs.iter().filter(|one| of.contains(&one.result)).count();
     let all = report.repairs.len();
@@ -228,9 +236,12 @@ pub fn undone(done: &Undo) -> Brief {
     let back = |outcome: &UndoOutcome| match outcome {
         UndoOutcome::Restored | UndoOutcome::Replaced(_) | UndoOutcome::SameContent => true,
         UndoOutcome::Waiting => done.dry_run,
-        UndoOutcome::InPlace | UndoOutcome::NotKept | UndoOutcome::Conflict(_) | UndoOutcome::Failed(_) => {
-            false
-        }
+        UndoOutcome::InPlace
+        | UndoOutcome::NotKept
+        | UndoOutcome::Conflict(_)
+        | UndoOutcome::Failed(_)
+        | UndoOutcome::TakenAway
+        | UndoOutcome::NotOurs => false,
     };
     let number = undone.files.iter().filter(|file| back(&file.outcome)).count();
     let files = count(number, "file", "files");

@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::caches::{Agreed, Repair, Subject, look_for_holders};
+use super::caches::{Agreed, Ended, Repair, Subject, look_for_holders};
 use super::config::{Edit, Programs, edit};
 use super::outcome::{say_once, what_became};
 use crate::error::{Error, Exit};
@@ -67,7 +67,7 @@ pub fn fix(request: &Request<'_>) -> Result<Fixed, Error> {
         Ok(())
     })?;
     let moved = repair.changed();
-    let (operations, mut after, mut run) = repair.end();
+    let Ended { operations, refilled, mut after, mut run } = repair.end();
     say_once(&mut repairs);
     let edited = switch_off(request, &mut snapshot, &mut repairs, &mut after, &mut run);
     // What was moved before has to be told all the same.
@@ -88,7 +88,7 @@ pub fn fix(request: &Request<'_>) -> Result<Fixed, Error> {
         (false, false, true) => Exit::NotRead,
         (false, true, _) | (false, false, false) => Exit::Clean,
     };
-    let report = FixReport { dry_run: agreed.dry_run, operations, edit, repairs };
+    let report = FixReport { dry_run: agreed.dry_run, operations, refilled, edit, repairs };
     let checked_at = snapshot.taken_at;
     Ok(Fixed { host: snapshot.host, changed, report, after, checked_at, unedited, exit })
 }
@@ -111,7 +111,7 @@ fn switch_off(
         concerned.iter_mut().for_each(|repaired| repaired.result = Became::Manual);
         return Ok(None);
     }
-    let Agreed { dry_run, consent } = request.agreed;
+    let Agreed { dry_run, consent, .. } = request.agreed;
     if !consent.allows(Safety::Guarded) {
         concerned.iter_mut().for_each(|repaired| repaired.result = Became::needs(Safety::Guarded));
         return Ok(None);

@@ -26,6 +26,7 @@ mod public;
 #[path = "../support/random.rs"]
 mod random;
 mod read;
+mod refill;
 mod renewed;
 mod ripening;
 #[path = "../support/schema.rs"]
