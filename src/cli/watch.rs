@@ -157,7 +157,10 @@ fn document(
         reader: occurrence.reader().map(|reader| crate::text::escape(reader.as_bytes())),
         why,
     };
-    let document = Document::of(Answer::Watch { event, operations, refilled: checked.and_then(|checked| checked.refilled.as_ref()) }, host);
+    let document = Document::of(
+        Answer::Watch { event, operations, refilled: checked.and_then(|checked| checked.refilled.as_ref()) },
+        host,
+    );
     let mut document = document.changed(operations.iter().any(|applied| applied.changed));
     if let Some(checked) = checked {
         document = document.verdict(&checked.verdict).brief(&checked.brief, checked.snapshot.taken_at);

@@ -107,7 +107,16 @@ impl Repair {
     pub fn new(agreed: Agreed, asking: Asking, progress: Progress) -> Result<Self, Error> {
         let caller = Caller::current()?;
         let tally = Tally::new(Some(caller.user.uid));
-        Ok(Self { caller, agreed, asking, progress, run: Run::begin(), tally, results: Vec::new(), refilled: Refilled::default() })
+        Ok(Self {
+            caller,
+            agreed,
+            asking,
+            progress,
+            run: Run::begin(),
+            tally,
+            results: Vec::new(),
+            refilled: Refilled::default(),
+        })
     }
 
     /// Repairs the caches of one user as `planner` says; what is found afterwards has to be given to
@@ -190,7 +199,12 @@ impl Repair {
     }
 
     /// Puts in place of what was moved what OpenSC would write there, if that was asked for; says whether anything was.
-    fn refill(&mut self, snapshot: &Snapshot, steps: &[Ending], planned: &BTreeMap<refill::Entry, Inode>) -> bool {
+    fn refill(
+        &mut self,
+        snapshot: &Snapshot,
+        steps: &[Ending],
+        planned: &BTreeMap<refill::Entry, Inode>,
+    ) -> bool {
         if !self.agreed.refill {
             return false;
         }

@@ -8,8 +8,7 @@ use super::caches::Agreed;
 use crate::host::Caller;
 use crate::observe::{Progress, next_listing};
 use crate::repair::{
-    self, NewEntry, NotRefilled, Outcome, Plan, Refill, Refilled, Run, StateDir, refill_in,
-    rehearse_refill,
+    self, NewEntry, NotRefilled, Outcome, Plan, Refill, Refilled, Run, StateDir, refill_in, rehearse_refill,
 };
 use crate::snapshot::{ByteString, Inode, Snapshot};
 use crate::text::escape;
@@ -64,8 +63,7 @@ impl Filler<'_> {
         let mut of_owner: BTreeMap<u32, Vec<NewEntry>> = BTreeMap::new();
         for entry in next.entries {
             let mode = self.rights_of(&(entry.directory.clone(), entry.name.clone()));
-            let new =
-                NewEntry { directory: entry.directory, name: entry.name, content: entry.content, mode };
+            let new = NewEntry { directory: entry.directory, name: entry.name, content: entry.content, mode };
             of_owner.entry(self.owner(&new.directory)).or_default().push(new);
         }
         for (owner, entries) in of_owner {

@@ -48,7 +48,9 @@ pub fn rehearse_refill(entries: &[NewEntry], consent: Consent) -> Vec<Refill> {
     let told = |entry: &NewEntry| {
         // What stands there now is to go before.
         let outcome = match directory(entry, consent) {
-            Ok(place) => place.dir.may_place(None).map_or_else(|error| failed(&error), |()| Refilling::Placed),
+            Ok(place) => {
+                place.dir.may_place(None).map_or_else(|error| failed(&error), |()| Refilling::Placed)
+            }
             Err(outcome) => outcome,
         };
         entry.told(outcome)
@@ -100,17 +102,18 @@ pub fn refill_in(
         }
     }
     let is_placed = |number: &usize| told.get(*number).is_some_and(|one| one.outcome == Refilling::Placed);
-    journal.placed = due
-        .iter()
-        .filter(|(number, ..)| is_placed(number))
-        .map(|(.., entry)| entry.planned())
-        .collect();
+    journal.placed =
+        due.iter().filter(|(number, ..)| is_placed(number)).map(|(.., entry)| entry.planned()).collect();
     let done = journal.placed.len();
     if done == 0 && locked.discard(run, &operation, &id, None) {
         return Ok((None, told));
     }
     journal.finished_at = Some(clock::now());
-    let what = count(done, "cache entry was put there, and the cache", "cache entries were put there, and the cache");
+    let what = count(
+        done,
+        "cache entry was put there, and the cache",
+        "cache entries were put there, and the cache",
+    );
     journal::finish(&operation, room, &mut journal).map_err(|source| Error::Unfinished {
         id: id.clone(),
         what,

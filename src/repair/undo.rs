@@ -176,9 +176,8 @@ pub fn undo_in(
     if rehearse {
         parts.iter_mut().for_each(Part::rehearse);
         let is_whole = files.is_empty() && parts.iter().all(|part| part.is_undone || !part.fails());
-        let waits = |result: &UndoResult| {
-            matches!(result.outcome, UndoOutcome::Waiting | UndoOutcome::TakenAway)
-        };
+        let waits =
+            |result: &UndoResult| matches!(result.outcome, UndoOutcome::Waiting | UndoOutcome::TakenAway);
         let changed = parts.iter().flat_map(|part| &part.results).any(waits);
         let state = if is_whole { UndoState::Undone } else { UndoState::Incomplete };
         return Ok(ended(&parts, files, state, changed));

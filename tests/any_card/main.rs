@@ -27,6 +27,7 @@ mod public;
 mod random;
 mod read;
 mod refill;
+mod refilled;
 mod renewed;
 mod ripening;
 #[path = "../support/schema.rs"]

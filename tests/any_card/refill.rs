@@ -7,20 +7,20 @@ use crate::stand::{Family, Options, PIN, SO_PIN, YUBIKEY};
 use std::collections::BTreeSet;
 
 /// How many commands `pkcs15-tool -D` sends the card on this host.
-fn cost(stand: &Stand, host: &Host) -> u64 {
+pub fn cost(stand: &Stand, host: &Host) -> u64 {
     stand.card().reset_stats();
     host.run(&["pkcs15-tool", "-D"]);
     stand.card().stats().apdus
 }
 
 /// The same, word for word.
-fn view(host: &Host) -> String {
+pub fn view(host: &Host) -> String {
     host.run(&["pkcs15-tool", "-D"]).stdout
 }
 
 /// What it costs when the cache is warm, and what is shown with a new one: another host with the same settings, which lists
 /// twice.
-fn warm(stand: &Stand, host: &Host) -> (u64, String) {
+pub fn warm(stand: &Stand, host: &Host) -> (u64, String) {
     let other = host.with_cache_copy();
     for name in other.cache_names() {
         std::fs::remove_file(other.cache().join(name)).unwrap();
@@ -30,7 +30,7 @@ fn warm(stand: &Stand, host: &Host) -> (u64, String) {
 }
 
 /// The names of what was put in place.
-fn placed(report: &Value) -> BTreeSet<String> {
+pub fn placed(report: &Value) -> BTreeSet<String> {
     let entries = report["refilled"]["entries"].as_array().unwrap().iter();
     let placed = entries.filter(|entry| entry["outcome"] == "placed");
     placed.map(|entry| entry["name"].as_str().unwrap().to_owned()).collect()
@@ -67,7 +67,11 @@ pub fn is_filled_anew(stand: &Stand, host: &Host, command: &[&str]) {
     assert_eq!(left_behind(stand), Vec::<String>::new());
     // Nothing is left to be done.
     let (idle, output) = run(&[]);
-    assert_eq!((&idle["changed"], host.cache_files()), (&serde_json::json!(false), filled.clone()), "{output}");
+    assert_eq!(
+        (&idle["changed"], host.cache_files()),
+        (&serde_json::json!(false), filled.clone()),
+        "{output}"
+    );
     for (name, mode) in self::rights(host) {
         assert!(rights.values().any(|known| *known == mode), "{name}: {mode:o}");
     }
@@ -96,7 +100,7 @@ fn rights(host: &Host) -> BTreeMap<String, u32> {
 #[test]
 fn a_card_that_is_not_read_here_is_listed_as_quickly_as_before() {
     // Nothing of a JPKI card is cached; the entries of a CAC are not what serves it (below).
-    for kind in kinds().filter(|kind| !matches!(kind, Kind::Cac | Kind::Jpki | Kind::Tcos)) {
+    for kind in kinds().filter(|kind| !matches!(kind, Kind::Cac | Kind::Jpki)) {
         let (stand, mut card) = Stand::with_file_card(kind, &["one", "two"]);
         let host = host(&stand);
         host.caching("public");
@@ -137,7 +141,11 @@ fn what_would_ripen_is_left_to_opensc() {
     card.renew_all(40);
     let output = ours(&host, &["flush", "--refill", "--format", "json"]).ok();
     let report = document(&output);
-    assert_eq!((placed(&report), &report["changed"]), (BTreeSet::new(), &serde_json::json!(true)), "{output}");
+    assert_eq!(
+        (placed(&report), &report["changed"]),
+        (BTreeSet::new(), &serde_json::json!(true)),
+        "{output}"
+    );
     assert_eq!(shown(&host.pkcs15_list()), real(&card));
 }
 
@@ -192,6 +200,39 @@ fn a_myeid_is_filled_anew() {
     }
 }
 
+/// Root fills another user's cache with consent only, and what is put there is that user's.
+#[test]
+fn another_user_s_cache_takes_consent() {
+    if !Host::can_switch_users() || stand::opensc_root().is_some() {
+        return;
+    }
+    use std::os::unix::fs::MetadataExt;
+    let (stand, mut card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let user = stand.host("user").for_user(4711);
+    user.caching("public");
+    user.pkcs15_list();
+    card.renew(0, 40);
+    let root = host(&stand);
+    root.configure(&format!(
+        "app default {{ framework pkcs15 {{ use_file_caching = public; file_cache_dir = {}; }} }}",
+        user.cache().display()
+    ));
+    let command = ["flush", "--refill", "--format", "json"];
+    let output = ours(&root, &command);
+    assert_eq!(placed(&document(&output)), BTreeSet::new(), "{output}");
+    let output = ours(&root, &[&command[..], &["--guarded"]].concat()).ok();
+    let put = placed(&document(&output));
+    assert!(!put.is_empty(), "{output}");
+    let directory = std::fs::metadata(user.cache()).unwrap();
+    for name in &put {
+        let found = std::fs::symlink_metadata(user.cache().join(name)).unwrap();
+        assert_eq!((found.uid(), found.gid()), (directory.uid(), directory.gid()), "{name}");
+    }
+    let (warm, _) = warm(&stand, &user);
+    assert_eq!(cost(&stand, &user), warm);
+    assert_eq!(shown(&user.pkcs15_list()), real(&card));
+}
+
 /// Another program has the card: the flush stands, and it is said what fills the cache.
 #[test]
 fn beside_another_program_the_flush_stands() {
@@ -218,7 +259,10 @@ fn beside_another_program_the_flush_stands() {
     ours(&host, &["undo"]).ok();
     let output = ours(&host, &["flush", &name, "--refill"]).ok();
     let text = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains("not filled: card in reader") && text.contains("The next listing fills it"), "{output}");
+    assert!(
+        text.contains("not filled: card in reader") && text.contains("The next listing fills it"),
+        "{output}"
+    );
     holder.running.stop();
     assert_eq!(shown(&host.pkcs15_list()), real(&card));
 }
@@ -238,7 +282,11 @@ fn where_something_is_left_that_is_wrong_nothing_is_filled() {
     live.write_cert(&live.foreign_certificate("x"), &new.id, "x");
     let output = ours(&host, &["flush", "--refill", "--format", "json"]);
     let report = document(&output);
-    assert_eq!((placed(&report), &report["changed"]), (BTreeSet::new(), &serde_json::json!(true)), "{output}");
+    assert_eq!(
+        (placed(&report), &report["changed"]),
+        (BTreeSet::new(), &serde_json::json!(true)),
+        "{output}"
+    );
     assert!(report["refilled"]["left"][0]["why"].as_str().unwrap().contains("still show"), "{output}");
     assert_eq!(output.code(), ours(&host, &["flush"]).code(), "as a flush ends");
 }

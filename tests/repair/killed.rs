@@ -9,7 +9,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
 use stalecard::repair::{
-    Consent, NewEntry, Plan, Refilling, Run, StateDir, UndoState, apply, apply_in, operations, refill_in, undo,
+    Consent, NewEntry, Plan, Refilling, Run, StateDir, UndoState, apply, apply_in, operations, refill_in,
+    undo,
 };
 use stalecard::snapshot::{ByteString, DirState};
 

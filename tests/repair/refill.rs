@@ -82,7 +82,10 @@ fn nothing_is_put_where_others_can_change_things_or_into_a_link() {
     for mode in [0o770, 0o707, 0o1777] {
         fs::set_permissions(&scene.cache, Permissions::from_mode(mode)).unwrap();
         let outcome = put(&scene, &entry(&scene, NAME, 0o644), Consent::safe().and_guarded());
-        assert!(matches!(&outcome, Refilling::Failed(why) if why.contains("others can change")), "{outcome:?}");
+        assert!(
+            matches!(&outcome, Refilling::Failed(why) if why.contains("others can change")),
+            "{outcome:?}"
+        );
     }
     fs::set_permissions(&scene.cache, Permissions::from_mode(0o700)).unwrap();
     let elsewhere = scene.home.path().join("elsewhere");
@@ -166,8 +169,11 @@ fn an_unfinished_file_goes_with_the_next_run() {
     let journal = fs::read_to_string(operation.join("journal.json")).unwrap();
     let at = journal.find("\"finished_at\": \"").unwrap();
     let end = at + journal[at..].find(",\n").unwrap();
-    fs::write(operation.join("journal.json"), format!("{}\"finished_at\": null{}", &journal[..at], &journal[end..]))
-        .unwrap();
+    fs::write(
+        operation.join("journal.json"),
+        format!("{}\"finished_at\": null{}", &journal[..at], &journal[end..]),
+    )
+    .unwrap();
     fs::write(operation.join("journal.json.part"), b"room").unwrap();
     fs::rename(scene.cache.join(NAME), scene.cache.join(&part)).unwrap();
     scene.put("denk0401234_NODATE_CE01", b"stale");

@@ -20,9 +20,7 @@ use crate::opensc::config::Situation;
 use crate::opensc::differences::{self, CachingWords};
 use crate::repair::config::Goal;
 use crate::safe_fs::observe_cache_dir;
-use crate::snapshot::{
-    AskEnd, ByteString, Bytes, CacheDir, Card, Content, EntryName, Snapshot, Withheld,
-};
+use crate::snapshot::{AskEnd, ByteString, Bytes, CacheDir, Card, Content, EntryName, Snapshot, Withheld};
 use crate::text::escape;
 
 /// An entry that is out of its cache: the real directory, and its name there.
@@ -79,9 +77,10 @@ fn subjects<'a>(snapshot: &'a Snapshot, taken: &'a BTreeSet<Taken>) -> Vec<Subje
         let is_of = |one: &&Taken| {
             let name = EntryName::from(one.1.clone());
             let Some(name) = name.of_copy() else { return false };
-            let serial = card.serial.as_ref().is_some_and(|serial| {
-                serial.as_bytes().eq_ignore_ascii_case(name.serial.text().as_ref())
-            });
+            let serial = card
+                .serial
+                .as_ref()
+                .is_some_and(|serial| serial.as_bytes().eq_ignore_ascii_case(name.serial.text().as_ref()));
             // Some cards have another number in the names than the one that they tell.
             serial || readers.len() == 1
         };
@@ -122,7 +121,9 @@ fn of_card(snapshot: &Snapshot, setting: &Setting, subject: &Subject<'_>) -> Res
         let idle = match Idle::begin(reader, atr.as_slice(), None) {
             Ok(idle) => idle,
             Err(Stop::Moved(why) | Stop::Failed(why)) => return Err(why),
-            Err(Stop::Held(who, _)) => return Err(format!("OpenSC is asked only while nobody has the card: {who}")),
+            Err(Stop::Held(who, _)) => {
+                return Err(format!("OpenSC is asked only while nobody has the card: {who}"));
+            }
         };
         let round = Round {
             setting,
@@ -138,7 +139,9 @@ fn of_card(snapshot: &Snapshot, setting: &Setting, subject: &Subject<'_>) -> Res
             Err(End::For(AskEnd::ListsNothing(why))) => {
                 return Err(format!("OpenSC shows nothing of it: {why}"));
             }
-            Err(End::For(AskEnd::Failed(why) | AskEnd::NotIdle(why) | AskEnd::Restless(why))) => return Err(why),
+            Err(End::For(AskEnd::Failed(why) | AskEnd::NotIdle(why) | AskEnd::Restless(why))) => {
+                return Err(why);
+            }
             Err(End::For(AskEnd::Done | AskEnd::NoProgram)) => return Ok(Vec::new()),
             Err(End::Again(Stop::Failed(why))) => return Err(why),
             Err(End::Again(Stop::Held(why, _) | Stop::Moved(why))) => moved = why,
@@ -167,7 +170,11 @@ impl Asking<'_, '_> {
                     match files.iter().find(|(known, _)| *known == name) {
                         None => files.push((name, content)),
                         Some((_, known)) if *known == content => {}
-                        Some(_) => return Err(unsure("programs with different settings would write different files")),
+                        Some(_) => {
+                            return Err(unsure(
+                                "programs with different settings would write different files",
+                            ));
+                        }
                     }
                 }
             }
@@ -184,7 +191,10 @@ impl Asking<'_, '_> {
     /// What the next listing for one kind of program adds to one cache.
     fn written(&mut self, dir: &CacheDir, speaker: &Speaker) -> Result<Files, End> {
         let directory = dir.real_path();
-        let taken: BTreeSet<EntryName> = self.subject.taken.iter()
+        let taken: BTreeSet<EntryName> = self
+            .subject
+            .taken
+            .iter()
             .filter(|taken| taken.0 == directory)
             .map(|taken| EntryName::from(taken.1.clone()))
             .collect();

@@ -238,5 +238,14 @@ fn describe(state: &Dir, id: &str) -> Result<Option<Operation>, Error> {
     let placed = journal.placed.into_iter();
     let placed = placed.map(|Placed { directory, name, .. }| PlacedFile { directory, name }).collect();
     let started_at = Some(journal.started_at);
-    Ok(Some(Operation { id: id.to_string(), state, started_at, kept_files, kept_bytes, files, edits, placed }))
+    Ok(Some(Operation {
+        id: id.to_string(),
+        state,
+        started_at,
+        kept_files,
+        kept_bytes,
+        files,
+        edits,
+        placed,
+    }))
 }
