@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::proof::proven;
+use super::proof::{proven, without};
 use super::refill::{self, Filler};
 use crate::error::Error;
 use crate::host::Caller;
@@ -131,7 +131,7 @@ impl Repair {
         steps.extend(refused);
         let mut planned: BTreeMap<refill::Entry, Inode> = BTreeMap::new();
         for attempt in 1.. {
-            planned.extend(refill::planned(&plan));
+            planned.extend(refill::planned(snapshot, &plan));
             let results = self.act(plan)?;
             let now = results.iter().flat_map(|applied| &applied.steps);
             let now: Vec<_> =
@@ -208,8 +208,9 @@ impl Repair {
         if !self.agreed.refill {
             return false;
         }
-        let filler = Filler { caller: &self.caller, agreed: self.agreed, progress: self.progress, planned };
-        let refilled = filler.refill(snapshot, &refill::moved(steps), &mut self.run);
+        let Agreed { dry_run, consent, .. } = self.agreed;
+        let filler = Filler { caller: &self.caller, consent, dry_run, progress: self.progress, planned };
+        let refilled = filler.refill(snapshot, &refill::moved(planned, steps), &mut self.run);
         let is_any = refilled.placed() > 0;
         refill::join(&mut self.refilled, refilled);
         is_any
@@ -224,7 +225,8 @@ impl Repair {
     ) {
         if self.agreed.refill {
             let mut trial = snapshot.clone();
-            super::proof::without(&mut trial, &refill::moved(steps));
+            let gone = refill::moved(planned, steps).into_iter();
+            without(&mut trial, &gone.map(|(dir, name)| (dir, name.bytes().clone())).collect());
             self.refill(&trial, steps, planned);
         }
     }

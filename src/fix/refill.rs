@@ -4,17 +4,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::caches::Agreed;
 use crate::host::Caller;
 use crate::observe::{Progress, next_listing};
 use crate::repair::{
-    self, NewEntry, NotRefilled, Outcome, Plan, Refill, Refilled, Run, StateDir, refill_in, rehearse_refill,
+    self, Consent, NewEntry, NotRefilled, Outcome, Plan, Refill, Refilled, Run, StateDir, refill_in,
+    rehearse_refill,
 };
-use crate::snapshot::{ByteString, Inode, Snapshot};
+use crate::snapshot::{ByteString, EntryName, Inode, Snapshot};
 use crate::text::escape;
 
 /// An entry: its real directory, and its name there.
-pub(super) type Entry = (ByteString, ByteString);
+pub(super) type Entry = (ByteString, EntryName);
 
 /// Rights of an entry, if there is none to learn them from.
 const USUAL_RIGHTS: u32 = 0o644;
@@ -22,21 +22,37 @@ const USUAL_RIGHTS: u32 = 0o644;
 /// Who fills, and how.
 pub(super) struct Filler<'a> {
     pub(super) caller: &'a Caller,
-    pub(super) agreed: Agreed,
+    pub(super) consent: Consent,
+    /// Nothing is done; it is said what would be.
+    pub(super) dry_run: bool,
     pub(super) progress: Progress,
     /// What was to be moved, as it was.
     pub(super) planned: &'a BTreeMap<Entry, Inode>,
 }
 
-/// What a plan moves, as it was.
-pub(super) fn planned(plan: &Plan) -> impl Iterator<Item = (Entry, Inode)> {
-    plan.steps.iter().map(|step| ((step.directory.clone(), step.name.clone()), step.expect.inode))
+/// What a plan moves out of the caches of a snapshot, as it was.
+pub(super) fn planned(snapshot: &Snapshot, plan: &Plan) -> BTreeMap<Entry, Inode> {
+    let steps: BTreeSet<(&ByteString, &ByteString)> =
+        plan.steps.iter().map(|step| (&step.directory, &step.name)).collect();
+    let mut planned = BTreeMap::new();
+    for dir in &snapshot.caches {
+        let real = dir.real_path();
+        for entry in dir.entries.iter().filter(|entry| steps.contains(&(&real, entry.name.bytes()))) {
+            planned.insert((real.clone(), entry.name.clone()), entry.inode);
+        }
+    }
+    planned
 }
 
-/// What went to the quarantine, or would.
-pub(super) fn moved(steps: &[(ByteString, ByteString, Outcome)]) -> BTreeSet<Entry> {
+/// What of it went to the quarantine, or would.
+pub(super) fn moved(
+    planned: &BTreeMap<Entry, Inode>,
+    steps: &[(ByteString, ByteString, Outcome)],
+) -> BTreeSet<Entry> {
     let moved = steps.iter().filter(|(.., outcome)| *outcome == Outcome::Moved);
-    moved.map(|(directory, name, _)| (directory.clone(), name.clone())).collect()
+    let moved: BTreeSet<(&ByteString, &ByteString)> =
+        moved.map(|(directory, name, _)| (directory, name)).collect();
+    planned.keys().filter(|(directory, name)| moved.contains(&(directory, name.bytes()))).cloned().collect()
 }
 
 /// Adds what came of a later try to what came of the earlier ones.
@@ -62,8 +78,9 @@ impl Filler<'_> {
         refilled.left.extend(next.left.into_iter().map(|(what, why)| NotRefilled { what, why }));
         let mut of_owner: BTreeMap<u32, Vec<NewEntry>> = BTreeMap::new();
         for entry in next.entries {
-            let mode = self.rights_of(&(entry.directory.clone(), entry.name.clone()));
-            let new = NewEntry { directory: entry.directory, name: entry.name, content: entry.content, mode };
+            let mode = self.rights_of(&entry.directory, &entry.name);
+            let name = entry.name.bytes().clone();
+            let new = NewEntry { directory: entry.directory, name, content: entry.content, mode };
             of_owner.entry(self.owner(&new.directory)).or_default().push(new);
         }
         for (owner, entries) in of_owner {
@@ -87,8 +104,8 @@ impl Filler<'_> {
         entries: &[NewEntry],
         run: &mut Run,
     ) -> Result<(Option<String>, Vec<Refill>), String> {
-        let consent = self.agreed.consent;
-        if self.agreed.dry_run {
+        let consent = self.consent;
+        if self.dry_run {
             return Ok((None, rehearse_refill(entries, consent)));
         }
         let state = StateDir::of(self.caller, owner).map_err(|error| error.to_string())?;
@@ -97,9 +114,9 @@ impl Filler<'_> {
     }
 
     /// Its own rights, as they were; of a new one those of another that was there.
-    fn rights_of(&self, entry: &Entry) -> u32 {
-        let of_another = || self.another_in(&entry.0).map(|inode| inode.mode);
-        self.planned.get(entry).map(|inode| inode.mode).or_else(of_another).unwrap_or(USUAL_RIGHTS)
+    fn rights_of(&self, directory: &ByteString, name: &EntryName) -> u32 {
+        let own = self.planned.get(&(directory.clone(), name.clone()));
+        own.or_else(|| self.another_in(directory)).map_or(USUAL_RIGHTS, |inode| inode.mode)
     }
 
     /// Whose the entries of a directory were.

@@ -423,6 +423,7 @@ mod tests {
             kept_bytes: 0,
             files: Vec::new(),
             edits: Vec::new(),
+            placed: Vec::new(),
         };
         let answer = Answer::QuarantineList { operations: &[operation] };
         let error = Document::of(answer, "host").value().unwrap_err();

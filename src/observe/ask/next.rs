@@ -24,7 +24,7 @@ use crate::snapshot::{AskEnd, ByteString, Bytes, CacheDir, Card, Content, EntryN
 use crate::text::escape;
 
 /// An entry that is out of its cache: the real directory, and its name there.
-pub type Taken = (ByteString, ByteString);
+pub type Taken = (ByteString, EntryName);
 
 /// An entry that OpenSC would write.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct NextEntry {
     /// The real directory of the cache.
     pub directory: ByteString,
     /// Its name there.
-    pub name: ByteString,
+    pub name: EntryName,
     /// Its content.
     pub content: Vec<u8>,
 }
@@ -75,8 +75,7 @@ fn subjects<'a>(snapshot: &'a Snapshot, taken: &'a BTreeSet<Taken>) -> Vec<Subje
     let readers: BTreeSet<(String, Bytes)> = snapshot.cards.iter().map(in_reader).collect();
     for card in &snapshot.cards {
         let is_of = |one: &&Taken| {
-            let name = EntryName::from(one.1.clone());
-            let Some(name) = name.of_copy() else { return false };
+            let Some(name) = one.1.of_copy() else { return false };
             let serial = card
                 .serial
                 .as_ref()
@@ -180,7 +179,7 @@ impl Asking<'_, '_> {
             }
             let entry = |(name, content): (EntryName, Vec<u8>)| NextEntry {
                 directory: directory.clone(),
-                name: name.bytes().clone(),
+                name,
                 content,
             };
             all.extend(files.into_iter().map(entry));
@@ -196,7 +195,7 @@ impl Asking<'_, '_> {
             .taken
             .iter()
             .filter(|taken| taken.0 == directory)
-            .map(|taken| EntryName::from(taken.1.clone()))
+            .map(|taken| taken.1.clone())
             .collect();
         let mut serials: BTreeSet<Vec<u8>> = taken.iter().filter_map(serial_of).collect();
         // A card may have another number by now: then its other entries belong into the copy, too.
