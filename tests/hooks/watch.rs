@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::stand::{Host, PIN, Running, SO_PIN, Stand};
+use super::stand::{FileCard, Host, Kind, PIN, Running, SO_PIN, Stand};
 use super::{document, text};
 
 /// How long anything may take before the test fails; the machine may be busy.
@@ -147,6 +147,42 @@ fn with_refill_no_listing_is_stale_or_slow() {
         let shown: Vec<_> = listed.private_keys().iter().filter_map(|key| key.id.clone()).collect();
         assert!(shown.contains(&id), "round {round}: {shown:?}; {}", watch.stop());
     }
+    watch.stop();
+}
+
+/// A card that stalecard does not read is watched with `--ask`: a certificate that was renewed elsewhere is not shown old, and a
+/// card of the same number in its place neither.
+#[test]
+fn a_card_that_opensc_alone_reads_is_kept_in_step() {
+    let (stand, mut card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = stand.host("alpha");
+    host.caching("public");
+    host.pkcs15_list();
+    let mut watch = Watch::start(&host, &["--ask", "--flush-stale", "--refill"]);
+    let real = |card: &FileCard| -> Vec<String> {
+        let serials = (0..card.len()).map(|nth| card.certificate(nth).serial());
+        serials.map(|serial| format!("02 05 {}", data_encoding::HEXUPPER.encode(&serial))).collect()
+    };
+    let shown = |host: &Host| -> Vec<String> {
+        let listed = host.pkcs15_list();
+        let all = listed.certificates();
+        all.iter().map(|one| one.block.get("Encoded serial").unwrap_or_default().to_owned()).collect()
+    };
+    let is_filled = |line: &Value| {
+        let entries = line["refilled"]["entries"].as_array();
+        entries.is_some_and(|all| all.iter().any(|entry| entry["outcome"] == "placed"))
+    };
+    for round in 0..2 {
+        card.renew(round, 40);
+        host.run(&["opensc-tool", "-n"]).ok();
+        watch.until_line("with entries that were filled", &is_filled);
+        assert_eq!(shown(&host), real(&card));
+    }
+    let other = stand.file_card("other", Kind::Belpic, 1, &["three", "four"]);
+    stand.card().insert(other.file());
+    let line = watch.until_line("with entries that were filled", &is_filled);
+    assert_eq!(line["refilled"]["left"], serde_json::json!([]), "{line:#}");
+    assert_eq!(shown(&host), real(&other));
     watch.stop();
 }
 
