@@ -12,6 +12,7 @@ pub mod flush;
 pub mod outcome;
 mod proof;
 pub mod quarantine;
+mod refill;
 pub mod revival;
 pub mod revived;
 pub mod undo;

@@ -14,9 +14,12 @@ pub fn undone(done: &Undo, typed: &str) -> Brief {
     let back = |outcome: &UndoOutcome| match outcome {
         UndoOutcome::Restored | UndoOutcome::Replaced(_) | UndoOutcome::SameContent => true,
         UndoOutcome::Waiting => done.dry_run,
-        UndoOutcome::InPlace | UndoOutcome::NotKept | UndoOutcome::Conflict(_) | UndoOutcome::Failed(_) => {
-            false
-        }
+        UndoOutcome::InPlace
+        | UndoOutcome::NotKept
+        | UndoOutcome::Conflict(_)
+        | UndoOutcome::Failed(_)
+        | UndoOutcome::TakenAway
+        | UndoOutcome::NotOurs => false,
     };
     let number = undone.files.iter().filter(|file| back(&file.outcome)).count();
     let files = count(number, "file", "files");
