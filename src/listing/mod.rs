@@ -5,5 +5,6 @@ pub mod cache_entries;
 mod compared;
 pub mod hosts;
 pub mod objects;
+pub mod providers;
 pub mod settings;
 pub mod signing_requests;

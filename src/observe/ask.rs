@@ -11,9 +11,11 @@ mod holders;
 mod idle;
 mod listing;
 mod place;
+pub(super) mod provider;
 mod round;
 mod run;
 mod setting;
+mod trust;
 
 use std::collections::BTreeMap;
 

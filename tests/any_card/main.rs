@@ -22,6 +22,7 @@ mod histories;
 mod opinions;
 mod plain;
 mod proof;
+mod providers;
 mod public;
 #[path = "../support/random.rs"]
 mod random;
