@@ -33,8 +33,10 @@ pub fn key_of_point(parameters: &[u8], point: &[u8]) -> Option<PublicKey> {
 /// The point without what it is wrapped in. A bare one begins as an OCTET STRING does, but has another length.
 fn bare(point: &[u8]) -> &[u8] {
     match first(point) {
-        Some(Element { tag: 0x04, value, rest: [], .. }) => value,
-        Some(Element { tag: 0x03, value: [0, value @ ..], rest: [], .. }) => value,
+        Some(
+            Element { tag: 0x04, value, rest: [], .. }
+            | Element { tag: 0x03, value: [0, value @ ..], rest: [], .. },
+        ) => value,
         _ => point,
     }
 }

@@ -29,8 +29,8 @@ impl Which {
     fn is_meant(&self, name: &EntryName) -> bool {
         match (self, name.means()) {
             (Self::Of(serials), Recognised::Entry(name)) => serials.contains(name.serial.text().as_ref()),
-            (Self::All, Recognised::Entry(_)) => true,
-            (
+            (Self::All, Recognised::Entry(_))
+            | (
                 Self::All | Self::Needed,
                 Recognised::Can | Recognised::LteidCan | Recognised::OffCardCertificate,
             ) => true,
