@@ -16,6 +16,7 @@ mod bad;
 mod beside;
 mod cost;
 mod courtesy;
+mod defaults;
 #[path = "../support/file_histories.rs"]
 mod file_histories;
 mod histories;
