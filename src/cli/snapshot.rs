@@ -8,8 +8,8 @@ use crate::error::{Error, Exit};
 use crate::judge::tokens;
 use crate::observe::holders;
 use crate::observe::{
-    CacheOwners, ObserveOptions, Written, baselines_of, keep_baselines, observe_all, save, select_serial,
-    the_baseline,
+    CacheOwners, ObserveOptions, Written, ask_providers, baselines_of, keep_baselines, observe_all, save,
+    select_serial, the_baseline,
 };
 use crate::report::json::{Answer, Document};
 use crate::report::lines::{Page, Screen, wrap};
@@ -25,6 +25,9 @@ pub struct Args {
     asks: Asks,
     #[command(flatten)]
     time: Time,
+    /// Keep also what this PKCS#11 module lists without a login, as `show --provider` has it listed; may be repeated
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["offline", "baseline"])]
+    provider: Vec<PathBuf>,
     /// Do not open PC/SC: caches and configuration only
     #[arg(long, conflicts_with = "reader")]
     offline: bool,
@@ -49,6 +52,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         progress: output::PROGRESS,
     };
     let mut snapshot = observe_all(&wish, &args.whom.whose())?;
+    ask_providers(&mut snapshot, &args.provider, output::PROGRESS);
     let gaps = holders::look(&mut snapshot)?;
     snapshot.coverage.extend(gaps);
     if let Some(serial) = &args.selection.serial {
@@ -66,10 +70,16 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     }
     // Of the caller's own caches all there is goes into the file; others were asked for by name.
     let others = args.whom.whose() != CacheOwners::Caller;
-    let missing = snapshot
-        .coverage
-        .iter()
-        .any(|gap| gap.asked_for && (gap.kind == GapKind::Card || (others && gap.kind == GapKind::Cache)));
+    let missing = snapshot.coverage.iter().any(|gap| {
+        let is_meant = match gap.kind {
+            GapKind::Card => true,
+            GapKind::Cache => others,
+            // A module that was named.
+            GapKind::OpenSc => !args.provider.is_empty(),
+            _ => false,
+        };
+        gap.asked_for && is_meant
+    });
     Ok(if missing { Exit::NotRead } else { Exit::Clean })
 }
 

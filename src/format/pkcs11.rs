@@ -3,6 +3,7 @@
 //! The parameters are DER: the curve's OID, its name, or all its numbers. The point is to be an OCTET STRING; some modules
 //! tell it bare, some as the BIT STRING that it is in certificates.
 
+use super::curve::by_oid;
 use super::key::PublicKey;
 use super::tlv::{Element, encode, first};
 
@@ -17,21 +18,26 @@ const X25519: [&[u8]; 3] =
 #[must_use]
 pub fn key_of_point(parameters: &[u8], point: &[u8]) -> Option<PublicKey> {
     let curve = first(parameters).filter(|element| element.rest.is_empty())?;
-    let point = bare(point);
     if ED25519.contains(&curve.value) {
-        return Some(PublicKey::from_ed25519(point.try_into().ok()?));
+        return Some(PublicKey::from_ed25519(bare(point, &[32]).try_into().ok()?));
     }
     if X25519.contains(&curve.value) {
-        return Some(PublicKey::from_x25519(point.try_into().ok()?));
+        return Some(PublicKey::from_x25519(bare(point, &[32]).try_into().ok()?));
     }
+    // Whole, or compressed.
+    let lengths = by_oid(curve.value).map(|curve| [1 + 2 * curve.prime.len(), 1 + curve.prime.len()]);
+    let point = bare(point, lengths.as_ref().map_or(&[], <[usize; 2]>::as_slice));
     let algorithm = encode(0x30, &[encode(0x06, EC_PUBLIC_KEY), parameters.to_vec()].concat());
     let bits = encode(0x03, &[&[0], point].concat());
     let (key, _) = PublicKey::from_spki(&encode(0x30, &[algorithm, bits].concat())).ok()?;
     Some(key)
 }
 
-/// The point without what it is wrapped in. A bare one begins as an OCTET STRING does, but has another length.
-fn bare(point: &[u8]) -> &[u8] {
+/// The point without what it is wrapped in. A bare one, which is of one of these lengths, begins as an OCTET STRING does.
+fn bare<'p>(point: &'p [u8], lengths: &[usize]) -> &'p [u8] {
+    if lengths.contains(&point.len()) {
+        return point;
+    }
     match first(point) {
         Some(
             Element { tag: 0x04, value, rest: [], .. }
@@ -52,7 +58,8 @@ mod tests {
 
     #[test]
     fn a_point_is_the_same_however_it_is_wrapped() {
-        let point = [&[4][..], &[0x20; 64]].concat();
+        // Bare it looks like an OCTET STRING: 0x3F bytes follow the second.
+        let point = [&[4][..], &[0x3F; 64]].concat();
         let wanted = PublicKey::Ec { curve_oid: PRIME256V1.to_vec(), point: point.clone() };
         let parameters = encode(0x06, PRIME256V1);
         for told in [point.clone(), encode(0x04, &point), encode(0x03, &[&[0][..], &point].concat())] {

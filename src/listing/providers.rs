@@ -392,7 +392,10 @@ impl Shelf {
             // Of an object of another class only the ID can be the same.
             let names = [
                 ("id", known.told.id.as_deref().is_some_and(|own| own != id)),
-                ("label", known.told.class == class && known.told.label.as_deref() != Some(label)),
+                (
+                    "label",
+                    known.told.class == class && known.told.label.as_deref().is_some_and(|own| own != label),
+                ),
             ];
             names.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
         };
@@ -451,5 +454,73 @@ const fn certificate(object: &Object) -> Option<&Certificate> {
     match &object.class {
         Class::Certificate { certificate, .. } => certificate.as_ref(),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(id: Option<&str>, label: &str, key: u8, certificate: Option<&[u8]>) -> Known {
+        let class = if certificate.is_some() { ProviderClass::Certificate } else { ProviderClass::PublicKey };
+        let told = OnCard {
+            token: "T".to_owned(),
+            class,
+            id: id.map(str::to_owned),
+            label: id.map(|_| label.to_owned()),
+            public_key: Some(hex(&[key; 32])),
+        };
+        Known { told, key: Some([key; 32]), certificate: certificate.map(<[u8]>::to_vec) }
+    }
+
+    /// A card with a key and its certificate, and a key that OpenSC lists nowhere; a cache with one that is gone.
+    fn shelf() -> Shelf {
+        Shelf {
+            known: vec![
+                known(Some("01"), "key", 1, None),
+                known(Some("01"), "certificate", 1, Some(b"new")),
+                known(None, "", 2, None),
+            ],
+            shown_keys: BTreeSet::from([[1; 32], [9; 32]]),
+            shown_certificates: BTreeSet::from([b"new".to_vec(), b"cached".to_vec()]),
+            is_read: true,
+        }
+    }
+
+    fn compared(id: &str, label: &str, key: u8) -> (ProvidedState, Vec<&'static str>) {
+        let shelf = shelf();
+        let (state, differs, _) = shelf.compared(ProviderClass::PublicKey, id, label, Some([key; 32]), None);
+        (state, differs)
+    }
+
+    #[test]
+    fn the_same_key_is_known_under_any_name() {
+        assert_eq!(compared("01", "key", 1), (ProvidedState::Same, vec![]));
+        assert_eq!(compared("0a", "key", 1), (ProvidedState::OtherName, vec!["id"]));
+        assert_eq!(compared("01", "x", 1), (ProvidedState::OtherName, vec!["label"]));
+        assert_eq!(compared("0a", "x", 1), (ProvidedState::OtherName, vec!["id", "label"]));
+        // What OpenSC lists nowhere has no name to differ from.
+        assert_eq!(compared("19", "x", 2), (ProvidedState::Same, vec![]));
+    }
+
+    #[test]
+    fn another_key_is_told_by_where_it_is() {
+        assert_eq!(compared("01", "key", 9).0, ProvidedState::Stale);
+        assert_eq!(compared("01", "key", 8).0, ProvidedState::OtherKey);
+        assert_eq!(compared("02", "key", 8).0, ProvidedState::NotOnCard);
+        let shelf = Shelf { is_read: false, ..shelf() };
+        let of = |key| shelf.compared(ProviderClass::PublicKey, "01", "key", key, None).0;
+        assert_eq!((of(Some([1; 32])), of(None)), (ProvidedState::NotCompared, ProvidedState::NotCompared));
+    }
+
+    #[test]
+    fn another_certificate_of_the_same_key_is_no_other_name() {
+        let shelf = shelf();
+        let of = |bytes: &[u8]| {
+            shelf.compared(ProviderClass::Certificate, "01", "certificate", Some([1; 32]), Some(bytes)).0
+        };
+        assert_eq!(of(b"new"), ProvidedState::Same);
+        assert_eq!(of(b"cached"), ProvidedState::Stale);
+        assert_eq!(of(b"other"), ProvidedState::OtherCertificate);
     }
 }

@@ -164,6 +164,23 @@ fn another_provider_has_other_names_for_the_same_keys() {
     assert!(objects(&report, 0).iter().any(|[_, _, own, _]| own == label), "{human}");
 }
 
+/// What a module told is in a snapshot, and shown of it on another host.
+#[test]
+fn a_snapshot_holds_what_modules_list() {
+    if is_elsewhere() {
+        return;
+    }
+    let (stand, host) = smartcard_hsm();
+    let file = stand.dir().join("alpha.json");
+    let file = file.to_str().unwrap();
+    host.stalecard(&["snapshot", "--provider", &opensc(), "-o", file]).ok();
+    let report = document(&host.stalecard(&["show", "--snapshot", file, "--format", "json"]).ok());
+    assert!(states(&report, 0).len() >= 3 && states(&report, 0).iter().all(|state| state == "same"));
+    let broken = module(&stand, "crashes");
+    let output = host.stalecard(&["snapshot", "--provider", &broken, "-o", file]).exits(3);
+    assert!(output.stderr.contains("it broke the process that had loaded it"), "{output}");
+}
+
 /// A card that is not read here: OpenSC is asked, and its module beside it.
 #[test]
 fn the_module_is_shown_beside_what_opensc_was_asked() {
