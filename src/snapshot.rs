@@ -14,6 +14,7 @@ mod cache_name;
 mod card;
 mod encoding;
 mod process;
+mod provider;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,6 +28,7 @@ pub use card::{
 };
 pub use encoding::{ByteString, Bytes, EfPath, Fid, FormatError};
 pub use process::{Flushed, Modules, Process, Unit};
+pub use provider::{Provider, ProviderClass, ProviderObject, ProviderToken};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -72,6 +74,9 @@ pub struct Snapshot {
     /// What the installed OpenSC told of cards when it was asked.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub asks: Vec<Ask>,
+    /// What other PKCS#11 modules told of their tokens, if they were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub providers: Vec<Provider>,
     /// Cache directories, whether they exist or not.
     pub caches: Vec<CacheDir>,
     /// Those of other users of the host, if they were asked for.

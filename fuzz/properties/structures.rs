@@ -1,4 +1,4 @@
-//! Any file of a native card, a PIV card or an OpenPGP card.
+//! Any file of a native card, a PIV card or an OpenPGP card, and what a PKCS#11 module tells of a key.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
@@ -9,8 +9,9 @@
 )]
 
 use stalecard::card::application::{Application, links};
+use stalecard::format::key::PublicKey;
 use stalecard::format::pkcs15::{self, Directory};
-use stalecard::format::{openpgp, piv};
+use stalecard::format::{openpgp, piv, pkcs11, tlv};
 
 use super::judged::{key, piece};
 
@@ -69,8 +70,26 @@ fn objects(data: &[u8]) {
     }
 }
 
+/// PKCS#11: the parameters of a curve, and a point on it.
+fn attributes(data: &[u8]) {
+    let mut rest = data;
+    if let (Some(parameters), point) = (piece(&mut rest), rest)
+        && let Some(found) = pkcs11::key_of_point(parameters, point)
+    {
+        key(&found);
+        // Wrapped as it is to be, it is the same key.
+        if let PublicKey::Ec { point, .. } = &found {
+            let wrapped = tlv::encode(0x04, point);
+            assert!(
+                pkcs11::key_of_point(parameters, &wrapped).is_some_and(|again| again.kind() == found.kind())
+            );
+        }
+    }
+}
+
 /// Whatever family it is of.
 pub fn structures(data: &[u8]) {
     native(data);
     objects(data);
+    attributes(data);
 }

@@ -12,6 +12,7 @@
 //! - [`pcsc`]: connections and short transactions
 //! - `which`: which application a card has whose ATR names none
 //! - [`image`]: a card made from a recording
+//! - [`module`]: another PKCS#11 module, in a process that is there for nothing else
 //!
 //! Everything that cannot be read ends as a [`Gap`], never as a missing line.
 
@@ -22,6 +23,7 @@ pub mod family;
 mod fci;
 pub mod held;
 pub mod image;
+pub mod module;
 pub mod native;
 mod objects;
 pub mod openpgp;

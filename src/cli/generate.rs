@@ -28,13 +28,14 @@ const SCRIPTS: [(&str, &str, &str); 3] = [
 const COMMANDS: &str = include_str!("../../docs/commands.md");
 
 /// The other pages, each by its question.
-const PAGES: [(&str, &str); 8] = [
+const PAGES: [(&str, &str); 9] = [
     ("signatures", include_str!("../../docs/signatures.md")),
     ("audit", include_str!("../../docs/audit.md")),
     ("many-users", include_str!("../../docs/many-users.md")),
     ("fleets", include_str!("../../docs/fleets.md")),
     ("configuration", include_str!("../../docs/configuration.md")),
     ("any-card", include_str!("../../docs/any-card.md")),
+    ("providers", include_str!("../../docs/providers.md")),
     ("compatibility", include_str!("../../docs/compatibility.md")),
     ("findings", include_str!("../../docs/findings.md")),
 ];

@@ -33,7 +33,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::error::{Error, Exit};
 use crate::judge::ending::State;
 use crate::log;
-use crate::observe::{LOOK_ASIDE, allow_aside, serve_aside};
+use crate::observe::{LIST_MODULE, LOOK_ASIDE, allow_aside, serve_aside, serve_module};
 use crate::patience;
 use crate::repair::config::{KEEPER, keep_until};
 use crate::report::json::Failure;
@@ -152,6 +152,9 @@ enum Command {
     /// Wait for the end of a process, and remove the configuration that it was given
     #[command(hide = true, name = KEEPER)]
     KeepAside { process: i32, directory: PathBuf },
+    /// Load a PKCS#11 module for another process of this program
+    #[command(hide = true, name = LIST_MODULE)]
+    ListModule { module: PathBuf },
     /// Write man pages and shell completions
     #[command(hide = true)]
     Generate(generate::Args),
@@ -265,6 +268,10 @@ fn done() -> Exit {
             keep_until(process, &directory, &mut std::io::stdout().lock());
             return Exit::Clean;
         }
+        Command::ListModule { module } => {
+            serve_module(&module);
+            return Exit::Clean;
+        }
         Command::LookAside => {
             serve_aside(std::io::stdin().lock(), std::io::stdout().lock());
             return Exit::Clean;
@@ -304,6 +311,7 @@ impl Command {
             Self::Report(_) => "report",
             Self::Watch(_) => "watch",
             Self::LookAside => LOOK_ASIDE,
+            Self::ListModule { .. } => LIST_MODULE,
             Self::KeepAside { .. } => KEEPER,
             Self::Generate(_) => "generate",
         }

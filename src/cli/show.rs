@@ -1,5 +1,7 @@
 //! `show`: tokens, keys or entries, both views side by side.
 
+use std::path::PathBuf;
+
 use clap_complete::ArgValueCandidates;
 
 use super::args::{Asks, Facts, Format};
@@ -11,7 +13,9 @@ use crate::judge::tally::user_name;
 use crate::judge::{tokens, verdict};
 use crate::listing::asked::{asked, names};
 use crate::listing::objects::{beside, everything, not_listed, pick, show, token_names};
+use crate::listing::providers::{self, ProviderListing, providers};
 use crate::naming::{self, Names, Naming};
+use crate::observe::ask_providers;
 use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document};
 
@@ -25,6 +29,10 @@ pub struct Args {
     facts: Facts,
     #[command(flatten)]
     asks: Asks,
+    /// Show also what this PKCS#11 module lists without a login, beside what is on the cards; may be repeated. A child process
+    /// loads it while no program has a card open, with a home and a cache of its own. As root only what nobody else can change
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["offline", "snapshot"])]
+    provider: Vec<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -32,7 +40,8 @@ pub struct Args {
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let naming = args.what.as_deref().map(Naming::parse).transpose()?;
-    let snapshot = args.facts.look(true, args.asks.usual())?;
+    let mut snapshot = args.facts.look(true, args.asks.usual())?;
+    ask_providers(&mut snapshot, &args.provider, output::PROGRESS);
     let screen = &args.facts.screen_of(screen, &snapshot);
     let tokens = tokens(&snapshot);
     let verdict = verdict(&tokens);
@@ -49,13 +58,22 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         let mut place = 0..;
         asked.retain(|_| place.next().is_some_and(|place| picked.contains(&place)));
     }
+    let mut modules = providers(&tokens);
+    if let Some(naming) = &naming {
+        for module in &mut modules {
+            let picked = naming.pick(&providers::names(module))?;
+            let mut place = 0..;
+            module.keep(|| place.next().is_some_and(|place| picked.contains(&place)));
+        }
+        modules.retain(|module| !module.tokens.is_empty() || !module.missing.is_empty());
+    }
     let ((objects, unlisted), missing) = match &naming {
         None => (everything(all, apart), None),
         // Without a card there is nothing that anything could be called.
         Some(naming) => match pick(all, apart, &token_names(&snapshot), naming) {
             Ok(picked) => (picked, None),
             Err(error) => {
-                let is_unknown = verdict.compared && asked.is_empty();
+                let is_unknown = verdict.compared && asked.is_empty() && modules.is_empty();
                 let error = with_asked(error, &listed);
                 ((Vec::new(), Vec::new()), Some(Error::from(error)).filter(|_| is_unknown))
             }
@@ -73,16 +91,19 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             human::sides(&mut text, &objects);
             human::not_listed(&mut text, &unlisted);
             human::asked(&mut text, &asked);
+            human::providers(&mut text, &modules);
             human::coverage(&mut text, &verdict.coverage);
-            let is_equal =
-                objects.iter().all(|object| object.equal) && asked.iter().all(|object| object.equal);
+            let is_equal = objects.iter().all(|object| object.equal)
+                && asked.iter().all(|object| object.equal)
+                && modules.iter().all(ProviderListing::is_right);
             if !is_equal || exit == Exit::NotRead {
                 human::ask_check(&mut text);
             }
             output::print(&text.text())?;
         }
         Format::Json => {
-            let answer = Answer::Show { objects: &objects, unlisted: &unlisted, asked: &asked };
+            let answer =
+                Answer::Show { objects: &objects, unlisted: &unlisted, asked: &asked, providers: &modules };
             let document = Document::of(answer, &snapshot.host).verdict(&verdict).findings(&[]);
             output::print_json(&document.error(missing.as_ref()))?;
         }

@@ -6,11 +6,11 @@ use super::args::{Asks, CachesOf, Format, Selection, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::tokens;
-use crate::judge::written::written;
+use crate::judge::written::{AskedFor, written};
 use crate::observe::holders;
 use crate::observe::{
-    CacheOwners, ObserveOptions, Written, baselines_of, keep_baselines, observe_all, save, select_serial,
-    the_baseline,
+    CacheOwners, ObserveOptions, Written, ask_providers, baselines_of, keep_baselines, observe_all, save,
+    select_serial, the_baseline,
 };
 use crate::report::human::{headline, next};
 use crate::report::json::{Answer, Document};
@@ -27,6 +27,9 @@ pub struct Args {
     asks: Asks,
     #[command(flatten)]
     time: Time,
+    /// Keep also what this PKCS#11 module lists without a login, as `show --provider` has it listed; may be repeated
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["offline", "baseline"])]
+    provider: Vec<PathBuf>,
     /// Do not open PC/SC: caches and configuration only
     #[arg(long, conflicts_with = "reader")]
     offline: bool,
@@ -51,6 +54,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         progress: output::PROGRESS,
     };
     let mut snapshot = observe_all(&wish, &args.whom.whose())?;
+    ask_providers(&mut snapshot, &args.provider, output::PROGRESS);
     let gaps = holders::look(&mut snapshot)?;
     snapshot.coverage.extend(gaps);
     if let Some(serial) = &args.selection.serial {
@@ -68,7 +72,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         output::complain(&format!("not read: {}: {}", gap.what, gap.why));
     }
     let name = file.map(|path| ByteString::from(path.as_path()).to_string()).unwrap_or_default();
-    let (brief, exit) = written(&snapshot, &name, args.whom.whose() != CacheOwners::Caller);
+    let asked =
+        AskedFor { others: args.whom.whose() != CacheOwners::Caller, modules: !args.provider.is_empty() };
+    let (brief, exit) = written(&snapshot, &name, asked);
     if file.is_some() {
         let mut text = Page::new(screen);
         headline(&mut text, &brief.headline, &brief.dangers);

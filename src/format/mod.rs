@@ -17,6 +17,7 @@ pub mod openpgp;
 pub mod p11_kit;
 pub mod pem;
 pub mod piv;
+pub mod pkcs11;
 pub mod pkcs15;
 pub mod sc_hsm;
 pub mod signature;

@@ -10,7 +10,7 @@ use crate::finding::{Finding, Shows};
 use crate::rules;
 use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{count, escape};
-use crate::verdict::{CachingState, ProgramState, Token};
+use crate::verdict::Token;
 use crate::view::layout;
 
 /// Names of entries that are told.
@@ -21,8 +21,6 @@ const MOST: usize = 4;
 pub(super) struct Asked {
     pub(super) findings: Vec<Finding>,
     pub(super) coverage: Vec<Gap>,
-    /// How programs cache these cards, where the configuration does not tell.
-    pub(super) programs: Vec<ProgramState>,
     /// Programs and the directories that they answer from.
     pub(super) in_use: Vec<(String, ByteString)>,
     /// The cards that were compared, by serial.
@@ -30,7 +28,7 @@ pub(super) struct Asked {
 }
 
 /// Judges them. `own`: what is said of the cards that are read here.
-pub(super) fn apply(of: &Tokens<'_>, own: &[Finding], programs: &[ProgramState]) -> Asked {
+pub(super) fn apply(of: &Tokens<'_>, own: &[Finding]) -> Asked {
     let mut asked = Asked::default();
     let mut seen: Vec<&Card> = Vec::new();
     for card in of.cards.iter().copied() {
@@ -43,14 +41,14 @@ pub(super) fn apply(of: &Tokens<'_>, own: &[Finding], programs: &[ProgramState])
         if layout(card.family).is_some() {
             asked.coverage.extend(disagreement(&case, own));
         } else {
-            asked.one(&case, programs);
+            asked.one(&case);
         }
     }
     asked
 }
 
 impl Asked {
-    fn one(&mut self, case: &AskedCase<'_>, programs: &[ProgramState]) {
+    fn one(&mut self, case: &AskedCase<'_>) {
         let reader = escape(case.card.reader.as_bytes());
         if case.is_unstable {
             self.coverage.push(gap(
@@ -90,19 +88,6 @@ impl Asked {
             }
             for program in &cache.programs {
                 self.in_use.push((program.clone(), directory.clone()));
-                let is_off = |state: &&ProgramState| state.name == *program && !state.caching.is_on();
-                if let Some(state) = programs.iter().find(is_off) {
-                    let state = ProgramState {
-                        name: format!("{program} (card {})", case.serial),
-                        caching: CachingState::Public,
-                        caching_text: "on for this card: OpenSC answered from its cache when it was asked"
-                            .to_owned(),
-                        set_at: None,
-                        cache_dir: Some(directory.to_string()),
-                        ..state.clone()
-                    };
-                    self.programs.extend(Some(state).filter(|state| !self.programs.contains(state)));
-                }
             }
         }
     }

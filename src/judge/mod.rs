@@ -3,6 +3,7 @@
 pub mod absent_cards;
 mod asked;
 pub mod brief;
+mod by_default;
 pub mod caches;
 mod cause;
 pub mod config;
@@ -292,11 +293,10 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
             findings.extend(config::beside_cards(snapshot, &snapshot.cards));
         }
     }
-    // The configuration tells nothing of cards that are cached by default.
-    let asked = asked::apply(of, &findings, &programs);
+    by_default::apply(of, &mut programs);
+    let asked = asked::apply(of, &findings);
     findings.extend(asked.findings);
     coverage.extend(asked.coverage);
-    programs.extend(asked.programs);
     for one in asked.in_use {
         if !in_use.contains(&one) {
             in_use.push(one);

@@ -5,9 +5,18 @@ use crate::snapshot::{GapKind, Snapshot};
 use crate::text::count;
 use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
 
-/// Of a snapshot in this file (escaped). `others`: caches of further users were asked for by name.
+/// What was asked for by name, beside what is always looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct AskedFor {
+    /// Caches of further users.
+    pub others: bool,
+    /// PKCS#11 modules.
+    pub modules: bool,
+}
+
+/// Of a snapshot in this file (escaped).
 #[must_use]
-pub fn written(snapshot: &Snapshot, file: &str, others: bool) -> (Brief, Exit) {
+pub fn written(snapshot: &Snapshot, file: &str, asked: AskedFor) -> (Brief, Exit) {
     let users = std::iter::once(&snapshot.caches).chain(snapshot.others.iter().map(|other| &other.caches));
     let entries = users.flatten().map(|dir| dir.entries.len()).sum();
     let holds = format!(
@@ -15,7 +24,7 @@ pub fn written(snapshot: &Snapshot, file: &str, others: bool) -> (Brief, Exit) {
         count(snapshot.cards.len(), "card", "cards"),
         count(entries, "cache entry", "cache entries")
     );
-    let missing = missing(snapshot, others);
+    let missing = missing(snapshot, asked);
     let headline =
         |state, sentence: String| Headline { state, sentence: sentence.into(), ..Headline::default() };
     match missing {
@@ -33,10 +42,13 @@ pub fn written(snapshot: &Snapshot, file: &str, others: bool) -> (Brief, Exit) {
 }
 
 /// What is missing of what was asked for. Of the caller's own caches all there is goes into the file.
-fn missing(snapshot: &Snapshot, others: bool) -> Option<String> {
-    let gap = snapshot
-        .coverage
-        .iter()
-        .find(|gap| gap.asked_for && (gap.kind == GapKind::Card || (others && gap.kind == GapKind::Cache)))?;
+fn missing(snapshot: &Snapshot, asked: AskedFor) -> Option<String> {
+    let is_meant = |kind| match kind {
+        GapKind::Card => true,
+        GapKind::Cache => asked.others,
+        GapKind::OpenSc => asked.modules,
+        GapKind::Process | GapKind::Snapshot | GapKind::Signature => false,
+    };
+    let gap = snapshot.coverage.iter().find(|gap| gap.asked_for && is_meant(gap.kind))?;
     Some(format!("{}: {}", gap.what, gap.why.trim_end_matches('.')))
 }

@@ -6,5 +6,6 @@ mod compared;
 pub mod hosts;
 pub mod objects;
 mod own_findings;
+pub mod providers;
 pub mod settings;
 pub mod signing_requests;

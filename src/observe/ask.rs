@@ -12,9 +12,11 @@ mod idle;
 mod listing;
 mod next;
 mod place;
+pub(super) mod provider;
 mod round;
 mod run;
 mod setting;
+mod trust;
 
 use std::collections::BTreeMap;
 

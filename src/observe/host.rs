@@ -54,6 +54,7 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         p11_kit: None,
         cards: Vec::new(),
         asks: Vec::new(),
+        providers: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
         processes: Vec::new(),

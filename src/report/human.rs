@@ -8,6 +8,7 @@ use anstyle::{AnsiColor, Style};
 pub use super::cache_entries::{cache, item};
 pub use super::findings::findings;
 pub use super::objects::{asked, live_note, not_listed, sides};
+pub use super::providers::providers;
 
 use super::cache_entries::cache_list;
 use super::causes;

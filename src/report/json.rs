@@ -15,6 +15,7 @@ use crate::listing::asked::AskedObject;
 use crate::listing::cache_entries::Item;
 use crate::listing::hosts::Compared;
 use crate::listing::objects::{NotListed, ObjectComparison};
+use crate::listing::providers::ProviderListing;
 use crate::listing::settings::Settings;
 use crate::observe::Written;
 use crate::repair::config::{EditReport, Revived};
@@ -199,6 +200,9 @@ pub enum Answer<'a> {
         /// What OpenSC lists of cards that are not read here, both sides.
         #[serde(skip_serializing_if = "<[_]>::is_empty")]
         asked: &'a [AskedObject],
+        /// What other PKCS#11 modules list, beside what is on the cards.
+        #[serde(skip_serializing_if = "<[_]>::is_empty")]
+        providers: &'a [ProviderListing],
     },
     /// What was taken out of the caches.
     Flush {

@@ -20,6 +20,7 @@ mod objects;
 pub mod page;
 pub mod prometheus;
 pub mod proofs;
+mod providers;
 pub mod repaired;
 pub mod sarif;
 mod source;

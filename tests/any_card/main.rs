@@ -16,12 +16,14 @@ mod bad;
 mod beside;
 mod cost;
 mod courtesy;
+mod defaults;
 #[path = "../support/file_histories.rs"]
 mod file_histories;
 mod histories;
 mod opinions;
 mod plain;
 mod proof;
+mod providers;
 mod public;
 #[path = "../support/random.rs"]
 mod random;

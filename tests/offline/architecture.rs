@@ -324,3 +324,83 @@ fn the_name_of_an_entry_is_understood_where_it_is_first_seen() {
     ];
     assert_eq!(places, seen);
 }
+
+/// The methods that are called.
+#[derive(Default)]
+struct Methods(BTreeSet<String>);
+
+impl<'ast> Visit<'ast> for Methods {
+    fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
+        self.0.insert(call.method.to_string());
+        visit::visit_expr_method_call(self, call);
+    }
+}
+
+/// Modules of others are foreign code that talks to cards: one file has them loaded, and it only lists. Whatever else it
+/// calls has to be put into this list by somebody who has thought about it: no login, no session that writes.
+#[test]
+fn modules_of_others_are_loaded_in_one_place_and_only_listed() {
+    let files = &Tree::get().files;
+    let names = |path: &PathBuf| std::fs::read_to_string(path).unwrap().contains("cryptoki::");
+    let places: Vec<String> =
+        files.iter().filter(|(_, path)| names(path)).map(|(module, _)| module.join("::")).collect();
+    assert_eq!(places, ["card::module"]);
+    let mut methods = Methods::default();
+    let path = &files[&["card", "module"].map(str::to_owned).to_vec()];
+    // Also in what macros are handed.
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(!text.contains("login(") && !text.contains("rw_session("));
+    methods.visit_file(&syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap());
+    let of_pkcs11 = [
+        "finalize",
+        "get_attribute_info",
+        "get_attributes",
+        "get_library_info",
+        "get_slot_info",
+        "get_slots_with_token",
+        "get_token_info",
+        "initialize",
+        "iter_objects",
+        "open_ro_session",
+    ];
+    let of_answers = [
+        "id",
+        "label",
+        "library_description",
+        "library_version",
+        "manufacturer_id",
+        "serial_number",
+        "slot_description",
+    ];
+    let of_rust = [
+        "and_then",
+        "as_deref",
+        "clone",
+        "collect",
+        "filter",
+        "filter_map",
+        "first",
+        "into",
+        "is_empty",
+        "iter",
+        "join",
+        "len",
+        "map",
+        "map_err",
+        "ok",
+        "or_else",
+        "pop",
+        "push",
+        "spki",
+        "take",
+        "to_owned",
+        "to_string",
+        "trim",
+        "trim_end_matches",
+        "unwrap_or_default",
+        "zip",
+    ];
+    let known: BTreeSet<String> =
+        of_pkcs11.iter().chain(&of_answers).chain(&of_rust).map(|name| (*name).to_owned()).collect();
+    assert_eq!(methods.0, known);
+}

@@ -170,6 +170,7 @@ fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
         configs: vec![ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }],
         cards: Vec::new(),
         asks: Vec::new(),
+        providers: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
         processes: Vec::new(),

@@ -30,6 +30,7 @@ fn snapshot(version: &str, state: ConfigState) -> Snapshot {
         configs: vec![ConfigFile { path, state }],
         cards: Vec::new(),
         asks: Vec::new(),
+        providers: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
         processes: Vec::new(),

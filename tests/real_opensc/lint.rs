@@ -401,6 +401,7 @@ fn lint(asked: &Asked, text: &[u8]) -> Vec<Finding> {
         configs: vec![ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }],
         cards: Vec::new(),
         asks: Vec::new(),
+        providers: Vec::new(),
         caches: Vec::new(),
         others: Vec::new(),
         processes: Vec::new(),

@@ -54,6 +54,9 @@ use namespace::Namespace;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What the reader is called, and with the number of its slot.
+const NAME: &str = "Virtual PCD";
+
 /// The name of the reader that the card is in.
 pub const READER: &str = "Virtual PCD 00 00";
 
@@ -82,11 +85,13 @@ pub struct Options<'a> {
     pub readers: u32,
     /// In which of them, counted from 0 in PC/SC's order, the first card is.
     pub seat: u32,
+    /// What the first reader is called: some programs talk to readers of one maker alone.
+    pub name: &'a str,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { family: Family::ScHsm, switches: &[], inserted: true, readers: 1, seat: 0 }
+        Self { family: Family::ScHsm, switches: &[], inserted: true, readers: 1, seat: 0, name: NAME }
     }
 }
 
@@ -103,7 +108,11 @@ impl Stand {
     }
 
     pub fn with(options: Options<'_>) -> Self {
-        let namespace = Arc::new(Namespace::start(options.readers, &reader_name(options.seat)));
+        let namespace = Arc::new(Namespace::start(
+            options.readers,
+            options.name,
+            &reader_name(options.seat).replacen(NAME, options.name, 1),
+        ));
         // The last one counts.
         let vpcd = format!("127.0.0.1:{}", 35963 + options.seat);
         let switches = [options.switches, &["--vpcd", &vpcd]].concat();

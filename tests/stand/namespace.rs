@@ -50,7 +50,7 @@ pub struct Seen {
 }
 
 impl Namespace {
-    pub fn start(readers: u32, reader: &str) -> Self {
+    pub fn start(readers: u32, name: &str, reader: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("stand-").tempdir().expect("temporary directory");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stand/namespace");
         let mut command = Command::new("sh");
@@ -58,6 +58,7 @@ impl Namespace {
             .arg(script)
             .arg(dir.path())
             .env("STAND_READERS", readers.to_string())
+            .env("STAND_READER", name)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

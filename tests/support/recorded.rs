@@ -85,6 +85,7 @@ pub fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir)
         configs: vec![ConfigFile { path: CONF.into(), state: ConfigState::Text(Bytes(text.into())) }],
         cards: vec![card],
         asks: Vec::new(),
+        providers: Vec::new(),
         caches: vec![cache],
         others: Vec::new(),
         processes: Vec::new(),

@@ -19,6 +19,8 @@ pub(super) type Files = Vec<(EntryName, Vec<u8>)>;
 pub(super) enum Which {
     /// The copies of the files of cards with these serial numbers.
     Of(BTreeSet<Vec<u8>>),
+    /// All that OpenSC has put there.
+    All,
     /// What is no copy of a card's file and OpenSC needs to talk to cards: access numbers, certificates off the card.
     Needed,
 }
@@ -27,7 +29,11 @@ impl Which {
     fn is_meant(&self, name: &EntryName) -> bool {
         match (self, name.means()) {
             (Self::Of(serials), Recognised::Entry(name)) => serials.contains(name.serial.text().as_ref()),
-            (Self::Needed, Recognised::Can | Recognised::LteidCan | Recognised::OffCardCertificate) => true,
+            (Self::All, Recognised::Entry(_))
+            | (
+                Self::All | Self::Needed,
+                Recognised::Can | Recognised::LteidCan | Recognised::OffCardCertificate,
+            ) => true,
             _ => false,
         }
     }

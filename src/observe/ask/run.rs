@@ -5,10 +5,10 @@
 //! goes on whoever it talks to has gone, and it is killed only when twice its time is over. A tool that forks may leave a
 //! pipe open: it is not waited for longer than for the tool itself.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::place::Room;
+use super::trust;
 use crate::patience::{self, NoThread, aside};
 
 /// How long OpenSC may take for one list.
@@ -53,19 +54,44 @@ pub(super) struct Ran {
 /// In a few words, why there is no result.
 pub(super) fn run(tool: &Path, arguments: &[&str], room: &Room, configuration: &Path) -> Result<Ran, String> {
     is_safe(tool)?;
+    let arguments: Vec<&OsStr> = arguments.iter().map(OsStr::new).collect();
+    start(tool, &tool.display().to_string(), &arguments, room, configuration)
+}
+
+/// Runs this program itself in a room, for something of this name.
+///
+/// # Errors
+/// In a few words, why there is no result.
+pub(super) fn run_own(
+    name: &str,
+    arguments: &[&OsStr],
+    room: &Room,
+    configuration: &Path,
+) -> Result<Ran, String> {
+    // Its file may have been replaced meanwhile.
+    let own = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    start(&own, name, arguments, room, configuration)
+}
+
+fn start(
+    program: &Path,
+    name: &str,
+    arguments: &[&OsStr],
+    room: &Room,
+    configuration: &Path,
+) -> Result<Ran, String> {
     let limit = patience::left().map_or(USUAL, |left| USUAL.min(left * 2 / 5));
     if limit < LEAST {
         return Err(format!(
-            "too little time is left: {} might have to be stopped while it has the card, which would reset it for \
-             everybody; give it more with --timeout",
-            tool.display()
+            "too little time is left: {name} might have to be stopped while it has the card, which would reset it for \
+             everybody; give it more with --timeout"
         ));
     }
     let mut command = Command::new("/bin/sh");
-    command.args(["-c", SHELL, "sh"]).arg(tool).args(arguments);
+    command.args(["-c", SHELL, "sh"]).arg(program).args(arguments);
     command.env_clear().envs(environment(room, configuration)).current_dir(&room.home);
     command.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let failed = |why: std::io::Error| format!("{} could not be run: {why}", tool.display());
+    let failed = |why: std::io::Error| format!("{name} could not be run: {why}");
     // Who listens is there before anything is said.
     let deaf = |why: NoThread| failed(std::io::Error::other(why));
     let (to_stdout, stdout) = listener().map_err(deaf)?;
@@ -104,20 +130,11 @@ pub(super) fn run(tool: &Path, arguments: &[&str], room: &Room, configuration: &
 
 /// As root nothing is run that somebody else could have put there.
 fn is_safe(tool: &Path) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
-    if !rustix::process::geteuid().is_root() {
+    if !trust::is_root() {
         return Ok(());
     }
-    for path in [Some(tool), tool.parent()].into_iter().flatten() {
-        let found = std::fs::metadata(path).map_err(|why| format!("{}: {why}", path.display()))?;
-        if found.uid() != 0 || found.mode() & 0o022 != 0 {
-            return Err(format!(
-                "{} can be changed by others than root, so root does not run it",
-                path.display()
-            ));
-        }
-    }
-    Ok(())
+    let refused = |place| format!("{place} can be changed by others than root, so root does not run it");
+    trust::roots(tool).map(|_| ()).map_err(refused)
 }
 
 fn environment(room: &Room, configuration: &Path) -> Vec<(OsString, OsString)> {
@@ -131,7 +148,7 @@ fn environment(room: &Room, configuration: &Path) -> Vec<(OsString, OsString)> {
     .map(|(name, value)| (OsString::from(name), value))
     .into();
     // Where the libraries of a user's own OpenSC are.
-    let own = (!rustix::process::geteuid().is_root()).then_some("LD_LIBRARY_PATH");
+    let own = (!trust::is_root()).then_some("LD_LIBRARY_PATH");
     for name in PASSED.into_iter().chain(own) {
         all.extend(std::env::var_os(name).map(|value| (OsString::from(name), value)));
     }

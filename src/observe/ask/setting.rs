@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::trust;
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::{self, EITHER_DRIVER};
 use crate::opensc::program::{PKCS11_TOOL, PKCS15_TOOL};
@@ -126,6 +127,13 @@ impl Setting {
         asked(&self.path, text.as_deref(), self.version, &wanted).map_err(|error| error.to_string())
     }
 
+    /// The same for a program that talks to the cards in all readers, as it is configured.
+    pub(super) fn configuration_of_all(&self, cache: &Path) -> Result<Vec<u8>, String> {
+        let text = self.text.as_ref().map_err(Clone::clone)?;
+        let wanted = Wanted { caching: None, cache, reader: "", others: &[] };
+        asked(&self.path, text.as_deref(), self.version, &wanted).map_err(|error| error.to_string())
+    }
+
     #[allow(clippy::too_many_arguments, reason = "the members of an ask")]
     pub(super) fn ask(
         &self,
@@ -158,22 +166,13 @@ impl Setting {
 
 /// As root no configuration is followed that somebody else can change: it may name libraries to be loaded.
 fn is_safe(path: &ByteString) -> Result<(), String> {
-    use std::os::unix::fs::MetadataExt;
-    if !rustix::process::geteuid().is_root() {
+    // What is not there is not loaded.
+    if !trust::is_root() || !path.as_path().exists() {
         return Ok(());
     }
-    for place in [Some(path.as_path()), path.as_path().parent()].into_iter().flatten() {
-        // What is not there is not loaded.
-        let Ok(found) = std::fs::metadata(place) else { continue };
-        let is_sticky = found.is_dir() && found.mode() & 0o1000 != 0;
-        if found.uid() != 0 || (found.mode() & 0o022 != 0 && !is_sticky) {
-            let place = place.display();
-            return Err(format!(
-                "{place} can be changed by others than root, so root's OpenSC is not asked under it"
-            ));
-        }
-    }
-    Ok(())
+    let refused =
+        |place| format!("{place} can be changed by others than root, so root's OpenSC is not asked under it");
+    trust::roots(path.as_path()).map(|_| ()).map_err(refused)
 }
 
 /// The same of the libraries that it names: drivers and emulations from elsewhere (`module = /path/to/library;`).
@@ -224,4 +223,10 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
             one.into_iter().chain(other).collect()
         }
     }
+}
+
+/// Do applications of OpenSC's module read this directory?
+pub(super) fn reads_as_module(snapshot: &Snapshot, dir: &CacheDir) -> bool {
+    let is_module = |speaker: &Speaker| speaker.tool == Tool::Pkcs11 || speaker.programs.len() > 1;
+    speakers(snapshot, dir).iter().any(is_module)
 }

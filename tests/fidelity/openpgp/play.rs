@@ -77,7 +77,7 @@ impl run::World for World {
 
     fn new(_name: &str, seat: u32) -> Self {
         let (family, switches) = (Family::OpenPgp, &SWITCHES[0]);
-        let options = Options { family, switches, readers: run::readers(seat), seat, inserted: true };
+        let options = Options { family, switches, readers: run::readers(seat), seat, ..Options::default() };
         let stage = Stage::new(Stand::with(options), PW1, WORDS);
         let authority = Authority::new(stage.stand.dir(), &stage.eye.live);
         let blank = |(nature, switches): (usize, &[&str; 4])| {

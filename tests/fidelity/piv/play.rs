@@ -62,7 +62,7 @@ impl run::World for World {
             switches: &YUBIKEY,
             readers: run::readers(seat),
             seat,
-            inserted: true,
+            ..Options::default()
         };
         let stand = Stand::with(options);
         let stage = Stage::new(stand, PIV_PIN, WORDS);
