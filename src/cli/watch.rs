@@ -9,9 +9,10 @@ use super::args::{Asks, Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::flush::flush_proven;
+use crate::host::Caller;
 use crate::judge::brief::brief;
-use crate::judge::judge;
-use crate::observe::{Asking, Cards, ObserveOptions, observe};
+use crate::judge::{Tally, judge_processes};
+use crate::observe::{Asking, CacheOwners, Cards, ObserveOptions, holders, observe_each};
 use crate::patience::undisturbed;
 use crate::repair::{Applied, Outcome};
 use crate::report::json::{Answer, Document, Event};
@@ -46,6 +47,16 @@ struct Checked {
     verdict: Verdict,
     brief: Brief,
     operations: Vec<Applied>,
+    places: Places,
+}
+
+/// What a check was about.
+#[derive(Default)]
+struct Places {
+    /// Cache directories, of all who were looked at.
+    directories: Vec<PathBuf>,
+    /// Configuration files.
+    configurations: Vec<PathBuf>,
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
@@ -68,8 +79,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         let checked = cards.map(|cards| {
             watch.check(|| {
                 args.time.begin();
-                let checked = check(cards, asking, args.flush_stale);
-                let (directories, configurations) = checked.as_ref().map(places).unwrap_or_default();
+                let mut checked = check(cards, asking, args.flush_stale);
+                let places = checked.as_mut().map(|checked| std::mem::take(&mut checked.places));
+                let Places { directories, configurations } = places.unwrap_or_default();
                 (directories, configurations, checked)
             })
         });
@@ -105,17 +117,38 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
 /// One check; with consent also the flush that it calls for.
 fn check(cards: Cards<'_>, asking: Asking, flush: bool) -> Result<Checked, Error> {
     let wish = ObserveOptions { cards, status: false, asking, progress: output::PROGRESS };
-    let mut snapshot = observe(&wish)?;
-    let (verdict, operations) =
-        if flush { flush_proven(&mut snapshot)? } else { (judge(&snapshot), Vec::new()) };
-    Ok(Checked { snapshot, brief: brief(&verdict), verdict, operations })
+    let mut tally = Tally::new(Some(Caller::uid()?));
+    let (mut operations, mut places) = (Vec::new(), Places::default());
+    let mut snapshot = observe_each(&wish, &CacheOwners::Caller, &mut |snapshot| {
+        let verdict = if flush {
+            let (verdict, done) = flush_proven(snapshot)?;
+            operations.extend(done);
+            verdict
+        } else {
+            tally.judge(snapshot)
+        };
+        tally.add(snapshot, verdict);
+        places.add(snapshot);
+        Ok(())
+    })?;
+    let (mut verdict, _) = tally.verdict();
+    let gaps = holders::look_beside(&verdict, &mut snapshot)?;
+    verdict.coverage.extend(gaps);
+    judge_processes(&snapshot, &mut verdict);
+    Ok(Checked { snapshot, brief: brief(&verdict), verdict, operations, places })
 }
 
-/// The cache directories and the configuration files that a check was about.
-fn places(checked: &Checked) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let own = |name: &ByteString| name.as_path().to_owned();
-    let Snapshot { caches, configs, .. } = &checked.snapshot;
-    (caches.iter().map(|dir| own(&dir.path)).collect(), configs.iter().map(|file| own(&file.path)).collect())
+impl Places {
+    /// Those of the next user.
+    fn add(&mut self, snapshot: &Snapshot) {
+        let own = |name: &ByteString| name.as_path().to_owned();
+        self.directories.extend(snapshot.caches.iter().map(|dir| own(&dir.path)));
+        for file in &snapshot.configs {
+            if !self.configurations.contains(&own(&file.path)) {
+                self.configurations.push(own(&file.path));
+            }
+        }
+    }
 }
 
 fn summary<'a>(occurrence: &'a Occurrence, checked: Option<&'a Checked>, time: OffsetDateTime) -> Line<'a> {

@@ -105,9 +105,17 @@ pub fn lead<'c>(verdict: &Verdict, causes: &'c [Cause]) -> Option<&'c Cause> {
     worst(causes).or_else(|| risk(causes).filter(|_| is_whole))
 }
 
-/// The sentence of a verdict.
+/// The sentence of a verdict. What is odd about the home that it is about comes first: nobody would expect it.
 #[must_use]
 pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
+    let mut headline = plain_headline(verdict, causes);
+    if let Some(home) = &verdict.scope.home {
+        headline.sentence = Prose::from(format!("{home}: ")).then(&headline.sentence);
+    }
+    headline
+}
+
+fn plain_headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
     let card = card(verdict);
     let said = |state, sentence: Prose| Headline { state, sentence, card };
     let missing = verdict.coverage.iter().find(|gap| gap.asked_for);
