@@ -11,8 +11,10 @@ use crate::error::{Error, Exit};
 use crate::fix::flush::flush_proven;
 use crate::host::Caller;
 use crate::judge::brief::brief;
+use crate::judge::steps::restart_of_the_unseen;
 use crate::judge::{Tally, judge_processes};
 use crate::observe::{Asking, CacheOwners, Cards, ObserveOptions, holders, observe_each};
+use crate::opensc::install;
 use crate::patience::undisturbed;
 use crate::repair::{Applied, Outcome};
 use crate::report::json::{Answer, Document, Event};
@@ -20,7 +22,7 @@ use crate::report::lines::Screen;
 use crate::report::watch::{Line, line};
 use crate::snapshot::{ByteString, Snapshot};
 use crate::verdict::Verdict;
-use crate::verdict::brief::Brief;
+use crate::verdict::brief::{Brief, Purpose};
 use crate::watch::{Hook, Occurrence, Watch};
 
 #[derive(Debug, clap::Args)]
@@ -62,6 +64,8 @@ struct Places {
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let asking = args.asks.if_said()?;
     let hook = args.exec.as_deref().map(|program| Hook::start(program, output::complain)).transpose()?;
+    // Whoever waits for OpenSC's configuration to be read, another watch, is not to be woken by this one for nothing.
+    install::remember_configurations();
     let (mut watch, why) = Watch::begin()?;
     if let Some(why) = why {
         output::complain(&format!("caches cannot be watched, only cards (inotify: {why})"));
@@ -135,7 +139,13 @@ fn check(cards: Cards<'_>, asking: Asking, flush: bool) -> Result<Checked, Error
     let gaps = holders::look_beside(&verdict, &mut snapshot)?;
     verdict.coverage.extend(gaps);
     judge_processes(&snapshot, &mut verdict);
-    Ok(Checked { snapshot, brief: brief(&verdict), verdict, operations, places })
+    let mut brief = brief(&verdict);
+    // Whoever read the entries before they were moved still has them, though nobody may be seen who does.
+    let is_moved = operations.iter().any(|applied: &Applied| applied.changed);
+    if is_moved && !brief.steps.iter().any(|step| step.purpose == Purpose::Restart) {
+        brief.steps.insert(0, restart_of_the_unseen());
+    }
+    Ok(Checked { snapshot, brief, verdict, operations, places })
 }
 
 impl Places {
