@@ -8,7 +8,7 @@ use crate::opensc::config::Configuration;
 use crate::opensc::program::{PKCS11, PKCS15_TOOL};
 use crate::opensc::{Version, differences};
 use crate::scconf::{Block, Body, Document};
-use crate::snapshot::{HomeState, OddHome, Snapshot, User, Whose};
+use crate::snapshot::{CacheOrigin, HomeState, OddHome, Snapshot, User, Whose};
 use crate::text::escape;
 use crate::verdict::{NotAskedFor, Scope};
 
@@ -21,6 +21,8 @@ pub(super) fn scope(of: &Tokens<'_>) -> Scope {
     // Whoever else was looked at is handed over as well, and adds his own.
     let users = vec![user_name(&snapshot.user)];
     let home = snapshot.home.as_ref().map(|home| odd(home, &snapshot.user));
+    let named = snapshot.caches.iter().filter(|dir| dir.origin == CacheOrigin::Named);
+    let directories = named.map(|dir| dir.path.to_string()).collect();
     let mut programs: Vec<String> = Vec::new();
     for program in &of.programs {
         if !programs.contains(&program.name) {
@@ -29,7 +31,7 @@ pub(super) fn scope(of: &Tokens<'_>) -> Scope {
     }
     let mut not_asked_for: Vec<NotAskedFor> = others(snapshot).into_iter().collect();
     not_asked_for.extend_from_slice(&of.unjudged);
-    Scope { users, home, programs, not_asked_for }
+    Scope { users, directories, home, programs, not_asked_for }
 }
 
 /// What is odd about a home, and what was done about it.
