@@ -225,3 +225,75 @@ fn nobody_is_told_to_take_what_lies_in_anothers_home() {
     assert_eq!(found(&report(&output), "foreign-owner").len(), 1, "{output}");
     assert!(!output.stdout.contains("chown"), "{output}");
 }
+
+/// What `--cache-dir` names is judged as the own OpenSC would read it, and nothing is said of what programs read today.
+#[test]
+fn a_copy_that_is_named_is_judged_like_the_cache_it_is_a_copy_of() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    let copy = host.home().join("copy");
+    host.sh("cp -a .cache/opensc copy").ok();
+    let named = ["--cache-dir", copy.to_str().unwrap()];
+    let errors = |told: &Value| -> Vec<String> {
+        let findings = told["findings"].as_array().unwrap().iter();
+        findings.map(|finding| format!("{} {}", finding["id"], finding["severity"])).collect()
+    };
+    for caching in ["yes", "no"] {
+        host.caching(caching);
+        let ((code, own), (as_named, told)) = (super::check(&host, &[]), super::check(&host, &named));
+        assert_eq!((code, errors(&own)), (as_named, errors(&told)), "{caching} {told:#}");
+        assert_eq!(told["verdict"]["state"], own["verdict"]["state"], "{told:#}");
+    }
+    host.caching("yes");
+    host.sh("rm -r .cache").ok();
+    let (code, told) = super::check(&host, &named);
+    assert_eq!((code, &told["scope"]["directories"]), (1, &serde_json::json!([copy])), "{told:#}");
+    let sentence = told["verdict"]["sentence"].as_str().unwrap();
+    assert!(sentence.starts_with(&format!("OpenSC, reading {},", copy.display())), "{sentence}");
+    let spoken = said(&host.stalecard(&[&["check"], &named[..]].concat()));
+    assert!(spoken.contains(&format!("Looked at: {}.", copy.display())), "{spoken}");
+    host.stalecard(&[&["flush"], &named[..]].concat()).ok();
+    assert_eq!(super::check(&host, &named).0, 0);
+}
+
+/// Two users are shown two old keys: each row says whose, and no step does what another one does already.
+#[test]
+fn of_several_users_each_row_says_whose_and_no_step_comes_twice() {
+    if !Host::can_switch_users() || !Path::new("/etc/opensc/opensc.conf").exists() {
+        return println!("not root, or no configuration to cover");
+    }
+    let stand = Stand::start();
+    let (root, user) = (stand.host("root"), stand.host("ca"));
+    let (of_root, _) = stale(&root);
+    let (of_user, live) = stale(&user);
+    // Some of it is root's, as after a program that was run through sudo.
+    let user = user.for_user(CA);
+    root.sh(&format!("chown 0 {}/*_C401", user.cache().display())).ok();
+    for whom in [&[][..], &["--all-users"]] {
+        let output = as_root(&root, &user, true, &[&["check"], whom].concat()).exits(1);
+        let spoken = said(&output);
+        for (id, name) in [(&of_root, "root"), (&of_user, "ca")] {
+            assert!(spoken.contains(&format!("OpenSC shows {id} to {name} ")), "{output}");
+        }
+        assert_eq!(spoken.matches(&*live).count(), 1, "{output}");
+        assert!(spoken.contains("old public key of each"), "{output}");
+        let output = as_root(&root, &user, true, &[&["check", "--format", "json"], whom].concat()).exits(1);
+        let told = report(&output);
+        let steps = told["steps"].as_array().unwrap().iter();
+        let flushes: Vec<String> = steps
+            .clone()
+            .filter(|step| step["purpose"] == "flush")
+            .map(|step| {
+                let words: std::collections::BTreeSet<&str> =
+                    step["command"].as_str().unwrap().split(' ').collect();
+                format!("{words:?}")
+            })
+            .collect();
+        assert_eq!(flushes.len(), 2, "{output}");
+        let users = flushes.iter().filter(|words| words.contains("\"ca\"")).count();
+        assert_eq!(users, 1, "{output}");
+        let restarts = steps.filter(|step| step["purpose"] == "restart").count();
+        assert_eq!(restarts, 1, "{output}");
+    }
+}
