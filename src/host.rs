@@ -15,12 +15,13 @@ pub mod processes;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::patience::{Overdue, Pulse, SILENCE, Waning, within};
-use crate::snapshot::{ByteString, User};
+use crate::snapshot::{ByteString, HomeState, OddHome, User};
 
 /// The variables that change what OpenSC does.
 const OPENSC_VARIABLES: [&str; 4] = ["HOME", "OPENSC_CONF", "OPENSC_DRIVER", "XDG_CACHE_HOME"];
@@ -57,8 +58,10 @@ pub enum Error {
 pub struct Caller {
     /// As the snapshot records it.
     pub user: User,
-    /// Home directory: `HOME` if it is an absolute path, else the user database's.
+    /// Home directory: `HOME` if that is a home of this user, else the user database's.
     pub home: Option<PathBuf>,
+    /// What is odd about `HOME`, if something is.
+    pub odd_home: Option<OddHome>,
     /// Where programs keep their state: `XDG_STATE_HOME` if it is an absolute path, else below the home.
     state_home: Option<PathBuf>,
 }
@@ -77,8 +80,36 @@ impl Caller {
             Some((entry.name().to_string_lossy().into_owned(), home))
         });
         let (name, database_home) = entry.ok().flatten().unzip();
+        let database_home = database_home.filter(|home| home.is_absolute());
+        let (said, known) = (std::env::var_os("HOME"), database_home.clone());
+        // Nor does a file system that does not answer say anything against a home.
+        let odd_home = within(SILENCE, move |_| oddity(uid, said.as_deref(), known.as_deref()));
         let homes = [dirs::home_dir(), database_home];
-        Ok(Self::of(uid, name, homes, dirs::state_dir(), &|variable| std::env::var_os(variable)))
+        let state_home = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from);
+        let caller = Self::of(uid, name, homes, state_home, &|variable| std::env::var_os(variable));
+        Ok(caller.with_odd_home(odd_home.ok().flatten()))
+    }
+
+    /// The same with what is odd about `HOME`: then the user database's home is the one that counts.
+    #[must_use]
+    fn with_odd_home(mut self, odd: Option<OddHome>) -> Self {
+        if let Some(taken) = odd.as_ref().and_then(|odd| odd.taken.clone()) {
+            let below = |home: &Option<PathBuf>| home.as_ref().map(|home| home.join(".local/state"));
+            let is_usual = self.state_home == below(&self.home);
+            self.home = Some(taken.as_path().to_owned());
+            if is_usual {
+                self.state_home = below(&self.home);
+            }
+            self.user.env.insert("HOME".to_owned(), taken);
+        }
+        Self { odd_home: odd, ..self }
+    }
+
+    /// The user, as programs are started for him at a login: in the home of the user database, if that knows one.
+    #[must_use]
+    pub fn at_login(account: &Account, mut user: User) -> User {
+        user.env.insert("HOME".to_owned(), account.home.as_path().into());
+        user
     }
 
     /// The numeric user id of this process: what a look into the user database would cost more for.
@@ -109,7 +140,7 @@ impl Caller {
             .into_iter()
             .filter_map(|name| Some((name.to_string(), ByteString::from(variable(name)?))))
             .collect();
-        Self { user: User { uid, name, env }, home, state_home }
+        Self { user: User { uid, name, env }, home, odd_home: None, state_home }
     }
 
     /// Where stalecard keeps what it took from the caches of user `owner`. Root
@@ -172,6 +203,49 @@ pub fn invoker(caller: u32) -> Result<Option<Account>, Overdue> {
     let named = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse::<u32>().ok());
     let Some(uid) = named.filter(|uid| caller == 0 && *uid != 0) else { return Ok(None) };
     within(SILENCE, move |_| uzers::get_user_by_uid(uid).and_then(|user| of_entry(&user)))
+}
+
+/// What is odd about the home of an account, if another user's home is there.
+#[must_use]
+pub fn owner_of_home(account: &Account) -> Option<OddHome> {
+    let Account { uid, home, .. } = account.clone();
+    let owner = within(SILENCE, move |_| owner_of(uid, &home, &std::fs::metadata(&home).ok()?)).ok()??;
+    Some(OddHome { state: HomeState::Foreign, said: None, taken: None, owner: Some(owner) })
+}
+
+/// The other user whose home this place is.
+fn owner_of(uid: u32, path: &Path, found: &std::fs::Metadata) -> Option<User> {
+    if found.uid() == uid {
+        return None;
+    }
+    let owner = uzers::get_user_by_uid(found.uid()).and_then(|user| of_entry(&user))?;
+    let is_there = |home: std::fs::Metadata| (home.dev(), home.ino()) == (found.dev(), found.ino());
+    let is_home = owner.home == path || std::fs::metadata(&owner.home).is_ok_and(is_there);
+    is_home.then(|| owner.user())
+}
+
+/// What is odd about the `HOME` of a user whose home in the user database is `known`.
+fn oddity(uid: u32, said: Option<&OsStr>, known: Option<&Path>) -> Option<OddHome> {
+    let path = Path::new(said.unwrap_or_default());
+    if known == Some(path) {
+        return None;
+    }
+    let (state, owner) = if path.as_os_str().is_empty() {
+        (HomeState::Unset, None)
+    } else if !path.is_absolute() {
+        (HomeState::Relative, None)
+    } else {
+        match std::fs::metadata(path) {
+            Ok(found) if !found.is_dir() => (HomeState::Missing, None),
+            Ok(found) => (HomeState::Foreign, Some(owner_of(uid, path, &found)?)),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                (HomeState::Missing, None)
+            }
+            Err(_) => return None,
+        }
+    };
+    let said = said.map(|said| ByteString::from(Path::new(said)));
+    Some(OddHome { state, said, taken: known.map(ByteString::from), owner })
 }
 
 /// A path that did not answer, and why.
@@ -289,9 +363,11 @@ mod tests {
         }
         let database = database.display();
         for (home, state_home, expected) in [
-            (Some("/h"), None, "/h /h/.local/state".to_owned()),
-            (Some("/h"), Some("/s"), "/h /s".to_owned()),
-            (Some("/h"), Some("s"), "/h /h/.local/state".to_owned()),
+            (Some("/tmp"), None, "/tmp /tmp/.local/state".to_owned()),
+            (Some("/tmp"), Some("/s"), "/tmp /s".to_owned()),
+            (Some("/tmp"), Some("s"), "/tmp /tmp/.local/state".to_owned()),
+            (Some("/nonexistent/h"), None, format!("{database} {database}/.local/state")),
+            (Some("/nonexistent/h"), Some("/s"), format!("{database} /s")),
             (Some(""), Some(""), format!("{database} {database}/.local/state")),
             (Some("h"), None, format!("{database} {database}/.local/state")),
             (None, Some("/s"), format!("{database} /s")),

@@ -54,7 +54,11 @@ pub struct Snapshot {
     /// Whose caches were asked for.
     #[serde(default, skip_serializing_if = "Whose::is_caller")]
     pub whose: Whose,
-    /// Who called root by way of `sudo`: root's `SUDO_UID`, as the user database knows it. The caches are looked at, too.
+    /// What is odd about the calling user's `HOME`, if something is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub home: Option<OddHome>,
+    /// Who called root by way of `sudo`: root's `SUDO_UID`, as the user database knows it. The caches are looked at, too:
+    /// it is only told where the calling user's own were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoked_by: Option<User>,
     /// The OpenSC libraries found on the host; the first is the one the tools load.
@@ -104,8 +108,42 @@ pub struct User {
     /// Login name, when the user database knows it.
     pub name: Option<String>,
     /// Variables with effect on OpenSC (`HOME`, `XDG_CACHE_HOME`, `OPENSC_CONF`,
-    /// `OPENSC_DRIVER`), only those that are set. Not UTF-8: escaped as in [`ByteString`].
+    /// `OPENSC_DRIVER`), only those that are set; for a `HOME` that is odd what was taken in its place. Not UTF-8: escaped as
+    /// in [`ByteString`].
     pub env: BTreeMap<String, ByteString>,
+}
+
+/// A `HOME` that is not the calling user's: that of the user database is taken in its place, because programs that are
+/// started elsewhere have that one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct OddHome {
+    /// What is wrong with it.
+    pub state: HomeState,
+    /// What the variable says, if it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub said: Option<ByteString>,
+    /// What was taken in its place, if the user database knows a home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taken: Option<ByteString>,
+    /// Whose home it is, if another user's. The caches in it are looked at as that user's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<User>,
+}
+
+/// What is wrong with a `HOME`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum HomeState {
+    /// Not set, or empty.
+    Unset,
+    /// No absolute path.
+    Relative,
+    /// There is no such directory.
+    Missing,
+    /// It is another user's home.
+    Foreign,
 }
 
 /// Whose caches an observation was asked for. What nobody asked for is no gap.
@@ -136,7 +174,7 @@ impl Whose {
 pub struct UserCaches {
     /// Whose programs use them. Of the environment only `HOME` is known.
     pub user: User,
-    /// The directories that exist.
+    /// The directories that exist; none of a user who called root by way of `sudo` and has none.
     pub caches: Vec<CacheDir>,
 }
 
@@ -235,7 +273,8 @@ impl Snapshot {
     #[must_use]
     pub fn of_invoker(&self) -> Option<Self> {
         let invoker = self.invoked_by.as_ref()?.uid;
-        let own = self.others.iter().find(|other| other.user.uid == invoker)?;
+        let is_theirs = |other: &&UserCaches| other.user.uid == invoker && !other.caches.is_empty();
+        let own = self.others.iter().find(is_theirs)?;
         let (user, caches) = (own.user.clone(), own.caches.clone());
         let (others, coverage) = (Vec::new(), Vec::new());
         Some(Self { user, caches, others, coverage, ..self.clone() })

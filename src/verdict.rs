@@ -83,6 +83,13 @@ pub struct Offerable {
 pub struct Scope {
     /// The users whose caches were looked at: login names, or numbers. Of all users of a host those that have one.
     pub users: Vec<String>,
+    /// The directories that were named, if they were: then nobody's other caches were looked at, and they are judged as if
+    /// OpenSC of the first user read them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub directories: Vec<String>,
+    /// What is odd about the calling user's `HOME`, and where was looked instead, as the beginning of a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<String>,
     /// The programs whose views were judged, as they begin now.
     pub programs: Vec<String>,
     /// What nobody asked for.

@@ -13,6 +13,8 @@ const MOST: usize = 20;
 pub struct CacheCase<'a> {
     /// Whose programs use it.
     pub user: &'a User,
+    /// Is the home that it may lie in that user's, and nobody else's?
+    pub is_own_home: bool,
     /// The directory.
     pub dir: &'a CacheDir,
     /// The programs that read it today.

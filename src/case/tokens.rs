@@ -40,8 +40,8 @@ pub struct CachingProgram {
     pub driver: String,
     /// How it caches.
     pub state: ProgramState,
-    /// The directory it reads.
-    pub reads: Option<ByteString>,
+    /// The directories it reads: its own, or those that were named, as if they were it.
+    pub reads: Vec<ByteString>,
     /// It could not be told.
     pub undecided: bool,
 }
@@ -58,8 +58,12 @@ impl<'a> Tokens<'a> {
     pub fn in_use(&self) -> Vec<(String, ByteString)> {
         let mut in_use: Vec<(String, ByteString)> = Vec::new();
         for program in &self.programs {
-            let reads = program.reads.clone().map(|path| (program.name.clone(), path));
-            in_use.extend(reads.filter(|known| !in_use.contains(known)));
+            for path in &program.reads {
+                let one = (program.name.clone(), path.clone());
+                if !in_use.contains(&one) {
+                    in_use.push(one);
+                }
+            }
         }
         in_use
     }

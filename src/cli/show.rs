@@ -47,7 +47,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let verdict = verdict(&tokens);
     let mut all = show(&tokens);
     if let Some(invoker) = snapshot.of_invoker() {
-        beside(&mut all, show(&crate::judge::tokens(&invoker)), &user_name(&invoker));
+        beside(&mut all, show(&crate::judge::tokens(&invoker)), &user_name(&invoker.user));
     }
     let apart = not_listed(&tokens);
     let mut asked = asked(&tokens);

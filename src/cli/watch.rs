@@ -8,10 +8,13 @@ use time::OffsetDateTime;
 use super::args::{Asks, Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
-use crate::fix::flush::{Proven, flush_proven};
+use crate::fix::flush::flush_proven;
+use crate::host::Caller;
 use crate::judge::brief::brief;
-use crate::judge::judge;
-use crate::observe::{Asking, Cards, ObserveOptions, observe};
+use crate::judge::steps::restart_of_the_unseen;
+use crate::judge::{Tally, judge_processes};
+use crate::observe::{Asking, CacheOwners, Cards, ObserveOptions, holders, observe_each};
+use crate::opensc::install;
 use crate::patience::undisturbed;
 use crate::repair::{Applied, Outcome, Refilled};
 use crate::report::json::{Answer, Document, Event};
@@ -19,7 +22,7 @@ use crate::report::lines::Screen;
 use crate::report::watch::{Line, line};
 use crate::snapshot::{ByteString, Snapshot};
 use crate::verdict::Verdict;
-use crate::verdict::brief::Brief;
+use crate::verdict::brief::{Brief, Purpose};
 use crate::watch::{Hook, Occurrence, Watch};
 
 #[derive(Debug, clap::Args)]
@@ -52,11 +55,23 @@ struct Checked {
     brief: Brief,
     operations: Vec<Applied>,
     refilled: Option<Refilled>,
+    places: Places,
+}
+
+/// What a check was about.
+#[derive(Default)]
+struct Places {
+    /// Cache directories, of all who were looked at.
+    directories: Vec<PathBuf>,
+    /// Configuration files.
+    configurations: Vec<PathBuf>,
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let asking = args.asks.if_said()?;
     let hook = args.exec.as_deref().map(|program| Hook::start(program, output::complain)).transpose()?;
+    // Whoever waits for OpenSC's configuration to be read, another watch, is not to be woken by this one for nothing.
+    install::remember_configurations();
     let (mut watch, why) = Watch::begin()?;
     if let Some(why) = why {
         output::complain(&format!("caches cannot be watched, only cards (inotify: {why})"));
@@ -74,8 +89,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         let checked = cards.map(|cards| {
             watch.check(|| {
                 args.time.begin();
-                let checked = check(cards, asking, args.flush_stale, args.refill);
-                let (directories, configurations) = checked.as_ref().map(places).unwrap_or_default();
+                let mut checked = check(cards, asking, args.flush_stale, args.refill);
+                let places = checked.as_mut().map(|checked| std::mem::take(&mut checked.places));
+                let Places { directories, configurations } = places.unwrap_or_default();
                 (directories, configurations, checked)
             })
         });
@@ -111,20 +127,48 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
 /// One check; with consent also the flush that it calls for.
 fn check(cards: Cards<'_>, asking: Asking, flush: bool, refill: bool) -> Result<Checked, Error> {
     let wish = ObserveOptions { cards, status: false, asking, progress: output::PROGRESS };
-    let mut snapshot = observe(&wish)?;
-    let Proven { after: verdict, operations, refilled } = if flush {
-        flush_proven(&mut snapshot, refill)?
-    } else {
-        Proven { after: judge(&snapshot), operations: Vec::new(), refilled: None }
-    };
-    Ok(Checked { snapshot, brief: brief(&verdict), verdict, operations, refilled })
+    let mut tally = Tally::new(Some(Caller::uid()?));
+    let (mut operations, mut places) = (Vec::new(), Places::default());
+    let mut refilled: Option<Refilled> = None;
+    let mut snapshot = observe_each(&wish, &CacheOwners::Caller, &mut |snapshot| {
+        let verdict = if flush {
+            let done = flush_proven(snapshot, refill)?;
+            operations.extend(done.operations);
+            if let Some(new) = done.refilled {
+                refilled.get_or_insert_default().join(new);
+            }
+            done.after
+        } else {
+            tally.judge(snapshot)
+        };
+        tally.add(snapshot, verdict);
+        places.add(snapshot);
+        Ok(())
+    })?;
+    let (mut verdict, _) = tally.verdict();
+    let gaps = holders::look_beside(&verdict, &mut snapshot)?;
+    verdict.coverage.extend(gaps);
+    judge_processes(&snapshot, &mut verdict);
+    let mut brief = brief(&verdict);
+    // Whoever read the entries before they were moved still has them, though nobody may be seen who does.
+    let is_moved = operations.iter().any(|applied: &Applied| applied.changed);
+    if is_moved && !brief.steps.iter().any(|step| step.purpose == Purpose::Restart) {
+        brief.steps.insert(0, restart_of_the_unseen());
+    }
+    Ok(Checked { snapshot, brief, verdict, operations, refilled, places })
 }
 
-/// The cache directories and the configuration files that a check was about.
-fn places(checked: &Checked) -> (Vec<PathBuf>, Vec<PathBuf>) {
-    let own = |name: &ByteString| name.as_path().to_owned();
-    let Snapshot { caches, configs, .. } = &checked.snapshot;
-    (caches.iter().map(|dir| own(&dir.path)).collect(), configs.iter().map(|file| own(&file.path)).collect())
+impl Places {
+    /// Those of the next user.
+    fn add(&mut self, snapshot: &Snapshot) {
+        let own = |name: &ByteString| name.as_path().to_owned();
+        self.directories.extend(snapshot.caches.iter().map(|dir| own(&dir.path)));
+        for file in &snapshot.configs {
+            if !self.configurations.contains(&own(&file.path)) {
+                self.configurations.push(own(&file.path));
+            }
+        }
+    }
 }
 
 fn summary<'a>(occurrence: &'a Occurrence, checked: Option<&'a Checked>, time: OffsetDateTime) -> Line<'a> {

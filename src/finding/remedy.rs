@@ -252,11 +252,6 @@ impl Remedy {
 
     /// A command on caches with its consent; those of another user always take `--guarded`.
     fn agreed(&self, mut command: String) -> String {
-        match self.consent {
-            Safety::Safe | Safety::Manual => {}
-            Safety::Guarded => command.push_str(" --guarded"),
-            Safety::Unsafe => command.push_str(" --unsafe"),
-        }
         // The directory says whose it is; both at once no command takes.
         let whose = match (&self.cache_dir, &self.user) {
             (Some(directory), _) => Some(shell_option("--cache-dir", directory)),
@@ -266,10 +261,28 @@ impl Remedy {
         if let Some(whose) = whose {
             command = format!("{command} {whose}");
         }
-        if self.user.is_some() && self.consent != Safety::Guarded {
+        if self.consent == Safety::Unsafe {
+            command.push_str(" --unsafe");
+        }
+        if self.user.is_some() || self.consent == Safety::Guarded {
             command.push_str(" --guarded");
         }
         command
+    }
+
+    /// Does its command all that the other's does to the entries of the other's findings, if it takes these entries?
+    #[must_use]
+    pub fn does(&self, other: &Self) -> bool {
+        let consent = |remedy: &Self| {
+            if remedy.user.is_some() { remedy.consent.max(Safety::Guarded) } else { remedy.consent }
+        };
+        let is_flush = |remedy: &Self| matches!(remedy.deed, Deed::Move { how: How::Flush, .. });
+        let is_unnamed = |remedy: &Self| matches!(remedy.deed, Deed::Move { how: How::Flush | How::Fix, .. });
+        is_flush(self)
+            && is_unnamed(other)
+            && (&self.user, &self.cache_dir) == (&other.user, &other.cache_dir)
+            && consent(other) <= consent(self)
+            && consent(self) <= Safety::Guarded
     }
 }
 
@@ -385,10 +398,10 @@ mod tests {
         assert_eq!(of_bob(Remedy::flush("")), said("stalecard flush --user bob --guarded"));
         let guarded = || Remedy::flush("").with(Safety::Guarded);
         assert_eq!(guarded().command(), said("stalecard flush --guarded"));
-        assert_eq!(of_bob(guarded()), said("stalecard flush --guarded --user bob"));
+        assert_eq!(of_bob(guarded()), said("stalecard flush --user bob --guarded"));
         let dangerous = || moved(How::FlushEntry("/a b/c".to_owned())).with(Safety::Unsafe);
         assert_eq!(dangerous().command(), said("stalecard flush '/a b/c' --unsafe"));
-        assert_eq!(of_bob(dangerous()), said("stalecard flush '/a b/c' --unsafe --user bob --guarded"));
+        assert_eq!(of_bob(dangerous()), said("stalecard flush '/a b/c' --user bob --unsafe --guarded"));
         let of_card = || moved(How::FlushCard("-1".to_owned()));
         assert_eq!(of_card().command(), said("stalecard flush --serial='-1'"));
         assert_eq!(of_bob(moved(How::Fix)), said("stalecard fix --user bob --guarded"));
@@ -400,7 +413,7 @@ mod tests {
         let stale = || in_dir(Remedy::flush(""));
         assert_eq!(stale().command(), said("stalecard flush --cache-dir /x/opensc"));
         assert_eq!(of_bob(stale()), said("stalecard flush --cache-dir /x/opensc --guarded"));
-        assert_eq!(in_dir(guarded()).command(), said("stalecard flush --guarded --cache-dir /x/opensc"));
+        assert_eq!(in_dir(guarded()).command(), said("stalecard flush --cache-dir /x/opensc --guarded"));
         // The configuration is everybody's, and so is a card.
         let one = in_dir(Remedy::new("", Deed::SwitchCachingOffFor("pkcs15-init")));
         assert_eq!(of_bob(one), said("stalecard config disable-cache --app pkcs15-init"));
@@ -408,6 +421,21 @@ mod tests {
         assert_eq!(of_bob(off()), said("stalecard config disable-cache"));
         assert_eq!(of_bob(Remedy::new("", Deed::Prove("7".to_owned()))), said("stalecard verify --serial 7"));
         assert_eq!(off().waiting().command(), None);
+    }
+
+    #[test]
+    fn a_flush_does_what_one_with_less_consent_does_for_the_same_user() {
+        let of = |mut remedy: Remedy, user: &str| {
+            remedy.belongs_to(user);
+            remedy
+        };
+        let (flush, guarded) = (|| Remedy::flush(""), || Remedy::flush("").with(Safety::Guarded));
+        let fix = || moved(How::Fix).with(Safety::Guarded);
+        assert!(guarded().does(&flush()) && !flush().does(&guarded()));
+        assert!(of(flush(), "bob").does(&of(guarded(), "bob")) && of(flush(), "bob").does(&of(fix(), "bob")));
+        assert!(!guarded().does(&of(flush(), "bob")) && !of(flush(), "eve").does(&of(flush(), "bob")));
+        assert!(!fix().does(&flush()) && !flush().does(&moved(How::FlushCard("7".to_owned()))));
+        assert!(!guarded().does(&moved(How::Fix).with(Safety::Unsafe)));
     }
 
     #[test]

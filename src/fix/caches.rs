@@ -212,7 +212,7 @@ impl Repair {
         let filler = Filler { caller: &self.caller, consent, dry_run, progress: self.progress, planned };
         let refilled = filler.refill(snapshot, &refill::moved(planned, steps), &mut self.run);
         let is_any = refilled.placed() > 0;
-        refill::join(&mut self.refilled, refilled);
+        self.refilled.join(refilled);
         is_any
     }
 

@@ -55,18 +55,6 @@ pub(super) fn moved(
     planned.keys().filter(|(directory, name)| moved.contains(&(directory, name.bytes()))).cloned().collect()
 }
 
-/// Adds what came of a later try to what came of the earlier ones.
-pub(super) fn join(all: &mut Refilled, new: Refilled) {
-    let is_new = |known: &Refill| {
-        new.entries.iter().any(|one| (&one.directory, &one.name) == (&known.directory, &known.name))
-    };
-    all.entries.retain(|known| !is_new(known));
-    all.left.retain(|known| !new.left.iter().any(|one| one.what == known.what));
-    all.operations.extend(new.operations);
-    all.entries.extend(new.entries);
-    all.left.extend(new.left);
-}
-
 impl Filler<'_> {
     /// Fills the caches as they are in the snapshot, of the cards that these entries are of.
     pub(super) fn refill(&self, snapshot: &Snapshot, moved: &BTreeSet<Entry>, run: &mut Run) -> Refilled {

@@ -116,9 +116,17 @@ pub fn lead<'c>(verdict: &Verdict, causes: &'c [Cause]) -> Option<&'c Cause> {
     worst(causes).or_else(|| risk(causes).filter(|_| is_whole))
 }
 
-/// The sentence of a verdict.
+/// The sentence of a verdict. What is odd about the home that it is about comes first: nobody would expect it.
 #[must_use]
 pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
+    let mut headline = plain_headline(verdict, causes);
+    if let Some(home) = &verdict.scope.home {
+        headline.sentence = Prose::from(format!("{home}: ")).then(&headline.sentence);
+    }
+    headline
+}
+
+fn plain_headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
     let card = card(verdict);
     let said = |state, sentence: Prose| Headline { state, sentence, card };
     let missing = verdict.coverage.iter().find(|gap| gap.asked_for);
@@ -169,6 +177,7 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
     let mut sentence = if is_whole {
         let running = verdict.findings.iter().any(Finding::is_of_running_programs);
         let opensc = if running { "In a program that is started now OpenSC" } else { "OpenSC" };
+        let opensc = format!("{opensc}{}", reading(&verdict.scope));
         format!("{opensc} shows {users} what is on the card: {tokens}.")
     } else {
         format!("Nothing wrong in what was looked at for {users}: {tokens}.")
@@ -200,6 +209,7 @@ fn shown(verdict: &Verdict, causes: &[Cause], kind: CauseKind) -> String {
     } else {
         names(&programs.into_iter().cloned().collect::<Vec<_>>())
     };
+    let who = format!("{who}{}", reading(&verdict.scope));
     // One key that two users see is one key.
     let objects: BTreeSet<_> = same.iter().map(|cause| (&cause.token, &cause.title, &cause.files)).collect();
     let number = objects.len();
@@ -225,6 +235,14 @@ fn shown(verdict: &Verdict, causes: &[Cause], kind: CauseKind) -> String {
         | CauseKind::Configuration
         | CauseKind::Token
         | CauseKind::Host => format!("{who} {shows} {users} {things} otherwise than on the card."),
+    }
+}
+
+/// Which directories it is about, if these were named: nothing is said of a program's own.
+fn reading(scope: &Scope) -> String {
+    match scope.directories.as_slice() {
+        [] => String::new(),
+        named => format!(", reading {},", names(named)),
     }
 }
 
@@ -303,7 +321,8 @@ pub fn severities(causes: &[Cause]) -> BTreeMap<Severity, usize> {
 /// was not asked for the first `most`; of a command that is a check only what it takes besides.
 #[must_use]
 pub fn looked_at(scope: &Scope, most: usize) -> String {
-    let mut line = format!("Looked at: {}.", names(&scope.users));
+    let looked_at = if scope.directories.is_empty() { &scope.users } else { &scope.directories };
+    let mut line = format!("Looked at: {}.", names(looked_at));
     for other in scope.not_asked_for.iter().take(most) {
         let brief = |command: &String| match command.split_once("stalecard check ") {
             Some((_, options)) => format!(" ({options})"),

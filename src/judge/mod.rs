@@ -222,7 +222,7 @@ impl Judge {
 /// The programs that read a directory, of those that may show a card. Who reads that of a sandbox or of a service, which has an
 /// OpenSC and a configuration of its own, was not looked at.
 fn readers(programs: &[(&CachingProgram, Standing)], dir: &CacheDir) -> Readers {
-    let reads = |program: &CachingProgram| program.reads.as_ref() == Some(&dir.path);
+    let reads = |program: &CachingProgram| program.reads.contains(&dir.path);
     let shows = programs.iter().filter(|(program, standing)| *standing == Standing::Shows && reads(program));
     let undecided = programs.iter().any(|(program, standing)| match standing {
         Standing::Shows => program.undecided,

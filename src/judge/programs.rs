@@ -4,7 +4,7 @@ use crate::case::tokens::CachingProgram;
 use crate::judge::driver_choice::driver;
 use crate::opensc::config::{FileUse, Written};
 use crate::opensc::{CacheLocation, Caching, Outcome, Program, Version, differences};
-use crate::snapshot::{Card, Gap, GapKind, Snapshot};
+use crate::snapshot::{Card, Gap, GapKind, Snapshot, Whose};
 use crate::verdict::{CachingState, ProgramState};
 use crate::view::layout;
 
@@ -24,6 +24,9 @@ pub(super) fn programs(
             caching_program(program, driver, &outcome.in_environment(version, env), version)
         })
         .collect();
+    if snapshot.whose == Whose::Directories {
+        programs.iter_mut().for_each(|program| read_what_is_named(program, snapshot));
+    }
     // Where it depends on the driver, each line says of whose cards it speaks.
     let lines: Vec<ProgramState> = programs.iter().map(|program| program.state.clone()).collect();
     for program in &mut programs {
@@ -33,6 +36,16 @@ pub(super) fn programs(
         }
     }
     programs
+}
+
+/// Directories that were named are judged as if they were the cache of each program that has one.
+fn read_what_is_named(program: &mut CachingProgram, snapshot: &Snapshot) {
+    if program.state.caching.is_on() {
+        program.reads = snapshot.caches.iter().map(|dir| dir.path.clone()).collect();
+        let named: Vec<String> = program.reads.iter().map(ToString::to_string).collect();
+        program.state.cache_dir = Some(named.join(", "));
+        program.undecided = false;
+    }
 }
 
 /// What cannot be said of OpenSC on this host.
@@ -97,7 +110,7 @@ fn caching_program(
                 cache_dir: None,
                 opensc,
             };
-            return CachingProgram { name, driver, state, reads: None, undecided: false };
+            return CachingProgram { name, driver, state, reads: Vec::new(), undecided: false };
         }
     };
     let set_at = match (&effective.file, &effective.use_file_caching) {
@@ -148,5 +161,5 @@ fn caching_program(
         cache_dir: dir.filter(|_| caching != CachingState::No),
         opensc,
     };
-    CachingProgram { name, driver, state, reads, undecided }
+    CachingProgram { name, driver, state, reads: reads.into_iter().collect(), undecided }
 }

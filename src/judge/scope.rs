@@ -8,7 +8,7 @@ use crate::opensc::config::Configuration;
 use crate::opensc::program::{PKCS11, PKCS15_TOOL};
 use crate::opensc::{Version, differences};
 use crate::scconf::{Block, Body, Document};
-use crate::snapshot::{Snapshot, Whose};
+use crate::snapshot::{CacheOrigin, HomeState, OddHome, Snapshot, User, Whose};
 use crate::text::escape;
 use crate::verdict::{NotAskedFor, Scope};
 
@@ -18,14 +18,11 @@ const MOST: usize = 8;
 /// The scope of what is said about one user of a snapshot.
 pub(super) fn scope(of: &Tokens<'_>) -> Scope {
     let snapshot = of.snapshot;
-    let mut users = vec![user_name(snapshot)];
-    if let Some(invoker) = &snapshot.invoked_by {
-        let name = invoker.name.as_ref();
-        let name = name.map_or_else(|| invoker.uid.to_string(), |name| escape(name.as_bytes()));
-        if !users.contains(&name) {
-            users.push(name);
-        }
-    }
+    // Whoever else was looked at is handed over as well, and adds his own.
+    let users = vec![user_name(&snapshot.user)];
+    let home = snapshot.home.as_ref().map(|home| odd(home, &snapshot.user));
+    let named = snapshot.caches.iter().filter(|dir| dir.origin == CacheOrigin::Named);
+    let directories = named.map(|dir| dir.path.to_string()).collect();
     let mut programs: Vec<String> = Vec::new();
     for program in &of.programs {
         if !programs.contains(&program.name) {
@@ -34,7 +31,30 @@ pub(super) fn scope(of: &Tokens<'_>) -> Scope {
     }
     let mut not_asked_for: Vec<NotAskedFor> = others(snapshot).into_iter().collect();
     not_asked_for.extend_from_slice(&of.unjudged);
-    Scope { users, programs, not_asked_for }
+    Scope { users, directories, home, programs, not_asked_for }
+}
+
+/// What is odd about a home, and what was done about it.
+fn odd(home: &OddHome, user: &User) -> String {
+    let said = home.said.as_ref().map(|said| format!(" {said}")).unwrap_or_default();
+    let what = match (home.state, &home.owner) {
+        (HomeState::Unset, _) => "HOME is not set".to_owned(),
+        (HomeState::Relative, _) => format!("HOME{said} is no absolute path"),
+        (HomeState::Missing, _) => format!("HOME{said} does not exist"),
+        (HomeState::Foreign, owner) => {
+            let owner = owner.as_ref().map_or_else(|| "another user".to_owned(), user_name);
+            format!("HOME{said} is the home of {owner}")
+        }
+    };
+    match &home.taken {
+        None if home.said.is_none() && home.owner.is_some() => {
+            let owner = home.owner.as_ref().map(user_name).unwrap_or_default();
+            let path = user.env.get("HOME").map(ToString::to_string).unwrap_or_default();
+            format!("The home of {}, {path}, is that of {owner}", user_name(user))
+        }
+        Some(taken) => format!("{what}, {taken} was looked at as that of {}", user_name(user)),
+        None => format!("{what}, and the user database knows none"),
+    }
 }
 
 /// The caches that were not looked at.

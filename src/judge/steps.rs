@@ -3,10 +3,11 @@
 //!
 //! Each remedy of a finding becomes one step, the same command once for all; what follows from a flushed key is added.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::finding::{Deed, Finding, Remedy, Severity, Unasked, doubtful_since};
+use crate::snapshot::ByteString;
 use crate::text::{count, shell_option};
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Cause, CauseKind, Purpose, Step};
@@ -23,6 +24,7 @@ pub fn steps(verdict: &Verdict, causes: &[Cause], lead: Option<&Cause>) -> Vec<S
     let mut steps: Vec<Step> = Vec::new();
     let findings = &verdict.findings;
     let mut known: BTreeSet<String> = BTreeSet::new();
+    let needless = needless(verdict);
     let mut add = |step: Step| {
         if known.insert(step.call().to_owned()) {
             steps.push(step);
@@ -30,7 +32,10 @@ pub fn steps(verdict: &Verdict, causes: &[Cause], lead: Option<&Cause>) -> Vec<S
     };
     let mut told: BTreeSet<String> = BTreeSet::new();
     for finding in findings {
-        for remedy in &finding.fix {
+        let is_needed = |remedy: &&Remedy| {
+            !(is_unasked(remedy) && remedy.command().is_some_and(|command| needless.contains(&command)))
+        };
+        for remedy in finding.fix.iter().filter(is_needed) {
             // Hundreds of keys have one and the same.
             if remedy.command().is_none_or(|command| told.insert(command)) {
                 add(of_remedy(verdict, finding, remedy));
@@ -78,6 +83,40 @@ pub fn steps(verdict: &Verdict, causes: &[Cause], lead: Option<&Cause>) -> Vec<S
         before.rotate_right(1);
     }
     steps
+}
+
+/// The commands that are no step of their own, because another one does all that they do.
+fn needless(verdict: &Verdict) -> BTreeSet<String> {
+    type Whose<'v> = (Option<&'v String>, Option<&'v String>);
+    let mut known: BTreeMap<Whose<'_>, BTreeMap<String, &Remedy>> = BTreeMap::new();
+    let all = verdict.findings.iter().flat_map(|finding| &finding.fix);
+    for remedy in all.filter(|remedy| is_unasked(remedy)) {
+        if let Some(command) = remedy.command() {
+            let whose = (remedy.user.as_ref(), remedy.cache_dir.as_ref());
+            known.entry(whose).or_default().entry(command).or_insert(remedy);
+        }
+    }
+    let mut needless = BTreeSet::new();
+    for of_one in known.values() {
+        for (command, remedy) in of_one {
+            let takes_all = |other: &str| {
+                is_of_flush(remedy) || files(verdict, Some(command)).is_subset(&files(verdict, Some(other)))
+            };
+            if of_one.iter().any(|(other, by)| other != command && by.does(remedy) && takes_all(other)) {
+                needless.insert(command.clone());
+            }
+        }
+    }
+    needless
+}
+
+/// Is it a command that takes what is stale, and whatever else, without being told which?
+fn is_unasked(remedy: &Remedy) -> bool {
+    is_of_flush(remedy) || remedy.moves() == Some(Unasked::ByFix)
+}
+
+fn is_of_flush(remedy: &Remedy) -> bool {
+    remedy.moves() == Some(Unasked::ByFlush)
 }
 
 /// What cures one cause.
@@ -176,21 +215,25 @@ fn placed(finding: &Finding, remedy: &Remedy) -> String {
     }
 }
 
+/// The files that a command takes: of the findings that name it, and of those that name what it does as well.
+fn files<'v>(verdict: &'v Verdict, command: Option<&str>) -> BTreeSet<(&'v ByteString, &'v ByteString)> {
+    let is_own = |remedy: &Remedy| remedy.moves().is_some() && remedy.command().as_deref() == command;
+    let all = verdict.findings.iter().flat_map(|finding| &finding.fix);
+    let own = all.clone().find(|remedy| is_of_flush(remedy) && is_own(remedy));
+    let is_taken =
+        |remedy: &Remedy| is_own(remedy) || own.is_some_and(|own| is_of_flush(remedy) && own.does(remedy));
+    let takes = |finding: &&Finding| finding.fix.iter().any(is_taken);
+    let of = |finding: &'v Finding| {
+        let told = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+        told.map(|file| (&file.directory, &file.name))
+            .chain(finding.crowd.iter().map(|(directory, name)| (directory, name)))
+    };
+    verdict.findings.iter().filter(takes).flat_map(of).collect()
+}
+
 /// How many files a command takes.
 fn moved(verdict: &Verdict, command: Option<&str>) -> String {
-    let takes = |finding: &&Finding| {
-        finding.fix.iter().any(|remedy| remedy.moves().is_some() && remedy.command().as_deref() == command)
-    };
-    let files: BTreeSet<_> = verdict
-        .findings
-        .iter()
-        .filter(takes)
-        .flat_map(|finding| {
-            let told = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
-            told.map(|file| (&file.directory, &file.name))
-                .chain(finding.crowd.iter().map(|(directory, name)| (directory, name)))
-        })
-        .collect();
+    let files = files(verdict, command);
     match files.len() {
         0 => "moves the files; undo: stalecard undo".to_owned(),
         number => format!("moves {}; undo: stalecard undo", count(number, "file", "files")),

@@ -12,7 +12,7 @@ use crate::case::crowd::ONE_BY_ONE;
 use crate::case::tokens::Tokens;
 use crate::finding::{Finding, Id, Safety};
 use crate::judge::{Judge, tokens, verdict};
-use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot, Whose};
+use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot, User, Whose};
 use crate::text::{count, escape};
 use crate::verdict::{Unread, Verdict};
 
@@ -112,7 +112,7 @@ impl Tally {
         let snapshot = tokens.snapshot;
         let mut verdict = verdict(tokens);
         if snapshot.user.uid != *self.caller.get_or_insert(snapshot.user.uid) {
-            let name = user_name(snapshot);
+            let name = user_name(&snapshot.user);
             for finding in &mut verdict.findings {
                 of_another_user(finding, &name);
             }
@@ -126,7 +126,7 @@ impl Tally {
     /// Adds a verdict to what is said of the host.
     pub fn add(&mut self, snapshot: &Snapshot, mut verdict: Verdict) {
         self.caches.extend(caches(snapshot, &verdict));
-        count_surplus(&mut verdict.findings, &user_name(snapshot));
+        count_surplus(&mut verdict.findings, &user_name(&snapshot.user));
         let Some(first) = &mut self.first else {
             self.said.extend(verdict.findings.iter().filter(|f| f.evidence.is_empty()).map(key));
             self.first = Some(verdict);
@@ -256,10 +256,9 @@ fn key(finding: &Finding) -> (&'static str, Option<String>, String) {
     (finding.id.name(), finding.token.clone(), finding.summary.to_string())
 }
 
-/// The user whose caches a snapshot holds: login name, or number where there is none.
+/// A user: login name, or number where there is none. Escaped.
 #[must_use]
-pub fn user_name(snapshot: &Snapshot) -> String {
-    let user = &snapshot.user;
+pub fn user_name(user: &User) -> String {
     user.name.as_ref().map_or_else(|| user.uid.to_string(), |name| escape(name.as_bytes()))
 }
 
@@ -304,7 +303,7 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
                 matches!(dir.origin, CacheOrigin::Default | CacheOrigin::Former | CacheOrigin::Sandbox);
             Cache {
                 path: dir.path.to_string(),
-                user: of_user.then(|| user_name(snapshot)),
+                user: of_user.then(|| user_name(&snapshot.user)),
                 origin: dir.origin,
                 state: match &dir.state {
                     DirState::Present(inode) => {

@@ -123,7 +123,7 @@ impl Comparison {
     pub fn add(&mut self, snapshot: &Snapshot, is_first: bool) {
         let (absent, tokens) = (absent_cards(snapshot), tokens(snapshot));
         let absent = tokens_of(snapshot, &absent);
-        let user = user_name(snapshot);
+        let user = user_name(&snapshot.user);
         self.snapshots += usize::from(is_first);
         let source = self.sources.len();
         self.sources.push(Source {

@@ -9,7 +9,7 @@ use super::cards::read_cards;
 use super::p11_kit::p11_kit;
 use super::progress::Progress;
 use crate::error::Error;
-use crate::host::{Account, Caller, hostname, invoker};
+use crate::host::{Caller, hostname};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::{install, program};
 use crate::patience::{self, SILENCE, within};
@@ -46,6 +46,7 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         host: hostname(),
         user: caller.user,
         whose: Whose::Caller,
+        home: caller.odd_home,
         invoked_by: None,
         opensc: Vec::new(),
         executables: BTreeMap::new(),
@@ -62,15 +63,6 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         quarantine: Vec::new(),
         coverage: Vec::new(),
     };
-    match invoker(snapshot.user.uid) {
-        Ok(account) => snapshot.invoked_by = account.as_ref().map(Account::user),
-        Err(why) => snapshot.coverage.push(Gap {
-            what: "the caches of the user who called sudo".to_owned(),
-            why: why.to_string(),
-            asked_for: true,
-            kind: GapKind::Cache,
-        }),
-    }
     if patience::was_lost() {
         snapshot.coverage.push(Gap {
             what: "the user database".to_owned(),

@@ -17,7 +17,7 @@ use super::look::Look;
 use super::places::Home;
 use super::privacy::Privacy;
 use crate::error::Error;
-use crate::host::{Account, account, accounts};
+use crate::host::{Account, Caller, account, accounts, invoker, owner_of_home};
 use crate::opensc::cache_dir::CacheLocation;
 use crate::opensc::config::Situation;
 use crate::opensc::{cache_dir, differences, install};
@@ -75,6 +75,8 @@ pub fn observe_each(
 ) -> Result<Snapshot, Error> {
     let mut snapshot = host(options)?;
     snapshot.whose = whose.kind();
+    // Nothing is told of a home, or of who called sudo, that were not asked for.
+    let home = snapshot.home.take();
     let mut asker = Asker::new(options.asking, options.progress);
     let each = &mut |snapshot: &mut Snapshot| {
         asker.ask(snapshot);
@@ -82,28 +84,29 @@ pub fn observe_each(
     };
     match whose {
         CacheOwners::Caller => {
+            snapshot.home = home;
             own(&mut snapshot);
-            let invoker = snapshot.invoked_by.as_ref().and_then(Account::of);
-            if invoker.is_some() {
+            let beside = beside_the_caller(&mut snapshot);
+            if !beside.is_empty() {
                 observe_more_configs(&mut snapshot);
                 snapshot.coverage.push(environment_gap());
             }
             each(&mut snapshot)?;
-            if let Some(account) = invoker {
-                and_others(&mut snapshot, &[account], each)?;
-            }
+            and_others(&mut snapshot, &beside, Named::Yes, each)?;
         }
         CacheOwners::User(name) => {
             let account = account(name)
                 .map_err(|why| Error::Overdue { what: "the user database", why })?
                 .ok_or_else(|| Error::NoSuchUser(name.clone()))?;
             if account.uid == snapshot.user.uid {
+                snapshot.user = Caller::at_login(&account, snapshot.user);
                 own(&mut snapshot);
             } else {
                 observe_more_configs(&mut snapshot);
                 snapshot.coverage.push(environment_gap());
                 let mut look = Look::new(&Arc::new(Privacy::of(&snapshot)));
                 snapshot.user = account.user();
+                snapshot.home = owner_of_home(&account);
                 let (caches, gaps) = of_account(&snapshot, &account, &mut look);
                 snapshot.caches = caches;
                 snapshot.coverage.extend(gaps);
@@ -132,7 +135,7 @@ pub fn observe_each(
             observe_more_configs(&mut snapshot);
             own(&mut snapshot);
             without_a_home(&mut snapshot);
-            let (accounts, silent) = accounts.unwrap_or_else(|error| {
+            let (mut accounts, silent) = accounts.unwrap_or_else(|error| {
                 snapshot.coverage.push(gap(&ByteString::from("the user database"), error.to_string()));
                 Default::default()
             });
@@ -142,13 +145,42 @@ pub fn observe_each(
                     why.to_string(),
                 ));
             }
+            // Whom only a directory service knows may be in no list.
+            let sudo = invoker(snapshot.user.uid).ok().flatten();
+            accounts.extend(sudo.filter(|sudo| accounts.iter().all(|known| known.home != sudo.home)));
             snapshot.coverage.push(environment_gap());
             each(&mut snapshot)?;
             let what = format!("looking at the caches of {} users", accounts.len());
-            options.progress.during(&what, || and_others(&mut snapshot, &accounts, each))?;
+            options.progress.during(&what, || and_others(&mut snapshot, &accounts, Named::No, each))?;
         }
     }
     Ok(snapshot)
+}
+
+/// Who is looked at without being named, beside the calling user: whose home `HOME` is, and who called `sudo`.
+fn beside_the_caller(snapshot: &mut Snapshot) -> Vec<Account> {
+    match invoker(snapshot.user.uid) {
+        Ok(account) => snapshot.invoked_by = account.as_ref().map(Account::user),
+        Err(why) => {
+            let what = ByteString::from("the caches of the user who called sudo");
+            snapshot.coverage.push(gap(&what, why.to_string()));
+        }
+    }
+    let owner = snapshot.home.as_ref().and_then(|home| home.owner.as_ref());
+    let mut accounts: Vec<Account> = Vec::new();
+    for account in owner.into_iter().chain(&snapshot.invoked_by).filter_map(Account::of) {
+        if !accounts.contains(&account) {
+            accounts.push(account);
+        }
+    }
+    accounts
+}
+
+/// Were these users meant? Then each is handed over, whether there is a cache or not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Yes,
+    No,
 }
 
 /// The facts of a host as each of these users has them, as far as they can be known, without caches. Whoever is in
@@ -176,7 +208,8 @@ pub fn observe_all(options: &ObserveOptions<'_>, whose: &CacheOwners) -> Result<
     let mut snapshot = observe_each(options, whose, &mut |snapshot| {
         if !std::mem::take(&mut is_first) {
             coverage.append(&mut snapshot.coverage);
-            if !snapshot.caches.is_empty() {
+            // Who was named was looked at, and whoever reads the snapshot is to know it.
+            if !snapshot.caches.is_empty() || snapshot.whose == Whose::Caller {
                 let caches = std::mem::take(&mut snapshot.caches);
                 others.push(UserCaches { user: snapshot.user.clone(), caches });
             }
@@ -198,6 +231,7 @@ pub fn each_in(
 ) -> Result<(), Error> {
     let mut others = std::mem::take(&mut snapshot.others);
     each(snapshot)?;
+    let home = snapshot.home.take();
     let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
     let coverage = std::mem::take(&mut snapshot.coverage);
     for other in &mut others {
@@ -208,6 +242,7 @@ pub fn each_in(
     }
     (snapshot.user, snapshot.caches) = first;
     snapshot.coverage = coverage;
+    snapshot.home = home;
     snapshot.others = others;
     Ok(())
 }
@@ -222,13 +257,14 @@ fn own(snapshot: &mut Snapshot) {
 fn and_others(
     snapshot: &mut Snapshot,
     accounts: &[Account],
+    named: Named,
     each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let first = (snapshot.user.clone(), std::mem::take(&mut snapshot.caches));
-    let coverage = std::mem::take(&mut snapshot.coverage);
-    others(snapshot, accounts, &first, each)?;
+    let (coverage, home) = (std::mem::take(&mut snapshot.coverage), snapshot.home.take());
+    others(snapshot, accounts, &first, named, each)?;
     (snapshot.user, snapshot.caches) = first;
-    snapshot.coverage = coverage;
+    (snapshot.coverage, snapshot.home) = (coverage, home);
     Ok(())
 }
 
@@ -236,6 +272,7 @@ fn others(
     snapshot: &mut Snapshot,
     accounts: &[Account],
     (own, known): &(User, Vec<CacheDir>),
+    named: Named,
     each: &mut dyn FnMut(&mut Snapshot) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let mut look = Look::new(&Arc::new(Privacy::of(snapshot)));
@@ -246,9 +283,12 @@ fn others(
             continue;
         }
         snapshot.user = user;
-        let (mut caches, gaps) = of_account(snapshot, account, &mut look);
+        let (mut caches, mut gaps) = of_account(snapshot, account, &mut look);
         caches.retain(|dir| !known.contains(&&dir.path));
-        if caches.is_empty() && gaps.is_empty() {
+        // What a user may not read is nothing that the user's programs would show, whatever HOME says.
+        let is_only_of_home = own.uid != 0 && named == Named::Yes;
+        gaps.iter_mut().for_each(|gap| gap.asked_for &= !is_only_of_home);
+        if named == Named::No && caches.is_empty() && gaps.is_empty() {
             continue;
         }
         snapshot.caches = caches;

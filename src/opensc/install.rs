@@ -3,19 +3,24 @@
 //! `libopensc.so.N` carries its version and its compiled configuration path as plain
 //! strings. Of several libraries the one that `pkcs15-tool` needs comes first.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use walkdir::{DirEntry, WalkDir};
 
 use super::strings::Strings;
+use crate::host::clock;
 use crate::patience::{SILENCE, within};
 use crate::snapshot::{ByteString, ConfigFile, ConfigState, Installation};
 
 /// Largest configuration that is looked at; OpenSC's own example has 50 kB.
 const LARGEST_CONFIG: u64 = 1 << 20;
+/// Seconds after which a file is no more in the moment in which it was written.
+const SETTLED: i64 = 2;
 /// Libraries looked at, at most.
 const MOST: usize = 16;
 /// Where libraries are looked for besides the loader's cache.
@@ -152,13 +157,59 @@ fn needed_library(executable: &Path) -> Option<String> {
 #[must_use]
 pub fn observe_config(path: &ByteString) -> ConfigFile {
     let wanted = path.as_path().to_owned();
-    let state = match within(SILENCE, move |_| read_config(&wanted)) {
+    let state = match within(SILENCE, move |_| read_or_remember(&wanted)) {
         Ok(Ok(state)) => state,
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => ConfigState::Missing,
         Ok(Err(error)) => ConfigState::Unreadable(error.to_string()),
         Err(overdue) => ConfigState::Unreadable(overdue.to_string()),
     };
     ConfigFile { path: path.clone(), state }
+}
+
+/// From now on a configuration that has not changed since it was read is not opened again: that would wake whoever waits
+/// for a program that uses OpenSC. Two that watch would run each other for ever.
+pub fn remember_configurations() {
+    *remembered() = Some(BTreeMap::new());
+}
+
+/// What tells whether a file has changed: device, inode, size and times.
+type Stamp = [i64; 6];
+
+/// By path, what was read when the file was as which stamp says; none: nothing is remembered.
+type Remembered = Option<BTreeMap<PathBuf, (Stamp, ConfigState)>>;
+
+fn remembered() -> MutexGuard<'static, Remembered> {
+    static REMEMBERED: Mutex<Remembered> = Mutex::new(None);
+    REMEMBERED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The same, from memory if it has not changed.
+fn read_or_remember(path: &Path) -> std::io::Result<ConfigState> {
+    if remembered().is_none() {
+        return read_config(path);
+    }
+    let file = std::fs::metadata(path)?;
+    let number = |number: u64| i64::from_ne_bytes(number.to_ne_bytes());
+    let stamp: Stamp = [
+        number(file.dev()),
+        number(file.ino()),
+        number(file.size()),
+        file.mtime(),
+        file.ctime(),
+        file.ctime_nsec(),
+    ];
+    if let Some((_, state)) =
+        remembered().as_ref().and_then(|all| all.get(path)).filter(|(known, _)| *known == stamp)
+    {
+        return Ok(state.clone());
+    }
+    let state = read_config(path)?;
+    // What was written in the same moment as it was read may be written once more in it.
+    let is_settled = clock::now().unix_timestamp() - file.ctime() > SETTLED;
+    if let Some(all) = remembered().as_mut().filter(|_| is_settled) {
+        all.insert(path.to_owned(), (stamp, state.clone()));
+    }
+    Ok(state)
 }
 
 fn read_config(path: &Path) -> std::io::Result<ConfigState> {

@@ -102,7 +102,7 @@ pub fn proved(snapshot: &Snapshot, wanted: Option<&Naming>) -> Proved {
     tally.add(snapshot, verdict);
     if let Some(invoker) = snapshot.of_invoker() {
         let (more, verdict) = of_user(&mut tally, &invoker);
-        beside(&mut proofs, more, &user_name(&invoker));
+        beside(&mut proofs, more, &user_name(&invoker.user));
         tally.add(&invoker, verdict);
     }
     let (mut verdict, _) = tally.verdict();

@@ -168,6 +168,20 @@ pub struct Refilled {
     pub left: Vec<NotRefilled>,
 }
 
+impl Refilled {
+    /// Adds what came of a later try to what came of the earlier ones.
+    pub fn join(&mut self, new: Self) {
+        let is_new = |known: &Refill| {
+            new.entries.iter().any(|one| (&one.directory, &one.name) == (&known.directory, &known.name))
+        };
+        self.entries.retain(|known| !is_new(known));
+        self.left.retain(|known| !new.left.iter().any(|one| one.what == known.what));
+        self.operations.extend(new.operations);
+        self.entries.extend(new.entries);
+        self.left.extend(new.left);
+    }
+}
+
 /// An entry that OpenSC would write.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -45,14 +45,15 @@ pub(super) fn show(out: &mut Page<'_>, verdict: &Verdict, causes: &[Cause]) {
             Some(serial) => {
                 let token = verdict.tokens.iter().find(|token| token.serial.as_ref() == Some(serial));
                 head(out, serial, token);
-                objects(out, &of);
+                objects(out, &of, verdict.scope.users.first());
             }
             None => {
                 // What is found of two objects of one file reads the same.
                 let mut said = BTreeSet::new();
                 for cause in of {
-                    if said.insert((cause.severity, &cause.summary, cause.count)) {
-                        sentence(out, cause);
+                    let whose = cause.user.as_ref().filter(|_| verdict.scope.users.len() > 1);
+                    if said.insert((cause.severity, &cause.summary, cause.count, whose)) {
+                        sentence(out, cause, whose);
                     }
                 }
             }
@@ -77,8 +78,11 @@ fn head(out: &mut Page<'_>, serial: &str, token: Option<&Token>) {
     let _ = writeln!(out, "{BOLD}Token {name}{BOLD:#}{about}");
 }
 
-/// The objects of one token.
-fn objects(out: &mut Page<'_>, causes: &[&Cause]) {
+/// The objects of one token; `caller`: whose cache it is where nothing else is said. Of several users' caches each row says
+/// whose it is from.
+fn objects(out: &mut Page<'_>, causes: &[&Cause], caller: Option<&String>) {
+    let whose = |cause: &Cause| cause.user.clone().or_else(|| caller.cloned()).unwrap_or_default();
+    let users: BTreeSet<String> = causes.iter().map(|cause| whose(cause)).collect();
     match causes {
         [] => {}
         [one] => {
@@ -87,8 +91,16 @@ fn objects(out: &mut Page<'_>, causes: &[&Cause]) {
             from(out, &format!("    {FROM}"), &[one]);
         }
         several => {
+            let mut above: Option<&Cause> = None;
             for cause in several {
-                brief(out, cause);
+                let is_known = above
+                    .is_some_and(|above| (&above.on_card, &above.title) == (&cause.on_card, &cause.title));
+                let to = if users.len() > 1 { format!(" to {}", whose(cause)) } else { String::new() };
+                brief(out, cause, is_known, &to);
+                above = Some(cause);
+            }
+            if users.len() > 1 {
+                also_old(out, several);
             }
             let mut directories: Vec<(&Option<String>, Vec<&Cause>)> = Vec::new();
             for cause in several.iter().filter(|cause| cause.directory.is_some()) {
@@ -136,13 +148,34 @@ fn rows(out: &mut Page<'_>, cause: &Cause, first: &str, other: &str) {
     }
 }
 
-/// One of several keys: two lines.
-fn brief(out: &mut Page<'_>, cause: &Cause) {
+/// What else is shown as it was of several keys, in a line for all of them.
+fn also_old(out: &mut Page<'_>, causes: &[&Cause]) {
+    let mut old: Vec<(&String, usize)> = Vec::new();
+    for class in causes.iter().flat_map(|cause| &cause.also_old) {
+        match old.iter_mut().find(|(known, _)| *known == class) {
+            Some((_, number)) => *number += 1,
+            None => old.push((class, 1)),
+        }
+    }
+    let told = |(class, number): &(&String, usize)| {
+        let which = if *number == causes.len() { "each".to_owned() } else { format!("{number} of them") };
+        format!("old {class} of {which}")
+    };
+    let told: Vec<String> = old.iter().map(told).collect();
+    if !told.is_empty() {
+        wrap(out, "  and the       ", "                ", &told.join(", "));
+    }
+}
+
+/// One of several keys: two lines, or one where the card's is the same as above.
+fn brief(out: &mut Page<'_>, cause: &Cause, is_known: bool, to: &str) {
     let (style, name) = (severity_style(cause.severity), severity_name(cause.severity));
     let (Some(card), Some(shown)) = (&cause.on_card, &cause.shown) else { return };
     let lead = format!("  {CARD}{card}");
     let room = out.width().saturating_sub(width(&lead) + 2);
-    if width(&lead) > out.width() {
+    if is_known {
+        // Above.
+    } else if width(&lead) > out.width() {
         let _ = writeln!(out, "  {CARD}{}", cut(&cause.title, out.width().saturating_sub(CARD.len() + 2)));
         wrap(out, "    ", "    ", card);
     } else if room < LEAST_TITLE {
@@ -152,11 +185,12 @@ fn brief(out: &mut Page<'_>, cause: &Cause) {
         let _ = writeln!(out, "{lead}  {}", cut(&cause.title, room));
     }
     let room = out.width().saturating_sub(name.len());
+    let shown = format!("{shown}{to}");
     let beside = Some(format!("  {SHOWN}{shown}")).filter(|lead| width(lead) < room);
     let lead = beside.as_deref().unwrap_or("  OpenSC shows");
     let _ = writeln!(out, "{}{style}{name}{style:#}", padded(lead, room));
     if beside.is_none() {
-        wrap(out, "    ", "    ", shown);
+        wrap(out, "    ", "    ", &shown);
     }
 }
 
@@ -178,15 +212,16 @@ fn from(out: &mut Page<'_>, lead: &str, of: &[&Cause]) {
 }
 
 /// What is no object of a token that was read.
-fn sentence(out: &mut Page<'_>, cause: &Cause) {
+fn sentence(out: &mut Page<'_>, cause: &Cause, whose: Option<&String>) {
     let (style, name) = (severity_style(cause.severity), severity_name(cause.severity));
     let more = if cause.count > 1 && cause.kind != CauseKind::Key {
         format!(" And {} of the kind.", cause.count - 1)
     } else {
         String::new()
     };
+    let of = whose.map(|user| format!("Of {user}: ")).unwrap_or_default();
     let mut text = Page::new(out.screen);
-    wrap(&mut text, &format!("{name}  "), "  ", &format!("{}{more}", out.screen.prose(&cause.summary)));
+    wrap(&mut text, &format!("{name}  "), "  ", &format!("{of}{}{more}", out.screen.prose(&cause.summary)));
     let text = text.text();
     let rest = text.get(name.len()..).unwrap_or_default();
     let _ = write!(out, "{style}{name}{style:#}{rest}");

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use super::lines::Screen;
 use crate::finding::Severity;
+use crate::judge::brief::names;
 use crate::judge::ending::State;
+use crate::judge::steps::cures;
 use crate::text::{count, tame};
-use crate::verdict::Verdict;
-use crate::verdict::brief::{Brief, Cause, Word};
+use crate::verdict::brief::{Brief, Cause, Step, Word};
+use crate::verdict::{Scope, Verdict};
 
 /// Causes in the first line: it may be all that is shown.
 const MOST_CAUSES: usize = 3;
@@ -58,6 +60,9 @@ fn words(state: State, verdict: &Verdict, brief: &Brief) -> String {
     if let (State::Unknown, Some(gap)) = (state, gap) {
         return format!("not read: {}: {}", gap.what, gap.why);
     }
+    let Scope { users, directories, home, .. } = &brief.scope;
+    let whom = if directories.is_empty() { users } else { directories };
+    let home = home.as_ref().map(|home| format!("{home}: ")).unwrap_or_default();
     let told: Vec<&Cause> = brief.causes.iter().filter(|cause| cause.severity > Severity::Info).collect();
     // What a program misses, or what was not looked at, is no trouble for whoever watches; but not all is clear with it.
     if told.is_empty() && verdict.compared && brief.headline.state != Word::Sound {
@@ -66,28 +71,53 @@ fn words(state: State, verdict: &Verdict, brief: &Brief) -> String {
     if told.is_empty() {
         let serials: Vec<&str> = verdict.tokens.iter().filter_map(|token| token.serial.as_deref()).collect();
         let fine = if verdict.compared {
-            "what OpenSC shows is what is on the card"
+            format!("what OpenSC shows {} is what is on the card", names(whom))
         } else {
-            "no card was compared"
+            "no card was compared".to_owned()
         };
         let of = if serials.is_empty() { count(0, "token", "tokens") } else { serials.join(" ") };
-        return format!("{fine}, {of}");
+        return format!("{home}{fine}, {of}");
     }
-    let cure = brief.steps.first().map(|step| format!(": {}", step.call())).unwrap_or_default();
-    let mut parts: Vec<String> = told.iter().take(MOST_CAUSES).map(|cause| named(cause)).collect();
-    if let Some(more) = told.len().checked_sub(MOST_CAUSES).filter(|more| *more > 0) {
-        parts.push(format!("and {more} more"));
+    // Each with its own cure: what helps against one does nothing about the other.
+    let mut parts: Vec<(String, String)> = Vec::new();
+    for cause in &told {
+        let part = (named(cause), cure(verdict, brief, cause));
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
     }
-    format!("{}{cure}", parts.join(", "))
+    let mut text = home;
+    let mut shown = parts.iter().take(MOST_CAUSES).peekable();
+    while let Some((what, cure)) = shown.next() {
+        text.push_str(what);
+        match shown.peek() {
+            Some((_, next)) if next == cure => text.push_str(", "),
+            Some(_) => text.push_str(&format!("{cure}; ")),
+            None => text.push_str(cure),
+        }
+    }
+    if let Some(more) = parts.len().checked_sub(MOST_CAUSES).filter(|more| *more > 0) {
+        text.push_str(&format!("; and {more} more"));
+    }
+    format!("{text}; looked at: {}", names(whom))
+}
+
+/// What helps against a cause, of what is to be done the first.
+fn cure(verdict: &Verdict, brief: &Brief, cause: &Cause) -> String {
+    let cures = cures(verdict, cause);
+    let is_cure = |step: &&Step| cures.iter().any(|cure| cure.call() == step.call());
+    let step = brief.steps.iter().find(is_cure).or_else(|| cures.first());
+    step.map(|step| format!(": {}", step.call())).unwrap_or_default()
 }
 
 /// `DENK0200834 key 1 "Private Key" (stale-key-id, stale-public-key)`.
 fn named(cause: &Cause) -> String {
     let ids: Vec<&str> = cause.findings.iter().map(|id| id.name()).collect();
     let of = cause.token.as_deref().unwrap_or("host");
+    let user = cause.user.as_ref().map(|user| format!(" of {user}")).unwrap_or_default();
     if cause.title.is_empty() {
-        format!("{of} {}", ids.join(", "))
+        format!("{of} {}{user}", ids.join(", "))
     } else {
-        format!("{of} {} ({})", cause.title, ids.join(", "))
+        format!("{of} {} ({}){user}", cause.title, ids.join(", "))
     }
 }

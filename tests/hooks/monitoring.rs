@@ -56,6 +56,33 @@ fn states_and_exit_codes_of_the_plugin() {
     assert_eq!(stalecard(&["check", "--bogus"]).0, 2);
 }
 
+/// The first line may be all that is read: it says whose caches it is about, and each cure with what that cures.
+#[test]
+fn the_first_line_says_whose_and_what_cures_which() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/snapshots");
+    let mut told = 0;
+    for file in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = file.to_str().unwrap();
+        if !name.ends_with(".json") || name.ends_with(".check.json") {
+            continue;
+        }
+        let (_, said) = stalecard(&["check", "--format", "nagios", "--snapshot", name]);
+        let line = said.split(" | ").next().unwrap();
+        if line.starts_with("STALECARD UNKNOWN") {
+            continue;
+        }
+        let facts = std::fs::read(&file).unwrap();
+        let facts: serde_json::Value = serde_json::from_slice(&facts).unwrap();
+        let user = facts["user"]["name"].as_str().unwrap();
+        assert!(line.contains(&format!(" {user}")), "{}: {said}", file.display());
+        for part in line.split("; ").filter(|part| part.contains("cache-cannot-notice-change")) {
+            assert!(!part.contains("stalecard flush"), "{}: {said}", file.display());
+            told += 1;
+        }
+    }
+    assert!(told > 0);
+}
+
 /// A card that takes its time does not hold up the monitoring, and nobody's login ends because of that.
 #[test]
 fn it_ends_by_itself_in_time() {

@@ -2,6 +2,7 @@
 //! `--flush-stale` no listing is stale a second after a key was replaced.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -27,7 +28,9 @@ impl<'a> Watch<'a> {
 
     /// Below another program, like `strace -o FILE`.
     pub fn start_under(host: &'a Host, above: &str, options: &[&str]) -> Self {
-        let output = host.home().join("../watch.out");
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let output = host.home().join(format!("../watch-{number}.out"));
         std::fs::write(&output, "").unwrap();
         let output = output.to_str().unwrap().to_owned();
         let program = env!("CARGO_BIN_EXE_stalecard");
@@ -301,5 +304,55 @@ fn idle_it_does_nothing() {
     // And yet it is awake.
     host.run(&["opensc-tool", "-n"]).ok();
     watch.until("released");
+    watch.stop();
+}
+
+/// Each one's look is no use of OpenSC for the other, as a service for each user would have it; a program's still is for both.
+#[test]
+fn two_watches_leave_each_other_alone() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    host.keypairgen("EC:prime256v1", &[]);
+    host.pkcs15_list();
+    // What was written just now may change once more in the same moment, and is read again.
+    std::thread::sleep(Duration::from_secs(3));
+    let mut watches = [Watch::start(&host, &[]), Watch::start(&host, &["--flush-stale"])];
+    let quiet = || {
+        let begun = Instant::now();
+        let mut before = u64::MAX;
+        while stand.card().stats().apdus != before {
+            assert!(begun.elapsed() < PATIENCE, "they never rest");
+            before = stand.card().stats().apdus;
+            std::thread::sleep(Duration::from_secs(3));
+        }
+    };
+    quiet();
+    for _ in 0..2 {
+        host.run(&["opensc-tool", "-n"]).ok();
+        for watch in &mut watches {
+            watch.until("released");
+        }
+        quiet();
+    }
+    let lines: Vec<usize> = watches.iter().map(|watch| watch.lines().len()).collect();
+    assert!(lines.iter().all(|lines| *lines < 10), "{lines:?}");
+    watches.into_iter().for_each(|watch| drop(watch.stop()));
+}
+
+/// A program that had read the old view is named by a watch, as by a check, and what is to be done about it comes first.
+#[test]
+fn who_holds_an_old_view_is_told_by_a_watch_too() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = host.keypairgen("EC:prime256v1", &[]).id;
+    host.pkcs15_list();
+    host.live().delete_object("privkey", &old);
+    host.live().keypairgen("EC:prime256v1", &[]);
+    let watch = Watch::start(&host, &["--flush-stale"]);
+    let [started] = &watch.lines()[..] else { panic!("{}", watch.stop()) };
+    assert_eq!((&started["changed"], &started["event"]["kind"]), (&true.into(), &"started".into()));
+    assert_eq!(started["steps"][0]["purpose"], "restart", "{started:#}");
     watch.stop();
 }

@@ -177,6 +177,7 @@ fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
         flushed: Vec::new(),
         quarantine: Vec::new(),
         whose: Whose::Caller,
+        home: None,
         invoked_by: None,
         readers: Vec::new(),
         p11_kit: None,

@@ -37,6 +37,7 @@ fn snapshot(version: &str, state: ConfigState) -> Snapshot {
         flushed: Vec::new(),
         quarantine: Vec::new(),
         whose: Whose::Caller,
+        home: None,
         invoked_by: None,
         readers: Vec::new(),
         p11_kit: None,

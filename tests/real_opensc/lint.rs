@@ -408,6 +408,7 @@ fn lint(asked: &Asked, text: &[u8]) -> Vec<Finding> {
         flushed: Vec::new(),
         quarantine: Vec::new(),
         whose: Whose::Caller,
+        home: None,
         invoked_by: None,
         readers: Vec::new(),
         p11_kit: None,

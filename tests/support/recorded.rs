@@ -92,6 +92,7 @@ pub fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir)
         flushed: Vec::new(),
         quarantine: Vec::new(),
         whose: Whose::Caller,
+        home: None,
         invoked_by: None,
         readers: Vec::new(),
         p11_kit: None,

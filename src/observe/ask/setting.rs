@@ -10,7 +10,9 @@ use crate::opensc::program::{PKCS11_TOOL, PKCS15_TOOL};
 use crate::opensc::{Caching, Outcome, Program, Version};
 use crate::repair::config::{Goal, Wanted, asked};
 use crate::scconf::{self, Body, Word};
-use crate::snapshot::{Ask, AskEnd, AskKind, ByteString, Bytes, CacheDir, ConfigState, Snapshot};
+use crate::snapshot::{
+    Ask, AskEnd, AskKind, ByteString, Bytes, CacheDir, CacheOrigin, ConfigState, Snapshot,
+};
 
 /// What lists a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -200,7 +202,9 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
             let outcome = configuration.outcome(program, Some(driver));
             match outcome.in_environment(version, &snapshot.user.env) {
                 Outcome::Runs(effective) => {
-                    reads |= effective.cache_dir.path() == Some(&dir.path);
+                    // A directory that was named is asked about as if it were the program's own.
+                    reads |=
+                        effective.cache_dir.path() == Some(&dir.path) || dir.origin == CacheOrigin::Named;
                     effective.caching.clone()
                 }
                 Outcome::Crashes(crash) => Caching::Undecided(crash.to_string()),

@@ -7,8 +7,9 @@
 //! shown.
 //!
 //! Cure for entries: `stalecard fix --guarded` moves them to the quarantine;
-//! OpenSC fetches them from the card again. Cure for a directory: give it back
-//! with `chown`.
+//! OpenSC fetches them from the card again. Cure for a directory that root left in
+//! the user's own home: give it back with `chown`. One of anybody else stays that
+//! user's: start the programs with their own `HOME`, or have its owner take it away.
 
 use crate::case::cache::{self, CacheCase, entries};
 use crate::finding::{Deed, Finding, Id, Remedy, Safety};
@@ -26,8 +27,18 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
             format!("{} belongs to {}, not to {}.", case.dir.path, name(owner), name(user)),
             "Its owner decides what OpenSC shows; the user's own programs cannot refresh it.".to_owned(),
         );
-        let deed = Deed::ChangeOwner(user, case.dir.path.to_string());
-        let fix = Remedy::new("give the directory to the user", deed);
+        // What root's programs left in somebody's own home is that user's; what anybody else has is never taken away.
+        let is_left_by_root = owner == 0 && case.is_own_home;
+        let fix = if is_left_by_root {
+            let deed = Deed::ChangeOwner(user, case.dir.path.to_string());
+            Remedy::new("give the directory to the user", deed)
+        } else {
+            Remedy::by_hand(format!(
+                "start programs of {} with a HOME of their own, or ask {} to take the directory away",
+                name(user),
+                name(owner)
+            ))
+        };
         let mut finding = case.finding(Id::ForeignOwner, texts, &[], fix);
         finding.safety = Safety::Manual;
         sink.push(finding);
