@@ -6,12 +6,17 @@ use super::human::{ask, ending, headline};
 use super::lines::{BOLD, Detail, Page, Screen, padded, row, width, wrap};
 use crate::finding::Finding;
 use crate::listing::settings::{FileOrigin, Place, ProgramSettings, Settings};
+use crate::text::count;
 use crate::verdict::brief::Brief;
 
 /// The table over all programs.
 #[must_use]
 pub fn table(screen: &Screen, settings: &Settings) -> String {
     let mut out = Page::new(screen);
+    if screen.detail < Detail::Usual {
+        meanings(&mut out, settings);
+        return out.text();
+    }
     head(&mut out, settings);
     let _ = writeln!(out, "{BOLD}{:<24}{:<11}{:<8}means{BOLD:#}", "program", "value", "line");
     for program in &settings.programs {
@@ -74,6 +79,10 @@ pub fn lint(screen: &Screen, findings: &[Finding], brief: &Brief) -> String {
 #[must_use]
 pub fn one(screen: &Screen, settings: &Settings) -> String {
     let mut out = Page::new(screen);
+    if screen.detail < Detail::Usual {
+        meanings(&mut out, settings);
+        return out.text();
+    }
     head(&mut out, settings);
     for program in &settings.programs {
         let _ = writeln!(out, "{BOLD}{}{BOLD:#}", program.name);
@@ -135,6 +144,26 @@ fn head(out: &mut Page<'_>, settings: &Settings) {
         wrap(out, "  ", "  ", note);
     }
     out.push('\n');
+}
+
+/// What the programs mean, and how many each.
+fn meanings(out: &mut Page<'_>, settings: &Settings) {
+    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
+    for program in &settings.programs {
+        match said.iter_mut().find(|(known, _)| *known == program.meaning) {
+            Some((_, programs)) => programs.push(&program.name),
+            None => said.push((&program.meaning, vec![&program.name])),
+        }
+    }
+    for (meaning, programs) in &said {
+        let who = match programs.as_slice() {
+            [one] => (*one).to_owned(),
+            _ if said.len() == 1 => "every program".to_owned(),
+            several => count(several.len(), "program", "programs"),
+        };
+        wrap(out, "", "  ", &format!("{who}: {meaning}"));
+    }
+    ask_lint(out, settings);
 }
 
 fn directories(out: &mut Page<'_>, settings: &Settings) {
