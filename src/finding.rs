@@ -185,7 +185,7 @@ pub struct FileEvidence {
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Side {
-    /// In one word or a few: "absent", "undecodable".
+    /// In one word or a few: "absent", "not read", "undecodable".
     #[serde(skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
     /// ID, hex.
@@ -237,6 +237,12 @@ impl Side {
     #[must_use]
     pub fn absent() -> Self {
         Self { state: Some(ABSENT.to_owned()), ..Self::default() }
+    }
+
+    /// Nobody knows what is there.
+    #[must_use]
+    pub fn unread() -> Self {
+        Self { state: Some("not read".to_owned()), ..Self::default() }
     }
 
     /// Is there no such object?

@@ -184,7 +184,7 @@ impl Naming {
     pub fn parse(typed: &str) -> Result<Self, Error> {
         let mut readings = Vec::new();
         if Uri::is_meant(typed) {
-            let shown = escape(typed.as_bytes());
+            let shown = uri::without_pin(&escape(typed.as_bytes()));
             let uri = if typed.len() > LONGEST { Err(uri::Error::TooLong) } else { Uri::parse(typed) };
             readings.push(Reading::Uri(uri.map_err(|why| Error::Uri { typed: shown, why })?));
         } else if typed.len() <= LONGEST {
@@ -194,10 +194,10 @@ impl Naming {
         Ok(Self { typed: typed.to_owned(), readings })
     }
 
-    /// What was typed, escaped.
+    /// What was typed, escaped, without a PIN in it.
     #[must_use]
     pub fn shown(&self) -> String {
-        escape(self.typed.as_bytes())
+        uri::without_pin(&escape(self.typed.as_bytes()))
     }
 
     fn fit(&self, names: &Names) -> Option<Fit> {

@@ -22,7 +22,7 @@ mod signing;
 mod snapshot_file;
 
 pub use aside::{COMMAND as LOOK_ASIDE, allow as allow_aside, serve as serve_aside};
-pub use ask::{Asking, ask_again};
+pub use ask::{Asking, NextEntry, NextListing, Taken, ask_again, next_listing};
 pub use baselines::{Written, all_baselines, baselines, baselines_of, keep_baselines, the_baseline};
 pub use caches::{Kept, observe_again, observe_more_caches, with_returning};
 pub use files::{snapshot_files, write_whole};

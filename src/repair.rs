@@ -19,21 +19,26 @@ pub mod flush;
 mod flushed;
 mod journal;
 mod outcome;
+mod placed;
 mod plan;
 mod purge;
 mod quarantine;
+mod refill;
 mod undo;
 
 pub use apply::{apply, apply_in, rehearse, rehearse_in};
 pub use fix_report::{Became, FixReport, Repaired};
 pub use flushed::newest_flushes;
-pub use outcome::{Applied, Left, Outcome, StepResult, UndoOutcome, UndoResult};
+pub use outcome::{
+    Applied, Left, NotRefilled, Outcome, Refill, Refilled, Refilling, StepResult, UndoOutcome, UndoResult,
+};
 pub use plan::{Action, Consent, Plan, Precondition, Safety, Step};
 pub use purge::{Purged, purge};
 pub use quarantine::{
-    EditedFile, Keeping, KeptFile, Operation, OperationState, Run, StateDir, keeping, newest_first,
-    operations,
+    EditedFile, Keeping, KeptFile, Operation, OperationState, PlacedFile, Run, StateDir, keeping,
+    newest_first, operations,
 };
+pub use refill::{NewEntry, refill_in, rehearse_refill};
 pub use undo::{Objects, Return, Returning, UndoState, Undone, undo, undo_in};
 
 use crate::patience::{Overdue, SILENCE, within};

@@ -42,6 +42,8 @@ pub enum Why {
         unknown: Vec<DriverName>,
         /// The list has the driver `default`, which is not switched on.
         wants_default: bool,
+        /// The driver that takes the card, of a card that was read.
+        wanted: Option<String>,
     },
     /// What makes a token of such a card is switched off, or not in a list.
     NoEmulation {

@@ -197,7 +197,24 @@ impl AgreedArgs {
         if self.dangerous {
             consent = consent.and_unsafe();
         }
-        Agreed { dry_run: self.rehearsal.dry_run, consent }
+        Agreed { dry_run: self.rehearsal.dry_run, consent, refill: false }
+    }
+}
+
+/// Whether caches are filled anew.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Fills {
+    /// Put what OpenSC itself writes of the card today in place of what goes, so that the next listing is as quick as it was.
+    /// The installed OpenSC lists the card for that a few times, on a copy; nobody else may have the card open. Nothing
+    /// that is flagged private is put there
+    #[arg(long, conflicts_with = "no_ask")]
+    pub refill: bool,
+}
+
+impl Fills {
+    /// With that.
+    pub const fn agreed(self, agreed: Agreed) -> Agreed {
+        Agreed { refill: self.refill, ..agreed }
     }
 }
 

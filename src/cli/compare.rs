@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use time::OffsetDateTime;
+
 use super::args::{FailOn, Format};
 use super::output;
 use crate::error::{Error, Exit};
@@ -63,7 +65,10 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         Format::Json => {
             let host = hostname();
             let answer = Answer::Compare { comparison: &compared };
+            let brief = compared.brief();
             let document = Document::of(answer, &host).findings(&compared.findings);
+            let taken = newest.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+            let document = document.brief(&brief, taken.unwrap_or_else(crate::host::clock::now));
             output::print_json(&document.coverage(&compared.coverage))?;
         }
     }

@@ -1,6 +1,6 @@
 //! `fix`: everything the findings call for, as far as the caller agrees; then a second look.
 
-use super::args::{AgreedArgs, Asks, CachesOf, Format, Selection, Time, typed_for_real};
+use super::args::{AgreedArgs, Asks, CachesOf, Fills, Format, Selection, Time, typed_for_real};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::brief::fixed;
@@ -15,8 +15,10 @@ pub struct Args {
     #[command(flatten)]
     selection: Selection,
     /// Do not open PC/SC: repair what is wrong whatever the card holds
-    #[arg(long, conflicts_with = "reader")]
+    #[arg(long, conflicts_with_all = ["reader", "refill"])]
     offline: bool,
+    #[command(flatten)]
+    fills: Fills,
     #[command(flatten)]
     whom: CachesOf,
     #[command(flatten)]
@@ -36,7 +38,7 @@ pub struct Args {
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let subject = args.selection.subject(&args.whom, args.offline, args.asks.usual());
-    let done = fix(&Request { subject, agreed: args.agreed.plain(), diff: args.diff })?;
+    let done = fix(&Request { subject, agreed: args.fills.agreed(args.agreed.plain()), diff: args.diff })?;
     let brief = fixed(&done, &typed_for_real());
     match args.format {
         Format::Human => {

@@ -3,7 +3,7 @@
 use clap::ArgGroup;
 use clap_complete::ArgValueCandidates;
 
-use super::args::{AgreedArgs, Asks, CachesOf, Format, Selection, Time, typed_for_real};
+use super::args::{AgreedArgs, Asks, CachesOf, Fills, Format, Selection, Time, typed_for_real};
 use super::complete::{known_keys, known_serials};
 use super::output;
 use crate::error::{Error, Exit};
@@ -33,6 +33,8 @@ pub struct Args {
     #[arg(long, group = "scope")]
     all: bool,
     #[command(flatten)]
+    fills: Fills,
+    #[command(flatten)]
     whom: CachesOf,
     #[command(flatten)]
     asks: Asks,
@@ -55,8 +57,10 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     };
     // The whole directory is looked at, whichever card is meant; only what is stale takes a card to tell.
     let selection = Selection { reader: args.reader.clone(), serial: None };
-    let subject = selection.subject(&args.whom, !matches!(scope, Scope::Stale), args.asks.usual());
-    let agreed = args.agreed.plain();
+    // And what OpenSC would write.
+    let is_offline = !matches!(scope, Scope::Stale) && !args.fills.refill;
+    let subject = selection.subject(&args.whom, is_offline, args.asks.usual());
+    let agreed = args.fills.agreed(args.agreed.plain());
     let done = flush(&Request { subject, scope, agreed })?;
     let brief = flushed(&done, agreed.dry_run, &typed_for_real());
     match args.format {
@@ -64,6 +68,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             output::print(&repaired::flushed(
                 screen,
                 &done.operations,
+                done.refilled.as_ref(),
                 agreed.dry_run,
                 &done.after,
                 &brief,
@@ -74,6 +79,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             let answer = Answer::Flush {
                 dry_run: agreed.dry_run,
                 operations: &done.operations,
+                refilled: done.refilled.as_ref(),
                 serials: done.serials.as_deref(),
                 doubtful_since: done.doubtful_since.map(rfc3339),
                 window: done.window.map(Window::text),

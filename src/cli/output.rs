@@ -42,7 +42,13 @@ fn shown(text: &str) -> String {
 pub fn print(text: &str) -> Result<(), Error> {
     // Whoever reads it may take their time (a pager).
     let _undisturbed = undisturbed();
-    written(anstream::stdout().lock().write_all(shown(text).as_bytes()))
+    let shown = shown(text);
+    // A document has no styles, and looking for them takes longer than making it.
+    if shown.contains('\x1b') {
+        written(anstream::stdout().lock().write_all(shown.as_bytes()))
+    } else {
+        written(std::io::stdout().lock().write_all(shown.as_bytes()))
+    }
 }
 
 /// A document was printed: no other may follow it.
@@ -92,6 +98,11 @@ pub fn json_text(what: &'static str, value: &impl Serialize) -> Result<String, E
 }
 
 fn in_ascii_where_it_acts(json: &str) -> String {
+    // Mostly there is nothing to do.
+    let is_plain = |byte: &u8| matches!(byte, b'\n' | b' '..=b'~');
+    if json.as_bytes().iter().all(is_plain) {
+        return json.to_owned();
+    }
     let mut out = String::with_capacity(json.len());
     for character in json.chars() {
         if character != '\n' && text::acts(character) {

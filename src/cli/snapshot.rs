@@ -6,14 +6,16 @@ use super::args::{Asks, CachesOf, Format, Selection, Time};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::tokens;
+use crate::judge::written::written;
 use crate::observe::holders;
 use crate::observe::{
     CacheOwners, ObserveOptions, Written, baselines_of, keep_baselines, observe_all, save, select_serial,
     the_baseline,
 };
+use crate::report::human::{headline, next};
 use crate::report::json::{Answer, Document};
 use crate::report::lines::{Page, Screen, wrap};
-use crate::snapshot::{GapKind, Snapshot};
+use crate::snapshot::{ByteString, Snapshot};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -57,20 +59,23 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     if args.baseline {
         return baseline(&snapshot, args, screen);
     }
-    match args.output.as_ref().filter(|path| !output::is_stdout(path)) {
+    let file = args.output.as_ref().filter(|path| !output::is_stdout(path));
+    match file {
         Some(path) => save(&snapshot, path)?,
         None => output::print_value("the snapshot", &snapshot)?,
     }
     for gap in &snapshot.coverage {
         output::complain(&format!("not read: {}: {}", gap.what, gap.why));
     }
-    // Of the caller's own caches all there is goes into the file; others were asked for by name.
-    let others = args.whom.whose() != CacheOwners::Caller;
-    let missing = snapshot
-        .coverage
-        .iter()
-        .any(|gap| gap.asked_for && (gap.kind == GapKind::Card || (others && gap.kind == GapKind::Cache)));
-    Ok(if missing { Exit::NotRead } else { Exit::Clean })
+    let name = file.map(|path| ByteString::from(path.as_path()).to_string()).unwrap_or_default();
+    let (brief, exit) = written(&snapshot, &name, args.whom.whose() != CacheOwners::Caller);
+    if file.is_some() {
+        let mut text = Page::new(screen);
+        headline(&mut text, &brief.headline, &brief.dangers);
+        next(&mut text, &brief);
+        output::print(&text.text())?;
+    }
+    Ok(exit)
 }
 
 /// Writes what each token holds, where it is not written yet.

@@ -8,12 +8,12 @@ use time::OffsetDateTime;
 use super::args::{Asks, Format, Time};
 use super::output;
 use crate::error::{Error, Exit};
-use crate::fix::flush::flush_proven;
+use crate::fix::flush::{Proven, flush_proven};
 use crate::judge::brief::brief;
 use crate::judge::judge;
 use crate::observe::{Asking, Cards, ObserveOptions, observe};
 use crate::patience::undisturbed;
-use crate::repair::{Applied, Outcome};
+use crate::repair::{Applied, Outcome, Refilled};
 use crate::report::json::{Answer, Document, Event};
 use crate::report::lines::Screen;
 use crate::report::watch::{Line, line};
@@ -27,6 +27,11 @@ pub struct Args {
     /// Move what is proven stale, and safe to move, to the quarantine at once
     #[arg(long)]
     flush_stale: bool,
+    /// With --flush-stale: put what OpenSC itself writes of the card today in place of it, so that the next listing is as
+    /// quick as it was. The installed OpenSC lists the card for that a few times, on a copy, and only while nobody else
+    /// has the card open
+    #[arg(long, requires = "flush_stale", conflicts_with = "no_ask")]
+    refill: bool,
     /// Run this program after each event; STALECARD_EVENT, _READER, _TOKEN, _FINDINGS, _WORST and
     /// _CHANGED in its environment say what happened. No shell is involved
     #[arg(long, value_name = "PROGRAM")]
@@ -46,6 +51,7 @@ struct Checked {
     verdict: Verdict,
     brief: Brief,
     operations: Vec<Applied>,
+    refilled: Option<Refilled>,
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
@@ -68,7 +74,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         let checked = cards.map(|cards| {
             watch.check(|| {
                 args.time.begin();
-                let checked = check(cards, asking, args.flush_stale);
+                let checked = check(cards, asking, args.flush_stale, args.refill);
                 let (directories, configurations) = checked.as_ref().map(places).unwrap_or_default();
                 (directories, configurations, checked)
             })
@@ -103,12 +109,15 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
 }
 
 /// One check; with consent also the flush that it calls for.
-fn check(cards: Cards<'_>, asking: Asking, flush: bool) -> Result<Checked, Error> {
+fn check(cards: Cards<'_>, asking: Asking, flush: bool, refill: bool) -> Result<Checked, Error> {
     let wish = ObserveOptions { cards, status: false, asking, progress: output::PROGRESS };
     let mut snapshot = observe(&wish)?;
-    let (verdict, operations) =
-        if flush { flush_proven(&mut snapshot)? } else { (judge(&snapshot), Vec::new()) };
-    Ok(Checked { snapshot, brief: brief(&verdict), verdict, operations })
+    let Proven { after: verdict, operations, refilled } = if flush {
+        flush_proven(&mut snapshot, refill)?
+    } else {
+        Proven { after: judge(&snapshot), operations: Vec::new(), refilled: None }
+    };
+    Ok(Checked { snapshot, brief: brief(&verdict), verdict, operations, refilled })
 }
 
 /// The cache directories and the configuration files that a check was about.
@@ -126,6 +135,7 @@ fn summary<'a>(occurrence: &'a Occurrence, checked: Option<&'a Checked>, time: O
         verdict: checked.map(|checked| &checked.verdict),
         brief: checked.map(|checked| &checked.brief),
         moved: steps.filter(|step| step.outcome == Outcome::Moved).count(),
+        refilled: checked.and_then(|checked| checked.refilled.as_ref()),
     }
 }
 
@@ -147,7 +157,10 @@ fn document(
         reader: occurrence.reader().map(|reader| crate::text::escape(reader.as_bytes())),
         why,
     };
-    let document = Document::of(Answer::Watch { event, operations }, host);
+    let document = Document::of(
+        Answer::Watch { event, operations, refilled: checked.and_then(|checked| checked.refilled.as_ref()) },
+        host,
+    );
     let mut document = document.changed(operations.iter().any(|applied| applied.changed));
     if let Some(checked) = checked {
         document = document.verdict(&checked.verdict).brief(&checked.brief, checked.snapshot.taken_at);

@@ -25,7 +25,7 @@ const TA: &[u8] = &hex!("04007f0007020202");
 const MAX_CERTIFICATES: usize = 8;
 
 /// Verified signatures that are remembered: those of a full card, several times over.
-const MAX_REMEMBERED: usize = 1024;
+const MAX_REMEMBERED: usize = 4096;
 
 /// A root of device certificates. Its key is on brainpoolP256r1 and signs with SHA-256.
 #[derive(Debug, PartialEq, Eq)]

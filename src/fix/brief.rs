@@ -17,7 +17,7 @@ use crate::finding::{Finding, Id, Prose, Severity, Shows, doubtful_since};
 use crate::judge::brief::{brief, unread};
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
-use crate::repair::{Applied, Became, FixReport, Left, Outcome};
+use crate::repair::{Applied, Became, FixReport, Left, Outcome, Refilled};
 use crate::text::count;
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, Cause, CauseKind, Headline, Purpose, Step, Word};
@@ -35,12 +35,17 @@ struct Sum<'a> {
     /// They may have, or it was asked for whatever it is.
     was_read: bool,
     operation: Option<&'a String>,
+    /// What was put in place of it.
+    refilled: usize,
 }
 
 impl<'a> Sum<'a> {
-    fn of(results: &'a [Applied]) -> Self {
-        let mut sum =
-            Self { operation: results.iter().find_map(|one| one.operation.as_ref()), ..Self::default() };
+    fn of(results: &'a [Applied], refilled: Option<&Refilled>) -> Self {
+        let mut sum = Self {
+            operation: results.iter().find_map(|one| one.operation.as_ref()),
+            refilled: refilled.map_or(0, Refilled::placed),
+            ..Self::default()
+        };
         for step in results.iter().flat_map(|applied| &applied.steps) {
             match &step.outcome {
                 Outcome::Moved => sum.moved += 1,
@@ -114,12 +119,12 @@ impl<'a> Sum<'a> {
 
     /// `2 files moved to the quarantine, 1 file removed`.
     fn done(&self, dry_run: bool) -> String {
-        let (moved, removed) = if dry_run {
-            ("would be moved to the quarantine", "would be removed")
+        let (moved, removed, filled) = if dry_run {
+            ("would be moved to the quarantine", "would be removed", "would be filled anew")
         } else {
-            ("moved to the quarantine", "removed")
+            ("moved to the quarantine", "removed", "filled anew")
         };
-        let parts = [(self.moved, moved), (self.removed, removed)];
+        let parts = [(self.moved, moved), (self.removed, removed), (self.refilled, filled)];
         let parts = parts.iter().filter(|(number, _)| *number > 0);
         parts
             .map(|(number, verb)| format!("{} {verb}", count(*number, "file", "files")))
@@ -132,7 +137,7 @@ impl<'a> Sum<'a> {
 #[must_use]
 pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
     let mut told = brief(&done.after);
-    let sum = Sum::of(&done.operations);
+    let sum = Sum::of(&done.operations, done.refilled.as_ref());
     // Of what is left wrong, what a flush is for: the entries that are shown. The rest is said.
     let wrong = left(&told);
     let is_for = |cause: &Cause| {
@@ -168,7 +173,9 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
             .and(" Not everything that was asked for could be read: there may be more."),
         (_, _, false) if sum.changed() && sum.left.is_empty() && sum.failed.is_none() && !dry_run => {
             let is_cached = done.after.programs.iter().any(|program| program.caching.is_on());
-            let after = if sum.was_read && is_cached {
+            let after = if sum.refilled > 0 {
+                "They are as OpenSC writes them today."
+            } else if sum.was_read && is_cached {
                 "OpenSC reads them from the card again."
             } else {
                 "No program read them."
@@ -264,7 +271,7 @@ pub fn fixed(done: &Fixed, typed: &str) -> Brief {
     let mut told = brief(&done.after);
     let report = &done.report;
     let dry_run = report.dry_run;
-    let sum = Sum::of(&report.operations);
+    let sum = Sum::of(&report.operations, report.refilled.as_ref());
     let wrong = left(&told);
     let number = |of: &[Became]| report.repairs.iter().filter(|one| of.contains(&one.result)).count();
     let all = report.repairs.len();

@@ -1,6 +1,9 @@
-//! The loop that `flush` and `fix` have in common: for one user after the other look, plan, act, look again.
+//! The loop that `flush` and `fix` have in common: for one user after the other look, plan, act, fill anew, look again.
 
-use super::proof::proven;
+use std::collections::BTreeMap;
+
+use super::proof::{proven, without};
+use super::refill::{self, Filler};
 use crate::error::Error;
 use crate::host::Caller;
 use crate::judge::{Tally, judge_processes};
@@ -9,8 +12,8 @@ use crate::observe::{
     observe_each, selecting,
 };
 use crate::patience;
-use crate::repair::{self, Applied, Consent, Outcome, Plan, Run, StateDir, Step, StepResult};
-use crate::snapshot::{ByteString, Snapshot};
+use crate::repair::{self, Applied, Consent, Outcome, Plan, Refilled, Run, StateDir, Step, StepResult};
+use crate::snapshot::{ByteString, Inode, Snapshot};
 use crate::verdict::Verdict;
 
 /// A program that is just writing an entry is done with it by then.
@@ -23,6 +26,8 @@ pub struct Agreed {
     pub dry_run: bool,
     /// To what, besides what is safe.
     pub consent: Consent,
+    /// What OpenSC itself would write in place of what was moved is put there.
+    pub refill: bool,
 }
 
 /// Whose caches, and with which cards.
@@ -63,6 +68,20 @@ pub struct Repair {
     tally: Tally,
     /// What was done.
     results: Vec<Applied>,
+    /// What was put in place of what was moved, if that was asked for.
+    refilled: Refilled,
+}
+
+/// What came of all users' caches.
+pub struct Ended {
+    /// What was done.
+    pub operations: Vec<Applied>,
+    /// What was put in place of it, if that was asked for.
+    pub refilled: Option<Refilled>,
+    /// What is found afterwards.
+    pub after: Verdict,
+    /// What `undo` takes back together.
+    pub run: Run,
 }
 
 /// What came of one user's caches.
@@ -70,10 +89,13 @@ pub struct Done {
     /// What was found first.
     pub before: Verdict,
     /// What each step came to in the end.
-    pub steps: Vec<(ByteString, ByteString, Outcome)>,
+    pub steps: Vec<Ending>,
     /// What is found now; the same as before if nothing was to be done.
     pub after: Verdict,
 }
+
+/// How one step ended: its directory, its name there, and its outcome.
+type Ending = (ByteString, ByteString, Outcome);
 
 type Planner<'a> = &'a dyn Fn(&Snapshot, &Verdict, u32) -> Plan;
 
@@ -85,7 +107,16 @@ impl Repair {
     pub fn new(agreed: Agreed, asking: Asking, progress: Progress) -> Result<Self, Error> {
         let caller = Caller::current()?;
         let tally = Tally::new(Some(caller.user.uid));
-        Ok(Self { caller, agreed, asking, progress, run: Run::begin(), tally, results: Vec::new() })
+        Ok(Self {
+            caller,
+            agreed,
+            asking,
+            progress,
+            run: Run::begin(),
+            tally,
+            results: Vec::new(),
+            refilled: Refilled::default(),
+        })
     }
 
     /// Repairs the caches of one user as `planner` says; what is found afterwards has to be given to
@@ -98,7 +129,9 @@ impl Repair {
         let mut steps: Vec<(ByteString, ByteString, Outcome)> = Vec::new();
         let refused = self.refuse(refused);
         steps.extend(refused);
+        let mut planned: BTreeMap<refill::Entry, Inode> = BTreeMap::new();
         for attempt in 1.. {
+            planned.extend(refill::planned(snapshot, &plan));
             let results = self.act(plan)?;
             let now = results.iter().flat_map(|applied| &applied.steps);
             let now: Vec<_> =
@@ -109,12 +142,19 @@ impl Repair {
             let changed = results.iter().any(|applied| applied.changed);
             self.keep(results);
             if self.agreed.dry_run || !(changed || swapped) {
+                if changed {
+                    self.rehearse_refill(snapshot, &steps, &planned);
+                }
                 break;
             }
             patience::anew();
             // What cannot be looked at again is not said to be cured.
             let Some(again) = observe_again(snapshot) else { break };
             snapshot.caches = again;
+            if self.refill(snapshot, &steps, &planned) {
+                let Some(again) = observe_again(snapshot) else { break };
+                snapshot.caches = again;
+            }
             // Nor is what OpenSC does not tell again.
             if !ask_again(snapshot, self.asking, self.progress) {
                 break;
@@ -149,8 +189,46 @@ impl Repair {
     }
 
     /// What was done, and what is found afterwards.
-    pub fn end(self) -> (Vec<Applied>, Verdict, Run) {
-        (self.results, self.tally.verdict().0, self.run)
+    pub fn end(self) -> Ended {
+        Ended {
+            operations: self.results,
+            refilled: self.agreed.refill.then_some(self.refilled),
+            after: self.tally.verdict().0,
+            run: self.run,
+        }
+    }
+
+    /// Puts in place of what was moved what OpenSC would write there, if that was asked for; says whether anything was.
+    fn refill(
+        &mut self,
+        snapshot: &Snapshot,
+        steps: &[Ending],
+        planned: &BTreeMap<refill::Entry, Inode>,
+    ) -> bool {
+        if !self.agreed.refill {
+            return false;
+        }
+        let Agreed { dry_run, consent, .. } = self.agreed;
+        let filler = Filler { caller: &self.caller, consent, dry_run, progress: self.progress, planned };
+        let refilled = filler.refill(snapshot, &refill::moved(planned, steps), &mut self.run);
+        let is_any = refilled.placed() > 0;
+        refill::join(&mut self.refilled, refilled);
+        is_any
+    }
+
+    /// The same on a copy of the facts without what would be moved.
+    fn rehearse_refill(
+        &mut self,
+        snapshot: &Snapshot,
+        steps: &[Ending],
+        planned: &BTreeMap<refill::Entry, Inode>,
+    ) {
+        if self.agreed.refill {
+            let mut trial = snapshot.clone();
+            let gone = refill::moved(planned, steps).into_iter();
+            without(&mut trial, &gone.map(|(dir, name)| (dir, name.bytes().clone())).collect());
+            self.refill(&trial, steps, planned);
+        }
     }
 
     /// Keeps what is not done because it would not cure.

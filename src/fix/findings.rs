@@ -2,7 +2,7 @@
 
 use time::OffsetDateTime;
 
-use super::caches::{Agreed, Repair, Subject, look_for_holders};
+use super::caches::{Agreed, Ended, Repair, Subject, look_for_holders};
 use super::config::{Edit, Programs, edit};
 use super::outcome::{say_once, what_became};
 use crate::error::Error;
@@ -65,7 +65,7 @@ pub fn fix(request: &Request<'_>) -> Result<Fixed, Error> {
         Ok(())
     })?;
     let moved = repair.changed();
-    let (operations, mut after, mut run) = repair.end();
+    let Ended { operations, refilled, mut after, mut run } = repair.end();
     say_once(&mut repairs);
     let edited = switch_off(request, &mut snapshot, &mut repairs, &mut after, &mut run);
     // What was moved before has to be told all the same.
@@ -84,7 +84,7 @@ pub fn fix(request: &Request<'_>) -> Result<Fixed, Error> {
     let changed = moved || edit.as_ref().is_some_and(is_edit);
     failed |= unedited.is_some() || repairs.iter().any(|repaired| repaired.result == Became::NotCured);
     let unread = after.coverage.iter().any(|gap| gap.asked_for);
-    let report = FixReport { dry_run: agreed.dry_run, operations, edit, repairs };
+    let report = FixReport { dry_run: agreed.dry_run, operations, refilled, edit, repairs };
     let checked_at = snapshot.taken_at;
     Ok(Fixed { host: snapshot.host, changed, report, after, checked_at, unedited, failed, unread })
 }
@@ -107,7 +107,7 @@ fn switch_off(
         concerned.iter_mut().for_each(|repaired| repaired.result = Became::Manual);
         return Ok(None);
     }
-    let Agreed { dry_run, consent } = request.agreed;
+    let Agreed { dry_run, consent, .. } = request.agreed;
     if !consent.allows(Safety::Guarded) {
         concerned.iter_mut().for_each(|repaired| repaired.result = Became::needs(Safety::Guarded));
         return Ok(None);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
-use super::caches::{Agreed, Repair, Subject, look_for_holders};
+use super::caches::{Agreed, Ended, Repair, Subject, look_for_holders};
 use super::named::Named;
 use crate::error::Error;
 use crate::finding::{Doubt, Finding, Safety, Severity, Window, doubtful_since};
@@ -14,7 +14,7 @@ use crate::listing::cache_entries::serials;
 use crate::naming::{self, is_serial};
 use crate::observe::{Asking, CacheOwners, Cards, ObserveOptions, Progress, observe};
 use crate::repair::flush::{Scope, flush_plan, is_named};
-use crate::repair::{Applied, Outcome, Plan};
+use crate::repair::{Applied, Outcome, Plan, Refilled};
 use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{shell_option, shell_word};
 use crate::verdict::Verdict;
@@ -39,6 +39,8 @@ pub struct Flushed {
     pub changed: bool,
     /// What was done with each file.
     pub operations: Vec<Applied>,
+    /// What was put in place of them, if that was asked for.
+    pub refilled: Option<Refilled>,
     /// What is found now.
     pub after: Verdict,
     /// The serial numbers that the caches know, if they have no entry of the one that was asked for.
@@ -153,6 +155,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 changed: false,
                 operations: Vec::new(),
                 uncompared: uncompared(request, &after),
+                refilled: None,
                 after,
                 serials: None,
                 checked_at,
@@ -169,7 +172,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     };
     let changed = repair.changed();
     let flushed_at = (changed && !agreed.dry_run).then(|| clock::now().unix_timestamp());
-    let (operations, mut after, _) = repair.end();
+    let Ended { operations, refilled, mut after, .. } = repair.end();
     // Also if nothing was to be moved: who held the old view before the last flush may do so still.
     look_for_holders(&mut snapshot, &mut after)?;
     // Whoever asks for others' caches has to know that one could not be looked at; of what is named nothing else has to be read.
@@ -188,6 +191,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         changed,
         operations,
         uncompared: if is_stale { uncompared(request, &after) } else { Vec::new() },
+        refilled,
         after,
         serials,
         doubtful_since: since,
@@ -241,24 +245,40 @@ fn of_scope(request: &Request<'_>, scope: Scope<'_>) -> String {
             words.extend(dirs.iter().map(|dir| shell_option("--cache-dir", &dir.to_string_lossy())));
         }
     }
+    if request.agreed.refill {
+        words.push("--refill".to_owned());
+    }
     if request.agreed.consent.allows(Safety::Guarded) {
         words.push("--guarded".to_owned());
     }
     words.join(" ")
 }
 
-/// Takes of one user's caches what is proven stale, and safe to take, and nothing else; gives what is found then.
+/// What was taken of one user's caches without being asked each time.
+#[derive(Debug)]
+pub struct Proven {
+    /// What is found now.
+    pub after: Verdict,
+    /// What was done with each file.
+    pub operations: Vec<Applied>,
+    /// What was put in place of them, if that was asked for.
+    pub refilled: Option<Refilled>,
+}
+
+/// Takes of one user's caches what is proven stale, and safe to take, and nothing else; with `refill` what OpenSC itself
+/// would write is put in place of it.
 ///
 /// # Errors
 /// When nothing could be moved at all.
-pub fn flush_proven(snapshot: &mut Snapshot) -> Result<(Verdict, Vec<Applied>), Error> {
-    let mut repair = Repair::new(Agreed::default(), Asking::Never, Progress::NONE)?;
+pub fn flush_proven(snapshot: &mut Snapshot, refill: bool) -> Result<Proven, Error> {
+    let agreed = Agreed { refill, ..Agreed::default() };
+    let mut repair = Repair::new(agreed, Asking::Never, Progress::NONE)?;
     let done = repair.user(snapshot, &|snapshot, verdict, caller| {
         // Without a card nothing is proven stale.
         if verdict.compared { flush_plan(snapshot, verdict, Scope::Stale, caller) } else { Plan::default() }
     })?;
-    let (operations, ..) = repair.end();
-    Ok((done.after, operations))
+    let Ended { operations, refilled, .. } = repair.end();
+    Ok(Proven { after: done.after, operations, refilled })
 }
 
 /// The cards of this host, read when they are first asked for.

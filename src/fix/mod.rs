@@ -13,6 +13,7 @@ mod named;
 pub mod outcome;
 mod proof;
 pub mod quarantine;
+mod refill;
 pub mod revival;
 pub mod revived;
 pub mod undo;

@@ -36,10 +36,7 @@ pub(super) fn proven(
         return (plan, Vec::new());
     }
     let mut trial = snapshot.clone();
-    for dir in &mut trial.caches {
-        let real = dir.real_path();
-        dir.entries.retain(|entry| !planned.contains(&(real.clone(), entry.name.bytes().clone())));
-    }
+    without(&mut trial, &planned);
     let is_told = ask_again(&mut trial, asking, progress);
     let after = tokens(&trial);
     let cases: Vec<AskedCase<'_>> = AskedCase::all(&after).collect();
@@ -69,6 +66,14 @@ pub(super) fn proven(
         }
     }
     (sound, refused)
+}
+
+/// Takes entries out of the facts.
+pub(super) fn without(snapshot: &mut Snapshot, entries: &BTreeSet<Entry>) {
+    for dir in &mut snapshot.caches {
+        let real = dir.real_path();
+        dir.entries.retain(|entry| !entries.contains(&(real.clone(), entry.name.bytes().clone())));
+    }
 }
 
 /// What is planned of the cards that OpenSC was asked about, and is shown from somewhere.

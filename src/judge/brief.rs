@@ -25,6 +25,8 @@ pub fn brief(verdict: &Verdict) -> Brief {
         cause.is_said = headline.sentence.contains(&*cause.summary);
     }
     let mut steps = steps(verdict, &causes, lead(verdict, &causes));
+    let mut headline = headline;
+    flush_first(&mut headline, &steps);
     if headline.state == Word::Unread {
         steps.insert(0, look_again());
     }
@@ -61,6 +63,15 @@ pub fn brief(verdict: &Verdict) -> Brief {
         unread: asked.into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)).collect(),
         passed_over: others.len(),
         scope: verdict.scope.clone(),
+    }
+}
+
+/// Says why the first step is not about what the sentence is about.
+pub(super) fn flush_first(headline: &mut Headline, steps: &[Step]) {
+    let is_first = steps.first().is_some_and(|step| step.purpose == Purpose::Flush);
+    if headline.state == Word::Configuration && is_first {
+        let why = " Flush before you mend it: then it would show what is stale.";
+        headline.sentence = std::mem::take(&mut headline.sentence).and(why);
     }
 }
 
@@ -146,8 +157,12 @@ pub fn headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
         return said(Word::Unread, sentence.into());
     }
     if missing.is_some() {
-        let sentence = "Not everything that was asked for could be read; nothing wrong in what could be.";
-        return said(Word::Unread, sentence.into());
+        let open = "Not everything that was asked for could be read";
+        let sentence = match risk(causes).filter(|risk| risk.kind != CauseKind::Recurrence) {
+            Some(risk) => Prose::from(format!("{open}. ")).then(&risk.summary),
+            None => format!("{open}; nothing wrong in what could be.").into(),
+        };
+        return said(Word::Unread, sentence);
     }
     let (users, tokens) = (names(&verdict.scope.users), tokens(&verdict.tokens));
     let is_whole = verdict.coverage.is_empty();

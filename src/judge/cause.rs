@@ -3,7 +3,7 @@
 //!
 //! Hides what follows from a finding for this: columns of the catalogue, its remedy and its two sides. No id is named.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
@@ -204,7 +204,12 @@ fn both(found: &[&Finding], object: Option<&ObjectName>) -> (Option<String>, Opt
     let nothing = || "nothing there".to_owned();
     match (&object.id, &object.shown_id) {
         (Some(live), Some(shown)) if live != shown => (Some(live.clone()), Some(shown.clone())),
-        (Some(live), None) => (Some(live.clone()), Some("nothing of it".to_owned())),
+        // Of what else belongs to it something may be shown.
+        (Some(live), None) => {
+            let missing: BTreeSet<&str> = found.iter().filter_map(|finding| class(finding)).collect();
+            let missing: Vec<String> = missing.into_iter().map(|class| format!("no {class}")).collect();
+            (Some(live.clone()), Some(missing.join(", ")))
+        }
         (None, Some(shown)) => (Some(nothing()), Some(shown.clone())),
         (live, _) => {
             let id = live.as_ref().map(|id| format!("{id}, ")).unwrap_or_default();

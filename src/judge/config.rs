@@ -56,9 +56,15 @@ pub fn config_coverage(snapshot: &Snapshot, named: bool) -> Vec<Gap> {
     }
 }
 
-/// What a look at configurations alone comes to.
+/// What a look at configurations alone comes to; `caching`: what the one file that was looked at makes of caching, which
+/// without a mistake in it may still be what is wrong.
 #[must_use]
-pub fn lint_brief(findings: &[Finding], coverage: &[Gap], version: Option<&str>) -> Brief {
+pub fn lint_brief(
+    findings: &[Finding],
+    coverage: &[Gap],
+    version: Option<&str>,
+    caching: Option<&str>,
+) -> Brief {
     let (findings, coverage) = (findings.to_vec(), coverage.to_vec());
     let verdict = Verdict { findings, coverage, compared: true, ..Verdict::default() };
     let mut told = brief(&verdict);
@@ -68,7 +74,10 @@ pub fn lint_brief(findings: &[Finding], coverage: &[Gap], version: Option<&str>)
     };
     let is_whole = !verdict.coverage.iter().any(|gap| gap.asked_for);
     let (state, sentence) = match (verdict.findings.first(), is_whole) {
-        (None, true) => (Word::Sound, "Nothing found.".into()),
+        (None, true) => {
+            let caching = caching.map(|caching| format!(" {caching}")).unwrap_or_default();
+            (Word::Sound, format!("Nothing found.{caching}").into())
+        }
         (None, false) => (Word::Unread, "Nothing found in what was looked at.".into()),
         (Some(first), _) => {
             let state = if first.severity >= Severity::Error { Word::Configuration } else { Word::Risk };

@@ -14,6 +14,7 @@ mod scope;
 pub mod steps;
 pub mod tally;
 mod visibility;
+pub mod written;
 
 pub use config::{config_coverage, judge_config, lint_brief};
 pub use tally::{Cache, Tally};

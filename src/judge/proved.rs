@@ -1,16 +1,18 @@
 //! What fresh signatures came to, in the sentence of a verdict. "The card is sound" and "not proved" never stand side by
 //! side: what the card's own keys proved is said of the card, and what is shown instead of OpenSC.
 
-use super::brief::brief;
+use super::brief::{brief, flush_first};
 use crate::case::proofs::{Conclusion, Proof};
 use crate::finding::Prose;
+use crate::snapshot::GapKind;
 use crate::text::count;
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, Purpose, Step, Word};
 
-/// Of a verdict with the proofs of its keys. `is_open`: of some key in question no signature could be had.
+/// Of a verdict with the proofs of its keys, as a part of the `whole` one on the host. `is_open`: of some key in question no
+/// signature could be had.
 #[must_use]
-pub fn proved(verdict: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
+pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
     let mut told = brief(verdict);
     let all = proofs.len();
     let number = |is: fn(Conclusion) -> bool| proofs.iter().filter(|proof| is(proof.conclusion)).count();
@@ -23,22 +25,26 @@ pub fn proved(verdict: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
             format!("{some} of {}", count(all, "key", "keys"))
         }
     };
-    let is_bad = match told.headline.state {
-        Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration => true,
-        Word::Risk
-        | Word::Unread
-        | Word::Partly
-        | Word::Sound
-        | Word::Done
-        | Word::Planned
-        | Word::Unchanged
-        | Word::Failed => false,
-    };
+    let is_bad = is_wrong(told.headline.state);
     let open = if is_open { " Of what could not be asked, see below." } else { "" };
     let headline = &mut told.headline;
     if all == 0 {
-        headline.sentence = Prose::from("No key was asked for a signature. ").then(&headline.sentence);
+        let none = "No key was asked for a signature";
+        let why = verdict.coverage.iter().find(|gap| gap.asked_for && gap.kind == GapKind::Signature);
+        // Which PIN was refused, and how many tries are left.
+        let none = match why {
+            Some(gap) => Prose::from(format!("{none}: {}.", gap.why.trim_end_matches('.'))),
+            None => Prose::from(format!("{none}.")),
+        };
+        headline.sentence = match (why, is_bad) {
+            (None, _) | (_, true) => none.and(" ").then(&headline.sentence),
+            (Some(_), false) => none,
+        };
         headline.state = if is_bad { headline.state } else { Word::Unread };
+        let host = brief(&Verdict { coverage: Vec::new(), compared: false, ..whole.clone() }).headline;
+        if !is_bad && why.is_some() && is_wrong(host.state) {
+            headline.sentence = headline.sentence.clone().and(" ").then(&host.sentence);
+        }
     } else if is_bad {
         // What is wrong is said; here is what is right.
         let proof = match (of_card, all) {
@@ -76,11 +82,34 @@ pub fn proved(verdict: &Verdict, proofs: &[Proof], is_open: bool) -> Brief {
         };
         headline.sentence = format!("{proved}; of the others, see below.{open}").into();
     }
+    if is_bad {
+        let is_left = |step: &Step| step.purpose != Purpose::Verify || sound < all;
+        told.steps = brief(whole).steps.into_iter().filter(is_left).collect();
+        flush_first(&mut told.headline, &told.steps);
+    }
     // What was not proved is to be tried again, whatever else there is to do.
     let looks = told.steps.first().is_some_and(|step| step.purpose == Purpose::Look);
-    if told.headline.state == Word::Unread && !looks {
+    let refused =
+        all == 0 && verdict.coverage.iter().any(|gap| gap.asked_for && gap.kind == GapKind::Signature);
+    if told.headline.state == Word::Unread && (!looks || refused) {
+        told.steps.retain(|step| step.purpose != Purpose::Look);
         let what = "again, when what stood in the way is mended";
         told.steps.insert(0, Step::new(Purpose::Look, Some("stalecard verify".to_owned()), what));
     }
     told
+}
+
+/// Is something wrong, and not only a risk or not read?
+const fn is_wrong(state: Word) -> bool {
+    match state {
+        Word::Stale | Word::Undecided | Word::Wrong | Word::Configuration => true,
+        Word::Risk
+        | Word::Unread
+        | Word::Partly
+        | Word::Sound
+        | Word::Done
+        | Word::Planned
+        | Word::Unchanged
+        | Word::Failed => false,
+    }
 }

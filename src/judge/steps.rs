@@ -28,9 +28,13 @@ pub fn steps(verdict: &Verdict, causes: &[Cause], lead: Option<&Cause>) -> Vec<S
             steps.push(step);
         }
     };
+    let mut told: BTreeSet<String> = BTreeSet::new();
     for finding in findings {
         for remedy in &finding.fix {
-            add(of_remedy(verdict, finding, remedy));
+            // Hundreds of keys have one and the same.
+            if remedy.command().is_none_or(|command| told.insert(command)) {
+                add(of_remedy(verdict, finding, remedy));
+            }
         }
     }
     let stale: Vec<&Cause> = causes
@@ -53,6 +57,21 @@ pub fn steps(verdict: &Verdict, causes: &[Cause], lead: Option<&Cause>) -> Vec<S
     }
     steps.sort_by_key(|step| step.purpose);
     let cures = lead.map(|lead| cures(verdict, lead)).unwrap_or_default();
+    let is_of_configuration = lead.is_some_and(|lead| lead.kind == CauseKind::Configuration);
+    let places = lead.filter(|_| is_of_configuration).map(|lead| lead.places.as_slice()).unwrap_or_default();
+    let mends = |place: &usize| {
+        let fix = verdict.findings.get(*place).map(|finding| finding.fix.as_slice()).unwrap_or_default();
+        fix.iter().any(|remedy| remedy.deed == Deed::EditConfiguration)
+    };
+    if places.iter().any(mends) {
+        let what = "again, when the file is mended";
+        steps.push(Step::new(Purpose::Mend, Some("stalecard check".to_owned()), what));
+    }
+    // What is stale goes first where a mended file would bring it to light.
+    let is_urgent = is_of_configuration && steps.iter().any(|step| step.purpose == Purpose::Flush);
+    if is_urgent {
+        return steps;
+    }
     if let Some(place) = steps.iter().position(|step| cures.iter().any(|cure| cure.call() == step.call()))
         && let Some(before) = steps.get_mut(..=place)
     {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::driver_choice::Choices;
+use super::driver_choice::{Choices, driver};
 use crate::case::config::source;
 use crate::case::visibility::{Hidden, Unregistered, Why};
 use crate::finding::Evidence;
@@ -33,18 +33,18 @@ pub(super) fn hidden(
             let (path, text) = configuration.text()?;
             Some(source(path, text, range?, note, None))
         };
-        let of_drivers = |by: String| {
+        let of_drivers = |by: String, wanted: Option<String>| {
             let wants_default = unknown.is_empty() && names.iter().any(|name| name.name == "default");
             let place = unknown.first().or(names.first()).and_then(|name| name.at.as_ref());
             let evidence = at(
                 place,
                 if unknown.is_empty() { "the list of drivers" } else { "no OpenSC has this driver" },
             );
-            (Why::NoDriver { by, unknown: unknown.clone(), wants_default }, evidence)
+            (Why::NoDriver { by, unknown: unknown.clone(), wants_default, wanted }, evidence)
         };
         if cards.is_empty() {
             if !names.is_empty() && names.len() == unknown.len() {
-                let (why, evidence) = of_drivers("the list of drivers".to_owned());
+                let (why, evidence) = of_drivers("the list of drivers".to_owned(), None);
                 found.push(Hidden {
                     program: program.label.clone(),
                     reader: None,
@@ -77,7 +77,8 @@ pub(super) fn hidden(
             let cause = if let Some((word, range)) = readers.ignores(&card.reader) {
                 Some((Why::Ignored(escape(word)), at(Some(range), "part of the reader's name")))
             } else if let Some(by) = choices.refused_by(card, &program.label) {
-                Some(of_drivers(by.to_owned()))
+                let wanted = layout.is_some().then(|| driver(card).to_owned());
+                Some(of_drivers(by.to_owned(), wanted))
             } else if is_module && is_listed && !readers.has_slot(before) {
                 let per_card = readers.per_card.value;
                 let needed = u64::try_from(before + 1).unwrap_or(u64::MAX).saturating_mul(per_card.into());

@@ -341,7 +341,7 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions, called: &Called) -
                 program: cache_view.programs.clone(),
                 user: None,
                 directory: cache_view.dir.path.to_string(),
-                side: with_proof(case, object, request, content),
+                side: known(&cache_view.shown, place, with_proof(case, object, request, content)),
                 uri: uri(called),
                 entries,
                 unlisted,
@@ -359,13 +359,22 @@ fn one(case: &Case<'_>, place: &Place, omissions: &Omissions, called: &Called) -
         ef: place.ef,
         reference: reference(&case.live)
             .or_else(|| case.cache_views.iter().find_map(|cache_view| reference(&cache_view.shown))),
-        card: with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
+        card: known(
+            &case.live,
+            place,
+            with_proof(case, live, request, |file| case.on_card(file).unwrap_or_default().to_vec()),
+        ),
         uri: uri(&called.live),
         told,
         unlisted: left_out(&omissions.live, place),
         equal: shown.iter().all(|(object, _)| *object == live),
         shown: shown.into_iter().map(|(_, shown)| shown).collect(),
     }
+}
+
+/// One side of a view, which cannot tell that something is absent where it was not read.
+fn known(view: &View, place: &Place, side: Side) -> Side {
+    if side.is_absent() && view.is_unknown(place) { Side::unread() } else { side }
 }
 
 /// One side; of a key's public part also what the key's request proves, in families that keep one.

@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::case::config::{Row, row, rows};
+use crate::judge::brief::names;
 use crate::judge::{config_coverage, judge_config};
 use crate::opensc::config::{FileUse, Situation, Source, Written};
 use crate::opensc::differences::LISTED_DRIVER;
@@ -191,6 +192,43 @@ impl Settings {
             opensc: self.opensc.clone(),
         };
         self.programs.iter().map(state).collect()
+    }
+
+    /// What it comes to, in a sentence: the worst first.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let file = self.file.as_deref().unwrap_or("a configuration that is not known");
+        let who = |is: &dyn Fn(&ProgramSettings) -> bool| {
+            let named: Vec<String> =
+                self.programs.iter().filter(|one| is(one)).map(|one| one.name.clone()).collect();
+            let all = named.len() == self.programs.len() && named.len() > 1;
+            (!named.is_empty()).then(|| if all { "every program".to_owned() } else { names(&named) })
+        };
+        let place = || {
+            let on = self.programs.iter().filter(|one| one.caching.is_on());
+            let set = on.filter_map(|one| one.use_file_caching.as_ref()).next();
+            set.map_or_else(|| " by default".to_owned(), |at| format!(" ({file}:{}:{})", at.line, at.column))
+        };
+        let state =
+            |one: &ProgramSettings, state| one.caching == state || one.caching_by_default_list == state;
+        if let Some(who) = who(&|one| state(one, CachingState::Crashes)) {
+            return format!("OpenSC dies of {file}: {who}.");
+        }
+        if let Some(who) = who(&|one| state(one, CachingState::Undecided)) {
+            return format!("Whether OpenSC caches cannot be told for {who}.");
+        }
+        if let Some(who) = who(&|one| one.caching.is_on()) {
+            return format!("File caching is on for {who}{}.", place());
+        }
+        if let Some(who) = who(&|one| one.caching_by_default_list.is_on()) {
+            return format!(
+                "File caching is on by default for cards of some drivers, and off for all others: {who}."
+            );
+        }
+        who(&|_| true).map_or_else(
+            || "No program of OpenSC was found.".to_owned(),
+            |who| format!("File caching is off for {who}."),
+        )
     }
 
     /// Can it be told what holds for every program?

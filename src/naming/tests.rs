@@ -232,3 +232,28 @@ proptest! {
         }
     }
 }
+
+/// What people paste comes with its PIN, and what was typed stands in errors, which go into logs and tickets.
+#[test]
+fn no_error_holds_the_pin_of_what_was_typed() {
+    for typed in [
+        "pkcs11:id=%99?pin-value=648219",
+        "pkcs11:id=%99?pin-source=file:/x&PIN-Value=648219&module-path=/y",
+        "pkcs11:id=%99;pin-value=648219",
+        "pkcs11:id=%zz;pin-value=648219",
+        "pkcs11:type=no;x;pin-value=648219?pin-value=648219",
+        "pkcs11:pin-value=648219;pin-value=648219",
+        "pin-value=648219",
+    ] {
+        let said = match Naming::parse(typed).and_then(|naming| naming.one("key", &token())) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        };
+        assert!(said.contains("pin-value") || said.contains("PIN-Value"), "{typed}: {said}");
+        assert!(!said.contains("648219"), "{typed}: {said}");
+    }
+    assert_eq!(
+        super::uri::without_pin("a?pin-value=1&b=2;pin-value="),
+        "a?pin-value=(left out)&b=2;pin-value=(left out)"
+    );
+}

@@ -11,6 +11,8 @@ use std::fmt::{self, Write};
 pub const SERIAL_LENGTH: usize = 16;
 
 const SCHEME: &str = "pkcs11:";
+/// The attribute that holds a PIN.
+const PIN: &str = "pin-value=";
 
 /// What is wrong with a URI.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -97,7 +99,7 @@ impl Uri {
         let mut uri = Self::default();
         let mut known: Vec<&str> = Vec::new();
         for attribute in path.split(';').filter(|attribute| !attribute.is_empty()) {
-            let shown = || crate::text::escape(attribute.as_bytes());
+            let shown = || without_pin(&crate::text::escape(attribute.as_bytes()));
             let (name, value) = attribute.split_once('=').ok_or_else(|| Error::NoAttribute(shown()))?;
             if known.contains(&name) {
                 return Err(Error::Twice(crate::text::escape(name.as_bytes())));
@@ -122,6 +124,22 @@ impl Uri {
         }
         Ok(uri)
     }
+}
+
+/// The same text with the values of `pin-value`, wherever in it they stand, left out: people paste whole URIs, and what was
+/// typed is told in errors.
+#[must_use]
+pub fn without_pin(text: &str) -> String {
+    let lower = text.to_ascii_lowercase();
+    let (mut out, mut from) = (String::new(), 0);
+    while let Some(at) = lower.get(from..).and_then(|rest| rest.find(PIN)).map(|at| from + at + PIN.len()) {
+        let rest = text.get(at..).unwrap_or_default();
+        out.push_str(text.get(from..at).unwrap_or_default());
+        out.push_str("(left out)");
+        from = at + rest.find(['&', ';', '?']).unwrap_or(rest.len());
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    out
 }
 
 /// As it is pasted: every character that means something to a URI, a shell or a terminal is escaped, the ID all through.

@@ -7,14 +7,14 @@
 
 use std::ops::RangeInclusive;
 
-use Kind::{Caching, Driver, Drivers, List, Number, OneOf, Path, Switch, Text};
+use Kind::{Caching, Driver, Drivers, Emulations, List, Number, OneOf, Path, Switch, Text, Texts};
 
 use super::Version;
 use super::differences::UP_TO_HEAD;
 
 mod drivers;
 
-pub use drivers::{is_driver, is_shown_driver, nearest_driver};
+pub use drivers::{is_driver, is_shown_driver, nearest_driver, nearest_emulation};
 
 /// A kind of block, by what OpenSC looks for in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,10 +68,31 @@ pub enum Kind {
     Drivers,
     /// The name of one driver.
     Driver,
-    /// A list of texts.
+    /// A list of names of emulations.
+    Emulations,
+    /// A list of words.
     List,
+    /// A list of texts that may hold blanks.
+    Texts,
     /// Some text.
     Text,
+}
+
+impl Kind {
+    /// May there be several values?
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        match self {
+            Self::Drivers | Self::Emulations | Self::List | Self::Texts => true,
+            Self::Caching
+            | Self::Path
+            | Self::Switch
+            | Self::Number
+            | Self::OneOf(_)
+            | Self::Driver
+            | Self::Text => false,
+        }
+    }
 }
 
 /// A setting that OpenSC looks for.
@@ -127,13 +148,13 @@ const SETTINGS: &[Known] = &[
     since(25, Room::App, "disable_hw_pkcs1_padding", OneOf(&["decipher", "no", "sign", "both"])),
     known(Room::App, "disable_popups", Switch),
     known(Room::App, "enable_default_driver", Switch),
-    known(Room::App, "ignored_readers", List),
+    known(Room::App, "ignored_readers", Texts),
     since(27, Room::App, "openssl_config", Path),
     known(Room::App, "profile_dir", Path),
     until(24, Room::App, "westcos_default_key", Text),
     known(Room::Framework, "use_file_caching", Caching),
     known(Room::Framework, "file_cache_dir", Path),
-    known(Room::Framework, "builtin_emulators", List),
+    known(Room::Framework, "builtin_emulators", Emulations),
     known(Room::Framework, "enable_builtin_emulation", Switch),
     known(Room::Framework, "enable_pkcs15_emulation", Switch),
     known(Room::Framework, "pin_cache_counter", Number),

@@ -37,6 +37,8 @@ pub enum WhyMisread {
     OneOf(&'static [&'static str]),
     /// No driver has this name; the one that may be meant.
     NoDriver(Option<&'static str>),
+    /// No emulation has this name, which is much like that of this one.
+    NoEmulation(&'static str),
     /// The value ends at a blank; what is behind it is forgotten.
     Cut,
     /// It ends with a colon where a semicolon is missing.
@@ -174,6 +176,17 @@ impl Finder<'_> {
                     say(first, WhyMisread::Cut);
                 }
             }
+            Kind::Emulations => {
+                for word in &assignment.values {
+                    let near = known::nearest_emulation(&word.value);
+                    if let Some(near) = near.filter(|near| near.as_bytes() != word.value) {
+                        say(word, WhyMisread::NoEmulation(near));
+                    }
+                }
+                if is_cut {
+                    say(first, WhyMisread::Cut);
+                }
+            }
             Kind::Driver if !reads_as_unset => {
                 let is_known =
                     known::is_shown_driver(&first.value, self.version) || self.modules.contains(&first.value);
@@ -183,7 +196,7 @@ impl Finder<'_> {
             }
             Kind::Path if first.value.is_empty() => say(first, WhyMisread::Empty),
             Kind::Path if assignment.values.len() > 1 => say(first, WhyMisread::NoList),
-            Kind::Path | Kind::List => {
+            Kind::Path | Kind::List | Kind::Texts => {
                 let odd = assignment.values.iter().find(|word| !glyphs(text, word.range.clone()).is_empty());
                 if let Some(odd) = odd {
                     say(odd, WhyMisread::Glyphs);

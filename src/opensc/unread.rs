@@ -239,7 +239,7 @@ impl Finder<'_> {
     }
 
     fn duplicate(&mut self, known: &Known, first: &Assignment, second: &Assignment) {
-        let joins = matches!(known.kind, Kind::Drivers | Kind::List);
+        let joins = known.kind.is_list();
         let value = |assignment: &Assignment| {
             let word = assignment.values.first().map(|word| word.value.to_ascii_lowercase());
             // `false` and `no` are one.

@@ -11,13 +11,13 @@ use crate::card::apdu::StatusWord;
 use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::case::proofs::{Conclusion, Proof, beside, proofs};
 use crate::error::Error;
-use crate::finding::Told;
-use crate::judge::Tally;
+use crate::finding::{Finding, Severity, Told};
 use crate::judge::tally::user_name;
+use crate::judge::{Tally, judge_processes};
 use crate::naming::Naming;
 use crate::observe::{self, Asked, Progress};
 use crate::patience::undisturbed;
-use crate::snapshot::{Card, Gap, PinState, Snapshot, TrialOutcome};
+use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
 use crate::text::{escape, key_reference};
 use crate::verdict::Verdict;
 use crate::view::layout;
@@ -83,8 +83,11 @@ pub fn prove(snapshot: &mut Snapshot, request: &Request<'_>, holder: &mut dyn Ho
 /// What the answers prove.
 #[derive(Debug)]
 pub struct Proved {
-    /// The verdict on signatures alone.
+    /// The verdict on signatures. Where they are all there and speak against nothing, what else is wrong here, too: a sound
+    /// key is not all.
     pub verdict: Verdict,
+    /// All that is found here, of which a flush takes more than what a signature was held against.
+    pub whole: Verdict,
     /// Each key.
     pub proofs: Vec<Proof>,
     /// Something is left that no signature has decided.
@@ -113,8 +116,15 @@ pub fn proved(snapshot: &Snapshot, wanted: Option<&Naming>) -> Proved {
     let undecided = undecided(&verdict, wanted);
     let is_open = !undecided.is_empty();
     verdict.coverage.extend(undecided);
-    verdict.findings.retain(|finding| finding.id.told() == Told::BySignature);
-    Proved { verdict, proofs, is_open }
+    judge_processes(snapshot, &mut verdict);
+    let whole = verdict.clone();
+    let is_by_signature = |finding: &Finding| finding.id.told() == Told::BySignature;
+    // Where no key signed, or something stays open, that is what came of it.
+    let is_whole = !proofs.is_empty() && !is_open && !verdict.findings.iter().any(is_by_signature);
+    let is_told =
+        |finding: &Finding| is_by_signature(finding) || (is_whole && finding.severity >= Severity::Error);
+    verdict.findings.retain(is_told);
+    Proved { verdict, whole, proofs, is_open }
 }
 
 /// What the answers prove as one user sees the keys.
@@ -184,7 +194,8 @@ fn ask(
         }
     }
     if let Some(why) = refused {
-        snapshot.coverage.push(gap(format!("signatures of token {token}"), why.to_string()));
+        let what = format!("signatures of token {token}");
+        snapshot.coverage.push(Gap { kind: GapKind::Signature, ..gap(what, why.to_string()) });
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::config::EditReport;
-use super::outcome::Applied;
+use super::outcome::{Applied, Refilled};
 use super::plan::Safety;
 use crate::finding::Finding;
 
@@ -61,6 +61,9 @@ pub struct FixReport {
     pub dry_run: bool,
     /// The files that were taken.
     pub operations: Vec<Applied>,
+    /// What was put in place of them, as OpenSC writes it, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refilled: Option<Refilled>,
     /// The edit of the configuration, if one is called for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub edit: Option<EditReport>,

@@ -65,6 +65,22 @@ pub(super) struct Journal {
     /// The texts it was to change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<TextEdit>,
+    /// The entries that it was to put into caches, as OpenSC writes them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placed: Vec<Placed>,
+}
+
+/// A cache entry that was to be put in its place. After an interruption only what stands there tells whether it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Placed {
+    /// The cache directory.
+    pub directory: ByteString,
+    /// Its name there.
+    pub name: ByteString,
+    /// Its length.
+    pub size: u64,
+    /// SHA-256 of its content.
+    pub sha256: Bytes,
 }
 
 /// One text of an operation. What it replaces is kept in the quarantine.
@@ -117,7 +133,15 @@ pub(super) struct UndoRecord {
 
 impl Journal {
     pub(super) fn new(now: OffsetDateTime, by: u32, files: Vec<Planned>) -> Self {
-        Self { schema: SCHEMA.to_string(), started_at: now, finished_at: None, by, files, edits: Vec::new() }
+        Self {
+            schema: SCHEMA.to_string(),
+            started_at: now,
+            finished_at: None,
+            by,
+            files,
+            edits: Vec::new(),
+            placed: Vec::new(),
+        }
     }
 }
 

@@ -150,4 +150,81 @@ pub enum UndoOutcome {
     Conflict(String),
     /// It could not be brought back. Why.
     Failed(String),
+    /// An entry that was put there with `--refill`: taken away again.
+    TakenAway,
+    /// The same, but it is gone, or OpenSC has written it anew since: nothing was to be done.
+    NotOurs,
+}
+
+/// What came of filling caches anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Refilled {
+    /// The operations that [`super::undo()`] takes back, with the flush: one for each owner of caches.
+    pub operations: Vec<String>,
+    /// Each entry that OpenSC would write.
+    pub entries: Vec<Refill>,
+    /// What is left to the next listing, and why.
+    pub left: Vec<NotRefilled>,
+}
+
+/// An entry that OpenSC would write.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Refill {
+    /// The cache directory.
+    pub directory: ByteString,
+    /// The file.
+    pub name: ByteString,
+    /// Its size in bytes.
+    pub size: u64,
+    /// How it ended.
+    pub outcome: Refilling,
+}
+
+/// How it ended for one entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Refilling {
+    /// It is in its place (in a rehearsal: would be).
+    Placed,
+    /// Something stands there already: OpenSC was faster.
+    Taken,
+    /// The caller did not agree to a step of this level.
+    NeedsConsent(Safety),
+    /// It could not be put there. Why.
+    Failed(String),
+}
+
+/// What is not filled, and is left to the next listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct NotRefilled {
+    /// A card or a cache directory. Escaped.
+    pub what: String,
+    /// Why. Escaped.
+    pub why: String,
+}
+
+impl Refilled {
+    /// How many entries are in their places, or would be.
+    #[must_use]
+    pub fn placed(&self) -> usize {
+        self.entries.iter().filter(|entry| entry.outcome == Refilling::Placed).count()
+    }
+
+    /// What is left to the next listing, the entries that could not be put in their places among it.
+    #[must_use]
+    pub fn left_over(&self) -> Vec<NotRefilled> {
+        let of_entry = |entry: &Refill| {
+            let why = match &entry.outcome {
+                Refilling::Placed | Refilling::Taken => return None,
+                Refilling::NeedsConsent(_) => "it takes --guarded".to_owned(),
+                Refilling::Failed(why) => why.clone(),
+            };
+            Some(NotRefilled { what: format!("{}/{}", entry.directory, entry.name), why })
+        };
+        self.left.iter().cloned().chain(self.entries.iter().filter_map(of_entry)).collect()
+    }
 }

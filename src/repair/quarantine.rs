@@ -18,7 +18,8 @@ use std::path::PathBuf;
 use time::OffsetDateTime;
 
 use super::Error;
-use super::journal::{Journal, MAX_WRITTEN, Record, UndoRecord};
+use super::journal::{self, Journal, MAX_WRITTEN, Record, UndoRecord};
+use super::placed::remove_part;
 use crate::host::{Caller, clock};
 use crate::safe_fs::{self, Dir, Lock, Room};
 use crate::snapshot::ByteString;
@@ -28,7 +29,7 @@ mod operations;
 
 pub(super) use id::order;
 pub use operations::{
-    EditedFile, Keeping, KeptFile, Operation, OperationState, keeping, newest_first, operations,
+    EditedFile, Keeping, KeptFile, Operation, OperationState, PlacedFile, keeping, newest_first, operations,
 };
 
 /// What `files` is called when everything in it is back, and that could not be written.
@@ -187,6 +188,7 @@ impl Locked {
     fn tidy(&self) {
         for id in ids(&self.dir).unwrap_or_default() {
             let Ok(operation) = self.dir.subdir(&ByteString::from(id.as_str())) else { continue };
+            remove_parts(&operation);
             let parts =
                 [Journal::FILE, UndoRecord::FILE].map(|name| operation.unreserve(&ByteString::from(name)));
             let journal = operation.facts(&ByteString::from(Journal::FILE));
@@ -270,6 +272,17 @@ impl Locked {
             run.numbered = None;
         }
         true
+    }
+}
+
+/// Takes away what an operation that was interrupted was just writing into a cache.
+fn remove_parts(operation: &Dir) {
+    let is_interrupted =
+        operation.has_reserved(&ByteString::from(Journal::FILE)).is_ok_and(|is_reserved| is_reserved);
+    if is_interrupted && let Ok(Some(journal)) = journal::read::<Journal>(operation) {
+        for placed in &journal.placed {
+            let _ = remove_part(placed);
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use super::Error;
 use super::config::{self, Edited};
 use super::journal::{self, Journal, Record, UndoRecord};
 use super::outcome::{UndoOutcome, UndoResult};
+use super::placed::{self, Ours};
 use super::quarantine::{
     Operation, OperationState, StateDir, UNDONE, existing_section, file_name, is_undone, operations, order,
 };
@@ -143,8 +144,9 @@ pub fn undo_in(
     let name = operation.map(str::to_owned).or_else(|| told.cloned()).unwrap_or_else(|| meant.id.clone());
     let mut parts = Vec::new();
     let mut files = Vec::new();
+    let ours = placed::ours(&journals(&known));
     for (one, dir) in &known {
-        match Part::open(&one.id, dir, force) {
+        match Part::open(&one.id, dir, force, &ours) {
             Ok(Some(part)) => parts.push(part),
             Ok(None) => {}
             // Alone, it is all that there is to say.
@@ -156,7 +158,9 @@ pub fn undo_in(
             }),
         }
     }
-    let ended = |parts: &[Part], mut files: Vec<UndoResult>, state, changed| {
+    // Places are free for what was moved only once what was put there is gone.
+    parts.sort_by_key(|part| part.journal.placed.is_empty());
+    let ended = |parts: &[Part<'_>], mut files: Vec<UndoResult>, state, changed| {
         files.extend(parts.iter().flat_map(|part| part.results.iter().cloned()));
         Undone { operation: Some(name.clone()), state, changed, files }
     };
@@ -172,7 +176,8 @@ pub fn undo_in(
     if rehearse {
         parts.iter_mut().for_each(Part::rehearse);
         let is_whole = files.is_empty() && parts.iter().all(|part| part.is_undone || !part.fails());
-        let waits = |result: &UndoResult| result.outcome == UndoOutcome::Waiting;
+        let waits =
+            |result: &UndoResult| matches!(result.outcome, UndoOutcome::Waiting | UndoOutcome::TakenAway);
         let changed = parts.iter().flat_map(|part| &part.results).any(waits);
         let state = if is_whole { UndoState::Undone } else { UndoState::Incomplete };
         return Ok(ended(&parts, files, state, changed));
@@ -197,6 +202,15 @@ pub fn undo_in(
     Ok(ended(&parts, files, state, changed))
 }
 
+/// The journals of these operations, as far as they can be read.
+fn journals(operations: &[(Operation, &Dir)]) -> Vec<Journal> {
+    let journal = |(one, dir): &(Operation, &Dir)| {
+        let operation = dir.subdir(&ByteString::from(one.id.as_str())).ok()?;
+        journal::read::<Journal>(&operation).ok()?
+    };
+    operations.iter().filter(|(one, _)| !one.placed.is_empty()).filter_map(journal).collect()
+}
+
 /// Whether two operations are of one run. Before runs had numbers, the operations of one had one time; where a
 /// journal is damaged the name alone says what belongs together.
 fn is_one_run(one: &Operation, meant: &Operation) -> bool {
@@ -210,7 +224,7 @@ fn is_one_run(one: &Operation, meant: &Operation) -> bool {
 
 /// Whether somebody objects to what would come back: each text, with the entries of the run, or the entries
 /// alone where programs may not have read them when they were taken, or caching was switched on or off since.
-fn is_refused(parts: &[Part], was_edited_since: bool, objects: &mut Objects<'_>) -> bool {
+fn is_refused(parts: &[Part<'_>], was_edited_since: bool, objects: &mut Objects<'_>) -> bool {
     let pending = || parts.iter().filter(|part| !part.is_undone);
     let edits = || pending().flat_map(|part| (0..part.journal.edits.len()).filter_map(|at| part.edited(at)));
     let was_edited = was_edited_since || edits().next().is_some();
@@ -226,7 +240,7 @@ fn is_refused(parts: &[Part], was_edited_since: bool, objects: &mut Objects<'_>)
 }
 
 /// One operation of the run that is taken back.
-struct Part {
+struct Part<'a> {
     id: String,
     operation: Dir,
     journal: Journal,
@@ -237,12 +251,14 @@ struct Part {
     /// An undo had begun, and may have brought back any file.
     begun: bool,
     force: bool,
+    /// What refills of the run have put into caches.
+    ours: &'a Ours,
     changed: bool,
 }
 
-impl Part {
+impl<'a> Part<'a> {
     /// Looks at everything it would bring back; `None` if it was interrupted before its journal.
-    fn open(id: &str, state: &Dir, force: bool) -> Result<Option<Self>, Error> {
+    fn open(id: &str, state: &Dir, force: bool, ours: &'a Ours) -> Result<Option<Self>, Error> {
         let operation = state.subdir(&ByteString::from(id))?;
         let Some(journal) = journal::read::<Journal>(&operation)? else { return Ok(None) };
         let earlier = journal::read::<UndoRecord>(&operation)?;
@@ -259,6 +275,7 @@ impl Part {
             is_undone,
             begun,
             force,
+            ours,
             changed: false,
         };
         if !is_undone {
@@ -280,11 +297,16 @@ impl Part {
             name: edited.edit.name.clone(),
             outcome: config::look(edited),
         });
-        files.chain(edits).collect()
+        let placed = self.journal.placed.iter().map(|placed| UndoResult {
+            directory: placed.directory.clone(),
+            name: placed.name.clone(),
+            outcome: placed::look_at_placed(placed),
+        });
+        files.chain(edits).chain(placed).collect()
     }
 
     const fn work(&self) -> Work<'_> {
-        Work::new(self.stored.as_ref(), &self.operation, self.id.as_str(), self.begun, self.force)
+        Work::new(self.stored.as_ref(), &self.operation, self.id.as_str(), self.begun, self.force, self.ours)
     }
 
     fn edited(&self, index: usize) -> Option<Edited<'_>> {
@@ -327,6 +349,12 @@ impl Part {
                 result.outcome = failed(&error);
             }
         }
+        let others = self.journal.files.len() + self.journal.edits.len();
+        for result in self.results.iter_mut().skip(others) {
+            if result.outcome == UndoOutcome::Waiting {
+                result.outcome = UndoOutcome::TakenAway;
+            }
+        }
     }
 
     /// The entries that would come back.
@@ -364,10 +392,19 @@ impl Part {
                 result.outcome = work.bring_back(index, planned);
             }
         }
-        let edits = results.iter_mut().skip(self.journal.files.len()).enumerate();
-        for (index, result) in edits {
+        let edits = results.iter_mut().skip(self.journal.files.len());
+        for (index, result) in edits.take(self.journal.edits.len()).enumerate() {
             if let Some(edited) = self.edited(index).filter(|_| result.outcome == UndoOutcome::Waiting) {
                 let (outcome, changed) = config::bring_back(edited);
+                result.outcome = outcome;
+                work.changed |= changed;
+            }
+        }
+        let others = self.journal.files.len() + self.journal.edits.len();
+        for (placed, result) in self.journal.placed.iter().zip(results.iter_mut().skip(others)) {
+            // What was interrupted beside a place goes in any case.
+            if matches!(result.outcome, UndoOutcome::Waiting | UndoOutcome::NotOurs) {
+                let (outcome, changed) = placed::take_away(placed);
                 result.outcome = outcome;
                 work.changed |= changed;
             }

@@ -2,11 +2,10 @@
 
 use std::fmt::Write;
 
-use super::human::{ask, ending, headline};
-use super::lines::{BOLD, Detail, Page, Screen, padded, row, width, wrap};
+use super::human::{ask, ask_check, ending, headline};
+use super::lines::{BOLD, Detail, Page, Screen, padded, row, width, wrap, wrap_in};
 use crate::finding::Finding;
 use crate::listing::settings::{FileOrigin, Place, ProgramSettings, Settings};
-use crate::text::count;
 use crate::verdict::brief::Brief;
 
 /// The table over all programs.
@@ -14,7 +13,7 @@ use crate::verdict::brief::Brief;
 pub fn table(screen: &Screen, settings: &Settings) -> String {
     let mut out = Page::new(screen);
     if screen.detail < Detail::Usual {
-        meanings(&mut out, settings);
+        least(&mut out, settings);
         return out.text();
     }
     head(&mut out, settings);
@@ -59,6 +58,8 @@ pub fn table(screen: &Screen, settings: &Settings) -> String {
 fn ask_lint(out: &mut Page<'_>, settings: &Settings) {
     if settings.is_questionable {
         ask(out, "stalecard config lint");
+    } else if settings.programs.iter().any(|one| one.caching.is_on() || one.caching_by_default_list.is_on()) {
+        ask_check(out);
     }
 }
 
@@ -80,7 +81,7 @@ pub fn lint(screen: &Screen, findings: &[Finding], brief: &Brief) -> String {
 pub fn one(screen: &Screen, settings: &Settings) -> String {
     let mut out = Page::new(screen);
     if screen.detail < Detail::Usual {
-        meanings(&mut out, settings);
+        least(&mut out, settings);
         return out.text();
     }
     head(&mut out, settings);
@@ -129,6 +130,8 @@ fn detail(out: &mut Page<'_>, settings: &Settings, program: &ProgramSettings) {
 
 /// Which OpenSC and which file.
 fn head(out: &mut Page<'_>, settings: &Settings) {
+    wrap_in(out, BOLD, "", "  ", &settings.summary());
+    out.push('\n');
     let version = settings.opensc.as_deref().unwrap_or("of unknown version");
     let library = settings.library.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
     wrap(out, "", "  ", &format!("OpenSC {version}{library}"));
@@ -146,23 +149,9 @@ fn head(out: &mut Page<'_>, settings: &Settings) {
     out.push('\n');
 }
 
-/// What the programs mean, and how many each.
-fn meanings(out: &mut Page<'_>, settings: &Settings) {
-    let mut said: Vec<(&str, Vec<&str>)> = Vec::new();
-    for program in &settings.programs {
-        match said.iter_mut().find(|(known, _)| *known == program.meaning) {
-            Some((_, programs)) => programs.push(&program.name),
-            None => said.push((&program.meaning, vec![&program.name])),
-        }
-    }
-    for (meaning, programs) in &said {
-        let who = match programs.as_slice() {
-            [one] => (*one).to_owned(),
-            _ if said.len() == 1 => "every program".to_owned(),
-            several => count(several.len(), "program", "programs"),
-        };
-        wrap(out, "", "  ", &format!("{who}: {meaning}"));
-    }
+/// What it comes to, and nothing more.
+fn least(out: &mut Page<'_>, settings: &Settings) {
+    wrap(out, "", "  ", &settings.summary());
     ask_lint(out, settings);
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::edited;
 use super::human::{coverage, ending, headline};
 use super::lines::{Detail, Page, Screen, wrap};
-use super::repaired::flushed_steps;
+use super::repaired::{flushed_steps, refilled};
 use crate::finding::{Finding, Remedy};
 use crate::repair::{Became, FixReport};
 use crate::verdict::Verdict;
@@ -28,6 +28,7 @@ pub fn human(screen: &Screen, report: &FixReport, after: &Verdict, brief: &Brief
 
 fn body(out: &mut Page<'_>, report: &FixReport) {
     flushed_steps(out, &report.operations, report.dry_run);
+    refilled(out, report.refilled.as_ref(), report.dry_run);
     if let Some(edit) = &report.edit {
         wrap(out, "  ", "    ", &edited::sentence(edit));
         edited::body(out, edit);

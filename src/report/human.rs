@@ -209,7 +209,7 @@ fn looked(out: &mut Page<'_>, brief: &Brief) {
 }
 
 /// The last line: the first thing to do.
-fn next(out: &mut Page<'_>, brief: &Brief) {
+pub fn next(out: &mut Page<'_>, brief: &Brief) {
     let Some(step) = brief.next() else { return };
     match &step.command {
         Some(command) => {

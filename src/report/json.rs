@@ -18,7 +18,7 @@ use crate::listing::objects::{NotListed, ObjectComparison};
 use crate::listing::settings::Settings;
 use crate::observe::Written;
 use crate::repair::config::{EditReport, Revived};
-use crate::repair::{Applied, FixReport, Operation, Purged, Undone};
+use crate::repair::{Applied, FixReport, Operation, Purged, Refilled, Undone};
 use crate::snapshot::Gap;
 use crate::text::tame;
 use crate::verdict::brief::{Brief, Cause, Headline, Step};
@@ -206,6 +206,9 @@ pub enum Answer<'a> {
         dry_run: bool,
         /// The files that were taken.
         operations: &'a [Applied],
+        /// What was put in place of them, as OpenSC writes it, if that was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refilled: Option<&'a Refilled>,
         /// The serial numbers that the caches know, if they have no entry of the one that was asked for. Escaped.
         #[serde(skip_serializing_if = "Option::is_none")]
         serials: Option<&'a [String]>,
@@ -278,6 +281,9 @@ pub enum Answer<'a> {
         event: Event<'a>,
         /// What was taken out of the caches because of it.
         operations: &'a [Applied],
+        /// What was put in place of it, as OpenSC writes it, if that was asked for.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        refilled: Option<&'a Refilled>,
     },
     /// The baselines that were asked for (a snapshot itself has a schema of its own).
     Snapshot {
@@ -417,6 +423,7 @@ mod tests {
             kept_bytes: 0,
             files: Vec::new(),
             edits: Vec::new(),
+            placed: Vec::new(),
         };
         let answer = Answer::QuarantineList { operations: &[operation] };
         let error = Document::of(answer, "host").value().unwrap_err();

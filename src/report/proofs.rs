@@ -75,7 +75,7 @@ fn show(out: &mut Page<'_>, proofs: &[Proof]) {
 /// What a conclusion means, in a sentence or two.
 const fn words(conclusion: Conclusion) -> &'static str {
     match conclusion {
-        Conclusion::Sound => "Sound: the private key on the card belongs to every public key shown for it.",
+        Conclusion::Sound => "Sound: the private key on the card belongs to every public key named for it.",
         Conclusion::StaleCache => {
             "Stale cache: the card is sound, and this host shows another public key. Flush, then sign again."
         }

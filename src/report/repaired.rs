@@ -10,7 +10,8 @@ use super::lines::{BOLD, Detail, Page, Screen, bytes, width, wrap};
 use crate::finding::Window;
 use crate::repair::config::Revived;
 use crate::repair::{
-    Applied, Left, Operation, OperationState, Outcome, Purged, StepResult, UndoOutcome, UndoState, Undone,
+    Applied, Left, Operation, OperationState, Outcome, Purged, Refill, Refilled, Refilling, StepResult,
+    UndoOutcome, UndoState, Undone,
 };
 use crate::text::count;
 use crate::verdict::Verdict;
@@ -57,11 +58,28 @@ pub fn flushed_steps(out: &mut Page<'_>, results: &[Applied], dry_run: bool) {
     }
 }
 
+/// What was, or would be, put in place of what was moved, and what is left to the next listing.
+pub fn refilled(out: &mut Page<'_>, refilled: Option<&Refilled>, dry_run: bool) {
+    let Some(refilled) = refilled else { return };
+    let is_placed = |entry: &&Refill| entry.outcome == Refilling::Placed;
+    if out.screen.detail == Detail::All {
+        let verb = if dry_run { "would fill" } else { "filled" };
+        for Refill { directory, name, .. } in refilled.entries.iter().filter(is_placed) {
+            wrap(out, "  ", "    ", &format!("{verb} {directory}/{name}"));
+        }
+    }
+    for left in refilled.left_over() {
+        let text = format!("not filled: {}: {}. The next listing fills it", left.what, left.why);
+        wrap(out, "  ", "    ", &text);
+    }
+}
+
 /// What a flush did and what remains.
 #[must_use]
 pub fn flushed(
     screen: &Screen,
     results: &[Applied],
+    refilled: Option<&Refilled>,
     dry_run: bool,
     after: &Verdict,
     brief: &Brief,
@@ -71,6 +89,7 @@ pub fn flushed(
     headline(&mut out, &brief.headline, &brief.dangers);
     if screen.detail >= Detail::Usual {
         flushed_steps(&mut out, results, dry_run);
+        self::refilled(&mut out, refilled, dry_run);
         if let Some(window) = window.filter(|window| window.flushed_at.is_some()) {
             doubtful(&mut out, window);
         }
@@ -116,6 +135,8 @@ pub fn undone(
             UndoOutcome::Waiting => format!("still in the quarantine: {path}"),
             UndoOutcome::Conflict(why) => format!("CONFLICT: {path}: {why}"),
             UndoOutcome::Failed(why) => format!("FAILED: {path}: {why}"),
+            UndoOutcome::TakenAway => format!("taken away {path}, which was put there"),
+            UndoOutcome::NotOurs => format!("{path}: gone or written anew since it was put there"),
         };
         wrap(&mut out, "  ", "    ", &text);
     }
@@ -164,6 +185,9 @@ pub fn operations(screen: &Screen, operations: &[Operation]) -> String {
         }
         for file in &operation.files {
             wrap(&mut out, "  ", "    ", &format!("{}/{} ({})", file.directory, file.name, file.reason));
+        }
+        for placed in &operation.placed {
+            wrap(&mut out, "  ", "    ", &format!("{}/{} (put in its place)", placed.directory, placed.name));
         }
         for edit in &operation.edits {
             wrap(&mut out, "  ", "    ", &format!("{}/{} ({})", edit.directory, edit.name, edit.reason));

@@ -38,7 +38,9 @@ pub fn show(out: &mut Page<'_>, source: &SourceLine) {
         wrap(out, &first, &" ".repeat(first.len()), &source.note);
     }
     if let Some(corrected) = &source.corrected {
-        let _ = writeln!(out, "{gutter} {BLUE}={BLUE:#} corrected: {}", spread(corrected));
+        let lines = source.last_line.map(|last| format!(", in place of lines {} to {last}", source.line));
+        let lines = lines.unwrap_or_default();
+        let _ = writeln!(out, "{gutter} {BLUE}={BLUE:#} corrected{lines}: {}", spread(corrected));
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 use crate::finding::Severity;
+use crate::repair::Refilled;
 use crate::report::lines::Screen;
 use crate::text::{count, escape, in_ascii};
 use crate::verdict::Verdict;
@@ -23,6 +24,8 @@ pub struct Line<'a> {
     pub brief: Option<&'a Brief>,
     /// How many cache entries were moved to the quarantine.
     pub moved: usize,
+    /// What was put in place of them, if that was asked for.
+    pub refilled: Option<&'a Refilled>,
 }
 
 /// One line for people.
@@ -49,6 +52,14 @@ pub fn line(screen: &Screen, line: &Line<'_>) -> String {
     }
     if line.moved > 0 {
         text.push_str(&format!("; {} moved to the quarantine", count(line.moved, "entry", "entries")));
+    }
+    if let Some(refilled) = line.refilled.filter(|_| line.moved > 0) {
+        if refilled.placed() > 0 {
+            text.push_str(&format!("; {} filled anew", count(refilled.placed(), "entry", "entries")));
+        }
+        for left in refilled.left_over() {
+            text.push_str(&format!("; not filled, the next listing does: {}: {}", left.what, left.why));
+        }
     }
     for gap in verdict.coverage.iter().filter(|gap| gap.asked_for) {
         text.push_str(&format!("; not read: {}: {}", gap.what, gap.why));

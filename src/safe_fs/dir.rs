@@ -379,6 +379,14 @@ impl Dir {
         }
     }
 
+    /// Is there room reserved for a later content of this file?
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn has_reserved(&self, name: &ByteString) -> Result<bool, Error> {
+        Ok(self.facts(&Self::part_of(name))?.is_some())
+    }
+
     fn part_of(name: &ByteString) -> ByteString {
         let mut part = name.clone();
         part.0.extend_from_slice(b".part");

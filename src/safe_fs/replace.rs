@@ -46,6 +46,8 @@ pub enum Like<'a> {
     Inode(&'a Inode),
     /// The caller's, readable for all, as configuration files are.
     New,
+    /// The caller's, with these rights; attributes as the directory gives them.
+    Mode(u32),
 }
 
 /// What may stand at the name.
@@ -174,7 +176,7 @@ fn fill(mut file: File, content: &[u8], like: Like<'_>, path: &ByteString) -> Re
     let inode = match like {
         Like::File(held) => Some(&held.facts.inode),
         Like::Inode(inode) => Some(inode),
-        Like::New => None,
+        Like::New | Like::Mode(_) => None,
     };
     if let Some(inode) = inode {
         fchown(&file, Some(Uid::from_raw(inode.uid)), Some(Gid::from_raw(inode.gid)))
@@ -184,7 +186,10 @@ fn fill(mut file: File, content: &[u8], like: Like<'_>, path: &ByteString) -> Re
         copy_attributes(held, &file).map_err(io("keep the extended attributes of"))?;
     }
     // Last: a change of owner or of an access list changes bits of the mode.
-    let mode = inode.map_or(0o644, |inode| inode.mode);
+    let mode = match like {
+        Like::Mode(mode) => mode,
+        Like::File(_) | Like::Inode(_) | Like::New => inode.map_or(0o644, |inode| inode.mode),
+    };
     fchmod(&file, Mode::from_raw_mode(mode)).map_err(io("keep the mode of"))?;
     file.sync_all().map_err(|e| Error::io("sync", path.clone(), e))
 }

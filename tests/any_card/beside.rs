@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 const USER: u32 = 4711;
 
 /// A program of the user's with OpenSC that has the card open, and does nothing.
-struct Holder {
+pub struct Holder {
     _typed: File,
-    running: Running,
+    pub running: Running,
 }
 
-fn hold(host: &Host, program: &str) -> Holder {
+pub fn hold(host: &Host, program: &str) -> Holder {
     let pipe = host.home().join(format!("typed-{}", program.len()));
     // One that held it before may have left it.
     let _ = std::fs::remove_file(&pipe);
@@ -25,7 +25,7 @@ fn hold(host: &Host, program: &str) -> Holder {
 }
 
 /// A check, as soon as the card is seen to be in use.
-fn when_held(host: &Host, options: &[&str]) -> (Output, Value) {
+pub fn when_held(host: &Host, options: &[&str]) -> (Output, Value) {
     let end = Instant::now() + Duration::from_secs(30);
     while !gaps(&check(host, &[]).1).join("\n").contains("a program has the card open") {
         assert!(Instant::now() < end);

@@ -8,7 +8,7 @@ use super::*;
 use crate::file_histories::{History, World};
 use std::collections::BTreeSet;
 
-fn number(variable: &str, otherwise: u64) -> u64 {
+pub fn number(variable: &str, otherwise: u64) -> u64 {
     std::env::var(variable).ok().and_then(|count| count.parse().ok()).unwrap_or(otherwise)
 }
 
@@ -55,7 +55,7 @@ fn all_named(report: &Value) -> BTreeSet<String> {
     paths.map(|path| path.rsplit('/').next().unwrap().to_owned()).collect()
 }
 
-fn host_of(world: &World) -> Host {
+pub fn host_of(world: &World) -> Host {
     let runtime = runtime(&world.stand);
     std::fs::create_dir(&runtime).unwrap();
     std::fs::set_permissions(&runtime, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();

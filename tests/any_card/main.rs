@@ -26,6 +26,8 @@ mod public;
 #[path = "../support/random.rs"]
 mod random;
 mod read;
+mod refill;
+mod refilled;
 mod renewed;
 mod ripening;
 #[path = "../support/schema.rs"]

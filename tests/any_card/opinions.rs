@@ -15,16 +15,16 @@ fn count() -> u64 {
 }
 
 /// What happens to a card.
-type Happening = fn(&Stand, &Host, &mut Random, usize);
+pub type Happening = fn(&Stand, &Host, &mut Random, usize);
 
 /// A card, how it is changed by the number of an event, and how it is filled first.
-struct Play {
-    stand: Stand,
-    host: Host,
-    happens: Happening,
+pub struct Play {
+    pub stand: Stand,
+    pub host: Host,
+    pub happens: Happening,
 }
 
-fn play(family: Family) -> Play {
+pub fn play(family: Family) -> Play {
     let switches: &[&str] = match family {
         Family::Piv => &YUBIKEY,
         Family::OpenPgp => &["--card-version", "3.4", "--apdu", "extended"],

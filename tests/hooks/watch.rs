@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::stand::{Host, PIN, Running, SO_PIN, Stand};
+use super::stand::{FileCard, Host, Kind, PIN, Running, SO_PIN, Stand};
 use super::{document, text};
 
 /// How long anything may take before the test fails; the machine may be busy.
@@ -48,17 +48,22 @@ impl<'a> Watch<'a> {
 
     /// Waits for the next event of this kind, and gives its line.
     pub fn until(&mut self, kind: &str) -> Value {
+        self.until_line(kind, &|line| line["event"]["kind"] == kind)
+    }
+
+    /// Waits for the next line that is so.
+    fn until_line(&mut self, what: &str, is_it: &dyn Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
             let lines = self.lines();
             for line in &lines[self.seen..] {
                 self.seen += 1;
-                if line["event"]["kind"] == kind {
+                if is_it(line) {
                     return line.clone();
                 }
             }
             let text = || std::fs::read_to_string(&self.output).unwrap();
-            assert!(begun.elapsed() < PATIENCE, "no event {kind} on {}:\n{}", self.host.name(), text());
+            assert!(begun.elapsed() < PATIENCE, "no event {what} on {}:\n{}", self.host.name(), text());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -102,6 +107,83 @@ fn no_listing_a_second_later_is_stale() {
     }
     let said = watch.stop();
     assert!(said.contains("\"changed\":true"), "nothing was ever flushed: {said}");
+}
+
+/// With `--refill` the listing after that is as quick as one with a warm cache, too: the watch has put there what OpenSC writes.
+#[test]
+fn with_refill_no_listing_is_stale_or_slow() {
+    let rounds = if std::env::var_os("STALECARD_LONG").is_some() { 20 } else { 2 };
+    let stand = Stand::start();
+    let (host, other) = (stand.host("alpha"), stand.host("beta"));
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    let mut id = host.keypairgen("EC:prime256v1", &[]).id;
+    host.keypairgen("EC:prime256v1", &[]);
+    host.pkcs15_list();
+    let cost = |host: &Host| {
+        stand.card().reset_stats();
+        host.pkcs15_list();
+        stand.card().stats().apdus
+    };
+    let mut watch = Watch::start(&host, &["--flush-stale", "--refill"]);
+    for round in 0..rounds {
+        // Elsewhere, so that this host hears of it when its next program uses a card.
+        other.live().delete_object("privkey", &id);
+        id = other.live().keypairgen("EC:prime256v1", &[]).id;
+        host.run(&["opensc-tool", "-n"]).ok();
+        // What is written by the watch itself may have woken it first.
+        let filled = watch.until_line("with entries that were filled", &|line| {
+            let entries = line["refilled"]["entries"].as_array();
+            entries.is_some_and(|all| all.iter().any(|entry| entry["outcome"] == "placed"))
+        });
+        assert_eq!(filled["refilled"]["left"], serde_json::json!([]), "{filled:#}");
+        assert!(ids(&filled).iter().all(|id| !id.starts_with("stale")), "{filled:#}");
+        let other = stand.host(&format!("new-{round}"));
+        let cold = cost(&other);
+        let warm = cost(&other);
+        let files = host.cache_files();
+        assert!(cost(&host) == warm && warm < cold, "{warm} with a warm cache, {cold} with a new one");
+        assert_eq!(host.cache_files(), files);
+        let listed = host.pkcs15_list();
+        let shown: Vec<_> = listed.private_keys().iter().filter_map(|key| key.id.clone()).collect();
+        assert!(shown.contains(&id), "round {round}: {shown:?}; {}", watch.stop());
+    }
+    watch.stop();
+}
+
+/// A card that stalecard does not read is watched with `--ask`: a certificate that was renewed elsewhere is not shown old, and a
+/// card of the same number in its place neither.
+#[test]
+fn a_card_that_opensc_alone_reads_is_kept_in_step() {
+    let (stand, mut card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = stand.host("alpha");
+    host.caching("public");
+    host.pkcs15_list();
+    let mut watch = Watch::start(&host, &["--ask", "--flush-stale", "--refill"]);
+    let real = |card: &FileCard| -> Vec<String> {
+        let serials = (0..card.len()).map(|nth| card.certificate(nth).serial());
+        serials.map(|serial| format!("02 05 {}", data_encoding::HEXUPPER.encode(&serial))).collect()
+    };
+    let shown = |host: &Host| -> Vec<String> {
+        let listed = host.pkcs15_list();
+        let all = listed.certificates();
+        all.iter().map(|one| one.block.get("Encoded serial").unwrap_or_default().to_owned()).collect()
+    };
+    let is_filled = |line: &Value| {
+        let entries = line["refilled"]["entries"].as_array();
+        entries.is_some_and(|all| all.iter().any(|entry| entry["outcome"] == "placed"))
+    };
+    for round in 0..2 {
+        card.renew(round, 40);
+        host.run(&["opensc-tool", "-n"]).ok();
+        watch.until_line("with entries that were filled", &is_filled);
+        assert_eq!(shown(&host), real(&card));
+    }
+    let other = stand.file_card("other", Kind::Belpic, 1, &["three", "four"]);
+    stand.card().insert(other.file());
+    let line = watch.until_line("with entries that were filled", &is_filled);
+    assert_eq!(line["refilled"]["left"], serde_json::json!([]), "{line:#}");
+    assert_eq!(shown(&host), real(&other));
+    watch.stop();
 }
 
 /// What each event says, and that the program of --exec hears of it, without a shell.

@@ -184,7 +184,7 @@ const BROKEN: &[(&str, i32)] = &[
     ("report --output ~/report.html", 0),
     ("show", 3),
     ("ls", 0),
-    ("verify --pin-file pin", 3),
+    ("verify --pin-file pin", 1),
     ("flush --dry-run", 3),
     ("flush", 3),
     ("fix --dry-run", 3),

@@ -171,3 +171,60 @@ fn a_flush_after_deleting_prevents_it() {
     assert_eq!(check(&careless).0, 1);
     assert_eq!(careless.pkcs15_list().private_keys()[0].id.as_deref(), Some(old.as_str()));
 }
+
+/// Who follows the steps in their order never has OpenSC show what is stale: a file that is dropped, or of which OpenSC dies,
+/// keeps the old entries from being read only until it is mended.
+#[test]
+fn mending_a_configuration_brings_nothing_stale_to_light() {
+    let caching = "framework pkcs15 {\n\t\tuse_file_caching = yes;\n\t}\n}\n";
+    let mended = format!("app default {{\n\t{caching}");
+    for broken in
+        [format!("// caching\napp default {{\n\t{caching}"), format!("app default\n\n{{\n\t{caching}")]
+    {
+        let stand = Stand::start();
+        let (alpha, beta) = (stand.host("alpha"), stand.host("beta").live());
+        alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+        let old = alpha.keypairgen("EC:prime256v1", &[]).id;
+        alpha.pkcs15_list();
+        beta.delete_object("privkey", &old);
+        let new = beta.keypairgen("EC:prime256v1", &[]).id;
+        alpha.configure(&broken);
+        let (code, report) = check(&alpha);
+        assert_eq!((code, &report["verdict"]["state"]), (1, &"configuration".into()), "{report}");
+        let steps = report["steps"].as_array().unwrap();
+        assert_eq!(steps[0]["command"], "stalecard flush", "{report}");
+        assert_eq!(steps.last().unwrap()["command"], "stalecard check", "{report}");
+        assert!(
+            report["verdict"]["sentence"].as_str().unwrap().contains("Flush before you mend it"),
+            "{report}"
+        );
+        alpha.stalecard(&["flush"]);
+        alpha.configure(&mended);
+        let listed = format!("{:?}", alpha.pkcs15_list());
+        assert!(listed.contains(&new) && !listed.contains(&old), "{listed}");
+    }
+}
+
+/// An entry that may not be followed may hold anything: of the one beside it nothing is said that hangs on it.
+#[test]
+fn beside_an_entry_that_cannot_be_read_nothing_is_said_of_listings() {
+    let stand = Stand::start();
+    let (alpha, beta) = (stand.host("alpha"), stand.host("beta").live());
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = alpha.keypairgen("EC:prime256v1", &[]).id;
+    alpha.pkcs15_list();
+    beta.delete_object("privkey", &old);
+    beta.keypairgen("EC:prime256v1", &[]);
+    let entry = alpha.cache().join(format!("{PREFIX}_C401"));
+    let aside = stand.dir().join("aside");
+    std::fs::rename(&entry, &aside).unwrap();
+    std::os::unix::fs::symlink(&aside, &entry).unwrap();
+    let (_, report) = check(&alpha);
+    let findings = report["findings"].as_array().unwrap();
+    let of_request = |finding: &&Value| finding["evidence"][0]["file"]["card_file"] == "CE01";
+    let finding = findings.iter().find(of_request).unwrap_or_else(|| panic!("{report}"));
+    let said = format!("{} {}", finding["summary"], finding["consequence"]);
+    assert!(said.contains("not decided") && !said.contains("No listing"), "{said}");
+    assert!(!said.contains("no listing"), "{said}");
+    assert_ne!(report["verdict"]["state"], "sound", "{report}");
+}

@@ -322,3 +322,48 @@ fn an_openpgp_card_that_passes_for_piv() {
     ];
     compare(&stand, &settings, |maker| drop(maker.openpgp_generate_ec(3, "prime256v1")));
 }
+
+/// What is shown as the corrected line, put in its place, leaves the card to be seen, and nothing to be said of it.
+#[test]
+fn a_corrected_list_of_emulations_leaves_the_card_to_be_seen() {
+    let stand = Stand::start();
+    let host = stand.host("alpha").live();
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    host.keypairgen("EC:prime256v1", &["--label", "first", "--id", "01"]);
+    let lists_key = || host.run(&["pkcs15-tool", "-D"]).stdout.contains("first");
+    let lint = |text: &str| -> Vec<serde_json::Value> {
+        host.configure(text);
+        let path = host.conf().to_str().unwrap().to_owned();
+        let said = host.stalecard(&["config", "lint", "--format", "json", &path]).stdout;
+        let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+        report["findings"].as_array().unwrap().clone()
+    };
+    for (value, is_seen) in [("sc-hsm PIV-II", true), ("piv, SC-HSM", false), ("PIV-II, sc_hsm", false)] {
+        let mut text =
+            format!("app default {{\n\tframework pkcs15 {{\n\t\tbuiltin_emulators = {value};\n\t}}\n}}\n");
+        let mut findings = lint(&text);
+        assert_eq!(lists_key(), is_seen, "{value}");
+        assert!(!findings.is_empty(), "{value}");
+        for _ in 0..3 {
+            let Some(finding) = findings.first() else { break };
+            let source = &finding["evidence"][0]["source"];
+            let corrected = source["corrected"].as_str().unwrap_or_else(|| panic!("{value}: {finding}"));
+            let line = usize::try_from(source["line"].as_u64().unwrap()).unwrap();
+            let mut lines: Vec<&str> = text.lines().collect();
+            lines[line - 1] = corrected;
+            text = lines.join("\n") + "\n";
+            findings = lint(&text);
+        }
+        assert!(findings.is_empty() && lists_key(), "{value}: {text}{findings:?}");
+    }
+    // A name of another card's driver: what is meant by it does not help this one.
+    let check = |drivers: &str| {
+        host.configure(&format!("app default {{\n\tcard_drivers = {drivers};\n}}\n"));
+        host.stalecard(&["check", "--no-ask"]).stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let said = check("piv");
+    assert!(said.contains("Next: add sc-hsm to the list, or internal for OpenSC's own list"), "{said}");
+    assert!(!lists_key());
+    let said = check("PIV-II, sc-hsm");
+    assert!(said.starts_with("OK") && lists_key(), "{said}");
+}

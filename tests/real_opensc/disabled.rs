@@ -40,7 +40,7 @@ impl Case<'_> {
         seen
     }
 
-    fn planned(&self, scope: &Scope, installed: Option<Version>) -> Result<Planned, Error> {
+    fn planned(&self, scope: &Scope, installed: Option<Version>) -> Result<Planned, Refusal> {
         plan(
             Some(self.text),
             &Request { path: &"/etc/opensc.conf".into(), goal: Goal::Off, scope, installed },

@@ -8,7 +8,10 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
-use stalecard::repair::{Consent, Plan, StateDir, UndoState, apply, operations, undo};
+use stalecard::repair::{
+    Consent, NewEntry, Plan, Refilling, Run, StateDir, UndoState, apply, apply_in, operations, refill_in,
+    undo,
+};
 use stalecard::snapshot::{ByteString, DirState};
 
 use crate::support::{Scene, Seen, observe, run_as};
@@ -67,10 +70,36 @@ fn child() {
             let plan: Plan = serde_json::from_slice(&fs::read(path("STALECARD_TEST_PLAN")).unwrap()).unwrap();
             assert!(!apply(&plan, &Consent::safe(), &state.with_journals_of(ONE_STEP)).unwrap().failed());
         }
+        "refill" => {
+            let plan: Plan = serde_json::from_slice(&fs::read(path("STALECARD_TEST_PLAN")).unwrap()).unwrap();
+            flush_and_refill(&plan, &state);
+        }
         "undo" => assert_eq!(undo(&state, None, true).unwrap().state, UndoState::Undone),
         "unreadable" => unreadable(&path("STALECARD_TEST_PLAN")),
         other => panic!("{other}"),
     }
+}
+
+/// What OpenSC would write in place of the entries of a plan, and one more.
+fn refill_of(plan: &Plan) -> Vec<NewEntry> {
+    let entry = |name: &str, content: &str| NewEntry {
+        directory: plan.steps[0].directory.clone(),
+        name: ByteString::from(name),
+        content: content.repeat(200).into_bytes(),
+        mode: 0o644,
+    };
+    vec![
+        entry("denk0401234_NODATE_C401", "as it is today"),
+        entry("denk0401234_NODATE_CE01", "and this"),
+        entry("denk0401234_NODATE_C402", "a new one"),
+    ]
+}
+
+fn flush_and_refill(plan: &Plan, state: &StateDir) {
+    let mut run = Run::begin();
+    assert!(!apply_in(plan, &Consent::safe(), state, &mut run).unwrap().failed());
+    let (id, told) = refill_in(&refill_of(plan), Consent::safe(), state, &mut run).unwrap();
+    assert!(id.is_some() && told.iter().all(|one| one.outcome == Refilling::Placed), "{told:?}");
 }
 
 pub fn unreadable(cache: &Path) {
@@ -196,6 +225,50 @@ fn undo_parts_killed(calls: &[&str]) -> usize {
     })
 }
 
+/// A flush that fills anew, killed before every call: each entry is the old one, none or the new one, whole; one undo of
+/// whatever was begun brings everything back, and leaves nothing beside it.
+fn refill_killed(make: &dyn Fn() -> Scene, calls: &[&str], also: &[&str]) -> usize {
+    let before = with_plan(make()).tree();
+    at_every_call("refill", calls, also, &|| with_plan(make()), &|scene, n| {
+        nothing_is_lost(scene, &before);
+        let plan: Plan =
+            serde_json::from_slice(&fs::read(scene.home.path().join("plan.json")).unwrap()).unwrap();
+        let new = refill_of(&plan);
+        for (name, seen) in scene.tree() {
+            let is_old = before.get(&name) == Some(&seen);
+            let is_new = new.iter().any(|entry| entry.name == name && entry.content == seen.content);
+            assert!(is_old || is_new || name.0.ends_with(b".stalecard-part"), "{name} is torn");
+        }
+        if n % 2 == 0 && scene.tree().keys().all(|name| before.contains_key(name)) {
+            // Taken up again, whatever was moved before.
+            let again = apply(&plan, &Consent::safe(), &scene.state()).unwrap();
+            assert!(!also.is_empty() || !again.failed(), "{again:?}");
+        }
+        for operation in operations(&scene.state()).unwrap() {
+            let undone = undo(&scene.state(), Some(&operation.id), false).unwrap();
+            assert!(matches!(undone.state, UndoState::Undone | UndoState::AlreadyUndone), "{undone:?}");
+        }
+        assert_eq!(scene.tree(), before);
+    })
+}
+
+/// The undo of it: what was put there goes first, and what was moved comes back.
+fn undo_of_refill_killed(calls: &[&str]) -> usize {
+    let before = with_plan(Scene::in_memory()).tree();
+    let prepare = || {
+        let scene = with_plan(Scene::in_memory());
+        flush_and_refill(&scene.plan(), &scene.state());
+        assert_eq!(scene.tree().len(), 3);
+        scene
+    };
+    at_every_call("undo", calls, &[], &prepare, &|scene, _| {
+        nothing_is_lost(scene, &before);
+        let state = undo(&scene.state(), None, false).unwrap().state;
+        assert!(matches!(state, UndoState::Undone | UndoState::NothingToUndo), "{state:?}");
+        assert_eq!(scene.tree(), before);
+    })
+}
+
 fn undo_killed(make: &dyn Fn() -> Scene, calls: &[&str], also: &[&str]) -> usize {
     let before = with_plan(make()).tree();
     // With a newcomer, so that the forced path is on the way.
@@ -233,6 +306,21 @@ fn undo_of_several_operations() {
 #[test]
 fn undo_on_one_file_system() {
     assert!(undo_killed(&Scene::in_memory, &CALLS, &[]) > 40);
+}
+
+#[test]
+fn refill_on_one_file_system() {
+    assert!(refill_killed(&Scene::in_memory, &CALLS, &[]) > 80);
+}
+
+#[test]
+fn refill_without_exclusive_rename() {
+    assert!(refill_killed(&Scene::in_memory, &LINKING, &NO_EXCLUSIVE_RENAME) >= 12);
+}
+
+#[test]
+fn undo_of_a_refill() {
+    assert!(undo_of_refill_killed(&CALLS) > 40);
 }
 
 #[test]

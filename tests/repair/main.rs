@@ -14,5 +14,6 @@ mod full_disk;
 mod hostile;
 mod journals;
 mod killed;
+mod refill;
 mod round_trip;
 mod support;

@@ -281,3 +281,62 @@ fn the_device_says_where_it_comes_from() {
     let show = host.stalecard(&["show"]).ok();
     assert!(show.stdout.contains("device         its issuer ZZVIRTROOT00001 is not known here"), "{show}");
 }
+
+/// A sound key is not all: where programs show none, or an older one, nothing is called OK, whatever is the matter.
+#[test]
+fn a_sound_key_that_programs_do_not_show_is_not_all() {
+    let stand = Stand::start();
+    let host = initialised(&stand, "alpha");
+    host.keypairgen("EC:prime256v1", &[]);
+    host.pkcs15_list();
+    let says = |what: &str| {
+        let (code, report) = verdict(&stand, &host, &[]);
+        assert_eq!((code, conclusions(&report)), (1, vec!["sound".to_owned()]), "{what}: {report}");
+        let human = verify(&stand, &host, &[]).exits(1);
+        let first = human.stdout.lines().next().unwrap();
+        assert!(!first.starts_with("OK"), "{what}: {human}");
+        let words = human.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("A fresh signature proves the key on the card."), "{what}: {human}");
+        assert!(human.stdout.contains("\nNext: "), "{what}: {human}");
+        // It is what a check says.
+        let check = host.stalecard(&["check", "--no-ask", "--format", "json"]).exits(1);
+        assert_eq!(document(&check)["verdict"]["state"], report["verdict"]["state"], "{what}");
+        report
+    };
+    let hidden = |name: &String| ["C401", "CE01"].iter().any(|file| name.ends_with(file));
+    for name in host.cache_names().iter().filter(|name| hidden(name)) {
+        std::fs::write(host.cache().join(name), "").unwrap();
+    }
+    let report = says("no entry of the key");
+    assert!(findings(&report).contains(&"hidden-object".to_owned()), "{report}");
+    host.stalecard(&["flush"]).ok();
+    verify(&stand, &host, &[]).ok();
+    for settings in ["ignored_readers = \"Virtual PCD\";", "card_drivers = PIV-II;"] {
+        host.configure(&format!("app default {{\n\t{settings}\n}}\n"));
+        let report = says(settings);
+        assert!(findings(&report).contains(&"token-not-visible".to_owned()), "{report}");
+    }
+}
+
+/// A PIN that was refused is the first that is told, with what it cost; what is wrong besides stays.
+#[test]
+fn a_refused_pin_is_told_first() {
+    let wrong = |stand: &Stand, host: &Host| {
+        let file = pin_file(stand, "123456");
+        host.stalecard(&["verify", "--pin-file", &file])
+    };
+    let stand = Stand::start();
+    let host = initialised(&stand, "alpha");
+    host.keypairgen("EC:prime256v1", &[]);
+    let output = wrong(&stand, &host).exits(3);
+    let words = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.starts_with("UNREAD No key was asked for a signature: "), "{output}");
+    let first = words.split(". ").next().unwrap();
+    assert!(first.contains("PIN") && first.contains("2 tries"), "{output}");
+    assert_eq!(output.stdout.lines().last(), Some("Next: stalecard verify"), "{output}");
+    let (stand, host) = stale(&["EC:prime256v1"], &["EC:prime256v1"]);
+    let output = wrong(&stand, &host).exits(3);
+    let words = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.starts_with("UNREAD No key was asked for a signature: wrong PIN"), "{output}");
+    assert!(words.contains("OpenSC shows root a key that is not on the card."), "{output}");
+}

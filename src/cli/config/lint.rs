@@ -10,6 +10,7 @@ use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::judge::ending::exit_of;
 use crate::judge::{config_coverage, judge_config, lint_brief};
+use crate::listing::settings::{Wanted, settings};
 use crate::opensc::install::observe_config;
 use crate::report::lines::Screen;
 use crate::report::{config, json::Answer, json::Document, sarif};
@@ -60,7 +61,12 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let version = host.opensc.first().and_then(|found| found.version.as_deref());
     match args.format {
         LintFormat::Human => {
-            output::print(&config::lint(screen, &findings, &lint_brief(&findings, &coverage, version)))?;
+            let caching = match (snapshots.as_slice(), version) {
+                ([one], Some(_)) => settings(one, &Wanted::All).map(|settings| settings.summary()),
+                _ => None,
+            };
+            let brief = lint_brief(&findings, &coverage, version, caching.as_deref());
+            output::print(&config::lint(screen, &findings, &brief))?;
         }
         LintFormat::Sarif => {
             let log = sarif::log(&findings, &coverage, |finding| manual(finding.id));

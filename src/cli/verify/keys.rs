@@ -12,7 +12,7 @@ use crate::error::{Error, Exit};
 use crate::judge::ending::exit;
 use crate::judge::proved::proved as in_brief;
 use crate::naming::Naming;
-use crate::observe::Asking;
+use crate::observe::{Asking, holders};
 use crate::prove::keys::{Holder, Proved, Question, Request, prove, proved};
 use crate::prove::named;
 use crate::report::lines::Screen;
@@ -41,8 +41,10 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         &request,
         &mut Person { file: args.pin_file.as_deref(), insecure: args.insecure_pin_file },
     )?;
-    let Proved { verdict, proofs, is_open } = proved(&snapshot, key.as_ref());
-    let brief = in_brief(&verdict, &proofs, is_open);
+    let unseen = holders::look(&mut snapshot)?;
+    snapshot.coverage.extend(unseen.into_iter().filter(|gap| gap.asked_for));
+    let Proved { verdict, whole, proofs, is_open } = proved(&snapshot, key.as_ref());
+    let brief = in_brief(&verdict, &whole, &proofs, is_open);
     match args.format {
         Format::Human => output::print(&proofs::keys(screen, &verdict, &proofs, &brief))?,
         Format::Json => {

@@ -18,15 +18,18 @@ pub fn undone(done: &Undo, typed: &str) -> Brief {
         | UndoOutcome::InPlace
         | UndoOutcome::NotKept
         | UndoOutcome::Conflict(_)
-        | UndoOutcome::Failed(_) => false,
+        | UndoOutcome::Failed(_)
+        | UndoOutcome::TakenAway
+        | UndoOutcome::NotOurs => false,
     };
     let number = undone.files.iter().filter(|file| back(&file.outcome)).count();
     let files = count(number, "file", "files");
     let is_there = |outcome: &UndoOutcome| matches!(outcome, UndoOutcome::SameContent | UndoOutcome::InPlace);
     let there = undone.files.iter().filter(|file| is_there(&file.outcome)).count();
     let put_back = match (number, there) {
-        (0, 0) => "no file was kept that could come back".to_owned(),
-        (0, _) => "nothing had to be put back, the same content is there".to_owned(),
+        (0, there) if there == undone.files.len() => {
+            "nothing had to be put back, the same content is there".to_owned()
+        }
         (_, 0) => format!("{files} put back"),
         (_, there) => format!("{files} put back, {there} there already"),
     };

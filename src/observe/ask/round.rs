@@ -172,7 +172,7 @@ impl Round<'_> {
     }
 
     /// The files that OpenSC has put into a cache, without what it needed.
-    fn written(&self, room: &Room) -> Result<Files, End> {
+    pub(super) fn written(&self, room: &Room) -> Result<Files, End> {
         let mut files = room.files()?;
         files.retain(|(name, _)| name.of_copy().is_some());
         Ok(files)
@@ -220,7 +220,7 @@ impl Round<'_> {
         Ok(())
     }
 
-    fn of_card(&mut self, tool: Tool) -> Result<Vec<String>, End> {
+    pub(super) fn of_card(&mut self, tool: Tool) -> Result<Vec<String>, End> {
         let room = self.place.room(&copies(self.needed))?;
         Ok(self.listed(&room, tool, Some(Goal::Off))?.0)
     }
@@ -285,7 +285,12 @@ impl Round<'_> {
     }
 
     /// What a tool lists in a room, and what it did to the cache there.
-    fn listed(&self, room: &Room, tool: Tool, caching: Option<Goal>) -> Result<(Vec<String>, Done), End> {
+    pub(super) fn listed(
+        &self,
+        room: &Room,
+        tool: Tool,
+        caching: Option<Goal>,
+    ) -> Result<(Vec<String>, Done), End> {
         let failed = |why: String| End::For(AskEnd::Failed(why));
         self.idle.is_still()?;
         let text = self.setting.configuration(&room.cache, self.idle.reader, caching).map_err(failed)?;
@@ -358,7 +363,7 @@ impl Round<'_> {
     }
 }
 
-fn copies(files: &Files) -> Vec<Copy<'_>> {
+pub(super) fn copies(files: &Files) -> Vec<Copy<'_>> {
     files.iter().map(|(name, content)| (name.bytes(), content.as_slice())).collect()
 }
 

@@ -45,6 +45,8 @@ impl Tool {
 pub(super) struct Speaker {
     pub(super) tool: Tool,
     pub(super) programs: Vec<String>,
+    /// Is everything cached, whatever the card?
+    pub(super) caches_all: bool,
 }
 
 /// See above.
@@ -209,15 +211,16 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
     };
     let programs = Program::judged(&snapshot.executables);
     let [first, second] = &programs;
-    let speaker = |tool, programs: &[&Program]| Speaker {
+    let speaker = |tool, programs: &[&Program], caching: &[Caching]| Speaker {
         tool,
         programs: programs.iter().map(|program| program.label.clone()).collect(),
+        caches_all: caching.iter().all(|caching| *caching == Caching::All),
     };
     match (of(first), of(second)) {
-        (Some(one), Some(other)) if one == other => vec![speaker(Tool::Pkcs15, &[first, second])],
+        (Some(one), Some(other)) if one == other => vec![speaker(Tool::Pkcs15, &[first, second], &one)],
         (one, other) => {
-            let one = one.map(|_| speaker(Tool::Pkcs15, &[first]));
-            let other = other.map(|_| speaker(Tool::Pkcs11, &[second]));
+            let one = one.map(|caching| speaker(Tool::Pkcs15, &[first], &caching));
+            let other = other.map(|caching| speaker(Tool::Pkcs11, &[second], &caching));
             one.into_iter().chain(other).collect()
         }
     }

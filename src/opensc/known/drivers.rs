@@ -92,6 +92,18 @@ pub fn nearest_driver(name: &[u8], version: Version) -> Option<&'static str> {
     nickname.or(near.filter(|(wrong, _)| *wrong <= most).map(|(_, known)| known))
 }
 
+/// Emulations whose names were watched (0.23): they count letter by letter.
+const EMULATIONS: [&str; 3] = ["PIV-II", "openpgp", "sc-hsm"];
+
+/// The emulation that is meant, if it is one of the common ones: names of others are not known here.
+#[must_use]
+pub fn nearest_emulation(name: &[u8]) -> Option<&'static str> {
+    let word = plain(name)?;
+    let nickname = DRIVER_NICKNAMES.iter().find(|(nick, _)| *nick == word).map(|(_, driver)| *driver);
+    let is_same = |known: &&str| plain(known.as_bytes()).is_some_and(|known| known == word);
+    nickname.or_else(|| EMULATIONS.iter().find(|known| is_same(known)).copied())
+}
+
 fn drivers(version: Version) -> impl Iterator<Item = &'static str> {
     let has = move |releases: &RangeInclusive<u16>| version.major > 0 || releases.contains(&version.minor);
     DRIVERS.iter().filter(move |(_, releases)| has(releases)).map(|(name, _)| *name)
@@ -117,6 +129,22 @@ mod tests {
             assert!(!is_driver(typed.as_bytes(), V));
         }
         assert!(DRIVER_NICKNAMES.iter().all(|(_, name)| DRIVERS.iter().any(|(known, _)| known == name)));
+    }
+
+    #[test]
+    fn an_emulation_is_known_by_its_letters() {
+        for (typed, meant) in [
+            ("piv", Some("PIV-II")),
+            ("SC-HSM", Some("sc-hsm")),
+            ("sc_hsm", Some("sc-hsm")),
+            ("sc-hsm", Some("sc-hsm")),
+            ("OpenPGP", Some("openpgp")),
+            ("nqApplet", None),
+            ("tccardos", None),
+        ] {
+            assert_eq!(nearest_emulation(typed.as_bytes()), meant, "{typed}");
+        }
+        assert!(EMULATIONS.iter().all(|name| drivers(V).any(|known| known == *name)));
     }
 
     #[test]

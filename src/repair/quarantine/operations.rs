@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use super::id::order;
 use super::{MAX_LISTED, StateDir, existing_section, file_name, ids, is_undone};
 use crate::repair::Error;
-use crate::repair::journal::{self, Journal, TextEdit, UndoRecord};
+use crate::repair::journal::{self, Journal, Placed, TextEdit, UndoRecord};
 use crate::repair::outcome::Outcome;
 use crate::repair::plan::Action;
 use crate::safe_fs::{self, Dir};
@@ -33,6 +33,19 @@ pub struct Operation {
     /// The texts it was to change.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<EditedFile>,
+    /// The cache entries that it put in their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub placed: Vec<PlacedFile>,
+}
+
+/// One cache entry that an operation put in its place, as OpenSC writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PlacedFile {
+    /// The cache directory.
+    pub directory: ByteString,
+    /// The file's name in it.
+    pub name: ByteString,
 }
 
 /// One text of an operation.
@@ -127,6 +140,7 @@ pub fn operations(state: &StateDir) -> Result<Vec<Operation>, Error> {
                     kept_bytes,
                     files: Vec::new(),
                     edits: Vec::new(),
+                    placed: Vec::new(),
                 });
             }
         }
@@ -189,7 +203,8 @@ fn describe(state: &Dir, id: &str) -> Result<Option<Operation>, Error> {
         None => planned.step.action == Action::Remove,
     };
     let is_begun = matches!(state, OperationState::Done | OperationState::Interrupted);
-    if is_begun && kept_files == 0 && journal.edits.is_empty() && !journal.files.iter().any(took) {
+    let is_empty = journal.edits.is_empty() && journal.placed.is_empty() && !journal.files.iter().any(took);
+    if is_begun && kept_files == 0 && is_empty {
         return Ok(None);
     }
     let stored = existing_section(&dir, "files")?;
@@ -220,6 +235,17 @@ fn describe(state: &Dir, id: &str) -> Result<Option<Operation>, Error> {
             done,
         })
         .collect();
+    let placed = journal.placed.into_iter();
+    let placed = placed.map(|Placed { directory, name, .. }| PlacedFile { directory, name }).collect();
     let started_at = Some(journal.started_at);
-    Ok(Some(Operation { id: id.to_string(), state, started_at, kept_files, kept_bytes, files, edits }))
+    Ok(Some(Operation {
+        id: id.to_string(),
+        state,
+        started_at,
+        kept_files,
+        kept_bytes,
+        files,
+        edits,
+        placed,
+    }))
 }

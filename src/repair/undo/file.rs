@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::repair::journal::Planned;
 use crate::repair::outcome::{Outcome, UndoOutcome};
+use crate::repair::placed::{Ours, is_ours};
 use crate::repair::plan::Action;
 use crate::repair::quarantine::{file_name, section};
 use crate::safe_fs::{self, Dir, HeldFile, Moved, Opened};
@@ -19,6 +20,8 @@ pub(super) struct Work<'a> {
     /// An undo had begun, and may have brought back any file.
     begun: bool,
     force: bool,
+    /// What a refill of the same run has put there, and is taken away first.
+    ours: &'a Ours,
     directories: BTreeMap<ByteString, Dir>,
     /// Whether any file moved.
     pub(super) changed: bool,
@@ -38,8 +41,9 @@ impl<'a> Work<'a> {
         id: &'a str,
         begun: bool,
         force: bool,
+        ours: &'a Ours,
     ) -> Self {
-        Self { stored, operation, id, begun, force, directories: BTreeMap::new(), changed: false }
+        Self { stored, operation, id, begun, force, ours, directories: BTreeMap::new(), changed: false }
     }
 
     /// What there is to do for a file: [`UndoOutcome::Waiting`], or nothing.
@@ -63,7 +67,13 @@ impl<'a> Work<'a> {
         match place {
             Ok(Place::Free | Place::Same) => UndoOutcome::Waiting,
             Ok(Place::Taken(_)) if self.force => UndoOutcome::Waiting,
-            Ok(Place::Taken(_)) => UndoOutcome::Conflict("another file stands in its place".to_string()),
+            Ok(Place::Taken(newcomer)) => {
+                match is_ours(self.ours, &planned.step.directory, &planned.step.name, &newcomer) {
+                    Ok(true) => UndoOutcome::Waiting,
+                    Ok(false) => UndoOutcome::Conflict("another file stands in its place".to_string()),
+                    Err(error) => failed(&error),
+                }
+            }
             Err(safe_fs::Error::Special { kind, .. }) => {
                 UndoOutcome::Conflict(format!("{} stands in its place", safe_fs::kind_words(kind)))
             }

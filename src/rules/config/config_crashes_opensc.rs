@@ -53,13 +53,13 @@ fn finding(case: &ConfigCase<'_>, crash: &Crash, programs: Vec<String>) -> Findi
         Some(b'#') => "comment",
         _ => "empty line",
     };
-    let mut finding = case.finding(
-        Id::ConfigCrashesOpenSc,
-        programs,
-        format!("The {what} at line {} takes the key `{}` away.", crash.taken_by.position.line, crash.key),
-        consequence,
+    let subject = if programs.len() == case.rows.len() { "Every program of OpenSC" } else { &who };
+    let summary = format!(
+        "{subject} {dies} of {}: the {what} at line {} takes the word `{}` away.",
+        case.path, crash.taken_by.position.line, crash.key
     );
-    let note = format!("OpenSC loses this key to the {what} behind it");
+    let mut finding = case.finding(Id::ConfigCrashesOpenSc, programs, summary, consequence);
+    let note = format!("OpenSC loses this word to the {what} behind it");
     finding.evidence.push(case.source(&crash.at.range(), &note, joined(case, crash.at.start)));
     finding.fix.push(Remedy::new(
         format!("write the statement on one line, without the {what}"),

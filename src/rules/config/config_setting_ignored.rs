@@ -18,7 +18,7 @@
 
 use crate::case::config::{ConfigCase, Correction, Dead, MOST, NOT_SHOWN, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
-use crate::opensc::known::{self, Kind, Known, Room};
+use crate::opensc::known::{self, Known, Room};
 use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL};
 use crate::opensc::{Program, Shadowed, Unread, WhyShadowed, WhyUnread, differences};
 use crate::scconf::foreign::Foreign;
@@ -73,6 +73,7 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
 fn why(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<String> {
     let block = case.app_around(setting.at.start);
     Some(match setting.why {
+        WhyShadowed::LaterDuplicate if is_empty(case, setting) => "it has no value".into(),
         WhyShadowed::LaterDuplicate => {
             "the same key stands before it in this block, and the first counts".into()
         }
@@ -91,6 +92,13 @@ fn why(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<String> {
         },
         WhyShadowed::OtherFramework(_) | WhyShadowed::DuplicateApp(_) => return None,
     })
+}
+
+/// `key = ;` is passed over, and the next line of the same key counts.
+fn is_empty(case: &ConfigCase<'_>, setting: &Shadowed) -> bool {
+    let text = case.piece(setting.at.range());
+    let value = memchr::memchr(b'=', text).and_then(|at| text.get(at + 1..)).unwrap_or(text);
+    value.iter().all(|byte| byte.is_ascii_whitespace() || *byte == b';')
 }
 
 fn begins_with_mark(case: &ConfigCase<'_>) -> bool {
@@ -122,6 +130,7 @@ fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, why: &str) -> Finding {
         finding.evidence.push(case.source(&mark, "the byte order mark", corrected));
     }
     let what = match setting.why {
+        WhyShadowed::LaterDuplicate if is_empty(case, setting) => "remove this line",
         WhyShadowed::LaterDuplicate => "remove this line, or the one before it",
         WhyShadowed::SecondName => "give each program a block of its own",
         WhyShadowed::OutsideFramework => "move the line into framework pkcs15 { … }",
@@ -425,8 +434,7 @@ fn moved(case: &ConfigCase<'_>, unread: &Unread) -> Option<Correction> {
 /// Whether this list stands in the block already.
 fn has_list(case: &ConfigCase<'_>, at: usize, known: &Known) -> bool {
     let is_own = |own: &Assignment| known.is_called(&own.key.word().value);
-    matches!(known.kind, Kind::Drivers | Kind::List)
-        && case.app_around(at).is_some_and(|app| app.body.assignments().any(is_own))
+    known.kind.is_list() && case.app_around(at).is_some_and(|app| app.body.assignments().any(is_own))
 }
 
 fn has_default(root: &Body) -> bool {

@@ -21,7 +21,7 @@ use crate::case::config::{ConfigCase, Correction, MOST, NOT_SHOWN, Row, labels};
 use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::config::Written;
 use crate::opensc::differences::{self, CachingWords};
-use crate::opensc::known::Kind;
+use crate::opensc::known::{self, Kind};
 use crate::opensc::misread::{Misread, WhyMisread, whole_value_at};
 use crate::opensc::{CacheLocation, Caching, Effective};
 use crate::scconf::foreign::is_template;
@@ -172,6 +172,12 @@ fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
     let whole = String::from_utf8_lossy(case.piece(misread.whole.range())).into_owned();
     // Of `=>` the second half is the value.
     let whole = whole.strip_prefix('>').map_or(whole.as_str(), str::trim_start);
+    // All names of a list at once, each as OpenSC knows it.
+    let named = |nearest: &dyn Fn(&[u8]) -> Option<&'static str>| -> String {
+        let words =
+            whole.split([',', ' ', '\t']).map(|word| word.trim_matches('"')).filter(|word| !word.is_empty());
+        words.map(|word| nearest(word.as_bytes()).unwrap_or(word)).collect::<Vec<_>>().join(", ")
+    };
     let cured = |corrected: Option<Correction>| {
         corrected.filter(|fixed| case.is_cured(&misread.whole.range(), fixed))
     };
@@ -200,22 +206,35 @@ fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
         WhyMisread::NoDriver(near) => (
             format!("OpenSC {} has no driver called {value}.", case.version),
             "The name is passed over in silence: no card is given to it.".to_owned(),
-            near.and_then(|near| case.corrected(&misread.at.range(), near.as_bytes())),
+            near.and_then(|near| match misread.known.kind {
+                Kind::Drivers => replaced(&named(&|word| {
+                    let is_known = known::is_driver(word, case.version);
+                    if is_known { None } else { known::nearest_driver(word, case.version) }
+                })),
+                _ => case.corrected(&misread.at.range(), near.as_bytes()),
+            }),
             near.map_or_else(
                 || "write a name that opensc-tool --list-drivers shows".to_owned(),
                 |near| format!("write {near}, exactly so"),
             ),
         ),
+        WhyMisread::NoEmulation(near) => (
+            format!("OpenSC {} has no emulation called {value}.", case.version),
+            "The name is passed over in silence: cards that need this emulation are not seen.".to_owned(),
+            replaced(&named(&known::nearest_emulation)),
+            format!("write {near}, exactly so"),
+        ),
         WhyMisread::Cut => {
             let words = whole.split_whitespace().map(|word| word.trim_matches(','));
             let fixed = match misread.known.kind {
-                Kind::Drivers => words.collect::<Vec<_>>().join(", "),
+                Kind::Emulations => named(&known::nearest_emulation),
+                Kind::Drivers | Kind::List => words.collect::<Vec<_>>().join(", "),
                 Kind::Caching
                 | Kind::Path
                 | Kind::Switch
                 | Kind::Number
                 | Kind::OneOf(_)
-                | Kind::List
+                | Kind::Texts
                 | Kind::Driver
                 | Kind::Text => {
                     format!("\"{}\"", whole.replace('"', ""))

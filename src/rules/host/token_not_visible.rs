@@ -104,7 +104,7 @@ fn finding(group: &[&Hidden], blind: bool) -> Option<Finding> {
                 "set create_slots_for_pins = all;".to_owned(),
             )
         }
-        Why::NoDriver { by, unknown, wants_default } => {
+        Why::NoDriver { by, unknown, wants_default, wanted } => {
             let why = match unknown.as_slice() {
                 [] if *wants_default => "the driver default takes it only if it is switched on".to_owned(),
                 [] => "none of these drivers takes it".to_owned(),
@@ -119,11 +119,19 @@ fn finding(group: &[&Hidden], blind: bool) -> Option<Finding> {
             };
             let meant: Vec<String> = unknown
                 .iter()
-                .filter_map(|name| Some(format!("write {} in place of {}", name.meant?, name.name)))
+                .filter_map(|name| {
+                    // The name of another card's driver does not help this one.
+                    let meant =
+                        name.meant.filter(|meant| wanted.as_deref().is_none_or(|own| own == *meant))?;
+                    Some(format!("write {meant} in place of {}", name.name))
+                })
                 .collect();
             let fix = match meant.as_slice() {
                 [] if *wants_default => "set enable_default_driver = true; beside it".to_owned(),
-                [] => "add the card's driver to the list, or internal for OpenSC's own list".to_owned(),
+                [] => match wanted {
+                    Some(own) => format!("add {own} to the list, or internal for OpenSC's own list"),
+                    None => "add the card's driver to the list, or internal for OpenSC's own list".to_owned(),
+                },
                 all => all.join(", "),
             };
             (

@@ -38,7 +38,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
         }
         let mut crowd = Crowd::new(cache_view.dir);
         for (file, entry) in unseen_entries(cache_view) {
-            if let Some(Defect::Damaged(what)) = defect(case, file, entry) {
+            if let Some(Defect::Damaged(what)) = defect(case, cache_view, file, entry) {
                 crowd.add(sink, entry, || {
                     let mut finding = case.entry_finding(
                         Id::DamagedEntry,
@@ -46,7 +46,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                         entry,
                         Some(file),
                         format!("The cache entry of file {file} {what}."),
-                        "No listing is wrong because of it today.".to_owned(),
+                        seen_today(case, cache_view).to_owned(),
                     );
                     finding.severity = Severity::Warning;
                     finding
@@ -186,6 +186,20 @@ pub(crate) fn unseen_entries<'l>(
     cache_view.cached.entries().filter(move |(_, entry)| !causes.contains(&entry.name))
 }
 
+/// What an entry of which no listing is known to be wrong does today.
+pub(crate) fn seen_today(case: &Case<'_>, cache_view: &CacheView<'_>) -> &'static str {
+    if is_decided(case, cache_view) {
+        "No listing is wrong because of it today."
+    } else {
+        "Whether a listing is wrong because of it was not decided: other entries of this cache could not be read."
+    }
+}
+
+/// Is all known of what is shown through the cache that is known of the card?
+fn is_decided(case: &Case<'_>, cache_view: &CacheView<'_>) -> bool {
+    (&cache_view.shown.unknown).into_iter().all(|(place, _)| case.live.is_unknown(place))
+}
+
 /// What is wrong with an entry as such.
 pub(crate) enum Defect {
     /// Its bytes are no whole content of its file.
@@ -196,7 +210,12 @@ pub(crate) enum Defect {
 
 /// What is wrong with an entry of a file that the card still lists, although no
 /// listing shows it.
-pub(crate) fn defect(case: &Case<'_>, file: EfPath, entry: &CacheEntry) -> Option<Defect> {
+pub(crate) fn defect(
+    case: &Case<'_>,
+    cache_view: &CacheView<'_>,
+    file: EfPath,
+    entry: &CacheEntry,
+) -> Option<Defect> {
     if !case.inventory.is_listed(file) {
         return None;
     }
@@ -218,7 +237,8 @@ pub(crate) fn defect(case: &Case<'_>, file: EfPath, entry: &CacheEntry) -> Optio
         Condition::Undecodable => Some(Defect::Damaged("does not decode".to_owned())),
         Condition::Empty => Some(Defect::Differs("is empty, the card's file is not".to_owned())),
         Condition::Whole => live.map(|_| {
-            Defect::Differs("differs from the card's file in bytes that no listing shows".to_owned())
+            let unseen = if is_decided(case, cache_view) { " in bytes that no listing shows" } else { "" };
+            Defect::Differs(format!("differs from the card's file{unseen}"))
         }),
     }
 }

@@ -20,7 +20,7 @@ use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::token::Case;
 use crate::finding::{Finding, Id};
 use crate::opensc::program::PKCS15_TOOL;
-use crate::rules::token::damaged_entry::{Defect, defect, unseen_entries};
+use crate::rules::token::damaged_entry::{Defect, defect, seen_today, unseen_entries};
 use crate::snapshot::EntryName;
 
 /// Applies the rule to one token.
@@ -36,8 +36,8 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 continue;
             }
             let Some((entry, file)) = difference.cause else { continue };
-            let damaged =
-                cache_view.in_use() && matches!(defect(case, file, entry), Some(Defect::Damaged(_)));
+            let damaged = cache_view.in_use()
+                && matches!(defect(case, cache_view, file, entry), Some(Defect::Damaged(_)));
             if damaged || !told.insert(&entry.name) {
                 continue;
             }
@@ -57,14 +57,14 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             continue;
         }
         for (file, entry) in unseen_entries(cache_view).filter(|(_, entry)| !told.contains(&entry.name)) {
-            if let Some(Defect::Differs(what)) = defect(case, file, entry) {
+            if let Some(Defect::Differs(what)) = defect(case, cache_view, file, entry) {
                 let mut finding = case.entry_finding(
                     Id::DormantStaleEntry,
                     cache_view,
                     entry,
                     Some(file),
                     format!("The cache entry of file {file} {what}."),
-                    "No listing is wrong because of it today.".to_owned(),
+                    seen_today(case, cache_view).to_owned(),
                 );
                 finding.program.clear();
                 sink.push(finding);

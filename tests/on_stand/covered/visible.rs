@@ -106,7 +106,7 @@ fn settings_hide_a_card_as_the_tools_say() {
         &with("default", "card_drivers = piv;").replace("app default {\n\tpkcs11", "app x {\n\tpkcs11"),
     );
     assert_eq!((code, severity(&report).as_str()), (1, "error"), "{report:#}");
-    assert!(fix(&report).starts_with("write PIV-II in place of piv"), "{report:#}");
+    assert!(fix(&report).starts_with("add sc-hsm to the list"), "{report:#}");
     // One that is there, and not this card's: what it says, for one program.
     let (code, report) = scene.agrees(&with("opensc-pkcs11", "card_drivers = openpgp;"));
     assert_eq!((code, severity(&report).as_str()), (0, "info"), "{report:#}");
