@@ -284,25 +284,34 @@ impl Naming {
     }
 
     fn ambiguous(&self, all: &[Names], several: &[usize]) -> Error {
-        let mut candidates: Vec<String> =
-            several.iter().filter_map(|place| Some(all.get(*place)?.what.clone())).collect();
-        candidates.dedup();
+        self.any_of(several.iter().filter_map(|place| Some(all.get(*place)?.what.clone())))
+    }
+
+    /// Says that it could be any of these.
+    #[must_use]
+    pub fn any_of(&self, candidates: impl IntoIterator<Item = String>) -> Error {
+        let mut seen = BTreeSet::new();
+        let candidates = candidates.into_iter().filter(|what| seen.insert(what.clone())).collect();
         Error::Ambiguous { typed: self.shown(), candidates }
     }
 
-    /// Do all of these belong together by an ID, as a key and its certificate do?
+    /// Do all of these belong together by an ID or a key reference, as a key and its certificate do?
     fn one_key(&self, all: &[Names], picked: &[usize]) -> Result<(), Error> {
         let names: Vec<&Names> = picked.iter().filter_map(|place| all.get(*place)).collect();
         let Some((first, rest)) = names.split_first() else { return Ok(()) };
         let mut token = &first.token.serial;
         let mut known: BTreeSet<&Vec<u8>> = first.ids.iter().collect();
+        let mut references: BTreeSet<u8> = first.reference.into_iter().collect();
         let mut open: Vec<&&Names> = rest.iter().collect();
         loop {
             let before = open.len();
             open.retain(|names| {
-                let belongs = names.token.serial == *token && names.ids.iter().any(|id| known.contains(id));
+                let is_of_key = names.ids.iter().any(|id| known.contains(id))
+                    || names.reference.is_some_and(|reference| references.contains(&reference));
+                let belongs = names.token.serial == *token && is_of_key;
                 if belongs {
                     known.extend(&names.ids);
+                    references.extend(names.reference);
                     token = &names.token.serial;
                 }
                 !belongs

@@ -19,8 +19,8 @@ use crate::text::rfc3339;
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("scope"))]
 pub struct Args {
-    /// These entries, by file name or path, whatever they are; or those of one key, by its ID, label or PKCS#11 URI; needs
-    /// no card
+    /// These entries, by file name or path, whatever they are; or all of one key, by its ID, label, key reference, file or
+    /// PKCS#11 URI, or of one token, by its serial number or label; only a name that no cache tells takes the card
     #[arg(value_name = "ENTRY", group = "scope", add = ArgValueCandidates::new(known_keys))]
     entries: Vec<String>,
     /// Only the card in this reader (its name, or its number counted from 0)

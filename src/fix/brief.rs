@@ -298,6 +298,7 @@ pub fn fixed(done: &Fixed, typed: &str) -> Brief {
         }
         (_, false) => format!("{} cured.{moved}", of_all(cured)),
     };
+    let did = if done.unedited.is_some() { did + " The configuration was not edited." } else { did };
     let sentence = match not_compared(&done.after) {
         _ if done.failed => Prose::from(did),
         _ if dry_run && tried > 0 => {

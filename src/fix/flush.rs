@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 use super::caches::{Agreed, Ended, Repair, Subject, look_for_holders};
+use super::named::Named;
 use crate::error::Error;
 use crate::finding::{Doubt, Finding, Safety, Severity, Window, doubtful_since};
 use crate::host::clock;
 use crate::judge::ending::is_unread;
-use crate::listing::cache_entries::{names, serials};
-use crate::naming::{self, Names, Naming, is_serial};
-use crate::observe::{Asking, CacheOwners, Progress};
+use crate::listing::cache_entries::serials;
+use crate::naming::{self, is_serial};
+use crate::observe::{Asking, CacheOwners, Cards, ObserveOptions, Progress, observe};
 use crate::repair::flush::{Scope, flush_plan, is_named};
 use crate::repair::{Applied, Outcome, Plan, Refilled};
-use crate::snapshot::{ByteString, Gap, GapKind, Snapshot};
+use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{shell_option, shell_word};
 use crate::verdict::Verdict;
 
@@ -80,24 +81,33 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
     let mut is_first = true;
     let mut failed = false;
     let mut without_card = None;
+    let mut cards = Read::default();
     let mut known = BTreeSet::new();
     let mut has_entries = false;
     let mut since: Option<i64> = None;
     let mut doubt = Doubt::default();
     let observed = subject.each(&mut |snapshot| {
-        let all = names(snapshot);
         let mut entries = Vec::new();
-        for name in missing.clone() {
-            if is_here(snapshot, name) {
-                missing.retain(|other| *other != name);
-            } else if let Some(paths) = of_key(&all, name)? {
-                missing.retain(|other| *other != name);
-                entries.extend(paths);
-            }
-        }
         if let Scope::Named(named) = scope {
+            let here = Named::of(snapshot);
+            known.extend(here.known());
+            for name in *named {
+                if is_here(snapshot, name) {
+                    missing.retain(|other| *other != name);
+                    continue;
+                }
+                let mut paths = here.meant(name)?;
+                if paths.is_empty() {
+                    // What the caches do not tell, a card may.
+                    let with_cards = Snapshot { cards: cards.get(subject), ..snapshot.clone() };
+                    paths = Named::of(&with_cards).meant(name)?;
+                }
+                if !paths.is_empty() {
+                    missing.retain(|other| *other != name);
+                    entries.extend(paths);
+                }
+            }
             entries.extend_from_slice(named);
-            known.extend(all.iter().map(|(_, names)| names.what.clone()));
         }
         if let Scope::Serial(serial) = scope {
             let here = serials(snapshot);
@@ -271,17 +281,19 @@ pub fn flush_proven(snapshot: &mut Snapshot, refill: bool) -> Result<Proven, Err
     Ok(Proven { after: done.after, operations, refilled })
 }
 
-/// The paths of the entries that hold what is called so: of one key, or the error lists them all.
-fn of_key(all: &[(ByteString, Names)], typed: &str) -> Result<Option<Vec<String>>, Error> {
-    let names: Vec<Names> = all.iter().map(|(_, names)| names.clone()).collect();
-    let naming = Naming::parse(typed)?;
-    // All entries of a card are a matter of --serial.
-    if names.iter().any(|names| is_serial(names.token.serial.as_bytes(), typed)) {
-        return Ok(None);
+/// The cards of this host, read when they are first asked for.
+#[derive(Default)]
+struct Read(Option<Vec<Card>>);
+
+impl Read {
+    /// None, if they cannot be read: then nothing is called by what they tell.
+    fn get(&mut self, subject: &Subject<'_>) -> Vec<Card> {
+        let read = || {
+            let wish = ObserveOptions { cards: Cards::In(None), ..subject.wish };
+            observe(&wish).map(|snapshot| snapshot.cards).unwrap_or_default()
+        };
+        self.0.get_or_insert_with(read).clone()
     }
-    let picked = naming.key(&names)?;
-    let paths = picked.iter().filter_map(|place| Some(all.get(*place)?.0.to_string()));
-    Ok(Some(paths.collect()).filter(|paths: &Vec<String>| !paths.is_empty()))
 }
 
 /// Is an entry of this name or path in one of the caches?

@@ -9,6 +9,7 @@ pub mod config;
 pub mod ending;
 pub mod findings;
 pub mod flush;
+mod named;
 pub mod outcome;
 mod proof;
 pub mod quarantine;

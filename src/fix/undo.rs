@@ -4,14 +4,18 @@ use std::collections::BTreeSet;
 
 use super::quarantine::states;
 use super::revival::{Revival, is_read_here, revival};
+use super::revived::read_today;
 use crate::error::{Error, Exit};
+use crate::finding::{Id, Shows};
 use crate::host::Caller;
 use crate::observe::{Asking, Cards, ObserveOptions, Progress, observe};
 use crate::opensc::config::Situation;
 use crate::patience::{SILENCE, within};
 use crate::repair::{
-    Operation, OperationState, Return, StateDir, UndoState, Undone, newest_first, operations, undo_in,
+    Operation, OperationState, Return, UndoOutcome, UndoResult, UndoState, Undone, newest_first, operations,
+    undo_in,
 };
+use crate::snapshot::{ByteString, CacheDir, Snapshot};
 
 /// What was taken back.
 #[derive(Debug)]
@@ -22,6 +26,10 @@ pub struct Undo {
     pub revival: Revival,
     /// Whether entries of the quarantine were to come back.
     pub returns: bool,
+    /// What was put back, or would be, had been found stale or damaged where programs read it.
+    pub was_stale: bool,
+    /// And programs of today read it there.
+    pub is_shown: bool,
     /// Nothing was done.
     pub dry_run: bool,
 }
@@ -34,7 +42,8 @@ pub struct Undo {
 pub fn undo(operation: Option<&str>, force: bool, dry_run: bool, progress: Progress) -> Result<Undo, Error> {
     let caller = Caller::current()?;
     let states = states(&caller)?;
-    places_answer(&states, operation.map(str::to_owned))?;
+    let known: Vec<Operation> = states.iter().filter_map(|state| operations(state).ok()).flatten().collect();
+    places_answer(known.clone(), operation.map(str::to_owned))?;
     let mut found = Ok(Revival::default());
     let mut returns = false;
     let undone = undo_in(&states, operation, force, dry_run, &mut |back| {
@@ -42,13 +51,45 @@ pub fn undo(operation: Option<&str>, force: bool, dry_run: bool, progress: Progr
         found = look(back, progress);
         found.as_ref().map_or(true, |found| !force && !found.revived.is_empty())
     })?;
-    Ok(Undo { undone, revival: found?, returns, dry_run })
+    let stale = stale(&undone, &known);
+    let is_shown = match stale.first() {
+        Some(_) => {
+            let here = look_without_cards(progress)?;
+            let read = read_today(&here);
+            let is_read = |dir: &CacheDir| read.directories().any(|path| *path == dir.path);
+            let read: BTreeSet<ByteString> =
+                here.caches.iter().filter(|dir| is_read(dir)).map(CacheDir::real_path).collect();
+            stale.iter().any(|directory| read.contains(*directory))
+        }
+        None => false,
+    };
+    let was_stale = !stale.is_empty();
+    Ok(Undo { was_stale, is_shown, undone, revival: found?, returns, dry_run })
+}
+
+/// The directories of what came back, or would, and had been taken because it was stale.
+fn stale<'a>(undone: &'a Undone, known: &[Operation]) -> Vec<&'a ByteString> {
+    let meant = known.iter().find(|one| Some(&one.id) == undone.operation.as_ref());
+    let run = |one: &&Operation| meant.is_some_and(|meant| one.started_at == meant.started_at);
+    let files: Vec<_> = known.iter().filter(run).flat_map(|one| &one.files).collect();
+    let is_back = |outcome: &UndoOutcome| {
+        matches!(outcome, UndoOutcome::Restored | UndoOutcome::Replaced(_) | UndoOutcome::Waiting)
+    };
+    let was_stale = |reason: &str| {
+        Id::from_name(reason).is_some_and(|id| matches!(id.shows(), Shows::OldView | Shows::Unsure))
+    };
+    let is_stale = |file: &&UndoResult| {
+        is_back(&file.outcome)
+            && undone.state == UndoState::Undone
+            && files.iter().any(|kept| {
+                (&kept.directory, &kept.name) == (&file.directory, &file.name) && was_stale(&kept.reason)
+            })
+    };
+    undone.files.iter().filter(is_stale).map(|file| &file.directory).collect()
 }
 
 /// Nothing is begun where a place does not answer that something would come back to.
-fn places_answer(states: &[StateDir], operation: Option<String>) -> Result<(), Error> {
-    let found = states.iter().filter_map(|state| operations(state).ok());
-    let mut all: Vec<Operation> = found.flatten().collect();
+fn places_answer(mut all: Vec<Operation>, operation: Option<String>) -> Result<(), Error> {
     let asked = within(SILENCE, move |pulse| {
         newest_first(&mut all);
         let meant = all.iter().find(|one| match &operation {
@@ -68,10 +109,13 @@ fn places_answer(states: &[StateDir], operation: Option<String>) -> Result<(), E
     asked.map_err(|why| Error::Overdue { what: "a place that files would come back to", why })
 }
 
+fn look_without_cards(progress: Progress) -> Result<Snapshot, Error> {
+    observe(&ObserveOptions { cards: Cards::None, status: false, asking: Asking::Never, progress })
+}
+
 /// What would come back to life.
 fn look(back: &Return<'_>, progress: Progress) -> Result<Revival, Error> {
-    let snapshot =
-        observe(&ObserveOptions { cards: Cards::None, status: false, asking: Asking::Never, progress })?;
+    let snapshot = look_without_cards(progress)?;
     let source = Situation::of(&snapshot).source();
     let text = back.text.filter(|(file, _)| is_read_here(file.as_path(), &source)).map(|(_, text)| text);
     Ok(revival(&snapshot, text, back.entries, progress)?.unwrap_or_default())

@@ -118,7 +118,8 @@ pub fn serials(snapshot: &Snapshot) -> BTreeSet<String> {
     entries.filter_map(serial).collect()
 }
 
-/// What the entries of the calling user's caches go by: their names and paths, and the ID and label of what is in them.
+/// What the entries of the calling user's caches go by: the file of the card that they are copies of, the key that this belongs
+/// to where its place tells that, and the ID and label of what is in them.
 #[must_use]
 pub fn names(snapshot: &Snapshot) -> Vec<(ByteString, Names)> {
     let mut all = Vec::new();
@@ -129,8 +130,11 @@ pub fn names(snapshot: &Snapshot) -> Vec<(ByteString, Names)> {
             let (object, id, label, _) = describe(snapshot, dir, entry, Some(name));
             let id = id.and_then(|id| data_encoding::HEXLOWER.decode(id.as_bytes()).ok());
             let token = TokenNames { serial: escape(&name.serial.text()), labels: Vec::new() };
+            let known = name.ef().and_then(|file| Some((file, layout_of(&snapshot.cards, name)?.0)));
             let names = Names {
                 what: format!("{path} ({object})"),
+                reference: known.and_then(|(file, layout)| layout.key_of(file)),
+                words: name.ef().map(|file| file.to_string()).into_iter().collect(),
                 ids: id.into_iter().collect(),
                 labels: label.into_iter().collect(),
                 token,

@@ -12,6 +12,10 @@ use crate::verdict::brief::Brief;
 #[must_use]
 pub fn table(screen: &Screen, settings: &Settings) -> String {
     let mut out = Page::new(screen);
+    if screen.detail < Detail::Usual {
+        least(&mut out, settings);
+        return out.text();
+    }
     head(&mut out, settings);
     let _ = writeln!(out, "{BOLD}{:<24}{:<11}{:<8}means{BOLD:#}", "program", "value", "line");
     for program in &settings.programs {
@@ -76,6 +80,10 @@ pub fn lint(screen: &Screen, findings: &[Finding], brief: &Brief) -> String {
 #[must_use]
 pub fn one(screen: &Screen, settings: &Settings) -> String {
     let mut out = Page::new(screen);
+    if screen.detail < Detail::Usual {
+        least(&mut out, settings);
+        return out.text();
+    }
     head(&mut out, settings);
     for program in &settings.programs {
         let _ = writeln!(out, "{BOLD}{}{BOLD:#}", program.name);
@@ -139,6 +147,12 @@ fn head(out: &mut Page<'_>, settings: &Settings) {
         wrap(out, "  ", "  ", note);
     }
     out.push('\n');
+}
+
+/// What it comes to, and nothing more.
+fn least(out: &mut Page<'_>, settings: &Settings) {
+    wrap(out, "", "  ", &settings.summary());
+    ask_lint(out, settings);
 }
 
 fn directories(out: &mut Page<'_>, settings: &Settings) {

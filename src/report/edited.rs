@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::human::{ending, headline};
-use super::lines::{Page, Screen, padded, width, wrap};
+use super::lines::{Detail, Page, Screen, padded, width, wrap};
 use crate::repair::config::{EditReport, Effect, Revived};
 use crate::verdict::brief::Brief;
 
@@ -12,7 +12,12 @@ use crate::verdict::brief::Brief;
 pub fn human(screen: &Screen, report: &EditReport, brief: &Brief) -> String {
     let mut out = Page::new(screen);
     headline(&mut out, &brief.headline, &brief.dangers);
-    body(&mut out, report);
+    if screen.detail >= Detail::Usual {
+        body(&mut out, report);
+    } else if let Some(diff) = &report.diff {
+        // Asked for by itself.
+        out.push_str(&visible(diff));
+    }
     ending(&mut out, brief);
     out.text()
 }

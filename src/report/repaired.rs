@@ -119,6 +119,7 @@ pub fn undone(
     headline(&mut out, &brief.headline, &brief.dangers);
     // Where nothing was changed only what was in the way is told, and not what an earlier undo did.
     let is_told = |outcome: &UndoOutcome| match undone.state {
+        _ if screen.detail < Detail::Usual => false,
         UndoState::Undone | UndoState::Incomplete => true,
         UndoState::Conflict => matches!(outcome, UndoOutcome::Conflict(_) | UndoOutcome::Failed(_)),
         UndoState::AlreadyUndone | UndoState::NothingToUndo | UndoState::Refused => false,
@@ -140,6 +141,7 @@ pub fn undone(
         wrap(&mut out, "  ", "    ", &text);
     }
     match undone.state {
+        _ if screen.detail < Detail::Usual => {}
         UndoState::Refused => {
             let id = undone.operation.as_deref().unwrap_or_default();
             refusal(&mut out, revived, &format!("`stalecard undo {id}`"), returns);

@@ -83,6 +83,11 @@ pub trait Layout: Sync {
     /// What a copy of a file holds, for a listing.
     fn describe(&self, card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described;
 
+    /// The reference of the key that this file belongs to, in families where its place tells that.
+    fn key_of(&self, _file: EfPath) -> Option<u8> {
+        None
+    }
+
     /// The files that the content of this one names.
     fn names(&self, file: EfPath, bytes: &[u8]) -> Vec<Named>;
 

@@ -115,6 +115,13 @@ impl Layout for ScHsm {
         }
     }
 
+    fn key_of(&self, file: EfPath) -> Option<u8> {
+        match split(file) {
+            (prefix::PRIVATE_KEY | prefix::CERTIFICATE, number @ 1..) => Some(number),
+            _ => None,
+        }
+    }
+
     fn describe(&self, _card: Option<&Card>, file: EfPath, bytes: &[u8]) -> Described {
         let plain = |words: String| Described { words, ..Described::default() };
         if bytes.is_empty() {

@@ -196,3 +196,119 @@ fn the_last_line_of_a_rehearsal_is_the_command_that_does_it() {
     let undo = host.stalecard(&["undo", "--dry-run"]).ok();
     assert!(said(&undo).ends_with("Next: stalecard undo"), "{undo}");
 }
+
+/// Fault 27: undo counted what was there already, and did not say that what it put back is stale, and shown.
+#[test]
+fn undo_counts_what_it_put_back_and_says_that_it_is_stale_and_shown_again() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    let before = host.cache_files();
+    host.stalecard(&["flush"]).ok();
+    let rehearsed = host.stalecard(&["undo", "--dry-run"]).ok();
+    assert!(
+        said(&rehearsed)
+            .contains("2 files put back. They were found stale before, and programs would show that again."),
+        "{rehearsed}"
+    );
+    let output = host.stalecard(&["undo"]).ok();
+    assert!(
+        said(&output)
+            .contains("2 files put back. They were found stale before, and programs show that again."),
+        "{output}"
+    );
+    assert_eq!(first_word(&host.stalecard(&["check"]).exits(1)), "STALE");
+    // The same content is there already: nothing has to be put back.
+    host.stalecard(&["flush"]).ok();
+    for (name, content) in &before {
+        std::fs::write(host.cache().join(name), content).unwrap();
+    }
+    let output = host.stalecard(&["undo"]).ok();
+    assert!(said(&output).contains("nothing had to be put back, the same content is there."), "{output}");
+    assert!(!said(&output).contains("2 files put back"), "{output}");
+    // What no program reads is not said to be shown.
+    host.stalecard(&["flush"]).ok();
+    host.caching("no");
+    let output = host.stalecard(&["undo", "--force"]).ok();
+    assert!(
+        said(&output).contains("found stale before.") && !said(&output).contains("show that again"),
+        "{output}"
+    );
+    // What was asked for by name was not found to be stale.
+    host.caching("yes");
+    host.stalecard(&["flush", "--all"]).ok();
+    let output = host.stalecard(&["undo"]).ok();
+    assert!(
+        said(&output).contains("3 files put back.") && !said(&output).contains("stale before"),
+        "{output}"
+    );
+}
+
+/// Fault 12: a rehearsal that would fail ended with 0, and its last line was no cure.
+#[test]
+fn a_rehearsed_edit_that_would_be_refused_fails_and_names_the_cure() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    host.caching("no");
+    for words in [
+        &["config", "enable-cache", "--dry-run"][..],
+        &["config", "enable-cache", "--dry-run", "--exit-code"],
+        &["config", "enable-cache"],
+        &["config", "enable-cache", "-q"],
+    ] {
+        let output = host.stalecard(words).exits(2);
+        assert_eq!(first_word(&output), "FAILED", "{output}");
+        assert!(said(&output).ends_with("Next: stalecard flush"), "{output}");
+    }
+    host.stalecard(&["flush"]).ok();
+    host.stalecard(&["config", "enable-cache", "--dry-run"]).ok();
+    host.stalecard(&["config", "enable-cache"]).ok();
+}
+
+/// Fault 28: beside "2 files moved" stood "nothing was changed".
+#[test]
+fn what_is_half_done_is_not_said_to_have_changed_nothing() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    let inside = r#"mount --bind "$1" "$1" && shift && exec "$@""#;
+    let conf = host.conf().to_str().unwrap().to_owned();
+    let program = env!("CARGO_BIN_EXE_stalecard");
+    let output =
+        host.run(&["unshare", "-m", "sh", "-c", inside, "sh", &conf, program, "fix", "--guarded"]).exits(2);
+    assert_eq!(first_word(&output), "FAILED", "{output}");
+    assert!(said(&output).contains("2 of 3 findings cured. 2 files moved"), "{output}");
+    assert!(said(&output).contains("The configuration was not edited."), "{output}");
+    assert!(output.stderr.contains("mount point"), "{output}");
+    assert!(!format!("{output}").to_lowercase().contains("nothing was changed"), "{output}");
+}
+
+/// Fault 33: `-q` was ignored.
+#[test]
+fn quiet_commands_say_what_it_comes_to_and_what_is_next() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    host.stalecard(&["flush"]).ok();
+    for words in [
+        &["undo", "--dry-run"][..],
+        &["undo"],
+        &["undo"],
+        &["config", "show"],
+        &["config", "show", "--for", "pkcs15-tool"],
+        &["config", "disable-cache", "--dry-run"],
+        &["config", "disable-cache"],
+        &["config", "disable-cache"],
+        &["config", "enable-cache"],
+    ] {
+        let output = host.stalecard(&[words, &["-q"]].concat());
+        let lines: Vec<&str> = output.stdout.lines().collect();
+        assert!((1..=4).contains(&lines.len()), "{words:?}: {output}");
+        assert!(
+            lines.iter().all(|line| !line.starts_with("  ") || line.starts_with("       ")),
+            "{words:?}: {output}"
+        );
+        assert!(!output.stdout.contains("Note:") && !output.stdout.contains("Do now"), "{words:?}: {output}");
+    }
+}

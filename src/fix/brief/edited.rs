@@ -26,8 +26,15 @@ pub fn edited(report: &EditReport, goal: Goal, typed: &str) -> Brief {
         (false, false, false, false) => (Word::Done, format!("{file}: edited; the cache is {switched}.")),
     };
     let mut steps = Vec::new();
-    if report.refused {
+    if report.refused && is_off {
         steps.push(check("tells what is wrong with these entries"));
+    } else if report.refused {
+        let flush = |options: &str, what: &str| {
+            Step::new(Purpose::Flush, Some(format!("stalecard flush{options}")), what)
+        };
+        steps.push(flush("", "with the card in a reader: moves what is stale"));
+        steps.push(flush(" --all", "instead, without the card: moves all entries"));
+        steps.push(Step::new(Purpose::Mend, Some(typed.to_owned()), "again, when they are gone"));
     } else if let Some(operation) = &report.operation {
         let what = "restart running programs (browsers, signing services): they have read the old file";
         steps.push(Step::new(Purpose::Restart, None, what));

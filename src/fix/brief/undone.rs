@@ -12,9 +12,10 @@ pub fn undone(done: &Undo, typed: &str) -> Brief {
     let undone = &done.undone;
     let id = undone.operation.as_deref().unwrap_or_default();
     let back = |outcome: &UndoOutcome| match outcome {
-        UndoOutcome::Restored | UndoOutcome::Replaced(_) | UndoOutcome::SameContent => true,
+        UndoOutcome::Restored | UndoOutcome::Replaced(_) => true,
         UndoOutcome::Waiting => done.dry_run,
-        UndoOutcome::InPlace
+        UndoOutcome::SameContent
+        | UndoOutcome::InPlace
         | UndoOutcome::NotKept
         | UndoOutcome::Conflict(_)
         | UndoOutcome::Failed(_)
@@ -23,11 +24,28 @@ pub fn undone(done: &Undo, typed: &str) -> Brief {
     };
     let number = undone.files.iter().filter(|file| back(&file.outcome)).count();
     let files = count(number, "file", "files");
-    let (state, sentence) = match (undone.state, done.dry_run) {
-        (UndoState::Undone, false) => (Word::Done, format!("Operation {id} is undone: {files} put back.")),
-        (UndoState::Undone, true) => {
-            (Word::Planned, format!("Operation {id} would be undone: {files} put back. Nothing was changed."))
+    let is_there = |outcome: &UndoOutcome| matches!(outcome, UndoOutcome::SameContent | UndoOutcome::InPlace);
+    let there = undone.files.iter().filter(|file| is_there(&file.outcome)).count();
+    let put_back = match (number, there) {
+        (0, there) if there == undone.files.len() => {
+            "nothing had to be put back, the same content is there".to_owned()
         }
+        (_, 0) => format!("{files} put back"),
+        (_, there) => format!("{files} put back, {there} there already"),
+    };
+    let them = if number == 1 { "It was" } else { "They were" };
+    let stale = match (done.was_stale, done.is_shown, done.dry_run) {
+        (false, ..) => String::new(),
+        (true, true, false) => format!(" {them} found stale before, and programs show that again."),
+        (true, true, true) => format!(" {them} found stale before, and programs would show that again."),
+        (true, false, _) => format!(" {them} found stale before."),
+    };
+    let (state, sentence) = match (undone.state, done.dry_run) {
+        (UndoState::Undone, false) => (Word::Done, format!("Operation {id} is undone: {put_back}.{stale}")),
+        (UndoState::Undone, true) => (
+            Word::Planned,
+            format!("Operation {id} would be undone: {put_back}.{stale} Nothing was changed."),
+        ),
         (UndoState::AlreadyUndone, _) => {
             (Word::Unchanged, format!("Operation {id} was undone before; nothing changed."))
         }

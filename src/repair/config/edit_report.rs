@@ -75,9 +75,9 @@ impl EditReport {
         !self.changes.is_empty() && !self.refused
     }
 
-    /// Was it to be done, and was not?
+    /// Was it to be done, and was not, or would not be?
     #[must_use]
     pub const fn failed(&self) -> bool {
-        self.refused && !self.dry_run
+        self.refused
     }
 }

@@ -1,7 +1,7 @@
 //! What is typed, to each command that takes a name.
 
 use super::{json, on_snapshot};
-use crate::stand::{PIN, SO_PIN, Stand, secret};
+use crate::stand::{Host, PIN, SO_PIN, Stand, secret};
 
 fn show(what: &str) -> (Option<i32>, usize, String) {
     let output = on_snapshot("seed-beta-stale", &["show", what, "--format", "json"]);
@@ -151,4 +151,78 @@ fn verify_takes_one_key_by_any_name_and_asks_where_two_are_called_so() {
         let document = json(one.stdout.as_bytes());
         assert_eq!((one.code(), document["keys"].as_array().unwrap().len()), (0, 1), "{name}: {one}");
     }
+}
+
+/// The files of a rehearsed flush by this name, without what their names have in common.
+fn rehearsed(host: &Host, name: &str) -> Vec<String> {
+    let output = host.stalecard(&["flush", name, "--dry-run", "--format", "json"]);
+    let document = json(output.stdout.as_bytes());
+    let steps = document["operations"].as_array().into_iter().flatten();
+    let steps = steps.flat_map(|operation| operation["steps"].as_array().unwrap());
+    let mut files: Vec<String> =
+        steps.map(|step| step["name"].as_str().unwrap().rsplit('_').next().unwrap().to_owned()).collect();
+    files.sort();
+    assert_eq!(output.code() == 0, !files.is_empty(), "{name}: {output}");
+    files
+}
+
+/// Faults 17 and 32: by its label only the description of a key was moved, and its old public key stayed under the new ID; `1`,
+/// the token's label, its serial number and the name of its file were refused.
+#[test]
+fn a_flush_takes_a_key_whole_and_a_token_whole_by_whatever_name() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = alpha.keypairgen("EC:prime256v1", &[]).id;
+    alpha.pkcs15_list();
+    let live = alpha.live();
+    live.delete_object("privkey", &old);
+    let new = live.keypairgen("EC:prime256v1", &[]).id;
+    let escaped: String =
+        old.as_bytes().chunks(2).map(|pair| format!("%{}", std::str::from_utf8(pair).unwrap())).collect();
+    let (hex, uri) = (format!("0x{old}"), format!("pkcs11:id={escaped}"));
+    let of_caches: [&str; 9] =
+        ["1", "Private Key", old.as_str(), hex.as_str(), &old[..12], "C401", "CE01", "CC01", uri.as_str()];
+    let of_token = ["DENK0200834", "denk0200834", "pkcs11:serial=DENK0200834"];
+    let key = ["C401", "CE01"];
+    for name in of_caches.into_iter().chain([new.as_str()]) {
+        assert_eq!(rehearsed(&alpha, name), key, "{name}");
+    }
+    for name in of_token.into_iter().chain(["HSM-H1"]) {
+        assert_eq!(rehearsed(&alpha, name), ["C400", "C401", "CE01"], "{name}");
+    }
+    // By name or path it is that file, and nothing else.
+    let file = alpha.cache_names().into_iter().find(|name| name.ends_with("_C401")).unwrap();
+    assert_eq!(rehearsed(&alpha, &file), ["C401"]);
+    // What nothing is called moves nothing.
+    for name in ["2", "HSM-H2", "C402", "DENK0200835"] {
+        assert_eq!(rehearsed(&alpha, name), [] as [&str; 0], "{name}");
+    }
+    // Without the card the caches tell.
+    stand.card().eject();
+    stand.card().wait_removed();
+    for name in of_caches {
+        assert_eq!(rehearsed(&alpha, name), key, "{name}");
+    }
+    for name in of_token {
+        assert_eq!(rehearsed(&alpha, name).len(), 3, "{name}");
+    }
+    // What two tokens have is an error that lists both.
+    let other = alpha.with_cache_copy();
+    for name in other.cache_names() {
+        let content = std::fs::read(other.cache().join(&name)).unwrap();
+        std::fs::write(other.cache().join(name.replace("DENK0200834", "DENK0200999")), content).unwrap();
+    }
+    for name in ["1", "C401", "Private Key"] {
+        let output = other.stalecard(&["flush", name]).exits(2);
+        assert!(output.stderr.contains("could be any of these"), "{output}");
+        assert!(
+            ["DENK0200834", "DENK0200999"].iter().all(|serial| output.stderr.contains(serial)),
+            "{output}"
+        );
+    }
+    assert_eq!(rehearsed(&other, "DENK0200999").len(), 3);
+    // And it does what was rehearsed.
+    alpha.stalecard(&["flush", "Private Key"]).ok();
+    assert_eq!(alpha.cache_names().len(), 1, "{:?}", alpha.cache_names());
 }

@@ -1,0 +1,101 @@
+//! Which cache entries somebody means who names a key or a token: all that make up the key, or all of the token, so that no half of
+//! a key is left behind. A name that caches do not tell, as a token's label, only its card does.
+
+use crate::case::token_content::absent_cards;
+use crate::error::Error;
+use crate::judge::{tokens, tokens_of};
+use crate::listing::cache_entries;
+use crate::listing::objects::{show, token_names};
+use crate::naming::{Names, Naming, TokenNames};
+use crate::snapshot::Snapshot;
+
+/// What there is to be named in the caches of one user.
+pub(super) struct Named {
+    /// An entry, or an object of a token, and the paths of the entries that it is made of.
+    things: Vec<(Names, Vec<String>)>,
+    /// The tokens that there are entries of, or that were read.
+    tokens: Vec<TokenNames>,
+    /// Each entry: the serial number in its name, and its path.
+    entries: Vec<(String, String)>,
+}
+
+impl Named {
+    /// Of these caches, beside the cards that were read.
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let (mut things, mut entries) = (Vec::new(), Vec::new());
+        let mut known = token_names(snapshot);
+        for (path, names) in cache_entries::names(snapshot) {
+            let serial = &names.token.serial;
+            if !known.iter().any(|token| token.serial.eq_ignore_ascii_case(serial)) {
+                known.push(TokenNames { serial: serial.clone(), labels: Vec::new() });
+            }
+            entries.push((serial.clone(), path.to_string()));
+            things.push((names, vec![path.to_string()]));
+        }
+        let absent = absent_cards(snapshot);
+        for tokens in [tokens(snapshot), tokens_of(snapshot, &absent)] {
+            for listed in show(&tokens) {
+                let paths = listed.sides.shown.iter().flat_map(|shown| shown.entries.iter().cloned());
+                things.push((listed.names, paths.collect()));
+            }
+        }
+        Self { things, tokens: known, entries }
+    }
+
+    /// What the entries are, in words.
+    pub fn known(&self) -> impl Iterator<Item = String> {
+        let entries = self.things.iter().take(self.entries.len());
+        entries.map(|(names, _)| names.what.clone())
+    }
+
+    /// The paths of the entries that are meant; none if nothing is called so.
+    ///
+    /// # Errors
+    /// When it could be any of several.
+    pub fn meant(&self, typed: &str) -> Result<Vec<String>, Error> {
+        let naming = Naming::parse(typed)?;
+        let of_token = if naming.is_of_object() { Vec::new() } else { naming.token(&self.tokens)? };
+        if of_token.is_empty() { self.of_key(&naming) } else { self.of_token(&naming, &of_token) }
+    }
+
+    /// All entries of a token, unless a key is called the same.
+    fn of_token(&self, naming: &Naming, of_token: &[&TokenNames]) -> Result<Vec<String>, Error> {
+        let by_itself =
+            |(names, _): &(Names, Vec<String>)| Names { token: TokenNames::default(), ..names.clone() };
+        let others: Vec<Names> = self.things.iter().map(by_itself).collect();
+        let picked = naming.pick(&others)?;
+        if !picked.is_empty() {
+            let tokens = of_token.iter().map(|token| format!("token {}", token.what()));
+            let keys = picked.iter().filter_map(|place| Some(others.get(*place)?.what.clone()));
+            return Err(naming.any_of(tokens.chain(keys)).into());
+        }
+        let is_of = |serial: &str| of_token.iter().any(|token| token.serial.eq_ignore_ascii_case(serial));
+        let paths = self.entries.iter().filter(|(serial, _)| is_of(serial)).map(|(_, path)| path.clone());
+        Ok(paths.collect())
+    }
+
+    /// All entries of the key, whichever of them has that name.
+    fn of_key(&self, naming: &Naming) -> Result<Vec<String>, Error> {
+        let names: Vec<Names> = self.things.iter().map(|(names, _)| names.clone()).collect();
+        let picked: Vec<&Names> = naming.key(&names)?.iter().filter_map(|place| names.get(*place)).collect();
+        let belongs = |names: &Names| picked.iter().any(|meant| is_one_key(meant, names));
+        let mut paths: Vec<String> = Vec::new();
+        for (_, more) in self.things.iter().filter(|(names, _)| belongs(names)) {
+            for path in more.iter().filter(|path| self.entries.iter().any(|(_, entry)| entry == *path)) {
+                if !paths.contains(path) {
+                    paths.push(path.clone());
+                }
+            }
+        }
+        Ok(paths)
+    }
+}
+
+/// By the key reference where both have one, else by an ID.
+fn is_one_key(one: &Names, other: &Names) -> bool {
+    one.token.serial.eq_ignore_ascii_case(&other.token.serial)
+        && match (one.reference, other.reference) {
+            (Some(one), Some(other)) => one == other,
+            _ => one.ids.iter().any(|id| other.ids.contains(id)) || one == other,
+        }
+}
