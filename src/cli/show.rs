@@ -44,10 +44,11 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     ask_providers(&mut snapshot, &args.provider, output::PROGRESS);
     let screen = &args.facts.screen_of(screen, &snapshot);
     let tokens = tokens(&snapshot);
-    let verdict = verdict(&tokens);
+    let mut verdict = verdict(&tokens);
     let mut all = show(&tokens);
     if let Some(invoker) = snapshot.of_invoker() {
         beside(&mut all, show(&crate::judge::tokens(&invoker)), &user_name(&invoker.user));
+        verdict.scope.users.push(user_name(&invoker.user));
     }
     let apart = not_listed(&tokens);
     let mut asked = asked(&tokens);
