@@ -130,7 +130,7 @@ fn detail(out: &mut Page<'_>, settings: &Settings, program: &ProgramSettings) {
 
 /// Which OpenSC and which file.
 fn head(out: &mut Page<'_>, settings: &Settings) {
-    wrap_in(out, BOLD, "", "  ", &settings.summary());
+    wrap_in(out, BOLD, "", "       ", &settings.summary());
     out.push('\n');
     let version = settings.opensc.as_deref().unwrap_or("of unknown version");
     let library = settings.library.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
