@@ -182,8 +182,8 @@ pub enum Names {
     Issuer {
         /// The issuer's name, DER content.
         name: Vec<u8>,
-        /// The identifier of the key.
-        key_id: Option<Vec<u8>>,
+        /// Which of them.
+        authority: Authority,
         /// Of a certificate: its own key, and what is claimed of it.
         own: Option<(PublicKey, Claim)>,
     },
@@ -197,6 +197,34 @@ pub enum Names {
     Holder(Vec<u8>),
     /// Nobody.
     Nobody,
+}
+
+/// Which key of an issuer it is, by the authority key identifier (RFC 5280, 4.2.1.1): whatever is there has to fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authority {
+    /// The identifier of the key.
+    pub key_id: Option<Vec<u8>>,
+    /// The issuer of its certificate, DER content.
+    pub issuer: Option<Vec<u8>>,
+    /// The serial number of its certificate.
+    pub serial: Option<Vec<u8>>,
+}
+
+impl Authority {
+    /// As it is written.
+    pub fn of(authority: &x509::Authority<'_>) -> Self {
+        let owned = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
+        Self {
+            key_id: owned(authority.key_id),
+            issuer: owned(authority.issuer),
+            serial: owned(authority.serial),
+        }
+    }
+
+    /// Does it say which key, and not the issuer's name alone?
+    pub const fn is_said(&self) -> bool {
+        self.key_id.is_some() || self.issuer.is_some() || self.serial.is_some()
+    }
 }
 
 impl Names {

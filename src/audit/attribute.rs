@@ -9,12 +9,12 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::artefact::{Claimed, Names, Over};
+use super::artefact::{Authority, Claimed, Names, Over};
 use super::judgement::{
-    BY_ANOTHER, ELSEWHERE, Judgement, Maker, OTHER_BYTES, OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED,
-    UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
+    BY_ANOTHER, ELSEWHERE, Judgement, Maker, NAME_ONLY, OTHER_BYTES, OTHER_CERTIFICATE, OTHER_IDENTIFIER,
+    ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
 };
-use super::ring::{Held, Named, Ring};
+use super::ring::{Held, Identified, Named, Ring};
 use crate::case::attribution::{Verdict, how};
 use crate::case::claim::{Claim, hash_of_bits};
 use crate::crypto::{self, Outcome, Ready, Reason, Scheme, Signed};
@@ -52,7 +52,11 @@ impl Asked {
             Names::Keys(keys) => keys.first().cloned(),
             names => match names.own() {
                 Some((key, Claim::OwnKey)) => Some(key.clone()),
-                _ => named.first().and_then(|one| Some(self.ring.get(one.key)?.key.clone())),
+                // A key of the same name that is not the one that is asked for is not named.
+                _ => named
+                    .first()
+                    .filter(|one| one.identified <= Identified::Unsaid)
+                    .and_then(|one| Some(self.ring.get(one.key)?.key.clone())),
             },
         };
         let scheme = match &claimed.scheme {
@@ -135,16 +139,23 @@ impl Case<'_> {
             }
         };
         let outcomes =
-            named.iter().map(|one| (one.is_identified, Maker::Known(one.key), self.held(one.key))).chain(
-                direct.iter().map(|key| (Some(true), Maker::Unknown((*key).clone()), self.verify(key, None))),
+            named.iter().map(|one| (one.identified, Maker::Known(one.key), self.held(one.key))).chain(
+                direct
+                    .iter()
+                    .map(|key| (Identified::Yes, Maker::Unknown((*key).clone()), self.verify(key, None))),
             );
-        for (is_identified, maker, outcome) in outcomes {
+        let is_exact = named.iter().any(|one| one.identified == Identified::Yes);
+        for (identified, maker, outcome) in outcomes {
             match outcome {
-                Outcome::Valid(_) if is_identified == Some(false) && !self.is_own(&maker) => {
-                    elsewhere.get_or_insert(Judgement {
-                        maker,
-                        ..Judgement::new(Verdict::SoundUnderAnotherCertificate).why(ELSEWHERE)
-                    });
+                Outcome::Valid(_) if identified > Identified::Unsaid && !self.is_own(&maker) => {
+                    // The certificate that it names may be another one of the same key, as long as it is not here.
+                    let is_open = identified == Identified::ByOtherCertificate && !is_exact;
+                    let judgement = if is_open {
+                        Judgement::new(Verdict::NotDecided).why(OTHER_CERTIFICATE)
+                    } else {
+                        Judgement::new(Verdict::SoundUnderAnotherCertificate).why(ELSEWHERE)
+                    };
+                    elsewhere.get_or_insert(Judgement { maker, ..judgement });
                 }
                 Outcome::Valid(_) => return self.sound(maker),
                 Outcome::Otherwise(_) => invalid = invalid.or(Some(maker)),
@@ -164,7 +175,7 @@ impl Case<'_> {
         }
         let maker = self.maker(named, exact);
         match &self.claimed.names {
-            Names::Issuer { key_id, .. } => self.of_issuer(key_id.as_deref(), named, maker, undecided),
+            Names::Issuer { authority, .. } => self.of_issuer(authority, named, maker, undecided),
             Names::Keys(_)
             | Names::KeyId(_)
             | Names::Certificate(..)
@@ -194,12 +205,12 @@ impl Case<'_> {
     /// None of the keys of its issuer's name made it.
     fn of_issuer(
         &self,
-        key_id: Option<&[u8]>,
+        authority: &Authority,
         named: &[Named],
         maker: Maker,
         undecided: Option<Reason>,
     ) -> Judgement {
-        let is_exact = named.iter().any(|one| one.is_identified == Some(true));
+        let is_exact = named.iter().any(|one| one.identified == Identified::Yes);
         match self.claimed.names.own() {
             Some((_, Claim::OwnKey)) => return by_another(maker, undecided),
             Some((own_key, Claim::Unsaid)) => {
@@ -224,26 +235,46 @@ impl Case<'_> {
             }
             Some((_, Claim::SameName | Claim::AnotherName)) | None => {}
         }
-        match key_id {
+        match authority.is_said() {
             // It says which key of that name, and that is none that is known here.
-            Some(_) if !is_exact => {
+            true if !is_exact => {
                 Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(OTHER_IDENTIFIER) }
             }
-            Some(_) => by_another(maker, undecided),
-            None => by_another(maker, undecided).with_name_only(),
+            true => by_another(maker, undecided),
+            false => self.of_name_only(named, by_another(maker, undecided)),
         }
     }
 
-    /// Nobody that it names is known here. Its own key can have made it all the same, or one on a card.
+    /// The issuer's name was all that told which key it should be, and a CA may have had several keys: it is decided only
+    /// where the maker is told, or the user has said which key it should be.
+    fn of_name_only(&self, named: &[Named], judgement: Judgement) -> Judgement {
+        let ring = &self.asked.ring;
+        let is_told = match &judgement.maker {
+            Maker::Known(index) => ring.get(*index).is_some_and(|held| held.is_own() || held.is_called),
+            Maker::Unknown(key) => self.claimed.names.subject_key() == Some(key) || ring.is_noted(key),
+            Maker::OneOf(_) | Maker::NotFound => false,
+        };
+        let is_decided = is_told || named.iter().any(|one| one.is_meant);
+        match judgement.verdict {
+            Verdict::MadeByAnotherKey if !is_decided => {
+                Judgement { verdict: Verdict::NotDecided, ..judgement }.why(NAME_ONLY)
+            }
+            _ => judgement,
+        }
+    }
+
+    /// Nobody that it names is known here. A key on a card can have made it all the same.
     fn by_nobody_named(&self) -> Judgement {
         let ring = &self.asked.ring;
         let by_own = self.subject_key();
-        let is_by_own = by_own.is_some();
-        let maker = by_own.or_else(|| {
-            let mut own = ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
-            own.find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)))
-                .map(|(index, _)| Maker::Known(index))
-        });
+        // Whoever makes a certificate with the key in it can write any issuer's name into it.
+        if let Some(maker) = by_own {
+            return Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(UNDER_ANOTHER_NAME) };
+        }
+        let mut own = ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
+        let maker = own
+            .find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)))
+            .map(|(index, _)| Maker::Known(index));
         let Some(maker) = maker else { return Judgement::new(Verdict::IssuerNotKnown) };
         let key = match &maker {
             Maker::Known(index) => ring.get(*index).map(Held::as_found),
@@ -251,14 +282,15 @@ impl Case<'_> {
             Maker::OneOf(_) | Maker::NotFound => None,
         };
         let wanted = match &self.claimed.names {
-            Names::Issuer { key_id: Some(id), .. } | Names::KeyId(id) => Some(id.as_slice()),
+            Names::Issuer { authority: Authority { key_id: Some(id), .. }, .. } | Names::KeyId(id) => {
+                Some(id.as_slice())
+            }
             _ => None,
         };
         if wanted.is_some_and(|wanted| !key.is_some_and(|key| is_identifier_of(wanted, key))) {
             return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(UNKNOWN_IDENTIFIER) };
         }
-        let judgement = Judgement { maker, ..Judgement::new(Verdict::Sound) };
-        if is_by_own { judgement.why(UNDER_ANOTHER_NAME) } else { judgement }
+        Judgement { maker, ..Judgement::new(Verdict::Sound) }
     }
 
     /// The key of a certificate whose issuer has another name, if it made it.

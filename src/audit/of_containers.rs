@@ -14,18 +14,20 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact
     let with_it: Vec<x509::Certificate> =
         data.certificates.iter().filter_map(|der| x509::decode(der)).collect();
     let one = |signer: &cms::Signer<'_>| {
-        let key = with_it.iter().find(|one| match signer.who {
+        let is_meant = |one: &&x509::Certificate| match signer.who {
             cms::Who::Certificate { issuer, serial } => {
                 one.serial == serial && x509::is_same_name(&one.raw_issuer, issuer)
             }
             cms::Who::KeyId(id) => x509::subject_key_id(&one.der) == Some(id) || hash_of_bits(&one.key) == id,
-        });
-        let names = match (key, signer.who) {
-            (Some(one), _) => Names::Keys(vec![one.key.clone()]),
-            (None, cms::Who::Certificate { issuer, serial }) => {
+        };
+        let mut keys: Vec<_> = with_it.iter().filter(is_meant).map(|one| one.key.clone()).take(16).collect();
+        keys.dedup();
+        let names = match (keys.is_empty(), signer.who) {
+            (false, _) => Names::Keys(keys),
+            (true, cms::Who::Certificate { issuer, serial }) => {
                 Names::Certificate(issuer.to_vec(), serial.to_vec())
             }
-            (None, cms::Who::KeyId(id)) => Names::KeyId(id.to_vec()),
+            (true, cms::Who::KeyId(id)) => Names::KeyId(id.to_vec()),
         };
         let over = match (&signer.attributes, data.content) {
             (Some(attributes), _) => Over::Bytes(attributes.clone()),

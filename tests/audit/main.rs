@@ -13,6 +13,7 @@
 mod forms;
 mod hostile;
 mod issued;
+mod issuers;
 #[path = "../support/many_certificates.rs"]
 mod many_certificates;
 mod odd;
