@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use memchr::memmem;
 
 use super::artefact::Offer;
-use super::recognise::{Found, Sink, jws, ssh_signature, structures};
+use super::recognise::{Found, Sink, jws, may_be_signed, ssh_signature, structures};
 use super::{closed, of_containers};
 use crate::format::tlv::first;
 use crate::format::{ca_index, jose, pem, ssh};
@@ -14,18 +14,35 @@ use crate::text::escape;
 
 /// Digits of one structure.
 const MOST_DIGITS: usize = 24 << 20;
+/// Said of what would be more.
+pub const TOO_LARGE: &str = "it may be signed, and is larger than 16 MiB: too large to be looked at";
 /// Bytes of a line; what is longer is cut.
 pub const MOST_LINE: usize = MOST_DIGITS;
 
 /// The lines of a file, one after the other.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// The label of the PEM block that we are in, and its digits.
-    block: Option<(String, Vec<u8>)>,
+    /// The PEM block that we are in.
+    block: Option<Block>,
     /// The value of LDIF that we are in.
-    value: Option<Vec<u8>>,
+    value: Option<Digits>,
     /// Base64 without armour.
-    digits: Vec<u8>,
+    digits: Digits,
+}
+
+/// A PEM block.
+#[derive(Debug)]
+struct Block {
+    label: String,
+    digits: Digits,
+}
+
+/// Digits of Base64.
+#[derive(Debug, Default)]
+struct Digits {
+    bytes: Vec<u8>,
+    /// Were there more than are kept?
+    is_cut: bool,
 }
 
 impl Lines {
@@ -37,31 +54,48 @@ impl Lines {
         }
     }
 
+    /// The beginning of a line that is too long to be held.
+    pub fn cut(&mut self, start: &[u8], sink: &mut Sink<'_>) {
+        if let Some(block) = &mut self.block {
+            block.digits.is_cut = true;
+            return;
+        }
+        self.end(sink);
+        let line = start.trim_ascii_start();
+        let digits = value_of(line).unwrap_or(line);
+        let armour = memmem::find(line, b"-----BEGIN ").and_then(|place| line.get(place..));
+        if line.starts_with(b"eyJ") || armour.is_some_and(is_armour_of_signed) || begins_like_signed(digits) {
+            sink(Found::NotComputed(TOO_LARGE.to_owned()));
+        }
+    }
+
     fn one(&mut self, raw: &[u8], sink: &mut Sink<'_>) {
         let line = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw).trim_ascii();
         if let Some(label) = pem::label(line, "BEGIN") {
             self.end(sink);
-            self.block = Some((label.to_owned(), Vec::new()));
+            self.block = Some(Block { label: label.to_owned(), digits: Digits::default() });
             return;
         }
-        if let Some((label, digits)) = &mut self.block {
+        if let Some(Block { label, digits }) = &mut self.block {
             if pem::label(line, "END").is_some() {
                 let (label, digits) = (std::mem::take(label), std::mem::take(digits));
                 self.block = None;
                 block(&label, &digits, sink);
             } else if !line.contains(&b':') {
-                push(digits, line);
+                digits.push(line);
             }
             return;
         }
         if let Some(value) = self.value.as_mut().filter(|_| raw.first() == Some(&b' ')) {
-            push(value, line);
+            value.push(line);
             return;
         }
         self.end_value(sink);
         if let Some(value) = value_of(line).or_else(|| line.strip_prefix(b"SPKAC=")) {
             self.end_digits(sink);
-            self.value = Some(value.to_vec());
+            let mut digits = Digits::default();
+            digits.push(value);
+            self.value = Some(digits);
         } else if is_digits(line) {
             self.digits_of(line, sink);
         } else {
@@ -70,53 +104,71 @@ impl Lines {
         }
     }
 
-    /// Are we within something?
-    #[must_use]
-    pub const fn is_open(&self) -> bool {
-        self.block.is_some()
-    }
-
     /// Nothing comes any more.
     pub fn end(&mut self, sink: &mut Sink<'_>) {
         self.end_value(sink);
         self.end_digits(sink);
-        if let Some((label, _)) = self.block.take() {
+        if let Some(Block { label, .. }) = self.block.take() {
             cut_off(&label, "it is cut off", sink);
         }
     }
 
     /// A line that is Base64: a structure of its own, or a part of one.
     fn digits_of(&mut self, line: &[u8], sink: &mut Sink<'_>) {
-        let own = if self.digits.is_empty() { BASE64.decode(line).ok() } else { None };
+        let own = if self.digits.bytes.is_empty() { BASE64.decode(line).ok() } else { None };
         match own.filter(|bytes| first(bytes).is_some_and(|one| one.rest.is_empty() && one.raw.len() > 2)) {
             Some(bytes) => structures(&bytes, false, sink),
-            None => push(&mut self.digits, line),
+            None => self.digits.push(line),
         }
     }
 
     fn end_digits(&mut self, sink: &mut Sink<'_>) {
         let digits = std::mem::take(&mut self.digits);
         // No DER of a signed structure begins in another way.
-        if !digits.starts_with(b"M") && !digits.starts_with(b"f") && !digits.starts_with(b"Z") {
-            return;
-        }
-        if let Ok(bytes) = BASE64.decode(&digits) {
-            structures(&bytes, false, sink);
+        if matches!(digits.bytes.first(), Some(b'M' | b'f' | b'Z')) {
+            digits.structures(sink);
         }
     }
 
     fn end_value(&mut self, sink: &mut Sink<'_>) {
-        if let Some(bytes) = self.value.take().and_then(|digits| BASE64.decode(&digits).ok()) {
+        if let Some(digits) = self.value.take() {
+            digits.structures(sink);
+        }
+    }
+}
+
+impl Digits {
+    /// Adds digits without the blanks between them, as long as they can be those of one structure.
+    fn push(&mut self, line: &[u8]) {
+        if self.bytes.len() + line.len() <= MOST_DIGITS {
+            self.bytes.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+        } else {
+            self.is_cut = true;
+        }
+    }
+
+    /// What they are, if they are of something that may be signed.
+    fn structures(&self, sink: &mut Sink<'_>) {
+        if self.is_cut {
+            if begins_like_signed(&self.bytes) {
+                sink(Found::NotComputed(TOO_LARGE.to_owned()));
+            }
+        } else if let Ok(bytes) = BASE64.decode(&self.bytes) {
             structures(&bytes, false, sink);
         }
     }
 }
 
-/// Adds digits without the blanks between them, as long as they can be those of one structure.
-fn push(digits: &mut Vec<u8>, line: &[u8]) {
-    if digits.len() + line.len() <= MOST_DIGITS {
-        digits.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
-    }
+/// Do digits begin as those of a structure that may be signed, which goes on for as long as it says?
+fn begins_like_signed(digits: &[u8]) -> bool {
+    let start = digits.get(..64).and_then(|start| BASE64.decode(start).ok());
+    start.is_some_and(|start| may_be_signed(&start, u64::MAX))
+}
+
+/// Does what stands here begin a block of what is signed?
+fn is_armour_of_signed(text: &[u8]) -> bool {
+    let end = text.get(11..).and_then(|rest| memmem::find(rest, b"-----")).map(|end| end + 16);
+    end.and_then(|end| pem::label(text.get(..end)?, "BEGIN")).is_some_and(is_signed)
 }
 
 fn is_digits(line: &[u8]) -> bool {
@@ -162,14 +214,22 @@ fn ssh_blob(blob: &[u8], sink: &mut Sink<'_>) {
 }
 
 /// A block of PEM. The label is a hint: whether what does not decode should have.
-fn block(label: &str, digits: &[u8], sink: &mut Sink<'_>) {
+fn block(label: &str, digits: &Digits, sink: &mut Sink<'_>) {
     if label.starts_with("PGP ") {
         return sink(Found::NotOpened("OpenPGP messages and keys"));
     }
     if label.ends_with("PRIVATE KEY") {
         return;
     }
-    let Ok(bytes) = BASE64.decode(digits) else { return cut_off(label, "its Base64 is damaged", sink) };
+    if digits.is_cut {
+        if is_signed(label) || begins_like_signed(&digits.bytes) {
+            sink(Found::NotComputed(TOO_LARGE.to_owned()));
+        }
+        return;
+    }
+    let Ok(bytes) = BASE64.decode(&digits.bytes) else {
+        return cut_off(label, "its Base64 is damaged", sink);
+    };
     if label == "SSH SIGNATURE" {
         return sink(ssh_signature(&bytes));
     }

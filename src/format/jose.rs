@@ -8,7 +8,7 @@ use super::curve::{Curve, table};
 use super::key::PublicKey;
 
 /// More signatures, keys or certificates than this in one object are not looked at.
-const MOST: usize = 1_000;
+pub const MOST: usize = 1_000;
 
 /// A signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +100,13 @@ pub fn object(value: &Value) -> Vec<Signed> {
         Some(parts) => parts.iter().take(MOST).filter_map(one).collect(),
         None => one(value).into_iter().collect(),
     }
+}
+
+/// Are there more signatures or keys in an object than are looked at?
+#[must_use]
+pub fn is_cut(value: &Value) -> bool {
+    let count = |name: &str| value.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+    count("signatures").max(count("keys")) > MOST
 }
 
 /// The public keys of an object: it is one, or a set of them.
