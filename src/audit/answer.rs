@@ -98,8 +98,7 @@ pub fn of_contained(
         attribution.undecided.push(why.to_owned());
     }
     // Over a file that somebody names, only a key that is known tells another key from another file.
-    let is_told =
-        matches!(judgement.maker, Maker::Known(_)) || super::attribute::bytes_of(&claimed.over).is_some();
+    let is_told = matches!(judgement.maker, Maker::Known(_)) || super::attribute::is_within(&claimed.over);
     if judgement.verdict == Verdict::MadeByAnotherKey && !is_told {
         attribution.verdict = None;
     }

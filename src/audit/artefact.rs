@@ -1,5 +1,7 @@
 //! What is signed, in one form whatever it was: which bytes, how, and whose signature it says to be.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use crate::case::claim::Claim;
@@ -133,22 +135,34 @@ pub struct Claimed {
     pub content: Option<Result<Content, &'static str>>,
 }
 
+impl Claimed {
+    /// What is signed by its digest and is not in the artefact.
+    pub const fn detached(&self) -> Option<&Content> {
+        match &self.content {
+            Some(Ok(content)) if content.bytes.is_none() => Some(content),
+            _ => None,
+        }
+    }
+}
+
 /// What is signed by its digest, which is among what is signed.
 #[derive(Debug, Clone)]
 pub struct Content {
     /// By which hash.
     pub hash: Hash,
-    /// The digest.
-    pub digest: Vec<u8>,
+    /// The digest; none if the content itself is what is signed.
+    pub digest: Option<Vec<u8>>,
     /// The content, if it is there.
-    pub bytes: Option<Vec<u8>>,
+    pub bytes: Option<Arc<[u8]>>,
 }
 
 /// What is signed.
 #[derive(Debug, Clone)]
 pub enum Over {
-    /// These bytes.
-    Bytes(Vec<u8>),
+    /// These bytes, which others of the same artefact may share.
+    Bytes(Arc<[u8]>),
+    /// These, one after the other, of which others share the second.
+    Joined(Vec<u8>, Arc<[u8]>),
     /// The content of another file.
     Content,
     /// What OpenSSH makes of the digest of another file.

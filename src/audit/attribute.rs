@@ -4,12 +4,14 @@
 //! makers that were found before, then for ECDSA the keys that the signature itself gives, for all others the keys that
 //! are known. What cannot be computed is neither yes nor no.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::artefact::{Authority, Claimed, Names, Over};
+use super::hashed::Hashed;
 use super::judgement::{
     BY_ANOTHER, ELSEWHERE, Judgement, Maker, NAME_ONLY, OTHER_BYTES, OTHER_CERTIFICATE, OTHER_IDENTIFIER,
     ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
@@ -30,6 +32,10 @@ const MOST_TRIED: usize = 64;
 /// The work that one file may make beyond what usual keys make.
 pub const WORK_OF_A_FILE: u64 = 250_000_000;
 
+/// Said of what would be more.
+const TOO_MUCH_WORK: &str =
+    "not computed: the signatures of this file take more work than is done for one file";
+
 /// What is asked with.
 pub struct Asked {
     /// The keys.
@@ -47,6 +53,11 @@ impl Asked {
 
     /// Whose signature is this? `left`: what is left of the work for its file; `over`: what is signed.
     pub fn judge(&self, claimed: &Claimed, over: &[u8], left: &Cell<u64>) -> Judgement {
+        self.judge_signed(claimed, &Signed::message(over), left)
+    }
+
+    /// The same, where others may be over the same.
+    pub fn judge_signed(&self, claimed: &Claimed, signed: &Signed<'_>, left: &Cell<u64>) -> Judgement {
         let named = self.ring.named(&claimed.names);
         let exact = match &claimed.names {
             Names::Keys(keys) => keys.first().cloned(),
@@ -64,8 +75,7 @@ impl Asked {
             Err(_) if named.is_empty() && exact.is_none() => return Judgement::new(Verdict::IssuerNotKnown),
             Err(reason) => return Judgement::open(format!("cannot be checked: {reason}")),
         };
-        let signed = Signed::message(over);
-        let case = Case { asked: self, claimed, scheme, signed: &signed, left };
+        let case = Case { asked: self, claimed, scheme, signed, left };
         let mut judgement = case.judge(&named, exact.as_ref());
         judgement.named = judgement.named.or(exact);
         judgement
@@ -73,18 +83,41 @@ impl Asked {
 }
 
 impl Asked {
-    /// Whose signature is this, if all that is signed is in the artefact itself?
-    pub fn judge_whole(&self, claimed: &Claimed, left: &Cell<u64>) -> Option<Judgement> {
-        let judgement = self.judge(claimed, bytes_of(&claimed.over)?, left);
-        Some(judgement.with_content(claimed, |content| {
-            content.bytes.as_ref().is_none_or(|bytes| content.hash.digest(bytes) == content.digest)
+    /// Whose signature is this, if what is signed is in the artefact itself? A content that is signed by its digest may be
+    /// elsewhere all the same ([`Claimed::detached`]). `hashed`: of the same artefact.
+    pub fn judge_whole<'c>(
+        &self,
+        claimed: &'c Claimed,
+        hashed: &mut Hashed<'c>,
+        left: &Cell<u64>,
+    ) -> Option<Judgement> {
+        let judgement = match &claimed.over {
+            Over::Bytes(bytes) => self.judge_signed(claimed, hashed.of(bytes), left),
+            Over::Joined(_, shared) => match left.get().checked_sub(shared.len() as u64) {
+                Some(rest) => {
+                    left.set(rest);
+                    self.judge(claimed, &bytes_of(&claimed.over)?, left)
+                }
+                None => Judgement::open(TOO_MUCH_WORK),
+            },
+            Over::Content | Over::SshFile { .. } | Over::Payload { .. } => return None,
+        };
+        Some(judgement.with_content(claimed, |content| match (&content.bytes, &content.digest) {
+            (Some(bytes), Some(digest)) => hashed.of(bytes).digest_by(Some(content.hash)) == digest,
+            _ => true,
         }))
     }
 
     /// How the key that made it did so, in words, if that is known.
-    pub fn how(&self, claimed: &Claimed, over: &[u8], maker: &Maker, left: &Cell<u64>) -> Option<String> {
+    pub fn how(
+        &self,
+        claimed: &Claimed,
+        signed: &Signed<'_>,
+        maker: &Maker,
+        left: &Cell<u64>,
+    ) -> Option<String> {
         let scheme = claimed.scheme.clone().ok()?;
-        let case = Case { asked: self, claimed, scheme, signed: &Signed::message(over), left };
+        let case = Case { asked: self, claimed, scheme, signed, left };
         let outcome = match maker {
             Maker::Known(index) => case.held(*index),
             Maker::Unknown(key) => case.verify(key, None),
@@ -406,9 +439,15 @@ fn is_identifier_of(id: &[u8], key: &PublicKey) -> bool {
 }
 
 /// What is signed, where it is in the artefact itself.
-pub fn bytes_of(over: &Over) -> Option<&[u8]> {
+pub fn bytes_of(over: &Over) -> Option<Cow<'_, [u8]>> {
     match over {
-        Over::Bytes(bytes) => Some(bytes),
+        Over::Bytes(bytes) => Some(bytes.as_ref().into()),
+        Over::Joined(before, shared) => Some([before.as_slice(), shared].concat().into()),
         Over::Content | Over::SshFile { .. } | Over::Payload { .. } => None,
     }
+}
+
+/// Is what is signed in the artefact itself?
+pub const fn is_within(over: &Over) -> bool {
+    matches!(over, Over::Bytes(_) | Over::Joined(..))
 }

@@ -1,11 +1,14 @@
 //! What the content of a file is, by its beginning: structures, which go to [`super::recognise`], or text, which goes
 //! to [`super::lines`].
 
+use std::sync::Arc;
+
 use memchr::memmem;
 
 use super::artefact::Offer;
 use super::closed;
 use super::lines::{Lines, TOO_LARGE};
+use super::mail;
 use super::recognise::{Found, Sink, jws, may_be_signed, ssh_signature, structures};
 use crate::format::container;
 use crate::format::{jose, ssh};
@@ -33,6 +36,8 @@ pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
         return;
     }
     if is_text(&text) || memmem::find(&text, b"-----BEGIN ").is_some() {
+        let part = mail::signed_part(&text).map(Arc::<[u8]>::from);
+        let sink: &mut Sink<'_> = &mut |found| sink(mail::with_part(found, part.as_ref()));
         json(&text, sink);
         let mut lines = Lines::default();
         for line in text.split(|&byte| byte == b'\n') {
@@ -117,9 +122,7 @@ fn json(text: &[u8], sink: &mut Sink<'_>) {
         let most = jose::MOST;
         sink(Found::NotComputed(format!("of its signatures or keys only the first {most} were looked at")));
     }
-    for signed in jose::object(&value) {
-        jws(&signed, sink);
-    }
+    jws(&jose::object(&value), sink);
     for key in jose::keys(&value) {
         sink(Found::Key(Offer { called: key.key_id, ..Offer::bare(key.key) }));
     }

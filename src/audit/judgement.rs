@@ -67,7 +67,7 @@ impl Judgement {
     }
 
     /// The same, if this is the content that was signed with it.
-    pub fn with_content(self, claimed: &Claimed, is_it: impl FnOnce(&Content) -> bool) -> Self {
+    pub fn with_content<'c>(self, claimed: &'c Claimed, is_it: impl FnOnce(&'c Content) -> bool) -> Self {
         match &claimed.content {
             _ if self.verdict != Verdict::Sound => self,
             None => self,
@@ -77,6 +77,16 @@ impl Judgement {
             Some(Ok(content)) if is_it(content) => self,
             Some(Ok(_)) => Self { verdict: Verdict::Invalid, ..self }
                 .why("the key that it names made it, but its content is not the one that was signed"),
+        }
+    }
+
+    /// What it is about is elsewhere, and was signed by its digest. `is_it`: is the file beside it that?
+    pub fn with_content_beside(self, is_it: Result<bool, String>) -> Self {
+        match is_it {
+            _ if self.verdict != Verdict::Sound => self,
+            Ok(true) => self,
+            Ok(false) => Self { verdict: Verdict::NotDecided, ..self }.why(BESIDE),
+            Err(why) => Self { verdict: Verdict::NotDecided, why: Some(Why::NotComputed(why)), ..self },
         }
     }
 

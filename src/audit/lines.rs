@@ -191,7 +191,7 @@ fn value_of(line: &[u8]) -> Option<&[u8]> {
 fn text(line: &[u8], sink: &mut Sink<'_>) {
     if line.starts_with(b"eyJ") {
         if let Some(signed) = jose::compact(line) {
-            jws(&signed, sink);
+            jws(&[signed], sink);
         }
     } else if memmem::find(line, b"ssh-").is_some() || memmem::find(line, b"ecdsa-sha2-").is_some() {
         if let Some(blob) = ssh::of_line(line) {

@@ -11,7 +11,7 @@ use crate::text::hex;
 /// What X.509 signs, under the names that are given.
 fn claimed(der: &[u8], names: Names) -> Option<Claimed> {
     let signed = x509::signed(der).ok()?;
-    let (over, value) = (Over::Bytes(signed.body.to_vec()), signed.signature.to_vec());
+    let (over, value) = (Over::Bytes(signed.body.into()), signed.signature.to_vec());
     Some(Claimed { over, scheme: signatures::scheme(&signed), value, names, content: None })
 }
 

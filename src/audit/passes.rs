@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::artefact::{Artefact, Claimed, Kind};
-use super::attribute::{Asked, WORK_OF_A_FILE};
+use super::artefact::{Artefact, Claimed, Kind, Over};
+use super::attribute::{Asked, WORK_OF_A_FILE, is_within};
 use super::files::{Came, Life, Work, open, scan};
+use super::hashed::Hashed;
 use super::judgement::Judgement;
 use super::recognise::{Found, Sink};
 use super::ring::Ring;
-use super::signed_file::signed_beside;
+use super::signed_file::Elsewhere;
 use super::tally::Tally;
 use crate::case::attribution::Verdict;
 use crate::case::known_keys::PlaceKind;
@@ -242,8 +243,10 @@ impl Judge {
             return;
         }
         let mut worst: Option<Judgement> = None;
+        let elsewhere = Elsewhere::beside(path, self.follow);
+        let mut hashed = Hashed::default();
         for (number, claimed) in artefact.signatures.iter().enumerate() {
-            let judgement = self.signature(path, claimed, left);
+            let judgement = self.signature(&elsewhere, claimed, &mut hashed, left);
             // The device that has made a request is hardly ever known, and nobody asks.
             let is_device = artefact.kind == Kind::CvRequest && number > 0;
             if is_device && judgement.verdict == Verdict::IssuerNotKnown {
@@ -254,21 +257,34 @@ impl Judge {
             }
         }
         let Some(judgement) = worst else { return };
-        if judgement.verdict == Verdict::Sound {
+        // Beside another file the same signature may come to something else.
+        let is_whole = |one: &Claimed| is_within(&one.over) && one.detached().is_none();
+        if judgement.verdict == Verdict::Sound && artefact.signatures.iter().all(is_whole) {
             self.sound.add(artefact.digest);
         }
         lock(&self.tally).judged(&shown_if(&judgement, path), place, artefact, judgement);
     }
 
-    fn signature(&self, path: Option<&Path>, claimed: &Claimed, left: &Cell<u64>) -> Judgement {
-        if let Some(judgement) = self.asked.judge_whole(claimed, left) {
-            return judgement;
+    fn signature<'c>(
+        &self,
+        elsewhere: &'c Elsewhere<'_>,
+        claimed: &'c Claimed,
+        hashed: &mut Hashed<'c>,
+        left: &Cell<u64>,
+    ) -> Judgement {
+        if let Some(judgement) = self.asked.judge_whole(claimed, hashed, left) {
+            return match claimed.detached() {
+                Some(content) => judgement.with_content_beside(elsewhere.has(content)),
+                None => judgement,
+            };
         }
-        match path.map(|path| signed_beside(path, &claimed.over, self.follow)) {
-            Some(Ok(bytes)) => self.asked.judge(claimed, &bytes, left).of_what_is_beside(),
-            Some(Err(why)) => Judgement::open(why),
-            None => Judgement::open("what was signed is not in it"),
-        }
+        let judged = match &claimed.over {
+            Over::Content => {
+                elsewhere.content().map(|content| self.asked.judge_signed(claimed, hashed.of(content), left))
+            }
+            over => elsewhere.over(over).map(|over| self.asked.judge(claimed, &over, left)),
+        };
+        judged.map_or_else(Judgement::open, Judgement::of_what_is_beside)
     }
 }
 

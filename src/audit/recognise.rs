@@ -4,7 +4,7 @@
 //! Every length is held against what is there, nesting is at most one container deep, and of a container no more
 //! than [`cms::MOST`] parts are looked at.
 
-use super::artefact::{Artefact, Offer};
+use super::artefact::{Artefact, Offer, digest};
 use super::{closed, of_containers, of_x509};
 use crate::format::ca_index;
 use crate::format::container;
@@ -240,9 +240,15 @@ pub fn ssh_signature(bytes: &[u8]) -> Found {
     of_containers::of_ssh_signature(bytes).map_or_else(damaged, artefact_found)
 }
 
-/// A JSON Web Signature, and the certificates in its header.
-pub fn jws(signed: &jose::Signed, sink: &mut Sink<'_>) {
-    if let Some(artefact) = of_containers::of_jws(signed) {
+/// JSON Web Signatures over one payload, and the certificates in their headers.
+pub fn jws(all: &[jose::Signed], sink: &mut Sink<'_>) {
+    let payload = all.first().and_then(|one| one.payload.as_deref()).unwrap_or_default();
+    let payload = digest(payload);
+    all.iter().for_each(|one| one_jws(one, &payload, sink));
+}
+
+fn one_jws(signed: &jose::Signed, payload: &[u8], sink: &mut Sink<'_>) {
+    if let Some(artefact) = of_containers::of_jws(signed, payload) {
         sink(artefact_found(artefact));
         for der in &signed.certificates {
             sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
