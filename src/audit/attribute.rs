@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::artefact::{Authority, Claimed, Names, Over};
 use super::hashed::Hashed;
 use super::judgement::{
-    BY_ANOTHER, ELSEWHERE, Judgement, Maker, NAME_ONLY, OTHER_BYTES, OTHER_CERTIFICATE, OTHER_IDENTIFIER,
-    ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
+    BY_ANOTHER, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODYS, OTHER_BYTES, OTHER_CERTIFICATE,
+    OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
 };
 use super::ring::{Held, Identified, Named, Ring};
 use crate::case::attribution::{Verdict, how};
@@ -22,6 +22,7 @@ use crate::case::claim::{Claim, hash_of_bits};
 use crate::crypto::{self, Outcome, Ready, Reason, Scheme, Signed};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
+use crate::format::signature::readings;
 
 /// Signatures of which it is asked which keys they give.
 const MOST_RECOVERIES: usize = 4_096;
@@ -206,6 +207,9 @@ impl Case<'_> {
         if !is_known {
             return self.by_nobody_named();
         }
+        if self.is_nobodys(named, exact) {
+            return Judgement::new(Verdict::Invalid).why(NOBODYS);
+        }
         let maker = self.maker(named, exact);
         match &self.claimed.names {
             Names::Issuer { authority, .. } => self.of_issuer(authority, named, maker, undecided),
@@ -335,6 +339,25 @@ impl Case<'_> {
             None => (Maker::Unknown(key.clone()), self.verify(key, None)),
         };
         matches!(outcome, Outcome::Valid(_)).then_some(maker)
+    }
+
+    /// Is it what no key on the curves of those that it names makes: r or s zero, or not below the order, though as short?
+    fn is_nobodys(&self, named: &[Named], exact: Option<&PublicKey>) -> bool {
+        let Scheme::Ecdsa(_) = self.scheme else { return false };
+        let of_named = named.iter().filter_map(|one| Some(&self.asked.ring.get(one.key)?.key));
+        let mut curves = exact.into_iter().chain(of_named).filter_map(|key| match key {
+            PublicKey::Ec { curve_oid, .. } => curve::by_oid(curve_oid),
+            PublicKey::Rsa { .. } | PublicKey::Other(_) => None,
+        });
+        let Some(first) = curves.next() else { return false };
+        let is_nobodys_on = |curve: &Curve| {
+            let order = curve::significant(curve.order);
+            let is_none =
+                |number: &[u8]| number.is_empty() || (number.len() == order.len() && number >= order);
+            let readings = readings(&self.claimed.value, order.len());
+            !readings.is_empty() && readings.iter().all(|one| is_none(one.r) || is_none(one.s))
+        };
+        is_nobodys_on(first) && curves.all(is_nobodys_on)
     }
 
     /// Who made it, if none of those did that it names?

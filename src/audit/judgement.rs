@@ -101,6 +101,7 @@ impl Judgement {
     }
 }
 
+pub const NOBODYS: &str = "its signature is invalid: one of the two numbers of an ECDSA signature is zero or too large, and no key makes such";
 pub const OTHER_BYTES: &str = "its signature is invalid, though the key that it names made it: the bytes or the algorithm are not those that were \
      signed";
 pub const ELSEWHERE: &str = "made by a key of its issuer that has another identifier than it carries: programs that compare the two (OpenSSL does) \

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::advice::{sentence, steps};
+use super::advice::{finding, steps};
 use super::artefact::Name;
 use super::judgement::Maker;
 use super::ring::Ring;
@@ -17,7 +17,6 @@ use crate::case::attribution::Verdict;
 use crate::error::Exit;
 use crate::format::ca_index::State;
 use crate::format::key::PublicKey;
-use crate::rules::signature::signed_by_other_key;
 use crate::snapshot::{Gap, GapKind};
 use crate::text::hex;
 
@@ -81,7 +80,7 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
         items: Vec::new(),
     };
     let coverage = coverage(&tally, ring);
-    let findings = audit.groups.iter().map(|group| signed_by_other_key::made(sentence(group))).collect();
+    let findings = audit.groups.iter().map(finding).collect();
     let exit = match (audit.bad, coverage.iter().any(|gap| gap.asked_for)) {
         (0, false) => Exit::Clean,
         (0, true) => Exit::NotRead,
