@@ -2,7 +2,7 @@
 //! entry in a table, at most so many; everything else is the tally's.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
@@ -140,7 +140,10 @@ impl Work for Gather {
     }
 }
 
-/// Digests of what was sound, in several parts so that threads do not wait for each other.
+/// Artefacts that are not sound of which it is remembered what came of them.
+const MOST_JUDGED: usize = 4_096;
+
+/// Digests of what was sound or of nobody known, in several parts so that threads do not wait for each other.
 #[derive(Default)]
 struct Seen([Mutex<HashSet<[u8; 16]>>; 16]);
 
@@ -167,7 +170,9 @@ impl Seen {
 pub struct Judge {
     asked: Asked,
     tally: Mutex<Tally>,
-    sound: Seen,
+    seen: Seen,
+    /// What came of artefacts that are told each time that they are there.
+    judged: Mutex<HashMap<[u8; 16], Judgement>>,
     input: Option<File>,
     since: Option<SystemTime>,
     follow: bool,
@@ -218,7 +223,8 @@ impl Judge {
         Self {
             asked: Asked::new(std::mem::take(&mut *lock(&gather.ring))),
             tally: Mutex::new(std::mem::take(&mut *lock(&gather.tally))),
-            sound: Seen::default(),
+            seen: Seen::default(),
+            judged: Mutex::default(),
             input: gather.input.as_ref().and_then(|file| file.try_clone().ok()),
             since,
             follow: gather.follow,
@@ -238,8 +244,13 @@ impl Judge {
 
     /// Judges one artefact: by the worst of its signatures.
     fn judge(&self, path: Option<&Path>, place: usize, artefact: &Artefact, left: &Cell<u64>) {
-        if self.sound.has(&artefact.digest) {
+        if self.seen.has(&artefact.digest) {
             lock(&self.tally).again(artefact);
+            return;
+        }
+        let known = lock(&self.judged).get(&artefact.digest).cloned();
+        if let Some(judgement) = known {
+            lock(&self.tally).judged(&shown(path), place, artefact, judgement);
             return;
         }
         let mut worst: Option<Judgement> = None;
@@ -259,8 +270,16 @@ impl Judge {
         let Some(judgement) = worst else { return };
         // Beside another file the same signature may come to something else.
         let is_whole = |one: &Claimed| is_within(&one.over) && one.detached().is_none();
-        if judgement.verdict == Verdict::Sound && artefact.signatures.iter().all(is_whole) {
-            self.sound.add(artefact.digest);
+        if artefact.signatures.iter().all(is_whole) {
+            match judgement.verdict {
+                Verdict::Sound | Verdict::IssuerNotKnown => self.seen.add(artefact.digest),
+                _ => {
+                    let mut judged = lock(&self.judged);
+                    if judged.len() < MOST_JUDGED {
+                        judged.insert(artefact.digest, judgement.clone());
+                    }
+                }
+            }
         }
         lock(&self.tally).judged(&shown_if(&judgement, path), place, artefact, judgement);
     }

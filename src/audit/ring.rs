@@ -177,11 +177,19 @@ impl Ring {
                 index
             }
         };
-        if let Some(held) = self.keys.get_mut(index).filter(|held| held.places.len() < MOST_PLACES) {
-            let place = Place { kind, place: place(), id: hex(&held.key.intrinsic_id()) };
-            if !held.places.contains(&place) {
-                held.places.push(place);
-                held.places.sort_by_key(|place| place.kind);
+        if let Some(held) = self.keys.get_mut(index) {
+            // A certificate tells more of a key than a request does.
+            let is_better = offer.subject.is_some() && !held.is_called;
+            if is_better {
+                held.places.truncate(MOST_PLACES - 1);
+            }
+            if held.places.len() < MOST_PLACES {
+                let place = Place { kind, place: place(), id: hex(&held.key.intrinsic_id()) };
+                if !held.places.contains(&place) {
+                    let end = held.places.len();
+                    held.places.insert(if is_better { 0 } else { end }, place);
+                    held.places.sort_by_key(|place| place.kind);
+                }
             }
         }
         if let Some(id) = &offer.key_id {

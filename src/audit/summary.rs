@@ -36,6 +36,10 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
     };
     let revoked = items.iter().filter(is_bad).filter(|item| item.revoked).count();
     let same: usize = items.iter().map(|item| item.also.len()).sum();
+    let mut repeated: BTreeMap<_, usize> = BTreeMap::new();
+    for item in &items {
+        *repeated.entry((item.kind, item.verdict)).or_default() += item.also.len();
+    }
     let mut missing: Vec<MissingFile> = tally
         .noted
         .iter()
@@ -66,7 +70,10 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
         counts: tally
             .counts
             .iter()
-            .map(|(&(kind, verdict), &count)| Counted { kind, verdict, count })
+            .map(|(&(kind, verdict), &count)| {
+                let again = repeated.get(&(kind, verdict)).copied().unwrap_or_default();
+                Counted { kind, verdict, count: count.saturating_sub(again) }
+            })
             .collect(),
         links: tally.links,
         special: tally.special,

@@ -145,3 +145,28 @@ fn what_its_own_key_has_signed_in_the_name_of_another_is_never_sound() {
     // The real key of that name is known.
     assert_eq!(verdict(&workshop, &["old.pem", "leaf.pem"]), (1, "made-by-another-key".to_owned()));
 }
+
+/// Whatever came of it, what is there again is one artefact, asked about once, and placed by what tells most of it.
+#[test]
+fn what_is_there_again_is_one_artefact_whatever_came_of_it() {
+    let workshop = generations(
+        r#"
+        issue old old right.pem authorityKeyIdentifier=issuer:always
+        issue old new wrong.pem authorityKeyIdentifier=issuer:always
+        mkdir files; for i in 1 2 3; do cat right.pem wrong.pem; done >files/all
+        openssl req -config ca.cnf -new -key old.key -subj /CN=CA -out files/a.csr
+        for i in $(seq 2000); do cat right.pem; done >rep
+        "#,
+    );
+    let (code, report) = workshop.audit(&["files", "old.pem", "new.pem"]);
+    assert_eq!((code, report["audit"]["bad"].as_u64(), report["audit"]["repeated"].as_u64()), (1, Some(1), Some(4)), "{report}");
+    assert_eq!(counted(&report, "certificate", "sound-under-another-certificate"), 1, "{report}");
+    assert_eq!(counted(&report, "certificate", "sound"), 1, "{report}");
+    let item = &report["audit"]["items"][0];
+    let place = item["names"]["places"][0]["place"].as_str().unwrap();
+    assert!(place.starts_with("CA certificate old.pem"), "{item}");
+    // Of a nobody, too.
+    let (code, report) = workshop.audit(&["rep", "new.pem"]);
+    assert_eq!((code, report["audit"]["artefacts"].as_u64(), report["audit"]["repeated"].as_u64()), (0, Some(2), Some(1999)), "{report}");
+    assert_eq!(counted(&report, "certificate", "issuer-not-known"), 1, "{report}");
+}
