@@ -66,7 +66,7 @@ impl Contained {
             file.try_clone().map_err(|error| format!("what was signed cannot be read: {error}"))
         });
         let mut hashed = Hashed::default();
-        let mut one = |claimed: &Claimed| {
+        let one = |claimed: &Claimed| {
             let judged = |signed: &Signed<'_>| {
                 let judgement = asked.judge_signed(claimed, signed, &left);
                 let how = asked.how(claimed, signed, &judgement.maker, &left);
@@ -83,6 +83,6 @@ impl Contained {
             answer.how = how;
             answer
         };
-        self.signatures.iter().map(|claimed| one(claimed)).collect()
+        self.signatures.iter().map(one).collect()
     }
 }

@@ -14,6 +14,8 @@ use crate::text::escape;
 
 /// Digits of one structure.
 const MOST_DIGITS: usize = 24 << 20;
+/// What may stand before a block in its first line.
+const MOST_BEFORE: usize = 200;
 /// Said of what would be more.
 pub const TOO_LARGE: &str = "it may be signed, and is larger than 16 MiB: too large to be looked at";
 /// Bytes of a line; what is longer is cut.
@@ -34,6 +36,8 @@ pub struct Lines {
 #[derive(Debug)]
 struct Block {
     label: String,
+    /// What stands before each of its lines: a mark of what is quoted, of a comment, of a string.
+    before: Vec<u8>,
     digits: Digits,
 }
 
@@ -71,13 +75,15 @@ impl Lines {
 
     fn one(&mut self, raw: &[u8], sink: &mut Sink<'_>) {
         let line = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw).trim_ascii();
-        if let Some(label) = pem::label(line, "BEGIN") {
+        if let Some((label, before)) = begin(line) {
             self.end(sink);
-            self.block = Some(Block { label: label.to_owned(), digits: Digits::default() });
+            let (label, before) = (label.to_owned(), before.to_owned());
+            self.block = Some(Block { label, before, digits: Digits::default() });
             return;
         }
-        if let Some(Block { label, digits }) = &mut self.block {
-            if pem::label(line, "END").is_some() {
+        if let Some(Block { label, before, digits }) = &mut self.block {
+            let line = unquoted(line, before);
+            if line.starts_with(b"-----END ") {
                 let (label, digits) = (std::mem::take(label), std::mem::take(digits));
                 self.block = None;
                 block(&label, &digits, sink);
@@ -91,6 +97,9 @@ impl Lines {
             return;
         }
         self.end_value(sink);
+        if in_one_line(line, sink) {
+            return self.end_digits(sink);
+        }
         if let Some(value) = value_of(line).or_else(|| line.strip_prefix(b"SPKAC=")) {
             self.end_digits(sink);
             let mut digits = Digits::default();
@@ -157,6 +166,79 @@ impl Digits {
             structures(&bytes, false, sink);
         }
     }
+}
+
+/// The label of a line that begins a block, and what stands before it, which is no word, or ends with a quotation mark.
+fn begin(line: &[u8]) -> Option<(&str, &[u8])> {
+    // Several in one line are no label.
+    let is_label = |label: &&str| !label.contains("-----");
+    if let Some(label) = pem::label(line, "BEGIN").filter(is_label) {
+        return Some((label, &[]));
+    }
+    let place = memmem::find(line.get(..MOST_BEFORE).unwrap_or(line), b"-----BEGIN ")?;
+    let (before, rest) = line.split_at_checked(place)?;
+    let is_mark = before.iter().all(|byte| !byte.is_ascii_alphanumeric());
+    let is_string = matches!(before.last(), Some(b'"' | b'\'' | b'`' | b'>'));
+    let label = pem::label(without_end(rest), "BEGIN").filter(is_label).filter(|_| is_mark || is_string)?;
+    Some((label, if is_mark { before.trim_ascii() } else { &[] }))
+}
+
+/// A line of a block without what stands before and behind each of its lines.
+fn unquoted<'l>(line: &'l [u8], before: &[u8]) -> &'l [u8] {
+    match before {
+        [] => line,
+        before => without_end(line.strip_prefix(before).unwrap_or(line).trim_ascii()),
+    }
+}
+
+/// Without the end of a string, and the escape of the end of a line in it.
+fn without_end(mut line: &[u8]) -> &[u8] {
+    const ENDS: [&[u8]; 7] = [b"\\n", b"\\r", b"\"", b"'", b",", b";", b"\\"];
+    while let Some(rest) = ENDS.iter().find_map(|end| line.strip_suffix(*end)) {
+        line = rest.trim_ascii_end();
+    }
+    line
+}
+
+/// Blocks that stand in one line, the ends of their own lines written as escapes or blanks, as JSON and environments have them.
+/// Were there any?
+fn in_one_line(line: &[u8], sink: &mut Sink<'_>) -> bool {
+    /// Nothing that is signed has fewer digits.
+    const LEAST: usize = 64;
+    let (mut rest, mut is_any) = (line, false);
+    while let Some(text) = memmem::find(rest, b"-----BEGIN ").and_then(|place| rest.get(place..)) {
+        rest = text.get(11..).unwrap_or_default();
+        let Some((name, after)) = memmem::find(rest, b"-----").and_then(|end| rest.split_at_checked(end))
+        else {
+            break;
+        };
+        let Some(end) = memmem::find(after, b"-----END ") else { break };
+        let digits = unescaped(after.get(5..end).unwrap_or_default());
+        rest = after.get(end..).unwrap_or_default();
+        if let Ok(label) = std::str::from_utf8(name)
+            && digits.len() >= LEAST
+            && is_digits(&digits)
+        {
+            is_any = true;
+            block(label.trim(), &Digits { bytes: digits, is_cut: false }, sink);
+        }
+    }
+    is_any
+}
+
+/// Digits without blanks, and without the escapes of such.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut bytes = text.iter().copied();
+    let mut digits = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            // "\/" is a digit, the others are blanks, however often they are escaped.
+            b'\\' => digits.extend(bytes.find(|byte| *byte != b'\\').filter(|byte| *byte == b'/')),
+            byte if byte.is_ascii_whitespace() => {}
+            byte => digits.push(byte),
+        }
+    }
+    digits
 }
 
 /// Do digits begin as those of a structure that may be signed, which goes on for as long as it says?

@@ -78,6 +78,24 @@ fn every_form_of_the_same_certificates_is_recognised() {
                 .collect::<String>()
                 .into_bytes(),
         ),
+        (
+            "quoted in an answer",
+            text.lines().map(|line| format!("> {line}\n")).collect::<String>().into_bytes(),
+        ),
+        ("in a comment", text.lines().map(|line| format!("# {line}\n")).collect::<String>().into_bytes()),
+        (
+            "in strings of C",
+            text.lines().map(|line| format!("    \"{line}\\n\"\n")).collect::<String>().into_bytes(),
+        ),
+        ("in JSON", serde_json::json!({ "chain": text }).to_string().into_bytes()),
+        (
+            "in JSON, twice escaped",
+            serde_json::json!({ "chain": serde_json::json!({ "chain": text }).to_string() })
+                .to_string()
+                .into_bytes(),
+        ),
+        ("in a variable", format!("CHAIN=\"{}\"\n", text.replace('\n', " ")).into_bytes()),
+        ("in a string", format!("chain = \"\"\"{text}\"\"\"\n").into_bytes()),
         ("UTF-16", wide),
         ("DER one after the other", ders.concat()),
         ("Base64, a line each", base64.join("\n").into_bytes()),

@@ -159,7 +159,11 @@ fn what_is_there_again_is_one_artefact_whatever_came_of_it() {
         "#,
     );
     let (code, report) = workshop.audit(&["files", "old.pem", "new.pem"]);
-    assert_eq!((code, report["audit"]["bad"].as_u64(), report["audit"]["repeated"].as_u64()), (1, Some(1), Some(4)), "{report}");
+    assert_eq!(
+        (code, report["audit"]["bad"].as_u64(), report["audit"]["repeated"].as_u64()),
+        (1, Some(1), Some(4)),
+        "{report}"
+    );
     assert_eq!(counted(&report, "certificate", "sound-under-another-certificate"), 1, "{report}");
     assert_eq!(counted(&report, "certificate", "sound"), 1, "{report}");
     let item = &report["audit"]["items"][0];
@@ -167,6 +171,10 @@ fn what_is_there_again_is_one_artefact_whatever_came_of_it() {
     assert!(place.starts_with("CA certificate old.pem"), "{item}");
     // Of a nobody, too.
     let (code, report) = workshop.audit(&["rep", "new.pem"]);
-    assert_eq!((code, report["audit"]["artefacts"].as_u64(), report["audit"]["repeated"].as_u64()), (0, Some(2), Some(1999)), "{report}");
+    assert_eq!(
+        (code, report["audit"]["artefacts"].as_u64(), report["audit"]["repeated"].as_u64()),
+        (0, Some(2), Some(1999)),
+        "{report}"
+    );
     assert_eq!(counted(&report, "certificate", "issuer-not-known"), 1, "{report}");
 }
