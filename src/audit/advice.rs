@@ -9,7 +9,8 @@ use super::artefact::Kind;
 use super::told::{Group, Item, Step};
 use crate::case::attribution::{Attributed, Verdict};
 use crate::case::known_keys::PlaceKind;
-use crate::finding::Prose;
+use crate::finding::{Finding, Prose};
+use crate::rules::signature::signed_by_other_key;
 use crate::text::count;
 
 /// What is to be done, in which order: what others hang on first.
@@ -18,14 +19,17 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
         return Vec::new();
     }
     let mut steps = Vec::new();
-    if bad.iter().any(|item| item.verdict == Verdict::MadeByAnotherKey) {
-        steps.push(Step {
-            what: "on the host that made them: stalecard check, then stalecard flush; nothing is made again before that"
-                .to_owned(),
-            kind: None,
-            files: Vec::new(),
-            count: 0,
-        });
+    let by_another: Vec<&&Item> =
+        bad.iter().filter(|item| item.verdict == Verdict::MadeByAnotherKey).collect();
+    if !by_another.is_empty() {
+        // Where no other key is told, bytes that were changed explain it as well.
+        let what = if by_another.iter().any(|item| item.made_by.is_some()) {
+            "on the host that made them: stalecard check, then stalecard flush; nothing is made again before that"
+        } else {
+            "on the host that made them: stalecard check, and stalecard flush if that finds its cache stale; nothing is made \
+             again before that"
+        };
+        steps.push(Step { what: what.to_owned(), kind: None, files: Vec::new(), count: 0 });
     }
     // Kinds are in the order in which others hang on them.
     let mut kinds: BTreeMap<Kind, Vec<&Item>> = BTreeMap::new();
@@ -105,19 +109,25 @@ fn called(key: &Attributed) -> String {
 }
 
 /// What is wrong with a group, in one sentence.
-pub fn sentence(group: &Group) -> Prose {
+fn sentence(group: &Group) -> Prose {
     let what = of_kinds(&group.kinds);
     let is_one = group.kinds.values().sum::<usize>() == 1;
     let issuer = group.issuer.as_ref().map(|issuer| format!(" of the issuer {issuer}")).unwrap_or_default();
-    let (verb, was) = if is_one { ("names", "was") } else { ("name", "were") };
+    let (verb, was, carry) = if is_one { ("names", "was", "carries") } else { ("name", "were", "carry") };
     let names = group.names.as_ref().map_or_else(|| "a key that is not known here".to_owned(), called);
     let made = match (&group.made_by, group.verdict) {
-        (_, Verdict::Invalid) => format!("{was} made by it over other bytes"),
+        (Some(_), Verdict::Invalid) => format!("{was} made by it over other bytes"),
+        (None, Verdict::Invalid) => format!("{carry} what no key makes as its signature"),
         (Some(maker), Verdict::SoundUnderAnotherCertificate) => {
             format!("{was} made by another one of the same issuer, {}", called(maker))
         }
         (Some(maker), _) => format!("{was} made by {}", called(maker)),
-        (None, _) => format!("{was} not made by it"),
+        // Only a key that is found tells another key from other bytes.
+        (None, _) => {
+            format!(
+                "{carry} no signature of it over these bytes: another key made it, or they were changed since"
+            )
+        }
     };
     let text = Prose::from(format!("{what}{issuer} {verb} {names}, and {made}"));
     let text = match (&group.from, &group.to) {
@@ -128,6 +138,19 @@ pub fn sentence(group: &Group) -> Prose {
         _ => text,
     };
     text.and(".")
+}
+
+/// What is wrong with a group, as a finding.
+pub fn finding(group: &Group) -> Finding {
+    let mut finding = signed_by_other_key::made(sentence(group));
+    if group.verdict == Verdict::Invalid {
+        // It is the right key: no cache has a part in it.
+        let consequence =
+            "Nobody accepts it: the bytes are not those that were signed, or the signature was damaged.";
+        finding.consequence = consequence.to_owned();
+        finding.fix.clear();
+    }
+    finding
 }
 
 /// A moment as scripts are told it.

@@ -92,14 +92,17 @@ pub fn of_contained(
         let why = "It fits the key that comes with it, which is neither on a card that was read nor named with --pubkey.";
         attribution.note = Some(why.to_owned());
         attribution.good = false;
+        // It is sound, and nobody has said whose it should be.
+        if !ring.all().any(|(_, held)| held.is_given()) {
+            attribution.undecided.push("whose key it is that it fits: name it with --pubkey".to_owned());
+        }
     }
     if judgement.verdict == Verdict::IssuerNotKnown {
         let why = "the key that it names is not known here: name it with --pubkey";
         attribution.undecided.push(why.to_owned());
     }
     // Over a file that somebody names, only a key that is known tells another key from another file.
-    let is_told =
-        matches!(judgement.maker, Maker::Known(_)) || super::attribute::bytes_of(&claimed.over).is_some();
+    let is_told = matches!(judgement.maker, Maker::Known(_)) || super::attribute::is_within(&claimed.over);
     if judgement.verdict == Verdict::MadeByAnotherKey && !is_told {
         attribution.verdict = None;
     }

@@ -1,5 +1,7 @@
 //! What is signed, in one form whatever it was: which bytes, how, and whose signature it says to be.
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use crate::case::claim::Claim;
@@ -133,22 +135,34 @@ pub struct Claimed {
     pub content: Option<Result<Content, &'static str>>,
 }
 
+impl Claimed {
+    /// What is signed by its digest and is not in the artefact.
+    pub const fn detached(&self) -> Option<&Content> {
+        match &self.content {
+            Some(Ok(content)) if content.bytes.is_none() => Some(content),
+            _ => None,
+        }
+    }
+}
+
 /// What is signed by its digest, which is among what is signed.
 #[derive(Debug, Clone)]
 pub struct Content {
     /// By which hash.
     pub hash: Hash,
-    /// The digest.
-    pub digest: Vec<u8>,
+    /// The digest; none if the content itself is what is signed.
+    pub digest: Option<Vec<u8>>,
     /// The content, if it is there.
-    pub bytes: Option<Vec<u8>>,
+    pub bytes: Option<Arc<[u8]>>,
 }
 
 /// What is signed.
 #[derive(Debug, Clone)]
 pub enum Over {
-    /// These bytes.
-    Bytes(Vec<u8>),
+    /// These bytes, which others of the same artefact may share.
+    Bytes(Arc<[u8]>),
+    /// These, one after the other, of which others share the second.
+    Joined(Vec<u8>, Arc<[u8]>),
     /// The content of another file.
     Content,
     /// What OpenSSH makes of the digest of another file.
@@ -182,8 +196,8 @@ pub enum Names {
     Issuer {
         /// The issuer's name, DER content.
         name: Vec<u8>,
-        /// The identifier of the key.
-        key_id: Option<Vec<u8>>,
+        /// Which of them.
+        authority: Authority,
         /// Of a certificate: its own key, and what is claimed of it.
         own: Option<(PublicKey, Claim)>,
     },
@@ -197,6 +211,34 @@ pub enum Names {
     Holder(Vec<u8>),
     /// Nobody.
     Nobody,
+}
+
+/// Which key of an issuer it is, by the authority key identifier (RFC 5280, 4.2.1.1): whatever is there has to fit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authority {
+    /// The identifier of the key.
+    pub key_id: Option<Vec<u8>>,
+    /// The issuer of its certificate, DER content.
+    pub issuer: Option<Vec<u8>>,
+    /// The serial number of its certificate.
+    pub serial: Option<Vec<u8>>,
+}
+
+impl Authority {
+    /// As it is written.
+    pub fn of(authority: &x509::Authority<'_>) -> Self {
+        let owned = |part: Option<&[u8]>| part.map(<[u8]>::to_vec);
+        Self {
+            key_id: owned(authority.key_id),
+            issuer: owned(authority.issuer),
+            serial: owned(authority.serial),
+        }
+    }
+
+    /// Does it say which key, and not the issuer's name alone?
+    pub const fn is_said(&self) -> bool {
+        self.key_id.is_some() || self.issuer.is_some() || self.serial.is_some()
+    }
 }
 
 impl Names {

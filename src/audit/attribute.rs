@@ -4,22 +4,25 @@
 //! makers that were found before, then for ECDSA the keys that the signature itself gives, for all others the keys that
 //! are known. What cannot be computed is neither yes nor no.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::artefact::{Claimed, Names, Over};
+use super::artefact::{Authority, Claimed, Names, Over};
+use super::hashed::Hashed;
 use super::judgement::{
-    BY_ANOTHER, ELSEWHERE, Judgement, Maker, OTHER_BYTES, OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED,
-    UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
+    BY_ANOTHER, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODYS, OTHER_BYTES, OTHER_CERTIFICATE,
+    OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
 };
-use super::ring::{Held, Named, Ring};
+use super::ring::{Held, Identified, Named, Ring};
 use crate::case::attribution::{Verdict, how};
 use crate::case::claim::{Claim, hash_of_bits};
 use crate::crypto::{self, Outcome, Ready, Reason, Scheme, Signed};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
+use crate::format::signature::readings;
 
 /// Signatures of which it is asked which keys they give.
 const MOST_RECOVERIES: usize = 4_096;
@@ -29,6 +32,10 @@ const MOST_SUSPECTS: usize = 8;
 const MOST_TRIED: usize = 64;
 /// The work that one file may make beyond what usual keys make.
 pub const WORK_OF_A_FILE: u64 = 250_000_000;
+
+/// Said of what would be more.
+const TOO_MUCH_WORK: &str =
+    "not computed: the signatures of this file take more work than is done for one file";
 
 /// What is asked with.
 pub struct Asked {
@@ -47,12 +54,21 @@ impl Asked {
 
     /// Whose signature is this? `left`: what is left of the work for its file; `over`: what is signed.
     pub fn judge(&self, claimed: &Claimed, over: &[u8], left: &Cell<u64>) -> Judgement {
+        self.judge_signed(claimed, &Signed::message(over), left)
+    }
+
+    /// The same, where others may be over the same.
+    pub fn judge_signed(&self, claimed: &Claimed, signed: &Signed<'_>, left: &Cell<u64>) -> Judgement {
         let named = self.ring.named(&claimed.names);
         let exact = match &claimed.names {
             Names::Keys(keys) => keys.first().cloned(),
             names => match names.own() {
                 Some((key, Claim::OwnKey)) => Some(key.clone()),
-                _ => named.first().and_then(|one| Some(self.ring.get(one.key)?.key.clone())),
+                // A key of the same name that is not the one that is asked for is not named.
+                _ => named
+                    .first()
+                    .filter(|one| one.identified <= Identified::Unsaid)
+                    .and_then(|one| Some(self.ring.get(one.key)?.key.clone())),
             },
         };
         let scheme = match &claimed.scheme {
@@ -60,8 +76,7 @@ impl Asked {
             Err(_) if named.is_empty() && exact.is_none() => return Judgement::new(Verdict::IssuerNotKnown),
             Err(reason) => return Judgement::open(format!("cannot be checked: {reason}")),
         };
-        let signed = Signed::message(over);
-        let case = Case { asked: self, claimed, scheme, signed: &signed, left };
+        let case = Case { asked: self, claimed, scheme, signed, left };
         let mut judgement = case.judge(&named, exact.as_ref());
         judgement.named = judgement.named.or(exact);
         judgement
@@ -69,18 +84,41 @@ impl Asked {
 }
 
 impl Asked {
-    /// Whose signature is this, if all that is signed is in the artefact itself?
-    pub fn judge_whole(&self, claimed: &Claimed, left: &Cell<u64>) -> Option<Judgement> {
-        let judgement = self.judge(claimed, bytes_of(&claimed.over)?, left);
-        Some(judgement.with_content(claimed, |content| {
-            content.bytes.as_ref().is_none_or(|bytes| content.hash.digest(bytes) == content.digest)
+    /// Whose signature is this, if what is signed is in the artefact itself? A content that is signed by its digest may be
+    /// elsewhere all the same ([`Claimed::detached`]). `hashed`: of the same artefact.
+    pub fn judge_whole<'c>(
+        &self,
+        claimed: &'c Claimed,
+        hashed: &mut Hashed<'c>,
+        left: &Cell<u64>,
+    ) -> Option<Judgement> {
+        let judgement = match &claimed.over {
+            Over::Bytes(bytes) => self.judge_signed(claimed, hashed.of(bytes), left),
+            Over::Joined(_, shared) => match left.get().checked_sub(shared.len() as u64) {
+                Some(rest) => {
+                    left.set(rest);
+                    self.judge(claimed, &bytes_of(&claimed.over)?, left)
+                }
+                None => Judgement::open(TOO_MUCH_WORK),
+            },
+            Over::Content | Over::SshFile { .. } | Over::Payload { .. } => return None,
+        };
+        Some(judgement.with_content(claimed, |content| match (&content.bytes, &content.digest) {
+            (Some(bytes), Some(digest)) => hashed.of(bytes).digest_by(Some(content.hash)) == digest,
+            _ => true,
         }))
     }
 
     /// How the key that made it did so, in words, if that is known.
-    pub fn how(&self, claimed: &Claimed, over: &[u8], maker: &Maker, left: &Cell<u64>) -> Option<String> {
+    pub fn how(
+        &self,
+        claimed: &Claimed,
+        signed: &Signed<'_>,
+        maker: &Maker,
+        left: &Cell<u64>,
+    ) -> Option<String> {
         let scheme = claimed.scheme.clone().ok()?;
-        let case = Case { asked: self, claimed, scheme, signed: &Signed::message(over), left };
+        let case = Case { asked: self, claimed, scheme, signed, left };
         let outcome = match maker {
             Maker::Known(index) => case.held(*index),
             Maker::Unknown(key) => case.verify(key, None),
@@ -135,16 +173,23 @@ impl Case<'_> {
             }
         };
         let outcomes =
-            named.iter().map(|one| (one.is_identified, Maker::Known(one.key), self.held(one.key))).chain(
-                direct.iter().map(|key| (Some(true), Maker::Unknown((*key).clone()), self.verify(key, None))),
+            named.iter().map(|one| (one.identified, Maker::Known(one.key), self.held(one.key))).chain(
+                direct
+                    .iter()
+                    .map(|key| (Identified::Yes, Maker::Unknown((*key).clone()), self.verify(key, None))),
             );
-        for (is_identified, maker, outcome) in outcomes {
+        let is_exact = named.iter().any(|one| one.identified == Identified::Yes);
+        for (identified, maker, outcome) in outcomes {
             match outcome {
-                Outcome::Valid(_) if is_identified == Some(false) && !self.is_own(&maker) => {
-                    elsewhere.get_or_insert(Judgement {
-                        maker,
-                        ..Judgement::new(Verdict::SoundUnderAnotherCertificate).why(ELSEWHERE)
-                    });
+                Outcome::Valid(_) if identified > Identified::Unsaid && !self.is_own(&maker) => {
+                    // The certificate that it names may be another one of the same key, as long as it is not here.
+                    let is_open = identified == Identified::ByOtherCertificate && !is_exact;
+                    let judgement = if is_open {
+                        Judgement::new(Verdict::NotDecided).why(OTHER_CERTIFICATE)
+                    } else {
+                        Judgement::new(Verdict::SoundUnderAnotherCertificate).why(ELSEWHERE)
+                    };
+                    elsewhere.get_or_insert(Judgement { maker, ..judgement });
                 }
                 Outcome::Valid(_) => return self.sound(maker),
                 Outcome::Otherwise(_) => invalid = invalid.or(Some(maker)),
@@ -162,9 +207,12 @@ impl Case<'_> {
         if !is_known {
             return self.by_nobody_named();
         }
+        if self.is_nobodys(named, exact) {
+            return Judgement::new(Verdict::Invalid).why(NOBODYS);
+        }
         let maker = self.maker(named, exact);
         match &self.claimed.names {
-            Names::Issuer { key_id, .. } => self.of_issuer(key_id.as_deref(), named, maker, undecided),
+            Names::Issuer { authority, .. } => self.of_issuer(authority, named, maker, undecided),
             Names::Keys(_)
             | Names::KeyId(_)
             | Names::Certificate(..)
@@ -194,12 +242,12 @@ impl Case<'_> {
     /// None of the keys of its issuer's name made it.
     fn of_issuer(
         &self,
-        key_id: Option<&[u8]>,
+        authority: &Authority,
         named: &[Named],
         maker: Maker,
         undecided: Option<Reason>,
     ) -> Judgement {
-        let is_exact = named.iter().any(|one| one.is_identified == Some(true));
+        let is_exact = named.iter().any(|one| one.identified == Identified::Yes);
         match self.claimed.names.own() {
             Some((_, Claim::OwnKey)) => return by_another(maker, undecided),
             Some((own_key, Claim::Unsaid)) => {
@@ -224,26 +272,47 @@ impl Case<'_> {
             }
             Some((_, Claim::SameName | Claim::AnotherName)) | None => {}
         }
-        match key_id {
+        match authority.is_said() {
             // It says which key of that name, and that is none that is known here.
-            Some(_) if !is_exact => {
+            true if !is_exact => {
                 Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(OTHER_IDENTIFIER) }
             }
-            Some(_) => by_another(maker, undecided),
-            None => by_another(maker, undecided).with_name_only(),
+            true => by_another(maker, undecided),
+            false => self.of_name_only(named, by_another(maker, undecided)),
         }
     }
 
-    /// Nobody that it names is known here. Its own key can have made it all the same, or one on a card.
+    /// The issuer's name was all that told which key it should be, and a CA may have had several keys: it is decided only
+    /// where the maker is told, or the user has said which key it should be.
+    fn of_name_only(&self, named: &[Named], judgement: Judgement) -> Judgement {
+        let ring = &self.asked.ring;
+        let is_told = match &judgement.maker {
+            Maker::Known(index) => ring.get(*index).is_some_and(|held| held.is_own() || held.is_called),
+            Maker::Unknown(key) => self.claimed.names.subject_key() == Some(key) || ring.is_noted(key),
+            Maker::OneOf(_) | Maker::NotFound => false,
+        };
+        let is_given = |one: &Named| ring.get(one.key).is_some_and(Held::is_given);
+        let is_decided = is_told || named.iter().any(is_given);
+        match judgement.verdict {
+            Verdict::MadeByAnotherKey if !is_decided => {
+                Judgement { verdict: Verdict::NotDecided, ..judgement }.why(NAME_ONLY)
+            }
+            _ => judgement,
+        }
+    }
+
+    /// Nobody that it names is known here. A key on a card can have made it all the same.
     fn by_nobody_named(&self) -> Judgement {
         let ring = &self.asked.ring;
         let by_own = self.subject_key();
-        let is_by_own = by_own.is_some();
-        let maker = by_own.or_else(|| {
-            let mut own = ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
-            own.find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)))
-                .map(|(index, _)| Maker::Known(index))
-        });
+        // Whoever makes a certificate with the key in it can write any issuer's name into it.
+        if let Some(maker) = by_own {
+            return Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(UNDER_ANOTHER_NAME) };
+        }
+        let mut own = ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
+        let maker = own
+            .find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)))
+            .map(|(index, _)| Maker::Known(index));
         let Some(maker) = maker else { return Judgement::new(Verdict::IssuerNotKnown) };
         let key = match &maker {
             Maker::Known(index) => ring.get(*index).map(Held::as_found),
@@ -251,14 +320,15 @@ impl Case<'_> {
             Maker::OneOf(_) | Maker::NotFound => None,
         };
         let wanted = match &self.claimed.names {
-            Names::Issuer { key_id: Some(id), .. } | Names::KeyId(id) => Some(id.as_slice()),
+            Names::Issuer { authority: Authority { key_id: Some(id), .. }, .. } | Names::KeyId(id) => {
+                Some(id.as_slice())
+            }
             _ => None,
         };
         if wanted.is_some_and(|wanted| !key.is_some_and(|key| is_identifier_of(wanted, key))) {
             return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(UNKNOWN_IDENTIFIER) };
         }
-        let judgement = Judgement { maker, ..Judgement::new(Verdict::Sound) };
-        if is_by_own { judgement.why(UNDER_ANOTHER_NAME) } else { judgement }
+        Judgement { maker, ..Judgement::new(Verdict::Sound) }
     }
 
     /// The key of a certificate whose issuer has another name, if it made it.
@@ -270,6 +340,25 @@ impl Case<'_> {
             None => (Maker::Unknown(key.clone()), self.verify(key, None)),
         };
         matches!(outcome, Outcome::Valid(_)).then_some(maker)
+    }
+
+    /// Is it what no key on the curves of those that it names makes: r or s zero, or not below the order, though as short?
+    fn is_nobodys(&self, named: &[Named], exact: Option<&PublicKey>) -> bool {
+        let Scheme::Ecdsa(_) = self.scheme else { return false };
+        let of_named = named.iter().filter_map(|one| Some(&self.asked.ring.get(one.key)?.key));
+        let mut curves = exact.into_iter().chain(of_named).filter_map(|key| match key {
+            PublicKey::Ec { curve_oid, .. } => curve::by_oid(curve_oid),
+            PublicKey::Rsa { .. } | PublicKey::Other(_) => None,
+        });
+        let Some(first) = curves.next() else { return false };
+        let is_nobodys_on = |curve: &Curve| {
+            let order = curve::significant(curve.order);
+            let is_none =
+                |number: &[u8]| number.is_empty() || (number.len() == order.len() && number >= order);
+            let readings = readings(&self.claimed.value, order.len());
+            !readings.is_empty() && readings.iter().all(|one| is_none(one.r) || is_none(one.s))
+        };
+        is_nobodys_on(first) && curves.all(is_nobodys_on)
     }
 
     /// Who made it, if none of those did that it names?
@@ -374,9 +463,15 @@ fn is_identifier_of(id: &[u8], key: &PublicKey) -> bool {
 }
 
 /// What is signed, where it is in the artefact itself.
-pub fn bytes_of(over: &Over) -> Option<&[u8]> {
+pub fn bytes_of(over: &Over) -> Option<Cow<'_, [u8]>> {
     match over {
-        Over::Bytes(bytes) => Some(bytes),
+        Over::Bytes(bytes) => Some(bytes.as_ref().into()),
+        Over::Joined(before, shared) => Some([before.as_slice(), shared].concat().into()),
         Over::Content | Over::SshFile { .. } | Over::Payload { .. } => None,
     }
+}
+
+/// Is what is signed in the artefact itself?
+pub const fn is_within(over: &Over) -> bool {
+    matches!(over, Over::Bytes(_) | Over::Joined(..))
 }

@@ -19,7 +19,8 @@ impl Audit {
                 (Word::Partly, sentence)
             }
             (0, _, false) => {
-                let state = if self.issuer_not_known == 0 { Word::Sound } else { Word::Partly };
+                let is_all = self.issuer_not_known == 0 && self.passed == 0;
+                let state = if is_all { Word::Sound } else { Word::Partly };
                 let sound = format!("({} proved sound)", self.sound);
                 (state, format!("Of {artefacts} none was made by another key than it names {sound}."))
             }
@@ -31,7 +32,13 @@ impl Audit {
                 (Word::Wrong, format!("{bad} of {artefacts} {are} bad."))
             }
         };
-        Headline { state, sentence: sentence.into(), ..Headline::default() }
+        // What is no text and begins like nothing that is signed was not looked through.
+        let passed = match self.passed {
+            0 => String::new(),
+            1 => " 1 file over 16 MiB was not looked at.".to_owned(),
+            passed => format!(" {passed} files over 16 MiB were not looked at."),
+        };
+        Headline { state, sentence: format!("{sentence}{passed}").into(), ..Headline::default() }
     }
 
     /// The first thing to do.

@@ -12,6 +12,7 @@ use super::of_x509;
 use crate::case::attribution::Attribution;
 use crate::case::known_keys::PlaceKind;
 use crate::case::tokens::Tokens;
+use crate::crypto::Signed;
 
 /// Certificates and requests, in the order of the file; one is `None` if its signature cannot be taken out of it.
 pub struct Certificates(Vec<Option<Artefact>>);
@@ -47,9 +48,9 @@ impl Certificates {
         let mut answer = |index: usize, artefact: &Artefact| {
             let claimed = artefact.signatures.first()?;
             let over = bytes_of(&claimed.over)?;
-            let judgement = seen.entry(artefact.digest).or_insert_with(|| asked.judge(claimed, over, &left));
+            let judgement = seen.entry(artefact.digest).or_insert_with(|| asked.judge(claimed, &over, &left));
             let mut answer = of_certificate(judgement, artefact, &asked.ring, tokens, &place(index));
-            answer.how = asked.how(claimed, over, &judgement.maker, &left);
+            answer.how = asked.how(claimed, &Signed::message(&over), &judgement.maker, &left);
             Some(answer)
         };
         let each = self.0.iter().enumerate();

@@ -5,6 +5,9 @@ use memchr::memmem;
 
 use crate::format::container;
 
+/// Documents with signatures of XML.
+pub const XML: &str = "XML signatures";
+
 /// What a whole file is, if its beginning or its end tells.
 pub fn of_file(bytes: &[u8]) -> Option<&'static str> {
     Some(match bytes {
@@ -46,7 +49,7 @@ pub fn of_text(text: &[u8]) -> Option<&'static str> {
     }
     let has = |word: &[u8]| memmem::find(text, word).is_some();
     let is_signed = || has(b"http://www.w3.org/2000/09/xmldsig#") && has(b"SignatureValue>");
-    (text.starts_with(b"<") && is_signed()).then_some("XML signatures")
+    (text.starts_with(b"<") && is_signed()).then_some(XML)
 }
 
 /// What a line of text is.

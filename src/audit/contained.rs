@@ -2,19 +2,20 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{Read, Seek};
 
 use super::answer::of_contained;
-use super::artefact::{Claimed, Content, Kind, Offer};
+use super::artefact::{Claimed, Content, Kind, Offer, Over};
 use super::attribute::{Asked, WORK_OF_A_FILE};
-use super::content::{IN_MEMORY, whole};
+use super::content::whole;
+use super::hashed::Hashed;
 use super::judgement::Judgement;
 use super::named_keys::NamedKeys;
 use super::recognise::Found;
-use super::signed_file::{digest_of, over_content};
+use super::signed_file::Elsewhere;
 use crate::case::attribution::Attribution;
 use crate::case::known_keys::PlaceKind;
 use crate::case::tokens::Tokens;
+use crate::crypto::Signed;
 
 /// The signatures in a container.
 pub struct Contained {
@@ -61,36 +62,27 @@ impl Contained {
         }
         let asked = Asked::new(ring);
         let left = Cell::new(WORK_OF_A_FILE);
+        let elsewhere = Elsewhere::new(|| {
+            file.try_clone().map_err(|error| format!("what was signed cannot be read: {error}"))
+        });
+        let mut hashed = Hashed::default();
         let one = |claimed: &Claimed| {
-            let over = over_content(&claimed.over, file);
-            let judgement = match &over {
-                Ok(over) => asked.judge(claimed, over, &left),
-                Err(why) => Judgement::open(why.clone()),
+            let judged = |signed: &Signed<'_>| {
+                let judgement = asked.judge_signed(claimed, signed, &left);
+                let how = asked.how(claimed, signed, &judgement.maker, &left);
+                (judgement, how)
             };
-            let judgement = judgement.with_content(claimed, |content| is_digest_of(content, file));
+            let found = match &claimed.over {
+                Over::Content => elsewhere.content().map(|content| judged(hashed.of(content))),
+                over => elsewhere.over(over).map(|over| judged(&Signed::message(&over))),
+            };
+            let (judgement, how) = found.unwrap_or_else(|why| (Judgement::open(why), None));
+            let is_it = |content: &Content| elsewhere.has(content).unwrap_or_default();
+            let judgement = judgement.with_content(claimed, is_it);
             let mut answer = of_contained(&judgement, claimed, &asked.ring, tokens);
-            let how = |over: Vec<u8>| asked.how(claimed, &over, &judgement.maker, &left);
-            answer.how = over.ok().and_then(how);
+            answer.how = how;
             answer
         };
         self.signatures.iter().map(one).collect()
     }
-}
-
-/// Is it this content whose digest was signed, as it is, or as mail writes the ends of its lines (RFC 8551, 3.1.1)?
-fn is_digest_of(content: &Content, file: &File) -> bool {
-    if digest_of(file, content.hash).is_ok_and(|digest| digest == content.digest) {
-        return true;
-    }
-    let mut text = Vec::new();
-    let mut source = file;
-    let read = source.rewind().and_then(|()| source.take(IN_MEMORY).read_to_end(&mut text));
-    let mut canonical = Vec::with_capacity(text.len() + text.len() / 16);
-    for (number, line) in text.split(|&byte| byte == b'\n').enumerate() {
-        if number > 0 {
-            canonical.extend_from_slice(b"\r\n");
-        }
-        canonical.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
-    }
-    read.is_ok() && content.hash.digest(&canonical) == content.digest
 }

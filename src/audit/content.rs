@@ -1,14 +1,16 @@
 //! What the content of a file is, by its beginning: structures, which go to [`super::recognise`], or text, which goes
 //! to [`super::lines`].
 
+use std::sync::Arc;
+
 use memchr::memmem;
 
 use super::artefact::Offer;
 use super::closed;
-use super::lines::Lines;
-use super::recognise::{Found, Sink, jws, ssh_signature, structures};
+use super::lines::{Lines, TOO_LARGE};
+use super::mail;
+use super::recognise::{Found, Sink, jws, may_be_signed, ssh_signature, structures};
 use crate::format::container;
-use crate::format::tlv::header;
 use crate::format::{jose, ssh};
 
 /// Of a file that is larger, only text is looked at, line by line.
@@ -34,6 +36,8 @@ pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
         return;
     }
     if is_text(&text) || memmem::find(&text, b"-----BEGIN ").is_some() {
+        let part = mail::signed_part(&text).map(Arc::<[u8]>::from);
+        let sink: &mut Sink<'_> = &mut |found| sink(mail::with_part(found, part.as_ref()));
         json(&text, sink);
         let mut lines = Lines::default();
         for line in text.split(|&byte| byte == b'\n') {
@@ -53,15 +57,7 @@ pub fn is_text(bytes: &[u8]) -> bool {
 /// What a file that is too large to be held in memory is, by its beginning: text, or a structure that may be signed.
 #[must_use]
 pub fn large(start: &[u8], length: u64) -> Large {
-    let fits = header(start).is_some_and(|head| {
-        let end = (head.size as u64).saturating_add(head.length as u64);
-        matches!(head.tag, 0x30 | 0x67 | 0x7F21) && (head.indefinite || (end <= length && end > 64))
-    });
-    let within = |head: &[u8]| {
-        header(head).is_some_and(|inner| matches!(inner.tag, 0x06 | 0x30 | 0x7F21 | 0x7F4E | 0x0A))
-    };
-    let is_structure = fits && header(start).and_then(|head| start.get(head.size..)).is_some_and(within);
-    match (is_structure, is_text(start)) {
+    match (may_be_signed(start, length), is_text(start)) {
         (true, _) => Large::Structure,
         (false, true) => Large::Text,
         (false, false) => Large::Other,
@@ -79,6 +75,42 @@ pub enum Large {
     Other,
 }
 
+/// What a text is that is too large to be held in memory, and that is one thing as a whole.
+#[derive(Debug)]
+pub struct LargeText {
+    is_json: bool,
+    is_xml: bool,
+    /// Of what makes it signed: in JSON a member, in XML a name and an element.
+    has: [bool; 3],
+}
+
+impl LargeText {
+    /// By its beginning.
+    #[must_use]
+    pub fn new(start: &[u8]) -> Self {
+        let text = start.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(start).trim_ascii_start();
+        Self { is_json: text.starts_with(b"{"), is_xml: text.starts_with(b"<"), has: [false; 3] }
+    }
+
+    /// The next line, or the beginning of one.
+    pub fn line(&mut self, line: &[u8]) {
+        let has = |word: &[u8]| memmem::find(line, word).is_some();
+        let [json, name, element] = &mut self.has;
+        *json |= self.is_json && has(b"\"signature");
+        *name |= self.is_xml && has(b"http://www.w3.org/2000/09/xmldsig#");
+        *element |= self.is_xml && has(b"SignatureValue>");
+    }
+
+    /// Nothing comes any more.
+    pub fn end(&self, sink: &mut Sink<'_>) {
+        match self.has {
+            [true, ..] => sink(Found::NotComputed(TOO_LARGE.to_owned())),
+            [_, true, true] => sink(Found::NotOpened(closed::XML)),
+            _ => {}
+        }
+    }
+}
+
 /// A file that is one object of JSON: a signature, or keys.
 fn json(text: &[u8], sink: &mut Sink<'_>) {
     let has = |word: &[u8]| memmem::find(text, word).is_some();
@@ -86,9 +118,11 @@ fn json(text: &[u8], sink: &mut Sink<'_>) {
         return;
     }
     let Ok(value) = serde_json::from_slice(text) else { return };
-    for signed in jose::object(&value) {
-        jws(&signed, sink);
+    if jose::is_cut(&value) {
+        let most = jose::MOST;
+        sink(Found::NotComputed(format!("of its signatures or keys only the first {most} were looked at")));
     }
+    jws(&jose::object(&value), sink);
     for key in jose::keys(&value) {
         sink(Found::Key(Offer { called: key.key_id, ..Offer::bare(key.key) }));
     }

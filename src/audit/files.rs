@@ -5,7 +5,6 @@
 //! would be waited at for ever). A file system that does not answer is left with the thread that waits for it: the other
 //! threads go on, and the file is named.
 
-use std::cell::Cell;
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -18,8 +17,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::OFlags;
 use walkdir::WalkDir;
 
-use super::content::{IN_MEMORY, Large, large, whole};
-use super::lines::{Lines, MOST_LINE};
+use super::closed;
+use super::content::{IN_MEMORY, Large, LargeText, large, whole};
+use super::lines::{Lines, MOST_LINE, TOO_LARGE};
 use super::recognise::{Found, Sink};
 use crate::patience::{NoThread, SILENCE, aside, lose};
 
@@ -299,10 +299,12 @@ pub fn scan(
         whole(&start, sink);
         return Ok(Came::Read);
     }
+    if let Some(name) = closed::of_file(&start) {
+        sink(Found::NotOpened(name));
+        return Ok(Came::Read);
+    }
     match large(&start, length.unwrap_or(u64::MAX)) {
-        Large::Structure => Ok(Came::Failed(
-            "it may be signed, and is larger than 16 MiB: too large to be looked at".to_owned(),
-        )),
+        Large::Structure => Ok(Came::Failed(TOO_LARGE.to_owned())),
         Large::Other => Ok(Came::Passed),
         Large::Text => lines(source, start, life, sink),
     }
@@ -324,40 +326,45 @@ fn fill(source: &mut impl Read, into: &mut Vec<u8>, most: u64, life: &Life) -> i
 
 /// Text of any length, line by line. `pending`: what of it was read already.
 fn lines(mut source: impl Read, mut pending: Vec<u8>, life: &Life, sink: &mut Sink<'_>) -> io::Result<Came> {
-    let found = Cell::new(false);
-    let mut noted = |one: Found| {
-        found.set(true);
-        sink(one);
-    };
-    let (mut lines, mut read, mut is_cut) = (Lines::default(), pending.len() as u64, false);
+    let (mut lines, mut whole) = (Lines::default(), LargeText::new(&pending));
+    let mut is_cut = false;
     let mut piece = vec![0; PIECE];
+    // Until there no line ends.
+    let mut searched = 0;
     loop {
         let mut begin = 0;
-        while let Some(end) = pending.get(begin..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-            if let Some(line) = pending.get(begin..begin + end).filter(|_| !is_cut) {
-                lines.line(line, &mut noted);
+        while let Some(end) = pending.get(searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+            let end = searched + end;
+            if let Some(line) = pending.get(begin..end).filter(|_| !is_cut) {
+                whole.line(line);
+                lines.line(line, sink);
             }
             is_cut = false;
-            begin += end + 1;
+            begin = end + 1;
+            searched = begin;
         }
         pending.drain(..begin);
         if pending.len() > MOST_LINE {
+            whole.line(&pending);
+            if !is_cut {
+                lines.cut(&pending, sink);
+            }
             pending.clear();
             is_cut = true;
         }
+        searched = pending.len();
         let count = source.read(&mut piece)?;
         life.beat();
-        read += count as u64;
         if count == 0 {
             break;
         }
         pending.extend_from_slice(piece.get(..count).unwrap_or_default());
-        // A log, a table, a novel.
-        if read > IN_MEMORY && !lines.is_open() && !found.get() {
-            return Ok(Came::Passed);
-        }
     }
-    lines.line(&pending, &mut noted);
-    lines.end(&mut noted);
+    if !is_cut {
+        whole.line(&pending);
+        lines.line(&pending, sink);
+    }
+    lines.end(sink);
+    whole.end(sink);
     Ok(Came::Read)
 }

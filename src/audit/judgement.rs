@@ -67,7 +67,7 @@ impl Judgement {
     }
 
     /// The same, if this is the content that was signed with it.
-    pub fn with_content(self, claimed: &Claimed, is_it: impl FnOnce(&Content) -> bool) -> Self {
+    pub fn with_content<'c>(self, claimed: &'c Claimed, is_it: impl FnOnce(&'c Content) -> bool) -> Self {
         match &claimed.content {
             _ if self.verdict != Verdict::Sound => self,
             None => self,
@@ -80,6 +80,16 @@ impl Judgement {
         }
     }
 
+    /// What it is about is elsewhere, and was signed by its digest. `is_it`: is the file beside it that?
+    pub fn with_content_beside(self, is_it: Result<bool, String>) -> Self {
+        match is_it {
+            _ if self.verdict != Verdict::Sound => self,
+            Ok(true) => self,
+            Ok(false) => Self { verdict: Verdict::NotDecided, ..self }.why(BESIDE),
+            Err(why) => Self { verdict: Verdict::NotDecided, why: Some(Why::NotComputed(why)), ..self },
+        }
+    }
+
     /// What was signed was guessed by the name of a file: only a key that is known says that it was this.
     pub fn of_what_is_beside(self) -> Self {
         match (self.verdict, &self.maker) {
@@ -89,20 +99,16 @@ impl Judgement {
             _ => self,
         }
     }
-
-    /// Only the issuer's name told which key it should have been.
-    pub fn with_name_only(self) -> Self {
-        match (self.verdict, &self.maker) {
-            (Verdict::MadeByAnotherKey, Maker::NotFound | Maker::OneOf(_)) => self.why(NAME_ONLY),
-            _ => self,
-        }
-    }
 }
 
+pub const NOBODYS: &str = "its signature is invalid: one of the two numbers of an ECDSA signature is zero or too large, and no key makes such";
 pub const OTHER_BYTES: &str = "its signature is invalid, though the key that it names made it: the bytes or the algorithm are not those that were \
      signed";
 pub const ELSEWHERE: &str = "made by a key of its issuer that has another identifier than it carries: programs that compare the two (OpenSSL does) \
      refuse it";
+pub const OTHER_CERTIFICATE: &str = "made by a key of its issuer, and it names another certificate (by serial number) than the one of that key that is here; \
+     if the one that it names is for the same key, it is sound, and if not, OpenSSL and others refuse it: put that \
+     certificate beside it";
 pub const UNSAID: &str = "its own key did not sign it, and it does not say whose key should have: issuer and subject have one name, as of a \
      CA's new key that the old one certified, and as of a self-signed one that was made through a stale cache; the CA's \
      other certificate, put beside it or named with --pubkey, decides";
@@ -113,12 +119,12 @@ pub const SELF_ISSUED: &str = "it is self-issued, not self-signed: it carries th
 pub const ROLLOVER: &str = "it is self-issued, not self-signed: issuer and subject have one name, and another key of that name has signed it, as when a \
      CA gets a new key";
 pub const UNDER_ANOTHER_NAME: &str = "it names another issuer than its subject, and is signed by the key that it names: self-signed under another name, or \
-     issued by somebody who has the same key";
+     issued by somebody who has the same key; the issuer's certificate, put beside it or named with --pubkey, decides";
 pub const OTHER_IDENTIFIER: &str =
     "a key with its issuer's name is known here, and it carries the identifier of another one";
 pub const UNKNOWN_IDENTIFIER: &str = "a key that is known here made it, and it carries the identifier of one that is not known here: name the issuer's \
      certificate, or put it beside it";
-const NAME_ONLY: &str = "no key with its issuer's name that is known here made it; it carries no identifier of the key: if that issuer has \
-     another one, put its certificate beside it";
+pub const NAME_ONLY: &str = "no key with its issuer's name that is known here made it, and it carries no identifier of the key: a CA has often had \
+     another key under the same name; that issuer's other certificate, put beside it, decides";
 const BESIDE: &str = "the file beside it, of the same name without its ending, is not what the key that it names has signed: it was changed, \
      or another key signed it";

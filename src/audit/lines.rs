@@ -6,7 +6,7 @@ use data_encoding::BASE64;
 use memchr::memmem;
 
 use super::artefact::Offer;
-use super::recognise::{Found, Sink, jws, ssh_signature, structures};
+use super::recognise::{Found, Sink, jws, may_be_signed, ssh_signature, structures};
 use super::{closed, of_containers};
 use crate::format::tlv::first;
 use crate::format::{ca_index, jose, pem, ssh};
@@ -14,18 +14,39 @@ use crate::text::escape;
 
 /// Digits of one structure.
 const MOST_DIGITS: usize = 24 << 20;
+/// What may stand before a block in its first line.
+const MOST_BEFORE: usize = 200;
+/// Said of what would be more.
+pub const TOO_LARGE: &str = "it may be signed, and is larger than 16 MiB: too large to be looked at";
 /// Bytes of a line; what is longer is cut.
 pub const MOST_LINE: usize = MOST_DIGITS;
 
 /// The lines of a file, one after the other.
 #[derive(Debug, Default)]
 pub struct Lines {
-    /// The label of the PEM block that we are in, and its digits.
-    block: Option<(String, Vec<u8>)>,
+    /// The PEM block that we are in.
+    block: Option<Block>,
     /// The value of LDIF that we are in.
-    value: Option<Vec<u8>>,
+    value: Option<Digits>,
     /// Base64 without armour.
-    digits: Vec<u8>,
+    digits: Digits,
+}
+
+/// A PEM block.
+#[derive(Debug)]
+struct Block {
+    label: String,
+    /// What stands before each of its lines: a mark of what is quoted, of a comment, of a string.
+    before: Vec<u8>,
+    digits: Digits,
+}
+
+/// Digits of Base64.
+#[derive(Debug, Default)]
+struct Digits {
+    bytes: Vec<u8>,
+    /// Were there more than are kept?
+    is_cut: bool,
 }
 
 impl Lines {
@@ -37,31 +58,53 @@ impl Lines {
         }
     }
 
-    fn one(&mut self, raw: &[u8], sink: &mut Sink<'_>) {
-        let line = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw).trim_ascii();
-        if let Some(label) = pem::label(line, "BEGIN") {
-            self.end(sink);
-            self.block = Some((label.to_owned(), Vec::new()));
+    /// The beginning of a line that is too long to be held.
+    pub fn cut(&mut self, start: &[u8], sink: &mut Sink<'_>) {
+        if let Some(block) = &mut self.block {
+            block.digits.is_cut = true;
             return;
         }
-        if let Some((label, digits)) = &mut self.block {
-            if pem::label(line, "END").is_some() {
+        self.end(sink);
+        let line = start.trim_ascii_start();
+        let digits = value_of(line).unwrap_or(line);
+        let armour = memmem::find(line, b"-----BEGIN ").and_then(|place| line.get(place..));
+        if line.starts_with(b"eyJ") || armour.is_some_and(is_armour_of_signed) || begins_like_signed(digits) {
+            sink(Found::NotComputed(TOO_LARGE.to_owned()));
+        }
+    }
+
+    fn one(&mut self, raw: &[u8], sink: &mut Sink<'_>) {
+        let line = raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw).trim_ascii();
+        if let Some((label, before)) = begin(line) {
+            self.end(sink);
+            let (label, before) = (label.to_owned(), before.to_owned());
+            self.block = Some(Block { label, before, digits: Digits::default() });
+            return;
+        }
+        if let Some(Block { label, before, digits }) = &mut self.block {
+            let line = unquoted(line, before);
+            if line.starts_with(b"-----END ") {
                 let (label, digits) = (std::mem::take(label), std::mem::take(digits));
                 self.block = None;
                 block(&label, &digits, sink);
             } else if !line.contains(&b':') {
-                push(digits, line);
+                digits.push(line);
             }
             return;
         }
         if let Some(value) = self.value.as_mut().filter(|_| raw.first() == Some(&b' ')) {
-            push(value, line);
+            value.push(line);
             return;
         }
         self.end_value(sink);
+        if in_one_line(line, sink) {
+            return self.end_digits(sink);
+        }
         if let Some(value) = value_of(line).or_else(|| line.strip_prefix(b"SPKAC=")) {
             self.end_digits(sink);
-            self.value = Some(value.to_vec());
+            let mut digits = Digits::default();
+            digits.push(value);
+            self.value = Some(digits);
         } else if is_digits(line) {
             self.digits_of(line, sink);
         } else {
@@ -70,53 +113,144 @@ impl Lines {
         }
     }
 
-    /// Are we within something?
-    #[must_use]
-    pub const fn is_open(&self) -> bool {
-        self.block.is_some()
-    }
-
     /// Nothing comes any more.
     pub fn end(&mut self, sink: &mut Sink<'_>) {
         self.end_value(sink);
         self.end_digits(sink);
-        if let Some((label, _)) = self.block.take() {
+        if let Some(Block { label, .. }) = self.block.take() {
             cut_off(&label, "it is cut off", sink);
         }
     }
 
     /// A line that is Base64: a structure of its own, or a part of one.
     fn digits_of(&mut self, line: &[u8], sink: &mut Sink<'_>) {
-        let own = if self.digits.is_empty() { BASE64.decode(line).ok() } else { None };
+        let own = if self.digits.bytes.is_empty() { BASE64.decode(line).ok() } else { None };
         match own.filter(|bytes| first(bytes).is_some_and(|one| one.rest.is_empty() && one.raw.len() > 2)) {
             Some(bytes) => structures(&bytes, false, sink),
-            None => push(&mut self.digits, line),
+            None => self.digits.push(line),
         }
     }
 
     fn end_digits(&mut self, sink: &mut Sink<'_>) {
         let digits = std::mem::take(&mut self.digits);
         // No DER of a signed structure begins in another way.
-        if !digits.starts_with(b"M") && !digits.starts_with(b"f") && !digits.starts_with(b"Z") {
-            return;
-        }
-        if let Ok(bytes) = BASE64.decode(&digits) {
-            structures(&bytes, false, sink);
+        if matches!(digits.bytes.first(), Some(b'M' | b'f' | b'Z')) {
+            digits.structures(sink);
         }
     }
 
     fn end_value(&mut self, sink: &mut Sink<'_>) {
-        if let Some(bytes) = self.value.take().and_then(|digits| BASE64.decode(&digits).ok()) {
+        if let Some(digits) = self.value.take() {
+            digits.structures(sink);
+        }
+    }
+}
+
+impl Digits {
+    /// Adds digits without the blanks between them, as long as they can be those of one structure.
+    fn push(&mut self, line: &[u8]) {
+        if self.bytes.len() + line.len() <= MOST_DIGITS {
+            self.bytes.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+        } else {
+            self.is_cut = true;
+        }
+    }
+
+    /// What they are, if they are of something that may be signed.
+    fn structures(&self, sink: &mut Sink<'_>) {
+        if self.is_cut {
+            if begins_like_signed(&self.bytes) {
+                sink(Found::NotComputed(TOO_LARGE.to_owned()));
+            }
+        } else if let Ok(bytes) = BASE64.decode(&self.bytes) {
             structures(&bytes, false, sink);
         }
     }
 }
 
-/// Adds digits without the blanks between them, as long as they can be those of one structure.
-fn push(digits: &mut Vec<u8>, line: &[u8]) {
-    if digits.len() + line.len() <= MOST_DIGITS {
-        digits.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+/// The label of a line that begins a block, and what stands before it, which is no word, or ends with a quotation mark.
+fn begin(line: &[u8]) -> Option<(&str, &[u8])> {
+    // Several in one line are no label.
+    let is_label = |label: &&str| !label.contains("-----");
+    if let Some(label) = pem::label(line, "BEGIN").filter(is_label) {
+        return Some((label, &[]));
     }
+    let place = memmem::find(line.get(..MOST_BEFORE).unwrap_or(line), b"-----BEGIN ")?;
+    let (before, rest) = line.split_at_checked(place)?;
+    let is_mark = before.iter().all(|byte| !byte.is_ascii_alphanumeric());
+    let is_string = matches!(before.last(), Some(b'"' | b'\'' | b'`' | b'>'));
+    let label = pem::label(without_end(rest), "BEGIN").filter(is_label).filter(|_| is_mark || is_string)?;
+    Some((label, if is_mark { before.trim_ascii() } else { &[] }))
+}
+
+/// A line of a block without what stands before and behind each of its lines.
+fn unquoted<'l>(line: &'l [u8], before: &[u8]) -> &'l [u8] {
+    match before {
+        [] => line,
+        before => without_end(line.strip_prefix(before).unwrap_or(line).trim_ascii()),
+    }
+}
+
+/// Without the end of a string, and the escape of the end of a line in it.
+fn without_end(mut line: &[u8]) -> &[u8] {
+    const ENDS: [&[u8]; 7] = [b"\\n", b"\\r", b"\"", b"'", b",", b";", b"\\"];
+    while let Some(rest) = ENDS.iter().find_map(|end| line.strip_suffix(*end)) {
+        line = rest.trim_ascii_end();
+    }
+    line
+}
+
+/// Blocks that stand in one line, the ends of their own lines written as escapes or blanks, as JSON and environments have them.
+/// Were there any?
+fn in_one_line(line: &[u8], sink: &mut Sink<'_>) -> bool {
+    /// Nothing that is signed has fewer digits.
+    const LEAST: usize = 64;
+    let (mut rest, mut is_any) = (line, false);
+    while let Some(text) = memmem::find(rest, b"-----BEGIN ").and_then(|place| rest.get(place..)) {
+        rest = text.get(11..).unwrap_or_default();
+        let Some((name, after)) = memmem::find(rest, b"-----").and_then(|end| rest.split_at_checked(end))
+        else {
+            break;
+        };
+        let Some(end) = memmem::find(after, b"-----END ") else { break };
+        let digits = unescaped(after.get(5..end).unwrap_or_default());
+        rest = after.get(end..).unwrap_or_default();
+        if let Ok(label) = std::str::from_utf8(name)
+            && digits.len() >= LEAST
+            && is_digits(&digits)
+        {
+            is_any = true;
+            block(label.trim(), &Digits { bytes: digits, is_cut: false }, sink);
+        }
+    }
+    is_any
+}
+
+/// Digits without blanks, and without the escapes of such.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut bytes = text.iter().copied();
+    let mut digits = Vec::with_capacity(text.len());
+    while let Some(byte) = bytes.next() {
+        match byte {
+            // "\/" is a digit, the others are blanks, however often they are escaped.
+            b'\\' => digits.extend(bytes.find(|byte| *byte != b'\\').filter(|byte| *byte == b'/')),
+            byte if byte.is_ascii_whitespace() => {}
+            byte => digits.push(byte),
+        }
+    }
+    digits
+}
+
+/// Do digits begin as those of a structure that may be signed, which goes on for as long as it says?
+fn begins_like_signed(digits: &[u8]) -> bool {
+    let start = digits.get(..64).and_then(|start| BASE64.decode(start).ok());
+    start.is_some_and(|start| may_be_signed(&start, u64::MAX))
+}
+
+/// Does what stands here begin a block of what is signed?
+fn is_armour_of_signed(text: &[u8]) -> bool {
+    let end = text.get(11..).and_then(|rest| memmem::find(rest, b"-----")).map(|end| end + 16);
+    end.and_then(|end| pem::label(text.get(..end)?, "BEGIN")).is_some_and(is_signed)
 }
 
 fn is_digits(line: &[u8]) -> bool {
@@ -139,7 +273,7 @@ fn value_of(line: &[u8]) -> Option<&[u8]> {
 fn text(line: &[u8], sink: &mut Sink<'_>) {
     if line.starts_with(b"eyJ") {
         if let Some(signed) = jose::compact(line) {
-            jws(&signed, sink);
+            jws(&[signed], sink);
         }
     } else if memmem::find(line, b"ssh-").is_some() || memmem::find(line, b"ecdsa-sha2-").is_some() {
         if let Some(blob) = ssh::of_line(line) {
@@ -162,14 +296,22 @@ fn ssh_blob(blob: &[u8], sink: &mut Sink<'_>) {
 }
 
 /// A block of PEM. The label is a hint: whether what does not decode should have.
-fn block(label: &str, digits: &[u8], sink: &mut Sink<'_>) {
+fn block(label: &str, digits: &Digits, sink: &mut Sink<'_>) {
     if label.starts_with("PGP ") {
         return sink(Found::NotOpened("OpenPGP messages and keys"));
     }
     if label.ends_with("PRIVATE KEY") {
         return;
     }
-    let Ok(bytes) = BASE64.decode(digits) else { return cut_off(label, "its Base64 is damaged", sink) };
+    if digits.is_cut {
+        if is_signed(label) || begins_like_signed(&digits.bytes) {
+            sink(Found::NotComputed(TOO_LARGE.to_owned()));
+        }
+        return;
+    }
+    let Ok(bytes) = BASE64.decode(&digits.bytes) else {
+        return cut_off(label, "its Base64 is damaged", sink);
+    };
     if label == "SSH SIGNATURE" {
         return sink(ssh_signature(&bytes));
     }

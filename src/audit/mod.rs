@@ -16,8 +16,10 @@ mod closed;
 mod contained;
 mod content;
 mod files;
+mod hashed;
 mod judgement;
 mod lines;
+mod mail;
 mod named_keys;
 mod of_containers;
 mod of_x509;
@@ -51,9 +53,9 @@ use crate::observe::{Progress, all_baselines};
 use crate::patience::undisturbed;
 use crate::snapshot::{Gap, Snapshot};
 
-use artefact::Claimed;
 use attribute::{Asked, WORK_OF_A_FILE};
 use files::{Where, each};
+use hashed::Hashed;
 use passes::{Gather, Judge};
 use recognise::Found;
 use ring::Ring;
@@ -135,13 +137,17 @@ pub fn of_bytes(bytes: &[u8]) -> Vec<(Kind, Verdict)> {
     }
     let asked = Asked::new(ring);
     let left = Cell::new(WORK_OF_A_FILE);
-    let of_signature = |claimed: &Claimed| {
-        asked.judge_whole(claimed, &left).map_or(Verdict::NotDecided, |judgement| judgement.verdict)
-    };
-    artefacts
-        .iter()
-        .flat_map(|one| one.signatures.iter().map(|claimed| (one.kind, of_signature(claimed))))
-        .collect()
+    let mut verdicts = Vec::new();
+    for one in &artefacts {
+        let mut hashed = Hashed::default();
+        for claimed in &one.signatures {
+            let judgement = asked.judge_whole(claimed, &mut hashed, &left);
+            let verdict = judgement.map_or(Verdict::NotDecided, |judgement| judgement.verdict);
+            let is_open = verdict == Verdict::Sound && claimed.detached().is_some();
+            verdicts.push((one.kind, if is_open { Verdict::NotDecided } else { verdict }));
+        }
+    }
+    verdicts
 }
 
 /// Standard input in a file without a name: it is read twice.

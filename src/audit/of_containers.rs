@@ -1,6 +1,8 @@
 //! Containers with signatures, as artefacts: CMS (RFC 5652), JSON Web Signatures (RFC 7515), OpenSSH's certificates and
 //! signatures over files (PROTOCOL.certkeys, PROTOCOL.sshsig), card-verifiable certificates (BSI TR-03110).
 
+use std::sync::Arc;
+
 use sha2::{Digest, Sha256};
 
 use super::artefact::{About, Artefact, Claimed, Content, Kind, Name, Names, Offer, Over, digest};
@@ -13,36 +15,39 @@ use crate::format::{cms, cvc, jose, ssh, x509};
 pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact> {
     let with_it: Vec<x509::Certificate> =
         data.certificates.iter().filter_map(|der| x509::decode(der)).collect();
+    let content: Option<Arc<[u8]>> = data.content.map(Arc::from);
     let one = |signer: &cms::Signer<'_>| {
-        let key = with_it.iter().find(|one| match signer.who {
+        let is_meant = |one: &&x509::Certificate| match signer.who {
             cms::Who::Certificate { issuer, serial } => {
                 one.serial == serial && x509::is_same_name(&one.raw_issuer, issuer)
             }
             cms::Who::KeyId(id) => x509::subject_key_id(&one.der) == Some(id) || hash_of_bits(&one.key) == id,
-        });
-        let names = match (key, signer.who) {
-            (Some(one), _) => Names::Keys(vec![one.key.clone()]),
-            (None, cms::Who::Certificate { issuer, serial }) => {
+        };
+        let mut keys: Vec<_> = with_it.iter().filter(is_meant).map(|one| one.key.clone()).take(16).collect();
+        keys.dedup();
+        let names = match (keys.is_empty(), signer.who) {
+            (false, _) => Names::Keys(keys),
+            (true, cms::Who::Certificate { issuer, serial }) => {
                 Names::Certificate(issuer.to_vec(), serial.to_vec())
             }
-            (None, cms::Who::KeyId(id)) => Names::KeyId(id.to_vec()),
+            (true, cms::Who::KeyId(id)) => Names::KeyId(id.to_vec()),
         };
-        let over = match (&signer.attributes, data.content) {
-            (Some(attributes), _) => Over::Bytes(attributes.clone()),
-            (None, Some(content)) => Over::Bytes(content.to_vec()),
+        let over = match (&signer.attributes, &content) {
+            (Some(attributes), _) => Over::Bytes(attributes.as_slice().into()),
+            (None, Some(content)) => Over::Bytes(Arc::clone(content)),
             (None, None) => Over::Content,
         };
         let hash = Hash::by_oid(signer.digest);
         // Whatever is told to be its content has to be what was signed, with attributes and without.
-        let content = match (&signer.attributes, signer.message_digest, data.content, hash) {
+        let content = match (&signer.attributes, signer.message_digest, content.clone(), hash) {
             (None, _, None, _) => None,
             (Some(_), None, ..) => Some(Err("what is signed does not name the digest of its content")),
             (_, _, _, None) => Some(Err("the hash of its content is not computed here")),
             (Some(_), Some(digest), bytes, Some(hash)) => {
-                Some(Ok(Content { hash, digest: digest.to_vec(), bytes: bytes.map(<[u8]>::to_vec) }))
+                Some(Ok(Content { hash, digest: Some(digest.to_vec()), bytes }))
             }
             (None, _, Some(bytes), Some(hash)) => {
-                Some(Ok(Content { hash, digest: hash.digest(bytes), bytes: None }))
+                Some(Ok(Content { hash, digest: None, bytes: Some(bytes) }))
             }
         };
         Claimed {
@@ -69,9 +74,9 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact
     })
 }
 
-/// A JSON Web Signature. `None` if it is none with a public key.
+/// A JSON Web Signature. `None` if it is none with a public key. `payload`: the digest of its payload.
 #[must_use]
-pub fn of_jws(signed: &jose::Signed) -> Option<Artefact> {
+pub fn of_jws(signed: &jose::Signed, payload: &[u8]) -> Option<Artefact> {
     let scheme = detached::jose(&signed.algorithm)?;
     let certificate = signed.certificates.first().and_then(|der| x509::decode(der));
     let names = match (&signed.key, certificate, &signed.key_id) {
@@ -80,11 +85,10 @@ pub fn of_jws(signed: &jose::Signed) -> Option<Artefact> {
         (None, None, Some(called)) => Names::Called(called.clone()),
         (None, None, None) => Names::Nobody,
     };
-    let over = match signed.over() {
-        Some(over) => Over::Bytes(over),
+    let over = match &signed.payload {
+        Some(payload) => Over::Joined(signed.before.clone(), Arc::clone(payload)),
         None => Over::Payload { before: signed.before.clone(), is_encoded: signed.is_encoded },
     };
-    let payload = signed.payload.as_deref().unwrap_or_default();
     Some(Artefact {
         kind: Kind::Jws,
         digest: digest(&[&signed.before, payload, &signed.signature].concat()),
@@ -118,7 +122,7 @@ pub fn of_ssh_certificate(blob: &[u8]) -> Option<Artefact> {
         kind: Kind::SshCertificate,
         digest: digest(blob),
         signatures: vec![Claimed {
-            over: Over::Bytes(over),
+            over: Over::Bytes(over.into()),
             scheme: detached::ssh(one.signature.algorithm),
             value: one.signature.bytes.clone(),
             names: Names::Keys(vec![one.authority]),
@@ -184,7 +188,7 @@ pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
         (_, Some(car)) if !is_own => Names::Holder(car.to_vec()),
         _ => Names::Nobody,
     };
-    let bytes_of = |bytes: &[u8]| Over::Bytes(bytes.to_vec());
+    let bytes_of = |bytes: &[u8]| Over::Bytes(bytes.into());
     let value = |value: &[u8]| value.to_vec();
     let mut signatures = vec![Claimed {
         over: bytes_of(one.body),

@@ -1,7 +1,7 @@
 //! What X.509 and its relatives sign, as artefacts: certificates, revocation lists (RFC 5280), requests (RFC 2986; SPKAC), OCSP
 //! responses (RFC 6960).
 
-use super::artefact::{About, Artefact, Claimed, Kind, Name, Names, Offer, Over, digest};
+use super::artefact::{About, Artefact, Authority, Claimed, Kind, Name, Names, Offer, Over, digest};
 use crate::case::claim::{Claim, claim, hash_of_bits};
 use crate::crypto::x509 as signatures;
 use crate::format::key::PublicKey;
@@ -11,7 +11,7 @@ use crate::text::hex;
 /// What X.509 signs, under the names that are given.
 fn claimed(der: &[u8], names: Names) -> Option<Claimed> {
     let signed = x509::signed(der).ok()?;
-    let (over, value) = (Over::Bytes(signed.body.to_vec()), signed.signature.to_vec());
+    let (over, value) = (Over::Bytes(signed.body.into()), signed.signature.to_vec());
     Some(Claimed { over, scheme: signatures::scheme(&signed), value, names, content: None })
 }
 
@@ -19,14 +19,11 @@ fn claimed(der: &[u8], names: Names) -> Option<Claimed> {
 #[must_use]
 pub fn of_certificate(der: &[u8]) -> Option<Artefact> {
     let one = x509::decode(der)?;
-    let authority = x509::authority(&one.der);
+    let authority = Authority::of(&x509::authority(&one.der));
     let claim = claim(&one);
     let is_self_issued = claim != Claim::AnotherName;
-    let names = Names::Issuer {
-        name: one.raw_issuer.clone(),
-        key_id: authority.key_id.map(<[u8]>::to_vec),
-        own: Some((one.key.clone(), claim)),
-    };
+    let names =
+        Names::Issuer { name: one.raw_issuer.clone(), authority, own: Some((one.key.clone(), claim)) };
     // keyCertSign and cRLSign.
     let signs = x509::key_usage(&one.der).is_some_and(|usage| usage & (1 << 5 | 1 << 6) != 0);
     let is_authority = x509::is_authority(&one.der);
@@ -91,8 +88,8 @@ pub fn of_spkac(der: &[u8]) -> Option<Artefact> {
 #[must_use]
 pub fn of_list(der: &[u8]) -> Option<Artefact> {
     let list = crl::decode(der)?;
-    let key_id = list.authority.key_id.map(<[u8]>::to_vec);
-    let names = Names::Issuer { name: list.issuer.to_vec(), key_id, own: None };
+    let authority = Authority::of(&list.authority);
+    let names = Names::Issuer { name: list.issuer.to_vec(), authority, own: None };
     Some(Artefact {
         kind: Kind::RevocationList,
         digest: digest(list.der),
@@ -117,7 +114,7 @@ pub fn of_response(response: &ocsp::Response<'_>) -> Option<Artefact> {
         ocsp::Responder::Name(name) => {
             let keys: Vec<PublicKey> =
                 with_it.filter(|one| x509::is_same_name(&one.raw_subject, name)).map(|one| one.key).collect();
-            let issuer = || Names::Issuer { name: name.to_vec(), key_id: None, own: None };
+            let issuer = || Names::Issuer { name: name.to_vec(), authority: Authority::default(), own: None };
             let names = if keys.is_empty() { issuer() } else { Names::Keys(keys) };
             (names, Name::Distinguished(name.to_vec()))
         }

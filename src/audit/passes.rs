@@ -2,7 +2,7 @@
 //! entry in a table, at most so many; everything else is the tally's.
 
 use std::cell::Cell;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
@@ -10,13 +10,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use super::artefact::{Artefact, Claimed, Kind};
-use super::attribute::{Asked, WORK_OF_A_FILE};
+use super::artefact::{Artefact, Claimed, Kind, Over};
+use super::attribute::{Asked, WORK_OF_A_FILE, is_within};
 use super::files::{Came, Life, Work, open, scan};
+use super::hashed::Hashed;
 use super::judgement::Judgement;
 use super::recognise::{Found, Sink};
 use super::ring::Ring;
-use super::signed_file::signed_beside;
+use super::signed_file::Elsewhere;
 use super::tally::Tally;
 use crate::case::attribution::Verdict;
 use crate::case::known_keys::PlaceKind;
@@ -139,7 +140,10 @@ impl Work for Gather {
     }
 }
 
-/// Digests of what was sound, in several parts so that threads do not wait for each other.
+/// Artefacts that are not sound of which it is remembered what came of them.
+const MOST_JUDGED: usize = 4_096;
+
+/// Digests of what was sound or of nobody known, in several parts so that threads do not wait for each other.
 #[derive(Default)]
 struct Seen([Mutex<HashSet<[u8; 16]>>; 16]);
 
@@ -166,7 +170,9 @@ impl Seen {
 pub struct Judge {
     asked: Asked,
     tally: Mutex<Tally>,
-    sound: Seen,
+    seen: Seen,
+    /// What came of artefacts that are told each time that they are there.
+    judged: Mutex<HashMap<[u8; 16], Judgement>>,
     input: Option<File>,
     since: Option<SystemTime>,
     follow: bool,
@@ -217,7 +223,8 @@ impl Judge {
         Self {
             asked: Asked::new(std::mem::take(&mut *lock(&gather.ring))),
             tally: Mutex::new(std::mem::take(&mut *lock(&gather.tally))),
-            sound: Seen::default(),
+            seen: Seen::default(),
+            judged: Mutex::default(),
             input: gather.input.as_ref().and_then(|file| file.try_clone().ok()),
             since,
             follow: gather.follow,
@@ -237,13 +244,20 @@ impl Judge {
 
     /// Judges one artefact: by the worst of its signatures.
     fn judge(&self, path: Option<&Path>, place: usize, artefact: &Artefact, left: &Cell<u64>) {
-        if self.sound.has(&artefact.digest) {
+        if self.seen.has(&artefact.digest) {
             lock(&self.tally).again(artefact);
             return;
         }
+        let known = lock(&self.judged).get(&artefact.digest).cloned();
+        if let Some(judgement) = known {
+            lock(&self.tally).judged(&shown(path), place, artefact, judgement);
+            return;
+        }
         let mut worst: Option<Judgement> = None;
+        let elsewhere = Elsewhere::beside(path, self.follow);
+        let mut hashed = Hashed::default();
         for (number, claimed) in artefact.signatures.iter().enumerate() {
-            let judgement = self.signature(path, claimed, left);
+            let judgement = self.signature(&elsewhere, claimed, &mut hashed, left);
             // The device that has made a request is hardly ever known, and nobody asks.
             let is_device = artefact.kind == Kind::CvRequest && number > 0;
             if is_device && judgement.verdict == Verdict::IssuerNotKnown {
@@ -254,21 +268,42 @@ impl Judge {
             }
         }
         let Some(judgement) = worst else { return };
-        if judgement.verdict == Verdict::Sound {
-            self.sound.add(artefact.digest);
+        // Beside another file the same signature may come to something else.
+        let is_whole = |one: &Claimed| is_within(&one.over) && one.detached().is_none();
+        if artefact.signatures.iter().all(is_whole) {
+            match judgement.verdict {
+                Verdict::Sound | Verdict::IssuerNotKnown => self.seen.add(artefact.digest),
+                _ => {
+                    let mut judged = lock(&self.judged);
+                    if judged.len() < MOST_JUDGED {
+                        judged.insert(artefact.digest, judgement.clone());
+                    }
+                }
+            }
         }
         lock(&self.tally).judged(&shown_if(&judgement, path), place, artefact, judgement);
     }
 
-    fn signature(&self, path: Option<&Path>, claimed: &Claimed, left: &Cell<u64>) -> Judgement {
-        if let Some(judgement) = self.asked.judge_whole(claimed, left) {
-            return judgement;
+    fn signature<'c>(
+        &self,
+        elsewhere: &'c Elsewhere<'_>,
+        claimed: &'c Claimed,
+        hashed: &mut Hashed<'c>,
+        left: &Cell<u64>,
+    ) -> Judgement {
+        if let Some(judgement) = self.asked.judge_whole(claimed, hashed, left) {
+            return match claimed.detached() {
+                Some(content) => judgement.with_content_beside(elsewhere.has(content)),
+                None => judgement,
+            };
         }
-        match path.map(|path| signed_beside(path, &claimed.over, self.follow)) {
-            Some(Ok(bytes)) => self.asked.judge(claimed, &bytes, left).of_what_is_beside(),
-            Some(Err(why)) => Judgement::open(why),
-            None => Judgement::open("what was signed is not in it"),
-        }
+        let judged = match &claimed.over {
+            Over::Content => {
+                elsewhere.content().map(|content| self.asked.judge_signed(claimed, hashed.of(content), left))
+            }
+            over => elsewhere.over(over).map(|over| self.asked.judge(claimed, &over, left)),
+        };
+        judged.map_or_else(Judgement::open, Judgement::of_what_is_beside)
     }
 }
 

@@ -4,12 +4,12 @@
 //! Every length is held against what is there, nesting is at most one container deep, and of a container no more
 //! than [`cms::MOST`] parts are looked at.
 
-use super::artefact::{Artefact, Offer};
+use super::artefact::{Artefact, Offer, digest};
 use super::{closed, of_containers, of_x509};
 use crate::format::ca_index;
 use crate::format::container;
 use crate::format::key::PublicKey;
-use crate::format::tlv::first;
+use crate::format::tlv::{first, header};
 use crate::format::{ber, cms, cvc, jose, ocsp, x509};
 
 /// Structures of one binary file that are looked at.
@@ -61,6 +61,9 @@ pub fn structures(bytes: &[u8], is_certain: bool, sink: &mut Sink<'_>) {
                 }
                 rest = element.rest;
             }
+            // Its armour says what it is.
+            _ if is_certain && rest.len() == bytes.len() => return unreadable(true, sink),
+            _ if rest.len() == bytes.len() && is_cut_off(rest) => return unreadable(true, sink),
             // A card's file is filled up with zeros, a text editor adds the end of a line.
             _ => return,
         }
@@ -75,6 +78,31 @@ fn unreadable(is_certain: bool, sink: &mut Sink<'_>) {
     if is_certain {
         sink(Found::NotComputed("it does not decode: damaged, cut off or nested too deeply".to_owned()));
     }
+}
+
+/// May what begins like this be signed, if there are so many bytes of it?
+#[must_use]
+pub fn may_be_signed(start: &[u8], length: u64) -> bool {
+    let fits = header(start).is_some_and(|head| {
+        let end = (head.size as u64).saturating_add(head.length as u64);
+        matches!(head.tag, 0x30 | 0x67 | 0x7F21) && (head.indefinite || (end <= length && end > 64))
+    });
+    let within = |head: &[u8]| {
+        header(head).is_some_and(|inner| matches!(inner.tag, 0x06 | 0x30 | 0x7F21 | 0x7F4E | 0x0A))
+    };
+    fits && header(start).and_then(|head| start.get(head.size..)).is_some_and(within)
+}
+
+/// Does it begin like signed data, or like a certificate with its version, and ends too early?
+fn is_cut_off(bytes: &[u8]) -> bool {
+    /// SEQUENCE of unknown length, then version 3.
+    const VERSION: &[u8] = &[0xA0, 3, 2, 1];
+    let Some(head) = header(bytes).filter(|head| head.tag == 0x30 && !head.indefinite) else { return false };
+    let inner = bytes.get(head.size..).unwrap_or_default();
+    let is_cut = bytes.len() - head.size < head.length;
+    let is_data = inner.starts_with(&[6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 2]);
+    let body = header(inner).filter(|body| body.tag == 0x30).and_then(|body| inner.get(body.size..));
+    is_cut && (is_data || body.is_some_and(|body| body.starts_with(VERSION)))
 }
 
 /// Does it begin like CMS in BER?
@@ -169,6 +197,12 @@ fn signed_data(der: &[u8], sink: &mut Sink<'_>) -> bool {
         Some(cms::Content::Other) => sink(Found::NotOpened("encrypted or other CMS structures")),
         Some(cms::Content::Damaged) => sink(damaged()),
         Some(cms::Content::Signed(data)) => {
+            if data.is_cut {
+                let most = cms::MOST;
+                sink(Found::NotComputed(format!(
+                    "of its signers, certificates and lists only the first {most} were looked at"
+                )));
+            }
             if let Some(artefact) = of_containers::of_signed_data(der, &data) {
                 sink(artefact_found(artefact));
             }
@@ -206,9 +240,15 @@ pub fn ssh_signature(bytes: &[u8]) -> Found {
     of_containers::of_ssh_signature(bytes).map_or_else(damaged, artefact_found)
 }
 
-/// A JSON Web Signature, and the certificates in its header.
-pub fn jws(signed: &jose::Signed, sink: &mut Sink<'_>) {
-    if let Some(artefact) = of_containers::of_jws(signed) {
+/// JSON Web Signatures over one payload, and the certificates in their headers.
+pub fn jws(all: &[jose::Signed], sink: &mut Sink<'_>) {
+    let payload = all.first().and_then(|one| one.payload.as_deref()).unwrap_or_default();
+    let payload = digest(payload);
+    all.iter().for_each(|one| one_jws(one, &payload, sink));
+}
+
+fn one_jws(signed: &jose::Signed, payload: &[u8], sink: &mut Sink<'_>) {
+    if let Some(artefact) = of_containers::of_jws(signed, payload) {
         sink(artefact_found(artefact));
         for der in &signed.certificates {
             sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));

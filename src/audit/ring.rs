@@ -9,13 +9,14 @@ use std::sync::OnceLock;
 
 use data_encoding::HEXLOWER;
 
-use super::artefact::{Names, Offer};
+use super::artefact::{Authority, Names, Offer};
 use super::judgement::Maker;
 use crate::baseline::Known;
 use crate::case::attribution::{Attributed, attributed};
 use crate::case::claim::{Claim, hash_of_bits};
 use crate::case::known_keys::{KnownKey, Place, PlaceKind};
 use crate::crypto::{Ready, same_form};
+use crate::format::curve::significant;
 use crate::format::key::PublicKey;
 use crate::format::x509::canonical_name;
 use crate::text::hex;
@@ -35,6 +36,8 @@ pub struct Held {
     pub key: PublicKey,
     /// Where it is known from, the most telling place first.
     pub places: Vec<Place>,
+    /// Has it a name, by some certificate?
+    pub is_called: bool,
     as_found: PublicKey,
     ready: OnceLock<Ready>,
 }
@@ -55,6 +58,11 @@ impl Held {
         self.places.iter().any(|place| matches!(place.kind, PlaceKind::Card | PlaceKind::Given))
     }
 
+    /// Did the user name it?
+    pub fn is_given(&self) -> bool {
+        self.places.iter().any(|place| place.kind == PlaceKind::Given)
+    }
+
     /// Is it known from cards, caches or the user?
     pub fn is_own(&self) -> bool {
         self.places.iter().any(|place| place.kind != PlaceKind::File)
@@ -72,6 +80,8 @@ struct Holder {
     key: usize,
     /// Its identifier, as its certificate has it.
     key_id: Option<Vec<u8>>,
+    /// The issuer of its certificate in the form in which names are compared, and the serial number.
+    certificate: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 /// A key that is named, and how.
@@ -79,9 +89,22 @@ struct Holder {
 pub struct Named {
     /// Which.
     pub key: usize,
-    /// Does the identifier that is asked for name it? `None` if none is asked for, or it has none of its own and
-    /// the usual ones are not it.
-    pub is_identified: Option<bool>,
+    /// Does what is asked for besides the name name it?
+    pub identified: Identified,
+}
+
+/// Does what is asked for besides a name (key identifier, issuer and serial number of the certificate) name a key? The best
+/// first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Identified {
+    /// All that can be compared does.
+    Yes,
+    /// Nothing is asked for, or it has nothing to compare that with.
+    Unsaid,
+    /// It has another certificate: the one that is asked for may be for the same key.
+    ByOtherCertificate,
+    /// It has another identifier.
+    No,
 }
 
 /// All keys that are known.
@@ -91,7 +114,7 @@ pub struct Ring {
     by_key: HashMap<PublicKey, usize>,
     by_name: HashMap<Vec<u8>, Vec<Holder>>,
     by_id: HashMap<Vec<u8>, Vec<usize>>,
-    by_certificate: HashMap<(Vec<u8>, Vec<u8>), usize>,
+    by_certificate: HashMap<(Vec<u8>, Vec<u8>), Vec<usize>>,
     by_reference: HashMap<Vec<u8>, Vec<usize>>,
     /// Keys of which only the hash is known (SHA-256 of the SubjectPublicKeyInfo), and where from.
     by_hash: HashMap<[u8; 32], Vec<Place>>,
@@ -119,6 +142,7 @@ impl Ring {
                 key: known.key,
                 as_found: known.as_found,
                 places: known.places,
+                is_called: false,
                 ready: OnceLock::new(),
             });
         }
@@ -147,27 +171,42 @@ impl Ring {
                     key,
                     as_found: offer.key.clone(),
                     places: Vec::new(),
+                    is_called: false,
                     ready: OnceLock::new(),
                 });
                 self.identify(hash_of_bits(&offer.key), index);
                 index
             }
         };
-        if let Some(held) = self.keys.get_mut(index).filter(|held| held.places.len() < MOST_PLACES) {
-            let place = Place { kind, place: place(), id: hex(&held.key.intrinsic_id()) };
-            if !held.places.contains(&place) {
-                held.places.push(place);
-                held.places.sort_by_key(|place| place.kind);
+        if let Some(held) = self.keys.get_mut(index) {
+            // A certificate tells more of a key than a request does.
+            let is_better = offer.subject.is_some() && !held.is_called;
+            if is_better {
+                held.places.truncate(MOST_PLACES - 1);
+            }
+            if held.places.len() < MOST_PLACES {
+                let place = Place { kind, place: place(), id: hex(&held.key.intrinsic_id()) };
+                if !held.places.contains(&place) {
+                    let end = held.places.len();
+                    held.places.insert(if is_better { 0 } else { end }, place);
+                    held.places.sort_by_key(|place| place.kind);
+                }
             }
         }
         if let Some(id) = &offer.key_id {
             self.identify(id.clone(), index);
         }
         if let Some(subject) = offer.subject {
-            self.call(&subject, Holder { key: index, key_id: offer.key_id });
+            let certificate =
+                offer.certificate.as_ref().map(|(issuer, serial)| (canonical_name(issuer), serial.clone()));
+            self.call(&subject, Holder { key: index, key_id: offer.key_id, certificate });
         }
         if let Some((issuer, serial)) = offer.certificate {
-            self.by_certificate.entry((canonical_name(&issuer), serial)).or_insert(index);
+            // Numbers are given twice, too: by a CA that begins again, or that issues anew what was bad.
+            let keys = self.by_certificate.entry((canonical_name(&issuer), serial)).or_default();
+            if keys.len() < MOST_OF_NAME && !keys.contains(&index) {
+                keys.push(index);
+            }
         }
         if let Some(holder) = offer.holder {
             self.refer(holder, index);
@@ -183,7 +222,7 @@ impl Ring {
         let is_given = |held: &Held| held.places.iter().any(|place| place.kind == PlaceKind::Given);
         let bare = self.all().filter(|(index, held)| is_given(held) && !named.contains(index));
         for key in bare.map(|(index, _)| index).collect::<Vec<_>>() {
-            self.call(name, Holder { key, key_id: None });
+            self.call(name, Holder { key, key_id: None, certificate: None });
         }
     }
 
@@ -208,6 +247,9 @@ impl Ring {
     }
 
     fn call(&mut self, name: &[u8], holder: Holder) {
+        if let Some(held) = self.keys.get_mut(holder.key) {
+            held.is_called = true;
+        }
         let holders = self.by_name.entry(canonical_name(name)).or_default();
         // One name with very many keys is no CA's; and what is not tried is not kept.
         if holders.len() < 4 * MOST_OF_NAME * MOST_OF_NAME && !holders.contains(&holder) {
@@ -269,14 +311,14 @@ impl Ring {
     /// The keys that an artefact names, those first that it names most exactly.
     pub fn named(&self, names: &Names) -> Vec<Named> {
         let plain = |keys: &[usize]| -> Vec<Named> {
-            keys.iter().map(|&key| Named { key, is_identified: Some(true) }).collect()
+            keys.iter().map(|&key| Named { key, identified: Identified::Yes }).collect()
         };
         match names {
             Names::Keys(keys) => plain(&keys.iter().filter_map(|key| self.find(key)).collect::<Vec<_>>()),
             Names::KeyId(id) => plain(self.by_id.get(id).map(Vec::as_slice).unwrap_or_default()),
             Names::Certificate(issuer, serial) => {
-                let key = self.by_certificate.get(&(canonical_name(issuer), serial.clone()));
-                plain(key.map(std::slice::from_ref).unwrap_or_default())
+                let keys = self.by_certificate.get(&(canonical_name(issuer), serial.clone()));
+                plain(keys.map(Vec::as_slice).unwrap_or_default())
             }
             Names::Called(name) => {
                 plain(self.by_reference.get(name.as_bytes()).map(Vec::as_slice).unwrap_or_default())
@@ -287,47 +329,37 @@ impl Ring {
             Names::Issuer { own: Some((own, Claim::OwnKey)), .. } => {
                 plain(&self.find(own).into_iter().collect::<Vec<_>>())
             }
-            Names::Issuer { name, key_id, .. } => self.of_issuer(name, key_id.as_deref(), names.own()),
+            Names::Issuer { name, authority, .. } => self.of_issuer(name, authority, names.own()),
         }
     }
 
-    fn of_issuer(&self, name: &[u8], key_id: Option<&[u8]>, own: Option<(&PublicKey, Claim)>) -> Vec<Named> {
+    fn of_issuer(&self, name: &[u8], authority: &Authority, own: Option<(&PublicKey, Claim)>) -> Vec<Named> {
         // That neither has a name says nothing.
         let holders = if name.is_empty() { None } else { self.by_name.get(&canonical_name(name)) };
         let holders = holders.map(Vec::as_slice).unwrap_or_default();
+        let issuer = authority.issuer.as_deref().map(canonical_name);
         let mut named: Vec<Named> = Vec::new();
         for holder in holders {
             let Some(held) = self.keys.get(holder.key) else { continue };
-            let is_identified = key_id.and_then(|wanted| {
-                let by_hash = hash_of_bits(held.as_found()) == wanted;
-                match &holder.key_id {
-                    _ if by_hash => Some(true),
-                    Some(own) => Some(own == wanted),
-                    None => None,
+            let key = holder.key;
+            let one = Named { key, identified: identified(held, holder, authority, issuer.as_deref()) };
+            // Of several certificates of one key that counts which fits best.
+            match named.iter_mut().find(|one| one.key == key) {
+                Some(other) => {
+                    other.identified = other.identified.min(one.identified);
                 }
-            });
-            // Of several certificates of one key that counts which fits.
-            match named.iter_mut().find(|one| one.key == holder.key) {
-                Some(one) if one.is_identified != Some(true) => {
-                    one.is_identified = is_identified.or(one.is_identified);
-                }
-                Some(_) => {}
-                None => named.push(Named { key: holder.key, is_identified }),
+                None => named.push(one),
             }
         }
         // A card's or a cache's key has no name: its identifier is all that an artefact can name it by.
-        if let Some(keys) = key_id.and_then(|id| self.by_id.get(id)) {
+        if let Some(keys) = authority.key_id.as_ref().and_then(|id| self.by_id.get(id)) {
             for &key in keys {
                 if !named.iter().any(|one| one.key == key) {
-                    named.push(Named { key, is_identified: Some(true) });
+                    named.push(Named { key, identified: Identified::Yes });
                 }
             }
         }
-        named.sort_by_key(|one| match one.is_identified {
-            Some(true) => 0,
-            None => 1,
-            Some(false) => 2,
-        });
+        named.sort_by_key(|one| one.identified);
         named.truncate(MOST_OF_NAME);
         // Its own key comes first where it may be meant, however many others have the name, and last where it is not.
         if let Some((own, claim)) = own.and_then(|(key, claim)| Some((self.find(key)?, claim))) {
@@ -335,13 +367,44 @@ impl Ring {
             let one = place.map(|place| named.remove(place));
             match claim {
                 Claim::OwnKey | Claim::Unsaid => {
-                    named.insert(0, one.unwrap_or(Named { key: own, is_identified: None }));
+                    let unsaid = Named { key: own, identified: Identified::Unsaid };
+                    named.insert(0, one.unwrap_or(unsaid));
                 }
                 Claim::SameName | Claim::AnotherName => named.extend(one),
             }
         }
         named
     }
+}
+
+/// Is this the key that is asked for? `issuer`: of its certificate, in the form in which names are compared.
+fn identified(held: &Held, holder: &Holder, authority: &Authority, issuer: Option<&[u8]>) -> Identified {
+    let by_key = authority.key_id.as_ref().and_then(|wanted| match &holder.key_id {
+        _ if hash_of_bits(held.as_found()) == *wanted => Some(true),
+        Some(own) => Some(own == wanted),
+        None => None,
+    });
+    let (own_issuer, own_serial) =
+        holder.certificate.as_ref().map(|(issuer, serial)| (issuer, serial)).unzip();
+    let by_issuer = issuer.zip(own_issuer).map(|(wanted, own)| wanted == own);
+    let by_serial =
+        authority.serial.as_ref().zip(own_serial).map(|(wanted, own)| is_same_number(wanted, own));
+    let all = [by_key, by_issuer, by_serial];
+    if by_key == Some(false) {
+        Identified::No
+    } else if all.contains(&Some(false)) {
+        Identified::ByOtherCertificate
+    } else if all.contains(&Some(true)) {
+        Identified::Yes
+    } else {
+        Identified::Unsaid
+    }
+}
+
+/// Are two INTEGERs (content) the same, though one of them has more zeros before it?
+fn is_same_number(one: &[u8], other: &[u8]) -> bool {
+    let is_negative = |number: &[u8]| number.first().is_some_and(|lead| lead & 0x80 != 0);
+    is_negative(one) == is_negative(other) && significant(one) == significant(other)
 }
 
 /// A key's thumbprint (RFC 7638), as JSON Web Signatures often call it.

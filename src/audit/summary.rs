@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::advice::{sentence, steps};
+use super::advice::{finding, steps};
 use super::artefact::Name;
 use super::judgement::Maker;
 use super::ring::Ring;
@@ -17,7 +17,6 @@ use crate::case::attribution::Verdict;
 use crate::error::Exit;
 use crate::format::ca_index::State;
 use crate::format::key::PublicKey;
-use crate::rules::signature::signed_by_other_key;
 use crate::snapshot::{Gap, GapKind};
 use crate::text::hex;
 
@@ -37,6 +36,10 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
     };
     let revoked = items.iter().filter(is_bad).filter(|item| item.revoked).count();
     let same: usize = items.iter().map(|item| item.also.len()).sum();
+    let mut repeated: BTreeMap<_, usize> = BTreeMap::new();
+    for item in &items {
+        *repeated.entry((item.kind, item.verdict)).or_default() += item.also.len();
+    }
     let mut missing: Vec<MissingFile> = tally
         .noted
         .iter()
@@ -67,7 +70,10 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
         counts: tally
             .counts
             .iter()
-            .map(|(&(kind, verdict), &count)| Counted { kind, verdict, count })
+            .map(|(&(kind, verdict), &count)| {
+                let again = repeated.get(&(kind, verdict)).copied().unwrap_or_default();
+                Counted { kind, verdict, count: count.saturating_sub(again) }
+            })
             .collect(),
         links: tally.links,
         special: tally.special,
@@ -81,7 +87,7 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
         items: Vec::new(),
     };
     let coverage = coverage(&tally, ring);
-    let findings = audit.groups.iter().map(|group| signed_by_other_key::made(sentence(group))).collect();
+    let findings = audit.groups.iter().map(finding).collect();
     let exit = match (audit.bad, coverage.iter().any(|gap| gap.asked_for)) {
         (0, false) => Exit::Clean,
         (0, true) => Exit::NotRead,

@@ -35,7 +35,7 @@ pub struct Audit {
     pub special: usize,
     /// Files that were not changed since the time that was given, and so were not judged.
     pub older: usize,
-    /// Files larger than 16 MiB that do not begin like anything signed.
+    /// Files larger than 16 MiB that are no text and do not begin like anything signed: they were not looked at.
     pub passed: usize,
     /// What may hold signed artefacts, and was not opened: its name, and how many.
     pub not_opened: BTreeMap<String, usize>,

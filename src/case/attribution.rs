@@ -61,7 +61,7 @@ pub enum Verdict {
     SoundUnderAnotherCertificate,
     /// Made by the key that it names, but not over these bytes.
     Invalid,
-    /// Made by another key than it names.
+    /// Made by another key than it names; or, where no other key is told as the maker, over other bytes.
     MadeByAnotherKey,
 }
 
@@ -77,10 +77,11 @@ impl Verdict {
 }
 
 impl Attribution {
-    /// One of these keys made it, if it was made on one of their curves.
+    /// One of these keys made it, if it was made on one of their curves, and over what was given.
     pub(crate) fn candidates(&mut self, keys: Vec<MatchedCandidate>, curves: &[&str]) {
         self.candidates = keys;
-        self.assumed = Some(format!("if it was made on {}", curves.join(" or ")));
+        self.assumed =
+            Some(format!("if it was made on {}, and over exactly what is given here", curves.join(" or ")));
     }
 
     /// Is something missing for an answer: a computation, or whoever issued it?

@@ -25,6 +25,8 @@ pub struct SignedData<'a> {
     pub lists: Vec<&'a [u8]>,
     /// The signers.
     pub signers: Vec<Signer<'a>>,
+    /// Were there more of any of these than are looked at?
+    pub is_cut: bool,
 }
 
 /// One signer.
@@ -102,18 +104,24 @@ fn signed_data(wrapped: &[u8]) -> Option<SignedData<'_>> {
         // The value alone is hashed, whatever its tag (RFC 2315, 9.3).
         Some(wrapped) => Some(first(Some(wrapped).filter(|one| one.tag == 0xA0)?.value)?.value),
     };
-    let certificates = walk.optional(0xA0).map(|list| all(list, 0x30)).unwrap_or_default();
-    let lists = walk.optional(0xA1).map(|list| all(list, 0x30)).unwrap_or_default();
-    let signers = all(walk.optional(0x31)?, 0x30);
+    let mut is_cut = false;
+    let certificates = walk.optional(0xA0).map(|list| all(list, &mut is_cut)).unwrap_or_default();
+    let lists = walk.optional(0xA1).map(|list| all(list, &mut is_cut)).unwrap_or_default();
+    let signers = all(walk.optional(0x31)?, &mut is_cut);
     let signers = signers.into_iter().map(signer).collect::<Option<Vec<_>>>()?;
-    Some(SignedData { content, is_time_stamp: kind.value == TIME_STAMP, certificates, lists, signers })
+    let is_time_stamp = kind.value == TIME_STAMP;
+    Some(SignedData { content, is_time_stamp, certificates, lists, signers, is_cut })
 }
 
-/// Elements with this tag, others left out.
-fn all(mut content: &[u8], tag: u32) -> Vec<&[u8]> {
+/// The SEQUENCEs, others left out. `is_cut`: are there more than are looked at?
+fn all<'a>(mut content: &'a [u8], is_cut: &mut bool) -> Vec<&'a [u8]> {
     let mut found = Vec::new();
-    while let Some(one) = first(content).filter(|_| found.len() < MOST) {
-        if one.tag == tag {
+    while let Some(one) = first(content) {
+        if found.len() == MOST {
+            *is_cut = true;
+            break;
+        }
+        if one.tag == 0x30 {
             found.push(one.raw);
         }
         content = one.rest;

@@ -1,6 +1,8 @@
 //! JSON Web Signatures (RFC 7515) in their three forms, with payloads as they are, too (RFC 7797), and JSON Web Keys (RFC 7517), as far as public keys and
 //! signatures go.
 
+use std::sync::Arc;
+
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde_json::Value;
 
@@ -8,7 +10,7 @@ use super::curve::{Curve, table};
 use super::key::PublicKey;
 
 /// More signatures, keys or certificates than this in one object are not looked at.
-const MOST: usize = 1_000;
+pub const MOST: usize = 1_000;
 
 /// A signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct Signed {
     /// What is signed before the payload: the header and a dot.
     pub before: Vec<u8>,
     /// The payload, as it is signed; none if it is elsewhere.
-    pub payload: Option<Vec<u8>>,
+    pub payload: Option<Arc<[u8]>>,
     /// Is the payload signed in Base64url, and not as it is?
     pub is_encoded: bool,
     /// "ES256" and the like.
@@ -56,10 +58,10 @@ pub fn compact(text: &[u8]) -> Option<Signed> {
     if parts.next().is_some() || !header.starts_with(b"eyJ") {
         return None;
     }
-    signed(header, Some(payload), &Value::Null, BASE64URL_NOPAD.decode(signature).ok()?)
+    signed(header, Some(Arc::from(payload)), &Value::Null, BASE64URL_NOPAD.decode(signature).ok()?)
 }
 
-fn signed(header: &[u8], payload: Option<&[u8]>, open: &Value, signature: Vec<u8>) -> Option<Signed> {
+fn signed(header: &[u8], payload: Option<Arc<[u8]>>, open: &Value, signature: Vec<u8>) -> Option<Signed> {
     let protected: Value = match header {
         [] => Value::Null,
         header => serde_json::from_slice(&BASE64URL_NOPAD.decode(header).ok()?).ok()?,
@@ -76,7 +78,7 @@ fn signed(header: &[u8], payload: Option<&[u8]>, open: &Value, signature: Vec<u8
     Some(Signed {
         before: [header, b"."].concat(),
         // An empty payload is one that is elsewhere (RFC 7515, appendix F).
-        payload: payload.filter(|payload| !payload.is_empty()).map(<[u8]>::to_vec),
+        payload: payload.filter(|payload| !payload.is_empty()),
         // Only what is signed can say so (RFC 7797, 6).
         is_encoded: protected.get("b64").and_then(Value::as_bool) != Some(false),
         algorithm,
@@ -90,16 +92,24 @@ fn signed(header: &[u8], payload: Option<&[u8]>, open: &Value, signature: Vec<u8
 /// The signatures of an object with a payload (RFC 7515, 7.2). Empty if it has none.
 #[must_use]
 pub fn object(value: &Value) -> Vec<Signed> {
-    let payload = value.get("payload").and_then(Value::as_str).map(str::as_bytes);
+    let payload: Option<Arc<[u8]>> =
+        value.get("payload").and_then(Value::as_str).map(|payload| Arc::from(payload.as_bytes()));
     let one = |part: &Value| {
         let header = part.get("protected").map_or(Some(""), Value::as_str)?;
         let signature = BASE64URL_NOPAD.decode(part.get("signature")?.as_str()?.as_bytes()).ok()?;
-        signed(header.as_bytes(), payload, part.get("header").unwrap_or(&Value::Null), signature)
+        signed(header.as_bytes(), payload.clone(), part.get("header").unwrap_or(&Value::Null), signature)
     };
     match value.get("signatures").and_then(Value::as_array) {
         Some(parts) => parts.iter().take(MOST).filter_map(one).collect(),
         None => one(value).into_iter().collect(),
     }
+}
+
+/// Are there more signatures or keys in an object than are looked at?
+#[must_use]
+pub fn is_cut(value: &Value) -> bool {
+    let count = |name: &str| value.get(name).and_then(Value::as_array).map_or(0, Vec::len);
+    count("signatures").max(count("keys")) > MOST
 }
 
 /// The public keys of an object: it is one, or a set of them.

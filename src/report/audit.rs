@@ -120,7 +120,11 @@ fn looked_at(out: &mut Page<'_>, audit: &Audit) {
     number("revoked", audit.revoked, "of the bad ones by their CA; they do not count");
     number("repeated", audit.repeated, "that were there more than once");
     number("older", audit.older, "files that were not changed since");
-    number("large", audit.passed, "files over 16 MiB that do not begin like anything signed");
+    number(
+        "large",
+        audit.passed,
+        "files over 16 MiB that are no text and do not begin like anything signed, not looked at",
+    );
     number("links", audit.links, "that were not followed");
     number("not files", audit.special, "pipes, devices or sockets, not opened");
     let closed: Vec<String> =

@@ -10,11 +10,15 @@
     reason = "tests"
 )]
 
+mod detached;
 mod forms;
 mod hostile;
 mod issued;
+mod issuers;
+mod large;
 #[path = "../support/many_certificates.rs"]
 mod many_certificates;
+mod numbers;
 mod odd;
 mod public;
 #[path = "../support/schema.rs"]

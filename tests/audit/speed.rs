@@ -77,3 +77,28 @@ fn memory_does_not_grow_with_what_is_sound() {
     println!("{peak} KiB");
     assert!(peak < 100 * 1024, "{peak} KiB");
 }
+
+/// However many have signed it, a content is held and hashed once.
+#[test]
+fn memory_does_not_grow_with_the_number_of_signers() {
+    let workshop = Workshop::new();
+    workshop.sh(
+        "openssl req -new -x509 -newkey rsa:1024 -nodes -keyout key -subj /CN=signer -days 9 -out signer.pem 2>/dev/null
+         head -c 4000000 /dev/zero >content; signers=; for i in $(seq 60); do signers=\"$signers -signer signer.pem -inkey key\"; done
+         openssl cms -sign -binary -nodetach -nocerts -in content $signers -outform DER -out attributes.p7m
+         openssl cms -sign -binary -nodetach -noattr -nocerts -in content $signers -outform DER -out plain.p7m",
+    );
+    let header = data_encoding::BASE64URL_NOPAD.encode(br#"{"alg":"ES256","kid":"x"}"#);
+    let jwk = r#"{"kty":"EC","crv":"P-256","kid":"x","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}"#;
+    workshop.write("keys.json", jwk);
+    let one = serde_json::json!({ "protected": header, "signature": "AQEB".repeat(21) + "AQ" });
+    let object = serde_json::json!({ "payload": "A".repeat(2_000_000), "signatures": vec![one; 900] });
+    workshop.write("many.json", object.to_string());
+    for (file, code) in [("attributes.p7m", 0), ("plain.p7m", 0), ("many.json", 1)] {
+        let begun = std::time::Instant::now();
+        let (output, peak) = with_peak(&workshop, &[file, "keys.json", "signer.pem"]);
+        println!("{file}: {peak} KiB, {:?}", begun.elapsed());
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        assert!(peak < 100 * 1024, "{file}: {peak} KiB");
+    }
+}

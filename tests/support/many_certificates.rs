@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use virtual_card::openssl::asn1::Asn1Time;
+use virtual_card::openssl::asn1::{Asn1Object, Asn1OctetString, Asn1Time};
 use virtual_card::openssl::bn::BigNum;
-use virtual_card::openssl::hash::MessageDigest;
+use virtual_card::openssl::hash::{MessageDigest, hash};
 use virtual_card::openssl::pkey::{PKey, PKeyRef, Private};
 use virtual_card::openssl::x509::extension::BasicConstraints;
-use virtual_card::openssl::x509::{X509, X509Name, X509NameRef};
+use virtual_card::openssl::x509::{X509, X509Extension, X509Name, X509NameRef};
 
 /// A name with one part.
 pub fn name(text: &str) -> X509Name {
@@ -37,6 +37,16 @@ pub fn certificate(
         // What is no CA's is refused before its signature is looked at.
         builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
     }
+    // Whose keys they are, by identifiers that are hashes of the names: any will do.
+    let identifier = |of: &X509NameRef| hash(MessageDigest::sha1(), &of.to_der().unwrap()).unwrap().to_vec();
+    let mut add = |oid: &str, start: &[u8], of: &X509NameRef| {
+        let value = [start, &identifier(of)].concat();
+        let value = Asn1OctetString::new_from_bytes(&value).unwrap();
+        let oid = Asn1Object::from_str(oid).unwrap();
+        builder.append_extension(X509Extension::new_from_der(&oid, false, &value).unwrap()).unwrap();
+    };
+    add("2.5.29.14", &[4, 20], subject);
+    add("2.5.29.35", &[0x30, 22, 0x80, 20], issuer);
     builder.sign(by, MessageDigest::sha256()).unwrap();
     builder.build().to_pem().unwrap()
 }
