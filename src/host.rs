@@ -233,7 +233,8 @@ fn oddity(uid: u32, said: Option<&OsStr>, known: Option<&Path>) -> Option<OddHom
     let (state, owner) = if path.as_os_str().is_empty() {
         (HomeState::Unset, None)
     } else if !path.is_absolute() {
-        (HomeState::Relative, None)
+        // Programs that are started here follow it to wherever that is: it stays a gap.
+        return None;
     } else {
         match std::fs::metadata(path) {
             Ok(found) if !found.is_dir() => (HomeState::Missing, None),

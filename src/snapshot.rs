@@ -138,8 +138,6 @@ pub struct OddHome {
 pub enum HomeState {
     /// Not set, or empty.
     Unset,
-    /// No absolute path.
-    Relative,
     /// There is no such directory.
     Missing,
     /// It is another user's home.

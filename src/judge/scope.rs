@@ -39,7 +39,6 @@ fn odd(home: &OddHome, user: &User) -> String {
     let said = home.said.as_ref().map(|said| format!(" {said}")).unwrap_or_default();
     let what = match (home.state, &home.owner) {
         (HomeState::Unset, _) => "HOME is not set".to_owned(),
-        (HomeState::Relative, _) => format!("HOME{said} is no absolute path"),
         (HomeState::Missing, _) => format!("HOME{said} does not exist"),
         (HomeState::Foreign, owner) => {
             let owner = owner.as_ref().map_or_else(|| "another user".to_owned(), user_name);
