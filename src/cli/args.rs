@@ -150,10 +150,10 @@ impl Rehearsal {
 /// What was typed, fit for a shell, without what makes it a rehearsal.
 pub fn typed_for_real() -> String {
     let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    for_real(words.collect())
+    for_real(&words.collect::<Vec<_>>())
 }
 
-fn for_real(words: Vec<String>) -> String {
+fn for_real(words: &[String]) -> String {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
     let is_kept = |(place, word): &(usize, &String)| {
         *place >= end || !matches!(word.as_str(), "--dry-run" | "--exit-code")
@@ -370,7 +370,8 @@ mod tests {
     /// A rehearsal ends with the very command: whoever copies it gets what was rehearsed, and nothing else.
     #[test]
     fn a_rehearsal_names_the_command_that_was_typed_without_what_makes_it_one() {
-        let typed = |words: &[&str]| for_real(words.iter().map(|word| (*word).to_owned()).collect());
+        let typed =
+            |words: &[&str]| for_real(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
         let cases: [(&[&str], &str); 6] = [
             (&["flush", "--dry-run"], "stalecard flush"),
             (

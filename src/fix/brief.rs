@@ -215,8 +215,8 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
             .is_some_and(|command| command.starts_with("stalecard flush ") && command.ends_with(options))
     };
     let consented = sum.consented(&done.command).filter(|_| {
-        !(done.is_stale && sum.needs_only("--guarded"))
-            || !told.steps.iter().any(|step| takes(step, " --guarded"))
+        let is_told = done.is_stale && sum.needs_only("--guarded");
+        !(is_told && told.steps.iter().any(|step| takes(step, " --guarded")))
     });
     if let Some(step) = consented {
         told.steps.push(step);

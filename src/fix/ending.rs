@@ -27,10 +27,9 @@ impl Ending {
             Self { unread: true, .. } => Word::Unread,
             // What a rehearsal leaves is left on purpose.
             Self { dry_run: true, changed: true, .. } => Word::Planned,
-            Self { dry_run: true, changed: false, .. } => Word::Unchanged,
-            Self { left: Some(word), .. } => word,
-            Self { left: None, changed: true, .. } => Word::Done,
-            Self { left: None, changed: false, .. } => Word::Unchanged,
+            Self { dry_run: false, left: Some(word), .. } => word,
+            Self { dry_run: false, left: None, changed: true, .. } => Word::Done,
+            Self { changed: false, .. } => Word::Unchanged,
         }
     }
 }

@@ -26,8 +26,8 @@ pub struct Undo {
     pub revival: Revival,
     /// Whether entries of the quarantine were to come back.
     pub returns: bool,
-    /// What was put back, or would be, had been found stale or damaged where programs read it.
-    pub was_stale: bool,
+    /// How much of what was put back, or would be, had been found stale or damaged where programs read it.
+    pub stale: usize,
     /// And programs of today read it there.
     pub is_shown: bool,
     /// Nothing was done.
@@ -63,8 +63,8 @@ pub fn undo(operation: Option<&str>, force: bool, dry_run: bool, progress: Progr
         }
         None => false,
     };
-    let was_stale = !stale.is_empty();
-    Ok(Undo { was_stale, is_shown, undone, revival: found?, returns, dry_run })
+    let stale = stale.len();
+    Ok(Undo { stale, is_shown, undone, revival: found?, returns, dry_run })
 }
 
 /// The directories of what came back, or would, and had been taken because it was stale.

@@ -33,12 +33,17 @@ pub fn undone(done: &Undo, typed: &str) -> Brief {
         (_, 0) => format!("{files} put back"),
         (_, there) => format!("{files} put back, {there} there already"),
     };
-    let them = if number == 1 { "It was" } else { "They were" };
-    let stale = match (done.was_stale, done.is_shown, done.dry_run) {
-        (false, ..) => String::new(),
-        (true, true, false) => format!(" {them} found stale before, and programs show that again."),
-        (true, true, true) => format!(" {them} found stale before, and programs would show that again."),
-        (true, false, _) => format!(" {them} found stale before."),
+    let them = match (done.stale, number) {
+        (1, 1) => "It was".to_owned(),
+        (stale, number) if stale == number => "They were".to_owned(),
+        (1, _) => "1 of them was".to_owned(),
+        (stale, _) => format!("{stale} of them were"),
+    };
+    let stale = match (done.stale, done.is_shown, done.dry_run) {
+        (0, ..) => String::new(),
+        (_, true, false) => format!(" {them} found stale before, and programs show that again."),
+        (_, true, true) => format!(" {them} found stale before, and programs would show that again."),
+        (_, false, _) => format!(" {them} found stale before."),
     };
     let (state, sentence) = match (undone.state, done.dry_run) {
         (UndoState::Undone, false) => (Word::Done, format!("Operation {id} is undone: {put_back}.{stale}")),
