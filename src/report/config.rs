@@ -128,9 +128,13 @@ fn detail(out: &mut Page<'_>, settings: &Settings, program: &ProgramSettings) {
     out.push('\n');
 }
 
+fn summary(out: &mut Page<'_>, settings: &Settings) {
+    wrap_in(out, BOLD, "", "       ", &settings.summary());
+}
+
 /// Which OpenSC and which file.
 fn head(out: &mut Page<'_>, settings: &Settings) {
-    wrap_in(out, BOLD, "", "       ", &settings.summary());
+    summary(out, settings);
     out.push('\n');
     let version = settings.opensc.as_deref().unwrap_or("of unknown version");
     let library = settings.library.as_ref().map(|path| format!(" ({path})")).unwrap_or_default();
@@ -151,7 +155,7 @@ fn head(out: &mut Page<'_>, settings: &Settings) {
 
 /// What it comes to, and nothing more.
 fn least(out: &mut Page<'_>, settings: &Settings) {
-    wrap(out, "", "  ", &settings.summary());
+    summary(out, settings);
     ask_lint(out, settings);
 }
 
