@@ -113,7 +113,7 @@ fn shrink(bytes: &mut [u8], whole: usize, old: usize, new: usize) {
         match size {
             4 => {
                 (bytes[at + 2], bytes[at + 3]) =
-                    (u8::try_from(new >> 8).unwrap(), u8::try_from(new & 0xFF).unwrap())
+                    (u8::try_from(new >> 8).unwrap(), u8::try_from(new & 0xFF).unwrap());
             }
             3 => bytes[at + 2] = u8::try_from(new).unwrap(),
             _ => bytes[at + 1] = u8::try_from(new).unwrap(),
