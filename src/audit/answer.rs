@@ -92,8 +92,10 @@ pub fn of_contained(
         let why = "It fits the key that comes with it, which is neither on a card that was read nor named with --pubkey.";
         attribution.note = Some(why.to_owned());
         attribution.good = false;
-        // It is sound, and whose it is was not asked of anybody.
-        attribution.undecided.push("whose key it is that it fits: name it with --pubkey".to_owned());
+        // It is sound, and nobody has said whose it should be.
+        if !ring.all().any(|(_, held)| held.is_given()) {
+            attribution.undecided.push("whose key it is that it fits: name it with --pubkey".to_owned());
+        }
     }
     if judgement.verdict == Verdict::IssuerNotKnown {
         let why = "the key that it names is not known here: name it with --pubkey";

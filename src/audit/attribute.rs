@@ -291,7 +291,8 @@ impl Case<'_> {
             Maker::Unknown(key) => self.claimed.names.subject_key() == Some(key) || ring.is_noted(key),
             Maker::OneOf(_) | Maker::NotFound => false,
         };
-        let is_decided = is_told || named.iter().any(|one| one.is_meant);
+        let is_given = |one: &Named| ring.get(one.key).is_some_and(Held::is_given);
+        let is_decided = is_told || named.iter().any(is_given);
         match judgement.verdict {
             Verdict::MadeByAnotherKey if !is_decided => {
                 Judgement { verdict: Verdict::NotDecided, ..judgement }.why(NAME_ONLY)

@@ -58,6 +58,11 @@ impl Held {
         self.places.iter().any(|place| matches!(place.kind, PlaceKind::Card | PlaceKind::Given))
     }
 
+    /// Did the user name it?
+    pub fn is_given(&self) -> bool {
+        self.places.iter().any(|place| place.kind == PlaceKind::Given)
+    }
+
     /// Is it known from cards, caches or the user?
     pub fn is_own(&self) -> bool {
         self.places.iter().any(|place| place.kind != PlaceKind::File)
@@ -77,8 +82,6 @@ struct Holder {
     key_id: Option<Vec<u8>>,
     /// The issuer of its certificate in the form in which names are compared, and the serial number.
     certificate: Option<(Vec<u8>, Vec<u8>)>,
-    /// Has the user said that this is its name?
-    is_meant: bool,
 }
 
 /// A key that is named, and how.
@@ -88,8 +91,6 @@ pub struct Named {
     pub key: usize,
     /// Does what is asked for besides the name name it?
     pub identified: Identified,
-    /// Has the user said that it is the one?
-    pub is_meant: bool,
 }
 
 /// Does what is asked for besides a name (key identifier, issuer and serial number of the certificate) name a key? The best
@@ -198,7 +199,7 @@ impl Ring {
         if let Some(subject) = offer.subject {
             let certificate =
                 offer.certificate.as_ref().map(|(issuer, serial)| (canonical_name(issuer), serial.clone()));
-            self.call(&subject, Holder { key: index, key_id: offer.key_id, certificate, is_meant: false });
+            self.call(&subject, Holder { key: index, key_id: offer.key_id, certificate });
         }
         if let Some((issuer, serial)) = offer.certificate {
             // Numbers are given twice, too: by a CA that begins again, or that issues anew what was bad.
@@ -221,7 +222,7 @@ impl Ring {
         let is_given = |held: &Held| held.places.iter().any(|place| place.kind == PlaceKind::Given);
         let bare = self.all().filter(|(index, held)| is_given(held) && !named.contains(index));
         for key in bare.map(|(index, _)| index).collect::<Vec<_>>() {
-            self.call(name, Holder { key, key_id: None, certificate: None, is_meant: true });
+            self.call(name, Holder { key, key_id: None, certificate: None });
         }
     }
 
@@ -310,7 +311,7 @@ impl Ring {
     /// The keys that an artefact names, those first that it names most exactly.
     pub fn named(&self, names: &Names) -> Vec<Named> {
         let plain = |keys: &[usize]| -> Vec<Named> {
-            keys.iter().map(|&key| Named { key, identified: Identified::Yes, is_meant: false }).collect()
+            keys.iter().map(|&key| Named { key, identified: Identified::Yes }).collect()
         };
         match names {
             Names::Keys(keys) => plain(&keys.iter().filter_map(|key| self.find(key)).collect::<Vec<_>>()),
@@ -340,14 +341,12 @@ impl Ring {
         let mut named: Vec<Named> = Vec::new();
         for holder in holders {
             let Some(held) = self.keys.get(holder.key) else { continue };
-            let (key, is_meant) = (holder.key, holder.is_meant);
-            let one =
-                Named { key, identified: identified(held, holder, authority, issuer.as_deref()), is_meant };
+            let key = holder.key;
+            let one = Named { key, identified: identified(held, holder, authority, issuer.as_deref()) };
             // Of several certificates of one key that counts which fits best.
             match named.iter_mut().find(|one| one.key == key) {
                 Some(other) => {
                     other.identified = other.identified.min(one.identified);
-                    other.is_meant |= one.is_meant;
                 }
                 None => named.push(one),
             }
@@ -356,7 +355,7 @@ impl Ring {
         if let Some(keys) = authority.key_id.as_ref().and_then(|id| self.by_id.get(id)) {
             for &key in keys {
                 if !named.iter().any(|one| one.key == key) {
-                    named.push(Named { key, identified: Identified::Yes, is_meant: false });
+                    named.push(Named { key, identified: Identified::Yes });
                 }
             }
         }
@@ -368,7 +367,7 @@ impl Ring {
             let one = place.map(|place| named.remove(place));
             match claim {
                 Claim::OwnKey | Claim::Unsaid => {
-                    let unsaid = Named { key: own, identified: Identified::Unsaid, is_meant: false };
+                    let unsaid = Named { key: own, identified: Identified::Unsaid };
                     named.insert(0, one.unwrap_or(unsaid));
                 }
                 Claim::SameName | Claim::AnotherName => named.extend(one),

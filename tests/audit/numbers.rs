@@ -57,7 +57,7 @@ fn numbers_that_no_key_gives_are_invalid_and_nobodys() {
         (BigNum::new().unwrap(), virtual_card::openssl::bn::BigNumContext::new().unwrap());
     group.order(&mut order, &mut context).unwrap();
     let number = |number: u32| BigNum::from_u32(number).unwrap();
-    let copy = |number: &BigNum| number.to_owned().unwrap();
+    let copy = |number: &BigNum| BigNum::from_slice(&number.to_vec()).unwrap();
     let whole = workshop.read("whole.p7m");
     // The signature is what the file ends with.
     let place = whole.iter().rposition(|byte| *byte == 0x30).unwrap();
@@ -81,8 +81,7 @@ fn numbers_that_no_key_gives_are_invalid_and_nobodys() {
         made.extend([0x04, u8::try_from(der.len()).unwrap()]);
         made.extend(&der);
         // Lengths before it.
-        let shrunk = |bytes: &mut Vec<u8>| shrink(bytes, whole.len(), old - der.len());
-        shrunk(&mut made);
+        shrink(&mut made, whole.len(), old, der.len());
         workshop.write("made.p7m", &made);
         let (code, report) = workshop.audit(&["made.p7m"]);
         let verdict = if is_nobodys { "invalid" } else { "made-by-another-key" };
@@ -93,7 +92,7 @@ fn numbers_that_no_key_gives_are_invalid_and_nobodys() {
 }
 
 /// Makes all lengths of structures that end with the file so much shorter; it was so long before.
-fn shrink(bytes: &mut [u8], whole: usize, by: usize) {
+fn shrink(bytes: &mut [u8], whole: usize, old: usize, new: usize) {
     let mut at = 0;
     while at + 4 < bytes.len() {
         let (size, length) = match bytes[at + 1] {
@@ -110,12 +109,9 @@ fn shrink(bytes: &mut [u8], whole: usize, by: usize) {
         if bytes[at] == 0x04 {
             return;
         }
-        let new = length - by;
+        let new = length + new - old;
         match size {
-            4 => {
-                (bytes[at + 2], bytes[at + 3]) =
-                    (u8::try_from(new >> 8).unwrap(), u8::try_from(new & 0xFF).unwrap())
-            }
+            4 => [bytes[at + 2], bytes[at + 3]] = u16::try_from(new).unwrap().to_be_bytes(),
             3 => bytes[at + 2] = u8::try_from(new).unwrap(),
             _ => bytes[at + 1] = u8::try_from(new).unwrap(),
         }

@@ -200,6 +200,7 @@ fn only_what_is_for_the_same_replaces_a_bad_one() {
         printf 'V\t361231000000Z\t\t02\tunknown\t/CN=leaf\nV\t361231000000Z\t\t04\tunknown\t/CN=other\n' >index.txt
         answer() { openssl ocsp -index index.txt -CA one.pem -issuer one.pem -noverify -resp_no_certs "$@" >/dev/null; }
         answer -cert leaf.pem -rsigner stale.pem -rkey other.key -respout files/bad.der
+        openssl req -new -x509 -key other.key -subj /CN=Elsewhere -days 9 -out files/elsewhere.pem
         answer -cert other.pem -rsigner files/responder.pem -rkey responder.key -respout files/good.der
 
         twin; issue twin /CN=user leaf 8 files/bad.pem keyUsage=keyEncipherment
