@@ -111,10 +111,7 @@ fn shrink(bytes: &mut [u8], whole: usize, old: usize, new: usize) {
         }
         let new = length + new - old;
         match size {
-            4 => {
-                (bytes[at + 2], bytes[at + 3]) =
-                    (u8::try_from(new >> 8).unwrap(), u8::try_from(new & 0xFF).unwrap());
-            }
+            4 => [bytes[at + 2], bytes[at + 3]] = u16::try_from(new).unwrap().to_be_bytes(),
             3 => bytes[at + 2] = u8::try_from(new).unwrap(),
             _ => bytes[at + 1] = u8::try_from(new).unwrap(),
         }
