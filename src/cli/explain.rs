@@ -37,7 +37,8 @@ impl TypedValueParser for Named {
         value: &OsStr,
     ) -> Result<Self::Value, clap::Error> {
         let typed = value.to_string_lossy();
-        Id::from_name(&typed).ok_or_else(|| {
+        // As screens show it, too: in whatever letters.
+        Id::from_name(&typed.to_lowercase()).ok_or_else(|| {
             let near = match near(&typed).as_slice() {
                 [] => String::new(),
                 near => format!("; near it: {}", near.join(", ")),
