@@ -232,7 +232,16 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
         });
         told.steps.splice(place..place, steps);
     }
+    cause_first(&mut told, &sum);
     told
+}
+
+/// What failed fails again until its cause is removed: that comes before any other flush.
+fn cause_first(told: &mut Brief, sum: &Sum<'_>) {
+    if let Some(why) = sum.failed {
+        let what = format!("remove the cause first: {}", why.trim_end_matches('.'));
+        told.steps.insert(0, Step::new(Purpose::Mend, None, what));
+    }
 }
 
 /// Where something could not be read, the next thing is the same command, and no other that does less.
@@ -325,6 +334,7 @@ pub fn fixed(done: &Fixed, typed: &str) -> Brief {
     if let Some(operation) = edited.filter(|_| sum.operation.is_none()) {
         told.steps.push(undo_of(operation));
     }
+    cause_first(&mut told, &sum);
     told
 }
 
@@ -369,8 +379,10 @@ fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since
         return;
     }
     if sum.was_seen {
-        if !after.findings.iter().any(Finding::is_of_running_programs) {
-            told.steps.push(restart_of_the_unseen());
+        let restart = restart_of_the_unseen();
+        let is_told = told.steps.iter().any(|step| step.call() == restart.call());
+        if !is_told && !after.findings.iter().any(Finding::is_of_running_programs) {
+            told.steps.push(restart);
         }
         // What OpenSC alone told of is not asked to sign.
         let is_provable = after.tokens.len() > after.asked.len();

@@ -89,8 +89,11 @@ pub fn steps(verdict: &Verdict, causes: &[Cause], lead: Option<&Cause>) -> Vec<S
 fn needless(verdict: &Verdict) -> BTreeSet<String> {
     type Whose<'v> = (Option<&'v String>, Option<&'v String>);
     let mut known: BTreeMap<Whose<'_>, BTreeMap<String, &Remedy>> = BTreeMap::new();
-    let all = verdict.findings.iter().flat_map(|finding| &finding.fix);
-    for remedy in all.filter(|remedy| is_unasked(remedy)) {
+    let all = || verdict.findings.iter().flat_map(|finding| &finding.fix);
+    // What also takes what is in doubt is not to be typed before that is decided.
+    let in_doubt = |remedy: &&Remedy| remedy.moves() == Some(Unasked::InDoubt);
+    let doubtful: BTreeSet<String> = all().filter(in_doubt).filter_map(Remedy::command).collect();
+    for remedy in all().filter(|remedy| is_unasked(remedy)) {
         if let Some(command) = remedy.command() {
             let whose = (remedy.user.as_ref(), remedy.cache_dir.as_ref());
             known.entry(whose).or_default().entry(command).or_insert(remedy);
@@ -102,7 +105,10 @@ fn needless(verdict: &Verdict) -> BTreeSet<String> {
             let takes_all = |other: &str| {
                 is_of_flush(remedy) || files(verdict, Some(command)).is_subset(&files(verdict, Some(other)))
             };
-            if of_one.iter().any(|(other, by)| other != command && by.does(remedy) && takes_all(other)) {
+            let covers = |(other, by): (&String, &&Remedy)| {
+                other != command && !doubtful.contains(other) && by.does(remedy) && takes_all(other)
+            };
+            if of_one.iter().any(covers) {
                 needless.insert(command.clone());
             }
         }

@@ -308,3 +308,26 @@ fn quiet_commands_say_what_it_comes_to_and_what_is_next() {
         assert!(!output.stdout.contains("Note:") && !output.stdout.contains("Do now"), "{words:?}: {output}");
     }
 }
+
+/// What failed for a reason that stays fails again: the next thing is that reason, and each step is there once.
+#[test]
+fn after_a_failure_its_cause_is_the_next_thing() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    let entry = host.cache_names().into_iter().find(|name| name.ends_with("C401")).unwrap();
+    std::fs::hard_link(host.cache().join(&entry), stand.dir().join("second")).unwrap();
+    for command in [&["flush"][..], &["fix"], &["flush"]] {
+        let output = host.stalecard(&[command, &["--format", "json"]].concat()).exits(2);
+        let report: Value = serde_json::from_str(&output.stdout).unwrap();
+        let steps = report["steps"].as_array().unwrap();
+        assert!(steps[0]["command"].is_null(), "{report:#}");
+        assert!(steps[0]["what"].as_str().unwrap().contains("hard links"), "{report:#}");
+        let mut calls: Vec<_> =
+            steps.iter().map(|step| step["command"].as_str().or(step["what"].as_str())).collect();
+        let number = calls.len();
+        calls.sort_unstable();
+        calls.dedup();
+        assert_eq!(calls.len(), number, "{report:#}");
+    }
+}
