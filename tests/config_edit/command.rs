@@ -249,7 +249,7 @@ fn on_only_when_nothing_stale_comes_alive() {
     assert_eq!(refused["edit"]["revived"].as_array().unwrap().len(), 1);
     assert_eq!(user.text(), new_text());
     let (code, out, _) = user.stalecard(&[&ENABLE[..], &["--dry-run"]].concat());
-    assert!(code == 0 && out.contains("_C401") && out.contains("stalecard flush"), "{out}");
+    assert!(code == 2 && out.contains("_C401") && out.contains("stalecard flush"), "{out}");
 
     let (code, forced) = user.json(&[&ENABLE[..], &["--force", "--value", "yes"]].concat());
     assert_eq!((code, &forced["changed"]), (0, &Value::Bool(true)));

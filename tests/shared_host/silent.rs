@@ -87,7 +87,8 @@ fn a_home_that_never_answers_holds_up_nobody_else() {
         let (code, report) = scene.json(&["undo"]);
         assert_eq!(code, 0, "{report:#}");
         // People are told why it is not 0, too.
-        let output = scene.stalecard(&["flush", "-v", "--all", "--all-users", "--dry-run", "--timeout", "8"]);
+        let rehearsed = ["flush", "-v", "--all", "--all-users", "--guarded", "--dry-run", "--timeout", "8"];
+        let output = scene.stalecard(&rehearsed);
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(output.status.code() == Some(3) && told.contains("home of user silent"), "{output:?}");
