@@ -129,7 +129,7 @@ fn the_first_word_and_the_exit_code_of_every_repair_agree() {
     assert!(first_word(&nothing) == "SAME" && !said(&nothing).contains(ALL_CLEAR), "{nothing}");
 }
 
-/// Fault 4: with another card in the reader, or a name that nothing has, "nothing in these caches is stale".
+/// With another card in the reader, or a name that nothing has, "nothing in these caches is stale".
 #[test]
 fn nothing_is_said_to_be_sound_that_was_not_compared() {
     let stand = Stand::start();
@@ -154,7 +154,7 @@ fn nothing_is_said_to_be_sound_that_was_not_compared() {
     assert!(said(&output).contains(ALL_CLEAR), "{output}");
 }
 
-/// Fault 41: caching is off, and no program has read what is moved.
+/// Caching is off, and no program has read what is moved.
 #[test]
 fn what_no_program_read_is_not_said_to_be_read_again() {
     let stand = Stand::start();
@@ -197,7 +197,7 @@ fn the_last_line_of_a_rehearsal_is_the_command_that_does_it() {
     assert!(said(&undo).ends_with("Next: stalecard undo"), "{undo}");
 }
 
-/// Fault 27: undo counted what was there already, and did not say that what it put back is stale, and shown.
+/// Undo counted what was there already, and did not say that what it put back is stale, and shown.
 #[test]
 fn undo_counts_what_it_put_back_and_says_that_it_is_stale_and_shown_again() {
     let stand = Stand::start();
@@ -244,7 +244,7 @@ fn undo_counts_what_it_put_back_and_says_that_it_is_stale_and_shown_again() {
     );
 }
 
-/// Fault 12: a rehearsal that would fail ended with 0, and its last line was no cure.
+/// A rehearsal that would fail ended with 0, and its last line was no cure.
 #[test]
 fn a_rehearsed_edit_that_would_be_refused_fails_and_names_the_cure() {
     let stand = Stand::start();
@@ -266,7 +266,7 @@ fn a_rehearsed_edit_that_would_be_refused_fails_and_names_the_cure() {
     host.stalecard(&["config", "enable-cache"]).ok();
 }
 
-/// Fault 28: beside "2 files moved" stood "nothing was changed".
+/// Beside "2 files moved" stood "nothing was changed".
 #[test]
 fn what_is_half_done_is_not_said_to_have_changed_nothing() {
     let stand = Stand::start();
@@ -284,7 +284,7 @@ fn what_is_half_done_is_not_said_to_have_changed_nothing() {
     assert!(!format!("{output}").to_lowercase().contains("nothing was changed"), "{output}");
 }
 
-/// Fault 33: `-q` was ignored.
+/// `-q` was ignored.
 #[test]
 fn quiet_commands_say_what_it_comes_to_and_what_is_next() {
     let stand = Stand::start();
