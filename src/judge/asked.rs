@@ -98,16 +98,18 @@ fn disagreement(case: &AskedCase<'_>, own: &[Finding]) -> Option<Gap> {
     if case.is_unstable {
         return None;
     }
-    let told = |finding: &&Finding| {
-        matches!(finding.id.shows(), Shows::OldView | Shows::Unsure)
-            && finding.token.as_ref() == Some(&case.serial)
+    let of_entries = |is: fn(Shows) -> bool| -> BTreeSet<_> {
+        let told =
+            |finding: &&Finding| is(finding.id.shows()) && finding.token.as_ref() == Some(&case.serial);
+        let files = own
+            .iter()
+            .filter(told)
+            .flat_map(|finding| finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()));
+        files.map(|file| (file.directory.clone(), file.name.clone())).collect()
     };
-    let mine: BTreeSet<_> = own
-        .iter()
-        .filter(told)
-        .flat_map(|finding| finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()))
-        .map(|file| (file.directory.clone(), file.name.clone()))
-        .collect();
+    let mine = of_entries(|shows| matches!(shows, Shows::OldView | Shows::Unsure));
+    // Of what is not the card's though it is right (another key's certificate lies over the key) a finding of its own tells.
+    let named = of_entries(|_| true);
     let in_use = || case.caches.iter().filter(|cache| !cache.programs.is_empty());
     let of = |is: fn(Standing<'_>) -> bool| -> BTreeSet<_> {
         let named = |cache: &'_ AskedCache<'_>| {
@@ -120,7 +122,7 @@ fn disagreement(case: &AskedCase<'_>, own: &[Finding]) -> Option<Gap> {
     // What no list of OpenSC's was answered from it says nothing about: it lists the first token of a card only.
     let right = of(|standing| standing == Standing::Right);
     let only_mine: Vec<_> = mine.intersection(&right).collect();
-    let only_theirs: Vec<_> = theirs.difference(&mine).collect();
+    let only_theirs: Vec<_> = theirs.difference(&named).collect();
     if only_mine.is_empty() && only_theirs.is_empty() {
         return None;
     }

@@ -31,6 +31,23 @@ fn a_smartcard_hsm_is_judged_alike() {
     assert!(code == 1 && !told.is_empty(), "{told:?}");
 }
 
+/// The cache has the right public key, the card another's certificate over it: one calls the entry old, the other says what it
+/// is, and neither is wrong.
+#[test]
+fn a_foreign_certificate_over_a_key_is_no_disagreement() {
+    let stand = Stand::start();
+    let host = host(&stand);
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    let key = host.keypairgen("EC:prime256v1", &[]);
+    host.pkcs15_list();
+    host.pkcs11_list();
+    let live = host.live();
+    live.write_cert(&live.foreign_certificate("x"), &key.id, "x");
+    let (_, with) = check(&host, &["--ask"]);
+    let told: Vec<String> = gaps(&with);
+    assert!(told.iter().all(|gap| !gap.contains("they disagree")), "{told:?}");
+}
+
 #[test]
 fn a_piv_card_is_judged_alike() {
     let switches = YUBIKEY;
