@@ -6,7 +6,7 @@ use crate::stand;
 use crate::text;
 use std::time::{Duration, Instant};
 
-use crate::stand::{Host, Output, PIN, Running, SO_PIN, Stand};
+use crate::stand::{Host, Output, PIN, Running, SO_PIN, Stand, secret};
 use serde_json::Value;
 
 const FINDING: &str = "process-holds-old-view";
@@ -65,6 +65,32 @@ fn check(host: &Host) -> Vec<Value> {
 /// What a program printed, without its line breaks.
 fn said(output: &Output) -> String {
     output.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Sound keys are not all: what still holds the old view after the flush is a finding of `verify`, too.
+#[test]
+fn verify_names_a_program_that_may_hold_the_old_view() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    stale(&host);
+    let pipe = host.home().join("to-be-hashed");
+    let pipe = pipe.to_str().unwrap();
+    host.run(&["mkfifo", pipe]).ok();
+    // Without a login, which would keep ours away.
+    let _running = host.spawn(&["pkcs11-tool", "--hash", "--mechanism", "SHA256", "--input-file", pipe]);
+    let end = Instant::now() + Duration::from_secs(30);
+    while check(&host).is_empty() {
+        assert!(Instant::now() < end, "waited in vain for the program");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    host.stalecard(&["flush"]).ok();
+    let file = stand.dir().join("pin");
+    secret(&file, PIN);
+    let output =
+        host.stalecard(&["verify", "--pin-file", file.to_str().unwrap(), "--format", "json"]).exits(1);
+    let report = report(&output);
+    assert!(!holders(&report).is_empty() && report["verdict"]["state"] == "stale", "{output}");
+    assert_eq!(report["keys"][0]["conclusion"], "sound", "{output}");
 }
 
 #[test]
