@@ -21,7 +21,9 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
     let mut steps = Vec::new();
     let by_another: Vec<&&Item> =
         bad.iter().filter(|item| item.verdict == Verdict::MadeByAnotherKey).collect();
-    if !by_another.is_empty() {
+    // Then it is in no cache that was looked at any more.
+    let is_flushed = !by_another.is_empty() && by_another.iter().all(|item| names_what_is_flushed(item));
+    if !by_another.is_empty() && !is_flushed {
         // Where no other key is told, bytes that were changed explain it as well.
         let what = if by_another.iter().any(|item| item.made_by.is_some()) {
             "on the host that made them: stalecard check, then stalecard flush; nothing is made again before that"
@@ -80,7 +82,18 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
             count: replaced,
         });
     }
+    if is_flushed {
+        let what = "if another host made them: before that, stalecard check there, and stalecard flush";
+        steps.push(Step { what: what.to_owned(), kind: None, files: Vec::new(), count: 0 });
+    }
     steps
+}
+
+/// Is the key that it names known from what was flushed here, and from no cache?
+fn names_what_is_flushed(item: &Item) -> bool {
+    let places = item.names.as_ref().map(|key| key.places.as_slice()).unwrap_or_default();
+    places.iter().any(|place| place.kind == PlaceKind::Quarantine)
+        && places.iter().all(|place| place.kind != PlaceKind::Cache)
 }
 
 /// How many of what, in words: "2 certificates and 1 CRL".

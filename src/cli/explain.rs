@@ -1,4 +1,4 @@
-//! `explain`: the manual of a finding.
+//! `explain`: the manual of a finding, and what the first word of a report says.
 
 use std::ffi::OsStr;
 use std::fmt::Write;
@@ -12,12 +12,20 @@ use crate::finding::Id;
 use crate::report::lines::{Page, Screen, wrap};
 use crate::rules::manual;
 use crate::text::escape;
+use crate::verdict::brief::Word;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The finding; without it all are listed
-    #[arg(value_parser = Named, hide_possible_values = true)]
-    finding: Option<Id>,
+    /// The finding, or the first word of a report; without it all are listed
+    #[arg(value_name = "FINDING", value_parser = Named, hide_possible_values = true)]
+    finding: Option<Subject>,
+}
+
+/// What can be explained.
+#[derive(Debug, Clone, Copy)]
+enum Subject {
+    Finding(Id),
+    Word(Word),
 }
 
 /// Names that are suggested.
@@ -28,7 +36,7 @@ const MOST: usize = 3;
 struct Named;
 
 impl TypedValueParser for Named {
-    type Value = Id;
+    type Value = Subject;
 
     fn parse_ref(
         &self,
@@ -38,7 +46,10 @@ impl TypedValueParser for Named {
     ) -> Result<Self::Value, clap::Error> {
         let typed = value.to_string_lossy();
         // As screens show it, too: in whatever letters.
-        Id::from_name(&typed.to_lowercase()).ok_or_else(|| {
+        let finding = || Id::from_name(&typed.to_lowercase()).map(Subject::Finding);
+        let mut words = Word::ALL.into_iter();
+        let word = words.find(|word| word.text().eq_ignore_ascii_case(&typed)).map(Subject::Word);
+        word.or_else(finding).ok_or_else(|| {
             let near = match near(&typed).as_slice() {
                 [] => String::new(),
                 near => format!("; near it: {}", near.join(", ")),
@@ -52,7 +63,8 @@ impl TypedValueParser for Named {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        Some(Box::new(Id::ALL.iter().map(|id| PossibleValue::new(id.name()))))
+        let words = Word::ALL.iter().map(|word| word.text());
+        Some(Box::new(Id::ALL.iter().map(|id| id.name()).chain(words).map(PossibleValue::new)))
     }
 }
 
@@ -79,8 +91,12 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
                 let title = title.split_once(": ").map_or(title, |(_, title)| title);
                 wrap(&mut text, &format!("{:<27} ", id.name()), &" ".repeat(28), title);
             }
+            let words: Vec<&str> = Word::ALL.iter().map(|word| word.text()).collect();
+            let first = format!("First words of reports, which are explained as well: {}.", words.join(", "));
+            wrap(&mut text, "", "", &first);
         }
-        Some(id) => {
+        Some(Subject::Word(word)) => wrap(&mut text, &format!("{}: ", word.text()), "", word.meaning()),
+        Some(Subject::Finding(id)) => {
             let severity = format!("{:?}", id.severity()).to_lowercase();
             let safety = format!("{:?}", id.safety()).to_lowercase();
             let _ = writeln!(text, "{}\n\nSeverity: {severity}. Repair: {safety}.", manual(id));

@@ -27,11 +27,13 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let mut tally = Tally::new(args.facts.caller()?);
     let mut all = Vec::new();
     let mut is_found = false;
+    let mut is_listed = false;
     let wanted = args.facts.selection.serial.as_ref();
     let snapshot = args.facts.each(&args.whom, false, args.asks.usual(), &mut |snapshot| {
         let verdict = tally.judge(snapshot);
         let mut items = inventory(snapshot, &verdict);
         items.retain(|item| wanted.is_none() || item.card.is_some());
+        is_listed |= !items.is_empty();
         is_found |= items.iter().any(|item| !item.findings.is_empty());
         let known = tally.caches.len();
         tally.add(snapshot, verdict);
@@ -55,7 +57,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     })?;
     let (mut verdict, caches) = tally.verdict();
     // The list is of cache entries: a card only adds which of them are orphans.
-    let named = args.facts.selection.reader.is_some();
+    let named = args.facts.selection.reader.is_some() || (wanted.is_some() && !is_listed);
     for gap in &mut verdict.coverage {
         gap.asked_for &= gap.kind == GapKind::Cache || (named && gap.kind == GapKind::Card);
     }

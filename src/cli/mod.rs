@@ -261,7 +261,7 @@ fn done() -> Exit {
         Command::Run(args) => run::run(&args),
         Command::Snapshot(args) => snapshot::run(&args, screen),
         Command::Compare(args) => compare::run(&args, screen),
-        Command::Report(args) => report::run(&args),
+        Command::Report(args) => report::run(&args, screen),
         Command::Watch(args) => watch::run(&args, screen),
         Command::Generate(args) => generate::run(&args),
         Command::KeepAside { process, directory } => {

@@ -8,14 +8,19 @@ use super::args::{Asks, CachesOf, Facts};
 use super::output::{self, is_stdout};
 use crate::error::{Error, Exit};
 use crate::judge::brief::brief;
+use crate::judge::written::report_written;
 use crate::judge::{Tally, judge_processes, tokens};
 use crate::listing::hosts::Compared;
 use crate::listing::objects::show;
 use crate::listing::settings::{Wanted, settings};
 use crate::observe::{holders, write_whole};
+use crate::report::human::{headline, next};
+use crate::report::lines::{Page as Lines, Screen};
 use crate::report::page::redact::{Names, redact};
 use crate::report::page::{self, Page};
 use crate::report::{html, markdown};
+use crate::snapshot::ByteString;
+use crate::verdict::brief::Brief;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -53,8 +58,8 @@ enum Format {
     Markdown,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
-    let (page, names) = if args.files.is_empty() { of_host(args)? } else { of_fleet(&args.files)? };
+pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
+    let (page, names, told) = if args.files.is_empty() { of_host(args)? } else { of_fleet(&args.files)? };
     let is_redacted = args.redact || (args.format == Format::Markdown && !args.no_redact);
     let page = if is_redacted { redact(page, names) } else { page };
     let text = match args.format {
@@ -62,13 +67,20 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
         Format::Markdown => markdown::markdown(&page),
     };
     match args.output.as_ref().filter(|path| !is_stdout(path)) {
-        Some(path) => write_whole(path, text.as_bytes(), 0o600)?,
+        Some(path) => {
+            write_whole(path, text.as_bytes(), 0o600)?;
+            let told = report_written(&told, &ByteString::from(path.as_path()).to_string());
+            let mut text = Lines::new(screen);
+            headline(&mut text, &told.headline, &told.dangers);
+            next(&mut text, &told);
+            output::print(&text.text())?;
+        }
         None => output::print(&text)?,
     }
     Ok(Exit::Clean)
 }
 
-fn of_host(args: &Args) -> Result<(Page, Names), Error> {
+fn of_host(args: &Args) -> Result<(Page, Names, Brief), Error> {
     let mut tally = Tally::new(args.facts.caller()?);
     let mut snapshot = args.facts.each(&args.whom, true, args.asks.usual(), &mut |snapshot| {
         let verdict = tally.judge(snapshot);
@@ -83,17 +95,20 @@ fn of_host(args: &Args) -> Result<(Page, Names), Error> {
     judge_processes(&snapshot, &mut verdict);
     let objects: Vec<_> = show(&tokens(&snapshot)).into_iter().map(|listed| listed.sides).collect();
     let settings = if snapshot.opensc.is_empty() { None } else { settings(&snapshot, &Wanted::All) };
+    let told = brief(&verdict);
     let facts = page::Facts {
         snapshot: &snapshot,
         verdict: &verdict,
-        brief: &brief(&verdict),
+        brief: &told,
         objects: &objects,
         settings: settings.as_ref(),
     };
-    Ok((page::host(&facts), Names::of(&snapshot, &verdict, &objects)))
+    let page = page::host(&facts);
+    Ok((page, Names::of(&snapshot, &verdict, &objects), told))
 }
 
-fn of_fleet(files: &[PathBuf]) -> Result<(Page, Names), Error> {
+fn of_fleet(files: &[PathBuf]) -> Result<(Page, Names, Brief), Error> {
     let compared: Compared = super::compare::compared(files)?;
-    Ok((page::fleet(&compared), Names::of_fleet(&compared)))
+    let told = compared.brief();
+    Ok((page::fleet(&compared), Names::of_fleet(&compared), told))
 }

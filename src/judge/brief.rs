@@ -84,8 +84,7 @@ pub fn unread(verdict: &Verdict) -> Vec<String> {
 
 /// What makes it possible to look.
 fn look_again() -> Step {
-    let what = "again, when what was not read can be read";
-    Step::new(Purpose::Look, Some("stalecard check".to_owned()), what)
+    Step::again(Purpose::Look, "stalecard check", "when what was not read can be read")
 }
 
 /// Why no card was compared, if none was.

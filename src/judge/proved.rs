@@ -93,8 +93,8 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
         all == 0 && verdict.coverage.iter().any(|gap| gap.asked_for && gap.kind == GapKind::Signature);
     if told.headline.state == Word::Unread && (!looks || refused) {
         told.steps.retain(|step| step.purpose != Purpose::Look);
-        let what = "again, when what stood in the way is mended";
-        told.steps.insert(0, Step::new(Purpose::Look, Some("stalecard verify".to_owned()), what));
+        let again = Step::again(Purpose::Look, "stalecard verify", "when what stood in the way is mended");
+        told.steps.insert(0, again);
     }
     told
 }

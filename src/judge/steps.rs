@@ -69,8 +69,7 @@ pub fn steps(verdict: &Verdict, causes: &[Cause], lead: Option<&Cause>) -> Vec<S
         fix.iter().any(|remedy| remedy.deed == Deed::EditConfiguration)
     };
     if places.iter().any(mends) {
-        let what = "again, when the file is mended";
-        steps.push(Step::new(Purpose::Mend, Some("stalecard check".to_owned()), what));
+        steps.push(Step::again(Purpose::Mend, "stalecard check", "when the file is mended"));
     }
     // What is stale goes first where a mended file would bring it to light.
     let is_urgent = is_of_configuration && steps.iter().any(|step| step.purpose == Purpose::Flush);
@@ -253,7 +252,12 @@ fn recurrence(verdict: &Verdict) -> String {
     let short = |at: &String| {
         Path::new(at).file_name().map_or_else(|| at.clone(), |name| name.to_string_lossy().into_owned())
     };
-    at.map_or_else(|| "or it comes back".to_owned(), |at| format!("or it comes back ({})", short(at)))
+    // What is not there does not come back.
+    let is_there = verdict.findings.iter().any(|finding| {
+        finding.severity >= Severity::Error && finding.fix.iter().any(|remedy| remedy.moves().is_some())
+    });
+    let or = if is_there { "or it comes back" } else { "or it goes stale" };
+    at.map_or_else(|| or.to_owned(), |at| format!("{or} ({})", short(at)))
 }
 
 /// Who holds the old view.

@@ -1,6 +1,7 @@
-//! What a snapshot that was written holds, and how the run ends.
+//! What a snapshot or a report that was written holds, and how the run ends.
 
 use crate::error::Exit;
+use crate::finding::Prose;
 use crate::snapshot::{GapKind, Snapshot};
 use crate::text::count;
 use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
@@ -39,6 +40,17 @@ pub fn written(snapshot: &Snapshot, file: &str, asked: AskedFor) -> (Brief, Exit
             (Brief { headline, steps: vec![step], ..Brief::default() }, Exit::NotRead)
         }
     }
+}
+
+/// Of a report in this file (escaped): the verdict that it tells, and what comes next.
+#[must_use]
+pub fn report_written(told: &Brief, file: &str) -> Brief {
+    let word = told.headline.state.text();
+    let sentence = Prose::from(format!("{file} is written. It says {word}: ")).then(&told.headline.sentence);
+    let headline = Headline { state: Word::Done, sentence, ..told.headline.clone() };
+    // Where all is well the steps are not told either.
+    let steps = told.next().cloned().into_iter().collect();
+    Brief { headline, dangers: told.dangers.clone(), steps, ..Brief::default() }
 }
 
 /// What is missing of what was asked for. Of the caller's own caches all there is goes into the file.

@@ -289,10 +289,13 @@ fn names(case: &Case<'_>, place: &Place, sides: &ObjectComparison, token: TokenN
     ids.dedup();
     let all = || std::iter::once(&sides.card).chain(sides.shown.iter().map(|shown| &shown.side));
     let entries = sides.shown.iter().flat_map(|shown| &shown.entries);
+    // In full, and as a check shows them: the file of the card alone.
     let entry_names = entries.clone().filter_map(|path| path.rsplit('/').next());
+    let file_names = entries.clone().filter_map(|path| path.rsplit(['/', '_']).next());
     let words = std::iter::once(sides.ef.to_string())
         .chain(entries.cloned())
         .chain(entry_names.map(str::to_owned))
+        .chain(file_names.map(str::to_owned))
         .chain(all().filter_map(|side| side.public_key.clone()));
     let label = all().find_map(|side| side.label.clone()).unwrap_or_default();
     let what = match (sides.reference, ids.first()) {

@@ -83,6 +83,8 @@ pub struct Request<'a> {
 /// Something the caller should know about an edit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
+    /// What is cached is trusted for as long as the card tells no change.
+    GoesStale,
     /// `public` is unknown to these.
     PublicIsNew,
     /// `yes` stores private objects unprotected.
@@ -236,6 +238,10 @@ impl Goal {
 impl std::fmt::Display for Note {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
+            Self::GoesStale => f.write_str(
+                "What is cached stays when a card that signals no change is changed elsewhere; \
+                 `stalecard watch --flush-stale` keeps it true.",
+            ),
             Self::PublicIsNew => f.write_str("OpenSC up to 0.22 does not know `public`: there the cache is off."),
             Self::YesStoresPrivate => f.write_str(
                 "`yes` also stores objects that the card gives only after the PIN, unprotected on the disk; \

@@ -212,11 +212,12 @@ fn looked(out: &mut Page<'_>, brief: &Brief) {
 /// The last line: the first thing to do.
 pub fn next(out: &mut Page<'_>, brief: &Brief) {
     let Some(step) = brief.next() else { return };
-    match &step.command {
-        Some(command) => {
+    match (&step.command, step.after) {
+        (Some(command), None) => {
             let _ = writeln!(out, "Next: {GREEN}{command}{GREEN:#}");
         }
-        None => wrap(out, "Next: ", "  ", &out.screen.step(step)),
+        (Some(_), Some(_)) => wrap(out, "Next: ", "  ", &step.in_a_line()),
+        (None, _) => wrap(out, "Next: ", "  ", &out.screen.step(step)),
     }
 }
 

@@ -65,7 +65,7 @@ pub fn line(screen: &Screen, line: &Line<'_>) -> String {
         text.push_str(&format!("; not read: {}: {}", gap.what, gap.why));
     }
     if let Some(next) = line.brief.and_then(Brief::next) {
-        text.push_str(&format!("; next: {}", next.call()));
+        text.push_str(&format!("; next: {}", next.in_a_line()));
     }
     if screen.is_ascii { in_ascii(&text) } else { text }
 }

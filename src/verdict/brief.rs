@@ -76,6 +76,67 @@ pub enum Word {
 }
 
 impl Word {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Stale,
+        Self::Undecided,
+        Self::Wrong,
+        Self::Configuration,
+        Self::Risk,
+        Self::Unread,
+        Self::Partly,
+        Self::Sound,
+        Self::Done,
+        Self::Planned,
+        Self::Unchanged,
+        Self::Failed,
+    ];
+
+    /// What it says, and what to do about it.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Stale => {
+                "OpenSC shows what is not on the card (any more). Trust no listing and sign nothing here until \
+                 `stalecard flush` has moved the old files aside and programs that hold them were restarted."
+            }
+            Self::Undecided => {
+                "OpenSC shows something else than the card, and no file tells which of them is right. Flush nothing \
+                 before the step that decides it, which the report names: mostly `stalecard verify`."
+            }
+            Self::Wrong => {
+                "What the card itself names, what another program shows, or what was signed is wrong. No flush cures \
+                 that; the report names what does."
+            }
+            Self::Configuration => {
+                "opensc.conf does not do what it says, or OpenSC does not survive it. The report names file, line and \
+                 what to write; `stalecard config lint` shows it."
+            }
+            Self::Risk => {
+                "Nothing wrong is shown today, but something makes it likely to come: mostly that caching is on for a card \
+                 that signals no change."
+            }
+            Self::Unread => {
+                "Something that was asked for could not be read. That is no verdict on the card or the cache: mend what \
+                 the report names, and look again."
+            }
+            Self::Partly => {
+                "Nothing is wrong in what was looked at, and something that nobody asked for was not looked at; the report \
+                 names it."
+            }
+            Self::Sound => "All that was looked at is as it should be.",
+            Self::Done => {
+                "What was asked for was changed; `stalecard undo` takes back what moved files or edited one."
+            }
+            Self::Planned => "A rehearsal: that would be changed. Nothing was.",
+            Self::Unchanged => "There was nothing to change.",
+            Self::Failed => {
+                "A change was not made, or did not help. What it had begun was put back or is named; mend the cause that \
+                 the report names first."
+            }
+        }
+    }
+
     /// As the first word of a report.
     #[must_use]
     pub const fn text(self) -> &'static str {
@@ -234,6 +295,9 @@ pub struct Step {
     #[serde(serialize_with = "in_rfc3339", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
     pub since: Option<i64>,
+    /// What has to be so before the command helps: who reads only the command would run in a circle.
+    #[serde(skip)]
+    pub after: Option<&'static str>,
 }
 
 fn in_rfc3339<S: serde::Serializer>(seconds: &Option<i64>, to: S) -> Result<S::Ok, S::Error> {
@@ -244,13 +308,28 @@ impl Step {
     /// With the command that does it, if there is one.
     #[must_use]
     pub fn new(purpose: Purpose, command: Option<String>, what: impl Into<String>) -> Self {
-        Self { purpose, command, what: what.into(), since: None }
+        Self { purpose, command, what: what.into(), since: None, after: None }
+    }
+
+    /// The same command once more, after something that only a person can do ("when …").
+    #[must_use]
+    pub fn again(purpose: Purpose, command: impl Into<String>, after: &'static str) -> Self {
+        Self { after: Some(after), ..Self::new(purpose, Some(command.into()), format!("again, {after}")) }
     }
 
     /// In one line: the command, or what is to be done.
     #[must_use]
     pub fn call(&self) -> &str {
         self.command.as_deref().unwrap_or(&self.what)
+    }
+
+    /// As the one thing to do: with what has to be so before.
+    #[must_use]
+    pub fn in_a_line(&self) -> String {
+        match self.after {
+            Some(after) => format!("{}, {after}", self.call()),
+            None => self.call().to_owned(),
+        }
     }
 }
 

@@ -34,7 +34,7 @@ pub fn edited(report: &EditReport, goal: Goal, typed: &str) -> Brief {
         };
         steps.push(flush("", "with the card in a reader: moves what is stale"));
         steps.push(flush(" --all", "instead, without the card: moves all entries"));
-        steps.push(Step::new(Purpose::Mend, Some(typed.to_owned()), "again, when they are gone"));
+        steps.push(Step::again(Purpose::Mend, typed, "when they are gone"));
     } else if let Some(operation) = &report.operation {
         let what = "restart running programs (browsers, signing services): they have read the old file";
         steps.push(Step::new(Purpose::Restart, None, what));

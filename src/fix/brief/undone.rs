@@ -97,7 +97,7 @@ pub fn undone(done: &Undo, typed: &str) -> Brief {
         ],
         UndoState::Refused => vec![check("tells which are stale")],
         UndoState::Incomplete => vec![
-            step(Purpose::Mend, format!("stalecard undo {id}"), "again, when the cause is removed"),
+            Step::again(Purpose::Mend, format!("stalecard undo {id}"), "when the cause is removed"),
             list("what was done before it can be taken back by name"),
         ],
     };

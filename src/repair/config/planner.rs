@@ -106,12 +106,11 @@ fn possible(request: &Request<'_>) -> Result<(), Refusal> {
 }
 
 fn general_notes(request: &Request<'_>, text: &[u8]) -> Vec<Note> {
-    let mut notes = Vec::new();
-    match request.goal {
-        Goal::Off => {}
-        Goal::Public => notes.push(Note::PublicIsNew),
-        Goal::Yes => notes.push(Note::YesStoresPrivate),
-    }
+    let mut notes = match request.goal {
+        Goal::Off => Vec::new(),
+        Goal::Public => vec![Note::GoesStale, Note::PublicIsNew],
+        Goal::Yes => vec![Note::GoesStale, Note::YesStoresPrivate],
+    };
     if matches!(request.scope, Scope::Exe(_)) {
         notes.push(Note::ExecutablesAreNew);
     }

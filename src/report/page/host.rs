@@ -63,7 +63,9 @@ pub fn host(facts: &Facts<'_>) -> Page {
 
 /// The last line, which is read when nothing else is: the first thing to do.
 pub(super) fn end(blocks: &mut Vec<Block>, brief: &Brief) {
-    blocks.extend(brief.next().map(|step| Block::Paragraph(Cell::words(format!("Next: {}", step.call())))));
+    blocks.extend(
+        brief.next().map(|step| Block::Paragraph(Cell::words(format!("Next: {}", step.in_a_line())))),
+    );
 }
 
 /// A moment, in UTC: who reads it may be anywhere, and need not learn where it was written.

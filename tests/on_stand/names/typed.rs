@@ -55,6 +55,9 @@ fn show_takes_every_name_of_the_seeds_key() {
         let (code, _, said) = show(typed);
         assert!(code == Some(2) && said.contains(expected), "{typed}: {code:?} {said}");
     }
+    // An entry as a check shows it.
+    let (code, objects, said) = show("c401");
+    assert!(code == Some(0) && objects > 0, "{said}");
     // A token that is there, and one that is not.
     assert_eq!(show("denk0200834").0, Some(0));
     let output = on_snapshot("seed-beta-stale", &["check", "--serial", "denk0200834"]);
@@ -119,6 +122,7 @@ fn flush_ignores_the_case_of_a_serial_number_and_says_what_there_is() {
         (&["check", "--reader", "nobody"], 3),
         (&["show", "nobody"], 2),
         (&["ls", "--serial", "denk0200834"], 0),
+        (&["ls", "--serial", "nobody"], 3),
         (&["verify", "--key", "nobody", "--pin-file", "/dev/null"], 2),
     ] {
         let said = alpha.stalecard(words);
