@@ -55,8 +55,7 @@ fn sandboxes(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheDir>, Vec
         return (Vec::new(), Vec::new());
     };
     let user = snapshot.user.name.clone().unwrap_or_else(|| snapshot.user.uid.to_string());
-    let (mut found, gaps) = Look::new(privacy).below(Home { user, path: path.clone(), default: None });
-    found.retain(|dir| dir.origin == CacheOrigin::Sandbox);
+    let (found, gaps) = Look::new(privacy).sandboxes(Home { user, path: path.clone(), default: None });
     // That a home is not there is no news.
     (found, gaps.into_iter().map(|gap| Gap { asked_for: false, ..gap }).collect())
 }

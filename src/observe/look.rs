@@ -59,6 +59,13 @@ impl Look {
         found.unwrap_or_else(|overdue| (Vec::new(), vec![gap(what, overdue.to_string())]))
     }
 
+    /// The caches of sandboxed programs in one home.
+    pub(super) fn sandboxes(&mut self, home: Home) -> Found {
+        let what = home_of(&home);
+        let found = self.look(&Request::Sandboxes(home));
+        found.unwrap_or_else(|overdue| (Vec::new(), vec![gap(what, overdue.to_string())]))
+    }
+
     fn look(&mut self, request: &Request) -> Result<Found, Overdue> {
         let found = self.look_aside(request).and_then(|found| match found {
             Some(found) => Ok(found),

@@ -35,6 +35,8 @@ pub(super) enum Request {
     Directory(ByteString, CacheOrigin),
     /// The caches in a home: those that exist.
     Home(Home),
+    /// Those of its sandboxed programs alone.
+    Sandboxes(Home),
 }
 
 /// What was seen there, and what could not be.
@@ -43,7 +45,18 @@ pub(super) type Found = (Vec<CacheDir>, Vec<Gap>);
 /// Takes the look; `beat` is called again and again as long as it goes on.
 pub(super) fn perform(request: Request, privacy: &Privacy, beat: &dyn Fn()) -> Found {
     match request {
-        Request::Home(home) => in_home(&home, privacy, beat),
+        Request::Home(home) => {
+            let mut own = vec![
+                (PathBuf::from(DEFAULT), CacheOrigin::Default),
+                (PathBuf::from(FORMER), CacheOrigin::Former),
+            ];
+            if let Some(first) = home.default.as_ref().map(|path| path.as_path().to_owned()) {
+                own.retain(|(path, _)| *path != first);
+                own.insert(0, (first, CacheOrigin::Default));
+            }
+            in_home(&home, own, privacy, beat)
+        }
+        Request::Sandboxes(home) => in_home(&home, Vec::new(), privacy, beat),
         Request::Directory(path, origin) => {
             let (mut dir, gaps) = observe_cache_dir(path.as_path(), origin, true, &|name| {
                 beat();
@@ -55,19 +68,19 @@ pub(super) fn perform(request: Request, privacy: &Privacy, beat: &dyn Fn()) -> F
     }
 }
 
-fn in_home(place: &Home, privacy: &Privacy, beat: &dyn Fn()) -> Found {
+/// Those in these places, and those of sandboxed programs.
+fn in_home(
+    place: &Home,
+    mut places: Vec<(PathBuf, CacheOrigin)>,
+    privacy: &Privacy,
+    beat: &dyn Fn(),
+) -> Found {
     let home = match Dir::open_following(place.path.as_path()) {
         Ok(Some(home)) => home,
         // Most service users have none.
         Ok(None) | Err(safe_fs::Error::NotADirectory(_)) => return (Vec::new(), Vec::new()),
         Err(error) => return (Vec::new(), vec![gap(home_of(place), error.to_string())]),
     };
-    let mut places = vec![(PathBuf::from(DEFAULT), CacheOrigin::Default)];
-    places.push((PathBuf::from(FORMER), CacheOrigin::Former));
-    if let Some(first) = place.default.as_ref().map(|path| path.as_path().to_owned()) {
-        places.retain(|(path, _)| *path != first);
-        places.insert(0, (first, CacheOrigin::Default));
-    }
     let mut gaps = Vec::new();
     places.extend(sandboxes(&home, &mut gaps).into_iter().map(|path| (path, CacheOrigin::Sandbox)));
     let mut found = Vec::new();
