@@ -178,7 +178,7 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
             } else if sum.was_read && is_cached {
                 "OpenSC reads them from the card again."
             } else {
-                "No program read them."
+                "No program reads them today."
             };
             Prose::from(format!("{} {after}", sum.sentence(dry_run)))
         }

@@ -15,7 +15,7 @@ use super::reading::Reading;
 use super::unread::{self, Unread};
 use super::{Program, Version};
 use crate::scconf::{self, Dialect, Document, ParseError, Why};
-use crate::snapshot::{ByteString, ConfigState};
+use crate::snapshot::{ByteString, ConfigFile, ConfigState};
 
 /// The file that OpenSC opens, parsed once for each of its parsers, however many programs are asked about.
 #[derive(Debug)]
@@ -48,6 +48,16 @@ impl<'a> Situation<'a> {
     #[must_use]
     pub fn outcome(&self, program: &Program, driver: Option<&str>) -> Outcome {
         self.configuration().outcome(program, driver)
+    }
+
+    /// The file that OpenSC opens here as it was seen; none where it is not known which one that is.
+    #[must_use]
+    pub fn file(&self) -> Option<&'a ConfigFile> {
+        let path = match self.source() {
+            Source::Environment(path) | Source::Compiled(path) => path,
+            Source::Unknown => return None,
+        };
+        self.configs.iter().find(|config| config.path == path)
     }
 
     fn find(&self) -> Found<'a> {
