@@ -201,7 +201,13 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
             told.steps.push(Step::new(Purpose::Look, Some("stalecard ls".to_owned()), what));
         }
         _ => {
-            look_again(&mut told, typed);
+            if done.is_stale {
+                look_again(&mut told, typed);
+            } else {
+                // What was named takes no card, and so does its report: what programs show now a check tells.
+                told.steps.retain(|step| step.purpose != Purpose::Look);
+                told.steps.insert(0, check("tells what programs show now"));
+            }
             follow(&mut told, &sum, dry_run, &done.after, done.doubtful_since);
         }
     }
