@@ -248,6 +248,9 @@ pub fn ask_check(out: &mut Page<'_>) {
 /// The last line of a list: the command that says what to do.
 pub(super) fn ask(out: &mut Page<'_>, command: &str) {
     let lead = next_lead(out.screen);
+    // A command is not cut: it has a line of its own where there is no room.
+    let is_narrow = out.screen.elsewhere.is_some() && width(&lead) + width(command) > out.width();
+    let lead = if is_narrow { format!("{}\n  ", lead.trim_end()) } else { lead };
     let _ = writeln!(out, "{lead}{GREEN}{command}{GREEN:#}");
 }
 
