@@ -24,7 +24,7 @@ use crate::patience::{Overdue, Pulse, SILENCE, Waning, within};
 use crate::snapshot::{ByteString, HomeState, OddHome, User};
 
 /// The variables that change what OpenSC does.
-const OPENSC_VARIABLES: [&str; 4] = ["HOME", "OPENSC_CONF", "OPENSC_DRIVER", "XDG_CACHE_HOME"];
+pub(crate) const OPENSC_VARIABLES: [&str; 4] = ["HOME", "OPENSC_CONF", "OPENSC_DRIVER", "XDG_CACHE_HOME"];
 
 /// The user database's file.
 const USER_DATABASE: &str = "/etc/passwd";

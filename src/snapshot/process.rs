@@ -1,5 +1,7 @@
 //! The processes that may hold an old view, and the flushes that they may have missed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -23,6 +25,9 @@ pub struct Process {
     pub started_at: OffsetDateTime,
     /// What of OpenSC it has loaded.
     pub modules: Modules,
+    /// The variables with effect on OpenSC, as it was started with them. Absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<BTreeMap<String, ByteString>>,
     /// The systemd service it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,

@@ -233,6 +233,28 @@ fn a_program_with_the_old_view_is_named_whatever_was_done_to_the_cache() {
     }
 }
 
+/// A program with another home, cache or configuration of its own is held against what it reads, not against what the caller
+/// would.
+#[test]
+fn a_program_is_held_against_the_cache_of_its_own_environment() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    let elsewhere = stand.host("elsewhere");
+    stale(&host);
+    elsewhere.caching("yes");
+    let there = waiting(&stand, &elsewhere);
+    assert_eq!(check(&host), [] as [Value; 0]);
+    let here = waiting(&stand, &host);
+    std::thread::sleep(Duration::from_millis(1100));
+    host.stalecard(&["config", "disable-cache"]);
+    host.stalecard(&["flush"]);
+    let [finding] = &check(&host)[..] else { panic!("{:?}", check(&host)) };
+    assert_eq!(finding["processes"].as_array().map(Vec::len), Some(1), "{finding}");
+    here.stop();
+    assert_eq!(check(&host), [] as [Value; 0]);
+    there.stop();
+}
+
 /// What a card was known to hold decides: without a cache, and on a card that tells no dates.
 #[test]
 fn an_earlier_snapshot_or_baseline_tells_whether_a_program_may_hold_an_old_view() {

@@ -33,8 +33,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Deed, Finding, Holder, Id, Manager, Prose, Remedy, Severity, Shows};
-use crate::opensc::differences::OTHER_DRIVER;
-use crate::opensc::{Caching, Outcome, Program, Situation};
+use crate::opensc::cache_dir::cache_dir;
+use crate::opensc::differences::{HEAD, OTHER_DRIVER};
+use crate::opensc::{CacheLocation, Caching, Outcome, Program, Situation};
 use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
 use crate::text::{count, escape};
 use crate::verdict::{Dated, Earlier, Offerable, Token, Verdict};
@@ -47,6 +48,9 @@ const AGENT: &[u8] = b"ssh-pkcs11-help";
 const P11_KIT: &[u8] = b"p11-kit-remote";
 /// The module that is taken for the one of an agent that nobody may look into.
 const MODULE: &str = "opensc-pkcs11.so";
+
+/// Names the configuration that a program reads.
+const CONFIGURATION: &str = "OPENSC_CONF";
 
 /// Why a process is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -248,36 +252,51 @@ fn is_among(snapshot: &Snapshot, dir: &ByteString, real: &[ByteString]) -> bool 
     real.iter().any(|other| other == dir || known.is_some_and(|known| known.real_path() == *other))
 }
 
-/// Does a program read a cache of which this is true, as far as its user's environment tells? That of another
-/// user is not known: then any may be the one.
+/// Does a program read a cache of which this is true, as far as its environment tells? Where that is not known any may be the
+/// one.
 fn reads(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
-    match outcome(snapshot, process) {
-        Outcome::Runs(effective) => {
-            matches!(effective.caching, Caching::Public | Caching::All)
-                && (is_of_another(snapshot, process) || effective.cache_dir.path().is_some_and(is_meant))
-        }
-        Outcome::Crashes(_) => false,
-    }
+    let cache = cache_of(snapshot, process);
+    cache.is_on && cache.may_be(is_meant)
 }
 
 /// Would it, if caching were on?
 fn may_read(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
-    match outcome(snapshot, process) {
-        Outcome::Runs(effective) => {
-            is_of_another(snapshot, process) || effective.cache_dir.path().is_some_and(is_meant)
-        }
-        // It runs, so the configuration was another when it began.
-        Outcome::Crashes(_) => true,
+    cache_of(snapshot, process).may_be(is_meant)
+}
+
+/// The cache of a process.
+struct OwnCache {
+    /// Does it read one, by the configuration of today?
+    is_on: bool,
+    /// Where; none: nobody knows.
+    place: Option<CacheLocation>,
+}
+
+impl OwnCache {
+    fn may_be(&self, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
+        self.place.as_ref().is_none_or(|place| place.path().is_some_and(is_meant))
     }
 }
 
-fn outcome(snapshot: &Snapshot, process: &Process) -> Outcome {
+fn cache_of(snapshot: &Snapshot, process: &Process) -> OwnCache {
+    let situation = Situation::of(snapshot);
+    let own = &snapshot.user.env;
+    let is_unknown = process.env.is_none() && process.uid != snapshot.user.uid;
+    let env = process.env.as_ref().unwrap_or(own);
+    if !is_unknown && env.get(CONFIGURATION) != own.get(CONFIGURATION) {
+        // Its file was not looked at: it may well cache, where it would without one.
+        let version = situation.version().unwrap_or(HEAD);
+        return OwnCache { is_on: true, place: Some(cache_dir(version, env, None)) };
+    }
     let program = Program::of_executable(process.program.clone());
-    Situation::of(snapshot).outcome(&program, Some(OTHER_DRIVER))
-}
-
-const fn is_of_another(snapshot: &Snapshot, process: &Process) -> bool {
-    process.uid != snapshot.user.uid
+    match situation.outcome(&program, Some(OTHER_DRIVER)).in_environment(situation.version(), env) {
+        Outcome::Runs(effective) => OwnCache {
+            is_on: matches!(effective.caching, Caching::Public | Caching::All),
+            place: Some(effective.cache_dir).filter(|_| !is_unknown),
+        },
+        // It runs, so the configuration was another when it began.
+        Outcome::Crashes(_) => OwnCache { is_on: false, place: None },
+    }
 }
 
 fn finding(
