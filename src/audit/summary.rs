@@ -189,8 +189,7 @@ fn groups(bad: &[&Item]) -> Vec<Group> {
 }
 
 fn coverage(tally: &Tally, ring: &Ring) -> Vec<Gap> {
-    let gap =
-        |what: String, why: String, asked_for: bool| Gap { what, why, asked_for, kind: GapKind::Signature };
+    let gap = |what: String, why: String, asked_for: bool| Gap::new(GapKind::Signature, asked_for, what, why);
     let mut gaps: Vec<Gap> = tally
         .open
         .iter()

@@ -377,7 +377,7 @@ mod tests {
     }
 
     fn gap(asked_for: bool) -> Gap {
-        Gap { what: "file X".to_owned(), why: "no answer".to_owned(), asked_for, kind: GapKind::Card }
+        Gap::new(GapKind::Card, asked_for, "file X".to_owned(), "no answer".to_owned())
     }
 
     #[test]

@@ -208,12 +208,12 @@ fn unread_gaps<'a>(of: impl Iterator<Item = (Option<&'a str>, usize, String)>) -
 }
 
 fn unread_gap(whose: &str, entries: usize) -> Gap {
-    Gap {
-        what: format!("{} of {whose}", count(entries, "cache entry", "cache entries")),
-        why: "only the card can tell whether they are stale, and it was not read".to_owned(),
-        asked_for: false,
-        kind: GapKind::Card,
-    }
+    Gap::new(
+        GapKind::Card,
+        false,
+        format!("{} of {whose}", count(entries, "cache entry", "cache entries")),
+        "only the card can tell whether they are stale, and it was not read".to_owned(),
+    )
 }
 
 /// Whoever can write to a cache can put a hundred thousand bad entries there: nobody reads what is wrong

@@ -124,17 +124,17 @@ pub(super) fn libraries(configuration: &Configuration<'_>, programs: &[Program])
         let (library, range) = configuration.readers(program)?.library?;
         let (path, text) = configuration.text()?;
         let place = source(path, text, &range, "", None).source?;
-        Some(Gap {
-            what: format!("{}, which readers it sees", program.label),
-            why: format!(
+        Some(Gap::new(
+            GapKind::OpenSc,
+            true,
+            format!("{}, which readers it sees", program.label),
+            format!(
                 "provider_library = {} at {}:{} names a PC/SC library of its own; take it out, or ask that program",
                 escape(&library),
                 place.file,
                 place.line
             ),
-            asked_for: true,
-            kind: GapKind::OpenSc,
-        })
+        ))
     };
     programs.iter().filter_map(of_program).collect()
 }

@@ -94,5 +94,5 @@ fn flushes(snapshot: &mut Snapshot, caller: &Caller) -> Vec<Gap> {
 }
 
 fn gap(what: &str, why: String, asked_for: bool) -> Gap {
-    Gap { what: what.to_owned(), why, asked_for, kind: GapKind::Process }
+    Gap::new(GapKind::Process, asked_for, what.to_owned(), why)
 }

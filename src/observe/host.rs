@@ -64,12 +64,12 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         coverage: Vec::new(),
     };
     if patience::was_lost() {
-        snapshot.coverage.push(Gap {
-            what: "the user database".to_owned(),
-            why: patience::why_lost().to_string(),
-            asked_for: true,
-            kind: GapKind::Cache,
-        });
+        snapshot.coverage.push(Gap::new(
+            GapKind::Cache,
+            true,
+            "the user database".to_owned(),
+            patience::why_lost().to_string(),
+        ));
     }
     let programs = within(SILENCE, |_| {
         let tools = program::tools();
@@ -77,23 +77,23 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         (tools, found)
     });
     let (tools, found) = programs.unwrap_or_else(|overdue| {
-        snapshot.coverage.push(Gap {
-            what: "OpenSC's programs and libraries".to_owned(),
-            why: overdue.to_string(),
-            asked_for: true,
-            kind: GapKind::OpenSc,
-        });
+        snapshot.coverage.push(Gap::new(
+            GapKind::OpenSc,
+            true,
+            "OpenSC's programs and libraries".to_owned(),
+            overdue.to_string(),
+        ));
         Default::default()
     });
     snapshot.executables = tools;
     snapshot.opensc = found.installations;
     for (path, why) in found.problems {
-        snapshot.coverage.push(Gap {
-            what: format!("OpenSC library {}", ByteString::from(path)),
+        snapshot.coverage.push(Gap::new(
+            GapKind::OpenSc,
+            false,
+            format!("OpenSC library {}", ByteString::from(path)),
             why,
-            asked_for: false,
-            kind: GapKind::OpenSc,
-        });
+        ));
     }
     snapshot.configs = match Situation::of(&snapshot).source() {
         Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
@@ -101,12 +101,12 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
     };
     match p11_kit(&snapshot.user) {
         Ok(found) => snapshot.p11_kit = found,
-        Err(overdue) => snapshot.coverage.push(Gap {
-            what: "the configuration of p11-kit".to_owned(),
-            why: overdue.to_string(),
-            asked_for: false,
-            kind: GapKind::OpenSc,
-        }),
+        Err(overdue) => snapshot.coverage.push(Gap::new(
+            GapKind::OpenSc,
+            false,
+            "the configuration of p11-kit".to_owned(),
+            overdue.to_string(),
+        )),
     }
     if let Cards::In(reader) = options.cards {
         let read = || read_cards(&snapshot, reader, options.status, options.asking != Asking::Never);

@@ -115,7 +115,7 @@ pub(super) fn orders(
 }
 
 pub(super) fn gap(what: String, why: String) -> Gap {
-    Gap { what, why, asked_for: true, kind: GapKind::Card }
+    Gap::new(GapKind::Card, true, what, why)
 }
 
 /// The orders by their PIN; first those that need none. Within somebody else's login no PIN is needed.

@@ -514,10 +514,10 @@ fn gap(unknown: &[&Process]) -> Option<Gap> {
         1 => String::new(),
         all => format!(" and {}", count(all - 1, "other", "others")),
     };
-    Some(Gap {
-        what: format!("{} (process {}){others}", first.program, first.pid),
-        why: "whether it holds the old view only root can see; when in doubt restart it".to_owned(),
-        asked_for: false,
-        kind: GapKind::Process,
-    })
+    Some(Gap::new(
+        GapKind::Process,
+        false,
+        format!("{} (process {}){others}", first.program, first.pid),
+        "whether it holds the old view only root can see; when in doubt restart it".to_owned(),
+    ))
 }
