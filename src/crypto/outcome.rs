@@ -113,6 +113,12 @@ pub enum Reason {
     /// Ed25519 signs messages, not digests.
     #[error("Ed25519 signs the message itself, its digest is not enough")]
     MessageNeeded,
+    /// Ed25519 needs all of a message at once.
+    #[error(
+        "Ed25519 signs the message itself, and this one is larger than the {} MiB that are held in memory for it",
+        super::IN_MEMORY >> 20
+    )]
+    MessageTooLarge,
 }
 
 impl Display for Scheme {

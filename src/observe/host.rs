@@ -99,14 +99,17 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
         Source::Unknown => Vec::new(),
     };
+    let what = "the configuration of p11-kit";
+    let gap = |what: String, why: String| Gap::new(GapKind::OpenSc, false, what, why);
     match p11_kit(&snapshot.user) {
-        Ok(found) => snapshot.p11_kit = found,
-        Err(overdue) => snapshot.coverage.push(Gap::new(
-            GapKind::OpenSc,
-            false,
-            "the configuration of p11-kit".to_owned(),
-            overdue.to_string(),
-        )),
+        Ok((found, left)) => {
+            snapshot.p11_kit = found;
+            let left = left
+                .into_iter()
+                .map(|(folder, why)| gap(format!("{what} in {}", ByteString::from(folder)), why));
+            snapshot.coverage.extend(left);
+        }
+        Err(overdue) => snapshot.coverage.push(gap(what.to_owned(), overdue.to_string())),
     }
     if let Cards::In(reader) = options.cards {
         let read = || read_cards(&snapshot, reader, options.status, options.asking != Asking::Never);

@@ -140,10 +140,9 @@ pub fn observe_each(
                 Default::default()
             });
             for (home, why) in silent {
-                snapshot.coverage.push(gap(
-                    &ByteString::from(format!("home {}", ByteString::from(home)).as_str()),
-                    why.to_string(),
-                ));
+                snapshot
+                    .coverage
+                    .push(gap(&ByteString::from(format!("home {}", ByteString::from(home)).as_str()), why));
             }
             // Whom only a directory service knows may be in no list.
             let sudo = invoker(snapshot.user.uid).ok().flatten();

@@ -10,7 +10,7 @@ use crate::audit::{Certificates, Contained, NamedKeys};
 use crate::case::attribution::Attribution;
 use crate::case::bare_signature::of_signature;
 use crate::case::tokens::Tokens;
-use crate::crypto::Signed;
+use crate::crypto::{IN_MEMORY, Signed};
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::format::bare;
@@ -25,9 +25,7 @@ use crate::snapshot::{Gap, GapKind, Snapshot};
 use crate::text::escape;
 use crate::verdict::Verdict;
 
-/// The largest file that is held in memory while its signature is checked, and the largest signature or
-/// certificate.
-const IN_MEMORY: u64 = 16 << 20;
+/// The largest signature or certificate.
 const LARGEST_PROOF: u64 = 1 << 20;
 
 /// What is to be attributed to a key, as it was named.
