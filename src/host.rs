@@ -20,7 +20,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::patience::{Overdue, Pulse, SILENCE, Waning, within};
+use walkdir::WalkDir;
+
+use crate::patience::{SILENCE, Waning, within};
 use crate::snapshot::{ByteString, HomeState, OddHome, User};
 
 /// The variables that change what OpenSC does.
