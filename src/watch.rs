@@ -78,10 +78,15 @@ impl Occurrence {
 
     /// The reader it concerns.
     #[must_use]
+    #[deny(clippy::wildcard_enum_match_arm, reason = "a new occurrence is to say where it was")]
     pub fn reader(&self) -> Option<&str> {
         match self {
             Self::Inserted(reader) | Self::Removed(reader) => Some(reader),
-            _ => None,
+            Self::Started
+            | Self::Released
+            | Self::CacheChanged
+            | Self::ServiceLost(_)
+            | Self::ServiceBack => None,
         }
     }
 }
