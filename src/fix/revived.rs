@@ -211,15 +211,17 @@ pub fn returned(
         Some((is_all, places)) => !is_all || places.contains(&entry.directory),
         None => !read.is_empty(),
     };
-    found.extend(others.filter(|entry| is_read(entry)).map(|entry| {
-        Revived {
+    found.extend(
+        others.filter(|entry| is_read(entry)).map(|entry| Revived {
             directory: entry.directory.clone(),
             name: entry.name.bytes().clone(),
-            why: Id::from_name(&entry.reason)
+            why: entry
+                .reason
+                .found()
                 .filter(|id| id.shows() != Shows::Other)
                 .map_or(NOT_READ, Id::name)
                 .to_owned(),
-        }
-    }));
+        }),
+    );
     found
 }
