@@ -30,6 +30,7 @@
 //! `p11-kit-remote` that is named, one for each client: it ends with that client. Taking the card out and putting it
 //! back helps only programs that look for that.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Deed, Finding, Holder, Id, Manager, Prose, Remedy, Severity, Shows};
@@ -102,6 +103,7 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
         .filter_map(|evidence| evidence.file.as_ref())
         .map(|file| (&file.directory, file.owner))
         .collect();
+    let configuration = Situation::of(snapshot).configuration();
     let mut groups: BTreeMap<_, Vec<&Process>> = BTreeMap::new();
     let mut unknown = Vec::new();
     for process in &snapshot.processes {
@@ -115,6 +117,15 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
             }
             continue;
         }
+        let outcome = OnceCell::new();
+        let loader = || Loader {
+            snapshot,
+            process,
+            outcome: outcome.get_or_init(|| {
+                let program = Program::of_executable(process.program.clone());
+                configuration.outcome(&program, Some(OTHER_DRIVER))
+            }),
+        };
         let in_stale = |dir: &ByteString| stale.iter().any(|(known, _)| *known == dir);
         // What a configuration says that was written later is not what the program began with.
         let newest = |of: fn(&Flushed) -> &Vec<ByteString>| {
@@ -122,8 +133,7 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
                 let is_meant = |dir: &ByteString| is_among(snapshot, dir, of(flushed));
                 let is_older = || is_of_older_configuration(snapshot, process) != Some(false);
                 !of(flushed).is_empty()
-                    && (reads(snapshot, process, &is_meant)
-                        || is_older() && may_read(snapshot, process, &is_meant))
+                    && (loader().reads(&is_meant) || is_older() && loader().may_read(&is_meant))
             };
             flushed().filter(may_have_read).max_by_key(|flushed| flushed.at)
         };
@@ -135,10 +145,9 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
             let is_dormant = |dir: &ByteString| {
                 verdict.findings.iter().any(|finding| is_dormant_in(finding, process, snapshot, dir))
             };
-            is_of_older_configuration(snapshot, process) == Some(true)
-                && may_read(snapshot, process, &is_dormant)
+            is_of_older_configuration(snapshot, process) == Some(true) && loader().may_read(&is_dormant)
         };
-        let known = if own && reads(snapshot, process, &in_stale) {
+        let known = if own && loader().reads(&in_stale) {
             Some(Reason::Stale)
         } else if let Some(flushed) = newest(|flushed| &flushed.stale) {
             Some(Reason::Before(&flushed.operation))
@@ -248,36 +257,35 @@ fn is_among(snapshot: &Snapshot, dir: &ByteString, real: &[ByteString]) -> bool 
     real.iter().any(|other| other == dir || known.is_some_and(|known| known.real_path() == *other))
 }
 
-/// Does a program read a cache of which this is true, as far as its user's environment tells? That of another
-/// user is not known: then any may be the one.
-fn reads(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
-    match outcome(snapshot, process) {
-        Outcome::Runs(effective) => {
-            matches!(effective.caching, Caching::Public | Caching::All)
-                && (is_of_another(snapshot, process) || effective.cache_dir.path().is_some_and(is_meant))
+/// A process, and what the configuration of today means for its program.
+struct Loader<'a> {
+    snapshot: &'a Snapshot,
+    process: &'a Process,
+    outcome: &'a Outcome,
+}
+
+impl Loader<'_> {
+    /// Does it read a cache of which this is true, as far as its user's environment tells? That of another user is not
+    /// known: then any may be the one.
+    fn reads(&self, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
+        match self.outcome {
+            Outcome::Runs(effective) => {
+                matches!(effective.caching, Caching::Public | Caching::All) && self.may_read(is_meant)
+            }
+            Outcome::Crashes(_) => false,
         }
-        Outcome::Crashes(_) => false,
     }
-}
 
-/// Would it, if caching were on?
-fn may_read(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
-    match outcome(snapshot, process) {
-        Outcome::Runs(effective) => {
-            is_of_another(snapshot, process) || effective.cache_dir.path().is_some_and(is_meant)
+    /// Would it, if caching were on?
+    fn may_read(&self, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
+        match self.outcome {
+            Outcome::Runs(effective) => {
+                self.process.uid != self.snapshot.user.uid || effective.cache_dir.path().is_some_and(is_meant)
+            }
+            // It runs, so the configuration was another when it began.
+            Outcome::Crashes(_) => true,
         }
-        // It runs, so the configuration was another when it began.
-        Outcome::Crashes(_) => true,
     }
-}
-
-fn outcome(snapshot: &Snapshot, process: &Process) -> Outcome {
-    let program = Program::of_executable(process.program.clone());
-    Situation::of(snapshot).outcome(&program, Some(OTHER_DRIVER))
-}
-
-const fn is_of_another(snapshot: &Snapshot, process: &Process) -> bool {
-    process.uid != snapshot.user.uid
 }
 
 fn finding(
