@@ -12,6 +12,7 @@ pub mod ending;
 mod programs;
 pub mod proved;
 mod scope;
+mod settle;
 pub mod steps;
 pub mod tally;
 mod visibility;
@@ -39,7 +40,6 @@ use crate::opensc::program::PKCS11;
 use crate::opensc::{CacheName, Program, Version, differences};
 use crate::rules::host::baseline_mismatch::{self, Mismatches};
 use crate::rules::host::{process_holds_old_view, token_not_visible};
-use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{CacheDir, CacheOrigin, Card, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::verdict::{NotAskedFor, ProgramState, Token, Unread, Verdict};
@@ -346,7 +346,7 @@ pub fn mismatches(tokens: &Tokens<'_>, absent: &[Card], known: &Known) -> Mismat
 /// Adds what the baselines say of the tokens.
 pub fn hold_against(verdict: &mut Verdict, known: &Known, said: Mismatches) {
     for finding in &mut verdict.findings {
-        public_key_undecided::settle(finding, known);
+        settle::settle(finding, known);
     }
     verdict.findings.extend(said.findings);
     verdict.earlier.extend(said.compared);

@@ -33,7 +33,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Deed, Finding, Holder, Id, Manager, Prose, Remedy, Severity, Shows};
+use crate::finding::{Deed, Finding, Holder, Id, Manager, Prose, Remedy, Severity};
 use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Caching, Outcome, Program, Situation};
 use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
@@ -42,8 +42,6 @@ use crate::verdict::{Dated, Earlier, Offerable, Token, Verdict};
 
 /// Programs that are named one by one in the note.
 const MOST: usize = 6;
-/// What runs a module for `ssh-agent`; the kernel keeps 15 letters of a name.
-const AGENT: &[u8] = b"ssh-pkcs11-help";
 /// What runs a module for one client of `p11-kit server`.
 const P11_KIT: &[u8] = b"p11-kit-remote";
 /// The module that is taken for the one of an agent that nobody may look into.
@@ -83,22 +81,12 @@ enum Offer {
     None(usize),
 }
 
-/// Is a cache stale that programs read? Then it matters which of them are running.
-#[must_use]
-pub fn shows_an_old_view(findings: &[Finding]) -> bool {
-    findings.iter().any(is_seen)
-}
-
-fn is_seen(finding: &Finding) -> bool {
-    finding.id.shows() == Shows::OldView && !finding.program.is_empty()
-}
-
 /// Applies the rule to a snapshot, given what else is known of it. Also what it could not look at.
 pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>) {
     let stale: BTreeSet<(&ByteString, u32)> = verdict
         .findings
         .iter()
-        .filter(|finding| is_seen(finding))
+        .filter(|finding| finding.shows_an_old_view())
         .flat_map(|finding| &finding.evidence)
         .filter_map(|evidence| evidence.file.as_ref())
         .map(|file| (&file.directory, file.owner))
@@ -111,7 +99,7 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
         let flushed = || snapshot.flushed.iter().filter(before);
         let own = process.uid == snapshot.user.uid && !stale.is_empty()
             || stale.iter().any(|(_, owner)| *owner == process.uid);
-        if process.modules == Modules::Unknown && !serves_an_agent(process) {
+        if process.modules == Modules::Unknown && !process.serves_an_agent() {
             if flushed().next().is_some() || own {
                 unknown.push(process);
             }
@@ -380,7 +368,7 @@ fn finding(
         finding.severity = Severity::Info;
     } else if let Reason::Emptied(_) = reason {
         finding.severity = Severity::Warning;
-    } else if serves_an_agent(first) && !is_asked && reason != Reason::Stale {
+    } else if first.serves_an_agent() && !is_asked && reason != Reason::Stale {
         finding.severity = Severity::Warning;
         finding.consequence.push_str(" Whether the module was added again since only its user can ask it.");
     }
@@ -436,7 +424,7 @@ fn who(group: &[&Process]) -> Option<String> {
 /// What makes the processes of a group read the card again.
 fn restart(snapshot: &Snapshot, group: &[&Process]) -> Option<Remedy> {
     let first = group.first()?;
-    if serves_an_agent(first) {
+    if first.serves_an_agent() {
         let module = agents_module(snapshot, first)?;
         let what = "take the module out of ssh-agent and add it again, in the session of its user";
         return Some(Remedy::new(what, Deed::ReloadAgent(module)));
@@ -465,12 +453,6 @@ fn restart(snapshot: &Snapshot, group: &[&Process]) -> Option<Remedy> {
             Remedy::new(what, Deed::RestartProgram(pids))
         }
     })
-}
-
-/// Does a process run a module for `ssh-agent`? It lets only root look into it.
-#[must_use]
-pub fn serves_an_agent(process: &Process) -> bool {
-    file_name(&process.program).starts_with(AGENT)
 }
 
 fn file_name(path: &ByteString) -> &[u8] {
