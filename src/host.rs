@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::patience::{SILENCE, Waning, within};
+use crate::patience::{Overdue, SILENCE, Waning, within};
 use crate::snapshot::{ByteString, HomeState, OddHome, User};
 
 /// The variables that change what OpenSC does.

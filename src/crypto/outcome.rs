@@ -167,19 +167,6 @@ impl Display for Opened {
 }
 
 impl Reason {
-    /// Is it what was signed that is not understood, whichever key is asked?
-    #[must_use]
-    pub const fn is_of_artefact(&self) -> bool {
-        matches!(
-            self,
-            Self::UnknownAlgorithm(_)
-                | Self::PssParameters
-                | Self::Contradiction
-                | Self::Damaged
-                | Self::MessageNeeded
-        )
-    }
-
     /// An algorithm by its OID content.
     pub(super) fn algorithm(oid: &[u8]) -> Self {
         Self::UnknownAlgorithm(object_id_text(oid))

@@ -3,7 +3,7 @@
 //! What binds here: the worst that is found is what the sentence is about; "the card is sound" is said only where it is
 //! proven; and nothing is said to be right that was not looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::cause::{causes, counted};
 use super::steps::steps;
@@ -308,16 +308,6 @@ pub fn names(all: &[String]) -> String {
 pub fn capital(text: &str) -> String {
     let mut characters = text.chars();
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
-}
-
-/// `1 critical, 2 error`, by causes: what is only a step is not counted.
-#[must_use]
-pub fn severities(causes: &[Cause]) -> BTreeMap<Severity, usize> {
-    let mut number = BTreeMap::new();
-    for cause in causes {
-        *number.entry(cause.severity).or_insert(0) += cause.count;
-    }
-    number
 }
 
 /// Whose caches the sentence is about, as a line: `Looked at: root. Not asked for: other users (--all-users).` Of what
