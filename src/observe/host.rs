@@ -73,7 +73,7 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
     }
     let programs = within(SILENCE, |_| {
         let tools = program::tools();
-        let found = install::find(tools.get("pkcs15-tool").map(ByteString::as_path));
+        let found = install::find(tools.get(program::PKCS15_TOOL).map(ByteString::as_path));
         (tools, found)
     });
     let (tools, found) = programs.unwrap_or_else(|overdue| {

@@ -35,6 +35,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::finding::{Deed, Finding, Holder, Id, Manager, Prose, Remedy, Severity};
 use crate::opensc::differences::OTHER_DRIVER;
+use crate::opensc::program::PKCS11_FILE;
 use crate::opensc::{Caching, Outcome, Program, Situation};
 use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
 use crate::text::{count, escape};
@@ -44,8 +45,6 @@ use crate::verdict::{Dated, Earlier, Offerable, Token, Verdict};
 const MOST: usize = 6;
 /// What runs a module for one client of `p11-kit server`.
 const P11_KIT: &[u8] = b"p11-kit-remote";
-/// The module that is taken for the one of an agent that nobody may look into.
-const MODULE: &str = "opensc-pkcs11.so";
 
 /// Why a process is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -462,10 +461,10 @@ fn file_name(path: &ByteString) -> &[u8] {
 /// The path of the module that an agent has loaded, as it is shown; of one that cannot be looked into that beside the library.
 fn agents_module(snapshot: &Snapshot, process: &Process) -> Option<String> {
     let loaded = match &process.modules {
-        Modules::Loaded(files) => files.iter().find(|file| file_name(file).ends_with(MODULE.as_bytes())),
+        Modules::Loaded(files) => files.iter().find(|file| file_name(file).ends_with(PKCS11_FILE.as_bytes())),
         Modules::Unknown => None,
     };
-    let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join(MODULE));
+    let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join(PKCS11_FILE));
     loaded.cloned().or_else(|| beside().map(ByteString::from)).map(|path| path.to_string())
 }
 
