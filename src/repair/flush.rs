@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Finding, Id, Safety, Shows, Unasked};
+use crate::finding::{Finding, Safety, Unasked};
 use crate::naming::is_serial;
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
 use crate::text::escape;
@@ -98,13 +98,8 @@ fn due(
     let found = named.get(&(&dir.path, entry.name.bytes())).map(Vec::as_slice).unwrap_or_default();
     // Who read it has to be told of later: why it was wrong says more than that somebody asked for it.
     let asked = |words: &str| -> Due {
-        let is_old = |finding: &&&Finding| {
-            matches!(finding.id.shows(), Shows::OldView | Shows::Unsure)
-                || finding.id == Id::DormantStaleEntry
-        };
-        let stale = found.iter().find(is_old);
-        let reason =
-            stale.map_or_else(|| Reason::Asked(words.to_owned()), |finding| Reason::Found(finding.id));
+        let found = found.iter().map(|finding| Reason::Found(finding.id)).find(Reason::was_ever_stale);
+        let reason = found.unwrap_or_else(|| Reason::Asked(words.to_owned()));
         (reason, Safety::Safe)
     };
     if let Scope::Named(names) = scope {

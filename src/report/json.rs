@@ -15,7 +15,7 @@ use crate::listing::asked::AskedObject;
 use crate::listing::cache_entries::Item;
 use crate::listing::hosts::Compared;
 use crate::listing::objects::{NotListed, ObjectComparison};
-use crate::listing::providers::ProviderListing;
+use crate::listing::provided::ProviderListing;
 use crate::listing::settings::Settings;
 use crate::observe::Written;
 use crate::repair::config::{EditReport, Revived};
