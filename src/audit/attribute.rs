@@ -284,6 +284,10 @@ impl Case<'_> {
 
     /// The issuer's name was all that told which key it should be, and a CA may have had several keys: it is decided only
     /// where the maker is told, or the user has said which key it should be.
+    #[deny(
+        clippy::wildcard_enum_match_arm,
+        reason = "a new verdict is to say whether a name is enough for it"
+    )]
     fn of_name_only(&self, named: &[Named], judgement: Judgement) -> Judgement {
         let ring = &self.asked.ring;
         let is_told = match &judgement.maker {
@@ -297,7 +301,12 @@ impl Case<'_> {
             Verdict::MadeByAnotherKey if !is_decided => {
                 Judgement { verdict: Verdict::NotDecided, ..judgement }.why(NAME_ONLY)
             }
-            _ => judgement,
+            Verdict::Sound
+            | Verdict::IssuerNotKnown
+            | Verdict::NotDecided
+            | Verdict::SoundUnderAnotherCertificate
+            | Verdict::Invalid
+            | Verdict::MadeByAnotherKey => judgement,
         }
     }
 

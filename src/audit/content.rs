@@ -14,7 +14,7 @@ use crate::format::container;
 use crate::format::{jose, ssh};
 
 /// Of a file that is larger, only text is looked at, line by line.
-pub const IN_MEMORY: u64 = 16 << 20;
+pub use crate::crypto::IN_MEMORY;
 
 /// All of a file that is in memory.
 pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {

@@ -273,7 +273,10 @@ impl Judge {
         if artefact.signatures.iter().all(is_whole) {
             match judgement.verdict {
                 Verdict::Sound | Verdict::IssuerNotKnown => self.seen.add(artefact.digest),
-                _ => {
+                Verdict::NotDecided
+                | Verdict::SoundUnderAnotherCertificate
+                | Verdict::Invalid
+                | Verdict::MadeByAnotherKey => {
                     let mut judged = lock(&self.judged);
                     if judged.len() < MOST_JUDGED {
                         judged.insert(artefact.digest, judgement.clone());

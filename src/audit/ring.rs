@@ -122,6 +122,8 @@ pub struct Ring {
     issuers: usize,
     /// Were there more keys than are kept?
     pub is_full: bool,
+    /// Where not all baselines were read, and why.
+    pub left: Vec<(String, String)>,
 }
 
 impl Ring {
@@ -228,6 +230,7 @@ impl Ring {
 
     /// Adds what baselines know of keys.
     pub fn note(&mut self, known: &Known) {
+        self.left.extend(known.left.iter().map(|why| (known.place.clone(), why.clone())));
         for baseline in &known.baselines {
             for key in &baseline.keys {
                 let hash =

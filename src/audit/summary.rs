@@ -189,8 +189,7 @@ fn groups(bad: &[&Item]) -> Vec<Group> {
 }
 
 fn coverage(tally: &Tally, ring: &Ring) -> Vec<Gap> {
-    let gap =
-        |what: String, why: String, asked_for: bool| Gap { what, why, asked_for, kind: GapKind::Signature };
+    let gap = |what: String, why: String, asked_for: bool| Gap::new(GapKind::Signature, asked_for, what, why);
     let mut gaps: Vec<Gap> = tally
         .open
         .iter()
@@ -202,6 +201,7 @@ fn coverage(tally: &Tally, ring: &Ring) -> Vec<Gap> {
             gap(what, why.clone(), true)
         })
         .collect();
+    gaps.extend(ring.left.iter().map(|(place, why)| gap(format!("baselines in {place}"), why.clone(), true)));
     if ring.is_full {
         let why = "there are more keys than are kept: not every one was tried as maker".to_owned();
         gaps.push(gap("keys of certificates".to_owned(), why, false));

@@ -73,7 +73,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let Audited { audit, findings, coverage, exit } = audit(&snapshot, &request)?;
     match args.format {
         Format::Human => output::print(&human(screen, &audit, &findings, &coverage))?,
-        Format::Csv => output::print(&csv(&audit))?,
+        Format::Csv => output::print(&csv(&audit).map_err(Error::unwritable("the table"))?)?,
         Format::Json => {
             let document = Document::of(Answer::Audit { audit: &audit }, &snapshot.host);
             output::print_json(&document.findings(&findings).coverage(&coverage))?;

@@ -9,7 +9,7 @@ use super::output::{self, is_stdout};
 use crate::error::{Error, Exit};
 use crate::judge::brief::brief;
 use crate::judge::written::report_written;
-use crate::judge::{Tally, judge_processes, tokens};
+use crate::judge::{Tally, judge_processes};
 use crate::listing::hosts::Compared;
 use crate::listing::objects::show;
 use crate::listing::settings::{Wanted, settings};
@@ -86,8 +86,14 @@ type Made = (Page, Names, Brief, Screen);
 
 fn of_host(args: &Args, screen: &Screen) -> Result<Made, Error> {
     let mut tally = Tally::new(args.facts.caller()?);
+    let mut objects = Vec::new();
     let mut snapshot = args.facts.each(&args.whom, true, args.asks.usual(), &mut |snapshot| {
-        let verdict = tally.judge(snapshot);
+        let tokens = tally.tokens(snapshot);
+        // As the first user is shown them.
+        if tokens.is_first {
+            objects.extend(show(&tokens).into_iter().map(|listed| listed.sides));
+        }
+        let verdict = tally.judge_tokens(&tokens);
         tally.add(snapshot, verdict);
         Ok(())
     })?;
@@ -97,7 +103,6 @@ fn of_host(args: &Args, screen: &Screen) -> Result<Made, Error> {
         verdict.coverage.extend(gaps);
     }
     judge_processes(&snapshot, &mut verdict);
-    let objects: Vec<_> = show(&tokens(&snapshot)).into_iter().map(|listed| listed.sides).collect();
     let settings = if snapshot.opensc.is_empty() { None } else { settings(&snapshot, &Wanted::All) };
     let told = brief(&verdict);
     let facts = page::Facts {

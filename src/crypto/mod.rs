@@ -25,11 +25,12 @@ mod secret;
 pub mod together;
 pub mod x509;
 
-pub use hash::{Hash, Signed};
+pub use hash::{Hash, IN_MEMORY, Signed};
 pub use maker::{Maker, maker};
 pub use outcome::{Fit, Opened, Outcome, Reason, Scheme};
 pub use secret::{agrees, agrees_25519, cryptogram, is_deciphered, point_of, x25519_of};
 
+use hash::NotWhole;
 use multiples::Kept;
 use numbers::Numbers;
 
@@ -408,7 +409,10 @@ impl Prepared {
                 }
             }
             (Self::Ed25519(key), Scheme::Ed25519) if signature.len() == 64 => {
-                let message = signed.whole().ok_or(Reason::MessageNeeded)?;
+                let message = signed.whole().map_err(|why| match why {
+                    NotWhole::Digest => Reason::MessageNeeded,
+                    NotWhole::TooLarge => Reason::MessageTooLarge,
+                })?;
                 let signature = ed25519_dalek::Signature::from_slice(signature);
                 plain(signature.is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()))
             }

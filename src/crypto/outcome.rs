@@ -113,6 +113,12 @@ pub enum Reason {
     /// Ed25519 signs messages, not digests.
     #[error("Ed25519 signs the message itself, its digest is not enough")]
     MessageNeeded,
+    /// Ed25519 needs all of a message at once.
+    #[error(
+        "Ed25519 signs the message itself, and this one is larger than the {} MiB that are held in memory for it",
+        super::IN_MEMORY >> 20
+    )]
+    MessageTooLarge,
 }
 
 impl Display for Scheme {
@@ -161,19 +167,6 @@ impl Display for Opened {
 }
 
 impl Reason {
-    /// Is it what was signed that is not understood, whichever key is asked?
-    #[must_use]
-    pub const fn is_of_artefact(&self) -> bool {
-        matches!(
-            self,
-            Self::UnknownAlgorithm(_)
-                | Self::PssParameters
-                | Self::Contradiction
-                | Self::Damaged
-                | Self::MessageNeeded
-        )
-    }
-
     /// An algorithm by its OID content.
     pub(super) fn algorithm(oid: &[u8]) -> Self {
         Self::UnknownAlgorithm(object_id_text(oid))

@@ -2,9 +2,9 @@
 
 use hex_literal::hex;
 
-use super::{Hash, Outcome, Reason, Scheme, Signed, recover, signs, verify};
+use super::{Hash, Outcome, Reason, Scheme, Signed, recover, verify};
 use crate::format::curve::Curve;
-use crate::format::key::{Kind, PublicKey, object_id_text};
+use crate::format::key::{PublicKey, object_id_text};
 use crate::format::tlv::{TlvError, Walk, integer};
 use crate::format::x509;
 
@@ -103,15 +103,6 @@ pub fn signed_by(bytes: &[u8], key: &PublicKey) -> Result<Outcome, TlvError> {
         Ok(scheme) => verify(key, scheme, &Signed::message(signed.body), signed.signature),
         Err(reason) => Outcome::NotDecidable(reason),
     })
-}
-
-/// Can a key of this kind have signed it, by the algorithm that it names? Where that is not known,
-/// it can.
-#[must_use]
-pub fn could_sign(bytes: &[u8], key: &PublicKey) -> bool {
-    let kind = key.kind();
-    let scheme = x509::signed(bytes).ok().and_then(|signed| scheme(&signed).ok());
-    kind == Kind::Unknown || scheme.is_none_or(|scheme| signs(kind, scheme))
 }
 
 /// The keys on this curve that can have signed a certificate or a request: normally two, and

@@ -13,7 +13,7 @@ use crate::case::proofs::{Conclusion, Proof, beside, proofs};
 use crate::error::Error;
 use crate::finding::{Finding, Severity, Told};
 use crate::judge::tally::user_name;
-use crate::judge::{Tally, judge_processes};
+use crate::judge::{self, Tally, judge_processes};
 use crate::naming::Naming;
 use crate::observe::{self, Asked, Progress};
 use crate::patience::undisturbed;
@@ -75,8 +75,13 @@ pub trait Holder {
 /// # Errors
 /// When it is not clear which card or key is meant, or there is no PIN; at most one try of a PIN is spent.
 pub fn prove(snapshot: &mut Snapshot, request: &Request<'_>, holder: &mut dyn Holder) -> Result<(), Error> {
-    let Some(place) = the_card(snapshot)? else { return Ok(()) };
-    let orders = orders(snapshot, place, request.key)?;
+    let tokens = judge::tokens(snapshot);
+    let (place, mut gaps) = the_card(&tokens)?;
+    let Some(place) = place else { return Ok(()) };
+    let (orders, unable) = orders(&tokens, place, request.key)?;
+    drop(tokens);
+    gaps.extend(unable);
+    snapshot.coverage.extend(gaps);
     ask(snapshot, place, &orders, request, holder)
 }
 

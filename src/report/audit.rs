@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use super::human::headline;
 use super::lines::{BOLD, Page, Screen, row, whole, wrap};
 use crate::audit::{Audit, Group, Item, Step, Verdict};
@@ -155,21 +157,22 @@ const COLUMNS: [&str; 16] = [
 ];
 
 /// For tables: RFC 4180, a line an artefact that is bad or not decided.
-#[must_use]
-pub fn csv(audit: &Audit) -> String {
+///
+/// # Errors
+/// When a verdict or a kind has no word: a cell is never left empty for it.
+pub fn csv(audit: &Audit) -> Result<String, serde_json::Error> {
     let mut out = COLUMNS.join(",");
     out.push_str("\r\n");
     for item in &audit.items {
-        let line: Vec<String> = cells(item).iter().map(|cell| quoted(cell)).collect();
+        let line: Vec<String> = cells(item)?.iter().map(|cell| quoted(cell)).collect();
         out.push_str(&line.join(","));
         out.push_str("\r\n");
     }
-    out
+    Ok(out)
 }
 
-fn cells(item: &Item) -> [String; 16] {
+fn cells(item: &Item) -> Result<[String; 16], serde_json::Error> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let id = |key: &Option<Attributed>| {
         key.as_ref()
             .map(|key| key.places.first().map_or(&key.id, |place| &place.id).clone())
@@ -181,9 +184,9 @@ fn cells(item: &Item) -> [String; 16] {
     let candidates: Vec<&str> = item.candidates.iter().map(|key| key.id.as_str()).collect();
     let made_by = if item.made_by.is_some() { id(&item.made_by) } else { candidates.join(" or ") };
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
-    [
-        word(serde_json::to_value(item.verdict).unwrap_or_default()),
-        word(serde_json::to_value(item.kind).unwrap_or_default()),
+    Ok([
+        word(item.verdict)?,
+        word(item.kind)?,
         item.file.clone(),
         item.place.to_string(),
         text(&item.serial),
@@ -198,7 +201,12 @@ fn cells(item: &Item) -> [String; 16] {
         yes(item.revoked),
         yes(item.replaced),
         text(&item.why),
-    ]
+    ])
+}
+
+/// The word that JSON has for it.
+fn word(value: impl Serialize) -> Result<String, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(value)?)
 }
 
 /// A cell: in quotes where it needs them; what a spreadsheet would take for a formula is not one.

@@ -38,6 +38,17 @@ pub struct Process {
     pub offers: Option<Vec<String>>,
 }
 
+/// What runs a module for `ssh-agent`; the kernel keeps 15 letters of a name.
+const AGENT: &[u8] = b"ssh-pkcs11-help";
+
+impl Process {
+    /// Does it run a module for `ssh-agent`? It lets only root look into it.
+    #[must_use]
+    pub fn serves_an_agent(&self) -> bool {
+        self.program.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default().starts_with(AGENT)
+    }
+}
+
 /// What a process has loaded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -1,6 +1,7 @@
 //! Who still holds the old view: real programs that have loaded OpenSC and wait, each in the process
 //! namespace of its stand.
 
+use crate::covered;
 use crate::schema;
 use crate::stand;
 use crate::text;
@@ -13,12 +14,7 @@ const FINDING: &str = "process-holds-old-view";
 
 /// A host whose cache is stale: its key was replaced elsewhere.
 fn stale(host: &Host) {
-    host.initialize("HSM-H1", PIN, SO_PIN, None);
-    let old = host.keypairgen("EC:prime256v1", &[]);
-    host.pkcs15_list();
-    let live = host.live();
-    live.delete_object("privkey", &old.id);
-    live.keypairgen("EC:prime256v1", &[]);
+    covered::stale(host);
     host.stalecard(&["check"]).exits(1);
 }
 

@@ -19,6 +19,7 @@ use std::collections::BTreeSet;
 use super::super::apdu::{Command, Response, StatusWord, TransportError};
 use super::super::family;
 use super::super::piv::is_discovery;
+use super::error::not_asked;
 use super::key_channel::{KeyChannel, Long};
 use super::{Access, Asks, Attempt, Deed, FamilySigner, Key, Order, Pin, Plan, SignError};
 use crate::format::piv::{CHUID, DISCOVERY, SLOTS, Slot, Tag, prefers_global_pin, retired};
@@ -51,14 +52,14 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
         format!("{} with {} bits has no number among PIV's algorithms", key.key_type.name(), key.bits)
     })?;
     let deeds = std::iter::once(own).chain(ALGORITHMS.iter().filter(|other| *other != own));
-    let deed = |&(key_type, bits, _): &(KeyType, usize, u8)| Deed {
-        scheme: match key_type {
+    let deed = |&(key_type, bits, _): &(KeyType, usize, u8)| {
+        let scheme = match key_type {
             KeyType::Ec if matches!(reference, 0x9A | SIGNATURE | CARD_AUTHENTICATION) => Scheme::Ecdsa,
             KeyType::Ec => Scheme::Ecdh,
-            _ => Scheme::RsaPkcs1Sha256,
-        },
-        bits,
-        digest: bits / 8,
+            KeyType::Rsa => Scheme::RsaPkcs1Sha256,
+            KeyType::Edwards | KeyType::Montgomery | KeyType::Other => return None,
+        };
+        Some(Deed { scheme, bits, digest: bits / 8 })
     };
     let discovery = card.content(EfPath::at(DISCOVERY.container)).unwrap_or_default();
     let pin = if prefers_global_pin(discovery) { GLOBAL_PIN } else { PIN };
@@ -69,7 +70,7 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     };
     Ok(Plan {
         access: (reference != CARD_AUTHENTICATION).then_some(access),
-        deeds: deeds.map(deed).collect(),
+        deeds: deeds.filter_map(deed).collect(),
     })
 }
 
@@ -157,7 +158,8 @@ impl FamilySigner for Piv<'_> {
         let input = match attempt.scheme {
             Scheme::RsaPkcs1Sha256 => encode(0x81, &padded(&attempt.data, attempt.bits / 8)),
             Scheme::Ecdh => encode(0x85, &attempt.data),
-            _ => encode(0x81, &attempt.data),
+            Scheme::Ecdsa => encode(0x81, &attempt.data),
+            Scheme::Ed25519 | Scheme::X25519 | Scheme::RsaDecipher => return Err(not_asked(attempt.scheme)),
         };
         let template = encode(0x7C, &[encode(0x82, &[]), input].concat());
         let mut response = channel.whole([0x00, 0x87, algorithm, order.key], &template, Long::Chained)?;

@@ -211,7 +211,16 @@ fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
                     let is_known = known::is_driver(word, case.version);
                     if is_known { None } else { known::nearest_driver(word, case.version) }
                 })),
-                _ => case.corrected(&misread.at.range(), near.as_bytes()),
+                Kind::Driver
+                | Kind::Caching
+                | Kind::Path
+                | Kind::Switch
+                | Kind::Number
+                | Kind::OneOf(_)
+                | Kind::Emulations
+                | Kind::List
+                | Kind::Texts
+                | Kind::Text => case.corrected(&misread.at.range(), near.as_bytes()),
             }),
             near.map_or_else(
                 || "write a name that opensc-tool --list-drivers shows".to_owned(),
