@@ -13,8 +13,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::artefact::{Authority, Claimed, Names, Over};
 use super::hashed::Hashed;
 use super::judgement::{
-    BY_ANOTHER, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODYS, OTHER_BYTES, OTHER_CERTIFICATE,
-    OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
+    BY_ANOTHER, CALLED_OTHERWISE, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODY_SAYS, NOBODYS, OTHER_BYTES,
+    OTHER_CERTIFICATE, OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER,
+    UNSAID,
 };
 use super::ring::{Held, Identified, Named, Ring};
 use crate::case::attribution::{Verdict, how};
@@ -314,21 +315,28 @@ impl Case<'_> {
             .find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)))
             .map(|(index, _)| Maker::Known(index));
         let Some(maker) = maker else { return Judgement::new(Verdict::IssuerNotKnown) };
-        let key = match &maker {
-            Maker::Known(index) => ring.get(*index).map(Held::as_found),
-            Maker::Unknown(key) => Some(key),
-            Maker::OneOf(_) | Maker::NotFound => None,
+        let held = match &maker {
+            Maker::Known(index) => ring.get(*index),
+            Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => None,
         };
-        let wanted = match &self.claimed.names {
-            Names::Issuer { authority: Authority { key_id: Some(id), .. }, .. } | Names::KeyId(id) => {
-                Some(id.as_slice())
+        let is_identified =
+            |wanted: &[u8]| held.is_some_and(|held| is_identifier_of(wanted, held.as_found()));
+        let open = |words| Judgement::new(Verdict::NotDecided).why(words);
+        // That a key is known here does not say that it should have made this: a stale cache has the one that should.
+        let judgement = match &self.claimed.names {
+            Names::KeyId(id) if is_identified(id) => Judgement::new(Verdict::Sound),
+            Names::Issuer { authority: Authority { key_id: Some(id), .. }, .. } if is_identified(id) => {
+                match held.is_some_and(|held| held.is_called) {
+                    false => Judgement::new(Verdict::Sound),
+                    true => open(CALLED_OTHERWISE),
+                }
             }
-            _ => None,
+            Names::Issuer { authority: Authority { key_id: Some(_), .. }, .. } | Names::KeyId(_) => {
+                open(UNKNOWN_IDENTIFIER)
+            }
+            _ => open(NOBODY_SAYS),
         };
-        if wanted.is_some_and(|wanted| !key.is_some_and(|key| is_identifier_of(wanted, key))) {
-            return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(UNKNOWN_IDENTIFIER) };
-        }
-        Judgement { maker, ..Judgement::new(Verdict::Sound) }
+        Judgement { maker, ..judgement }
     }
 
     /// The key of a certificate whose issuer has another name, if it made it.

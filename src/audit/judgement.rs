@@ -7,7 +7,7 @@ use crate::case::attribution::Verdict;
 use crate::format::key::PublicKey;
 
 /// Who made a signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Maker {
     /// A key that is known, by its number in the ring.
     Known(usize),
@@ -64,6 +64,12 @@ impl Judgement {
     /// It cannot be told, because of this.
     pub fn open(why: impl Into<String>) -> Self {
         Self { why: Some(Why::NotComputed(why.into())), ..Self::new(Verdict::NotDecided) }
+    }
+
+    /// Is it undecided since nothing but a name tells which key should have made it?
+    pub fn is_by_name_only(&self) -> bool {
+        let is_it = matches!(self.why, Some(Why::Is(words)) if words == NAME_ONLY);
+        is_it && self.verdict == Verdict::NotDecided
     }
 
     /// The same, if this is the content that was signed with it.
@@ -124,6 +130,10 @@ pub const OTHER_IDENTIFIER: &str =
     "a key with its issuer's name is known here, and it carries the identifier of another one";
 pub const UNKNOWN_IDENTIFIER: &str = "a key that is known here made it, and it carries the identifier of one that is not known here: name the issuer's \
      certificate, or put it beside it";
+pub const NOBODY_SAYS: &str = "a key that is known here made it, and nothing here says that it should have: it carries no identifier of the \
+     key, and whoever it names is not known here; the certificate of that, put beside it or named with --pubkey, decides";
+pub const CALLED_OTHERWISE: &str = "the key whose identifier it carries made it, and that key is known here under another name than its issuer's: the \
+     issuer's certificate, put beside it or named with --pubkey, decides";
 pub const NAME_ONLY: &str = "no key with its issuer's name that is known here made it, and it carries no identifier of the key: a CA has often had \
      another key under the same name; that issuer's other certificate, put beside it, decides";
 const BESIDE: &str = "the file beside it, of the same name without its ending, is not what the key that it names has signed: it was changed, \

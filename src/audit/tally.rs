@@ -195,17 +195,17 @@ impl Tally {
                 return;
             }
             Verdict::IssuerNotKnown => return,
-            Verdict::NotDecided => {
-                let why = judgement.why.as_ref().map(ToString::to_string).unwrap_or_default();
-                self.not_computed(file, &why);
-                self.records.len() < MOST_RECORDS
-            }
-            Verdict::SoundUnderAnotherCertificate | Verdict::Invalid | Verdict::MadeByAnotherKey => {
-                self.records.len() < MOST_RECORDS
-            }
+            Verdict::NotDecided
+            | Verdict::SoundUnderAnotherCertificate
+            | Verdict::Invalid
+            | Verdict::MadeByAnotherKey => self.records.len() < MOST_RECORDS,
         };
         if !is_kept {
             self.lost += usize::from(judgement.verdict.is_bad());
+            if judgement.verdict == Verdict::NotDecided {
+                let why = judgement.why.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.not_computed(file, &why);
+            }
             return;
         }
         self.records.push(Record {

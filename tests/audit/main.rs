@@ -18,6 +18,7 @@ mod issuers;
 mod large;
 #[path = "../support/many_certificates.rs"]
 mod many_certificates;
+mod names;
 mod numbers;
 mod odd;
 mod public;
