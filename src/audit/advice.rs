@@ -6,6 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::artefact::Kind;
+use super::judgement::OTHER_FORM;
 use super::told::{Group, Item, Step};
 use crate::case::attribution::{Attributed, Verdict};
 use crate::case::known_keys::PlaceKind;
@@ -129,6 +130,9 @@ fn sentence(group: &Group) -> Prose {
     let (verb, was, carry) = if is_one { ("names", "was", "carries") } else { ("name", "were", "carry") };
     let names = group.names.as_ref().map_or_else(|| "a key that is not known here".to_owned(), called);
     let made = match (&group.made_by, group.verdict) {
+        (Some(_), Verdict::Invalid) if is_of_other_form(group) => {
+            format!("{was} made by it in another form than is due")
+        }
         (Some(_), Verdict::Invalid) => format!("{was} made by it over other bytes"),
         (None, Verdict::Invalid) => format!("{carry} what no key makes as its signature"),
         (Some(maker), Verdict::SoundUnderAnotherCertificate) => {
@@ -153,13 +157,20 @@ fn sentence(group: &Group) -> Prose {
     text.and(".")
 }
 
+/// Are its signatures right but for the way in which they are written?
+fn is_of_other_form(group: &Group) -> bool {
+    group.why.as_deref() == Some(OTHER_FORM)
+}
+
 /// What is wrong with a group, as a finding.
 pub fn finding(group: &Group) -> Finding {
     let mut finding = signed_by_other_key::made(sentence(group));
     if group.verdict == Verdict::Invalid {
         // It is the right key: no cache has a part in it.
-        let consequence =
-            "Nobody accepts it: the bytes are not those that were signed, or the signature was damaged.";
+        let consequence = match is_of_other_form(group) {
+            true => "Nobody accepts it: the signature is not written as it has to be.",
+            false => "Nobody accepts it: the bytes are not those that were signed, or the signature was damaged.",
+        };
         finding.consequence = consequence.to_owned();
         finding.fix.clear();
     }

@@ -14,16 +14,16 @@ use super::artefact::{Authority, Claimed, Names, Over};
 use super::hashed::Hashed;
 use super::judgement::{
     BY_ANOTHER, CALLED_OTHERWISE, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODY_SAYS, NOBODYS, OTHER_BYTES,
-    OTHER_CERTIFICATE, OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER,
+    OTHER_CERTIFICATE, OTHER_FORM, OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER,
     UNSAID,
 };
 use super::ring::{Held, Identified, Named, Ring};
 use crate::case::attribution::{Verdict, how};
 use crate::case::claim::{Claim, hash_of_bits};
-use crate::crypto::{self, Outcome, Ready, Reason, Scheme, Signed};
+use crate::crypto::{self, Fit, Outcome, Ready, Reason, Scheme, Signed};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
-use crate::format::signature::readings;
+use crate::format::signature::{Encoding, readings};
 
 /// Signatures of which it is asked which keys they give.
 const MOST_RECOVERIES: usize = 4_096;
@@ -148,10 +148,19 @@ impl Case<'_> {
             return Outcome::NotDecidable(Reason::TooMuchWork);
         };
         self.left.set(left);
-        match ready {
-            Some(held) => held.ready().verify(self.scheme, self.signed, &self.claimed.value),
-            None => Ready::new(key).verify(self.scheme, self.signed, &self.claimed.value),
+        let ask = |value: &[u8]| match ready {
+            Some(held) => held.ready().verify(self.scheme, self.signed, value),
+            None => Ready::new(key).verify(self.scheme, self.signed, value),
+        };
+        let outcome = ask(&self.claimed.value);
+        // RSA may be written as a number, with other zeros before it than are due.
+        if outcome == Outcome::Invalid
+            && let Some((value, flaw)) = crypto::at_length(key, &self.claimed.value)
+            && let Outcome::Valid(Fit { scheme, .. }) = ask(&value)
+        {
+            return Outcome::Valid(Fit { scheme, encoding: Encoding::Loose(vec![flaw]) });
         }
+        outcome
     }
 
     fn held(&self, key: usize) -> Outcome {
@@ -164,6 +173,7 @@ impl Case<'_> {
     fn judge(&self, named: &[Named], exact: Option<&PublicKey>) -> Judgement {
         let mut undecided: Option<Reason> = None;
         let mut invalid: Option<Maker> = None;
+        let mut malformed: Option<Maker> = None;
         let mut elsewhere: Option<Judgement> = None;
         // Keys that are named and were not read in the first pass: more than are kept, or changed since.
         let ring = &self.asked.ring;
@@ -182,6 +192,9 @@ impl Case<'_> {
         let is_exact = named.iter().any(|one| one.identified == Identified::Yes);
         for (identified, maker, outcome) in outcomes {
             match outcome {
+                Outcome::Valid(fit) if !self.is_well_written(&maker, &fit) => {
+                    malformed = malformed.or(Some(maker));
+                }
                 Outcome::Valid(_) if identified > Identified::Unsaid && !self.is_own(&maker) => {
                     // The certificate that it names may be another one of the same key, as long as it is not here.
                     let is_open = identified == Identified::ByOtherCertificate && !is_exact;
@@ -200,6 +213,9 @@ impl Case<'_> {
         }
         if let Some(judgement) = elsewhere {
             return judgement;
+        }
+        if let Some(maker) = malformed {
+            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_FORM);
         }
         if let Some(maker) = invalid {
             return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_BYTES);
@@ -221,6 +237,16 @@ impl Case<'_> {
             | Names::Holder(_)
             | Names::Nobody => by_another(maker, undecided),
         }
+    }
+
+    /// Is the signature that this key made written as it has to be?
+    fn is_well_written(&self, maker: &Maker, fit: &Fit) -> bool {
+        let key = match maker {
+            Maker::Known(index) => self.asked.ring.get(*index).map(|held| &held.key),
+            Maker::Unknown(key) => Some(key),
+            Maker::OneOf(_) | Maker::NotFound => None,
+        };
+        key.is_none_or(|key| self.claimed.form.admits(key, fit))
     }
 
     /// By the key that it names, or by the one of its name that should have made it.
@@ -311,10 +337,11 @@ impl Case<'_> {
             return Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(UNDER_ANOTHER_NAME) };
         }
         let mut own = ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
-        let maker = own
-            .find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)))
-            .map(|(index, _)| Maker::Known(index));
-        let Some(maker) = maker else { return Judgement::new(Verdict::IssuerNotKnown) };
+        let found = own.find_map(|(index, _)| match self.held(index) {
+            Outcome::Valid(fit) => Some((Maker::Known(index), fit)),
+            _ => None,
+        });
+        let Some((maker, fit)) = found else { return Judgement::new(Verdict::IssuerNotKnown) };
         let held = match &maker {
             Maker::Known(index) => ring.get(*index),
             Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => None,
@@ -336,6 +363,9 @@ impl Case<'_> {
             }
             _ => open(NOBODY_SAYS),
         };
+        if judgement.verdict == Verdict::Sound && !self.is_well_written(&maker, &fit) {
+            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_FORM);
+        }
         Judgement { maker, ..judgement }
     }
 

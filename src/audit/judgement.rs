@@ -110,6 +110,9 @@ impl Judgement {
 pub const NOBODYS: &str = "its signature is invalid: one of the two numbers of an ECDSA signature is zero or too large, and no key makes such";
 pub const OTHER_BYTES: &str = "its signature is invalid, though the key that it names made it: the bytes or the algorithm are not those that were \
      signed";
+pub const OTHER_FORM: &str = "the key that it names made it, but its signature is not written as it has to be there (two numbers in DER in X.509 and \
+     CMS, side by side and on the curve of the algorithm in a JSON Web Signature, RSA as long as the modulus): programs \
+     that check it refuse it";
 pub const ELSEWHERE: &str = "made by a key of its issuer that has another identifier than it carries: programs that compare the two (OpenSSL does) \
      refuse it";
 pub const OTHER_CERTIFICATE: &str = "made by a key of its issuer, and it names another certificate (by serial number) than the one of that key that is here; \

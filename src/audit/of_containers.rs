@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::artefact::{About, Artefact, Claimed, Content, Kind, Name, Names, Offer, Over, digest};
 use crate::case::claim::hash_of_bits;
-use crate::crypto::{Hash, Scheme, cvc::Signer, detached};
+use crate::crypto::{self, Form, Hash, Scheme, cvc::Signer, detached};
 use crate::format::{cms, cvc, jose, ssh, x509};
 
 /// Signed data with at least one signer.
@@ -53,6 +53,7 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact
         Claimed {
             over,
             scheme: detached::cms(signer.digest, signer.algorithm, signer.parameters),
+            form: crypto::x509::form(signer.algorithm),
             value: signer.signature.to_vec(),
             names,
             content,
@@ -92,7 +93,14 @@ pub fn of_jws(signed: &jose::Signed, payload: &[u8]) -> Option<Artefact> {
     Some(Artefact {
         kind: Kind::Jws,
         digest: digest(&[&signed.before, payload, &signed.signature].concat()),
-        signatures: vec![Claimed { over, scheme, value: signed.signature.clone(), names, content: None }],
+        signatures: vec![Claimed {
+            over,
+            scheme,
+            form: detached::jose_form(&signed.algorithm),
+            value: signed.signature.clone(),
+            names,
+            content: None,
+        }],
         about: About {
             subject: signed.key_id.as_ref().map(|id| Name::Text(id.clone().into_bytes())),
             ..About::default()
@@ -124,6 +132,7 @@ pub fn of_ssh_certificate(blob: &[u8]) -> Option<Artefact> {
         signatures: vec![Claimed {
             over: Over::Bytes(over.into()),
             scheme: detached::ssh(one.signature.algorithm),
+            form: detached::ssh_form(one.signature.algorithm),
             value: one.signature.bytes.clone(),
             names: Names::Keys(vec![one.authority]),
             content: None,
@@ -162,6 +171,7 @@ pub fn of_ssh_signature(bytes: &[u8]) -> Option<Artefact> {
         signatures: vec![Claimed {
             over,
             scheme: detached::ssh(one.signature.algorithm),
+            form: detached::ssh_form(one.signature.algorithm),
             value: one.signature.bytes.clone(),
             names: Names::Keys(vec![one.key.clone()]),
             content: None,
@@ -193,6 +203,7 @@ pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
     let mut signatures = vec![Claimed {
         over: bytes_of(one.body),
         scheme: scheme.clone(),
+        form: Form::Any,
         value: value(one.signature),
         names,
         content: None,
@@ -202,7 +213,7 @@ pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
         let (over, value) = (bytes_of(outer.signed), value(outer.signature));
         let scheme = Ok(Scheme::Ecdsa(Some(Hash::Sha256)));
         let names = Names::Holder(outer.car.to_vec());
-        signatures.push(Claimed { over, scheme, value, names, content: None });
+        signatures.push(Claimed { over, scheme, form: Form::Any, value, names, content: None });
     }
     Some(Artefact {
         kind: if is_request { Kind::CvRequest } else { Kind::CvCertificate },

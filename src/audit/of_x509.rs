@@ -12,7 +12,8 @@ use crate::text::hex;
 fn claimed(der: &[u8], names: Names) -> Option<Claimed> {
     let signed = x509::signed(der).ok()?;
     let (over, value) = (Over::Bytes(signed.body.into()), signed.signature.to_vec());
-    Some(Claimed { over, scheme: signatures::scheme(&signed), value, names, content: None })
+    let (scheme, form) = (signatures::scheme(&signed), signatures::form(signed.algorithm));
+    Some(Claimed { over, scheme, form, value, names, content: None })
 }
 
 /// A certificate.

@@ -190,7 +190,7 @@ fn items(tally: &Tally, ring: &Ring) -> Vec<Item> {
 }
 
 fn groups(bad: &[&Item]) -> Vec<Group> {
-    let mut groups: BTreeMap<([Option<&str>; 3], Verdict), Group> = BTreeMap::new();
+    let mut groups: BTreeMap<([Option<&str>; 4], Verdict), Group> = BTreeMap::new();
     for item in bad {
         let group = groups
             .entry((
@@ -198,6 +198,7 @@ fn groups(bad: &[&Item]) -> Vec<Group> {
                     item.issuer.as_deref(),
                     item.names.as_ref().map(|key| key.public_key.as_str()),
                     item.made_by.as_ref().map(|key| key.public_key.as_str()),
+                    item.why.as_deref(),
                 ],
                 item.verdict,
             ))

@@ -29,6 +29,7 @@ mod siblings;
 mod speed;
 #[path = "../stand/mod.rs"]
 mod stand;
+mod written;
 
 use std::collections::BTreeSet;
 use std::path::Path;
