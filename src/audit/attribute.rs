@@ -14,12 +14,12 @@ use super::artefact::{Authority, Claimed, Names, Over};
 use super::hashed::Hashed;
 use super::judgement::{
     BY_ANOTHER, CALLED_OTHERWISE, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODY_SAYS, NOBODYS, OTHER_BYTES,
-    OTHER_CERTIFICATE, OTHER_FORM, OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER,
+    OTHER_CERTIFICATE, OTHER_FORM, OTHER_IDENTIFIER, REFERENCE_ONLY, ROLLOVER, SELF_ISSUED, STALE_REFERENCE, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER,
     UNSAID,
 };
-use super::ring::{Held, Identified, Named, Ring};
+use super::ring::{Held, Identified, Named, Ring, is_identifier_of};
 use crate::case::attribution::{Verdict, how};
-use crate::case::claim::{Claim, hash_of_bits};
+use crate::case::claim::Claim;
 use crate::crypto::{self, Fit, Outcome, Ready, Reason, Scheme, Signed};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
@@ -205,7 +205,7 @@ impl Case<'_> {
                     };
                     elsewhere.get_or_insert(Judgement { maker, ..judgement });
                 }
-                Outcome::Valid(_) => return self.sound(maker),
+                Outcome::Valid(_) => return self.sound(maker, named),
                 Outcome::Otherwise(_) => invalid = invalid.or(Some(maker)),
                 Outcome::Invalid => {}
                 Outcome::NotDecidable(reason) => undecided = Some(reason),
@@ -230,12 +230,8 @@ impl Case<'_> {
         let maker = self.maker(named, exact);
         match &self.claimed.names {
             Names::Issuer { authority, .. } => self.of_issuer(authority, named, maker, undecided),
-            Names::Keys(_)
-            | Names::KeyId(_)
-            | Names::Certificate(..)
-            | Names::Called(_)
-            | Names::Holder(_)
-            | Names::Nobody => by_another(maker, undecided),
+            names if self.asked.ring.is_by_key(names, named) => by_another(maker, undecided),
+            _ => self.of_name_only(named, by_another(maker, undecided)),
         }
     }
 
@@ -250,7 +246,21 @@ impl Case<'_> {
     }
 
     /// By the key that it names, or by the one of its name that should have made it.
-    fn sound(&self, maker: Maker) -> Judgement {
+    fn sound(&self, maker: Maker, named: &[Named]) -> Judgement {
+        let ring = &self.asked.ring;
+        // A key that is gone was called the same: then the host that made this may have meant that one.
+        let is_gone = |one: &Named| ring.get(one.key).is_some_and(Held::is_gone);
+        let is_shared = match &maker {
+            Maker::Known(index) => {
+                let others = named.iter().filter(|one| one.key != *index);
+                !ring.get(*index).is_some_and(Held::is_gone) && others.clone().any(is_gone)
+            }
+            Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => false,
+        };
+        if is_shared && matches!(self.claimed.names, Names::Called(_)) && !ring.is_by_key(&self.claimed.names, named)
+        {
+            return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(STALE_REFERENCE) };
+        }
         let is_by_another = self.claimed.names.own().is_some() && !self.is_own(&maker);
         let judgement = Judgement { maker, ..Judgement::new(Verdict::Sound) };
         if is_by_another { judgement.why(ROLLOVER) } else { judgement }
@@ -309,23 +319,34 @@ impl Case<'_> {
         }
     }
 
-    /// The issuer's name was all that told which key it should be, and a CA may have had several keys: it is decided only
-    /// where the maker is told, or the user has said which key it should be.
+    /// A name or a number was all that told which key it should be, and others may have had it, before or elsewhere: it is
+    /// decided only where the maker is told, or the user has said which key it should be. That the maker is known under
+    /// another name tells nothing: it may have had this one, too.
     fn of_name_only(&self, named: &[Named], judgement: Judgement) -> Judgement {
         let ring = &self.asked.ring;
         let is_told = match &judgement.maker {
-            Maker::Known(index) => ring.get(*index).is_some_and(|held| held.is_own() || held.is_called),
-            Maker::Unknown(key) => self.claimed.names.subject_key() == Some(key) || ring.is_noted(key),
+            Maker::Known(index) => ring.get(*index).is_some_and(|held| {
+                held.is_own() || ring.is_noted(&held.key) || self.is_subject_key(&held.key)
+            }),
+            Maker::Unknown(key) => self.is_subject_key(key) || ring.is_noted(key),
             Maker::OneOf(_) | Maker::NotFound => false,
         };
         let is_given = |one: &Named| ring.get(one.key).is_some_and(Held::is_given);
         let is_decided = is_told || named.iter().any(is_given);
+        let words = match &self.claimed.names {
+            Names::Issuer { .. } => NAME_ONLY,
+            _ => REFERENCE_ONLY,
+        };
         match judgement.verdict {
             Verdict::MadeByAnotherKey if !is_decided => {
-                Judgement { verdict: Verdict::NotDecided, ..judgement }.why(NAME_ONLY)
+                Judgement { verdict: Verdict::NotDecided, ..judgement }.why(words)
             }
             _ => judgement,
         }
+    }
+
+    fn is_subject_key(&self, key: &PublicKey) -> bool {
+        self.claimed.names.subject_key().is_some_and(|own| crypto::same_form(own) == crypto::same_form(key))
     }
 
     /// Nobody that it names is known here. A key on a card can have made it all the same.
@@ -485,19 +506,6 @@ fn by_another(maker: Maker, undecided: Option<Reason>) -> Judgement {
         },
         _ => Judgement { maker, ..Judgement::new(Verdict::MadeByAnotherKey) },
     }
-}
-
-/// Is it one of the identifiers that CAs make of a key (RFC 5280, 4.2.1.2; RFC 7093, 2)?
-fn is_identifier_of(id: &[u8], key: &PublicKey) -> bool {
-    use sha2::{Digest, Sha256};
-    let bits = key.bits_of_spki();
-    let short = Sha256::digest(&bits);
-    let whole = Sha256::digest(key.spki());
-    id == hash_of_bits(key)
-        || short.get(..20) == Some(id)
-        || *id == *short
-        || *id == *whole
-        || whole.get(..20) == Some(id)
 }
 
 /// What is signed, where it is in the artefact itself.
