@@ -29,6 +29,7 @@ mod siblings;
 mod speed;
 #[path = "../stand/mod.rs"]
 mod stand;
+mod within;
 mod written;
 
 use std::collections::BTreeSet;

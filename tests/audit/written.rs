@@ -11,7 +11,7 @@ use virtual_card::openssl::pkey::{PKey, Private};
 use super::*;
 
 /// An element of DER, of less than 64 KiB.
-fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+pub fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
     let head = match content.len() {
         0..=0x7F => vec![tag, low],
@@ -22,7 +22,7 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// Tag and content of the element at the beginning, and what follows it.
-fn first(der: &[u8]) -> (u8, &[u8], &[u8]) {
+pub fn first(der: &[u8]) -> (u8, &[u8], &[u8]) {
     let (head, length) = match der[1] {
         0x81 => (3, usize::from(der[2])),
         0x82 => (4, usize::from(der[2]) << 8 | usize::from(der[3])),
@@ -32,7 +32,7 @@ fn first(der: &[u8]) -> (u8, &[u8], &[u8]) {
 }
 
 /// The same with other bytes as its last element, which is the signature of what X.509 and CMS sign.
-fn with_signature(der: &[u8], change: &dyn Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+pub fn with_signature(der: &[u8], change: &dyn Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let (tag, content, rest) = first(der);
     if !rest.is_empty() {
         return [&der[..der.len() - rest.len()], &with_signature(rest, change)].concat();
@@ -44,7 +44,7 @@ fn with_signature(der: &[u8], change: &dyn Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     }
 }
 
-fn side_by_side(der: &[u8], length: i32) -> Vec<u8> {
+pub fn side_by_side(der: &[u8], length: i32) -> Vec<u8> {
     let one = EcdsaSig::from_der(der).unwrap();
     [one.r(), one.s()].map(|one| one.to_vec_padded(length).unwrap()).concat()
 }
@@ -125,7 +125,7 @@ fn rsa_signatures_that_are_longer_or_shorter_than_the_modulus_are_invalid() {
 }
 
 /// A JSON Web Signature that carries its key, of this curve, with this algorithm.
-fn jws(header: &str, curve: Nid, name: &str, form: &dyn Fn(&[u8]) -> Vec<u8>, digest: MessageDigest) -> String {
+pub fn jws(header: &str, payload: &str, curve: Nid, name: &str, form: &dyn Fn(&[u8]) -> Vec<u8>, digest: MessageDigest) -> String {
     let key = EcKey::<Private>::generate(&EcGroup::from_curve_name(curve).unwrap()).unwrap();
     let (mut x, mut y) = (BigNum::new().unwrap(), BigNum::new().unwrap());
     let mut context = BigNumContext::new().unwrap();
@@ -134,7 +134,7 @@ fn jws(header: &str, curve: Nid, name: &str, form: &dyn Fn(&[u8]) -> Vec<u8>, di
     let part = |one: &BigNum| BASE64URL.encode(&one.to_vec_padded(length).unwrap());
     let (x, y) = (part(&x), part(&y));
     let jwk = format!(r#"{{"kty":"EC","crv":"{name}","x":"{x}","y":"{y}"}}"#);
-    let over = format!("{}.{}", BASE64URL.encode(header.replace("JWK", &jwk).as_bytes()), BASE64URL.encode(b"{}"));
+    let over = format!("{}.{}", BASE64URL.encode(header.replace("JWK", &jwk).as_bytes()), BASE64URL.encode(payload.as_bytes()));
     let signature = EcdsaSig::sign(&hash(digest, over.as_bytes()).unwrap(), &key).unwrap().to_der().unwrap();
     format!("{over}.{}", BASE64URL.encode(&form(&signature)))
 }
@@ -145,13 +145,13 @@ const P256: Nid = Nid::X9_62_PRIME256V1;
 fn json_web_signatures_in_der_or_on_another_curve_are_invalid() {
     let workshop = signed("EC", "ec_paramgen_curve:P-256");
     let header = r#"{"alg":"ES256","jwk":JWK}"#;
-    workshop.write("der", jws(header, P256, "P-256", &<[u8]>::to_vec, MessageDigest::sha256()));
+    workshop.write("der", jws(header, "{}", P256, "P-256", &<[u8]>::to_vec, MessageDigest::sha256()));
     is_invalid(&workshop, "der");
     let wide = |der: &[u8]| side_by_side(der, 48);
-    workshop.write("curve", jws(header, Nid::SECP384R1, "P-384", &wide, MessageDigest::sha256()));
+    workshop.write("curve", jws(header, "{}", Nid::SECP384R1, "P-384", &wide, MessageDigest::sha256()));
     is_invalid(&workshop, "curve");
     let header = header.replace("256", "384");
-    workshop.write("right", jws(&header, Nid::SECP384R1, "P-384", &wide, MessageDigest::sha384()));
+    workshop.write("right", jws(&header, "{}", Nid::SECP384R1, "P-384", &wide, MessageDigest::sha384()));
     let (code, report) = workshop.audit(&["right"]);
     assert_eq!((code, counted(&report, "jws", "sound")), (0, 1), "{report}");
 }
