@@ -1,6 +1,6 @@
 //! What an audit has found, in words: what is wrong with a group of artefacts, and what to do about all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -59,8 +59,12 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
             Kind::TimeStamp => "have it made again, while what it is about is still as it was",
             Kind::SignedData | Kind::Jws | Kind::SshSignature => "sign again",
         };
-        let mut files: Vec<String> = items.iter().map(|item| item.file.clone()).collect();
-        files.dedup();
+        let mut files: Vec<String> = Vec::new();
+        for item in in_order(items.clone(), kind) {
+            files.extend(item.also.iter().chain([&item.file]).rev().cloned());
+        }
+        let mut told = HashSet::new();
+        files.retain(|file| told.insert(file.clone()));
         let (one, many) = kind.words();
         let step = Step {
             what: format!("{}: {what}", count(items.len(), one, many)),
@@ -88,6 +92,32 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
         steps.push(Step { what: what.to_owned(), kind: None, files: Vec::new(), count: 0 });
     }
     steps
+}
+
+/// CA certificates in the order in which they hang on each other: the root first.
+fn in_order(mut items: Vec<&Item>, kind: Kind) -> Vec<&Item> {
+    /// Deeper is no chain.
+    const DEEPEST: usize = 16;
+    if kind != Kind::CaCertificate {
+        return items;
+    }
+    // Who issued whom, among these: of several of one name any.
+    let issuers: HashMap<&str, &str> = items
+        .iter()
+        .filter_map(|item| Some((item.subject.as_deref()?, item.issuer.as_deref()?)))
+        .filter(|(subject, issuer)| subject != issuer)
+        .collect();
+    let depth = |item: &&Item| -> usize {
+        let mut issuer = item.issuer.as_deref().filter(|issuer| item.subject.as_deref() != Some(issuer));
+        let mut depth = 0;
+        while let Some(name) = issuer.filter(|_| depth < DEEPEST) {
+            depth += 1;
+            issuer = issuers.get(name).copied();
+        }
+        depth
+    };
+    items.sort_by_key(depth);
+    items
 }
 
 /// Is the key that it names known from what was flushed here, and from no cache?
@@ -148,7 +178,8 @@ fn sentence(group: &Group) -> Prose {
     };
     let text = Prose::from(format!("{what}{issuer} {verb} {names}, and {made}"));
     let text = match (&group.from, &group.to) {
-        (Some(from), Some(to)) if from == to => text.and("; made at ").then(&moment(from)),
+        // Told to the minute.
+        (Some(from), Some(to)) if from.get(..16) == to.get(..16) => text.and("; made at ").then(&moment(from)),
         (Some(from), Some(to)) => {
             text.and("; made between ").then(&moment(from)).and(" and ").then(&moment(to))
         }

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::artefact::{About, Artefact, Claimed, Content, Kind, Name, Names, Offer, Over, digest};
 use crate::case::claim::hash_of_bits;
 use crate::crypto::{self, Form, Hash, Scheme, cvc::Signer, detached};
+use crate::format::key::PublicKey;
 use crate::format::{cms, cvc, jose, ssh, x509};
 
 /// Who signed who signed who signed …
@@ -171,7 +172,7 @@ pub fn of_ssh_certificate(blob: &[u8]) -> Option<Artefact> {
             subject: Some(Name::Text(one.key_id.to_vec())),
             made: time(one.validity.0),
             until: time(one.validity.1),
-            scope: [&[u8::from(one.is_host)], one.principals].concat(),
+            scope: [&[u8::from(one.is_host)], one.principals, &one.key.spki()].concat(),
         },
         offer: None,
     })
@@ -250,6 +251,7 @@ pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
         about: About {
             issuer: one.car.map(|car| Name::Text(car.to_vec())),
             subject: Some(Name::Text(one.chr.to_vec())),
+            scope: key.as_ref().map(PublicKey::spki).unwrap_or_default(),
             ..About::default()
         },
         offer: key.map(|key| Offer {

@@ -45,7 +45,8 @@ pub fn of_certificate(der: &[u8]) -> Option<Artefact> {
             subject: Some(Name::Distinguished(one.raw_subject.clone())),
             made: one.validity.map(|(from, _)| from),
             until: one.validity.map(|(_, until)| until),
-            scope: x509::scope(&one.der),
+            // For another key it replaces nothing.
+            scope: [x509::scope(&one.der), one.key.spki()].concat(),
         },
         offer: Some(Offer {
             key_id: x509::subject_key_id(&one.der).map(<[u8]>::to_vec),

@@ -188,7 +188,7 @@ impl Work for Judge {
             return Came::Older;
         }
         let left = Cell::new(WORK_OF_A_FILE);
-        let mut place = 0;
+        let (mut place, mut is_kept) = (0, false);
         let mut sink = |found: Found| {
             life.beat();
             if life.is_left() {
@@ -197,15 +197,19 @@ impl Work for Judge {
             match found {
                 Found::Artefact(artefact) => {
                     place += 1;
-                    self.judge(path, place, &artefact, &left);
+                    is_kept |= self.judge(path, place, &artefact, &left);
                 }
                 Found::NotComputed(why) => lock(&self.tally).not_computed(&shown(path), &why),
                 Found::NotOpened(what) => lock(&self.tally).not_opened(what),
                 Found::Key(_) | Found::Noted { .. } => lock(&self.tally).other(),
             }
         };
-        read(path, self.input.as_ref(), self.follow, life, &mut sink)
-            .unwrap_or_else(|error| Came::Failed(error.to_string()))
+        let came = read(path, self.input.as_ref(), self.follow, life, &mut sink)
+            .unwrap_or_else(|error| Came::Failed(error.to_string()));
+        if is_kept && place > 1 {
+            lock(&self.tally).crowded(&shown(path));
+        }
+        came
     }
 
     fn came(&self, path: &Path, came: Came) {
@@ -242,16 +246,15 @@ impl Judge {
         std::mem::take(&mut *lock(&self.tally))
     }
 
-    /// Judges one artefact: by the worst of its signatures.
-    fn judge(&self, path: Option<&Path>, place: usize, artefact: &Artefact, left: &Cell<u64>) {
+    /// Judges one artefact: by the worst of its signatures. Is a record of it kept?
+    fn judge(&self, path: Option<&Path>, place: usize, artefact: &Artefact, left: &Cell<u64>) -> bool {
         if self.seen.has(&artefact.digest) {
             lock(&self.tally).again(artefact);
-            return;
+            return false;
         }
         let known = lock(&self.judged).get(&artefact.digest).cloned();
         if let Some(judgement) = known {
-            lock(&self.tally).judged(&shown(path), place, artefact, judgement);
-            return;
+            return lock(&self.tally).judged(&shown(path), place, artefact, judgement);
         }
         let mut worst: Option<Judgement> = None;
         let elsewhere = Elsewhere::beside(path, self.follow);
@@ -267,7 +270,7 @@ impl Judge {
                 worst = Some(judgement);
             }
         }
-        let Some(judgement) = worst else { return };
+        let Some(judgement) = worst else { return false };
         // Beside another file the same signature may come to something else.
         let is_whole = |one: &Claimed| is_within(&one.over) && one.detached().is_none();
         if artefact.signatures.iter().all(is_whole) {
@@ -281,7 +284,7 @@ impl Judge {
                 }
             }
         }
-        lock(&self.tally).judged(&shown_if(&judgement, path), place, artefact, judgement);
+        lock(&self.tally).judged(&shown_if(&judgement, path), place, artefact, judgement)
     }
 
     fn signature<'c>(

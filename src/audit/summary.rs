@@ -19,14 +19,17 @@ use crate::error::Exit;
 use crate::format::ca_index::State;
 use crate::format::key::PublicKey;
 use crate::snapshot::{Gap, GapKind};
-use crate::text::hex;
+use crate::text::{escape, hex};
 
 /// Noted certificates without a file that are told one by one.
 const MOST_MISSING: usize = 10_000;
 
 /// Everything that is told of an audit.
 pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audited {
-    tally.records.sort_by(|one, other| (&one.file, one.place).cmp(&(&other.file, other.place)));
+    // Named by the file in which it stands alone, if there is one.
+    let crowded = std::mem::take(&mut tally.crowded);
+    let place = |one: &Record| (crowded.contains(&one.file), one.file.clone(), one.place);
+    tally.records.sort_by_cached_key(place);
     settle(&mut tally);
     let items = items(&tally, ring);
     let is_bad = |item: &&Item| item.verdict.is_bad();
@@ -48,7 +51,7 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
         .filter(|(_, noted)| noted.state == State::Valid && !noted.is_here)
         .map(|(serial, noted)| MissingFile {
             serial: hex(serial),
-            subject: noted.subject.clone(),
+            subject: escape(&noted.subject),
             index: noted.index.to_string(),
         })
         .collect();
@@ -186,6 +189,7 @@ fn items(tally: &Tally, ring: &Ring) -> Vec<Item> {
             why: judgement.why.as_ref().map(ToString::to_string),
         });
     }
+    items.sort_by(|one, other| (&one.file, one.place).cmp(&(&other.file, other.place)));
     items
 }
 

@@ -13,9 +13,9 @@ issue() { openssl req -new -key $1.key -subj /CN=$1 -out csr; echo "$3" >ext
     openssl x509 -req -in csr -CA ca.pem -CAkey ca.key -set_serial $2 -days 9 -extfile ext -out $1.pem 2>/dev/null; }
 issue first 2 extendedKeyUsage=emailProtection; issue second 3 extendedKeyUsage=critical,timeStamping
 echo text >data
-openssl cms -sign -binary -nodetach -in data -signer first.pem -inkey first.key -outform DER -out message
+openssl cms -sign -binary -nodetach -in data -signer first.pem -certfile second.pem -inkey first.key -outform DER -out message
 printf '[tsa]\ndefault_tsa = own\n[own]\nserial = serial\nsigner_digest = sha256\ndefault_policy = 1.2.3\ndigests = sha256\n' >tsa.cnf
-openssl ts -query -data data -sha256 -out query 2>/dev/null
+openssl ts -query -data data -sha256 -cert -out query 2>/dev/null
 openssl ts -reply -config tsa.cnf -queryfile query -signer second.pem -inkey second.key -token_out -out token 2>/dev/null
 printf 'V\t361231000000Z\t\t02\tunknown\t/CN=first\n' >index.txt
 openssl ocsp -index index.txt -CA ca.pem -issuer ca.pem -rsigner ca.pem -rkey ca.key -cert first.pem -noverify -respout answer >/dev/null
