@@ -179,7 +179,9 @@ fn sentence(group: &Group) -> Prose {
     let text = Prose::from(format!("{what}{issuer} {verb} {names}, and {made}"));
     let text = match (&group.from, &group.to) {
         // Told to the minute.
-        (Some(from), Some(to)) if from.get(..16) == to.get(..16) => text.and("; made at ").then(&moment(from)),
+        (Some(from), Some(to)) if from.get(..16) == to.get(..16) => {
+            text.and("; made at ").then(&moment(from))
+        }
         (Some(from), Some(to)) => {
             text.and("; made between ").then(&moment(from)).and(" and ").then(&moment(to))
         }
@@ -200,7 +202,9 @@ pub fn finding(group: &Group) -> Finding {
         // It is the right key: no cache has a part in it.
         let consequence = match is_of_other_form(group) {
             true => "Nobody accepts it: the signature is not written as it has to be.",
-            false => "Nobody accepts it: the bytes are not those that were signed, or the signature was damaged.",
+            false => {
+                "Nobody accepts it: the bytes are not those that were signed, or the signature was damaged."
+            }
         };
         finding.consequence = consequence.to_owned();
         finding.fix.clear();

@@ -14,8 +14,8 @@ use super::artefact::{Authority, Claimed, Names, Over};
 use super::hashed::Hashed;
 use super::judgement::{
     BY_ANOTHER, CALLED_OTHERWISE, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODY_SAYS, NOBODYS, OTHER_BYTES,
-    OTHER_CERTIFICATE, OTHER_FORM, OTHER_IDENTIFIER, REFERENCE_ONLY, ROLLOVER, SELF_ISSUED, STALE_REFERENCE, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER,
-    UNSAID,
+    OTHER_CERTIFICATE, OTHER_FORM, OTHER_IDENTIFIER, REFERENCE_ONLY, ROLLOVER, SELF_ISSUED, STALE_REFERENCE,
+    UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
 };
 use super::ring::{Held, Identified, Named, Ring, is_identifier_of};
 use crate::case::attribution::{Verdict, how};
@@ -257,7 +257,9 @@ impl Case<'_> {
             }
             Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => false,
         };
-        if is_shared && matches!(self.claimed.names, Names::Called(_)) && !ring.is_by_key(&self.claimed.names, named)
+        if is_shared
+            && matches!(self.claimed.names, Names::Called(_))
+            && !ring.is_by_key(&self.claimed.names, named)
         {
             return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(STALE_REFERENCE) };
         }

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::artefact::{About, Artefact, Claimed, Content, Kind, Name, Names, Offer, Over, digest};
 use crate::case::claim::hash_of_bits;
 use crate::crypto::{self, Form, Hash, Scheme, cvc::Signer, detached};
-use crate::format::key::PublicKey;
+use crate::format::key::{self, PublicKey};
 use crate::format::{cms, cvc, jose, ssh, x509};
 
 /// Who signed who signed who signed …
@@ -56,11 +56,7 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefac
 }
 
 /// What one signer claims over this content; `with_it`: the certificates that came with it.
-fn claimed(
-    signer: &cms::Signer<'_>,
-    with_it: &[x509::Certificate],
-    content: Option<&Arc<[u8]>>,
-) -> Claimed {
+fn claimed(signer: &cms::Signer<'_>, with_it: &[x509::Certificate], content: Option<&Arc<[u8]>>) -> Claimed {
     let is_meant = |one: &&x509::Certificate| match signer.who {
         cms::Who::Certificate { issuer, serial } => {
             one.serial == serial && x509::is_same_name(&one.raw_issuer, issuer)
@@ -90,9 +86,7 @@ fn claimed(
         (Some(_), Some(digest), bytes, Some(hash)) => {
             Some(Ok(Content { hash, digest: Some(digest.to_vec()), bytes }))
         }
-        (None, _, Some(bytes), Some(hash)) => {
-            Some(Ok(Content { hash, digest: None, bytes: Some(bytes) }))
-        }
+        (None, _, Some(bytes), Some(hash)) => Some(Ok(Content { hash, digest: None, bytes: Some(bytes) })),
     };
     Claimed {
         over,
@@ -115,6 +109,9 @@ pub fn of_jws(signed: &jose::Signed, payload: &[u8]) -> Option<Artefact> {
         (None, None, Some(called)) => Names::Called(called.clone()),
         (None, None, None) => Names::Nobody,
     };
+    // "EdDSA" is for two curves (RFC 8037, 3.1).
+    let is_448 = matches!(&names, Names::Keys(keys) if keys.iter().any(|key| key.kind() == key::Kind::Ed448));
+    let scheme = if is_448 { Err(crypto::Reason::NotComputed("Ed448")) } else { scheme };
     let over = match &signed.payload {
         Some(payload) => Over::Joined(signed.before.clone(), Arc::clone(payload)),
         None => Over::Payload { before: signed.before.clone(), is_encoded: signed.is_encoded },

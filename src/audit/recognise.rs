@@ -4,7 +4,6 @@
 //! Every length is held against what is there, containers within containers are looked at down to [`MOST_DEPTH`], and of a
 //! container no more than [`cms::MOST`] parts.
 
-use data_encoding::BASE64URL_NOPAD;
 use memchr::memmem;
 
 use super::artefact::{Artefact, Offer, digest};
@@ -47,18 +46,20 @@ pub enum Found {
 /// Where what is found goes.
 pub type Sink<'s> = dyn FnMut(Found) + 's;
 
-/// Structures one after the other. `is_certain`: by its armour it is one, so that what does not decode is said.
-pub fn structures(bytes: &[u8], is_certain: bool, sink: &mut Sink<'_>) {
-    structures_at(bytes, is_certain, MOST_DEPTH, sink);
+/// Structures one after the other. `is_certain`: by its armour it is one, so that what does not decode is said. What follows that
+/// is none?
+pub fn structures<'b>(bytes: &'b [u8], is_certain: bool, sink: &mut Sink<'_>) -> &'b [u8] {
+    structures_at(bytes, is_certain, MOST_DEPTH, sink)
 }
 
-fn structures_at(bytes: &[u8], is_certain: bool, depth: u8, sink: &mut Sink<'_>) {
+fn structures_at<'b>(bytes: &'b [u8], is_certain: bool, depth: u8, sink: &mut Sink<'_>) -> &'b [u8] {
     let mut rest = bytes;
     for _ in 0..MOST_STRUCTURES {
         match first(rest) {
             _ if rest.starts_with(&[0x30, 0x80]) => {
                 let Some((der, tail)) = ber::definite(rest) else {
-                    return unreadable(is_certain || looks_like_cms(rest), sink);
+                    unreadable(is_certain || looks_like_cms(rest), sink);
+                    return rest;
                 };
                 structure(&der, depth, sink);
                 rest = tail;
@@ -66,21 +67,25 @@ fn structures_at(bytes: &[u8], is_certain: bool, depth: u8, sink: &mut Sink<'_>)
             Some(element) if matches!(element.tag, 0x30 | 0x67 | 0x7F21) => {
                 let is_known = structure(element.raw, depth, sink);
                 if !is_known && rest.len() == bytes.len() {
-                    return unreadable(is_certain, sink);
+                    unreadable(is_certain, sink);
+                    return rest;
                 }
                 rest = element.rest;
             }
             // Its armour says what it is.
-            _ if is_certain && rest.len() == bytes.len() => return unreadable(true, sink),
-            _ if rest.len() == bytes.len() && is_cut_off(rest) => return unreadable(true, sink),
+            _ if rest.len() == bytes.len() && (is_certain || is_cut_off(rest)) => {
+                unreadable(true, sink);
+                return rest;
+            }
             // A card's file is filled up with zeros, a text editor adds the end of a line.
-            _ => return,
+            _ => return rest,
         }
         rest = rest.trim_ascii_start();
     }
     if !rest.is_empty() {
         sink(Found::NotComputed(format!("only its first {MOST_STRUCTURES} structures were looked at")));
     }
+    &[]
 }
 
 fn unreadable(is_certain: bool, sink: &mut Sink<'_>) {
@@ -266,9 +271,12 @@ fn within(data: &cms::SignedData<'_>, depth: u8, sink: &mut Sink<'_>) {
                 sink(damaged());
             }
         }
-        Some(content) if content.first() == Some(&0x30) => structures_at(content, false, depth, sink),
+        Some(content) if content.first() == Some(&0x30) => {
+            let _ = structures_at(content, false, depth, sink);
+        }
         Some(content) if WORDS.iter().any(|word| memmem::find(content, word).is_some()) => {
-            let why = "what it signs is a message or a text with signatures of its own, which are not looked at";
+            let why =
+                "what it signs is a message or a text with signatures of its own, which are not looked at";
             sink(Found::NotComputed(why.to_owned()));
         }
         _ => {}
@@ -334,7 +342,7 @@ fn jws_at(all: &[jose::Signed], depth: u8, sink: &mut Sink<'_>) {
     let payload = all.first().and_then(|one| one.payload.as_deref()).unwrap_or_default();
     let named = digest(payload);
     all.iter().for_each(|one| one_jws(one, &named, sink));
-    let inner = BASE64URL_NOPAD.decode(payload).ok();
+    let inner = jose::decoded(payload).filter(|inner| jose::is_header(inner));
     match (inner.and_then(|inner| jose::compact(&inner)), depth.checked_sub(1)) {
         (Some(inner), Some(depth)) => jws_at(&[inner], depth, sink),
         (Some(_), None) => {
@@ -346,6 +354,10 @@ fn jws_at(all: &[jose::Signed], depth: u8, sink: &mut Sink<'_>) {
 
 fn one_jws(signed: &jose::Signed, payload: &[u8], sink: &mut Sink<'_>) {
     if let Some(artefact) = of_containers::of_jws(signed, payload) {
+        if signed.is_key_unread {
+            let why = "a JSON Web Signature that carries a key of a kind that is not known here";
+            return sink(Found::NotComputed(why.to_owned()));
+        }
         sink(artefact_found(artefact));
         for der in &signed.certificates {
             sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));

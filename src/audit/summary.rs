@@ -81,6 +81,7 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
             .collect(),
         links: tally.links,
         special: tally.special,
+        kernels: tally.kernels,
         older: tally.older,
         passed: tally.passed,
         not_opened: tally.not_opened.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),

@@ -78,6 +78,8 @@ pub struct Tally {
     pub links: usize,
     /// What was not opened because it is no file.
     pub special: usize,
+    /// Folders on file systems that the kernel makes up, which were not entered.
+    pub kernels: usize,
     /// Files that were not changed since.
     pub older: usize,
     /// Large files that do not begin like anything signed.
@@ -111,6 +113,7 @@ impl Tally {
             Came::Read => self.files += 1,
             Came::Special => self.special += 1,
             Came::Link => self.links += 1,
+            Came::Kernels => self.kernels += 1,
             Came::Older => self.older += 1,
             Came::Passed => self.passed += 1,
             Came::Failed(why) => self.not_computed(file, &why),

@@ -126,7 +126,9 @@ pub fn is_excluded(key: &PublicKey, signature: &[u8]) -> bool {
 pub fn at_length(key: &PublicKey, signature: &[u8]) -> Option<(Vec<u8>, Flaw)> {
     let named = key.named();
     let plain = key.rsa_pss().map(|(plain, _)| plain);
-    let PublicKey::Rsa { modulus, .. } = plain.as_ref().or(named.as_ref()).unwrap_or(key) else { return None };
+    let PublicKey::Rsa { modulus, .. } = plain.as_ref().or(named.as_ref()).unwrap_or(key) else {
+        return None;
+    };
     let (length, number) = (curve::significant(modulus).len(), curve::significant(signature));
     let flaw = match signature.len().cmp(&length) {
         Ordering::Less => Flaw::ZerosLeftOut,

@@ -138,7 +138,16 @@ fn signed_data(wrapped: &[u8]) -> Option<SignedData<'_>> {
     let signers = all(walk.optional(0x31)?, &mut others, &mut is_cut);
     let signers = signers.into_iter().map(signer).collect::<Option<Vec<_>>>()?;
     let is_time_stamp = kind.value == TIME_STAMP;
-    Some(SignedData { kind: kind.value, content, is_time_stamp, certificates, lists, others, signers, is_cut })
+    Some(SignedData {
+        kind: kind.value,
+        content,
+        is_time_stamp,
+        certificates,
+        lists,
+        others,
+        signers,
+        is_cut,
+    })
 }
 
 /// The SEQUENCEs; `others`: what else there is. `is_cut`: are there more than are looked at?

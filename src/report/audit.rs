@@ -128,6 +128,11 @@ fn looked_at(out: &mut Page<'_>, audit: &Audit) {
     );
     number("links", audit.links, "that were not followed");
     number("not files", audit.special, "pipes, devices or sockets, not opened");
+    number(
+        "kernel's",
+        audit.kernels,
+        "folders of proc, sysfs and the like, where to read is to act, not entered",
+    );
     let closed: Vec<String> =
         audit.not_opened.iter().map(|(name, count)| format!("{count} {name}")).collect();
     if !closed.is_empty() {

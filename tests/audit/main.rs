@@ -11,6 +11,7 @@
 )]
 
 mod detached;
+mod folders;
 mod forms;
 mod hostile;
 mod issued;

@@ -87,7 +87,9 @@ fn who_signed_a_signature_is_asked() {
         signature.to_vec()
     });
     workshop.write("value", value.into_inner());
-    workshop.sh("openssl cms -sign -binary -in value -signer second.pem -inkey second.key -outform DER -out counter");
+    workshop.sh(
+        "openssl cms -sign -binary -in value -signer second.pem -inkey second.key -outform DER -out counter",
+    );
     let counter = signer(&workshop.read("counter"));
     let kind = [&PKCS9[..], &[9, 6]].concat();
     let with = |counter: &[u8]| with_attribute(&message, &kind, counter);
