@@ -135,9 +135,7 @@ fn each_kind_is_judged_as_openssl_judges_it() {
     if !is_long() {
         return;
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    assert!(Command::new("sh").arg(root.join("tests/signatures/fetch")).status().unwrap().success());
-    let files: Vec<_> = walkdir::WalkDir::new(root.join("build/public-files"))
+    let files: Vec<_> = walkdir::WalkDir::new(public_files())
         .into_iter()
         .filter_map(Result::ok)
         .filter(|file| file.file_type().is_file())
