@@ -15,6 +15,7 @@ new() { for key in "$@"; do openssl ecparam -genkey -name prime256v1 -noout -out
 id() { openssl pkey -pubin -in $1.pub -outform DER | tail -c 65 | openssl sha1 -r | cut -c 1-40; } # id KEY
 made() { # made FILE SUBJECT KEY ISSUER MAKER [SKI] [AKI] [SERIAL] [MORE]: whatever is told, signed by that
     printf 'basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=%s\n' "${6:-none}" >made.ext
+    [ -n "${7-}" ] || echo authorityKeyIdentifier=none >>made.ext
     [ -z "${7-}" ] || printf '2.5.29.35=DER:30%02x80%02x%s\n' $((${#7} / 2 + 2)) $((${#7} / 2)) "$7" >>made.ext
     printf '%s\n' "${9-}" >>made.ext
     openssl req -config req.cnf -new -x509 -extensions none -key $5.key -subj "$4" -set_serial ${10:-8} -days 30 -out made.ca
