@@ -252,8 +252,8 @@ impl Case<'_> {
         let is_gone = |one: &Named| ring.get(one.key).is_some_and(Held::is_gone);
         let is_shared = match &maker {
             Maker::Known(index) => {
-                let others = named.iter().filter(|one| one.key != *index);
-                !ring.get(*index).is_some_and(Held::is_gone) && others.clone().any(is_gone)
+                let mut others = named.iter().filter(|one| one.key != *index);
+                !ring.get(*index).is_some_and(Held::is_gone) && others.any(is_gone)
             }
             Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => false,
         };
@@ -316,9 +316,20 @@ impl Case<'_> {
             true if !is_exact => {
                 Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(OTHER_IDENTIFIER) }
             }
-            true => by_another(maker, undecided),
-            false => self.of_name_only(named, by_another(maker, undecided)),
+            true if self.is_by_key(authority, named) => by_another(maker, undecided),
+            _ => self.of_name_only(named, by_another(maker, undecided)),
         }
+    }
+
+    /// Is the identifier that it carries made of one of these keys? One that was chosen the CA may have given to others, before and
+    /// after, as it may have its name and its numbers.
+    fn is_by_key(&self, authority: &Authority, named: &[Named]) -> bool {
+        let of_key = |id: &[u8], one: &Named| {
+            let held = self.asked.ring.get(one.key);
+            one.identified == Identified::Yes
+                && held.is_some_and(|held| is_identifier_of(id, held.as_found()))
+        };
+        authority.key_id.as_ref().is_some_and(|id| named.iter().any(|one| of_key(id, one)))
     }
 
     /// A name or a number was all that told which key it should be, and others may have had it, before or elsewhere: it is
@@ -336,7 +347,7 @@ impl Case<'_> {
         let is_given = |one: &Named| ring.get(one.key).is_some_and(Held::is_given);
         let is_decided = is_told || named.iter().any(is_given);
         let words = match &self.claimed.names {
-            Names::Issuer { .. } => NAME_ONLY,
+            Names::Issuer { authority, .. } if !authority.is_said() => NAME_ONLY,
             _ => REFERENCE_ONLY,
         };
         match judgement.verdict {

@@ -139,8 +139,9 @@ pub const CALLED_OTHERWISE: &str = "the key whose identifier it carries made it,
      issuer's certificate, put beside it or named with --pubkey, decides";
 pub const NAME_ONLY: &str = "no key with its issuer's name that is known here made it, and it carries no identifier of the key: a CA has often had \
      another key under the same name; that issuer's other certificate, put beside it, decides";
-pub const REFERENCE_ONLY: &str = "the key that is called as it says did not make it, and others may be called the same: numbers and names of keys are \
-     given again, by a CA that begins again and elsewhere; the certificate or the key itself, put beside it, decides";
+pub const REFERENCE_ONLY: &str = "the key that is called as it says did not make it, and others may be called the same: names, numbers and identifiers \
+     that are not made of a key are given again, by a CA that begins again and elsewhere; the certificate or the key itself, \
+     put beside it, decides";
 pub const STALE_REFERENCE: &str = "a key that is called as it says made it, and a key that is gone from the card is called the same: which of them was \
      meant is not told";
 const BESIDE: &str = "the file beside it, of the same name without its ending, is not what the key that it names has signed: it was changed, \

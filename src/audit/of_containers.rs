@@ -27,7 +27,7 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefac
     waiting.reverse();
     while let Some((signer, content, depth)) = waiting.pop() {
         // Whoever signed the signature, and so on.
-        for counter in &signer.counters {
+        for &counter in &signer.counters {
             let is_too_much = depth >= MOST_DEPTH || signatures.len() + waiting.len() >= 2 * cms::MOST;
             match cms::signer(counter).filter(|_| !is_too_much) {
                 Some(one) => {

@@ -398,7 +398,16 @@ pub fn is_identifier_of(id: &[u8], key: &PublicKey) -> bool {
     let bits = key.bits_of_spki();
     let short = Sha256::digest(&bits);
     let whole = Sha256::digest(key.spki());
-    id == hash_of_bits(key)
+    let hash = hash_of_bits(key);
+    // The shorter one of RFC 5280: four bits that say so, and the last 60.
+    let shorter = hash.get(12..).map(|end| {
+        end.iter().zip(0..).map(|(byte, at)| match at {
+            0 => byte & 0x0F | 0x40,
+            _ => *byte,
+        })
+    });
+    id == hash
+        || (id.len() == 8 && shorter.is_some_and(|shorter| shorter.eq(id.iter().copied())))
         || short.get(..20) == Some(id)
         || *id == *short
         || *id == *whole

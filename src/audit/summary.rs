@@ -108,7 +108,9 @@ fn settle(tally: &mut Tally) {
     let mut makers: HashSet<PublicKey> = HashSet::new();
     for record in &tally.records {
         match &record.judgement.maker {
-            Maker::Unknown(key) => drop(makers.insert(key.clone())),
+            Maker::Unknown(key) => {
+                makers.insert(key.clone());
+            }
             Maker::OneOf(keys) => {
                 for key in keys {
                     let first = *gave.entry(key.clone()).or_insert(record.digest);

@@ -136,7 +136,7 @@ pub fn at_length(key: &PublicKey, signature: &[u8]) -> Option<(Vec<u8>, Flaw)> {
         Ordering::Greater => Flaw::SuperfluousZeros,
     };
     let zeros = length.checked_sub(number.len()).filter(|zeros| *zeros <= 8)?;
-    Some(([&vec![0; zeros], number].concat(), flaw))
+    Some(([vec![0; zeros], number.to_vec()].concat(), flaw))
 }
 
 /// About how many multiplications of words a signature takes with this key beyond what one takes with

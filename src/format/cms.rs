@@ -186,7 +186,7 @@ pub fn signer(der: &[u8]) -> Option<Signer<'_>> {
     let (mut counters, mut values) = (Vec::new(), Vec::new());
     for mut rest in [attributes, walk.optional(0xA1)].into_iter().flatten() {
         while let Some(one) = first(rest).filter(|_| counters.len().max(values.len()) < MOST) {
-            let kind = first(one.value)?;
+            let Some(kind) = first(one.value) else { break };
             let mut of_kind = tagged(kind.rest, 0x31).unwrap_or_default();
             while let Some(value) = first(of_kind).filter(|_| counters.len().max(values.len()) < MOST) {
                 let place = if kind.value == COUNTER_SIGNATURE { &mut counters } else { &mut values };
