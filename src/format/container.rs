@@ -104,7 +104,8 @@ fn armoured(bytes: &[u8]) -> Option<&'static str> {
     })
 }
 
-const CMS: &str = "a CMS (PKCS#7) structure";
+/// See [`name`].
+pub const CMS: &str = "a CMS (PKCS#7) structure";
 /// Keys and certificates under a password (RFC 7292).
 pub const PKCS12: &str = "a PKCS#12 key store";
 /// RFC 5755, 4.1.
