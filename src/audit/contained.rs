@@ -47,7 +47,9 @@ impl Contained {
         }
         let is_cms = || container::name(&container::as_text(bytes)) == Some(container::CMS);
         if signatures.is_empty() && is_cms() {
-            return Err("a CMS (PKCS#7) structure in which nobody has signed (a bundle of certificates, or encrypted)");
+            return Err(
+                "a CMS (PKCS#7) structure in which nobody has signed (a bundle of certificates, or encrypted)",
+            );
         }
         Ok((!signatures.is_empty()).then_some(Self { signatures, offers }))
     }
