@@ -61,7 +61,7 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
         };
         let mut files: Vec<String> = Vec::new();
         for item in in_order(items.clone(), kind) {
-            files.extend(item.also.iter().chain([&item.file]).rev().cloned());
+            files.extend(std::iter::once(&item.file).chain(&item.also).cloned());
         }
         let mut told = HashSet::new();
         files.retain(|file| told.insert(file.clone()));

@@ -196,7 +196,10 @@ fn begin(line: &[u8]) -> Option<(&str, &[u8])> {
 fn begins_blank(raw: &[u8], before: &[u8]) -> bool {
     match before {
         [] => raw.first().is_some_and(u8::is_ascii_whitespace),
-        before => raw.trim_ascii_start().strip_prefix(before).is_some_and(|rest| rest.starts_with(b"  ")),
+        before => {
+            let rest = raw.trim_ascii_start().strip_prefix(before).unwrap_or_default();
+            rest.get(..2).is_some_and(|blanks| blanks.iter().all(u8::is_ascii_whitespace))
+        }
     }
 }
 

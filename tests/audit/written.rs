@@ -6,7 +6,7 @@ use virtual_card::openssl::ec::{EcGroup, EcKey};
 use virtual_card::openssl::ecdsa::EcdsaSig;
 use virtual_card::openssl::hash::{MessageDigest, hash};
 use virtual_card::openssl::nid::Nid;
-use virtual_card::openssl::pkey::{PKey, Private};
+use virtual_card::openssl::pkey::Private;
 
 use super::*;
 
@@ -264,7 +264,7 @@ fn json_web_signatures_with_keys_that_are_not_computed_are_not_passed_over() {
 #[test]
 fn large_files_that_begin_with_a_certificate_or_are_wide_text_are_not_passed_over() {
     let workshop = signed("EC", "ec_paramgen_curve:P-256");
-    workshop.sh("cp leaf.pem zeros; truncate -s 20M zeros; yes \"$(cat leaf.pem)\" | head -c 11M >wide.txt || true
+    workshop.sh("cp leaf.pem zeros; truncate -s 20M zeros; yes -- \"$(cat leaf.pem)\" | head -c 11M >wide.txt || true
                  iconv -f utf-8 -t utf-16le wide.txt >wide; (printf '\\377\\376'; cat wide) >marked; rm wide.txt");
     let (code, report) = workshop.audit(&["ca.pem", "zeros"]);
     assert_eq!((code, report["audit"]["sound"].as_u64()), (0, Some(2)), "{report}");
