@@ -312,22 +312,21 @@ impl Case<'_> {
             Some((_, Claim::SameName | Claim::AnotherName)) | None => {}
         }
         match authority.is_said() {
+            true if self.is_by_key(authority, named) => by_another(maker, undecided),
             // It says which key of that name, and that is none that is known here.
             true if !is_exact => {
                 Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(OTHER_IDENTIFIER) }
             }
-            true if self.is_by_key(authority, named) => by_another(maker, undecided),
             _ => self.of_name_only(named, by_another(maker, undecided)),
         }
     }
 
-    /// Is the identifier that it carries made of one of these keys? One that was chosen the CA may have given to others, before and
-    /// after, as it may have its name and its numbers.
+    /// Is the identifier that it carries made of one of these keys, whichever certificate of that it names besides? One that was
+    /// chosen the CA may have given to others, before and after, as it may have its name and its numbers.
     fn is_by_key(&self, authority: &Authority, named: &[Named]) -> bool {
         let of_key = |id: &[u8], one: &Named| {
             let held = self.asked.ring.get(one.key);
-            one.identified == Identified::Yes
-                && held.is_some_and(|held| is_identifier_of(id, held.as_found()))
+            one.identified != Identified::No && held.is_some_and(|held| is_identifier_of(id, held.as_found()))
         };
         authority.key_id.as_ref().is_some_and(|id| named.iter().any(|one| of_key(id, one)))
     }
