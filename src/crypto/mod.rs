@@ -27,8 +27,10 @@ pub mod x509;
 
 pub use hash::{Hash, IN_MEMORY, Signed};
 pub use maker::{Maker, maker};
-pub use outcome::{Fit, Opened, Outcome, Reason, Scheme};
+pub use outcome::{Fit, Form, Opened, Outcome, Reason, Scheme};
 pub use secret::{agrees, agrees_25519, cryptogram, is_deciphered, point_of, x25519_of};
+
+use std::cmp::Ordering;
 
 use hash::NotWhole;
 use multiples::Kept;
@@ -36,7 +38,7 @@ use numbers::Numbers;
 
 use crate::format::curve::{self, Curve};
 use crate::format::key::{Kind, PublicKey};
-use crate::format::signature::{Encoding, Reading, readings};
+use crate::format::signature::{Encoding, Flaw, Reading, readings};
 
 /// A public key that is made ready to verify with many times.
 pub struct Ready {
@@ -118,6 +120,24 @@ pub fn is_excluded(key: &PublicKey, signature: &[u8]) -> bool {
             Kind::Rsa | Kind::RsaPss | Kind::Unknown => false,
         },
     }
+}
+
+/// An RSA signature as long as the modulus, if it was written as a number: with more zeros before it, or with fewer.
+#[must_use]
+pub fn at_length(key: &PublicKey, signature: &[u8]) -> Option<(Vec<u8>, Flaw)> {
+    let named = key.named();
+    let plain = key.rsa_pss().map(|(plain, _)| plain);
+    let PublicKey::Rsa { modulus, .. } = plain.as_ref().or(named.as_ref()).unwrap_or(key) else {
+        return None;
+    };
+    let (length, number) = (curve::significant(modulus).len(), curve::significant(signature));
+    let flaw = match signature.len().cmp(&length) {
+        Ordering::Less => Flaw::ZerosLeftOut,
+        Ordering::Equal => return None,
+        Ordering::Greater => Flaw::SuperfluousZeros,
+    };
+    let zeros = length.checked_sub(number.len()).filter(|zeros| *zeros <= 8)?;
+    Some(([vec![0; zeros], number.to_vec()].concat(), flaw))
 }
 
 /// About how many multiplications of words a signature takes with this key beyond what one takes with

@@ -2,7 +2,7 @@
 
 use hex_literal::hex;
 
-use super::{Hash, Outcome, Reason, Scheme, Signed, recover, verify};
+use super::{Form, Hash, Outcome, Reason, Scheme, Signed, recover, verify};
 use crate::format::curve::Curve;
 use crate::format::key::{PublicKey, object_id_text};
 use crate::format::tlv::{TlvError, Walk, integer};
@@ -125,6 +125,15 @@ pub fn scheme(signed: &x509::Signed<'_>) -> Result<Scheme, Reason> {
         return Err(Reason::Contradiction);
     }
     algorithm(signed.algorithm, signed.parameters)
+}
+
+/// How two numbers are written under an algorithm (OID content): in DER but for those of BSI TR-03111.
+#[must_use]
+pub fn form(algorithm: &[u8]) -> Form {
+    match algorithm.starts_with(&hex!("04007f0007010104 01")) {
+        true => Form::Plain(None),
+        false => Form::Der,
+    }
 }
 
 /// The scheme of an algorithm: OID content, and its parameters, tag and length included.
