@@ -11,7 +11,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::finding::{Finding, ObjectName};
-use crate::snapshot::{ByteString, Gap};
+use crate::snapshot::{ByteString, Gap, User};
+use crate::text::escape;
 
 /// Everything the rules say of a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -141,6 +142,12 @@ impl UnprovenKey {
         };
         finding.token.as_ref() == Some(&self.token) && finding.object.as_ref().is_some_and(is_object)
     }
+}
+
+/// A user: login name, or number where there is none. Escaped.
+#[must_use]
+pub fn user_name(user: &User) -> String {
+    user.name.as_ref().map_or_else(|| user.uid.to_string(), |name| escape(name.as_bytes()))
 }
 
 impl Verdict {

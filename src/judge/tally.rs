@@ -14,7 +14,7 @@ use crate::finding::{Finding, Id, Safety};
 use crate::judge::{Judge, tokens, verdict};
 use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot, User, Whose};
 use crate::text::{count, escape};
-use crate::verdict::{Unread, Verdict};
+use crate::verdict::{Unread, Verdict, user_name};
 
 /// Whether programs read a cache directory today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -254,12 +254,6 @@ fn count_surplus(findings: &mut Vec<Finding>, user: &str) {
 
 fn key(finding: &Finding) -> (&'static str, Option<String>, String) {
     (finding.id.name(), finding.token.clone(), finding.summary.to_string())
-}
-
-/// A user: login name, or number where there is none. Escaped.
-#[must_use]
-pub fn user_name(user: &User) -> String {
-    user.name.as_ref().map_or_else(|| user.uid.to_string(), |name| escape(name.as_bytes()))
 }
 
 /// Another user's caches take consent, and commands have to say whose they are about.

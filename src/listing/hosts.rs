@@ -24,10 +24,10 @@ use crate::error::Exit;
 use crate::finding::{Finding, Severity, Side};
 use crate::format::x509::{self, Certificate};
 use crate::judge::ending::exit_of;
-use crate::judge::tally::user_name;
 use crate::judge::{judge_processes, tokens, tokens_of, verdict};
 use crate::snapshot::{Content, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{escape, hex, rfc3339};
+use crate::verdict::user_name;
 use crate::view::{Class, Object, Place, View, layout_of};
 
 /// Collects snapshots.

@@ -12,7 +12,6 @@ use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::case::proofs::{Conclusion, Proof, beside, proofs};
 use crate::error::Error;
 use crate::finding::{Finding, Severity, Told};
-use crate::judge::tally::user_name;
 use crate::judge::{Tally, judge_processes};
 use crate::naming::Naming;
 use crate::observe::{self, Asked, Progress};
@@ -20,6 +19,7 @@ use crate::patience::undisturbed;
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
 use crate::text::{escape, key_reference};
 use crate::verdict::Verdict;
+use crate::verdict::user_name;
 use crate::view::layout;
 
 /// Which keys are to sign, and how.

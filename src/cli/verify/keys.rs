@@ -5,7 +5,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{Args, pin, prompt};
+use super::args::Args;
+use super::{pin, prompt};
 use crate::cli::args::Format;
 use crate::cli::output;
 use crate::error::{Error, Exit};

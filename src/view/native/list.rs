@@ -1,9 +1,8 @@
 //! From the entries of one directory file to objects.
 
-use super::super::{
-    Behaviour, Class, Draft, Object, Pin, Place, PublicKeyEntry, Read, SecretKey, Source, x509_as,
-};
-use super::{bits, public_key, reference};
+use super::super::objects::Draft;
+use super::super::{Behaviour, Class, Object, Pin, Place, PublicKeyEntry, Read, SecretKey, Source, x509_as};
+use super::key::{bits, public_key, reference};
 use crate::card::application::Application;
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Path, Value};

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 
 use super::super::unlisted::{Because, Cure, Unlisted};
 use super::super::{Behaviour, Class, Read, Source, View};
-use super::{ANY_SIZE, Token, decodes, listed_tags, words};
+use super::kinds::{decodes, listed_tags, words};
+use super::token::{ANY_SIZE, Token};
 use crate::card::native::KEY_IS_THERE;
 use crate::format::pkcs15::{self, Directory, Zeros};
 use crate::format::tlv;

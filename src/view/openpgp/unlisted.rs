@@ -7,9 +7,9 @@
 
 use super::super::unlisted::{Because, Cure, Unlisted};
 use super::super::{Behaviour, FILE_BUFFER, Read, Source, x509_as};
-use super::{CERTIFICATES, kind, listed_certificates, role};
+use super::listed::{kind, listed_certificates, role};
 use crate::format::key::PublicKey;
-use crate::format::openpgp::{self, Key};
+use crate::format::openpgp::{self, CERTIFICATES, Key};
 use crate::snapshot::{Card, EfPath};
 use crate::text::key_reference;
 

@@ -5,8 +5,8 @@
 
 use super::super::unlisted::{Because, Cure, Unlisted};
 use super::super::{Behaviour, Read, Source};
+use super::buffer::{DESCRIPTION_BUFFER, KEY_BUFFER};
 use super::list::request_key;
-use super::{DESCRIPTION_BUFFER, KEY_BUFFER};
 use crate::format::key::PublicKey;
 use crate::format::pkcs15;
 use crate::format::sc_hsm::{fid, prefix, split};
