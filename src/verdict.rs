@@ -183,9 +183,9 @@ impl Verdict {
 
     /// The programs that read this cache directory today.
     #[must_use]
-    pub fn readers_of(&self, directory: &ByteString) -> Vec<&str> {
-        let readers = self.in_use.iter().filter(|(_, path)| path == directory);
-        readers.map(|(program, _)| program.as_str()).collect()
+    pub fn programs_of(&self, directory: &ByteString) -> Vec<&str> {
+        let reading = self.in_use.iter().filter(|(_, path)| path == directory);
+        reading.map(|(program, _)| program.as_str()).collect()
     }
 }
 

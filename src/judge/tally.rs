@@ -12,8 +12,8 @@ use crate::case::crowd::ONE_BY_ONE;
 use crate::case::tokens::Tokens;
 use crate::finding::{Finding, Id, Safety};
 use crate::judge::{Judge, tokens, verdict};
-use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot, User, Whose};
-use crate::text::{count, escape};
+use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot, Whose};
+use crate::text::count;
 use crate::verdict::{Unread, Verdict, user_name};
 
 /// Whether programs read a cache directory today.
@@ -282,7 +282,7 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
     exist
         .map(|dir| {
             let mut programs: Vec<String> =
-                verdict.readers_of(&dir.path).into_iter().map(str::to_owned).collect();
+                verdict.programs_of(&dir.path).into_iter().map(str::to_owned).collect();
             let mut use_today = if programs.is_empty() { UseToday::Dormant } else { UseToday::InUse };
             let elsewhere = match dir.origin {
                 CacheOrigin::Sandbox => Some("the program in the sandbox"),

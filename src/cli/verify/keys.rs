@@ -14,7 +14,7 @@ use crate::judge::ending::exit;
 use crate::judge::proved::proved as in_brief;
 use crate::naming::Naming;
 use crate::observe::{Asking, holders};
-use crate::prove::keys::{Holder, Proved, Question, Request, prove, proved};
+use crate::prove::keys::{PinSource, Proved, Question, Request, prove, proved};
 use crate::prove::named;
 use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document, proofs};
@@ -65,7 +65,7 @@ struct Person<'a> {
     insecure: bool,
 }
 
-impl Holder for Person<'_> {
+impl PinSource for Person<'_> {
     fn pin(&mut self, question: &Question<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
         let Question { pin, pin_label, token, label, left } = question;
         if let Some(file) = self.file {
