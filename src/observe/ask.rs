@@ -27,11 +27,11 @@ use idle::{Idle, Stop};
 pub use next::{NextEntry, NextListing, Taken, next_listing};
 use place::Place;
 use round::{End, Fresh, Round};
-use setting::{Setting, Speaker, Tool, speakers};
+use setting::{Setting, Speaker, speakers};
 
 use super::aside;
 use super::progress::Progress;
-use crate::snapshot::{Ask, AskEnd, AskKind, Bytes, CacheDir, Card, Gap, GapKind, Snapshot};
+use crate::snapshot::{Ask, AskEnd, AskKind, AskTool, Bytes, CacheDir, Card, Gap, GapKind, Snapshot};
 use crate::text::escape;
 use crate::view::layout;
 
@@ -247,7 +247,7 @@ fn not_told(
         snapshot.coverage.push(Gap { what, why, asked_for: true, kind: GapKind::Card });
     }
     snapshot.asks.retain(|ask| !(ask.reader == reader && ask.atr == *atr));
-    snapshot.asks.push(setting.ask(reader, atr, AskKind::Fresh, Tool::Pkcs15, Vec::new(), None, end));
+    snapshot.asks.push(setting.ask(reader, atr, AskKind::Fresh, AskTool::Pkcs15, Vec::new(), None, end));
 }
 
 /// Is it a card that is not read here?

@@ -1,5 +1,6 @@
 //! One object of a token: its class with what belongs to that alone, and the place by which it is the same in two views.
 
+use crate::finding::ObjectClass;
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{KeyType, Value};
 use crate::format::x509::Certificate;
@@ -28,7 +29,7 @@ pub enum Part {
     Certificate,
     /// An entry of a directory file that holds many: told from the others by its class and its
     /// ID (or its name, without one), and by its number among those that have all this in common.
-    Entry(&'static str, Vec<u8>, usize),
+    Entry(ObjectClass, Vec<u8>, usize),
 }
 
 impl Part {
@@ -205,17 +206,23 @@ pub struct PublicKeyEntry {
 }
 
 impl Class {
+    /// Which class it is, without what belongs to it.
+    #[must_use]
+    pub const fn kind(&self) -> ObjectClass {
+        match self {
+            Self::PrivateKey { .. } => ObjectClass::PrivateKey,
+            Self::PublicKey { .. } => ObjectClass::PublicKey,
+            Self::Certificate { .. } => ObjectClass::Certificate,
+            Self::SecretKey(_) => ObjectClass::SecretKey,
+            Self::Pin(_) => ObjectClass::Pin,
+            Self::Data { .. } => ObjectClass::Data,
+        }
+    }
+
     /// The name of the class as people use it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
-        match self {
-            Self::PrivateKey { .. } => "private key",
-            Self::PublicKey { .. } => "public key",
-            Self::Certificate { .. } => "certificate",
-            Self::SecretKey(_) => "secret key",
-            Self::Pin(_) => "PIN",
-            Self::Data { .. } => "data object",
-        }
+        self.kind().name()
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use super::object::{Class, Object, Part, Place};
+use crate::finding::ObjectClass;
 use crate::format::key::PublicKey;
 use crate::snapshot::EfPath;
 
@@ -287,12 +288,12 @@ pub(super) struct Draft {
     /// Places about which nothing can be said, and why.
     pub(super) unknown: Vec<(Place, String)>,
     /// How many entries of directory files have all in common by which they are told apart.
-    alike: BTreeMap<(EfPath, &'static str, Vec<u8>), usize>,
+    alike: BTreeMap<(EfPath, ObjectClass, Vec<u8>), usize>,
 }
 
 impl Draft {
     /// The next entry of a directory file with this class and identity.
-    pub(super) fn entry(&mut self, ef: EfPath, class: &'static str, identity: Vec<u8>) -> Part {
+    pub(super) fn entry(&mut self, ef: EfPath, class: ObjectClass, identity: Vec<u8>) -> Part {
         let number = self.alike.entry((ef, class, identity.clone())).or_default();
         let part = Part::Entry(class, identity, *number);
         *number += 1;

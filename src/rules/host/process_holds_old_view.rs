@@ -30,7 +30,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Deed, Finding, Holder, Id, Manager, Prose, Remedy, Severity, Shows};
+use crate::finding::{Deed, Finding, Id, Manager, Prose, Remedy, RunningProcess, Severity, Shows};
 use crate::opensc::differences::OTHER_DRIVER;
 use crate::opensc::{Caching, Outcome, Program, Situation};
 use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
@@ -409,8 +409,8 @@ fn service(process: &Process) -> Option<&Unit> {
     process.unit.as_ref().filter(|unit| unit.is_sound())
 }
 
-fn holder(process: &Process) -> Holder {
-    Holder {
+fn holder(process: &Process) -> RunningProcess {
+    RunningProcess {
         pid: process.pid,
         uid: process.uid,
         user: process.user.as_ref().map(|name| escape(name.as_bytes())),

@@ -45,7 +45,7 @@ impl List<'_> {
             Class::Data { application, .. } => [application.as_slice(), &[0], &made.label].concat(),
             _ => made.id.clone(),
         };
-        let part = self.view.entry(self.ef, made.class.name(), identity);
+        let part = self.view.entry(self.ef, made.class.kind(), identity);
         if let Some(why) = made.unknown {
             self.view.unknown.push((Place { ef: self.ef, part }, why));
             return Ok(());
