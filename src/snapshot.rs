@@ -196,6 +196,18 @@ pub struct ConfigFile {
     pub path: ByteString,
     /// What was there.
     pub state: ConfigState,
+    /// Since when the file is as it is: what programs read that were started before is not known.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
+    pub changed_at: Option<OffsetDateTime>,
+}
+
+impl ConfigFile {
+    /// A file of which nothing more is known.
+    #[must_use]
+    pub const fn new(path: ByteString, state: ConfigState) -> Self {
+        Self { path, state, changed_at: None }
+    }
 }
 
 /// What was found in the place of a configuration file.

@@ -54,6 +54,7 @@ pub fn screen() -> Screen {
         detail: Detail::All,
         now: 1_800_000_000,
         zone: Zone::utc(),
+        elsewhere: None,
         users: BTreeMap::new(),
     }
 }

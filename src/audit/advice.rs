@@ -83,7 +83,7 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
         });
     }
     if is_flushed {
-        let what = "if another host made them: before that, stalecard check there, and stalecard flush";
+        let what = "if another host made them: before that, `stalecard check` there, and `stalecard flush`";
         steps.push(Step { what: what.to_owned(), kind: None, files: Vec::new(), count: 0 });
     }
     steps

@@ -4,8 +4,8 @@
 //! programs that show it, the cache entry that is its cause, whether that is damaged, and which of two public keys is
 //! right. Rules pick from these and compare nothing again.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use crate::case::cache_index::CacheIndex;
 use crate::case::dispute::{Dispute, Right};
@@ -41,6 +41,7 @@ pub struct CacheView<'a> {
     index: Arc<CacheIndex<'a>>,
     found: Vec<Found<'a>>,
     disputes: BTreeMap<Place, Dispute>,
+    mixes_ids: OnceLock<bool>,
 }
 
 /// The cache entry that is the cause of a discrepancy, with the file of the card that it stands for.
@@ -189,6 +190,7 @@ impl<'a> CacheView<'a> {
             index: Arc::clone(index),
             found: Vec::new(),
             disputes: BTreeMap::new(),
+            mixes_ids: OnceLock::new(),
         };
         view.compare();
         view
@@ -280,6 +282,19 @@ impl<'a> CacheView<'a> {
     /// What one of the programs that read this cache lets its users see.
     pub fn seen(&self) -> impl Iterator<Item = Discrepancy<'_>> {
         self.discrepancies().filter(|discrepancy| !discrepancy.shown_by.is_empty())
+    }
+
+    /// Is the card's ID of one key shown as that of another? Then no ID is safe here.
+    #[must_use]
+    pub fn mixes_ids(&self) -> bool {
+        *self.mixes_ids.get_or_init(|| {
+            let keys = self.shown.objects.iter().filter(|object| object.is_private_key());
+            let shown: BTreeSet<&[u8]> = keys.map(|key| key.id.as_slice()).collect();
+            self.seen().any(|difference| {
+                let live = difference.live.filter(|_| *difference.kind == Kind::KeyId);
+                live.is_some_and(|live| shown.contains(live.id.as_slice()))
+            })
+        })
     }
 
     /// What is read otherwise although no program lists it today: the cache is dormant; or PKCS#11 shows one private key

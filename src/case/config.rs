@@ -8,7 +8,7 @@ use crate::finding::{Evidence, Finding, Id, SourceLine};
 use crate::opensc::config::{Configuration, FileUse, Written};
 use crate::opensc::differences::{LISTED_DRIVER, OTHER_DRIVER};
 use crate::opensc::misread::{Misread, misread};
-use crate::opensc::program::{ONEPIN, PKCS11, PKCS11_TOOL, PKCS15_TOOL};
+use crate::opensc::program::that_matter;
 use crate::opensc::unread::{is_read, unread};
 use crate::opensc::{Effective, Outcome, Program, Shadowed, Unread, Version, differences};
 use crate::scconf::foreign::{Foreign, foreign};
@@ -346,7 +346,7 @@ pub fn labels<'r>(rows: impl IntoIterator<Item = &'r Row>) -> Vec<String> {
 #[must_use]
 pub fn rows(snapshot: &Snapshot, configuration: &Configuration<'_>, version: Version) -> Vec<Row> {
     let document = configuration.parsed(version).and_then(|parsed| parsed.as_ref().ok());
-    let programs = programs(snapshot, version, document);
+    let programs = that_matter(&snapshot.executables, version, document);
     programs.into_iter().map(|program| row(configuration, program)).collect()
 }
 
@@ -356,38 +356,4 @@ pub fn row(configuration: &Configuration<'_>, program: Program) -> Row {
     let listed = configuration.outcome(&program, Some(LISTED_DRIVER));
     let other = configuration.outcome(&program, Some(OTHER_DRIVER));
     Row { program, listed, other }
-}
-
-/// The programs that matter: any application of the PKCS#11 modules, OpenSC's own on this
-/// host, and whatever the file has a block for.
-fn programs(snapshot: &Snapshot, version: Version, document: Option<&Document>) -> Vec<Program> {
-    let found = &snapshot.executables;
-    let names = [PKCS15_TOOL, PKCS11, ONEPIN, PKCS11_TOOL].into_iter();
-    let names = names.filter(|name| *name != PKCS11_TOOL || found.contains_key(*name));
-    let mut names: Vec<String> = names.map(str::to_owned).collect();
-    let mut executables = Vec::new();
-    for block in document.map(Document::root).into_iter().flat_map(Body::all_blocks) {
-        let name = block.name();
-        match std::str::from_utf8(name) {
-            _ if !block.key.is("app") => {}
-            _ if name.starts_with(b"/") && differences::has_executable_blocks(version) => {
-                executables.push(ByteString(name.to_vec()));
-            }
-            Ok(text) if !text.eq_ignore_ascii_case("default") => names.push(text.to_ascii_lowercase()),
-            _ => {}
-        }
-    }
-    names.extend(found.keys().cloned());
-    let mut programs: Vec<Program> = Vec::new();
-    let named = names.iter().filter_map(|name| Program::called(name, found, version));
-    for program in named.chain(executables.into_iter().map(Program::of_executable)) {
-        let same = |known: &Program| {
-            known.label == program.label
-                || (program.exe.is_some() && known.exe == program.exe && known.app_name == program.app_name)
-        };
-        if !programs.iter().any(same) {
-            programs.push(program);
-        }
-    }
-    programs
 }

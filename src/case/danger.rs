@@ -1,7 +1,7 @@
 //! What not to do, where doing it destroys something. A warning that stands everywhere warns of nothing, so there is one
 //! place that says it, and mostly it says nothing.
 
-use crate::case::cache_view::Discrepancy;
+use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::token::Case;
 use crate::finding::Danger;
 use crate::text::{escape, hex};
@@ -21,8 +21,17 @@ pub fn of_id(shown: &str, live: &str, which: &str) -> Option<Danger> {
 
 /// The same for an object that is shown, and the one on the card that its ID stands for.
 #[must_use]
-pub fn of_deleting(case: &Case<'_>, shown: &Object, live: &Object, which: &str) -> Option<Danger> {
-    if case.layout.keeps_ids() { of_id(&hex(&shown.id), &hex(&live.id), which) } else { None }
+pub fn of_deleting(
+    case: &Case<'_>,
+    cache_view: &CacheView<'_>,
+    shown: &Object,
+    live: &Object,
+    which: &str,
+) -> Option<Danger> {
+    let danger = of_id(&hex(&shown.id), &hex(&live.id), which).filter(|_| case.layout.keeps_ids())?;
+    // Then the ID of the card hits another key here, as well.
+    let brief = "Delete by no ID before the flush: here IDs name other keys.";
+    Some(if cache_view.mixes_ids() { Danger { brief: brief.to_owned(), ..danger } } else { danger })
 }
 
 /// The same for a certificate or data object of its own EF, in which the card has another one by now: whoever deletes it

@@ -289,7 +289,10 @@ impl Facts {
     /// which ages count.
     pub fn screen_of(&self, screen: &Screen, snapshot: &Snapshot) -> Screen {
         let mut screen = match self.snapshot {
-            Some(_) => screen.at(snapshot.taken_at.unix_timestamp()),
+            Some(_) => Screen {
+                elsewhere: Some(escape(snapshot.host.as_bytes())),
+                ..screen.at(snapshot.taken_at.unix_timestamp())
+            },
             None => screen.clone(),
         };
         let users = std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user));

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-use super::args::{Asks, CachesOf, Facts, FailOn};
+use super::args::{Asks, CachesOf, Facts, FailOn, typed_for_real};
 use super::output::{self, is_stdout};
 use crate::case::token_content::{absent_cards, serials};
 use crate::error::{Error, Exit};
@@ -164,9 +164,12 @@ fn report(args: &Args, checked: &Checked, screen: &Screen) -> Result<Exit, Error
     let Checked { snapshot, verdict, caches, took } = checked;
     let fail_on = args.fail_on.map_or(Severity::Error, FailOn::severity);
     let exit = exit(verdict, fail_on, args.facts.offline);
-    let brief = brief(verdict);
+    let mut brief = brief(verdict);
     match args.format {
         Format::Human => {
+            if args.facts.snapshot.is_none() {
+                brief.look_again_by(&typed_for_real());
+            }
             let screen = args.facts.screen_of(screen, snapshot);
             deliver(args, &human::check(&screen, verdict, &brief, caches))?;
         }

@@ -41,6 +41,7 @@ impl Verbosity {
             now: now().unix_timestamp(),
             zone: Zone::here(),
             users: BTreeMap::new(),
+            elsewhere: None,
         }
     }
 }

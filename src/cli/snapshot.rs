@@ -9,8 +9,8 @@ use crate::judge::tokens;
 use crate::judge::written::{AskedFor, written};
 use crate::observe::holders;
 use crate::observe::{
-    CacheOwners, ObserveOptions, Written, ask_providers, baselines_of, keep_baselines, observe_all, save,
-    select_serial, the_baseline,
+    ObserveOptions, Written, ask_providers, baselines_of, keep_baselines, observe_all, save, select_serial,
+    the_baseline,
 };
 use crate::report::human::{headline, next};
 use crate::report::json::{Answer, Document};
@@ -72,8 +72,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         output::complain(&format!("not read: {}: {}", gap.what, gap.why));
     }
     let name = file.map(|path| ByteString::from(path.as_path()).to_string()).unwrap_or_default();
-    let asked =
-        AskedFor { others: args.whom.whose() != CacheOwners::Caller, modules: !args.provider.is_empty() };
+    let asked = AskedFor { modules: !args.provider.is_empty() };
     let (brief, exit) = written(&snapshot, &name, asked);
     if file.is_some() {
         let mut text = Page::new(screen);

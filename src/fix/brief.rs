@@ -178,7 +178,7 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
             } else if sum.was_read && is_cached {
                 "OpenSC reads them from the card again."
             } else {
-                "No program read them."
+                "No program reads them today."
             };
             Prose::from(format!("{} {after}", sum.sentence(dry_run)))
         }
@@ -193,7 +193,7 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
     }
     match done.error {
         Some(Error::NoCardToFlush) => {
-            look_again(&mut told, typed);
+            told.look_again_by(typed);
         }
         Some(_) if !sum.changed() => {
             told.steps.clear();
@@ -201,7 +201,13 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
             told.steps.push(Step::new(Purpose::Look, Some("stalecard ls".to_owned()), what));
         }
         _ => {
-            look_again(&mut told, typed);
+            if done.is_stale {
+                told.look_again_by(typed);
+            } else {
+                // What was named takes no card, and so does its report: what programs show now a check tells.
+                told.steps.retain(|step| step.purpose != Purpose::Look);
+                told.steps.insert(0, check("tells what programs show now"));
+            }
             follow(&mut told, &sum, dry_run, &done.after, done.doubtful_since);
         }
     }
@@ -241,15 +247,6 @@ fn cause_first(told: &mut Brief, sum: &Sum<'_>) {
     if let Some(why) = sum.failed {
         let what = format!("remove the cause first: {}", why.trim_end_matches('.'));
         told.steps.insert(0, Step::new(Purpose::Mend, None, what));
-    }
-}
-
-/// Where something could not be read, the next thing is the same command, and no other that does less.
-fn look_again(told: &mut Brief, typed: &str) {
-    for step in told.steps.iter_mut().filter(|step| step.purpose == Purpose::Look) {
-        if step.command.as_deref() == Some("stalecard check") {
-            step.command = Some(typed.to_owned());
-        }
     }
 }
 
@@ -323,7 +320,7 @@ pub fn fixed(done: &Fixed, typed: &str) -> Brief {
     if dry_run && (tried > 0 || !is_rest) {
         told.unread = unread(&done.after);
     }
-    look_again(&mut told, typed);
+    told.look_again_by(typed);
     let repaired: Vec<Finding> = report.repairs.iter().map(|one| one.finding.clone()).collect();
     let since = doubtful_since(&repaired);
     follow(&mut told, &sum, dry_run, &done.after, since);

@@ -8,7 +8,9 @@ use super::revival::{is_read_here, revival, taken};
 use crate::error::Error;
 use crate::host::Caller;
 use crate::observe::Progress;
+use crate::opensc::Program;
 use crate::opensc::config::{Situation, Source};
+use crate::opensc::differences::HEAD;
 use crate::opensc::program::real_path;
 use crate::patience::{SILENCE, within};
 use crate::repair::config::{
@@ -18,6 +20,7 @@ use crate::repair::{Run, StateDir, is_there};
 use crate::scconf::Position;
 use crate::scconf::edit::unified_diff;
 use crate::snapshot::{ByteString, Snapshot};
+use crate::text::escape;
 
 /// Which edit.
 #[derive(Debug, Clone, Copy)]
@@ -56,6 +59,16 @@ pub enum Programs<'a> {
 }
 
 impl Programs<'_> {
+    /// Whom an edit is about, as the end of a sentence: ` for pkcs15-init`.
+    #[must_use]
+    pub fn told(self) -> String {
+        match self {
+            Self::All => String::new(),
+            Self::Called(app) => format!(" for {}", escape(app.as_bytes())),
+            Self::Executable(exe) => format!(" for {}", ByteString::from(exe)),
+        }
+    }
+
     fn scope(self) -> Result<Scope, Error> {
         Ok(match self {
             Self::All => Scope::All,
@@ -80,6 +93,17 @@ pub fn edit(wanted: &Edit<'_>, snapshot: &Snapshot, run: &mut Run) -> Result<Edi
     let guarded = wanted.guarded;
     let target = within(SILENCE, move |_| Target::open(&path, guarded))
         .map_err(|why| Error::Overdue { what: "the configuration", why })??;
+    // A block that nobody looks for switches nothing.
+    if let Programs::Called(app) = wanted.programs
+        && Program::called(
+            &app.to_ascii_lowercase(),
+            &snapshot.executables,
+            situation.version().unwrap_or(HEAD),
+        )
+        .is_none()
+    {
+        return Err(Error::NoProgramCalled(app.to_owned()));
+    }
     let scope = wanted.programs.scope()?;
     let real = target.path();
     let request = Request { path: &real, goal: wanted.goal, scope: &scope, installed: situation.version() };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 use super::caches::{Agreed, Ended, Repair, Subject, look_for_holders};
-use super::named::Named;
+use super::named::{Named, was_taken};
 use crate::error::Error;
 use crate::finding::{Doubt, Finding, Safety, Severity, Window, doubtful_since};
 use crate::host::clock;
@@ -96,16 +96,16 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                     missing.retain(|other| *other != name);
                     continue;
                 }
-                let mut paths = here.meant(name)?;
-                if paths.is_empty() {
+                let mut meant = here.meant(name)?;
+                if meant.as_ref().is_none_or(Vec::is_empty) {
                     // What the caches do not tell, a card may.
                     let with_cards = Snapshot { cards: cards.get(subject), ..snapshot.clone() };
-                    paths = Named::of(&with_cards).meant(name)?;
+                    meant = Named::of(&with_cards).meant(name)?.or(meant);
                 }
-                if !paths.is_empty() {
+                if meant.is_some() || was_taken(name)? {
                     missing.retain(|other| *other != name);
-                    entries.extend(paths);
                 }
+                entries.extend(meant.unwrap_or_default());
             }
             entries.extend_from_slice(named);
         }

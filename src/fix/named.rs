@@ -7,6 +7,7 @@ use crate::judge::{tokens, tokens_of};
 use crate::listing::cache_entries;
 use crate::listing::objects::{show, token_names};
 use crate::naming::{Names, Naming, TokenNames};
+use crate::repair::{KeptFile, Outcome};
 use crate::snapshot::Snapshot;
 
 /// What there is to be named in the caches of one user.
@@ -48,14 +49,14 @@ impl Named {
         entries.map(|(names, _)| names.what.clone())
     }
 
-    /// The paths of the entries that are meant; none if nothing is called so.
+    /// The paths of the entries that are meant: of what has no entry, an empty list; none if nothing is called so.
     ///
     /// # Errors
     /// When it could be any of several.
-    pub fn meant(&self, typed: &str) -> Result<Vec<String>, Error> {
+    pub fn meant(&self, typed: &str) -> Result<Option<Vec<String>>, Error> {
         let naming = Naming::parse(typed)?;
         let of_token = if naming.is_of_object() { Vec::new() } else { naming.token(&self.tokens)? };
-        if of_token.is_empty() { self.of_key(&naming) } else { self.of_token(&naming, &of_token) }
+        if of_token.is_empty() { self.of_key(&naming) } else { self.of_token(&naming, &of_token).map(Some) }
     }
 
     /// All entries of a token, unless a key is called the same.
@@ -75,9 +76,12 @@ impl Named {
     }
 
     /// All entries of the key, whichever of them has that name.
-    fn of_key(&self, naming: &Naming) -> Result<Vec<String>, Error> {
+    fn of_key(&self, naming: &Naming) -> Result<Option<Vec<String>>, Error> {
         let names: Vec<Names> = self.things.iter().map(|(names, _)| names.clone()).collect();
         let picked: Vec<&Names> = naming.key(&names)?.iter().filter_map(|place| names.get(*place)).collect();
+        if picked.is_empty() {
+            return Ok(None);
+        }
         let belongs = |names: &Names| picked.iter().any(|meant| is_one_key(meant, names));
         let mut paths: Vec<String> = Vec::new();
         for (_, more) in self.things.iter().filter(|(names, _)| belongs(names)) {
@@ -87,8 +91,22 @@ impl Named {
                 }
             }
         }
-        Ok(paths)
+        Ok(Some(paths))
     }
+}
+
+/// Is this what an entry is called that an earlier flush took: its name, its path, or the card's file alone? Whoever says it
+/// once more finds it done.
+pub(super) fn was_taken(typed: &str) -> Result<bool, Error> {
+    let is_called = |file: &KeptFile| {
+        let name = file.name.to_string();
+        let path = format!("{}/{name}", file.directory);
+        let short = name.rsplit('_').next().is_some_and(|short| short.eq_ignore_ascii_case(typed));
+        short || name == typed || path == typed
+    };
+    let is_taken = |file: &&KeptFile| matches!(file.outcome, Some(Outcome::Moved | Outcome::Removed));
+    let operations = super::quarantine::list()?;
+    Ok(operations.iter().flat_map(|operation| &operation.files).filter(is_taken).any(is_called))
 }
 
 /// By the key reference where both have one, else by an ID.

@@ -38,7 +38,7 @@ pub fn with_text(snapshot: &Snapshot, text: Option<&[u8]>) -> Snapshot {
     let mut snapshot = snapshot.clone();
     if let Source::Environment(path) | Source::Compiled(path) = Situation::of(&snapshot).source() {
         let state = text.map_or(ConfigState::Missing, |text| ConfigState::Text(text.to_vec().into()));
-        snapshot.configs = vec![ConfigFile { path, state }];
+        snapshot.configs = vec![ConfigFile::new(path, state)];
     }
     snapshot
 }

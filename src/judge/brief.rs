@@ -48,7 +48,8 @@ pub fn brief(verdict: &Verdict) -> Brief {
     let (mut asked, mut others): (Vec<&Gap>, Vec<&Gap>) =
         verdict.coverage.iter().partition(|gap| gap.asked_for);
     // What the sentence says is not said again.
-    if let Some(told) = no_card(verdict).filter(|_| headline.state == Word::Unread) {
+    let told = no_card(verdict).or_else(|| asked.first().copied());
+    if let Some(told) = told.filter(|_| headline.state == Word::Unread) {
         asked.retain(|gap| *gap != told);
     }
     if let Some(told) = others.first().copied().filter(|gap| headline.sentence.contains(&gap.why)) {
@@ -164,10 +165,11 @@ fn plain_headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
         return said(Word::Unread, sentence.into());
     }
     if missing.is_some() {
-        let open = "Not everything that was asked for could be read";
+        let why = unread(verdict).into_iter().next().unwrap_or_default();
+        let open = format!("Not everything that was asked for could be read: {}.", why.trim_end_matches('.'));
         let sentence = match risk(causes).filter(|risk| risk.kind != CauseKind::Recurrence) {
-            Some(risk) => Prose::from(format!("{open}. ")).then(&risk.summary),
-            None => format!("{open}; nothing wrong in what could be.").into(),
+            Some(risk) => Prose::from(format!("{open} ")).then(&risk.summary),
+            None => format!("{open} Nothing wrong in what could be.").into(),
         };
         return said(Word::Unread, sentence);
     }

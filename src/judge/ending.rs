@@ -52,9 +52,16 @@ impl State {
 /// How a look at cards and caches ends: without the card that was asked for, nothing that was found is all.
 #[must_use]
 pub fn exit(verdict: &Verdict, fail_on: Severity, offline: bool) -> Exit {
+    if is_without_card(verdict, offline) {
+        Exit::NotRead
+    } else {
+        exit_of(&verdict.findings, &verdict.coverage, fail_on)
+    }
+}
+
+fn is_without_card(verdict: &Verdict, offline: bool) -> bool {
     let is_missing = |gap: &Gap| gap.asked_for && gap.kind == GapKind::Card;
-    let no_card = !verdict.compared && verdict.coverage.iter().any(is_missing);
-    if no_card && !offline { Exit::NotRead } else { exit_of(&verdict.findings, &verdict.coverage, fail_on) }
+    !offline && !verdict.compared && verdict.coverage.iter().any(is_missing)
 }
 
 /// How a look ends that found this, and could not look at that.
@@ -72,14 +79,10 @@ pub fn exit_of(findings: &[Finding], coverage: &[Gap], fail_on: Severity) -> Exi
 /// How a list ends, which has no findings to tell.
 #[must_use]
 pub fn exit_unjudged(verdict: &Verdict, offline: bool) -> Exit {
-    match exit(verdict, Severity::Critical, offline) {
-        Exit::Findings => Exit::Clean,
-        exit @ (Exit::Clean
-        | Exit::Failed
-        | Exit::NotRead
-        | Exit::WouldChange
-        | Exit::NoCommand
-        | Exit::CommandNotRun) => exit,
+    if is_without_card(verdict, offline) {
+        Exit::NotRead
+    } else {
+        exit_of(&[], &verdict.coverage, Severity::Info)
     }
 }
 

@@ -99,21 +99,25 @@ impl Judge {
             };
         }
         let configuration = situation.configuration();
-        let programs = Program::judged(&snapshot.executables);
-        let of_driver = |driver: String| {
-            programs.clone().map(|program| {
-                let outcome = configuration.outcome(&program, Some(&driver));
-                (program, driver.clone(), outcome)
-            })
+        let usual = Program::judged(&snapshot.executables);
+        let drivers = drivers(cards);
+        let names: Vec<&str> = drivers.iter().map(String::as_str).collect();
+        let programs = configuration.judged(&snapshot.executables, &snapshot.user.env, &names);
+        let of_driver = |driver: &String| -> Vec<_> {
+            let of = |program: &Program| {
+                let outcome = configuration.outcome(program, Some(driver));
+                (program.clone(), driver.clone(), outcome)
+            };
+            programs.iter().map(of).collect()
         };
-        let outcomes = drivers(cards).into_iter().flat_map(of_driver).collect();
+        let outcomes = drivers.iter().flat_map(of_driver).collect();
         let choices = Choices::of(cards, &configuration, &programs);
-        let unjudged = scope::unjudged(snapshot, &configuration);
-        let hidden = visibility::hidden(snapshot, cards, &configuration, &programs, &choices);
+        let unjudged = scope::unjudged(snapshot, &configuration, &programs);
+        let hidden = visibility::hidden(snapshot, cards, &configuration, &usual, &choices);
         let place = |one: &Hidden| Some((one.program.clone(), one.reader.clone()?));
         let whole = hidden.iter().filter(|one| one.part.is_none());
         let hidden_places = whole.filter_map(place).collect();
-        let libraries = visibility::libraries(&configuration, &programs);
+        let libraries = visibility::libraries(&configuration, &usual);
         Self { version, outcomes, choices, hidden, hidden_places, libraries, unjudged }
     }
 

@@ -5,9 +5,9 @@ use super::brief::{brief, flush_first};
 use crate::case::proofs::{Conclusion, Proof};
 use crate::finding::Prose;
 use crate::snapshot::GapKind;
-use crate::text::count;
+use crate::text::{count, key_reference};
 use crate::verdict::Verdict;
-use crate::verdict::brief::{Brief, Purpose, Step, Word};
+use crate::verdict::brief::{Brief, Cause, CauseKind, Purpose, Step, Word};
 
 /// Of a verdict with the proofs of its keys, as a part of the `whole` one on the host. `is_open`: of some key in question no
 /// signature could be had.
@@ -26,7 +26,18 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
         }
     };
     let is_bad = is_wrong(told.headline.state);
+    // Keys that are shown wrongly and were not asked.
+    let is_asked = |cause: &&Cause| {
+        let object = cause.object.as_ref();
+        proofs.iter().any(|proof| {
+            cause.token.as_ref().is_none_or(|token| *token == proof.token)
+                && object.is_none_or(|object| object.reference == Some(proof.reference))
+        })
+    };
+    let shown = told.causes.iter().filter(|cause| cause.kind == CauseKind::Key);
+    let unproved: Vec<&Cause> = shown.filter(|cause| !is_asked(cause)).collect();
     let open = if is_open { " Of what could not be asked, see below." } else { "" };
+    let mut cures: Vec<Step> = Vec::new();
     let headline = &mut told.headline;
     if all == 0 {
         let none = "No key was asked for a signature";
@@ -41,15 +52,25 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
             (Some(_), false) => none,
         };
         headline.state = if is_bad { headline.state } else { Word::Unread };
-        let host = brief(&Verdict { coverage: Vec::new(), compared: false, ..whole.clone() }).headline;
-        if !is_bad && why.is_some() && is_wrong(host.state) {
-            headline.sentence = headline.sentence.clone().and(" ").then(&host.sentence);
+        let host = brief(&Verdict { coverage: Vec::new(), compared: false, ..whole.clone() });
+        if !is_bad && why.is_some() && is_wrong(host.headline.state) {
+            headline.sentence = headline.sentence.clone().and(" ").then(&host.headline.sentence);
+            // What is wrong is cured without a PIN, and before one more try is spent on it.
+            told.dangers = host.dangers;
+            cures = host.steps.into_iter().filter(|step| step.purpose != Purpose::Look).collect();
         }
     } else if is_bad {
         // What is wrong is said; here is what is right.
+        let named = proofs.first().filter(|_| !unproved.is_empty());
         let proof = match (of_card, all) {
             (0, _) => String::new(),
-            (1, 1) => " A fresh signature proves the key on the card.".to_owned(),
+            (1, 1) => match named {
+                Some(proof) => format!(
+                    " A fresh signature proves key reference {} on the card; what is wrong is of another.",
+                    key_reference(proof.reference)
+                ),
+                None => " A fresh signature proves the key on the card.".to_owned(),
+            },
             (some, all) if some == all => format!(" Fresh signatures prove all {all} keys on the card."),
             (some, _) => format!(" Fresh signatures prove {} on the card.", of_all(some)),
         };
@@ -83,7 +104,7 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
         headline.sentence = format!("{proved}; of the others, see below.{open}").into();
     }
     if is_bad {
-        let is_left = |step: &Step| step.purpose != Purpose::Verify || sound < all;
+        let is_left = |step: &Step| step.purpose != Purpose::Verify || sound < all || !unproved.is_empty();
         told.steps = brief(whole).steps.into_iter().filter(is_left).collect();
         flush_first(&mut told.headline, &told.steps);
     }
@@ -95,6 +116,8 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
         told.steps.retain(|step| step.purpose != Purpose::Look);
         let again = Step::again(Purpose::Look, "stalecard verify", "when what stood in the way is mended");
         told.steps.insert(0, again);
+        told.steps.retain(|step| !cures.iter().any(|cure| cure.call() == step.call()));
+        told.steps.splice(0..0, cures);
     }
     told
 }

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::case::tokens::Tokens;
 use crate::opensc::config::Configuration;
-use crate::opensc::program::{PKCS11, PKCS15_TOOL};
-use crate::opensc::{Version, differences};
+use crate::opensc::{Program, Version, differences};
 use crate::scconf::{Block, Body, Document};
 use crate::snapshot::{CacheOrigin, HomeState, OddHome, Snapshot, User, Whose};
 use crate::text::escape;
@@ -68,7 +67,11 @@ fn others(snapshot: &Snapshot) -> Option<NotAskedFor> {
 }
 
 /// Programs whose view is not judged, although they are known to have another OpenSC or settings of their own.
-pub(super) fn unjudged(snapshot: &Snapshot, configuration: &Configuration<'_>) -> Vec<NotAskedFor> {
+pub(super) fn unjudged(
+    snapshot: &Snapshot,
+    configuration: &Configuration<'_>,
+    programs: &[Program],
+) -> Vec<NotAskedFor> {
     let mut unjudged = Vec::new();
     for other in snapshot.opensc.iter().skip(1).take(MOST) {
         let version =
@@ -82,8 +85,13 @@ pub(super) fn unjudged(snapshot: &Snapshot, configuration: &Configuration<'_>) -
     let document = parsed.and_then(|parsed| parsed.as_ref().ok());
     let blocks = document.map(Document::root).into_iter().flat_map(Body::all_blocks);
     let names: BTreeSet<&[u8]> = blocks.filter(|block| block.key.is("app")).map(Block::name).collect();
-    let judged = [PKCS15_TOOL, PKCS11, "default"];
-    let is_judged = |name: &[u8]| judged.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    let is_judged = |name: &[u8]| {
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        is(b"default")
+            || programs.iter().any(|program| {
+                is(program.label.as_bytes()) || program.exe.as_ref().is_some_and(|exe| exe.0 == name)
+            })
+    };
     let own: Vec<String> =
         names.into_iter().filter(|name| !name.is_empty() && !is_judged(name)).map(escape).collect();
     if !own.is_empty() {

@@ -9,8 +9,6 @@ use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
 /// What was asked for by name, beside what is always looked at.
 #[derive(Debug, Clone, Copy)]
 pub struct AskedFor {
-    /// Caches of further users.
-    pub others: bool,
     /// PKCS#11 modules.
     pub modules: bool,
 }
@@ -56,8 +54,7 @@ pub fn report_written(told: &Brief, file: &str) -> Brief {
 /// What is missing of what was asked for. Of the caller's own caches all there is goes into the file.
 fn missing(snapshot: &Snapshot, asked: AskedFor) -> Option<String> {
     let is_meant = |kind| match kind {
-        GapKind::Card => true,
-        GapKind::Cache => asked.others,
+        GapKind::Card | GapKind::Cache => true,
         GapKind::OpenSc => asked.modules,
         GapKind::Process | GapKind::Snapshot | GapKind::Signature => false,
     };

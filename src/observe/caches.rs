@@ -10,8 +10,9 @@ use super::look::Look;
 use super::places::Home;
 use super::privacy::Privacy;
 use crate::opensc::config::Situation;
+use crate::opensc::differences::EITHER_DRIVER;
 use crate::opensc::differences::OTHER_DRIVER;
-use crate::opensc::{Outcome, Program, cache_dir, differences};
+use crate::opensc::{Outcome, cache_dir, differences};
 use crate::safe_fs::{Classification, observe_cache_dir};
 use crate::snapshot::{ByteString, CacheDir, CacheOrigin, DirState, EntryName, Gap, Snapshot, Withheld};
 
@@ -26,7 +27,7 @@ pub(super) fn caches(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheD
             wanted.push((path, origin));
         }
     };
-    for program in Program::judged(&snapshot.executables) {
+    for program in configuration.judged(&snapshot.executables, &snapshot.user.env, &EITHER_DRIVER) {
         // The directory does not depend on the driver.
         if let Outcome::Runs(effective) = configuration.outcome(&program, Some(OTHER_DRIVER)) {
             let origin = match effective.file_cache_dir {

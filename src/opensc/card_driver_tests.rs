@@ -17,7 +17,7 @@ fn choice(version: &str, text: &str, usual: Option<&str>) -> Choice {
         version: Some(version.to_owned()),
         config_path: Some(path.clone()),
     };
-    let configs = [ConfigFile { path, state: ConfigState::Text(Bytes(text.as_bytes().to_vec())) }];
+    let configs = [ConfigFile::new(path, ConfigState::Text(Bytes(text.as_bytes().to_vec())))];
     let situation = Situation { user: &user, installation: Some(&installation), configs: &configs };
     situation.configuration().driver(
         &Program::pkcs15_tool(Some(ByteString::from("/usr/bin/tool"))),

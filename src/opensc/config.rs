@@ -6,16 +6,21 @@
 //! `card.c`, `pkcs15.c`). A file it cannot parse is dropped whole. Pure.
 
 use std::cell::OnceCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::differences::{self, EITHER_DRIVER, UP_TO_HEAD};
 pub use super::effective::{
     Caching, Effective, FileUse, Outcome, Situation, Source, Winner, Written, caching_of,
 };
+use super::program::that_matter;
 use super::reading::Reading;
 use super::unread::{self, Unread};
 use super::{Program, Version};
 use crate::scconf::{self, Dialect, Document, ParseError, Why};
-use crate::snapshot::{ByteString, ConfigState};
+use crate::snapshot::{ByteString, ConfigFile, ConfigState};
+
+/// Programs with settings of their own that are judged beside the usual ones: more than anybody has.
+const MOST_OTHERS: usize = 8;
 
 /// The file that OpenSC opens, parsed once for each of its parsers, however many programs are asked about.
 #[derive(Debug)]
@@ -50,6 +55,16 @@ impl<'a> Situation<'a> {
         self.configuration().outcome(program, driver)
     }
 
+    /// The file that OpenSC opens here as it was seen; none where it is not known which one that is.
+    #[must_use]
+    pub fn file(&self) -> Option<&'a ConfigFile> {
+        let path = match self.source() {
+            Source::Environment(path) | Source::Compiled(path) => path,
+            Source::Unknown => return None,
+        };
+        self.configs.iter().find(|config| config.path == path)
+    }
+
     fn find(&self) -> Found<'a> {
         let path = match self.source() {
             Source::Environment(path) | Source::Compiled(path) => path,
@@ -82,6 +97,35 @@ impl<'a> Configuration<'a> {
         });
         let first = outcomes.next().unwrap_or_else(|| situation.unknown("there is no version to ask".into()));
         outcomes.fold(first, |one, other| situation.join(one, other))
+    }
+
+    /// The programs whose views of cards of these drivers are judged: [`Program::judged`], and those with settings of their
+    /// own by which they cache where these do not read. `env` is that of the user.
+    #[must_use]
+    pub fn judged(
+        &self,
+        executables: &BTreeMap<String, ByteString>,
+        env: &BTreeMap<String, ByteString>,
+        drivers: &[&str],
+    ) -> Vec<Program> {
+        let version = self.situation.version();
+        let places = |program: &Program| -> BTreeSet<(&str, ByteString)> {
+            let place = |driver: &&'_ str| {
+                let outcome = self.outcome(program, Some(driver)).in_environment(version, env);
+                let Outcome::Runs(effective) = outcome else { return None };
+                let is_on = matches!(effective.caching, Caching::Public | Caching::All);
+                effective.cache_dir.path().filter(|_| is_on).cloned()
+            };
+            drivers.iter().filter_map(|driver| Some((*driver, place(driver)?))).collect()
+        };
+        let mut judged = Program::judged(executables).to_vec();
+        let known: BTreeSet<(&str, ByteString)> = judged.iter().flat_map(places).collect();
+        let version = version.unwrap_or(differences::HEAD);
+        let document = self.parsed(version).and_then(|parsed| parsed.as_ref().ok());
+        let others = that_matter(executables, version, document).into_iter().filter(Program::reads_pkcs15);
+        let reads_alone = |program: &Program| places(program).iter().any(|place| !known.contains(place));
+        judged.extend(others.filter(reads_alone).take(MOST_OTHERS));
+        judged
     }
 
     /// What decides which file that is.

@@ -10,6 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use time::OffsetDateTime;
 use walkdir::{DirEntry, WalkDir};
 
 use super::strings::Strings;
@@ -157,13 +158,20 @@ fn needed_library(executable: &Path) -> Option<String> {
 #[must_use]
 pub fn observe_config(path: &ByteString) -> ConfigFile {
     let wanted = path.as_path().to_owned();
-    let state = match within(SILENCE, move |_| read_or_remember(&wanted)) {
-        Ok(Ok(state)) => state,
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => ConfigState::Missing,
-        Ok(Err(error)) => ConfigState::Unreadable(error.to_string()),
-        Err(overdue) => ConfigState::Unreadable(overdue.to_string()),
+    let look = move |_: &_| (read_or_remember(&wanted), changed_at(&wanted));
+    let (state, changed_at) = match within(SILENCE, look) {
+        Ok((Ok(state), changed_at)) => (state, changed_at),
+        Ok((Err(error), _)) if error.kind() == std::io::ErrorKind::NotFound => (ConfigState::Missing, None),
+        Ok((Err(error), changed_at)) => (ConfigState::Unreadable(error.to_string()), changed_at),
+        Err(overdue) => (ConfigState::Unreadable(overdue.to_string()), None),
     };
-    ConfigFile { path: path.clone(), state }
+    ConfigFile { changed_at, ..ConfigFile::new(path.clone(), state) }
+}
+
+/// When a file came to be as it is: written, replaced, or made readable. No program can set that time.
+fn changed_at(path: &Path) -> Option<OffsetDateTime> {
+    let file = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    OffsetDateTime::from_unix_timestamp(file.ctime()).ok()
 }
 
 /// From now on a configuration that has not changed since it was read is not opened again: that would wake whoever waits

@@ -104,7 +104,7 @@ mod tests {
 
     fn file(path: &str, text: &str) -> ConfigFile {
         let state = ConfigState::Text(crate::snapshot::Bytes(text.as_bytes().to_vec()));
-        ConfigFile { path: ByteString::from(path), state }
+        ConfigFile::new(ByteString::from(path), state)
     }
 
     #[test]

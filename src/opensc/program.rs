@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{Version, differences};
+use crate::scconf::{Body, Document};
 use crate::snapshot::ByteString;
 
 /// Folders searched for OpenSC's tools, in the order of a usual `PATH`. The user's own
@@ -52,6 +53,10 @@ pub const PKCS15_INIT: &str = "pkcs15-init";
 /// Tools that change cards: Red Hat's configuration keeps the first from caching.
 const WRITERS: &[&str] =
     &[PKCS15_INIT, "gids-tool", "iasecc-tool", "openpgp-tool", "piv-tool", "sc-hsm-tool"];
+
+/// Programs beside applications of the modules that read a card as PKCS#15 has it, and so from a cache: the others of
+/// OpenSC's own ask the card itself.
+const OF_PKCS15: &[&str] = &[PKCS15_TOOL, PKCS15_INIT, "pkcs15-crypt", "cardmod", "tokend", "cryptotokenkit"];
 
 /// What every application that loads the PKCS#11 module is called.
 pub const PKCS11: &str = "opensc-pkcs11";
@@ -112,6 +117,18 @@ impl Program {
         Self { label: exe.to_string(), app_name: (*own.unwrap_or(&PKCS11)).into(), exe: Some(exe) }
     }
 
+    /// Does it look for what applications of a PKCS#11 module look for?
+    #[must_use]
+    pub fn is_module(&self) -> bool {
+        [PKCS11, ONEPIN].iter().any(|name| self.app_name.eq_ignore_ascii_case(name))
+    }
+
+    /// Does it read a card as PKCS#15 has it?
+    #[must_use]
+    pub fn reads_pkcs15(&self) -> bool {
+        self.is_module() || OF_PKCS15.iter().any(|name| self.app_name.eq_ignore_ascii_case(name))
+    }
+
     /// Whether it changes cards.
     #[must_use]
     pub fn is_writer(&self) -> bool {
@@ -133,6 +150,44 @@ impl Program {
             None
         }
     }
+}
+
+/// The programs that matter: any application of the PKCS#11 modules, OpenSC's own on this
+/// host, and whatever the file has a block for.
+#[must_use]
+pub fn that_matter(
+    found: &BTreeMap<String, ByteString>,
+    version: Version,
+    document: Option<&Document>,
+) -> Vec<Program> {
+    let names = [PKCS15_TOOL, PKCS11, ONEPIN, PKCS11_TOOL].into_iter();
+    let names = names.filter(|name| *name != PKCS11_TOOL || found.contains_key(*name));
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    let mut executables = Vec::new();
+    for block in document.map(Document::root).into_iter().flat_map(Body::all_blocks) {
+        let name = block.name();
+        match std::str::from_utf8(name) {
+            _ if !block.key.is("app") => {}
+            _ if name.starts_with(b"/") && differences::has_executable_blocks(version) => {
+                executables.push(ByteString(name.to_vec()));
+            }
+            Ok(text) if !text.eq_ignore_ascii_case("default") => names.push(text.to_ascii_lowercase()),
+            _ => {}
+        }
+    }
+    names.extend(found.keys().cloned());
+    let mut programs: Vec<Program> = Vec::new();
+    let named = names.iter().filter_map(|name| Program::called(name, found, version));
+    for program in named.chain(executables.into_iter().map(Program::of_executable)) {
+        let same = |known: &Program| {
+            known.label == program.label
+                || (program.exe.is_some() && known.exe == program.exe && known.app_name == program.app_name)
+        };
+        if !programs.iter().any(same) {
+            programs.push(program);
+        }
+    }
+    programs
 }
 
 /// OpenSC's own programs on this host, by name, with their real paths.

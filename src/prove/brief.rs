@@ -5,7 +5,7 @@ use crate::case::attribution::{Attribution, Verdict as Came};
 use crate::error::Exit;
 use crate::judge::brief::brief;
 use crate::verdict::Verdict;
-use crate::verdict::brief::{Brief, Headline, Word};
+use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
 
 /// First and last what matters.
 #[must_use]
@@ -38,6 +38,16 @@ pub fn attributed(done: &Attributed) -> Brief {
             .into()
         }
     };
+    // A right signature says nothing of what programs here show.
+    let host = brief(&Verdict { coverage: Vec::new(), ..done.verdict.clone() }).headline;
+    let is_shown_wrongly = matches!(host.state, Word::Stale | Word::Undecided | Word::Configuration);
+    if state == Word::Sound && is_shown_wrongly {
+        let sentence = sentence.and(" But on this host: ").then(&host.sentence);
+        let what = "tells what programs show here, and what to do";
+        told.steps = vec![Step::new(Purpose::Look, Some("stalecard check".to_owned()), what)];
+        told.headline = Headline { state: Word::Risk, sentence, ..told.headline };
+        return told;
+    }
     told.headline = Headline { state, sentence, ..told.headline };
     if state == Word::Sound {
         told.steps.clear();

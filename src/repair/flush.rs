@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Finding, Safety, Unasked};
+use crate::finding::{Finding, Id, Safety, Shows, Unasked};
 use crate::naming::is_serial;
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
 use crate::text::escape;
@@ -103,16 +103,25 @@ fn reason(
     entry: &CacheEntry,
     scope: Scope<'_>,
 ) -> Option<Reason> {
+    let found = named.get(&(&dir.path, entry.name.bytes())).map(Vec::as_slice).unwrap_or_default();
+    // Who read it has to be told of later: why it was wrong says more than that somebody asked for it.
+    let asked = |words: &str| {
+        let is_old = |finding: &&&Finding| {
+            matches!(finding.id.shows(), Shows::OldView | Shows::Unsure)
+                || finding.id == Id::DormantStaleEntry
+        };
+        let stale = found.iter().find(is_old);
+        Reason::asked(stale.map_or(words, |finding| finding.id.name()))
+    };
     if let Scope::Named(names) = scope {
-        return is_named(dir, entry, names).then(|| Reason::asked("it was asked for by name"));
+        return is_named(dir, entry, names).then(|| asked("it was asked for by name"));
     }
     let name = entry.name.of_copy()?;
     match scope {
-        Scope::All => Some(Reason::asked("all entries were asked for")),
-        Scope::Serial(serial) => is_serial(&name.serial.text(), serial).then(|| {
-            Reason::asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))
-        }),
-        Scope::Stale => called_for(named.get(&(&dir.path, entry.name.bytes()))?, Unasked::ByFlush),
+        Scope::All => Some(asked("all entries were asked for")),
+        Scope::Serial(serial) => is_serial(&name.serial.text(), serial)
+            .then(|| asked(&format!("all entries of card {} were asked for", escape(serial.as_bytes())))),
+        Scope::Stale => called_for(found, Unasked::ByFlush),
         Scope::Named(_) => None,
     }
 }

@@ -1,5 +1,7 @@
 //! When caches were flushed last: what was read through them before is old.
 
+use std::collections::BTreeSet;
+
 use super::Error;
 use super::journal::{self, Journal, Planned, UndoRecord};
 use super::outcome::Outcome;
@@ -26,16 +28,17 @@ pub fn newest_flushes(state: &StateDir) -> Result<Vec<Flushed>, Error> {
         });
         let taken: Vec<&Planned> = taken.collect();
         let Some(first) = taken.first().filter(|_| !taken_back) else { continue };
-        let mut stale: Vec<ByteString> = Vec::new();
-        for planned in taken.iter().filter(|planned| was_stale(&planned.step.reason)) {
-            if !stale.contains(&planned.step.directory) {
-                stale.push(planned.step.directory.clone());
-            }
-        }
+        let directories = |is_meant: fn(&str) -> bool| {
+            let meant = taken.iter().filter(|planned| is_meant(&planned.step.reason));
+            let all: BTreeSet<&ByteString> = meant.map(|planned| &planned.step.directory).collect();
+            all.into_iter().cloned().collect::<Vec<_>>()
+        };
+        let stale = directories(was_stale);
+        let asked = directories(|reason| Id::from_name(reason).is_none());
         let (is_first, is_stale) = (newest.is_empty(), !stale.is_empty());
         if is_first || is_stale {
             let uid = first.step.expect.inode.uid;
-            newest.push(Flushed { uid, operation, at: journal.started_at, stale });
+            newest.push(Flushed { uid, operation, at: journal.started_at, stale, asked });
         }
         if is_stale {
             break;
@@ -44,12 +47,18 @@ pub fn newest_flushes(state: &StateDir) -> Result<Vec<Flushed>, Error> {
     Ok(newest)
 }
 
-/// Whether programs could see what was taken for this reason: the name of a finding, or that somebody asked for it.
-fn was_seen(reason: &str) -> bool {
-    Id::from_name(reason).is_none_or(|id| id.shows() != Shows::Nowhere)
+/// Whether it was stale where no program read it that was started then; an older one may have.
+fn is_dormant(reason: &str) -> bool {
+    Id::from_name(reason) == Some(Id::DormantStaleEntry)
 }
 
-/// Whether what was taken for this reason was found to be stale, or damaged, where programs read it.
+/// Whether programs could see what was taken for this reason: the name of a finding, or that somebody asked for it.
+fn was_seen(reason: &str) -> bool {
+    is_dormant(reason) || Id::from_name(reason).is_none_or(|id| id.shows() != Shows::Nowhere)
+}
+
+/// Whether what was taken for this reason was found to be stale, or damaged, where programs read it or had read it.
 fn was_stale(reason: &str) -> bool {
-    Id::from_name(reason).is_some_and(|id| matches!(id.shows(), Shows::OldView | Shows::Unsure))
+    is_dormant(reason)
+        || Id::from_name(reason).is_some_and(|id| matches!(id.shows(), Shows::OldView | Shows::Unsure))
 }

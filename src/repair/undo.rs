@@ -122,8 +122,10 @@ pub fn undo_in(
         let state = UndoState::NothingToUndo;
         return Ok(Undone { operation: None, state, changed: false, files: Vec::new() });
     };
-    let was_edited_since =
-        known.iter().any(|(one, _)| !one.edits.is_empty() && order(&one.id) > order(&meant.id));
+    // What was taken back since is as if it had not been.
+    let was_edited_since = known.iter().any(|(one, _)| {
+        !one.edits.is_empty() && one.state != OperationState::Undone && order(&one.id) > order(&meant.id)
+    });
     known.retain(|(one, _)| is_one_run(one, &meant));
     // By the name under which it is known: the one that was typed, or the one that the run itself has told.
     let told = known.iter().map(|(one, _)| &one.id).min_by_key(|id| order(id));

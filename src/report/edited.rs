@@ -80,8 +80,7 @@ pub fn refusal(out: &mut Page<'_>, revived: &[Revived], command: &str, returns: 
     }
     let text = if returns {
         format!(
-            "What the quarantine holds of them would come back by {command}; there programs do not see it. To bring \
-             it back nevertheless, add --force."
+            "What the quarantine holds of them programs do not see there. To bring it back nevertheless: {command} --force"
         )
     } else {
         format!(

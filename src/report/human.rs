@@ -150,7 +150,15 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
         return;
     }
     out.gap();
-    let _ = writeln!(out, "{BOLD}Do now{BOLD:#}");
+    match &out.screen.elsewhere {
+        Some(host) => {
+            let title = format!("Do on {host}");
+            let _ = writeln!(out, "{BOLD}{title}{BOLD:#}");
+        }
+        None => {
+            let _ = writeln!(out, "{BOLD}Do now{BOLD:#}");
+        }
+    }
     let shown: Vec<&Step> = steps.iter().take(MOST_STEPS).collect();
     let commands = shown.iter().filter_map(|step| step.command.as_ref()).map(|command| width(command));
     let widest = WIDEST_COMMAND.min(out.width().saturating_sub(LEAST_BESIDE + 7));
@@ -184,8 +192,14 @@ fn looked(out: &mut Page<'_>, brief: &Brief) {
     if brief.scope.users.is_empty() {
         return;
     }
-    let most = if out.screen.detail == Detail::All { usize::MAX } else { 1 };
-    let mut line = looked_at(&brief.scope, most);
+    let mut line = match &out.screen.elsewhere {
+        // What was not recorded nobody can ask for here.
+        Some(host) => {
+            let written = out.screen.zone.written(out.screen.now);
+            format!("{} As recorded on {host}, {written}.", looked_at(&brief.scope, 0))
+        }
+        None => looked_at(&brief.scope, if out.screen.detail == Detail::All { usize::MAX } else { 1 }),
+    };
     let notes = brief.causes.iter().filter(|cause| cause.severity == Severity::Info).count();
     if notes > 0 {
         line.push_str(&format!(" {}.", count(notes, "note", "notes")));
@@ -213,11 +227,15 @@ fn looked(out: &mut Page<'_>, brief: &Brief) {
 pub fn next(out: &mut Page<'_>, brief: &Brief) {
     let Some(step) = brief.next() else { return };
     match (&step.command, step.after) {
-        (Some(command), None) => {
-            let _ = writeln!(out, "Next: {GREEN}{command}{GREEN:#}");
+        (Some(command), None) => ask(out, command),
+        (Some(_), Some(_)) => {
+            let lead = next_lead(out.screen);
+            wrap(out, &lead, "  ", &step.in_a_line());
         }
-        (Some(_), Some(_)) => wrap(out, "Next: ", "  ", &step.in_a_line()),
-        (None, _) => wrap(out, "Next: ", "  ", &out.screen.step(step)),
+        (None, _) => {
+            let lead = next_lead(out.screen);
+            wrap(out, &lead, "  ", &out.screen.step(step));
+        }
     }
 }
 
@@ -229,7 +247,16 @@ pub fn ask_check(out: &mut Page<'_>) {
 
 /// The last line of a list: the command that says what to do.
 pub(super) fn ask(out: &mut Page<'_>, command: &str) {
-    let _ = writeln!(out, "Next: {GREEN}{command}{GREEN:#}");
+    let lead = next_lead(out.screen);
+    // A command is not cut: it has a line of its own where there is no room.
+    let is_narrow = out.screen.elsewhere.is_some() && width(&lead) + width(command) > out.width();
+    let lead = if is_narrow { format!("{}\n  ", lead.trim_end()) } else { lead };
+    let _ = writeln!(out, "{lead}{GREEN}{command}{GREEN:#}");
+}
+
+/// Where the first thing is to be done, if not here.
+fn next_lead(screen: &Screen) -> String {
+    screen.elsewhere.as_ref().map_or_else(|| "Next: ".to_owned(), |host| format!("Next: on {host}: "))
 }
 
 /// One paragraph for each token.

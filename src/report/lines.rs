@@ -52,6 +52,8 @@ pub struct Screen {
     pub zone: Zone,
     /// The names of users that are known, by number. Escaped.
     pub users: BTreeMap<u32, String>,
+    /// The host that it is about, if that is told from a snapshot: there is what to do, not here. Escaped.
+    pub elsewhere: Option<String>,
 }
 
 impl Screen {
@@ -330,6 +332,7 @@ mod tests {
             now: 1_000_000,
             zone: Zone::utc(),
             users: BTreeMap::new(),
+            elsewhere: None,
         }
     }
 

@@ -117,6 +117,7 @@ mod tests {
             now: 0,
             zone: Zone::utc(),
             users: BTreeMap::new(),
+            elsewhere: None,
         };
         let mut out = Page::new(&screen);
         show(&mut out, source);

@@ -79,4 +79,7 @@ pub struct Flushed {
     /// The directories out of which it took entries that were found to be stale.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stale: Vec<ByteString>,
+    /// The directories out of which it took entries because somebody asked for them: nobody had compared them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub asked: Vec<ByteString>,
 }

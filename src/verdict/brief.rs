@@ -335,6 +335,14 @@ impl Step {
 }
 
 impl Brief {
+    /// What has to be looked at again is what was asked for: the command as it was typed, and none that looks at less.
+    pub fn look_again_by(&mut self, typed: &str) {
+        let again = |step: &&mut Step| step.purpose == Purpose::Look && step.after.is_some();
+        for step in self.steps.iter_mut().filter(again) {
+            step.command = Some(typed.to_owned());
+        }
+    }
+
     /// The first thing to do; to take a change back is none, and where all is well nothing has to be done.
     #[must_use]
     pub fn next(&self) -> Option<&Step> {

@@ -78,7 +78,7 @@ impl Asked {
             ("HOME".to_owned(), ByteString::from(host.home())),
         ]);
         let user = User { uid: 0, name: None, env };
-        let configs = [ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }];
+        let configs = [ConfigFile::new(path, ConfigState::Text(text.to_vec().into()))];
         let situation = Situation { user: &user, installation: Some(&self.installation), configs: &configs };
         let effective = match situation.outcome(program, Some("sc-hsm")) {
             Outcome::Crashes(_) => return Some(Seen::Died),

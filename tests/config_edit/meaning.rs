@@ -32,7 +32,7 @@ pub fn outcome(text: &[u8], program: &Program, version: Version, driver: &str) -
         version: Some(version.to_string()),
         config_path: Some(path.clone()),
     };
-    let configs = [ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }];
+    let configs = [ConfigFile::new(path, ConfigState::Text(text.to_vec().into()))];
     Situation { user: &user, installation: Some(&installation), configs: &configs }
         .outcome(program, Some(driver))
 }

@@ -167,7 +167,7 @@ fn host(version: Option<&str>, text: &[u8]) -> Snapshot {
         },
         opensc: vec![installation],
         executables: ["pkcs15-tool", "pkcs15-init", "pkcs11-tool"].map(tool).into(),
-        configs: vec![ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }],
+        configs: vec![ConfigFile::new(path, ConfigState::Text(text.to_vec().into()))],
         cards: Vec::new(),
         asks: Vec::new(),
         providers: Vec::new(),

@@ -179,7 +179,7 @@ impl Host {
             version: version.map(Into::into),
             config_path: Some(path.clone()),
         };
-        let configs = vec![ConfigFile { path, state }];
+        let configs = vec![ConfigFile::new(path, state)];
         Self { user: User { uid: 1000, name: None, env }, installation, configs }
     }
 

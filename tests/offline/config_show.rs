@@ -27,7 +27,7 @@ fn snapshot(version: &str, state: ConfigState) -> Snapshot {
             config_path: Some(path.clone()),
         }],
         executables: TOOLS.map(|name| (name.to_owned(), format!("/usr/bin/{name}").as_str().into())).into(),
-        configs: vec![ConfigFile { path, state }],
+        configs: vec![ConfigFile::new(path, state)],
         cards: Vec::new(),
         asks: Vec::new(),
         providers: Vec::new(),

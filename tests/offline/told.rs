@@ -211,7 +211,7 @@ fn screen(snapshot: &Snapshot, width: usize, is_ascii: bool, detail: Detail) -> 
         users.extend(user.name.clone().map(|name| (user.uid, name)));
     }
     let now = snapshot.taken_at.unix_timestamp();
-    Screen { width, is_ascii, detail, now, zone: Zone::utc(), users }
+    Screen { width, is_ascii, detail, now, zone: Zone::utc(), users, elsewhere: None }
 }
 
 /// The hosts of all findings, and of those that are nearly there.

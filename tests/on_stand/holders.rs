@@ -182,6 +182,57 @@ fn a_program_that_reads_no_cache_is_not_named() {
     assert_eq!(holders(&report)[0]["severity"], "info", "{report}");
 }
 
+/// Whatever takes the cache away, in whatever order: a program that has read it is named until it ends, by check and verify.
+/// Switching the cache off does not reach what is running, and an entry that was named was stale all the same.
+#[test]
+fn a_program_with_the_old_view_is_named_whatever_was_done_to_the_cache() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    let pin = stand.dir().join("pin");
+    secret(&pin, PIN);
+    let verify = ["verify", "--pin-file", pin.to_str().unwrap()];
+    stale(&host);
+    let home = host.home().to_owned();
+    let kept = stand.dir().join("kept");
+    let cp = |from: &std::path::Path, to: &std::path::Path| {
+        let command = format!("rm -rf '{1}' && cp -a '{0}' '{1}'", from.display(), to.display());
+        host.run(&["sh", "-c", &command]).ok();
+    };
+    cp(&home.join(".cache"), &kept);
+    let ways: [&[&[&str]]; 6] = [
+        &[&["config", "disable-cache"]],
+        &[&["config", "disable-cache"], &["flush"]],
+        &[&["flush"], &["config", "disable-cache"]],
+        &[&["fix", "--guarded"]],
+        &[&["flush", "--serial", "DENK0200834"]],
+        &[&["flush", "1"]],
+    ];
+    for way in ways {
+        host.run(&["rm", "-rf", home.join(".local/state/stalecard").to_str().unwrap()]).ok();
+        cp(&kept, &home.join(".cache"));
+        host.caching("yes");
+        let tool = waiting(&stand, &host);
+        // Which of two was first is told by whole seconds.
+        std::thread::sleep(Duration::from_millis(1100));
+        for words in way {
+            let output = host.stalecard(words);
+            assert!(output.code() <= 1, "{way:?}: {output}");
+        }
+        let [finding] = &check(&host)[..] else { panic!("{way:?}: {:?}", check(&host)) };
+        let output = host.stalecard(&["check"]);
+        // What was named, and nobody had compared, may have been right.
+        let is_known = way[0].len() == 1 || way[0][0] == "config" || way[0][0] == "fix";
+        let (severity, word, code) = if is_known { ("error", "STALE", 1) } else { ("warning", "RISK", 0) };
+        assert!(
+            finding["severity"] == severity && said(&output).starts_with(word) && output.code() == code,
+            "{way:?}: {output}"
+        );
+        tool.stop();
+        assert_eq!(check(&host), [] as [Value; 0], "{way:?}");
+        host.stalecard(&verify);
+    }
+}
+
 /// What a card was known to hold decides: without a cache, and on a card that tells no dates.
 #[test]
 fn an_earlier_snapshot_or_baseline_tells_whether_a_program_may_hold_an_old_view() {

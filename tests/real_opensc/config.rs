@@ -142,8 +142,7 @@ fn compare(text: &[u8], installation: &Installation, version: Version, module: &
     let sandbox = Sandbox::new();
     std::fs::write(sandbox.path("conf"), text).unwrap();
     let user = sandbox.user();
-    let configs =
-        [ConfigFile { path: sandbox.path("conf").into(), state: ConfigState::Text(text.to_vec().into()) }];
+    let configs = [ConfigFile::new(sandbox.path("conf").into(), ConfigState::Text(text.to_vec().into()))];
     let situation = Situation { user: &user, installation: Some(installation), configs: &configs };
     let shown = String::from_utf8_lossy(text);
 
@@ -218,7 +217,7 @@ fn the_traps_among_the_fixtures_are_opensc_s() {
         let sandbox = Sandbox::new();
         std::fs::write(sandbox.path("conf"), &text).unwrap();
         let state = ConfigState::Text(text.clone().into());
-        let configs = [ConfigFile { path: sandbox.path("conf").into(), state }];
+        let configs = [ConfigFile::new(sandbox.path("conf").into(), state)];
         let user = sandbox.user();
         let situation = Situation { user: &user, installation: Some(&installation), configs: &configs };
         // Never `--clear-cache` here: some fixtures name directories outside the sandbox.

@@ -398,7 +398,7 @@ fn lint(asked: &Asked, text: &[u8]) -> Vec<Finding> {
         user: User { uid: 1000, name: None, env },
         opensc: vec![installation],
         executables: ["pkcs15-tool", "pkcs11-tool", "opensc-tool"].map(tool).into(),
-        configs: vec![ConfigFile { path, state: ConfigState::Text(text.to_vec().into()) }],
+        configs: vec![ConfigFile::new(path, ConfigState::Text(text.to_vec().into()))],
         cards: Vec::new(),
         asks: Vec::new(),
         providers: Vec::new(),

@@ -82,7 +82,7 @@ pub fn snapshot(host: &str, (card, coverage): (Card, Vec<Gap>), cache: CacheDir)
             config_path: Some(CONF.into()),
         }],
         executables: BTreeMap::from([("pkcs15-tool".into(), "/usr/bin/pkcs15-tool".into())]),
-        configs: vec![ConfigFile { path: CONF.into(), state: ConfigState::Text(Bytes(text.into())) }],
+        configs: vec![ConfigFile::new(CONF.into(), ConfigState::Text(Bytes(text.into())))],
         cards: vec![card],
         asks: Vec::new(),
         providers: Vec::new(),

@@ -73,7 +73,9 @@ pub fn run(
     };
     let report = edit(&wanted, &snapshot, &mut Run::begin())?;
     match args.format {
-        Format::Human => output::print(&human(screen, &report, &edited(&report, goal, &typed_for_real())))?,
+        Format::Human => {
+            output::print(&human(screen, &report, &edited(&report, goal, programs, &typed_for_real())))?
+        }
         Format::Json => {
             let answer = match goal {
                 Goal::Off => Answer::DisableCache { edit: &report },

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::args::Args;
 use super::{pin, prompt};
-use crate::cli::args::Format;
+use crate::cli::args::{Format, typed_for_real};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit;
@@ -45,9 +45,12 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let unseen = holders::look(&mut snapshot)?;
     snapshot.coverage.extend(unseen.into_iter().filter(|gap| gap.asked_for));
     let Proved { verdict, whole, proofs, is_open } = proved(&snapshot, key.as_ref());
-    let brief = in_brief(&verdict, &whole, &proofs, is_open);
+    let mut brief = in_brief(&verdict, &whole, &proofs, is_open);
     match args.format {
-        Format::Human => output::print(&proofs::keys(screen, &verdict, &proofs, &brief))?,
+        Format::Human => {
+            brief.look_again_by(&typed_for_real());
+            output::print(&proofs::keys(screen, &verdict, &proofs, &brief))?;
+        }
         Format::Json => {
             let answer = Answer::Keys { keys: &proofs };
             output::print_json(

@@ -1,15 +1,16 @@
 //! What there is to say of an edit of the configuration. Pure.
 
 use super::{again, check, undo_of};
+use crate::fix::config::Programs;
 use crate::repair::config::{EditReport, Goal};
 use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
 
-/// Of an edit of the configuration. `typed`: the command, without `--dry-run`.
+/// Of an edit of the configuration for these programs. `typed`: the command, without `--dry-run`.
 #[must_use]
-pub fn edited(report: &EditReport, goal: Goal, typed: &str) -> Brief {
+pub fn edited(report: &EditReport, goal: Goal, programs: Programs<'_>, typed: &str) -> Brief {
     let file = &report.file;
     let is_off = goal == Goal::Off;
-    let switched = if is_off { "off" } else { "on" };
+    let switched = format!("{}{}", if is_off { "off" } else { "on" }, programs.told());
     let (state, sentence) = match (report.refused, report.changes.is_empty(), report.created, report.dry_run)
     {
         (true, ..) => (Word::Failed, format!("{file}: not edited.")),

@@ -65,8 +65,8 @@ pub fn undone(done: &Undo, typed: &str) -> Brief {
         (UndoState::Refused, _) => (
             Word::Failed,
             format!(
-                "Nothing was changed: without operation {id} programs would show cache entries again that are stale, \
-                 or may be: their card was not read."
+                "Nothing was changed: without operation {id} programs would show cache entries again, of which each is told \
+                 why not."
             ),
         ),
         (UndoState::Incomplete, false) => (

@@ -166,7 +166,8 @@ impl Asking<'_, '_> {
         for (dir, speakers) in caches {
             let directory = dir.real_path();
             let mut files: Files = Vec::new();
-            for speaker in speakers {
+            // What a program with settings of its own writes is its own affair.
+            for speaker in speakers.iter().filter(|speaker| !speaker.stands_in) {
                 for (name, content) in self.written(dir, speaker)? {
                     match files.iter().find(|(known, _)| *known == name) {
                         None => files.push((name, content)),

@@ -188,7 +188,8 @@ impl Round<'_> {
     ) -> Result<(Room, Ask), End> {
         let all: Vec<Copy<'_>> = copies(files).into_iter().chain(copies(self.needed)).collect();
         let room = self.place.room(&all)?;
-        let (blocks, done) = self.listed(&room, tool, None)?;
+        let goal = speaker.stands_in.then_some(Goal::Yes);
+        let (blocks, done) = self.listed(&room, tool, goal)?;
         let ask = self.ask(AskKind::Shown, tool, speaker.programs.clone(), Some(&dir.path), AskEnd::Done);
         let mut ask = self.compared(ask, files, fresh);
         ask.blocks = blocks;

@@ -37,6 +37,8 @@ pub(super) struct Speaker {
     pub(super) programs: Vec<String>,
     /// Is everything cached, whatever the card?
     pub(super) caches_all: bool,
+    /// Does the tool only stand for a program whose settings are not its own?
+    pub(super) stands_in: bool,
 }
 
 /// See above.
@@ -200,21 +202,29 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
         });
         reads.then_some(caching)
     };
-    let programs = Program::judged(&snapshot.executables);
-    let [first, second] = &programs;
+    let usual = Program::judged(&snapshot.executables);
+    let [first, second] = &usual;
     let speaker = |tool, programs: &[&Program], caching: &[Caching]| Speaker {
+        stands_in: programs.iter().all(|program| !usual.contains(program)),
         tool,
         programs: programs.iter().map(|program| program.label.clone()).collect(),
         caches_all: caching.iter().all(|caching| *caching == Caching::All),
     };
-    match (of(first), of(second)) {
+    let mut speakers: Vec<Speaker> = match (of(first), of(second)) {
         (Some(one), Some(other)) if one == other => vec![speaker(AskTool::Pkcs15, &[first, second], &one)],
         (one, other) => {
             let one = one.map(|caching| speaker(AskTool::Pkcs15, &[first], &caching));
             let other = other.map(|caching| speaker(AskTool::Pkcs11, &[second], &caching));
             one.into_iter().chain(other).collect()
         }
+    };
+    // Whoever has settings of its own reads files as the tools do: one of them speaks for it.
+    let all = configuration.judged(&snapshot.executables, &snapshot.user.env, &EITHER_DRIVER);
+    for program in all.iter().filter(|program| !usual.contains(program)) {
+        let tool = if program.is_module() { AskTool::Pkcs11 } else { AskTool::Pkcs15 };
+        speakers.extend(of(program).map(|caching| speaker(tool, &[program], &caching)));
     }
+    speakers
 }
 
 /// Do applications of OpenSC's module read this directory?

@@ -74,7 +74,7 @@ pub fn asked(
 /// Looks whether the new text does what it is for, for both programs.
 fn is_private(new: &[u8], version: Version, wanted: &Wanted<'_>) -> Result<(), String> {
     let path = ByteString::from("opensc.conf");
-    let configs = [ConfigFile { path: path.clone(), state: ConfigState::Text(new.to_vec().into()) }];
+    let configs = [ConfigFile::new(path.clone(), ConfigState::Text(new.to_vec().into()))];
     let env = [("HOME".to_owned(), ByteString::from("/")), ("OPENSC_CONF".to_owned(), path)];
     let user = User { uid: 0, name: None, env: env.into() };
     let installation = Installation {
@@ -224,8 +224,7 @@ mod tests {
 
     fn effective(text: &str, program: &Program) -> Effective {
         let path = ByteString::from("/x");
-        let configs =
-            [ConfigFile { path: path.clone(), state: ConfigState::Text(text.as_bytes().to_vec().into()) }];
+        let configs = [ConfigFile::new(path.clone(), ConfigState::Text(text.as_bytes().to_vec().into()))];
         let env = [("HOME".to_owned(), ByteString::from("/h")), ("OPENSC_CONF".to_owned(), path)];
         let user = User { uid: 0, name: None, env: env.into() };
         let version = Some("0.26.1".to_owned());

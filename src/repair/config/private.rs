@@ -155,7 +155,7 @@ mod tests {
         let path = ByteString::from("/x");
         let env = BTreeMap::from([("OPENSC_CONF".to_owned(), path.clone()), ("HOME".to_owned(), "/".into())]);
         let user = User { uid: 0, name: None, env };
-        let configs = [ConfigFile { path, state: ConfigState::Text(text.as_bytes().to_vec().into()) }];
+        let configs = [ConfigFile::new(path, ConfigState::Text(text.as_bytes().to_vec().into()))];
         let situation = Situation { user: &user, installation: None, configs: &configs };
         [Program::pkcs15_tool(None), Program::pkcs11(None)].iter().all(|program| {
             matches!(situation.outcome(program, None), Outcome::Runs(effective) if effective.caching == Caching::No)

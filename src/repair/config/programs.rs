@@ -183,7 +183,7 @@ impl<'a> Ground<'a> {
                 ("OPENSC_CONF".to_owned(), request.path.clone()),
             ]),
         };
-        let configs = [ConfigFile { path: request.path.clone(), state }];
+        let configs = [ConfigFile::new(request.path.clone(), state)];
         let installed = |version: Version| Installation {
             library: ByteString::default(),
             version: Some(version.to_string()),

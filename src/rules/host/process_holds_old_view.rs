@@ -7,7 +7,9 @@
 //! that it *may* hold the old view. It is an error where what is known speaks for it:
 //!
 //! - the cache that it reads is stale, or was when it was flushed, and the program was there before the flush;
-//! - a cache that programs read no more is stale, and the program was there before OpenSC wrote it;
+//! - a cache that programs read no more is stale, and the program was there before OpenSC wrote it, or before the
+//!   configuration was changed: then it may have read it;
+//!   (a warning where entries were flushed on request, which nobody had compared);
 //! - the card itself tells that it was changed after the program was started: a certificate that was not valid yet
 //!   then, or the card's date of last update;
 //! - the card is not what a baseline or an earlier snapshot says (`check --against`), which was written after the program
@@ -59,8 +61,12 @@ enum Reason<'a> {
     Earlier(usize),
     /// It was started before OpenSC wrote a copy into a cache that programs read no more, and that is stale.
     Copied,
+    /// It was started before the configuration was changed, by which programs read a cache no more that is stale.
+    Switched,
     /// The agent that it serves does not offer all keys of this token; does more speak for an old view?
     Offers(usize, bool),
+    /// It was started before this flush on request of the cache that it reads, which nobody had compared.
+    Emptied(&'a str),
     /// Nothing speaks for it, and nothing against it.
     Loaded,
 }
@@ -110,24 +116,42 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
             continue;
         }
         let in_stale = |dir: &ByteString| stale.iter().any(|(known, _)| *known == dir);
-        let of_flush = flushed()
-            .filter(|flushed| reads(snapshot, process, &|dir| is_among(snapshot, dir, &flushed.stale)));
+        // What a configuration says that was written later is not what the program began with.
+        let newest = |of: fn(&Flushed) -> &Vec<ByteString>| {
+            let may_have_read = |flushed: &&Flushed| {
+                let is_meant = |dir: &ByteString| is_among(snapshot, dir, of(flushed));
+                let is_older = || is_of_older_configuration(snapshot, process) != Some(false);
+                !of(flushed).is_empty()
+                    && (reads(snapshot, process, &is_meant)
+                        || is_older() && may_read(snapshot, process, &is_meant))
+            };
+            flushed().filter(may_have_read).max_by_key(|flushed| flushed.at)
+        };
         let dated = || verdict.dated.iter().position(|dated| process.started_at < dated.at);
         let earlier =
             || verdict.earlier.iter().position(|earlier| !earlier.is_same && process.started_at < earlier.at);
         let copied = || verdict.findings.iter().any(|finding| is_copied_later(finding, process));
+        let switched = || {
+            let is_dormant = |dir: &ByteString| {
+                verdict.findings.iter().any(|finding| is_dormant_in(finding, process, snapshot, dir))
+            };
+            is_of_older_configuration(snapshot, process) == Some(true)
+                && may_read(snapshot, process, &is_dormant)
+        };
         let known = if own && reads(snapshot, process, &in_stale) {
             Some(Reason::Stale)
-        } else if let Some(flushed) =
-            of_flush.filter(|flushed| !flushed.stale.is_empty()).max_by_key(|flushed| flushed.at)
-        {
+        } else if let Some(flushed) = newest(|flushed| &flushed.stale) {
             Some(Reason::Before(&flushed.operation))
         } else if let Some(place) = dated() {
             Some(Reason::Dated(place))
         } else if let Some(place) = earlier() {
             Some(Reason::Earlier(place))
+        } else if copied() {
+            Some(Reason::Copied)
+        } else if switched() {
+            Some(Reason::Switched)
         } else {
-            copied().then_some(Reason::Copied)
+            newest(|flushed| &flushed.asked).map(|flushed| Reason::Emptied(&flushed.operation))
         };
         let is_noted = verdict.compared && is_covered(snapshot, process) && !is_unchanged(verdict, process);
         let reason = match (offer(verdict, process), known) {
@@ -185,6 +209,21 @@ fn is_copied_later(finding: &Finding, process: &Process) -> bool {
             .any(|file| file.owner == process.uid && file.inode.mtime > process.started_at.unix_timestamp())
 }
 
+/// Is it about a stale copy, in this cache of the process's user, that no program reads?
+fn is_dormant_in(finding: &Finding, process: &Process, snapshot: &Snapshot, dir: &ByteString) -> bool {
+    let mut files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
+    finding.id == Id::DormantStaleEntry
+        && files.any(|file| {
+            file.owner == process.uid && is_among(snapshot, dir, std::slice::from_ref(&file.directory))
+        })
+}
+
+/// Was the process started before the configuration was written that OpenSC reads today? None where that is not known.
+fn is_of_older_configuration(snapshot: &Snapshot, process: &Process) -> Option<bool> {
+    let changed_at = Situation::of(snapshot).file()?.changed_at?;
+    Some(process.started_at < changed_at)
+}
+
 /// Is each token still what was written down before the process was started?
 fn is_unchanged(verdict: &Verdict, process: &Process) -> bool {
     let is_known = |token: &Token| {
@@ -212,15 +251,33 @@ fn is_among(snapshot: &Snapshot, dir: &ByteString, real: &[ByteString]) -> bool 
 /// Does a program read a cache of which this is true, as far as its user's environment tells? That of another
 /// user is not known: then any may be the one.
 fn reads(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
-    let program = Program::of_executable(process.program.clone());
-    let other = process.uid != snapshot.user.uid;
-    match Situation::of(snapshot).outcome(&program, Some(OTHER_DRIVER)) {
+    match outcome(snapshot, process) {
         Outcome::Runs(effective) => {
             matches!(effective.caching, Caching::Public | Caching::All)
-                && (other || effective.cache_dir.path().is_some_and(is_meant))
+                && (is_of_another(snapshot, process) || effective.cache_dir.path().is_some_and(is_meant))
         }
         Outcome::Crashes(_) => false,
     }
+}
+
+/// Would it, if caching were on?
+fn may_read(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
+    match outcome(snapshot, process) {
+        Outcome::Runs(effective) => {
+            is_of_another(snapshot, process) || effective.cache_dir.path().is_some_and(is_meant)
+        }
+        // It runs, so the configuration was another when it began.
+        Outcome::Crashes(_) => true,
+    }
+}
+
+fn outcome(snapshot: &Snapshot, process: &Process) -> Outcome {
+    let program = Program::of_executable(process.program.clone());
+    Situation::of(snapshot).outcome(&program, Some(OTHER_DRIVER))
+}
+
+const fn is_of_another(snapshot: &Snapshot, process: &Process) -> bool {
+    process.uid != snapshot.user.uid
 }
 
 fn finding(
@@ -272,6 +329,22 @@ fn finding(
             .into(),
             "That no program reads the cache any more does not reach what is running.",
         ),
+        Reason::Emptied(operation) => (
+            format!(
+                "{who} was running before entries of the cache that it reads were flushed on request ({operation}), which \
+                 nobody had compared with the card: it may hold an old view."
+            )
+            .into(),
+            "What it read of the card before, it still shows and uses: the flush does not reach it.",
+        ),
+        Reason::Switched => (
+            format!(
+                "{who} was running before the configuration was changed, and the cache that it may have read is stale: it \
+                 may hold the old view."
+            )
+            .into(),
+            "That no program reads the cache any more does not reach what is running.",
+        ),
         Reason::Offers(place, is_known) => {
             let Offerable { token, keys } = verdict.offerable.get(place)?;
             let offers = |key: &&String| first.offers.iter().flatten().any(|offered| offered == *key);
@@ -297,6 +370,8 @@ fn finding(
     let is_asked = matches!(reason, Reason::Offers(..));
     if let Reason::Offers(_, false) = reason {
         finding.severity = Severity::Info;
+    } else if let Reason::Emptied(_) = reason {
+        finding.severity = Severity::Warning;
     } else if serves_an_agent(first) && !is_asked && reason != Reason::Stale {
         finding.severity = Severity::Warning;
         finding.consequence.push_str(" Whether the module was added again since only its user can ask it.");

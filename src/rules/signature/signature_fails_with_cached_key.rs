@@ -64,7 +64,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                 case.object_name(cache_view, Some(key), cache_view.shown.at(&key.place()).or(Some(shown)));
             finding.program = cache_view.listers(shown);
             let which = format!("key reference {}", key_reference(trial.key));
-            finding.danger = danger::of_deleting(case, shown, key, &which);
+            finding.danger = danger::of_deleting(case, cache_view, shown, key, &which);
             finding.evidence.push(Evidence {
                 file: cause.map(|(file, entry)| file_evidence(cache_view.dir, entry, Some(file))),
                 first_difference: cause.and_then(|(file, entry)| case.first_difference(entry, file)),

@@ -49,7 +49,8 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             );
             if let Some((file, heir)) = heir {
                 finding.severity = key_severity(case, heir);
-                finding.danger = danger::of_deleting(case, shown, heir, &format!("key file {file}"));
+                finding.danger =
+                    danger::of_deleting(case, cache_view, shown, heir, &format!("key file {file}"));
             }
             sink.push(finding);
         }

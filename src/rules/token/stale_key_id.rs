@@ -34,17 +34,22 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             }
             let key = which_key(&case.live, live);
             let (old, new) = (hex(&shown.id), hex(&live.id));
+            let consequence = if cache_view.mixes_ids() {
+                "An ID on the card gives \"object not found\" or names another key here; an ID shown signs with another \
+                 key than it names."
+            } else {
+                "The ID on the card gives \"object not found\"; the ID shown signs with the card's new key."
+            };
             let mut finding = case.finding(
                 Id::StaleKeyId,
                 cache_view,
                 &difference,
                 format!("OpenSC shows ID {old} for {key}; the card's key there has ID {new}."),
-                "The ID on the card gives \"object not found\"; the ID shown signs with the card's new key."
-                    .to_owned(),
+                consequence.to_owned(),
             );
             finding.severity = key_severity(case, live);
             finding.danger = Danger::all([
-                danger::of_deleting(case, shown, live, &key),
+                danger::of_deleting(case, cache_view, shown, live, &key),
                 danger::of_writing(case, &difference),
             ]);
             sink.push(finding);

@@ -46,7 +46,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             );
             finding.severity = key_severity(case, live);
             finding.danger = Danger::all([
-                danger::of_deleting(case, shown, live, &key),
+                danger::of_deleting(case, cache_view, shown, live, &key),
                 danger::of_writing(case, &difference),
             ]);
             sink.push(finding);

@@ -6,6 +6,9 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::{errors, flat};
+use crate::stand::{PIN, SO_PIN, Stand};
+
 /// A recorded card of each family, OpenSC's driver for it, and whether its answer to reset tells that it is its card. Where it
 /// does not, what a list of other drivers makes of it only the card could tell.
 const CARDS: [(&str, &str, bool); 4] = [
@@ -115,4 +118,39 @@ fn monitoring_is_not_told_that_all_is_clear_where_one_program_misses_the_card() 
     let (_, usual) =
         check("five-keys", "app default { framework pkcs15 { use_file_caching = yes; } }", "text");
     assert_eq!(usual.starts_with("RISK"), !said.contains(clear), "{said}\n{usual}");
+}
+
+/// A program with settings of its own that reads the cache alone shows what is stale in it: the module that browsers load, or
+/// a tool that reads the card as PKCS#15 has it. What reads no such file is not said to show it.
+#[test]
+fn a_program_whose_own_settings_cache_shows_what_is_stale() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    let old = host.keypairgen("EC:prime256v1", &["--id", "01"]);
+    host.caching("yes").pkcs15_list();
+    let live = host.live();
+    live.delete_object("privkey", &old.id);
+    live.keypairgen("EC:prime256v1", &[]);
+    let module = "/usr/lib/x86_64-linux-gnu/onepin-opensc-pkcs11.so";
+    for (program, is_shown) in
+        [("onepin-opensc-pkcs11", true), ("pkcs15-crypt", true), ("sc-hsm-tool", false)]
+    {
+        host.configure(&format!(
+            "app default {{\n\tframework pkcs15 {{\n\t\tuse_file_caching = no;\n\t}}\n}}\n\
+             app {program} {{\n\tframework pkcs15 {{\n\t\tuse_file_caching = public;\n\t}}\n}}\n"
+        ));
+        let (code, errors) = errors(&host);
+        assert_eq!((code, !errors.is_empty()), (i32::from(is_shown), is_shown), "{program}: {errors:?}");
+        let said = flat(&host.stalecard(&["check", "-v"]));
+        assert_eq!(said.starts_with("STALE"), is_shown, "{said}");
+    }
+    // The real module agrees; the other one shows the card.
+    host.configure(
+        "app default {\n\tframework pkcs15 {\n\t\tuse_file_caching = no;\n\t}\n}\n\
+         app onepin-opensc-pkcs11 {\n\tframework pkcs15 {\n\t\tuse_file_caching = public;\n\t}\n}\n",
+    );
+    let ids = |words: &[&str]| host.run(&[&["pkcs11-tool"], words, &["-O"]].concat()).ok().stdout;
+    assert!(ids(&["--module", module]).contains("ID:         01"));
+    assert!(!ids(&[]).contains("ID:         01"));
 }
