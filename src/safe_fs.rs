@@ -41,12 +41,20 @@ pub use transfer::Moved;
 
 use crate::snapshot::{ByteString, FileKind};
 
+/// Who could do it, where the system says that the calling user may not.
+fn who_may(refused: &io::Error) -> &'static str {
+    match refused.kind() {
+        io::ErrorKind::PermissionDenied => "; only its owner and root (sudo) may",
+        _ => "",
+    }
+}
+
 /// Why a file or directory was left alone.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The system refused.
-    #[error("cannot {what} {path}: {source}")]
+    #[error("cannot {what} {path}: {source}{}", who_may(source))]
     Io {
         /// What was attempted ("open", "rename", …).
         what: &'static str,

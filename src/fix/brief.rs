@@ -14,7 +14,7 @@ use super::findings::Fixed;
 use super::flush::Flushed;
 use crate::error::Error;
 use crate::finding::{Finding, Id, Prose, Severity, Shows, doubtful_since};
-use crate::judge::brief::{brief, unread};
+use crate::judge::brief::{brief, unsaid};
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
 use crate::repair::{Applied, Became, FixReport, Left, Outcome, Refilled};
@@ -188,8 +188,8 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
         _ => Prose::from(sum.sentence(dry_run)),
     };
     told.headline = Headline { state: ending.word(), sentence, card: told.headline.card };
-    if done.unread && sum.changed() && dry_run {
-        told.unread = unread(&done.after);
+    if done.unread {
+        told.unread = unsaid(&done.after, &told.headline);
     }
     match done.error {
         Some(Error::NoCardToFlush) => {
@@ -317,9 +317,7 @@ pub fn fixed(done: &Fixed, typed: &str) -> Brief {
         _ => Prose::from(did),
     };
     told.headline = Headline { state: ending.word(), sentence, card: told.headline.card };
-    if dry_run && (tried > 0 || !is_rest) {
-        told.unread = unread(&done.after);
-    }
+    told.unread = unsaid(&done.after, &told.headline);
     told.look_again_by(typed);
     let repaired: Vec<Finding> = report.repairs.iter().map(|one| one.finding.clone()).collect();
     let since = doubtful_since(&repaired);

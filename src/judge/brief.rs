@@ -45,23 +45,19 @@ pub fn brief(verdict: &Verdict) -> Brief {
             consequences.push(finding.consequence.clone());
         }
     }
-    let (mut asked, mut others): (Vec<&Gap>, Vec<&Gap>) =
-        verdict.coverage.iter().partition(|gap| gap.asked_for);
+    let mut others: Vec<&Gap> = verdict.coverage.iter().filter(|gap| !gap.asked_for).collect();
     // What the sentence says is not said again.
-    let told = no_card(verdict).or_else(|| asked.first().copied());
-    if let Some(told) = told.filter(|_| headline.state == Word::Unread) {
-        asked.retain(|gap| *gap != told);
-    }
     if let Some(told) = others.first().copied().filter(|gap| headline.sentence.contains(&gap.why)) {
         others.retain(|gap| *gap != told);
     }
+    let unread = unsaid(verdict, &headline);
     Brief {
         headline,
         dangers: dangers.into_iter().map(|danger| danger.brief.clone()).collect(),
         causes,
         consequences,
         steps,
-        unread: asked.into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)).collect(),
+        unread,
         passed_over: others.len(),
         scope: verdict.scope.clone(),
     }
@@ -76,11 +72,17 @@ pub(super) fn flush_first(headline: &mut Headline, steps: &[Step]) {
     }
 }
 
-/// What was asked for and could not be read, each with its reason: for a sentence that says none of it.
+/// What was asked for and could not be read, each with its reason, but what this sentence says.
 #[must_use]
-pub fn unread(verdict: &Verdict) -> Vec<String> {
+pub fn unsaid(verdict: &Verdict, headline: &Headline) -> Vec<String> {
+    let is_said = |gap: &&Gap| {
+        let why = gap.why.trim_end_matches('.');
+        [gap.what.clone(), capital(&gap.what)]
+            .iter()
+            .any(|what| headline.sentence.contains(&format!("{what}: {why}")))
+    };
     let asked = verdict.coverage.iter().filter(|gap| gap.asked_for);
-    asked.map(|gap| format!("{}: {}", gap.what, gap.why)).collect()
+    asked.filter(|gap| !is_said(gap)).map(|gap| format!("{}: {}", gap.what, gap.why)).collect()
 }
 
 /// What makes it possible to look.
@@ -165,8 +167,8 @@ fn plain_headline(verdict: &Verdict, causes: &[Cause]) -> Headline {
         return said(Word::Unread, sentence.into());
     }
     if missing.is_some() {
-        let why = unread(verdict).into_iter().next().unwrap_or_default();
-        let open = format!("Not everything that was asked for could be read: {}.", why.trim_end_matches('.'));
+        let first = missing.map(|gap| format!("{}: {}", gap.what, gap.why.trim_end_matches('.')));
+        let open = format!("Not everything that was asked for could be read: {}.", first.unwrap_or_default());
         let sentence = match risk(causes).filter(|risk| risk.kind != CauseKind::Recurrence) {
             Some(risk) => Prose::from(format!("{open} ")).then(&risk.summary),
             None => format!("{open} Nothing wrong in what could be.").into(),

@@ -1,7 +1,7 @@
 //! What the rules say of the configuration: for the installed version of OpenSC or, where none
 //! is known, for every release, each finding then with the releases it concerns.
 
-use super::brief::{brief, capital, unread};
+use super::brief::{brief, capital, unsaid};
 use crate::case::config::ConfigCase;
 use crate::finding::{Finding, Severity};
 use crate::opensc::config::{Situation, Source};
@@ -93,10 +93,9 @@ pub fn lint_brief(
         let what = "name a file that can be read: `stalecard config lint FILE`";
         told.steps.push(Step::new(Purpose::Look, None, what));
     }
-    // This sentence says none of it.
-    told.unread = unread(&verdict);
     told.headline =
         Headline { state, sentence: sentence.and(&format!(" {}.", capital(&judged))), ..told.headline };
+    told.unread = unsaid(&verdict, &told.headline);
     told
 }
 

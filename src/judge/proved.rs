@@ -1,7 +1,7 @@
 //! What fresh signatures came to, in the sentence of a verdict. "The card is sound" and "not proved" never stand side by
 //! side: what the card's own keys proved is said of the card, and what is shown instead of OpenSC.
 
-use super::brief::{brief, flush_first};
+use super::brief::{brief, flush_first, unsaid};
 use crate::case::proofs::{Conclusion, Proof};
 use crate::finding::Prose;
 use crate::snapshot::GapKind;
@@ -119,6 +119,7 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
         told.steps.retain(|step| !cures.iter().any(|cure| cure.call() == step.call()));
         told.steps.splice(0..0, cures);
     }
+    told.unread = unsaid(verdict, &told.headline);
     told
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::hosts::{Compared, Standing};
 use crate::finding::Prose;
-use crate::judge::brief::{brief, capital, lead, names};
+use crate::judge::brief::{brief, capital, lead, names, unsaid};
 use crate::text::count;
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, CardStanding, Headline, Purpose, Step, Word};
@@ -50,6 +50,7 @@ impl Compared {
             (state, sentence.and(&format!(" {}.", capital(&what))))
         };
         told.headline = Headline { state, sentence, card: CardStanding::NothingAgainst };
+        told.unread = unsaid(&verdict, &told.headline);
         // The snapshots are all that there is to look at.
         told.steps.retain(|step| step.purpose != Purpose::Look);
         if state == Word::Unread {

@@ -16,7 +16,7 @@ use super::program::that_matter;
 use super::reading::Reading;
 use super::unread::{self, Unread};
 use super::{Program, Version};
-use crate::scconf::{self, Dialect, Document, ParseError, Why};
+use crate::scconf::{self, Body, Dialect, Document, ParseError, Why};
 use crate::snapshot::{ByteString, ConfigFile, ConfigState};
 
 /// Programs with settings of their own that are judged beside the usual ones: more than anybody has.
@@ -119,10 +119,15 @@ impl<'a> Configuration<'a> {
             drivers.iter().filter_map(|driver| Some((*driver, place(driver)?))).collect()
         };
         let mut judged = Program::judged(executables).to_vec();
+        let head = version.unwrap_or(differences::HEAD);
+        let document = self.parsed(head).and_then(|parsed| parsed.as_ref().ok());
+        let mut blocks = document.map(Document::root).into_iter().flat_map(Body::all_blocks);
+        // Nobody has settings of its own, as almost everywhere.
+        if !blocks.any(|block| block.key.is("app") && !block.name().eq_ignore_ascii_case(b"default")) {
+            return judged;
+        }
         let known: BTreeSet<(&str, ByteString)> = judged.iter().flat_map(places).collect();
-        let version = version.unwrap_or(differences::HEAD);
-        let document = self.parsed(version).and_then(|parsed| parsed.as_ref().ok());
-        let others = that_matter(executables, version, document).into_iter().filter(Program::reads_pkcs15);
+        let others = that_matter(executables, head, document).into_iter().filter(Program::reads_pkcs15);
         let reads_alone = |program: &Program| places(program).iter().any(|place| !known.contains(place));
         judged.extend(others.filter(reads_alone).take(MOST_OTHERS));
         judged

@@ -3,7 +3,7 @@
 use super::given::Attributed;
 use crate::case::attribution::{Attribution, Verdict as Came};
 use crate::error::Exit;
-use crate::judge::brief::brief;
+use crate::judge::brief::{brief, unsaid};
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, Headline, Purpose, Step, Word};
 
@@ -49,6 +49,7 @@ pub fn attributed(done: &Attributed) -> Brief {
         return told;
     }
     told.headline = Headline { state, sentence, ..told.headline };
+    told.unread = unsaid(&verdict, &told.headline);
     if state == Word::Sound {
         told.steps.clear();
     }

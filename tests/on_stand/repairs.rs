@@ -123,7 +123,7 @@ fn the_first_word_and_the_exit_code_of_every_repair_agree() {
     words_of(&host, ["UNREAD"; 4]);
     let output = agrees(&host, &["flush"]);
     assert!(said(&output).contains("stalecard flush --serial DENK0200834"), "{output}");
-    assert!(said(&output).ends_with("Next: stalecard flush"), "{output}");
+    assert!(said(&output).ends_with("Next: stalecard flush, when what was not read can be read"), "{output}");
     host.stalecard(&["flush", "--all"]).ok();
     let nothing = agrees(&host, &["flush", "--all"]);
     assert!(first_word(&nothing) == "SAME" && !said(&nothing).contains(ALL_CLEAR), "{nothing}");
@@ -164,7 +164,7 @@ fn what_no_program_read_is_not_said_to_be_read_again() {
     for words in [&["flush"][..], &["flush", "--all"]] {
         let output = agrees(&host, words);
         assert_eq!(first_word(&output), "DONE", "{output}");
-        assert!(said(&output).contains("No program read them."), "{output}");
+        assert!(said(&output).contains("No program reads them today."), "{output}");
         assert!(!said(&output).contains("from the card again"), "{output}");
     }
 }
