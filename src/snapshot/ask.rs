@@ -20,6 +20,7 @@ pub struct Ask {
     /// Under which settings.
     pub kind: AskKind,
     /// The tool that listed.
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub tool: AskTool,
     /// The programs whose settings it had.
     pub programs: Vec<String>,
@@ -68,7 +69,6 @@ pub enum AskKind {
 
 /// What lists a card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum AskTool {
     /// `pkcs15-tool -D`
     #[serde(rename = "pkcs15-tool")]
