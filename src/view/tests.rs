@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::sc_hsm::decode;
 use super::*;
+use crate::format::pkcs15::KeyType;
 use crate::format::tlv::encode;
 use crate::snapshot::Fid;
 
