@@ -7,13 +7,17 @@ use serde::Serialize;
 use crate::snapshot::{ByteString, Inode};
 
 mod catalogue;
+mod class;
 mod danger;
+mod matter;
 mod prose;
 mod remedy;
 mod window;
 
 pub use catalogue::{Id, Safety, Severity, Shows, Told};
+pub use class::{ObjectClass, SideState};
 pub use danger::Danger;
+pub use matter::Matter;
 pub use prose::Prose;
 pub use remedy::{Deed, How, Manager, Remedy, Unasked};
 pub use window::{Doubt, Window, WrittenWindow};
@@ -53,17 +57,20 @@ pub struct Finding {
     /// Further findings of its kind that it stands for, and that name no cache entry.
     #[serde(skip)]
     pub more: usize,
+    /// What it is about where it names no cache entry, process, line or object: a directory, a configuration, a reader.
+    #[serde(skip)]
+    pub place: Option<String>,
     /// The running processes it is about.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub processes: Vec<Holder>,
+    pub processes: Vec<RunningProcess>,
     /// What to do, most specific first.
     pub fix: Vec<Remedy>,
 }
 
 /// A running process. Text is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-pub struct Holder {
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "Holder"))]
+pub struct RunningProcess {
     /// Its number.
     #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub pid: u32,
@@ -91,7 +98,8 @@ pub fn doubtful_since(findings: &[Finding]) -> Option<i64> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ObjectName {
     /// Its class.
-    pub class: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub class: ObjectClass,
     /// Key reference on the card.
     pub reference: Option<u8>,
     /// Label on the card, or the one shown if it is not there.
@@ -187,7 +195,8 @@ pub struct FileEvidence {
 pub struct Side {
     /// In one word or a few: "absent", "not read", "undecodable".
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub state: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub state: Option<SideState>,
     /// ID, hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
@@ -229,26 +238,23 @@ pub struct Side {
     pub attributes: Vec<String>,
 }
 
-/// The state of a side that has no such object.
-const ABSENT: &str = "absent";
-
 impl Side {
     /// There is no such object.
     #[must_use]
     pub fn absent() -> Self {
-        Self { state: Some(ABSENT.to_owned()), ..Self::default() }
+        Self { state: Some(SideState::Absent), ..Self::default() }
     }
 
     /// Nobody knows what is there.
     #[must_use]
     pub fn unread() -> Self {
-        Self { state: Some("not read".to_owned()), ..Self::default() }
+        Self { state: Some(SideState::NotRead), ..Self::default() }
     }
 
     /// Is there no such object?
     #[must_use]
     pub fn is_absent(&self) -> bool {
-        self.state.as_deref() == Some(ABSENT)
+        self.state == Some(SideState::Absent)
     }
 }
 
@@ -276,6 +282,7 @@ impl Finding {
             evidence: Vec::new(),
             crowd: Vec::new(),
             more: 0,
+            place: None,
             processes: Vec::new(),
             fix: Vec::new(),
         }

@@ -18,7 +18,7 @@ mod provider;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use ask::{Against, Ask, AskEnd, AskKind, AskedFile, Ripening};
+pub use ask::{Against, Ask, AskEnd, AskKind, AskTool, AskedFile, Ripening};
 pub use cache::{
     CacheDir, CacheEntry, CacheOrigin, Content, DirState, FileKind, Inode, Quarantined, Withheld,
 };

@@ -11,7 +11,8 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::finding::{Finding, ObjectName};
-use crate::snapshot::{ByteString, Gap};
+use crate::snapshot::{ByteString, Gap, User};
+use crate::text::escape;
 
 /// Everything the rules say of a snapshot.
 #[derive(Debug, Clone, Default)]
@@ -143,6 +144,12 @@ impl UnprovenKey {
     }
 }
 
+/// A user: login name, or number where there is none. Escaped.
+#[must_use]
+pub fn user_name(user: &User) -> String {
+    user.name.as_ref().map_or_else(|| user.uid.to_string(), |name| escape(name.as_bytes()))
+}
+
 impl Verdict {
     /// Which findings name which file as their evidence, in the order of the findings. Made once,
     /// because a cache directory may hold as many entries as somebody likes.
@@ -176,9 +183,9 @@ impl Verdict {
 
     /// The programs that read this cache directory today.
     #[must_use]
-    pub fn readers_of(&self, directory: &ByteString) -> Vec<&str> {
-        let readers = self.in_use.iter().filter(|(_, path)| path == directory);
-        readers.map(|(program, _)| program.as_str()).collect()
+    pub fn programs_of(&self, directory: &ByteString) -> Vec<&str> {
+        let reading = self.in_use.iter().filter(|(_, path)| path == directory);
+        reading.map(|(program, _)| program.as_str()).collect()
     }
 }
 

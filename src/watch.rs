@@ -7,6 +7,7 @@
 //! until no card is in use any more, is PC/SC asked again and again. While nothing happens
 //! nothing runs.
 
+mod event;
 mod files;
 mod hook;
 
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use crate::card::presence::{Lookout, Seen, in_use};
 use crate::patience::{NoThread, aside};
 use crate::text::escape;
+use event::Event;
 use files::Files;
 pub use hook::{Environment, Hook};
 
@@ -94,22 +96,6 @@ impl Occurrence {
             | Self::ServiceBack => None,
         }
     }
-}
-
-/// What the threads tell.
-enum Event {
-    /// What is in the readers.
-    Readers(Vec<Seen>),
-    /// There is no PC/SC service.
-    Lost(String),
-    /// Something was written into a cache directory.
-    Cache,
-    /// Somebody read OpenSC's configuration.
-    Used,
-    /// PC/SC's socket was made.
-    Socket,
-    /// Readers are not watched any more.
-    Over,
 }
 
 /// Tells of its own end, by a fault too, whoever would wait for ever.

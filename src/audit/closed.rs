@@ -3,7 +3,7 @@
 
 use memchr::memmem;
 
-use crate::format::container;
+use crate::format::container::{self, Container};
 
 /// Documents with signatures of XML.
 pub const XML: &str = "XML signatures";
@@ -35,10 +35,10 @@ pub fn of_file(bytes: &[u8]) -> Option<&'static str> {
 
 /// What a structure of DER is that is none of those that are looked at.
 pub fn of_structure(der: &[u8]) -> Option<&'static str> {
-    Some(match container::name(der)? {
-        container::PKCS12 => "PKCS#12 key stores",
-        container::CMP => "CMP messages",
-        container::CRMF => "certificate requests in CRMF",
+    Some(match Container::of(der)? {
+        Container::Pkcs12 => "PKCS#12 key stores",
+        Container::Cmp => "CMP messages",
+        Container::Crmf => "certificate requests in CRMF",
         _ => return None,
     })
 }

@@ -25,6 +25,7 @@ mod of_containers;
 mod of_x509;
 mod passes;
 mod recognise;
+mod request;
 mod ring;
 mod signed_file;
 mod summary;
@@ -36,24 +37,23 @@ pub use artefact::Kind;
 pub use certificates::Certificates;
 pub use contained::Contained;
 pub use named_keys::NamedKeys;
-pub use told::{Audit, Counted, Group, Item, MissingFile, Step};
+pub use request::Request;
+pub use told::{Audit, Audited, Counted, Group, Item, MissingFile, Step};
 
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use crate::case::known_keys::PlaceKind;
-use crate::error::{Error, Exit};
-use crate::finding::Finding;
+use crate::error::Error;
 use crate::judge;
-use crate::observe::{Progress, all_baselines};
+use crate::observe::all_baselines;
 use crate::patience::undisturbed;
-use crate::snapshot::{Gap, Snapshot};
+use crate::snapshot::Snapshot;
 
 use attribute::{Asked, WORK_OF_A_FILE};
 use files::{Where, each};
@@ -61,38 +61,6 @@ use hashed::Hashed;
 use passes::{Gather, Judge, Sources};
 use recognise::Found;
 use ring::Ring;
-
-/// What is to be audited.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// Files and folders; `-` is standard input.
-    pub paths: &'a [PathBuf],
-    /// More public keys: files, or points in hex.
-    pub public_keys: &'a [String],
-    /// Baselines, whose keys may have made something: a file, or a directory.
-    pub against: Option<&'a Path>,
-    /// Judge only files that were changed since; all of them make keys known.
-    pub since: Option<SystemTime>,
-    /// Do not enter other file systems.
-    pub one_file_system: bool,
-    /// Follow symbolic links.
-    pub follow: bool,
-    /// Who is told that it takes long.
-    pub progress: Progress,
-}
-
-/// What came of it.
-#[derive(Debug)]
-pub struct Audited {
-    /// What was found, what to do.
-    pub audit: Audit,
-    /// What is wrong.
-    pub findings: Vec<Finding>,
-    /// What could not be looked at.
-    pub coverage: Vec<Gap>,
-    /// How the run ends.
-    pub exit: Exit,
-}
 
 /// Audits what is in files with all keys that the snapshot and the request know.
 ///

@@ -11,7 +11,7 @@ use crate::case::known_keys::{PlaceKind, given_with, known_keys};
 use crate::case::tokens::Tokens;
 use crate::crypto::given;
 use crate::error::Error;
-use crate::format::container;
+use crate::format::container::Container;
 use crate::format::given::GivenError;
 use crate::format::key::PublicKey;
 use crate::safe_fs::read_named;
@@ -92,7 +92,7 @@ fn one(what: &str) -> Result<(Vec<PublicKey>, Vec<Offer>), Error> {
 fn is_of_keys(why: &GivenError) -> bool {
     match why {
         GivenError::NotAKey => true,
-        GivenError::Other(name) => *name == container::OPENSSH_KEY,
+        GivenError::Other(known) => *known == Container::OpenSshKey,
         GivenError::TooLong | GivenError::Private => false,
     }
 }

@@ -39,11 +39,11 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefac
         signatures.push(claimed(&signer, &with_it, content.as_ref()));
     }
     let first = data.signers.first()?;
-    let (issuer, serial) = match first.who {
-        cms::Who::Certificate { issuer, serial } => {
+    let (issuer, serial) = match first.identifier {
+        cms::SignerIdentifier::Certificate { issuer, serial } => {
             (Some(Name::Distinguished(issuer.to_vec())), Some(serial.to_vec()))
         }
-        cms::Who::KeyId(_) => (None, None),
+        cms::SignerIdentifier::KeyId(_) => (None, None),
     };
     let artefact = Artefact {
         kind: if data.is_time_stamp { Kind::TimeStamp } else { Kind::SignedData },
@@ -57,20 +57,22 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefac
 
 /// What one signer claims over this content; `with_it`: the certificates that came with it.
 fn claimed(signer: &cms::Signer<'_>, with_it: &[x509::Certificate], content: Option<&Arc<[u8]>>) -> Claimed {
-    let is_meant = |one: &&x509::Certificate| match signer.who {
-        cms::Who::Certificate { issuer, serial } => {
+    let is_meant = |one: &&x509::Certificate| match signer.identifier {
+        cms::SignerIdentifier::Certificate { issuer, serial } => {
             one.serial == serial && x509::is_same_name(&one.raw_issuer, issuer)
         }
-        cms::Who::KeyId(id) => x509::subject_key_id(&one.der) == Some(id) || hash_of_bits(&one.key) == id,
+        cms::SignerIdentifier::KeyId(id) => {
+            x509::subject_key_id(&one.der) == Some(id) || hash_of_bits(&one.key) == id
+        }
     };
     let mut keys: Vec<_> = with_it.iter().filter(is_meant).map(|one| one.key.clone()).take(16).collect();
     keys.dedup();
-    let names = match (keys.is_empty(), signer.who) {
+    let names = match (keys.is_empty(), signer.identifier) {
         (false, _) => Names::Keys(keys),
-        (true, cms::Who::Certificate { issuer, serial }) => {
+        (true, cms::SignerIdentifier::Certificate { issuer, serial }) => {
             Names::Certificate(issuer.to_vec(), serial.to_vec())
         }
-        (true, cms::Who::KeyId(id)) => Names::KeyId(id.to_vec()),
+        (true, cms::SignerIdentifier::KeyId(id)) => Names::KeyId(id.to_vec()),
     };
     let over = match (&signer.attributes, content) {
         (Some(attributes), _) => Over::Bytes(attributes.as_slice().into()),

@@ -9,7 +9,7 @@ use memchr::memmem;
 use super::artefact::{Artefact, Offer, digest};
 use super::{closed, of_containers, of_x509};
 use crate::format::ca_index;
-use crate::format::container;
+use crate::format::container::Container;
 use crate::format::key::PublicKey;
 use crate::format::tlv::{encode, first, header};
 use crate::format::{ber, cms, cvc, jose, ocsp, x509};
@@ -187,8 +187,8 @@ fn x509_structure(der: &[u8], depth: u8, sink: &mut Sink<'_>) -> bool {
         return true;
     }
     if x509::signed(der).is_ok() {
-        let why = match container::name(der) {
-            Some(container::ATTRIBUTE_CERTIFICATE) => {
+        let why = match Container::of(der) {
+            Some(Container::AttributeCertificate) => {
                 "attribute certificates (RFC 5755) are not computed here"
             }
             _ => "it has the form of what X.509 signs, and is none of the kinds known here",

@@ -6,6 +6,22 @@ use serde::Serialize;
 
 use super::artefact::Kind;
 use crate::case::attribution::{Attributed, Verdict};
+use crate::error::Exit;
+use crate::finding::Finding;
+use crate::snapshot::Gap;
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Audited {
+    /// What was found, what to do.
+    pub audit: Audit,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// What could not be looked at.
+    pub coverage: Vec<Gap>,
+    /// How the run ends.
+    pub exit: Exit,
+}
 
 /// What an audit has found. Text is escaped.
 #[derive(Debug, Clone, Default, Serialize)]

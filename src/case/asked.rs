@@ -10,11 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::case::asked_blocks::{Block, Change, changes};
 use crate::case::token::{certificate_side, file_evidence};
 use crate::case::tokens::Tokens;
-use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Prose, Remedy, Side};
+use crate::finding::{
+    Evidence, FileEvidence, Finding, Id, ObjectClass, ObjectName, Prose, Remedy, Side, SideState,
+};
 use crate::format::x509::{self, Certificate};
-use crate::opensc::program::PKCS15_TOOL;
 use crate::snapshot::{
-    Against, Ask, AskKind, AskedFile, CacheDir, CacheEntry, CacheName, Card, EfPath, Ripening, Snapshot,
+    Against, Ask, AskKind, AskTool, AskedFile, CacheDir, CacheEntry, CacheName, Card, EfPath, Ripening,
+    Snapshot,
 };
 use crate::text::escape;
 use crate::view::layout;
@@ -86,7 +88,7 @@ impl<'a> AskedCase<'a> {
         let done = |kind: AskKind| {
             asks.iter()
                 .copied()
-                .filter(move |ask| ask.kind == kind && ask.is_done() && ask.tool == PKCS15_TOOL)
+                .filter(move |ask| ask.kind == kind && ask.is_done() && ask.tool == AskTool::Pkcs15)
         };
         let (fresh, live) = (done(AskKind::Fresh).next()?, done(AskKind::Live).next_back()?);
         let is_settled = fresh.settled == Some(true);
@@ -171,7 +173,7 @@ impl<'a> AskedCache<'a> {
         let first = shown.first()?;
         let used: Vec<&Ask> = shown.iter().copied().filter(|ask| ask.cached && ask.is_done()).collect();
         let live = |ask: &Ask| -> Option<&'a [String]> {
-            if ask.tool == PKCS15_TOOL {
+            if ask.tool == AskTool::Pkcs15 {
                 return Some(listed);
             }
             let mut of_tool = asks.iter().filter(|live| live.kind == AskKind::Live && live.tool == ask.tool);
@@ -289,10 +291,10 @@ impl AskedEntry<'_> {
     pub fn sides(&self) -> (Side, Side) {
         let [shown, card] = self.certificates().map(|certificate| match certificate {
             Some(certificate) => {
-                let state = Some("certificate".to_owned());
+                let state = Some(SideState::Object(ObjectClass::Certificate));
                 Side { state, ..certificate_side(&certificate) }
             }
-            None => Side { state: Some("bytes that are no certificate".to_owned()), ..Side::default() },
+            None => Side { state: Some(SideState::NoCertificate), ..Side::default() },
         });
         (shown, card)
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use data_encoding::{HEXLOWER_PERMISSIVE, HEXUPPER};
 
-use crate::finding::{ObjectName, Side};
+use crate::finding::{ObjectClass, ObjectName, Side, SideState};
 
 /// One block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,21 +32,20 @@ pub enum Change<'a> {
 }
 
 /// How the tools begin the description of an object, and what it is.
-const CLASSES: [(&str, &str); 11] = [
-    ("X.509 Certificate", CERTIFICATE),
-    ("Certificate Object", CERTIFICATE),
-    ("Private Key Object", "private key"),
-    ("Private ", "private key"),
-    ("Public Key Object", "public key"),
-    ("Public ", "public key"),
-    ("Secret ", "secret key"),
-    ("PIN [", "PIN"),
-    ("Data object", "data object"),
-    ("Reading data object", "data object"),
-    (TOKEN, "token"),
+const CLASSES: [(&str, ObjectClass); 11] = [
+    ("X.509 Certificate", ObjectClass::Certificate),
+    ("Certificate Object", ObjectClass::Certificate),
+    ("Private Key Object", ObjectClass::PrivateKey),
+    ("Private ", ObjectClass::PrivateKey),
+    ("Public Key Object", ObjectClass::PublicKey),
+    ("Public ", ObjectClass::PublicKey),
+    ("Secret ", ObjectClass::SecretKey),
+    ("PIN [", ObjectClass::Pin),
+    ("Data object", ObjectClass::Data),
+    ("Reading data object", ObjectClass::Data),
+    (TOKEN, ObjectClass::Token),
 ];
 const TOKEN: &str = "PKCS#15 Card";
-const CERTIFICATE: &str = "certificate";
 
 impl<'a> Block<'a> {
     /// Of this text.
@@ -67,8 +66,9 @@ impl<'a> Block<'a> {
 
     /// What kind of object it is.
     #[must_use]
-    pub fn class(self) -> &'static str {
-        CLASSES.iter().find(|(begin, _)| self.text.starts_with(begin)).map_or("object", |(_, class)| class)
+    pub fn class(self) -> ObjectClass {
+        let known = CLASSES.iter().find(|(begin, _)| self.text.starts_with(begin));
+        known.map_or(ObjectClass::Other, |(_, class)| *class)
     }
 
     /// Is it about the token as a whole?
@@ -102,7 +102,7 @@ impl<'a> Block<'a> {
     /// Is it a certificate?
     #[must_use]
     pub fn is_certificate(self) -> bool {
-        self.class() == CERTIFICATE
+        self.class() == ObjectClass::Certificate
     }
 
     /// Where it lies, as it stands in cache names (without the master file).
@@ -129,7 +129,7 @@ impl<'a> Block<'a> {
     #[must_use]
     pub fn object(self, other: Option<Self>) -> ObjectName {
         ObjectName {
-            class: self.class().to_owned(),
+            class: self.class(),
             reference: None,
             label: self.label(),
             id: self.id(),
@@ -152,7 +152,7 @@ impl<'a> Block<'a> {
         let lines = self.text.lines().skip(1).map(str::trim);
         let own = lines.filter(|line| !others.iter().any(|other| other.trim() == *line));
         Side {
-            state: Some(self.class().to_owned()),
+            state: Some(SideState::Object(self.class())),
             id: self.id(),
             label: Some(self.label()),
             attributes: own.map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect(),
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_block_tells_what_people_call_an_object() {
         let block = Block::of(LISTED);
-        assert_eq!((block.class(), block.label().as_str()), ("certificate", "Signature"));
+        assert_eq!((block.class(), block.label().as_str()), (ObjectClass::Certificate, "Signature"));
         assert!(block.is_at(&[0xDF, 0, 0x50, 0x39]) && !block.is_at(&[0x50, 0x39]));
         assert_eq!(block.object(None).id.as_deref(), Some("03"));
         let module =
@@ -229,7 +229,7 @@ mod tests {
         let [Change::Other { .. }, Change::Hidden(hidden), Change::Ghost(ghost)] = told.as_slice() else {
             unreachable!("{told:?}")
         };
-        assert_eq!((hidden.class(), ghost.class()), ("PIN", "private key"));
+        assert_eq!((hidden.class(), ghost.class()), (ObjectClass::Pin, ObjectClass::PrivateKey));
         let other = list(&[&moved, "PIN [a]", "PIN [a]", "Data object 'x'"]);
         assert!(matches!(changes(&live, &other).as_slice(), [Change::Other { .. }]));
     }

@@ -9,6 +9,7 @@ use super::asked_blocks::Block;
 use super::token_content::{TokenContent, order};
 use crate::baseline::{self, Baseline, Key};
 use crate::crypto::same_form;
+use crate::finding::ObjectClass;
 use crate::format::curve;
 use crate::format::key::PublicKey;
 use crate::format::x509::{self, Certificate};
@@ -61,7 +62,7 @@ pub fn held(case: &AskedCase<'_>) -> TokenContent {
         unknown.push("OpenSC lists it otherwise with a new cache than without one".to_owned());
     }
     let mut keys = Vec::new();
-    for block in case.objects().filter(|block| block.class() == "private key") {
+    for block in case.objects().filter(|block| block.class() == ObjectClass::PrivateKey) {
         let Some(id) = block.id() else { continue };
         let is_of_key = |other: &Block<'_>| other.is_certificate() && other.id().as_ref() == Some(&id);
         let known =

@@ -33,6 +33,7 @@ impl CacheCase<'_> {
     ) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
         finding.program.clone_from(&self.programs);
+        finding.place = Some(self.dir.path.to_string());
         name_entries(&mut finding, self.dir, entries);
         finding.fix.push(remedy);
         finding

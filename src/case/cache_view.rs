@@ -106,9 +106,9 @@ impl<'v> Discrepancy<'v> {
     }
 }
 
-/// Who reads a cache, for one token.
+/// The programs that read a cache, for one token.
 #[derive(Debug, Default)]
-pub struct Readers {
+pub struct CachingPrograms {
     /// The programs that read it today.
     pub programs: Vec<String>,
     /// Whether some program reads it could not be told.
@@ -161,9 +161,9 @@ impl<'a> CacheView<'a> {
         Some(OtherLabel { live: text(&live), shown: text(&shown), entry, file })
     }
 
-    /// The card behind this cache, as its readers see it.
+    /// The card behind this cache, as the programs that read it see it.
     #[must_use]
-    pub fn new(behind: &Behind<'a>, index: &Arc<CacheIndex<'a>>, readers: Readers) -> Self {
+    pub fn new(behind: &Behind<'a>, index: &Arc<CacheIndex<'a>>, reading: CachingPrograms) -> Self {
         let Behind { card, layout, version, behaviour, .. } = *behind;
         let live = Arc::clone(&behind.live);
         let name_of = |file: EfPath| layout.cache_name(card, version, file).ok().map(|name| name.name());
@@ -177,8 +177,8 @@ impl<'a> CacheView<'a> {
             Arc::new(layout.decode(card, &cached, behaviour))
         };
         let mut view = Self {
-            programs: readers.programs,
-            undecided: readers.undecided,
+            programs: reading.programs,
+            undecided: reading.undecided,
             dir: index.dir,
             cached,
             live,

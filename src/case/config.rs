@@ -253,6 +253,7 @@ impl<'a> ConfigCase<'a> {
     pub fn finding(&self, id: Id, programs: Vec<String>, summary: String, consequence: String) -> Finding {
         let mut finding = Finding::new(id, summary, consequence);
         finding.program = programs;
+        finding.place = Some(self.path.to_string());
         finding
     }
 

@@ -8,7 +8,9 @@ use sha2::{Digest, Sha256};
 use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::kin::Beside;
 use crate::crypto::same_form;
-use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Prose, Remedy, Severity, Side};
+use crate::finding::{
+    Evidence, FileEvidence, Finding, Id, ObjectName, Prose, Remedy, Severity, Side, SideState,
+};
 use crate::format::x509::Certificate;
 use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, Card, Content, EfPath};
@@ -234,7 +236,7 @@ pub fn file_evidence(dir: &CacheDir, entry: &CacheEntry, file: Option<EfPath>) -
 #[must_use]
 pub fn object_name(view: &View, object: &Object) -> ObjectName {
     ObjectName {
-        class: object.class.name().to_owned(),
+        class: object.class.kind(),
         reference: view.reference(object),
         label: escape(&object.label),
         id: (!object.id.is_empty()).then(|| hex(&object.id)),
@@ -266,7 +268,7 @@ pub fn side(object: Option<&Object>) -> Side {
         return Side::absent();
     };
     let mut side = Side {
-        state: Some(object.class.name().to_owned()),
+        state: Some(SideState::Object(object.class.kind())),
         id: (!object.id.is_empty()).then(|| hex(&object.id)),
         label: Some(escape(&object.label)),
         ..Side::default()
@@ -281,7 +283,7 @@ pub fn side(object: Option<&Object>) -> Side {
             side = Side { state, id, label, key, public_key, ..certificate_side(certificate) };
         }
         Class::Certificate { certificate: None, .. } => {
-            side.state = Some("certificate that does not decode".to_owned());
+            side.state = Some(SideState::Undecodable);
         }
         Class::PrivateKey { key_type, bits, usage, access, flags, .. } => {
             side.attributes = vec![

@@ -4,11 +4,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use clap::CommandFactory;
+use clap::Command;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 
-use super::Cli;
 use crate::host::accounts;
 use crate::listing::cache_entries::{names, serials};
 use crate::observe::{Asking, Cards, ObserveOptions, Progress, observe};
@@ -23,9 +22,9 @@ pub const VARIABLE: &str = "STALECARD_COMPLETE";
 /// Nobody waits longer for a list.
 const LONGEST: Duration = Duration::from_secs(3);
 
-/// Answers a shell that asks for completions, and ends then; otherwise does nothing.
-pub fn answer() {
-    CompleteEnv::with_factory(Cli::command).var(VARIABLE).complete();
+/// Answers a shell that asks for completions of what may be typed, and ends then; otherwise does nothing.
+pub fn answer(typed: fn() -> Command) {
+    CompleteEnv::with_factory(typed).var(VARIABLE).complete();
 }
 
 fn host() -> Option<Snapshot> {

@@ -3,12 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::CommandFactory;
 use clap_complete::env::Shells;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
-use super::Cli;
 use super::complete::VARIABLE;
 use crate::error::{Error, Exit};
 use crate::report::man::{body, code, page, section};
@@ -49,13 +47,14 @@ pub struct Args {
     folder: PathBuf,
 }
 
-pub fn run(args: &Args) -> Result<Exit, Error> {
+/// Of what may be typed.
+pub fn run(args: &Args, typed: clap::Command) -> Result<Exit, Error> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| Error::Io { what: "cannot write to", path, source }
     };
     std::fs::create_dir_all(&args.folder).map_err(failed(&args.folder))?;
-    let mut command = Cli::command().disable_help_subcommand(true);
+    let mut command = typed.disable_help_subcommand(true);
     command.build();
     commands(&command, &[], &args.folder).map_err(failed(&args.folder))?;
     for (name, text) in PAGES {

@@ -9,7 +9,6 @@ use super::complete::known_names;
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::ending::exit_unjudged;
-use crate::judge::tally::user_name;
 use crate::judge::{tokens, verdict};
 use crate::listing::asked::{asked, names};
 use crate::listing::objects::{beside, everything, not_listed, pick, show, token_names};
@@ -19,6 +18,7 @@ use crate::naming::{self, Names, Naming};
 use crate::observe::ask_providers;
 use crate::report::lines::{Page, Screen};
 use crate::report::{human, json::Answer, json::Document};
+use crate::verdict::user_name;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

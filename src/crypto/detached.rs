@@ -1,7 +1,7 @@
 //! How signatures are made that name their algorithm in other words than X.509: CMS (RFC 5652, 5.4, with RFC 3370
 //! and 5753), JSON Web Signatures (RFC 7518, 3.1) and OpenSSH (RFC 4253, 5656, 8332, 8709).
 
-use super::x509::algorithm;
+use super::algorithm::algorithm;
 use super::{Form, Hash, Reason, Scheme};
 use crate::format::curve::table;
 

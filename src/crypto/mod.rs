@@ -8,6 +8,7 @@
 //! Nothing is an opinion: whether a signature that fits is good news is for the rules
 //! to say. What cannot be decided is told apart from what does not fit.
 
+pub mod algorithm;
 pub mod cvc;
 pub mod detached;
 mod dsa;
@@ -329,7 +330,7 @@ impl Prepared {
             Kind::RsaPss => {
                 let (plain, parameters) = key.rsa_pss().ok_or(Reason::BadKey)?;
                 let PublicKey::Rsa { modulus, exponent } = plain else { return Err(Reason::BadKey) };
-                let allowed = x509::pss_allowed(parameters)?;
+                let allowed = algorithm::pss_allowed(parameters)?;
                 Ok(Self::RsaPss(rsa::key(&modulus, &exponent)?, allowed))
             }
             Kind::Dsa if key.inherits_parameters() => Err(Reason::InheritedParameters),

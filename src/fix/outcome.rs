@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::caches::Done;
-use crate::finding::{Finding, Id};
+use crate::finding::{Finding, Matter};
 use crate::repair::{Became, Outcome, Repaired};
 use crate::snapshot::ByteString;
 
@@ -14,7 +14,7 @@ pub fn what_became(done: &Done, dry_run: bool) -> Vec<Repaired> {
     for (directory, name, outcome) in &done.steps {
         steps.entry(name).or_default().push((directory, outcome));
     }
-    let remaining: BTreeSet<_> = done.after.findings.iter().flat_map(keys).collect();
+    let remaining: BTreeSet<Matter> = done.after.findings.iter().flat_map(Finding::matters).collect();
     let of = |finding: &Finding| {
         let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
         let files = files.map(|file| (&file.directory, &file.name));
@@ -35,7 +35,7 @@ pub fn what_became(done: &Done, dry_run: bool) -> Vec<Repaired> {
                 Outcome::Moved | Outcome::Removed | Outcome::Failed(_) | Outcome::Changed(_) => tried = true,
             }
         }
-        let remains = keys(finding).iter().any(|key| remaining.contains(key));
+        let remains = finding.matters().iter().any(|matter| remaining.contains(matter));
         match (tried, refused) {
             (_, Some(refused)) => refused,
             _ if fails => Became::NotCured,
@@ -53,17 +53,6 @@ pub fn what_became(done: &Done, dry_run: bool) -> Vec<Repaired> {
         .iter()
         .map(|finding| Repaired { result: of(finding), finding: finding.clone() })
         .collect()
-}
-
-/// What a finding is about: each file, or where there is none what it says.
-fn keys(finding: &Finding) -> Vec<(Id, Option<String>, String)> {
-    let files = finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref());
-    let key = |what: &String| (finding.id, finding.token.clone(), what.clone());
-    let crowd = finding.crowd.iter();
-    let crowd = crowd
-        .map(|(directory, name)| ByteString::from(directory.as_path().join(name.as_os_str())).to_string());
-    let keys: Vec<_> = files.map(|file| file.path.clone()).chain(crowd).map(|path| key(&path)).collect();
-    if keys.is_empty() { vec![key(&finding.summary.to_string())] } else { keys }
 }
 
 /// Leaves of what several users have in common one.

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 
-use super::container;
+use super::container::{self, Container};
 use super::pem;
 use super::tlv::first;
 
@@ -27,8 +27,8 @@ pub fn signature(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     if text.iter().all(u8::is_ascii_whitespace) {
         return Err("empty".to_owned());
     }
-    if let Some(name) = container::name(&text) {
-        return Err(name.to_owned());
+    if let Some(known) = Container::of(&text) {
+        return Err(known.to_string());
     }
     if let Some(label) = pem::labels(&text).next() {
         return Err(format!("a PEM block {}", crate::text::escape(label.as_bytes())));
@@ -38,8 +38,8 @@ pub fn signature(bytes: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let decoded = if is_text { digits(&text) } else { None };
     let found = match decoded {
         Some(decoded) => {
-            if let Some(name) = container::name(&decoded) {
-                return Err(name.to_owned());
+            if let Some(known) = Container::of(&decoded) {
+                return Err(known.to_string());
             }
             vec![decoded]
         }

@@ -39,7 +39,7 @@ pub struct SignedData<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signer<'a> {
     /// Whose signature it says to be.
-    pub who: Who<'a>,
+    pub identifier: SignerIdentifier<'a>,
     /// The hash of the content: OID content.
     pub digest: &'a [u8],
     /// What is signed beside the content, as it is signed (a SET); none if the content itself is signed.
@@ -78,7 +78,7 @@ pub fn wrapped(signed_data: &[u8]) -> Vec<u8> {
 
 /// How a signer is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Who<'a> {
+pub enum SignerIdentifier<'a> {
     /// By the issuer (DER content) and the serial number of its certificate.
     Certificate {
         /// The issuer's name.
@@ -170,12 +170,12 @@ fn all<'a>(mut content: &'a [u8], others: &mut Vec<&'a [u8]>, is_cut: &mut bool)
 pub fn signer(der: &[u8]) -> Option<Signer<'_>> {
     let mut walk = Walk::new(first(der)?.value).ok()?;
     walk.optional(0x02)?;
-    let who = match first(walk.rest())? {
+    let identifier = match first(walk.rest())? {
         Element { tag: 0x30, .. } => {
             let mut name = Walk::new(walk.optional(0x30)?).ok()?;
-            Who::Certificate { issuer: name.optional(0x30)?, serial: name.optional(0x02)? }
+            SignerIdentifier::Certificate { issuer: name.optional(0x30)?, serial: name.optional(0x02)? }
         }
-        Element { tag: 0x80, .. } => Who::KeyId(walk.optional(0x80)?),
+        Element { tag: 0x80, .. } => SignerIdentifier::KeyId(walk.optional(0x80)?),
         _ => return None,
     };
     let digest = tagged(walk.optional(0x30)?, 0x06)?;
@@ -208,7 +208,7 @@ pub fn signer(der: &[u8]) -> Option<Signer<'_>> {
         None
     };
     Some(Signer {
-        who,
+        identifier,
         digest,
         // Signed as the SET that they are, not under the tag that they are carried with (RFC 5652, 5.4).
         attributes: attributes.map(|content| encode(0x31, content)),

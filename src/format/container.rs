@@ -2,6 +2,7 @@
 //! shape, so that it can be refused by its name. Nothing of it is opened.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::Read;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
@@ -15,16 +16,132 @@ use super::x509;
 /// The arc of PKCS#7 and CMS content types.
 const PKCS7: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07];
 
-/// The name of what the bytes are, if they are one of these: with an article.
-#[must_use]
-pub fn name(bytes: &[u8]) -> Option<&'static str> {
-    let bytes = &*as_text(bytes);
-    if let Some(name) = armoured(bytes).or_else(|| binary(bytes)) {
-        return Some(name);
+/// What it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Container {
+    /// PKCS#7 and CMS.
+    Cms,
+    /// Keys and certificates under a password (RFC 7292).
+    Pkcs12,
+    /// RFC 5755, 4.1.
+    AttributeCertificate,
+    /// RFC 9810, 5.1.
+    Cmp,
+    /// RFC 4211, 3.
+    Crmf,
+    /// PROTOCOL.sshsig of OpenSSH.
+    OpenSshSignature,
+    /// A public key in a line, as OpenSSH writes it.
+    OpenSshKey,
+    /// PROTOCOL.key of OpenSSH.
+    OpenSshPrivateKey,
+    /// PROTOCOL.krl of OpenSSH.
+    OpenSshRevocationList,
+    /// RFC 9580.
+    OpenPgp,
+    /// RFC 5280, 5.1.
+    Crl,
+    /// RFC 5280, 4.1.
+    Certificate,
+    /// PKCS#10.
+    Request,
+    /// As browsers made it.
+    Spkac,
+    /// BSI TR-03110.
+    CardVerifiable,
+    /// In any form that is not encrypted as a whole.
+    PrivateKey,
+    /// PKCS#8.
+    EncryptedPrivateKey,
+    /// A SubjectPublicKeyInfo.
+    PublicKey,
+    /// RFC 6960.
+    Ocsp,
+    /// Its answer.
+    Timestamp,
+    /// Its question.
+    TimestampRequest,
+    /// RFC 7515.
+    Jws,
+    /// RFC 9052.
+    Cose,
+    /// RFC 8551.
+    Smime,
+    /// Of OpenBSD, and its like.
+    Signify,
+    /// Whatever is in it.
+    Xml,
+    /// XML-DSig.
+    XmlSignature,
+    /// Signed or not.
+    Pdf,
+    /// JKS.
+    JavaKeyStore,
+    /// JAR, ODF and the like, too.
+    Zip,
+}
+
+impl Container {
+    /// What the bytes are, if they are one of these.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        let bytes = &*as_text(bytes);
+        if let Some(known) = armoured(bytes).or_else(|| binary(bytes)) {
+            return Some(known);
+        }
+        // Base64 without armour.
+        let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        BASE64.decode(&digits).ok().and_then(|decoded| binary(&decoded))
     }
-    // Base64 without armour.
-    let digits: Vec<u8> = bytes.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    BASE64.decode(&digits).ok().and_then(|decoded| binary(&decoded))
+
+    /// Its name, with an article.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cms => "a CMS (PKCS#7) structure",
+            Self::Pkcs12 => "a PKCS#12 key store",
+            Self::AttributeCertificate => "an attribute certificate",
+            Self::Cmp => "a CMP message",
+            Self::Crmf => "a certificate request in CRMF",
+            Self::OpenSshSignature => "an OpenSSH signature",
+            Self::OpenSshKey => "an OpenSSH public key",
+            Self::OpenSshPrivateKey => "an OpenSSH private key",
+            Self::OpenSshRevocationList => "an OpenSSH key revocation list",
+            Self::OpenPgp => "an OpenPGP message",
+            Self::Crl => "a certificate revocation list (CRL)",
+            Self::Certificate => "an X.509 certificate",
+            Self::Request => "a certificate request",
+            Self::Spkac => "a certificate request (SPKAC)",
+            Self::CardVerifiable => "a card-verifiable certificate or request",
+            Self::PrivateKey => "a private key",
+            Self::EncryptedPrivateKey => "an encrypted private key",
+            Self::PublicKey => "a public key",
+            Self::Ocsp => "an OCSP response",
+            Self::Timestamp => "a timestamp (RFC 3161)",
+            Self::TimestampRequest => "a timestamp request (RFC 3161)",
+            Self::Jws => "a JSON Web Signature (JWS)",
+            Self::Cose => "a COSE signature",
+            Self::Smime => "an S/MIME message",
+            Self::Signify => "a signature of signify or minisign",
+            Self::Xml => "an XML document",
+            Self::XmlSignature => "an XML signature",
+            Self::Pdf => "a PDF document",
+            Self::JavaKeyStore => "a Java key store",
+            Self::Zip => "a ZIP archive",
+        }
+    }
+
+    /// May there be certificates in it?
+    #[must_use]
+    pub const fn holds_certificates(self) -> bool {
+        matches!(self, Self::Cms | Self::Pkcs12)
+    }
+}
+
+impl fmt::Display for Container {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(self.name())
+    }
 }
 
 /// UTF-16 with a byte order mark as UTF-8; without one, as Windows and xxd leave it, ASCII in it; UTF-8
@@ -60,67 +177,49 @@ pub fn as_text(bytes: &[u8]) -> Cow<'_, [u8]> {
 
 /// What a PEM block of this label is.
 #[must_use]
-pub fn of_label(label: &str) -> Option<&'static str> {
+pub fn of_label(label: &str) -> Option<Container> {
     Some(match label {
-        "CMS" | "PKCS7" => CMS,
-        "SSH SIGNATURE" => OPENSSH_SIGNATURE,
-        "OPENSSH PRIVATE KEY" => "an OpenSSH private key",
-        "X509 CRL" => CRL,
-        "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => CERTIFICATE,
-        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => REQUEST,
-        "SSH2 PUBLIC KEY" => OPENSSH_KEY,
-        label if label.starts_with("PGP ") => OPENPGP,
-        label if label.ends_with("PRIVATE KEY") => "a private key",
-        label if label.ends_with("PUBLIC KEY") => "a public key",
+        "CMS" | "PKCS7" => Container::Cms,
+        "SSH SIGNATURE" => Container::OpenSshSignature,
+        "OPENSSH PRIVATE KEY" => Container::OpenSshPrivateKey,
+        "X509 CRL" => Container::Crl,
+        "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => Container::Certificate,
+        "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => Container::Request,
+        "SSH2 PUBLIC KEY" => Container::OpenSshKey,
+        label if label.starts_with("PGP ") => Container::OpenPgp,
+        label if label.ends_with("PRIVATE KEY") => Container::PrivateKey,
+        label if label.ends_with("PUBLIC KEY") => Container::PublicKey,
         _ => return None,
     })
 }
 
 /// PEM and its relatives, and what is text.
-fn armoured(bytes: &[u8]) -> Option<&'static str> {
+fn armoured(bytes: &[u8]) -> Option<Container> {
     let of_label = pem::labels(bytes).find_map(of_label);
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes).trim_ascii_start();
     of_label.or_else(|| {
         let begins = |start: &str| {
             text.get(..start.len()).is_some_and(|head| head.eq_ignore_ascii_case(start.as_bytes()))
         };
-        const TEXTS: [(&str, &str); 12] = [
-            ("%PDF-", "a PDF document"),
-            ("ssh-", OPENSSH_KEY),
-            ("ecdsa-sha2-", OPENSSH_KEY),
-            ("sk-ssh-", OPENSSH_KEY),
-            ("sk-ecdsa-", OPENSSH_KEY),
-            ("untrusted comment:", "a signature of signify or minisign"),
-            ("MIME-Version:", "an S/MIME message"),
-            ("Content-Type:", "an S/MIME message"),
-            ("<?xml", "an XML document"),
-            ("<Signature", "an XML signature"),
-            ("<ds:Signature", "an XML signature"),
-            ("---- BEGIN SSH2", OPENSSH_KEY),
+        const TEXTS: [(&str, Container); 12] = [
+            ("%PDF-", Container::Pdf),
+            ("ssh-", Container::OpenSshKey),
+            ("ecdsa-sha2-", Container::OpenSshKey),
+            ("sk-ssh-", Container::OpenSshKey),
+            ("sk-ecdsa-", Container::OpenSshKey),
+            ("untrusted comment:", Container::Signify),
+            ("MIME-Version:", Container::Smime),
+            ("Content-Type:", Container::Smime),
+            ("<?xml", Container::Xml),
+            ("<Signature", Container::XmlSignature),
+            ("<ds:Signature", Container::XmlSignature),
+            ("---- BEGIN SSH2", Container::OpenSshKey),
         ];
-        let of_text = TEXTS.iter().find(|(start, _)| begins(start)).map(|(_, name)| *name);
-        let of_text = of_text.or_else(|| is_mail(text).then_some("an S/MIME message"));
-        of_text.or_else(|| is_jose(text).then_some("a JSON Web Signature (JWS)"))
+        let of_text = TEXTS.iter().find(|(start, _)| begins(start)).map(|(_, known)| *known);
+        let of_text = of_text.or_else(|| is_mail(text).then_some(Container::Smime));
+        of_text.or_else(|| is_jose(text).then_some(Container::Jws))
     })
 }
-
-/// See [`name`].
-pub const CMS: &str = "a CMS (PKCS#7) structure";
-/// Keys and certificates under a password (RFC 7292).
-pub const PKCS12: &str = "a PKCS#12 key store";
-/// RFC 5755, 4.1.
-pub const ATTRIBUTE_CERTIFICATE: &str = "an attribute certificate";
-/// RFC 9810, 5.1.
-pub const CMP: &str = "a CMP message";
-/// RFC 4211, 3.
-pub const CRMF: &str = "a certificate request in CRMF";
-const OPENSSH_SIGNATURE: &str = "an OpenSSH signature";
-/// A public key in a line, as OpenSSH writes it.
-pub const OPENSSH_KEY: &str = "an OpenSSH public key";
-const OPENPGP: &str = "an OpenPGP message";
-const CRL: &str = "a certificate revocation list (CRL)";
-const CERTIFICATE: &str = "an X.509 certificate";
-const REQUEST: &str = "a certificate request";
 
 /// A header as mail has it, with one of the fields that S/MIME needs.
 fn is_mail(text: &[u8]) -> bool {
@@ -141,70 +240,70 @@ fn is_jose(text: &[u8]) -> bool {
     compact || (text.starts_with(b"{") && has(b"\"protected\"") && has(b"\"signature"))
 }
 
-fn binary(bytes: &[u8]) -> Option<&'static str> {
+fn binary(bytes: &[u8]) -> Option<Container> {
     match bytes {
-        [0xFE, 0xED, 0xFE, 0xED, ..] => return Some("a Java key store"),
-        [b'P', b'K', 3, 4, ..] => return Some("a ZIP archive"),
-        [b'S', b'S', b'H', b'S', b'I', b'G', ..] => return Some(OPENSSH_SIGNATURE),
-        _ if is_openpgp_signature(bytes) => return Some(OPENPGP),
-        _ if is_revocation_list_of_openssh(bytes) => return Some("an OpenSSH key revocation list"),
-        _ if is_cose(bytes) => return Some("a COSE signature"),
+        [0xFE, 0xED, 0xFE, 0xED, ..] => return Some(Container::JavaKeyStore),
+        [b'P', b'K', 3, 4, ..] => return Some(Container::Zip),
+        [b'S', b'S', b'H', b'S', b'I', b'G', ..] => return Some(Container::OpenSshSignature),
+        _ if is_openpgp_signature(bytes) => return Some(Container::OpenPgp),
+        _ if is_revocation_list_of_openssh(bytes) => return Some(Container::OpenSshRevocationList),
+        _ if is_cose(bytes) => return Some(Container::Cose),
         // BER with an indefinite length, as only CMS has.
         [0x30, 0x80, rest @ ..] => {
-            return first(rest).filter(|oid| oid.tag == 0x06 && oid.value.starts_with(PKCS7)).map(|_| CMS);
+            return first(rest)
+                .filter(|oid| oid.tag == 0x06 && oid.value.starts_with(PKCS7))
+                .map(|_| Container::Cms);
         }
         _ => {}
     }
     let whole = first(bytes)?;
     match whole.tag {
         0x30 => of_sequence(&whole),
-        0x67 | 0x7F21 => {
-            super::cvc::decode(bytes).is_ok().then_some("a card-verifiable certificate or request")
-        }
+        0x67 | 0x7F21 => super::cvc::decode(bytes).is_ok().then_some(Container::CardVerifiable),
         _ => None,
     }
 }
 
-fn of_sequence(whole: &Element<'_>) -> Option<&'static str> {
+fn of_sequence(whole: &Element<'_>) -> Option<Container> {
     let one = first(whole.value)?;
     let two = first(one.rest);
     let tags = (one.tag, two.as_ref().map(|two| two.tag));
     let oid = |element: &Element<'_>| tagged(element.value, 0x06).is_some_and(|oid| !oid.is_empty());
     match tags {
-        (0x06, _) if one.value.starts_with(PKCS7) => Some(CMS),
-        (0x0A, None | Some(0xA0)) => Some("an OCSP response"),
+        (0x06, _) if one.value.starts_with(PKCS7) => Some(Container::Cms),
+        (0x0A, None | Some(0xA0)) => Some(Container::Ocsp),
         // A status, then a token.
         (0x30, Some(0x30))
             if two
                 .as_ref()
                 .is_some_and(|two| tagged(two.value, 0x06).is_some_and(|oid| oid.starts_with(PKCS7))) =>
         {
-            Some("a timestamp (RFC 3161)")
+            Some(Container::Timestamp)
         }
         (0x02, Some(0x30)) => of_version(one.value, two?.value),
         (0x02, Some(0x02 | 0x04)) if numbers(whole.value) > 8 || tags.1 == Some(0x04) => {
-            Some("a private key")
+            Some(Container::PrivateKey)
         }
-        (0x30, Some(0x04)) if oid(&one) => Some("an encrypted private key"),
-        (0x30, Some(0x03)) if PublicKey::from_spki(whole.raw).is_ok() => Some("a public key"),
-        (0x30, Some(0x30)) if x509::decode(whole.raw).is_some() => Some(CERTIFICATE),
-        (0x30, Some(0x30)) if x509::decode_request(whole.raw).is_ok() => Some(REQUEST),
-        (0x30, Some(0x30)) if is_crl(&one) => Some(CRL),
-        (0x30, Some(0x30)) if x509::decode_spkac(whole.raw).is_ok() => Some("a certificate request (SPKAC)"),
-        (0x30, Some(0x30)) if is_attribute_certificate(&one) => Some(ATTRIBUTE_CERTIFICATE),
-        (0x30, Some(0xA0..=0xBA)) if is_cmp_header(&one) => Some(CMP),
-        (0x30, _) if is_crmf(&one) => Some(CRMF),
+        (0x30, Some(0x04)) if oid(&one) => Some(Container::EncryptedPrivateKey),
+        (0x30, Some(0x03)) if PublicKey::from_spki(whole.raw).is_ok() => Some(Container::PublicKey),
+        (0x30, Some(0x30)) if x509::decode(whole.raw).is_some() => Some(Container::Certificate),
+        (0x30, Some(0x30)) if x509::decode_request(whole.raw).is_ok() => Some(Container::Request),
+        (0x30, Some(0x30)) if is_crl(&one) => Some(Container::Crl),
+        (0x30, Some(0x30)) if x509::decode_spkac(whole.raw).is_ok() => Some(Container::Spkac),
+        (0x30, Some(0x30)) if is_attribute_certificate(&one) => Some(Container::AttributeCertificate),
+        (0x30, Some(0xA0..=0xBA)) if is_cmp_header(&one) => Some(Container::Cmp),
+        (0x30, _) if is_crmf(&one) => Some(Container::Crmf),
         _ => None,
     }
 }
 
 /// What begins with a version (these bytes) and a SEQUENCE (this content).
-fn of_version(version: &[u8], content: &[u8]) -> Option<&'static str> {
+fn of_version(version: &[u8], content: &[u8]) -> Option<Container> {
     match (version, first(content)?) {
-        ([3], inner) if inner.tag == 0x06 && inner.value.starts_with(PKCS7) => Some(PKCS12),
-        ([0 | 1], inner) if inner.tag == 0x06 => Some("a private key"),
+        ([3], inner) if inner.tag == 0x06 && inner.value.starts_with(PKCS7) => Some(Container::Pkcs12),
+        ([0 | 1], inner) if inner.tag == 0x06 => Some(Container::PrivateKey),
         ([1], inner) if inner.tag == 0x30 && first(inner.rest).is_some_and(|digest| digest.tag == 0x04) => {
-            Some("a timestamp request (RFC 3161)")
+            Some(Container::TimestampRequest)
         }
         _ => None,
     }
@@ -341,36 +440,39 @@ mod tests {
     #[test]
     fn bare_signatures_are_no_containers() {
         let der = [0x30, 7, 2, 2, 0, 0x81, 2, 1, 5];
-        assert_eq!(name(&der), None);
+        assert_eq!(Container::of(&der), None);
         for length in [0, 1, 64, 128, 256] {
             for first in 0..=255 {
                 let mut bytes = vec![0x5A; length];
                 if let Some(lead) = bytes.first_mut() {
                     *lead = first;
                 }
-                assert_eq!(name(&bytes), None, "{first:02x} {length}");
+                assert_eq!(Container::of(&bytes), None, "{first:02x} {length}");
             }
         }
-        assert_eq!(name(b"MEUCIQ rubbish"), None);
+        assert_eq!(Container::of(b"MEUCIQ rubbish"), None);
     }
 
     #[test]
     fn what_is_not_der_is_told_by_its_beginning() {
         for (text, expected) in [
-            (&b"-----BEGIN SSH SIGNATURE-----\nU1NI\n-----END SSH SIGNATURE-----"[..], OPENSSH_SIGNATURE),
-            (b"SSHSIG\0\0\0\x01", OPENSSH_SIGNATURE),
-            (b"-----BEGIN PGP SIGNATURE-----\n\niQ", OPENPGP),
-            (&[0x88, 4, 4, 0, 22, 8], OPENPGP),
-            (b"eyJhbGciOiJFUzI1NiJ9.e30.c2ln", "a JSON Web Signature (JWS)"),
-            (b"{\"payload\": \"\", \"protected\": \"\", \"signature\": \"\"}", "a JSON Web Signature (JWS)"),
-            (b"ssh-ed25519 AAAA comment", OPENSSH_KEY),
-            (b"untrusted comment: signature", "a signature of signify or minisign"),
-            (&[0x30, 0x80, 6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 2, 0xA0, 0x80], CMS),
-            (&[0x30, 11, 6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 2], CMS),
-            (b"MAsGCSqGSIb3DQEHAg==\n", CMS),
-            (&[0x30, 3, 0x0A, 1, 0], "an OCSP response"),
+            (
+                &b"-----BEGIN SSH SIGNATURE-----\nU1NI\n-----END SSH SIGNATURE-----"[..],
+                Container::OpenSshSignature,
+            ),
+            (b"SSHSIG\0\0\0\x01", Container::OpenSshSignature),
+            (b"-----BEGIN PGP SIGNATURE-----\n\niQ", Container::OpenPgp),
+            (&[0x88, 4, 4, 0, 22, 8], Container::OpenPgp),
+            (b"eyJhbGciOiJFUzI1NiJ9.e30.c2ln", Container::Jws),
+            (b"{\"payload\": \"\", \"protected\": \"\", \"signature\": \"\"}", Container::Jws),
+            (b"ssh-ed25519 AAAA comment", Container::OpenSshKey),
+            (b"untrusted comment: signature", Container::Signify),
+            (&[0x30, 0x80, 6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 2, 0xA0, 0x80], Container::Cms),
+            (&[0x30, 11, 6, 9, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 1, 7, 2], Container::Cms),
+            (b"MAsGCSqGSIb3DQEHAg==\n", Container::Cms),
+            (&[0x30, 3, 0x0A, 1, 0], Container::Ocsp),
         ] {
-            assert_eq!(name(text), Some(expected));
+            assert_eq!(Container::of(text), Some(expected));
         }
     }
 }

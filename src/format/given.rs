@@ -5,7 +5,7 @@
 //! or hexadecimal (with blanks, colons and line breaks as it was copied): a point, bare or
 //! in the OCTET STRING or BIT STRING around it that PKCS#11 and X.509 have.
 
-use super::container;
+use super::container::{self, Container};
 use super::curve::{self, Curve};
 use super::key::PublicKey;
 pub use super::pem::MAX_STRUCTURES;
@@ -36,7 +36,7 @@ pub enum GivenError {
     Private,
     /// Something else that we know by name.
     #[error("is {0}: not a public key")]
-    Other(&'static str),
+    Other(Container),
     /// Nothing we know.
     #[error(
         "is neither a public key nor a certificate (PEM or DER), nor a point of an elliptic curve in hexadecimal"
@@ -117,7 +117,7 @@ pub fn public_key(bytes: &[u8]) -> Result<Given, GivenError> {
         return Err(GivenError::Private);
     }
     let given = if labels.is_empty() { in_hexadecimal(bytes) } else { None };
-    given.ok_or_else(|| container::name(bytes).map_or(GivenError::NotAKey, GivenError::Other))
+    given.ok_or_else(|| Container::of(bytes).map_or(GivenError::NotAKey, GivenError::Other))
 }
 
 fn in_hexadecimal(text: &[u8]) -> Option<Given> {

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::case::asked::{AskedCache, AskedCase, Standing};
 use crate::case::asked_blocks::Block;
 use crate::case::tokens::Tokens;
-use crate::finding::{Finding, Shows};
+use crate::finding::{Finding, ObjectClass, Shows};
 use crate::rules;
 use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{count, escape};
@@ -148,21 +148,22 @@ pub(super) fn token(token: Token, snapshot: &Snapshot, card: &Card) -> Token {
         return token;
     };
     let objects: Vec<Block<'_>> = case.objects().collect();
-    let mut classes: Vec<(&str, usize)> = Vec::new();
+    let mut classes: Vec<(ObjectClass, usize)> = Vec::new();
     for block in objects.iter().filter(|block| !block.is_token()) {
         match classes.iter_mut().find(|(class, _)| *class == block.class()) {
             Some((_, number)) => *number += 1,
             None => classes.push((block.class(), 1)),
         }
     }
-    let told = classes.iter().map(|(class, number)| count(*number, class, &format!("{class}s")));
-    let number =
-        |class: &str| classes.iter().find(|(known, _)| *known == class).map_or(0, |(_, number)| *number);
+    let told = classes.iter().map(|(class, number)| count(*number, class.name(), &format!("{class}s")));
+    let number = |class: ObjectClass| {
+        classes.iter().find(|(known, _)| *known == class).map_or(0, |(_, number)| *number)
+    };
     Token {
         family: "another kind of card, as OpenSC lists it".to_owned(),
         label: objects.iter().find(|block| block.is_token()).map(|block| block.label()),
         objects: Some(told.collect::<Vec<_>>().join(", ")),
-        private_keys: Some(number("private key")),
+        private_keys: Some(number(ObjectClass::PrivateKey)),
         ..token
     }
 }

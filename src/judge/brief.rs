@@ -331,25 +331,25 @@ pub fn looked_at(scope: &Scope, most: usize) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::finding::{Evidence, Id, ObjectName, Remedy, Side};
+    use crate::finding::{Evidence, Id, ObjectClass, ObjectName, Remedy, Side, SideState};
     use crate::snapshot::GapKind;
     use crate::verdict::{ProgramState, UnprovenKey};
 
     /// A host on which a key shows another ID and another public key than the card.
     fn stale() -> Verdict {
-        let object = |class: &str| ObjectName {
-            class: class.to_owned(),
+        let object = |class: ObjectClass| ObjectName {
+            class,
             reference: Some(1),
             label: "Key".to_owned(),
             id: Some("22".to_owned()),
             shown_id: Some("11".to_owned()),
         };
-        let finding = |id: Id, class: &str| {
+        let finding = |id: Id, class: ObjectClass| {
             let mut finding = Finding::new(id, format!("{class} differs"), format!("{class} misleads."));
             finding.token = Some("T".to_owned());
             finding.object = Some(object(class));
             finding.program = vec!["pkcs15-tool".to_owned()];
-            let side = Side { state: Some(class.to_owned()), ..Side::default() };
+            let side = Side { state: Some(SideState::Object(class)), ..Side::default() };
             finding.evidence.push(Evidence {
                 shown: Some(side.clone()),
                 card: Some(side),
@@ -359,7 +359,10 @@ mod tests {
             finding
         };
         Verdict {
-            findings: vec![finding(Id::StaleKeyId, "private key"), finding(Id::StalePublicKey, "public key")],
+            findings: vec![
+                finding(Id::StaleKeyId, ObjectClass::PrivateKey),
+                finding(Id::StalePublicKey, ObjectClass::PublicKey),
+            ],
             compared: true,
             scope: Scope { users: vec!["ca".to_owned()], ..Scope::default() },
             ..Verdict::default()
@@ -378,7 +381,7 @@ mod tests {
         assert_eq!((cause.on_card.as_deref(), cause.shown.as_deref()), (Some("22"), Some("11")));
         assert_eq!(
             (cause.also_old.as_slice(), cause.findings.len()),
-            (["public key".to_owned()].as_slice(), 2)
+            ([ObjectClass::PublicKey].as_slice(), 2)
         );
         let purposes: Vec<Purpose> = told.steps.iter().map(|step| step.purpose).collect();
         let order = [Purpose::Flush, Purpose::Restart, Purpose::Verify, Purpose::Reissue];

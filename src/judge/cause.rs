@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use time::OffsetDateTime;
 
-use crate::finding::{Deed, Finding, Id, ObjectName, Shows, Side};
+use crate::finding::{Deed, Finding, Id, ObjectClass, ObjectName, Shows, Side};
 use crate::text::{count, key_reference};
 use crate::verdict::brief::{Cause, CauseKind};
 
@@ -28,7 +28,7 @@ enum Matter<'f> {
     /// A key by its reference.
     Reference(u8),
     /// Another object, by its class and what it is called.
-    Object(&'f str, &'f str),
+    Object(ObjectClass, &'f str),
     /// All of one kind.
     Kind(Id),
     /// Only itself.
@@ -60,7 +60,7 @@ impl<'f> Group<'f> {
             _ if is_of_configuration(finding) || finding.is_of_running_programs() => Matter::Alone(index),
             Some(object) if is_of_view(finding) => match object.reference {
                 Some(reference) => Matter::Reference(reference),
-                None => Matter::Object(&object.class, object.id.as_deref().unwrap_or(object.label.as_str())),
+                None => Matter::Object(object.class, object.id.as_deref().unwrap_or(object.label.as_str())),
             },
             Some(_) => Matter::Alone(index),
             None => Matter::Kind(finding.id),
@@ -143,10 +143,11 @@ fn kind(found: &[&Finding]) -> CauseKind {
         let is_there = |finding: &&&Finding| {
             finding.evidence.iter().any(|one| one.shown.as_ref().is_some_and(|side| !side.is_absent()))
         };
-        let shown: Vec<&str> = found.iter().filter(is_there).filter_map(|finding| class(finding)).collect();
-        if shown.iter().any(|class| class.ends_with("key")) {
+        let shown: Vec<ObjectClass> =
+            found.iter().filter(is_there).filter_map(|finding| class(finding)).collect();
+        if shown.iter().any(|class| class.is_key()) {
             CauseKind::Key
-        } else if shown.contains(&"certificate") {
+        } else if shown.contains(&ObjectClass::Certificate) {
             CauseKind::Certificate
         } else if shown.is_empty() && found.iter().all(|finding| finding.object.is_some()) {
             CauseKind::Hidden
@@ -170,8 +171,8 @@ fn kind(found: &[&Finding]) -> CauseKind {
     }
 }
 
-fn class(finding: &Finding) -> Option<&str> {
-    finding.object.as_ref().map(|object| object.class.as_str())
+fn class(finding: &Finding) -> Option<ObjectClass> {
+    finding.object.as_ref().map(|object| object.class)
 }
 
 /// The object of all of them, by both names it has.
@@ -189,7 +190,7 @@ fn object(found: &[&Finding]) -> Option<ObjectName> {
 fn title(object: &ObjectName, found: &[&Finding]) -> String {
     let what = match object.reference {
         Some(reference) => format!("key {}", key_reference(reference)),
-        None => object.class.clone(),
+        None => object.class.name().to_owned(),
     };
     let sides = || found.iter().flat_map(|finding| &finding.evidence);
     let key = sides().filter_map(|one| one.card.as_ref()).find_map(|side| side.key.clone());
@@ -206,7 +207,7 @@ fn both(found: &[&Finding], object: Option<&ObjectName>) -> (Option<String>, Opt
         (Some(live), Some(shown)) if live != shown => (Some(live.clone()), Some(shown.clone())),
         // Of what else belongs to it something may be shown.
         (Some(live), None) => {
-            let missing: BTreeSet<&str> = found.iter().filter_map(|finding| class(finding)).collect();
+            let missing: BTreeSet<ObjectClass> = found.iter().filter_map(|finding| class(finding)).collect();
             let missing: Vec<String> = missing.into_iter().map(|class| format!("no {class}")).collect();
             (Some(live.clone()), Some(missing.join(", ")))
         }
@@ -231,14 +232,13 @@ fn both(found: &[&Finding], object: Option<&ObjectName>) -> (Option<String>, Opt
 }
 
 /// What else of a key is shown as it was, beside its private key.
-fn also_old(found: &[&Finding]) -> Vec<String> {
-    let mut classes: Vec<String> =
-        found.iter().filter_map(|finding| class(finding)).map(str::to_owned).collect();
+fn also_old(found: &[&Finding]) -> Vec<ObjectClass> {
+    let mut classes: Vec<ObjectClass> = found.iter().filter_map(|finding| class(finding)).collect();
     classes.sort_unstable();
     classes.reverse();
     classes.dedup();
     if found.len() > 1 {
-        classes.into_iter().filter(|class| class != "private key").collect()
+        classes.into_iter().filter(|class| *class != ObjectClass::PrivateKey).collect()
     } else {
         Vec::new()
     }

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use crate::baseline::Known;
 use crate::case::cache_index::CacheIndex;
-use crate::case::cache_view::{Behind, CacheView, Readers};
+use crate::case::cache_view::{Behind, CacheView, CachingPrograms};
 use crate::case::kin::{Beside, Invented, Kin};
 use crate::case::right_key;
 use crate::case::token::Case;
@@ -189,7 +189,7 @@ impl Judge {
         let cache_views = caches
             .iter()
             .filter(|_| !is_beyond)
-            .map(|index| CacheView::new(&behind, index, readers(&programs, index.dir)));
+            .map(|index| CacheView::new(&behind, index, caching_programs(&programs, index.dir)));
         let cache_views = cache_views.collect();
         let Behind { live, .. } = behind;
         let inventories_beside = match &beside {
@@ -225,7 +225,7 @@ impl Judge {
 
 /// The programs that read a directory, of those that may show a card. Who reads that of a sandbox or of a service, which has an
 /// OpenSC and a configuration of its own, was not looked at.
-fn readers(programs: &[(&CachingProgram, Standing)], dir: &CacheDir) -> Readers {
+fn caching_programs(programs: &[(&CachingProgram, Standing)], dir: &CacheDir) -> CachingPrograms {
     let reads = |program: &CachingProgram| program.reads.contains(&dir.path);
     let shows = programs.iter().filter(|(program, standing)| *standing == Standing::Shows && reads(program));
     let undecided = programs.iter().any(|(program, standing)| match standing {
@@ -234,7 +234,7 @@ fn readers(programs: &[(&CachingProgram, Standing)], dir: &CacheDir) -> Readers 
         Standing::Refuses => false,
     });
     let is_elsewhere = matches!(dir.origin, CacheOrigin::Sandbox | CacheOrigin::Service);
-    Readers {
+    CachingPrograms {
         programs: shows.map(|(program, _)| program.name.clone()).collect(),
         undecided: undecided || is_elsewhere,
     }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::tally::user_name;
 use crate::case::tokens::Tokens;
 use crate::opensc::config::Configuration;
 use crate::opensc::{Program, Version, differences};
 use crate::scconf::{Block, Body, Document};
 use crate::snapshot::{CacheOrigin, HomeState, OddHome, Snapshot, User, Whose};
 use crate::text::escape;
-use crate::verdict::{NotAskedFor, Scope};
+use crate::verdict::{NotAskedFor, Scope, user_name};
 
 /// Names that are told one by one.
 const MOST: usize = 8;

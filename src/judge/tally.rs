@@ -12,9 +12,9 @@ use crate::case::crowd::ONE_BY_ONE;
 use crate::case::tokens::Tokens;
 use crate::finding::{Finding, Id, Safety};
 use crate::judge::{Judge, tokens, verdict};
-use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot, User, Whose};
-use crate::text::{count, escape};
-use crate::verdict::{Unread, Verdict};
+use crate::snapshot::{ByteString, CacheOrigin, DirState, Gap, GapKind, Snapshot, Whose};
+use crate::text::count;
+use crate::verdict::{Unread, Verdict, user_name};
 
 /// Whether programs read a cache directory today.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -256,12 +256,6 @@ fn key(finding: &Finding) -> (&'static str, Option<String>, String) {
     (finding.id.name(), finding.token.clone(), finding.summary.to_string())
 }
 
-/// A user: login name, or number where there is none. Escaped.
-#[must_use]
-pub fn user_name(user: &User) -> String {
-    user.name.as_ref().map_or_else(|| user.uid.to_string(), |name| escape(name.as_bytes()))
-}
-
 /// Another user's caches take consent, and commands have to say whose they are about.
 fn of_another_user(finding: &mut Finding, name: &str) {
     // The configuration is everybody's.
@@ -289,7 +283,7 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
     exist
         .map(|dir| {
             let mut programs: Vec<String> =
-                verdict.readers_of(&dir.path).into_iter().map(str::to_owned).collect();
+                verdict.programs_of(&dir.path).into_iter().map(str::to_owned).collect();
             let mut use_today = if programs.is_empty() { UseToday::Dormant } else { UseToday::InUse };
             let elsewhere = match dir.origin {
                 CacheOrigin::Sandbox => Some("the program in the sandbox"),

@@ -10,6 +10,7 @@ use crate::case::asked_blocks::{Block, Change};
 use crate::case::asked_content::certificates;
 use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
+use crate::finding::ObjectClass;
 use crate::format::x509::Certificate;
 use crate::naming::{Names, TokenNames};
 use crate::text::{date, escape, hex};
@@ -21,7 +22,8 @@ pub struct AskedObject {
     /// Serial of the token.
     pub token: String,
     /// Its class.
-    pub class: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub class: ObjectClass,
     /// Its label.
     pub label: String,
     /// Its ID on the card, hex, and as it is shown.
@@ -87,7 +89,7 @@ fn objects(case: &AskedCase<'_>) -> Vec<AskedObject> {
         ids.dedup();
         AskedObject {
             token: case.serial.clone(),
-            class: block.class().to_owned(),
+            class: block.class(),
             label: block.label(),
             ids,
             reference: block.reference(),

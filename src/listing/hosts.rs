@@ -21,13 +21,13 @@ use crate::case::token::{Case, certificate_side, side};
 use crate::case::token_content::absent_cards;
 use crate::case::tokens::Tokens;
 use crate::error::Exit;
-use crate::finding::{Finding, Severity, Side};
+use crate::finding::{Finding, ObjectClass, Severity, Side, SideState};
 use crate::format::x509::{self, Certificate};
 use crate::judge::ending::exit_of;
-use crate::judge::tally::user_name;
 use crate::judge::{judge_processes, tokens, tokens_of, verdict};
 use crate::snapshot::{Content, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{escape, hex, rfc3339};
+use crate::verdict::user_name;
 use crate::view::{Class, Object, Place, View, layout_of};
 
 /// Collects snapshots.
@@ -306,7 +306,10 @@ impl Comparison {
 
     /// A certificate alone: its name and ID not every host can tell.
     fn certificate(&mut self, certificate: &Certificate) -> State {
-        let side = Side { state: Some("certificate".to_owned()), ..certificate_side(certificate) };
+        let side = Side {
+            state: Some(SideState::Object(ObjectClass::Certificate)),
+            ..certificate_side(certificate)
+        };
         [None, None, Some(self.once(side))]
     }
 
@@ -366,7 +369,7 @@ impl Comparison {
 fn key_of(case: &AskedCase<'_>, certificate: Block<'_>) -> Option<u8> {
     let id = certificate.id()?;
     case.objects()
-        .find(|block| block.class() == "private key" && block.id().as_ref() == Some(&id))?
+        .find(|block| block.class() == ObjectClass::PrivateKey && block.id().as_ref() == Some(&id))?
         .reference()
 }
 

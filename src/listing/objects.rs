@@ -9,7 +9,7 @@ use crate::case::possession::{Device, possession_in};
 use crate::case::token::{Case, side};
 use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
-use crate::finding::Side;
+use crate::finding::{ObjectClass, Side};
 use crate::naming::{self, Names, Naming, TokenNames};
 use crate::snapshot::{Card, DirState, EfPath, Snapshot};
 use crate::text::{escape, hex, key_reference};
@@ -87,7 +87,8 @@ pub struct NotListed {
     /// Serial of the token.
     pub token: String,
     /// Its class.
-    pub class: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub class: ObjectClass,
     /// Key reference, for keys.
     pub reference: Option<u8>,
     /// What and where it is.
@@ -201,7 +202,7 @@ pub fn not_listed(tokens: &Tokens<'_>) -> Vec<(NotListed, Names)> {
 fn apart(case: &Case<'_>, unlisted: &unlisted::Unlisted, token: TokenNames) -> (NotListed, Names) {
     let told = NotListed {
         token: escape(case.serial.as_bytes()),
-        class: unlisted.class.to_owned(),
+        class: unlisted.class,
         reference: unlisted.reference,
         what: unlisted.what.clone(),
         why: unlisted.why.clone(),

@@ -13,6 +13,7 @@ use crate::case::asked_content::certificates;
 use crate::case::token::Case;
 use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
+use crate::finding::ObjectClass;
 use crate::format::key::PublicKey;
 use crate::format::x509::{self, Certificate};
 use crate::naming::{Names, TokenNames};
@@ -143,7 +144,7 @@ impl Shelf {
         }
         for unlisted in &case.unlisted {
             let Some(key) = unlisted.key.as_ref().map(fingerprint) else { continue };
-            let is_certificate = unlisted.class == ProviderClass::Certificate.words();
+            let is_certificate = unlisted.class == ObjectClass::Certificate;
             let told = OnCard {
                 token: token.clone(),
                 class: if is_certificate { ProviderClass::Certificate } else { ProviderClass::PrivateKey },
@@ -164,11 +165,15 @@ impl Shelf {
         let listed = certificates(case);
         for block in case.objects() {
             let class = match block.class() {
-                "private key" => ProviderClass::PrivateKey,
-                "public key" => ProviderClass::PublicKey,
-                "certificate" => ProviderClass::Certificate,
-                "secret key" => ProviderClass::SecretKey,
-                _ => continue,
+                ObjectClass::PrivateKey => ProviderClass::PrivateKey,
+                ObjectClass::PublicKey => ProviderClass::PublicKey,
+                ObjectClass::Certificate => ProviderClass::Certificate,
+                ObjectClass::SecretKey => ProviderClass::SecretKey,
+                ObjectClass::Pin
+                | ObjectClass::Data
+                | ObjectClass::Hidden
+                | ObjectClass::Other
+                | ObjectClass::Token => continue,
             };
             let is_of_it = |other: Block<'_>| match class {
                 ProviderClass::Certificate => other == block,

@@ -3,7 +3,7 @@
 //! What kind of proof a key can give its family says ([`sign::plan`]). What is sent to it follows from
 //! random bytes and, where a key deciphers, from the public keys that somebody takes for its own.
 
-use crate::card::sign::{self, Access, Attempt, Deed, Key, Order};
+use crate::card::sign::{self, Access, Attempt, Key, Operation, Order};
 use crate::case::proofs::{named_by_card, shown_for};
 use crate::case::token::{Case, which_key};
 use crate::crypto::{self, Hash};
@@ -28,7 +28,7 @@ pub struct Signer {
     reference: u8,
     path: Option<EfPath>,
     access: Option<Access>,
-    deeds: Vec<Deed>,
+    operations: Vec<Operation>,
     /// Public keys that somebody takes for its own.
     publics: Vec<PublicKey>,
     names: Names,
@@ -87,12 +87,13 @@ fn signer(case: &Case<'_>, object: &Object) -> Result<Signer, String> {
     let mut publics: Vec<PublicKey> =
         named_by_card(case, object).chain(shown).filter_map(Object::public_key).cloned().collect();
     publics.dedup();
-    let mut deeds = plan.deeds;
+    let mut operations = plan.operations;
     // What the description says comes first; then what the other public keys are that somebody takes for its own.
-    if let Some((_, others)) = deeds.split_first_mut() {
-        others.sort_by_key(|deed| !publics.iter().any(|key| is_of(deed, key)));
+    if let Some((_, others)) = operations.split_first_mut() {
+        others.sort_by_key(|operation| !publics.iter().any(|key| is_of(operation, key)));
     }
-    let signer = Signer { reference, path, access: plan.access, deeds, publics, names: names(case, object) };
+    let signer =
+        Signer { reference, path, access: plan.access, operations, publics, names: names(case, object) };
     // Whether there is anything to ask does not depend on the random bytes.
     match signer.order(&[0x5A; RANDOM], false).attempts.as_slice() {
         [] => Err("no public key is known that it could be asked with, or no curve of its size".to_owned()),
@@ -101,9 +102,9 @@ fn signer(case: &Case<'_>, object: &Object) -> Result<Signer, String> {
 }
 
 /// Could the private half of this public key do that?
-fn is_of(deed: &Deed, key: &PublicKey) -> bool {
-    let is_rsa = matches!(deed.scheme, Scheme::RsaPkcs1Sha256 | Scheme::RsaDecipher);
-    is_rsa == matches!(key, PublicKey::Rsa { .. }) && deed.bits == key.bits()
+fn is_of(operation: &Operation, key: &PublicKey) -> bool {
+    let is_rsa = matches!(operation.scheme, Scheme::RsaPkcs1Sha256 | Scheme::RsaDecipher);
+    is_rsa == matches!(key, PublicKey::Rsa { .. }) && operation.bits == key.bits()
 }
 
 fn names(case: &Case<'_>, object: &Object) -> Names {
@@ -176,16 +177,17 @@ impl Signer {
             key: self.reference,
             path: self.path,
             access: self.access.clone(),
-            attempts: self.deeds.iter().flat_map(|deed| self.attempts(deed, random)).collect(),
+            attempts: self.operations.iter().flat_map(|operation| self.attempts(operation, random)).collect(),
             named,
         }
     }
 
-    fn attempts(&self, deed: &Deed, random: &[u8]) -> Vec<Attempt> {
+    fn attempts(&self, operation: &Operation, random: &[u8]) -> Vec<Attempt> {
         let first = |length: usize| random.get(..length).unwrap_or(random).to_vec();
-        let attempt = |challenge, data| Attempt { scheme: deed.scheme, bits: deed.bits, challenge, data };
-        match deed.scheme {
-            Scheme::Ecdsa => vec![attempt(first(deed.digest), first(deed.digest))],
+        let attempt =
+            |challenge, data| Attempt { scheme: operation.scheme, bits: operation.bits, challenge, data };
+        match operation.scheme {
+            Scheme::Ecdsa => vec![attempt(first(operation.digest), first(operation.digest))],
             Scheme::Ed25519 => vec![attempt(first(MESSAGE), first(MESSAGE))],
             Scheme::X25519 => {
                 let number = first(MESSAGE);
@@ -198,7 +200,7 @@ impl Signer {
                 vec![attempt(message, info)]
             }
             Scheme::Ecdh => {
-                let Some(curve) = self.curve(deed.bits) else { return Vec::new() };
+                let Some(curve) = self.curve(operation.bits) else { return Vec::new() };
                 // One byte shorter than the order it is below it.
                 let number = first(curve.order.len() - 1);
                 let point = crypto::point_of(curve, &number);

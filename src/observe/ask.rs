@@ -27,11 +27,11 @@ use idle::{Idle, Stop};
 pub use next::{NextEntry, NextListing, Taken, next_listing};
 use place::Place;
 use round::{End, Fresh, Round};
-use setting::{Setting, Speaker, Tool, speakers};
+use setting::{Setting, Speaker, speakers};
 
 use super::aside;
 use super::progress::Progress;
-use crate::snapshot::{Ask, AskEnd, AskKind, Bytes, CacheDir, Card, Gap, GapKind, Snapshot};
+use crate::snapshot::{Ask, AskEnd, AskKind, AskTool, Bytes, CacheDir, Card, Gap, GapKind, Snapshot};
 use crate::text::escape;
 use crate::view::layout;
 
@@ -244,7 +244,7 @@ fn not_told(
         snapshot.coverage.push(Gap::new(GapKind::Card, true, what(reader), unread).in_reader(reader));
     }
     snapshot.asks.retain(|ask| !(ask.reader == reader && ask.atr == *atr));
-    snapshot.asks.push(setting.ask(reader, atr, AskKind::Fresh, Tool::Pkcs15, Vec::new(), None, end));
+    snapshot.asks.push(setting.ask(reader, atr, AskKind::Fresh, AskTool::Pkcs15, Vec::new(), None, end));
 }
 
 /// Is it a card that is not read here?

@@ -95,39 +95,11 @@ pub fn observe_each(
             and_others(&mut snapshot, &beside, Named::Yes, each)?;
         }
         CacheOwners::User(name) => {
-            let account = account(name)
-                .map_err(|why| Error::Overdue { what: "the user database", why })?
-                .ok_or_else(|| Error::NoSuchUser(name.clone()))?;
-            if account.uid == snapshot.user.uid {
-                snapshot.user = Caller::at_login(&account, snapshot.user);
-                own(&mut snapshot);
-            } else {
-                observe_more_configs(&mut snapshot);
-                snapshot.coverage.push(environment_gap());
-                let mut look = Look::new(&Arc::new(Privacy::of(&snapshot)));
-                snapshot.user = account.user();
-                snapshot.home = owner_of_home(&account);
-                let (caches, gaps) = of_account(&snapshot, &account, &mut look);
-                snapshot.caches = caches;
-                snapshot.coverage.extend(gaps);
-            }
+            of_user(&mut snapshot, name)?;
             each(&mut snapshot)?;
         }
         CacheOwners::Directories(paths) => {
-            let mut look = Look::new(&Arc::new(Privacy::of(&snapshot)));
-            for path in paths {
-                let path = std::path::absolute(path).map_err(|source| Error::Io {
-                    what: "cannot find",
-                    path: path.clone(),
-                    source,
-                })?;
-                let (dir, mut gaps) = look.at(path.into(), CacheOrigin::Named);
-                if dir.state == DirState::Missing {
-                    gaps.push(gap(&dir.path, "there is no such directory".to_owned()));
-                }
-                snapshot.caches.push(dir);
-                snapshot.coverage.extend(gaps);
-            }
+            of_directories(&mut snapshot, paths)?;
             each(&mut snapshot)?;
         }
         CacheOwners::All => {
@@ -154,6 +126,46 @@ pub fn observe_each(
         }
     }
     Ok(snapshot)
+}
+
+/// Has the snapshot be about a user who is named, and about that user's caches alone.
+fn of_user(snapshot: &mut Snapshot, name: &str) -> Result<(), Error> {
+    let account = account(name)
+        .map_err(|why| Error::Overdue { what: "the user database", why })?
+        .ok_or_else(|| Error::NoSuchUser(name.to_owned()))?;
+    if account.uid == snapshot.user.uid {
+        snapshot.user = Caller::at_login(&account, snapshot.user.clone());
+        own(snapshot);
+    } else {
+        observe_more_configs(snapshot);
+        snapshot.coverage.push(environment_gap());
+        let mut look = Look::new(&Arc::new(Privacy::of(snapshot)));
+        snapshot.user = account.user();
+        snapshot.home = owner_of_home(&account);
+        let (caches, gaps) = of_account(snapshot, &account, &mut look);
+        snapshot.caches = caches;
+        snapshot.coverage.extend(gaps);
+    }
+    Ok(())
+}
+
+/// Has it be about directories that are named.
+fn of_directories(snapshot: &mut Snapshot, paths: &[PathBuf]) -> Result<(), Error> {
+    let mut look = Look::new(&Arc::new(Privacy::of(snapshot)));
+    for path in paths {
+        let path = std::path::absolute(path).map_err(|source| Error::Io {
+            what: "cannot find",
+            path: path.clone(),
+            source,
+        })?;
+        let (dir, mut gaps) = look.at(path.into(), CacheOrigin::Named);
+        if dir.state == DirState::Missing {
+            gaps.push(gap(&dir.path, "there is no such directory".to_owned()));
+        }
+        snapshot.caches.push(dir);
+        snapshot.coverage.extend(gaps);
+    }
+    Ok(())
 }
 
 /// Who is looked at without being named, beside the calling user: whose home `HOME` is, and who called `sudo`.

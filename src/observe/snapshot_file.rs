@@ -57,7 +57,7 @@ fn tame_words(snapshot: &mut Snapshot) {
     for ask in &mut snapshot.asks {
         let lines = |text: &String| text.split('\n').map(tame).collect::<Vec<_>>().join("\n");
         ask.blocks.iter_mut().for_each(|block| *block = lines(block));
-        ask.programs.iter_mut().chain([&mut ask.tool]).chain(&mut ask.opensc).for_each(words);
+        ask.programs.iter_mut().chain(&mut ask.opensc).for_each(words);
         match &mut ask.ended {
             AskEnd::ListsNothing(why)
             | AskEnd::Failed(why)

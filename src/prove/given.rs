@@ -14,7 +14,7 @@ use crate::crypto::{IN_MEMORY, Signed};
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::format::bare;
-use crate::format::container;
+use crate::format::container::{self, Container};
 use crate::format::given::{MAX_STRUCTURES, parts};
 use crate::format::key::PublicKey;
 use crate::format::x509;
@@ -182,14 +182,14 @@ impl Input {
                 found.push(block.contents);
                 continue;
             }
-            let other = container::name(&block.contents);
+            let other = Container::of(&block.contents);
             let of_label = || container::of_label(&block.label).filter(|_| !is_certificate(&block.label));
             match other.or_else(of_label) {
                 // What may hold certificates, or should be one.
-                Some(other) if other.contains("PKCS") || other.contains("CMS") => {
-                    missing.push(other.to_owned());
+                Some(other) if other.holds_certificates() => {
+                    missing.push(other.to_string());
                 }
-                Some(other) => others.push(other.to_owned()),
+                Some(other) => others.push(other.to_string()),
                 None if is_certificate(&block.label) => {
                     missing
                         .push(format!("a PEM block {} that does not decode", escape(block.label.as_bytes())));
@@ -201,9 +201,8 @@ impl Input {
             }
         }
         if found.is_empty() {
-            let what =
-                others.first().or_else(|| missing.first().filter(|_| container::name(bytes).is_none()));
-            let what = what.map(String::as_str).or_else(|| container::name(bytes));
+            let what = others.first().or_else(|| missing.first().filter(|_| Container::of(bytes).is_none()));
+            let what = what.cloned().or_else(|| Container::of(bytes).map(|known| known.to_string()));
             let what = what.map(|what| format!("is {what}: it ")).unwrap_or_default();
             return Err(Error::Usage(format!(
                 "{name} {what}is neither a certificate nor a certificate request (PEM or DER)"

@@ -12,7 +12,6 @@ use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::case::proofs::{Conclusion, Proof, beside, proofs};
 use crate::error::Error;
 use crate::finding::{Finding, Severity, Told};
-use crate::judge::tally::user_name;
 use crate::judge::{self, Tally, judge_processes};
 use crate::naming::Naming;
 use crate::observe::{self, Asked, Progress};
@@ -20,6 +19,7 @@ use crate::patience::undisturbed;
 use crate::snapshot::{Card, Gap, GapKind, PinState, Snapshot, TrialOutcome};
 use crate::text::{escape, key_reference};
 use crate::verdict::Verdict;
+use crate::verdict::user_name;
 use crate::view::layout;
 
 /// Which keys are to sign, and how.
@@ -55,7 +55,7 @@ pub struct Question<'a> {
 }
 
 /// Who has the PINs.
-pub trait Holder {
+pub trait PinSource {
     /// The PIN.
     ///
     /// # Errors
@@ -74,7 +74,11 @@ pub trait Holder {
 ///
 /// # Errors
 /// When it is not clear which card or key is meant, or there is no PIN; at most one try of a PIN is spent.
-pub fn prove(snapshot: &mut Snapshot, request: &Request<'_>, holder: &mut dyn Holder) -> Result<(), Error> {
+pub fn prove(
+    snapshot: &mut Snapshot,
+    request: &Request<'_>,
+    source: &mut dyn PinSource,
+) -> Result<(), Error> {
     let tokens = judge::tokens(snapshot);
     let (place, mut gaps) = the_card(&tokens)?;
     let Some(place) = place else { return Ok(()) };
@@ -82,7 +86,7 @@ pub fn prove(snapshot: &mut Snapshot, request: &Request<'_>, holder: &mut dyn Ho
     drop(tokens);
     gaps.extend(unable);
     snapshot.coverage.extend(gaps);
-    ask(snapshot, place, &orders, request, holder)
+    ask(snapshot, place, &orders, request, source)
 }
 
 /// What the answers prove.
@@ -163,7 +167,7 @@ fn ask(
     place: usize,
     orders: &[Order],
     request: &Request<'_>,
-    holder: &mut dyn Holder,
+    source: &mut dyn PinSource,
 ) -> Result<(), Error> {
     let Some(card) = snapshot.cards.get_mut(place) else { return Ok(()) };
     let groups = groups(orders, request.existing_login);
@@ -178,7 +182,7 @@ fn ask(
     }
     let mut refused = None;
     for (pin, orders) in &groups {
-        match attempt(card, *pin, orders, request, holder) {
+        match attempt(card, *pin, orders, request, source) {
             Ok(()) => {}
             Err(Stop::Error(error)) => return Err(error),
             Err(Stop::Refused(why)) => {
@@ -228,7 +232,7 @@ fn attempt(
     pin: Option<&Pin>,
     orders: &[Order],
     request: &Request<'_>,
-    holder: &mut dyn Holder,
+    source: &mut dyn PinSource,
 ) -> Result<(), Stop> {
     let Some(pin) = pin else {
         let login = if request.existing_login { Login::Existing } else { Login::Free };
@@ -239,7 +243,7 @@ fn attempt(
     // What can be refused is refused before anybody is asked for a PIN.
     let mut asked = observe::pin_state(card, pin, request.progress)?;
     if asked.is_left_behind() {
-        asked = without_the_login(card, pin, request, holder)?;
+        asked = without_the_login(card, pin, request, source)?;
     }
     sign::is_enough(asked.state, request.min_tries, asked.shared)?;
     let login = if asked.pad && !request.has_pin {
@@ -250,11 +254,11 @@ fn attempt(
         let layout = layout(card.family);
         let label = layout.and_then(|layout| layout.label(card)).filter(|label| !label.is_empty());
         let pin_label = layout.filter(|_| pin.label.is_none()).and_then(|layout| layout.pin_label(&[]));
-        Login::Pin(holder.pin(&Question { pin, pin_label, token, label, left }).map_err(Stop::Error)?)
+        Login::Pin(source.pin(&Question { pin, pin_label, token, label, left }).map_err(Stop::Error)?)
     };
     let mut held = observe::hold(card, request.progress)?;
     if let Login::Pad = login {
-        holder.pin_goes_to_pad();
+        source.pin_goes_to_pad();
     }
     let _undisturbed = undisturbed();
     Ok(observe::prove(&mut held, card, orders, &login, request.min_tries, request.progress)?)
@@ -266,12 +270,12 @@ fn without_the_login(
     card: &Card,
     pin: &Pin,
     request: &Request<'_>,
-    holder: &mut dyn Holder,
+    source: &mut dyn PinSource,
 ) -> Result<Asked, Stop> {
     if !request.end_login {
         observe::wait_for_power_off();
         let asked = observe::pin_state(card, pin, request.progress)?;
-        if !asked.is_left_behind() || request.has_pin || !holder.wants_login_ended().map_err(Stop::Error)? {
+        if !asked.is_left_behind() || request.has_pin || !source.wants_login_ended().map_err(Stop::Error)? {
             return Ok(asked);
         }
     }

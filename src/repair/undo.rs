@@ -119,21 +119,7 @@ pub fn undo_in(
     for (state, locked) in &locks {
         known.extend(operations(state)?.into_iter().map(|found| (found, &locked.dir)));
     }
-    let newest = |(operation, _): &&(Operation, &Dir)| order(&operation.id);
-    let meant = match operation {
-        // Two quarantines may have an operation with one id from before there were numbers: then the one
-        // that is not undone yet.
-        Some(id) => known
-            .iter()
-            .filter(|(operation, _)| operation.id == id)
-            .max_by_key(|one| (one.0.state != OperationState::Undone, one.0.started_at))
-            .ok_or_else(|| Error::UnknownOperation(id.to_owned()))
-            .map(Some)?,
-        None => {
-            known.iter().filter(|(operation, _)| operation.state != OperationState::Undone).max_by_key(newest)
-        }
-    };
-    let Some((meant, _)) = meant.cloned() else {
+    let Some(meant) = meant(&known, operation)?.cloned() else {
         let state = UndoState::NothingToUndo;
         return Ok(Undone { operation: None, state, changed: false, files: Vec::new() });
     };
@@ -177,12 +163,8 @@ pub fn undo_in(
         return Ok(ended(&parts, files, UndoState::Refused, false));
     }
     if rehearse {
-        parts.iter_mut().for_each(Part::rehearse);
-        let is_whole = files.is_empty() && parts.iter().all(|part| part.is_undone || !part.fails());
-        let waits =
-            |result: &UndoResult| matches!(result.outcome, UndoOutcome::Waiting | UndoOutcome::TakenAway);
-        let changed = parts.iter().flat_map(|part| &part.results).any(waits);
-        let state = if is_whole { UndoState::Undone } else { UndoState::Incomplete };
+        let (is_whole, changed) = rehearsed(&mut parts);
+        let state = if is_whole && files.is_empty() { UndoState::Undone } else { UndoState::Incomplete };
         return Ok(ended(&parts, files, state, changed));
     }
     let _undisturbed = undisturbed();
@@ -203,6 +185,33 @@ pub fn undo_in(
         (true, None) => UndoState::Undone,
     };
     Ok(ended(&parts, files, state, changed))
+}
+
+/// The operation that is named, or the newest that is not undone.
+fn meant<'k>(
+    known: &'k [(Operation, &Dir)],
+    operation: Option<&str>,
+) -> Result<Option<&'k Operation>, Error> {
+    let all = known.iter().map(|(operation, _)| operation);
+    let is_undone = |operation: &Operation| operation.state == OperationState::Undone;
+    match operation {
+        // Two quarantines may have an operation with one id from before there were numbers: then the one
+        // that is not undone yet.
+        Some(id) => all
+            .filter(|operation| operation.id == id)
+            .max_by_key(|operation| (!is_undone(operation), operation.started_at))
+            .ok_or_else(|| Error::UnknownOperation(id.to_owned()))
+            .map(Some),
+        None => Ok(all.filter(|operation| !is_undone(operation)).max_by_key(|one| order(&one.id))),
+    }
+}
+
+/// What would come of all of them, as far as looking tells: whether everything would come back, and whether anything would.
+fn rehearsed(parts: &mut [Part<'_>]) -> (bool, bool) {
+    parts.iter_mut().for_each(Part::rehearse);
+    let is_whole = parts.iter().all(|part| part.is_undone || !part.fails());
+    let waits = |result: &UndoResult| matches!(result.outcome, UndoOutcome::Waiting | UndoOutcome::TakenAway);
+    (is_whole, parts.iter().flat_map(|part| &part.results).any(waits))
 }
 
 /// The journals of these operations, as far as they can be read.

@@ -21,12 +21,12 @@ fn indented(out: &mut Page<'_>, indent: &str, cache: &Cache) {
     let (state, used) = (&cache.state, cache.use_today.words());
     wrap(out, indent, "    ", &format!("{} ({state}, {used})", cache.path));
     let whose = cache.user.as_ref().map_or_else(String::new, |user| format!("of {user}"));
-    let readers = if cache.programs.is_empty() {
+    let programs = if cache.programs.is_empty() {
         String::new()
     } else {
         format!("read by {}", cache.programs.join(", "))
     };
-    let parts: Vec<String> = [whose, readers].into_iter().filter(|part| !part.is_empty()).collect();
+    let parts: Vec<String> = [whose, programs].into_iter().filter(|part| !part.is_empty()).collect();
     if !parts.is_empty() {
         wrap(out, "    ", "    ", &parts.join(", "));
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use super::findings::{severity_name, severity_style};
 use super::lines::{BOLD, Page, cut, padded, width, wrap};
-use crate::finding::Severity;
+use crate::finding::{ObjectClass, Severity};
 use crate::text::count;
 use crate::verdict::brief::{Cause, CauseKind};
 use crate::verdict::{Token, Verdict};
@@ -133,7 +133,10 @@ fn rows(out: &mut Page<'_>, cause: &Cause, first: &str, other: &str) {
         let follow = " ".repeat(lead.len());
         let old = match cause.also_old.as_slice() {
             [] => String::new(),
-            classes => format!("old {} too", classes.join(" and ")),
+            classes => {
+                let names: Vec<&str> = classes.iter().map(|class| class.name()).collect();
+                format!("old {} too", names.join(" and "))
+            }
         };
         // With a comma it might not fit any more.
         let fits = width(&lead) + width(shown) < out.width();
@@ -150,14 +153,14 @@ fn rows(out: &mut Page<'_>, cause: &Cause, first: &str, other: &str) {
 
 /// What else is shown as it was of several keys, in a line for all of them.
 fn also_old(out: &mut Page<'_>, causes: &[&Cause]) {
-    let mut old: Vec<(&String, usize)> = Vec::new();
-    for class in causes.iter().flat_map(|cause| &cause.also_old) {
+    let mut old: Vec<(ObjectClass, usize)> = Vec::new();
+    for &class in causes.iter().flat_map(|cause| &cause.also_old) {
         match old.iter_mut().find(|(known, _)| *known == class) {
             Some((_, number)) => *number += 1,
             None => old.push((class, 1)),
         }
     }
-    let told = |(class, number): &(&String, usize)| {
+    let told = |(class, number): &(ObjectClass, usize)| {
         let which = if *number == causes.len() { "each".to_owned() } else { format!("{number} of them") };
         format!("old {class} of {which}")
     };

@@ -117,7 +117,7 @@ pub(super) fn show_side(out: &mut Page<'_>, title: &str, side: &Side) {
             wrap(out, &format!("    {name:<11} "), &" ".repeat(16), value);
         }
     };
-    line("what", &side.state);
+    line("what", &side.state.map(|state| state.to_string()));
     line("ID", &side.id);
     line("label", &side.label.as_ref().map(|label| format!("\"{label}\"")));
     line("key", &side.key);

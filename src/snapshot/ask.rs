@@ -20,7 +20,8 @@ pub struct Ask {
     /// Under which settings.
     pub kind: AskKind,
     /// The tool that listed.
-    pub tool: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub tool: AskTool,
     /// The programs whose settings it had.
     pub programs: Vec<String>,
     /// Version of OpenSC.
@@ -64,6 +65,17 @@ pub enum AskKind {
     Live,
     /// As it is configured, over a copy of a cache.
     Shown,
+}
+
+/// What lists a card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum AskTool {
+    /// `pkcs15-tool -D`
+    #[serde(rename = "pkcs15-tool")]
+    Pkcs15,
+    /// `pkcs11-tool -O`: what applications of the module read besides.
+    #[serde(rename = "pkcs11-tool")]
+    Pkcs11,
 }
 
 /// How an ask ended. Text is fit to be shown.

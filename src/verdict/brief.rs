@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::Scope;
-use crate::finding::{Id, ObjectName, Prose, Severity};
+use crate::finding::{Id, ObjectClass, ObjectName, Prose, Severity};
 
 /// What there is to say first, and in which order the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -202,7 +202,8 @@ pub struct Cause {
     pub shown: Option<String>,
     /// What else of it is shown as it was: classes of objects.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub also_old: Vec<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<String>"))]
+    pub also_old: Vec<ObjectClass>,
     /// The cache directory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory: Option<String>,

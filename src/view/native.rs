@@ -5,83 +5,37 @@
 //! the cache if they may. A directory file is walked entry by entry; the first that does not decode ends
 //! it, and what came before stays.
 
+mod key;
+mod kinds;
 mod list;
 mod listing;
+mod token;
 mod unlisted;
 mod whole;
 
 use std::collections::BTreeMap;
 
+use key::public_key;
+pub use kinds::directory;
+use kinds::{counted, named_by, sniff};
 use list::List;
-use whole::is_whole_directory;
+use token::{ANY_SIZE, Token};
 
 use super::layout::Listing;
+use super::objects::Draft;
 use super::unlisted::Unlisted;
-use super::{
-    Behaviour, Class, Condition, Described, Draft, Layout, Named, Note, Object, Place, Read, Source, View,
-};
-use crate::card::application::{Application, EF_DIR, links};
+use super::{Behaviour, Class, Condition, Described, Layout, Named, Note, Object, Place, Read, Source, View};
+use crate::card::application::{Application, EF_DIR};
 use crate::card::family;
-use crate::format::key::PublicKey;
-use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Path, TokenInfo, Zeros};
-use crate::format::tlv::{self, Walk};
+use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Zeros};
 use crate::format::x509;
 use crate::opensc::cache_name::{NotCached, Serial};
 use crate::opensc::{CacheName, Version, differences};
 use crate::snapshot::{Card, EfPath};
 use crate::text::escape;
 
-/// OpenSC takes memory as a file needs it.
-const ANY_SIZE: usize = usize::MAX;
-
 /// The driver whose cards have a profile that leaves lastUpdate alone.
 const MY_EID: &str = "myeid";
-
-/// What a card says of itself.
-struct Token {
-    application: Application,
-    info: Option<TokenInfo>,
-    directories: Vec<(Directory, EfPath)>,
-}
-
-impl Token {
-    fn of(card: &Card) -> Option<Self> {
-        let application = Application::of(card)?;
-        let named = pkcs15::object_directory(card.content(application.odf)?).unwrap_or_default();
-        let at = |(kind, path): (Directory, Path)| Some((kind, application.directory(&path)?));
-        let directories = named.into_iter().filter_map(at).collect();
-        let info = card.content(application.token_info).and_then(|bytes| pkcs15::token_info(bytes).ok());
-        Some(Self { application, info, directories })
-    }
-
-    fn last_update(&self, card: &Card) -> Option<String> {
-        let info = self.info.as_ref()?;
-        let of_file = || {
-            let file = self.application.directory(info.last_update_path.as_ref()?)?;
-            match card.read(file, ANY_SIZE) {
-                Read::Content(bytes) => Some(Walk::new(&bytes).ok()?.optional(0x18)?.to_vec()),
-                Read::Absent | Read::Failed | Read::Unknown(_) => None,
-            }
-        };
-        String::from_utf8(info.last_update.clone().or_else(of_file)?).ok()
-    }
-
-    fn directory(&self, file: EfPath) -> Option<Directory> {
-        self.directories.iter().find(|(_, path)| *path == file).map(|(kind, _)| *kind)
-    }
-
-    /// All that the directories of a card name, each with the kind of directory.
-    fn named(&self, card: &Card) -> Vec<(Directory, Named)> {
-        let of_directory = |(kind, file): &(Directory, EfPath)| match card.read(*file, ANY_SIZE) {
-            Read::Content(bytes) => named_by(*kind, &bytes, &self.application)
-                .into_iter()
-                .map(|named| (*kind, named))
-                .collect::<Vec<_>>(),
-            Read::Absent | Read::Failed | Read::Unknown(_) => Vec::new(),
-        };
-        self.directories.iter().flat_map(of_directory).collect()
-    }
-}
 
 /// The layout of a native PKCS#15 card.
 pub struct Native;
@@ -308,105 +262,5 @@ impl Layout for Native {
         } else {
             dated() && family::of_atr(card.atr.as_slice()).driver != Some(MY_EID)
         }
-    }
-}
-
-fn reference(reference: Option<i32>) -> Option<u8> {
-    u8::try_from(reference?).ok()
-}
-
-/// The key in a public key's file, or in its description; `takes_bits`: its point may be a BIT STRING.
-fn public_key(kind: KeyType, bytes: &[u8], takes_bits: bool) -> Option<PublicKey> {
-    let spki = |bytes: &[u8]| PublicKey::from_spki(bytes).ok().map(|(key, _)| key);
-    match (kind, bytes.first()?) {
-        (KeyType::Rsa, 0x30) => {
-            let mut numbers = Walk::new(tlv::first(bytes)?.value).ok()?;
-            Some(PublicKey::rsa(numbers.optional(0x02)?, numbers.optional(0x02)?))
-        }
-        (KeyType::Ec, 0x30) => spki(bytes).filter(|key| matches!(key, PublicKey::Ec { .. })),
-        // A point of which nothing says on what curve.
-        (KeyType::Ec, 0x04) => Some(PublicKey::Other(tlv::first(bytes)?.raw.to_vec())),
-        (KeyType::Ec, 0x03) if takes_bits => {
-            let (_, point) = tlv::first(bytes)?.value.split_first()?;
-            Some(PublicKey::Other(tlv::encode(0x04, point)))
-        }
-        _ => None,
-    }
-}
-
-/// Its length in bits; of a bare point as many as half of it has.
-fn bits(key: &PublicKey) -> usize {
-    match key {
-        PublicKey::Other(point) => tlv::first(point).map_or(0, |point| point.value.len() / 2 * 8),
-        key => key.bits(),
-    }
-}
-
-/// Does an entry of this kind of directory decode?
-fn decodes(kind: Directory, entry: &[u8]) -> Result<(), tlv::TlvError> {
-    match kind {
-        Directory::PrivateKeys => pkcs15::private_key(entry).map(drop),
-        Directory::PublicKeys => pkcs15::public_key(entry).map(drop),
-        Directory::Certificates => pkcs15::certificate(entry).map(drop),
-        Directory::Data => pkcs15::data_object(entry).map(drop),
-        Directory::Authentication => pkcs15::pin(entry).map(drop),
-        Directory::SecretKeys => pkcs15::secret_key(entry).map(drop),
-    }
-}
-
-/// The tags of the entries that OpenSC lists of a kind of directory.
-const fn listed_tags(kind: Directory) -> &'static [u32] {
-    match kind {
-        Directory::PrivateKeys | Directory::PublicKeys => &[0x30, 0xA0, 0xA4],
-        Directory::SecretKeys => &[0x30, 0xA2, 0xA3, 0xA4],
-        Directory::Certificates | Directory::Data | Directory::Authentication => &[0x30],
-    }
-}
-
-/// All kinds of directories, the telling ones first.
-const KINDS: [Directory; 6] = [
-    Directory::Authentication,
-    Directory::PublicKeys,
-    Directory::PrivateKeys,
-    Directory::SecretKeys,
-    Directory::Certificates,
-    Directory::Data,
-];
-
-/// What kind of directory file begins so. An RSA private key's entry passes for a public
-/// one, which names no file it should not.
-fn sniff(bytes: &[u8]) -> Option<Directory> {
-    let first = tlv::first(bytes)?.raw;
-    KINDS.into_iter().find(|kind| decodes(*kind, first).is_ok())
-}
-
-/// What kind of directory file it is, and how many entries it has; none if it is none.
-#[must_use]
-pub fn directory(bytes: &[u8]) -> Option<String> {
-    sniff(bytes).map(|kind| counted(kind, bytes))
-}
-
-fn counted(kind: Directory, bytes: &[u8]) -> String {
-    let mut count = 0_usize;
-    pkcs15::directory(bytes, Zeros::End, |entry| decodes(kind, entry).map(|()| count += 1));
-    format!("{}: {}", words(kind), crate::text::count(count, "entry", "entries"))
-}
-
-/// The files that a directory file names.
-fn named_by(kind: Directory, bytes: &[u8], application: &Application) -> Vec<Named> {
-    let at = |link: crate::card::application::Link| {
-        Some(Named { file: application.file(&link.path)?, private: link.private, id: link.id })
-    };
-    links(kind, bytes).into_iter().filter_map(at).collect()
-}
-
-const fn words(kind: Directory) -> &'static str {
-    match kind {
-        Directory::PrivateKeys => "directory of private keys",
-        Directory::PublicKeys => "directory of public keys",
-        Directory::SecretKeys => "directory of secret keys",
-        Directory::Certificates => "directory of certificates",
-        Directory::Data => "directory of data objects",
-        Directory::Authentication => "directory of PINs",
     }
 }

@@ -7,9 +7,21 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use super::{Class, Object, Part, Place, View};
+use super::object::{Class, Object, Part, Place};
+use crate::finding::ObjectClass;
 use crate::format::key::PublicKey;
 use crate::snapshot::EfPath;
+
+/// A token as a program shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// Objects in the order OpenSC finds them.
+    pub objects: Objects,
+    /// Places about which nothing can be said, and why.
+    pub unknown: Unknown,
+    /// Authentication IDs of the PINs with which users log in, on cards of which no PINs are listed.
+    pub pins: &'static [u8],
+}
 
 /// The objects of a view.
 #[derive(Debug, Clone, Default)]
@@ -116,6 +128,15 @@ impl Objects {
 }
 
 impl View {
+    /// The key reference of the private key that an object is or belongs to.
+    #[must_use]
+    pub fn reference(&self, object: &Object) -> Option<u8> {
+        match self.private_key_of(object)?.class {
+            Class::PrivateKey { reference, .. } => reference,
+            _ => None,
+        }
+    }
+
     /// Where among the objects the one in this place is.
     #[must_use]
     pub fn position(&self, place: &Place) -> Option<usize> {
@@ -267,12 +288,12 @@ pub(super) struct Draft {
     /// Places about which nothing can be said, and why.
     pub(super) unknown: Vec<(Place, String)>,
     /// How many entries of directory files have all in common by which they are told apart.
-    alike: BTreeMap<(EfPath, &'static str, Vec<u8>), usize>,
+    alike: BTreeMap<(EfPath, ObjectClass, Vec<u8>), usize>,
 }
 
 impl Draft {
     /// The next entry of a directory file with this class and identity.
-    pub(super) fn entry(&mut self, ef: EfPath, class: &'static str, identity: Vec<u8>) -> Part {
+    pub(super) fn entry(&mut self, ef: EfPath, class: ObjectClass, identity: Vec<u8>) -> Part {
         let number = self.alike.entry((ef, class, identity.clone())).or_default();
         let part = Part::Entry(class, identity, *number);
         *number += 1;

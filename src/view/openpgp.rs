@@ -9,13 +9,17 @@
 //! once somebody reads it, if private data may be. OpenSC selects the application and logs nobody in, so 0103 and 0104,
 //! which take a PIN, are not listed.
 
+mod listed;
 mod unlisted;
 
 use std::collections::BTreeMap;
 
+use listed::{kind, listed_certificates, role};
+
+use super::objects::Draft;
 use super::unlisted::Unlisted;
 use super::{
-    Behaviour, Class, Condition, Described, Draft, FILE_BUFFER, Layout, Named, Note, Object, Part, Place,
+    Behaviour, Class, Condition, Described, FILE_BUFFER, Layout, Named, Note, Object, Part, Place,
     PublicKeyEntry, Read, Source, View, x509_as,
 };
 use crate::format::key::PublicKey;
@@ -32,43 +36,11 @@ const PUBLIC_ACCESS: u32 = 0x02;
 /// Object flag: it can be changed.
 const MODIFIABLE: u32 = 0x02;
 
-/// The curves that OpenSC has in its table, OID content: NIST's and Brainpool's, and no others.
-const CURVES: [&[u8]; 6] = [
-    &[0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x03, 0x01, 0x07],
-    &[0x2B, 0x81, 0x04, 0x00, 0x22],
-    &[0x2B, 0x81, 0x04, 0x00, 0x23],
-    &[0x2B, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x07],
-    &[0x2B, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0B],
-    &[0x2B, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, 0x0D],
-];
-
 /// All that keys on curves may do.
 const SIGN: u32 = 0x04;
 /// verify, verifyRecover
 const VERIFY: u32 = 0xC0;
 const DERIVE: u32 = 0x100;
-
-const AUTHENTICATION: &str = "Authentication key";
-
-/// What OpenSC says of a key: label, PIN, use of private and public key.
-struct Role {
-    label: &'static str,
-    pin: u8,
-    private: u32,
-    public: u32,
-}
-
-/// By number of the key.
-const fn role(number: u8, deciphers: bool) -> Role {
-    match number {
-        // sign, signRecover, nonRepudiation; verify, verifyRecover
-        0 => Role { label: "Signature key", pin: 1, private: 0x20C, public: 0xC0 },
-        // decrypt, unwrap; encrypt, wrap
-        1 => Role { label: "Encryption key", pin: 2, private: 0x22, public: 0x11 },
-        _ if deciphers => Role { label: AUTHENTICATION, pin: 2, private: 0x222, public: 0x51 },
-        _ => Role { label: AUTHENTICATION, pin: 2, private: 0x200, public: 0x40 },
-    }
-}
 
 /// The layout of an OpenPGP card.
 pub struct OpenPgp;
@@ -216,11 +188,6 @@ impl Layout for OpenPgp {
     }
 }
 
-/// How many of the certificates OpenSC looks at.
-const fn listed_certificates(behaviour: Behaviour) -> usize {
-    if behaviour.openpgp_by_key { CERTIFICATES.len() } else { 1 }
-}
-
 fn is_version_3(card: &Card) -> bool {
     let Read::Content(bytes) = card.read(openpgp::APPLICATION, FILE_BUFFER) else { return false };
     openpgp::aid(&bytes).is_some_and(openpgp::is_version_3)
@@ -253,28 +220,6 @@ fn number(file: EfPath) -> Option<u8> {
         [0xB6, 0x01] => Some(0),
         [0xB8, 0x01] => Some(1),
         [0xA4, 0x01] => Some(2),
-        _ => None,
-    }
-}
-
-/// Type and size as OpenSC lists them; none if it does not list such a key.
-fn kind(key: &Key, behaviour: Behaviour) -> Option<(KeyType, i32)> {
-    let &algorithm = key.attributes.first()?;
-    let on_25519 = |names: [&[u8]; 2]| match (names, key.curve()) {
-        ([of_gnupg, _], Some(name)) if name == of_gnupg => true,
-        ([_, of_rfc_8410], Some(name)) => name == of_rfc_8410 && behaviour.openpgp_knows_rfc_8410,
-        (_, None) => false,
-    };
-    match algorithm {
-        openpgp::RSA => Some((KeyType::Rsa, key.bits())),
-        openpgp::ECDH | openpgp::ECDSA if !behaviour.openpgp_by_key => Some((KeyType::Ec, 0)),
-        openpgp::ECDH if on_25519(openpgp::X25519) => Some((KeyType::Montgomery, behaviour.curve_25519_bits)),
-        openpgp::EDDSA if behaviour.openpgp_by_key && on_25519(openpgp::ED25519) => {
-            Some((KeyType::Edwards, behaviour.curve_25519_bits))
-        }
-        openpgp::ECDH | openpgp::ECDSA if key.curve().is_some_and(|curve| CURVES.contains(&curve)) => {
-            Some((KeyType::Ec, key.bits()))
-        }
         _ => None,
     }
 }

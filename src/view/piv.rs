@@ -12,10 +12,11 @@ mod unlisted;
 
 use std::collections::BTreeMap;
 
+use super::objects::Draft;
 use super::unlisted::Unlisted;
 use super::{
-    Behaviour, Class, Condition, Described, Draft, FILE_BUFFER, KeyInPlace, Layout, Named, Note, Object,
-    Place, Read, Source, View,
+    Behaviour, Class, Condition, Described, FILE_BUFFER, KeyInPlace, Layout, Named, Note, Object, Place,
+    Read, Source, View,
 };
 use crate::format::piv::{self, MESSAGING, Slot};
 use crate::format::x509::{self, Certificate};

@@ -4,11 +4,13 @@
 //! object, only the first element of a file counts, a certificate request becomes a public key, an
 //! X.509 certificate a certificate, anything else nothing.
 
+mod buffer;
 mod list;
 mod unlisted;
 
 use std::collections::BTreeMap;
 
+use buffer::{DESCRIPTION_BUFFER, KEY_BUFFER};
 pub use list::decode;
 
 use super::unlisted::Unlisted;
@@ -27,11 +29,6 @@ use crate::opensc::cache_name::{LastUpdate, NotCached, Serial};
 use crate::opensc::{CacheName, Version, differences};
 use crate::snapshot::{Bytes, Card, EfPath, Family, Fid, PinState};
 use crate::text::{count, escape};
-
-/// How many bytes OpenSC's buffer holds for the description and the certificate of a key.
-pub const KEY_BUFFER: usize = 4096;
-/// The same for descriptions of certificates and data.
-pub const DESCRIPTION_BUFFER: usize = 512;
 
 /// The layout of a SmartCard-HSM.
 pub struct ScHsm;

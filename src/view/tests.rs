@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::sc_hsm::decode;
 use super::*;
+use crate::format::pkcs15::KeyType;
 use crate::format::tlv::encode;
 use crate::snapshot::Fid;
 
@@ -278,7 +279,7 @@ fn a_name_of_a_smart_card_hsm_tells_whether_its_file_is_private() {
 fn of_native(objects: Vec<(&'static str, Class)>) -> View {
     let object = |(auth, class): (&'static str, Class)| Object {
         ef: EfPath::at(0x4402),
-        part: Part::Entry(class.name(), vec![1], 0),
+        part: Part::Entry(class.kind(), vec![1], 0),
         files: Vec::new(),
         label: b"label".to_vec(),
         id: vec![1],

@@ -4,6 +4,7 @@
 //! nothing describes, what stands behind the end of a list, what the card hides from itself. Each family tells it through
 //! [`super::Layout::unlisted`].
 
+use crate::finding::ObjectClass;
 use crate::format::key::PublicKey;
 use crate::snapshot::EfPath;
 
@@ -12,8 +13,8 @@ use crate::snapshot::EfPath;
 pub struct Unlisted {
     /// Where it is.
     pub ef: EfPath,
-    /// What it is: "private key", "certificate".
-    pub class: &'static str,
+    /// What it is.
+    pub class: ObjectClass,
     /// Key reference, of a key.
     pub reference: Option<u8>,
     /// What and where it is, with its article. Escaped.

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use syn::buffer::{Cursor, TokenBuffer};
 use syn::visit::{self, Visit};
 
 /// A module path without `crate`, as `["rules", "token"]`.
@@ -41,8 +42,14 @@ impl Tree {
         }
         let mut imports: BTreeMap<Module, Imports> = BTreeMap::new();
         for (module, path) in &files {
-            let mut found = Imports { at: module.clone(), ..Imports::default() };
-            found.visit_file(&syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap());
+            let file = syn::parse_file(&std::fs::read_to_string(path).unwrap()).unwrap();
+            let children = file.items.iter().filter_map(|item| match item {
+                syn::Item::Mod(child) if child.content.is_none() => Some(child.ident.to_string()),
+                _ => None,
+            });
+            let mut found =
+                Imports { at: module.clone(), children: children.collect(), ..Imports::default() };
+            found.visit_file(&file);
             imports.insert(module.clone(), found);
         }
         let reexported: BTreeMap<Module, Module> =
@@ -75,6 +82,8 @@ impl Tree {
 #[derive(Default)]
 struct Imports {
     at: Module,
+    /// The files below that it declares: a path may begin with one, without `self`.
+    children: BTreeSet<String>,
     paths: BTreeSet<Module>,
     reexported: BTreeMap<Module, Module>,
 }
@@ -85,6 +94,7 @@ impl Imports {
         let mut base = match path.first().map(String::as_str) {
             Some("crate") => return Some(path[1..].to_vec()),
             Some("self" | "super") => self.at.clone(),
+            Some(child) if self.children.contains(child) => self.at.clone(),
             _ => return None,
         };
         let mut rest = path;
@@ -119,9 +129,8 @@ impl Imports {
     }
 
     fn add(&mut self, path: &[String], name: Option<&String>, passed_on: bool) {
-        // `pub use child::Item` names a module below without saying `self`.
-        let below = || Some([self.at.as_slice(), path].concat());
-        let Some(absolute) = self.absolute(path).or_else(|| passed_on.then(below).flatten()) else { return };
+        let Some(absolute) = self.absolute(path) else { return };
+        // What a file passes on of those below it is their door, and no import of its own.
         if let (true, Some(name)) = (passed_on, name) {
             self.reexported.insert([self.at.as_slice(), std::slice::from_ref(name)].concat(), absolute);
         } else {
@@ -157,6 +166,42 @@ impl<'ast> Visit<'ast> for Imports {
         }
         visit::visit_path(self, path);
     }
+
+    /// What a macro is handed is not parsed: paths are found by their colons.
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.tokens(TokenBuffer::new2(call.tokens.clone()).begin());
+        visit::visit_macro(self, call);
+    }
+}
+
+impl Imports {
+    fn tokens(&mut self, mut at: Cursor<'_>) {
+        while !at.eof() {
+            at = if let Some((name, mut rest)) = at.ident() {
+                let mut path = vec![name.to_string()];
+                while let Some((name, behind)) = behind_colons(rest) {
+                    path.push(name.to_string());
+                    rest = behind;
+                }
+                if path.len() > 1 {
+                    self.paths.extend(self.absolute(&path));
+                }
+                rest
+            } else if let Some((inside, _, _, rest)) = at.any_group() {
+                self.tokens(inside);
+                rest
+            } else {
+                at.token_tree().unwrap().1
+            };
+        }
+    }
+}
+
+/// The name that two colons stand before.
+fn behind_colons(at: Cursor<'_>) -> Option<(syn::Ident, Cursor<'_>)> {
+    let (first, at) = at.punct()?;
+    let (second, at) = at.punct()?;
+    if first.as_char() == ':' && second.as_char() == ':' { at.ident() } else { None }
 }
 
 /// The rooms, from the top down, as ARCHITECTURE.md lists them: of one line, of one height.

@@ -10,7 +10,9 @@ use super::super::apdu::{
     Apdu, Channel, Command, Response, StatusWord, Transport, TransportError, is_on_the_list,
 };
 use super::super::held::Exclusive;
-use super::{Access, SignError, pad};
+use super::error::SignError;
+use super::pad;
+use super::plan::Access;
 
 /// Most data bytes in one short APDU.
 const PIECE: usize = 255;

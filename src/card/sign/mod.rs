@@ -17,11 +17,13 @@
 #![deny(clippy::wildcard_enum_match_arm, reason = "what is sent to a card is decided for each case by name")]
 
 mod error;
+mod family;
 mod key_channel;
 mod native;
 mod openpgp;
 mod pad;
 mod piv;
+mod plan;
 mod sc_hsm;
 
 use std::collections::BTreeSet;
@@ -30,123 +32,18 @@ use zeroize::Zeroizing;
 
 use super::apdu::{Response, StatusWord};
 use super::held::Exclusive;
-use crate::format::pkcs15::KeyType;
-use crate::snapshot::{Bytes, Card, EfPath, Family, PinState, Scheme, Trial, TrialOutcome};
+use crate::snapshot::{Bytes, Card, Family, PinState, Scheme, Trial, TrialOutcome};
 pub use error::SignError;
 use error::tries_left;
+use family::FamilySigner;
 use key_channel::KeyChannel;
+pub use plan::{Access, Asks, Attempt, Key, Operation, Order, Pin, Plan};
 
 /// How often one key gets the PIN at most: once, and once more where the card says that the first is used up.
 const VERIFIES: u8 = 2;
 
 /// Most bytes in the answer of a key: an RSA key of 16384 bits.
 const LONGEST_ANSWER: usize = 2048;
-
-/// A private key as the card describes it.
-#[derive(Debug, Clone, Copy)]
-pub struct Key {
-    /// Key reference.
-    pub reference: Option<u8>,
-    /// The file it is in, on cards with files.
-    pub path: Option<EfPath>,
-    /// RSA or EC.
-    pub key_type: KeyType,
-    /// Bits of modulus or field.
-    pub bits: usize,
-    /// PKCS#15 usage flags.
-    pub usage: u32,
-}
-
-impl Key {
-    /// Bytes of modulus or field.
-    const fn bytes(&self) -> usize {
-        self.bits.div_ceil(8)
-    }
-}
-
-/// What a card wants to see before a key works, and what the key can do then.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// The PIN; none: the key works for everybody.
-    pub access: Option<Access>,
-    /// What it can be asked for: the likeliest first, the rest for the case that the card refuses that
-    /// as nothing for a key of this kind.
-    pub deeds: Vec<Deed>,
-}
-
-/// One thing that a key can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deed {
-    /// What.
-    pub scheme: Scheme,
-    /// Bits of the key's modulus or field.
-    pub bits: usize,
-    /// Bytes of a hash that the card takes for ECDSA.
-    pub digest: usize,
-}
-
-/// The way to a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    /// The PIN.
-    pub pin: Pin,
-    /// Reference in the VERIFY that opens this key.
-    pub reference: u8,
-    /// How often.
-    pub asks: Asks,
-}
-
-/// How often a key wants its PIN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asks {
-    /// Once for a login.
-    Once,
-    /// Once for a login as far as the card says. A key that wants more than that refuses, and gets the PIN again.
-    OnceOrMore,
-    /// Before each use.
-    Always,
-}
-
-/// A PIN of a card: one secret, one counter.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pin {
-    /// Reference by which its state is asked for.
-    pub reference: u8,
-    /// Its label, where a card may have several.
-    pub label: Option<Vec<u8>>,
-    /// Least and greatest length.
-    pub lengths: (usize, usize),
-    /// What it is filled up with, and to which length.
-    pub pad: Option<(u8, usize)>,
-}
-
-/// What one key is to be asked for.
-#[derive(Debug, Clone)]
-pub struct Order {
-    /// Key reference.
-    pub key: u8,
-    /// Its file, on cards with files.
-    pub path: Option<EfPath>,
-    /// The way to it.
-    pub access: Option<Access>,
-    /// One after the other, until the card does not refuse.
-    pub attempts: Vec<Attempt>,
-    /// The user has named this very key.
-    pub named: bool,
-}
-
-/// One question to a key.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    /// What it is to do.
-    pub scheme: Scheme,
-    /// Bits of the modulus or field of a key that can.
-    pub bits: usize,
-    /// What the answer is held against: fresh and random.
-    pub challenge: Vec<u8>,
-    /// What follows from it for the card: the hash, the DigestInfo, the point, the cryptogram.
-    pub data: Vec<u8>,
-}
 
 /// How to get in.
 pub enum Login {
@@ -158,47 +55,6 @@ pub enum Login {
     Existing,
     /// Not at all: these keys work for everybody.
     Free,
-}
-
-/// What a family does in its own way. Nothing here spends a try.
-trait FamilySigner {
-    /// Makes sure that it is this application that answers, without ending a login, and tells the state
-    /// of this PIN. That of no PIN does not matter.
-    fn state(&mut self, channel: &mut KeyChannel<'_>, pin: Option<&Pin>) -> Result<PinState, SignError>;
-
-    /// Is it the card that was read, with the keys it had then?
-    fn same_card(&mut self, channel: &mut KeyChannel<'_>, orders: &[Order]) -> Result<(), SignError>;
-
-    /// Why a key that nobody has named is left alone, if it is.
-    fn spares(&mut self, _talk: &mut KeyChannel<'_>, _order: &Order) -> Result<Option<String>, SignError> {
-        Ok(None)
-    }
-
-    /// Which of the attempts fit the key, as far as the card itself says what key it is.
-    fn fitting(&mut self, _talk: &mut KeyChannel<'_>, order: &Order) -> Result<Vec<Attempt>, SignError> {
-        Ok(order.attempts.clone())
-    }
-
-    /// Asks a key once; the answer is bare.
-    fn ask(
-        &mut self,
-        channel: &mut KeyChannel<'_>,
-        order: &Order,
-        attempt: &Attempt,
-    ) -> Result<Response, SignError>;
-
-    /// Tries that are left after the card has refused a PIN with a status that does not say.
-    fn tries_after(&mut self, _talk: &mut KeyChannel<'_>) -> Option<u8> {
-        None
-    }
-
-    /// The references under which this PIN may be logged in.
-    fn references(&self, pin: &Pin) -> BTreeSet<u8> {
-        BTreeSet::from([pin.reference])
-    }
-
-    /// Ends the logins of these references.
-    fn leave(&mut self, channel: &mut KeyChannel<'_>, references: &BTreeSet<u8>) -> Result<(), SignError>;
 }
 
 fn signer<'c>(card: &'c Card, existing: bool) -> Option<Box<dyn FamilySigner + 'c>> {

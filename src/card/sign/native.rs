@@ -12,9 +12,10 @@ use std::collections::BTreeSet;
 use super::super::apdu::{Channel, Command, Response, StatusWord};
 use super::super::application::Application;
 use super::super::native::MY_EID;
-use super::error::not_asked;
+use super::error::{SignError, not_asked};
+use super::family::FamilySigner;
 use super::key_channel::KeyChannel;
-use super::{Access, Asks, Attempt, Deed, FamilySigner, Key, Order, Pin, Plan, SignError};
+use super::plan::{Access, Asks, Attempt, Key, Operation, Order, Pin, Plan};
 use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, PinEntry, PrivateKeyEntry, Zeros};
 use crate::format::tlv::encode;
 use crate::snapshot::{Card, PinState, Scheme};
@@ -52,7 +53,7 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     let entry = described.ok_or("it is not described on the card any more")?;
     Ok(Plan {
         access: access(&entry, &pins)?,
-        deeds: vec![Deed { scheme, bits: key.bits, digest: key.bytes().clamp(1, 64) }],
+        operations: vec![Operation { scheme, bits: key.bits, digest: key.bytes().clamp(1, 64) }],
     })
 }
 

@@ -12,8 +12,10 @@
 use std::collections::BTreeSet;
 
 use super::super::apdu::{Command, OPENPGP_AID, OpenPgpData, Response, StatusWord};
+use super::error::SignError;
+use super::family::FamilySigner;
 use super::key_channel::{KeyChannel, Long};
-use super::{Access, Asks, Attempt, Deed, FamilySigner, Key, Order, Pin, Plan, SignError};
+use super::plan::{Access, Asks, Attempt, Key, Operation, Order, Pin, Plan};
 use crate::format::openpgp::{self, APPLICATION, PwStatus};
 use crate::format::pkcs15::KeyType;
 use crate::format::tlv::{encode, tagged};
@@ -53,7 +55,7 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     Ok(Plan {
         access: Some(access),
         // Hashes up to SHA-512.
-        deeds: vec![Deed { scheme, bits: key.bits, digest: key.bytes().clamp(1, 64) }],
+        operations: vec![Operation { scheme, bits: key.bits, digest: key.bytes().clamp(1, 64) }],
     })
 }
 

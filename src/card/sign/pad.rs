@@ -1,6 +1,6 @@
 //! What a reader's own pin pad has to know (PC/SC part 10, 2.5.2).
 
-use super::Access;
+use super::plan::Access;
 
 /// How long somebody may take.
 const SECONDS: u8 = 30;
@@ -41,7 +41,7 @@ pub(super) fn structure(access: &Access) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::indexing_slicing, reason = "tests")]
-    use super::super::{Asks, Pin};
+    use super::super::plan::{Asks, Pin};
     use super::*;
 
     #[test]

@@ -19,9 +19,10 @@ use std::collections::BTreeSet;
 use super::super::apdu::{Command, Response, StatusWord, TransportError};
 use super::super::family;
 use super::super::piv::is_discovery;
-use super::error::not_asked;
+use super::error::{SignError, not_asked};
+use super::family::FamilySigner;
 use super::key_channel::{KeyChannel, Long};
-use super::{Access, Asks, Attempt, Deed, FamilySigner, Key, Order, Pin, Plan, SignError};
+use super::plan::{Access, Asks, Attempt, Key, Operation, Order, Pin, Plan};
 use crate::format::piv::{CHUID, DISCOVERY, SLOTS, Slot, Tag, prefers_global_pin, retired};
 use crate::format::pkcs15::KeyType;
 use crate::format::tlv::{encode, first, tagged};
@@ -51,15 +52,15 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     let own = ALGORITHMS.iter().find(is_own).ok_or_else(|| {
         format!("{} with {} bits has no number among PIV's algorithms", key.key_type.name(), key.bits)
     })?;
-    let deeds = std::iter::once(own).chain(ALGORITHMS.iter().filter(|other| *other != own));
-    let deed = |&(key_type, bits, _): &(KeyType, usize, u8)| {
+    let operations = std::iter::once(own).chain(ALGORITHMS.iter().filter(|other| *other != own));
+    let operation = |&(key_type, bits, _): &(KeyType, usize, u8)| {
         let scheme = match key_type {
             KeyType::Ec if matches!(reference, 0x9A | SIGNATURE | CARD_AUTHENTICATION) => Scheme::Ecdsa,
             KeyType::Ec => Scheme::Ecdh,
             KeyType::Rsa => Scheme::RsaPkcs1Sha256,
             KeyType::Edwards | KeyType::Montgomery | KeyType::Other => return None,
         };
-        Some(Deed { scheme, bits, digest: bits / 8 })
+        Some(Operation { scheme, bits, digest: bits / 8 })
     };
     let discovery = card.content(EfPath::at(DISCOVERY.container)).unwrap_or_default();
     let pin = if prefers_global_pin(discovery) { GLOBAL_PIN } else { PIN };
@@ -70,7 +71,7 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     };
     Ok(Plan {
         access: (reference != CARD_AUTHENTICATION).then_some(access),
-        deeds: deeds.filter_map(deed).collect(),
+        operations: operations.filter_map(operation).collect(),
     })
 }
 

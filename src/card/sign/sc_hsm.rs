@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use super::super::apdu::{self, Channel, Command, Response, StatusWord};
 use super::super::read::{Shape, read_file};
 use super::super::sc_hsm_identity::mark;
-use super::error::not_asked;
+use super::error::{SignError, not_asked};
+use super::family::FamilySigner;
 use super::key_channel::KeyChannel;
-use super::{Access, Asks, Attempt, Deed, FamilySigner, Key, Order, Pin, Plan, SignError};
+use super::plan::{Access, Asks, Attempt, Key, Operation, Order, Pin, Plan};
 use crate::format::pkcs15::KeyType;
 use crate::format::sc_hsm::{DEVICE_CERTIFICATE, key_list, prefix};
 use crate::format::tlv;
@@ -31,7 +32,7 @@ pub(super) fn plan(key: &Key) -> Result<Plan, String> {
     let pin = Pin { reference: USER, label: None, lengths: (6, 16), pad: None };
     Ok(Plan {
         access: Some(Access { pin, reference: USER, asks: Asks::Once }),
-        deeds: vec![Deed { scheme, bits: key.bits, digest: key.bytes().clamp(1, 32) }],
+        operations: vec![Operation { scheme, bits: key.bits, digest: key.bytes().clamp(1, 32) }],
     })
 }
 

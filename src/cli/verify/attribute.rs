@@ -1,6 +1,6 @@
 //! A signature or certificate in files: which key made it? Needs no card; what can be read is asked too.
 
-use super::Args;
+use super::args::Args;
 use crate::case::attribution::Attribution;
 use crate::cli::args::Format;
 use crate::cli::output;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::{Args, pin, prompt};
+use super::args::Args;
+use super::{pin, prompt};
 use crate::cli::args::{Format, typed_for_real};
 use crate::cli::output;
 use crate::error::{Error, Exit};
@@ -13,7 +14,7 @@ use crate::judge::ending::exit;
 use crate::judge::proved::proved as in_brief;
 use crate::naming::Naming;
 use crate::observe::{Asking, holders};
-use crate::prove::keys::{Holder, Proved, Question, Request, prove, proved};
+use crate::prove::keys::{PinSource, Proved, Question, Request, prove, proved};
 use crate::prove::named;
 use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document, proofs};
@@ -67,7 +68,7 @@ struct Person<'a> {
     insecure: bool,
 }
 
-impl Holder for Person<'_> {
+impl PinSource for Person<'_> {
     fn pin(&mut self, question: &Question<'_>) -> Result<Zeroizing<Vec<u8>>, Error> {
         let Question { pin, pin_label, token, label, left } = question;
         if let Some(file) = self.file {

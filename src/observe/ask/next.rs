@@ -13,14 +13,16 @@ use super::entries::{self, Files, Which};
 use super::idle::{Idle, Stop};
 use super::place::Place;
 use super::round::{End, Round, copies};
-use super::setting::{Setting, Speaker, Tool, speakers};
+use super::setting::{Setting, Speaker, speakers};
 use crate::observe::privacy::Privacy;
 use crate::observe::progress::Progress;
 use crate::opensc::config::Situation;
 use crate::opensc::differences::{self, CachingWords};
 use crate::repair::config::Goal;
 use crate::safe_fs::observe_cache_dir;
-use crate::snapshot::{AskEnd, ByteString, Bytes, CacheDir, Card, Content, EntryName, Snapshot, Withheld};
+use crate::snapshot::{
+    AskEnd, AskTool, ByteString, Bytes, CacheDir, Card, Content, EntryName, Snapshot, Withheld,
+};
 use crate::text::escape;
 
 /// An entry that is out of its cache: the real directory, and its name there.
@@ -155,7 +157,7 @@ struct Asking<'a, 'r> {
     subject: &'a Subject<'a>,
     round: Round<'r>,
     /// What each tool lists with caching off.
-    live: Vec<(Tool, Vec<String>)>,
+    live: Vec<(AskTool, Vec<String>)>,
 }
 
 impl Asking<'_, '_> {
@@ -230,10 +232,10 @@ impl Asking<'_, '_> {
         let mut files = self.round.written(&room)?;
         // What the first tool never reads the second does; of that only what had been there.
         let is_missing = |name: &EntryName| files.iter().all(|(known, _)| known != name);
-        if speaker.tool == Tool::Pkcs15 && speaker.programs.len() > 1 && taken.iter().any(is_missing) {
-            tools.push(Tool::Pkcs11);
+        if speaker.tool == AskTool::Pkcs15 && speaker.programs.len() > 1 && taken.iter().any(is_missing) {
+            tools.push(AskTool::Pkcs11);
             let first: BTreeSet<EntryName> = files.iter().map(|(name, _)| name.clone()).collect();
-            self.round.listed(&room, Tool::Pkcs11, goal)?;
+            self.round.listed(&room, AskTool::Pkcs11, goal)?;
             files = self.round.written(&room)?;
             files.retain(|(name, _)| first.contains(name) || taken.contains(name));
         }
@@ -257,7 +259,7 @@ impl Asking<'_, '_> {
     }
 
     /// Is this what is on the card?
-    fn is_of_card(&mut self, tool: Tool, shown: &[String]) -> Result<bool, End> {
+    fn is_of_card(&mut self, tool: AskTool, shown: &[String]) -> Result<bool, End> {
         if !self.live.iter().any(|(known, _)| *known == tool) {
             let listed = self.round.of_card(tool)?;
             self.live.push((tool, listed));

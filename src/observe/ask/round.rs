@@ -14,11 +14,11 @@ use super::digest::{Digester, against};
 use super::entries::{self, Files, Which};
 use super::idle::{Idle, Stop};
 use super::place::{Copy, Done, Place, Room};
-use super::setting::{Setting, Speaker, Tool};
+use super::setting::{Setting, Speaker, arguments, tool_name};
 use super::{listing, run};
 use crate::repair::config::Goal;
 use crate::snapshot::{
-    Against, Ask, AskEnd, AskKind, AskedFile, ByteString, Bytes, CacheDir, EntryName, Ripening,
+    Against, Ask, AskEnd, AskKind, AskTool, AskedFile, ByteString, Bytes, CacheDir, EntryName, Ripening,
 };
 
 /// How often the same copy is asked whether it turns.
@@ -98,7 +98,7 @@ impl Round<'_> {
             None => self.fresh()?,
         };
         let which = Which::Of(fresh.serials());
-        let mut tools = BTreeSet::from([Tool::Pkcs15]);
+        let mut tools = BTreeSet::from([AskTool::Pkcs15]);
         let mut shown: Vec<(Room, Ask)> = Vec::new();
         for (dir, speakers) in caches {
             let (files, left) = entries::read(dir, &which);
@@ -114,12 +114,12 @@ impl Round<'_> {
             let both = files.iter().any(|(name, _)| fresh.of_second.contains(name));
             if speakers.is_empty() {
                 let ask =
-                    self.ask(AskKind::Shown, Tool::Pkcs15, Vec::new(), Some(&dir.path), AskEnd::NoProgram);
+                    self.ask(AskKind::Shown, AskTool::Pkcs15, Vec::new(), Some(&dir.path), AskEnd::NoProgram);
                 self.asks.push(self.compared(ask, &files, &fresh));
             }
             for speaker in speakers {
-                let second = (both && speaker.tool == Tool::Pkcs15 && speaker.programs.len() > 1)
-                    .then_some(Tool::Pkcs11);
+                let second = (both && speaker.tool == AskTool::Pkcs15 && speaker.programs.len() > 1)
+                    .then_some(AskTool::Pkcs11);
                 for tool in [Some(speaker.tool), second].into_iter().flatten() {
                     tools.insert(tool);
                     let (room, ask) = self.shown(dir, tool, speaker, &files, &fresh)?;
@@ -148,7 +148,7 @@ impl Round<'_> {
     fn fresh(&mut self) -> Result<Fresh, End> {
         let needed: Vec<Copy<'_>> = copies(self.needed);
         let room = self.place.room(&needed)?;
-        let (blocks, _) = self.listed(&room, Tool::Pkcs15, Some(Goal::Yes))?;
+        let (blocks, _) = self.listed(&room, AskTool::Pkcs15, Some(Goal::Yes))?;
         let files = self.written(&room)?;
         Ok(Fresh { files, blocks, room, is_whole: false, of_second: BTreeSet::new(), settled: None })
     }
@@ -156,7 +156,7 @@ impl Round<'_> {
     /// With what the second tool writes besides.
     fn whole(&mut self, fresh: &mut Fresh) -> Result<(), End> {
         fresh.is_whole = true;
-        self.listed(&fresh.room, Tool::Pkcs11, Some(Goal::Yes))?;
+        self.listed(&fresh.room, AskTool::Pkcs11, Some(Goal::Yes))?;
         let mut files = self.written(&fresh.room)?;
         for (name, content) in &mut files {
             match fresh.content(name) {
@@ -181,7 +181,7 @@ impl Round<'_> {
     fn shown(
         &mut self,
         dir: &CacheDir,
-        tool: Tool,
+        tool: AskTool,
         speaker: &Speaker,
         files: &Files,
         fresh: &Fresh,
@@ -200,11 +200,11 @@ impl Round<'_> {
     }
 
     /// Asks the card itself, with each of the tools, and looks whether it is what it was at first.
-    fn live(&mut self, tools: &BTreeSet<Tool>, fresh: &mut Fresh) -> Result<(), End> {
+    fn live(&mut self, tools: &BTreeSet<AskTool>, fresh: &mut Fresh) -> Result<(), End> {
         for &tool in tools {
             let blocks = self.of_card(tool)?;
             // Not the same as at first: is it the card, or OpenSC?
-            if tool == Tool::Pkcs15 && blocks != fresh.blocks {
+            if tool == AskTool::Pkcs15 && blocks != fresh.blocks {
                 if self.of_card(tool)? != blocks {
                     return Err(Stop::Moved("the card was changed meanwhile".to_owned()).into());
                 }
@@ -221,18 +221,18 @@ impl Round<'_> {
         Ok(())
     }
 
-    pub(super) fn of_card(&mut self, tool: Tool) -> Result<Vec<String>, End> {
+    pub(super) fn of_card(&mut self, tool: AskTool) -> Result<Vec<String>, End> {
         let room = self.place.room(&copies(self.needed))?;
         Ok(self.listed(&room, tool, Some(Goal::Off))?.0)
     }
 
     /// Is the card listed as it was?
     fn is_as_before(&mut self) -> Result<(), End> {
-        let blocks = self.of_card(Tool::Pkcs15)?;
+        let blocks = self.of_card(AskTool::Pkcs15)?;
         let is_same = self
             .asks
             .iter()
-            .any(|ask| ask.kind == AskKind::Live && ask.tool == Tool::Pkcs15.name() && ask.blocks == blocks);
+            .any(|ask| ask.kind == AskKind::Live && ask.tool == AskTool::Pkcs15 && ask.blocks == blocks);
         if is_same { Ok(()) } else { Err(Stop::Moved("the card was changed meanwhile".to_owned()).into()) }
     }
 
@@ -240,7 +240,7 @@ impl Round<'_> {
     fn ripening(&mut self, room: &Room, ask: &Ask, fresh: &Fresh) -> Result<Option<Ripening>, End> {
         let live = self.asks.iter().find(|live| live.kind == AskKind::Live && live.tool == ask.tool);
         let Some(mut live) = live.map(|live| live.blocks.clone()) else { return Ok(None) };
-        if ask.tool == Tool::Pkcs15.name() && fresh.settled == Some(true) {
+        if ask.tool == AskTool::Pkcs15 && fresh.settled == Some(true) {
             live.clone_from(&fresh.blocks);
         }
         let waits = |name: &EntryName| {
@@ -251,7 +251,7 @@ impl Round<'_> {
         if !ask.cached || ask.blocks != live || waiting.is_empty() {
             return Ok(None);
         }
-        let tool = Tool::named(&ask.tool);
+        let tool = ask.tool;
         let sizes = |files: &Files| -> Vec<(EntryName, usize)> {
             files.iter().map(|(name, content)| (name.clone(), content.len())).collect()
         };
@@ -289,7 +289,7 @@ impl Round<'_> {
     pub(super) fn listed(
         &self,
         room: &Room,
-        tool: Tool,
+        tool: AskTool,
         caching: Option<Goal>,
     ) -> Result<(Vec<String>, Done), End> {
         let failed = |why: String| End::For(AskEnd::Failed(why));
@@ -298,14 +298,14 @@ impl Round<'_> {
         let path = room.configure(&text)?;
         let watched = room.watch()?;
         let program: &Path = self.setting.path(tool).map_err(failed)?;
-        let ran = run::run(program, tool.arguments(), room, &path);
+        let ran = run::run(program, arguments(tool), room, &path);
         // Before anything is made of what it said: a card that was pulled is the better reason.
         self.idle.is_still()?;
         let ran = ran.map_err(failed)?;
         let done = watched.done(room);
         let blocks = match tool {
-            Tool::Pkcs15 => listing::of_pkcs15(&ran.stdout, self.digester),
-            Tool::Pkcs11 => listing::of_pkcs11(&ran.stdout),
+            AskTool::Pkcs15 => listing::of_pkcs15(&ran.stdout, self.digester),
+            AskTool::Pkcs11 => listing::of_pkcs11(&ran.stdout),
         };
         let said = listing::complaint(&ran.stderr);
         if blocks.is_none() || !ran.status.success() {
@@ -316,17 +316,17 @@ impl Round<'_> {
         match (blocks, ran.status.code()) {
             (Some(blocks), Some(0)) => Ok((blocks, done)),
             (Some(_), Some(code)) => {
-                Err(failed(format!("{} ended with exit code {code}{said}", tool.name())))
+                Err(failed(format!("{} ended with exit code {code}{said}", tool_name(tool))))
             }
-            (_, None) => Err(failed(format!("{} crashed ({}){said}", tool.name(), ran.status))),
+            (_, None) => Err(failed(format!("{} crashed ({}){said}", tool_name(tool), ran.status))),
             (None, Some(_)) => {
-                Err(End::For(AskEnd::ListsNothing(format!("{} lists no card{said}", tool.name()))))
+                Err(End::For(AskEnd::ListsNothing(format!("{} lists no card{said}", tool_name(tool)))))
             }
         }
     }
 
     fn tell_fresh(&mut self, fresh: &Fresh) {
-        let mut ask = self.ask(AskKind::Fresh, Tool::Pkcs15, Vec::new(), None, AskEnd::Done);
+        let mut ask = self.ask(AskKind::Fresh, AskTool::Pkcs15, Vec::new(), None, AskEnd::Done);
         ask.blocks.clone_from(&fresh.blocks);
         ask.settled = fresh.settled;
         ask.files =
@@ -347,7 +347,7 @@ impl Round<'_> {
     fn ask(
         &self,
         kind: AskKind,
-        tool: Tool,
+        tool: AskTool,
         programs: Vec<String>,
         directory: Option<&ByteString>,
         ended: AskEnd,

@@ -11,42 +11,29 @@ use crate::opensc::{Caching, Outcome, Program, Version};
 use crate::repair::config::{Goal, Wanted, asked};
 use crate::scconf::{self, Body, Word};
 use crate::snapshot::{
-    Ask, AskEnd, AskKind, ByteString, Bytes, CacheDir, CacheOrigin, ConfigState, Snapshot,
+    Ask, AskEnd, AskKind, AskTool, ByteString, Bytes, CacheDir, CacheOrigin, ConfigState, Snapshot,
 };
 
-/// What lists a card.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Tool {
-    /// `pkcs15-tool -D`
-    Pkcs15,
-    /// `pkcs11-tool -O`: what applications of the module read besides.
-    Pkcs11,
+/// The name of the program that lists.
+pub(super) const fn tool_name(tool: AskTool) -> &'static str {
+    match tool {
+        AskTool::Pkcs15 => PKCS15_TOOL,
+        AskTool::Pkcs11 => PKCS11_TOOL,
+    }
 }
 
-impl Tool {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Pkcs15 => PKCS15_TOOL,
-            Self::Pkcs11 => PKCS11_TOOL,
-        }
-    }
-
-    pub(super) const fn arguments(self) -> &'static [&'static str] {
-        match self {
-            Self::Pkcs15 => &["-D"],
-            Self::Pkcs11 => &["-O"],
-        }
-    }
-
-    pub(super) fn named(name: &str) -> Self {
-        if name == PKCS11_TOOL { Self::Pkcs11 } else { Self::Pkcs15 }
+/// What it is told.
+pub(super) const fn arguments(tool: AskTool) -> &'static [&'static str] {
+    match tool {
+        AskTool::Pkcs15 => &["-D"],
+        AskTool::Pkcs11 => &["-O"],
     }
 }
 
 /// Who is asked about a cache, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Speaker {
-    pub(super) tool: Tool,
+    pub(super) tool: AskTool,
     pub(super) programs: Vec<String>,
     /// Is everything cached, whatever the card?
     pub(super) caches_all: bool,
@@ -79,26 +66,27 @@ impl Setting {
             Some(ConfigState::Missing) | None => Ok(None),
             Some(ConfigState::Unreadable(why)) => Err(format!("{path}: {why}")),
         };
-        let tool = |tool: Tool| snapshot.executables.get(tool.name()).map(|path| path.as_path().to_owned());
+        let tool =
+            |tool: AskTool| snapshot.executables.get(tool_name(tool)).map(|path| path.as_path().to_owned());
         Self {
             path,
             text,
             version: situation.version(),
             opensc: snapshot.opensc.first().and_then(|opensc| opensc.version.clone()),
             readers: snapshot.readers.iter().map(|reader| reader.name.clone()).collect(),
-            tools: [tool(Tool::Pkcs15), tool(Tool::Pkcs11)],
+            tools: [tool(AskTool::Pkcs15), tool(AskTool::Pkcs11)],
         }
     }
 
     /// Where a tool is.
-    pub(super) fn path(&self, tool: Tool) -> Result<&Path, String> {
+    pub(super) fn path(&self, tool: AskTool) -> Result<&Path, String> {
         let [pkcs15, pkcs11] = &self.tools;
         let path = match tool {
-            Tool::Pkcs15 => pkcs15,
-            Tool::Pkcs11 => pkcs11,
+            AskTool::Pkcs15 => pkcs15,
+            AskTool::Pkcs11 => pkcs11,
         };
         path.as_deref().ok_or_else(|| {
-            format!("{} was not found where programs usually are (package opensc)", tool.name())
+            format!("{} was not found where programs usually are (package opensc)", tool_name(tool))
         })
     }
 
@@ -144,7 +132,7 @@ impl Setting {
         reader: &str,
         atr: &Bytes,
         kind: AskKind,
-        tool: Tool,
+        tool: AskTool,
         programs: Vec<String>,
         directory: Option<&ByteString>,
         ended: AskEnd,
@@ -153,7 +141,7 @@ impl Setting {
             reader: reader.to_owned(),
             atr: atr.clone(),
             kind,
-            tool: tool.name().to_owned(),
+            tool,
             programs,
             opensc: self.opensc.clone(),
             directory: directory.cloned(),
@@ -223,17 +211,17 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
         caches_all: caching.iter().all(|caching| *caching == Caching::All),
     };
     let mut speakers: Vec<Speaker> = match (of(first), of(second)) {
-        (Some(one), Some(other)) if one == other => vec![speaker(Tool::Pkcs15, &[first, second], &one)],
+        (Some(one), Some(other)) if one == other => vec![speaker(AskTool::Pkcs15, &[first, second], &one)],
         (one, other) => {
-            let one = one.map(|caching| speaker(Tool::Pkcs15, &[first], &caching));
-            let other = other.map(|caching| speaker(Tool::Pkcs11, &[second], &caching));
+            let one = one.map(|caching| speaker(AskTool::Pkcs15, &[first], &caching));
+            let other = other.map(|caching| speaker(AskTool::Pkcs11, &[second], &caching));
             one.into_iter().chain(other).collect()
         }
     };
     // Whoever has settings of its own reads files as the tools do: one of them speaks for it.
     let all = configuration.judged(&snapshot.executables, &snapshot.user.env, &EITHER_DRIVER);
     for program in all.iter().filter(|program| !usual.contains(program)) {
-        let tool = if program.is_module() { Tool::Pkcs11 } else { Tool::Pkcs15 };
+        let tool = if program.is_module() { AskTool::Pkcs11 } else { AskTool::Pkcs15 };
         speakers.extend(of(program).map(|caching| speaker(tool, &[program], &caching)));
     }
     speakers
@@ -241,6 +229,6 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
 
 /// Do applications of OpenSC's module read this directory?
 pub(super) fn reads_as_module(snapshot: &Snapshot, dir: &CacheDir) -> bool {
-    let is_module = |speaker: &Speaker| speaker.tool == Tool::Pkcs11 || speaker.programs.len() > 1;
+    let is_module = |speaker: &Speaker| speaker.tool == AskTool::Pkcs11 || speaker.programs.len() > 1;
     speakers(snapshot, dir).iter().any(is_module)
 }

@@ -144,7 +144,7 @@ fn sides(blocks: &mut Vec<Block>, objects: &[ObjectComparison]) {
 
 fn row(name: &str, who: &str, side: &Side) -> Vec<Cell> {
     let cell = |value: &Option<String>| Cell::code(value.clone().unwrap_or_default());
-    let what = side.state.clone().unwrap_or_default();
+    let what = side.state.as_ref().map(ToString::to_string).unwrap_or_default();
     let name = if name.is_empty() { what } else { format!("{name}, {what}") };
     vec![
         Cell::fixed(name),
@@ -213,8 +213,11 @@ fn evidence(facts: &mut Vec<(String, Cell)>, evidence: &Evidence, users: &[&User
         facts.push(("in".to_owned(), Cell::words(place)));
     }
     let side = |side: &Side| {
-        let parts = [&side.state, &side.id, &side.label, &side.key, &side.subject, &side.public_key];
-        Cell::words(parts.into_iter().flatten().cloned().collect::<Vec<_>>().join(", "))
+        let parts = [&side.id, &side.label, &side.key, &side.subject, &side.public_key];
+        let state = side.state.as_ref().map(ToString::to_string);
+        Cell::words(
+            state.into_iter().chain(parts.into_iter().flatten().cloned()).collect::<Vec<_>>().join(", "),
+        )
     };
     facts.extend(evidence.card.iter().map(|card| ("on the card".to_owned(), side(card))));
     facts.extend(evidence.shown.iter().map(|shown| ("shown".to_owned(), side(shown))));

@@ -165,7 +165,91 @@ fn ended(case: &ConfigCase<'_>, whole: Spot, mut value: Vec<u8>) -> Vec<u8> {
 
 /// Another setting whose value is not taken for what it seems to say.
 fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
+    let (summary, consequence, what) = told(case, misread);
+    let mut finding = case.finding(Id::ConfigValueNotUnderstood, Vec::new(), summary, consequence);
+    let marked = if misread.why == WhyMisread::Glyphs { misread.whole } else { misread.at };
+    let corrected = correction(case, misread).filter(|fixed| case.is_cured(&misread.whole.range(), fixed));
+    finding.evidence.push(case.source(&marked.range(), "not taken for what it seems to say", corrected));
+    finding.evidence.extend(case.glyph_evidence(&misread.at.range()));
+    finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
+    finding
+}
+
+/// What is wrong with the value, what it means now, and what to write.
+fn told(case: &ConfigCase<'_>, misread: &Misread) -> (String, String, String) {
     let (name, value) = (misread.known.name, escape(&misread.value));
+    match &misread.why {
+        WhyMisread::Switch(on) => (
+            format!("OpenSC does not know {name} = {value}: it only looks whether it begins with t or y."),
+            format!("It is {}.", if *on { "on" } else { "off" }),
+            format!("write {on} for what it means now, or {} if that is meant", !on),
+        ),
+        WhyMisread::Number(number) => (
+            format!("{name} = {value} is not a number."),
+            format!("It is taken for {number}."),
+            format!("write {number} for what it means now, or the number that is meant"),
+        ),
+        WhyMisread::OneOf(words) => {
+            let first = words.first().copied().unwrap_or_default();
+            (
+                format!("OpenSC does not know {name} = {value}: it knows {}, exactly so.", words.join(", ")),
+                format!("It is taken for {first}."),
+                format!("write {first} for what it means now, or another of these words"),
+            )
+        }
+        WhyMisread::NoDriver(near) => (
+            format!("OpenSC {} has no driver called {value}.", case.version),
+            "The name is passed over in silence: no card is given to it.".to_owned(),
+            near.map_or_else(
+                || "write a name that opensc-tool --list-drivers shows".to_owned(),
+                |near| format!("write {near}, exactly so"),
+            ),
+        ),
+        WhyMisread::NoEmulation(near) => (
+            format!("OpenSC {} has no emulation called {value}.", case.version),
+            "The name is passed over in silence: cards that need this emulation are not seen.".to_owned(),
+            format!("write {near}, exactly so"),
+        ),
+        WhyMisread::Cut => (
+            format!("{name} ends at a blank: what is behind {value} is forgotten."),
+            format!("It is {value}."),
+            "write it in quotes, or a list with commas".to_owned(),
+        ),
+        WhyMisread::Colon => (
+            format!("{name} ends with a colon, which is a part of it."),
+            format!("It is {value}."),
+            "end the setting by a semicolon".to_owned(),
+        ),
+        WhyMisread::NoList => (
+            format!("{name} is one: what is behind {value} is not looked at."),
+            format!("It is {value}."),
+            "write one".to_owned(),
+        ),
+        WhyMisread::Empty => (
+            format!("{name} is nothing, which is not the same as no setting."),
+            "Files are looked for below the root directory.".to_owned(),
+            "remove the line: then the default holds".to_owned(),
+        ),
+        WhyMisread::NotExpanded => (
+            format!("{name} = {value} is taken as it stands: OpenSC replaces neither ~ nor variables."),
+            format!("A file or directory of just this name is looked for: {value}."),
+            "write the whole path".to_owned(),
+        ),
+        WhyMisread::Glyphs => (
+            format!("{name} holds characters that only look like others."),
+            "OpenSC takes them as they are: they are a part of the value.".to_owned(),
+            "write it in plain characters".to_owned(),
+        ),
+        WhyMisread::Template => (
+            format!("{name} holds a template that was not rendered."),
+            format!("It is {value}."),
+            "render the template before OpenSC reads it".to_owned(),
+        ),
+    }
+}
+
+/// The line as it would have to read, where that can be told.
+fn correction(case: &ConfigCase<'_>, misread: &Misread) -> Option<Correction> {
     let replaced = |text: &str| {
         case.corrected(&misread.whole.range(), &ended(case, misread.whole, text.as_bytes().to_vec()))
     };
@@ -178,64 +262,30 @@ fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
             whole.split([',', ' ', '\t']).map(|word| word.trim_matches('"')).filter(|word| !word.is_empty());
         words.map(|word| nearest(word.as_bytes()).unwrap_or(word)).collect::<Vec<_>>().join(", ")
     };
-    let cured = |corrected: Option<Correction>| {
-        corrected.filter(|fixed| case.is_cured(&misread.whole.range(), fixed))
-    };
-    let (summary, consequence, corrected, what) = match &misread.why {
-        WhyMisread::Switch(on) => (
-            format!("OpenSC does not know {name} = {value}: it only looks whether it begins with t or y."),
-            format!("It is {}.", if *on { "on" } else { "off" }),
-            replaced(if *on { "true" } else { "false" }),
-            format!("write {on} for what it means now, or {} if that is meant", !on),
-        ),
-        WhyMisread::Number(number) => (
-            format!("{name} = {value} is not a number."),
-            format!("It is taken for {number}."),
-            replaced(number),
-            format!("write {number} for what it means now, or the number that is meant"),
-        ),
-        WhyMisread::OneOf(words) => {
-            let first = words.first().copied().unwrap_or_default();
-            (
-                format!("OpenSC does not know {name} = {value}: it knows {}, exactly so.", words.join(", ")),
-                format!("It is taken for {first}."),
-                replaced(first),
-                format!("write {first} for what it means now, or another of these words"),
-            )
-        }
-        WhyMisread::NoDriver(near) => (
-            format!("OpenSC {} has no driver called {value}.", case.version),
-            "The name is passed over in silence: no card is given to it.".to_owned(),
-            near.and_then(|near| match misread.known.kind {
-                Kind::Drivers => replaced(&named(&|word| {
-                    let is_known = known::is_driver(word, case.version);
-                    if is_known { None } else { known::nearest_driver(word, case.version) }
-                })),
-                Kind::Driver
-                | Kind::Caching
-                | Kind::Path
-                | Kind::Switch
-                | Kind::Number
-                | Kind::OneOf(_)
-                | Kind::Emulations
-                | Kind::List
-                | Kind::Texts
-                | Kind::Text => case.corrected(&misread.at.range(), near.as_bytes()),
-            }),
-            near.map_or_else(
-                || "write a name that opensc-tool --list-drivers shows".to_owned(),
-                |near| format!("write {near}, exactly so"),
-            ),
-        ),
-        WhyMisread::NoEmulation(near) => (
-            format!("OpenSC {} has no emulation called {value}.", case.version),
-            "The name is passed over in silence: cards that need this emulation are not seen.".to_owned(),
-            replaced(&named(&known::nearest_emulation)),
-            format!("write {near}, exactly so"),
-        ),
+    match &misread.why {
+        WhyMisread::Switch(on) => replaced(if *on { "true" } else { "false" }),
+        WhyMisread::Number(number) => replaced(number),
+        WhyMisread::OneOf(words) => replaced(words.first().copied().unwrap_or_default()),
+        WhyMisread::NoDriver(near) => near.and_then(|near| match misread.known.kind {
+            Kind::Drivers => replaced(&named(&|word| {
+                let is_known = known::is_driver(word, case.version);
+                if is_known { None } else { known::nearest_driver(word, case.version) }
+            })),
+            Kind::Driver
+            | Kind::Caching
+            | Kind::Path
+            | Kind::Switch
+            | Kind::Number
+            | Kind::OneOf(_)
+            | Kind::Emulations
+            | Kind::List
+            | Kind::Texts
+            | Kind::Text => case.corrected(&misread.at.range(), near.as_bytes()),
+        }),
+        WhyMisread::NoEmulation(_) => replaced(&named(&known::nearest_emulation)),
         WhyMisread::Cut => {
             let words = whole.split_whitespace().map(|word| word.trim_matches(','));
-            let fixed = match misread.known.kind {
+            replaced(&match misread.known.kind {
                 Kind::Emulations => named(&known::nearest_emulation),
                 Kind::Drivers | Kind::List => words.collect::<Vec<_>>().join(", "),
                 Kind::Caching
@@ -245,67 +295,17 @@ fn other(case: &ConfigCase<'_>, misread: &Misread) -> Finding {
                 | Kind::OneOf(_)
                 | Kind::Texts
                 | Kind::Driver
-                | Kind::Text => {
-                    format!("\"{}\"", whole.replace('"', ""))
-                }
-            };
-            (
-                format!("{name} ends at a blank: what is behind {value} is forgotten."),
-                format!("It is {value}."),
-                replaced(&fixed),
-                "write it in quotes, or a list with commas".to_owned(),
-            )
+                | Kind::Text => format!("\"{}\"", whole.replace('"', "")),
+            })
         }
-        WhyMisread::Colon => (
-            format!("{name} ends with a colon, which is a part of it."),
-            format!("It is {value}."),
-            replaced(whole.trim_end_matches(':')),
-            "end the setting by a semicolon".to_owned(),
-        ),
-        WhyMisread::NoList => (
-            format!("{name} is one: what is behind {value} is not looked at."),
-            format!("It is {value}."),
-            case.corrected(&misread.whole.range(), case.piece(misread.at.range())),
-            "write one".to_owned(),
-        ),
-        WhyMisread::Empty => (
-            format!("{name} is nothing, which is not the same as no setting."),
-            "Files are looked for below the root directory.".to_owned(),
-            None,
-            "remove the line: then the default holds".to_owned(),
-        ),
-        WhyMisread::NotExpanded => (
-            format!("{name} = {value} is taken as it stands: OpenSC replaces neither ~ nor variables."),
-            format!("A file or directory of just this name is looked for: {value}."),
-            None,
-            "write the whole path".to_owned(),
-        ),
+        WhyMisread::Colon => replaced(whole.trim_end_matches(':')),
+        WhyMisread::NoList => case.corrected(&misread.whole.range(), case.piece(misread.at.range())),
         WhyMisread::Glyphs => {
             let plain = String::from_utf8_lossy(&plain(case.piece(misread.whole.range()))).replace('"', "");
-            (
-                format!("{name} holds characters that only look like others."),
-                "OpenSC takes them as they are: they are a part of the value.".to_owned(),
-                replaced(&format!("\"{}\"", plain.trim())),
-                "write it in plain characters".to_owned(),
-            )
+            replaced(&format!("\"{}\"", plain.trim()))
         }
-        WhyMisread::Template => (
-            format!("{name} holds a template that was not rendered."),
-            format!("It is {value}."),
-            None,
-            "render the template before OpenSC reads it".to_owned(),
-        ),
-    };
-    let mut finding = case.finding(Id::ConfigValueNotUnderstood, Vec::new(), summary, consequence);
-    let marked = if misread.why == WhyMisread::Glyphs { misread.whole } else { misread.at };
-    finding.evidence.push(case.source(
-        &marked.range(),
-        "not taken for what it seems to say",
-        cured(corrected),
-    ));
-    finding.evidence.extend(case.glyph_evidence(&misread.at.range()));
-    finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
-    finding
+        WhyMisread::Empty | WhyMisread::NotExpanded | WhyMisread::Template => None,
+    }
 }
 
 /// Comments that a carriage return alone ends, although what is behind it looks like a part of them.

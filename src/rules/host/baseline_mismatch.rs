@@ -19,7 +19,7 @@ use crate::baseline::{Baseline, Certificate, Key, Known, seconds};
 use crate::case::contents::contents;
 use crate::case::token_content::{self, TokenContent};
 use crate::case::tokens::Tokens;
-use crate::finding::{Evidence, Finding, Id, ObjectName, Prose, Remedy, Side};
+use crate::finding::{Evidence, Finding, Id, ObjectClass, ObjectName, Prose, Remedy, Side, SideState};
 use crate::snapshot::{Gap, GapKind};
 use crate::text::{date, escape, shell_option};
 use crate::verdict::Earlier;
@@ -350,7 +350,7 @@ fn finding(baseline: &Baseline, key: Option<&Key>, summary: impl Into<Prose>, co
     finding.token = Some(baseline.serial.clone());
     finding.object = key.and_then(|key| {
         Some(ObjectName {
-            class: "private key".to_owned(),
+            class: ObjectClass::PrivateKey,
             reference: key.reference,
             label: key.label.clone()?,
             id: Some(key.id.clone()),
@@ -366,7 +366,7 @@ fn finding(baseline: &Baseline, key: Option<&Key>, summary: impl Into<Prose>, co
 
 fn side(key: &Key) -> Side {
     Side {
-        state: Some("private key".to_owned()),
+        state: Some(SideState::Object(ObjectClass::PrivateKey)),
         id: Some(key.id.clone()),
         label: key.label.clone(),
         key: key.describe(),

@@ -16,7 +16,7 @@
 
 use crate::case::danger;
 use crate::case::hosts::{KeyTable, Standing, StateRow, TokenTable};
-use crate::finding::{Evidence, Finding, Id, ObjectName, Prose, Remedy, Side};
+use crate::finding::{Evidence, Finding, Id, ObjectClass, ObjectName, Prose, Remedy, Side, SideState};
 use crate::text::{key_reference, shell_option};
 
 /// How many holders of a state a sentence names; the table has them all.
@@ -106,7 +106,7 @@ fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: 
     let side = |row: &StateRow| parts(row).into_iter().flatten().next().cloned().unwrap_or_default();
     let shown = side(row);
     finding.object = Some(ObjectName {
-        class: shown.state.clone().unwrap_or_else(|| "hidden".to_owned()),
+        class: shown.state.and_then(SideState::class).unwrap_or(ObjectClass::Hidden),
         reference: None,
         label: shown.label.clone().unwrap_or_default(),
         id: card.and_then(id),
@@ -115,12 +115,11 @@ fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: 
     let none = [None; 3];
     for (shown, card) in parts(row).into_iter().zip(card.map_or(none, parts)) {
         if shown != card {
-            let absent = || Side { state: Some("absent".to_owned()), ..Side::default() };
             finding.evidence.push(Evidence {
-                shown: Some(shown.cloned().unwrap_or_else(absent)),
+                shown: Some(shown.cloned().unwrap_or_else(Side::absent)),
                 card: card
                     .cloned()
-                    .or_else(|| matches!(row.state, Standing::Stale | Standing::Disputed).then(absent)),
+                    .or_else(|| matches!(row.state, Standing::Stale | Standing::Disputed).then(Side::absent)),
                 ..Evidence::default()
             });
         }

@@ -33,7 +33,7 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Deed, Finding, Holder, Id, Manager, Prose, Remedy, Severity};
+use crate::finding::{Deed, Finding, Id, Manager, Prose, Remedy, RunningProcess, Severity};
 use crate::opensc::cache_dir::cache_dir;
 use crate::opensc::config::Configuration;
 use crate::opensc::differences::{HEAD, OTHER_DRIVER};
@@ -480,8 +480,8 @@ fn service(process: &Process) -> Option<&Unit> {
     process.unit.as_ref().filter(|unit| unit.is_sound())
 }
 
-fn holder(process: &Process) -> Holder {
-    Holder {
+fn holder(process: &Process) -> RunningProcess {
+    RunningProcess {
         pid: process.pid,
         uid: process.uid,
         user: process.user.as_ref().map(|name| escape(name.as_bytes())),

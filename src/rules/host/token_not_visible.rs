@@ -23,6 +23,7 @@
 
 use crate::case::visibility::{Hidden, Unregistered, Why};
 use crate::finding::{Deed, Finding, Id, Remedy, Severity};
+use crate::opensc::card_driver::DriverName;
 use crate::opensc::program::PKCS11_FILE;
 use crate::text::count;
 
@@ -53,14 +54,32 @@ pub fn apply(hidden: &[Hidden], judged: usize) -> Vec<Finding> {
 fn finding(group: &[&Hidden], blind: bool) -> Option<Finding> {
     let first = group.first()?;
     let programs: Vec<String> = group.iter().map(|one| one.program.clone()).collect();
-    let who = programs.join(" and ");
-    let does = if programs.len() == 1 { "does" } else { "do" };
-    let has = if programs.len() == 1 { "has" } else { "have" };
     let card = first
         .reader
         .as_ref()
         .map_or_else(|| "any card".to_owned(), |reader| format!("the card in reader {reader}"));
-    let (summary, consequence, fix) = match &first.why {
+    let (summary, consequence, fix) = told(first, &programs, &card);
+    let mut finding = Finding::new(Id::TokenNotVisible, summary, consequence.to_owned());
+    let blind = blind && first.part.is_none();
+    if !blind && !first.why.is_mistake() {
+        finding.severity = Severity::Info;
+    }
+    finding.token.clone_from(&first.token);
+    finding.place.clone_from(&first.reader);
+    finding.program = programs;
+    let place = first.evidence.as_ref().and_then(|evidence| evidence.source.as_ref());
+    let place = place.map_or_else(String::new, |at| format!(", at {}:{}:{}", at.file, at.line, at.column));
+    finding.evidence.extend(first.evidence.clone());
+    finding.fix.push(Remedy::new(format!("{fix}{place}"), Deed::EditConfiguration));
+    Some(finding)
+}
+
+/// What is wrong, what people see of it, and what to do.
+fn told(first: &Hidden, programs: &[String], card: &str) -> (String, &'static str, String) {
+    let who = programs.join(" and ");
+    let does = if programs.len() == 1 { "does" } else { "do" };
+    let has = if programs.len() == 1 { "has" } else { "have" };
+    match &first.why {
         Why::Ignored(word) => (
             format!("{who} {does} not see {card}: \"{word}\" in ignored_readers is part of its name."),
             "The reader is not there for it: \"No slots.\", or \"No smart card readers found.\"",
@@ -96,7 +115,8 @@ fn finding(group: &[&Hidden], blind: bool) -> Option<Finding> {
             )
         }
         Why::NoSlotForPin(text, _) => {
-            let what = first.part.as_ref().map_or_else(|| card.clone(), |part| format!("{part} of {card}"));
+            let what =
+                first.part.as_ref().map_or_else(|| card.to_owned(), |part| format!("{part} of {card}"));
             (
                 format!(
                     "{who} {has} no slot for {what}: create_slots_for_pins = \"{text}\" names other PINs, or none."
@@ -106,54 +126,47 @@ fn finding(group: &[&Hidden], blind: bool) -> Option<Finding> {
             )
         }
         Why::NoDriver { by, unknown, wants_default, wanted } => {
-            let why = match unknown.as_slice() {
-                [] if *wants_default => "the driver default takes it only if it is switched on".to_owned(),
-                [] => "none of these drivers takes it".to_owned(),
-                some => {
-                    let names: Vec<&str> = some.iter().take(4).map(|name| name.name.as_str()).collect();
-                    format!(
-                        "no OpenSC has {} {}",
-                        if names.len() == 1 { "a driver" } else { "drivers" },
-                        names.join(", ")
-                    )
-                }
-            };
-            let meant: Vec<String> = unknown
-                .iter()
-                .filter_map(|name| {
-                    // The name of another card's driver does not help this one.
-                    let meant =
-                        name.meant.filter(|meant| wanted.as_deref().is_none_or(|own| own == *meant))?;
-                    Some(format!("write {meant} in place of {}", name.name))
-                })
-                .collect();
-            let fix = match meant.as_slice() {
-                [] if *wants_default => "set enable_default_driver = true; beside it".to_owned(),
-                [] => match wanted {
-                    Some(own) => format!("add {own} to the list, or internal for OpenSC's own list"),
-                    None => "add the card's driver to the list, or internal for OpenSC's own list".to_owned(),
-                },
-                all => all.join(", "),
-            };
+            let (why, fix) = no_driver(unknown, *wants_default, wanted.as_deref());
             (
                 format!("{who} {has} no driver for {card}: {by}; {why}."),
                 "It says \"Card is invalid or cannot be handled\", or shows an empty slot.",
                 fix,
             )
         }
-    };
-    let mut finding = Finding::new(Id::TokenNotVisible, summary, consequence.to_owned());
-    let blind = blind && first.part.is_none();
-    if !blind && !first.why.is_mistake() {
-        finding.severity = Severity::Info;
     }
-    finding.token.clone_from(&first.token);
-    finding.program = programs;
-    let place = first.evidence.as_ref().and_then(|evidence| evidence.source.as_ref());
-    let place = place.map_or_else(String::new, |at| format!(", at {}:{}:{}", at.file, at.line, at.column));
-    finding.evidence.extend(first.evidence.clone());
-    finding.fix.push(Remedy::new(format!("{fix}{place}"), Deed::EditConfiguration));
-    Some(finding)
+}
+
+/// Why no driver takes a card, and what to do.
+fn no_driver(unknown: &[DriverName], wants_default: bool, wanted: Option<&str>) -> (String, String) {
+    let why = match unknown {
+        [] if wants_default => "the driver default takes it only if it is switched on".to_owned(),
+        [] => "none of these drivers takes it".to_owned(),
+        some => {
+            let names: Vec<&str> = some.iter().take(4).map(|name| name.name.as_str()).collect();
+            format!(
+                "no OpenSC has {} {}",
+                if names.len() == 1 { "a driver" } else { "drivers" },
+                names.join(", ")
+            )
+        }
+    };
+    let meant: Vec<String> = unknown
+        .iter()
+        .filter_map(|name| {
+            // The name of another card's driver does not help this one.
+            let meant = name.meant.filter(|meant| wanted.is_none_or(|own| own == *meant))?;
+            Some(format!("write {meant} in place of {}", name.name))
+        })
+        .collect();
+    let fix = match meant.as_slice() {
+        [] if wants_default => "set enable_default_driver = true; beside it".to_owned(),
+        [] => match wanted {
+            Some(own) => format!("add {own} to the list, or internal for OpenSC's own list"),
+            None => "add the card's driver to the list, or internal for OpenSC's own list".to_owned(),
+        },
+        all => all.join(", "),
+    };
+    (why, fix)
 }
 
 /// The same for p11-kit in front of the module.

@@ -30,7 +30,7 @@
 use crate::case::token::{Case, file_evidence};
 use crate::case::unlisted::is_kept;
 use crate::crypto::same_form;
-use crate::finding::{Deed, Evidence, Finding, Id, ObjectName, Remedy, Side};
+use crate::finding::{Deed, Evidence, Finding, Id, ObjectName, Remedy, Side, SideState};
 use crate::opensc::program::PKCS11;
 use crate::text::{count, escape, hex};
 use crate::view::unlisted::{Cure, Unlisted};
@@ -64,10 +64,10 @@ fn of_certificates(case: &Case<'_>, broken: &Object, behind: usize) -> Finding {
                        them.";
     let mut finding = Finding::new(Id::KeyNotListed, summary, consequence.to_owned());
     finding.token = Some(escape(case.serial.as_bytes()));
-    let state = Some("certificate, its bytes are none".to_owned());
+    let state = Some(SideState::WithoutContent);
     finding.evidence.push(Evidence { card: Some(Side { state, ..Side::default() }), ..Evidence::default() });
     finding.object = Some(ObjectName {
-        class: broken.class.name().to_owned(),
+        class: broken.class.kind(),
         reference: None,
         label,
         id: Some(hex(&broken.id)).filter(|id| !id.is_empty()),
@@ -120,13 +120,8 @@ fn finding(case: &Case<'_>, unlisted: &Unlisted, cure: &Cure) -> Finding {
         "It is not lost, and lies on the card. Programs behave as if it did not exist."
     }
     .to_owned();
-    finding.object = Some(ObjectName {
-        class: (*class).to_owned(),
-        reference: unlisted.reference,
-        label,
-        id: None,
-        shown_id: None,
-    });
+    finding.object =
+        Some(ObjectName { class: *class, reference: unlisted.reference, label, id: None, shown_id: None });
     let deed = if is_kept { Deed::Restore } else { Deed::ByHand };
     finding.fix.push(Remedy::new(cure.what.clone(), deed));
     finding
@@ -134,7 +129,7 @@ fn finding(case: &Case<'_>, unlisted: &Unlisted, cure: &Cure) -> Finding {
 
 fn side(unlisted: &Unlisted) -> Side {
     Side {
-        state: Some(format!("{}, listed nowhere", unlisted.class)),
+        state: Some(SideState::NotListed(unlisted.class)),
         key: unlisted.key.as_ref().map(crate::format::key::PublicKey::describe),
         public_key: unlisted.key.as_ref().map(|key| hex(&same_form(key).fingerprint())),
         ..Side::default()

@@ -20,7 +20,7 @@ use crate::case::asked_blocks::Change;
 use crate::case::cache_view::CacheView;
 use crate::case::danger;
 use crate::case::token::Case;
-use crate::finding::{Danger, Finding, Id, ObjectName, Side};
+use crate::finding::{Danger, Finding, Id, ObjectClass, ObjectName, Side};
 use crate::text::escape;
 use crate::view::difference::Kind;
 
@@ -36,8 +36,8 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
             if difference.is_of_damage() || difference.is_held() {
                 continue;
             }
-            let class = difference.live.map_or("object", |object| object.class.name());
-            let shown = difference.shown.map_or("object", |object| object.class.name());
+            let class = difference.live.map_or(ObjectClass::Other, |object| object.class.kind());
+            let shown = difference.shown.map_or(ObjectClass::Other, |object| object.class.kind());
             let summary = match names {
                 None => format!(
                     "OpenSC shows a {shown} where the card has a {class} (EF {}).",
@@ -127,7 +127,7 @@ fn label(case: &Case<'_>, cache_view: &CacheView<'_>) -> Option<Finding> {
             .to_owned(),
     );
     finding.object = Some(ObjectName {
-        class: "token".to_owned(),
+        class: ObjectClass::Token,
         reference: None,
         label: live.clone().or_else(|| shown.clone()).unwrap_or_default(),
         id: None,

@@ -1,9 +1,8 @@
 //! From the entries of one directory file to objects.
 
-use super::super::{
-    Behaviour, Class, Draft, Object, Pin, Place, PublicKeyEntry, Read, SecretKey, Source, x509_as,
-};
-use super::{bits, public_key, reference};
+use super::super::objects::Draft;
+use super::super::{Behaviour, Class, Object, Pin, Place, PublicKeyEntry, Read, SecretKey, Source, x509_as};
+use super::key::{bits, public_key, reference};
 use crate::card::application::Application;
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Path, Value};
@@ -46,7 +45,7 @@ impl List<'_> {
             Class::Data { application, .. } => [application.as_slice(), &[0], &made.label].concat(),
             _ => made.id.clone(),
         };
-        let part = self.view.entry(self.ef, made.class.name(), identity);
+        let part = self.view.entry(self.ef, made.class.kind(), identity);
         if let Some(why) = made.unknown {
             self.view.unknown.push((Place { ef: self.ef, part }, why));
             return Ok(());

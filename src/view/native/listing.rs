@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{ANY_SIZE, KINDS, Token, is_whole_directory, public_key};
+use super::key::public_key;
+use super::kinds::KINDS;
+use super::token::{ANY_SIZE, Token};
+use super::whole::is_whole_directory;
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{Directory, KeyType};
 use crate::format::x509;

@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 
 use super::super::unlisted::{Because, Cure, Unlisted};
 use super::super::{Behaviour, Class, Read, Source, View};
-use super::{ANY_SIZE, Token, decodes, listed_tags, words};
+use super::kinds::{decodes, listed_tags, words};
+use super::token::{ANY_SIZE, Token};
 use crate::card::native::KEY_IS_THERE;
+use crate::finding::ObjectClass;
 use crate::format::pkcs15::{self, Directory, Zeros};
 use crate::format::tlv;
 use crate::snapshot::{Answer, Card, CardFile, EfPath};
@@ -119,14 +121,14 @@ fn without_zeros(bytes: &[u8]) -> &[u8] {
 }
 
 /// What such entries describe.
-const fn class(kind: Directory) -> &'static str {
+const fn class(kind: Directory) -> ObjectClass {
     match kind {
-        Directory::PrivateKeys => "private key",
-        Directory::PublicKeys => "public key",
-        Directory::SecretKeys => "secret key",
-        Directory::Certificates => "certificate",
-        Directory::Data => "data object",
-        Directory::Authentication => "PIN",
+        Directory::PrivateKeys => ObjectClass::PrivateKey,
+        Directory::PublicKeys => ObjectClass::PublicKey,
+        Directory::SecretKeys => ObjectClass::SecretKey,
+        Directory::Certificates => ObjectClass::Certificate,
+        Directory::Data => ObjectClass::Data,
+        Directory::Authentication => ObjectClass::Pin,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Is a directory file as a card may once have given it?
 
-use super::{decodes, listed_tags};
+use super::kinds::{decodes, listed_tags};
 use crate::format::pkcs15::{self, Directory, Zeros};
 
 /// Entries of this kind and nothing else, up to the padding, which may be whatever it likes but the beginning of a further
@@ -26,7 +26,7 @@ pub(super) fn is_whole_directory(kind: Directory, bytes: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::KINDS;
+    use super::super::kinds::KINDS;
     use super::*;
     use crate::format::tlv::encode;
 

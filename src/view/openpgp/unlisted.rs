@@ -7,9 +7,10 @@
 
 use super::super::unlisted::{Because, Cure, Unlisted};
 use super::super::{Behaviour, FILE_BUFFER, Read, Source, x509_as};
-use super::{CERTIFICATES, kind, listed_certificates, role};
+use super::listed::{kind, listed_certificates, role};
+use crate::finding::ObjectClass;
 use crate::format::key::PublicKey;
-use crate::format::openpgp::{self, Key};
+use crate::format::openpgp::{self, CERTIFICATES, Key};
 use crate::snapshot::{Card, EfPath};
 use crate::text::key_reference;
 
@@ -42,7 +43,7 @@ fn of_key(card: &Card, key: &Key, behaviour: Behaviour) -> Option<Unlisted> {
     let known: Option<PublicKey> = openpgp::decode_public_key(&public);
     Some(Unlisted {
         ef: key.file(),
-        class: "private key",
+        class: ObjectClass::PrivateKey,
         reference: Some(key.number),
         what: format!("the {label}, key reference {}", key_reference(key.number)),
         why,
@@ -57,7 +58,7 @@ fn certificate(card: &Card, file: EfPath, behaviour: Behaviour) -> Option<Unlist
     let certificate = x509_as(&bytes, behaviour)?;
     Some(Unlisted {
         ef: file,
-        class: "certificate",
+        class: ObjectClass::Certificate,
         reference: None,
         what: format!("the certificate in object {file}"),
         why: "this version of OpenSC looks only at the first certificate of such a card".to_owned(),

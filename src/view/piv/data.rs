@@ -5,7 +5,8 @@ use super::slots::{PIN, slots};
 use crate::format::piv;
 use crate::format::pkcs15::{self, FLAG_PRIVATE, Value};
 use crate::snapshot::{Card, EfPath};
-use crate::view::{Behaviour, Class, Draft, FILE_BUFFER, Object, Part, Place, Read, Source};
+use crate::view::objects::Draft;
+use crate::view::{Behaviour, Class, FILE_BUFFER, Object, Part, Place, Read, Source};
 
 /// A data object as OpenSC lists it.
 struct DataObject {

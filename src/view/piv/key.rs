@@ -7,9 +7,8 @@ use crate::format::pkcs15::{FLAG_PRIVATE, KeyType};
 use crate::format::tlv::tagged;
 use crate::format::x509::{self, Certificate};
 use crate::snapshot::Card;
-use crate::view::{
-    Behaviour, Class, Draft, FILE_BUFFER, Object, Part, PublicKeyEntry, Read, Source, x509_as,
-};
+use crate::view::objects::Draft;
+use crate::view::{Behaviour, Class, FILE_BUFFER, Object, Part, PublicKeyEntry, Read, Source, x509_as};
 
 /// Sensitive, always sensitive, never extractable, local; extractable.
 const PRIVATE_ACCESS: u32 = 0x1D;

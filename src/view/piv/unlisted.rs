@@ -8,6 +8,7 @@
 use super::super::unlisted::{Because, Cure, Unlisted};
 use super::super::{Behaviour, FILE_BUFFER, KeyInPlace, Object, Read, Source, View, x509_as};
 use super::slots::{facts, history, key_in, slots};
+use crate::finding::ObjectClass;
 use crate::format::key::PublicKey;
 use crate::format::piv::{self, ATTESTATION, MESSAGING, SLOTS, Slot, content, retired};
 use crate::format::tlv::tagged;
@@ -104,7 +105,7 @@ fn hidden(card: &Card, slot: Slot, subject: &str) -> Unlisted {
     };
     Unlisted {
         ef: slot.object(),
-        class: "certificate",
+        class: ObjectClass::Certificate,
         reference: Some(slot.reference),
         what: format!("{}, {subject}", name("certificate", slot)),
         why,
@@ -116,7 +117,7 @@ fn hidden(card: &Card, slot: Slot, subject: &str) -> Unlisted {
 fn undecodable(card: &Card, slot: Slot, why: &str) -> Unlisted {
     Unlisted {
         ef: slot.object(),
-        class: "certificate",
+        class: ObjectClass::Certificate,
         reference: Some(slot.reference),
         what: name("certificate", slot),
         why: format!("what is in its place {why}, and OpenSC lists no key without its certificate"),
@@ -133,7 +134,7 @@ fn bare(card: &Card, slot: Slot) -> Option<Unlisted> {
     let KeyInPlace::Told(_) = key_in(card, slot.object()) else { return None };
     Some(Unlisted {
         ef: slot.object(),
-        class: "private key",
+        class: ObjectClass::PrivateKey,
         reference: Some(slot.reference),
         what: format!("the private key with key reference {}", key_reference(slot.reference)),
         why: "it has no certificate, and OpenSC lists no key of such a card without one".to_owned(),
@@ -150,7 +151,7 @@ fn of_unlisted_kind(card: &Card, slot: Slot) -> Option<Unlisted> {
     let KeyInPlace::Told(_) = key_in(card, slot.object()) else { return None };
     Some(Unlisted {
         ef: slot.object(),
-        class: "private key",
+        class: ObjectClass::PrivateKey,
         reference: Some(slot.reference),
         what: format!("the private key with key reference {}", key_reference(slot.reference)),
         why: "this version of OpenSC lists no key of its kind, and its certificate alone".to_owned(),
@@ -171,7 +172,7 @@ fn messaging(card: &Card, behaviour: Behaviour) -> Option<Unlisted> {
     let Certificate::Good(subject) = certificate(card, MESSAGING, behaviour) else { return None };
     (!behaviour.lists_messaging).then(|| Unlisted {
         ef: MESSAGING.object(),
-        class: "certificate",
+        class: ObjectClass::Certificate,
         reference: None,
         what: format!("the certificate in object {}, {subject}", tag(MESSAGING.tag)),
         why: "this version of OpenSC does not know certificates for secure messaging".to_owned(),
@@ -186,7 +187,7 @@ fn attestation(card: &Card) -> Option<Unlisted> {
     let facts = facts(&key.answer)?;
     Some(Unlisted {
         ef: EfPath::default(),
-        class: "private key",
+        class: ObjectClass::PrivateKey,
         reference: Some(ATTESTATION),
         what: format!("the private key with key reference {}", key_reference(ATTESTATION)),
         why: "it is the device's own, by which it vouches for the keys that it makes".to_owned(),

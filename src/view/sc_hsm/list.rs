@@ -1,7 +1,8 @@
 //! From the files of a key list to objects.
 
-use super::super::{Behaviour, Class, Draft, FILE_BUFFER, Object, Part, Place, Read, Source, View, x509_as};
-use super::{DESCRIPTION_BUFFER, KEY_BUFFER};
+use super::super::objects::Draft;
+use super::super::{Behaviour, Class, FILE_BUFFER, Object, Part, Place, Read, Source, View, x509_as};
+use super::buffer::{DESCRIPTION_BUFFER, KEY_BUFFER};
 use crate::format::cvc;
 use crate::format::key::PublicKey;
 use crate::format::pkcs15::{self, KeyType, Value};

@@ -5,8 +5,9 @@
 
 use super::super::unlisted::{Because, Cure, Unlisted};
 use super::super::{Behaviour, Read, Source};
+use super::buffer::{DESCRIPTION_BUFFER, KEY_BUFFER};
 use super::list::request_key;
-use super::{DESCRIPTION_BUFFER, KEY_BUFFER};
+use crate::finding::ObjectClass;
 use crate::format::key::PublicKey;
 use crate::format::pkcs15;
 use crate::format::sc_hsm::{fid, prefix, split};
@@ -24,8 +25,8 @@ pub(super) fn unlisted(card: &Card, behaviour: Behaviour) -> Vec<Unlisted> {
             // The device's own, whatever is said of it.
             (prefix::KEY, 0) => None,
             (prefix::KEY, number) => key(card, ef, number, behaviour),
-            (prefix::CA_DESCRIPTION, _) => described(card, ef, "certificate"),
-            (prefix::DATA_DESCRIPTION, _) => described(card, ef, "data object"),
+            (prefix::CA_DESCRIPTION, _) => described(card, ef, ObjectClass::Certificate),
+            (prefix::DATA_DESCRIPTION, _) => described(card, ef, ObjectClass::Data),
             _ => None,
         }
     });
@@ -70,7 +71,7 @@ fn key(card: &Card, ef: EfPath, number: u8, behaviour: Behaviour) -> Option<Unli
     } else {
         format!("its description (EF {description}) {why}")
     };
-    let class = if is_other { "secret key" } else { "private key" };
+    let class = if is_other { ObjectClass::SecretKey } else { ObjectClass::PrivateKey };
     Some(Unlisted {
         ef,
         class,
@@ -93,7 +94,7 @@ fn public(card: &Card, number: u8, behaviour: Behaviour) -> Option<PublicKey> {
 }
 
 /// A certificate of an authority, or data.
-fn described(card: &Card, ef: EfPath, class: &'static str) -> Option<Unlisted> {
+fn described(card: &Card, ef: EfPath, class: ObjectClass) -> Option<Unlisted> {
     let decodes = |bytes: &[u8]| {
         let entry = match split(ef).0 {
             prefix::CA_DESCRIPTION => pkcs15::certificate(bytes).map(drop),
