@@ -289,7 +289,7 @@ impl Observer {
             let said = lines(findings);
             return Err(format!("all-clear: nobody lists {reference:02X}, which the card holds\n{said}"));
         }
-        let key = |object: &&ObjectName| object.class == "private key";
+        let key = |object: &&ObjectName| object.class.name() == "private key";
         let references = told.iter().filter(key).filter_map(|object| object.reference);
         match references.into_iter().find(|reference| !missed.contains(reference)) {
             Some(reference) => Err(format!(
