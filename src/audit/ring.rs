@@ -340,11 +340,10 @@ impl Ring {
     pub fn is_by_key(&self, names: &Names, named: &[Named]) -> bool {
         let mut keys = named.iter().filter_map(|one| self.keys.get(one.key));
         match names {
-            Names::Keys(_) => true,
+            // Holder references are given once (BSI TR-03110, part 3, A.6.1).
+            Names::Keys(_) | Names::Holder(_) => true,
             Names::KeyId(id) => keys.any(|held| is_identifier_of(id, held.as_found())),
             Names::Called(name) => keys.any(|held| thumbprint(&held.key) == name.as_bytes()),
-            // Holder references are given once (BSI TR-03110, part 3, A.6.1).
-            Names::Holder(_) => true,
             Names::Issuer { .. } | Names::Certificate(..) | Names::Nobody => false,
         }
     }

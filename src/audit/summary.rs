@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::advice::{finding, steps};
-use super::artefact::Name;
+use super::artefact::{Kind, Name};
 use super::judgement::{Judgement, Maker};
 use super::request::Request;
 use super::ring::Ring;
@@ -101,8 +101,8 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
     Audited { audit: Audit { items, ..audit }, findings, coverage, exit }
 }
 
-/// What all of them together tell of each: the key that made several is the maker of each; and what a key made that has
-/// proved to sign in the place of another one is bad, though its name alone does not tell.
+/// What all of them together tell of each: the key that made several is the maker of each; and what a key made that has made
+/// a root in the place of the root's own is bad, though its name alone does not tell.
 fn settle(tally: &mut Tally) {
     let mut gave: HashMap<PublicKey, [u8; 16]> = HashMap::new();
     let mut makers: HashSet<PublicKey> = HashSet::new();
@@ -134,8 +134,11 @@ fn settle(tally: &mut Tally) {
         is_one.then_some(())?;
         Some((same_form(judgement.named.as_ref()?), judgement.maker.clone()))
     };
+    // What names its issuer by the issuer's key proves nothing of those that name a name: the maker may have that, too.
+    let is_root = |one: &&Record| one.kind == Kind::CaCertificate && one.about.issuer == one.about.subject;
     let bad = tally.records.iter().filter(|one| one.judgement.verdict == Verdict::MadeByAnotherKey);
-    let proved: HashSet<(PublicKey, Maker)> = bad.filter_map(|one| who(&one.judgement)).collect();
+    let proved: HashSet<(PublicKey, Maker)> =
+        bad.filter(is_root).filter_map(|one| who(&one.judgement)).collect();
     for record in &mut tally.records {
         let is_proved = || who(&record.judgement).is_some_and(|who| proved.contains(&who));
         if record.judgement.is_by_name_only() && is_proved() {

@@ -427,8 +427,7 @@ pub fn is_openpgp_key(bytes: &[u8]) -> bool {
         }
         _ => return false,
     };
-    length >= 12
-        && length <= body.len()
+    (12..=body.len()).contains(&length)
         && matches!(body, [4 | 6, _, _, _, _, 1..=3 | 16..=19 | 22 | 25..=28, ..])
 }
 
