@@ -21,6 +21,7 @@ mod show;
 mod snapshot;
 mod undo;
 mod verify;
+mod version;
 mod watch;
 
 use std::ffi::OsString;
@@ -48,7 +49,7 @@ use crate::report::nagios;
 ///
 /// Without a command it runs `check`, which changes nothing.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_help = EXIT_CODES)]
+#[command(version, disable_version_flag = true, args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -58,6 +59,10 @@ pub struct Cli {
     everywhere: Everywhere,
     #[command(flatten)]
     verbosity: screen::Verbosity,
+    /// Print the version; with -v also the commit, and which OpenSC would be judged here
+    #[arg(long, short = 'V', action = clap::ArgAction::Version)]
+    #[allow(dead_code, reason = "answered before there is a value: see `version`")]
+    version: Option<bool>,
 }
 
 /// Options of all commands.
@@ -220,7 +225,12 @@ fn done() -> Exit {
     let words = in_order(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => return misunderstood(&error, check::Format::named_in(&words)),
+        Err(error) => {
+            return match version::wanted(&error, &words) {
+                Some(wanted) => version::run(wanted),
+                None => misunderstood(&error, check::Format::named_in(&words)),
+            };
+        }
     };
     allow_aside();
     output::tell_so(cli.verbosity.manner());
