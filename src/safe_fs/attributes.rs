@@ -28,12 +28,12 @@ pub(super) enum Without {
 impl Without {
     /// May the attribute be left out that the system refuses so?
     fn allows(self, name: &[u8], refusal: Errno) -> bool {
-        match (self, refusal) {
-            (Self::None, _) => false,
-            (Self::Unheld, Errno::NOTSUP) => name != ACCESS_LIST,
-            (Self::Unheld, Errno::PERM | Errno::ACCESS) => name.starts_with(b"security."),
-            (Self::Unheld, _) => false,
-        }
+        self == Self::Unheld
+            && match refusal {
+                Errno::NOTSUP => name != ACCESS_LIST,
+                Errno::PERM | Errno::ACCESS => name.starts_with(b"security."),
+                _ => false,
+            }
     }
 }
 
