@@ -5,8 +5,12 @@ CARGO ?= cargo
 RUSTC ?= rustc
 DENY := build/tools/bin/cargo-deny
 CARGO_DEB := build/tools/bin/cargo-deb
+AUDITABLE := build/tools/bin/cargo-auditable
+ZIGBUILD := build/tools/bin/cargo-zigbuild
+CYCLONEDX := build/tools/bin/cargo-cyclonedx
+ZIG := build/tools/zig/bin/python
 
-.PHONY: help test lint demo bench long matrix fuzz deb integrations setup toolchain clean
+.PHONY: help test lint demo bench long matrix fuzz deb rpm tarball program reproducible integrations setup toolchain clean
 
 help:
 	@echo 'make demo    play the story of the stale cache on two virtual hosts, with the real OpenSC'
@@ -17,6 +21,9 @@ help:
 	@echo 'make matrix  configuration and cards against the OpenSC of other Debian suites'
 	@echo 'make fuzz    foreign bytes for every parser; FUZZ_SECONDS for each, or TARGETS alone'
 	@echo 'make deb     the Debian package, in build/'
+	@echo 'make rpm     the package for EL 8 and later, Fedora and SUSE, in build/'
+	@echo 'make tarball the same program and files for hosts without packages, in build/'
+	@echo 'make reproducible  all three in two places, and whether they are the same'
 	@echo 'make integrations  what plugs into other programs, with these programs'
 
 # Built from nothing, what makes the second build quick, and backtraces with lines, only takes time in the first. (Where a test
@@ -64,29 +71,53 @@ matrix: setup
 fuzz: toolchain
 	@sh fuzz/run $(TARGETS)
 
-# Nothing but what this version generates may get into the package.
-deb: setup $(CARGO_DEB)
-	$(CARGO) build --release --locked --package stalecard
-	rm -rf build/generated build/stalecard_*.deb
-	$${CARGO_TARGET_DIR:-target}/release/stalecard generate build/generated
-	CARGO=$(CARGO) sh packaging/deb/notices >build/generated/NOTICES
-	gzip -9n build/generated/NOTICES
-	$(CARGO_DEB) --no-build --locked --output build/
+# The program in all packages is one and the same: for the glibc of EL 8, without a path of this machine, with the list
+# of its crates. What the packages hold beside it is made by itself.
+program: setup $(AUDITABLE) $(ZIGBUILD) $(CYCLONEDX) $(ZIG)
+	CARGO=$(CARGO) RUSTC=$(RUSTC) sh packaging/program/build
+	CARGO=$(CARGO) RUSTC=$(RUSTC) sh packaging/program/papers
+
+deb: program $(CARGO_DEB)
+	CARGO=$(CARGO) RUSTC=$(RUSTC) sh packaging/deb/build
+
+rpm: program
+	@sh tests/stand/setup rpm file
+	CARGO=$(CARGO) RUSTC=$(RUSTC) sh packaging/rpm/build
+
+tarball: program
+	CARGO=$(CARGO) RUSTC=$(RUSTC) sh packaging/program/tarball
+
+reproducible: deb rpm tarball
+	CARGO=$(CARGO) sh tests/integrations/reproducible/run
 
 # Each is a program of others, or a machine of its own; some need root, and the package a mirror of Debian.
-integrations: setup deb
+integrations: setup deb rpm tarball
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --test hooks
 	$(CARGO) test --locked --test on_stand recipe::
 	sh tests/integrations/package/run build/stalecard_*.deb
+	sh tests/integrations/rpm/run build/stalecard-*.rpm build/stalecard-*.tar.gz build/stalecard_*.deb
 	sh tests/integrations/install/run
 	sh tests/integrations/browser/run
 	sh tests/integrations/ansible/run build/stalecard_*.deb
 	sh tests/integrations/puppet/run
 	sh tests/integrations/icinga/run
 
+# What makes the packages decides their bytes: exactly these versions.
 $(CARGO_DEB): | toolchain
-	$(CARGO) install --quiet --locked --debug --root build/tools --version '^3.8' cargo-deb
+	$(CARGO) install --quiet --locked --debug --root build/tools --version '=3.8.0' cargo-deb
+
+$(AUDITABLE): | toolchain
+	$(CARGO) install --quiet --locked --debug --root build/tools --version '=0.7.7' cargo-auditable
+
+$(ZIGBUILD): | toolchain
+	$(CARGO) install --quiet --locked --debug --root build/tools --version '=0.24.1' cargo-zigbuild
+
+$(CYCLONEDX): | toolchain
+	$(CARGO) install --quiet --locked --debug --root build/tools --version '=0.5.9' cargo-cyclonedx
+
+$(ZIG): packaging/program/requirements.txt
+	@sh packaging/program/zig
 
 setup: toolchain
 	@sh tests/stand/setup

@@ -2,6 +2,7 @@
 //!
 //! Strictly read-only. What cannot be observed becomes a gap. One file for each thing that is observed.
 
+mod about;
 mod aside;
 mod ask;
 mod baselines;
@@ -21,6 +22,7 @@ mod select;
 mod signing;
 mod snapshot_file;
 
+pub use about::{About, about};
 pub use aside::{COMMAND as LOOK_ASIDE, allow as allow_aside, serve as serve_aside};
 pub use ask::provider::{COMMAND as LIST_MODULE, ask_providers, serve as serve_module};
 pub use ask::{Asking, NextEntry, NextListing, Taken, ask_again, next_listing};

@@ -17,6 +17,7 @@
 //! mounts, `fsync` of directories and owner and times by handle are needed, and
 //! `cap-std` resolves intermediate links in user-owned directories.
 
+mod attributes;
 mod below;
 mod dir;
 mod facts;

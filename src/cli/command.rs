@@ -24,7 +24,7 @@ use crate::repair::config::KEEPER;
 ///
 /// Without a command it runs `check`, which changes nothing.
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_help = EXIT_CODES)]
+#[command(version, disable_version_flag = true, args_conflicts_with_subcommands = true, disable_help_subcommand = true, after_help = EXIT_CODES)]
 pub struct Cli {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
@@ -34,6 +34,10 @@ pub struct Cli {
     pub(super) everywhere: Everywhere,
     #[command(flatten)]
     pub(super) verbosity: screen::Verbosity,
+    /// Print the version; with -v also the commit, and which OpenSC would be judged here
+    #[arg(long, short = 'V', action = clap::ArgAction::Version)]
+    #[allow(dead_code, reason = "answered before there is a value: see `version`")]
+    version: Option<bool>,
 }
 
 /// Options of all commands.

@@ -26,7 +26,7 @@ const SCRIPTS: [(&str, &str, &str); 3] = [
 const COMMANDS: &str = include_str!("../../docs/commands.md");
 
 /// The other pages, each by its question.
-const PAGES: [(&str, &str); 9] = [
+const PAGES: [(&str, &str); 10] = [
     ("signatures", include_str!("../../docs/signatures.md")),
     ("audit", include_str!("../../docs/audit.md")),
     ("many-users", include_str!("../../docs/many-users.md")),
@@ -36,6 +36,7 @@ const PAGES: [(&str, &str); 9] = [
     ("providers", include_str!("../../docs/providers.md")),
     ("compatibility", include_str!("../../docs/compatibility.md")),
     ("findings", include_str!("../../docs/findings.md")),
+    ("packages", include_str!("../../docs/packages.md")),
 ];
 
 /// Whose pages they are.

@@ -22,6 +22,7 @@ mod show;
 mod snapshot;
 mod undo;
 mod verify;
+mod version;
 mod watch;
 
 use std::ffi::OsString;
@@ -99,7 +100,12 @@ fn done() -> Exit {
     let words = in_order(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => return misunderstood(&error, check::Format::named_in(&words)),
+        Err(error) => {
+            return match version::wanted(&error, &words) {
+                Some(wanted) => version::run(wanted),
+                None => misunderstood(&error, check::Format::named_in(&words)),
+            };
+        }
     };
     allow_aside();
     output::tell_so(cli.verbosity.manner());

@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use time::OffsetDateTime;
 use walkdir::{DirEntry, WalkDir};
 
+use super::program::PKCS11;
 use super::strings::Strings;
 use crate::host::clock;
 use crate::patience::{SILENCE, within};
@@ -151,6 +152,15 @@ fn needed_library(executable: &Path) -> Option<String> {
     };
     let found = Strings::open(executable).and_then(|strings| strings.first_with(b"libopensc.so.", whole));
     found.ok()?.map(|(_, name)| name)
+}
+
+/// The PKCS#11 module that belongs to a library: beside it, or in the folder for such modules there.
+#[must_use]
+pub fn module(library: &ByteString) -> Option<ByteString> {
+    let folder = library.as_path().parent()?;
+    let named = format!("{PKCS11}.so");
+    let mut places = [folder.join(&named), folder.join("pkcs11").join(&named)].into_iter();
+    places.find(|place| std::fs::metadata(place).is_ok_and(|module| module.is_file())).map(ByteString::from)
 }
 
 /// Looks at a configuration file, as OpenSC would open it. Never waits for a FIFO and

@@ -17,7 +17,7 @@ use crate::listing::hosts::Compared;
 use crate::listing::objects::{NotListed, ObjectComparison};
 use crate::listing::provided::ProviderListing;
 use crate::listing::settings::Settings;
-use crate::observe::Written;
+use crate::observe::{About, Written};
 use crate::repair::config::{EditReport, Revived};
 use crate::repair::{Applied, FixReport, Operation, Purged, Refilled, Undone};
 use crate::snapshot::Gap;
@@ -288,6 +288,11 @@ pub enum Answer<'a> {
         /// What was put in place of it, as OpenSC writes it, if that was asked for.
         #[serde(skip_serializing_if = "Option::is_none")]
         refilled: Option<&'a Refilled>,
+    },
+    /// What this program is, and which OpenSC it would judge (`--version --format json`).
+    Version {
+        /// Both.
+        about: &'a About,
     },
     /// The baselines that were asked for (a snapshot itself has a schema of its own).
     Snapshot {

@@ -1,5 +1,6 @@
 //! Renderers: each shows what it is given in one format and decides nothing.
 
+pub mod about;
 pub mod audit;
 mod cache_entries;
 mod causes;

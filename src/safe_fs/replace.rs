@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use rustix::process::{Gid, Uid};
 
 use super::Error;
+use super::attributes::{self, Without};
 use super::dir::Dir;
 use super::held::HeldFile;
 use super::transfer::rename;
@@ -24,9 +25,6 @@ use crate::snapshot::{ByteString, FileKind, Inode};
 
 /// Links followed from one file to the next; Linux has the same bound.
 const MAX_LINKS: usize = 40;
-/// Linux allows no larger attribute, and no longer list of them.
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-const MAX_ATTRIBUTE: usize = 64 << 10;
 
 /// Where a file is: its directory, and its name in it.
 #[derive(Debug)]
@@ -183,7 +181,7 @@ fn fill(mut file: File, content: &[u8], like: Like<'_>, path: &ByteString) -> Re
             .map_err(io("keep the owner of"))?;
     }
     if let Like::File(held) = like {
-        copy_attributes(held, &file).map_err(io("keep the extended attributes of"))?;
+        attributes::copy(held, &file, Without::None).map_err(io("keep the extended attributes of"))?;
     }
     // Last: a change of owner or of an access list changes bits of the mode.
     let mode = match like {
@@ -192,44 +190,4 @@ fn fill(mut file: File, content: &[u8], like: Like<'_>, path: &ByteString) -> Re
     };
     fchmod(&file, Mode::from_raw_mode(mode)).map_err(io("keep the mode of"))?;
     file.sync_all().map_err(|e| Error::io("sync", path.clone(), e))
-}
-
-/// Labels, access lists and the like. What the new file has already is not set again: that may be
-/// forbidden where having it is not.
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn copy_attributes(from: &HeldFile, to: &File) -> Result<(), Errno> {
-    use rustix::fs::{XattrFlags, flistxattr, fsetxattr};
-    let mut list = vec![0_u8; MAX_ATTRIBUTE];
-    let length = match flistxattr(&from.file, list.as_mut_slice()) {
-        Ok(length) => length,
-        Err(Errno::NOTSUP) => return Ok(()),
-        Err(e) => return Err(e),
-    };
-    let names = list.get(..length).unwrap_or_default().split(|b| *b == 0).filter(|name| !name.is_empty());
-    for name in names {
-        let Some(value) = attribute(&from.file, name)? else { continue };
-        if attribute(to, name).ok().flatten().as_ref() != Some(&value) {
-            fsetxattr(to, name, &value, XattrFlags::empty())?;
-        }
-    }
-    Ok(())
-}
-
-/// Elsewhere there are none that programs set.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_vendor = "apple")))]
-const fn copy_attributes(_from: &HeldFile, _to: &File) -> Result<(), Errno> {
-    Ok(())
-}
-
-#[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-fn attribute(file: &File, name: &[u8]) -> Result<Option<Vec<u8>>, Errno> {
-    let mut value = vec![0_u8; MAX_ATTRIBUTE];
-    match rustix::fs::fgetxattr(file, name, value.as_mut_slice()) {
-        Ok(length) => {
-            value.truncate(length);
-            Ok(Some(value))
-        }
-        Err(Errno::NODATA) => Ok(None),
-        Err(e) => Err(e),
-    }
 }

@@ -13,6 +13,7 @@ use rustix::process::{Gid, Uid};
 use sha2::{Digest, Sha256};
 
 use super::Error;
+use super::attributes::{self, Without};
 use super::dir::Dir;
 use super::facts::Facts;
 use super::held::HeldFile;
@@ -34,7 +35,7 @@ pub enum Moved {
 
 impl Dir {
     /// Moves the held file `name` to the place `to_name` in `to`: by renaming, or
-    /// else by copying with owner, mode and times. `sha256` is what its content
+    /// else by copying with owner, extended attributes, mode and times. `sha256` is what its content
     /// has to be; `tag` makes the name of a temporary file unique.
     ///
     /// # Errors
@@ -129,7 +130,7 @@ impl Dir {
     }
 }
 
-/// Copies content, owner, mode and times; false if the content is not what it should be.
+/// Copies content, owner, extended attributes, mode and times; false if the content is not what it should be.
 fn fill(mut file: &File, held: &HeldFile, path: &ByteString, sha256: Option<&Bytes>) -> Result<bool, Error> {
     let Facts { inode, times: [accessed, modified], .. } = held.facts;
     let mut digest = Sha256::new();
@@ -142,9 +143,10 @@ fn fill(mut file: &File, held: &HeldFile, path: &ByteString, sha256: Option<&Byt
         return Ok(false);
     }
     let io = |what| move |e: Errno| Error::io(what, path.clone(), e);
-    // Owner first: a change of owner clears bits of the mode.
+    // Owner first, and the mode after the access list: these two change bits of it.
     fchown(file, Some(Uid::from_raw(inode.uid)), Some(Gid::from_raw(inode.gid)))
         .map_err(io("keep the owner of"))?;
+    attributes::copy(held, file, Without::Unheld).map_err(io("keep the extended attributes of"))?;
     fchmod(file, Mode::from_raw_mode(inode.mode)).map_err(io("keep the mode of"))?;
     let time = |(tv_sec, tv_nsec)| Timespec { tv_sec, tv_nsec };
     futimens(file, &Timestamps { last_access: time(accessed), last_modification: time(modified) })

@@ -33,6 +33,7 @@ mod schema;
 #[allow(dead_code, reason = "each test uses its part")]
 mod text;
 
+mod advisories;
 mod architecture;
 mod cache_safety;
 mod config_findings;

@@ -16,6 +16,9 @@
 mod asked;
 #[path = "../configurations/mod.rs"]
 mod configurations;
+#[path = "../support/schema.rs"]
+#[allow(dead_code, reason = "a library of the tests")]
+mod schema;
 #[path = "../stand/mod.rs"]
 mod stand;
 
@@ -26,3 +29,4 @@ mod disabled;
 mod edit;
 mod lint;
 mod rhel_layout;
+mod version;

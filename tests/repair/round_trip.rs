@@ -2,6 +2,9 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use rustix::fs::{XattrFlags, getxattr, setxattr};
 
 use stalecard::repair::{
     Action, Consent, OperationState, Outcome, Safety, UndoOutcome, UndoState, apply, operations, rehearse,
@@ -61,6 +64,57 @@ fn on_one_file_system() {
 fn across_file_systems() {
     let Some(scene) = Scene::across() else { return eprintln!("skipped: no second file system") };
     round_trip(&scene);
+}
+
+/// Labels of SELinux, access lists and what users set, as far as both file systems hold them and this user may set them.
+#[test]
+fn extended_attributes_come_back_from_another_file_system() {
+    let Some(scene) = Scene::across() else { return eprintln!("skipped: no second file system") };
+    let entry = scene.put("denk0401234_NODATE_C401", b"of the card");
+    let other = scene.state_path().with_file_name("other");
+    fs::create_dir_all(other.parent().unwrap()).unwrap();
+    fs::write(&other, b"").unwrap();
+    // The rights of the user 65534, of the group and of all, as the kernel keeps them.
+    let access_list: Vec<u8> = [
+        &[2, 0, 0, 0][..],
+        &[1, 0, 6, 0, 255, 255, 255, 255],
+        &[2, 0, 4, 0, 254, 255, 0, 0],
+        &[4, 0, 0, 0, 255, 255, 255, 255],
+        &[16, 0, 4, 0, 255, 255, 255, 255],
+        &[32, 0, 0, 0, 255, 255, 255, 255],
+    ]
+    .concat();
+    let wanted: [(&str, &[u8]); 4] = [
+        ("user.note", b"\x00\xff of the user"),
+        ("user.empty", b""),
+        ("security.selinux", b"unconfined_u:object_r:cache_home_t:s0\0"),
+        ("system.posix_acl_access", &access_list),
+    ];
+    let held = wanted.into_iter().filter(|(name, value)| {
+        let is_set = |path| setxattr(path, *name, value, XattrFlags::empty()).is_ok();
+        is_set(&other) && is_set(&entry)
+    });
+    let held: Vec<_> = held.collect();
+    assert!(!held.is_empty(), "no attribute is held by both, so nothing is proved");
+    let read = |path: &Path, name: &str| {
+        let mut value = [0; 200];
+        let length = getxattr(path, name, &mut value[..]).unwrap_or_else(|why| panic!("{name}: {why}"));
+        value[..length].to_vec()
+    };
+    let (before, mode) = (scene.tree(), fs::metadata(&entry).unwrap().mode());
+
+    let applied = apply(&scene.plan(), &Consent::safe(), &scene.state()).unwrap();
+    assert!(applied.changed && !applied.failed() && !entry.exists());
+    let kept = walkdir::WalkDir::new(scene.state_path()).into_iter().map(|kept| kept.unwrap().into_path());
+    let kept: Vec<_> = kept.filter(|path| fs::read(path).is_ok_and(|text| text == b"of the card")).collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    undo(&scene.state(), None, false).unwrap();
+    assert_eq!(scene.tree(), before);
+    assert_eq!(fs::metadata(&entry).unwrap().mode(), mode);
+    for (name, value) in &held {
+        assert_eq!(read(&entry, name), *value, "{name}");
+    }
+    println!("extended attributes compared: {:?}", held.iter().map(|(name, _)| name).collect::<Vec<_>>());
 }
 
 #[test]
