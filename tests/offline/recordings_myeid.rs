@@ -88,7 +88,7 @@ fn what_changed_is_told_object_by_object() {
         let mut told: Vec<_> = errors
             .map(|finding| {
                 let object = finding.object.unwrap();
-                (finding.id, object.class, object.id, object.shown_id)
+                (finding.id, object.class.name().to_owned(), object.id, object.shown_id)
             })
             .collect();
         told.sort();

@@ -328,7 +328,7 @@ impl<K: CardKind> World<K> {
         let Some(case) = tokens.cases.first().filter(|case| case.live.unknown.is_empty()) else {
             return Ok(());
         };
-        let told = |class: &&&str| case.unlisted.iter().any(|unlisted| unlisted.class == **class);
+        let told = |class: &&&str| case.unlisted.iter().any(|unlisted| unlisted.class.name() == **class);
         self.stage.eye.tally.missed += missed.len();
         match missed.iter().find(|class| !told(class)) {
             Some(class) => Err(format!(
