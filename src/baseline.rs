@@ -29,6 +29,8 @@ pub struct Known {
     pub single: bool,
     /// They themselves.
     pub baselines: Vec<Baseline>,
+    /// Why these are not all that lie in the place, if they are not.
+    pub left: Option<String>,
 }
 
 impl Known {

@@ -259,6 +259,12 @@ impl Side {
 }
 
 impl Finding {
+    /// Does a program show an old view today because of the entries that it names?
+    #[must_use]
+    pub fn shows_an_old_view(&self) -> bool {
+        self.id.shows() == Shows::OldView && !self.program.is_empty()
+    }
+
     /// A finding with the usual severity and safety of its id.
     #[must_use]
     pub fn new(id: Id, summary: impl Into<Prose>, consequence: String) -> Self {

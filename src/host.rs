@@ -20,16 +20,20 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::patience::{Overdue, Pulse, SILENCE, Waning, within};
+use walkdir::WalkDir;
+
+use crate::patience::{Overdue, SILENCE, Waning, within};
 use crate::snapshot::{ByteString, HomeState, OddHome, User};
 
 /// The variables that change what OpenSC does.
-const OPENSC_VARIABLES: [&str; 4] = ["HOME", "OPENSC_CONF", "OPENSC_DRIVER", "XDG_CACHE_HOME"];
+pub(crate) const OPENSC_VARIABLES: [&str; 4] = ["HOME", "OPENSC_CONF", "OPENSC_DRIVER", "XDG_CACHE_HOME"];
 
 /// The user database's file.
 const USER_DATABASE: &str = "/etc/passwd";
 /// Where homes usually are.
 const HOMES: &str = "/home";
+/// More of them than are looked at one by one.
+const MOST_HOMES: usize = 100_000;
 
 /// Why the caller cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -249,8 +253,30 @@ fn oddity(uid: u32, said: Option<&OsStr>, known: Option<&Path>) -> Option<OddHom
     Some(OddHome { state, said, taken: known.map(ByteString::from), owner })
 }
 
-/// A path that did not answer, and why.
-pub type Silent = (PathBuf, Overdue);
+/// A path that did not answer, or was not looked at as a whole, and why.
+pub type Silent = (PathBuf, String);
+
+/// What stands in a folder, in the order of names, and why that is not all. No more is looked at than so many entries: whoever
+/// writes to a folder chooses how many there are.
+#[must_use]
+pub fn in_folder(folder: &Path, most: usize) -> (Vec<PathBuf>, Option<String>) {
+    let (mut found, mut left) = (Vec::new(), None);
+    for (number, entry) in WalkDir::new(folder).min_depth(1).max_depth(1).into_iter().enumerate() {
+        match entry {
+            _ if number == most => {
+                left = Some(format!(
+                    "it has more than {most} entries, which nothing here needs: only so many were looked at"
+                ));
+                break;
+            }
+            Ok(entry) => found.push(entry.into_path()),
+            Err(error) if error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound) => {}
+            Err(error) => left = Some(error.to_string()),
+        }
+    }
+    found.sort();
+    (found, left)
+}
 
 /// All accounts of this host, service users too, one for each home; and what did not answer, with why.
 ///
@@ -260,13 +286,9 @@ pub fn accounts() -> std::io::Result<(Vec<Account>, Vec<Silent>)> {
     let mut accounts = listed(&std::fs::read(USER_DATABASE)?);
     let mut silent = Vec::new();
     let known: BTreeSet<PathBuf> = accounts.iter().map(|account| account.home.clone()).collect();
-    let names = |_: &Pulse| -> Vec<PathBuf> {
-        std::fs::read_dir(HOMES).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
-    };
-    let homes = within(SILENCE, names).unwrap_or_else(|overdue| {
-        silent.push((HOMES.into(), overdue));
-        Vec::new()
-    });
+    let (homes, left) = within(SILENCE, |_| in_folder(Path::new(HOMES), MOST_HOMES))
+        .unwrap_or_else(|overdue| (Vec::new(), Some(overdue.to_string())));
+    silent.extend(left.map(|why| (HOMES.into(), why)));
     // Whoever a directory service knows has a home at least.
     let mut patience = Waning::default();
     for home in homes.into_iter().filter(|home| !known.contains(home)) {
@@ -277,7 +299,7 @@ pub fn accounts() -> std::io::Result<(Vec<Account>, Vec<Silent>)> {
         });
         match owner {
             Ok(account) => accounts.extend(account.filter(|account| account.home == home)),
-            Err(overdue) => silent.push((home, overdue)),
+            Err(overdue) => silent.push((home, overdue.to_string())),
         }
     }
     Ok((accounts, silent))

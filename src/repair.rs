@@ -23,6 +23,7 @@ mod placed;
 mod plan;
 mod purge;
 mod quarantine;
+mod reason;
 mod refill;
 mod undo;
 
@@ -38,6 +39,7 @@ pub use quarantine::{
     EditedFile, Keeping, KeptFile, Operation, OperationState, PlacedFile, Run, StateDir, keeping,
     newest_first, operations,
 };
+pub use reason::Reason;
 pub use refill::{NewEntry, refill_in, rehearse_refill};
 pub use undo::{Objects, Return, Returning, UndoState, Undone, undo, undo_in};
 

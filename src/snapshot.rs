@@ -256,6 +256,29 @@ pub struct Gap {
     pub asked_for: bool,
     /// Kind of gap, for the exit status.
     pub kind: GapKind,
+    /// The reader whose card it concerns, if it concerns one; snapshots of older versions say so in `what` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reader: Option<String>,
+}
+
+impl Gap {
+    /// Of no card in particular.
+    #[must_use]
+    pub const fn new(kind: GapKind, asked_for: bool, what: String, why: String) -> Self {
+        Self { what, why, asked_for, kind, reader: None }
+    }
+
+    /// Of the card in this reader.
+    #[must_use]
+    pub fn in_reader(self, reader: &str) -> Self {
+        Self { reader: Some(reader.to_owned()), ..self }
+    }
+
+    /// Does it concern the card in this reader, as far as the card itself was to be read?
+    #[must_use]
+    pub fn is_of_card_in(&self, reader: &str) -> bool {
+        self.kind == GapKind::Card && self.reader.as_deref() == Some(reader)
+    }
 }
 
 /// What kind of thing is missing from a snapshot.
@@ -292,18 +315,16 @@ impl Snapshot {
 
     /// Leaves only the cards with these serial numbers.
     pub fn select_cards(&mut self, serials: &BTreeSet<String>) {
+        let readers = self.readers.iter().map(|reader| &reader.name);
+        let known: BTreeSet<String> =
+            readers.chain(self.cards.iter().map(|card| &card.reader)).cloned().collect();
         self.cards.retain(|card| card.serial.as_ref().is_some_and(|known| serials.contains(known)));
-        let readers: Vec<String> = self
-            .cards
-            .iter()
-            .map(|card| format!("reader {}", crate::text::escape(card.reader.as_bytes())))
-            .collect();
+        let chosen: BTreeSet<String> = self.cards.iter().map(|card| card.reader.clone()).collect();
         // What went wrong with other cards was not asked for any more.
-        if !readers.is_empty() {
+        if !chosen.is_empty() {
             self.coverage.retain(|gap| {
                 gap.kind != GapKind::Card
-                    || !gap.what.contains("reader ")
-                    || readers.iter().any(|reader| gap.what.ends_with(reader))
+                    || reader_of(gap, &known).is_none_or(|reader| chosen.contains(reader))
             });
         }
     }
@@ -324,15 +345,23 @@ impl Snapshot {
             self.cards.retain(|card| Some(&card.reader) == name);
         }
         if self.cards.is_empty() {
-            self.coverage.push(Gap {
-                what: format!("reader {}", crate::text::escape(reader.as_bytes())),
-                why: format!(
-                    "the snapshot has no card from this reader; {}",
-                    crate::naming::there_is(&known)
-                ),
-                asked_for: true,
-                kind: GapKind::Card,
-            });
+            self.coverage.push(Gap::new(
+                GapKind::Card,
+                true,
+                format!("reader {}", crate::text::escape(reader.as_bytes())),
+                format!("the snapshot has no card from this reader; {}", crate::naming::there_is(&known)),
+            ));
         }
     }
+}
+
+/// The reader whose card a gap concerns. A version that only wrote it into the sentence ended that with its name; what ends
+/// with the name of no reader that the snapshot knows may concern any card.
+fn reader_of<'a>(gap: &'a Gap, known: &'a BTreeSet<String>) -> Option<&'a str> {
+    let is_at_the_end = |name: &&String| {
+        let told = format!("reader {}", crate::text::escape(name.as_bytes()));
+        gap.what.ends_with(&told)
+    };
+    let told = || known.iter().filter(is_at_the_end).max_by_key(|name| name.len());
+    gap.reader.as_ref().or_else(told).map(String::as_str)
 }

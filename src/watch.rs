@@ -64,26 +64,36 @@ pub enum Occurrence {
 }
 
 impl Occurrence {
+    /// The words of all kinds.
+    pub const KINDS: [&'static str; 7] =
+        ["started", "inserted", "removed", "released", "cache-changed", "service-lost", "service-back"];
+
     /// In one word, for scripts.
     #[must_use]
     pub const fn kind(&self) -> &'static str {
+        let [started, inserted, removed, released, cache_changed, service_lost, service_back] = Self::KINDS;
         match self {
-            Self::Started => "started",
-            Self::Inserted(_) => "inserted",
-            Self::Removed(_) => "removed",
-            Self::Released => "released",
-            Self::CacheChanged => "cache-changed",
-            Self::ServiceLost(_) => "service-lost",
-            Self::ServiceBack => "service-back",
+            Self::Started => started,
+            Self::Inserted(_) => inserted,
+            Self::Removed(_) => removed,
+            Self::Released => released,
+            Self::CacheChanged => cache_changed,
+            Self::ServiceLost(_) => service_lost,
+            Self::ServiceBack => service_back,
         }
     }
 
     /// The reader it concerns.
     #[must_use]
+    #[deny(clippy::wildcard_enum_match_arm, reason = "a new occurrence is to say where it was")]
     pub fn reader(&self) -> Option<&str> {
         match self {
             Self::Inserted(reader) | Self::Removed(reader) => Some(reader),
-            _ => None,
+            Self::Started
+            | Self::Released
+            | Self::CacheChanged
+            | Self::ServiceLost(_)
+            | Self::ServiceBack => None,
         }
     }
 }

@@ -9,13 +9,16 @@
 )]
 
 use super::judged::harmless;
-use stalecard::host::processes::{opensc_modules, stat, uid, unit};
+use stalecard::host::processes::{environment, opensc_modules, stat, uid, unit};
 
 /// The files in `/proc/PID` that are parsed.
 pub fn process(data: &[u8]) {
     let _ = uid(data);
     if let Some((name, _)) = stat(data) {
         assert!(name.len() < data.len());
+    }
+    if let Some(env) = environment(data) {
+        assert!(env.len() <= 4);
     }
     for module in opensc_modules(data) {
         assert!(module.0.starts_with(b"/"));

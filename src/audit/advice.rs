@@ -1,11 +1,12 @@
 //! What an audit has found, in words: what is wrong with a group of artefacts, and what to do about all of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::artefact::Kind;
+use super::judgement::OTHER_FORM;
 use super::told::{Group, Item, Step};
 use crate::case::attribution::{Attributed, Verdict};
 use crate::case::known_keys::PlaceKind;
@@ -58,8 +59,12 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
             Kind::TimeStamp => "have it made again, while what it is about is still as it was",
             Kind::SignedData | Kind::Jws | Kind::SshSignature => "sign again",
         };
-        let mut files: Vec<String> = items.iter().map(|item| item.file.clone()).collect();
-        files.dedup();
+        let mut files: Vec<String> = Vec::new();
+        for item in in_order(items.clone(), kind) {
+            files.extend(std::iter::once(&item.file).chain(&item.also).cloned());
+        }
+        let mut told = HashSet::new();
+        files.retain(|file| told.insert(file.clone()));
         let (one, many) = kind.words();
         let step = Step {
             what: format!("{}: {what}", count(items.len(), one, many)),
@@ -87,6 +92,32 @@ pub fn steps(bad: &[&Item]) -> Vec<Step> {
         steps.push(Step { what: what.to_owned(), kind: None, files: Vec::new(), count: 0 });
     }
     steps
+}
+
+/// CA certificates in the order in which they hang on each other: the root first.
+fn in_order(mut items: Vec<&Item>, kind: Kind) -> Vec<&Item> {
+    /// Deeper is no chain.
+    const DEEPEST: usize = 16;
+    if kind != Kind::CaCertificate {
+        return items;
+    }
+    // Who issued whom, among these: of several of one name any.
+    let issuers: HashMap<&str, &str> = items
+        .iter()
+        .filter_map(|item| Some((item.subject.as_deref()?, item.issuer.as_deref()?)))
+        .filter(|(subject, issuer)| subject != issuer)
+        .collect();
+    let depth = |item: &&Item| -> usize {
+        let mut issuer = item.issuer.as_deref().filter(|issuer| item.subject.as_deref() != Some(issuer));
+        let mut depth = 0;
+        while let Some(name) = issuer.filter(|_| depth < DEEPEST) {
+            depth += 1;
+            issuer = issuers.get(name).copied();
+        }
+        depth
+    };
+    items.sort_by_key(depth);
+    items
 }
 
 /// Is the key that it names known from what was flushed here, and from no cache?
@@ -129,6 +160,9 @@ fn sentence(group: &Group) -> Prose {
     let (verb, was, carry) = if is_one { ("names", "was", "carries") } else { ("name", "were", "carry") };
     let names = group.names.as_ref().map_or_else(|| "a key that is not known here".to_owned(), called);
     let made = match (&group.made_by, group.verdict) {
+        (Some(_), Verdict::Invalid) if is_of_other_form(group) => {
+            format!("{was} made by it in another form than is due")
+        }
         (Some(_), Verdict::Invalid) => format!("{was} made by it over other bytes"),
         (None, Verdict::Invalid) => format!("{carry} what no key makes as its signature"),
         (Some(maker), Verdict::SoundUnderAnotherCertificate) => {
@@ -144,7 +178,10 @@ fn sentence(group: &Group) -> Prose {
     };
     let text = Prose::from(format!("{what}{issuer} {verb} {names}, and {made}"));
     let text = match (&group.from, &group.to) {
-        (Some(from), Some(to)) if from == to => text.and("; made at ").then(&moment(from)),
+        // Told to the minute.
+        (Some(from), Some(to)) if from.get(..16) == to.get(..16) => {
+            text.and("; made at ").then(&moment(from))
+        }
         (Some(from), Some(to)) => {
             text.and("; made between ").then(&moment(from)).and(" and ").then(&moment(to))
         }
@@ -153,13 +190,22 @@ fn sentence(group: &Group) -> Prose {
     text.and(".")
 }
 
+/// Are its signatures right but for the way in which they are written?
+fn is_of_other_form(group: &Group) -> bool {
+    group.why.as_deref() == Some(OTHER_FORM)
+}
+
 /// What is wrong with a group, as a finding.
 pub fn finding(group: &Group) -> Finding {
     let mut finding = signed_by_other_key::made(sentence(group));
     if group.verdict == Verdict::Invalid {
         // It is the right key: no cache has a part in it.
-        let consequence =
-            "Nobody accepts it: the bytes are not those that were signed, or the signature was damaged.";
+        let consequence = match is_of_other_form(group) {
+            true => "Nobody accepts it: the signature is not written as it has to be.",
+            false => {
+                "Nobody accepts it: the bytes are not those that were signed, or the signature was damaged."
+            }
+        };
         finding.consequence = consequence.to_owned();
         finding.fix.clear();
     }

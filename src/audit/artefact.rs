@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use crate::case::claim::Claim;
-use crate::crypto::{Hash, Reason, Scheme};
+use crate::crypto::{Form, Hash, Reason, Scheme};
 use crate::format::key::PublicKey;
 use crate::format::x509;
 use crate::text::{escape, hex};
@@ -127,6 +127,8 @@ pub struct Claimed {
     pub over: Over,
     /// How.
     pub scheme: Result<Scheme, Reason>,
+    /// How the signature has to be written.
+    pub form: Form,
     /// The signature.
     pub value: Vec<u8>,
     /// Whose it says to be.

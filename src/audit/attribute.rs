@@ -13,16 +13,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::artefact::{Authority, Claimed, Names, Over};
 use super::hashed::Hashed;
 use super::judgement::{
-    BY_ANOTHER, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODYS, OTHER_BYTES, OTHER_CERTIFICATE,
-    OTHER_IDENTIFIER, ROLLOVER, SELF_ISSUED, UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
+    BY_ANOTHER, CALLED_OTHERWISE, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODY_SAYS, NOBODYS, OTHER_BYTES,
+    OTHER_CERTIFICATE, OTHER_FORM, OTHER_IDENTIFIER, REFERENCE_ONLY, ROLLOVER, SELF_ISSUED, STALE_REFERENCE,
+    UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
 };
-use super::ring::{Held, Identified, Named, Ring};
+use super::ring::{Held, Identified, Named, Ring, is_identifier_of};
 use crate::case::attribution::{Verdict, how};
-use crate::case::claim::{Claim, hash_of_bits};
-use crate::crypto::{self, Outcome, Ready, Reason, Scheme, Signed};
+use crate::case::claim::Claim;
+use crate::crypto::{self, Fit, Outcome, Ready, Reason, Scheme, Signed};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
-use crate::format::signature::readings;
+use crate::format::signature::{Encoding, readings};
 
 /// Signatures of which it is asked which keys they give.
 const MOST_RECOVERIES: usize = 4_096;
@@ -147,10 +148,19 @@ impl Case<'_> {
             return Outcome::NotDecidable(Reason::TooMuchWork);
         };
         self.left.set(left);
-        match ready {
-            Some(held) => held.ready().verify(self.scheme, self.signed, &self.claimed.value),
-            None => Ready::new(key).verify(self.scheme, self.signed, &self.claimed.value),
+        let ask = |value: &[u8]| match ready {
+            Some(held) => held.ready().verify(self.scheme, self.signed, value),
+            None => Ready::new(key).verify(self.scheme, self.signed, value),
+        };
+        let outcome = ask(&self.claimed.value);
+        // RSA may be written as a number, with other zeros before it than are due.
+        if outcome == Outcome::Invalid
+            && let Some((value, flaw)) = crypto::at_length(key, &self.claimed.value)
+            && let Outcome::Valid(Fit { scheme, .. }) = ask(&value)
+        {
+            return Outcome::Valid(Fit { scheme, encoding: Encoding::Loose(vec![flaw]) });
         }
+        outcome
     }
 
     fn held(&self, key: usize) -> Outcome {
@@ -163,6 +173,7 @@ impl Case<'_> {
     fn judge(&self, named: &[Named], exact: Option<&PublicKey>) -> Judgement {
         let mut undecided: Option<Reason> = None;
         let mut invalid: Option<Maker> = None;
+        let mut malformed: Option<Maker> = None;
         let mut elsewhere: Option<Judgement> = None;
         // Keys that are named and were not read in the first pass: more than are kept, or changed since.
         let ring = &self.asked.ring;
@@ -181,6 +192,9 @@ impl Case<'_> {
         let is_exact = named.iter().any(|one| one.identified == Identified::Yes);
         for (identified, maker, outcome) in outcomes {
             match outcome {
+                Outcome::Valid(fit) if !self.is_well_written(&maker, &fit) => {
+                    malformed = malformed.or(Some(maker));
+                }
                 Outcome::Valid(_) if identified > Identified::Unsaid && !self.is_own(&maker) => {
                     // The certificate that it names may be another one of the same key, as long as it is not here.
                     let is_open = identified == Identified::ByOtherCertificate && !is_exact;
@@ -191,7 +205,7 @@ impl Case<'_> {
                     };
                     elsewhere.get_or_insert(Judgement { maker, ..judgement });
                 }
-                Outcome::Valid(_) => return self.sound(maker),
+                Outcome::Valid(_) => return self.sound(maker, named),
                 Outcome::Otherwise(_) => invalid = invalid.or(Some(maker)),
                 Outcome::Invalid => {}
                 Outcome::NotDecidable(reason) => undecided = Some(reason),
@@ -199,6 +213,9 @@ impl Case<'_> {
         }
         if let Some(judgement) = elsewhere {
             return judgement;
+        }
+        if let Some(maker) = malformed {
+            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_FORM);
         }
         if let Some(maker) = invalid {
             return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_BYTES);
@@ -213,17 +230,39 @@ impl Case<'_> {
         let maker = self.maker(named, exact);
         match &self.claimed.names {
             Names::Issuer { authority, .. } => self.of_issuer(authority, named, maker, undecided),
-            Names::Keys(_)
-            | Names::KeyId(_)
-            | Names::Certificate(..)
-            | Names::Called(_)
-            | Names::Holder(_)
-            | Names::Nobody => by_another(maker, undecided),
+            names if self.asked.ring.is_by_key(names, named) => by_another(maker, undecided),
+            _ => self.of_name_only(named, by_another(maker, undecided)),
         }
     }
 
+    /// Is the signature that this key made written as it has to be?
+    fn is_well_written(&self, maker: &Maker, fit: &Fit) -> bool {
+        let key = match maker {
+            Maker::Known(index) => self.asked.ring.get(*index).map(|held| &held.key),
+            Maker::Unknown(key) => Some(key),
+            Maker::OneOf(_) | Maker::NotFound => None,
+        };
+        key.is_none_or(|key| self.claimed.form.admits(key, fit))
+    }
+
     /// By the key that it names, or by the one of its name that should have made it.
-    fn sound(&self, maker: Maker) -> Judgement {
+    fn sound(&self, maker: Maker, named: &[Named]) -> Judgement {
+        let ring = &self.asked.ring;
+        // A key that is gone was called the same: then the host that made this may have meant that one.
+        let is_gone = |one: &Named| ring.get(one.key).is_some_and(Held::is_gone);
+        let is_shared = match &maker {
+            Maker::Known(index) => {
+                let mut others = named.iter().filter(|one| one.key != *index);
+                !ring.get(*index).is_some_and(Held::is_gone) && others.any(is_gone)
+            }
+            Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => false,
+        };
+        if is_shared
+            && matches!(self.claimed.names, Names::Called(_))
+            && !ring.is_by_key(&self.claimed.names, named)
+        {
+            return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(STALE_REFERENCE) };
+        }
         let is_by_another = self.claimed.names.own().is_some() && !self.is_own(&maker);
         let judgement = Judgement { maker, ..Judgement::new(Verdict::Sound) };
         if is_by_another { judgement.why(ROLLOVER) } else { judgement }
@@ -273,32 +312,62 @@ impl Case<'_> {
             Some((_, Claim::SameName | Claim::AnotherName)) | None => {}
         }
         match authority.is_said() {
+            true if self.is_by_key(authority, named) => by_another(maker, undecided),
             // It says which key of that name, and that is none that is known here.
             true if !is_exact => {
                 Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(OTHER_IDENTIFIER) }
             }
-            true => by_another(maker, undecided),
-            false => self.of_name_only(named, by_another(maker, undecided)),
+            _ => self.of_name_only(named, by_another(maker, undecided)),
         }
     }
 
-    /// The issuer's name was all that told which key it should be, and a CA may have had several keys: it is decided only
-    /// where the maker is told, or the user has said which key it should be.
+    /// Is the identifier that it carries made of one of these keys, whichever certificate of that it names besides? One that was
+    /// chosen the CA may have given to others, before and after, as it may have its name and its numbers.
+    fn is_by_key(&self, authority: &Authority, named: &[Named]) -> bool {
+        let of_key = |id: &[u8], one: &Named| {
+            let held = self.asked.ring.get(one.key);
+            one.identified != Identified::No && held.is_some_and(|held| is_identifier_of(id, held.as_found()))
+        };
+        authority.key_id.as_ref().is_some_and(|id| named.iter().any(|one| of_key(id, one)))
+    }
+
+    /// A name or a number was all that told which key it should be, and others may have had it, before or elsewhere: it is
+    /// decided only where the maker is told, or the user has said which key it should be. That the maker is known under
+    /// another name tells nothing: it may have had this one, too.
+    #[deny(
+        clippy::wildcard_enum_match_arm,
+        reason = "a new verdict is to say whether a name is enough for it"
+    )]
     fn of_name_only(&self, named: &[Named], judgement: Judgement) -> Judgement {
         let ring = &self.asked.ring;
         let is_told = match &judgement.maker {
-            Maker::Known(index) => ring.get(*index).is_some_and(|held| held.is_own() || held.is_called),
-            Maker::Unknown(key) => self.claimed.names.subject_key() == Some(key) || ring.is_noted(key),
+            Maker::Known(index) => ring.get(*index).is_some_and(|held| {
+                held.is_own() || ring.is_noted(&held.key) || self.is_subject_key(&held.key)
+            }),
+            Maker::Unknown(key) => self.is_subject_key(key) || ring.is_noted(key),
             Maker::OneOf(_) | Maker::NotFound => false,
         };
         let is_given = |one: &Named| ring.get(one.key).is_some_and(Held::is_given);
         let is_decided = is_told || named.iter().any(is_given);
+        let words = match &self.claimed.names {
+            Names::Issuer { authority, .. } if !authority.is_said() => NAME_ONLY,
+            _ => REFERENCE_ONLY,
+        };
         match judgement.verdict {
             Verdict::MadeByAnotherKey if !is_decided => {
-                Judgement { verdict: Verdict::NotDecided, ..judgement }.why(NAME_ONLY)
+                Judgement { verdict: Verdict::NotDecided, ..judgement }.why(words)
             }
-            _ => judgement,
+            Verdict::Sound
+            | Verdict::IssuerNotKnown
+            | Verdict::NotDecided
+            | Verdict::SoundUnderAnotherCertificate
+            | Verdict::Invalid
+            | Verdict::MadeByAnotherKey => judgement,
         }
+    }
+
+    fn is_subject_key(&self, key: &PublicKey) -> bool {
+        self.claimed.names.subject_key().is_some_and(|own| crypto::same_form(own) == crypto::same_form(key))
     }
 
     /// Nobody that it names is known here. A key on a card can have made it all the same.
@@ -310,25 +379,36 @@ impl Case<'_> {
             return Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(UNDER_ANOTHER_NAME) };
         }
         let mut own = ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
-        let maker = own
-            .find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_)))
-            .map(|(index, _)| Maker::Known(index));
-        let Some(maker) = maker else { return Judgement::new(Verdict::IssuerNotKnown) };
-        let key = match &maker {
-            Maker::Known(index) => ring.get(*index).map(Held::as_found),
-            Maker::Unknown(key) => Some(key),
-            Maker::OneOf(_) | Maker::NotFound => None,
-        };
-        let wanted = match &self.claimed.names {
-            Names::Issuer { authority: Authority { key_id: Some(id), .. }, .. } | Names::KeyId(id) => {
-                Some(id.as_slice())
-            }
+        let found = own.find_map(|(index, _)| match self.held(index) {
+            Outcome::Valid(fit) => Some((Maker::Known(index), fit)),
             _ => None,
+        });
+        let Some((maker, fit)) = found else { return Judgement::new(Verdict::IssuerNotKnown) };
+        let held = match &maker {
+            Maker::Known(index) => ring.get(*index),
+            Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => None,
         };
-        if wanted.is_some_and(|wanted| !key.is_some_and(|key| is_identifier_of(wanted, key))) {
-            return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(UNKNOWN_IDENTIFIER) };
+        let is_identified =
+            |wanted: &[u8]| held.is_some_and(|held| is_identifier_of(wanted, held.as_found()));
+        let open = |words| Judgement::new(Verdict::NotDecided).why(words);
+        // That a key is known here does not say that it should have made this: a stale cache has the one that should.
+        let judgement = match &self.claimed.names {
+            Names::KeyId(id) if is_identified(id) => Judgement::new(Verdict::Sound),
+            Names::Issuer { authority: Authority { key_id: Some(id), .. }, .. } if is_identified(id) => {
+                match held.is_some_and(|held| held.is_called) {
+                    false => Judgement::new(Verdict::Sound),
+                    true => open(CALLED_OTHERWISE),
+                }
+            }
+            Names::Issuer { authority: Authority { key_id: Some(_), .. }, .. } | Names::KeyId(_) => {
+                open(UNKNOWN_IDENTIFIER)
+            }
+            _ => open(NOBODY_SAYS),
+        };
+        if judgement.verdict == Verdict::Sound && !self.is_well_written(&maker, &fit) {
+            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_FORM);
         }
-        Judgement { maker, ..Judgement::new(Verdict::Sound) }
+        Judgement { maker, ..judgement }
     }
 
     /// The key of a certificate whose issuer has another name, if it made it.
@@ -447,19 +527,6 @@ fn by_another(maker: Maker, undecided: Option<Reason>) -> Judgement {
         },
         _ => Judgement { maker, ..Judgement::new(Verdict::MadeByAnotherKey) },
     }
-}
-
-/// Is it one of the identifiers that CAs make of a key (RFC 5280, 4.2.1.2; RFC 7093, 2)?
-fn is_identifier_of(id: &[u8], key: &PublicKey) -> bool {
-    use sha2::{Digest, Sha256};
-    let bits = key.bits_of_spki();
-    let short = Sha256::digest(&bits);
-    let whole = Sha256::digest(key.spki());
-    id == hash_of_bits(key)
-        || short.get(..20) == Some(id)
-        || *id == *short
-        || *id == *whole
-        || whole.get(..20) == Some(id)
 }
 
 /// What is signed, where it is in the artefact itself.

@@ -11,8 +11,19 @@ impl Audit {
     pub fn headline(&self, coverage: &[Gap]) -> Headline {
         let artefacts = count(self.artefacts, "signed artefact", "signed artefacts");
         let (state, sentence) = match (self.bad, self.artefacts, is_open(coverage)) {
+            (0, 0, false) if self.older > 0 => {
+                let sentence = "Nothing signed in what was named was changed since the time that was given.";
+                (Word::Partly, sentence.to_owned())
+            }
             (0, 0, false) => {
                 (Word::Partly, "Nothing in what was named is signed in a form that is known here.".to_owned())
+            }
+            (0, _, false) if self.revoked > 0 => {
+                let are = match self.revoked {
+                    1 => "1 is bad, and its CA has revoked it".to_owned(),
+                    revoked => format!("{revoked} are bad, and their CA has revoked them"),
+                };
+                (Word::Partly, format!("Of {artefacts} {are}; nothing else is to be made again."))
             }
             (0, _, false) if self.sound == 0 => {
                 let sentence = format!("Of none of {artefacts} the issuer is known here: nothing is proved.");

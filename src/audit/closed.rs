@@ -26,7 +26,9 @@ pub fn of_file(bytes: &[u8]) -> Option<&'static str> {
         bytes if is_signed_program(bytes) => "signed programs for Windows",
         bytes if container::is_revocation_list_of_openssh(bytes) => "OpenSSH key revocation lists",
         bytes if container::is_cose(bytes) => "COSE signatures",
-        bytes if container::is_openpgp_signature(bytes) => "OpenPGP messages and keys",
+        bytes if container::is_openpgp_signature(bytes) || container::is_openpgp_key(bytes) => {
+            "OpenPGP messages and keys"
+        }
         _ => return None,
     })
 }

@@ -16,6 +16,7 @@ use crate::case::attribution::Attribution;
 use crate::case::known_keys::PlaceKind;
 use crate::case::tokens::Tokens;
 use crate::crypto::Signed;
+use crate::format::container::{self, Container};
 
 /// The signatures in a container.
 pub struct Contained {
@@ -43,6 +44,12 @@ impl Contained {
         });
         if is_time_stamp {
             return Err("a timestamp (RFC 3161), which is about a digest of the file");
+        }
+        let is_cms = || Container::of(&container::as_text(bytes)) == Some(Container::Cms);
+        if signatures.is_empty() && is_cms() {
+            return Err(
+                "a CMS (PKCS#7) structure in which nobody has signed (a bundle of certificates, or encrypted)",
+            );
         }
         Ok((!signatures.is_empty()).then_some(Self { signatures, offers }))
     }

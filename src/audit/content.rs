@@ -14,7 +14,7 @@ use crate::format::container;
 use crate::format::{jose, ssh};
 
 /// Of a file that is larger, only text is looked at, line by line.
-pub const IN_MEMORY: u64 = 16 << 20;
+pub use crate::crypto::IN_MEMORY;
 
 /// All of a file that is in memory.
 pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
@@ -27,24 +27,33 @@ pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
     if let Some(name) = closed::of_file(bytes).or_else(|| closed::of_text(&text)) {
         return counted(Found::NotOpened(name));
     }
+    let mut behind: &[u8] = &[];
     if matches!(text.first(), Some(0x30 | 0x67 | 0x7F)) {
-        structures(&text, false, &mut counted);
+        behind = structures(&text, false, &mut counted);
     } else if text.starts_with(ssh::SIGNATURE_MAGIC) {
         counted(ssh_signature(&text));
     }
     if count > 0 {
+        // What somebody has put together, DER first, goes on as text.
+        if memmem::find(behind, b"-----BEGIN ").is_some() {
+            lines(behind, sink);
+        }
         return;
     }
     if is_text(&text) || memmem::find(&text, b"-----BEGIN ").is_some() {
         let part = mail::signed_part(&text).map(Arc::<[u8]>::from);
         let sink: &mut Sink<'_> = &mut |found| sink(mail::with_part(found, part.as_ref()));
         json(&text, sink);
-        let mut lines = Lines::default();
-        for line in text.split(|&byte| byte == b'\n') {
-            lines.line(line, sink);
-        }
-        lines.end(sink);
+        lines(&text, sink);
     }
+}
+
+fn lines(text: &[u8], sink: &mut Sink<'_>) {
+    let mut lines = Lines::default();
+    for line in text.split(|&byte| byte == b'\n') {
+        lines.line(line, sink);
+    }
+    lines.end(sink);
 }
 
 /// Is it text, by its beginning?
@@ -57,11 +66,21 @@ pub fn is_text(bytes: &[u8]) -> bool {
 /// What a file that is too large to be held in memory is, by its beginning: text, or a structure that may be signed.
 #[must_use]
 pub fn large(start: &[u8], length: u64) -> Large {
-    match (may_be_signed(start, length), is_text(start)) {
-        (true, _) => Large::Structure,
-        (false, true) => Large::Text,
-        (false, false) => Large::Other,
+    let is_text = is_text(start) || memmem::find(start, b"-----BEGIN ").is_some();
+    match (may_be_signed(start, length), is_text, is_wide(start)) {
+        (true, ..) => Large::Structure,
+        (false, true, _) => Large::Text,
+        (false, false, true) => Large::Wide,
+        (false, false, false) => Large::Other,
     }
+}
+
+/// Is it text with two bytes a letter, by its beginning?
+fn is_wide(start: &[u8]) -> bool {
+    let even = start.get(..start.len().min(4_096) & !1).unwrap_or_default();
+    let decoded = container::as_text(even);
+    let is_marked = matches!(start, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..]);
+    (is_marked || decoded.len() != even.len()) && is_text(&decoded)
 }
 
 /// See [`large`].
@@ -71,6 +90,8 @@ pub enum Large {
     Structure,
     /// Text.
     Text,
+    /// Text in UTF-16, which is not read in pieces.
+    Wide,
     /// Anything else.
     Other,
 }

@@ -42,6 +42,8 @@ pub struct Where {
     pub one_file_system: bool,
     /// Follow symbolic links.
     pub follow: bool,
+    /// Of the paths those that are pipes, which were read beforehand.
+    pub pipes: Vec<PathBuf>,
 }
 
 /// What came of a file or a folder.
@@ -53,6 +55,8 @@ pub enum Came {
     Special,
     /// A symbolic link that was not followed.
     Link,
+    /// It is on a file system that the kernel makes up, where to read is to act.
+    Kernels,
     /// It was not changed since.
     Older,
     /// It is large, and does not begin like anything signed.
@@ -216,13 +220,32 @@ fn walk<W: Work>(places: &Where, work: &W, send: &SyncSender<Vec<PathBuf>>, life
             batch.push(root.clone());
             continue;
         }
-        let walk = WalkDir::new(root).follow_links(places.follow).same_file_system(places.one_file_system);
-        for entry in walk {
+        if let Some(why) = not_to_be_read(root, places) {
+            work.came(root, Came::Failed(why.to_owned()));
+            continue;
+        }
+        let mut walk = WalkDir::new(root)
+            .follow_links(places.follow)
+            .same_file_system(places.one_file_system)
+            .into_iter();
+        while let Some(entry) = walk.next() {
             if life.is_left() {
                 return;
             }
             match entry {
-                Ok(entry) if entry.file_type().is_dir() => life.at(Some(entry.path())),
+                Ok(entry) if entry.file_type().is_dir() => {
+                    life.at(Some(entry.path()));
+                    if is_the_kernels(entry.path()) {
+                        walk.skip_current_dir();
+                        work.came(entry.path(), Came::Kernels);
+                    }
+                }
+                // Whoever names a link or a pipe means what is behind it; a folder behind it is walked through.
+                Ok(entry) if entry.depth() == 0 && !entry.path().is_dir() => {
+                    batch.push(entry.into_path());
+                    life.beat();
+                }
+                Ok(entry) if entry.depth() == 0 && entry.file_type().is_symlink() => life.beat(),
                 Ok(entry) if entry.file_type().is_file() => {
                     batch.push(entry.into_path());
                     life.beat();
@@ -255,6 +278,46 @@ fn walk<W: Work>(places: &Where, work: &W, send: &SyncSender<Vec<PathBuf>>, life
     life.at(None);
     // Nobody takes it any more.
     let _ = send.send(batch);
+}
+
+/// Why something that was named is not read, if it is not.
+fn not_to_be_read(root: &Path, places: &Where) -> Option<&'static str> {
+    let facts = std::fs::metadata(root).ok()?;
+    if places.pipes.iter().any(|pipe| pipe == root) {
+        None
+    } else if !facts.is_file() && !facts.is_dir() {
+        Some("it is a pipe, a device or a socket, and was not opened; standard input is -")
+    } else {
+        is_the_kernels(root).then_some(
+            "it is on a file system that the kernel makes up (proc, sysfs and the like), where to read is to act: not read",
+        )
+    }
+}
+
+/// Is it on a file system that the kernel makes up?
+fn is_the_kernels(path: &Path) -> bool {
+    /// By their numbers (linux/magic.h): proc, sysfs, debugfs, tracefs, both of control groups, securityfs, configfs, bpf, pstore,
+    /// efivarfs, selinuxfs, devpts, mqueue, binfmt_misc, fusectl.
+    const NUMBERS: [u64; 16] = [
+        0x9FA0,
+        0x6265_6572,
+        0x6462_6720,
+        0x7472_6163,
+        0x0027_E0EB,
+        0x6367_7270,
+        0x7363_6673,
+        0x6265_6570,
+        0xCAFE_4A11,
+        0x6165_676C,
+        0xDE5E_81E4,
+        0xF97C_FF8C,
+        0x1CD1,
+        0x1980_0202,
+        0x4249_4E4D,
+        0x6573_5543,
+    ];
+    let kind = rustix::fs::statfs(path).map(|facts| u64::try_from(facts.f_type).unwrap_or_default());
+    kind.is_ok_and(|kind| NUMBERS.contains(&kind))
 }
 
 fn read_all<W: Work>(work: &W, receive: &Mutex<Receiver<Vec<PathBuf>>>, life: &Life) {
@@ -305,6 +368,10 @@ pub fn scan(
     }
     match large(&start, length.unwrap_or(u64::MAX)) {
         Large::Structure => Ok(Came::Failed(TOO_LARGE.to_owned())),
+        Large::Wide => {
+            let why = "it is text in UTF-16, and larger than 16 MiB: too large to be looked at";
+            Ok(Came::Failed(why.to_owned()))
+        }
         Large::Other => Ok(Came::Passed),
         Large::Text => lines(source, start, life, sink),
     }

@@ -7,7 +7,7 @@ use crate::case::attribution::Verdict;
 use crate::format::key::PublicKey;
 
 /// Who made a signature.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Maker {
     /// A key that is known, by its number in the ring.
     Known(usize),
@@ -66,6 +66,12 @@ impl Judgement {
         Self { why: Some(Why::NotComputed(why.into())), ..Self::new(Verdict::NotDecided) }
     }
 
+    /// Is it undecided since nothing but a name tells which key should have made it?
+    pub fn is_by_name_only(&self) -> bool {
+        let is_it = matches!(self.why, Some(Why::Is(words)) if words == NAME_ONLY || words == REFERENCE_ONLY);
+        is_it && self.verdict == Verdict::NotDecided
+    }
+
     /// The same, if this is the content that was signed with it.
     pub fn with_content<'c>(self, claimed: &'c Claimed, is_it: impl FnOnce(&'c Content) -> bool) -> Self {
         match &claimed.content {
@@ -104,6 +110,9 @@ impl Judgement {
 pub const NOBODYS: &str = "its signature is invalid: one of the two numbers of an ECDSA signature is zero or too large, and no key makes such";
 pub const OTHER_BYTES: &str = "its signature is invalid, though the key that it names made it: the bytes or the algorithm are not those that were \
      signed";
+pub const OTHER_FORM: &str = "the key that it names made it, but its signature is not written as it has to be there (two numbers in DER in X.509 and \
+     CMS, side by side and on the curve of the algorithm in a JSON Web Signature, RSA as long as the modulus): programs \
+     that check it refuse it";
 pub const ELSEWHERE: &str = "made by a key of its issuer that has another identifier than it carries: programs that compare the two (OpenSSL does) \
      refuse it";
 pub const OTHER_CERTIFICATE: &str = "made by a key of its issuer, and it names another certificate (by serial number) than the one of that key that is here; \
@@ -124,7 +133,16 @@ pub const OTHER_IDENTIFIER: &str =
     "a key with its issuer's name is known here, and it carries the identifier of another one";
 pub const UNKNOWN_IDENTIFIER: &str = "a key that is known here made it, and it carries the identifier of one that is not known here: name the issuer's \
      certificate, or put it beside it";
+pub const NOBODY_SAYS: &str = "a key that is known here made it, and nothing here says that it should have: it carries no identifier of the \
+     key, and whoever it names is not known here; the certificate of that, put beside it or named with --pubkey, decides";
+pub const CALLED_OTHERWISE: &str = "the key whose identifier it carries made it, and that key is known here under another name than its issuer's: the \
+     issuer's certificate, put beside it or named with --pubkey, decides";
 pub const NAME_ONLY: &str = "no key with its issuer's name that is known here made it, and it carries no identifier of the key: a CA has often had \
      another key under the same name; that issuer's other certificate, put beside it, decides";
+pub const REFERENCE_ONLY: &str = "the key that is called as it says did not make it, and others may be called the same: names, numbers and identifiers \
+     that are not made of a key are given again, by a CA that begins again and elsewhere; the certificate or the key itself, \
+     put beside it, decides";
+pub const STALE_REFERENCE: &str = "a key that is called as it says made it, and a key that is gone from the card is called the same: which of them was \
+     meant is not told";
 const BESIDE: &str = "the file beside it, of the same name without its ending, is not what the key that it names has signed: it was changed, \
      or another key signed it";

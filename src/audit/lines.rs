@@ -38,6 +38,8 @@ struct Block {
     label: String,
     /// What stands before each of its lines: a mark of what is quoted, of a comment, of a string.
     before: Vec<u8>,
+    /// Are we in its headers (RFC 1421, 4.6), which may go on in lines that begin with a blank?
+    in_header: bool,
     digits: Digits,
 }
 
@@ -52,8 +54,9 @@ struct Digits {
 impl Lines {
     /// The next line, without its end.
     pub fn line(&mut self, line: &[u8], sink: &mut Sink<'_>) {
-        // Line ends of old.
-        for line in line.split(|&byte| byte == b'\r') {
+        // Ends as on Windows, however often it was written so; and those of old.
+        let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+        for line in line.get(..end).unwrap_or_default().split(|&byte| byte == b'\r') {
             self.one(line, sink);
         }
     }
@@ -68,7 +71,7 @@ impl Lines {
         let line = start.trim_ascii_start();
         let digits = value_of(line).unwrap_or(line);
         let armour = memmem::find(line, b"-----BEGIN ").and_then(|place| line.get(place..));
-        if line.starts_with(b"eyJ") || armour.is_some_and(is_armour_of_signed) || begins_like_signed(digits) {
+        if jose::is_header(line) || armour.is_some_and(is_armour_of_signed) || begins_like_signed(digits) {
             sink(Found::NotComputed(TOO_LARGE.to_owned()));
         }
     }
@@ -78,17 +81,21 @@ impl Lines {
         if let Some((label, before)) = begin(line) {
             self.end(sink);
             let (label, before) = (label.to_owned(), before.to_owned());
-            self.block = Some(Block { label, before, digits: Digits::default() });
+            self.block = Some(Block { label, before, in_header: false, digits: Digits::default() });
             return;
         }
-        if let Some(Block { label, before, digits }) = &mut self.block {
+        if let Some(Block { label, before, in_header, digits }) = &mut self.block {
+            let is_folded = *in_header && begins_blank(raw, before);
             let line = unquoted(line, before);
             if line.starts_with(b"-----END ") {
                 let (label, digits) = (std::mem::take(label), std::mem::take(digits));
                 self.block = None;
                 block(&label, &digits, sink);
-            } else if !line.contains(&b':') {
-                digits.push(line);
+            } else {
+                *in_header = !line.is_empty() && (line.contains(&b':') || is_folded);
+                if !*in_header {
+                    digits.push(line);
+                }
             }
             return;
         }
@@ -126,7 +133,9 @@ impl Lines {
     fn digits_of(&mut self, line: &[u8], sink: &mut Sink<'_>) {
         let own = if self.digits.bytes.is_empty() { BASE64.decode(line).ok() } else { None };
         match own.filter(|bytes| first(bytes).is_some_and(|one| one.rest.is_empty() && one.raw.len() > 2)) {
-            Some(bytes) => structures(&bytes, false, sink),
+            Some(bytes) => {
+                let _ = structures(&bytes, false, sink);
+            }
             None => self.digits.push(line),
         }
     }
@@ -163,7 +172,7 @@ impl Digits {
                 sink(Found::NotComputed(TOO_LARGE.to_owned()));
             }
         } else if let Ok(bytes) = BASE64.decode(&self.bytes) {
-            structures(&bytes, false, sink);
+            let _ = structures(&bytes, false, sink);
         }
     }
 }
@@ -181,6 +190,17 @@ fn begin(line: &[u8]) -> Option<(&str, &[u8])> {
     let is_string = matches!(before.last(), Some(b'"' | b'\'' | b'`' | b'>'));
     let label = pem::label(without_end(rest), "BEGIN").filter(is_label).filter(|_| is_mark || is_string)?;
     Some((label, if is_mark { before.trim_ascii() } else { &[] }))
+}
+
+/// Does a line of a block begin with a blank, besides what stands before each of them?
+fn begins_blank(raw: &[u8], before: &[u8]) -> bool {
+    match before {
+        [] => raw.first().is_some_and(u8::is_ascii_whitespace),
+        before => {
+            let rest = raw.trim_ascii_start().strip_prefix(before).unwrap_or_default();
+            rest.get(..2).is_some_and(|blanks| blanks.iter().all(u8::is_ascii_whitespace))
+        }
+    }
 }
 
 /// A line of a block without what stands before and behind each of its lines.
@@ -271,7 +291,7 @@ fn value_of(line: &[u8]) -> Option<&[u8]> {
 
 /// A line that is no Base64.
 fn text(line: &[u8], sink: &mut Sink<'_>) {
-    if line.starts_with(b"eyJ") {
+    if jose::is_header(line) {
         if let Some(signed) = jose::compact(line) {
             jws(&[signed], sink);
         }
@@ -318,9 +338,10 @@ fn block(label: &str, digits: &Digits, sink: &mut Sink<'_>) {
     if label == "TRUSTED CERTIFICATE" {
         // Behind the certificate stands what OpenSSL trusts it for.
         let certificate = first(&bytes).map_or(bytes.as_slice(), |one| one.raw);
-        return structures(certificate, true, sink);
+        let _ = structures(certificate, true, sink);
+        return;
     }
-    structures(&bytes, is_signed(label), sink);
+    let _ = structures(&bytes, is_signed(label), sink);
 }
 
 fn cut_off(label: &str, why: &str, sink: &mut Sink<'_>) {

@@ -41,8 +41,11 @@ pub use request::Request;
 pub use told::{Audit, Audited, Counted, Group, Item, MissingFile, Step};
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::case::known_keys::PlaceKind;
@@ -55,7 +58,7 @@ use crate::snapshot::Snapshot;
 use attribute::{Asked, WORK_OF_A_FILE};
 use files::{Where, each};
 use hashed::Hashed;
-use passes::{Gather, Judge};
+use passes::{Gather, Judge, Sources};
 use recognise::Found;
 use ring::Ring;
 
@@ -72,8 +75,12 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
     if let Some(path) = request.against {
         ring.note(&all_baselines(path)?);
     }
-    let input =
-        if request.paths.iter().any(|path| path.as_os_str() == "-") { Some(spooled()?) } else { None };
+    let mut pipes = HashMap::new();
+    for path in request.paths {
+        if is_pipe(path) && !pipes.contains_key(path) {
+            pipes.insert(path.clone(), spooled(path)?);
+        }
+    }
 
     // Whoever audits much waits for as long as it takes; what does not answer is told apart.
     let _undisturbed = undisturbed();
@@ -81,8 +88,11 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
         paths: request.paths.to_vec(),
         one_file_system: request.one_file_system,
         follow: request.follow,
+        pipes: pipes.keys().cloned().collect(),
     };
-    let gather = Arc::new(Gather::new(ring, input, request.follow, request.progress));
+    let named = request.paths.iter().cloned().collect();
+    let sources = Sources { named, pipes, follow: request.follow };
+    let gather = Arc::new(Gather::new(ring, sources, request.progress));
     each(&places, &gather)?;
     let judge = Arc::new(Judge::new(&gather, request.since));
     each(&places, &judge)?;
@@ -117,9 +127,20 @@ pub fn of_bytes(bytes: &[u8]) -> Vec<(Kind, Verdict)> {
     verdicts
 }
 
-/// Standard input in a file without a name: it is read twice.
-fn spooled() -> Result<File, Error> {
-    let failed = |source| Error::Io { what: "cannot keep", path: "standard input".into(), source };
+/// Is it standard input, or a pipe that whoever called has opened: `/dev/stdin`, and what a shell makes of `<(…)`?
+fn is_pipe(path: &Path) -> bool {
+    let is_open = || {
+        ["/dev/stdin", "/dev/fd", "/proc/self/fd"].iter().any(|place| path.starts_with(place))
+            && std::fs::metadata(path).is_ok_and(|facts| facts.file_type().is_fifo())
+    };
+    path.as_os_str() == "-" || is_open()
+}
+
+/// What comes on a pipe, in a file without a name: it is read twice.
+fn spooled(path: &Path) -> Result<File, Error> {
+    let is_input = path.as_os_str() == "-";
+    let named = if is_input { Path::new("standard input") } else { path };
+    let failed = |source| Error::Io { what: "cannot keep", path: named.to_owned(), source };
     let spool = || -> io::Result<File> {
         let mut name = [0_u8; 16];
         rustix::rand::getrandom(&mut name, rustix::rand::GetRandomFlags::empty())?;
@@ -128,7 +149,11 @@ fn spooled() -> Result<File, Error> {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.read(true).write(true).create_new(true).open(&path)?;
         std::fs::remove_file(&path)?;
-        io::copy(&mut io::stdin().lock(), &mut file)?;
+        if is_input {
+            io::copy(&mut io::stdin().lock(), &mut file)?;
+        } else {
+            io::copy(&mut File::open(named)?, &mut file)?;
+        }
         file.flush()?;
         Ok(file)
     };

@@ -1,65 +1,43 @@
 //! Containers with signatures, as artefacts: CMS (RFC 5652), JSON Web Signatures (RFC 7515), OpenSSH's certificates and
 //! signatures over files (PROTOCOL.certkeys, PROTOCOL.sshsig), card-verifiable certificates (BSI TR-03110).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use super::artefact::{About, Artefact, Claimed, Content, Kind, Name, Names, Offer, Over, digest};
 use crate::case::claim::hash_of_bits;
-use crate::crypto::{Hash, Scheme, cvc::Signer, detached};
+use crate::crypto::{self, Form, Hash, Scheme, cvc::Signer, detached};
+use crate::format::key::{self, PublicKey};
 use crate::format::{cms, cvc, jose, ssh, x509};
 
-/// Signed data with at least one signer.
+/// Who signed who signed who signed …
+const MOST_DEPTH: u8 = 4;
+
+/// Signed data with at least one signer, and whether everybody could be read who signed a signature in it.
 #[must_use]
-pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact> {
+pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefact, bool)> {
     let with_it: Vec<x509::Certificate> =
         data.certificates.iter().filter_map(|der| x509::decode(der)).collect();
     let content: Option<Arc<[u8]>> = data.content.map(Arc::from);
-    let one = |signer: &cms::Signer<'_>| {
-        let is_meant = |one: &&x509::Certificate| match signer.identifier {
-            cms::SignerIdentifier::Certificate { issuer, serial } => {
-                one.serial == serial && x509::is_same_name(&one.raw_issuer, issuer)
+    let (mut signatures, mut is_whole) = (Vec::new(), true);
+    let mut waiting: Vec<(Cow<'_, cms::Signer<'_>>, Option<Arc<[u8]>>, u8)> =
+        data.signers.iter().map(|signer| (Cow::Borrowed(signer), content.clone(), 0)).collect();
+    waiting.reverse();
+    while let Some((signer, content, depth)) = waiting.pop() {
+        // Whoever signed the signature, and so on.
+        for &counter in &signer.counters {
+            let is_too_much = depth >= MOST_DEPTH || signatures.len() + waiting.len() >= 2 * cms::MOST;
+            match cms::signer(counter).filter(|_| !is_too_much) {
+                Some(one) => {
+                    waiting.push((Cow::Owned(one), Some(Arc::from(signer.signature)), depth + 1));
+                }
+                None => is_whole = false,
             }
-            cms::SignerIdentifier::KeyId(id) => {
-                x509::subject_key_id(&one.der) == Some(id) || hash_of_bits(&one.key) == id
-            }
-        };
-        let mut keys: Vec<_> = with_it.iter().filter(is_meant).map(|one| one.key.clone()).take(16).collect();
-        keys.dedup();
-        let names = match (keys.is_empty(), signer.identifier) {
-            (false, _) => Names::Keys(keys),
-            (true, cms::SignerIdentifier::Certificate { issuer, serial }) => {
-                Names::Certificate(issuer.to_vec(), serial.to_vec())
-            }
-            (true, cms::SignerIdentifier::KeyId(id)) => Names::KeyId(id.to_vec()),
-        };
-        let over = match (&signer.attributes, &content) {
-            (Some(attributes), _) => Over::Bytes(attributes.as_slice().into()),
-            (None, Some(content)) => Over::Bytes(Arc::clone(content)),
-            (None, None) => Over::Content,
-        };
-        let hash = Hash::by_oid(signer.digest);
-        // Whatever is told to be its content has to be what was signed, with attributes and without.
-        let content = match (&signer.attributes, signer.message_digest, content.clone(), hash) {
-            (None, _, None, _) => None,
-            (Some(_), None, ..) => Some(Err("what is signed does not name the digest of its content")),
-            (_, _, _, None) => Some(Err("the hash of its content is not computed here")),
-            (Some(_), Some(digest), bytes, Some(hash)) => {
-                Some(Ok(Content { hash, digest: Some(digest.to_vec()), bytes }))
-            }
-            (None, _, Some(bytes), Some(hash)) => {
-                Some(Ok(Content { hash, digest: None, bytes: Some(bytes) }))
-            }
-        };
-        Claimed {
-            over,
-            scheme: detached::cms(signer.digest, signer.algorithm, signer.parameters),
-            value: signer.signature.to_vec(),
-            names,
-            content,
         }
-    };
+        signatures.push(claimed(&signer, &with_it, content.as_ref()));
+    }
     let first = data.signers.first()?;
     let (issuer, serial) = match first.identifier {
         cms::SignerIdentifier::Certificate { issuer, serial } => {
@@ -67,13 +45,59 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<Artefact
         }
         cms::SignerIdentifier::KeyId(_) => (None, None),
     };
-    Some(Artefact {
+    let artefact = Artefact {
         kind: if data.is_time_stamp { Kind::TimeStamp } else { Kind::SignedData },
         digest: digest(der),
-        signatures: data.signers.iter().map(one).collect(),
+        signatures,
         about: About { serial, issuer, made: first.signing_time.and_then(x509::moment), ..About::default() },
         offer: None,
-    })
+    };
+    Some((artefact, is_whole))
+}
+
+/// What one signer claims over this content; `with_it`: the certificates that came with it.
+fn claimed(signer: &cms::Signer<'_>, with_it: &[x509::Certificate], content: Option<&Arc<[u8]>>) -> Claimed {
+    let is_meant = |one: &&x509::Certificate| match signer.identifier {
+        cms::SignerIdentifier::Certificate { issuer, serial } => {
+            one.serial == serial && x509::is_same_name(&one.raw_issuer, issuer)
+        }
+        cms::SignerIdentifier::KeyId(id) => {
+            x509::subject_key_id(&one.der) == Some(id) || hash_of_bits(&one.key) == id
+        }
+    };
+    let mut keys: Vec<_> = with_it.iter().filter(is_meant).map(|one| one.key.clone()).take(16).collect();
+    keys.dedup();
+    let names = match (keys.is_empty(), signer.identifier) {
+        (false, _) => Names::Keys(keys),
+        (true, cms::SignerIdentifier::Certificate { issuer, serial }) => {
+            Names::Certificate(issuer.to_vec(), serial.to_vec())
+        }
+        (true, cms::SignerIdentifier::KeyId(id)) => Names::KeyId(id.to_vec()),
+    };
+    let over = match (&signer.attributes, content) {
+        (Some(attributes), _) => Over::Bytes(attributes.as_slice().into()),
+        (None, Some(content)) => Over::Bytes(Arc::clone(content)),
+        (None, None) => Over::Content,
+    };
+    let hash = Hash::by_oid(signer.digest);
+    // Whatever is told to be its content has to be what was signed, with attributes and without.
+    let content = match (&signer.attributes, signer.message_digest, content.cloned(), hash) {
+        (None, _, None, _) => None,
+        (Some(_), None, ..) => Some(Err("what is signed does not name the digest of its content")),
+        (_, _, _, None) => Some(Err("the hash of its content is not computed here")),
+        (Some(_), Some(digest), bytes, Some(hash)) => {
+            Some(Ok(Content { hash, digest: Some(digest.to_vec()), bytes }))
+        }
+        (None, _, Some(bytes), Some(hash)) => Some(Ok(Content { hash, digest: None, bytes: Some(bytes) })),
+    };
+    Claimed {
+        over,
+        scheme: detached::cms(signer.digest, signer.algorithm, signer.parameters),
+        form: crypto::x509::form(signer.algorithm),
+        value: signer.signature.to_vec(),
+        names,
+        content,
+    }
 }
 
 /// A JSON Web Signature. `None` if it is none with a public key. `payload`: the digest of its payload.
@@ -87,6 +111,9 @@ pub fn of_jws(signed: &jose::Signed, payload: &[u8]) -> Option<Artefact> {
         (None, None, Some(called)) => Names::Called(called.clone()),
         (None, None, None) => Names::Nobody,
     };
+    // "EdDSA" is for two curves (RFC 8037, 3.1).
+    let is_448 = matches!(&names, Names::Keys(keys) if keys.iter().any(|key| key.kind() == key::Kind::Ed448));
+    let scheme = if is_448 { Err(crypto::Reason::NotComputed("Ed448")) } else { scheme };
     let over = match &signed.payload {
         Some(payload) => Over::Joined(signed.before.clone(), Arc::clone(payload)),
         None => Over::Payload { before: signed.before.clone(), is_encoded: signed.is_encoded },
@@ -94,7 +121,14 @@ pub fn of_jws(signed: &jose::Signed, payload: &[u8]) -> Option<Artefact> {
     Some(Artefact {
         kind: Kind::Jws,
         digest: digest(&[&signed.before, payload, &signed.signature].concat()),
-        signatures: vec![Claimed { over, scheme, value: signed.signature.clone(), names, content: None }],
+        signatures: vec![Claimed {
+            over,
+            scheme,
+            form: detached::jose_form(&signed.algorithm),
+            value: signed.signature.clone(),
+            names,
+            content: None,
+        }],
         about: About {
             subject: signed.key_id.as_ref().map(|id| Name::Text(id.clone().into_bytes())),
             ..About::default()
@@ -126,6 +160,7 @@ pub fn of_ssh_certificate(blob: &[u8]) -> Option<Artefact> {
         signatures: vec![Claimed {
             over: Over::Bytes(over.into()),
             scheme: detached::ssh(one.signature.algorithm),
+            form: detached::ssh_form(one.signature.algorithm),
             value: one.signature.bytes.clone(),
             names: Names::Keys(vec![one.authority]),
             content: None,
@@ -136,7 +171,7 @@ pub fn of_ssh_certificate(blob: &[u8]) -> Option<Artefact> {
             subject: Some(Name::Text(one.key_id.to_vec())),
             made: time(one.validity.0),
             until: time(one.validity.1),
-            scope: [&[u8::from(one.is_host)], one.principals].concat(),
+            scope: [&[u8::from(one.is_host)], one.principals, &one.key.spki()].concat(),
         },
         offer: None,
     })
@@ -164,6 +199,7 @@ pub fn of_ssh_signature(bytes: &[u8]) -> Option<Artefact> {
         signatures: vec![Claimed {
             over,
             scheme: detached::ssh(one.signature.algorithm),
+            form: detached::ssh_form(one.signature.algorithm),
             value: one.signature.bytes.clone(),
             names: Names::Keys(vec![one.key.clone()]),
             content: None,
@@ -195,6 +231,7 @@ pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
     let mut signatures = vec![Claimed {
         over: bytes_of(one.body),
         scheme: scheme.clone(),
+        form: Form::Any,
         value: value(one.signature),
         names,
         content: None,
@@ -204,7 +241,7 @@ pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
         let (over, value) = (bytes_of(outer.signed), value(outer.signature));
         let scheme = Ok(Scheme::Ecdsa(Some(Hash::Sha256)));
         let names = Names::Holder(outer.car.to_vec());
-        signatures.push(Claimed { over, scheme, value, names, content: None });
+        signatures.push(Claimed { over, scheme, form: Form::Any, value, names, content: None });
     }
     Some(Artefact {
         kind: if is_request { Kind::CvRequest } else { Kind::CvCertificate },
@@ -213,6 +250,7 @@ pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
         about: About {
             issuer: one.car.map(|car| Name::Text(car.to_vec())),
             subject: Some(Name::Text(one.chr.to_vec())),
+            scope: key.as_ref().map(PublicKey::spki).unwrap_or_default(),
             ..About::default()
         },
         offer: key.map(|key| Offer {

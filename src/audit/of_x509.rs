@@ -12,7 +12,8 @@ use crate::text::hex;
 fn claimed(der: &[u8], names: Names) -> Option<Claimed> {
     let signed = x509::signed(der).ok()?;
     let (over, value) = (Over::Bytes(signed.body.into()), signed.signature.to_vec());
-    Some(Claimed { over, scheme: signatures::scheme(&signed), value, names, content: None })
+    let (scheme, form) = (signatures::scheme(&signed), signatures::form(signed.algorithm));
+    Some(Claimed { over, scheme, form, value, names, content: None })
 }
 
 /// A certificate.
@@ -44,7 +45,8 @@ pub fn of_certificate(der: &[u8]) -> Option<Artefact> {
             subject: Some(Name::Distinguished(one.raw_subject.clone())),
             made: one.validity.map(|(from, _)| from),
             until: one.validity.map(|(_, until)| until),
-            scope: x509::scope(&one.der),
+            // For another key it replaces nothing.
+            scope: [x509::scope(&one.der), one.key.spki()].concat(),
         },
         offer: Some(Offer {
             key_id: x509::subject_key_id(&one.der).map(<[u8]>::to_vec),

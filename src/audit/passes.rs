@@ -3,11 +3,12 @@
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Seek};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::artefact::{Artefact, Claimed, Kind, Over};
@@ -58,27 +59,31 @@ fn shown(path: Option<&Path>) -> String {
     path.map_or_else(|| "standard input".to_owned(), |path| escape(path.as_os_str().as_encoded_bytes()))
 }
 
-/// Reads a file, or standard input.
-fn read(
-    path: Option<&Path>,
-    input: Option<&File>,
-    follow: bool,
-    life: &Life,
-    sink: &mut Sink<'_>,
-) -> io::Result<Came> {
-    match path {
-        Some(path) => match open(path, follow)? {
+/// What was named, and what of it was read beforehand: standard input (`-`), and pipes.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// What was named: links among it are followed.
+    pub named: HashSet<PathBuf>,
+    /// What came on pipes, and where that is kept.
+    pub pipes: HashMap<PathBuf, File>,
+    /// Follow all links.
+    pub follow: bool,
+}
+
+impl Sources {
+    /// Reads a file, or standard input.
+    fn read(&self, path: Option<&Path>, life: &Life, sink: &mut Sink<'_>) -> io::Result<Came> {
+        let of_pipe = self.pipes.get(path.unwrap_or(Path::new("-")));
+        if let Some(mut file) = of_pipe {
+            file.rewind()?;
+            let length = file.metadata()?.len();
+            return scan(file, Some(length), life, sink);
+        }
+        let Some(path) = path else { return Ok(Came::Special) };
+        match open(path, self.follow || self.named.contains(path))? {
             Some((file, facts)) => scan(file, Some(facts.len()), life, sink),
             None => Ok(Came::Special),
-        },
-        None => match input {
-            Some(mut file) => {
-                file.rewind()?;
-                let length = file.metadata()?.len();
-                scan(file, Some(length), life, sink)
-            }
-            None => Ok(Came::Special),
-        },
+        }
     }
 }
 
@@ -86,19 +91,17 @@ fn read(
 pub struct Gather {
     ring: Mutex<Ring>,
     tally: Mutex<Tally>,
-    input: Option<File>,
-    follow: bool,
+    sources: Arc<Sources>,
     told: Told,
 }
 
 impl Gather {
-    /// With the keys that are known already; `input`: what came on standard input; `follow`: links, too.
-    pub fn new(ring: Ring, input: Option<File>, follow: bool, progress: Progress) -> Self {
+    /// With the keys that are known already.
+    pub fn new(ring: Ring, sources: Sources, progress: Progress) -> Self {
         Self {
             ring: Mutex::new(ring),
             tally: Mutex::new(Tally::default()),
-            input,
-            follow,
+            sources: Arc::new(sources),
             told: Told::new(progress, "gathering keys from"),
         }
     }
@@ -128,8 +131,7 @@ impl Work for Gather {
                 Found::NotComputed(_) | Found::NotOpened(_) => {}
             }
         };
-        read(path, self.input.as_ref(), self.follow, life, &mut sink)
-            .unwrap_or_else(|error| Came::Failed(error.to_string()))
+        self.sources.read(path, life, &mut sink).unwrap_or_else(|error| Came::Failed(error.to_string()))
     }
 
     // Said of the second pass, which meets the same.
@@ -173,9 +175,8 @@ pub struct Judge {
     seen: Seen,
     /// What came of artefacts that are told each time that they are there.
     judged: Mutex<HashMap<[u8; 16], Judgement>>,
-    input: Option<File>,
+    sources: Arc<Sources>,
     since: Option<SystemTime>,
-    follow: bool,
     told: Told,
 }
 
@@ -183,12 +184,13 @@ impl Work for Judge {
     fn file(&self, path: Option<&Path>, life: &Life) -> Came {
         self.told.files.fetch_add(1, Ordering::Relaxed);
         if let (Some(path), Some(since)) = (path, self.since)
-            && std::fs::metadata(path).and_then(|facts| facts.modified()).is_ok_and(|changed| changed < since)
+            && !self.sources.pipes.contains_key(path)
+            && std::fs::metadata(path).is_ok_and(|facts| changed(&facts).is_some_and(|at| at < since))
         {
             return Came::Older;
         }
         let left = Cell::new(WORK_OF_A_FILE);
-        let mut place = 0;
+        let (mut place, mut is_kept) = (0, false);
         let mut sink = |found: Found| {
             life.beat();
             if life.is_left() {
@@ -197,15 +199,19 @@ impl Work for Judge {
             match found {
                 Found::Artefact(artefact) => {
                     place += 1;
-                    self.judge(path, place, &artefact, &left);
+                    is_kept |= self.judge(path, place, &artefact, &left);
                 }
                 Found::NotComputed(why) => lock(&self.tally).not_computed(&shown(path), &why),
                 Found::NotOpened(what) => lock(&self.tally).not_opened(what),
                 Found::Key(_) | Found::Noted { .. } => lock(&self.tally).other(),
             }
         };
-        read(path, self.input.as_ref(), self.follow, life, &mut sink)
-            .unwrap_or_else(|error| Came::Failed(error.to_string()))
+        let came =
+            self.sources.read(path, life, &mut sink).unwrap_or_else(|error| Came::Failed(error.to_string()));
+        if is_kept && place > 1 {
+            lock(&self.tally).crowded(&shown(path));
+        }
+        came
     }
 
     fn came(&self, path: &Path, came: Came) {
@@ -225,9 +231,8 @@ impl Judge {
             tally: Mutex::new(std::mem::take(&mut *lock(&gather.tally))),
             seen: Seen::default(),
             judged: Mutex::default(),
-            input: gather.input.as_ref().and_then(|file| file.try_clone().ok()),
+            sources: Arc::clone(&gather.sources),
             since,
-            follow: gather.follow,
             told: Told::new(gather.told.progress, "auditing"),
         }
     }
@@ -242,19 +247,18 @@ impl Judge {
         std::mem::take(&mut *lock(&self.tally))
     }
 
-    /// Judges one artefact: by the worst of its signatures.
-    fn judge(&self, path: Option<&Path>, place: usize, artefact: &Artefact, left: &Cell<u64>) {
+    /// Judges one artefact: by the worst of its signatures. Is a record of it kept?
+    fn judge(&self, path: Option<&Path>, place: usize, artefact: &Artefact, left: &Cell<u64>) -> bool {
         if self.seen.has(&artefact.digest) {
             lock(&self.tally).again(artefact);
-            return;
+            return false;
         }
         let known = lock(&self.judged).get(&artefact.digest).cloned();
         if let Some(judgement) = known {
-            lock(&self.tally).judged(&shown(path), place, artefact, judgement);
-            return;
+            return lock(&self.tally).judged(&shown(path), place, artefact, judgement);
         }
         let mut worst: Option<Judgement> = None;
-        let elsewhere = Elsewhere::beside(path, self.follow);
+        let elsewhere = Elsewhere::beside(path, self.sources.follow);
         let mut hashed = Hashed::default();
         for (number, claimed) in artefact.signatures.iter().enumerate() {
             let judgement = self.signature(&elsewhere, claimed, &mut hashed, left);
@@ -267,13 +271,16 @@ impl Judge {
                 worst = Some(judgement);
             }
         }
-        let Some(judgement) = worst else { return };
+        let Some(judgement) = worst else { return false };
         // Beside another file the same signature may come to something else.
         let is_whole = |one: &Claimed| is_within(&one.over) && one.detached().is_none();
         if artefact.signatures.iter().all(is_whole) {
             match judgement.verdict {
                 Verdict::Sound | Verdict::IssuerNotKnown => self.seen.add(artefact.digest),
-                _ => {
+                Verdict::NotDecided
+                | Verdict::SoundUnderAnotherCertificate
+                | Verdict::Invalid
+                | Verdict::MadeByAnotherKey => {
                     let mut judged = lock(&self.judged);
                     if judged.len() < MOST_JUDGED {
                         judged.insert(artefact.digest, judgement.clone());
@@ -281,7 +288,7 @@ impl Judge {
                 }
             }
         }
-        lock(&self.tally).judged(&shown_if(&judgement, path), place, artefact, judgement);
+        lock(&self.tally).judged(&shown_if(&judgement, path), place, artefact, judgement)
     }
 
     fn signature<'c>(
@@ -305,6 +312,13 @@ impl Judge {
         };
         judged.map_or_else(Judgement::open, Judgement::of_what_is_beside)
     }
+}
+
+/// When a file was changed: its content, or its place and its owner. Who copies or moves one keeps the former, and not the latter.
+fn changed(facts: &Metadata) -> Option<SystemTime> {
+    let seconds = Duration::from_secs(u64::try_from(facts.ctime()).unwrap_or_default());
+    let nanoseconds = Duration::from_nanos(u64::try_from(facts.ctime_nsec()).unwrap_or_default());
+    Some(facts.modified().ok()?.max(SystemTime::UNIX_EPOCH + seconds + nanoseconds))
 }
 
 /// What is sound needs no name.

@@ -1,17 +1,21 @@
 //! What bytes are, by their content: DER and BER structures one after the other, whatever stands in a file. What is text
 //! is no matter of this file.
 //!
-//! Every length is held against what is there, nesting is at most one container deep, and of a container no more
-//! than [`cms::MOST`] parts are looked at.
+//! Every length is held against what is there, containers within containers are looked at down to [`MOST_DEPTH`], and of a
+//! container no more than [`cms::MOST`] parts.
+
+use memchr::memmem;
 
 use super::artefact::{Artefact, Offer, digest};
 use super::{closed, of_containers, of_x509};
 use crate::format::ca_index;
 use crate::format::container::Container;
 use crate::format::key::PublicKey;
-use crate::format::tlv::{first, header};
+use crate::format::tlv::{encode, first, header};
 use crate::format::{ber, cms, cvc, jose, ocsp, x509};
 
+/// Containers within containers.
+const MOST_DEPTH: u8 = 8;
 /// Structures of one binary file that are looked at.
 const MOST_STRUCTURES: usize = 10_000;
 
@@ -42,36 +46,46 @@ pub enum Found {
 /// Where what is found goes.
 pub type Sink<'s> = dyn FnMut(Found) + 's;
 
-/// Structures one after the other. `is_certain`: by its armour it is one, so that what does not decode is said.
-pub fn structures(bytes: &[u8], is_certain: bool, sink: &mut Sink<'_>) {
+/// Structures one after the other. `is_certain`: by its armour it is one, so that what does not decode is said. What follows that
+/// is none?
+pub fn structures<'b>(bytes: &'b [u8], is_certain: bool, sink: &mut Sink<'_>) -> &'b [u8] {
+    structures_at(bytes, is_certain, MOST_DEPTH, sink)
+}
+
+fn structures_at<'b>(bytes: &'b [u8], is_certain: bool, depth: u8, sink: &mut Sink<'_>) -> &'b [u8] {
     let mut rest = bytes;
     for _ in 0..MOST_STRUCTURES {
         match first(rest) {
             _ if rest.starts_with(&[0x30, 0x80]) => {
                 let Some((der, tail)) = ber::definite(rest) else {
-                    return unreadable(is_certain || looks_like_cms(rest), sink);
+                    unreadable(is_certain || looks_like_cms(rest), sink);
+                    return rest;
                 };
-                structure(&der, sink);
+                structure(&der, depth, sink);
                 rest = tail;
             }
             Some(element) if matches!(element.tag, 0x30 | 0x67 | 0x7F21) => {
-                let is_known = structure(element.raw, sink);
+                let is_known = structure(element.raw, depth, sink);
                 if !is_known && rest.len() == bytes.len() {
-                    return unreadable(is_certain, sink);
+                    unreadable(is_certain, sink);
+                    return rest;
                 }
                 rest = element.rest;
             }
             // Its armour says what it is.
-            _ if is_certain && rest.len() == bytes.len() => return unreadable(true, sink),
-            _ if rest.len() == bytes.len() && is_cut_off(rest) => return unreadable(true, sink),
+            _ if rest.len() == bytes.len() && (is_certain || is_cut_off(rest)) => {
+                unreadable(true, sink);
+                return rest;
+            }
             // A card's file is filled up with zeros, a text editor adds the end of a line.
-            _ => return,
+            _ => return rest,
         }
         rest = rest.trim_ascii_start();
     }
     if !rest.is_empty() {
         sink(Found::NotComputed(format!("only its first {MOST_STRUCTURES} structures were looked at")));
     }
+    &[]
 }
 
 fn unreadable(is_certain: bool, sink: &mut Sink<'_>) {
@@ -113,7 +127,7 @@ fn looks_like_cms(bytes: &[u8]) -> bool {
 }
 
 /// One structure. Is it known?
-fn structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
+fn structure(der: &[u8], depth: u8, sink: &mut Sink<'_>) -> bool {
     let Some(whole) = first(der) else { return false };
     if whole.tag != 0x30 {
         let is_cvc = cvc::decode(der).is_ok();
@@ -124,9 +138,9 @@ fn structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
     }
     let Some(inner) = first(whole.value) else { return false };
     match inner.tag {
-        0x06 => signed_data(der, sink),
+        0x06 => signed_data(der, depth, sink),
         0x0A => response(der, sink),
-        0x30 => x509_structure(der, sink),
+        0x30 => x509_structure(der, depth, sink),
         _ => closed(der, sink),
     }
 }
@@ -146,7 +160,7 @@ fn damaged() -> Found {
     Found::NotComputed("its signature cannot be taken out of it".to_owned())
 }
 
-fn x509_structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
+fn x509_structure(der: &[u8], depth: u8, sink: &mut Sink<'_>) -> bool {
     if x509::decode(der).is_some() {
         sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
         return true;
@@ -164,8 +178,12 @@ fn x509_structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
     // A time stamp: a status, then signed data.
     if let Some(token) = second.filter(|token| token.tag == 0x30)
         && first(token.value).is_some_and(|oid| oid.tag == 0x06)
-        && signed_data(token.raw, sink)
+        && signed_data(token.raw, depth, sink)
     {
+        return true;
+    }
+    if let Some(basic) = ocsp::basic(der) {
+        basic_response(basic, sink);
         return true;
     }
     if x509::signed(der).is_ok() {
@@ -188,7 +206,7 @@ fn x509_structure(der: &[u8], sink: &mut Sink<'_>) -> bool {
 }
 
 /// Signed data, and what came with it.
-fn signed_data(der: &[u8], sink: &mut Sink<'_>) -> bool {
+fn signed_data(der: &[u8], depth: u8, sink: &mut Sink<'_>) -> bool {
     // Definite outside does not say that it is so inside.
     let made_definite = ber::definite(der).map(|(made, _)| made);
     let der = made_definite.as_deref().unwrap_or(der);
@@ -203,9 +221,17 @@ fn signed_data(der: &[u8], sink: &mut Sink<'_>) -> bool {
                     "of its signers, certificates and lists only the first {most} were looked at"
                 )));
             }
-            if let Some(artefact) = of_containers::of_signed_data(der, &data) {
-                sink(artefact_found(artefact));
+            match of_containers::of_signed_data(der, &data) {
+                Some((artefact, is_whole)) => {
+                    sink(artefact_found(artefact));
+                    if !is_whole {
+                        sink(damaged());
+                    }
+                }
+                // Certificates and lists come in the same form, signed by nobody.
+                None => {}
             }
+            within(&data, depth, sink);
             for der in data.certificates {
                 sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
             }
@@ -217,6 +243,69 @@ fn signed_data(der: &[u8], sink: &mut Sink<'_>) -> bool {
     true
 }
 
+/// What stands within signed data: its content, what came beside certificates and lists, and what signers have attached to their
+/// signatures (time stamps, certificates and answers for later).
+fn within(data: &cms::SignedData<'_>, depth: u8, sink: &mut Sink<'_>) {
+    /// Nothing that is signed is shorter.
+    const LEAST: usize = 64;
+    /// What mail names signed parts by.
+    const WORDS: [&[u8]; 5] =
+        [b"pkcs7-mime", b"pkcs7-signature", b"multipart/signed", b"-----BEGIN PKCS7", b"-----BEGIN CMS"];
+    let is_long = |der: &&[u8]| der.len() >= LEAST;
+    let attached = data.signers.iter().flat_map(|signer| signer.values.iter().copied());
+    let content = data.content.filter(|_| !data.is_time_stamp).filter(is_long);
+    let mut parts = attached.chain(data.others.iter().copied()).filter(is_long).peekable();
+    if content.is_none() && parts.peek().is_none() {
+        return;
+    }
+    let Some(depth) = depth.checked_sub(1) else {
+        return sink(Found::NotComputed("what is signed within it is nested too deeply".to_owned()));
+    };
+    parts.for_each(|part| hunt(part, depth, sink));
+    let is_complete = |content: &[u8]| {
+        first(content).and_then(|whole| first(whole.value)).is_some_and(|inner| inner.tag == 0x06)
+    };
+    match content {
+        Some(content) if data.is_of_signed_data() && !is_complete(content) => {
+            if !signed_data(&cms::wrapped(content), depth, sink) {
+                sink(damaged());
+            }
+        }
+        Some(content) if content.first() == Some(&0x30) => {
+            let _ = structures_at(content, false, depth, sink);
+        }
+        Some(content) if WORDS.iter().any(|word| memmem::find(content, word).is_some()) => {
+            let why =
+                "what it signs is a message or a text with signatures of its own, which are not looked at";
+            sink(Found::NotComputed(why.to_owned()));
+        }
+        _ => {}
+    }
+}
+
+/// Whatever is signed in an attribute, wherever it stands in it.
+fn hunt(der: &[u8], depth: u8, sink: &mut Sink<'_>) {
+    let Some(whole) = first(der) else { return };
+    let is_known = match whole.tag {
+        0x30 => structure(whole.raw, depth, sink),
+        0xA0..=0xAF => structure(&encode(0x30, whole.value), depth, sink),
+        _ => false,
+    };
+    // Tagged values, sequences and strings of such.
+    if is_known || !matches!(whole.tag, 0x04 | 0x30 | 0x31 | 0xA0..=0xAF) {
+        return;
+    }
+    let Some(depth) = depth.checked_sub(1) else { return };
+    let mut rest = whole.value;
+    for _ in 0..cms::MOST {
+        let Some(one) = first(rest) else { return };
+        if one.raw.len() >= 64 {
+            hunt(one.raw, depth, sink);
+        }
+        rest = one.rest;
+    }
+}
+
 fn response(der: &[u8], sink: &mut Sink<'_>) -> bool {
     match ocsp::decode(der) {
         None => return false,
@@ -226,13 +315,17 @@ fn response(der: &[u8], sink: &mut Sink<'_>) -> bool {
             sink(Found::NotComputed("an OCSP response of a kind that is not known here".to_owned()));
         }
         Some(ocsp::Answer::Basic(basic)) => {
-            sink(of_x509::of_response(&basic).map_or_else(damaged, artefact_found));
-            for der in basic.certificates {
-                sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
-            }
+            basic_response(basic, sink);
         }
     }
     true
+}
+
+fn basic_response(basic: ocsp::Response<'_>, sink: &mut Sink<'_>) {
+    sink(of_x509::of_response(&basic).map_or_else(damaged, artefact_found));
+    for der in basic.certificates {
+        sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
+    }
 }
 
 /// A signature of OpenSSH without its armour.
@@ -240,15 +333,34 @@ pub fn ssh_signature(bytes: &[u8]) -> Found {
     of_containers::of_ssh_signature(bytes).map_or_else(damaged, artefact_found)
 }
 
-/// JSON Web Signatures over one payload, and the certificates in their headers.
+/// JSON Web Signatures over one payload, and the certificates in their headers; and whatever is signed in the payload.
 pub fn jws(all: &[jose::Signed], sink: &mut Sink<'_>) {
+    jws_at(all, MOST_DEPTH, sink);
+}
+
+fn jws_at(all: &[jose::Signed], depth: u8, sink: &mut Sink<'_>) {
     let payload = all.first().and_then(|one| one.payload.as_deref()).unwrap_or_default();
-    let payload = digest(payload);
-    all.iter().for_each(|one| one_jws(one, &payload, sink));
+    let named = digest(payload);
+    all.iter().for_each(|one| one_jws(one, &named, sink));
+    // A header in Base64url, twice: what begins otherwise is not decoded.
+    let may_be = payload.starts_with(b"ZXl") || payload.starts_with(b"ZXd");
+    let inner = if may_be { jose::decoded(payload) } else { None };
+    let inner = inner.filter(|inner| jose::is_header(inner));
+    match (inner.and_then(|inner| jose::compact(&inner)), depth.checked_sub(1)) {
+        (Some(inner), Some(depth)) => jws_at(&[inner], depth, sink),
+        (Some(_), None) => {
+            sink(Found::NotComputed("what is signed within it is nested too deeply".to_owned()));
+        }
+        (None, _) => {}
+    }
 }
 
 fn one_jws(signed: &jose::Signed, payload: &[u8], sink: &mut Sink<'_>) {
     if let Some(artefact) = of_containers::of_jws(signed, payload) {
+        if signed.is_key_unread {
+            let why = "a JSON Web Signature that carries a key of a kind that is not known here";
+            return sink(Found::NotComputed(why.to_owned()));
+        }
         sink(artefact_found(artefact));
         for der in &signed.certificates {
             sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));

@@ -122,6 +122,8 @@ pub struct Ring {
     issuers: usize,
     /// Were there more keys than are kept?
     pub is_full: bool,
+    /// Where not all baselines were read, and why.
+    pub left: Vec<(String, String)>,
 }
 
 impl Ring {
@@ -228,6 +230,7 @@ impl Ring {
 
     /// Adds what baselines know of keys.
     pub fn note(&mut self, known: &Known) {
+        self.left.extend(known.left.iter().map(|why| (known.place.clone(), why.clone())));
         for baseline in &known.baselines {
             for key in &baseline.keys {
                 let hash =
@@ -333,6 +336,18 @@ impl Ring {
         }
     }
 
+    /// Is it the key itself that is named, by what is made of it, and no name or number that others may have, too?
+    pub fn is_by_key(&self, names: &Names, named: &[Named]) -> bool {
+        let mut keys = named.iter().filter_map(|one| self.keys.get(one.key));
+        match names {
+            // Holder references are given once (BSI TR-03110, part 3, A.6.1).
+            Names::Keys(_) | Names::Holder(_) => true,
+            Names::KeyId(id) => keys.any(|held| is_identifier_of(id, held.as_found())),
+            Names::Called(name) => keys.any(|held| thumbprint(&held.key) == name.as_bytes()),
+            Names::Issuer { .. } | Names::Certificate(..) | Names::Nobody => false,
+        }
+    }
+
     fn of_issuer(&self, name: &[u8], authority: &Authority, own: Option<(&PublicKey, Claim)>) -> Vec<Named> {
         // That neither has a name says nothing.
         let holders = if name.is_empty() { None } else { self.by_name.get(&canonical_name(name)) };
@@ -351,10 +366,12 @@ impl Ring {
                 None => named.push(one),
             }
         }
-        // A card's or a cache's key has no name: its identifier is all that an artefact can name it by.
+        // A card's or a cache's key has no name: its identifier is all that an artefact can name it by. One that has a
+        // name is not its key: identifiers are the same elsewhere, by chance and by copying.
         if let Some(keys) = authority.key_id.as_ref().and_then(|id| self.by_id.get(id)) {
             for &key in keys {
-                if !named.iter().any(|one| one.key == key) {
+                let is_called = self.keys.get(key).is_none_or(|held| held.is_called);
+                if !is_called && !named.iter().any(|one| one.key == key) {
                     named.push(Named { key, identified: Identified::Yes });
                 }
             }
@@ -375,6 +392,28 @@ impl Ring {
         }
         named
     }
+}
+
+/// Is it one of the identifiers that CAs make of a key (RFC 5280, 4.2.1.2; RFC 7093, 2)?
+pub fn is_identifier_of(id: &[u8], key: &PublicKey) -> bool {
+    use sha2::{Digest, Sha256};
+    let bits = key.bits_of_spki();
+    let short = Sha256::digest(&bits);
+    let whole = Sha256::digest(key.spki());
+    let hash = hash_of_bits(key);
+    // The shorter one of RFC 5280: four bits that say so, and the last 60.
+    let shorter = hash.get(12..).map(|end| {
+        end.iter().zip(0..).map(|(byte, at)| match at {
+            0 => byte & 0x0F | 0x40,
+            _ => *byte,
+        })
+    });
+    id == hash
+        || (id.len() == 8 && shorter.is_some_and(|shorter| shorter.eq(id.iter().copied())))
+        || short.get(..20) == Some(id)
+        || *id == *short
+        || *id == *whole
+        || whole.get(..20) == Some(id)
 }
 
 /// Is this the key that is asked for? `issuer`: of its certificate, in the form in which names are compared.

@@ -1,32 +1,36 @@
 //! What an audit has found, as it is told: how many are bad, of which issuer, by which key, made between which
 //! times; and what is to be done, in which order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::advice::{finding, steps};
-use super::artefact::Name;
-use super::judgement::Maker;
+use super::artefact::{Kind, Name};
+use super::judgement::{Judgement, Maker};
 use super::request::Request;
 use super::ring::Ring;
 use super::tally::{Record, Tally};
 use super::told::{Audit, Audited, Counted, Group, Item, MissingFile};
 use crate::case::attribution::Verdict;
+use crate::crypto::same_form;
 use crate::error::Exit;
 use crate::format::ca_index::State;
 use crate::format::key::PublicKey;
 use crate::snapshot::{Gap, GapKind};
-use crate::text::hex;
+use crate::text::{escape, hex};
 
 /// Noted certificates without a file that are told one by one.
 const MOST_MISSING: usize = 10_000;
 
 /// Everything that is told of an audit.
 pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audited {
-    settle(&mut tally.records);
-    tally.records.sort_by(|one, other| (&one.file, one.place).cmp(&(&other.file, other.place)));
+    // Named by the file in which it stands alone, if there is one.
+    let crowded = std::mem::take(&mut tally.crowded);
+    let place = |one: &Record| (crowded.contains(&one.file), one.file.clone(), one.place);
+    tally.records.sort_by_cached_key(place);
+    settle(&mut tally);
     let items = items(&tally, ring);
     let is_bad = |item: &&Item| item.verdict.is_bad();
     let bad: Vec<&Item> = items.iter().filter(is_bad).filter(|item| !item.revoked).collect();
@@ -47,7 +51,7 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
         .filter(|(_, noted)| noted.state == State::Valid && !noted.is_here)
         .map(|(serial, noted)| MissingFile {
             serial: hex(serial),
-            subject: noted.subject.clone(),
+            subject: escape(&noted.subject),
             index: noted.index.to_string(),
         })
         .collect();
@@ -77,6 +81,7 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
             .collect(),
         links: tally.links,
         special: tally.special,
+        kernels: tally.kernels,
         older: tally.older,
         passed: tally.passed,
         not_opened: tally.not_opened.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect(),
@@ -96,22 +101,63 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
     Audited { audit: Audit { items, ..audit }, findings, coverage, exit }
 }
 
-/// Of a signature that gave several keys, one of which made another one, that is the maker.
-fn settle(records: &mut [Record]) {
-    let mut makers: Vec<PublicKey> = Vec::new();
-    for record in records.iter() {
-        if let Maker::Unknown(key) = &record.judgement.maker
-            && !makers.contains(key)
-        {
-            makers.push(key.clone());
+/// What all of them together tell of each: the key that made several is the maker of each; and what a key made that has made
+/// a root in the place of the root's own is bad, though its name alone does not tell.
+fn settle(tally: &mut Tally) {
+    let mut gave: HashMap<PublicKey, [u8; 16]> = HashMap::new();
+    let mut makers: HashSet<PublicKey> = HashSet::new();
+    for record in &tally.records {
+        match &record.judgement.maker {
+            Maker::Unknown(key) => {
+                makers.insert(key.clone());
+            }
+            Maker::OneOf(keys) => {
+                for key in keys {
+                    let first = *gave.entry(key.clone()).or_insert(record.digest);
+                    if first != record.digest {
+                        makers.insert(key.clone());
+                    }
+                }
+            }
+            Maker::Known(_) | Maker::NotFound => {}
         }
     }
-    for record in records.iter_mut() {
+    for record in &mut tally.records {
         if let Maker::OneOf(keys) = &record.judgement.maker
             && let Some(key) = keys.iter().find(|key| makers.contains(key))
         {
             record.judgement.maker = Maker::Unknown(key.clone());
         }
+    }
+    let who = |judgement: &Judgement| -> Option<(PublicKey, Maker)> {
+        let is_one = matches!(judgement.maker, Maker::Known(_) | Maker::Unknown(_));
+        is_one.then_some(())?;
+        Some((same_form(judgement.named.as_ref()?), judgement.maker.clone()))
+    };
+    // What names its issuer by the issuer's key proves nothing of those that name a name: the maker may have that, too.
+    let is_root = |one: &&Record| one.kind == Kind::CaCertificate && one.about.issuer == one.about.subject;
+    let bad = tally.records.iter().filter(|one| one.judgement.verdict == Verdict::MadeByAnotherKey);
+    let proved: HashSet<(PublicKey, Maker)> =
+        bad.filter(is_root).filter_map(|one| who(&one.judgement)).collect();
+    for record in &mut tally.records {
+        let is_proved = || who(&record.judgement).is_some_and(|who| proved.contains(&who));
+        if record.judgement.is_by_name_only() && is_proved() {
+            let judgement = &mut record.judgement;
+            (judgement.verdict, judgement.why) = (Verdict::MadeByAnotherKey, None);
+            let counts = &mut tally.counts;
+            if let Some(count) = counts.get_mut(&(record.kind, Verdict::NotDecided)) {
+                *count = count.saturating_sub(1);
+            }
+            *counts.entry((record.kind, Verdict::MadeByAnotherKey)).or_default() += 1;
+        }
+    }
+    tally.counts.retain(|_, count| *count > 0);
+    for record in std::mem::take(&mut tally.records) {
+        if record.judgement.verdict == Verdict::NotDecided {
+            let why = record.judgement.why.as_ref().map(ToString::to_string).unwrap_or_default();
+            tally.not_computed(&record.file, &why);
+        }
+        tally.records.push(record);
     }
 }
 
@@ -149,11 +195,12 @@ fn items(tally: &Tally, ring: &Ring) -> Vec<Item> {
             why: judgement.why.as_ref().map(ToString::to_string),
         });
     }
+    items.sort_by(|one, other| (&one.file, one.place).cmp(&(&other.file, other.place)));
     items
 }
 
 fn groups(bad: &[&Item]) -> Vec<Group> {
-    let mut groups: BTreeMap<([Option<&str>; 3], Verdict), Group> = BTreeMap::new();
+    let mut groups: BTreeMap<([Option<&str>; 4], Verdict), Group> = BTreeMap::new();
     for item in bad {
         let group = groups
             .entry((
@@ -161,6 +208,7 @@ fn groups(bad: &[&Item]) -> Vec<Group> {
                     item.issuer.as_deref(),
                     item.names.as_ref().map(|key| key.public_key.as_str()),
                     item.made_by.as_ref().map(|key| key.public_key.as_str()),
+                    item.why.as_deref(),
                 ],
                 item.verdict,
             ))
@@ -189,8 +237,7 @@ fn groups(bad: &[&Item]) -> Vec<Group> {
 }
 
 fn coverage(tally: &Tally, ring: &Ring) -> Vec<Gap> {
-    let gap =
-        |what: String, why: String, asked_for: bool| Gap { what, why, asked_for, kind: GapKind::Signature };
+    let gap = |what: String, why: String, asked_for: bool| Gap::new(GapKind::Signature, asked_for, what, why);
     let mut gaps: Vec<Gap> = tally
         .open
         .iter()
@@ -202,6 +249,7 @@ fn coverage(tally: &Tally, ring: &Ring) -> Vec<Gap> {
             gap(what, why.clone(), true)
         })
         .collect();
+    gaps.extend(ring.left.iter().map(|(place, why)| gap(format!("baselines in {place}"), why.clone(), true)));
     if ring.is_full {
         let why = "there are more keys than are kept: not every one was tried as maker".to_owned();
         gaps.push(gap("keys of certificates".to_owned(), why, false));

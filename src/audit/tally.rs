@@ -1,6 +1,6 @@
 //! What is kept of an audit: numbers of all, and of what is not sound one record each.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::files::Came;
 use super::judgement::Judgement;
 use crate::case::attribution::Verdict;
 use crate::format::ca_index::State;
-use crate::format::x509::canonical_name;
+use crate::format::x509::{canonical_name, is_one_line};
 use crate::text::escape;
 
 /// Records that are kept; of more only the number is known.
@@ -59,8 +59,8 @@ pub struct Open {
 pub struct Noted {
     /// What it has noted.
     pub state: State,
-    /// Its subject. Escaped.
-    pub subject: String,
+    /// Its subject, as it is written.
+    pub subject: Vec<u8>,
     /// Where it is noted. Escaped.
     pub index: Arc<str>,
     /// Was it among the files?
@@ -78,6 +78,8 @@ pub struct Tally {
     pub links: usize,
     /// What was not opened because it is no file.
     pub special: usize,
+    /// Folders on file systems that the kernel makes up, which were not entered.
+    pub kernels: usize,
     /// Files that were not changed since.
     pub older: usize,
     /// Large files that do not begin like anything signed.
@@ -90,6 +92,8 @@ pub struct Tally {
     pub records: Vec<Record>,
     /// Bad ones whose records were not kept.
     pub lost: usize,
+    /// Of the files of these records those that hold other artefacts, too.
+    pub crowded: HashSet<String>,
     /// What could not be looked at, by reason.
     pub open: BTreeMap<String, Open>,
     /// What is not opened, by name.
@@ -109,6 +113,7 @@ impl Tally {
             Came::Read => self.files += 1,
             Came::Special => self.special += 1,
             Came::Link => self.links += 1,
+            Came::Kernels => self.kernels += 1,
             Came::Older => self.older += 1,
             Came::Passed => self.passed += 1,
             Came::Failed(why) => self.not_computed(file, &why),
@@ -148,7 +153,7 @@ impl Tally {
                 index
             }
         };
-        let subject = escape(subject);
+        let subject = subject.to_vec();
         let is_full = self.noted.len() >= MOST_NOTED;
         let noted = self.noted.entry((serial, until)).or_default();
         let count = noted.len();
@@ -173,10 +178,15 @@ impl Tally {
             return None;
         }
         let serial = crate::format::curve::significant(artefact.about.serial.as_deref()?).to_vec();
+        let Some(Name::Distinguished(subject)) = &artefact.about.subject else { return None };
         let noted = self.noted.get_mut(&(serial, artefact.about.until?))?;
-        noted.iter_mut().for_each(|noted| noted.is_here = true);
-        // Of several nothing tells whose it is: revoked is what is revoked whoever issued it.
-        noted.iter().map(|noted| noted.state).min()
+        // Other CAs count alike: what they have noted is about somebody else.
+        let same = noted.iter_mut().filter(|noted| is_one_line(subject, &noted.subject));
+        same.map(|noted| {
+            noted.is_here = true;
+            noted.state
+        })
+        .min()
     }
 
     /// An artefact that was sound is there again.
@@ -185,28 +195,39 @@ impl Tally {
         let _ = self.state(artefact);
     }
 
-    /// An artefact was judged.
-    pub fn judged(&mut self, file: &str, place: usize, artefact: &Artefact, judgement: Judgement) {
+    /// There is more than one artefact in this file.
+    pub fn crowded(&mut self, file: &str) {
+        if self.crowded.len() < MOST_RECORDS {
+            self.crowded.insert(file.to_owned());
+        }
+    }
+
+    /// An artefact was judged. Is a record of it kept?
+    pub fn judged(&mut self, file: &str, place: usize, artefact: &Artefact, judgement: Judgement) -> bool {
         let state = self.state(artefact);
         *self.counts.entry((artefact.kind, judgement.verdict)).or_default() += 1;
         let is_kept = match judgement.verdict {
             Verdict::Sound => {
-                self.remember(artefact);
-                return;
+                // What is revoked or has run out is in nobody's place.
+                let is_over = artefact.about.until.is_some_and(|until| until < now());
+                if state != Some(State::Revoked) && !is_over {
+                    self.remember(artefact);
+                }
+                return false;
             }
-            Verdict::IssuerNotKnown => return,
-            Verdict::NotDecided => {
-                let why = judgement.why.as_ref().map(ToString::to_string).unwrap_or_default();
-                self.not_computed(file, &why);
-                self.records.len() < MOST_RECORDS
-            }
-            Verdict::SoundUnderAnotherCertificate | Verdict::Invalid | Verdict::MadeByAnotherKey => {
-                self.records.len() < MOST_RECORDS
-            }
+            Verdict::IssuerNotKnown => return false,
+            Verdict::NotDecided
+            | Verdict::SoundUnderAnotherCertificate
+            | Verdict::Invalid
+            | Verdict::MadeByAnotherKey => self.records.len() < MOST_RECORDS,
         };
         if !is_kept {
             self.lost += usize::from(judgement.verdict.is_bad());
-            return;
+            if judgement.verdict == Verdict::NotDecided {
+                let why = judgement.why.as_ref().map(ToString::to_string).unwrap_or_default();
+                self.not_computed(file, &why);
+            }
+            return false;
         }
         self.records.push(Record {
             file: file.to_owned(),
@@ -217,6 +238,7 @@ impl Tally {
             judgement,
             state,
         });
+        true
     }
 
     fn remember(&mut self, artefact: &Artefact) {
@@ -234,6 +256,11 @@ impl Tally {
         let newest = holder(record.kind, &record.about).and_then(|holder| self.holders.get(&holder));
         newest.zip(record.about.made).is_some_and(|(newest, made)| *newest >= made)
     }
+}
+
+/// Unix seconds.
+fn now() -> i64 {
+    time::OffsetDateTime::now_utc().unix_timestamp()
 }
 
 /// Whose it is, what for, and whose signature it should have, in one number.

@@ -49,6 +49,8 @@ pub struct Audit {
     pub links: usize,
     /// Pipes, devices and sockets, which were not opened.
     pub special: usize,
+    /// Folders on file systems that the kernel makes up (proc, sysfs and the like), which were not entered.
+    pub kernels: usize,
     /// Files that were not changed since the time that was given, and so were not judged.
     pub older: usize,
     /// Files larger than 16 MiB that are no text and do not begin like anything signed: they were not looked at.

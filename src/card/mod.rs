@@ -91,7 +91,7 @@ pub fn read_all(
         Err(error) => {
             let what = wanted
                 .map_or_else(|| "cards".to_owned(), |name| format!("reader {}", escape(name.as_bytes())));
-            reading.gap(what, error.to_string(), true);
+            reading.gaps.push(Gap::new(GapKind::Card, true, what, error.to_string()));
             return reading;
         }
     };
@@ -103,7 +103,7 @@ pub fn read_all(
         match reader.state {
             Slot::Empty if !alone => {}
             Slot::Card => one.read_one(reader, &guess_of(&reader.atr), wanted.is_some(), options, time),
-            other => one.gap(format!("reader {}", reader.shown()), other.why().to_owned(), true),
+            other => one.gap_in(reader, "reader", other.why().to_owned(), true),
         }
         one
     };
@@ -157,7 +157,6 @@ impl Reading {
             return self.see_one(reader, unread, named, Some(IN_USE.to_owned()));
         }
         let name = reader.name();
-        let what = format!("card in reader {}", reader.shown());
         let read = |mut session: pcsc::Session| {
             let found =
                 if is_to_find { which::which(&mut session, &guess.by_application)? } else { Some(kind) };
@@ -193,9 +192,9 @@ impl Reading {
                 self.gaps.extend(gaps);
             }
             Err(ScanError::LoggedInElsewhere) if in_use() == Some(false) => {
-                self.gap(what, ScanError::LeftBehindElsewhere.to_string(), true);
+                self.gap_in(reader, "card in reader", ScanError::LeftBehindElsewhere.to_string(), true);
             }
-            Err(error) => self.gap(what, error.to_string(), true),
+            Err(error) => self.gap_in(reader, "card in reader", error.to_string(), true),
         }
     }
 
@@ -216,7 +215,7 @@ impl Reading {
                  -- pkcs15-tool -D shows it without OpenSC's cache"
             ),
         };
-        self.gap(format!("card in reader {}", reader.shown()), why.unwrap_or_else(unknown), named);
+        self.gap_in(reader, "card in reader", why.unwrap_or_else(unknown), named);
         self.cards.push(Card {
             reader: reader.name(),
             atr,
@@ -233,8 +232,9 @@ impl Reading {
         });
     }
 
-    fn gap(&mut self, what: String, why: String, asked_for: bool) {
-        self.gaps.push(Gap { what, why, asked_for, kind: GapKind::Card });
+    fn gap_in(&mut self, reader: &Reader, what: &str, why: String, asked_for: bool) {
+        let what = format!("{what} {}", reader.shown());
+        self.gaps.push(Gap::new(GapKind::Card, asked_for, what, why).in_reader(&reader.name()));
     }
 }
 

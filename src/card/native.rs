@@ -475,7 +475,7 @@ impl Attempt<'_, '_> {
 
     fn say(&mut self, what: &str, why: &str, asked_for: bool) {
         let what = format!("{what} of the card in reader {}", escape(self.card.reader.as_bytes()));
-        let gap = Gap { what, why: why.to_owned(), asked_for, kind: GapKind::Card };
+        let gap = Gap::new(GapKind::Card, asked_for, what, why.to_owned()).in_reader(&self.card.reader);
         if !self.gaps.contains(&gap) {
             self.gaps.push(gap);
         }

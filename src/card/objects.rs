@@ -187,6 +187,7 @@ impl<'a, 'c> Walk<'a, 'c> {
 
     pub(super) fn gap(&mut self, what: &str, why: &str) {
         let what = format!("{what} of the card in reader {}", escape(self.reader.as_bytes()));
-        self.gaps.push(Gap { what, why: why.to_owned(), asked_for: true, kind: GapKind::Card });
+        let gap = Gap::new(GapKind::Card, true, what, why.to_owned());
+        self.gaps.push(gap.in_reader(self.reader));
     }
 }

@@ -434,7 +434,7 @@ impl<'a, 'c> Attempt<'a, 'c> {
 
     fn gap(&mut self, what: &str, why: &str) {
         let what = format!("{what} of the card in reader {}", escape(self.reader.as_bytes()));
-        let gap = Gap { what, why: why.to_owned(), asked_for: true, kind: GapKind::Card };
+        let gap = Gap::new(GapKind::Card, true, what, why.to_owned()).in_reader(self.reader);
         if !self.gaps.contains(&gap) {
             self.gaps.push(gap);
         }

@@ -4,19 +4,20 @@
 //! again. So they are counted once, and no card is compared with all the others.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
 use crate::snapshot::{Card, Family};
 
-type Hash = [u8; 32];
+type Digested = [u8; 32];
 /// What cards have in common that have the same cache file names.
 type Names<'a> = (Family, Option<&'a str>);
 /// What the applications of one card have in common.
 type Place<'a> = (&'a str, &'a [u8]);
 /// Cards of one name in one place: with this application, with these files; none: with any.
-type Placed<'a> = (Names<'a>, Place<'a>, Option<Option<&'a [u8]>>, Option<Hash>);
+type Placed<'a> = (Names<'a>, Place<'a>, Option<Option<&'a [u8]>>, Option<Digested>);
 
 /// More applications than a card has (OpenSC reads eight of EF.DIR, and knows a few without it).
 const MOST_APPLICATIONS: usize = 16;
@@ -70,7 +71,7 @@ struct Applications<'a> {
 /// The cards of a host, counted.
 pub(crate) struct Kin<'a> {
     /// How many there are in all, and with these files.
-    named: BTreeMap<(Names<'a>, Option<Hash>), usize>,
+    named: BTreeMap<(Names<'a>, Option<Digested>), usize>,
     /// Of which there are more than a host has.
     crowds: BTreeSet<Names<'a>>,
     /// The same of each place, in all and with this application.
@@ -78,7 +79,7 @@ pub(crate) struct Kin<'a> {
     /// Applications in each place.
     applications: BTreeMap<Place<'a>, Applications<'a>>,
     /// What was met already.
-    met: BTreeSet<Hash>,
+    met: BTreeSet<Digested>,
 }
 
 impl<'a> Kin<'a> {
@@ -155,10 +156,27 @@ fn application(card: &Card) -> Option<&[u8]> {
     card.application.as_ref().map(crate::snapshot::Bytes::as_slice)
 }
 
-fn files(card: &Card) -> Hash {
+fn files(card: &Card) -> Digested {
     digest(&card.files)
 }
 
-fn digest<T: serde::Serialize + ?Sized>(value: &T) -> Hash {
-    Sha256::digest(serde_json::to_vec(value).unwrap_or_default()).into()
+/// Of every field: what is told apart by one is another card.
+fn digest<T: Hash + ?Sized>(value: &T) -> Digested {
+    let mut fields = Fields(Sha256::new());
+    value.hash(&mut fields);
+    fields.0.finalize().into()
+}
+
+/// Fields on their way into a digest that nobody finds two cards for.
+struct Fields(Sha256);
+
+impl Hasher for Fields {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The digest is taken as a whole; nobody asks for this.
+    fn finish(&self) -> u64 {
+        0
+    }
 }

@@ -19,6 +19,7 @@ pub mod crowd;
 pub mod danger;
 pub mod dated;
 pub mod dispute;
+pub mod entry_defect;
 pub mod hosts;
 pub mod identity;
 pub mod kin;

@@ -206,7 +206,7 @@ pub fn proof(case: &Case<'_>, trial: &Trial) -> Option<Proof> {
     }
     let conclusion = match &trial.outcome {
         TrialOutcome::Signed(_) => conclude(&tried),
-        _ => Conclusion::NotSigned,
+        TrialOutcome::Refused(_) | TrialOutcome::Skipped(_) => Conclusion::NotSigned,
     };
     Some(Proof {
         token: escape(case.serial.as_bytes()),

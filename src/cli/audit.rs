@@ -27,7 +27,7 @@ pub struct Args {
     /// Baselines, by which makers are told that are known from nowhere else: a file, or the directory they are in
     #[arg(long, value_name = "FILE|DIR")]
     against: Option<PathBuf>,
-    /// Judge only files changed since: a day (2026-11-30), a time (RFC 3339), or how long ago (90m, 36h, 7d); keys are taken from all
+    /// Judge only files changed since (content, name or owner): a day (2026-11-30), a time (RFC 3339), or how long ago (90m, 36h, 7d); keys are taken from all
     #[arg(long, value_name = "TIME", value_parser = moment)]
     since: Option<SystemTime>,
     /// Do not enter other file systems
@@ -73,7 +73,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let Audited { audit, findings, coverage, exit } = audit(&snapshot, &request)?;
     match args.format {
         Format::Human => output::print(&human(screen, &audit, &findings, &coverage))?,
-        Format::Csv => output::print(&csv(&audit))?,
+        Format::Csv => output::print(&csv(&audit).map_err(Error::unwritable("the table"))?)?,
         Format::Json => {
             let document = Document::of(Answer::Audit { audit: &audit }, &snapshot.host);
             output::print_json(&document.findings(&findings).coverage(&coverage))?;
@@ -87,7 +87,10 @@ fn moment(typed: &str) -> Result<SystemTime, String> {
     let day = || Date::parse(typed, format_description!("[year]-[month]-[day]")).ok();
     let at = OffsetDateTime::parse(typed, &Rfc3339).ok().or_else(|| Some(day()?.midnight().assume_utc()));
     if let Some(at) = at {
-        return Ok(at.into());
+        return match at > OffsetDateTime::now_utc() {
+            true => Err("it lies in the future: nothing was changed since".to_owned()),
+            false => Ok(at.into()),
+        };
     }
     let seconds = typed.chars().last().and_then(|unit| {
         let seconds = match unit {

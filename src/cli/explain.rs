@@ -97,7 +97,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         }
         Some(Subject::Word(word)) => wrap(&mut text, &format!("{}: ", word.text()), "", word.meaning()),
         Some(Subject::Finding(id)) => {
-            let severity = format!("{:?}", id.severity()).to_lowercase();
+            let severity = id.severity().word();
             let safety = format!("{:?}", id.safety()).to_lowercase();
             let _ = writeln!(text, "{}\n\nSeverity: {severity}. Repair: {safety}.", manual(id));
         }

@@ -9,7 +9,7 @@ use super::output::{self, is_stdout};
 use crate::error::{Error, Exit};
 use crate::judge::brief::brief;
 use crate::judge::written::report_written;
-use crate::judge::{Tally, judge_processes, tokens};
+use crate::judge::{Tally, judge_processes};
 use crate::listing::hosts::Compared;
 use crate::listing::objects::show;
 use crate::listing::settings::{Wanted, settings};
@@ -59,7 +59,8 @@ enum Format {
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
-    let (page, names, told) = if args.files.is_empty() { of_host(args)? } else { of_fleet(&args.files)? };
+    let (page, names, told, screen) =
+        if args.files.is_empty() { of_host(args, screen)? } else { of_fleet(&args.files, screen)? };
     let is_redacted = args.redact || (args.format == Format::Markdown && !args.no_redact);
     let page = if is_redacted { redact(page, names) } else { page };
     let text = match args.format {
@@ -70,7 +71,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         Some(path) => {
             write_whole(path, text.as_bytes(), 0o600)?;
             let told = report_written(&told, &ByteString::from(path.as_path()).to_string());
-            let mut text = Lines::new(screen);
+            let mut text = Lines::new(&screen);
             headline(&mut text, &told.headline, &told.dangers);
             next(&mut text, &told);
             output::print(&text.text())?;
@@ -80,10 +81,19 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     Ok(Exit::Clean)
 }
 
-fn of_host(args: &Args) -> Result<(Page, Names, Brief), Error> {
+/// The page, what is named in it, what it comes to, and whom to tell that.
+type Made = (Page, Names, Brief, Screen);
+
+fn of_host(args: &Args, screen: &Screen) -> Result<Made, Error> {
     let mut tally = Tally::new(args.facts.caller()?);
+    let mut objects = Vec::new();
     let mut snapshot = args.facts.each(&args.whom, true, args.asks.usual(), &mut |snapshot| {
-        let verdict = tally.judge(snapshot);
+        let tokens = tally.tokens(snapshot);
+        // As the first user is shown them.
+        if tokens.is_first {
+            objects.extend(show(&tokens).into_iter().map(|listed| listed.sides));
+        }
+        let verdict = tally.judge_tokens(&tokens);
         tally.add(snapshot, verdict);
         Ok(())
     })?;
@@ -93,7 +103,6 @@ fn of_host(args: &Args) -> Result<(Page, Names, Brief), Error> {
         verdict.coverage.extend(gaps);
     }
     judge_processes(&snapshot, &mut verdict);
-    let objects: Vec<_> = show(&tokens(&snapshot)).into_iter().map(|listed| listed.sides).collect();
     let settings = if snapshot.opensc.is_empty() { None } else { settings(&snapshot, &Wanted::All) };
     let told = brief(&verdict);
     let facts = page::Facts {
@@ -104,11 +113,12 @@ fn of_host(args: &Args) -> Result<(Page, Names, Brief), Error> {
         settings: settings.as_ref(),
     };
     let page = page::host(&facts);
-    Ok((page, Names::of(&snapshot, &verdict, &objects), told))
+    let names = Names::of(&snapshot, &verdict, &objects);
+    Ok((page, names, told, args.facts.screen_of(screen, &snapshot)))
 }
 
-fn of_fleet(files: &[PathBuf]) -> Result<(Page, Names, Brief), Error> {
+fn of_fleet(files: &[PathBuf], screen: &Screen) -> Result<Made, Error> {
     let compared: Compared = super::compare::compared(files)?;
     let told = compared.brief();
-    Ok((page::fleet(&compared), Names::of_fleet(&compared), told))
+    Ok((page::fleet(&compared), Names::of_fleet(&compared), told, screen.clone()))
 }

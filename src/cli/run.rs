@@ -41,7 +41,7 @@ pub fn run(args: &Args) -> Result<Exit, Error> {
     let caller = Caller::current()?;
     let found = within(SILENCE, |_| {
         let tools = program::tools();
-        install::find(tools.get("pkcs15-tool").map(ByteString::as_path))
+        install::find(tools.get(program::PKCS15_TOOL).map(ByteString::as_path))
     });
     let found = found.map_err(|why| Error::Overdue { what: "OpenSC's programs and libraries", why })?;
     let (user, first) = (caller.user, found.installations.into_iter().next());

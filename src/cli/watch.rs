@@ -67,6 +67,7 @@ struct Places {
     configurations: Vec<PathBuf>,
 }
 
+#[deny(clippy::wildcard_enum_match_arm, reason = "a new occurrence is to say what is looked at then")]
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let asking = args.asks.if_said()?;
     let hook = args.exec.as_deref().map(|program| Hook::start(program, output::complain)).transpose()?;
@@ -84,7 +85,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         let cards = match &occurrence {
             Occurrence::Inserted(reader) => Some(Cards::In(Some(reader))),
             Occurrence::Started | Occurrence::Released | Occurrence::CacheChanged => Some(Cards::In(None)),
-            _ => None,
+            Occurrence::Removed(_) | Occurrence::ServiceLost(_) | Occurrence::ServiceBack => None,
         };
         let checked = cards.map(|cards| {
             watch.check(|| {

@@ -2,7 +2,8 @@
 //! and 5753), JSON Web Signatures (RFC 7518, 3.1) and OpenSSH (RFC 4253, 5656, 8332, 8709).
 
 use super::algorithm::algorithm;
-use super::{Hash, Reason, Scheme};
+use super::{Form, Hash, Reason, Scheme};
+use crate::format::curve::table;
 
 /// OID content, and how such a key signs with a hash.
 type Key = (&'static [u8], fn(Hash) -> Scheme);
@@ -47,6 +48,29 @@ pub fn jose(name: &str) -> Option<Result<Scheme, Reason>> {
         },
     };
     Some(scheme.ok_or_else(|| Reason::UnknownAlgorithm(crate::text::escape(name.as_bytes()))))
+}
+
+/// How a JSON Web Signature is written, and on which curve its key is (RFC 7518, 3.4; RFC 8812, 3.2).
+#[must_use]
+pub fn jose_form(name: &str) -> Form {
+    Form::Plain(match name {
+        "ES256" => Some(&table::SECP256R1),
+        "ES384" => Some(&table::SECP384R1),
+        "ES512" => Some(&table::SECP521R1),
+        "ES256K" => Some(&table::SECP256K1),
+        _ => None,
+    })
+}
+
+/// The same of OpenSSH (RFC 5656, 3.1.2).
+#[must_use]
+pub fn ssh_form(name: &[u8]) -> Form {
+    Form::Numbers(match name {
+        b"ecdsa-sha2-nistp256" | b"sk-ecdsa-sha2-nistp256@openssh.com" => Some(&table::SECP256R1),
+        b"ecdsa-sha2-nistp384" => Some(&table::SECP384R1),
+        b"ecdsa-sha2-nistp521" => Some(&table::SECP521R1),
+        _ => None,
+    })
 }
 
 /// Of OpenSSH.

@@ -16,6 +16,9 @@ use sm3::Sm3;
 
 use crate::format::tlv::encode;
 
+/// The largest message that is held in memory.
+pub const IN_MEMORY: u64 = 16 << 20;
+
 /// A hash: all that OpenSSL signs with, those apart that it has laid to rest (MD2, MD4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Hash {
@@ -212,14 +215,22 @@ impl<'a> Source<'a> {
     }
 }
 
+/// Why there is no whole message.
+pub(super) enum NotWhole {
+    /// Only its digest is known.
+    Digest,
+    /// It is larger than [`IN_MEMORY`].
+    TooLarge,
+}
+
 /// What was signed: a message, or its digest, or whatever else the signer was given in the
 /// place of a digest. Each digest is computed once, however many keys are tried.
 #[derive(Debug)]
 pub struct Signed<'a> {
     source: Source<'a>,
     digests: [OnceCell<Vec<u8>>; Hash::ALL.len()],
-    /// The content of a file, where a key wants all of it.
-    content: OnceCell<Vec<u8>>,
+    /// The content of a file, where a key wants all of it; none if it is too large.
+    content: OnceCell<Option<Vec<u8>>>,
     failed: OnceCell<io::Error>,
 }
 
@@ -289,17 +300,22 @@ impl<'a> Signed<'a> {
         self.source.in_memory().filter(|bytes| self.is_message() && bytes.len() <= length)
     }
 
-    /// The message itself.
-    pub(super) fn whole(&self) -> Option<&[u8]> {
+    /// The message itself, where a key signs that; no more of a file is held in memory than [`IN_MEMORY`].
+    pub(super) fn whole(&self) -> Result<&[u8], NotWhole> {
         match self.source {
-            Source::Message(bytes) => Some(bytes),
-            Source::Digest(_) => None,
-            Source::File(file) => Some(self.content.get_or_init(|| {
-                let mut content = Vec::new();
-                let mut file = file;
-                let read = file.rewind().and_then(|()| file.read_to_end(&mut content));
-                self.noted(read.map(|_| content))
-            })),
+            Source::Message(bytes) => Ok(bytes),
+            Source::Digest(_) => Err(NotWhole::Digest),
+            Source::File(file) => {
+                let content = self.content.get_or_init(|| {
+                    let mut content = Vec::new();
+                    let mut file = file;
+                    let read =
+                        file.rewind().and_then(|()| file.take(IN_MEMORY + 1).read_to_end(&mut content));
+                    let content = self.noted(read.map(|_| content));
+                    u64::try_from(content.len()).is_ok_and(|length| length <= IN_MEMORY).then_some(content)
+                });
+                content.as_deref().ok_or(NotWhole::TooLarge)
+            }
         }
     }
 

@@ -26,17 +26,20 @@ mod secret;
 pub mod together;
 pub mod x509;
 
-pub use hash::{Hash, Signed};
+pub use hash::{Hash, IN_MEMORY, Signed};
 pub use maker::{Maker, maker};
-pub use outcome::{Fit, Opened, Outcome, Reason, Scheme};
+pub use outcome::{Fit, Form, Opened, Outcome, Reason, Scheme};
 pub use secret::{agrees, agrees_25519, cryptogram, is_deciphered, point_of, x25519_of};
 
+use std::cmp::Ordering;
+
+use hash::NotWhole;
 use multiples::Kept;
 use numbers::Numbers;
 
 use crate::format::curve::{self, Curve};
 use crate::format::key::{Kind, PublicKey};
-use crate::format::signature::{Encoding, Reading, readings};
+use crate::format::signature::{Encoding, Flaw, Reading, readings};
 
 /// A public key that is made ready to verify with many times.
 pub struct Ready {
@@ -118,6 +121,24 @@ pub fn is_excluded(key: &PublicKey, signature: &[u8]) -> bool {
             Kind::Rsa | Kind::RsaPss | Kind::Unknown => false,
         },
     }
+}
+
+/// An RSA signature as long as the modulus, if it was written as a number: with more zeros before it, or with fewer.
+#[must_use]
+pub fn at_length(key: &PublicKey, signature: &[u8]) -> Option<(Vec<u8>, Flaw)> {
+    let named = key.named();
+    let plain = key.rsa_pss().map(|(plain, _)| plain);
+    let PublicKey::Rsa { modulus, .. } = plain.as_ref().or(named.as_ref()).unwrap_or(key) else {
+        return None;
+    };
+    let (length, number) = (curve::significant(modulus).len(), curve::significant(signature));
+    let flaw = match signature.len().cmp(&length) {
+        Ordering::Less => Flaw::ZerosLeftOut,
+        Ordering::Equal => return None,
+        Ordering::Greater => Flaw::SuperfluousZeros,
+    };
+    let zeros = length.checked_sub(number.len()).filter(|zeros| *zeros <= 8)?;
+    Some(([vec![0; zeros], number.to_vec()].concat(), flaw))
 }
 
 /// About how many multiplications of words a signature takes with this key beyond what one takes with
@@ -409,7 +430,10 @@ impl Prepared {
                 }
             }
             (Self::Ed25519(key), Scheme::Ed25519) if signature.len() == 64 => {
-                let message = signed.whole().ok_or(Reason::MessageNeeded)?;
+                let message = signed.whole().map_err(|why| match why {
+                    NotWhole::Digest => Reason::MessageNeeded,
+                    NotWhole::TooLarge => Reason::MessageTooLarge,
+                })?;
                 let signature = ed25519_dalek::Signature::from_slice(signature);
                 plain(signature.is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()))
             }

@@ -3,8 +3,9 @@
 use std::fmt::{Display, Formatter};
 
 use super::Hash;
-use crate::format::key::object_id_text;
-use crate::format::signature::Encoding;
+use crate::format::curve::{self, Curve};
+use crate::format::key::{PublicKey, object_id_text};
+use crate::format::signature::{Encoding, Flaw};
 
 /// How it was signed. Without a hash the message itself takes the place of its digest:
 /// the PKCS#11 mechanisms `CKM_ECDSA` and `CKM_RSA_PKCS`.
@@ -44,6 +45,46 @@ pub enum Outcome {
     Invalid,
     /// Nobody can tell, or we cannot.
     NotDecidable(Reason),
+}
+
+/// How a signature has to be written where it stands: what is written otherwise, no program there takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Two numbers in DER (X.509, CMS).
+    Der,
+    /// Two numbers side by side, of a key on this curve if it is said (JWS, BSI TR-03111).
+    Plain(Option<&'static Curve>),
+    /// Two numbers with their lengths, of a key on this curve if it is known; more or fewer zeros do not matter (OpenSSH).
+    Numbers(Option<&'static Curve>),
+    /// It is not held to any.
+    Any,
+}
+
+impl Form {
+    /// Is a signature of this key, which fits, written as it has to be?
+    #[must_use]
+    pub fn admits(self, key: &PublicKey, fit: &Fit) -> bool {
+        let is_pair = matches!(fit.scheme, Scheme::Ecdsa(_) | Scheme::Dsa(_));
+        let is_on = |wanted: Option<&'static Curve>| match (wanted, key) {
+            (Some(wanted), PublicKey::Ec { curve_oid, .. }) => curve::by_oid(curve_oid) == Some(wanted),
+            _ => true,
+        };
+        match (self, &fit.encoding) {
+            (Self::Any, _) => true,
+            (Self::Der, encoding) if is_pair => *encoding == Encoding::Der,
+            (Self::Numbers(curve), Encoding::Loose(flaws)) => {
+                let is_harmless = |flaw: &Flaw| match flaw {
+                    Flaw::SuperfluousZeros => is_pair,
+                    Flaw::ZerosLeftOut => true,
+                    Flaw::MissingZero | Flaw::LongLength | Flaw::Trailing(_) => false,
+                };
+                is_on(curve) && flaws.iter().all(is_harmless)
+            }
+            (Self::Numbers(curve), Encoding::Plain | Encoding::Der) => is_on(curve),
+            (Self::Plain(curve), encoding) => *encoding == Encoding::Plain && is_on(curve),
+            (Self::Der, encoding) => *encoding == Encoding::Plain,
+        }
+    }
 }
 
 /// How a signature fitted.
@@ -95,8 +136,8 @@ pub enum Reason {
     /// A key for RSA-PSS alone, which allows other parameters than the signature has.
     #[error("the key allows other parameters of RSA-PSS than the signature has")]
     PssForbidden,
-    /// A certificate that names two signature algorithms, inside and outside.
-    #[error("the certificate names two different algorithms for its signature")]
+    /// What names two signature algorithms, inside and outside.
+    #[error("it names two different algorithms for its signature")]
     Contradiction,
     /// A certificate or request whose signature cannot be taken out of it.
     #[error("what carries the signature is damaged")]
@@ -113,6 +154,12 @@ pub enum Reason {
     /// Ed25519 signs messages, not digests.
     #[error("Ed25519 signs the message itself, its digest is not enough")]
     MessageNeeded,
+    /// Ed25519 needs all of a message at once.
+    #[error(
+        "Ed25519 signs the message itself, and this one is larger than the {} MiB that are held in memory for it",
+        super::IN_MEMORY >> 20
+    )]
+    MessageTooLarge,
 }
 
 impl Display for Scheme {
@@ -161,19 +208,6 @@ impl Display for Opened {
 }
 
 impl Reason {
-    /// Is it what was signed that is not understood, whichever key is asked?
-    #[must_use]
-    pub const fn is_of_artefact(&self) -> bool {
-        matches!(
-            self,
-            Self::UnknownAlgorithm(_)
-                | Self::PssParameters
-                | Self::Contradiction
-                | Self::Damaged
-                | Self::MessageNeeded
-        )
-    }
-
     /// An algorithm by its OID content.
     pub(super) fn algorithm(oid: &[u8]) -> Self {
         Self::UnknownAlgorithm(object_id_text(oid))

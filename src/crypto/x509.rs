@@ -1,9 +1,11 @@
 //! The signatures of X.509 certificates (RFC 5280) and certificate requests (PKCS#10).
 
+use hex_literal::hex;
+
 use super::algorithm::algorithm;
-use super::{Outcome, Reason, Scheme, Signed, recover, signs, verify};
+use super::{Form, Outcome, Reason, Scheme, Signed, recover, verify};
 use crate::format::curve::Curve;
-use crate::format::key::{Kind, PublicKey};
+use crate::format::key::PublicKey;
 use crate::format::tlv::TlvError;
 use crate::format::x509;
 
@@ -20,15 +22,6 @@ pub fn signed_by(bytes: &[u8], key: &PublicKey) -> Result<Outcome, TlvError> {
         Ok(scheme) => verify(key, scheme, &Signed::message(signed.body), signed.signature),
         Err(reason) => Outcome::NotDecidable(reason),
     })
-}
-
-/// Can a key of this kind have signed it, by the algorithm that it names? Where that is not known,
-/// it can.
-#[must_use]
-pub fn could_sign(bytes: &[u8], key: &PublicKey) -> bool {
-    let kind = key.kind();
-    let scheme = x509::signed(bytes).ok().and_then(|signed| scheme(&signed).ok());
-    kind == Kind::Unknown || scheme.is_none_or(|scheme| signs(kind, scheme))
 }
 
 /// The keys on this curve that can have signed a certificate or a request: normally two, and
@@ -51,4 +44,13 @@ pub fn scheme(signed: &x509::Signed<'_>) -> Result<Scheme, Reason> {
         return Err(Reason::Contradiction);
     }
     algorithm(signed.algorithm, signed.parameters)
+}
+
+/// How two numbers are written under an algorithm (OID content): in DER but for those of BSI TR-03111.
+#[must_use]
+pub fn form(algorithm: &[u8]) -> Form {
+    match algorithm.starts_with(&hex!("04007f0007010104 01")) {
+        true => Form::Plain(None),
+        false => Form::Der,
+    }
 }

@@ -13,7 +13,7 @@ use super::ending::Ending;
 use super::findings::Fixed;
 use super::flush::Flushed;
 use crate::error::Error;
-use crate::finding::{Finding, Id, Prose, Severity, Shows, doubtful_since};
+use crate::finding::{Finding, Prose, Severity, Shows, doubtful_since};
 use crate::judge::brief::{brief, unsaid};
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
@@ -55,10 +55,9 @@ impl<'a> Sum<'a> {
                 Outcome::Changed(why) | Outcome::Failed(why) => sum.failed = sum.failed.or(Some(why)),
             }
             let is_taken = matches!(step.outcome, Outcome::Moved | Outcome::Removed);
-            let is_seen = Id::from_name(&step.reason).is_none_or(|id| id.shows() == Shows::OldView);
+            let is_seen = step.reason.found().is_none_or(|id| id.shows() == Shows::OldView);
             sum.was_seen |= is_taken && is_seen;
-            let is_read = Id::from_name(&step.reason).is_none_or(|id| id.shows() != Shows::Nowhere);
-            sum.was_read |= is_taken && is_read;
+            sum.was_read |= is_taken && step.reason.was_seen();
         }
         sum
     }

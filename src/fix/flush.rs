@@ -1,5 +1,6 @@
 //! Taking cache entries away: what is proven stale, or what was named.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
@@ -90,6 +91,7 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
         let mut entries = Vec::new();
         if let Scope::Named(named) = scope {
             let here = Named::of(snapshot);
+            let with_cards = OnceCell::new();
             known.extend(here.known());
             for name in *named {
                 if is_here(snapshot, name) {
@@ -99,8 +101,10 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 let mut meant = here.meant(name)?;
                 if meant.as_ref().is_none_or(Vec::is_empty) {
                     // What the caches do not tell, a card may.
-                    let with_cards = Snapshot { cards: cards.get(subject), ..snapshot.clone() };
-                    meant = Named::of(&with_cards).meant(name)?.or(meant);
+                    let with_cards = with_cards.get_or_init(|| {
+                        Named::of(&Snapshot { cards: cards.get(subject), ..snapshot.clone() })
+                    });
+                    meant = with_cards.meant(name)?.or(meant);
                 }
                 if meant.is_some() || was_taken(name)? {
                     missing.retain(|other| *other != name);

@@ -11,7 +11,7 @@ use crate::finding::{Id, Shows, Unasked};
 use crate::judge::judge;
 use crate::opensc::cache_name::Serial;
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::differences::{HEAD, LISTED_DRIVER, OTHER_DRIVER};
+use crate::opensc::differences::{HEAD, LISTED_DRIVER, OTHER_DRIVER, cached_by_default};
 use crate::opensc::{CacheLocation, CacheName, Caching, Outcome};
 use crate::repair::Returning;
 use crate::repair::config::Revived;
@@ -86,11 +86,16 @@ fn reads(outcome: &Outcome) -> Option<Result<ByteString, String>> {
     }
 }
 
+/// Is a driver in OpenSC's own list, whose cards it caches without any setting?
+fn is_listed(driver: &str) -> bool {
+    cached_by_default(HEAD, driver)
+}
+
 impl SwitchedOn {
     fn add(&mut self, driver: &str, reads: Option<Result<ByteString, String>>, program: &str) {
         match reads {
             Some(Ok(dir)) => {
-                if driver == OTHER_DRIVER {
+                if !is_listed(driver) {
                     self.other.insert(dir.clone());
                 }
                 self.any.insert(dir);
@@ -121,7 +126,7 @@ impl SwitchedOn {
         let (any, other) = (self.any.contains(&dir.path), self.other.contains(&dir.path));
         dir.entries.iter().filter_map(move |entry| {
             let name = entry.name.of_copy()?;
-            let is_read = if name.driver() == Some(OTHER_DRIVER) { other } else { any };
+            let is_read = if name.driver().is_some_and(|driver| !is_listed(driver)) { other } else { any };
             is_read.then(|| (entry.name.bytes(), name))
         })
     }
@@ -211,15 +216,17 @@ pub fn returned(
         Some((is_all, places)) => !is_all || places.contains(&entry.directory),
         None => !read.is_empty(),
     };
-    found.extend(others.filter(|entry| is_read(entry)).map(|entry| {
-        Revived {
+    found.extend(
+        others.filter(|entry| is_read(entry)).map(|entry| Revived {
             directory: entry.directory.clone(),
             name: entry.name.bytes().clone(),
-            why: Id::from_name(&entry.reason)
+            why: entry
+                .reason
+                .found()
                 .filter(|id| id.shows() != Shows::Other)
                 .map_or(NOT_READ, Id::name)
                 .to_owned(),
-        }
-    }));
+        }),
+    );
     found
 }

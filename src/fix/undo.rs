@@ -6,7 +6,6 @@ use super::quarantine::states;
 use super::revival::{Revival, is_read_here, revival};
 use super::revived::read_today;
 use crate::error::{Error, Exit};
-use crate::finding::{Id, Shows};
 use crate::host::Caller;
 use crate::observe::{Asking, Cards, ObserveOptions, Progress, observe};
 use crate::opensc::config::Situation;
@@ -75,14 +74,11 @@ fn stale<'a>(undone: &'a Undone, known: &[Operation]) -> Vec<&'a ByteString> {
     let is_back = |outcome: &UndoOutcome| {
         matches!(outcome, UndoOutcome::Restored | UndoOutcome::Replaced(_) | UndoOutcome::Waiting)
     };
-    let was_stale = |reason: &str| {
-        Id::from_name(reason).is_some_and(|id| matches!(id.shows(), Shows::OldView | Shows::Unsure))
-    };
     let is_stale = |file: &&UndoResult| {
         is_back(&file.outcome)
             && undone.state == UndoState::Undone
             && files.iter().any(|kept| {
-                (&kept.directory, &kept.name) == (&file.directory, &file.name) && was_stale(&kept.reason)
+                (&kept.directory, &kept.name) == (&file.directory, &file.name) && kept.reason.was_stale()
             })
     };
     undone.files.iter().filter(is_stale).map(|file| &file.directory).collect()

@@ -9,12 +9,15 @@ const SIGNED_DATA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x0
 const TIME_STAMP: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x10, 0x01, 0x04];
 const MESSAGE_DIGEST: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x04];
 const SIGNING_TIME: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x05];
-/// More certificates, lists or signers than this are not looked at.
+const COUNTER_SIGNATURE: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x06];
+/// More certificates, lists, signers or attributes than this are not looked at.
 pub const MOST: usize = 1_000;
 
 /// Signed data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignedData<'a> {
+    /// What kind of content is signed: OID content.
+    pub kind: &'a [u8],
     /// What is signed; none if it is elsewhere (detached).
     pub content: Option<&'a [u8]>,
     /// Is it a time stamp (RFC 3161)?
@@ -23,6 +26,9 @@ pub struct SignedData<'a> {
     pub certificates: Vec<&'a [u8]>,
     /// The revocation lists that came with it.
     pub lists: Vec<&'a [u8]>,
+    /// What else came with it, in the place of certificates and of lists, tag and length included: certificates of other kinds,
+    /// OCSP responses.
+    pub others: Vec<&'a [u8]>,
     /// The signers.
     pub signers: Vec<Signer<'a>>,
     /// Were there more of any of these than are looked at?
@@ -48,6 +54,26 @@ pub struct Signer<'a> {
     pub message_digest: Option<&'a [u8]>,
     /// When it was signed, as the signer says; tag and length included.
     pub signing_time: Option<&'a [u8]>,
+    /// Who signed the signature (RFC 5652, 11.4): each a signer as [`signer`] reads it.
+    pub counters: Vec<&'a [u8]>,
+    /// The values of all other attributes, signed and not, tag and length included.
+    pub values: Vec<&'a [u8]>,
+}
+
+impl SignedData<'_> {
+    /// Is the content signed data itself?
+    #[must_use]
+    pub fn is_of_signed_data(&self) -> bool {
+        self.kind == SIGNED_DATA
+    }
+}
+
+/// Signed data (without what says that it is such) as content of its own.
+#[must_use]
+pub fn wrapped(signed_data: &[u8]) -> Vec<u8> {
+    let is_whole = first(signed_data).is_some_and(|one| one.tag == 0x30 && one.rest.is_empty());
+    let whole = if is_whole { signed_data.to_vec() } else { encode(0x30, signed_data) };
+    encode(0x30, &[encode(0x06, SIGNED_DATA), encode(0xA0, &whole)].concat())
 }
 
 /// How a signer is named.
@@ -105,31 +131,43 @@ fn signed_data(wrapped: &[u8]) -> Option<SignedData<'_>> {
         Some(wrapped) => Some(first(Some(wrapped).filter(|one| one.tag == 0xA0)?.value)?.value),
     };
     let mut is_cut = false;
-    let certificates = walk.optional(0xA0).map(|list| all(list, &mut is_cut)).unwrap_or_default();
-    let lists = walk.optional(0xA1).map(|list| all(list, &mut is_cut)).unwrap_or_default();
-    let signers = all(walk.optional(0x31)?, &mut is_cut);
+    let mut others = Vec::new();
+    let certificates =
+        walk.optional(0xA0).map(|list| all(list, &mut others, &mut is_cut)).unwrap_or_default();
+    let lists = walk.optional(0xA1).map(|list| all(list, &mut others, &mut is_cut)).unwrap_or_default();
+    let signers = all(walk.optional(0x31)?, &mut others, &mut is_cut);
     let signers = signers.into_iter().map(signer).collect::<Option<Vec<_>>>()?;
     let is_time_stamp = kind.value == TIME_STAMP;
-    Some(SignedData { content, is_time_stamp, certificates, lists, signers, is_cut })
+    Some(SignedData {
+        kind: kind.value,
+        content,
+        is_time_stamp,
+        certificates,
+        lists,
+        others,
+        signers,
+        is_cut,
+    })
 }
 
-/// The SEQUENCEs, others left out. `is_cut`: are there more than are looked at?
-fn all<'a>(mut content: &'a [u8], is_cut: &mut bool) -> Vec<&'a [u8]> {
+/// The SEQUENCEs; `others`: what else there is. `is_cut`: are there more than are looked at?
+fn all<'a>(mut content: &'a [u8], others: &mut Vec<&'a [u8]>, is_cut: &mut bool) -> Vec<&'a [u8]> {
     let mut found = Vec::new();
     while let Some(one) = first(content) {
-        if found.len() == MOST {
+        if found.len() == MOST || others.len() == MOST {
             *is_cut = true;
             break;
         }
-        if one.tag == 0x30 {
-            found.push(one.raw);
-        }
+        let place = if one.tag == 0x30 { &mut found } else { &mut *others };
+        place.push(one.raw);
         content = one.rest;
     }
     found
 }
 
-fn signer(der: &[u8]) -> Option<Signer<'_>> {
+/// Decodes one signer. `None` if it is none.
+#[must_use]
+pub fn signer(der: &[u8]) -> Option<Signer<'_>> {
     let mut walk = Walk::new(first(der)?.value).ok()?;
     walk.optional(0x02)?;
     let identifier = match first(walk.rest())? {
@@ -145,6 +183,19 @@ fn signer(der: &[u8]) -> Option<Signer<'_>> {
     let mut algorithm = Walk::new(walk.optional(0x30)?).ok()?;
     let oid = algorithm.optional(0x06)?;
     let signature = walk.optional(0x04)?;
+    let (mut counters, mut values) = (Vec::new(), Vec::new());
+    for mut rest in [attributes, walk.optional(0xA1)].into_iter().flatten() {
+        while let Some(one) = first(rest).filter(|_| counters.len().max(values.len()) < MOST) {
+            let Some(kind) = first(one.value) else { break };
+            let mut of_kind = tagged(kind.rest, 0x31).unwrap_or_default();
+            while let Some(value) = first(of_kind).filter(|_| counters.len().max(values.len()) < MOST) {
+                let place = if kind.value == COUNTER_SIGNATURE { &mut counters } else { &mut values };
+                place.push(value.raw);
+                of_kind = value.rest;
+            }
+            rest = one.rest;
+        }
+    }
     let attribute = |oid: &[u8]| {
         let mut rest = attributes?;
         while let Some(one) = first(rest) {
@@ -166,5 +217,7 @@ fn signer(der: &[u8]) -> Option<Signer<'_>> {
         signature,
         message_digest: attribute(MESSAGE_DIGEST).filter(|one| one.tag == 0x04).map(|one| one.value),
         signing_time: attribute(SIGNING_TIME).map(|one| one.raw),
+        counters,
+        values,
     })
 }

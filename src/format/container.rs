@@ -415,6 +415,22 @@ pub fn is_openpgp_signature(bytes: &[u8]) -> bool {
     matches!(body, [4..=6, 0x00..=0x50, 1 | 3 | 16..=28, 1..=14, ..] | [3, 5, ..])
 }
 
+/// Is it a key of OpenPGP in binary (RFC 9580, 5.5.2): a packet with a version, a time and an algorithm that there is?
+#[must_use]
+pub fn is_openpgp_key(bytes: &[u8]) -> bool {
+    let (length, body) = match bytes {
+        [0x98, length, body @ ..] => (usize::from(*length), body),
+        [0x99, high, low, body @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), body),
+        [0xC6, length @ 0..=191, body @ ..] => (usize::from(*length), body),
+        [0xC6, high @ 192..=223, low, body @ ..] => {
+            ((usize::from(*high) - 192) * 256 + usize::from(*low) + 192, body)
+        }
+        _ => return false,
+    };
+    (12..=body.len()).contains(&length)
+        && matches!(body, [4 | 6, _, _, _, _, 1..=3 | 16..=19 | 22 | 25..=28, ..])
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]

@@ -12,6 +12,9 @@ use super::key::PublicKey;
 /// More signatures, keys or certificates than this in one object are not looked at.
 pub const MOST: usize = 1_000;
 
+/// All of an Ed448 key but its 57 bytes (RFC 8410).
+const ED448: &[u8] = &[0x30, 0x43, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x71, 0x03, 0x3A, 0x00];
+
 /// A signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
@@ -29,6 +32,8 @@ pub struct Signed {
     pub key: Option<PublicKey>,
     /// The certificates that the header carries, the signer's first.
     pub certificates: Vec<Vec<u8>>,
+    /// Does the header carry a key or certificates, and none of them can be read?
+    pub is_key_unread: bool,
     /// What the header calls the key.
     pub key_id: Option<String>,
 }
@@ -55,16 +60,29 @@ pub struct Key {
 pub fn compact(text: &[u8]) -> Option<Signed> {
     let mut parts = text.split(|&byte| byte == b'.');
     let [header, payload, signature] = [parts.next()?, parts.next()?, parts.next()?];
-    if parts.next().is_some() || !header.starts_with(b"eyJ") {
+    if parts.next().is_some() || !is_header(header) {
         return None;
     }
-    signed(header, Some(Arc::from(payload)), &Value::Null, BASE64URL_NOPAD.decode(signature).ok()?)
+    signed(header, Some(Arc::from(payload)), &Value::Null, decoded(signature)?)
+}
+
+/// Does text begin as a header does: with a brace, and a name or a blank behind it?
+#[must_use]
+pub fn is_header(text: &[u8]) -> bool {
+    [b"eyJ", b"eyA", b"eyB", b"ewo", b"ewk", b"ew0", b"ewp"].iter().any(|start| text.starts_with(*start))
+}
+
+/// Base64url, with the signs at its end that RFC 7515 leaves out and some write.
+#[must_use]
+pub fn decoded(text: &[u8]) -> Option<Vec<u8>> {
+    let end = text.iter().rposition(|byte| *byte != b'=').map_or(0, |last| last + 1);
+    BASE64URL_NOPAD.decode(text.get(..end)?).ok()
 }
 
 fn signed(header: &[u8], payload: Option<Arc<[u8]>>, open: &Value, signature: Vec<u8>) -> Option<Signed> {
     let protected: Value = match header {
         [] => Value::Null,
-        header => serde_json::from_slice(&BASE64URL_NOPAD.decode(header).ok()?).ok()?,
+        header => serde_json::from_slice(&decoded(header)?).ok()?,
     };
     let member = |name: &str| protected.get(name).or_else(|| open.get(name));
     let algorithm = member("alg")?.as_str()?.to_owned();
@@ -74,7 +92,10 @@ fn signed(header: &[u8], payload: Option<Arc<[u8]>>, open: &Value, signature: Ve
     }
     let chain = member("x5c").and_then(Value::as_array);
     let certificates = chain.into_iter().flatten().take(MOST);
-    let certificates = certificates.filter_map(|one| BASE64.decode(one.as_str()?.as_bytes()).ok()).collect();
+    let certificates: Vec<_> =
+        certificates.filter_map(|one| BASE64.decode(one.as_str()?.as_bytes()).ok()).collect();
+    let key = member("jwk").and_then(key).map(|one| one.key);
+    let is_carried = member("jwk").is_some() || member("x5c").is_some();
     Some(Signed {
         before: [header, b"."].concat(),
         // An empty payload is one that is elsewhere (RFC 7515, appendix F).
@@ -83,7 +104,8 @@ fn signed(header: &[u8], payload: Option<Arc<[u8]>>, open: &Value, signature: Ve
         is_encoded: protected.get("b64").and_then(Value::as_bool) != Some(false),
         algorithm,
         signature,
-        key: member("jwk").and_then(key).map(|one| one.key),
+        is_key_unread: is_carried && key.is_none() && certificates.is_empty(),
+        key,
         certificates,
         key_id: member("kid").and_then(Value::as_str).map(ToOwned::to_owned),
     })
@@ -96,7 +118,7 @@ pub fn object(value: &Value) -> Vec<Signed> {
         value.get("payload").and_then(Value::as_str).map(|payload| Arc::from(payload.as_bytes()));
     let one = |part: &Value| {
         let header = part.get("protected").map_or(Some(""), Value::as_str)?;
-        let signature = BASE64URL_NOPAD.decode(part.get("signature")?.as_str()?.as_bytes()).ok()?;
+        let signature = decoded(part.get("signature")?.as_str()?.as_bytes())?;
         signed(header.as_bytes(), payload.clone(), part.get("header").unwrap_or(&Value::Null), signature)
     };
     match value.get("signatures").and_then(Value::as_array) {
@@ -122,7 +144,7 @@ pub fn keys(value: &Value) -> Vec<Key> {
 }
 
 fn key(value: &Value) -> Option<Key> {
-    let number = |name: &str| BASE64URL_NOPAD.decode(value.get(name)?.as_str()?.as_bytes()).ok();
+    let number = |name: &str| decoded(value.get(name)?.as_str()?.as_bytes());
     let curve = |name: &str| -> Option<&'static Curve> {
         Some(match name {
             "P-256" => &table::SECP256R1,
@@ -146,6 +168,9 @@ fn key(value: &Value) -> Option<Key> {
         }
         "OKP" if name() == Some("Ed25519") => {
             PublicKey::from_ed25519(number("x")?.as_slice().try_into().ok()?)
+        }
+        "OKP" if name() == Some("Ed448") => {
+            PublicKey::Other([ED448, number("x").filter(|bytes| bytes.len() == 57)?.as_slice()].concat())
         }
         _ => return None,
     };

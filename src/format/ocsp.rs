@@ -61,7 +61,9 @@ pub fn decode(bytes: &[u8]) -> Option<Answer<'_>> {
     basic(response.value).map(Answer::Basic)
 }
 
-fn basic(bytes: &[u8]) -> Option<Response<'_>> {
+/// Decodes a basic response by itself, as some containers hold it. `None` if it is none.
+#[must_use]
+pub fn basic(bytes: &[u8]) -> Option<Response<'_>> {
     let sequence = |bytes| first(bytes).filter(|element: &Element<'_>| element.tag == 0x30);
     let whole = sequence(bytes)?;
     let body = sequence(whole.value)?;

@@ -29,7 +29,12 @@ pub fn parts(bytes: &[u8]) -> (Vec<Block>, Vec<String>) {
     let mut damaged: Vec<String> = Vec::new();
     // The label of the block that we are in, and its digits.
     let mut open: Option<(&str, Vec<u8>)> = None;
-    for line in lines(bytes) {
+    // A header has a colon, which no digit is, and may go on in lines that begin with a blank (RFC 1421, 4.6).
+    let mut in_header = false;
+    for raw in raw_lines(bytes) {
+        let line = raw.trim_ascii();
+        let is_folded = in_header && raw.first().is_some_and(u8::is_ascii_whitespace);
+        in_header = !line.is_empty() && (line.contains(&b':') || is_folded);
         match (label(line, "BEGIN"), label(line, "END"), &mut open) {
             (Some(label), ..) => {
                 damaged.extend(open.take().map(|(label, _)| label.to_owned()));
@@ -43,8 +48,7 @@ pub fn parts(bytes: &[u8]) -> (Vec<Block>, Vec<String>) {
                     }
                 }
             }
-            // A header has a colon, which no digit is; so does the line that goes on with it not.
-            (None, None, Some((_, digits))) if !line.contains(&b':') => {
+            (None, None, Some((_, digits))) if !in_header => {
                 digits.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
             }
             _ => {}
@@ -69,8 +73,14 @@ pub fn labels(bytes: &[u8]) -> impl Iterator<Item = &str> {
 
 /// Lines without what surrounds them.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    raw_lines(bytes).map(<[u8]>::trim_ascii)
+}
+
+fn raw_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    text.split(|&byte| byte == b'\n' || byte == b'\r').map(<[u8]>::trim_ascii)
+    // Of an end as on Windows one end, so that no empty line comes of it.
+    text.split(|&byte| byte == b'\n')
+        .flat_map(|line| line.strip_suffix(b"\r").unwrap_or(line).split(|&byte| byte == b'\r'))
 }
 
 /// The label of a line (without what surrounds it) that begins ("BEGIN") or ends ("END") a block.
@@ -94,6 +104,7 @@ mod tests {
             "\u{feff}-----BEGIN X-----\r\nc3Rh\r\nbGVjYXJk\r\n-----END X-----",
             "Bag Attributes\n    friendlyName: a\n  -----BEGIN X-----\n\n  c3Rh bGVj\n\tYXJk \n  -----END X----- \nafter",
             "-----BEGIN X-----\nProc-Type: 4\n\nc3RhbGVjYXJk\n-----END X-----\n",
+            "-----BEGIN X-----\r\nDEK-Info: A,\r\n B\r\n\r\nc3Rh\r\n bGVjYXJk\r\n-----END X-----\r\n",
             "-----BEGIN X-----\rc3RhbGVjYXJk\r-----END X-----\r",
         ] {
             assert_eq!(blocks(text.as_bytes()), expected, "{text:?}");

@@ -44,6 +44,8 @@ pub enum Flaw {
     LongLength,
     /// Bytes after the signature.
     Trailing(usize),
+    /// Of a number of fixed length the zeros that it begins with.
+    ZerosLeftOut,
 }
 
 /// The ways to read a signature for a curve whose order has this many bytes. Two are
@@ -108,6 +110,7 @@ impl Display for Flaw {
             Self::SuperfluousZeros => out.write_str("superfluous zeros before a number"),
             Self::MissingZero => out.write_str("no zero before a number whose first bit is set"),
             Self::LongLength => out.write_str("a length in long form"),
+            Self::ZerosLeftOut => out.write_str("without the zeros that it begins with"),
             Self::Trailing(1) => out.write_str("1 byte after the end"),
             Self::Trailing(count) => write!(out, "{count} bytes after the end"),
         }

@@ -29,6 +29,8 @@ pub struct Certificate<'a> {
     pub principals: &'a [u8],
     /// Valid from and to, Unix seconds.
     pub validity: (u64, u64),
+    /// The key that it is for.
+    pub key: PublicKey,
     /// The CA's key.
     pub authority: PublicKey,
     /// The signature.
@@ -201,7 +203,7 @@ pub fn certificate(blob: &[u8]) -> Option<Certificate<'_>> {
     }
     // The types of security keys have their own end.
     let whole = if kind.starts_with(b"sk-") { [kind, b"@openssh.com"].concat() } else { kind.to_vec() };
-    key_fields(&whole, &mut fields)?;
+    let (own_key, _) = key_fields(&whole, &mut fields)?;
     let serial = fields.long()?;
     let is_host = fields.number()? == 2;
     let key_id = fields.string()?;
@@ -220,6 +222,7 @@ pub fn certificate(blob: &[u8]) -> Option<Certificate<'_>> {
         key_id,
         principals,
         validity,
+        key: own_key,
         authority,
         signature,
     })

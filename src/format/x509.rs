@@ -7,7 +7,7 @@
 
 mod name;
 
-pub use name::{canonical_name, is_same_name, name};
+pub use name::{canonical_name, is_one_line, is_same_name, name};
 
 use x509_parser::certificate::Validity;
 use x509_parser::prelude::FromDer;
@@ -313,6 +313,11 @@ mod tests {
         }
         assert_eq!(super::name(&name), "CN=My  Root CA ");
         assert!(is_same_name(&[], &[]));
+        assert!(is_one_line(&name, b"/CN=My  Root CA ") && is_one_line(&[], b""));
+        for other in [&b"/CN=My Root CA"[..], b"/CN=My  Root CA /CN=", b"My  Root CA ", b"/CN", b""] {
+            assert!(!is_one_line(&name, other));
+        }
+        assert!(is_one_line(&part(0x0C, "\u{e9}/O=x".as_bytes()), b"/CN=\\xC3\\xA9/O=x"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Everything a user decides in there is taken with care: the name and path of a program, the
 //! names of the files it maps, and its control group as far as that user may make some.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -10,6 +11,7 @@ use std::path::Path;
 use rustix::time::{ClockId, clock_gettime};
 use time::{Duration, OffsetDateTime};
 
+use super::OPENSC_VARIABLES;
 use crate::patience::{Overdue, Pulse, SILENCE, within};
 use crate::snapshot::{ByteString, Modules, Process, Unit};
 
@@ -69,8 +71,28 @@ fn process(dir: &Path, pid: u32, wanted: Option<u32>, boot: OffsetDateTime) -> O
         program,
         started_at: boot.checked_add(since_boot)?,
         modules,
+        env: read(&dir.join("environ"), LARGEST_MAPS).ok().as_deref().and_then(environment),
         unit: read(&dir.join("cgroup"), LARGEST).ok().as_deref().and_then(unit),
         offers: None,
+    })
+}
+
+/// The variables with effect on OpenSC, from `environ`; `None` where there is nothing, as a program can arrange it.
+#[must_use]
+pub fn environment(environ: &[u8]) -> Option<BTreeMap<String, ByteString>> {
+    let known = |variable: &[u8]| {
+        let (name, value) = variable.split_at(memchr::memchr(b'=', variable)?);
+        let name = OPENSC_VARIABLES.into_iter().find(|known| known.as_bytes() == name)?;
+        Some((name.to_owned(), ByteString(value.get(1..)?.to_vec())))
+    };
+    let all = || environ.split(|byte| *byte == 0);
+    // Of several with one name the first counts.
+    all().any(|variable| variable.contains(&b'=')).then(|| {
+        let mut found = BTreeMap::new();
+        for (name, value) in all().filter_map(known) {
+            found.entry(name).or_insert(value);
+        }
+        found
     })
 }
 
@@ -193,6 +215,17 @@ impl SplitOnce for [u8] {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn of_an_environment_what_has_effect_on_opensc_is_kept() {
+        let known = environment(b"PATH=/bin\0HOME=/h\0HOME=/other\0OPENSC_CONF=\0SECRET=x\0").unwrap();
+        let expected = [("HOME".to_owned(), "/h".into()), ("OPENSC_CONF".to_owned(), "".into())];
+        assert_eq!(known, BTreeMap::from(expected));
+        // A service may have none of them; what was overwritten tells nothing.
+        assert_eq!(environment(b"PATH=/bin\0"), Some(BTreeMap::new()));
+        assert_eq!(environment(b"a title"), None);
+        assert_eq!(environment(b""), None);
+    }
 
     #[test]
     fn modules_are_known_by_the_files_they_were_mapped_from() {

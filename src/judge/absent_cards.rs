@@ -7,14 +7,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use crate::case::crowd::{Crowd, ONE_BY_ONE};
-use crate::case::token::file_evidence;
-use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Severity, Unasked};
+use crate::finding::Finding;
 use crate::opensc::cache_name::CacheName;
-use crate::rules::token::cache_cannot_notice_change;
-use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, EfPath, Snapshot};
+use crate::rules::token::{cache_cannot_notice_change, damaged_entry};
+use crate::snapshot::{ByteString, CacheDir, CacheEntry, Snapshot};
 use crate::text::{count, escape};
 use crate::verdict::Unread;
-use crate::view::{Condition, layout_of};
+use crate::view::layout_of;
 
 /// What can be said of cards that are not there.
 #[derive(Default)]
@@ -94,18 +93,10 @@ impl Place<'_> {
         }
         let (dir, uid, programs) = (self.dir, self.uid, &self.programs);
         for (_, entry, name) in copies {
-            let (Some(file), Content::Bytes(bytes), Some((layout, _))) =
-                (name.ef(), &entry.content, layout_of(&[], name))
-            else {
-                continue;
-            };
-            let what = match layout.condition(None, file, bytes.as_slice()) {
-                Condition::Undecodable => "does not decode".to_owned(),
-                Condition::Trailing(rest) => format!("has {rest} bytes after its first element"),
-                Condition::Empty | Condition::Whole => continue,
-            };
-            self.crowd
-                .add(sink, entry, || damaged(dir, uid, programs, &escape(serial), (entry, file), &what));
+            let Some((file, what)) = damaged_entry::by_itself(name, &entry.content) else { continue };
+            self.crowd.add(sink, entry, || {
+                damaged_entry::of_absent(dir, uid, programs, &escape(serial), (entry, file), &what)
+            });
         }
         let frozen =
             |name: &CacheName| layout_of(&[], name).is_some_and(|(layout, _)| layout.is_frozen(name));
@@ -145,37 +136,4 @@ impl Frozen {
             sink.push(rest);
         }
     }
-}
-
-fn damaged(
-    dir: &CacheDir,
-    uid: u32,
-    programs: &[String],
-    token: &str,
-    (entry, file): (&CacheEntry, EfPath),
-    what: &str,
-) -> Finding {
-    let mut finding = Finding::new(
-        Id::DamagedEntry,
-        format!("The cache entry of file {file} of card {token} {what}."),
-        "Only with the card can be said whether a listing is wrong because of it.".to_owned(),
-    );
-    finding.severity = Severity::Warning;
-    finding.token = Some(token.to_owned());
-    finding.program = programs.to_vec();
-    finding.evidence.push(Evidence {
-        file: Some(file_evidence(dir, entry, Some(file))),
-        first_difference: None,
-        shown: None,
-        card: None,
-        source: None,
-    });
-    finding.fix.push(Remedy::new(
-        "remove all cache entries of this card; OpenSC fetches them again",
-        Deed::Move { how: How::FlushCard(token.to_owned()), unasked: Unasked::ByFlush },
-    ));
-    if entry.inode.uid != uid {
-        finding.takes_consent();
-    }
-    finding
 }

@@ -169,5 +169,5 @@ pub(super) fn token(token: Token, snapshot: &Snapshot, card: &Card) -> Token {
 }
 
 fn gap(what: String, why: String, asked_for: bool) -> Gap {
-    Gap { what, why, asked_for, kind: GapKind::Card }
+    Gap::new(GapKind::Card, asked_for, what, why)
 }

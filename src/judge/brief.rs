@@ -3,7 +3,7 @@
 //! What binds here: the worst that is found is what the sentence is about; "the card is sound" is said only where it is
 //! proven; and nothing is said to be right that was not looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::cause::{causes, counted};
 use super::steps::steps;
@@ -310,16 +310,6 @@ pub fn capital(text: &str) -> String {
     characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
 }
 
-/// `1 critical, 2 error`, by causes: what is only a step is not counted.
-#[must_use]
-pub fn severities(causes: &[Cause]) -> BTreeMap<Severity, usize> {
-    let mut number = BTreeMap::new();
-    for cause in causes {
-        *number.entry(cause.severity).or_insert(0) += cause.count;
-    }
-    number
-}
-
 /// Whose caches the sentence is about, as a line: `Looked at: root. Not asked for: other users (--all-users).` Of what
 /// was not asked for the first `most`; of a command that is a check only what it takes besides.
 #[must_use]
@@ -380,7 +370,7 @@ mod tests {
     }
 
     fn gap(asked_for: bool) -> Gap {
-        Gap { what: "file X".to_owned(), why: "no answer".to_owned(), asked_for, kind: GapKind::Card }
+        Gap::new(GapKind::Card, asked_for, "file X".to_owned(), "no answer".to_owned())
     }
 
     #[test]

@@ -36,9 +36,8 @@ fn judged(snapshot: &Snapshot, beside: Option<&[Card]>) -> Vec<Finding> {
 /// What could not be read of the configuration; `named`: the user asked for just this file.
 #[must_use]
 pub fn config_coverage(snapshot: &Snapshot, named: bool) -> Vec<Gap> {
-    let gap = |what: String, why: &str, asked_for| {
-        vec![Gap { what, why: why.to_owned(), asked_for, kind: GapKind::OpenSc }]
-    };
+    let gap =
+        |what: String, why: &str, asked_for| vec![Gap::new(GapKind::OpenSc, asked_for, what, why.to_owned())];
     let path = match Situation::of(snapshot).source() {
         Source::Environment(path) | Source::Compiled(path) => path,
         Source::Unknown => {

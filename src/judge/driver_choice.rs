@@ -95,7 +95,7 @@ impl Choices {
 
     /// What cannot be said of programs because their settings give a card to another driver, or to none.
     pub fn gaps(&self, cards: &[Card]) -> Vec<Gap> {
-        let gap = |what, why, asked_for| Gap { what, why, asked_for, kind: GapKind::OpenSc };
+        let gap = |what, why, asked_for| Gap::new(GapKind::OpenSc, asked_for, what, why);
         let absent = |Chosen { program, choice }: &Chosen| match (&choice.taken, &choice.by) {
             (Taken::ByNobody | Taken::Unknown, Some(by)) => {
                 let why =

@@ -12,6 +12,7 @@ pub mod ending;
 mod programs;
 pub mod proved;
 mod scope;
+mod settle;
 pub mod steps;
 pub mod tally;
 mod visibility;
@@ -39,7 +40,6 @@ use crate::opensc::program::PKCS11;
 use crate::opensc::{CacheName, Program, Version, differences};
 use crate::rules::host::baseline_mismatch::{self, Mismatches};
 use crate::rules::host::{process_holds_old_view, token_not_visible};
-use crate::rules::signature::public_key_undecided;
 use crate::snapshot::{CacheDir, CacheOrigin, Card, Gap, GapKind, Snapshot};
 use crate::text::{self, escape, hex};
 use crate::verdict::{NotAskedFor, ProgramState, Token, Unread, Verdict};
@@ -268,12 +268,12 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
         }
     }
     if of.copies > 0 {
-        coverage.push(Gap {
-            what: text::count(of.copies, "further copy of a card", "further copies of cards"),
-            why: "the snapshot holds them more than once, the same to the last byte: judged once".to_owned(),
-            asked_for: false,
-            kind: GapKind::Card,
-        });
+        coverage.push(Gap::new(
+            GapKind::Card,
+            false,
+            text::count(of.copies, "further copy of a card", "further copies of cards"),
+            "the snapshot holds them more than once, the same to the last byte: judged once".to_owned(),
+        ));
     }
     if of.is_first {
         let judged = Program::judged(&snapshot.executables).len();
@@ -346,7 +346,7 @@ pub fn mismatches(tokens: &Tokens<'_>, absent: &[Card], known: &Known) -> Mismat
 /// Adds what the baselines say of the tokens.
 pub fn hold_against(verdict: &mut Verdict, known: &Known, said: Mismatches) {
     for finding in &mut verdict.findings {
-        public_key_undecided::settle(finding, known);
+        settle::settle(finding, known);
     }
     verdict.findings.extend(said.findings);
     verdict.earlier.extend(said.compared);
@@ -365,12 +365,12 @@ pub fn judge_processes(snapshot: &Snapshot, verdict: &mut Verdict) {
 /// What cannot be said of a card whose serial number is not known.
 fn nameless(card: &Card) -> Option<Gap> {
     let source = layout(card.family)?.serial_source();
-    Some(Gap {
-        what: format!("{source} of the card in reader {}", escape(card.reader.as_bytes())),
-        why: "it gives no serial number, and cache files are named by that".to_owned(),
-        asked_for: true,
-        kind: GapKind::Card,
-    })
+    Some(Gap::new(
+        GapKind::Card,
+        true,
+        format!("{source} of the card in reader {}", escape(card.reader.as_bytes())),
+        "it gives no serial number, and cache files are named by that".to_owned(),
+    ))
 }
 
 /// Places about which a view says nothing.
@@ -378,7 +378,7 @@ fn unknown_places(case: &Case<'_>, version: Option<Version>) -> Vec<Gap> {
     let (mut gaps, mut said) = (Vec::new(), BTreeSet::new());
     let mut note = |what: String, why: String, asked_for| {
         if said.insert((what.clone(), why.clone(), asked_for)) {
-            gaps.push(Gap { what, why, asked_for, kind: GapKind::Card });
+            gaps.push(Gap::new(GapKind::Card, asked_for, what, why));
         }
     };
     let token = escape(case.serial.as_bytes());

@@ -52,12 +52,12 @@ fn read_what_is_named(program: &mut CachingProgram, snapshot: &Snapshot) {
 pub(super) fn host_gaps(snapshot: &Snapshot, programs: &[CachingProgram]) -> Vec<Gap> {
     let mut gaps = Vec::new();
     if snapshot.opensc.is_empty() {
-        gaps.push(Gap {
-            what: "OpenSC".to_owned(),
-            why: "no libopensc was found on this host; no program reads a cache here".to_owned(),
-            asked_for: false,
-            kind: GapKind::OpenSc,
-        });
+        gaps.push(Gap::new(
+            GapKind::OpenSc,
+            false,
+            "OpenSC".to_owned(),
+            "no libopensc was found on this host; no program reads a cache here".to_owned(),
+        ));
     }
     for program in programs {
         let (what, why) = match (program.undecided, program.state.caching) {
@@ -66,12 +66,12 @@ pub(super) fn host_gaps(snapshot: &Snapshot, programs: &[CachingProgram]) -> Vec
             (true, _) => ("its cache", program.state.cache_dir.as_ref()),
             (false, _) => continue,
         };
-        gaps.push(Gap {
-            what: format!("{}, {what}", program.name),
-            why: why.cloned().unwrap_or_default(),
-            asked_for: true,
-            kind: GapKind::OpenSc,
-        });
+        gaps.push(Gap::new(
+            GapKind::OpenSc,
+            true,
+            format!("{}, {what}", program.name),
+            why.cloned().unwrap_or_default(),
+        ));
     }
     gaps
 }

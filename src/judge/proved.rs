@@ -89,10 +89,8 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
             (1, true) => format!("The key that was asked is proved sound.{open}"),
             (_, true) => format!("All {all} keys that were asked are proved sound.{open}"),
         };
-        let unread = match headline.state {
-            Word::Unread => " But not everything that was asked for could be read.",
-            _ => "",
-        };
+        let unread =
+            if is_unread && !is_open { " But not everything that was asked for could be read." } else { "" };
         headline.sentence = Prose::from(sentence).and(unread);
     } else {
         headline.state = Word::Unread;

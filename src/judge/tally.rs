@@ -208,12 +208,12 @@ fn unread_gaps<'a>(of: impl Iterator<Item = (Option<&'a str>, usize, String)>) -
 }
 
 fn unread_gap(whose: &str, entries: usize) -> Gap {
-    Gap {
-        what: format!("{} of {whose}", count(entries, "cache entry", "cache entries")),
-        why: "only the card can tell whether they are stale, and it was not read".to_owned(),
-        asked_for: false,
-        kind: GapKind::Card,
-    }
+    Gap::new(
+        GapKind::Card,
+        false,
+        format!("{} of {whose}", count(entries, "cache entry", "cache entries")),
+        "only the card can tell whether they are stale, and it was not read".to_owned(),
+    )
 }
 
 /// Whoever can write to a cache can put a hundred thousand bad entries there: nobody reads what is wrong
@@ -277,6 +277,7 @@ fn of_directory(finding: &mut Finding, snapshot: &Snapshot) {
     }
 }
 
+#[deny(clippy::wildcard_enum_match_arm, reason = "a new place is to say whose it is")]
 fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
     let exist = snapshot.caches.iter().filter(|dir| dir.state != DirState::Missing);
     exist
@@ -287,7 +288,9 @@ fn caches(snapshot: &Snapshot, verdict: &Verdict) -> Vec<Cache> {
             let elsewhere = match dir.origin {
                 CacheOrigin::Sandbox => Some("the program in the sandbox"),
                 CacheOrigin::Service => Some("SSSD's p11_child"),
-                _ => None,
+                CacheOrigin::Default | CacheOrigin::Configured | CacheOrigin::Former | CacheOrigin::Named => {
+                    None
+                }
             };
             if let Some(program) = elsewhere.filter(|_| programs.is_empty()) {
                 programs.push(program.to_owned());

@@ -12,7 +12,7 @@ use crate::opensc::card_driver::DriverName;
 use crate::opensc::config::Configuration;
 use crate::opensc::emulation::Denied;
 use crate::opensc::p11_kit::registered;
-use crate::opensc::program::PKCS11;
+use crate::opensc::program::{PKCS11, PKCS11_FILE};
 use crate::snapshot::{Card, ConfigState, Gap, GapKind, Snapshot};
 use crate::text::escape;
 use crate::view::{Layout, layout};
@@ -124,17 +124,17 @@ pub(super) fn libraries(configuration: &Configuration<'_>, programs: &[Program])
         let (library, range) = configuration.readers(program)?.library?;
         let (path, text) = configuration.text()?;
         let place = source(path, text, &range, "", None).source?;
-        Some(Gap {
-            what: format!("{}, which readers it sees", program.label),
-            why: format!(
+        Some(Gap::new(
+            GapKind::OpenSc,
+            true,
+            format!("{}, which readers it sees", program.label),
+            format!(
                 "provider_library = {} at {}:{} names a PC/SC library of its own; take it out, or ask that program",
                 escape(&library),
                 place.file,
                 place.line
             ),
-            asked_for: true,
-            kind: GapKind::OpenSc,
-        })
+        ))
     };
     programs.iter().filter_map(of_program).collect()
 }
@@ -147,7 +147,7 @@ pub(super) fn unregistered(snapshot: &Snapshot) -> Vec<Unregistered> {
         return Vec::new();
     };
     if modules.is_empty() {
-        let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join("opensc-pkcs11.so"));
+        let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join(PKCS11_FILE));
         let path = beside().map(|path| crate::snapshot::ByteString::from(path).to_string());
         return vec![Unregistered::Unknown(path)];
     }

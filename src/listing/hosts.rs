@@ -165,7 +165,7 @@ impl Comparison {
     }
 
     fn gap(&mut self, what: &str, why: &str, asked_for: bool) {
-        let gap = Gap { what: what.to_owned(), why: why.to_owned(), asked_for, kind: GapKind::Snapshot };
+        let gap = Gap::new(GapKind::Snapshot, asked_for, what.to_owned(), why.to_owned());
         if !self.coverage.contains(&gap) {
             self.coverage.push(gap);
         }

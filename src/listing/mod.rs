@@ -6,6 +6,7 @@ mod compared;
 pub mod hosts;
 pub mod objects;
 mod own_findings;
+pub mod provided;
 pub mod providers;
 pub mod settings;
 pub mod signing_requests;

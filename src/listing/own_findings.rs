@@ -57,7 +57,7 @@ impl OwnFindings {
         });
         let gap = |((what, why), of): ((String, String), BTreeSet<usize>)| {
             let what = format!("{}: {what}", who(&of)?);
-            Some(Gap { what, why, asked_for: true, kind: GapKind::Snapshot })
+            Some(Gap::new(GapKind::Snapshot, true, what, why))
         };
         (findings.collect(), self.unread.into_iter().filter_map(gap).collect())
     }

@@ -198,19 +198,16 @@ fn told(
     for card in snapshot.cards.iter_mut().filter(is_it) {
         card.serial = card.serial.take().or_else(|| serial.clone());
         // What was said of a card that is not read.
-        let what = what(reader);
-        snapshot.coverage.retain(|gap| gap.what != what);
+        snapshot.coverage.retain(|gap| !gap.is_of_card_in(reader));
     }
     // What was asked before stands for the card alone.
     if asks.iter().any(|ask| ask.kind == AskKind::Fresh) {
         snapshot.asks.retain(|ask| !(ask.reader == reader && ask.atr == *atr));
     }
     snapshot.asks.extend(asks);
-    snapshot.coverage.extend(left.into_iter().map(|why| Gap {
-        what: format!("cache entries of the {}", what(reader)),
-        why,
-        asked_for: true,
-        kind: GapKind::Cache,
+    snapshot.coverage.extend(left.into_iter().map(|why| {
+        let what = format!("cache entries of the {}", what(reader));
+        Gap::new(GapKind::Cache, true, what, why).in_reader(reader)
     }));
 }
 
@@ -225,26 +222,26 @@ fn not_told(
 ) {
     let why = match &end {
         AskEnd::Done | AskEnd::NoProgram => String::new(),
-        AskEnd::ListsNothing(why) => format!("not read here, and OpenSC shows nothing of it: {why}"),
-        AskEnd::Failed(why) => format!("not read here, and OpenSC could not be asked: {why}"),
-        AskEnd::NotIdle(why) => {
-            format!("not read here, and OpenSC is asked only while nobody has the card: {why}")
-        }
-        AskEnd::Restless(why) => {
-            format!("not read here, and what OpenSC told does not count: {why}, twice; run this again")
+        AskEnd::ListsNothing(why) => format!("OpenSC shows nothing of it: {why}"),
+        AskEnd::Failed(why) => format!("OpenSC could not be asked: {why}"),
+        AskEnd::NotIdle(why) => format!("OpenSC is asked only while nobody has the card: {why}"),
+        AskEnd::Restless(why) => format!("what OpenSC told does not count: {why}, twice; run this again"),
+    };
+    let unread = match &end {
+        AskEnd::Done | AskEnd::NoProgram => String::new(),
+        AskEnd::ListsNothing(_) | AskEnd::Failed(_) | AskEnd::NotIdle(_) | AskEnd::Restless(_) => {
+            format!("not read here, and {why}")
         }
     };
-    let what = what(reader);
     let is_read = |card: &Card| card.reader == reader && card.atr == *atr && !is_unread(card);
     if snapshot.cards.iter().any(is_read) {
         // A second opinion was asked for, and there is none.
-        let why = why.strip_prefix("not read here, and ").unwrap_or(&why).to_owned();
-        let what = format!("a second opinion on the {what}");
-        snapshot.coverage.push(Gap { what, why, asked_for: true, kind: GapKind::OpenSc });
-    } else if let Some(gap) = snapshot.coverage.iter_mut().find(|gap| gap.what == what) {
-        gap.why = why;
+        let what = format!("a second opinion on the {}", what(reader));
+        snapshot.coverage.push(Gap::new(GapKind::OpenSc, true, what, why).in_reader(reader));
+    } else if let Some(gap) = snapshot.coverage.iter_mut().find(|gap| gap.is_of_card_in(reader)) {
+        gap.why = unread;
     } else if is_first {
-        snapshot.coverage.push(Gap { what, why, asked_for: true, kind: GapKind::Card });
+        snapshot.coverage.push(Gap::new(GapKind::Card, true, what(reader), unread).in_reader(reader));
     }
     snapshot.asks.retain(|ask| !(ask.reader == reader && ask.atr == *atr));
     snapshot.asks.push(setting.ask(reader, atr, AskKind::Fresh, AskTool::Pkcs15, Vec::new(), None, end));

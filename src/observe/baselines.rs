@@ -15,6 +15,7 @@ use crate::baseline::{Baseline, Known};
 use crate::case::contents::contents;
 use crate::case::tokens::Tokens;
 use crate::error::Error;
+use crate::host::in_folder;
 use crate::judge::tokens;
 use crate::snapshot::{ByteString, GapKind, Snapshot};
 
@@ -61,26 +62,26 @@ pub fn baselines(path: &Path, serials: &[String]) -> Result<Known, Error> {
         let baseline = Baseline::parse(&text).map_err(not_one)?;
         baselines.push(Baseline { written_at: modified(&path), ..baseline });
     }
-    Ok(Known { place: ByteString::from(path).to_string(), single, baselines })
+    Ok(Known { place: ByteString::from(path).to_string(), single, baselines, left: None })
 }
 
-/// All of them: the one in a file, or in a directory those in all files that end like one.
+/// All of them: the one in a file, or in a directory those in all files that end like one; of more than so many the first,
+/// and that these are not all.
 ///
 /// # Errors
 /// As [`baselines`].
 pub fn all_baselines(path: &Path) -> Result<Known, Error> {
-    /// No directory of baselines has more tokens.
+    /// No directory of baselines has more files.
     const MOST: usize = 10_000;
     let failed = |source| Error::Io { what: "cannot read", path: path.to_owned(), source };
     if !metadata(path, true).map_err(failed)?.is_dir() {
         return baselines(path, &[]);
     }
-    let entries = path.read_dir().map_err(failed)?.take(MOST);
-    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let mut serials: Vec<String> =
+    let (files, left) = in_folder(path, MOST);
+    let names = files.iter().filter_map(|file| file.file_name()?.to_str());
+    let serials: Vec<String> =
         names.filter_map(|name| Some(name.strip_suffix(".toml")?.to_owned())).collect();
-    serials.sort();
-    baselines(path, &serials)
+    Ok(Known { left, ..baselines(path, &serials)? })
 }
 
 /// What the tokens of a snapshot held then.

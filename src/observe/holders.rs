@@ -2,11 +2,11 @@
 
 use crate::crypto::same_form;
 use crate::error::Error;
+use crate::finding::Finding;
 use crate::host::processes::is_below;
 use crate::host::{Caller, agent, processes};
 use crate::patience::{SILENCE, within};
 use crate::repair::{StateDir, newest_flushes};
-use crate::rules::host::process_holds_old_view::{serves_an_agent, shows_an_old_view};
 use crate::snapshot::{Gap, GapKind, Process, Snapshot};
 use crate::text::hex;
 use crate::verdict::Verdict;
@@ -24,8 +24,9 @@ pub fn look(snapshot: &mut Snapshot) -> Result<Vec<Gap>, Error> {
 pub fn look_beside(verdict: &Verdict, snapshot: &mut Snapshot) -> Result<Vec<Gap>, Error> {
     let caller = Caller::current()?;
     let gaps = flushes(snapshot, &caller);
-    let is_nothing_old =
-        snapshot.flushed.is_empty() && gaps.is_empty() && !shows_an_old_view(&verdict.findings);
+    let is_nothing_old = snapshot.flushed.is_empty()
+        && gaps.is_empty()
+        && !verdict.findings.iter().any(Finding::shows_an_old_view);
     if is_nothing_old && !verdict.compared {
         return Ok(gaps);
     }
@@ -48,7 +49,7 @@ fn loaded(snapshot: &mut Snapshot, caller: &Caller, mut gaps: Vec<Gap>) -> Vec<G
 
 /// Adds what the calling user's agent offers to the processes that serve it.
 fn agents(snapshot: &mut Snapshot, uid: u32) -> Option<Gap> {
-    let serves = |process: &Process| serves_an_agent(process) && process.uid == uid;
+    let serves = |process: &Process| process.serves_an_agent() && process.uid == uid;
     let helpers: Vec<u32> =
         snapshot.processes.iter().filter(|process| serves(process)).map(|process| process.pid).collect();
     if helpers.is_empty() {
@@ -94,5 +95,5 @@ fn flushes(snapshot: &mut Snapshot, caller: &Caller) -> Vec<Gap> {
 }
 
 fn gap(what: &str, why: String, asked_for: bool) -> Gap {
-    Gap { what: what.to_owned(), why, asked_for, kind: GapKind::Process }
+    Gap::new(GapKind::Process, asked_for, what.to_owned(), why)
 }

@@ -64,49 +64,52 @@ pub(super) fn host(options: &ObserveOptions<'_>) -> Result<Snapshot, Error> {
         coverage: Vec::new(),
     };
     if patience::was_lost() {
-        snapshot.coverage.push(Gap {
-            what: "the user database".to_owned(),
-            why: patience::why_lost().to_string(),
-            asked_for: true,
-            kind: GapKind::Cache,
-        });
+        snapshot.coverage.push(Gap::new(
+            GapKind::Cache,
+            true,
+            "the user database".to_owned(),
+            patience::why_lost().to_string(),
+        ));
     }
     let programs = within(SILENCE, |_| {
         let tools = program::tools();
-        let found = install::find(tools.get("pkcs15-tool").map(ByteString::as_path));
+        let found = install::find(tools.get(program::PKCS15_TOOL).map(ByteString::as_path));
         (tools, found)
     });
     let (tools, found) = programs.unwrap_or_else(|overdue| {
-        snapshot.coverage.push(Gap {
-            what: "OpenSC's programs and libraries".to_owned(),
-            why: overdue.to_string(),
-            asked_for: true,
-            kind: GapKind::OpenSc,
-        });
+        snapshot.coverage.push(Gap::new(
+            GapKind::OpenSc,
+            true,
+            "OpenSC's programs and libraries".to_owned(),
+            overdue.to_string(),
+        ));
         Default::default()
     });
     snapshot.executables = tools;
     snapshot.opensc = found.installations;
     for (path, why) in found.problems {
-        snapshot.coverage.push(Gap {
-            what: format!("OpenSC library {}", ByteString::from(path)),
+        snapshot.coverage.push(Gap::new(
+            GapKind::OpenSc,
+            false,
+            format!("OpenSC library {}", ByteString::from(path)),
             why,
-            asked_for: false,
-            kind: GapKind::OpenSc,
-        });
+        ));
     }
     snapshot.configs = match Situation::of(&snapshot).source() {
         Source::Environment(path) | Source::Compiled(path) => vec![install::observe_config(&path)],
         Source::Unknown => Vec::new(),
     };
+    let what = "the configuration of p11-kit";
+    let gap = |what: String, why: String| Gap::new(GapKind::OpenSc, false, what, why);
     match p11_kit(&snapshot.user) {
-        Ok(found) => snapshot.p11_kit = found,
-        Err(overdue) => snapshot.coverage.push(Gap {
-            what: "the configuration of p11-kit".to_owned(),
-            why: overdue.to_string(),
-            asked_for: false,
-            kind: GapKind::OpenSc,
-        }),
+        Ok((found, left)) => {
+            snapshot.p11_kit = found;
+            let left = left
+                .into_iter()
+                .map(|(folder, why)| gap(format!("{what} in {}", ByteString::from(folder)), why));
+            snapshot.coverage.extend(left);
+        }
+        Err(overdue) => snapshot.coverage.push(gap(what.to_owned(), overdue.to_string())),
     }
     if let Cards::In(reader) = options.cards {
         let read = || read_cards(&snapshot, reader, options.status, options.asking != Asking::Never);

@@ -112,10 +112,9 @@ pub fn observe_each(
                 Default::default()
             });
             for (home, why) in silent {
-                snapshot.coverage.push(gap(
-                    &ByteString::from(format!("home {}", ByteString::from(home)).as_str()),
-                    why.to_string(),
-                ));
+                snapshot
+                    .coverage
+                    .push(gap(&ByteString::from(format!("home {}", ByteString::from(home)).as_str()), why));
             }
             // Whom only a directory service knows may be in no list.
             let sudo = invoker(snapshot.user.uid).ok().flatten();
@@ -382,15 +381,14 @@ fn configured(document: &scconf::Document) -> Vec<(ByteString, scconf::Position)
 }
 
 fn gap(what: &ByteString, why: String) -> Gap {
-    Gap { what: what.to_string(), why, asked_for: true, kind: GapKind::Cache }
+    Gap::new(GapKind::Cache, true, what.to_string(), why)
 }
 
 fn environment_gap() -> Gap {
-    Gap {
-        what: "the environment of other users' programs".to_owned(),
-        why: "of OPENSC_CONF and XDG_CACHE_HOME nothing is known for them; they were taken as not set"
-            .to_owned(),
-        asked_for: false,
-        kind: GapKind::OpenSc,
-    }
+    Gap::new(
+        GapKind::OpenSc,
+        false,
+        "the environment of other users' programs".to_owned(),
+        "of OPENSC_CONF and XDG_CACHE_HOME nothing is known for them; they were taken as not set".to_owned(),
+    )
 }

@@ -135,5 +135,5 @@ pub(super) fn home_of(home: &Home) -> String {
 }
 
 pub(super) fn gap(what: String, why: String) -> Gap {
-    Gap { what, why, asked_for: true, kind: GapKind::Cache }
+    Gap::new(GapKind::Cache, true, what, why)
 }

@@ -42,7 +42,7 @@ pub fn look_into_quarantine(snapshot: &mut Snapshot) {
     let (found, why) = looked.unwrap_or_else(|overdue| (Vec::new(), vec![overdue.to_string()]));
     snapshot.quarantine.extend(found);
     let what = "what was flushed and is kept";
-    let gap = |why| Gap { what: what.to_owned(), why, asked_for: false, kind: GapKind::Signature };
+    let gap = |why| Gap::new(GapKind::Signature, false, what.to_owned(), why);
     snapshot.coverage.extend(why.into_iter().map(gap));
 }
 

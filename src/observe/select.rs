@@ -28,15 +28,15 @@ pub fn select_serial(snapshot: &mut Snapshot, typed: &str, offline: bool) -> Res
         } else {
             format!("; the caches have entries of: {}", naming::list(&cached))
         };
-        snapshot.coverage.push(Gap {
-            what: format!("card {}", escape(typed.as_bytes())),
-            why: format!(
+        snapshot.coverage.push(Gap::new(
+            GapKind::Card,
+            true,
+            format!("card {}", escape(typed.as_bytes())),
+            format!(
                 "no reader holds a card with this serial number that could be read; {}{caches}",
                 naming::there_is(&cards)
             ),
-            asked_for: true,
-            kind: GapKind::Card,
-        });
+        ));
     }
     let serials = if meant.is_empty() { BTreeSet::from([typed.to_owned()]) } else { meant };
     select_entries(snapshot, &serials);

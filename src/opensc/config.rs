@@ -49,7 +49,7 @@ impl<'a> Situation<'a> {
         Configuration { situation: *self, file: self.find(), parsed: Default::default() }
     }
 
-    /// What the configuration means for one program; see [`Configuration::outcome`].
+    /// What the configuration means for one program. Who asks for several parses it once: [`Self::configuration`].
     #[must_use]
     pub fn outcome(&self, program: &Program, driver: Option<&str>) -> Outcome {
         self.configuration().outcome(program, driver)

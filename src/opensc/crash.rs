@@ -5,7 +5,7 @@
 //! segmentation fault. Which searches there are, and when, is written down here
 //! (0.23.0; the others search at least for these).
 
-use super::Program;
+use super::program::{ONEPIN, PKCS11, Program};
 use crate::scconf::{Block, Body, Spot, Trap};
 use crate::snapshot::ByteString;
 
@@ -99,7 +99,7 @@ pub(super) fn at_start(apps: &[&Block], program: &Program) -> Result<(), Trap> {
     if let Some(reader) = first(apps, "reader_driver", Some(b"pcsc"))? {
         search(&reader.body, READER)?;
     }
-    if matches!(program.app_name.as_str(), "opensc-pkcs11" | "onepin-opensc-pkcs11")
+    if matches!(program.app_name.as_str(), PKCS11 | ONEPIN)
         && let Some(module) = first(apps, "pkcs11", None)?
     {
         search(&module.body, MODULE)?;

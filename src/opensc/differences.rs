@@ -257,28 +257,6 @@ pub const fn openpgp_authentication_deciphers(version: Version, is_version_3: bo
     }
 }
 
-/// What writing over an existing cache file does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CacheWriter {
-    /// Up to 0.23: the file holds what was written last.
-    Truncates,
-    /// From 0.24: what is written goes to the end; a wrong file stays wrong.
-    Appends,
-}
-
-/// What writing over an existing cache file does.
-#[must_use]
-pub const fn cache_writer(version: Version) -> CacheWriter {
-    if from(version, 24) { CacheWriter::Appends } else { CacheWriter::Truncates }
-}
-
-/// Whether the generic reader stores files of length zero (0.17, then again in the head).
-/// A SmartCard-HSM's optional files are stored empty in every version.
-#[must_use]
-pub fn generic_reader_stores_empty_files(version: Version) -> bool {
-    version >= HEAD || (from(version, 17) && !from(version, 18))
-}
-
 /// Whether the device key CC00 is listed when C400 exists (seen up to 0.23; not from 0.26).
 #[must_use]
 pub fn shows_device_key(version: Version) -> Option<bool> {
@@ -294,12 +272,6 @@ pub const fn corrects_field_length_528(version: Version) -> Option<bool> {
 /// Whether the public part of an EC key may also derive (from 0.26).
 #[must_use]
 pub const fn ec_public_key_derives(version: Version) -> Option<bool> {
-    between_23_and_26(version)
-}
-
-/// Whether the user PIN object is dropped when the card says 6A88 of it (from 0.26).
-#[must_use]
-pub const fn drops_missing_user_pin(version: Version) -> Option<bool> {
     between_23_and_26(version)
 }
 
@@ -323,13 +295,6 @@ pub enum CurveMatch {
 #[must_use]
 pub const fn curve_match(version: Version) -> CurveMatch {
     if from(version, 27) { CurveMatch::PrimeAndCoefficient } else { CurveMatch::Prime }
-}
-
-/// Whether a device certificate whose holder reference is shorter than eight characters
-/// aborts the process (up to 0.27.1) instead of failing the bind.
-#[must_use]
-pub fn aborts_on_short_holder_reference(version: Version) -> bool {
-    version < HEAD
 }
 
 #[cfg(test)]
@@ -363,7 +328,5 @@ mod tests {
         assert_eq!(shows_device_key(Version::of(25)), None);
         assert_eq!(shows_device_key(Version::of(26)), Some(false));
         assert_eq!(corrects_field_length_528(Version::of(26)), Some(true));
-        assert!(generic_reader_stores_empty_files(Version::of(17)));
-        assert!(!generic_reader_stores_empty_files(Version::of(27)));
     }
 }

@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use super::program::PKCS11_FILE;
 use crate::format::p11_kit::{Line, lines, words};
 use crate::snapshot::{ByteString, ConfigFile, ConfigState, P11Kit};
 
@@ -75,7 +76,7 @@ fn of_files(files: &[&ConfigFile]) -> Option<Registered> {
     };
     let (file, _) = [b"module".as_slice(), b"remote"].into_iter().find_map(first).filter(|(_, line)| {
         let module = |name: &[u8]| memchr::memmem::find(line.value, name).is_some();
-        module(b"opensc-pkcs11.so")
+        module(PKCS11_FILE.as_bytes())
     })?;
     let only = |key: &[u8], enables| {
         let (file, line) = first(key)?;

@@ -60,6 +60,8 @@ const OF_PKCS15: &[&str] = &[PKCS15_TOOL, PKCS15_INIT, "pkcs15-crypt", "cardmod"
 
 /// What every application that loads the PKCS#11 module is called.
 pub const PKCS11: &str = "opensc-pkcs11";
+/// The file of that module.
+pub const PKCS11_FILE: &str = "opensc-pkcs11.so";
 /// The module that shows one PIN only.
 pub const ONEPIN: &str = "onepin-opensc-pkcs11";
 /// OpenSC's own application of the PKCS#11 module; it makes no context of its own.

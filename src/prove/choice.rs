@@ -1,6 +1,7 @@
 //! Which card is to sign, with which keys, and behind which PINs.
 
 use crate::card::sign::{self, Order, Pin};
+use crate::case::tokens::Tokens;
 use crate::error::Error;
 use crate::judge;
 use crate::listing::signing_requests::{self, Signer, Unable};
@@ -11,14 +12,15 @@ use crate::text::{escape, shell_option};
 
 /// The place of the one card that is to sign; none if no card could be read, which is a gap already. Of one with
 /// several applications it is the first; keys in the others are gaps.
-pub(super) fn the_card(snapshot: &mut Snapshot) -> Result<Option<usize>, Error> {
+pub(super) fn the_card(tokens: &Tokens<'_>) -> Result<(Option<usize>, Vec<Gap>), Error> {
+    let snapshot = tokens.snapshot;
     let able: Vec<usize> =
         (0..snapshot.cards.len()).filter(|&place| snapshot.cards.get(place).is_some_and(can_sign)).collect();
     match able.as_slice() {
-        [] => Ok(None),
-        [place] => Ok(Some(*place)),
+        [] => Ok((None, Vec::new())),
+        [place] => Ok((Some(*place), Vec::new())),
         [place, others @ ..] if others.iter().all(|&other| is_beside(snapshot, *place, other)) => {
-            let gaps: Vec<Gap> = judge::tokens(snapshot)
+            let gaps = tokens
                 .cases
                 .iter()
                 .filter(|case| snapshot.cards.get(*place).is_some_and(|card| case.card.is_beside(card)))
@@ -31,10 +33,8 @@ pub(super) fn the_card(snapshot: &mut Snapshot) -> Result<Option<usize>, Error> 
                         shell_option("--serial", &token)
                     );
                     gap(format!("signatures of the further token {token}"), why)
-                })
-                .collect();
-            snapshot.coverage.extend(gaps);
-            Ok(Some(*place))
+                });
+            Ok((Some(*place), gaps.collect()))
         }
         // A PIN must never be tried on the wrong card.
         several => {
@@ -58,18 +58,17 @@ fn can_sign(card: &Card) -> bool {
     sign::is_known(card) && card.serial.is_some()
 }
 
-/// What each key is to do. Keys that cannot be asked are gaps.
+/// What each key is to do, and why some cannot be asked.
 pub(super) fn orders(
-    snapshot: &mut Snapshot,
+    tokens: &Tokens<'_>,
     place: usize,
     wanted: Option<&Naming>,
-) -> Result<Vec<Order>, Error> {
-    let tokens = judge::tokens(snapshot);
-    let card = snapshot.cards.get(place);
+) -> Result<(Vec<Order>, Vec<Gap>), Error> {
+    let card = tokens.snapshot.cards.get(place);
     let case = tokens.cases.iter().find(|case| card.is_some_and(|card| std::ptr::eq(case.card, card)));
     let (mut signers, mut unable) = case.map(signing_requests::signers).unwrap_or_default();
     // Whoever called through sudo knows the keys as his own programs show them.
-    let invoker = snapshot.of_invoker();
+    let invoker = tokens.snapshot.of_invoker();
     let theirs = invoker.as_ref().map(judge::tokens);
     let theirs = theirs.iter().flat_map(|tokens| &tokens.cases).filter(|case| Some(case.card) == card);
     for other in theirs.flat_map(|case| signing_requests::signers(case).0) {
@@ -91,14 +90,12 @@ pub(super) fn orders(
     }
     let without_keys = case.filter(|case| case.live.private_keys().next().is_none());
     let without_keys = without_keys.map(|case| escape(case.serial.as_bytes()));
-    drop(tokens);
     if let Some(token) = without_keys.filter(|_| signers.is_empty()) {
         let why = "the card lists no private key: there is nothing to ask";
         let gap = gap(format!("signatures of token {token}"), why.to_owned());
-        snapshot.coverage.push(Gap { asked_for: false, ..gap });
-        return Ok(Vec::new());
+        return Ok((Vec::new(), vec![Gap { asked_for: false, ..gap }]));
     }
-    let mut orders = Vec::new();
+    let (mut orders, mut gaps) = (Vec::new(), Vec::new());
     for signer in signers {
         let random = observe::random(signing_requests::RANDOM).map_err(|source| Error::Io {
             what: "cannot get random bytes from",
@@ -109,13 +106,13 @@ pub(super) fn orders(
     }
     for Unable { what, why, only_if_named, .. } in unable {
         let gap = gap(what, format!("it cannot be asked for a proof: {why}"));
-        snapshot.coverage.push(Gap { asked_for: !only_if_named || wanted.is_some(), ..gap });
+        gaps.push(Gap { asked_for: !only_if_named || wanted.is_some(), ..gap });
     }
-    Ok(orders)
+    Ok((orders, gaps))
 }
 
 pub(super) fn gap(what: String, why: String) -> Gap {
-    Gap { what, why, asked_for: true, kind: GapKind::Card }
+    Gap::new(GapKind::Card, true, what, why)
 }
 
 /// The orders by their PIN; first those that need none. Within somebody else's login no PIN is needed.

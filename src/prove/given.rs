@@ -10,7 +10,7 @@ use crate::audit::{Certificates, Contained, NamedKeys};
 use crate::case::attribution::Attribution;
 use crate::case::bare_signature::of_signature;
 use crate::case::tokens::Tokens;
-use crate::crypto::Signed;
+use crate::crypto::{IN_MEMORY, Signed};
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::format::bare;
@@ -25,9 +25,7 @@ use crate::snapshot::{Gap, GapKind, Snapshot};
 use crate::text::escape;
 use crate::verdict::Verdict;
 
-/// The largest file that is held in memory while its signature is checked, and the largest signature or
-/// certificate.
-const IN_MEMORY: u64 = 16 << 20;
+/// The largest signature or certificate.
 const LARGEST_PROOF: u64 = 1 << 20;
 
 /// What is to be attributed to a key, as it was named.
@@ -88,12 +86,7 @@ impl Given {
         let finding = |answer: &Attribution| signed_by_other_key::finding(answer, named);
         let mut verdict = judge::verdict(&tokens);
         let gaps = answers.iter().flat_map(|(what, answer)| {
-            let gap = |why: &String| Gap {
-                what: what.clone(),
-                why: why.clone(),
-                asked_for: true,
-                kind: GapKind::Signature,
-            };
+            let gap = |why: &String| Gap::new(GapKind::Signature, true, what.clone(), why.clone());
             answer.undecided.iter().map(gap)
         });
         verdict.coverage.extend(gaps.chain(self.input.left_out()));
@@ -262,12 +255,8 @@ impl Input {
             | Self::Digest(what, ..)
             | Self::Contained(what, ..) => (what.as_str(), &[][..], &[][..], true),
         };
-        let gap = |why: String, asked_for: bool| Gap {
-            what: name.to_owned(),
-            why,
-            asked_for,
-            kind: GapKind::Signature,
-        };
+        let gap =
+            |why: String, asked_for: bool| Gap::new(GapKind::Signature, asked_for, name.to_owned(), why);
         let others = others.iter().map(move |other| gap(format!("{other} in it was not judged"), false));
         let rest =
             (!is_all).then(|| gap(format!("only its first {MAX_STRUCTURES} structures were judged"), true));

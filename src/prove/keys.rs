@@ -12,7 +12,7 @@ use crate::card::sign::{self, Login, Order, Pin, SignError};
 use crate::case::proofs::{Conclusion, Proof, beside, proofs};
 use crate::error::Error;
 use crate::finding::{Finding, Severity, Told};
-use crate::judge::{Tally, judge_processes};
+use crate::judge::{self, Tally, judge_processes};
 use crate::naming::Naming;
 use crate::observe::{self, Asked, Progress};
 use crate::patience::undisturbed;
@@ -79,8 +79,13 @@ pub fn prove(
     request: &Request<'_>,
     source: &mut dyn PinSource,
 ) -> Result<(), Error> {
-    let Some(place) = the_card(snapshot)? else { return Ok(()) };
-    let orders = orders(snapshot, place, request.key)?;
+    let tokens = judge::tokens(snapshot);
+    let (place, mut gaps) = the_card(&tokens)?;
+    let Some(place) = place else { return Ok(()) };
+    let (orders, unable) = orders(&tokens, place, request.key)?;
+    drop(tokens);
+    gaps.extend(unable);
+    snapshot.coverage.extend(gaps);
     ask(snapshot, place, &orders, request, source)
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Finding, Id, Safety, Shows, Unasked};
+use crate::finding::{Finding, Safety, Unasked};
 use crate::naming::is_serial;
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
 use crate::text::escape;
 use crate::verdict::Verdict;
 use crate::view::is_private;
 
+use super::reason::Reason;
 use super::{Action, Plan, Precondition, Step};
 
 /// Which entries to take.
@@ -28,7 +29,7 @@ pub enum Scope<'a> {
 #[must_use]
 pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>, caller: u32) -> Plan {
     let named = verdict.by_file();
-    plan(snapshot, verdict, caller, |dir, entry| reason(&named, dir, entry, scope))
+    plan(snapshot, verdict, caller, |dir, entry| due(&named, dir, entry, scope))
 }
 
 /// Plans what the findings on cache entries call for. What needs a decision of the user (a card
@@ -46,7 +47,7 @@ fn plan(
     snapshot: &Snapshot,
     verdict: &Verdict,
     caller: u32,
-    reason: impl Fn(&CacheDir, &CacheEntry) -> Option<Reason>,
+    due: impl Fn(&CacheDir, &CacheEntry) -> Option<Due>,
 ) -> Plan {
     // With caching `yes` OpenSC keeps what it read after the PIN, too.
     let keeps_private = verdict.programs.iter().any(|program| program.caching.may_keep_private());
@@ -60,58 +61,46 @@ fn plan(
     let mut steps = Vec::new();
     for dir in &snapshot.caches {
         for entry in dir.entries.iter().filter(|entry| entry.kind == FileKind::File) {
-            if let Some(reason) = reason(dir, entry) {
+            if let Some(due) = due(dir, entry) {
                 let unread = !verdict.cache_in_use(&dir.path);
                 let keeps_private = keeps_private && !public.contains(&(&dir.path, entry.name.bytes()));
-                steps.push(Step { unread, ..step(caller, dir, entry, reason, keeps_private) });
+                steps.push(Step { unread, ..step(caller, dir, entry, due, keeps_private) });
             }
         }
     }
     Plan { steps }
 }
 
-/// Why an entry is to be taken, and whether that alone takes consent.
-struct Reason {
-    words: String,
-    safety: Safety,
-}
-
-impl Reason {
-    fn asked(words: &str) -> Self {
-        Self { words: words.to_owned(), safety: Safety::Safe }
-    }
-}
+/// Why an entry is to be taken, and what that alone takes to be allowed.
+type Due = (Reason, Safety);
 
 /// What the findings on an entry call for. One that may be all that is left of a right public key stays, and one of which
 /// nobody can tell goes with consent only.
-fn called_for(findings: &[&Finding], by: Unasked) -> Option<Reason> {
+fn called_for(findings: &[&Finding], by: Unasked) -> Option<Due> {
     if findings.iter().any(|finding| finding.holds_its_entries()) {
         return None;
     }
     let finding = findings.iter().find(|finding| finding.is_moved(by))?;
     let is_in_doubt = findings.iter().any(|finding| finding.is_in_doubt());
     let safety = if is_in_doubt { Safety::Guarded } else { Safety::Safe };
-    Some(Reason { words: finding.id.name().to_owned(), safety })
+    Some((Reason::Found(finding.id), safety))
 }
 
 /// Why an entry is to be taken; `None` if it stays. Only files with an OpenSC cache
 /// name are ever taken: CANs, off-card certificates and strangers have to be named
 /// by hand.
-fn reason(
+fn due(
     named: &BTreeMap<(&ByteString, &ByteString), Vec<&Finding>>,
     dir: &CacheDir,
     entry: &CacheEntry,
     scope: Scope<'_>,
-) -> Option<Reason> {
+) -> Option<Due> {
     let found = named.get(&(&dir.path, entry.name.bytes())).map(Vec::as_slice).unwrap_or_default();
     // Who read it has to be told of later: why it was wrong says more than that somebody asked for it.
-    let asked = |words: &str| {
-        let is_old = |finding: &&&Finding| {
-            matches!(finding.id.shows(), Shows::OldView | Shows::Unsure)
-                || finding.id == Id::DormantStaleEntry
-        };
-        let stale = found.iter().find(is_old);
-        Reason::asked(stale.map_or(words, |finding| finding.id.name()))
+    let asked = |words: &str| -> Due {
+        let found = found.iter().map(|finding| Reason::Found(finding.id)).find(Reason::was_ever_stale);
+        let reason = found.unwrap_or_else(|| Reason::Asked(words.to_owned()));
+        (reason, Safety::Safe)
     };
     if let Scope::Named(names) = scope {
         return is_named(dir, entry, names).then(|| asked("it was asked for by name"));
@@ -134,7 +123,8 @@ pub fn is_named(dir: &CacheDir, entry: &CacheEntry, names: &[String]) -> bool {
     names.iter().any(|name| typed(&entry.name, name) || typed(&path, name))
 }
 
-fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: Reason, keeps_private: bool) -> Step {
+fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, due: Due, keeps_private: bool) -> Step {
+    let (reason, at_least) = due;
     let copy = entry.name.of_copy();
     let private = match (&entry.content, copy) {
         (Content::Withheld(Withheld::Private), _) => true,
@@ -151,9 +141,9 @@ fn step(caller: u32, dir: &CacheDir, entry: &CacheEntry, reason: Reason, keeps_p
         directory: dir.real_path(),
         name: entry.name.bytes().clone(),
         expect: Precondition::of(entry),
-        safety: safety.max(reason.safety),
+        safety: safety.max(at_least),
         action: if private { Action::Remove } else { Action::Quarantine },
-        reason: reason.words,
+        reason,
         unread: false,
     }
 }

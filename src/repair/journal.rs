@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 use super::Error;
 use super::outcome::{Outcome, UndoOutcome, UndoResult};
 use super::plan::{Precondition, Step};
+use super::reason::Reason;
 use crate::safe_fs::{self, Dir, Reserved};
 use crate::snapshot::{ByteString, Bytes};
 use crate::text::tame;
@@ -159,7 +160,9 @@ impl Record for Journal {
     fn words(&mut self) -> Vec<&mut String> {
         let mut words: Vec<&mut String> = self.edits.iter_mut().map(|edit| &mut edit.reason).collect();
         for Planned { step, outcome, .. } in &mut self.files {
-            words.push(&mut step.reason);
+            if let Reason::Asked(asked) = &mut step.reason {
+                words.push(asked);
+            }
             if let Some(Outcome::Changed(why) | Outcome::Failed(why)) = outcome {
                 words.push(why);
             }

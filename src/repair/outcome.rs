@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Action, Safety};
+use super::reason::Reason;
 use crate::snapshot::ByteString;
 
 /// What came of a plan.
@@ -28,7 +29,8 @@ pub struct StepResult {
     /// What was to be done.
     pub action: Action,
     /// Why.
-    pub reason: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub reason: Reason,
     /// How it ended.
     pub outcome: Outcome,
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::reason::Reason;
 pub use crate::finding::Safety;
 use crate::snapshot::{ByteString, Bytes, CacheEntry, Content, Inode};
 
@@ -29,8 +30,8 @@ pub struct Step {
     pub safety: Safety,
     /// What is done.
     pub action: Action,
-    /// Why, in a sentence for people.
-    pub reason: String,
+    /// Why.
+    pub reason: Reason,
     /// Whether programs did not read it then, so that it was harmless whatever it holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,

@@ -15,6 +15,7 @@ use super::placed::{self, Ours};
 use super::quarantine::{
     Operation, OperationState, StateDir, UNDONE, existing_section, file_name, is_undone, operations, order,
 };
+use super::reason::Reason;
 use crate::host::clock;
 use crate::patience::undisturbed;
 use crate::safe_fs::{self, Dir, Opened};
@@ -58,7 +59,7 @@ pub struct Returning {
     /// Where it is now: a directory, and its name there.
     pub kept: Option<(ByteString, ByteString)>,
     /// Why it was taken.
-    pub reason: String,
+    pub reason: Reason,
     /// Whether it is not certain that programs read it right before it was taken, with the caching of today.
     pub was_unread: bool,
 }

@@ -1,11 +1,14 @@
 //! What an audit has found: for people the verdict first, what is wrong and what to do in which order; for tables a line
 //! an artefact.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+
+use serde::Serialize;
 
 use super::human::headline;
 use super::lines::{BOLD, Page, Screen, row, whole, wrap};
-use crate::audit::{Audit, Group, Item, Step, Verdict};
+use crate::audit::{Audit, Group, Item, Kind, MissingFile, Step, Verdict};
 use crate::case::attribution::Attributed;
 use crate::finding::Finding;
 use crate::snapshot::Gap;
@@ -96,12 +99,12 @@ fn looked_at(out: &mut Page<'_>, audit: &Audit) {
     let _ = writeln!(out, "{BOLD}Looked at{BOLD:#}");
     row(out, "files", &audit.files.to_string());
     let total = |is: fn(Verdict) -> bool| {
-        let mut parts: Vec<String> = Vec::new();
+        let mut kinds: BTreeMap<Kind, usize> = BTreeMap::new();
         for counted in audit.counts.iter().filter(|counted| is(counted.verdict)) {
-            let (one, many) = counted.kind.words();
-            parts.push(count(counted.count, one, many));
+            *kinds.entry(counted.kind).or_default() += counted.count;
         }
-        parts.join(", ")
+        let words = |(kind, number): (Kind, usize)| count(number, kind.words().0, kind.words().1);
+        kinds.into_iter().map(words).collect::<Vec<_>>().join(", ")
     };
     let mut line = |name: &str, value: String| {
         if !value.is_empty() {
@@ -127,6 +130,11 @@ fn looked_at(out: &mut Page<'_>, audit: &Audit) {
     );
     number("links", audit.links, "that were not followed");
     number("not files", audit.special, "pipes, devices or sockets, not opened");
+    number(
+        "kernel's",
+        audit.kernels,
+        "folders of proc, sysfs and the like, where to read is to act, not entered",
+    );
     let closed: Vec<String> =
         audit.not_opened.iter().map(|(name, count)| format!("{count} {name}")).collect();
     if !closed.is_empty() {
@@ -135,7 +143,7 @@ fn looked_at(out: &mut Page<'_>, audit: &Audit) {
 }
 
 /// The first line of the table.
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "verdict",
     "kind",
     "file",
@@ -152,24 +160,28 @@ const COLUMNS: [&str; 16] = [
     "revoked",
     "replaced",
     "why",
+    "also",
 ];
 
-/// For tables: RFC 4180, a line an artefact that is bad or not decided.
-#[must_use]
-pub fn csv(audit: &Audit) -> String {
+/// For tables: RFC 4180, a line an artefact that is bad or not decided, and one for each that a CA has noted and that is in no
+/// file.
+///
+/// # Errors
+/// When a verdict or a kind has no word: a cell is never left empty for it.
+pub fn csv(audit: &Audit) -> Result<String, serde_json::Error> {
     let mut out = COLUMNS.join(",");
     out.push_str("\r\n");
-    for item in &audit.items {
-        let line: Vec<String> = cells(item).iter().map(|cell| quoted(cell)).collect();
+    let missing = audit.missing.iter().map(|missing| Ok(cells_of_missing(missing)));
+    for cells in audit.items.iter().map(cells).chain(missing) {
+        let line: Vec<String> = cells?.iter().map(|cell| quoted(cell)).collect();
         out.push_str(&line.join(","));
         out.push_str("\r\n");
     }
-    out
+    Ok(out)
 }
 
-fn cells(item: &Item) -> [String; 16] {
+fn cells(item: &Item) -> Result<[String; 17], serde_json::Error> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    let word = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
     let id = |key: &Option<Attributed>| {
         key.as_ref()
             .map(|key| key.places.first().map_or(&key.id, |place| &place.id).clone())
@@ -181,9 +193,9 @@ fn cells(item: &Item) -> [String; 16] {
     let candidates: Vec<&str> = item.candidates.iter().map(|key| key.id.as_str()).collect();
     let made_by = if item.made_by.is_some() { id(&item.made_by) } else { candidates.join(" or ") };
     let yes = |is: bool| if is { "yes" } else { "no" }.to_owned();
-    [
-        word(serde_json::to_value(item.verdict).unwrap_or_default()),
-        word(serde_json::to_value(item.kind).unwrap_or_default()),
+    Ok([
+        word(item.verdict)?,
+        word(item.kind)?,
         item.file.clone(),
         item.place.to_string(),
         text(&item.serial),
@@ -198,7 +210,34 @@ fn cells(item: &Item) -> [String; 16] {
         yes(item.revoked),
         yes(item.replaced),
         text(&item.why),
-    ]
+        item.also.join("; "),
+    ])
+}
+
+/// The word that JSON has for it.
+fn word(value: impl Serialize) -> Result<String, serde_json::Error> {
+    serde_json::from_value(serde_json::to_value(value)?)
+}
+
+/// Of a certificate that a CA has noted, and that is in no file: the file is the one in which it is noted.
+fn cells_of_missing(missing: &MissingFile) -> [String; 17] {
+    let mut cells = std::array::from_fn(|_| String::new());
+    let told = [
+        (0, "no-file"),
+        (1, "certificate"),
+        (2, missing.index.as_str()),
+        (4, missing.serial.as_str()),
+        (6, missing.subject.as_str()),
+        (13, "no"),
+        (14, "no"),
+        (15, "noted by the CA as valid, and in no file"),
+    ];
+    for (place, text) in told {
+        if let Some(cell) = cells.get_mut(place) {
+            text.clone_into(cell);
+        }
+    }
+    cells
 }
 
 /// A cell: in quotes where it needs them; what a spreadsheet would take for a formula is not one.

@@ -131,13 +131,8 @@ pub(super) fn show_side(out: &mut Page<'_>, title: &str, side: &Side) {
     }
 }
 
-pub(super) const fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Critical => "CRITICAL",
-        Severity::Error => "ERROR",
-        Severity::Warning => "WARNING",
-        Severity::Info => "INFO",
-    }
+pub(super) fn severity_name(severity: Severity) -> String {
+    severity.word().to_ascii_uppercase()
 }
 
 pub(super) fn severity_style(severity: Severity) -> Style {

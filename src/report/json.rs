@@ -15,7 +15,7 @@ use crate::listing::asked::AskedObject;
 use crate::listing::cache_entries::Item;
 use crate::listing::hosts::Compared;
 use crate::listing::objects::{NotListed, ObjectComparison};
-use crate::listing::providers::ProviderListing;
+use crate::listing::provided::ProviderListing;
 use crate::listing::settings::Settings;
 use crate::observe::Written;
 use crate::repair::config::{EditReport, Revived};
@@ -301,8 +301,7 @@ pub enum Answer<'a> {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Event<'a> {
     /// What happened.
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["started", "inserted", "removed", "released",
-        "cache-changed", "service-lost", "service-back"])))]
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = crate::watch::Occurrence::KINDS)))]
     pub kind: &'static str,
     /// When.
     #[cfg_attr(feature = "schema", schemars(with = "crate::schema::Rfc3339"))]

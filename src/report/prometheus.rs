@@ -10,13 +10,6 @@ use time::OffsetDateTime;
 use crate::finding::Severity;
 use crate::verdict::Verdict;
 
-const SEVERITIES: [(Severity, &str); 4] = [
-    (Severity::Critical, "critical"),
-    (Severity::Error, "error"),
-    (Severity::Warning, "warning"),
-    (Severity::Info, "info"),
-];
-
 /// The metrics of one check. `complete`: everything that was asked for was looked at.
 #[must_use]
 pub fn metrics(verdict: &Verdict, complete: bool, taken_at: OffsetDateTime, took: Duration) -> String {
@@ -52,7 +45,7 @@ pub fn metrics(verdict: &Verdict, complete: bool, taken_at: OffsetDateTime, took
         &mut out,
         "stalecard_findings",
         "Findings of the last check by severity.",
-        SEVERITIES.map(|(severity, name)| (vec![("severity", name)], number(severity).to_string())),
+        Severity::ALL.map(|severity| (vec![("severity", severity.word())], number(severity).to_string())),
     );
     let mut found: BTreeMap<_, usize> = BTreeMap::new();
     for finding in &verdict.findings {
@@ -65,8 +58,7 @@ pub fn metrics(verdict: &Verdict, complete: bool, taken_at: OffsetDateTime, took
         "stalecard_token_findings",
         "Findings of the last check by kind, severity and token; without a token those about the host.",
         found.iter().map(|((id, severity, token), number)| {
-            let severity =
-                SEVERITIES.iter().find(|(known, _)| known == severity).map_or("", |(_, name)| name);
+            let severity = severity.word();
             (vec![("finding", id.name()), ("severity", severity), ("token", *token)], number.to_string())
         }),
     );

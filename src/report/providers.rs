@@ -1,7 +1,7 @@
 //! Other PKCS#11 modules for people: what each lists, and how that stands to what is on the cards.
 
 use super::lines::{BOLD, Page, wrap, wrap_in};
-use crate::listing::providers::{OnCard, ProvidedObject, ProvidedState, ProviderListing};
+use crate::listing::provided::{OnCard, ProvidedObject, ProvidedState, ProviderListing};
 
 /// What these modules list.
 pub fn providers(out: &mut Page<'_>, providers: &[ProviderListing]) {

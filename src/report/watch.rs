@@ -76,13 +76,7 @@ impl Line<'_> {
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         let worst =
             self.verdict.and_then(|verdict| verdict.findings.iter().map(|finding| finding.severity).max());
-        let worst = match worst {
-            Some(Severity::Critical) => "critical",
-            Some(Severity::Error) => "error",
-            Some(Severity::Warning) => "warning",
-            Some(Severity::Info) => "info",
-            None => "",
-        };
+        let worst = worst.map_or("", Severity::word);
         vec![
             ("STALECARD_EVENT", self.occurrence.kind().to_owned()),
             ("STALECARD_READER", self.reader().unwrap_or_default()),

@@ -33,10 +33,15 @@ enum Rule {
 }
 
 macro_rules! table {
-    ($($id:ident: $room:ident / $file:ident, $kind:ident;)*) => {
-        /// The rule of an id.
-        const fn rule(id: Id) -> Rule {
-            match id { $(Id::$id => table!(@ $kind $room $file),)* }
+    ($($id:ident: $room:ident / $file:ident, $($kind:ident)+;)*) => {
+        /// What the rule of an id looks at.
+        const fn rule(id: Id) -> &'static [Rule] {
+            match id {
+                $(Id::$id => {
+                    const OWN: &[Rule] = &[$(table!(@ $kind $room $file)),+];
+                    OWN
+                })*
+            }
         }
 
         /// The source of an id's rule.
@@ -47,6 +52,7 @@ macro_rules! table {
         }
     };
     (@ Called $room:ident $file:ident) => { Rule::Called };
+    (@ Asked $room:ident $file:ident) => { Rule::Asked($room::$file::of_asked) };
     (@ $kind:ident $room:ident $file:ident) => { Rule::$kind($room::$file::apply) };
 }
 
@@ -54,12 +60,12 @@ table! {
     PublicKeyUndecided: signature / public_key_undecided, Token;
     StaleKeyId: token / stale_key_id, Token;
     StalePublicKey: token / stale_public_key, Token;
-    StaleCertificate: token / stale_certificate, Token;
-    StaleObject: token / stale_object, Token;
-    HiddenObject: token / hidden_object, Token;
-    GhostObject: token / ghost_object, Token;
-    DamagedEntry: token / damaged_entry, Token;
-    DormantStaleEntry: token / dormant_stale_entry, Token;
+    StaleCertificate: token / stale_certificate, Token Asked;
+    StaleObject: token / stale_object, Token Asked;
+    HiddenObject: token / hidden_object, Token Asked;
+    GhostObject: token / ghost_object, Token Asked;
+    DamagedEntry: token / damaged_entry, Token Asked;
+    DormantStaleEntry: token / dormant_stale_entry, Token Asked;
     OrphanEntry: token / orphan_entry, Token;
     OldGeneration: token / old_generation, Token;
     RipeningEntry: token / ripening_entry, Asked;
@@ -91,63 +97,43 @@ table! {
     HostsDisagree: host / hosts_disagree, Called;
 }
 
+/// All rules that look at the same, in the order of the catalogue.
+macro_rules! apply {
+    ($kind:ident, $case:ident) => {{
+        let mut findings = Vec::new();
+        for rule in Id::ALL.iter().flat_map(|id| rule(*id)) {
+            if let Rule::$kind(apply) = rule {
+                apply($case, &mut findings);
+            }
+        }
+        findings
+    }};
+}
+
 /// What the rules say of one token.
 #[must_use]
 pub fn of_token(case: &Case<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for &id in Id::ALL {
-        if let Rule::Token(apply) = rule(id) {
-            apply(case, &mut findings);
-        }
-    }
+    let mut findings = apply!(Token, case);
     heed(&mut findings);
     findings
 }
 
-/// What the rules say of one card that OpenSC was asked about: those for such cards alone, and what others say of them, too.
+/// What the rules say of one card that OpenSC was asked about.
 #[must_use]
 pub fn of_asked(case: &AskedCase<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for apply in [
-        token::stale_certificate::of_asked,
-        token::stale_object::of_asked,
-        token::hidden_object::of_asked,
-        token::ghost_object::of_asked,
-        token::damaged_entry::of_asked,
-        token::dormant_stale_entry::of_asked,
-    ] {
-        apply(case, &mut findings);
-    }
-    for &id in Id::ALL {
-        if let Rule::Asked(apply) = rule(id) {
-            apply(case, &mut findings);
-        }
-    }
-    findings
+    apply!(Asked, case)
 }
 
 /// What the rules say of one cache directory.
 #[must_use]
 pub fn of_cache(case: &CacheCase<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for &id in Id::ALL {
-        if let Rule::Cache(apply) = rule(id) {
-            apply(case, &mut findings);
-        }
-    }
-    findings
+    apply!(Cache, case)
 }
 
 /// What the rules say of one configuration.
 #[must_use]
 pub fn of_config(case: &ConfigCase<'_>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for &id in Id::ALL {
-        if let Rule::Config(apply) = rule(id) {
-            apply(case, &mut findings);
-        }
-    }
-    findings
+    apply!(Config, case)
 }
 
 /// The manual page of a finding: the comment at the head of its rule.

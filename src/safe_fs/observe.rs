@@ -114,7 +114,7 @@ struct Gaps {
 impl Gaps {
     fn add(&mut self, why: String) {
         let (what, asked_for) = (self.what.clone(), self.asked_for);
-        self.found.push(Gap { what, why, asked_for, kind: GapKind::Cache });
+        self.found.push(Gap::new(GapKind::Cache, asked_for, what, why));
     }
 }
 

@@ -32,11 +32,10 @@ pub fn parse(text: &[u8], dialect: Dialect) -> Result<Document, ParseError> {
     let tokens = tokens(text);
     let mut parser = Parser::new(dialect);
     for token in &tokens {
-        parser.token(token).map_err(|why| ParseError {
-            position: Position::of(text, token.range.start),
-            range: token.range.clone(),
-            why,
-        })?;
+        if let Err(why) = parser.token(token) {
+            let (position, range) = (Position::of(text, token.range.start), token.range.clone());
+            return Err(ParseError { position, range, why, tokens: tokens.into() });
+        }
     }
     let root = parser.finish(text.len());
     Ok(Document::new(text.to_vec(), tokens, root))

@@ -2,6 +2,9 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
+
+use super::lexer::Token;
 
 /// A place in a text, counted from 1 as editors do; columns count bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +70,8 @@ pub struct ParseError {
     pub range: Range<usize>,
     /// What is wrong with it.
     pub why: Why,
+    /// All tokens of the text, for whoever looks for the cause before the place.
+    pub tokens: Arc<[Token]>,
 }
 
 /// What is wrong with a refused token.

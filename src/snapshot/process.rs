@@ -1,5 +1,7 @@
 //! The processes that may hold an old view, and the flushes that they may have missed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
@@ -23,6 +25,9 @@ pub struct Process {
     pub started_at: OffsetDateTime,
     /// What of OpenSC it has loaded.
     pub modules: Modules,
+    /// The variables with effect on OpenSC, as it was started with them. Absent: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub env: Option<BTreeMap<String, ByteString>>,
     /// The systemd service it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<Unit>,
@@ -31,6 +36,17 @@ pub struct Process {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<Vec<crate::schema::Sha256>>"))]
     pub offers: Option<Vec<String>>,
+}
+
+/// What runs a module for `ssh-agent`; the kernel keeps 15 letters of a name.
+const AGENT: &[u8] = b"ssh-pkcs11-help";
+
+impl Process {
+    /// Does it run a module for `ssh-agent`? It lets only root look into it.
+    #[must_use]
+    pub fn serves_an_agent(&self) -> bool {
+        self.program.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default().starts_with(AGENT)
+    }
 }
 
 /// What a process has loaded.

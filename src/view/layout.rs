@@ -257,7 +257,7 @@ impl Condition {
         match tlv::first(bytes).map(|element| element.rest) {
             Some(rest) if decodes && are_elements(rest) => Self::Trailing(rest.len()),
             Some(_) if decodes => Self::Whole,
-            _ => Self::Undecodable,
+            Some(_) | None => Self::Undecodable,
         }
     }
 }

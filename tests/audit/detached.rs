@@ -66,3 +66,16 @@ fn a_signed_message_brings_its_content_along() {
         "{report}"
     );
 }
+
+/// A bundle of certificates has the form of signed data, and nobody has signed it.
+#[test]
+fn a_bundle_is_no_signature_and_is_called_so() {
+    let workshop = Workshop::new();
+    workshop.sh(&format!("{SIGNER}openssl crl2pkcs7 -nocrl -certfile signer.pem -out bundle.p7b"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+    let words = ["verify", "--offline", "--data", "files/data", "--signature", "bundle.p7b"];
+    let output = command.args(words).current_dir(workshop.path()).env("HOME", workshop.path()).output();
+    let output = output.unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && said.contains("nobody has signed"), "{said}");
+}

@@ -155,9 +155,11 @@ fn files_that_are_no_files_or_have_no_end() {
         assert!(coverage[0]["why"].as_str().unwrap().contains("too large"), "{report}");
         assert_eq!(report["audit"]["passed"], 1, "{report}");
     }
-    // Named itself, a pipe is not waited for.
-    let (code, report) = audited(&workshop, &["pipe"]);
-    assert_eq!((code, report["audit"]["special"].as_u64()), (0, Some(1)), "{report}");
+    // Named itself, a pipe is not waited for, and said not to be looked at.
+    for name in ["pipe", "zero"] {
+        let (code, report) = audited(&workshop, &[name]);
+        assert_eq!((code, report["coverage"][0]["what"].as_str()), (3, Some(name)), "{report}");
+    }
 }
 
 #[test]

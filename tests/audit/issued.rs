@@ -263,3 +263,75 @@ fn makers_are_told_from_caches_the_quarantine_and_baselines() {
     assert_eq!(kind(&[]), (Value::Null, 2));
     assert_eq!(kind(&["--against", &baselines]), (Value::from("baseline"), 0));
 }
+
+/// A stale host issues what names no key: a list of version 1, a leaf without an identifier, an answer and a message without
+/// certificates. Run in the folder that is named, beside the root that was made so.
+const NAMELESS: &str = r#"
+mkdir out; : >index.txt; echo 1000 >serial
+cat >ca.cnf <<'END'
+[ca]
+default_ca = own
+[own]
+database = index.txt
+new_certs_dir = .
+serial = serial
+default_md = sha256
+default_days = 30
+default_crl_days = 7
+policy = any
+x509_extensions = leaf
+[any]
+commonName = supplied
+[leaf]
+authorityKeyIdentifier = none
+basicConstraints = CA:FALSE
+[req]
+distinguished_name = none
+[none]
+END
+card="-engine pkcs11 -keyform engine -passin env:PIN"
+{
+    openssl ca -config ca.cnf $card -keyfile id_01 -cert $ROOT -gencrl -out out/crl.pem
+    openssl req -config ca.cnf -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key -subj /CN=leaf -out csr
+    openssl ca -config ca.cnf -batch -notext $card -keyfile id_01 -cert $ROOT -in csr -out out/leaf.pem
+    echo text >data
+    openssl cms -sign -binary -nodetach -nocerts -in data -signer $ROOT -inkey id_01 $card -outform DER -out out/data.p7m
+    openssl ocsp -index index.txt -CA $ROOT -rsigner $ROOT -rkey org.openssl.engine:pkcs11:id_01 -passin env:PIN \
+        -issuer $ROOT -cert out/leaf.pem -resp_no_certs -respout out/ocsp.der -noverify
+} >log 2>&1 || { cat log; exit 1; }
+"#;
+
+#[test]
+fn what_a_stale_host_makes_without_naming_a_key_is_never_sound() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    alpha.keypairgen("EC:prime256v1", &["--id", ID, "--label", "root"]);
+    alpha.pkcs15_list();
+    let beta = stand.host("beta");
+    beta.initialize("HSM-H1", PIN, SO_PIN, None);
+    beta.keypairgen("EC:prime256v1", &["--id", ID, "--label", "root"]);
+    let stale = issue(&stand, &alpha, "stale", "EC:prime256v1");
+    let root = stale.join("root.pem").to_str().unwrap().to_owned();
+    let folder = stand.dir().join("nameless");
+    let host = alpha.clone().env("PIN", PIN).env("PKCS11_MODULE_PATH", opensc_module().to_str().unwrap());
+    let folder = folder.to_str().unwrap();
+    host.env("ROOT", &root).sh(&format!("set -eu; mkdir {folder}; cd {folder}\n{NAMELESS}")).ok();
+    let out = format!("{folder}/out");
+    for is_flushed in [false, true] {
+        if is_flushed {
+            alpha.stalecard(&["flush", "--guarded"]).ok();
+        }
+        let (code, report) = audit(&alpha, &[&out]);
+        assert_eq!((code, report["audit"]["sound"].as_u64()), (3, Some(0)), "{report}");
+        assert_eq!(report["audit"]["not_decided"], 4, "{report}");
+        for item in report["audit"]["items"].as_array().unwrap() {
+            assert_eq!(item["made_by"]["places"][0]["kind"], "card", "{item}");
+        }
+        // With the root that names the key which is gone all of it is bad, the card in its reader or not.
+        let (code, report) = audit(&alpha, &[&out, &root]);
+        assert_eq!((code, bad(&report).len()), (1, 5), "{report}");
+        let (code, report) = audit(&alpha, &["--offline", &out, &root]);
+        assert_eq!((code, bad(&report).len()), (1, 5), "{report}");
+    }
+}

@@ -114,13 +114,16 @@ fn what_carries_no_identifier_names_a_name_and_another_key_of_it_is_never_exclud
         assert_eq!(bad(&report), BTreeSet::new(), "{report}");
         let (code, report) = workshop.audit(&["no.pem", "leaf.pem"]);
         assert_eq!((code, bad(&report)), (3, BTreeSet::new()), "{report}");
-        // Who made it is told by a certificate under another name: then it is not its issuer's.
+        // A certificate under another name says who made it, and not that it has no other name.
         workshop.sh(r#"openssl req -config ca.cnf -extensions ca -new -x509 -key old.key -subj /CN=Elsewhere -days 9 -out elsewhere.pem"#);
         assert_eq!(
             verdict(&workshop, &["new.pem", "elsewhere.pem", "leaf.pem"]),
-            (1, "made-by-another-key".to_owned()),
+            (3, "not-decided".to_owned()),
             "{algorithm}"
         );
+        // Whoever names the issuer's key has said it.
+        let (code, report) = workshop.audit(&["--pubkey", "new.pem", "elsewhere.pem", "leaf.pem"]);
+        assert_eq!((code, bad(&report)), (1, BTreeSet::from(["leaf.pem".to_owned()])), "{report}");
     }
 }
 

@@ -80,3 +80,20 @@ fn what_is_cut_off_or_too_many_is_said() {
         );
     }
 }
+
+/// Whoever writes to a directory of baselines chooses how many files there are: no more are looked at than so many, and that
+/// is told.
+#[test]
+fn of_a_directory_of_too_many_baselines_a_gap_tells() {
+    let workshop = Workshop::new();
+    workshop.write("signed", "");
+    std::fs::create_dir(workshop.path().join("baselines")).unwrap();
+    let audit = || workshop.audit(&["--against", "baselines", "signed"]);
+    (0..10_000).for_each(|n| workshop.write(&format!("baselines/{n}.bak"), ""));
+    let (code, report) = audit();
+    assert_eq!((code, &report["coverage"]), (0, &serde_json::json!([])), "{report}");
+    workshop.write("baselines/more.bak", "");
+    let (code, report) = audit();
+    assert_eq!(code, 3, "{report}");
+    assert!(report["coverage"][0]["why"].as_str().unwrap().contains("more than 10000"), "{report}");
+}

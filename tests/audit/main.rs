@@ -11,6 +11,7 @@
 )]
 
 mod detached;
+mod folders;
 mod forms;
 mod hostile;
 mod issued;
@@ -18,6 +19,7 @@ mod issuers;
 mod large;
 #[path = "../support/many_certificates.rs"]
 mod many_certificates;
+mod names;
 mod numbers;
 mod odd;
 mod public;
@@ -28,6 +30,8 @@ mod siblings;
 mod speed;
 #[path = "../stand/mod.rs"]
 mod stand;
+mod within;
+mod written;
 
 use std::collections::BTreeSet;
 use std::path::Path;

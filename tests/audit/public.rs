@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
+use std::sync::Once;
 
 use stalecard::format::given::structures;
 use virtual_card::openssl::x509::{X509, X509Crl, X509VerifyResult};
@@ -11,6 +13,16 @@ use super::*;
 
 /// Where we differ from openssl with reason: the end of a file's name, and why.
 const EXPLAINED: [(&str, &str); 0] = [];
+
+/// The folder of what others test with, fetched once however many tests ask for it side by side.
+fn public_files() -> PathBuf {
+    static FETCHED: Once = Once::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    FETCHED.call_once(|| {
+        assert!(Command::new("sh").arg(root.join("tests/signatures/fetch")).status().unwrap().success());
+    });
+    root.join("build/public-files")
+}
 
 /// The certificates and lists of a file.
 fn ders(file: &str) -> Vec<Vec<u8>> {
@@ -23,9 +35,7 @@ fn nothing_public_is_called_bad_that_openssl_takes() {
     if !is_long() {
         return;
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    assert!(Command::new("sh").arg(root.join("tests/signatures/fetch")).status().unwrap().success());
-    let folder = root.join("build/public-files");
+    let folder = public_files();
     let workshop = Workshop::new();
     let (code, report) = workshop.audit(&[folder.to_str().unwrap()]);
     assert_eq!(code, 1, "{:?}", report["coverage"]);
@@ -125,9 +135,7 @@ fn each_kind_is_judged_as_openssl_judges_it() {
     if !is_long() {
         return;
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    assert!(Command::new("sh").arg(root.join("tests/signatures/fetch")).status().unwrap().success());
-    let files: Vec<_> = walkdir::WalkDir::new(root.join("build/public-files"))
+    let files: Vec<_> = walkdir::WalkDir::new(public_files())
         .into_iter()
         .filter_map(Result::ok)
         .filter(|file| file.file_type().is_file())

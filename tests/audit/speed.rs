@@ -94,7 +94,7 @@ fn memory_does_not_grow_with_the_number_of_signers() {
     let one = serde_json::json!({ "protected": header, "signature": "AQEB".repeat(21) + "AQ" });
     let object = serde_json::json!({ "payload": "A".repeat(2_000_000), "signatures": vec![one; 900] });
     workshop.write("many.json", object.to_string());
-    for (file, code) in [("attributes.p7m", 0), ("plain.p7m", 0), ("many.json", 1)] {
+    for (file, code) in [("attributes.p7m", 0), ("plain.p7m", 0), ("many.json", 3)] {
         let begun = std::time::Instant::now();
         let (output, peak) = with_peak(&workshop, &[file, "keys.json", "signer.pem"]);
         println!("{file}: {peak} KiB, {:?}", begun.elapsed());

@@ -8,7 +8,7 @@ use crate::stand::listing::{Block, Pkcs11Listing, Pkcs15Listing, blocks};
 use crate::stand::{Host, Output};
 use serde_json::Value;
 use stalecard::case::token::Case;
-use stalecard::finding::{Finding, Id, ObjectClass, ObjectName, Severity};
+use stalecard::finding::{Finding, Id, ObjectName, Severity};
 use stalecard::format::key::PublicKey;
 use stalecard::judge::{judge, tokens};
 use stalecard::opensc::Version;
@@ -289,7 +289,7 @@ impl Observer {
             let said = lines(findings);
             return Err(format!("all-clear: nobody lists {reference:02X}, which the card holds\n{said}"));
         }
-        let key = |object: &&ObjectName| object.class == ObjectClass::PrivateKey;
+        let key = |object: &&ObjectName| object.class.name() == "private key";
         let references = told.iter().filter(key).filter_map(|object| object.reference);
         match references.into_iter().find(|reference| !missed.contains(reference)) {
             Some(reference) => Err(format!(

@@ -167,6 +167,9 @@ impl<'ast> Visit<'ast> for Imports {
         visit::visit_path(self, path);
     }
 
+    /// For whom a thing is there is no import of it.
+    fn visit_visibility(&mut self, _: &'ast syn::Visibility) {}
+
     /// What a macro is handed is not parsed: paths are found by their colons.
     fn visit_macro(&mut self, call: &'ast syn::Macro) {
         self.tokens(TokenBuffer::new2(call.tokens.clone()).begin());

@@ -28,7 +28,7 @@ fn check(snapshot: &Snapshot, baseline: Option<&str>) -> Said {
     stalecard::judge::judge_processes(snapshot, &mut verdict);
     if let Some(text) = baseline {
         let baselines = vec![Baseline::parse(text).unwrap()];
-        let known = Known { place: "a baseline".to_owned(), single: true, baselines };
+        let known = Known { place: "a baseline".to_owned(), single: true, left: None, baselines };
         let said = mismatches(&tokens, &absent_cards(snapshot), &known);
         stalecard::judge::hold_against(&mut verdict, &known, said);
     }

@@ -7,6 +7,7 @@
 
 use crate::listing::{Pkcs11Listing, Pkcs15Listing};
 use crate::recorded::{CACHE, cache_of, committed_outputs, fixtures, recording_of, snapshot, stalecard};
+use serde_json::{Value, json};
 use stalecard::card::Options;
 use stalecard::card::image::Image;
 use stalecard::card::sc_hsm::scan;
@@ -335,5 +336,51 @@ fn selection_works_on_a_snapshot_too() {
         let (exit, said) = code(&missing);
         assert_eq!(exit, 3, "{said}");
         assert!(said.contains(missing[1]), "{said}");
+    }
+}
+
+/// What went wrong with a card counts for it, however the gap is worded; what no reader is named with counts for any.
+#[test]
+fn a_gap_of_the_selected_card_stays_whatever_it_says() {
+    let path = fixtures().join("snapshots/seed-alpha-back.json");
+    let folder = tempfile::tempdir().unwrap();
+    let left = |gap: Value| {
+        let mut snapshot: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        snapshot["coverage"] = json!([gap]);
+        snapshot["readers"] =
+            json!([{"name": "Virtual PCD 00 00", "card": true}, {"name": "Another", "card": true}]);
+        let file = folder.path().join("snapshot.json");
+        std::fs::write(&file, snapshot.to_string()).unwrap();
+        let said = stalecard(&[
+            "check",
+            "--format",
+            "json",
+            "--serial",
+            SERIAL,
+            "--snapshot",
+            file.to_str().unwrap(),
+        ]);
+        let said: Value = serde_json::from_slice(&said.stdout).unwrap();
+        let is_it = |told: &&Value| told["why"] == "made for this test";
+        said["coverage"].as_array().unwrap().iter().find(is_it).map(|told| told["reader"].clone())
+    };
+    let gap = |what: &str, reader: Option<&str>| {
+        let mut gap = json!({"what": what, "why": "made for this test", "asked_for": true, "kind": "card"});
+        if let Some(reader) = reader {
+            gap["reader"] = json!(reader);
+        }
+        gap
+    };
+    let (own, other) = ("Virtual PCD 00 00", "Another");
+    assert_eq!(left(gap("its PIN", Some(own))), Some(json!(own)));
+    assert_eq!(left(gap("its PIN", Some(other))), None);
+    // A sentence is no evidence where the reader is told.
+    assert_eq!(left(gap("card in reader Another", Some(own))), Some(json!(own)));
+    // Older versions told it in the sentence alone.
+    assert_eq!(left(gap("file CE01 of the card in reader Virtual PCD 00 00", None)), Some(Value::Null));
+    assert_eq!(left(gap("card in reader Another", None)), None);
+    for open in ["reader Another: its PIN", "reader Virtual PCD 00 00: its PIN", "reader Unplugged", "cards"]
+    {
+        assert_eq!(left(gap(open, None)), Some(Value::Null), "{open}");
     }
 }

@@ -58,6 +58,40 @@ fn no_object_of_a_committed_document_takes_an_unknown_member() {
     assert!(kinds.iter().all(|&count| count > 5), "{kinds:?}");
 }
 
+/// Whoever reads documents by the schema of earlier days still can: only ever something is added.
+#[test]
+fn every_committed_document_holds_under_the_first_schemas() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let first = |name: &str| {
+        let packed = std::fs::read(root.join("schema/before").join(name)).unwrap();
+        let schema: Value = serde_json::from_reader(flate2::read::GzDecoder::new(&*packed)).unwrap();
+        jsonschema::draft202012::new(&schema).unwrap()
+    };
+    let (of_output, of_snapshot) = (first("stalecard-1.json.gz"), first("stalecard-snapshot-1.json.gz"));
+    let mut kinds = [0, 0];
+    for file in walkdir::WalkDir::new(&root).into_iter().map(|file| file.unwrap().into_path()) {
+        if file.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let mut document: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let is_output = document["schema"] == stalecard::report::json::SCHEMA;
+        if !is_output && document["schema"] != stalecard::snapshot::SCHEMA {
+            continue;
+        }
+        kinds[usize::from(is_output)] += 1;
+        let schema = if is_output { &of_output } else { &of_snapshot };
+        let errors: Vec<String> = schema
+            .iter_errors(&document)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect();
+        assert!(errors.is_empty(), "{}: {}", file.display(), errors.join("\n"));
+        // They are not so open that they let everything through.
+        document.as_object_mut().unwrap().remove("coverage").unwrap();
+        assert!(!schema.is_valid(&document), "{}", file.display());
+    }
+    assert!(kinds[0] > 10 && kinds[1] > 5, "{kinds:?}");
+}
+
 /// The objects of a value but for these maps, of each list those in the first few places.
 fn below(value: &Value, at: &str, maps: &[&str], found: &mut Vec<String>) {
     match value {

@@ -1,6 +1,7 @@
 //! Who still holds the old view: real programs that have loaded OpenSC and wait, each in the process
 //! namespace of its stand.
 
+use crate::covered;
 use crate::schema;
 use crate::stand;
 use crate::text;
@@ -13,12 +14,7 @@ const FINDING: &str = "process-holds-old-view";
 
 /// A host whose cache is stale: its key was replaced elsewhere.
 fn stale(host: &Host) {
-    host.initialize("HSM-H1", PIN, SO_PIN, None);
-    let old = host.keypairgen("EC:prime256v1", &[]);
-    host.pkcs15_list();
-    let live = host.live();
-    live.delete_object("privkey", &old.id);
-    live.keypairgen("EC:prime256v1", &[]);
+    covered::stale(host);
     host.stalecard(&["check"]).exits(1);
 }
 
@@ -231,6 +227,28 @@ fn a_program_with_the_old_view_is_named_whatever_was_done_to_the_cache() {
         assert_eq!(check(&host), [] as [Value; 0], "{way:?}");
         host.stalecard(&verify);
     }
+}
+
+/// A program with another home, cache or configuration of its own is held against what it reads, not against what the caller
+/// would.
+#[test]
+fn a_program_is_held_against_the_cache_of_its_own_environment() {
+    let stand = Stand::start();
+    let host = stand.host("alpha");
+    let elsewhere = stand.host("elsewhere");
+    stale(&host);
+    elsewhere.caching("yes");
+    let there = waiting(&stand, &elsewhere);
+    assert_eq!(check(&host), [] as [Value; 0]);
+    let here = waiting(&stand, &host);
+    std::thread::sleep(Duration::from_millis(1100));
+    host.stalecard(&["config", "disable-cache"]);
+    host.stalecard(&["flush"]);
+    let [finding] = &check(&host)[..] else { panic!("{:?}", check(&host)) };
+    assert_eq!(finding["processes"].as_array().map(Vec::len), Some(1), "{finding}");
+    here.stop();
+    assert_eq!(check(&host), [] as [Value; 0]);
+    there.stop();
 }
 
 /// What a card was known to hold decides: without a cache, and on a card that tells no dates.

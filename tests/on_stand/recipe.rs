@@ -123,6 +123,8 @@ fn without_its_protection_it_stops_before_the_baseline() {
 
 #[test]
 fn what_openssl_ca_issues_is_audited_where_it_is_made() {
+    const CARD: &str = "-config ca.conf -engine pkcs11 -keyform engine -keyfile 'pkcs11:id=%01;type=private' -passin env:PIN \
+                        -cert root.pem";
     let stand = Stand::start();
     let (alpha, beta) = (ceremony(&stand, "alpha"), stand.host("beta"));
     for title in ["1.", "2.", "8."] {
@@ -134,24 +136,22 @@ fn what_openssl_ca_issues_is_audited_where_it_is_made() {
          default_md = sha256\ndefault_days = 30\npolicy = any\n[any]\ncommonName = supplied\n",
     )
     .unwrap();
+    let listed = || done(&alpha, &format!("./ca-sign {CARD} -gencrl -crldays 7 -out crl.pem"));
     let issued = |name: &str| {
         let request = format!(
             "openssl req -newkey rsa:2048 -nodes -keyout {name}.key -subj /CN={name} -out {name}.csr"
         );
-        let sign = format!(
-            "./ca-sign -config ca.conf -batch -engine pkcs11 -keyform engine -keyfile 'pkcs11:id=%01;type=private' \
-             -passin env:PIN -cert root.pem -in {name}.csr -out {name}.pem"
-        );
+        let sign = format!("./ca-sign {CARD} -batch -in {name}.csr -out {name}.pem");
         done(&alpha, &format!("{request}\n{sign}"))
     };
     done(&alpha, "mkdir newcerts; : >index.txt; echo 01 >serial").ok();
     issued("fresh").ok();
+    listed().ok();
     alpha.pkcs15_list();
     // Elsewhere the token gets another key; the CA's host does not notice.
     beta.initialize("HSM-H1", PIN, SO_PIN, None);
     beta.keypairgen("EC:prime256v1", &["--id", "01", "--label", "root"]);
     // The hook looks at what was made since it began, to the second.
-    done(&alpha, "touch -d '1 hour ago' root.pem newcerts/01.pem").ok();
     let said = issued("stale").exits(1);
     assert!(
         said.stdout.starts_with("WRONG  1 of 1 signed artefact is bad.")
@@ -163,5 +163,9 @@ fn what_openssl_ca_issues_is_audited_where_it_is_made() {
     let timer = "stalecard audit --since 26h root.pem newcerts";
     assert!(PAGE.contains(&format!("`{timer}`")));
     done(&alpha, timer).exits(1);
-    done(&alpha, &format!("touch -d '3 days ago' newcerts/*\n{timer}")).ok();
+    let now = timer.replace("26h", "\"$(date -u +%Y-%m-%dT%H:%M:%SZ)\"");
+    done(&alpha, &format!("sleep 1.1\n{now}")).ok();
+    // A list names nothing in the folder: it is where -out says.
+    let said = listed().exits(1);
+    assert!(said.stdout.contains("1 certificate revocation list"), "{said}");
 }

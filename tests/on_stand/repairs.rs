@@ -5,21 +5,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::covered::stale;
 use crate::schema;
 use crate::stand::{Host, Output, PIN, SO_PIN, Stand};
 
 /// What no repair may say of what was not compared.
 const ALL_CLEAR: &str = "nothing in these caches is stale";
-
-/// A host whose key was replaced elsewhere.
-fn stale(host: &Host) {
-    host.initialize("HSM-H1", PIN, SO_PIN, None);
-    let old = host.keypairgen("EC:prime256v1", &[]);
-    host.pkcs15_list();
-    let live = host.live();
-    live.delete_object("privkey", &old.id);
-    live.keypairgen("EC:prime256v1", &[]);
-}
 
 fn said(output: &Output) -> String {
     output.stdout.split_whitespace().collect::<Vec<_>>().join(" ")

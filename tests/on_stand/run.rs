@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use crate::covered;
 use crate::stand::listing::{Pkcs11Listing, Pkcs15Listing};
-use crate::stand::{Host, PIN, SO_PIN, Stand};
+use crate::stand::{Host, Stand};
 
 const STALECARD: &str = env!("CARGO_BIN_EXE_stalecard");
 
@@ -17,12 +18,8 @@ const STALECARD: &str = env!("CARGO_BIN_EXE_stalecard");
 fn stale() -> (Stand, Host, Host) {
     let stand = Stand::start();
     let host = stand.host("alpha");
-    host.initialize("HSM-H1", PIN, SO_PIN, None);
-    let old = host.keypairgen("EC:prime256v1", &[]);
-    host.pkcs15_list();
+    covered::stale(&host);
     let live = host.live();
-    live.delete_object("privkey", &old.id);
-    live.keypairgen("EC:prime256v1", &[]);
     assert_ne!(host.pkcs15_list(), live.pkcs15_list());
     (stand, host, live)
 }

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
-use stalecard::repair::{Action, Applied, Consent, Plan, Precondition, Safety, StateDir, Step, apply};
+use stalecard::repair::{
+    Action, Applied, Consent, Plan, Precondition, Reason, Safety, StateDir, Step, apply,
+};
 use stalecard::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
 use stalecard::snapshot::{ByteString, CacheDir, CacheOrigin, Gap, Withheld};
 use tempfile::TempDir;
@@ -145,7 +147,7 @@ pub fn plan_of(cache: &CacheDir) -> Plan {
             expect: Precondition::of(entry),
             safety: Safety::Safe,
             action: Action::Quarantine,
-            reason: "test".to_string(),
+            reason: Reason::Asked("test".to_string()),
             unread: false,
         })
         .collect();

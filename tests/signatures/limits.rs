@@ -327,6 +327,31 @@ fn a_large_file_is_hashed_in_a_stream() {
     assert!(text.contains("RSA PKCS#1 v1.5 with SHA-256"), "{text}");
 }
 
+/// Ed25519 signs the message itself: of a large one nothing is held in memory, and it is not decided.
+#[test]
+fn a_large_file_is_not_held_in_memory_for_ed25519() {
+    let workshop = workshop();
+    assert!(workshop.openssl("genpkey -algorithm ED25519 -out ed"));
+    assert!(workshop.openssl("pkey -in ed -pubout -out ed.pub"));
+    let verify = |length: u64, limit: &str| {
+        fs::File::create(workshop.path("large")).unwrap().set_len(length).unwrap();
+        assert!(workshop.openssl("pkeyutl -sign -rawin -inkey ed -in large -out signature"));
+        let run = format!(
+            "{limit} exec {} verify --offline --format json --data large --signature signature --pubkey ed.pub",
+            env!("CARGO_BIN_EXE_stalecard")
+        );
+        let output = workshop.run(Path::new("sh"), &["-c", &run]);
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code().unwrap(), report["attribution"]["undecided"].to_string())
+    };
+    assert_eq!(verify(16 << 20, "").0, 0);
+    for (length, limit) in [((16 << 20) + 1, ""), (160 << 20, "ulimit -v 160000;")] {
+        let (code, undecided) = verify(length, limit);
+        assert_eq!(code, 3, "{undecided}");
+        assert!(undecided.contains("larger than the 16 MiB"), "{undecided}");
+    }
+}
+
 /// Each key as dear as one may be, and very many of them: the file has an answer, and what was not computed is named.
 #[test]
 fn the_work_for_one_file_is_bounded() {

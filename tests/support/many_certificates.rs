@@ -25,6 +25,18 @@ pub fn certificate(
     key: &PKeyRef<Private>,
     by: &PKeyRef<Private>,
 ) -> Vec<u8> {
+    naming(serial, subject, issuer, key, by, by)
+}
+
+/// The same, with the identifier of this key as the one that should have made it.
+fn naming(
+    serial: u32,
+    subject: &X509NameRef,
+    issuer: &X509NameRef,
+    key: &PKeyRef<Private>,
+    named: &PKeyRef<Private>,
+    by: &PKeyRef<Private>,
+) -> Vec<u8> {
     let mut builder = X509::builder().unwrap();
     builder.set_version(2).unwrap();
     builder.set_serial_number(&BigNum::from_u32(serial).unwrap().to_asn1_integer().unwrap()).unwrap();
@@ -37,16 +49,19 @@ pub fn certificate(
         // What is no CA's is refused before its signature is looked at.
         builder.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
     }
-    // Whose keys they are, by identifiers that are hashes of the names: any will do.
-    let identifier = |of: &X509NameRef| hash(MessageDigest::sha1(), &of.to_der().unwrap()).unwrap().to_vec();
-    let mut add = |oid: &str, start: &[u8], of: &X509NameRef| {
+    // Whose keys they are, by the hashes of their points.
+    let identifier = |of: &PKeyRef<Private>| {
+        let spki = of.public_key_to_der().unwrap();
+        hash(MessageDigest::sha1(), &spki[spki.len() - 65..]).unwrap().to_vec()
+    };
+    let mut add = |oid: &str, start: &[u8], of: &PKeyRef<Private>| {
         let value = [start, &identifier(of)].concat();
         let value = Asn1OctetString::new_from_bytes(&value).unwrap();
         let oid = Asn1Object::from_str(oid).unwrap();
         builder.append_extension(X509Extension::new_from_der(&oid, false, &value).unwrap()).unwrap();
     };
-    add("2.5.29.14", &[4, 20], subject);
-    add("2.5.29.35", &[0x30, 22, 0x80, 20], issuer);
+    add("2.5.29.14", &[4, 20], key);
+    add("2.5.29.35", &[0x30, 22, 0x80, 20], named);
     builder.sign(by, MessageDigest::sha256()).unwrap();
     builder.build().to_pem().unwrap()
 }
@@ -77,7 +92,7 @@ impl Issuer {
             bad += u64::from(is_bad);
             let leaf = PKey::<Private>::ec_gen("prime256v1").unwrap();
             let by = if is_bad { &self.other } else { &self.ca };
-            let pem = certificate(number + 2, &name(&format!("leaf {number}")), &issuer, &leaf, by);
+            let pem = naming(number + 2, &name(&format!("leaf {number}")), &issuer, &leaf, &self.ca, by);
             fs::write(folder.join(format!("many/{number}.pem")), pem).unwrap();
         }
         bad

@@ -2,6 +2,7 @@
 
 use crate::card::apdu::{StatusWord, TransportError};
 use crate::card::readers::PcscError;
+use crate::snapshot::Scheme;
 
 /// Why nothing was signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -99,9 +100,26 @@ pub enum SignError {
     /// Another card, or other keys.
     #[error("{0}: nothing was signed, run this again")]
     Moved(&'static str),
+    /// This kind of card proves its keys otherwise.
+    #[error(
+        "{0} is nothing that a card of this kind is asked for: this is a fault of stalecard, please report it"
+    )]
+    NotAsked(&'static str),
     /// The end was not clean.
     #[error("the login could not be ended ({0}): take the card out of the reader")]
     NoLogout(StatusWord),
+}
+
+/// Of what a card of another kind is asked for.
+pub(super) const fn not_asked(scheme: Scheme) -> SignError {
+    SignError::NotAsked(match scheme {
+        Scheme::Ecdsa => "ECDSA",
+        Scheme::RsaPkcs1Sha256 => "RSA PKCS#1 v1.5",
+        Scheme::Ecdh => "ECDH",
+        Scheme::Ed25519 => "Ed25519",
+        Scheme::X25519 => "X25519",
+        Scheme::RsaDecipher => "deciphering with RSA",
+    })
 }
 
 /// Tries that are left, in words.

@@ -14,6 +14,8 @@
 //!
 //! What differs between families is behind `FamilySigner`, one file each.
 
+#![deny(clippy::wildcard_enum_match_arm, reason = "what is sent to a card is decided for each case by name")]
+
 mod error;
 mod family;
 mod key_channel;

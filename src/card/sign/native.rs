@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use super::super::apdu::{Channel, Command, Response, StatusWord};
 use super::super::application::Application;
 use super::super::native::MY_EID;
-use super::error::SignError;
+use super::error::{SignError, not_asked};
 use super::family::FamilySigner;
 use super::key_channel::KeyChannel;
 use super::plan::{Access, Asks, Attempt, Key, Operation, Order, Pin, Plan};
@@ -117,7 +117,7 @@ fn described(card: &Card) -> Option<(Application, Vec<PrivateKeyEntry>, Vec<PinE
                     pkcs15::pin(entry).map(|pin| pins.push(pin))
                 });
             }
-            _ => {}
+            Directory::PublicKeys | Directory::SecretKeys | Directory::Certificates | Directory::Data => {}
         }
     }
     Some((application, keys, pins))
@@ -181,7 +181,8 @@ impl FamilySigner for Native<'_> {
         let (template, algorithm) = match attempt.scheme {
             Scheme::Ecdh => (0xA4, CURVE),
             Scheme::Ecdsa => (0xB6, CURVE),
-            _ => (0xB6, PKCS1),
+            Scheme::RsaPkcs1Sha256 => (0xB6, PKCS1),
+            Scheme::Ed25519 | Scheme::X25519 | Scheme::RsaDecipher => return Err(not_asked(attempt.scheme)),
         };
         let environment = [0x80, 0x01, algorithm, 0x81, 0x02, high, low, 0x84, 0x01, 0x00];
         let set = channel.single([0x00, 0x22, 0x41, template], &environment, 0)?;
@@ -199,7 +200,8 @@ impl FamilySigner for Native<'_> {
                 let zeros = vec![0; attempt.bits.div_ceil(8).saturating_sub(attempt.data.len())];
                 channel.single([0x00, 0x2A, 0x9E, 0x9A], &[zeros, attempt.data.clone()].concat(), 256)?
             }
-            _ => channel.single([0x00, 0x2A, 0x9E, 0x9A], &attempt.data, 256)?,
+            Scheme::RsaPkcs1Sha256 => channel.single([0x00, 0x2A, 0x9E, 0x9A], &attempt.data, 256)?,
+            Scheme::Ed25519 | Scheme::X25519 | Scheme::RsaDecipher => return Err(not_asked(attempt.scheme)),
         })
     }
 

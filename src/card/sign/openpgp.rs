@@ -145,7 +145,7 @@ impl FamilySigner for OpenPgp<'_> {
             // The padding indicator: none but that of RSA.
             Scheme::RsaDecipher => [&[0x00], attempt.data.as_slice()].concat(),
             Scheme::Ecdh | Scheme::X25519 => encode(0xA6, &encode(0x7F49, &encode(0x86, &attempt.data))),
-            _ => attempt.data.clone(),
+            Scheme::Ecdsa | Scheme::RsaPkcs1Sha256 | Scheme::Ed25519 => attempt.data.clone(),
         };
         Ok(channel.whole(header, &data, self.long())?)
     }

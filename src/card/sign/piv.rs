@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use super::super::apdu::{Command, Response, StatusWord, TransportError};
 use super::super::family;
 use super::super::piv::is_discovery;
-use super::error::SignError;
+use super::error::{SignError, not_asked};
 use super::family::FamilySigner;
 use super::key_channel::{KeyChannel, Long};
 use super::plan::{Access, Asks, Attempt, Key, Operation, Order, Pin, Plan};
@@ -53,14 +53,14 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
         format!("{} with {} bits has no number among PIV's algorithms", key.key_type.name(), key.bits)
     })?;
     let operations = std::iter::once(own).chain(ALGORITHMS.iter().filter(|other| *other != own));
-    let operation = |&(key_type, bits, _): &(KeyType, usize, u8)| Operation {
-        scheme: match key_type {
+    let operation = |&(key_type, bits, _): &(KeyType, usize, u8)| {
+        let scheme = match key_type {
             KeyType::Ec if matches!(reference, 0x9A | SIGNATURE | CARD_AUTHENTICATION) => Scheme::Ecdsa,
             KeyType::Ec => Scheme::Ecdh,
-            _ => Scheme::RsaPkcs1Sha256,
-        },
-        bits,
-        digest: bits / 8,
+            KeyType::Rsa => Scheme::RsaPkcs1Sha256,
+            KeyType::Edwards | KeyType::Montgomery | KeyType::Other => return None,
+        };
+        Some(Operation { scheme, bits, digest: bits / 8 })
     };
     let discovery = card.content(EfPath::at(DISCOVERY.container)).unwrap_or_default();
     let pin = if prefers_global_pin(discovery) { GLOBAL_PIN } else { PIN };
@@ -71,7 +71,7 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     };
     Ok(Plan {
         access: (reference != CARD_AUTHENTICATION).then_some(access),
-        operations: operations.map(operation).collect(),
+        operations: operations.filter_map(operation).collect(),
     })
 }
 
@@ -159,7 +159,8 @@ impl FamilySigner for Piv<'_> {
         let input = match attempt.scheme {
             Scheme::RsaPkcs1Sha256 => encode(0x81, &padded(&attempt.data, attempt.bits / 8)),
             Scheme::Ecdh => encode(0x85, &attempt.data),
-            _ => encode(0x81, &attempt.data),
+            Scheme::Ecdsa => encode(0x81, &attempt.data),
+            Scheme::Ed25519 | Scheme::X25519 | Scheme::RsaDecipher => return Err(not_asked(attempt.scheme)),
         };
         let template = encode(0x7C, &[encode(0x82, &[]), input].concat());
         let mut response = channel.whole([0x00, 0x87, algorithm, order.key], &template, Long::Chained)?;

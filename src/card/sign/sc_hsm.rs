@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use super::super::apdu::{self, Channel, Command, Response, StatusWord};
 use super::super::read::{Shape, read_file};
 use super::super::sc_hsm_identity::mark;
-use super::error::SignError;
+use super::error::{SignError, not_asked};
 use super::family::FamilySigner;
 use super::key_channel::KeyChannel;
 use super::plan::{Access, Asks, Attempt, Key, Operation, Order, Pin, Plan};
@@ -58,7 +58,7 @@ impl FamilySigner for ScHsm<'_> {
         let known = files.iter().find(|file| file.path == DEVICE_CERTIFICATE.into()).map(|file| &file.answer);
         let own = |answer: &Answer| match answer {
             Answer::Content(bytes) => mark(bytes.as_slice()),
-            _ => None,
+            Answer::Absent | Answer::Withheld | Answer::Refused(_) | Answer::NotRead(_) => None,
         };
         if own(&device.answer).is_none() || known.and_then(own) != own(&device.answer) {
             return Err(SignError::Moved("another card is in the reader now"));
@@ -93,7 +93,10 @@ impl FamilySigner for ScHsm<'_> {
         let (algorithm, data, longest) = match attempt.scheme {
             Scheme::RsaPkcs1Sha256 => (0x33, &attempt.challenge, attempt.bits.div_ceil(8)),
             // Two numbers, each with its sign, tag and length.
-            _ => (0x70, &attempt.data, 2 * attempt.bits.div_ceil(8) + 16),
+            Scheme::Ecdsa => (0x70, &attempt.data, 2 * attempt.bits.div_ceil(8) + 16),
+            Scheme::Ecdh | Scheme::Ed25519 | Scheme::X25519 | Scheme::RsaDecipher => {
+                return Err(not_asked(attempt.scheme));
+            }
         };
         // OpenSC asks for 512 bytes in extended form; the short one does for most.
         let ne = if longest > 256 { 0x0400 } else { 0x0100 };

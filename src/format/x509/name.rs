@@ -69,6 +69,34 @@ fn canonical(content: &[u8]) -> Option<Vec<u8>> {
     Some(name)
 }
 
+/// Is this how OpenSSL writes a distinguished name (DER content) on one line ("/O=Example/CN=a")? Every value has to be the same,
+/// byte by byte, what is not printable as `\xNN` or as it is; what the types are called does not matter.
+#[must_use]
+pub fn is_one_line(content: &[u8], mut line: &[u8]) -> bool {
+    let Some(sets) = elements(content) else { return false };
+    for part in sets.iter().filter_map(|set| elements(set.value)).flatten() {
+        let value = first(part.value).and_then(|oid| first(oid.rest)).map(|value| value.value);
+        let Some(value) = value else { return false };
+        let is_mark = matches!(line.first(), Some(b'/' | b'+' | b','));
+        let after = line.iter().position(|byte| *byte == b'=').and_then(|end| line.get(end + 1..));
+        let Some(after) = after.filter(|_| is_mark) else { return false };
+        let written: Vec<u8> = value.iter().flat_map(|byte| escaped(*byte)).collect();
+        let Some(rest) = after.strip_prefix(written.as_slice()).or_else(|| after.strip_prefix(value)) else {
+            return false;
+        };
+        line = rest;
+    }
+    matches!(line, b"" | b"/")
+}
+
+/// A byte as OpenSSL writes it in a name on one line.
+fn escaped(byte: u8) -> Vec<u8> {
+    match byte {
+        b' '..=b'~' => vec![byte],
+        byte => format!("\\x{byte:02X}").into_bytes(),
+    }
+}
+
 /// All elements, if there is nothing else.
 pub(super) fn elements(mut content: &[u8]) -> Option<Vec<Element<'_>>> {
     let mut all = Vec::new();

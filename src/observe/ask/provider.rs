@@ -41,7 +41,7 @@ pub fn ask_providers(snapshot: &mut Snapshot, modules: &[PathBuf], progress: Pro
             let mut left = Vec::new();
             (one(snapshot, &setting, &mut place, module, &mut left), left)
         });
-        let gap = |what: String, why: String| Gap { what, why, asked_for: true, kind: GapKind::OpenSc };
+        let gap = |what: String, why: String| Gap::new(GapKind::OpenSc, true, what, why);
         let name = format!("PKCS#11 module {shown}");
         snapshot
             .coverage

@@ -116,7 +116,7 @@ mod tests {
     const V: Version = Version::of(23);
 
     #[test]
-    fn what_is_meant_by_a_near_miss() {
+    fn which_driver_is_meant_by_a_near_miss() {
         for (typed, meant) in [
             ("piv", Some("PIV-II")),
             ("piv-II", Some("PIV-II")),

@@ -88,8 +88,9 @@ fn is_private(new: &[u8], version: Version, wanted: &Wanted<'_>) -> Result<(), S
     let named = parsed.root().all_blocks().map(Block::name).filter(|name| name.first() == Some(&b'/'));
     let own: Vec<Program> = named.map(|name| Program::of_executable(ByteString(name.to_vec()))).collect();
     let none = || Some(ByteString(vec![0]));
+    let configuration = situation.configuration();
     for program in [Program::pkcs15_tool(none()), Program::pkcs11(none())].into_iter().chain(own) {
-        match situation.outcome(&program, Some(differences::OTHER_DRIVER)) {
+        match configuration.outcome(&program, Some(differences::OTHER_DRIVER)) {
             Outcome::Crashes(crash) => return Err(crash.to_string()),
             Outcome::Runs(effective) => {
                 let is_there = effective.cache_dir.path().is_some_and(|path| path.as_path() == wanted.cache);

@@ -9,6 +9,7 @@ use crate::repair::Error;
 use crate::repair::journal::{self, Journal, Placed, TextEdit, UndoRecord};
 use crate::repair::outcome::Outcome;
 use crate::repair::plan::Action;
+use crate::repair::reason::Reason;
 use crate::safe_fs::{self, Dir};
 use crate::snapshot::{ByteString, Inode};
 
@@ -94,7 +95,8 @@ pub struct KeptFile {
     /// What was to be done with it.
     pub action: Action,
     /// Why.
-    pub reason: String,
+    #[cfg_attr(feature = "schema", schemars(with = "String"))]
+    pub reason: Reason,
     /// How that ended; none after an interruption.
     pub outcome: Option<Outcome>,
     /// Whether it is in the quarantine now.

@@ -81,6 +81,7 @@ impl<'a> Work<'a> {
         }
     }
 
+    #[deny(clippy::wildcard_enum_match_arm, reason = "a new outcome is to say what became of the file")]
     fn not_kept(&self, planned: &Planned) -> UndoOutcome {
         match (&planned.outcome, planned.step.action) {
             (Some(Outcome::Removed), _) => UndoOutcome::NotKept,
@@ -89,12 +90,22 @@ impl<'a> Work<'a> {
                 Ok(Opened::Dir(dir)) if dir.facts(&planned.step.name).is_ok_and(|facts| facts.is_some()) => {
                     UndoOutcome::InPlace
                 }
-                _ => UndoOutcome::NotKept,
+                Ok(Opened::Dir(_) | Opened::Missing | Opened::Symlink(_)) | Err(_) => UndoOutcome::NotKept,
             },
             (Some(Outcome::Moved), _) if !self.begun && !is_back(planned) => {
                 UndoOutcome::Failed("it is no longer in the quarantine".to_string())
             }
-            _ => UndoOutcome::InPlace,
+            (
+                Some(
+                    Outcome::Moved
+                    | Outcome::AlreadyGone
+                    | Outcome::Changed(_)
+                    | Outcome::NeedsConsent(_)
+                    | Outcome::Failed(_),
+                ),
+                _,
+            )
+            | (None, Action::Quarantine) => UndoOutcome::InPlace,
         }
     }
 

@@ -171,7 +171,7 @@ pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding], users: &[&
     }
     blocks.push(Block::Heading(1, Cell::fixed("Findings")));
     for finding in findings {
-        let severity = format!("{:?}", finding.severity).to_lowercase();
+        let severity = finding.severity.word();
         blocks.push(Block::Heading(2, Cell::fixed(format!("{} ({severity})", finding.id.name()))));
         blocks.push(Block::Banner(level(finding.severity), Cell::words(&*finding.summary)));
         blocks.push(Block::Paragraph(Cell::words(capital(&finding.consequence))));

@@ -17,6 +17,7 @@ use crate::scconf::Spot;
 use crate::text::escape;
 
 /// Applies the rule to one configuration.
+#[deny(clippy::wildcard_enum_match_arm, reason = "a new reason is to say whether a block hides it")]
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
     let (mut found, mut more) = (Vec::new(), 0);
     for dead in case.dead() {
@@ -33,7 +34,11 @@ pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
                 let by = "a framework pkcs15 block that wins whole";
                 (!losing.is_empty()).then_some((winner, losing, by))
             }
-            _ => None,
+            WhyShadowed::LaterDuplicate
+            | WhyShadowed::SecondName
+            | WhyShadowed::OutsideFramework
+            | WhyShadowed::OutsideApp
+            | WhyShadowed::NotAnAssignment => None,
         };
         match hidden {
             Some((winner, rows, by)) if found.len() < MOST => {

@@ -136,12 +136,15 @@ fn finding(case: &ConfigCase<'_>, dead: &Dead<'_>, why: &str) -> Finding {
         WhyShadowed::OutsideFramework => "move the line into framework pkcs15 { … }",
         WhyShadowed::OutsideApp if begins_with_mark(case) => "remove the byte order mark",
         WhyShadowed::OutsideApp => "put it into app default { framework pkcs15 { … } }",
-        _ => "write blanks around the =",
+        WhyShadowed::NotAnAssignment => "write blanks around the =",
+        // Other rules tell of these.
+        WhyShadowed::OtherFramework(_) | WhyShadowed::DuplicateApp(_) => "take it out",
     };
     finding.fix.push(Remedy::new(what, Deed::EditConfiguration));
     finding
 }
 
+#[deny(clippy::wildcard_enum_match_arm, reason = "each reason has a correction of its own, or none")]
 fn corrected(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<Correction> {
     let range = setting.at.range();
     let text = plain(case.piece(range.clone()));
@@ -159,7 +162,11 @@ fn corrected(case: &ConfigCase<'_>, setting: &Shadowed) -> Option<Correction> {
             let is_inside_another = !app.body.assignments().any(|own| own.range == setting.at.range());
             if has_framework(app) || is_inside_another { None } else { case.corrected(&range, &fixed) }
         }
-        _ => None,
+        WhyShadowed::LaterDuplicate
+        | WhyShadowed::OtherFramework(_)
+        | WhyShadowed::DuplicateApp(_)
+        | WhyShadowed::SecondName
+        | WhyShadowed::OutsideApp => None,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::finding::{Deed, Finding, Id, Remedy};
 use crate::opensc::differences;
 use crate::scconf::foreign::Foreign;
 use crate::scconf::glyphs::plain;
-use crate::scconf::{self, ParseError, Token, TokenKind, Why};
+use crate::scconf::{ParseError, TokenKind, Why};
 
 /// Applies the rule to one configuration.
 pub fn apply(case: &ConfigCase<'_>, sink: &mut Vec<Finding>) {
@@ -92,14 +92,13 @@ fn cause(case: &ConfigCase<'_>, error: &ParseError) -> Cause {
         }
     }
     // What was refused, and the words before it, nearest first.
-    let tokens = scconf::tokens(case.text);
-    let words = tokens.iter().filter(|token| token.range.start < error.range.start);
+    let words = error.tokens.iter().filter(|token| token.range.start < error.range.start);
     let words = words.filter(|token| matches!(token.kind, TokenKind::Word { .. })).rev().take(WORDS);
     let mut places: Vec<Range<usize>> = vec![error.range.clone()];
     places.extend(words.map(|word| word.range.clone()));
     comment(case, &places)
         .or_else(|| places.iter().find_map(|place| other_language(case, place)))
-        .or_else(|| operator(case, &tokens, error, &places))
+        .or_else(|| operator(case, error, &places))
         .or_else(|| {
             let glued = places.iter().find_map(|place| {
                 let (fixed, what) = parted(case.piece(place.clone()))?;
@@ -126,12 +125,7 @@ fn cause(case: &ConfigCase<'_>, error: &ParseError) -> Cause {
 }
 
 /// What other languages write between key and value, or between two settings.
-fn operator(
-    case: &ConfigCase<'_>,
-    tokens: &[Token],
-    error: &ParseError,
-    places: &[Range<usize>],
-) -> Option<Cause> {
+fn operator(case: &ConfigCase<'_>, error: &ParseError, places: &[Range<usize>]) -> Option<Cause> {
     let cause = |range: Range<usize>, with: &[u8], what| {
         let corrected = case.corrected(&range, with);
         corrected.is_some().then_some(Cause { range, corrected, language: None, what })
@@ -145,7 +139,7 @@ fn operator(
     if error.why != Why::Punctuation('=') {
         return None;
     }
-    let before = tokens.iter().rev().filter(|token| token.range.start < error.range.start);
+    let before = error.tokens.iter().rev().filter(|token| token.range.start < error.range.start);
     let mut before = before.filter(|token| token.kind != TokenKind::Space);
     match (before.next(), before.next()) {
         (Some(last), _) if last.kind == TokenKind::Punctuation(b'=') => {

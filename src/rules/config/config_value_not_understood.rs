@@ -271,7 +271,16 @@ fn correction(case: &ConfigCase<'_>, misread: &Misread) -> Option<Correction> {
                 let is_known = known::is_driver(word, case.version);
                 if is_known { None } else { known::nearest_driver(word, case.version) }
             })),
-            _ => case.corrected(&misread.at.range(), near.as_bytes()),
+            Kind::Driver
+            | Kind::Caching
+            | Kind::Path
+            | Kind::Switch
+            | Kind::Number
+            | Kind::OneOf(_)
+            | Kind::Emulations
+            | Kind::List
+            | Kind::Texts
+            | Kind::Text => case.corrected(&misread.at.range(), near.as_bytes()),
         }),
         WhyMisread::NoEmulation(_) => replaced(&named(&known::nearest_emulation)),
         WhyMisread::Cut => {

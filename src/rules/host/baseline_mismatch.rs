@@ -376,10 +376,5 @@ fn side(key: &Key) -> Side {
 }
 
 fn gap(serial: &str, what: &str, why: &str) -> Gap {
-    Gap {
-        what: format!("baseline of token {serial}, {what}"),
-        why: why.to_owned(),
-        asked_for: false,
-        kind: GapKind::Card,
-    }
+    Gap::new(GapKind::Card, false, format!("baseline of token {serial}, {what}"), why.to_owned())
 }

@@ -30,23 +30,26 @@
 //! `p11-kit-remote` that is named, one for each client: it ends with that client. Taking the card out and putting it
 //! back helps only programs that look for that.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::finding::{Deed, Finding, Id, Manager, Prose, Remedy, RunningProcess, Severity, Shows};
-use crate::opensc::differences::OTHER_DRIVER;
-use crate::opensc::{Caching, Outcome, Program, Situation};
+use crate::finding::{Deed, Finding, Id, Manager, Prose, Remedy, RunningProcess, Severity};
+use crate::opensc::cache_dir::cache_dir;
+use crate::opensc::config::Configuration;
+use crate::opensc::differences::{HEAD, OTHER_DRIVER};
+use crate::opensc::program::PKCS11_FILE;
+use crate::opensc::{CacheLocation, Caching, Outcome, Program, Situation};
 use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
 use crate::text::{count, escape};
 use crate::verdict::{Dated, Earlier, Offerable, Token, Verdict};
 
 /// Programs that are named one by one in the note.
 const MOST: usize = 6;
-/// What runs a module for `ssh-agent`; the kernel keeps 15 letters of a name.
-const AGENT: &[u8] = b"ssh-pkcs11-help";
 /// What runs a module for one client of `p11-kit server`.
 const P11_KIT: &[u8] = b"p11-kit-remote";
-/// The module that is taken for the one of an agent that nobody may look into.
-const MODULE: &str = "opensc-pkcs11.so";
+
+/// Names the configuration that a program reads.
+const CONFIGURATION: &str = "OPENSC_CONF";
 
 /// Why a process is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,26 +85,17 @@ enum Offer {
     None(usize),
 }
 
-/// Is a cache stale that programs read? Then it matters which of them are running.
-#[must_use]
-pub fn shows_an_old_view(findings: &[Finding]) -> bool {
-    findings.iter().any(is_seen)
-}
-
-fn is_seen(finding: &Finding) -> bool {
-    finding.id.shows() == Shows::OldView && !finding.program.is_empty()
-}
-
 /// Applies the rule to a snapshot, given what else is known of it. Also what it could not look at.
 pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>) {
     let stale: BTreeSet<(&ByteString, u32)> = verdict
         .findings
         .iter()
-        .filter(|finding| is_seen(finding))
+        .filter(|finding| finding.shows_an_old_view())
         .flat_map(|finding| &finding.evidence)
         .filter_map(|evidence| evidence.file.as_ref())
         .map(|file| (&file.directory, file.owner))
         .collect();
+    let configuration = Situation::of(snapshot).configuration();
     let mut groups: BTreeMap<_, Vec<&Process>> = BTreeMap::new();
     let mut unknown = Vec::new();
     for process in &snapshot.processes {
@@ -109,12 +103,14 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
         let flushed = || snapshot.flushed.iter().filter(before);
         let own = process.uid == snapshot.user.uid && !stale.is_empty()
             || stale.iter().any(|(_, owner)| *owner == process.uid);
-        if process.modules == Modules::Unknown && !serves_an_agent(process) {
+        if process.modules == Modules::Unknown && !process.serves_an_agent() {
             if flushed().next().is_some() || own {
                 unknown.push(process);
             }
             continue;
         }
+        let cache = OnceCell::new();
+        let cache = || cache.get_or_init(|| OwnCache::of(snapshot, &configuration, process));
         let in_stale = |dir: &ByteString| stale.iter().any(|(known, _)| *known == dir);
         // What a configuration says that was written later is not what the program began with.
         let newest = |of: fn(&Flushed) -> &Vec<ByteString>| {
@@ -122,8 +118,7 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
                 let is_meant = |dir: &ByteString| is_among(snapshot, dir, of(flushed));
                 let is_older = || is_of_older_configuration(snapshot, process) != Some(false);
                 !of(flushed).is_empty()
-                    && (reads(snapshot, process, &is_meant)
-                        || is_older() && may_read(snapshot, process, &is_meant))
+                    && (cache().reads(&is_meant) || is_older() && cache().may_read(&is_meant))
             };
             flushed().filter(may_have_read).max_by_key(|flushed| flushed.at)
         };
@@ -135,10 +130,9 @@ pub fn apply(snapshot: &Snapshot, verdict: &Verdict) -> (Vec<Finding>, Vec<Gap>)
             let is_dormant = |dir: &ByteString| {
                 verdict.findings.iter().any(|finding| is_dormant_in(finding, process, snapshot, dir))
             };
-            is_of_older_configuration(snapshot, process) == Some(true)
-                && may_read(snapshot, process, &is_dormant)
+            is_of_older_configuration(snapshot, process) == Some(true) && cache().may_read(&is_dormant)
         };
-        let known = if own && reads(snapshot, process, &in_stale) {
+        let known = if own && cache().reads(&in_stale) {
             Some(Reason::Stale)
         } else if let Some(flushed) = newest(|flushed| &flushed.stale) {
             Some(Reason::Before(&flushed.operation))
@@ -248,36 +242,44 @@ fn is_among(snapshot: &Snapshot, dir: &ByteString, real: &[ByteString]) -> bool 
     real.iter().any(|other| other == dir || known.is_some_and(|known| known.real_path() == *other))
 }
 
-/// Does a program read a cache of which this is true, as far as its user's environment tells? That of another
-/// user is not known: then any may be the one.
-fn reads(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
-    match outcome(snapshot, process) {
-        Outcome::Runs(effective) => {
-            matches!(effective.caching, Caching::Public | Caching::All)
-                && (is_of_another(snapshot, process) || effective.cache_dir.path().is_some_and(is_meant))
+/// The cache of a process, as far as its environment tells.
+struct OwnCache {
+    /// Does it read one, by the configuration of today?
+    is_on: bool,
+    /// Where; none: nobody knows, and any may be the one.
+    place: Option<CacheLocation>,
+}
+
+impl OwnCache {
+    fn of(snapshot: &Snapshot, configuration: &Configuration<'_>, process: &Process) -> Self {
+        let version = Situation::of(snapshot).version();
+        let own = &snapshot.user.env;
+        let is_unknown = process.env.is_none() && process.uid != snapshot.user.uid;
+        let env = process.env.as_ref().unwrap_or(own);
+        if !is_unknown && env.get(CONFIGURATION) != own.get(CONFIGURATION) {
+            // Its file was not looked at: it may well cache, where it would without one.
+            return Self { is_on: true, place: Some(cache_dir(version.unwrap_or(HEAD), env, None)) };
         }
-        Outcome::Crashes(_) => false,
-    }
-}
-
-/// Would it, if caching were on?
-fn may_read(snapshot: &Snapshot, process: &Process, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
-    match outcome(snapshot, process) {
-        Outcome::Runs(effective) => {
-            is_of_another(snapshot, process) || effective.cache_dir.path().is_some_and(is_meant)
+        let program = Program::of_executable(process.program.clone());
+        match configuration.outcome(&program, Some(OTHER_DRIVER)).in_environment(version, env) {
+            Outcome::Runs(effective) => Self {
+                is_on: matches!(effective.caching, Caching::Public | Caching::All),
+                place: Some(effective.cache_dir).filter(|_| !is_unknown),
+            },
+            // It runs, so the configuration was another when it began.
+            Outcome::Crashes(_) => Self { is_on: false, place: None },
         }
-        // It runs, so the configuration was another when it began.
-        Outcome::Crashes(_) => true,
     }
-}
 
-fn outcome(snapshot: &Snapshot, process: &Process) -> Outcome {
-    let program = Program::of_executable(process.program.clone());
-    Situation::of(snapshot).outcome(&program, Some(OTHER_DRIVER))
-}
+    /// Does it read a cache of which this is true?
+    fn reads(&self, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
+        self.is_on && self.may_read(is_meant)
+    }
 
-const fn is_of_another(snapshot: &Snapshot, process: &Process) -> bool {
-    process.uid != snapshot.user.uid
+    /// Would it, if caching were on?
+    fn may_read(&self, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
+        self.place.as_ref().is_none_or(|place| place.path().is_some_and(is_meant))
+    }
 }
 
 fn finding(
@@ -372,7 +374,7 @@ fn finding(
         finding.severity = Severity::Info;
     } else if let Reason::Emptied(_) = reason {
         finding.severity = Severity::Warning;
-    } else if serves_an_agent(first) && !is_asked && reason != Reason::Stale {
+    } else if first.serves_an_agent() && !is_asked && reason != Reason::Stale {
         finding.severity = Severity::Warning;
         finding.consequence.push_str(" Whether the module was added again since only its user can ask it.");
     }
@@ -428,7 +430,7 @@ fn who(group: &[&Process]) -> Option<String> {
 /// What makes the processes of a group read the card again.
 fn restart(snapshot: &Snapshot, group: &[&Process]) -> Option<Remedy> {
     let first = group.first()?;
-    if serves_an_agent(first) {
+    if first.serves_an_agent() {
         let module = agents_module(snapshot, first)?;
         let what = "take the module out of ssh-agent and add it again, in the session of its user";
         return Some(Remedy::new(what, Deed::ReloadAgent(module)));
@@ -459,12 +461,6 @@ fn restart(snapshot: &Snapshot, group: &[&Process]) -> Option<Remedy> {
     })
 }
 
-/// Does a process run a module for `ssh-agent`? It lets only root look into it.
-#[must_use]
-pub fn serves_an_agent(process: &Process) -> bool {
-    file_name(&process.program).starts_with(AGENT)
-}
-
 fn file_name(path: &ByteString) -> &[u8] {
     path.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
@@ -472,10 +468,10 @@ fn file_name(path: &ByteString) -> &[u8] {
 /// The path of the module that an agent has loaded, as it is shown; of one that cannot be looked into that beside the library.
 fn agents_module(snapshot: &Snapshot, process: &Process) -> Option<String> {
     let loaded = match &process.modules {
-        Modules::Loaded(files) => files.iter().find(|file| file_name(file).ends_with(MODULE.as_bytes())),
+        Modules::Loaded(files) => files.iter().find(|file| file_name(file).ends_with(PKCS11_FILE.as_bytes())),
         Modules::Unknown => None,
     };
-    let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join(MODULE));
+    let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join(PKCS11_FILE));
     loaded.cloned().or_else(|| beside().map(ByteString::from)).map(|path| path.to_string())
 }
 
@@ -514,10 +510,10 @@ fn gap(unknown: &[&Process]) -> Option<Gap> {
         1 => String::new(),
         all => format!(" and {}", count(all - 1, "other", "others")),
     };
-    Some(Gap {
-        what: format!("{} (process {}){others}", first.program, first.pid),
-        why: "whether it holds the old view only root can see; when in doubt restart it".to_owned(),
-        asked_for: false,
-        kind: GapKind::Process,
-    })
+    Some(Gap::new(
+        GapKind::Process,
+        false,
+        format!("{} (process {}){others}", first.program, first.pid),
+        "whether it holds the old view only root can see; when in doubt restart it".to_owned(),
+    ))
 }

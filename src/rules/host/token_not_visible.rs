@@ -24,6 +24,7 @@
 use crate::case::visibility::{Hidden, Unregistered, Why};
 use crate::finding::{Deed, Finding, Id, Remedy, Severity};
 use crate::opensc::card_driver::DriverName;
+use crate::opensc::program::PKCS11_FILE;
 use crate::text::count;
 
 /// What is said of programs that name no module themselves.
@@ -174,7 +175,7 @@ pub fn by_p11_kit(unregistered: &[Unregistered]) -> Vec<Finding> {
     let told = unregistered.iter().map(|one| {
         let (summary, fix, evidence) = match one {
             Unregistered::Unknown(module) => {
-                let module = module.as_deref().unwrap_or("opensc-pkcs11.so");
+                let module = module.as_deref().unwrap_or(PKCS11_FILE);
                 (
                     "p11-kit knows no module of OpenSC: programs that find their modules by it do not see any card.".to_owned(),
                     format!("write a file /etc/pkcs11/modules/opensc.module with the line: module: {module}"),

@@ -22,13 +22,14 @@ use crate::case::asked::{AskedCase, Standing};
 use crate::case::cache_view::{CacheView, Discrepancy};
 use crate::case::crowd::Crowd;
 use crate::case::danger;
-use crate::case::token::{Case, side};
-use crate::finding::{Evidence, Finding, Id, Severity};
+use crate::case::entry_defect::{Defect, defect, seen_today, unseen_entries};
+use crate::case::token::{Case, file_evidence, side};
+use crate::finding::{Deed, Evidence, Finding, How, Id, Remedy, Severity, Unasked};
+use crate::opensc::cache_name::CacheName;
 use crate::opensc::program::PKCS11;
-use crate::snapshot::{CacheEntry, Content, EfPath, EntryName};
+use crate::snapshot::{CacheDir, CacheEntry, Content, EfPath, EntryName};
 use crate::text::count;
-use crate::view::difference::Kind;
-use crate::view::{Condition, Object, Place};
+use crate::view::{Condition, Object, Place, layout_of};
 
 /// Applies the rule to one token.
 pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
@@ -72,6 +73,47 @@ pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
             sink.push(case.finding(Id::DamagedEntry, cache, object, evidence, summary, consequence));
         }
     }
+}
+
+/// What is wrong with an entry, as far as its bytes alone tell; and of which file it is.
+pub(crate) fn by_itself(name: &CacheName, content: &Content) -> Option<(EfPath, String)> {
+    let (file, Content::Bytes(bytes), (layout, _)) = (name.ef()?, content, layout_of(&[], name)?) else {
+        return None;
+    };
+    match layout.condition(None, file, bytes.as_slice()) {
+        Condition::Undecodable => Some((file, "does not decode".to_owned())),
+        Condition::Trailing(rest) => Some((file, format!("has {rest} bytes after its first element"))),
+        Condition::Empty | Condition::Whole => None,
+    }
+}
+
+/// Applies it to an entry of a card that is not there: what it does to listings only the card could tell.
+pub(crate) fn of_absent(
+    dir: &CacheDir,
+    uid: u32,
+    programs: &[String],
+    token: &str,
+    (entry, file): (&CacheEntry, EfPath),
+    what: &str,
+) -> Finding {
+    let mut finding = Finding::new(
+        Id::DamagedEntry,
+        format!("The cache entry of file {file} of card {token} {what}."),
+        "Only with the card can be said whether a listing is wrong because of it.".to_owned(),
+    );
+    finding.severity = Severity::Warning;
+    finding.token = Some(token.to_owned());
+    finding.program = programs.to_vec();
+    let file = Some(file_evidence(dir, entry, Some(file)));
+    finding.evidence.push(Evidence { file, ..Evidence::default() });
+    finding.fix.push(Remedy::new(
+        "remove all cache entries of this card; OpenSC fetches them again",
+        Deed::Move { how: How::FlushCard(token.to_owned()), unasked: Unasked::ByFlush },
+    ));
+    if entry.inode.uid != uid {
+        finding.takes_consent();
+    }
+    finding
 }
 
 /// Differences that one entry is the cause of, together, in their order.
@@ -169,76 +211,4 @@ fn effects(objects: &[Discrepancy<'_>]) -> String {
     });
     let words: Vec<String> = words.collect();
     if words.is_empty() { "something else".to_owned() } else { words.join(", and ") }
-}
-
-/// The entries of which no listing is wrong.
-pub(crate) fn unseen_entries<'l>(
-    cache_view: &'l CacheView<'l>,
-) -> impl Iterator<Item = (EfPath, &'l CacheEntry)> {
-    let mut causes: BTreeSet<&'l EntryName> = BTreeSet::new();
-    for difference in cache_view.seen() {
-        causes.extend(difference.entry().map(|entry| &entry.name));
-        // What a ghost is shown with is named by the finding about the ghost.
-        let ghost = difference.shown.filter(|_| *difference.kind == Kind::Ghost);
-        let with_ghost = ghost.into_iter().flat_map(|ghost| cache_view.cached_files(ghost));
-        causes.extend(with_ghost.map(|(_, entry)| &entry.name));
-    }
-    cache_view.cached.entries().filter(move |(_, entry)| !causes.contains(&entry.name))
-}
-
-/// What an entry of which no listing is known to be wrong does today.
-pub(crate) fn seen_today(case: &Case<'_>, cache_view: &CacheView<'_>) -> &'static str {
-    if is_decided(case, cache_view) {
-        "No listing is wrong because of it today."
-    } else {
-        "Whether a listing is wrong because of it was not decided: other entries of this cache could not be read."
-    }
-}
-
-/// Is all known of what is shown through the cache that is known of the card?
-fn is_decided(case: &Case<'_>, cache_view: &CacheView<'_>) -> bool {
-    (&cache_view.shown.unknown).into_iter().all(|(place, _)| case.live.is_unknown(place))
-}
-
-/// What is wrong with an entry as such.
-pub(crate) enum Defect {
-    /// Its bytes are no whole content of its file.
-    Damaged(String),
-    /// They are, but they are not the card's.
-    Differs(String),
-}
-
-/// What is wrong with an entry of a file that the card still lists, although no
-/// listing shows it.
-pub(crate) fn defect(
-    case: &Case<'_>,
-    cache_view: &CacheView<'_>,
-    file: EfPath,
-    entry: &CacheEntry,
-) -> Option<Defect> {
-    if !case.inventory.is_listed(file) {
-        return None;
-    }
-    let Content::Bytes(bytes) = &entry.content else { return None };
-    let (bytes, live) = (bytes.as_slice(), case.on_card(file));
-    if live == Some(bytes) || (live.is_none() && bytes.is_empty()) {
-        return None;
-    }
-    let size = entry.inode.size;
-    if bytes.len() > case.layout.buffer(file) {
-        return Some(Defect::Damaged(format!(
-            "has {size} bytes, more than OpenSC reads of such a file: it is passed over"
-        )));
-    }
-    match case.inventory.condition(file, bytes) {
-        Condition::Trailing(rest) => Some(Defect::Damaged(format!(
-            "has {rest} bytes after its first element: written twice, or behind an older one"
-        ))),
-        Condition::Undecodable => Some(Defect::Damaged("does not decode".to_owned())),
-        Condition::Empty => Some(Defect::Differs("is empty, the card's file is not".to_owned())),
-        Condition::Whole => live.map(|_| {
-            let unseen = if is_decided(case, cache_view) { " in bytes that no listing shows" } else { "" };
-            Defect::Differs(format!("differs from the card's file{unseen}"))
-        }),
-    }
 }

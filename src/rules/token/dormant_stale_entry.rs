@@ -17,10 +17,10 @@ use std::collections::BTreeSet;
 
 use crate::case::asked::{AskedCase, Standing};
 use crate::case::cache_view::{CacheView, Discrepancy};
+use crate::case::entry_defect::{Defect, defect, seen_today, unseen_entries};
 use crate::case::token::Case;
 use crate::finding::{Finding, Id};
 use crate::opensc::program::PKCS15_TOOL;
-use crate::rules::token::damaged_entry::{Defect, defect, seen_today, unseen_entries};
 use crate::snapshot::EntryName;
 
 /// Applies the rule to one token.

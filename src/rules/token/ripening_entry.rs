@@ -16,7 +16,7 @@ use crate::finding::{Finding, Id};
 use crate::snapshot::Ripening;
 
 /// Applies the rule to one card that OpenSC was asked about.
-pub fn apply(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
+pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
     for cache in &case.caches {
         for entry in &cache.entries {
             let Standing::Ripening(ripening) = entry.standing else { continue };
