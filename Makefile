@@ -84,6 +84,7 @@ integrations: setup deb
 	sh tests/integrations/ansible/run build/stalecard_*.deb
 	sh tests/integrations/puppet/run
 	sh tests/integrations/icinga/run
+	sh tests/integrations/systemd/run
 
 $(CARGO_DEB): | toolchain
 	$(CARGO) install --quiet --locked --debug --root build/tools --version '^3.8' cargo-deb
