@@ -102,6 +102,7 @@ integrations: setup deb rpm tarball
 	sh tests/integrations/ansible/run build/stalecard_*.deb
 	sh tests/integrations/puppet/run
 	sh tests/integrations/icinga/run
+	sh tests/integrations/systemd/run
 
 # What makes the packages decides their bytes: exactly these versions.
 $(CARGO_DEB): | toolchain

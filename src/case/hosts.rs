@@ -1,5 +1,7 @@
 //! What hosts and users show of one token, side by side: what the rule on hosts that disagree looks at.
 
+use std::rc::Rc;
+
 use serde::Serialize;
 
 use crate::finding::Side;
@@ -74,11 +76,11 @@ pub struct StateRow {
     /// How it stands to the card.
     pub state: Standing,
     /// The private key.
-    pub private: Option<Side>,
+    pub private: Option<Rc<Side>>,
     /// The public key.
-    pub public: Option<Side>,
+    pub public: Option<Rc<Side>>,
     /// The certificate.
-    pub certificate: Option<Side>,
+    pub certificate: Option<Rc<Side>>,
     /// The snapshots that read this from the card.
     pub read_by: Vec<Source>,
     /// Whose caches show it.

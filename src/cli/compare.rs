@@ -60,16 +60,15 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         Format::Human => output::print(&comparison(
             &newest.map_or_else(|| screen.clone(), |at| screen.at(at)),
             &compared,
-            &compared.brief(),
+            &compared.brief,
         ))?,
         Format::Json => {
             let host = hostname();
             let answer = Answer::Compare { comparison: &compared };
-            let brief = compared.brief();
             let document = Document::of(answer, &host).findings(&compared.findings);
             let taken = newest.and_then(|at| OffsetDateTime::from_unix_timestamp(at).ok());
-            let document = document.brief(&brief, taken.unwrap_or_else(crate::host::clock::now));
-            output::print_json(&document.coverage(&compared.coverage))?;
+            let document = document.brief(&compared.brief, taken.unwrap_or_else(crate::host::clock::now));
+            output::stream_json(&document.coverage(&compared.coverage))?;
         }
     }
     Ok(compared.exit(args.fail_on.severity()))

@@ -62,6 +62,31 @@ pub fn print_json(document: &Document<'_>) -> Result<(), Error> {
     written(std::io::stdout().lock().write_all(text.as_bytes()))
 }
 
+/// The same of a document that may be very large: written as it is made, its members in the order in which they are declared.
+pub fn stream_json(document: &Document<'_>) -> Result<(), Error> {
+    // What cannot be written is an error before the first byte.
+    serde_json::to_writer(std::io::sink(), document).map_err(Error::unwritable("the document"))?;
+    HAS_ANSWERED.store(true, Ordering::Relaxed);
+    let _undisturbed = undisturbed();
+    let mut out = InAscii(std::io::BufWriter::new(std::io::stdout().lock()));
+    let made = serde_json::to_writer_pretty(&mut out, document).map_err(std::io::Error::from);
+    written(made.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()))
+}
+
+/// Writes JSON on, with what acts on a terminal as `\uNNNN`. It gets whole characters, because JSON is made of such pieces.
+struct InAscii<W: Write>(W);
+
+impl<W: Write> Write for InAscii<W> {
+    fn write(&mut self, piece: &[u8]) -> std::io::Result<usize> {
+        let text = std::str::from_utf8(piece).map_err(std::io::Error::other)?;
+        self.0.write_all(in_ascii_where_it_acts(text).as_bytes()).map(|()| piece.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Prints, in the place of the document of a command that failed, one that says why.
 pub fn print_failure(command: Option<&str>, failure: Failure) {
     if HAS_ANSWERED.load(Ordering::Relaxed) {
@@ -194,5 +219,8 @@ mod tests {
         let text = in_ascii_where_it_acts(&serde_json::to_string_pretty(&value).unwrap());
         assert!(!text.chars().any(|c| c != '\n' && text::acts(c)), "{text}");
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), value);
+        let mut streamed = InAscii(Vec::new());
+        serde_json::to_writer_pretty(&mut streamed, &value).unwrap();
+        assert_eq!(String::from_utf8(streamed.0).unwrap(), text);
     }
 }

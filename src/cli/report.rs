@@ -119,6 +119,6 @@ fn of_host(args: &Args, screen: &Screen) -> Result<Made, Error> {
 
 fn of_fleet(files: &[PathBuf], screen: &Screen) -> Result<Made, Error> {
     let compared: Compared = super::compare::compared(files)?;
-    let told = compared.brief();
+    let told = compared.brief.clone();
     Ok((page::fleet(&compared), Names::of_fleet(&compared), told, screen.clone()))
 }

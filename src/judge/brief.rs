@@ -28,7 +28,7 @@ pub fn brief(verdict: &Verdict) -> Brief {
     let mut headline = headline;
     flush_first(&mut headline, &steps);
     if headline.state == Word::Unread {
-        steps.insert(0, look_again());
+        steps.insert(0, look_again(&verdict.scope));
     }
     let seen = |finding: &&Finding| finding.severity >= Severity::Error;
     let mut consequences: Vec<String> = Vec::new();
@@ -86,7 +86,11 @@ pub fn unsaid(verdict: &Verdict, headline: &Headline) -> Vec<String> {
 }
 
 /// What makes it possible to look.
-fn look_again() -> Step {
+fn look_again(scope: &Scope) -> Step {
+    if let Some(host) = &scope.recorded_on {
+        let what = format!("record it again on {host}: stalecard snapshot -o FILE");
+        return Step::new(Purpose::Look, None, what);
+    }
     Step::again(Purpose::Look, "stalecard check", "when what was not read can be read")
 }
 
@@ -429,9 +433,13 @@ mod tests {
         assert_eq!(state(&verdict), Word::Partly);
         verdict.coverage.push(gap(true));
         assert_eq!(state(&verdict), Word::Unread);
-        let told = brief(&Verdict { compared: false, ..verdict });
+        let told = brief(&Verdict { compared: false, ..verdict.clone() });
         assert_eq!(told.headline.state, Word::Unread);
         assert_eq!(&*told.headline.sentence, "No card was compared with its cache. File X: no answer.");
+        let mut recorded = Verdict { compared: false, ..verdict.clone() };
+        recorded.scope.recorded_on = Some("alpha".to_owned());
+        let again = "record it again on alpha: stalecard snapshot -o FILE";
+        assert_eq!(brief(&recorded).next().unwrap().call(), again);
         // Said once, and what to do is not what would be done about something else.
         assert!(told.unread.is_empty(), "{told:?}");
         assert_eq!(told.next().unwrap().purpose, Purpose::Look);

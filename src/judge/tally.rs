@@ -65,6 +65,7 @@ pub struct Cache {
 #[derive(Debug)]
 pub struct Tally {
     caller: Option<u32>,
+    is_recorded: bool,
     first: Option<Verdict>,
     judge: Option<Judge>,
     said: BTreeSet<(&'static str, Option<String>, String)>,
@@ -77,12 +78,13 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// For what the user with this number may change without further consent; without one, the
-    /// first user of the host.
+    /// For what the user with this number may change without further consent; without one, a snapshot file is judged, and
+    /// it is the first user of its host.
     #[must_use]
     pub const fn new(caller: Option<u32>) -> Self {
         Self {
             caller,
+            is_recorded: caller.is_none(),
             first: None,
             judge: None,
             said: BTreeSet::new(),
@@ -117,6 +119,7 @@ impl Tally {
                 of_another_user(finding, &name);
             }
         }
+        verdict.scope.recorded_on = self.is_recorded.then(|| snapshot.host.clone());
         if snapshot.whose == Whose::Directories {
             verdict.findings.iter_mut().for_each(|finding| of_directory(finding, snapshot));
         }

@@ -1,27 +1,33 @@
 //! What a comparison of hosts comes to: who shows something else than the card, and what is to be done there.
 
 use std::collections::BTreeSet;
+use std::mem::take;
 
-use super::hosts::{Compared, Standing};
-use crate::finding::Prose;
+use super::hosts::{Compared, Standing, TokenTable};
+use crate::finding::{Finding, Id, Prose, Severity};
 use crate::judge::brief::{brief, capital, lead, names, unsaid};
 use crate::text::count;
 use crate::verdict::Verdict;
 use crate::verdict::brief::{Brief, CardStanding, Headline, Purpose, Step, Word};
 
 impl Compared {
-    /// First and last what matters.
-    #[must_use]
-    pub fn brief(&self) -> Brief {
-        let (findings, coverage) = (self.findings.clone(), self.coverage.clone());
+    /// With what is to be said of it first and last.
+    pub(super) fn told(mut self) -> Self {
+        // Of ten thousand hosts nothing is kept twice.
+        let (findings, coverage) = (take(&mut self.findings), take(&mut self.coverage));
         let verdict = Verdict { findings, coverage, compared: true, ..Verdict::default() };
-        let mut told = brief(&verdict);
+        self.brief = self.brief_of(&verdict);
+        Self { findings: verdict.findings, coverage: verdict.coverage, ..self }
+    }
+
+    fn brief_of(&self, verdict: &Verdict) -> Brief {
+        let mut told = brief(verdict);
         let what = format!(
             "{} of {} compared",
             count(self.snapshots, "snapshot", "snapshots"),
             count(self.tokens.len(), "token", "tokens")
         );
-        let is_whole = !self.coverage.iter().any(|gap| gap.asked_for);
+        let is_whole = !verdict.coverage.iter().any(|gap| gap.asked_for);
         // Only the card tells whether a cache is right.
         let unread = self.tokens.iter().filter(|token| token.read_by.is_none()).count();
         let known = match unread {
@@ -31,36 +37,83 @@ impl Compared {
             }
             _ => "nobody shows anything else than the cards of which a snapshot holds a reading",
         };
-        let (state, sentence) = if self.findings.is_empty() {
+        let is_bad = verdict.findings.iter().any(|finding| finding.severity >= Severity::Error);
+        let (state, sentence) = if is_bad {
+            let worst = lead(verdict, &told.causes).map(|cause| cause.summary.clone());
+            let (state, sentence) =
+                self.differs().unwrap_or((told.headline.state, worst.unwrap_or(told.headline.sentence)));
+            (state, sentence.and(&format!(" {}.", capital(&what))))
+        } else {
             match (self.tokens.is_empty(), is_whole) {
                 (true, _) => (Word::Unread, format!("Nothing to compare: {what}.").into()),
+                (false, true) if !self.has_reading() => {
+                    (Word::Unread, format!("{}: {what}.", capital(known)).into())
+                }
                 (false, true) => {
-                    let state = if unread == 0 { Word::Sound } else { Word::Partly };
-                    (state, format!("{}: {what}.", capital(known)).into())
+                    let (state, more) = match self.to_come() {
+                        Some(more) => (Word::Risk, more),
+                        None if unread == 0 => (Word::Sound, String::new()),
+                        None => (Word::Partly, String::new()),
+                    };
+                    (state, format!("{}: {what}.{more}", capital(known)).into())
                 }
                 (false, false) => {
                     let sentence = format!("Not everything could be read. In the rest {known}: {what}.");
                     (Word::Unread, sentence.into())
                 }
             }
-        } else {
-            let worst = lead(&verdict, &told.causes).map(|cause| cause.summary.clone());
-            let (state, sentence) =
-                self.differs().unwrap_or((told.headline.state, worst.unwrap_or(told.headline.sentence)));
-            (state, sentence.and(&format!(" {}.", capital(&what))))
         };
         told.headline = Headline { state, sentence, card: CardStanding::NothingAgainst };
         told.unread = unsaid(&verdict, &told.headline);
         // The snapshots are all that there is to look at.
         told.steps.retain(|step| step.purpose != Purpose::Look);
-        if state == Word::Unread {
-            let what = "compare again, with snapshots of every host that can be read";
-            told.steps.push(Step::new(Purpose::Look, None, what));
-        } else if state == Word::Partly {
-            let what = "compare again, with a snapshot of a host that has the card in its reader";
-            told.steps.push(Step::new(Purpose::Look, None, what));
+        self.steps_at_once(&verdict.findings, &mut told.steps);
+        let is_unread = state == Word::Unread;
+        let what = if is_unread && (!is_whole || self.tokens.is_empty()) {
+            Some("compare again, with snapshots of every host that can be read")
+        } else if is_unread || state == Word::Partly {
+            Some("compare again, with a snapshot of a host that has the card in its reader")
+        } else {
+            None
+        };
+        if let Some(what) = what {
+            told.steps.insert(0, Step::new(Purpose::Look, None, what));
         }
         told
+    }
+
+    /// What is to be done for each of several tokens is one step.
+    fn steps_at_once(&self, findings: &[Finding], steps: &mut Vec<Step>) {
+        let has = |token: &&TokenTable, wanted: Standing| {
+            token.keys.iter().flat_map(|key| &key.states).any(|row| row.state == wanted)
+        };
+        let number = |wanted: Standing| self.tokens.iter().filter(|token| has(token, wanted)).count();
+        if number(Standing::Stale) + number(Standing::Disputed) < 2 {
+            return;
+        }
+        let own = findings.iter().filter(|finding| finding.id == Id::HostsDisagree);
+        let own: BTreeSet<&str> = own.flat_map(|finding| &finding.fix).map(|fix| fix.what.as_str()).collect();
+        steps.retain(|step| !own.contains(step.what.as_str()));
+        let prove = "have the keys sign, on one of the hosts of each token: stalecard verify --serial SERIAL";
+        let flush = "on each host that is named, as the user that is named: stalecard flush (cards in the reader), or \
+                     stalecard flush --serial SERIAL";
+        for (wanted, purpose, what) in
+            [(Standing::Disputed, Purpose::Decide, prove), (Standing::Stale, Purpose::Mend, flush)]
+        {
+            if number(wanted) > 0 {
+                steps.insert(0, Step::new(purpose, None, what));
+            }
+        }
+    }
+
+    /// Where caching is on for a card that never signals a change, though nothing is wrong today.
+    fn to_come(&self) -> Option<String> {
+        let who = self.fleet.next.iter().map(|user| format!("{} on {}", user.user, user.host));
+        let who: Vec<String> = who.collect();
+        (!who.is_empty()).then(|| {
+            let (is, would) = ("caching is on", "the next change of their card would not show");
+            format!(" But {is} for {}: {would}.", names(&who))
+        })
     }
 
     /// Who shows what the card does not have.

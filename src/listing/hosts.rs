@@ -11,6 +11,7 @@ use std::rc::Rc;
 
 use serde::Serialize;
 
+use super::fleet::{Fleet, Traits};
 use super::own_findings::OwnFindings;
 use crate::case::asked::AskedCase;
 use crate::case::asked_blocks::Block;
@@ -27,8 +28,12 @@ use crate::judge::ending::exit_of;
 use crate::judge::{judge_processes, tokens, tokens_of, verdict};
 use crate::snapshot::{Content, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{escape, hex, rfc3339};
+use crate::verdict::Brief;
 use crate::verdict::user_name;
 use crate::view::{Class, Object, Place, View, layout_of};
+
+/// Users of hosts that are told side by side.
+const SIDE_BY_SIDE: usize = 4;
 
 /// Collects snapshots.
 #[derive(Debug, Default)]
@@ -38,6 +43,7 @@ pub struct Comparison {
     tokens: BTreeMap<String, Seen>,
     sides: BTreeSet<Rc<Side>>,
     own: OwnFindings,
+    traits: Traits,
     coverage: Vec<Gap>,
 }
 
@@ -96,6 +102,8 @@ pub struct Compared {
     pub snapshots: usize,
     /// Their hosts and users.
     pub sources: Vec<Source>,
+    /// Who is stale, and who will be; which OpenSC and settings are about.
+    pub fleet: Fleet,
     /// The tokens, by serial.
     pub tokens: Vec<TokenTable>,
     /// What is wrong.
@@ -104,16 +112,34 @@ pub struct Compared {
     /// What could not be compared.
     #[serde(skip)]
     pub coverage: Vec<Gap>,
+    /// First and last what matters.
+    #[serde(skip)]
+    pub brief: Brief,
 }
 
 impl Compared {
-    /// How the run ends: without a snapshot nothing was compared.
+    /// How the run ends: without a snapshot, or without a reading of any card, nothing was compared, and that nothing
+    /// was found says nothing.
     #[must_use]
     pub fn exit(&self, fail_on: Severity) -> Exit {
         if self.sources.is_empty() {
             return Exit::NotRead;
         }
-        exit_of(&self.findings, &self.coverage, fail_on)
+        match exit_of(&self.findings, &self.coverage, fail_on) {
+            Exit::Clean if !self.has_reading() => Exit::NotRead,
+            exit => exit,
+        }
+    }
+
+    /// Are there too many to be told side by side?
+    #[must_use]
+    pub const fn is_fleet(&self) -> bool {
+        self.sources.len() > SIDE_BY_SIDE
+    }
+
+    /// Does a snapshot hold a reading of a card?
+    pub(super) fn has_reading(&self) -> bool {
+        self.tokens.iter().any(|token| token.read_by.is_some())
     }
 }
 
@@ -135,6 +161,7 @@ impl Comparison {
         let mut own = verdict(&tokens);
         judge_processes(snapshot, &mut own);
         self.own.add(source, &own);
+        self.traits.add(source, snapshot, &own);
         for case in &tokens.cases {
             if is_first {
                 self.read(case, source, snapshot.taken_at.unix_timestamp());
@@ -350,18 +377,23 @@ impl Comparison {
     /// Compares.
     #[must_use]
     pub fn conclude(self) -> Compared {
-        let tokens: Vec<TokenTable> =
-            self.tokens.iter().map(|(serial, seen)| table(serial, seen, &self.sources)).collect();
-        let (own, unread) = self.own.conclude(&self.sources, &tokens);
+        let sources = self.sources;
+        let table = |(serial, seen): (String, Seen)| table(&serial, &seen, &sources);
+        let tokens: Vec<TokenTable> = self.tokens.into_iter().map(table).collect();
+        let (own, unread) = self.own.conclude(&sources, &tokens);
         let disagree = tokens.iter().flat_map(crate::rules::host::hosts_disagree::apply);
-        let findings = disagree.chain(own).collect();
-        Compared {
+        let mut findings: Vec<Finding> = disagree.chain(own).collect();
+        findings.sort_by_key(|finding| Reverse(finding.severity));
+        let compared = Compared {
             snapshots: self.snapshots,
-            sources: self.sources,
+            fleet: self.traits.conclude(&sources, &tokens),
+            sources,
             tokens,
             findings,
             coverage: self.coverage.into_iter().chain(unread).collect(),
-        }
+            brief: Brief::default(),
+        };
+        compared.told()
     }
 }
 
@@ -433,7 +465,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
     let mut row = |unit: &Place, state: &State, kind: Standing, note: &mut dyn FnMut(&mut StateRow)| {
         let rows = units.entry(unit.clone()).or_default();
         if !rows.iter().any(|(known, _)| known == state) {
-            let [private, public, certificate] = state.clone().map(|side| side.map(|side| (*side).clone()));
+            let [private, public, certificate] = state.clone();
             let made = StateRow {
                 state: kind,
                 private,

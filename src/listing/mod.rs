@@ -3,6 +3,7 @@
 pub mod asked;
 pub mod cache_entries;
 mod compared;
+pub mod fleet;
 pub mod hosts;
 pub mod objects;
 mod own_findings;

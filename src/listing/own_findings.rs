@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::fleet::newest;
 use super::hosts::{Source, Standing, StateRow, TokenTable};
 use crate::finding::{Finding, Id, Prose, Remedy, Severity, Shows};
 use crate::judge::brief::names;
@@ -22,7 +23,10 @@ pub(super) struct OwnFindings {
 impl OwnFindings {
     /// Adds what is wrong for one of the sources.
     pub fn add(&mut self, source: usize, verdict: &Verdict) {
-        for finding in verdict.findings.iter().filter(|finding| finding.severity >= Severity::Error) {
+        let is_told = |finding: &&Finding| {
+            finding.severity >= Severity::Error || finding.id == Id::CacheCannotNoticeChange
+        };
+        for finding in verdict.findings.iter().filter(is_told) {
             let known = self.found.entry((finding.id, finding.summary.to_string()));
             known.or_insert_with(|| (finding.clone(), BTreeSet::new())).1.insert(source);
         }
@@ -33,14 +37,7 @@ impl OwnFindings {
 
     /// What still holds beside these tables: an older snapshot of the same user and host says nothing any more.
     pub fn conclude(self, sources: &[Source], tokens: &[TokenTable]) -> (Vec<Finding>, Vec<Gap>) {
-        let mut newest: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-        for (index, source) in sources.iter().enumerate() {
-            let known = newest.entry((&source.host, &source.user)).or_insert(index);
-            if sources.get(*known).is_some_and(|known| known.taken <= source.taken) {
-                *known = index;
-            }
-        }
-        let newest: BTreeSet<usize> = newest.into_values().collect();
+        let newest = newest(sources);
         let tables: BTreeMap<&str, Told<'_>> =
             tokens.iter().map(|token| (token.serial.as_str(), Told::by(token))).collect();
         let who = |of: &BTreeSet<usize>| {
@@ -104,10 +101,20 @@ const fn is_of_host(kind: GapKind) -> bool {
 
 /// The finding as it is told of other hosts: nothing here repairs it.
 fn told(finding: Finding, who: &str) -> Finding {
+    let is_to_come = finding.id == Id::CacheCannotNoticeChange;
+    let cure = if is_to_come {
+        format!(
+            "where caching is on for a card that never signals a change ({who}): stalecard config disable-cache"
+        )
+    } else {
+        format!("on that host, as that user ({who}): stalecard check")
+    };
     Finding {
         summary: Prose::from(format!("For {who}: ")).then(&finding.summary),
         user: None,
-        fix: vec![Remedy::by_hand(format!("on that host, as that user ({who}): stalecard check"))],
+        // Whichever cards these hosts have.
+        token: finding.token.filter(|_| !is_to_come),
+        fix: vec![Remedy::by_hand(cure)],
         ..finding
     }
 }

@@ -1,10 +1,11 @@
-//! The table of `compare`: tokens and keys by what is shown, and who shows it.
+//! The tables of `compare`: tokens and keys by what is shown, and who shows it; of many hosts only with all evidence.
 
 use std::fmt::Write;
 
 use anstyle::{AnsiColor, Style};
 
 use super::findings::findings;
+use super::fleet::fleet;
 use super::human::{coverage, ending, headline};
 use super::lines::{BOLD, Detail, Page, Screen, wrap, wrap_in};
 use crate::finding::Side;
@@ -17,7 +18,11 @@ use crate::verdict::brief::Brief;
 pub fn comparison(screen: &Screen, compared: &Compared, brief: &Brief) -> String {
     let mut out = Page::new(screen);
     headline(&mut out, &brief.headline, &brief.dangers);
-    if screen.detail >= Detail::Usual {
+    if screen.detail >= Detail::Usual && compared.is_fleet() {
+        out.gap();
+        fleet(&mut out, &compared.fleet);
+    }
+    if screen.detail == Detail::All || (screen.detail == Detail::Usual && !compared.is_fleet()) {
         for token in &compared.tokens {
             out.gap();
             table(&mut out, token);
@@ -71,7 +76,8 @@ fn state(out: &mut Page<'_>, row: &StateRow) {
         Standing::Unknown => (Style::new(), "in caches; no snapshot holds a reading of the card"),
     };
     wrap_in(out, style, "    ", "      ", words);
-    let parts: Vec<&Side> = [&row.private, &row.public, &row.certificate].into_iter().flatten().collect();
+    let parts: Vec<&Side> =
+        [&row.private, &row.public, &row.certificate].into_iter().flatten().map(AsRef::as_ref).collect();
     if parts.is_empty() {
         out.push_str("      nothing is shown\n");
     }

@@ -9,6 +9,7 @@ pub mod config;
 pub mod edited;
 mod findings;
 pub mod fixed;
+mod fleet;
 pub mod html;
 pub mod human;
 pub mod json;

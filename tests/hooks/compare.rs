@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::stand::{Host, PIN, SO_PIN, Stand};
-use super::{document, fixture, stalecard, summaries, text};
+use super::{document, fixture, many_snapshots, stalecard, summaries, text};
 
 const ID: &str = "hosts-disagree";
 
@@ -35,8 +35,11 @@ fn the_seed_in_one_command() {
         );
         assert!(!found[0].contains("ca-alpha"), "{said}");
     }
+    // Nothing is wrong with it today, and the next change will not show.
     let (code, said) = stalecard(&["compare", &files[0]]);
-    assert!(code == 0 && said.contains("Nobody shows anything else than the card"), "{said}");
+    assert!(code == 0 && said.starts_with("RISK   Nobody shows anything else than the card"), "{said}");
+    assert!(said.contains("disable-cache"), "{said}");
+    assert_eq!(stalecard(&["compare", "--fail-on", "warning", &files[0]]).0, 1);
 }
 
 #[test]
@@ -94,7 +97,7 @@ fn who_is_stale_depends_on_the_newest_reading() {
     let alpha = take(&alpha, "alpha", &[]);
     let delta = take(&delta, "delta", &["--offline"]);
     let (code, said) = stalecard(&["compare", &alpha, &delta]);
-    assert_eq!(code, 0, "{said}");
+    assert!(code == 0 && said.starts_with("RISK "), "{said}");
 
     beta.live().delete_object("privkey", &old);
     let new = beta.live().keypairgen("EC:prime256v1", &[]).id;
@@ -112,9 +115,10 @@ fn who_is_stale_depends_on_the_newest_reading() {
     assert_eq!((&states[1]["state"], &states[1]["private"]["id"]), (&"stale".into(), &old.clone().into()));
     assert_eq!(states[1]["shown_by"][0]["programs"], serde_json::json!(["pkcs15-tool", "opensc-pkcs11"]));
 
-    // Nobody has read the card: nobody is called stale, but somebody must be.
+    // Nobody has read the card: nobody is called stale, but that is no all-clear, and where they differ somebody must be.
     let (code, said) = stalecard(&["compare", &delta]);
-    assert_eq!(code, 0, "{said}");
+    assert!(code == 3 && said.starts_with("UNREAD "), "{said}");
+    assert!(said.contains("a snapshot of a host that has the card in its reader"), "{said}");
     let cards = std::fs::read_to_string(&beta).unwrap();
     let mut unread: serde_json::Value = serde_json::from_str(&cards).unwrap();
     unread["cards"] = serde_json::json!([]);
@@ -123,6 +127,79 @@ fn who_is_stale_depends_on_the_newest_reading() {
     let found = summaries(&document(&said), ID);
     assert_eq!((code, found.len()), (1, 1), "{said}");
     assert!(found[0].contains("different things are shown") && found[0].contains(&old), "{found:#?}");
+}
+
+/// Hosts with a card each: half of them stale, a quarter to come; one twice, the older time with another OpenSC; one without.
+#[test]
+fn a_fleet_is_told_on_one_screen_and_on_one_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = folder.path().join("fleet");
+    many_snapshots::write(&fleet, 40);
+    let at = |name: &str| fleet.join("000").join(name);
+    let again = std::fs::read_to_string(at("00000.json")).unwrap();
+    let again = again.replace("2026-11-25T08:00:00Z", "2026-11-24T08:00:00Z").replace("0.23.0", "0.22.0");
+    std::fs::write(at("again.json"), again).unwrap();
+    let bare = std::fs::read_to_string(at("00001.json")).unwrap();
+    let mut bare: serde_json::Value = serde_json::from_str(&bare).unwrap();
+    bare["host"] = "bare".into();
+    for list in ["opensc", "cards", "caches"] {
+        bare[list] = serde_json::json!([]);
+    }
+    std::fs::write(at("bare.json"), bare.to_string()).unwrap();
+    let fleet = fleet.to_str().unwrap();
+
+    let (code, said) = stalecard(&["compare", "--format", "json", fleet]);
+    let report = document(&said);
+    assert_eq!(code, 1, "{said}");
+    let told = &report["comparison"]["fleet"];
+    let number = |of: &serde_json::Value| of.as_array().unwrap().len();
+    assert_eq!((&told["hosts"], &told["older"]), (&41.into(), &1.into()), "{told}");
+    let of = |list: &str, host: &str| {
+        told[list].as_array().unwrap().iter().filter(|user| user["host"] == host).count()
+    };
+    // Of four hosts in turn the first, the third and the fourth are stale, and the second is at risk.
+    for (host, stale, next) in
+        [("host00000", 1, 0), ("host00001", 0, 1), ("host00002", 1, 0), ("host00003", 1, 0)]
+    {
+        assert_eq!((of("stale", host), of("next", host)), (stale, next), "{host}: {told}");
+    }
+    // Caching is off on every tenth.
+    assert_eq!((of("stale", "host00009"), of("next", "host00009")), (0, 0), "{told}");
+    let first = &told["stale"][0];
+    assert_eq!((&first["user"], &first["objects"]), (&"ca".into(), &1.into()), "{first}");
+    assert!(first["since"].as_str().unwrap().ends_with('Z'), "{first}");
+    let versions: i64 =
+        told["opensc"].as_array().unwrap().iter().map(|one| one["hosts"].as_i64().unwrap()).sum();
+    assert_eq!(versions, 41, "{told}");
+    assert!(!told["opensc"].to_string().contains("0.22.0"), "{told}");
+    assert!(told["opensc"].to_string().contains("\"none\""), "{told}");
+    assert!(told["caching"].to_string().contains("\"no\""), "{told}");
+
+    let (code, said) = stalecard(&["compare", fleet]);
+    assert_eq!(code, 1, "{said}");
+    text::readable(&said);
+    assert!(said.starts_with("STALE  OpenSC shows "), "{said}");
+    assert!(
+        said.lines().last().unwrap().len() > 5 && said.contains("\nNext: on each host that is named"),
+        "{said}"
+    );
+    assert!(said.lines().count() <= 40, "{said}");
+    let users = format!("Stale: {} users of 41 hosts", number(&told["stale"]));
+    let more = format!("and {} more", number(&told["stale"]) - 12);
+    for words in [&users, &more, "Stale after the next change of the card:", "OpenSC: 0.2", "Caching: yes on"]
+    {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
+    assert!(!said.contains("key reference 1"), "{said}");
+    assert!(stalecard(&["compare", "-v", fleet]).1.contains("key reference 1"));
+
+    let page = folder.path().join("fleet.html");
+    let (code, said) = stalecard(&["report", "--output", page.to_str().unwrap(), fleet]);
+    assert_eq!(code, 0, "{said}");
+    let page = std::fs::read_to_string(page).unwrap();
+    for words in ["The fleet", "Stale after the next change of a card", "host00001", "host00002"] {
+        assert!(page.contains(words), "no {words}");
+    }
 }
 
 /// What is kept of a snapshot is little, however large it is and however many there are.
@@ -150,8 +227,24 @@ fn a_fleet_fits_into_little_memory() {
     let few: Vec<_> = (0..300).map(|number| write(number, &large)).collect();
     let many: Vec<_> = (1000..2000).map(|number| write(number, &small[number % 2])).collect();
     for (files, said) in [
-        (few, ["300 snapshots of 1 token compared.", "shown on host299-beta", "297 others"]),
-        (many, ["1000 snapshots of 1 token compared.", "shown on host1998-beta", "497 others"]),
+        (
+            few,
+            [
+                "300 snapshots of 1 token compared.",
+                "ca on host0-beta since 2026-11-23",
+                "297 others",
+                "and 288 more",
+            ],
+        ),
+        (
+            many,
+            [
+                "1000 snapshots of 1 token compared.",
+                "ca on host1000-beta since",
+                "497 others",
+                "and 488 more",
+            ],
+        ),
     ] {
         // 60 MiB of text, hardly less when parsed, do not fit into this address space, of which the unoptimised program itself
         // takes two thirds.

@@ -11,6 +11,8 @@
     reason = "tests"
 )]
 
+#[path = "../support/many_snapshots.rs"]
+mod many_snapshots;
 #[path = "../support/schema.rs"]
 #[allow(dead_code, reason = "a library of the tests: each uses a part of it")]
 mod schema;

@@ -1,7 +1,7 @@
 //! No pcscd, no reader, no card; and two of everything.
 
 use std::io::{BufRead, BufReader, Write};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::stand::{Host, Options, Output, PIN, READER, SECOND_READER, SO_PIN, Stand, reader_name};
 use crate::support::*;
@@ -193,4 +193,13 @@ fn several_readers_are_read_side_by_side() {
     assert_eq!(readers, (0..4).map(reader_name).collect::<Vec<_>>());
     // One after the other it would be four times as long; much of the time is the start of the programs.
     assert!(together < alone * 2, "{alone:?} alone, {together:?} together");
+    // The others are told, and the one that hangs is named.
+    ask_beside(&stand, 2, "latency 100000");
+    let begun = Instant::now();
+    let (code, report) = json(&host, &["check"]);
+    let taken = begun.elapsed();
+    assert_eq!((code, cards(&report)), (3, 3), "{report}");
+    let left = format!("card in reader {}: the reader has not answered for 10 seconds", reader_name(2));
+    assert!(gaps(&report).contains(&left), "{}", gaps(&report));
+    assert!(taken < alone + Duration::from_secs(12), "{taken:?}");
 }

@@ -1,10 +1,12 @@
-//! The page on several hosts: tokens by keys, and who is stale.
+//! The page on several hosts: who is stale, who will be, what is about; then tokens by keys, of many hosts those that somebody
+//! shows otherwise than they are.
 
 use super::host::{at, coverage, end, findings, head};
 use super::{Block, Cell, Level, Page};
 use crate::finding::Side;
+use crate::listing::fleet::{Fleet, RiskyUser, Share, StaleUser};
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
-use crate::text::key_reference;
+use crate::text::{count, key_reference};
 
 /// The page.
 #[must_use]
@@ -12,10 +14,21 @@ pub fn fleet(compared: &Compared) -> Page {
     let hosts: Vec<String> =
         compared.sources.iter().map(|source| format!("{} of {}", source.user, source.host)).collect();
     let mut blocks = Vec::new();
-    let brief = compared.brief();
-    head(&mut blocks, &brief);
-    for token in &compared.tokens {
+    let brief = &compared.brief;
+    head(&mut blocks, brief);
+    summary(&mut blocks, &compared.fleet);
+    // Of many hosts a page of what is as it should be hides what is not.
+    let is_told = |token: &&TokenTable| !compared.is_fleet() || is_shown_otherwise(token);
+    for token in compared.tokens.iter().filter(is_told) {
         table(&mut blocks, token);
+    }
+    let sound = compared.tokens.iter().filter(|token| !is_told(token)).count();
+    if sound > 0 {
+        let text = format!(
+            "Nothing else than what is on the card is shown of {}.",
+            count(sound, "further token", "further tokens")
+        );
+        blocks.push(Block::Paragraph(Cell::fixed(text)));
     }
     findings(&mut blocks, &compared.findings, &[]);
     coverage(&mut blocks, &compared.coverage);
@@ -27,8 +40,73 @@ pub fn fleet(compared: &Compared) -> Page {
         .map(|(source, who)| Cell::words(format!("{who}, observed {}", at(source.taken))));
     blocks.push(Block::List(seen.collect()));
     blocks.push(Block::Facts(vec![("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION")))]));
-    end(&mut blocks, &brief);
+    end(&mut blocks, brief);
     Page { title: Cell::fixed("OpenSC's caches, host by host"), blocks }
+}
+
+/// Who is stale, and who will be; which OpenSC and settings are about.
+fn summary(blocks: &mut Vec<Block>, fleet: &Fleet) {
+    let head = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect();
+    blocks.push(Block::Heading(1, Cell::fixed("The fleet")));
+    let mut facts = vec![
+        ("hosts".to_owned(), Cell::fixed(fleet.hosts.to_string())),
+        ("users that are stale".to_owned(), Cell::fixed(fleet.stale.len().to_string())),
+        (
+            "that will be after the next change of a card".to_owned(),
+            Cell::fixed(fleet.next.len().to_string()),
+        ),
+        ("OpenSC".to_owned(), Cell::fixed(shares(&fleet.opensc))),
+        ("caching".to_owned(), Cell::fixed(shares(&fleet.caching))),
+    ];
+    if fleet.older > 0 {
+        facts.push(("older snapshots of the same users".to_owned(), Cell::fixed(fleet.older.to_string())));
+    }
+    blocks.push(Block::Facts(facts));
+    if !fleet.stale.is_empty() {
+        blocks.push(Block::Heading(2, Cell::fixed("Stale")));
+        let row = |user: &StaleUser| {
+            let tokens: Vec<String> = user.tokens.iter().cloned().collect();
+            let cells = vec![
+                Cell::words(&user.host),
+                Cell::words(&user.user),
+                Cell::fixed(at(user.written)),
+                Cell::words(tokens.join(", ")),
+                Cell::fixed(user.objects.to_string()),
+            ];
+            (Level::Bad, cells)
+        };
+        let rows = fleet.stale.iter().map(row).collect();
+        let head = head(&["host", "user", "not read from the card since", "tokens", "objects"]);
+        blocks.push(Block::Table { head, rows });
+    }
+    if !fleet.next.is_empty() {
+        blocks.push(Block::Heading(2, Cell::fixed("Stale after the next change of a card")));
+        let why = "Nothing is wrong there today. Caching is on for a card that never signals a change.";
+        blocks.push(Block::Paragraph(Cell::fixed(why)));
+        let row = |user: &RiskyUser| {
+            let cells = vec![
+                Cell::words(&user.host),
+                Cell::words(&user.user),
+                Cell::words(user.tokens.join(", ")),
+                Cell::words(user.programs.join(", ")),
+            ];
+            (Level::Doubtful, cells)
+        };
+        let rows = fleet.next.iter().map(row).collect();
+        blocks.push(Block::Table { head: head(&["host", "user", "tokens", "programs"]), rows });
+    }
+}
+
+fn shares(shares: &[Share]) -> String {
+    let of = |share: &Share| format!("{} on {}", share.what, count(share.hosts, "host", "hosts"));
+    shares.iter().map(of).collect::<Vec<_>>().join("; ")
+}
+
+/// Does anybody show something else than what a card is, or is that not known?
+fn is_shown_otherwise(token: &TokenTable) -> bool {
+    let rows = token.keys.iter().flat_map(|key| &key.states);
+    token.read_by.is_none()
+        || rows.map(|row| row.state).any(|state| !matches!(state, Standing::Current | Standing::Former))
 }
 
 fn table(blocks: &mut Vec<Block>, token: &TokenTable) {
@@ -60,7 +138,8 @@ fn row(key: &str, row: &StateRow) -> (Level, Vec<Cell>) {
         Standing::Orphan => (Level::Doubtful, "only in caches"),
         Standing::Unknown => (Level::Doubtful, "card not read"),
     };
-    let parts: Vec<&Side> = [&row.private, &row.public, &row.certificate].into_iter().flatten().collect();
+    let parts: Vec<&Side> =
+        [&row.private, &row.public, &row.certificate].into_iter().flatten().map(AsRef::as_ref).collect();
     let first =
         |of: fn(&Side) -> &Option<String>| parts.iter().find_map(|side| of(side).clone()).unwrap_or_default();
     let shown: Vec<String> = row

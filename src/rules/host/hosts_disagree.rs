@@ -132,8 +132,8 @@ fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: 
     finding
 }
 
-const fn parts(row: &StateRow) -> [Option<&Side>; 3] {
-    [row.private.as_ref(), row.public.as_ref(), row.certificate.as_ref()]
+fn parts(row: &StateRow) -> [Option<&Side>; 3] {
+    [row.private.as_deref(), row.public.as_deref(), row.certificate.as_deref()]
 }
 
 fn which(key: &KeyTable) -> String {

@@ -158,11 +158,11 @@ def main():
     code, document, complaint = stalecard.run("flush", *(what + whom))
     result = dict(
         changed=document["changed"],
-        operations=document["operations"],
+        operations=document.get("operations", []),
         findings=document["findings"],
         coverage=document["coverage"],
     )
-    steps = [step for operation in document["operations"] for step in operation["steps"]]
+    steps = [step for operation in result["operations"] for step in operation["steps"]]
     paths = ["%s/%s" % (step["directory"], step["name"]) for step in steps if step["outcome"] in GONE]
     if paths:
         result["diff"] = dict(before_header="OpenSC cache", before="\n".join(paths) + "\n", after="")

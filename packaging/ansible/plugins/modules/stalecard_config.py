@@ -110,7 +110,10 @@ def main():
         words.append("--dry-run")
 
     code, document, complaint = Stalecard(module).run("config", *(words + ["--diff"]))
-    edit = document["edit"]
+    # Where the file could not even be looked at, the document says why and no more.
+    edit = document.get("edit")
+    if edit is None:
+        module.fail_json(msg=complaint or message(document), changed=False)
     result = dict(changed=document["changed"], edit=edit)
     if edit["backup"] is not None:
         result["backup_file"] = edit["backup"]
