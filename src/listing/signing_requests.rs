@@ -185,6 +185,10 @@ impl Signer {
         let first = |length: usize| random.get(..length).unwrap_or(random).to_vec();
         let attempt = |challenge, data| Attempt { scheme: deed.scheme, bits: deed.bits, challenge, data };
         match deed.scheme {
+            Scheme::Ecdsa if deed.hashed => {
+                let message = first(MESSAGE);
+                vec![attempt(Hash::Sha1.digest(&message), message)]
+            }
             Scheme::Ecdsa => vec![attempt(first(deed.digest), first(deed.digest))],
             Scheme::Ed25519 => vec![attempt(first(MESSAGE), first(MESSAGE))],
             Scheme::X25519 => {

@@ -15,6 +15,7 @@
 //! What differs between families is behind `FamilySigner`, one file each.
 
 mod error;
+mod iso_applet;
 mod key_channel;
 mod native;
 mod openpgp;
@@ -28,6 +29,7 @@ use zeroize::Zeroizing;
 
 use super::apdu::{Response, StatusWord};
 use super::held::Exclusive;
+use super::native::ISO_APPLET;
 use crate::format::pkcs15::KeyType;
 use crate::snapshot::{Bytes, Card, EfPath, Family, PinState, Scheme, Trial, TrialOutcome};
 pub use error::SignError;
@@ -81,6 +83,8 @@ pub struct Deed {
     pub bits: usize,
     /// Bytes of a hash that the card takes for ECDSA.
     pub digest: usize,
+    /// For ECDSA the card takes no hash: it hashes what it gets, with SHA-1.
+    pub hashed: bool,
 }
 
 /// The way to a key.
@@ -146,6 +150,13 @@ pub struct Attempt {
     pub data: Vec<u8>,
 }
 
+impl Attempt {
+    /// Is what the card gets hashed there first?
+    fn is_hashed(&self) -> bool {
+        self.scheme == Scheme::Ecdsa && self.data != self.challenge
+    }
+}
+
 /// How to get in.
 pub enum Login {
     /// With this PIN.
@@ -204,6 +215,9 @@ fn signer<'c>(card: &'c Card, existing: bool) -> Option<Box<dyn FamilySigner + '
         Family::SmartCardHsm => Some(Box::new(sc_hsm::ScHsm { card })),
         Family::Piv => Some(Box::new(piv::Piv { card, existing })),
         Family::OpenPgp => Some(Box::new(openpgp::OpenPgp { card, existing })),
+        Family::Pkcs15 if card.driver.as_deref() == Some(ISO_APPLET) => {
+            Some(Box::new(iso_applet::IsoApplet { card }))
+        }
         Family::Pkcs15 => Some(Box::new(native::Native { card })),
         Family::Other => None,
     }
@@ -224,6 +238,7 @@ pub fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
         Family::SmartCardHsm => sc_hsm::plan(key),
         Family::Piv => piv::plan(card, key),
         Family::OpenPgp => openpgp::plan(card, key),
+        Family::Pkcs15 if card.driver.as_deref() == Some(ISO_APPLET) => iso_applet::plan(card, key),
         Family::Pkcs15 => native::plan(card, key),
         Family::Other => Err("it is on a card that this program does not know".to_owned()),
     }

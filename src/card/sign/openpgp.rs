@@ -53,7 +53,7 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     Ok(Plan {
         access: Some(access),
         // Hashes up to SHA-512.
-        deeds: vec![Deed { scheme, bits: key.bits, digest: key.bytes().clamp(1, 64) }],
+        deeds: vec![Deed { scheme, bits: key.bits, digest: key.bytes().clamp(1, 64), hashed: false }],
     })
 }
 

@@ -59,6 +59,7 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
         },
         bits,
         digest: bits / 8,
+        hashed: false,
     };
     let discovery = card.content(EfPath::at(DISCOVERY.container)).unwrap_or_default();
     let pin = if prefers_global_pin(discovery) { GLOBAL_PIN } else { PIN };

@@ -30,7 +30,7 @@ pub(super) fn plan(key: &Key) -> Result<Plan, String> {
     let pin = Pin { reference: USER, label: None, lengths: (6, 16), pad: None };
     Ok(Plan {
         access: Some(Access { pin, reference: USER, asks: Asks::Once }),
-        deeds: vec![Deed { scheme, bits: key.bits, digest: key.bytes().clamp(1, 32) }],
+        deeds: vec![Deed { scheme, bits: key.bits, digest: key.bytes().clamp(1, 32), hashed: false }],
     })
 }
 
