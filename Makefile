@@ -81,6 +81,7 @@ integrations: setup deb
 	sh tests/integrations/package/run build/stalecard_*.deb
 	sh tests/integrations/install/run
 	sh tests/integrations/browser/run
+	sh tests/integrations/firefox/run
 	sh tests/integrations/ansible/run build/stalecard_*.deb
 	sh tests/integrations/puppet/run
 	sh tests/integrations/icinga/run
