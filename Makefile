@@ -99,6 +99,7 @@ integrations: setup deb rpm tarball
 	sh tests/integrations/rpm/run build/stalecard-*.rpm build/stalecard-*.tar.gz build/stalecard_*.deb
 	sh tests/integrations/install/run
 	sh tests/integrations/browser/run
+	sh tests/integrations/firefox/run
 	sh tests/integrations/ansible/run build/stalecard_*.deb
 	sh tests/integrations/puppet/run
 	sh tests/integrations/icinga/run

@@ -57,6 +57,8 @@ pub enum Command {
     KeyFiles(KeyFiles),
     /// SELECT the IsoApplet. Ends a login, so it is only sent when no files answer on a card that has it.
     SelectIsoApplet,
+    /// GET DATA 0101 of the IsoApplet: version of its interface, from 1.0 on.
+    IsoAppletVersion,
     /// SELECT the PIV application. Ends a login in whatever is selected, so it is only sent when that is not PIV.
     SelectPiv,
     /// GET DATA of a PIV object that everybody may read.
@@ -188,6 +190,9 @@ impl Command {
             Self::SelectIsoApplet => {
                 Apdu { header: [0x00, 0xA4, 0x04, 0x00], data: &ISO_APPLET_AID, ne: SHORT_NE }.encode(false)
             }
+            Self::IsoAppletVersion => {
+                Apdu { header: [0x00, 0xCA, 0x01, 0x01], data: &[], ne: SHORT_NE }.encode(false)
+            }
             // What follows is short, too: not every card takes extended APDUs because its reader does,
             // and all of them hand out long answers with 61xx.
             Self::SelectPiv => {
@@ -305,7 +310,7 @@ pub fn is_on_the_list(apdu: &[u8]) -> bool {
         [0x00, 0xCB, 0x3F, 0xFF, 0x05, 0x5C, 0x03, 0x5F, 0xC1, tag, _] => piv::is_public(tag),
         [0x00, 0xA5, 0..=2, 0x04, 0x06, ref tags @ ..] => *tags == CERTIFICATE_TAGS,
         [0x00, 0xF7, 0x00, key, _] => piv::is_key(key),
-        // READ BINARY of the selected file; GET DATA of a MyEID, PIV and OpenPGP; an OpenPGP
+        // READ BINARY of the selected file; GET DATA of a MyEID, the IsoApplet, PIV and OpenPGP; an OpenPGP
         // key as it is (81, never 80, which makes a new one); VERIFY without data; DKEK status and
         // ENUMERATE OBJECTS; GET RESPONSE; READ BINARY.
         [0x00, 0xB0, 0x00..=0x7F, _, _]

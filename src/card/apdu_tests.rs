@@ -24,6 +24,7 @@ fn every_command() -> Vec<Command> {
         Command::KeyFiles(KeyFiles::Ec),
         Command::VerifyStatus(Pin::Piv),
         Command::SelectIsoApplet,
+        Command::IsoAppletVersion,
         Command::SelectPiv,
         Command::PivObject(Tag::Discovery),
         Command::PivObject(Tag::Biometrics),
@@ -48,6 +49,7 @@ fn every_command() -> Vec<Command> {
             | Command::AppletInfo
             | Command::KeyFiles(KeyFiles::Rsa | KeyFiles::Ec)
             | Command::SelectIsoApplet
+            | Command::IsoAppletVersion
             | Command::SelectPiv
             | Command::PivObject(_)
             | Command::PivMetadata(_)
@@ -79,6 +81,7 @@ fn everything_that_is_ever_sent() {
         "00CA01A500",
         "00200080",
         "00A404000CF276A288BCFBA69D34F3100100",
+        "00CA010100",
         "00A4040009A0000003080000100000",
         "00CB3FFF035C017E00",
         "00CB3FFF045C027F6100",

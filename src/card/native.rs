@@ -44,7 +44,7 @@ pub(crate) const KEY_IS_THERE: &str = "the file of a private key, which nothing 
 /// The driver for MyEID and OsEID cards.
 pub(super) const MY_EID: &str = "myeid";
 /// The driver for cards with the IsoApplet.
-const ISO_APPLET: &str = "isoApplet";
+pub(super) const ISO_APPLET: &str = "isoApplet";
 
 /// Reads the public files of the whole card: what comes back is one card for each application that OpenSC makes
 /// a token of, the one first that `pkcs15-tool` takes.

@@ -191,7 +191,7 @@ impl<'a> AskedCache<'a> {
         let there: BTreeMap<_, _> = dir.entries.iter().map(|entry| (&entry.name, entry)).collect();
         let ripe: BTreeMap<_, _> = used
             .iter()
-            .filter_map(|ask| ask.ripening.as_ref())
+            .flat_map(|ask| ask.ripening.iter().chain(&ask.later))
             .flat_map(|ripening| ripening.entries.iter().map(move |name| (name, ripening)))
             .collect();
         let mut undecided = 0;

@@ -241,12 +241,13 @@ pub fn trial_of<'a>(case: &'a Case<'_>, key: &Object) -> Option<&'a Trial> {
     case.card.trials.iter().find(|trial| is_of(trial, key))
 }
 
-/// By its file, on cards with files; else by its reference.
+/// By its file, on cards with files, and its reference: all keys of an application may be in one place (IsoApplet).
 fn is_of(trial: &Trial, key: &Object) -> bool {
     match key.class {
-        Class::PrivateKey { reference, path, .. } if trial.path.is_none() || trial.path == path => {
-            trial.path.is_some() || reference == Some(trial.key)
+        Class::PrivateKey { reference: Some(reference), path, .. } => {
+            reference == trial.key && (trial.path.is_none() || trial.path == path)
         }
+        Class::PrivateKey { reference: None, path, .. } => trial.path.is_some() && trial.path == path,
         _ => false,
     }
 }
@@ -261,7 +262,7 @@ pub fn named_by_card<'a>(case: &'a Case<'_>, key: &'a Object) -> impl Iterator<I
 /// same key by another ID: then it is its file that tells.
 pub fn shown_for<'a>(cache_view: &'a CacheView<'_>, key: &'a Object) -> impl Iterator<Item = &'a Object> {
     let place = |key: &Object| match key.class {
-        Class::PrivateKey { path, .. } => path,
+        Class::PrivateKey { path, reference, .. } => path.map(|path| (path, reference)),
         _ => None,
     };
     let own = place(key);

@@ -187,6 +187,10 @@ impl Signer {
         let attempt =
             |challenge, data| Attempt { scheme: operation.scheme, bits: operation.bits, challenge, data };
         match operation.scheme {
+            Scheme::Ecdsa if operation.hashed => {
+                let message = first(MESSAGE);
+                vec![attempt(Hash::Sha1.digest(&message), message)]
+            }
             Scheme::Ecdsa => vec![attempt(first(operation.digest), first(operation.digest))],
             Scheme::Ed25519 => vec![attempt(first(MESSAGE), first(MESSAGE))],
             Scheme::X25519 => {

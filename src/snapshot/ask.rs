@@ -52,6 +52,9 @@ pub struct Ask {
     /// Shown: what came of asking the same copy again and again, where its files differ and its list does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ripening: Option<Ripening>,
+    /// The same of entries of which more came of it later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<Ripening>,
 }
 
 /// Under which settings OpenSC was asked.
@@ -139,9 +142,12 @@ pub enum Against {
 pub struct Ripening {
     /// How often it was asked in all.
     pub readings: u32,
-    /// At the last of them the list was another one than the card's.
+    /// The last of them was answered from these entries. (Otherwise they only go on growing.)
     pub turned: bool,
-    /// The entries that had grown, or that the last reading read.
+    /// They were not asked for before entries that are stale already had been taken out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub behind: bool,
+    /// The entries.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "schema", schemars(with = "Vec<ByteString>"))]
     pub entries: Vec<EntryName>,

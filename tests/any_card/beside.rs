@@ -33,7 +33,7 @@ pub fn when_held(host: &Host, options: &[&str]) -> (Output, Value) {
     check(host, options)
 }
 
-fn user(stand: &Stand) -> Option<Host> {
+pub fn user(stand: &Stand) -> Option<Host> {
     // Root never asks beside anybody; and a shell of another suite's is not there to start its program.
     (Host::can_switch_users() && stand::opensc_root().is_none()).then(|| {
         let host = host(stand);

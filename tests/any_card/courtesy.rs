@@ -1,7 +1,7 @@
 //! What asking leaves alone: other programs, the user's files, the user's log, the card.
 
 use super::*;
-use crate::stand::READER;
+use crate::stand::{Family, Options, READER};
 use std::time::{Duration, Instant};
 
 /// A configuration that does harm if it is followed as it is.
@@ -76,6 +76,45 @@ fn a_card_that_a_program_has_open_is_not_asked() {
     while check(&host, &[]).0.code() != 0 {
         assert!(Instant::now() < end);
     }
+}
+
+/// GnuPG's daemon has the card for itself alone: it is named with what ends it, and that does.
+#[test]
+fn gnupg_that_has_a_card_for_itself_is_named_with_its_cure() {
+    if stand::opensc_root().is_some() {
+        return;
+    }
+    // One that is told by its answer to reset, and one that is not (Nitrokey 3).
+    for switches in [["--card-version", "3.4"], ["--atr", "3B8F01805D4E6974726F6B657900000000006A"]] {
+        let stand =
+            Stand::with(Options { family: Family::OpenPgp, switches: &switches, ..Options::default() });
+        gnupg_holds(&stand);
+    }
+}
+
+fn gnupg_holds(stand: &Stand) {
+    let host = host(stand);
+    let place = host.home().join("gnupg");
+    std::fs::create_dir(&place).unwrap();
+    std::fs::set_permissions(&place, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    // A reader of PC/SC's, none of its own driver's.
+    std::fs::write(place.join("scdaemon.conf"), "disable-ccid\n").unwrap();
+    let host = host.env("GNUPGHOME", place.to_str().unwrap());
+    let learnt = host.run(&["gpg-connect-agent", "scd serialno openpgp", "/bye"]).ok();
+    assert!(learnt.stdout.contains("SERIALNO D27600012401"), "{learnt}");
+    for options in [&[][..], &["--ask"], &["--beside"]] {
+        let before = stand.card().stats().apdus;
+        let (output, report) = check(&host, options);
+        assert_eq!((output.code(), stand.card().stats().apdus), (3, before), "{output}");
+        let told = gaps(&report).join("\n");
+        assert!(told.contains("gpgconf --kill scdaemon"), "{options:?}: {told}");
+    }
+    host.run(&["gpgconf", "--kill", "scdaemon"]).ok();
+    let end = Instant::now() + Duration::from_secs(30);
+    while check(&host, &["--ask"]).0.code() != 0 {
+        assert!(Instant::now() < end);
+    }
+    host.run(&["gpgconf", "--kill", "all"]).ok();
 }
 
 #[test]

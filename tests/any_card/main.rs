@@ -14,6 +14,7 @@
 
 mod bad;
 mod beside;
+mod browser;
 mod cost;
 mod courtesy;
 mod defaults;

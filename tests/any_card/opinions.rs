@@ -77,8 +77,12 @@ fn sc_hsm(_: &Stand, host: &Host, random: &mut Random, _step: usize) {
             ]);
         }
         1 if !keys.is_empty() => {
-            let certificate = live.foreign_certificate("another");
-            live.write_cert(&certificate, &keys[random.below(keys.len())], "x");
+            let id = &keys[random.below(keys.len())];
+            // A second one under the same ID is refused (the ID is not unique): the old one goes first.
+            if listing.certificates().iter().any(|certificate| certificate.id.as_ref() == Some(id)) {
+                live.delete_object("cert", id);
+            }
+            live.write_cert(&live.foreign_certificate("another"), id, "x");
         }
         _ if keys.len() < 4 => {
             live.keypairgen("EC:prime256v1", &[]);

@@ -35,3 +35,48 @@ fn a_tcos_card_is_told_while_everything_is_right() {
     ours(&host, &["flush"]).ok();
     assert_eq!(shown(&host.pkcs15_list()), real(&card));
 }
+
+/// Each with its own number; and one beside an entry that is old already.
+#[test]
+fn of_several_that_turn_at_different_readings_none_is_missed() {
+    // Before, a CAC is read anew at each listing.
+    if stand::opensc_version() < Version::of(24) {
+        return;
+    }
+    let (stand, mut card) = Stand::with_file_card(Kind::Cac, &["one", "two"]);
+    let host = host(&stand);
+    host.configure("");
+    host.pkcs15_list();
+    card.renew(0, 300);
+    card.renew(1, 0);
+    let told = || {
+        let (output, report) = check(&host, &[]);
+        assert_eq!(output.code(), 1, "{output}");
+        let findings = report["findings"].as_array().unwrap().iter();
+        let ripening = findings.filter(|finding| finding["id"] == "ripening-entry");
+        let turns = |finding: &Value| {
+            let summary = finding["summary"].as_str().unwrap();
+            let (_, rest) = summary.split_once("reading number ").unwrap_or_else(|| panic!("{summary}"));
+            rest.split(' ').next().unwrap().parse::<usize>().unwrap()
+        };
+        let mut turns: Vec<usize> = ripening.map(turns).collect();
+        turns.sort_unstable();
+        (convicted(&report), turns)
+    };
+    let (named, turns) = told();
+    assert_eq!(named.keys().collect::<Vec<_>>(), ["ripening-entry"]);
+    assert_eq!(named["ripening-entry"].len(), 2);
+    let [first, second] = turns[..] else { panic!("{turns:?}") };
+    assert!(1 < first && first < second, "{turns:?}");
+    // The longer one is old by now, and the other one is told beside it.
+    for _ in 1..first {
+        host.pkcs15_list();
+    }
+    let (named, turns) = told();
+    assert!(named.contains_key("stale-certificate") && named["ripening-entry"].len() == 1, "{named:?}");
+    assert_eq!(turns, [second - first + 1]);
+    ours(&host, &["flush"]).ok();
+    for _ in 0..9 {
+        assert_eq!(shown(&host.pkcs15_list()), real(&card));
+    }
+}

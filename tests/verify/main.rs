@@ -11,6 +11,7 @@
 )]
 
 mod attribution;
+mod iso_applet;
 mod lies;
 mod logins;
 mod matrix;

@@ -130,8 +130,8 @@ const fn uses_a_key([class, ins, p1, p2]: [u8; 4]) -> bool {
         (0x00 | MORE, 0x88) | (0x00, 0x86 | 0xA4) => p1 == 0 && p2 == 0,
         // GET DATA of an OpenPGP card's KDF-DO.
         (0x00, 0xCA) => p1 == 0 && p2 == 0xF9,
-        // MyEID: MANAGE SECURITY ENVIRONMENT, logout.
-        (0x00, 0x22) => p1 == 0x41 && matches!(p2, 0xB6 | 0xA4),
+        // MyEID, IsoApplet: MANAGE SECURITY ENVIRONMENT (F3: one that nothing stores). MyEID: logout.
+        (0x00, 0x22) => matches!((p1, p2), (0x41, 0xB6 | 0xA4) | (0xF3, 0x00)),
         (0x00, 0x2E) => p1 == 0 && matches!(p2, 1..=14),
         _ => false,
     }

@@ -18,6 +18,7 @@
 
 mod error;
 mod family;
+mod iso_applet;
 mod key_channel;
 mod native;
 mod openpgp;
@@ -32,6 +33,7 @@ use zeroize::Zeroizing;
 
 use super::apdu::{Response, StatusWord};
 use super::held::Exclusive;
+use super::native::ISO_APPLET;
 use crate::snapshot::{Bytes, Card, Family, PinState, Scheme, Trial, TrialOutcome};
 pub use error::SignError;
 use error::tries_left;
@@ -62,6 +64,9 @@ fn signer<'c>(card: &'c Card, existing: bool) -> Option<Box<dyn FamilySigner + '
         Family::SmartCardHsm => Some(Box::new(sc_hsm::ScHsm { card })),
         Family::Piv => Some(Box::new(piv::Piv { card, existing })),
         Family::OpenPgp => Some(Box::new(openpgp::OpenPgp { card, existing })),
+        Family::Pkcs15 if card.driver.as_deref() == Some(ISO_APPLET) => {
+            Some(Box::new(iso_applet::IsoApplet { card }))
+        }
         Family::Pkcs15 => Some(Box::new(native::Native { card })),
         Family::Other => None,
     }
@@ -82,6 +87,7 @@ pub fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
         Family::SmartCardHsm => sc_hsm::plan(key),
         Family::Piv => piv::plan(card, key),
         Family::OpenPgp => openpgp::plan(card, key),
+        Family::Pkcs15 if card.driver.as_deref() == Some(ISO_APPLET) => iso_applet::plan(card, key),
         Family::Pkcs15 => native::plan(card, key),
         Family::Other => Err("it is on a card that this program does not know".to_owned()),
     }

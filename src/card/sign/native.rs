@@ -37,7 +37,7 @@ const CURVE: u8 = 0x04;
 
 pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     if card.driver.as_deref() != Some(MY_EID) {
-        return Err("it is on a card of another kind than MyEID and OsEID".to_owned());
+        return Err("it is on a card of another kind than MyEID, OsEID and the IsoApplet".to_owned());
     }
     let path = key.path.ok_or("its description names no file")?;
     let scheme = match key.key_type {
@@ -53,12 +53,17 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     let entry = described.ok_or("it is not described on the card any more")?;
     Ok(Plan {
         access: access(&entry, &pins)?,
-        operations: vec![Operation { scheme, bits: key.bits, digest: key.bytes().clamp(1, 64) }],
+        operations: vec![Operation {
+            scheme,
+            bits: key.bits,
+            digest: key.bytes().clamp(1, 64),
+            hashed: false,
+        }],
     })
 }
 
 /// The way to a key, as its description and that of its PIN say.
-fn access(entry: &PrivateKeyEntry, pins: &[PinEntry]) -> Result<Option<Access>, String> {
+pub(super) fn access(entry: &PrivateKeyEntry, pins: &[PinEntry]) -> Result<Option<Access>, String> {
     let common = &entry.common;
     let auth_id = if common.auth_id.is_empty() { &common.use_auth_id } else { &common.auth_id };
     if auth_id.is_empty() {
@@ -100,7 +105,7 @@ fn access(entry: &PrivateKeyEntry, pins: &[PinEntry]) -> Result<Option<Access>, 
 }
 
 /// The application on the card with its private keys and PINs.
-fn described(card: &Card) -> Option<(Application, Vec<PrivateKeyEntry>, Vec<PinEntry>)> {
+pub(super) fn described(card: &Card) -> Option<(Application, Vec<PrivateKeyEntry>, Vec<PinEntry>)> {
     let application = Application::of(card)?;
     let directories = pkcs15::object_directory(card.content(application.odf)?).ok()?;
     let (mut keys, mut pins) = (Vec::new(), Vec::new());

@@ -55,7 +55,12 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
     Ok(Plan {
         access: Some(access),
         // Hashes up to SHA-512.
-        operations: vec![Operation { scheme, bits: key.bits, digest: key.bytes().clamp(1, 64) }],
+        operations: vec![Operation {
+            scheme,
+            bits: key.bits,
+            digest: key.bytes().clamp(1, 64),
+            hashed: false,
+        }],
     })
 }
 

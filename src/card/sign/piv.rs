@@ -60,7 +60,7 @@ pub(super) fn plan(card: &Card, key: &Key) -> Result<Plan, String> {
             KeyType::Rsa => Scheme::RsaPkcs1Sha256,
             KeyType::Edwards | KeyType::Montgomery | KeyType::Other => return None,
         };
-        Some(Operation { scheme, bits, digest: bits / 8 })
+        Some(Operation { scheme, bits, digest: bits / 8, hashed: false })
     };
     let discovery = card.content(EfPath::at(DISCOVERY.container)).unwrap_or_default();
     let pin = if prefers_global_pin(discovery) { GLOBAL_PIN } else { PIN };

@@ -44,6 +44,8 @@ pub struct Operation {
     pub bits: usize,
     /// Bytes of a hash that the card takes for ECDSA.
     pub digest: usize,
+    /// For ECDSA the card takes no hash: it hashes what it gets, with SHA-1.
+    pub hashed: bool,
 }
 
 /// The way to a key.
@@ -107,4 +109,11 @@ pub struct Attempt {
     pub challenge: Vec<u8>,
     /// What follows from it for the card: the hash, the DigestInfo, the point, the cryptogram.
     pub data: Vec<u8>,
+}
+
+impl Attempt {
+    /// Is what the card gets hashed there first?
+    pub(super) fn is_hashed(&self) -> bool {
+        self.scheme == Scheme::Ecdsa && self.data != self.challenge
+    }
 }

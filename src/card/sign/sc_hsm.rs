@@ -32,7 +32,12 @@ pub(super) fn plan(key: &Key) -> Result<Plan, String> {
     let pin = Pin { reference: USER, label: None, lengths: (6, 16), pad: None };
     Ok(Plan {
         access: Some(Access { pin, reference: USER, asks: Asks::Once }),
-        operations: vec![Operation { scheme, bits: key.bits, digest: key.bytes().clamp(1, 32) }],
+        operations: vec![Operation {
+            scheme,
+            bits: key.bits,
+            digest: key.bytes().clamp(1, 32),
+            hashed: false,
+        }],
     })
 }
 

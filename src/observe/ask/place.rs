@@ -4,6 +4,7 @@
 //! Copies are made by content, never by link: OpenSC appends through links. Which of them it reads is seen by inotify(7).
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::mem::MaybeUninit;
@@ -90,6 +91,17 @@ impl Room {
         Ok(files)
     }
 
+    /// Takes files out of the cache.
+    pub(super) fn without(&self, names: &[EntryName]) -> io::Result<()> {
+        for name in names {
+            match std::fs::remove_file(self.cache.join(OsStr::from_bytes(&name.bytes().0))) {
+                Err(why) if why.kind() != io::ErrorKind::NotFound => return Err(why),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// From now on it is seen what is done there.
     pub(super) fn watch(&self) -> io::Result<Watched> {
         let inotify = init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
@@ -129,7 +141,7 @@ impl Watched {
             let is_read = flags.contains(ReadFlags::ACCESS);
             done.is_used |= is_read || flags.intersects(ReadFlags::MODIFY | ReadFlags::CREATE);
             let is_empty = || {
-                let path = room.cache.join(std::ffi::OsStr::from_bytes(&name.0));
+                let path = room.cache.join(OsStr::from_bytes(&name.0));
                 std::fs::symlink_metadata(path).is_ok_and(|found| found.len() == 0)
             };
             if is_read || (flags.contains(ReadFlags::OPEN) && is_empty()) {

@@ -18,7 +18,7 @@ use super::setting::{Setting, Speaker, arguments, tool_name};
 use super::{listing, run};
 use crate::repair::config::Goal;
 use crate::snapshot::{
-    Against, Ask, AskEnd, AskKind, AskTool, AskedFile, ByteString, Bytes, CacheDir, EntryName, Ripening,
+    Against, Ask, AskEnd, AskKind, AskTool, ByteString, Bytes, CacheDir, EntryName, Ripening,
 };
 
 /// How often the same copy is asked whether it turns.
@@ -132,7 +132,9 @@ impl Round<'_> {
         }
         let mut is_repeated = false;
         for (room, mut ask) in shown {
-            ask.ripening = self.ripening(&room, &ask, &fresh)?;
+            let mut ripening = self.ripening(&room, &ask, &fresh)?.into_iter();
+            ask.ripening = ripening.next();
+            ask.later = ripening.collect();
             is_repeated |= ask.ripening.is_some();
             self.asks.push(ask);
         }
@@ -236,26 +238,35 @@ impl Round<'_> {
         if is_same { Ok(()) } else { Err(Stop::Moved("the card was changed meanwhile".to_owned()).into()) }
     }
 
-    /// Asks the same copy again and again, where an entry is not what is on the card and its list is right all the same.
-    fn ripening(&mut self, room: &Room, ask: &Ask, fresh: &Fresh) -> Result<Option<Ripening>, End> {
+    /// Asks the same copy again and again, where an entry is not what is on the card and nothing was answered from it yet, until
+    /// it is answered from. What was answered from already and is not what is on the card is taken out of it meanwhile: it
+    /// may be why another entry is not asked for.
+    fn ripening(&self, room: &Room, ask: &Ask, fresh: &Fresh) -> Result<Vec<Ripening>, End> {
         let live = self.asks.iter().find(|live| live.kind == AskKind::Live && live.tool == ask.tool);
-        let Some(mut live) = live.map(|live| live.blocks.clone()) else { return Ok(None) };
+        let Some(mut live) = live.map(|live| &live.blocks) else { return Ok(Vec::new()) };
         if ask.tool == AskTool::Pkcs15 && fresh.settled == Some(true) {
-            live.clone_from(&fresh.blocks);
+            live = &fresh.blocks;
         }
-        let waits = |name: &EntryName| {
-            let is_other = |file: &&AskedFile| matches!(file.against, Some(Against::Differs(_)));
-            ask.files.iter().filter(is_other).any(|file| file.name == *name) && !ask.read.contains(name)
-        };
-        let waiting: Vec<EntryName> = ask.files.iter().map(|file| file.name.clone()).filter(waits).collect();
-        if !ask.cached || ask.blocks != live || waiting.is_empty() {
-            return Ok(None);
+        let is_right = ask.blocks == *live;
+        let (mut waiting, mut answering): (Vec<EntryName>, Vec<EntryName>) = Default::default();
+        for file in &ask.files {
+            match file.against {
+                Some(Against::Differs(_)) if !ask.read.contains(&file.name) => {
+                    waiting.push(file.name.clone());
+                }
+                Some(Against::Differs(_) | Against::Prefix | Against::Cut)
+                    if !is_right && ask.read.contains(&file.name) =>
+                {
+                    answering.push(file.name.clone());
+                }
+                _ => {}
+            }
+        }
+        if !ask.cached || waiting.is_empty() {
+            return Ok(Vec::new());
         }
         let tool = ask.tool;
-        let sizes = |files: &Files| -> Vec<(EntryName, usize)> {
-            files.iter().map(|(name, content)| (name.clone(), content.len())).collect()
-        };
-        let first: Vec<(EntryName, usize)> = ask
+        let first: Sizes = ask
             .files
             .iter()
             .map(|file| (file.name.clone(), usize::try_from(file.size).unwrap_or(usize::MAX)))
@@ -263,26 +274,41 @@ impl Round<'_> {
         let mut known = sizes(&self.written(room)?);
         let mut grown: BTreeSet<EntryName> =
             grown_since(&first, &known).filter(|name| waiting.contains(name)).collect();
-        if grown.is_empty() {
-            return Ok(None);
+        if grown.is_empty() && answering.is_empty() {
+            return Ok(Vec::new());
         }
+        room.without(&answering)?;
+        let mut is_new = !answering.is_empty();
+        let mut all: Vec<Ripening> = Vec::new();
         for readings in 2..=MOST_READINGS {
-            let (blocks, done) = self.listed(room, tool, None)?;
-            let read: Vec<EntryName> = done.read.into_iter().map(EntryName::from).collect();
-            if blocks != live || waiting.iter().any(|name| read.contains(name)) {
-                let entries = waiting.into_iter().filter(|name| read.contains(name)).collect();
-                return Ok(Some(Ripening { readings, turned: true, entries }));
+            let (_, done) = self.listed(room, tool, None)?;
+            let read: BTreeSet<EntryName> = done.read.into_iter().map(EntryName::from).collect();
+            let (turned, still): (Vec<EntryName>, Vec<EntryName>) =
+                waiting.into_iter().partition(|name| read.contains(name));
+            waiting = still;
+            let (later, behind): (Vec<EntryName>, Vec<EntryName>) =
+                turned.iter().cloned().partition(|name| grown.contains(name));
+            for (entries, behind) in [(later, false), (behind, true)] {
+                if !entries.is_empty() {
+                    all.push(Ripening { readings, turned: true, behind, entries });
+                }
             }
+            room.without(&turned)?;
             let now = sizes(&self.written(room)?);
             let new: Vec<EntryName> =
                 grown_since(&known, &now).filter(|name| waiting.contains(name)).collect();
-            if new.is_empty() {
-                return Ok(None);
+            // A reading that changes nothing is as every further one.
+            if waiting.is_empty() || (new.is_empty() && turned.is_empty() && !is_new) {
+                return Ok(all);
             }
-            grown.extend(new);
+            is_new = false;
+            grown.extend(new.iter().cloned());
             known = now;
+            if readings == MOST_READINGS && !new.is_empty() {
+                all.push(Ripening { readings, turned: false, behind: false, entries: new });
+            }
         }
-        Ok(Some(Ripening { readings: MOST_READINGS, turned: false, entries: grown.into_iter().collect() }))
+        Ok(all)
     }
 
     /// What a tool lists in a room, and what it did to the cache there.
@@ -366,6 +392,13 @@ impl Round<'_> {
 
 pub(super) fn copies(files: &Files) -> Vec<Copy<'_>> {
     files.iter().map(|(name, content)| (name.bytes(), content.as_slice())).collect()
+}
+
+/// Names of files, and how long they are.
+type Sizes = Vec<(EntryName, usize)>;
+
+fn sizes(files: &Files) -> Sizes {
+    files.iter().map(|(name, content)| (name.clone(), content.len())).collect()
 }
 
 fn grown_since<'n>(

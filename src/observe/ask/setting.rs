@@ -152,6 +152,7 @@ impl Setting {
             files: Vec::new(),
             settled: None,
             ripening: None,
+            later: Vec::new(),
         }
     }
 }

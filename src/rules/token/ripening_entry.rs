@@ -6,7 +6,8 @@
 //!
 //! What you see: today everything is right. After so many more listings the old certificate is back.
 //!
-//! It was found by asking a copy of the cache again and again until it turned.
+//! It was found by asking a copy of the cache again and again until it turned. Where other entries are stale already these were
+//! taken out of the copy first: an old directory may be why an old certificate is not asked for.
 //!
 //! Cure: `stalecard flush` now. Until the card is written again the entry then grows with copies of the right bytes, which
 //! does no harm.
@@ -37,7 +38,9 @@ pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
 }
 
 fn when(ripening: &Ripening) -> String {
-    if ripening.turned {
+    if ripening.behind {
+        "will as soon as the entries are gone that make it show something else today".to_owned()
+    } else if ripening.turned {
         format!("will from the reading number {} on, counted from now", ripening.readings)
     } else {
         format!("will after more than {} readings", ripening.readings)
