@@ -13,7 +13,7 @@ use crate::judge::ending::is_unread;
 use crate::listing::cache_entries::serials;
 use crate::naming::{self, is_serial};
 use crate::observe::{Asking, CacheOwners, Cards, ObserveOptions, Progress, observe};
-use crate::repair::flush::{Scope, flush_plan, is_named};
+use crate::repair::flush::{Scope, by_hand, flush_plan, is_named};
 use crate::repair::{Applied, Outcome, Plan, Refilled};
 use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{shell_option, shell_word};
@@ -115,13 +115,20 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
             known.extend(here);
         }
         let scope = if entries.is_empty() { *scope } else { Scope::Named(&entries) };
-        let done = repair.user(snapshot, &|snapshot, verdict, caller| {
+        let planner = |snapshot: &Snapshot, verdict: &Verdict, caller| {
             // Without a card nothing is proven stale, and damage alone is no reason here.
             if is_stale && is_unread(verdict, false) && !verdict.compared {
                 return Plan::default();
             }
             flush_plan(snapshot, verdict, scope, caller)
-        })?;
+        };
+        let done = if is_stale {
+            repair.user(snapshot, &planner)?
+        } else {
+            repair.named(snapshot, &planner, &|snapshot, verdict, caller| {
+                by_hand(snapshot, verdict, scope, caller)
+            })?
+        };
         // A look at the card's side of the first user says for all that there is no card.
         if std::mem::take(&mut is_first)
             && is_stale

@@ -206,8 +206,11 @@ fn told(
         snapshot.asks.retain(|ask| !(ask.reader == reader && ask.atr == *atr));
     }
     snapshot.asks.extend(asks);
+    let what = format!("cache entries of the {}", what(reader));
+    // What was left when it was asked before may be gone.
+    snapshot.coverage.retain(|gap| gap.what != what);
     snapshot.coverage.extend(left.into_iter().map(|why| Gap {
-        what: format!("cache entries of the {}", what(reader)),
+        what: what.clone(),
         why,
         asked_for: true,
         kind: GapKind::Cache,

@@ -20,6 +20,8 @@ mod defaults;
 #[path = "../support/file_histories.rs"]
 mod file_histories;
 mod histories;
+mod irregular;
+mod named;
 mod opinions;
 mod plain;
 mod proof;

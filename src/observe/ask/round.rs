@@ -102,7 +102,9 @@ impl Round<'_> {
         let mut shown: Vec<(Room, Ask)> = Vec::new();
         for (dir, speakers) in caches {
             let (files, left) = entries::read(dir, &which);
-            self.left.extend(left.map(|why| format!("{}: {why}", dir.path)));
+            let irregular = entries::irregular(dir, &which);
+            let irregular = irregular.filter(|_| speakers.iter().any(|speaker| speaker.may_cache));
+            self.left.extend(left.into_iter().chain(irregular).map(|why| format!("{}: {why}", dir.path)));
             if files.is_empty() {
                 continue;
             }

@@ -50,6 +50,8 @@ pub(super) struct Speaker {
     pub(super) programs: Vec<String>,
     /// Is everything cached, whatever the card?
     pub(super) caches_all: bool,
+    /// Is anything cached of some card?
+    pub(super) may_cache: bool,
 }
 
 /// See above.
@@ -219,6 +221,7 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
         programs: programs.iter().map(|program| program.label.clone()).collect(),
         caches_all: caching.iter().all(|caching| *caching == Caching::All),
     };
+        may_cache: caching.iter().any(|caching| *caching != Caching::No),
     match (of(first), of(second)) {
         (Some(one), Some(other)) if one == other => vec![speaker(Tool::Pkcs15, &[first, second], &one)],
         (one, other) => {
