@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::case::asked_blocks::{Block, Change, changes};
 use crate::case::token::{certificate_side, file_evidence};
 use crate::case::tokens::Tokens;
-use crate::finding::{Evidence, FileEvidence, Finding, Id, ObjectName, Prose, Remedy, Side};
+use crate::finding::{Deed, Evidence, FileEvidence, Finding, Id, ObjectName, Prose, Remedy, Safety, Side};
 use crate::format::x509::{self, Certificate};
 use crate::opensc::program::PKCS15_TOOL;
 use crate::snapshot::{
@@ -34,6 +34,8 @@ pub struct AskedCase<'a> {
     /// OpenSC's cache is wrong even when it is new: nothing can be told by files.
     pub is_unstable: bool,
     /// The caches that hold entries of it.
+    /// The reader of another card of which OpenSC caches other content by the same names.
+    pub twin: Option<&'a str>,
     pub caches: Vec<AskedCache<'a>>,
 }
 
@@ -106,6 +108,7 @@ impl<'a> AskedCase<'a> {
             listed,
             fresh,
             is_unstable,
+            twin: twin(snapshot, card, fresh),
             caches,
         })
     }
@@ -151,6 +154,13 @@ impl<'a> AskedCase<'a> {
             finding.takes_consent();
         }
         finding
+        if self.twin.is_some() && !cache.programs.is_empty() {
+            // What is taken out comes back with the next listing of the other card.
+            let what = "switch caching off: another card here has the same serial number, and OpenSC shows one for both";
+            finding.fix.push(Remedy::new(what, Deed::SwitchCachingOff));
+            finding.safety = Safety::Guarded;
+            return finding;
+        }
     }
 
     /// The object that lies in this entry's file, by what OpenSC lists of it.
@@ -169,6 +179,23 @@ impl<'a> AskedCache<'a> {
         listed: &'a [String],
     ) -> Option<Self> {
         let first = shown.first()?;
+/// The reader of another card with the same serial number, of which OpenSC writes other content by the same names.
+fn twin<'a>(snapshot: &'a Snapshot, card: &Card, fresh: &Ask) -> Option<&'a str> {
+    let serial = card.serial.as_ref()?;
+    let is_other = |other: &&Card| {
+        other.reader != card.reader
+            && layout(other.family).is_none()
+            && other.serial.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(serial))
+    };
+    let own: BTreeMap<_, _> = fresh.files.iter().map(|file| (&file.name, &file.digest)).collect();
+    let differs = |file: &AskedFile| own.get(&file.name).is_some_and(|digest| **digest != file.digest);
+    let is_fresh = |ask: &&Ask| ask.kind == AskKind::Fresh && ask.is_done() && ask.tool == PKCS15_TOOL;
+    snapshot.cards.iter().filter(is_other).find_map(|other| {
+        let ask = snapshot.asks.iter().filter(is_fresh).find(|ask| ask.is_of(other))?;
+        ask.files.iter().any(differs).then_some(other.reader.as_str())
+    })
+}
+
         let used: Vec<&Ask> = shown.iter().copied().filter(|ask| ask.cached && ask.is_done()).collect();
         let live = |ask: &Ask| -> Option<&'a [String]> {
             if ask.tool == PKCS15_TOOL {

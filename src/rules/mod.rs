@@ -115,6 +115,7 @@ pub fn of_asked(case: &AskedCase<'_>) -> Vec<Finding> {
         token::ghost_object::of_asked,
         token::damaged_entry::of_asked,
         token::dormant_stale_entry::of_asked,
+        token::shared_identity::of_asked,
     ] {
         apply(case, &mut findings);
     }

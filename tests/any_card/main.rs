@@ -41,6 +41,7 @@ mod second;
 #[path = "../stand/mod.rs"]
 mod stand;
 mod threads;
+mod twins;
 mod unread;
 
 use std::collections::BTreeMap;
