@@ -15,7 +15,7 @@ use crate::naming::{self, is_serial};
 use crate::observe::{Asking, CacheOwners, Cards, ObserveOptions, Progress, observe};
 use crate::repair::flush::{Scope, by_hand, flush_plan, is_named};
 use crate::repair::{Applied, Outcome, Plan, Refilled};
-use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
+use crate::snapshot::{Ask, ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{shell_option, shell_word};
 use crate::verdict::Verdict;
 
@@ -99,7 +99,8 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 let mut meant = here.meant(name)?;
                 if meant.as_ref().is_none_or(Vec::is_empty) {
                     // What the caches do not tell, a card may.
-                    let with_cards = Snapshot { cards: cards.get(subject), ..snapshot.clone() };
+                    let (cards, asks) = cards.get(subject);
+                    let with_cards = Snapshot { cards, asks, ..snapshot.clone() };
                     meant = Named::of(&with_cards).meant(name)?.or(meant);
                 }
                 if meant.is_some() || was_taken(name)? {
@@ -290,14 +291,14 @@ pub fn flush_proven(snapshot: &mut Snapshot, refill: bool) -> Result<Proven, Err
 
 /// The cards of this host, read when they are first asked for.
 #[derive(Default)]
-struct Read(Option<Vec<Card>>);
+struct Read(Option<(Vec<Card>, Vec<Ask>)>);
 
 impl Read {
     /// None, if they cannot be read: then nothing is called by what they tell.
-    fn get(&mut self, subject: &Subject<'_>) -> Vec<Card> {
+    fn get(&mut self, subject: &Subject<'_>) -> (Vec<Card>, Vec<Ask>) {
         let read = || {
             let wish = ObserveOptions { cards: Cards::In(None), ..subject.wish };
-            observe(&wish).map(|snapshot| snapshot.cards).unwrap_or_default()
+            observe(&wish).map(|snapshot| (snapshot.cards, snapshot.asks)).unwrap_or_default()
         };
         self.0.get_or_insert_with(read).clone()
     }
