@@ -161,6 +161,12 @@ impl<'a> AskedCase<'a> {
             finding.safety = Safety::Guarded;
             return finding;
         }
+        let what = format!("move the stale entries of {} to the quarantine", cache.dir.path);
+        finding.fix.push(Remedy::flush(what).asked_beside(self.fresh.beside));
+        if is_others {
+            finding.takes_consent();
+        }
+        finding
     }
 
     /// The object that lies in this entry's file, by what OpenSC lists of it.

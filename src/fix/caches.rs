@@ -183,6 +183,11 @@ impl Repair {
             }
             // Nor is what OpenSC does not tell again.
             if !ask_again(snapshot, self.asking, self.progress) {
+                // Who has the card now is told beside what was known before.
+                let new = snapshot.coverage.iter().filter(|gap| !before.coverage.contains(gap));
+                let mut known = before.clone();
+                known.coverage.extend(new.cloned());
+                after = Some(known);
                 break;
             }
             let verdict = self.tally.judge(snapshot);

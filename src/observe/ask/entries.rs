@@ -67,20 +67,26 @@ pub(super) fn read(dir: &CacheDir, which: &Which) -> (Files, Option<String>) {
         Ok(seen) => seen,
         Err(overdue) => return (Vec::new(), Some(overdue.to_string())),
     };
-    let (mut files, mut left): (Files, Vec<ByteString>) = Default::default();
+    let (mut files, mut left): (Files, Vec<EntryName>) = Default::default();
     for entry in seen.entries {
         match entry.content {
             Content::Bytes(bytes) => files.push((entry.name, bytes.0)),
             Content::Withheld(Withheld::TooBig) | Content::Unreadable(_) => {
-                left.push(entry.name.bytes().clone());
+                left.push(entry.name);
             }
             Content::Withheld(_) => {}
         }
     }
     let left = left.first().map(|first| {
+        let serial = first.of_copy().map(|name| escape(&name.serial.text()));
+        let cure = serial.map(|serial| {
+            let option = shell_option("--serial", &serial);
+            format!("; without a comparison `stalecard flush {option}` takes it")
+        });
         format!(
-            "{} could not be read, or is larger than any of OpenSC's: {first}",
-            count(left.len(), "entry", "entries")
+            "{} could not be read, or is larger than any of OpenSC's: {first}{}",
+            count(left.len(), "entry", "entries"),
+            cure.unwrap_or_default()
         )
     });
     (files, left)

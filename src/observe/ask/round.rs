@@ -353,15 +353,9 @@ impl Round<'_> {
         directory: Option<&ByteString>,
         ended: AskEnd,
     ) -> Ask {
-        self.setting.ask(
-            self.idle.reader,
-            &Bytes(self.idle.atr.to_vec()),
-            kind,
-            tool,
-            programs,
-            directory,
-            ended,
-        )
+        let atr = Bytes(self.idle.atr.to_vec());
+        let ask = self.setting.ask(self.idle.reader, &atr, kind, tool, programs, directory, ended);
+        Ask { beside: self.idle.beside().is_some(), ..ask }
     }
 }
 

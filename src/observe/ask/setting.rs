@@ -158,6 +158,7 @@ impl Setting {
             opensc: self.opensc.clone(),
             directory: directory.cloned(),
             ended,
+            beside: false,
             blocks: Vec::new(),
             cached: false,
             read: Vec::new(),
@@ -220,8 +221,8 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
         tool,
         programs: programs.iter().map(|program| program.label.clone()).collect(),
         caches_all: caching.iter().all(|caching| *caching == Caching::All),
-    };
         may_cache: caching.iter().any(|caching| *caching != Caching::No),
+    };
     match (of(first), of(second)) {
         (Some(one), Some(other)) if one == other => vec![speaker(Tool::Pkcs15, &[first, second], &one)],
         (one, other) => {
