@@ -90,6 +90,11 @@ fn who_forbids_it_is_obeyed_and_so_are_machines() {
         let output = ours(&host, words);
         assert_eq!(stand.card().stats().apdus, before, "{output}");
         assert_ne!(output.code(), 0, "{output}");
+        // Whoever reads this knows what would tell.
+        if !words.contains(&"prometheus") {
+            let text = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains("--ask asks it"), "{output}");
+        }
     }
     let before = stand.card().stats().apdus;
     ours(&host, &["check", "--format", "nagios", "--ask"]).ok();
