@@ -97,7 +97,7 @@ fn without_time_for_a_whole_list_it_is_not_asked() {
     stand.card().reset_stats();
     let output = ours(&host, &["check", "--format", "json", "--timeout", "20"]).exits(3);
     let told = gaps(&document(&output)).join("\n");
-    assert!(told.contains("too little time is left") && told.contains("--timeout"), "{output}");
+    assert!(told.contains("too little time is left") && told.contains("--timeout 60 or more"), "{output}");
     assert_eq!(stand.card().stats().apdus, 0, "{output}");
     assert_eq!(left_behind(&stand), Vec::<String>::new());
 }
