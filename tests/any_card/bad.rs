@@ -180,6 +180,25 @@ fn a_full_disk_is_passed_over_and_all_of_them_are_told() {
     assert_eq!(host.cache_files(), before);
 }
 
+/// Facts of which somebody has taken what OpenSC told are no verdict.
+#[test]
+fn a_snapshot_without_its_asks_is_unread_and_says_so() {
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    host.pkcs15_list();
+    let file = host.home().join("taken.json");
+    ours(&host, &["snapshot", "-o", file.to_str().unwrap()]).ok();
+    let whole: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    for kept in ["", "shown", "live", "fresh"] {
+        let mut facts = whole.clone();
+        facts["asks"].as_array_mut().unwrap().retain(|ask| ask["kind"] == kept);
+        std::fs::write(&file, facts.to_string()).unwrap();
+        let output = ours(&host, &["check", "--snapshot", file.to_str().unwrap()]).exits(3);
+        assert!(output.stdout.starts_with("UNREAD"), "{kept}: {output}");
+    }
+}
+
 /// The PC/SC service ends in the middle of a list.
 #[test]
 fn a_service_that_ends_meanwhile_is_told() {
