@@ -11,12 +11,13 @@ use crate::case::asked_blocks::{Block, Change, changes};
 use crate::case::token::{certificate_side, file_evidence};
 use crate::case::tokens::Tokens;
 use crate::finding::{
-    Evidence, FileEvidence, Finding, Id, ObjectClass, ObjectName, Prose, Remedy, Side, SideState,
+    Deed, Evidence, FileEvidence, Finding, Id, ObjectClass, ObjectName, Prose, Remedy, Safety, Side,
+    SideState,
 };
 use crate::format::x509::{self, Certificate};
 use crate::snapshot::{
-    Against, Ask, AskKind, AskTool, AskedFile, CacheDir, CacheEntry, CacheName, Card, EfPath, Ripening,
-    Snapshot,
+    Against, Ask, AskKind, AskTool, AskedFile, CacheDir, CacheEntry, CacheName, Card, EfPath, FileKind,
+    Ripening, Snapshot,
 };
 use crate::text::escape;
 use crate::view::layout;
@@ -35,6 +36,8 @@ pub struct AskedCase<'a> {
     fresh: &'a Ask,
     /// OpenSC's cache is wrong even when it is new: nothing can be told by files.
     pub is_unstable: bool,
+    /// The reader of another card of which OpenSC caches other content by the same names.
+    pub twin: Option<&'a str>,
     /// The caches that hold entries of it.
     pub caches: Vec<AskedCache<'a>>,
 }
@@ -51,7 +54,12 @@ pub struct AskedCache<'a> {
     pub changes: Vec<Change<'a>>,
     /// How many entries of this card there are of which OpenSC writes none without a PIN.
     pub undecided: usize,
+    /// Entries that are larger than anything that OpenSC writes: they were not copied, and are no copies of the card's files.
+    pub oversized: Vec<&'a CacheEntry>,
 }
+
+/// No file that OpenSC caches has more.
+const LARGEST: u64 = 128 << 10;
 
 /// A cache entry beside what OpenSC would write today.
 pub struct AskedEntry<'a> {
@@ -72,7 +80,7 @@ pub enum Standing<'a> {
     Right,
     /// OpenSC answers from it, and it is something else.
     Stale,
-    /// OpenSC answers from it, and it is only the beginning.
+    /// OpenSC answers from it, and it is only the beginning, or has something behind it that is not the card's.
     Damaged,
     /// It is something else, and OpenSC will answer from it.
     Ripening(&'a Ripening),
@@ -108,6 +116,7 @@ impl<'a> AskedCase<'a> {
             listed,
             fresh,
             is_unstable,
+            twin: twin(snapshot, card, fresh),
             caches,
         })
     }
@@ -147,8 +156,15 @@ impl<'a> AskedCase<'a> {
         let is_others =
             evidence.iter().filter_map(|evidence| evidence.file.as_ref()).any(|file| file.owner != self.uid);
         finding.evidence = evidence;
+        if self.twin.is_some() && !cache.programs.is_empty() {
+            // What is taken out comes back with the next listing of the other card.
+            let what = "switch caching off: another card here has the same serial number, and OpenSC shows one for both";
+            finding.fix.push(Remedy::new(what, Deed::SwitchCachingOff));
+            finding.safety = Safety::Guarded;
+            return finding;
+        }
         let what = format!("move the stale entries of {} to the quarantine", cache.dir.path);
-        finding.fix.push(Remedy::flush(what));
+        finding.fix.push(Remedy::flush(what).asked_beside(self.fresh.beside));
         if is_others {
             finding.takes_consent();
         }
@@ -158,8 +174,28 @@ impl<'a> AskedCase<'a> {
     /// The object that lies in this entry's file, by what OpenSC lists of it.
     #[must_use]
     pub fn object_in(&self, entry: &AskedEntry<'_>) -> Option<Block<'a>> {
-        self.objects().find(|block| entry.is_at(block))
+        let at: Vec<Block<'a>> = self.objects().filter(|block| entry.is_at(block)).collect();
+        // A key and its certificate may lie in one file.
+        let is_it = |block: &&Block<'_>| block.is_certificate() == entry.is_certificate();
+        at.iter().find(is_it).or_else(|| at.first()).copied()
     }
+}
+
+/// The reader of another card with the same serial number, of which OpenSC writes other content by the same names.
+fn twin<'a>(snapshot: &'a Snapshot, card: &Card, fresh: &Ask) -> Option<&'a str> {
+    let serial = card.serial.as_ref()?;
+    let is_other = |other: &&Card| {
+        other.reader != card.reader
+            && layout(other.family).is_none()
+            && other.serial.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(serial))
+    };
+    let own: BTreeMap<_, _> = fresh.files.iter().map(|file| (&file.name, &file.digest)).collect();
+    let differs = |file: &AskedFile| own.get(&file.name).is_some_and(|digest| **digest != file.digest);
+    let is_fresh = |ask: &&Ask| ask.kind == AskKind::Fresh && ask.is_done() && ask.tool == AskTool::Pkcs15;
+    snapshot.cards.iter().filter(is_other).find_map(|other| {
+        let ask = snapshot.asks.iter().filter(is_fresh).find(|ask| ask.is_of(other))?;
+        ask.files.iter().any(differs).then_some(other.reader.as_str())
+    })
 }
 
 impl<'a> AskedCache<'a> {
@@ -207,6 +243,12 @@ impl<'a> AskedCache<'a> {
                 // A directory to which something was added since.
                 (Against::Prefix, _) if is_read && !told.is_empty() => Standing::Stale,
                 (Against::Cut, _) if is_read && !told.is_empty() => Standing::Damaged,
+                // Today's certificate, and something behind it.
+                (Against::Differs(_), _)
+                    if is_read && kept.content.is_some() && kept.content == fresh.content =>
+                {
+                    Standing::Damaged
+                }
                 (Against::Differs(_), _) if is_read => Standing::Stale,
                 (Against::Differs(_), Some(ripening)) => Standing::Ripening(ripening),
                 (Against::Differs(_), None) => Standing::Dormant,
@@ -220,7 +262,13 @@ impl<'a> AskedCache<'a> {
                 programs.push(program.clone());
             }
         }
-        Some(Self { dir, programs, entries, changes: told, undecided })
+        let is_oversized = |entry: &&CacheEntry| {
+            entry.kind == FileKind::File
+                && entry.inode.size > LARGEST
+                && written.get(&entry.name).is_some_and(|fresh| fresh.size <= LARGEST)
+        };
+        let oversized = dir.entries.iter().filter(is_oversized).collect();
+        Some(Self { dir, programs, entries, changes: told, undecided, oversized })
     }
 
     /// The entries that OpenSC answers from and that are not what the card holds.
@@ -297,6 +345,14 @@ impl AskedEntry<'_> {
             None => Side { state: Some(SideState::NoCertificate), ..Side::default() },
         });
         (shown, card)
+    }
+
+    /// How many bytes stand behind the card's certificate in it; none if it is none.
+    #[must_use]
+    pub fn behind(&self) -> Option<u64> {
+        let certificate =
+            self.kept.content.as_ref().filter(|own| self.fresh.content.as_ref() == Some(*own))?;
+        self.kept.size.checked_sub(certificate.0.len() as u64).filter(|rest| *rest > 0)
     }
 
     /// Where it begins to differ.

@@ -46,6 +46,10 @@ pub struct KeyTable {
     pub ef: EfPath,
     /// Key reference, for keys.
     pub reference: Option<u8>,
+    /// The ID that OpenSC lists for it, of a card that it alone reads: its certificates do not tell it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Hex>"))]
+    pub id: Option<String>,
     /// What is or was there: what is on the card first.
     pub states: Vec<StateRow>,
 }

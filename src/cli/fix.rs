@@ -6,6 +6,7 @@ use crate::error::{Error, Exit};
 use crate::fix::brief::fixed;
 use crate::fix::ending::exit;
 use crate::fix::findings::{Request, fix};
+use crate::host::clock::now;
 use crate::report::fixed::human;
 use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document};
@@ -42,6 +43,8 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let brief = fixed(&done, &typed_for_real());
     match args.format {
         Format::Human => {
+            // What was filled meanwhile is not of the future.
+            let screen = &screen.at(now().unix_timestamp());
             let text = human(screen, &done.report, &done.after, &brief);
             output::print(&text)?;
         }

@@ -11,6 +11,7 @@ use crate::finding::Window;
 use crate::fix::brief::flushed;
 use crate::fix::ending::exit;
 use crate::fix::flush::{Request, flush};
+use crate::host::clock::now;
 use crate::repair::flush::Scope;
 use crate::report::lines::Screen;
 use crate::report::{json::Answer, json::Document, repaired};
@@ -65,6 +66,8 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let brief = flushed(&done, agreed.dry_run, &typed_for_real());
     match args.format {
         Format::Human => {
+            // What was filled meanwhile is not of the future.
+            let screen = &screen.at(now().unix_timestamp());
             output::print(&repaired::flushed(
                 screen,
                 &done.operations,

@@ -21,6 +21,8 @@ pub struct Remedy {
     pub user: Option<String>,
     /// The cache directory it is about, as it was named, if only named ones are looked at. Escaped.
     pub cache_dir: Option<String>,
+    /// Its card was asked about beside other programs that have it open, and has to be once more.
+    pub beside: bool,
     /// Something else comes first, as `what` says: no command is shown yet.
     pub waits: bool,
 }
@@ -156,7 +158,7 @@ impl Remedy {
     #[must_use]
     pub fn new(what: impl Into<String>, deed: Deed) -> Self {
         let consent = deed.usual_consent();
-        Self { what: what.into(), consent, deed, user: None, cache_dir: None, waits: false }
+        Self { what: what.into(), consent, deed, user: None, cache_dir: None, beside: false, waits: false }
     }
 
     /// Something that only a person can do, and that the words say.
@@ -175,6 +177,12 @@ impl Remedy {
     #[must_use]
     pub fn with(self, consent: Safety) -> Self {
         Self { consent, ..self }
+    }
+
+    /// With the card asked about beside other programs, if it was so before.
+    #[must_use]
+    pub fn asked_beside(self, beside: bool) -> Self {
+        Self { beside, ..self }
     }
 
     /// When something else was done first.
@@ -220,7 +228,8 @@ impl Remedy {
                     How::FlushEntry(path) => format!("stalecard flush {}", shell_word(path)),
                     How::Fix => "stalecard fix".to_owned(),
                 };
-                self.agreed(command)
+                let asks = self.beside && matches!(how, How::Flush | How::Fix);
+                self.agreed(command + if asks { " --beside" } else { "" })
             }
             Deed::Prove(serial) => format!("stalecard verify {}", shell_option("--serial", serial)),
             Deed::Check => "stalecard check".to_owned(),
@@ -281,6 +290,7 @@ impl Remedy {
         is_flush(self)
             && is_unnamed(other)
             && (&self.user, &self.cache_dir) == (&other.user, &other.cache_dir)
+            && (self.beside || !other.beside)
             && consent(other) <= consent(self)
             && consent(self) <= Safety::Guarded
     }

@@ -99,6 +99,9 @@ type Ending = (ByteString, ByteString, Outcome);
 
 type Planner<'a> = &'a dyn Fn(&Snapshot, &Verdict, u32) -> Plan;
 
+/// What of it is left to a person, with the reason.
+type ByHand<'a> = &'a dyn Fn(&Snapshot, &Verdict, u32) -> Vec<(Step, String)>;
+
 impl Repair {
     /// Of the calling user.
     ///
@@ -124,7 +127,30 @@ impl Repair {
     pub fn user(&mut self, snapshot: &mut Snapshot, planner: Planner<'_>) -> Result<Done, Error> {
         let before = self.tally.judge(snapshot);
         let plan = planner(snapshot, &before, self.caller.user.uid);
-        let (mut plan, refused) = proven(snapshot, plan, self.asking, self.progress);
+        let (plan, refused) = proven(snapshot, plan, self.asking, self.progress);
+        self.repair(snapshot, planner, (before, plan, refused))
+    }
+
+    /// The same of what was named: it is taken whether that cures anything or not; with what a person has to do of it, and
+    /// why it is not done.
+    pub(super) fn named(
+        &mut self,
+        snapshot: &mut Snapshot,
+        planner: Planner<'_>,
+        by_hand: ByHand<'_>,
+    ) -> Result<Done, Error> {
+        let before = self.tally.judge(snapshot);
+        let plan = planner(snapshot, &before, self.caller.user.uid);
+        let left = by_hand(snapshot, &before, self.caller.user.uid);
+        self.repair(snapshot, planner, (before, plan, left))
+    }
+
+    fn repair(
+        &mut self,
+        snapshot: &mut Snapshot,
+        planner: Planner<'_>,
+        (before, mut plan, refused): (Verdict, Plan, Vec<(Step, String)>),
+    ) -> Result<Done, Error> {
         let mut after = None;
         let mut steps: Vec<(ByteString, ByteString, Outcome)> = Vec::new();
         let refused = self.refuse(refused);
@@ -157,6 +183,11 @@ impl Repair {
             }
             // Nor is what OpenSC does not tell again.
             if !ask_again(snapshot, self.asking, self.progress) {
+                // Who has the card now is told beside what was known before.
+                let new = snapshot.coverage.iter().filter(|gap| !before.coverage.contains(gap));
+                let mut known = before.clone();
+                known.coverage.extend(new.cloned());
+                after = Some(known);
                 break;
             }
             let verdict = self.tally.judge(snapshot);

@@ -14,9 +14,9 @@ use crate::judge::ending::is_unread;
 use crate::listing::cache_entries::serials;
 use crate::naming::{self, is_serial};
 use crate::observe::{Asking, CacheOwners, Cards, ObserveOptions, Progress, observe};
-use crate::repair::flush::{Scope, flush_plan, is_named};
+use crate::repair::flush::{Scope, by_hand, flush_plan, is_named};
 use crate::repair::{Applied, Outcome, Plan, Refilled};
-use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
+use crate::snapshot::{Ask, ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{shell_option, shell_word};
 use crate::verdict::Verdict;
 
@@ -102,7 +102,8 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
                 if meant.as_ref().is_none_or(Vec::is_empty) {
                     // What the caches do not tell, a card may.
                     let with_cards = with_cards.get_or_init(|| {
-                        Named::of(&Snapshot { cards: cards.get(subject), ..snapshot.clone() })
+                        let (cards, asks) = cards.get(subject);
+                        Named::of(&Snapshot { cards, asks, ..snapshot.clone() })
                     });
                     meant = with_cards.meant(name)?.or(meant);
                 }
@@ -119,13 +120,20 @@ pub fn flush(request: &Request<'_>) -> Result<Flushed, Error> {
             known.extend(here);
         }
         let scope = if entries.is_empty() { *scope } else { Scope::Named(&entries) };
-        let done = repair.user(snapshot, &|snapshot, verdict, caller| {
+        let planner = |snapshot: &Snapshot, verdict: &Verdict, caller| {
             // Without a card nothing is proven stale, and damage alone is no reason here.
             if is_stale && is_unread(verdict, false) && !verdict.compared {
                 return Plan::default();
             }
             flush_plan(snapshot, verdict, scope, caller)
-        })?;
+        };
+        let done = if is_stale {
+            repair.user(snapshot, &planner)?
+        } else {
+            repair.named(snapshot, &planner, &|snapshot, verdict, caller| {
+                by_hand(snapshot, verdict, scope, caller)
+            })?
+        };
         // A look at the card's side of the first user says for all that there is no card.
         if std::mem::take(&mut is_first)
             && is_stale
@@ -287,14 +295,14 @@ pub fn flush_proven(snapshot: &mut Snapshot, refill: bool) -> Result<Proven, Err
 
 /// The cards of this host, read when they are first asked for.
 #[derive(Default)]
-struct Read(Option<Vec<Card>>);
+struct Read(Option<(Vec<Card>, Vec<Ask>)>);
 
 impl Read {
     /// None, if they cannot be read: then nothing is called by what they tell.
-    fn get(&mut self, subject: &Subject<'_>) -> Vec<Card> {
+    fn get(&mut self, subject: &Subject<'_>) -> (Vec<Card>, Vec<Ask>) {
         let read = || {
             let wish = ObserveOptions { cards: Cards::In(None), ..subject.wish };
-            observe(&wish).map(|snapshot| snapshot.cards).unwrap_or_default()
+            observe(&wish).map(|snapshot| (snapshot.cards, snapshot.asks)).unwrap_or_default()
         };
         self.0.get_or_insert_with(read).clone()
     }

@@ -3,12 +3,15 @@
 
 use crate::case::token_content::absent_cards;
 use crate::error::Error;
+use crate::finding::ObjectClass;
 use crate::judge::{tokens, tokens_of};
+use crate::listing::asked::{AskedObject, asked, names as asked_names};
 use crate::listing::cache_entries;
 use crate::listing::objects::{show, token_names};
 use crate::naming::{Names, Naming, TokenNames};
 use crate::repair::{KeptFile, Outcome};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{CacheEntry, Snapshot};
+use crate::text::escape;
 
 /// What there is to be named in the caches of one user.
 pub(super) struct Named {
@@ -40,7 +43,38 @@ impl Named {
                 things.push((listed.names, paths.collect()));
             }
         }
-        Self { things, tokens: known, entries }
+        let mut named = Self { things, tokens: known, entries };
+        for object in asked(&tokens(snapshot)) {
+            named.add_asked(snapshot, &object);
+        }
+        named
+    }
+
+    /// An object of a card that OpenSC was asked about, with the entries in which it lies.
+    fn add_asked(&mut self, snapshot: &Snapshot, object: &AskedObject) {
+        if object.class == ObjectClass::Token {
+            let is_it = |token: &&mut TokenNames| token.serial.eq_ignore_ascii_case(&object.token);
+            if let Some(token) = self.tokens.iter_mut().find(is_it)
+                && !token.labels.contains(&object.label)
+            {
+                token.labels.push(object.label.clone());
+            }
+            return;
+        }
+        let Some(place) = &object.path else {
+            self.things.push((asked_names(object), Vec::new()));
+            return;
+        };
+        let is_in = |entry: &&CacheEntry| {
+            entry.name.of_copy().is_some_and(|name| {
+                name.path.as_deref() == Some(place.as_slice())
+                    && escape(&name.serial.text()).eq_ignore_ascii_case(&object.token)
+            })
+        };
+        let entries = snapshot.caches.iter().flat_map(|dir| {
+            dir.entries.iter().filter(is_in).map(|entry| dir.path_of(&entry.name).to_string())
+        });
+        self.things.push((asked_names(object), entries.collect()));
     }
 
     /// What the entries are, in words.

@@ -9,7 +9,7 @@ use crate::case::asked::AskedCase;
 use crate::judge::tokens;
 use crate::observe::{Asking, Progress, ask_again};
 use crate::repair::{Plan, Step};
-use crate::snapshot::{ByteString, Bytes, Snapshot};
+use crate::snapshot::{AskEnd, ByteString, Bytes, Snapshot};
 
 /// An entry: its real directory, and its name there.
 type Entry = (ByteString, ByteString);
@@ -43,7 +43,10 @@ pub(super) fn proven(
     let why_not = |share: &Share| -> Option<String> {
         let case = cases.iter().find(|case| case.card.reader == share.reader && case.card.atr == share.atr);
         let Some(case) = case.filter(|case| is_told && !case.is_unstable) else {
-            return Some("OpenSC does not tell what it would show without it; nothing was moved".to_owned());
+            let why = untold(&trial, share).map(|why| format!(": {why}")).unwrap_or_default();
+            return Some(format!(
+                "OpenSC does not tell what it would show without it, and nothing was moved{why}"
+            ));
         };
         let cache = case.caches.iter().find(|cache| cache.dir.path == share.directory);
         let is_wrong =
@@ -66,6 +69,18 @@ pub(super) fn proven(
         }
     }
     (sound, refused)
+}
+
+/// Why OpenSC told nothing of the card, in words: who has it, say.
+fn untold<'a>(trial: &'a Snapshot, share: &Share) -> Option<&'a String> {
+    let of_card = trial.asks.iter().filter(|ask| ask.reader == share.reader && ask.atr == share.atr);
+    let mut ends = of_card.map(|ask| &ask.ended);
+    ends.find_map(|end| match end {
+        AskEnd::ListsNothing(why) | AskEnd::Failed(why) | AskEnd::NotIdle(why) | AskEnd::Restless(why) => {
+            Some(why)
+        }
+        AskEnd::Done | AskEnd::NoProgram => None,
+    })
 }
 
 /// Takes entries out of the facts.

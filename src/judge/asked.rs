@@ -37,7 +37,10 @@ pub(super) fn apply(of: &Tokens<'_>, own: &[Finding]) -> Asked {
             continue;
         }
         seen.push(card);
-        let Some(case) = AskedCase::of(of.snapshot, card) else { continue };
+        let Some(case) = AskedCase::of(of.snapshot, card) else {
+            asked.coverage.extend(untold(of, card));
+            continue;
+        };
         if layout(card.family).is_some() {
             asked.coverage.extend(disagreement(&case, own));
         } else {
@@ -91,6 +94,15 @@ impl Asked {
             }
         }
     }
+}
+
+/// That nothing tells of a card that is not read here, where nobody has said so.
+fn untold(of: &Tokens<'_>, card: &Card) -> Option<Gap> {
+    let what = format!("card in reader {}", escape(card.reader.as_bytes()));
+    let is_said = of.snapshot.coverage.iter().any(|gap| gap.what == what);
+    let is_new = of.is_first && layout(card.family).is_none() && !is_said;
+    let why = "not read here, and what OpenSC tells of it is not there, or not all of it".to_owned();
+    is_new.then(|| gap(what, why, true))
 }
 
 /// Do both say the same of the entries? What OpenSC tells is held against what is decoded here.

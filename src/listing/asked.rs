@@ -32,6 +32,9 @@ pub struct AskedObject {
     /// Its key reference.
     #[serde(skip)]
     pub reference: Option<u8>,
+    /// Where it lies, as it stands in cache names.
+    #[serde(skip)]
+    pub path: Option<Vec<u8>>,
     /// What OpenSC lists of the card; none: it is not there.
     pub card: Option<String>,
     /// What is shown through each cache that OpenSC answers from.
@@ -93,6 +96,7 @@ fn objects(case: &AskedCase<'_>) -> Vec<AskedObject> {
             label: block.label(),
             ids,
             reference: block.reference(),
+            path: block.path(),
             equal: shown.iter().all(|shown| shown.text == card),
             card,
             shown,

@@ -57,9 +57,11 @@ struct Seen {
 }
 
 /// How a unit is named, and where in the order it stands.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Unit {
     reference: Option<u8>,
+    /// As OpenSC lists it, of a card that it alone reads.
+    id: Option<String>,
     order: (u8, u8, u8),
 }
 
@@ -249,7 +251,8 @@ impl Comparison {
         let mut units = BTreeMap::new();
         for listed in asked_content::certificates(case) {
             let state = self.certificate(&listed.certificate);
-            let unit = self.asked_unit(&case.serial, listed.ef, key_of(case, listed.block));
+            let called = (key_of(case, listed.block), listed.block.id());
+            let unit = self.asked_unit(&case.serial, listed.ef, called);
             units.insert(unit, state);
         }
         let label = case.objects().find(|block| block.is_token()).map(Block::label);
@@ -268,7 +271,8 @@ impl Comparison {
                 let Some(listed) = listed.iter().find(|listed| entry.is_at(&listed.block)) else { continue };
                 let shown = cache.certificate_at(listed.ef, &listed.certificate);
                 let state = shown.map_or_else(State::default, |shown| self.certificate(&shown));
-                let unit = self.asked_unit(&case.serial, listed.ef, key_of(case, listed.block));
+                let called = (key_of(case, listed.block), listed.block.id());
+                let unit = self.asked_unit(&case.serial, listed.ef, called);
                 self.show_certificate(&case.serial, source, &programs, unit, state, entry.entry.inode.mtime);
             }
         }
@@ -300,7 +304,7 @@ impl Comparison {
                 let Some(ef) = EfPath::new(ef.as_slice()) else { continue };
                 found = true;
                 let state = self.certificate(&certificate);
-                let unit = self.asked_unit(&serial, ef, None);
+                let unit = self.asked_unit(&serial, ef, (None, None));
                 self.show_certificate(&serial, source, &programs, unit, state, entry.inode.mtime);
             }
         }
@@ -323,11 +327,17 @@ impl Comparison {
     }
 
     /// The unit that a certificate alone is.
-    fn asked_unit(&mut self, serial: &str, ef: EfPath, reference: Option<u8>) -> Place {
+    fn asked_unit(
+        &mut self,
+        serial: &str,
+        ef: EfPath,
+        (reference, id): (Option<u8>, Option<String>),
+    ) -> Place {
         let unit = Place::whole(ef);
         let seen = self.tokens.entry(serial.to_owned()).or_default();
-        let known = seen.units.entry(unit.clone()).or_insert(Unit { reference, order: (0, 0, 0) });
+        let known = seen.units.entry(unit.clone()).or_insert(Unit { reference, id: None, order: (0, 0, 0) });
         known.reference = known.reference.or(reference);
+        known.id = known.id.take().or(id);
         unit
     }
 
@@ -347,7 +357,7 @@ impl Comparison {
         for object in view.objects.iter().filter(|object| part_of(object).is_some()) {
             let unit = object.place().unit();
             let (reference, order) = (view.reference(object), case.layout.order(object));
-            let known = seen.units.entry(unit.clone()).or_insert(Unit { reference, order });
+            let known = seen.units.entry(unit.clone()).or_insert(Unit { reference, id: None, order });
             known.reference = known.reference.or(reference);
             units.insert(unit);
         }
@@ -527,6 +537,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
             let table = KeyTable {
                 ef: unit.ef,
                 reference: known.and_then(|known| known.reference),
+                id: known.and_then(|known| known.id.clone()),
                 states: rows.into_iter().map(|(_, row)| row).collect(),
             };
             (known.map(|known| known.order), table)

@@ -86,6 +86,7 @@ impl Asker {
                 subjects.push(subject);
             }
         }
+        self.leave(snapshot);
         if subjects.is_empty() {
             return;
         }
@@ -94,6 +95,21 @@ impl Asker {
             let what = format!("asking OpenSC about the card in reader {}", escape(reader.as_bytes()));
             let progress = self.progress;
             progress.during(&what, || self.one(snapshot, &setting, &reader, &atr));
+        }
+    }
+
+    /// Says of cards that are not read here what would tell of them, where nobody said that OpenSC is to be asked.
+    fn leave(&self, snapshot: &mut Snapshot) {
+        if !matches!(self.asking, Asking::Never | Asking::Found) {
+            return;
+        }
+        let unread: Vec<String> =
+            snapshot.cards.iter().filter(|card| is_unread(card)).map(|card| what(&card.reader)).collect();
+        for gap in snapshot.coverage.iter_mut().filter(|gap| unread.contains(&gap.what)) {
+            gap.why = format!(
+                "not read here, and OpenSC, which may read it, was not asked (--ask asks it); {}",
+                gap.why
+            );
         }
     }
 
@@ -205,10 +221,12 @@ fn told(
         snapshot.asks.retain(|ask| !(ask.reader == reader && ask.atr == *atr));
     }
     snapshot.asks.extend(asks);
-    snapshot.coverage.extend(left.into_iter().map(|why| {
-        let what = format!("cache entries of the {}", what(reader));
-        Gap::new(GapKind::Cache, true, what, why).in_reader(reader)
-    }));
+    let what = format!("cache entries of the {}", what(reader));
+    // What was left when it was asked before may be gone.
+    snapshot.coverage.retain(|gap| gap.what != what);
+    snapshot.coverage.extend(
+        left.into_iter().map(|why| Gap::new(GapKind::Cache, true, what.clone(), why).in_reader(reader)),
+    );
 }
 
 /// Keeps why OpenSC told nothing of it.

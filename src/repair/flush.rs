@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::finding::{Finding, Safety, Unasked};
 use crate::naming::is_serial;
 use crate::snapshot::{ByteString, CacheDir, CacheEntry, Content, FileKind, Snapshot, Withheld};
-use crate::text::escape;
+use crate::text::{escape, shell_word};
 use crate::verdict::Verdict;
 use crate::view::is_private;
 
@@ -30,6 +30,30 @@ pub enum Scope<'a> {
 pub fn flush_plan(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>, caller: u32) -> Plan {
     let named = verdict.by_file();
     plan(snapshot, verdict, caller, |dir, entry| due(&named, dir, entry, scope))
+}
+
+/// What of a flush a person has to do, each with the reason: entries that were asked for and are no regular files.
+#[must_use]
+pub fn by_hand(snapshot: &Snapshot, verdict: &Verdict, scope: Scope<'_>, caller: u32) -> Vec<(Step, String)> {
+    if scope == Scope::Stale {
+        return Vec::new();
+    }
+    let named = verdict.by_file();
+    let mut left = Vec::new();
+    for dir in &snapshot.caches {
+        for entry in dir.entries.iter().filter(|entry| entry.kind != FileKind::File) {
+            if let Some(due) = due(&named, dir, entry, scope) {
+                let path = shell_word(&dir.path_of(&entry.name).to_string());
+                let why = format!(
+                    "{} is {}, and only regular files are moved; look at it with `ls -ld {path}`, then remove it by hand",
+                    entry.name,
+                    entry.kind.words()
+                );
+                left.push((step(caller, dir, entry, due, false), why));
+            }
+        }
+    }
+    left
 }
 
 /// Plans what the findings on cache entries call for. What needs a decision of the user (a card

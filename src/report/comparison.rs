@@ -59,12 +59,12 @@ fn table(out: &mut Page<'_>, token: &TokenTable) {
         };
         let _ = writeln!(out, "  {BOLD}{name}{BOLD:#}");
         for row in &key.states {
-            state(out, row);
+            state(out, key.id.as_deref(), row);
         }
     }
 }
 
-fn state(out: &mut Page<'_>, row: &StateRow) {
+fn state(out: &mut Page<'_>, listed: Option<&str>, row: &StateRow) {
     let (style, words) = match row.state {
         Standing::Current => (AnsiColor::Green.on_default(), "on the card"),
         Standing::Former => (Style::new(), "on the card when it was read earlier"),
@@ -87,7 +87,7 @@ fn state(out: &mut Page<'_>, row: &StateRow) {
         let name = (&part.id, &part.label);
         if named.replace(name) != Some(name) {
             let label = part.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();
-            let id = part.id.as_deref().unwrap_or("without ID");
+            let id = part.id.as_deref().or(listed).unwrap_or("without ID");
             wrap(out, "      ", "        ", &format!("{id}{label}"));
         }
         if let (Some(key), Some(print)) = (&part.key, &part.public_key) {

@@ -69,7 +69,7 @@ table! {
     OrphanEntry: token / orphan_entry, Token;
     OldGeneration: token / old_generation, Token;
     RipeningEntry: token / ripening_entry, Asked;
-    SharedIdentity: token / shared_identity, Token;
+    SharedIdentity: token / shared_identity, Token Asked;
     CacheCannotNoticeChange: token / cache_cannot_notice_change, Token;
     ConfigCrashesOpenSc: config / config_crashes_opensc, Config;
     ConfigUnreadable: config / config_unreadable, Config;

@@ -32,6 +32,9 @@ pub struct Ask {
     pub directory: Option<ByteString>,
     /// How it ended.
     pub ended: AskEnd,
+    /// Had other programs the card open meanwhile? It was asked beside them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub beside: bool,
     /// What was listed, in blocks of text as they were printed, sorted. Fit to be shown; content of data objects is
     /// replaced by a digest.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -97,7 +97,7 @@ fn without_time_for_a_whole_list_it_is_not_asked() {
     stand.card().reset_stats();
     let output = ours(&host, &["check", "--format", "json", "--timeout", "20"]).exits(3);
     let told = gaps(&document(&output)).join("\n");
-    assert!(told.contains("too little time is left") && told.contains("--timeout"), "{output}");
+    assert!(told.contains("too little time is left") && told.contains("--timeout 60 or more"), "{output}");
     assert_eq!(stand.card().stats().apdus, 0, "{output}");
     assert_eq!(left_behind(&stand), Vec::<String>::new());
 }
@@ -127,9 +127,9 @@ fn who_ends_it_leaves_nothing_behind() {
     assert!(host.cache_names().is_empty());
 }
 
-/// The private directory is where there is no room.
+/// Where there is no room for the private directory the next place is taken; where there is none anywhere each is named.
 #[test]
-fn a_full_disk_in_the_private_directory_is_told() {
+fn a_full_disk_is_passed_over_and_all_of_them_are_told() {
     if !Host::can_switch_users() || stand::opensc_root().is_some() {
         return;
     }
@@ -139,16 +139,64 @@ fn a_full_disk_in_the_private_directory_is_told() {
     host.pkcs15_list();
     let before = host.cache_files();
     let program = env!("CARGO_BIN_EXE_stalecard");
-    for size in ["4k", "12k", "20k"] {
-        let inside = r#"mount -t tmpfs -o size="$1",mode=0700 none "$XDG_RUNTIME_DIR" && "$2" check --format json; code=$?
-            ls -A "$XDG_RUNTIME_DIR" >&2; exit $code"#;
-        let output = host.run(&["unshare", "-m", "sh", "-c", inside, "sh", size, program]);
-        let told = gaps(&document(&output)).join("\n");
-        assert_eq!(output.code(), 3, "{size}: {output}");
-        assert!(told.contains("No space left") || told.contains("os error 28"), "{size}: {told}\n{output}");
-        assert!(!output.stderr.contains("stalecard-"), "left behind: {output}");
+    let small = "mount -t tmpfs -o size=16k,mode=1777 none";
+    let runtime = format!(r#"{small} "$XDG_RUNTIME_DIR" && chmod 0700 "$XDG_RUNTIME_DIR""#);
+    let memory = format!("{small} /dev/shm");
+    // The stand itself is among the temporary files.
+    let dir = stand.dir().display();
+    let rest = format!(
+        "mount --bind {dir} /mnt && {small} /tmp && mkdir -p {dir} && mount --bind /mnt {dir} && {small} /var/tmp"
+    );
+    let run = |mounts: &[&str], variable: &str| {
+        let inside = format!(
+            r#"{} && {variable} "$1" check --format json; code=$?
+            ls -A "$XDG_RUNTIME_DIR" >&2; exit $code"#,
+            mounts.join(" && ")
+        );
+        let output = host.run(&["unshare", "-m", "sh", "-c", &inside, "sh", program]);
+        assert!(!output.stderr.contains("stalecard-ask"), "left behind: {output}");
+        (output.code(), gaps(&document(&output)).join("\n"), output)
+    };
+    for full in [&[runtime.as_str()][..], &[memory.as_str(), runtime.as_str()]] {
+        let (code, told, output) = run(full, "");
+        assert_eq!((code, told.as_str()), (0, ""), "{output}");
+    }
+    let all = [rest.as_str(), memory.as_str(), runtime.as_str()];
+    let (code, told, output) = run(&all, "");
+    assert_eq!(code, 3, "{output}");
+    for place in ["/dev/shm", "/tmp", "/var/tmp"] {
+        assert!(told.contains(&format!("{place}: only ")), "{told}");
+    }
+    assert!(told.contains("TMPDIR"), "{told}");
+    // A place of one's own that is named, and one in which others could exchange what is there.
+    let own = host.home().join("aside");
+    std::fs::create_dir(&own).unwrap();
+    let variable = format!("TMPDIR={}", own.display());
+    for (mode, expected) in [(0o700, 0), (0o777, 3)] {
+        std::fs::set_permissions(&own, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        let (code, _, output) = run(&all, &variable);
+        assert_eq!(code, expected, "{mode:o}: {output}");
     }
     assert_eq!(host.cache_files(), before);
+}
+
+/// Facts of which somebody has taken what OpenSC told are no verdict.
+#[test]
+fn a_snapshot_without_its_asks_is_unread_and_says_so() {
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    host.pkcs15_list();
+    let file = host.home().join("taken.json");
+    ours(&host, &["snapshot", "-o", file.to_str().unwrap()]).ok();
+    let whole: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    for kept in ["", "shown", "live", "fresh"] {
+        let mut facts = whole.clone();
+        facts["asks"].as_array_mut().unwrap().retain(|ask| ask["kind"] == kept);
+        std::fs::write(&file, facts.to_string()).unwrap();
+        let output = ours(&host, &["check", "--snapshot", file.to_str().unwrap()]).exits(3);
+        assert!(output.stdout.starts_with("UNREAD"), "{kept}: {output}");
+    }
 }
 
 /// The PC/SC service ends in the middle of a list.

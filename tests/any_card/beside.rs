@@ -59,6 +59,8 @@ fn a_card_that_own_programs_have_open_is_asked_beside_them() {
         "{output}"
     );
     assert!(holder.running.is_running());
+    // The cure is one that works while the holder has it.
+    assert_eq!(report["steps"][0]["command"], "stalecard flush --beside", "{output}");
     // Without, both ways on are named.
     let told = gaps(&when_held(&host, &[]).1).join("\n");
     assert!(told.contains("yours, has OpenSC loaded") && told.contains("--beside"), "{told}");

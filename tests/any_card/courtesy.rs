@@ -129,8 +129,42 @@ fn who_forbids_it_is_obeyed_and_so_are_machines() {
         let output = ours(&host, words);
         assert_eq!(stand.card().stats().apdus, before, "{output}");
         assert_ne!(output.code(), 0, "{output}");
+        // Whoever reads this knows what would tell.
+        if !words.contains(&"prometheus") {
+            let text = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(text.contains("--ask asks it"), "{output}");
+        }
     }
     let before = stand.card().stats().apdus;
     ours(&host, &["check", "--format", "nagios", "--ask"]).ok();
     assert!(stand.card().stats().apdus > before);
+}
+
+/// Somebody opens the card in the middle of a repair: nothing is done blindly, and it is said who has it.
+#[test]
+fn who_opens_the_card_in_the_middle_of_a_repair_is_named() {
+    // A shell of the other suite's is not there to start its program.
+    if stand::opensc_root().is_some() {
+        return;
+    }
+    let (stand, mut card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    host.pkcs15_list();
+    card.renew(0, 40);
+    stand.card().ask("latency 20");
+    stand.card().reset_stats();
+    let running = host.spawn(&[env!("CARGO_BIN_EXE_stalecard"), "fix", "--refill"]);
+    let end = Instant::now() + Duration::from_secs(60);
+    // It was asked, and is asked once more over a copy.
+    while stand.card().stats().apdus < 60 {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let holder = super::beside::hold(&host, "opensc-explorer");
+    let output = running.finish(Duration::from_secs(120));
+    let text = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(matches!(output.code(), 2 | 3), "{output}");
+    assert!(text.contains("a program has the card open") && text.contains("opensc-explore"), "{output}");
+    holder.running.stop();
 }

@@ -21,6 +21,8 @@ mod defaults;
 #[path = "../support/file_histories.rs"]
 mod file_histories;
 mod histories;
+mod irregular;
+mod named;
 mod opinions;
 mod plain;
 mod proof;
@@ -40,6 +42,7 @@ mod second;
 #[path = "../stand/mod.rs"]
 mod stand;
 mod threads;
+mod twins;
 mod unread;
 
 use std::collections::BTreeMap;

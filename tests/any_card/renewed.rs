@@ -149,3 +149,54 @@ fn without_any_configuration_a_renewed_certificate_is_told_where_opensc_caches_o
         assert_eq!(shown(&host.pkcs15_list()), real(&card), "{kind:?}");
     }
 }
+
+/// Today's certificate and some bytes more is damage, and no other certificate.
+#[test]
+fn a_certificate_with_something_behind_it_is_damaged() {
+    let (stand, card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    host.pkcs15_list();
+    let name = host.cache_names().into_iter().find(|name| name.ends_with("DF005038")).unwrap();
+    let mut content = host.cache_files()[&name].clone();
+    content.extend(b"junk");
+    std::fs::write(host.cache().join(&name), content).unwrap();
+    let (output, report) = check(&host, &[]);
+    assert_eq!((output.code(), convicted(&report)), (0, BTreeMap::new()), "{output}");
+    let findings = report["findings"].as_array().unwrap();
+    let damaged = findings.iter().find(|one| one["id"] == "damaged-entry").unwrap();
+    assert!(
+        damaged["summary"].as_str().unwrap().contains("4 bytes behind the card's certificate"),
+        "{output}"
+    );
+    ours(&host, &["flush"]).ok();
+    assert_eq!(shown(&host.pkcs15_list()), real(&card));
+    assert_eq!(ours(&host, &["check", "--format", "json"]).code(), 0);
+}
+
+/// One that is larger than what is read at all: the real tool answers from its beginning, and the cure is named.
+#[test]
+fn an_entry_that_is_too_large_to_be_read_goes_with_a_flush() {
+    let (stand, mut card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    host.pkcs15_list();
+    card.renew(0, 0);
+    let name = host.cache_names().into_iter().find(|name| name.ends_with("DF005038")).unwrap();
+    let mut content = host.cache_files()[&name].clone();
+    content.resize(3_000_000, 0);
+    std::fs::write(host.cache().join(&name), content).unwrap();
+    let (output, report) = check(&host, &[]);
+    assert_eq!(output.code(), 1, "{output}");
+    assert_eq!(
+        convicted(&report),
+        BTreeMap::from([("damaged-entry".to_owned(), vec![name.clone()])]),
+        "{output}"
+    );
+    assert_eq!(report["steps"][0]["command"], "stalecard flush", "{output}");
+    assert!(gaps(&report).join("\n").contains("stalecard flush --serial"), "{output}");
+    let flushed = ours(&host, &["flush"]).ok();
+    assert!(flushed.stdout.starts_with("DONE"), "{flushed}");
+    assert_eq!(shown(&host.pkcs15_list()), real(&card));
+    check(&host, &[]).0.ok();
+}

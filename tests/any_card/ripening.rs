@@ -20,6 +20,9 @@ fn a_tcos_card_is_told_while_everything_is_right() {
     let finding =
         report["findings"].as_array().unwrap().iter().find(|one| one["id"] == "ripening-entry").unwrap();
     assert!(finding["summary"].as_str().unwrap().contains("reading number 2"), "{finding:#}");
+    for word in ["It holds the certificate", "the card holds"] {
+        assert!(finding["summary"].as_str().unwrap().contains(word), "{finding:#}");
+    }
     // The view is right still, and was not made worse by looking.
     assert_eq!(shown(&host.with_cache_copy().pkcs15_list()), real(&card));
     ours(&host, &["flush"]).ok();

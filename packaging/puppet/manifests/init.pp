@@ -10,15 +10,23 @@
 #   Whether to move what is stale. If not, a host with something stale fails.
 # @param fail_on
 #   The least severity of a finding that counts.
+# @param ask
+#   Whether OpenSC is asked about all cards (`--ask`), which holds an idle card for some seconds in each run. If not (`--no-ask`),
+#   a card that stalecard does not read itself, as an eID, makes the resource fail.
 class stalecard (
   Optional[Enum['no', 'public', 'yes']] $caching = undef,
   Boolean $repair = true,
   Enum['critical', 'error', 'warning', 'info'] $fail_on = 'error',
+  Boolean $ask = false,
 ) {
   $path = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
-  $check = "stalecard check --all-users --timeout 120 --fail-on ${fail_on}"
+  $asks = $ask ? {
+    true    => '--ask',
+    default => '--no-ask',
+  }
+  $check = "stalecard check --all-users --timeout 120 ${asks} --fail-on ${fail_on}"
   $command = $repair ? {
-    true    => "stalecard flush --all-users --guarded && ${check}",
+    true    => "stalecard flush --all-users --guarded ${asks} && ${check}",
     default => $check,
   }
 

@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use crate::opensc::Recognised;
 use crate::patience::{SILENCE, within};
 use crate::safe_fs::{Classification, MAX_CONTENT, observe_cache_dir};
-use crate::snapshot::{ByteString, CacheDir, Content, EntryName, FileKind, Withheld};
-use crate::text::count;
+use crate::snapshot::{CacheDir, CacheEntry, Content, EntryName, FileKind, Withheld};
+use crate::text::{count, escape, shell_option, shell_word};
 
 /// Files of a cache with their content.
 pub(super) type Files = Vec<(EntryName, Vec<u8>)>;
@@ -67,21 +67,51 @@ pub(super) fn read(dir: &CacheDir, which: &Which) -> (Files, Option<String>) {
         Ok(seen) => seen,
         Err(overdue) => return (Vec::new(), Some(overdue.to_string())),
     };
-    let (mut files, mut left): (Files, Vec<ByteString>) = Default::default();
+    let (mut files, mut left): (Files, Vec<EntryName>) = Default::default();
     for entry in seen.entries {
         match entry.content {
             Content::Bytes(bytes) => files.push((entry.name, bytes.0)),
             Content::Withheld(Withheld::TooBig) | Content::Unreadable(_) => {
-                left.push(entry.name.bytes().clone());
+                left.push(entry.name);
             }
             Content::Withheld(_) => {}
         }
     }
     let left = left.first().map(|first| {
+        let serial = first.of_copy().map(|name| escape(&name.serial.text()));
+        let cure = serial.map(|serial| {
+            let option = shell_option("--serial", &serial);
+            format!("; without a comparison `stalecard flush {option}` takes it")
+        });
         format!(
-            "{} could not be read, or is larger than any of OpenSC's: {first}",
-            count(left.len(), "entry", "entries")
+            "{} could not be read, or is larger than any of OpenSC's: {first}{}",
+            count(left.len(), "entry", "entries"),
+            cure.unwrap_or_default()
         )
     });
     (files, left)
+}
+
+/// Those of these entries that are no regular file, and that OpenSC opens all the same: what it makes of them is not compared.
+/// In words. (A directory or a socket it cannot open: it reads the card.)
+pub(super) fn irregular(dir: &CacheDir, which: &Which) -> Option<String> {
+    let makes = |entry: &CacheEntry| match entry.kind {
+        FileKind::Symlink => Some("OpenSC follows it to another file, which was not compared"),
+        FileKind::Fifo => Some("OpenSC waits there for ever"),
+        FileKind::Device => Some("OpenSC takes what that gives for the card's file"),
+        FileKind::File | FileKind::Directory | FileKind::Socket => None,
+    };
+    let meant = dir.entries.iter().filter(|entry| which.is_meant(&entry.name));
+    let found: Vec<(&CacheEntry, &str)> = meant.filter_map(|entry| Some((entry, makes(entry)?))).collect();
+    let (first, what) = found.first()?;
+    let more = match found.len() - 1 {
+        0 => String::new(),
+        more => format!(" (and {} like it)", count(more, "entry", "entries")),
+    };
+    let path = shell_word(&dir.path_of(&first.name).to_string());
+    Some(format!(
+        "{} is {}{more}: {what}; look at it with `ls -l {path}`, then remove it by hand",
+        first.name,
+        first.kind.words()
+    ))
 }

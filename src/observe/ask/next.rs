@@ -61,6 +61,14 @@ pub fn next_listing(snapshot: &Snapshot, taken: &BTreeSet<Taken>, progress: Prog
     let setting = Setting::of(snapshot);
     for subject in subjects(snapshot, taken) {
         let reader = escape(subject.card.reader.as_bytes());
+        if let Some(other) = shares_names(snapshot, &subject) {
+            let other = escape(other.as_bytes());
+            let why = format!(
+                "the card in reader {other} has the same serial number: what would be right for one is wrong for the other"
+            );
+            next.left.push((format!("card in reader {reader}"), why));
+            continue;
+        }
         let what = format!("asking OpenSC what it caches of the card in reader {reader}");
         match progress.during(&what, || of_card(snapshot, &setting, &subject)) {
             Ok(entries) => next.entries.extend(entries),
@@ -68,6 +76,16 @@ pub fn next_listing(snapshot: &Snapshot, taken: &BTreeSet<Taken>, progress: Prog
         }
     }
     next
+}
+
+/// The reader of another card whose entries have the same names, as far as serial numbers tell.
+fn shares_names<'a>(snapshot: &'a Snapshot, subject: &Subject<'_>) -> Option<&'a str> {
+    let serial = subject.card.serial.as_ref()?;
+    let is_same = |other: &&Card| {
+        let known = other.serial.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(serial));
+        known && other.reader != subject.card.reader
+    };
+    snapshot.cards.iter().find(is_same).map(|other| other.reader.as_str())
 }
 
 /// The cards in the readers, each with what was taken of it.

@@ -30,12 +30,21 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) fn new() -> io::Result<Self> {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-        Ok(Self { directory: own_directory(runtime.as_deref())?, rooms: 0 })
+        let [runtime, temporary] =
+            ["XDG_RUNTIME_DIR", "TMPDIR"].map(|name| std::env::var_os(name).map(PathBuf::from));
+        Ok(Self { directory: own_directory(runtime.as_deref(), temporary.as_deref())?, rooms: 0 })
     }
 
     /// A room with these files in its cache.
+    ///
+    /// # Errors
+    /// When it cannot be made, with the place.
     pub(super) fn room(&mut self, files: &[Copy<'_>]) -> io::Result<Room> {
+        let place = self.directory.display().to_string();
+        self.new_room(files).map_err(|why| io::Error::new(why.kind(), format!("{place}: {why}")))
+    }
+
+    fn new_room(&mut self, files: &[Copy<'_>]) -> io::Result<Room> {
         self.rooms += 1;
         let home = self.directory.join(self.rooms.to_string());
         let room = Room { cache: home.join("cache"), home };

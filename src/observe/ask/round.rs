@@ -102,7 +102,9 @@ impl Round<'_> {
         let mut shown: Vec<(Room, Ask)> = Vec::new();
         for (dir, speakers) in caches {
             let (files, left) = entries::read(dir, &which);
-            self.left.extend(left.map(|why| format!("{}: {why}", dir.path)));
+            let irregular = entries::irregular(dir, &which);
+            let irregular = irregular.filter(|_| speakers.iter().any(|speaker| speaker.may_cache));
+            self.left.extend(left.into_iter().chain(irregular).map(|why| format!("{}: {why}", dir.path)));
             if files.is_empty() {
                 continue;
             }
@@ -378,15 +380,9 @@ impl Round<'_> {
         directory: Option<&ByteString>,
         ended: AskEnd,
     ) -> Ask {
-        self.setting.ask(
-            self.idle.reader,
-            &Bytes(self.idle.atr.to_vec()),
-            kind,
-            tool,
-            programs,
-            directory,
-            ended,
-        )
+        let atr = Bytes(self.idle.atr.to_vec());
+        let ask = self.setting.ask(self.idle.reader, &atr, kind, tool, programs, directory, ended);
+        Ask { beside: self.idle.beside().is_some(), ..ask }
     }
 }
 

@@ -23,6 +23,8 @@ use crate::patience::{self, NoThread, aside};
 const USUAL: Duration = Duration::from_secs(60);
 /// With less than this it is not begun: a list of 60 objects takes 9 seconds at a slow card's speed, in one transaction.
 const LEAST: Duration = Duration::from_secs(10);
+/// What a whole command should be given: a few lists before the last one.
+const NEEDED: Duration = Duration::from_secs(60);
 /// How much of a list is taken.
 const LARGEST: u64 = 4 << 20;
 /// How often it is looked whether it has ended.
@@ -83,8 +85,10 @@ fn start(
     let limit = patience::left().map_or(USUAL, |left| USUAL.min(left * 2 / 5));
     if limit < LEAST {
         return Err(format!(
-            "too little time is left: {name} might have to be stopped while it has the card, which would reset it for \
-             everybody; give it more with --timeout"
+            "too little time is left: a list is begun only with {} seconds to go, because {name} must not be stopped while \
+             it has the card, which would reset it for everybody; it needs --timeout {} or more",
+            (LEAST * 5 / 2).as_secs(),
+            NEEDED.as_secs()
         ));
     }
     let mut command = Command::new("/bin/sh");

@@ -39,6 +39,8 @@ pub(super) struct Speaker {
     pub(super) caches_all: bool,
     /// Does the tool only stand for a program whose settings are not its own?
     pub(super) stands_in: bool,
+    /// Is anything cached of some card?
+    pub(super) may_cache: bool,
 }
 
 /// See above.
@@ -146,6 +148,7 @@ impl Setting {
             opensc: self.opensc.clone(),
             directory: directory.cloned(),
             ended,
+            beside: false,
             blocks: Vec::new(),
             cached: false,
             read: Vec::new(),
@@ -210,6 +213,7 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
         tool,
         programs: programs.iter().map(|program| program.label.clone()).collect(),
         caches_all: caching.iter().all(|caching| *caching == Caching::All),
+        may_cache: caching.iter().any(|caching| *caching != Caching::No),
     };
     let mut speakers: Vec<Speaker> = match (of(first), of(second)) {
         (Some(one), Some(other)) if one == other => vec![speaker(AskTool::Pkcs15, &[first, second], &one)],

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::text::hex;
+use crate::text::{escape, hex};
 
 /// The hidden command that makes a process wait for the end of another one.
 pub const KEEPER: &str = "keep-aside";
@@ -24,6 +24,8 @@ const PLACES: [&str; 3] = ["/dev/shm", "/tmp", "/var/tmp"];
 const SHARED: &str = "stalecard-run-";
 /// And one that only its owner may.
 const OWN: &str = "stalecard-ask-";
+/// What has to be free for copies of caches and what tools write beside them.
+const ROOM: u64 = 4 << 20;
 /// What the keeper says when it has begun.
 const READY: &[u8] = b"ready\n";
 /// How often to look where an end cannot be waited for.
@@ -39,30 +41,83 @@ pub(super) fn shared_directory() -> std::io::Result<PathBuf> {
     Ok(path)
 }
 
-/// A new directory that nobody else can even look into, in memory if that can be; it goes with this process. Below
-/// `runtime` (`$XDG_RUNTIME_DIR`) if that is the caller's own.
+/// A new directory that nobody else can even look into, with room for a copy of a cache, in memory if that can be; it goes
+/// with this process. In the first of these that is safe and has room: `runtime` (`$XDG_RUNTIME_DIR`) if that is the
+/// caller's own, `temporary` (`$TMPDIR`) if nobody else can exchange what is in it, then the usual places.
 ///
 /// # Errors
-/// When there is no place for it, or no process can be started that would remove it.
-pub fn own_directory(runtime: Option<&Path>) -> std::io::Result<PathBuf> {
+/// When there is no place for it, with what is wrong with each; or no process can be started that would remove it.
+pub fn own_directory(runtime: Option<&Path>, temporary: Option<&Path>) -> std::io::Result<PathBuf> {
+    let runtime = runtime.filter(|path| is_own(path));
+    let temporary = temporary.filter(|path| is_guarded(path));
+    let usual = PLACES.iter().map(Path::new).filter(|path| is_shared(path));
+    let mut tried: Vec<String> = Vec::new();
+    for place in runtime.into_iter().chain(temporary).chain(usual) {
+        match directory_in(place, OWN).and_then(|path| has_room(&path).map(|()| path)) {
+            Ok(path) => {
+                start_keeper(&path).inspect_err(|_| remove(&path))?;
+                return Ok(path);
+            }
+            Err(why) => tried.push(format!("{}: {why}", escape(place.as_os_str().as_encoded_bytes()))),
+        }
+    }
+    let why = if tried.is_empty() { "none is safe".to_owned() } else { tried.join("; ") };
+    Err(std::io::Error::other(format!("{why} (TMPDIR names another place)")))
+}
+
+/// Is it the caller's alone?
+fn is_own(path: &Path) -> bool {
     let uid = rustix::process::geteuid().as_raw();
-    let is_own = |path: &&Path| {
-        let found = std::fs::symlink_metadata(path);
-        path.is_absolute() && found.is_ok_and(|f| f.is_dir() && f.uid() == uid && f.mode() & 0o077 == 0)
+    let found = std::fs::symlink_metadata(path);
+    path.is_absolute() && found.is_ok_and(|f| f.is_dir() && f.uid() == uid && f.mode() & 0o077 == 0)
+}
+
+/// Can everybody use it, and nobody exchange what belongs to another?
+fn is_shared(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| {
+        found.is_dir() && found.uid() == 0 && found.mode() & 0o001 != 0 && found.mode() & 0o1022 != 0o022
+    })
+}
+
+/// Is it a directory, reached without a link, in which nobody but root and the caller can exchange what the caller makes there?
+/// (What a configuration cannot name in quotes is none.)
+fn is_guarded(path: &Path) -> bool {
+    let uid = rustix::process::geteuid().as_raw();
+    let is_plain =
+        path.to_str().is_some_and(|text| !text.contains(['"', '\\']) && !text.contains(char::is_control));
+    let is_safe = |place: &Path| {
+        std::fs::symlink_metadata(place).is_ok_and(|found| {
+            let is_closed = found.mode() & 0o022 == 0 || found.mode() & 0o1000 != 0;
+            found.is_dir() && (found.uid() == 0 || found.uid() == uid) && is_closed
+        })
     };
-    let runtime = runtime.filter(is_own).and_then(|path| directory_in(path, OWN).ok());
-    let path = runtime.map_or_else(|| directory(&PLACES.map(Path::new), OWN), Ok)?;
-    start_keeper(&path).inspect_err(|_| remove(&path))?;
-    Ok(path)
+    is_plain && path.is_absolute() && path.ancestors().all(is_safe)
+}
+
+/// Is there room in this new directory for copies of caches? It is removed if not: a tool that could not write all of an entry would
+/// tell of a card what is not so.
+fn has_room(directory: &Path) -> std::io::Result<()> {
+    let room = || -> std::io::Result<()> {
+        let system = rustix::fs::statvfs(directory)?;
+        let free = system.f_bavail.saturating_mul(system.f_frsize);
+        if free < ROOM {
+            return Err(std::io::Error::other(format!(
+                "only {} KiB are free, and it takes {}",
+                free >> 10,
+                ROOM >> 10
+            )));
+        }
+        let trial = directory.join("trial");
+        std::fs::write(&trial, [1; 1 << 16])?;
+        std::fs::remove_file(&trial)
+    };
+    room().inspect_err(|_| remove(directory))
 }
 
 fn directory(places: &[&Path], prefix: &str) -> std::io::Result<PathBuf> {
     let mut last = std::io::Error::other("there is neither /dev/shm nor /tmp to keep it in");
     for place in places {
-        let safe = std::fs::symlink_metadata(place).is_ok_and(|found| {
-            found.is_dir() && found.uid() == 0 && found.mode() & 0o001 != 0 && found.mode() & 0o1022 != 0o022
-        });
-        if safe {
+        if is_shared(place) {
             match directory_in(place, prefix) {
                 Ok(path) => return Ok(path),
                 Err(error) => last = error,

@@ -1,22 +1,28 @@
 //! `unexpected-file`: something that OpenSC did not put there lies in a cache
 //!
 //! The name is not one that any version of OpenSC makes, or it is not a file at
-//! all: a directory, a named pipe (at which a program would wait for ever), a
-//! socket, a device. stalecard opens none of them. It may be harmless, as a file
-//! that somebody saved at the wrong place; `pkcs15-tool --clear-cache` would
-//! delete it all the same.
+//! all: a directory, a named pipe, a socket, a device. stalecard opens none of
+//! them. It may be harmless, as a file that somebody saved at the wrong place;
+//! `pkcs15-tool --clear-cache` would delete it all the same. Where it has the
+//! name of a card's file, OpenSC opens it when it looks for that file: a
+//! directory or a socket cannot be opened, so it reads the card, each time; what
+//! a device gives it takes for the card's file; at a named pipe it waits for
+//! ever, with the card in a transaction, and every program that needs the card
+//! waits with it. That last one is an error.
 //!
 //! Files with names of 64 hex digits are not meant: OpenSC reads them as
 //! certificates of PIV cards that their user placed there. Nor are stored card
 //! access numbers; see `secret-in-cache`.
 //!
 //! Cure: look at it. A file goes to the quarantine when it is named: `stalecard
-//! flush --unsafe FILE`. Nothing else takes it away.
+//! flush --unsafe FILE`. Nothing else takes it away; what is no file has to be
+//! removed by hand.
 
 use crate::case::cache::{CacheCase, entries, few};
-use crate::finding::{Finding, Id, Remedy, Safety};
+use crate::finding::{Finding, Id, Remedy, Safety, Severity};
 use crate::opensc::Recognised;
 use crate::snapshot::{CacheEntry, FileKind};
+use crate::text::shell_word;
 
 /// Applies the rule to one cache directory.
 pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
@@ -25,7 +31,9 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         FileKind::Symlink => false,
         FileKind::Directory | FileKind::Fifo | FileKind::Socket | FileKind::Device => true,
     };
-    let found: Vec<&CacheEntry> = case.dir.entries.iter().filter(unexpected).collect();
+    let (pipes, found): (Vec<&CacheEntry>, Vec<&CacheEntry>) =
+        case.dir.entries.iter().filter(unexpected).partition(|entry| is_waited_at(case, entry));
+    waited_at(case, &pipes, sink);
     if found.is_empty() {
         return;
     }
@@ -33,7 +41,8 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
         found.iter().copied().filter(|entry| entry.kind == FileKind::File).collect();
     let texts = (
         format!("{} holds {} that OpenSC did not put there.", case.dir.path, entries(found.len())),
-        "OpenSC's listings do not change by it, but a program that opens a named pipe waits for ever."
+        "OpenSC's listings do not change by it, unless it has the name of a card's file: at a named pipe a program \
+         waits for ever, and what a device gives it takes for that file."
             .to_owned(),
     );
     let fix = match files.first() {
@@ -45,5 +54,26 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
     if files.is_empty() {
         finding.safety = Safety::Manual;
     }
+    sink.push(finding);
+}
+
+/// Does a program open this named pipe when it looks for a card's file?
+fn is_waited_at(case: &CacheCase<'_>, entry: &CacheEntry) -> bool {
+    entry.kind == FileKind::Fifo && entry.name.of_copy().is_some() && !case.programs.is_empty()
+}
+
+fn waited_at(case: &CacheCase<'_>, pipes: &[&CacheEntry], sink: &mut Vec<Finding>) {
+    let Some(first) = pipes.first() else { return };
+    let path = case.dir.path_of(&first.name).to_string();
+    let texts = (
+        format!("OpenSC hangs on {path}, a named pipe in the place of a cache entry."),
+        "A program that looks for that file of the card waits for ever, and keeps the card from all others."
+            .to_owned(),
+    );
+    let fix = Remedy::by_hand(format!("remove it by hand: rm {}", shell_word(&path)));
+    let (few, more) = few(pipes);
+    let mut finding = case.finding(Id::UnexpectedFile, (texts.0 + &more, texts.1), few, fix);
+    finding.severity = Severity::Error;
+    finding.safety = Safety::Manual;
     sink.push(finding);
 }

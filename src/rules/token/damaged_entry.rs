@@ -59,18 +59,44 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
 }
 
 /// Applies it to one card that OpenSC was asked about: an entry that OpenSC answers from is only the beginning of what it
-/// would write today, and the list is wrong.
+/// would write today, and the list is wrong; one that holds more than the card's certificate; and one that is too large for any.
 pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
     for cache in &case.caches {
         for entry in cache.entries.iter().filter(|entry| entry.standing == Standing::Damaged) {
             let object = case.object_in(entry).map(|block| block.object(None));
-            let summary = format!(
-                "The cache entry of file {} is truncated: OpenSC takes what there is for all.",
-                entry.path()
-            );
-            let consequence = "What is described in the rest of it is not shown, or shown wrong.";
             let evidence = cache.evidence(&[entry], None);
-            sink.push(case.finding(Id::DamagedEntry, cache, object, evidence, summary, consequence));
+            let file = entry.path();
+            let (summary, consequence) = match entry.behind() {
+                Some(rest) => (
+                    format!(
+                        "The cache entry of file {file} has {} behind the card's certificate: it was written twice, or by \
+                         something else.",
+                        count(usize::try_from(rest).unwrap_or(usize::MAX), "byte", "bytes")
+                    ),
+                    "No list is wrong because of it today.",
+                ),
+                None => (
+                    format!(
+                        "The cache entry of file {file} is truncated: OpenSC takes what there is for all."
+                    ),
+                    "What is described in the rest of it is not shown, or shown wrong.",
+                ),
+            };
+            let mut finding = case.finding(Id::DamagedEntry, cache, object, evidence, summary, consequence);
+            if entry.behind().is_some() && cache.changes.is_empty() {
+                finding.severity = Severity::Warning;
+            }
+            sink.push(finding);
+        }
+        for entry in cache.oversized.iter().filter(|_| !cache.programs.is_empty()) {
+            let summary = format!(
+                "The cache entry {} has {} bytes, more than any file that OpenSC caches: it is no copy of the card's.",
+                entry.name, entry.inode.size
+            );
+            let evidence =
+                Evidence { file: Some(file_evidence(cache.dir, entry, None)), ..Evidence::default() };
+            let consequence = "OpenSC takes the beginning of it for the card's file.";
+            sink.push(case.finding(Id::DamagedEntry, cache, None, vec![evidence], summary, consequence));
         }
     }
 }

@@ -13,7 +13,8 @@
 //! does no harm.
 
 use crate::case::asked::{AskedCase, Standing};
-use crate::finding::{Finding, Id};
+use crate::finding::{Finding, Id, Prose};
+use crate::rules::token::stale_certificate::named as certificate;
 use crate::snapshot::Ripening;
 
 /// Applies the rule to one card that OpenSC was asked about.
@@ -24,12 +25,22 @@ pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
             let sides = entry.is_certificate().then(|| entry.sides());
             let object = case.object_in(entry).map(|block| block.object(None));
             let named = object.as_ref().map(|object| format!(" ({} \"{}\")", object.class, object.label));
-            let summary = format!(
+            let summary = Prose::from(format!(
                 "The cache entry of file {}{} is not what the card holds; OpenSC does not answer from it today, and {}.",
                 entry.path(),
                 named.unwrap_or_default(),
                 when(ripening)
-            );
+            ));
+            let [old, new] = entry.certificates();
+            let summary = match (entry.is_certificate(), old, new) {
+                (true, old, new) => summary
+                    .and(" It holds the certificate ")
+                    .then(&certificate(old.as_ref()))
+                    .and("; the card holds ")
+                    .then(&certificate(new.as_ref()))
+                    .and("."),
+                (false, ..) => summary,
+            };
             let evidence = cache.evidence(&[entry], sides);
             let consequence = "What the card held before comes back without anything being changed.";
             sink.push(case.finding(Id::RipeningEntry, cache, object, evidence, summary, consequence));

@@ -13,9 +13,13 @@
 //! It is an error where another card was seen, or something is shown that is not on this one; as long as only this
 //! card was, a warning: nothing is shown wrong yet.
 //!
+//! Of cards that OpenSC was asked about it is told while two of them are in readers: files that it caches by the same names
+//! and with other content. A flush cures nothing there: the next listing of the one brings back what is wrong for the other.
+//!
 //! Cure: give the card a serial number of its own (PIV: `yubico-piv-tool -a set-chuid`), or switch
 //! caching off. `stalecard flush` helps until the next card is changed.
 
+use crate::case::asked::AskedCase;
 use crate::case::identity::{Shared, shared};
 use crate::case::token::Case;
 use crate::finding::{Deed, Finding, Id, Remedy, Safety, Severity};
@@ -45,6 +49,32 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     }
     let what = "switch caching off, or give the card a serial number of its own";
     // Which of the two, somebody has to decide.
+    finding.fix.push(Remedy::new(what, Deed::SwitchCachingOff).with(Safety::Manual));
+    sink.push(finding);
+}
+
+/// Applies it to one card that OpenSC was asked about.
+pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
+    let Some(reader) = case.twin else { return };
+    let mut programs: Vec<String> = case.caches.iter().flat_map(|cache| cache.programs.clone()).collect();
+    programs.sort();
+    programs.dedup();
+    if programs.is_empty() {
+        return;
+    }
+    let mut finding = Finding::new(
+        Id::SharedIdentity,
+        format!(
+            "The serial number {} does not stand for this card alone: the card in reader {} has the same one, and holds \
+             something else.",
+            case.serial,
+            escape(reader.as_bytes())
+        ),
+        "OpenSC shows whichever of the cards it cached first, for all of them.".to_owned(),
+    );
+    finding.token = Some(case.serial.clone());
+    finding.program = programs;
+    let what = "switch caching off: a flush helps until the other card is listed";
     finding.fix.push(Remedy::new(what, Deed::SwitchCachingOff).with(Safety::Manual));
     sink.push(finding);
 }

@@ -73,7 +73,7 @@ fn both(shown: &Prose, card: &Prose) -> Prose {
 }
 
 /// A certificate by what people tell it from another.
-fn named(certificate: Option<&Certificate>) -> Prose {
+pub(crate) fn named(certificate: Option<&Certificate>) -> Prose {
     let Some(certificate) = certificate else { return "bytes that are no certificate".into() };
     let (subject, number) = (escape(certificate.subject().as_bytes()), hex(&certificate.serial));
     let named = Prose::from(format!("{subject} (serial number {number}, valid until "));

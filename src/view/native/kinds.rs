@@ -43,16 +43,26 @@ pub(super) fn sniff(bytes: &[u8]) -> Option<Directory> {
     KINDS.into_iter().find(|kind| decodes(*kind, first).is_ok())
 }
 
-/// What kind of directory file it is, and how many entries it has; none if it is none.
+/// What kind of directory file it is, as far as its bytes alone tell, and how many entries it has; none if it is none.
 #[must_use]
 pub fn directory(bytes: &[u8]) -> Option<String> {
-    sniff(bytes).map(|kind| counted(kind, bytes))
+    let kind = sniff(bytes)?;
+    let first = tlv::first(bytes)?.raw;
+    let keys = [Directory::PrivateKeys, Directory::PublicKeys, Directory::SecretKeys];
+    // Keys of different kinds are described alike: which they are only the card's object directory tells.
+    let kinds = keys.into_iter().filter(|kind| decodes(*kind, first).is_ok()).count();
+    let words = if keys.contains(&kind) && kinds > 1 { "directory of keys" } else { words(kind) };
+    Some(counted_as(words, kind, bytes))
 }
 
 pub(super) fn counted(kind: Directory, bytes: &[u8]) -> String {
+    counted_as(words(kind), kind, bytes)
+}
+
+fn counted_as(words: &str, kind: Directory, bytes: &[u8]) -> String {
     let mut count = 0_usize;
     pkcs15::directory(bytes, Zeros::End, |entry| decodes(kind, entry).map(|()| count += 1));
-    format!("{}: {}", words(kind), crate::text::count(count, "entry", "entries"))
+    format!("{words}: {}", crate::text::count(count, "entry", "entries"))
 }
 
 /// The files that a directory file names.
