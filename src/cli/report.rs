@@ -59,7 +59,8 @@ enum Format {
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
-    let (page, names, told) = if args.files.is_empty() { of_host(args)? } else { of_fleet(&args.files)? };
+    let (page, names, told, exit) =
+        if args.files.is_empty() { of_host(args)? } else { of_fleet(&args.files)? };
     let is_redacted = args.redact || (args.format == Format::Markdown && !args.no_redact);
     let page = if is_redacted { redact(page, names) } else { page };
     let text = match args.format {
@@ -80,10 +81,12 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     Ok(Exit::Clean)
 }
 
-fn of_host(args: &Args) -> Result<(Page, Names, Brief), Error> {
+fn of_host(args: &Args) -> Result<(Page, Names, Brief, Exit), Error> {
     let mut tally = Tally::new(args.facts.caller()?);
     let mut snapshot = args.facts.each(&args.whom, true, args.asks.usual(), &mut |snapshot| {
+    let mut names = Names::default();
         let verdict = tally.judge(snapshot);
+        names.see(snapshot);
         tally.add(snapshot, verdict);
         Ok(())
     })?;
@@ -104,11 +107,15 @@ fn of_host(args: &Args) -> Result<(Page, Names, Brief), Error> {
         settings: settings.as_ref(),
     };
     let page = page::host(&facts);
-    Ok((page, Names::of(&snapshot, &verdict, &objects), told))
+    names.see(&snapshot);
+    names.hear(&verdict, &objects);
+    let exit = exit_unread(&verdict.coverage);
+    Ok((page, names, told, exit))
 }
 
-fn of_fleet(files: &[PathBuf]) -> Result<(Page, Names, Brief), Error> {
+fn of_fleet(files: &[PathBuf]) -> Result<(Page, Names, Brief, Exit), Error> {
     let compared: Compared = super::compare::compared(files)?;
     let told = compared.brief();
-    Ok((page::fleet(&compared), Names::of_fleet(&compared), told))
+    let exit = if compared.sources.is_empty() { Exit::NotRead } else { exit_unread(&compared.coverage) };
+    Ok((page::fleet(&compared), Names::of_fleet(&compared), told, exit))
 }
