@@ -8,6 +8,7 @@ use super::args::{Asks, CachesOf, Facts};
 use super::output::{self, is_stdout};
 use crate::error::{Error, Exit};
 use crate::judge::brief::brief;
+use crate::judge::ending::exit_unread;
 use crate::judge::written::report_written;
 use crate::judge::{Tally, judge_processes, tokens};
 use crate::listing::hosts::Compared;
@@ -78,15 +79,15 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         }
         None => output::print(&text)?,
     }
-    Ok(Exit::Clean)
+    Ok(exit)
 }
 
 fn of_host(args: &Args) -> Result<(Page, Names, Brief, Exit), Error> {
     let mut tally = Tally::new(args.facts.caller()?);
-    let mut snapshot = args.facts.each(&args.whom, true, args.asks.usual(), &mut |snapshot| {
     let mut names = Names::default();
-        let verdict = tally.judge(snapshot);
+    let mut snapshot = args.facts.each(&args.whom, true, args.asks.usual(), &mut |snapshot| {
         names.see(snapshot);
+        let verdict = tally.judge(snapshot);
         tally.add(snapshot, verdict);
         Ok(())
     })?;

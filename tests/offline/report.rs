@@ -212,6 +212,30 @@ fn no_name_is_left_in_what_is_redacted_and_what_is_equal_stays_equal() {
     );
 }
 
+/// A report is written whatever it tells, and whoever asks for one learns that nothing could be looked at.
+#[test]
+fn a_report_of_what_could_not_be_read_ends_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    let file = file.to_str().unwrap();
+    let no_card = "tests/transcripts/hosts/no-card.json";
+    let good = "fixtures/snapshots/seed-beta-stale.json";
+    for (words, code) in [
+        (&["report", "/nonexistent"][..], 3),
+        (&["report", good, "/nonexistent"], 3),
+        (&["report", good], 0),
+        (&["report", "--snapshot", no_card], 3),
+        (&["report", "--snapshot", no_card, "-o", file], 3),
+        (&["report", "--snapshot", no_card, "--format", "markdown"], 3),
+        (&["report", "--snapshot", good, "-o", file], 0),
+    ] {
+        let output = stalecard(words);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {output:?}");
+        assert!(!output.stdout.is_empty(), "{words:?}");
+    }
+    is_valid_html(&std::fs::read_to_string(file).unwrap());
+}
+
 #[test]
 fn a_report_is_written_whole_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
