@@ -183,7 +183,8 @@ pub fn token_names(snapshot: &Snapshot) -> Vec<TokenNames> {
     let token = |card: &Card| {
         let label = layout(card.family).and_then(|layout| layout.label(card));
         let labels = label.iter().map(|label| escape(label)).filter(|label| !label.is_empty()).collect();
-        Some(TokenNames { serial: card.serial.clone()?, labels })
+        let maker = layout.map(|layout| layout.maker(card));
+        Some(TokenNames { serial: card.serial.clone()?, labels, maker })
     };
     snapshot.cards.iter().filter_map(token).collect()
 }
@@ -275,7 +276,7 @@ impl Called {
         let mut labels: Vec<String> = own.iter().chain(of_module).map(|label| escape(label)).collect();
         let mut seen = BTreeSet::new();
         labels.retain(|label| !label.is_empty() && seen.insert(label.clone()));
-        TokenNames { serial: case.serial.to_owned(), labels }
+        TokenNames { serial: case.serial.to_owned(), labels, maker: Some(case.layout.maker(case.card)) }
     }
 }
 

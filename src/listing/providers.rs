@@ -16,7 +16,7 @@ use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
 use crate::format::key::PublicKey;
 use crate::format::x509::{self, Certificate};
-use crate::naming::{Names, TokenNames};
+use crate::naming::{Maker, Names, TokenNames};
 use crate::snapshot::{Provider, ProviderClass, ProviderObject};
 use crate::text::{escape, hex};
 use crate::view::{Class, Object, View, pkcs11};
@@ -183,6 +183,7 @@ pub fn names(listing: &ProviderListing) -> Vec<Names> {
             token: TokenNames {
                 serial: card.map_or_else(|| token.serial.clone(), |card| card.token.clone()),
                 labels: vec![token.label.clone()],
+                maker: Some(Maker::default()),
             },
             ..Names::default()
         }
@@ -192,7 +193,7 @@ pub fn names(listing: &ProviderListing) -> Vec<Names> {
         ids: card.id.iter().filter_map(|id| bytes(id)).collect(),
         labels: card.label.iter().cloned().collect(),
         words: card.public_key.iter().cloned().collect(),
-        token: TokenNames { serial: card.token.clone(), labels: Vec::new() },
+        token: TokenNames { serial: card.token.clone(), labels: Vec::new(), maker: Some(Maker::default()) },
         ..Names::default()
     });
     own.chain(missing).collect()

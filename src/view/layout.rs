@@ -10,6 +10,7 @@ use super::unlisted::Unlisted;
 use super::{Behaviour, Object, Source, View};
 use crate::format::key::PublicKey;
 use crate::format::tlv;
+use crate::naming::Maker;
 use crate::opensc::cache_name::NotCached;
 use crate::opensc::{CacheName, Version};
 use crate::snapshot::{Card, EfPath};
@@ -119,6 +120,11 @@ pub trait Layout: Sync {
     /// label is in a file that OpenSC caches.
     fn label_in(&self, _card: &Card, _source: &dyn Source) -> Option<(Vec<u8>, EfPath)> {
         None
+    }
+
+    /// Who made the token, as OpenSC's PKCS#11 module tells it.
+    fn maker(&self, _card: &Card) -> Maker {
+        Maker { model: Some("PKCS#15 emulated"), ..Maker::default() }
     }
 
     /// The label of the PIN with this authentication ID, on cards of which no PINs are listed. "PIN" and none are the same.

@@ -26,6 +26,7 @@ use crate::format::key::PublicKey;
 use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Path, TokenInfo, Zeros};
 use crate::format::tlv::{self, Walk};
 use crate::format::x509;
+use crate::naming::Maker;
 use crate::opensc::cache_name::{NotCached, Serial};
 use crate::opensc::{CacheName, Version, differences};
 use crate::snapshot::{Card, EfPath};
@@ -236,6 +237,11 @@ impl Layout for Native {
 
     fn label(&self, card: &Card) -> Option<Vec<u8>> {
         Token::of(card)?.info?.label
+    }
+
+    fn maker(&self, card: &Card) -> Maker {
+        let told = Token::of(card).and_then(|token| token.info?.manufacturer);
+        Maker { manufacturer: told.filter(|name| !name.is_empty()), model: Some("PKCS#15"), elsewhere: None }
     }
 
     fn status(&self, card: &Card) -> BTreeMap<String, String> {

@@ -23,6 +23,7 @@ use crate::format::sc_hsm::{
     referenced, split,
 };
 use crate::format::{cvc, x509};
+use crate::naming::Maker;
 use crate::opensc::cache_name::{LastUpdate, NotCached, Serial};
 use crate::opensc::{CacheName, Version, differences};
 use crate::snapshot::{Bytes, Card, EfPath, Family, Fid, PinState};
@@ -208,6 +209,19 @@ impl Layout for ScHsm {
 
     fn label(&self, card: &Card) -> Option<Vec<u8>> {
         token_info(card)?.label
+    }
+
+    fn maker(&self, card: &Card) -> Maker {
+        let told = token_info(card).and_then(|info| info.manufacturer);
+        let told = told.filter(|name| !name.is_empty() && name != b"(unknown)");
+        // A GoID has a name of its own.
+        let is_goid = card.atr.as_slice().windows(4).any(|part| part == b"GoID");
+        let usual = (!is_goid).then(|| b"www.CardContact.de".to_vec());
+        Maker {
+            manufacturer: told.or(usual),
+            model: Some("PKCS#15 emulated"),
+            elsewhere: Some(("CardContact", "SmartCard-HSM")),
+        }
     }
 
     fn pin_label(&self, _auth_id: &[u8]) -> Option<&'static str> {
