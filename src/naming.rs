@@ -272,12 +272,20 @@ impl Naming {
     }
 
     /// What is shown, as it is shown.
-    fn is_exactly(&self, names: &Names) -> bool {
-        let typed = self.typed.as_str();
+    #[must_use]
+    pub fn is_exactly(&self, names: &Names) -> bool {
+        self.is_label(names) || self.is_exactly_otherwise(names)
+    }
+
+    fn is_label(&self, names: &Names) -> bool {
         let shown = self.shown();
+        names.labels.iter().any(|label| *label == shown || *label == self.typed)
+    }
+
+    fn is_exactly_otherwise(&self, names: &Names) -> bool {
+        let typed = self.typed.as_str();
         names.reference.is_some_and(|reference| is_key_reference(reference, typed))
             || names.ids.iter().any(|id| !id.is_empty() && hex(id).eq_ignore_ascii_case(typed))
-            || names.labels.iter().any(|label| *label == shown || label == typed)
             || names.words.iter().any(|word| word.eq_ignore_ascii_case(typed))
             || is_typed(names.token.serial.as_bytes(), typed)
     }
@@ -290,7 +298,7 @@ impl Naming {
         let fits: Vec<(usize, Fit)> =
             all.iter().enumerate().filter_map(|(place, names)| Some((place, self.fit(names)?))).collect();
         let Some(best) = fits.iter().map(|(_, fit)| *fit).min() else {
-            return match self.unescaped(all) {
+            return match self.unescaped(all).or_else(|| self.made_otherwise(all)) {
                 Some(error) => Err(error),
                 None => Ok(Vec::new()),
             };
@@ -300,7 +308,24 @@ impl Naming {
         if best == Fit::Beginning {
             self.one_key(all, &picked)?;
         }
+        self.no_id_of_another(all, &picked)?;
         Ok(picked)
+    }
+
+    /// A label that reads as an ID, and is that of another key, means either.
+    fn no_id_of_another(&self, all: &[Names], picked: &[usize]) -> Result<(), Error> {
+        let mut names = picked.iter().filter_map(|place| all.get(*place));
+        let is_only_a_label = names.all(|names| self.is_label(names) && !self.is_exactly_otherwise(names));
+        let is_id = |names: &Names| {
+            let mut ids = self.readings.iter().filter_map(|reading| match reading {
+                Reading::Id(id) => Some(id),
+                Reading::Beginning(_) | Reading::Label(_) | Reading::Reference(_) | Reading::Uri(_) => None,
+            });
+            ids.any(|id| names.ids.contains(id))
+        };
+        let mut both = picked.to_vec();
+        both.extend(all.iter().enumerate().filter(|(_, names)| is_id(names)).map(|(place, _)| place));
+        if is_only_a_label && both.len() > picked.len() { self.one_key(all, &both) } else { Ok(()) }
     }
 
     /// Those of one key that are meant, as [`Naming::pick`].
@@ -384,6 +409,18 @@ impl Naming {
         })
     }
 
+    /// Is it a URI that would name something, if it did not say otherwise who made the token?
+    fn made_otherwise(&self, all: &[Names]) -> Option<Error> {
+        self.readings.iter().find_map(|reading| {
+            let Reading::Uri(uri) = reading else { return None };
+            let rest = Uri { manufacturer: None, model: None, ..uri.clone() };
+            let maker = |names: &Names| names.token.maker.as_ref()?.contradicts(uri);
+            let (attribute, said, own) =
+                all.iter().filter(|names| names.is_called_by(&rest)).find_map(maker)?;
+            Some(Error::Maker { attribute, said: escape(&said), own: escape(&own) })
+        })
+    }
+
     /// Is it a URI of something on a token, and of no token as a whole?
     #[must_use]
     pub fn is_of_object(&self) -> bool {
@@ -409,18 +446,6 @@ impl Naming {
                     .any(|reading| matches!(reading, Reading::Uri(uri) if token.is_called_by(uri)))
             },
             &|token| token.labels.iter().any(|label| *label == self.shown()),
-    /// Is it a URI that would name something, if it did not say otherwise who made the token?
-    fn made_otherwise(&self, all: &[Names]) -> Option<Error> {
-        self.readings.iter().find_map(|reading| {
-            let Reading::Uri(uri) = reading else { return None };
-            let rest = Uri { manufacturer: None, model: None, ..uri.clone() };
-            let maker = |names: &Names| names.token.maker.as_ref()?.contradicts(uri);
-            let (attribute, said, own) =
-                all.iter().filter(|names| names.is_called_by(&rest)).find_map(maker)?;
-            Some(Error::Maker { attribute, said: escape(&said), own: escape(&own) })
-        })
-    }
-
             &|token| {
                 let start = token.serial.as_bytes().get(..bytes.len());
                 bytes.len() >= SHORTEST_BEGINNING

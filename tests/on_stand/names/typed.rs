@@ -50,6 +50,9 @@ fn show_takes_every_name_of_the_seeds_key() {
             "no token, key, label or cache entry is called \"0000000000\"; there is: key reference 1",
         ),
         ("pkcs11:id=03", "written id=%03"),
+        ("pkcs11:objct=k9", "is object meant?"),
+        ("pkcs11:slot-id=5", "--reader names a reader"),
+        ("pkcs11:manufacturer=foo;object=Private%20Key", "which is \"www.CardContact.de\""),
         ("pkcs11:id=%3", "percent sign"),
     ] {
         let (code, _, said) = show(typed);
@@ -168,6 +171,32 @@ fn rehearsed(host: &Host, name: &str) -> Vec<String> {
     files.sort();
     assert_eq!(output.code() == 0, !files.is_empty(), "{name}: {output}");
     files
+}
+
+/// It was "ambiguous", or the key, depending on what was cached.
+#[test]
+fn a_label_that_key_and_token_share_names_the_key_whatever_is_cached() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    let keys = [alpha.keypairgen("EC:prime256v1", &[]).id, {
+        alpha.keypairgen("EC:prime256v1", &["--label", "HSM-H1"]).id
+    }];
+    assert_ne!(keys[0], keys[1]);
+    alpha.pkcs15_list();
+    let cached = rehearsed(&alpha, "HSM-H1");
+    assert!(cached.contains(&"C402".to_owned()) && !cached.contains(&"C401".to_owned()), "{cached:?}");
+    // The label that the PKCS#11 module makes of it is the token's alone.
+    assert!(rehearsed(&alpha, "HSM-H1 (UserPIN)").contains(&"C401".to_owned()));
+    assert!(alpha.cache_names().iter().any(|name| name.ends_with("_C402")));
+    for name in alpha.cache_names().iter().filter(|name| name.ends_with("_C402") || name.ends_with("_CE02")) {
+        std::fs::remove_file(alpha.cache().join(name)).unwrap();
+    }
+    // Nothing of the key is cached any more: its label still is no token's.
+    assert_eq!(rehearsed(&alpha, "HSM-H1"), [""; 0]);
+    let shown = json(alpha.stalecard(&["show", "HSM-H1", "--format", "json"]).stdout.as_bytes());
+    let shown = shown["objects"].as_array().unwrap();
+    assert!(!shown.is_empty() && shown.iter().all(|object| object["reference"] == 2), "{shown:?}");
 }
 
 /// Faults 17 and 32: by its label only the description of a key was moved, and its old public key stayed under the new ID; `1`,
