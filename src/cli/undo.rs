@@ -33,18 +33,20 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         Format::Human => {
             output::print(&repaired::undone(
                 screen,
+    let brief = undone_brief(&done, &typed_for_real());
                 undone,
                 &revival.revived,
                 &revival.notes,
                 done.returns,
-                &undone_brief(&done, &typed_for_real()),
+                &brief,
             ))?;
         }
         Format::Json => {
             let host = crate::host::hostname();
             let (revived, notes) = (&revival.revived, &revival.notes);
             let answer = Answer::Undo { dry_run: done.dry_run, undo: undone, revived, notes };
-            output::print_json(&Document::of(answer, &host).changed(undone.changed))?;
+            let document = Document::of(answer, &host).changed(undone.changed);
+            output::print_json(&document.brief(&brief, crate::host::clock::now()))?;
         }
     }
     Ok(args.rehearsal.exit(done.exit(), done.undone.changed))

@@ -150,6 +150,11 @@ pub trait Layout: Sync {
     /// Facts about a card for the head of a report, by name.
     fn status(&self, card: &Card) -> BTreeMap<String, String>;
 
+    /// What of these facts can be counted, by name.
+    fn numbers(&self, card: &Card) -> BTreeMap<&'static str, u32> {
+        card.change_counter.map(|counter| ("change_counter", u32::from(counter))).into_iter().collect()
+    }
+
     /// What else could not be told of a card, beside what the views do not know.
     fn notes(&self, card: &Card, version: Option<Version>, live: &View) -> Vec<Note>;
 

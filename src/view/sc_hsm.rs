@@ -259,6 +259,29 @@ impl Layout for ScHsm {
         status
     }
 
+    fn numbers(&self, card: &Card) -> BTreeMap<&'static str, u32> {
+        let mut numbers = BTreeMap::new();
+        let Some(known) = &card.status else { return numbers };
+        if let Some((major, minor)) = known.firmware {
+            numbers.extend([("firmware_major", major.into()), ("firmware_minor", minor.into())]);
+        }
+        for (name, pin) in [("user_pin_tries", known.user_pin), ("so_pin_tries", known.so_pin)] {
+            match pin {
+                Some(PinState::Tries(left)) => numbers.extend([(name, left.into())]),
+                Some(PinState::Blocked) => numbers.extend([(name, 0)]),
+                // How many are left is not told then.
+                Some(PinState::LoggedIn | PinState::NotInitialised | PinState::Other(_)) | None => {}
+            }
+        }
+        if let Some(dkek) = &known.dkek {
+            numbers.extend([
+                ("dkek_shares", dkek.shares.into()),
+                ("dkek_shares_missing", dkek.outstanding.into()),
+            ]);
+        }
+        numbers
+    }
+
     fn notes(&self, card: &Card, version: Option<Version>, live: &View) -> Vec<Note> {
         let mut notes = Vec::new();
         let mut note = |what: String, why: &str| {
