@@ -259,3 +259,32 @@ fn a_flush_takes_a_key_whole_and_a_token_whole_by_whatever_name() {
     alpha.stalecard(&["flush", "Private Key"]).ok();
     assert_eq!(alpha.cache_names().len(), 1, "{:?}", alpha.cache_names());
 }
+
+/// What a shell offers for the last of these words.
+fn offered(host: &Host, words: &[&str]) -> Vec<String> {
+    let index = words.len().to_string();
+    let host = host.clone().env("STALECARD_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", &index);
+    let host = host.env("_CLAP_IFS", "\n");
+    let said = host.stalecard(&[&["--", "stalecard"], words].concat()).ok();
+    said.stdout.lines().filter(|line| !line.starts_with('-')).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_shell_completes_readers_and_what_can_be_undone() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    assert_eq!(offered(&alpha, &["undo", ""]), [""; 0]);
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    alpha.keypairgen("EC:prime256v1", &[]);
+    alpha.pkcs15_list();
+    for command in [&["check", "--reader", ""][..], &["flush", "--reader", ""]] {
+        let readers = offered(&alpha, command);
+        assert!(readers.iter().any(|name| name.contains(alpha.reader())), "{command:?}: {readers:?}");
+    }
+    alpha.stalecard(&["flush", "--all"]).ok();
+    let list = json(alpha.stalecard(&["quarantine", "list", "--format", "json"]).stdout.as_bytes());
+    let operation = list["operations"][0]["id"].as_str().unwrap();
+    assert_eq!(offered(&alpha, &["undo", ""]), [operation]);
+    alpha.stalecard(&["undo", operation]).ok();
+    assert_eq!(offered(&alpha, &["undo", ""]), [""; 0]);
+}
