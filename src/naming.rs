@@ -19,6 +19,9 @@ const SHORTEST_BEGINNING: usize = 6;
 /// The longest text that is looked at: a PKCS#11 URI with all its attributes is shorter by far.
 const LONGEST: usize = 4096;
 
+/// Characters of a manufacturer that `CK_TOKEN_INFO` has room for.
+const MAKER_LENGTH: usize = 32;
+
 /// How many of those there are an error lists.
 const LISTED: usize = 12;
 
@@ -43,6 +46,19 @@ pub enum Error {
         raw: String,
         /// As it would have to be.
         meant: String,
+    },
+    /// A URI says otherwise who made the token than OpenSC does, and would name something without that.
+    #[error(
+        "{attribute}=\"{said}\" in the PKCS#11 URI is not what OpenSC says of the token, which is \"{own}\": correct it, or \
+         leave it out"
+    )]
+    Maker {
+        /// The attribute.
+        attribute: &'static str,
+        /// What it says, escaped.
+        said: String,
+        /// What OpenSC says, escaped.
+        own: String,
     },
     /// Several things are called so.
     #[error("\"{typed}\" could be any of these, name one of them in full: {}", list(candidates))]
@@ -113,6 +129,7 @@ impl Names {
         add(&mut self.labels, other.labels);
         add(&mut self.words, other.words);
         add(&mut self.token.labels, other.token.labels);
+        self.token.maker = self.token.maker.take().or(other.token.maker);
     }
 }
 
@@ -123,6 +140,37 @@ pub struct TokenNames {
     pub serial: String,
     /// Its labels, escaped: its own, and what PKCS#11 makes of it.
     pub labels: Vec<String>,
+    /// Who made it, if it is known what kind of token it is.
+    pub maker: Option<Maker>,
+}
+
+/// Who made a token, as PKCS#11 tells it (`CK_TOKEN_INFO`).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Maker {
+    /// As OpenSC calls them; none: it is not known here, and may be any.
+    pub manufacturer: Option<Vec<u8>>,
+    /// The model, as OpenSC calls it; none, as above.
+    pub model: Option<&'static str>,
+    /// How what other modules call the manufacturer and the model of such tokens begins.
+    pub elsewhere: Option<(&'static str, &'static str)>,
+}
+
+impl Maker {
+    /// The attribute of a URI that says otherwise, with what it says and what OpenSC says.
+    fn contradicts(&self, uri: &Uri) -> Option<(&'static str, Vec<u8>, Vec<u8>)> {
+        let (manufacturer, model) = self.elsewhere.unwrap_or_default();
+        let attributes = [
+            ("manufacturer", &uri.manufacturer, self.manufacturer.clone(), manufacturer),
+            ("model", &uri.model, self.model.map(|model| model.as_bytes().to_vec()), model),
+        ];
+        attributes.into_iter().find_map(|(name, said, own, elsewhere)| {
+            let (said, own) = (said.as_ref()?, own?);
+            // Both are filled up with blanks, and cut where their field ends.
+            let is_own = said.trim_ascii_end() == own.get(..MAKER_LENGTH).unwrap_or(&own).trim_ascii_end();
+            let is_elsewhere = !elsewhere.is_empty() && said.starts_with(elsewhere.as_bytes());
+            (!is_own && !is_elsewhere).then(|| (name, said.clone(), own))
+        })
+    }
 }
 
 impl TokenNames {
@@ -141,7 +189,10 @@ impl TokenNames {
     }
 
     fn is_called_by(&self, uri: &Uri) -> bool {
+        let names_maker = uri.manufacturer.is_some() || uri.model.is_some();
+        let is_made_so = self.maker.as_ref().is_some_and(|maker| maker.contradicts(uri).is_none());
         (uri.serial.is_none() || names_serial(uri, self.serial.as_bytes()))
+            && (!names_maker || is_made_so)
             && uri.token.as_ref().is_none_or(|label| self.labels.contains(&escape(label)))
     }
 }
@@ -221,12 +272,20 @@ impl Naming {
     }
 
     /// What is shown, as it is shown.
-    fn is_exactly(&self, names: &Names) -> bool {
-        let typed = self.typed.as_str();
+    #[must_use]
+    pub fn is_exactly(&self, names: &Names) -> bool {
+        self.is_label(names) || self.is_exactly_otherwise(names)
+    }
+
+    fn is_label(&self, names: &Names) -> bool {
         let shown = self.shown();
+        names.labels.iter().any(|label| *label == shown || *label == self.typed)
+    }
+
+    fn is_exactly_otherwise(&self, names: &Names) -> bool {
+        let typed = self.typed.as_str();
         names.reference.is_some_and(|reference| is_key_reference(reference, typed))
             || names.ids.iter().any(|id| !id.is_empty() && hex(id).eq_ignore_ascii_case(typed))
-            || names.labels.iter().any(|label| *label == shown || label == typed)
             || names.words.iter().any(|word| word.eq_ignore_ascii_case(typed))
             || is_typed(names.token.serial.as_bytes(), typed)
     }
@@ -239,7 +298,7 @@ impl Naming {
         let fits: Vec<(usize, Fit)> =
             all.iter().enumerate().filter_map(|(place, names)| Some((place, self.fit(names)?))).collect();
         let Some(best) = fits.iter().map(|(_, fit)| *fit).min() else {
-            return match self.unescaped(all) {
+            return match self.unescaped(all).or_else(|| self.made_otherwise(all)) {
                 Some(error) => Err(error),
                 None => Ok(Vec::new()),
             };
@@ -249,7 +308,24 @@ impl Naming {
         if best == Fit::Beginning {
             self.one_key(all, &picked)?;
         }
+        self.no_id_of_another(all, &picked)?;
         Ok(picked)
+    }
+
+    /// A label that reads as an ID, and is that of another key, means either.
+    fn no_id_of_another(&self, all: &[Names], picked: &[usize]) -> Result<(), Error> {
+        let mut names = picked.iter().filter_map(|place| all.get(*place));
+        let is_only_a_label = names.all(|names| self.is_label(names) && !self.is_exactly_otherwise(names));
+        let is_id = |names: &Names| {
+            let mut ids = self.readings.iter().filter_map(|reading| match reading {
+                Reading::Id(id) => Some(id),
+                Reading::Beginning(_) | Reading::Label(_) | Reading::Reference(_) | Reading::Uri(_) => None,
+            });
+            ids.any(|id| names.ids.contains(id))
+        };
+        let mut both = picked.to_vec();
+        both.extend(all.iter().enumerate().filter(|(_, names)| is_id(names)).map(|(place, _)| place));
+        if is_only_a_label && both.len() > picked.len() { self.one_key(all, &both) } else { Ok(()) }
     }
 
     /// Those of one key that are meant, as [`Naming::pick`].
@@ -330,6 +406,18 @@ impl Naming {
             let Reading::Uri(Uri { bare_id: Some(raw), id: Some(id), .. }) = reading else { return None };
             let meant = hex_digits(raw).filter(|_| all.iter().all(|names| !names.ids.contains(id)))?;
             Some(Error::NotEscaped { raw: escape(raw.as_bytes()), meant: uri::escaped_id(&meant) })
+        })
+    }
+
+    /// Is it a URI that would name something, if it did not say otherwise who made the token?
+    fn made_otherwise(&self, all: &[Names]) -> Option<Error> {
+        self.readings.iter().find_map(|reading| {
+            let Reading::Uri(uri) = reading else { return None };
+            let rest = Uri { manufacturer: None, model: None, ..uri.clone() };
+            let maker = |names: &Names| names.token.maker.as_ref()?.contradicts(uri);
+            let (attribute, said, own) =
+                all.iter().filter(|names| names.is_called_by(&rest)).find_map(maker)?;
+            Some(Error::Maker { attribute, said: escape(&said), own: escape(&own) })
         })
     }
 

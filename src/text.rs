@@ -95,6 +95,12 @@ pub fn tame(text: &str) -> String {
     out
 }
 
+/// As [`tame`], for text in which lines end: our own errors, which quote nothing that is not escaped.
+#[must_use]
+pub fn tame_lines(text: &str) -> String {
+    text.lines().map(tame).collect::<Vec<_>>().join("\n")
+}
+
 /// The same in nothing but ASCII: dots for an ellipsis, and the number of any other character.
 #[must_use]
 pub fn in_ascii(text: &str) -> String {
@@ -219,6 +225,7 @@ mod tests {
         let tamed = tame(text);
         assert_eq!(tamed, "a\\x1b[2J\\x1b Schlüssel\\u{202e}\\u{9b}\\x0a");
         assert_eq!(tame(&tamed), tamed);
+        assert_eq!(tame_lines("a\x1b\r\n\n  b"), "a\\x1b\n\n  b");
     }
 
     #[test]

@@ -212,6 +212,9 @@ pub struct Token {
     pub shown_label: Option<String>,
     /// Firmware and PIN status: names and values; all of it live.
     pub status: BTreeMap<String, String>,
+    /// What of it can be counted, for scripts: tries that are left, shares of the DKEK, parts of the version.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub numbers: BTreeMap<&'static str, u32>,
     /// How many objects of which class are on the card.
     pub objects: Option<String>,
     /// How many private keys are on the card.

@@ -20,7 +20,11 @@ pub fn naming(data: &[u8]) {
         let written = Uri { bare_id: None, ..uri };
         assert_eq!(Uri::parse(&written.to_string()), Ok(written));
     }
-    let token = TokenNames { serial: "DENK0200834".to_owned(), labels: vec!["HSM-H1".to_owned()] };
+    let token = TokenNames {
+        serial: "DENK0200834".to_owned(),
+        labels: vec!["HSM-H1".to_owned()],
+        ..TokenNames::default()
+    };
     let key = |reference: u8, id: &[u8]| Names {
         what: format!("key reference {reference}"),
         reference: Some(reference),

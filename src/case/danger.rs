@@ -82,7 +82,6 @@ pub fn of_writing(case: &Case<'_>, difference: &Discrepancy<'_>) -> Option<Dange
                nothing: OpenSC writes the whole directory back as it shows it here, and what it does not show is gone \
                from the card."
             .to_owned(),
-        brief: "Write nothing to the card from here before the flush: that would delete keys."
-            .to_owned(),
+        brief: "Write nothing to the card before the flush: that would delete keys.".to_owned(),
     })
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use clap_complete::ArgValueCandidates;
 
-use super::complete::{known_serials, users};
+use super::complete::{known_readers, known_serials, users};
 use super::output::PROGRESS;
 use crate::error::{Error, Exit};
 use crate::finding::Severity;
@@ -25,7 +25,7 @@ use crate::text::{escape, shell_word};
 #[derive(Debug, Clone, Args)]
 pub struct Selection {
     /// Only the card in this reader (its name, or its number counted from 0)
-    #[arg(long, value_name = "NAME|N")]
+    #[arg(long, value_name = "NAME|N", add = ArgValueCandidates::new(known_readers))]
     pub reader: Option<String>,
     /// Only the card with this serial number
     #[arg(long, value_name = "SERIAL", add = ArgValueCandidates::new(known_serials))]

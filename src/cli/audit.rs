@@ -76,6 +76,8 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         Format::Csv => output::print(&csv(&audit).map_err(Error::unwritable("the table"))?)?,
         Format::Json => {
             let document = Document::of(Answer::Audit { audit: &audit }, &snapshot.host);
+            let headline = audit.headline(&coverage);
+            let document = document.headline(&headline, snapshot.taken_at);
             output::print_json(&document.findings(&findings).coverage(&coverage))?;
         }
     }

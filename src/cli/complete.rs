@@ -1,5 +1,5 @@
-//! What shells offer for words that only this host knows: serial numbers, IDs and labels in the calling user's caches, users,
-//! programs. No card is read: nobody waits for a card at the Tab key.
+//! What shells offer for words that only this host knows: serial numbers, IDs and labels in the calling user's caches,
+//! readers, operations, users, programs. No card is read: nobody waits for a card at the Tab key.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,11 +8,14 @@ use clap::Command;
 use clap_complete::CompleteEnv;
 use clap_complete::engine::CompletionCandidate;
 
+use crate::card::readers::{Reader, readers};
+use crate::fix::quarantine;
 use crate::host::accounts;
 use crate::listing::cache_entries::{names, serials};
 use crate::observe::{Asking, Cards, ObserveOptions, Progress, observe};
 use crate::opensc::program;
 use crate::patience;
+use crate::repair::OperationState;
 use crate::snapshot::Snapshot;
 use crate::text::hex;
 
@@ -60,6 +63,21 @@ pub fn known_keys() -> Vec<CompletionCandidate> {
 /// Both: what `show` takes.
 pub fn known_names() -> Vec<CompletionCandidate> {
     known_serials().into_iter().chain(known_keys()).collect()
+}
+
+/// The readers, by name: without a card of theirs being touched.
+pub fn known_readers() -> Vec<CompletionCandidate> {
+    patience::begin(LONGEST);
+    candidates(readers().unwrap_or_default().iter().map(Reader::shown))
+}
+
+/// The operations that can be taken back, the newest first.
+pub fn operations() -> Vec<CompletionCandidate> {
+    patience::begin(LONGEST);
+    let all = quarantine::list().unwrap_or_default().into_iter();
+    let open = all.filter(|one| one.state != OperationState::Undone).map(|one| one.id);
+    // A shell sorts them otherwise, where it can be told not to.
+    open.enumerate().map(|(place, id)| CompletionCandidate::new(id).display_order(Some(place))).collect()
 }
 
 /// The users of this host.

@@ -4,7 +4,7 @@ use clap::ArgGroup;
 use clap_complete::ArgValueCandidates;
 
 use super::args::{AgreedArgs, Asks, CachesOf, Fills, Format, Selection, Time, typed_for_real};
-use super::complete::{known_keys, known_serials};
+use super::complete::{known_keys, known_readers, known_serials};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::finding::Window;
@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(value_name = "ENTRY", group = "scope", add = ArgValueCandidates::new(known_keys))]
     entries: Vec<String>,
     /// Only the card in this reader (its name, or its number counted from 0)
-    #[arg(long, value_name = "NAME|N", group = "scope")]
+    #[arg(long, value_name = "NAME|N", group = "scope", add = ArgValueCandidates::new(known_readers))]
     reader: Option<String>,
     /// All entries of the card with this serial number, stale or not; needs no card
     #[arg(long, value_name = "SERIAL", group = "scope", add = ArgValueCandidates::new(known_serials))]

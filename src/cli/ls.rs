@@ -74,7 +74,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             human::coverage(&mut text, &verdict.coverage);
             // Whether it is stale what is listed, nobody knows then.
             let is_open = !verdict.compared && caches.iter().any(|cache| cache.entries > 0);
-            if is_found || missing || is_open {
+            if is_found || missing || is_open || !verdict.coverage.is_empty() {
                 human::ask_check(&mut text);
             }
             output::print(&text.text())?;

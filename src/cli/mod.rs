@@ -54,7 +54,7 @@ fn misunderstood(error: &clap::Error, format: Option<check::Format>) -> Exit {
         }
         (true, json) => {
             if json == Some(check::Format::Json) {
-                let message = crate::text::tame(error.to_string().trim_end());
+                let message = crate::text::tame_lines(error.to_string().trim_end());
                 output::print_failure(None, Failure { message, exit_code: Exit::Failed.code() });
             }
             Exit::Failed

@@ -8,6 +8,7 @@ use super::args::{Asks, CachesOf, Facts};
 use super::output::{self, is_stdout};
 use crate::error::{Error, Exit};
 use crate::judge::brief::brief;
+use crate::judge::ending::exit_unread;
 use crate::judge::written::report_written;
 use crate::judge::{Tally, judge_processes};
 use crate::listing::hosts::Compared;
@@ -59,7 +60,7 @@ enum Format {
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
-    let (page, names, told, screen) =
+    let (page, names, told, screen, exit) =
         if args.files.is_empty() { of_host(args, screen)? } else { of_fleet(&args.files, screen)? };
     let is_redacted = args.redact || (args.format == Format::Markdown && !args.no_redact);
     let page = if is_redacted { redact(page, names) } else { page };
@@ -78,16 +79,18 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         }
         None => output::print(&text)?,
     }
-    Ok(Exit::Clean)
+    Ok(exit)
 }
 
-/// The page, what is named in it, what it comes to, and whom to tell that.
-type Made = (Page, Names, Brief, Screen);
+/// The page, what is named in it, what it comes to, whom to tell that, and how the run ends.
+type Made = (Page, Names, Brief, Screen, Exit);
 
 fn of_host(args: &Args, screen: &Screen) -> Result<Made, Error> {
     let mut tally = Tally::new(args.facts.caller()?);
     let mut objects = Vec::new();
+    let mut names = Names::default();
     let mut snapshot = args.facts.each(&args.whom, true, args.asks.usual(), &mut |snapshot| {
+        names.see(snapshot);
         let tokens = tally.tokens(snapshot);
         // As the first user is shown them.
         if tokens.is_first {
@@ -113,12 +116,15 @@ fn of_host(args: &Args, screen: &Screen) -> Result<Made, Error> {
         settings: settings.as_ref(),
     };
     let page = page::host(&facts);
-    let names = Names::of(&snapshot, &verdict, &objects);
-    Ok((page, names, told, args.facts.screen_of(screen, &snapshot)))
+    names.see(&snapshot);
+    names.hear(&verdict, &objects);
+    let exit = exit_unread(&verdict.coverage);
+    Ok((page, names, told, args.facts.screen_of(screen, &snapshot), exit))
 }
 
 fn of_fleet(files: &[PathBuf], screen: &Screen) -> Result<Made, Error> {
     let compared: Compared = super::compare::compared(files)?;
     let told = compared.brief.clone();
-    Ok((page::fleet(&compared), Names::of_fleet(&compared), told, screen.clone()))
+    let exit = if compared.sources.is_empty() { Exit::NotRead } else { exit_unread(&compared.coverage) };
+    Ok((page::fleet(&compared), Names::of_fleet(&compared), told, screen.clone(), exit))
 }

@@ -98,7 +98,8 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
             let is_equal = objects.iter().all(|object| object.equal)
                 && asked.iter().all(|object| object.equal)
                 && modules.iter().all(ProviderListing::is_right);
-            if !is_equal || exit == Exit::NotRead {
+            // Nor is it whole where something was not looked at.
+            if !is_equal || exit == Exit::NotRead || !verdict.coverage.is_empty() {
                 human::ask_check(&mut text);
             }
             output::print(&text.text())?;

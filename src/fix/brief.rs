@@ -172,12 +172,14 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
             .and(" Not everything that was asked for could be read: there may be more."),
         (_, _, false) if sum.changed() && sum.left.is_empty() && sum.failed.is_none() && !dry_run => {
             let is_cached = done.after.programs.iter().any(|program| program.caching.is_on());
-            let after = if sum.refilled > 0 {
-                "They are as OpenSC writes them today."
-            } else if sum.was_read && is_cached {
-                "OpenSC reads them from the card again."
-            } else {
-                "No program reads them today."
+            let is_one = sum.moved + sum.removed == 1;
+            let after = match (sum.refilled, sum.was_read && is_cached) {
+                (1, _) => "It is as OpenSC writes it today.",
+                (2.., _) => "They are as OpenSC writes them today.",
+                (0, true) if is_one => "OpenSC reads it from the card again.",
+                (0, true) => "OpenSC reads them from the card again.",
+                (0, false) if is_one => "No program reads it today.",
+                (0, false) => "No program reads them today.",
             };
             Prose::from(format!("{} {after}", sum.sentence(dry_run)))
         }

@@ -31,7 +31,7 @@ impl Named {
         for (path, names) in cache_entries::names(snapshot) {
             let serial = &names.token.serial;
             if !known.iter().any(|token| token.serial.eq_ignore_ascii_case(serial)) {
-                known.push(TokenNames { serial: serial.clone(), labels: Vec::new() });
+                known.push(TokenNames { serial: serial.clone(), ..TokenNames::default() });
             }
             entries.push((serial.clone(), path.to_string()));
             things.push((names, vec![path.to_string()]));
@@ -40,6 +40,14 @@ impl Named {
         for tokens in [tokens(snapshot), tokens_of(snapshot, &absent)] {
             for listed in show(&tokens) {
                 let paths = listed.sides.shown.iter().flat_map(|shown| shown.entries.iter().cloned());
+                // With the label that the PKCS#11 module makes of the card's and the PIN's.
+                let token = &listed.names.token;
+                if let Some(own) = known.iter_mut().find(|own| own.serial == token.serial) {
+                    let more = token.labels.iter().filter(|label| !own.labels.contains(label));
+                    let more: Vec<String> = more.cloned().collect();
+                    own.labels.extend(more);
+                    own.maker = own.maker.take().or_else(|| token.maker.clone());
+                }
                 things.push((listed.names, paths.collect()));
             }
         }
@@ -99,6 +107,12 @@ impl Named {
             |(names, _): &(Names, Vec<String>)| Names { token: TokenNames::default(), ..names.clone() };
         let others: Vec<Names> = self.things.iter().map(by_itself).collect();
         let picked = naming.pick(&others)?;
+        let is_key = |place: &usize| others.get(*place).is_some_and(|names| naming.is_exactly(names));
+        let by_label = of_token.iter().all(|token| token.labels.contains(&naming.shown()));
+        // As everywhere: a label names the key that has it, and a token only where no key has it.
+        if by_label && !picked.is_empty() && picked.iter().all(is_key) {
+            return Ok(self.of_key(naming)?.unwrap_or_default());
+        }
         if !picked.is_empty() {
             let tokens = of_token.iter().map(|token| format!("token {}", token.what()));
             let keys = picked.iter().filter_map(|place| Some(others.get(*place)?.what.clone()));

@@ -86,6 +86,12 @@ pub fn exit_unjudged(verdict: &Verdict, offline: bool) -> Exit {
     }
 }
 
+/// How a report ends: what it tells is no failure of its own, but that it could not look is.
+#[must_use]
+pub fn exit_unread(coverage: &[Gap]) -> Exit {
+    if coverage.iter().any(|gap| gap.asked_for) { Exit::NotRead } else { Exit::Clean }
+}
+
 /// Was something that was asked for not read? What is critical is told first.
 #[must_use]
 pub fn is_unread(verdict: &Verdict, offline: bool) -> bool {

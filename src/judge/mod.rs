@@ -436,6 +436,7 @@ pub(crate) fn token(card: &Card, case: Option<&Case<'_>>) -> Token {
         label: label.map(|label| escape(&label)),
         shown_label: None,
         status: known.map(|layout| layout.status(card)).unwrap_or_default(),
+        numbers: known.map(|layout| layout.numbers(card)).unwrap_or_default(),
         objects: case.map(count),
         private_keys: case.map(|case| case.live.private_keys().count()),
     }

@@ -12,7 +12,7 @@ use crate::case::tokens::Tokens;
 use crate::crypto::same_form;
 use crate::finding::ObjectClass;
 use crate::format::x509::Certificate;
-use crate::naming::{Names, TokenNames};
+use crate::naming::{Maker, Names, TokenNames};
 use crate::text::{date, escape, hex};
 
 /// One object as OpenSC describes it. Text is escaped.
@@ -132,7 +132,7 @@ pub fn names(object: &AskedObject) -> Names {
         reference: object.reference,
         ids: object.ids.iter().filter_map(bytes).collect(),
         labels: vec![object.label.clone()],
-        token: TokenNames { serial: object.token.clone(), labels: Vec::new() },
+        token: TokenNames { serial: object.token.clone(), labels: Vec::new(), maker: Some(Maker::default()) },
         ..Names::default()
     }
 }

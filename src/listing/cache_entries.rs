@@ -129,7 +129,7 @@ pub fn names(snapshot: &Snapshot) -> Vec<(ByteString, Names)> {
             let Some(name) = entry.name.of_copy() else { continue };
             let (object, id, label, _) = describe(snapshot, dir, entry, Some(name));
             let id = id.and_then(|id| data_encoding::HEXLOWER.decode(id.as_bytes()).ok());
-            let token = TokenNames { serial: escape(&name.serial.text()), labels: Vec::new() };
+            let token = TokenNames { serial: escape(&name.serial.text()), ..TokenNames::default() };
             let known = name.ef().and_then(|file| Some((file, layout_of(&snapshot.cards, name)?.0)));
             let names = Names {
                 what: format!("{path} ({object})"),

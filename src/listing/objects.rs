@@ -182,9 +182,11 @@ fn sides(case: &Case<'_>) -> Vec<Listed> {
 #[must_use]
 pub fn token_names(snapshot: &Snapshot) -> Vec<TokenNames> {
     let token = |card: &Card| {
-        let label = layout(card.family).and_then(|layout| layout.label(card));
+        let layout = layout(card.family);
+        let label = layout.and_then(|layout| layout.label(card));
         let labels = label.iter().map(|label| escape(label)).filter(|label| !label.is_empty()).collect();
-        Some(TokenNames { serial: card.serial.clone()?, labels })
+        let maker = layout.map(|layout| layout.maker(card));
+        Some(TokenNames { serial: card.serial.clone()?, labels, maker })
     };
     snapshot.cards.iter().filter_map(token).collect()
 }
@@ -276,7 +278,7 @@ impl Called {
         let mut labels: Vec<String> = own.iter().chain(of_module).map(|label| escape(label)).collect();
         let mut seen = BTreeSet::new();
         labels.retain(|label| !label.is_empty() && seen.insert(label.clone()));
-        TokenNames { serial: case.serial.to_owned(), labels }
+        TokenNames { serial: case.serial.to_owned(), labels, maker: Some(case.layout.maker(case.card)) }
     }
 }
 
@@ -286,8 +288,8 @@ fn names(case: &Case<'_>, place: &Place, sides: &ObjectComparison, token: TokenN
     let shown = case.cache_views.iter().filter_map(|cache_view| cache_view.shown.at(place));
     let objects: Vec<&Object> = live.into_iter().chain(shown).collect();
     let mut ids: Vec<Vec<u8>> = objects.iter().map(|object| object.id.clone()).collect();
-    ids.retain(|id| !id.is_empty());
-    ids.dedup();
+    let mut seen = BTreeSet::new();
+    ids.retain(|id| !id.is_empty() && seen.insert(id.clone()));
     let all = || std::iter::once(&sides.card).chain(sides.shown.iter().map(|shown| &shown.side));
     let entries = sides.shown.iter().flat_map(|shown| &shown.entries);
     // In full, and as a check shows them: the file of the card alone.

@@ -16,7 +16,7 @@ use crate::crypto::same_form;
 use crate::finding::ObjectClass;
 use crate::format::key::PublicKey;
 use crate::format::x509::{self, Certificate};
-use crate::naming::{Names, TokenNames};
+use crate::naming::{Maker, Names, TokenNames};
 use crate::snapshot::{Provider, ProviderClass, ProviderObject};
 use crate::text::{escape, hex};
 use crate::view::{Class, Object, View, pkcs11};
@@ -55,6 +55,7 @@ pub fn names(listing: &ProviderListing) -> Vec<Names> {
             token: TokenNames {
                 serial: card.map_or_else(|| token.serial.clone(), |card| card.token.clone()),
                 labels: vec![token.label.clone()],
+                maker: Some(Maker::default()),
             },
             ..Names::default()
         }
@@ -64,7 +65,7 @@ pub fn names(listing: &ProviderListing) -> Vec<Names> {
         ids: card.id.iter().filter_map(|id| bytes(id)).collect(),
         labels: card.label.iter().cloned().collect(),
         words: card.public_key.iter().cloned().collect(),
-        token: TokenNames { serial: card.token.clone(), labels: Vec::new() },
+        token: TokenNames { serial: card.token.clone(), labels: Vec::new(), maker: Some(Maker::default()) },
         ..Names::default()
     });
     own.chain(missing).collect()

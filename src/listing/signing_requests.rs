@@ -135,6 +135,7 @@ fn names(case: &Case<'_>, object: &Object) -> Names {
         token: TokenNames {
             serial: case.serial.to_owned(),
             labels: own.into_iter().chain(tokens).map(|label| escape(&label)).collect(),
+            maker: Some(case.layout.maker(case.card)),
         },
     }
 }

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use super::uri::{Type, Uri};
-use super::{Error, Names, Naming, TokenNames, piv_slot};
+use super::{Error, Maker, Names, Naming, TokenNames, piv_slot};
 
 const LIVE: [u8; 4] = [0x6E, 0x51, 0x82, 0xB9];
 const STALE: [u8; 4] = [0x2C, 0xAF, 0x2C, 0x01];
@@ -20,6 +20,11 @@ fn names(reference: u8, label: &str, class: Type, ids: &[&[u8]]) -> Names {
         token: TokenNames {
             serial: "DENK0200834".to_owned(),
             labels: vec!["HSM-H1".to_owned(), "HSM-H1 (UserPIN)".to_owned()],
+            maker: Some(Maker {
+                manufacturer: Some(b"www.CardContact.de".to_vec()),
+                model: Some("PKCS#15 emulated"),
+                elsewhere: Some(("Yubico", "YubiKey")),
+            }),
         },
     }
 }
@@ -124,7 +129,14 @@ fn a_uri_has_to_fit_in_all_that_tells_keys_apart() {
         ("pkcs11:token=other;id=%03", &[]),
         ("pkcs11:id=%03;type=cert", &[]),
         ("pkcs11:id=45", &[4]),
-        ("pkcs11:vendor-x=1;slot-id=7;id=%03;library-version=3.23", &[3]),
+        ("pkcs11:id=%03;library-version=3.23;library-manufacturer=OpenSC%20Project", &[3]),
+        // As p11tool prints it.
+        (
+            "pkcs11:model=PKCS%2315%20emulated;manufacturer=www.CardContact.de;serial=DENK0200834;\
+             token=HSM-H1%20%28UserPIN%29;id=%03;object=KEY%20MAN%20key;type=private",
+            &[3],
+        ),
+        ("pkcs11:model=PKCS%2315%20emulated%20;manufacturer=www.CardContact.de%20%20;id=%03", &[3]),
         ("pkcs11:", &[0, 1, 2, 3, 4]),
     ] {
         assert_eq!(picked(uri), expected, "{uri}");
@@ -141,6 +153,53 @@ fn a_uri_has_to_fit_in_all_that_tells_keys_apart() {
     }
     let long = format!("pkcs11:object={}", "a".repeat(5000));
     assert!(Naming::parse(&long).is_err());
+}
+
+/// What narrows a URI is never passed over: whoever names another maker, or mistypes a name, means something else than all there is.
+#[test]
+fn an_attribute_of_a_uri_that_is_unknown_or_does_not_fit_is_refused_by_its_name() {
+    for (uri, said) in [
+        ("pkcs11:objct=k9", "\"objct\", which is not known: is object meant?"),
+        ("pkcs11:Object=k9", "is object meant?"),
+        ("pkcs11:manufactuer=x;id=%03", "is manufacturer meant?"),
+        ("pkcs11:foo=bar", "\"foo\", which is not known; there are token, serial"),
+        ("pkcs11:x-vendor=1;id=%03", "\"x-vendor\""),
+        ("pkcs11:slot-id=5", "slot-id says which slot is meant"),
+        ("pkcs11:slot-description=x", "--reader names a reader"),
+        ("pkcs11:library-manufacturer=Yubico;object=CA", "\"Yubico\" names another module than OpenSC's"),
+        ("pkcs11:library-version=new", "library-version"),
+    ] {
+        let error = Naming::parse(uri).unwrap_err().to_string();
+        assert!(error.contains(said), "{uri}: {error}");
+    }
+    for (uri, said) in [
+        ("pkcs11:manufacturer=foo;object=CA", "manufacturer=\"foo\""),
+        ("pkcs11:model=PKCS%2315;object=CA", "which is \"PKCS#15 emulated\""),
+    ] {
+        let error = Naming::parse(uri).unwrap().pick(&token()).unwrap_err();
+        assert!(matches!(error, Error::Maker { .. }) && error.to_string().contains(said), "{uri}: {error}");
+    }
+    // Of what nobody knows the maker of, none is meant by it; of a kind whose maker is not known here, any may be.
+    let mut all = token();
+    all.iter_mut().for_each(|names| names.token.maker = None);
+    let found = |all: &[Names]| Naming::parse("pkcs11:manufacturer=foo;object=CA").unwrap().pick(all);
+    assert_eq!(found(&all), Ok(vec![]));
+    all.iter_mut().for_each(|names| names.token.maker = Some(Maker::default()));
+    assert_eq!(found(&all), Ok(vec![2]));
+}
+
+/// A label may look like anything: where it is the ID of another key as well, neither is taken for the other.
+#[test]
+fn a_label_that_reads_as_the_id_of_another_key_is_ambiguous() {
+    let mut all = token();
+    all[2].labels = vec!["0x03".to_owned()];
+    let error = Naming::parse("0x03").unwrap().key(&all).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("key reference 2") && said.contains("key reference 157"), "{said}");
+    // Its own ID is no other's.
+    all[3].labels = vec!["0x03".to_owned()];
+    all[2].labels = vec!["CA".to_owned()];
+    assert_eq!(Naming::parse("0x03").unwrap().key(&all), Ok(vec![3]));
 }
 
 #[test]
@@ -183,10 +242,14 @@ fn what_might_be_meant_twice_is_an_error_that_lists_both() {
 #[test]
 fn a_token_is_known_by_serial_number_label_and_uri() {
     let tokens = [
-        TokenNames { serial: "DENK0200834".to_owned(), labels: vec!["HSM-H1".to_owned()] },
-        TokenNames { serial: "DENK0200999".to_owned(), labels: vec!["HSM-H2".to_owned()] },
-        TokenNames { serial: "d2760001".to_owned(), labels: vec!["OpenPGP card".to_owned()] },
-        TokenNames { serial: "0123456789abcdef0123".to_owned(), labels: vec!["OpenPGP card".to_owned()] },
+        TokenNames { serial: "DENK0200834".to_owned(), labels: vec!["HSM-H1".to_owned()], maker: None },
+        TokenNames { serial: "DENK0200999".to_owned(), labels: vec!["HSM-H2".to_owned()], maker: None },
+        TokenNames { serial: "d2760001".to_owned(), labels: vec!["OpenPGP card".to_owned()], maker: None },
+        TokenNames {
+            serial: "0123456789abcdef0123".to_owned(),
+            labels: vec!["OpenPGP card".to_owned()],
+            maker: None,
+        },
     ];
     let found = |typed: &str| {
         let found = Naming::parse(typed).unwrap().token(&tokens)?;
@@ -213,11 +276,13 @@ proptest! {
     fn a_uri_that_is_written_is_read_as_it_was(
         token in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..32)),
         serial in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..17)),
+        manufacturer in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..32)),
+        model in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..16)),
         object in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..64)),
         id in proptest::option::of(proptest::collection::vec(any::<u8>(), 1..33)),
         class in proptest::option::of(proptest::sample::select(&[Type::Private, Type::Public, Type::Cert, Type::SecretKey, Type::Data][..])),
     ) {
-        let uri = Uri { token, serial, object, id, class, bare_id: None };
+        let uri = Uri { token, serial, manufacturer, model, object, id, class, bare_id: None };
         let written = uri.to_string();
         let pasted = |byte: u8| byte.is_ascii_alphanumeric() || b":;=%-._~".contains(&byte);
         prop_assert!(written.bytes().all(pasted), "{}", written);

@@ -1,9 +1,10 @@
 //! PKCS#11 URIs (RFC 7512): reads those that people paste, and writes those that OpenSC's module answers to.
 //!
-//! What is read: `token`, `serial`, `object`, `id`, `type`. What other attributes say of the module, its slots and its
-//! version tells no key from another, and a URI of another module for the same token names the same key: they are passed
-//! over, as are vendors' and the query (`pin-source`, `module-path`). A value may hold characters that the RFC wants
-//! escaped, because people paste blanks and brackets; a broken escape and an attribute that stands there twice are errors.
+//! What is read: `token`, `serial`, `manufacturer`, `model`, `object`, `id`, `type`. What tells of the module has to be what
+//! OpenSC's says of itself, but for its version, which tells no key from another; the query (`pin-source`, `module-path`) is
+//! passed over. Whatever else stands in the path would narrow what is meant, and cannot be held against anything here: it
+//! is an error, and never passed over. A value may hold characters that the RFC wants escaped, because people paste blanks
+//! and brackets; a broken escape and an attribute that stands there twice are errors.
 
 use std::fmt::{self, Write};
 
@@ -11,6 +12,27 @@ use std::fmt::{self, Write};
 pub const SERIAL_LENGTH: usize = 16;
 
 const SCHEME: &str = "pkcs11:";
+/// What a library says of itself, with what OpenSC's says (`CK_INFO`).
+const OF_LIBRARY: [(&str, &str); 2] =
+    [("library-manufacturer", "OpenSC Project"), ("library-description", "OpenSC smartcard framework")];
+/// The attributes of a path, as the RFC has them.
+const ATTRIBUTES: [&str; 13] = [
+    "token",
+    "serial",
+    "manufacturer",
+    "model",
+    "object",
+    "id",
+    "type",
+    "library-manufacturer",
+    "library-description",
+    "library-version",
+    "slot-id",
+    "slot-description",
+    "slot-manufacturer",
+];
+/// How like a name has to be to be suggested.
+const LIKE: f64 = 0.8;
 /// The attribute that holds a PIN.
 const PIN: &str = "pin-value=";
 
@@ -29,6 +51,33 @@ pub enum Error {
     /// Something between two semicolons is no attribute.
     #[error("\"{0}\" in it is no attribute with a value")]
     NoAttribute(String),
+    /// An attribute that the RFC does not know.
+    #[error("it has an attribute \"{name}\", which is not known{}", near(name))]
+    Unknown {
+        /// Its name, escaped.
+        name: String,
+    },
+    /// An attribute of slots, which cannot be compared.
+    #[error(
+        "{0} says which slot is meant, and that changes with the readers that are plugged in: leave it out; --reader names a \
+         reader, serial= a token"
+    )]
+    Slot(String),
+    /// The URI is of another library.
+    #[error(
+        "{name}=\"{value}\" names another module than OpenSC's, which calls itself \"{own}\": leave it out"
+    )]
+    Library {
+        /// The attribute.
+        name: &'static str,
+        /// Its value, escaped.
+        value: String,
+        /// What OpenSC's says.
+        own: &'static str,
+    },
+    /// A version that is none.
+    #[error("library-version is a number, or two with a dot between them")]
+    Version,
     /// A type that the RFC does not know.
     #[error("it has no type \"{0}\": there are private, public, cert, secret-key and data")]
     NoType(String),
@@ -72,6 +121,10 @@ pub struct Uri {
     pub token: Option<Vec<u8>>,
     /// Serial number of the token.
     pub serial: Option<Vec<u8>>,
+    /// Who made the token.
+    pub manufacturer: Option<Vec<u8>>,
+    /// The token's model.
+    pub model: Option<Vec<u8>>,
     /// Label of the object.
     pub object: Option<Vec<u8>>,
     /// ID of the object.
@@ -109,6 +162,8 @@ impl Uri {
             match name {
                 "token" => uri.token = Some(read()?),
                 "serial" => uri.serial = Some(read()?),
+                "manufacturer" => uri.manufacturer = Some(read()?),
+                "model" => uri.model = Some(read()?),
                 "object" => uri.object = Some(read()?),
                 "id" => {
                     uri.id = Some(read()?);
@@ -119,10 +174,40 @@ impl Uri {
                     let none = || Error::NoType(crate::text::escape(value.as_bytes()));
                     uri.class = Some(class.ok_or_else(none)?);
                 }
-                _ => drop(read()?),
+                "library-version" => {
+                    let is_number = |part: &str| {
+                        (1..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+                    };
+                    if value.split('.').count() > 2 || !value.split('.').all(is_number) {
+                        return Err(Error::Version);
+                    }
+                }
+                _ if name.starts_with("slot-") && ATTRIBUTES.contains(&name) => {
+                    return Err(Error::Slot(name.to_owned()));
+                }
+                _ => {
+                    let library = OF_LIBRARY.into_iter().find(|(known, _)| *known == name);
+                    let unknown = || Error::Unknown { name: crate::text::escape(name.as_bytes()) };
+                    let (name, own) = library.ok_or_else(unknown)?;
+                    let value = read()?;
+                    if value.trim_ascii_end() != own.as_bytes() {
+                        return Err(Error::Library { name, value: crate::text::escape(&value), own });
+                    }
+                }
             }
         }
         Ok(uri)
+    }
+}
+
+/// The attribute that was meant, if one is much like it.
+fn near(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let likeness = |known: &&str| strsim::jaro_winkler(known, &name);
+    let best = ATTRIBUTES.iter().copied().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+    match best.filter(|known| likeness(known) >= LIKE) {
+        Some(known) => format!(": is {known} meant?"),
+        None => format!("; there are {}", ATTRIBUTES.get(..7).unwrap_or_default().join(", ")),
     }
 }
 
@@ -145,11 +230,13 @@ pub fn without_pin(text: &str) -> String {
 /// As it is pasted: every character that means something to a URI, a shell or a terminal is escaped, the ID all through.
 impl fmt::Display for Uri {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { token, serial, object, id, class, .. } = self;
+        let Self { token, serial, manufacturer, model, object, id, class, .. } = self;
         let id = id.as_ref().map(|id| escaped_id(id));
         let text = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| escaped_text(bytes));
         let class = class.map(|class| class.name().to_owned());
         let all = [
+            ("model", text(model)),
+            ("manufacturer", text(manufacturer)),
             ("token", text(token)),
             ("serial", text(serial)),
             ("id", id),

@@ -4,6 +4,7 @@
 //! tokens held as well.
 
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -154,6 +155,14 @@ pub fn the_baseline(all: &[Baseline]) -> Result<Option<&Baseline>, Error> {
 /// # Errors
 /// [`Error::Io`], or [`Error::Usage`] if it is not clear what is to be called how.
 pub fn keep_baselines(all: &[Baseline], path: &Path) -> Result<Vec<Written>, Error> {
+    if path.as_os_str().as_bytes().ends_with(b"/") && !path.exists() {
+        // It is a folder that is meant, and nobody has made it yet.
+        std::fs::create_dir(path).map_err(|source| Error::Io {
+            what: "cannot make the folder",
+            path: path.into(),
+            source,
+        })?;
+    }
     let into_directory = path.is_dir();
     if !into_directory {
         the_baseline(all)?;

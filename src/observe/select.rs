@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::error::Error;
 use crate::listing::cache_entries::serials;
-use crate::listing::objects::token_names;
-use crate::naming::{self, Naming, is_serial};
+use crate::listing::objects::{show, token_names};
+use crate::naming::{self, Naming, TokenNames, is_serial};
 use crate::snapshot::{Gap, GapKind, Snapshot};
 use crate::text::escape;
 
@@ -17,11 +17,20 @@ use crate::text::escape;
 /// When several cards are called so.
 pub fn select_serial(snapshot: &mut Snapshot, typed: &str, offline: bool) -> Result<BTreeSet<String>, Error> {
     let tokens = token_names(snapshot);
-    let meant: BTreeSet<String> =
-        Naming::parse(typed)?.token(&tokens)?.into_iter().map(|token| token.serial.clone()).collect();
+    let naming = Naming::parse(typed)?;
+    let serials_of = |tokens: &[TokenNames]| {
+        let named = naming.token(tokens)?;
+        Ok::<BTreeSet<String>, Error>(named.into_iter().map(|token| token.serial.clone()).collect())
+    };
+    let mut meant = serials_of(&tokens)?;
+    if meant.is_empty() {
+        // As the PKCS#11 module calls them: that takes to list the cards.
+        let listed = show(&crate::judge::tokens(snapshot));
+        meant = serials_of(&listed.into_iter().map(|listed| listed.names.token).collect::<Vec<_>>())?;
+    }
     snapshot.select_cards(&meant);
     if snapshot.cards.is_empty() && !offline {
-        let cards: Vec<String> = tokens.iter().map(naming::TokenNames::what).collect();
+        let cards: Vec<String> = tokens.iter().map(TokenNames::what).collect();
         let cached: Vec<String> = serials(snapshot).into_iter().collect();
         let caches = if cached.is_empty() {
             String::new()

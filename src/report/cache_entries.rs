@@ -61,7 +61,7 @@ pub fn item(out: &mut Page<'_>, item: &Item) {
     let style = if ids.is_empty() { Style::new() } else { AnsiColor::Yellow.on_default() };
     // A name that begins or ends with blanks cannot be seen without quotes.
     let quote = if item.name.trim() == item.name { "" } else { "\"" };
-    let name = format!("{quote}{}{quote}", item.name);
+    let name = out.shown(&format!("{quote}{}{quote}", item.name)).into_owned();
     let indent = " ".repeat(out.width().saturating_sub(width(&name)).min(2));
     let _ = writeln!(out, "{indent}{BOLD}{name}{BOLD:#}");
     let label = item.label.as_ref().map(|label| format!(" \"{label}\"")).unwrap_or_default();

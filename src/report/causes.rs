@@ -66,13 +66,14 @@ pub(super) fn show(out: &mut Page<'_>, verdict: &Verdict, causes: &[Cause]) {
 
 fn head(out: &mut Page<'_>, serial: &str, token: Option<&Token>) {
     let Some(token) = token else {
-        let _ = writeln!(out, "{BOLD}Token {}{BOLD:#}", cut(serial, out.width().saturating_sub(6)));
+        let _ =
+            writeln!(out, "{BOLD}Token {}{BOLD:#}", cut(&out.shown(serial), out.width().saturating_sub(6)));
         return;
     };
     let label = token.label.as_ref().map(|label| format!("{label}, ")).unwrap_or_default();
     let firmware = token.status.get("firmware").map(|version| format!(" {version}")).unwrap_or_default();
-    let name = cut(&format!("{label}{serial}"), out.width().saturating_sub(6));
-    let about = format!(" ({}{firmware}, {})", token.family, token.reader);
+    let name = cut(&out.shown(&format!("{label}{serial}")), out.width().saturating_sub(6));
+    let about = out.shown(&format!(" ({}{firmware}, {})", token.family, token.reader)).into_owned();
     let room = out.width().saturating_sub(6 + width(&name));
     let about = if width(&about) <= room { about } else { String::new() };
     let _ = writeln!(out, "{BOLD}Token {name}{BOLD:#}{about}");
@@ -120,7 +121,11 @@ fn objects(out: &mut Page<'_>, causes: &[&Cause], caller: Option<&String>) {
 fn titled(out: &mut Page<'_>, indent: &str, title: &str, severity: Severity) {
     let (style, name) = (severity_style(severity), severity_name(severity));
     let columns = out.width().saturating_sub(indent.len() + name.len() + 2);
-    let _ = writeln!(out, "{indent}{}  {style}{name}{style:#}", padded(&cut(title, columns), columns));
+    let _ = writeln!(
+        out,
+        "{indent}{}  {style}{name}{style:#}",
+        padded(&cut(&out.shown(title), columns), columns)
+    );
 }
 
 fn rows(out: &mut Page<'_>, cause: &Cause, first: &str, other: &str) {
@@ -174,21 +179,22 @@ fn also_old(out: &mut Page<'_>, causes: &[&Cause]) {
 fn brief(out: &mut Page<'_>, cause: &Cause, is_known: bool, to: &str) {
     let (style, name) = (severity_style(cause.severity), severity_name(cause.severity));
     let (Some(card), Some(shown)) = (&cause.on_card, &cause.shown) else { return };
+    let [card, shown, title] = [card, shown, &cause.title].map(|text| out.shown(text).into_owned());
     let lead = format!("  {CARD}{card}");
     let room = out.width().saturating_sub(width(&lead) + 2);
     if is_known {
         // Above.
     } else if width(&lead) > out.width() {
-        let _ = writeln!(out, "  {CARD}{}", cut(&cause.title, out.width().saturating_sub(CARD.len() + 2)));
-        wrap(out, "    ", "    ", card);
+        let _ = writeln!(out, "  {CARD}{}", cut(&title, out.width().saturating_sub(CARD.len() + 2)));
+        wrap(out, "    ", "    ", &card);
     } else if room < LEAST_TITLE {
         let _ = writeln!(out, "{lead}");
-        wrap(out, "    ", "    ", &cause.title);
+        wrap(out, "    ", "    ", &title);
     } else {
-        let _ = writeln!(out, "{lead}  {}", cut(&cause.title, room));
+        let _ = writeln!(out, "{lead}  {}", cut(&title, room));
     }
     let room = out.width().saturating_sub(name.len());
-    let shown = format!("{shown}{to}");
+    let shown = out.shown(&format!("{shown}{to}")).into_owned();
     let beside = Some(format!("  {SHOWN}{shown}")).filter(|lead| width(lead) < room);
     let lead = beside.as_deref().unwrap_or("  OpenSC shows");
     let _ = writeln!(out, "{}{style}{name}{style:#}", padded(lead, room));

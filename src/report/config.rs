@@ -8,6 +8,9 @@ use crate::finding::Finding;
 use crate::listing::settings::{FileOrigin, Place, ProgramSettings, Settings};
 use crate::verdict::brief::Brief;
 
+/// On a screen with fewer columns the table is a list.
+const NARROW: usize = 64;
+
 /// The table over all programs.
 #[must_use]
 pub fn table(screen: &Screen, settings: &Settings) -> String {
@@ -17,12 +20,21 @@ pub fn table(screen: &Screen, settings: &Settings) -> String {
         return out.text();
     }
     head(&mut out, settings);
-    let _ = writeln!(out, "{BOLD}{:<24}{:<11}{:<8}means{BOLD:#}", "program", "value", "line");
+    let is_narrow = screen.width < NARROW;
+    if !is_narrow {
+        let _ = writeln!(out, "{BOLD}{:<24}{:<11}{:<8}means{BOLD:#}", "program", "value", "line");
+    }
     for program in &settings.programs {
         let value = program.use_file_caching.as_ref().and_then(|place| place.value.as_deref());
         let value = value.unwrap_or("-");
         let line = program.use_file_caching.as_ref().map_or_else(|| "-".to_owned(), position);
-        let first = [cell(&program.name, 24), cell(value, 11), cell(&line, 8)].concat();
+        if is_narrow {
+            wrap_in(&mut out, BOLD, "", "  ", &program.name);
+            wrap(&mut out, "  ", "    ", &format!("{value}, line {line}: {}", program.meaning));
+            continue;
+        }
+        let cells = [(program.name.as_str(), 24), (value, 11), (line.as_str(), 8)];
+        let first = cells.map(|(text, columns)| cell(&out.shown(text), columns)).concat();
         wrap(&mut out, &first, &" ".repeat(43), &program.meaning);
     }
     out.push('\n');

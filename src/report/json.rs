@@ -21,7 +21,7 @@ use crate::observe::{About, Written};
 use crate::repair::config::{EditReport, Revived};
 use crate::repair::{Applied, FixReport, Operation, Purged, Refilled, Undone};
 use crate::snapshot::Gap;
-use crate::text::tame;
+use crate::text::tame_lines;
 use crate::verdict::brief::{Brief, Cause, Headline, Step};
 use crate::verdict::{ProgramState, Scope, Token, Verdict};
 
@@ -44,7 +44,7 @@ pub struct Document<'a> {
     /// The version of stalecard that says so.
     version: &'static str,
     /// When it was looked at.
-    #[serde(with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    #[serde(with = "crate::host::clock::whole_seconds", skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
     checked_at: Option<OffsetDateTime>,
     /// What it comes to, in a word and in a sentence.
@@ -89,7 +89,7 @@ impl Failure {
     /// Of an error; what it quotes is made fit to be shown.
     #[must_use]
     pub fn of(error: &Error) -> Self {
-        Self { message: tame(&error.to_string()), exit_code: error.exit().code() }
+        Self { message: tame_lines(&error.to_string()), exit_code: error.exit().code() }
     }
 }
 
@@ -364,6 +364,12 @@ impl<'a> Document<'a> {
             checked_at: Some(checked_at),
             ..self
         }
+    }
+
+    /// With the sentence that people are told first, of a look at this moment.
+    #[must_use]
+    pub fn headline(self, headline: &'a Headline, checked_at: OffsetDateTime) -> Self {
+        Self { verdict: Some(headline), checked_at: Some(checked_at), ..self }
     }
 
     /// With these programs.

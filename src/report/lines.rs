@@ -5,6 +5,7 @@
 //! command can be copied: one that is too long where it stands has a line of its own, further out if that helps, and only a
 //! word that is wider than the screen makes a line that is.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -143,6 +144,12 @@ impl<'s> Page<'s> {
         if self.screen.is_ascii { self.text.push_str(&in_ascii(text)) } else { self.text.push_str(text) }
     }
 
+    /// A text as the screen shows it: what is measured, padded or cut has to be that.
+    #[must_use]
+    pub fn shown<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        if self.screen.is_ascii { in_ascii(text).into() } else { text.into() }
+    }
+
     /// Begins a section: one empty line before it, unless it is the first.
     pub fn gap(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
@@ -229,26 +236,25 @@ pub fn wrap(out: &mut Page<'_>, first: &str, other: &str, text: &str) {
     }
 }
 
-/// A line that begins with this lead. Where its one word does not fit behind it, and does by itself, it stands below.
+/// A line that begins with this lead. Where its one word does not fit behind it, it stands below.
 fn placed(out: &mut Page<'_>, lead: &str, line: &str) {
     let room = out.width();
     let body = line.get(lead.len()..).unwrap_or_default();
-    match room.checked_sub(width(body)) {
-        Some(indent) if width(line) > room => {
-            if !lead.trim().is_empty() {
-                let _ = writeln!(out, "{}", lead.trim_end());
-            }
-            let _ = writeln!(out, "{}{body}", " ".repeat(indent));
-        }
-        _ => {
-            let _ = writeln!(out, "{line}");
-        }
+    if width(line) <= room || body.is_empty() {
+        let _ = writeln!(out, "{line}");
+        return;
     }
+    if !lead.trim().is_empty() {
+        let _ = writeln!(out, "{}", lead.trim_end());
+    }
+    // What is wider than the screen stays whole, too: it is there to be copied.
+    let _ = writeln!(out, "{}{body}", " ".repeat(room.saturating_sub(width(body))));
 }
 
 /// A name of a file or a number, whole in one line, blanks and all: as far in as this, or as it fits.
 pub(super) fn whole(out: &mut Page<'_>, indent: usize, text: &str) {
-    let indent = indent.min(out.width().saturating_sub(width(text)));
+    let text = out.shown(text).into_owned();
+    let indent = indent.min(out.width().saturating_sub(width(&text)));
     let _ = writeln!(out, "{}{text}", " ".repeat(indent));
 }
 

@@ -10,6 +10,7 @@ use super::unlisted::Unlisted;
 use super::{Behaviour, Object, Source, View};
 use crate::format::key::PublicKey;
 use crate::format::tlv;
+use crate::naming::Maker;
 use crate::opensc::cache_name::NotCached;
 use crate::opensc::{CacheName, Version};
 use crate::snapshot::{Card, EfPath};
@@ -121,6 +122,11 @@ pub trait Layout: Sync {
         None
     }
 
+    /// Who made the token, as OpenSC's PKCS#11 module tells it.
+    fn maker(&self, _card: &Card) -> Maker {
+        Maker { model: Some("PKCS#15 emulated"), ..Maker::default() }
+    }
+
     /// The label of the PIN with this authentication ID, on cards of which no PINs are listed. "PIN" and none are the same.
     fn pin_label(&self, _auth_id: &[u8]) -> Option<&'static str> {
         None
@@ -143,6 +149,11 @@ pub trait Layout: Sync {
 
     /// Facts about a card for the head of a report, by name.
     fn status(&self, card: &Card) -> BTreeMap<String, String>;
+
+    /// What of these facts can be counted, by name.
+    fn numbers(&self, card: &Card) -> BTreeMap<&'static str, u32> {
+        card.change_counter.map(|counter| ("change_counter", u32::from(counter))).into_iter().collect()
+    }
 
     /// What else could not be told of a card, beside what the views do not know.
     fn notes(&self, card: &Card, version: Option<Version>, live: &View) -> Vec<Note>;

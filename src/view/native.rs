@@ -29,6 +29,7 @@ use crate::card::application::{Application, EF_DIR};
 use crate::card::family;
 use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, Zeros};
 use crate::format::x509;
+use crate::naming::Maker;
 use crate::opensc::cache_name::{NotCached, Serial};
 use crate::opensc::{CacheName, Version, differences};
 use crate::snapshot::{Card, EfPath};
@@ -190,6 +191,11 @@ impl Layout for Native {
 
     fn label(&self, card: &Card) -> Option<Vec<u8>> {
         Token::of(card)?.info?.label
+    }
+
+    fn maker(&self, card: &Card) -> Maker {
+        let told = Token::of(card).and_then(|token| token.info?.manufacturer);
+        Maker { manufacturer: told.filter(|name| !name.is_empty()), model: Some("PKCS#15"), elsewhere: None }
     }
 
     fn status(&self, card: &Card) -> BTreeMap<String, String> {

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::format::piv::{self, MESSAGING, Slot};
 use crate::format::x509::{self, Certificate};
+use crate::naming::Maker;
 use crate::opensc::cache_name::{NotCached, Serial};
 use crate::opensc::{CacheName, Version};
 use crate::snapshot::{Card, EfPath};
@@ -126,6 +127,14 @@ impl Layout for Piv {
 
     fn label(&self, card: &Card) -> Option<Vec<u8>> {
         Some(self.label_in(card, card)?.0)
+    }
+
+    fn maker(&self, _card: &Card) -> Maker {
+        Maker {
+            manufacturer: Some(b"piv_II".to_vec()),
+            model: Some("PKCS#15 emulated"),
+            elsewhere: Some(("Yubico", "YubiKey")),
+        }
     }
 
     /// The name on the first certificate.

@@ -25,6 +25,7 @@ use crate::format::sc_hsm::{
     referenced, split,
 };
 use crate::format::{cvc, x509};
+use crate::naming::Maker;
 use crate::opensc::cache_name::{LastUpdate, NotCached, Serial};
 use crate::opensc::{CacheName, Version, differences};
 use crate::snapshot::{Bytes, Card, EfPath, Family, Fid, PinState};
@@ -207,6 +208,19 @@ impl Layout for ScHsm {
         token_info(card)?.label
     }
 
+    fn maker(&self, card: &Card) -> Maker {
+        let told = token_info(card).and_then(|info| info.manufacturer);
+        let told = told.filter(|name| !name.is_empty() && name != b"(unknown)");
+        // A GoID has a name of its own.
+        let is_goid = card.atr.as_slice().windows(4).any(|part| part == b"GoID");
+        let usual = (!is_goid).then(|| b"www.CardContact.de".to_vec());
+        Maker {
+            manufacturer: told.or(usual),
+            model: Some("PKCS#15 emulated"),
+            elsewhere: Some(("CardContact", "SmartCard-HSM")),
+        }
+    }
+
     fn pin_label(&self, _auth_id: &[u8]) -> Option<&'static str> {
         Some("UserPIN")
     }
@@ -240,6 +254,29 @@ impl Layout for ScHsm {
             status.insert("DKEK".to_owned(), text);
         }
         status
+    }
+
+    fn numbers(&self, card: &Card) -> BTreeMap<&'static str, u32> {
+        let mut numbers = BTreeMap::new();
+        let Some(known) = &card.status else { return numbers };
+        if let Some((major, minor)) = known.firmware {
+            numbers.extend([("firmware_major", major.into()), ("firmware_minor", minor.into())]);
+        }
+        for (name, pin) in [("user_pin_tries", known.user_pin), ("so_pin_tries", known.so_pin)] {
+            match pin {
+                Some(PinState::Tries(left)) => numbers.extend([(name, left.into())]),
+                Some(PinState::Blocked) => numbers.extend([(name, 0)]),
+                // How many are left is not told then.
+                Some(PinState::LoggedIn | PinState::NotInitialised | PinState::Other(_)) | None => {}
+            }
+        }
+        if let Some(dkek) = &known.dkek {
+            numbers.extend([
+                ("dkek_shares", dkek.shares.into()),
+                ("dkek_shares_missing", dkek.outstanding.into()),
+            ]);
+        }
+        numbers
     }
 
     fn notes(&self, card: &Card, version: Option<Version>, live: &View) -> Vec<Note> {

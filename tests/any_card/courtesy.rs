@@ -161,7 +161,7 @@ fn who_opens_the_card_in_the_middle_of_a_repair_is_named() {
         assert!(Instant::now() < end);
         std::thread::sleep(Duration::from_millis(10));
     }
-    let holder = super::beside::hold(&host, "opensc-explorer");
+    let holder = beside::hold(&host, "opensc-explorer");
     let output = running.finish(Duration::from_secs(120));
     let text = output.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(matches!(output.code(), 2 | 3), "{output}");

@@ -113,6 +113,32 @@ fn every_command_has_its_row_and_an_example() {
     }
 }
 
+/// "Every command" was not true: what takes it takes it, and what does not is named.
+#[test]
+fn every_command_takes_json_but_those_that_are_named() {
+    let page = file("docs/fleets.md");
+    let told = section(&page, "JSON for scripts").split("\n\n").next().unwrap().to_owned();
+    let listed = help(&[]);
+    let list = listed.split_once("Commands:").unwrap().1.split("\n\n").next().unwrap();
+    let names = list.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let mut others = Vec::new();
+    for name in names.map(|line| line.split_whitespace().next().unwrap()) {
+        let page = help(&[name]);
+        if page.contains("Commands:") || name == "help" {
+            continue;
+        }
+        let takes = page
+            .split("--format <FORMAT>")
+            .nth(1)
+            .is_some_and(|rest| rest.split("\n      --").next().unwrap().contains("stalecard/1"));
+        if !takes {
+            assert!(told.contains(&format!("`{name}`")), "`{name}` takes no --format json:\n{page}");
+            others.push(name.to_owned());
+        }
+    }
+    assert!(others.contains(&"report".to_owned()) && others.len() < 4, "{others:?}");
+}
+
 /// What ends a run, and what it takes from its surroundings, is told whole.
 #[test]
 fn every_exit_code_and_every_variable_is_told() {

@@ -212,6 +212,30 @@ fn no_name_is_left_in_what_is_redacted_and_what_is_equal_stays_equal() {
     );
 }
 
+/// A report is written whatever it tells, and whoever asks for one learns that nothing could be looked at.
+#[test]
+fn a_report_of_what_could_not_be_read_ends_with_3() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("report.html");
+    let file = file.to_str().unwrap();
+    let no_card = "tests/transcripts/hosts/no-card.json";
+    let good = "fixtures/snapshots/seed-beta-stale.json";
+    for (words, code) in [
+        (&["report", "/nonexistent"][..], 3),
+        (&["report", good, "/nonexistent"], 3),
+        (&["report", good], 0),
+        (&["report", "--snapshot", no_card], 3),
+        (&["report", "--snapshot", no_card, "-o", file], 3),
+        (&["report", "--snapshot", no_card, "--format", "markdown"], 3),
+        (&["report", "--snapshot", good, "-o", file], 0),
+    ] {
+        let output = stalecard(words);
+        assert_eq!(output.status.code(), Some(code), "{words:?}: {output:?}");
+        assert!(!output.stdout.is_empty(), "{words:?}");
+    }
+    is_valid_html(&std::fs::read_to_string(file).unwrap());
+}
+
 #[test]
 fn a_report_is_written_whole_for_its_owner_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -533,4 +557,115 @@ fn what_is_no_junit_is_told_apart() {
     ] {
         assert!(wrong(&inner).is_some(), "{inner}");
     }
+}
+
+/// Bytes as a snapshot writes the names of files.
+fn file_name(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'\\' => out.push_str("\\x5c"),
+            b' '..=b'~' => out.push(char::from(byte)),
+            _ => out.push_str(&format!("\\x{byte:02x}")),
+        }
+        out
+    })
+}
+
+/// A snapshot in which everything that names somebody has a marker in it: `Zq` and a letter, on both sides of what is
+/// troublesome in names.
+fn marked(joint: &str) -> Value {
+    let raw = std::fs::read_to_string(
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/snapshots/seed-beta-stale.json"),
+    )
+    .unwrap();
+    // In the bytes of the card's files, too, where nothing may change its length.
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut raw = raw.replace("DENK0200834", "ZqA02008345");
+    for (old, new) in [("Private Key", "ZqB it's Zq"), ("HSM-H1", "Zq\"CZq")] {
+        raw = raw.replace(&hex(old), &hex(new));
+    }
+    let mut snapshot: Value = serde_json::from_str(&raw).unwrap();
+    snapshot["host"] = format!("ZqD{joint}ZqE.zqf.example").into();
+    let home = format!("/home/ZqG{joint}ZqH");
+    snapshot["user"]["name"] = format!("ZqG{joint}ZqH").into();
+    snapshot["user"]["env"]["HOME"] = file_name(&home).into();
+    let named = format!("/srv/ZqI{joint}ZqJ/ZqK{joint}ZqL");
+    snapshot["caches"][0]["path"] = file_name(&named).into();
+    snapshot["caches"][0]["origin"] = "named".into();
+    snapshot["whose"] = "directories".into();
+    snapshot["configs"][0]["path"] = file_name(&format!("/etc/ZqM{joint}ZqN.conf")).into();
+    let text = format!(
+        "app default {{\n\tframework pkcs15 {{\n\t\tuse_file_caching = yes; # for ZqO ZqP\n\t\tuse_file_cachng = yes; \
+         # of ZqO ZqP\n\t}}\n\tfile_cache_dir = \"{}\";\n}}\napp ZqQ {{\n}}\n",
+        named.replace(['\n', '"'], " ")
+    );
+    snapshot["configs"][0]["state"]["text"] = hex(&text).into();
+    let reader = format!("Virtual PCD [CCID Interface] (ZqR{joint}ZqS) 00 00");
+    snapshot["cards"][0]["reader"] = reader.into();
+    snapshot["others"] = serde_json::json!([
+        { "user": { "uid": 1007, "name": "ZqT", "env": { "HOME": "/home/ZqT" } }, "caches": [] },
+    ]);
+    snapshot["invoked_by"] = serde_json::json!({ "uid": 1008, "name": "ZqU", "env": {} });
+    snapshot["coverage"] = serde_json::json!([{
+        "what": format!("cache directory /home/{}/.cache/opensc", file_name(&format!("ZqV{joint}ZqW"))),
+        "why": "Permission denied; ask ZqX@zqx.example",
+        "asked_for": false,
+        "kind": "cache",
+    }]);
+    snapshot["processes"] = serde_json::json!([{
+        "pid": 812, "uid": 1009, "user": "ZqY", "program": "/opt/ZqZ/zqa-signer",
+        "started_at": "2026-11-23T06:00:00Z", "modules": { "loaded": ["/usr/lib/opensc-pkcs11.so"] },
+        "unit": { "name": "zqb-ca.service", "of_user": false },
+    }]);
+    snapshot
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn no_marked_word_is_left_in_what_is_redacted_whatever_is_in_names(
+        joint in proptest::sample::select(&[" ", "'", "\"", "é", "\n", "-", ".", "\\", "(", ";", "$", ": ", "&", "#", ","][..]),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("snapshot.json");
+        std::fs::write(&file, marked(joint).to_string()).unwrap();
+        let file = file.to_str().unwrap();
+        for more in [&["--format", "markdown"][..], &["--redact"]] {
+            let output = stalecard(&[&["report", "--snapshot", file], more].concat());
+            let text = String::from_utf8(output.stdout).unwrap().replace('\\', "");
+            let left: Vec<&str> = text
+                .lines()
+                .filter(|line| line.as_bytes().windows(3).any(|three| {
+                    three[..2].eq_ignore_ascii_case(b"zq") && three[2].is_ascii_alphabetic()
+                }))
+                .collect();
+            prop_assert!(left.is_empty(), "{joint:?} {more:?}: {left:#?}");
+            // What is everybody's stays, and what it is of use for.
+            for kept in ["C401", "serial-1_NODATE_", "use", "stalecard flush", "/srv/directory-", "id-1"] {
+                prop_assert!(text.contains(kept), "{joint:?} {more:?}: no {kept} in\n{text}");
+            }
+        }
+        // All of them are there where nothing is taken out: the test can fail.
+        let open = stalecard(&["report", "--snapshot", file]);
+        let open = String::from_utf8(open.stdout).unwrap();
+        for letter in ["ZqA", "ZqB", "ZqD", "ZqG", "ZqI", "ZqK", "ZqM", "ZqO", "ZqR", "ZqV"] {
+            prop_assert!(open.contains(letter), "{letter} is not told:\n{open}");
+        }
+    }
+}
+
+/// A command with a pseudonym in it is the command still, and a path below another is below it still.
+#[test]
+fn a_redacted_command_is_still_one_and_paths_keep_what_is_opensc_s_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("snapshot.json");
+    let mut snapshot = marked(" ");
+    snapshot["coverage"][0]["why"] = "run podman run -v /run/pcscd:/run/pcscd".into();
+    std::fs::write(&file, snapshot.to_string()).unwrap();
+    let output = stalecard(&["report", "--snapshot", file.to_str().unwrap(), "--format", "markdown"]);
+    let text = String::from_utf8(output.stdout).unwrap().replace('\\', "");
+    let entry = text.lines().find(|line| line.contains("_C401`")).unwrap();
+    let directory = entry.split_once('`').unwrap().1.rsplit_once('/').unwrap().0;
+    assert!(text.contains(&format!("--cache-dir '{directory}'")), "{directory}\n{text}");
+    assert!(text.contains("-v /run/pcscd:/run/pcscd") && text.contains("/.cache/opensc:"), "{text}");
 }

@@ -414,3 +414,51 @@ fn the_committed_screens_cover_every_kind_of_host() {
         }
     }
 }
+
+/// `config show` was 48 columns wide, a fingerprint 80, and a label as a C locale shows it was measured as it is not shown.
+#[test]
+fn on_a_screen_of_40_columns_only_what_is_copied_is_wider() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut files = Vec::new();
+    for name in
+        ["seed-beta-stale", "seed-alpha-flushed", "piv-stale", "openpgp-stale", "myeid-stale", "five-keys"]
+    {
+        files.push(root.join(format!("fixtures/snapshots/{name}.json")));
+    }
+    for name in ["broken-configuration", "eight-stale-keys", "healthy", "no-card"] {
+        files.push(root.join(format!("tests/transcripts/hosts/{name}.json")));
+    }
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace(&hex("Private Key"), &hex("Schlüsselx")).replace(&hex("key1"), &hex("kéy"));
+        let snapshot = folder.path().join("snapshot.json");
+        std::fs::write(&snapshot, text).unwrap();
+        for words in [&["check"][..], &["ls"], &["show"], &["config", "show"], &["config", "lint"]] {
+            for locale in ["C", "C.UTF-8"] {
+                let output = Command::new(env!("CARGO_BIN_EXE_stalecard"))
+                    .args(words)
+                    .arg("--snapshot")
+                    .arg(&snapshot)
+                    .env_clear()
+                    .envs([("HOME", "/nonexistent"), ("COLUMNS", "40"), ("LC_ALL", locale)])
+                    .output()
+                    .unwrap();
+                let said = String::from_utf8(output.stdout).unwrap();
+                for line in said.lines().filter(|line| line.width() > 40) {
+                    let body = line.trim_start();
+                    let is_source = body.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '|' | '='));
+                    let body =
+                        ["Next: ", "Cure: "].iter().find_map(|lead| body.strip_prefix(lead)).unwrap_or(body);
+                    let is_command = COMMANDS.iter().any(|command| body.starts_with(command));
+                    assert!(
+                        is_source || is_command || !body.trim_end_matches(['.', ':']).contains(' '),
+                        "{} {words:?} {locale}: {line:?}",
+                        file.display()
+                    );
+                }
+            }
+        }
+    }
+}

@@ -113,6 +113,53 @@ fn times_are_those_of_rfc_3339() {
     assert!(found > 20, "{found}");
 }
 
+/// Scripts count tries and shares; they had to read English for it.
+#[test]
+fn what_can_be_counted_of_a_token_is_a_number_beside_its_prose() {
+    let shown = document(&run(&["show", "--snapshot", SEED, "--format", "json"], b""));
+    let (numbers, status) = (&shown["tokens"][0]["numbers"], &shown["tokens"][0]["status"]);
+    assert_eq!(status["user PIN"], "3 tries left");
+    let expected = json!({
+        "dkek_shares": 1, "dkek_shares_missing": 1, "firmware_major": 5, "firmware_minor": 6, "so_pin_tries": 15,
+        "user_pin_tries": 3,
+    });
+    assert_eq!(numbers, &expected, "{status}");
+}
+
+/// One question for whatever was asked: `jq .verdict.state`.
+#[test]
+fn every_command_that_begins_with_a_word_has_it_in_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("opensc.conf");
+    std::fs::write(&file, "app default {\n\tframework pkcs15 {\n\t\tuse_file_cachng = yes;\n\t}\n}\n")
+        .unwrap();
+    let file = file.to_str().unwrap();
+    for (words, state) in [
+        (&["check", "--snapshot", SEED][..], "stale"),
+        (&["config", "lint", file], "risk"),
+        (&["audit", "--snapshot", SEED, file], "partly"),
+        // What there is to be undone is this host's.
+        (&["undo", "--dry-run"], ""),
+    ] {
+        let said = document(&run(&[words, &["--format", "json"]].concat(), b""));
+        let told = said["verdict"]["state"].as_str().unwrap();
+        assert!(if state.is_empty() { !told.is_empty() } else { told == state }, "{words:?}: {said:#}");
+        assert!(!said["verdict"]["sentence"].as_str().unwrap().is_empty(), "{words:?}");
+        let at = said["checked_at"].as_str().unwrap();
+        assert!(OffsetDateTime::parse(at, &Rfc3339).is_ok() && at.len() == 20, "{words:?}: {at}");
+    }
+}
+
+/// Ours are line ends, and what is quoted is escaped already.
+#[test]
+fn a_message_of_several_lines_has_line_ends_and_no_escapes_for_them() {
+    for words in [&["check", "--bogus"][..], &["check", "--fail-on", "bogus"]] {
+        let said = document(&run(&[words, &["--format", "json"]].concat(), b""));
+        let message = said["error"]["message"].as_str().unwrap();
+        assert!(message.lines().count() > 1 && !message.contains("\\x0a"), "{message:?}");
+    }
+}
+
 #[test]
 fn directories_that_do_not_exist_show_nothing() {
     let mut snapshot: Value = serde_json::from_str(&std::fs::read_to_string(SEED).unwrap()).unwrap();

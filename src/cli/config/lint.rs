@@ -59,13 +59,13 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let named = !args.files.is_empty();
     let coverage: Vec<Gap> = snapshots.iter().flat_map(|snapshot| config_coverage(snapshot, named)).collect();
     let version = host.opensc.first().and_then(|found| found.version.as_deref());
+    let caching = match (snapshots.as_slice(), version) {
+        ([one], Some(_)) => settings(one, &Wanted::All).map(|settings| settings.summary()),
+        _ => None,
+    };
+    let brief = lint_brief(&findings, &coverage, version, caching.as_deref());
     match args.format {
         LintFormat::Human => {
-            let caching = match (snapshots.as_slice(), version) {
-                ([one], Some(_)) => settings(one, &Wanted::All).map(|settings| settings.summary()),
-                _ => None,
-            };
-            let brief = lint_brief(&findings, &coverage, version, caching.as_deref());
             output::print(&config::lint(screen, &findings, &brief))?;
         }
         LintFormat::Sarif => {
@@ -75,7 +75,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         LintFormat::Json => {
             let answer = Answer::ConfigLint { opensc: version };
             let document = Document::of(answer, &host.host).findings(&findings).coverage(&coverage);
-            output::print_json(&document)?;
+            output::print_json(&document.brief(&brief, host.taken_at))?;
         }
     }
     Ok(exit_of(&findings, &coverage, args.fail_on.severity()))

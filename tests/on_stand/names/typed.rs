@@ -50,6 +50,9 @@ fn show_takes_every_name_of_the_seeds_key() {
             "no token, key, label or cache entry is called \"0000000000\"; there is: key reference 1",
         ),
         ("pkcs11:id=03", "written id=%03"),
+        ("pkcs11:objct=k9", "is object meant?"),
+        ("pkcs11:slot-id=5", "--reader names a reader"),
+        ("pkcs11:manufacturer=foo;object=Private%20Key", "which is \"www.CardContact.de\""),
         ("pkcs11:id=%3", "percent sign"),
     ] {
         let (code, _, said) = show(typed);
@@ -170,6 +173,32 @@ fn rehearsed(host: &Host, name: &str) -> Vec<String> {
     files
 }
 
+/// It was "ambiguous", or the key, depending on what was cached.
+#[test]
+fn a_label_that_key_and_token_share_names_the_key_whatever_is_cached() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    let keys = [alpha.keypairgen("EC:prime256v1", &[]).id, {
+        alpha.keypairgen("EC:prime256v1", &["--label", "HSM-H1"]).id
+    }];
+    assert_ne!(keys[0], keys[1]);
+    alpha.pkcs15_list();
+    let cached = rehearsed(&alpha, "HSM-H1");
+    assert!(cached.contains(&"C402".to_owned()) && !cached.contains(&"C401".to_owned()), "{cached:?}");
+    // The label that the PKCS#11 module makes of it is the token's alone.
+    assert!(rehearsed(&alpha, "HSM-H1 (UserPIN)").contains(&"C401".to_owned()));
+    assert!(alpha.cache_names().iter().any(|name| name.ends_with("_C402")));
+    for name in alpha.cache_names().iter().filter(|name| name.ends_with("_C402") || name.ends_with("_CE02")) {
+        std::fs::remove_file(alpha.cache().join(name)).unwrap();
+    }
+    // Nothing of the key is cached any more: its label still is no token's.
+    assert_eq!(rehearsed(&alpha, "HSM-H1"), [""; 0]);
+    let shown = json(alpha.stalecard(&["show", "HSM-H1", "--format", "json"]).stdout.as_bytes());
+    let shown = shown["objects"].as_array().unwrap();
+    assert!(!shown.is_empty() && shown.iter().all(|object| object["reference"] == 2), "{shown:?}");
+}
+
 /// Faults 17 and 32: by its label only the description of a key was moved, and its old public key stayed under the new ID; `1`,
 /// the token's label, its serial number and the name of its file were refused.
 #[test]
@@ -229,4 +258,33 @@ fn a_flush_takes_a_key_whole_and_a_token_whole_by_whatever_name() {
     // And it does what was rehearsed.
     alpha.stalecard(&["flush", "Private Key"]).ok();
     assert_eq!(alpha.cache_names().len(), 1, "{:?}", alpha.cache_names());
+}
+
+/// What a shell offers for the last of these words.
+fn offered(host: &Host, words: &[&str]) -> Vec<String> {
+    let index = words.len().to_string();
+    let host = host.clone().env("STALECARD_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", &index);
+    let host = host.env("_CLAP_IFS", "\n");
+    let said = host.stalecard(&[&["--", "stalecard"], words].concat()).ok();
+    said.stdout.lines().filter(|line| !line.starts_with('-')).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_shell_completes_readers_and_what_can_be_undone() {
+    let stand = Stand::start();
+    let alpha = stand.host("alpha");
+    assert_eq!(offered(&alpha, &["undo", ""]), [""; 0]);
+    alpha.initialize("HSM-H1", PIN, SO_PIN, None);
+    alpha.keypairgen("EC:prime256v1", &[]);
+    alpha.pkcs15_list();
+    for command in [&["check", "--reader", ""][..], &["flush", "--reader", ""]] {
+        let readers = offered(&alpha, command);
+        assert!(readers.iter().any(|name| name.contains(alpha.reader())), "{command:?}: {readers:?}");
+    }
+    alpha.stalecard(&["flush", "--all"]).ok();
+    let list = json(alpha.stalecard(&["quarantine", "list", "--format", "json"]).stdout.as_bytes());
+    let operation = list["operations"][0]["id"].as_str().unwrap();
+    assert_eq!(offered(&alpha, &["undo", ""]), [operation]);
+    alpha.stalecard(&["undo", operation]).ok();
+    assert_eq!(offered(&alpha, &["undo", ""]), [""; 0]);
 }

@@ -81,6 +81,42 @@ fn uris(host: &Host) -> [Vec<String>; 2] {
     [all.iter().filter_map(uri).collect(), shown.filter_map(uri).collect()]
 }
 
+/// URIs of tokens and of whatever is on them as p11tool writes them, of what the module says: taken as they are. With another
+/// maker they name nothing.
+fn takes_what_the_module_says(host: &Host) {
+    let escaped = |text: &str| -> String {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        text.bytes()
+            .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+            .collect()
+    };
+    let slots = host.with_cache_copy().run(&["pkcs11-tool", "-L"]).ok().stdout;
+    let mut tokens = 0;
+    for slot in blocks(&slots).into_iter().filter(|block| block.get("token label").is_some()) {
+        let field = |name: &str| escaped(slot.get(name).unwrap_or_default());
+        let (model, maker) = (field("token model"), field("token manufacturer"));
+        let (serial, token) = (field("serial num"), field("token label"));
+        assert!(!model.is_empty() && !maker.is_empty(), "{slots}");
+        let uri = format!("pkcs11:model={model};manufacturer={maker};serial={serial};token={token}");
+        for typed in
+            [uri.clone(), format!("{uri};type=private"), format!("pkcs11:model={model};serial={serial}")]
+        {
+            let said = host.stalecard(&["show", &typed, "--format", "json"]);
+            let found = json(said.stdout.as_bytes())["objects"].as_array().unwrap().len();
+            assert!(said.code() == 0 && found > 0, "{typed}: {said}");
+        }
+        let other = uri.replace(&format!("model={model}"), "model=another");
+        let said = host.stalecard(&["show", &other]);
+        assert!(said.code() == 2 && said.stderr.contains("model=\"another\""), "{other}: {said}");
+        let by_token = host.stalecard(&["check", "--serial", &uri]);
+        assert_ne!(by_token.code(), 3, "{uri}: {by_token}");
+        let by_label = host.stalecard(&["check", "--serial", slot.get("token label").unwrap()]);
+        assert_ne!(by_label.code(), 3, "{by_label}");
+        tokens += 1;
+    }
+    assert!(tokens > 0, "{slots}");
+}
+
 /// What stalecard prints is what the module says, of both views; and what it prints it takes.
 fn hold(stale: &Host, pin: &str) {
     let stale = stale.clone().with_pin(pin);
@@ -90,6 +126,7 @@ fn hold(stale: &Host, pin: &str) {
         let said = stale.stalecard(&["show", uri, "--format", "json"]);
         assert_eq!(json(said.stdout.as_bytes())["objects"].as_array().unwrap().len(), 1, "{uri}: {said}");
     }
+    takes_what_the_module_says(&stale);
     assert_eq!(told(&live), listed(&stale.live()), "of the card");
     assert_eq!(told(&shown), listed(&stale.with_cache_copy()), "through the cache");
 }
@@ -145,6 +182,7 @@ fn of_an_openpgp_card() {
         alpha.run(&["openpgp-tool", "--verify", "CHV3", "--pin", PW3, "--gen-key", &number]).ok();
         stand.card().tamper_path(&[0xC6 + key], Some(&[key; 20]));
     }
+    takes_what_the_module_says(&alpha);
     let [live, _] = uris(&alpha);
     assert_eq!(told(&live), listed(&alpha.live()), "of the card");
 }

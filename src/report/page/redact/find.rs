@@ -1,0 +1,144 @@
+//! Finds names wherever they stand in a text: those that are known, the longest first; and whatever looks like a path, an
+//! address or a long number, whether it is known or not.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::names::Names;
+
+/// Hex digits that name something.
+const LONG: usize = 16;
+
+/// From this length on a name is found inside of a longer word, too: a card's name is the serial number and more.
+const UNMISTAKABLE: usize = 8;
+
+/// What is known, ready to be looked for.
+#[derive(Debug)]
+pub(super) struct Finder {
+    /// By the first character, the longest first: the text and its pseudonym.
+    known: HashMap<char, Vec<(String, String)>>,
+    names: RefCell<Names>,
+}
+
+impl Finder {
+    pub(super) fn new(names: Names) -> Self {
+        let mut known: HashMap<char, Vec<(String, String)>> = HashMap::new();
+        for (text, name) in &names.known {
+            if let Some(first) = text.chars().next() {
+                known.entry(first).or_default().push((text.clone(), name.clone()));
+            }
+        }
+        known.values_mut().for_each(|all| all.sort_by_key(|(text, _)| std::cmp::Reverse(text.len())));
+        Self { known, names: RefCell::new(names) }
+    }
+
+    /// The text with pseudonyms in the place of names.
+    pub(super) fn without(&self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        let mut before: Option<char> = None;
+        while let Some(first) = rest.chars().next() {
+            let (taken, name) =
+                self.taken(before, rest).unwrap_or_else(|| (first.len_utf8(), first.to_string()));
+            out.push_str(&name);
+            let (gone, left) = rest.split_at_checked(taken.max(1)).unwrap_or((rest, ""));
+            before = gone.chars().next_back();
+            rest = left;
+        }
+        out
+    }
+
+    /// How much of what is to come is a name, and what stands for it.
+    fn taken(&self, before: Option<char>, rest: &str) -> Option<(usize, String)> {
+        let all = self.known.get(&rest.chars().next()?);
+        let known = all
+            .into_iter()
+            .flatten()
+            .find(|(text, _)| rest.starts_with(text.as_str()) && is_whole(before, text, rest));
+        let is_below = |text: &str| rest.get(text.len()..).is_some_and(|rest| rest.starts_with('/'));
+        let length = path(before, rest);
+        let names = || self.names.borrow_mut();
+        match (known, length) {
+            // Below a known directory, whatever it is called.
+            (Some((text, name)), _) if text.starts_with('/') && is_below(text) => {
+                let more = rest.get(text.len()..).unwrap_or_default();
+                let length = end_of_path(before, more);
+                let more = more.get(..length).unwrap_or_default();
+                Some((text.len() + length, format!("{name}{}", names().pseudonym_of(more))))
+            }
+            (Some((text, name)), _) => Some((text.len(), name.clone())),
+            (None, Some(length)) => {
+                Some((length, names().pseudonym_of(rest.get(..length).unwrap_or_default())))
+            }
+            (None, None) => {
+                let (kind, length) = address(before, rest)
+                    .map(|length| ("address", length))
+                    .or_else(|| number(before, rest).map(|length| ("number", length)))?;
+                Some((length, names().named(kind, rest.get(..length).unwrap_or_default())))
+            }
+        }
+    }
+}
+
+/// Does a name begin and end here as a word? A short one has to stand by itself.
+fn is_whole(before: Option<char>, name: &str, rest: &str) -> bool {
+    let after = rest.get(name.len()..).and_then(|rest| rest.chars().next());
+    if name.starts_with('/') {
+        return !after.is_some_and(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
+    }
+    if name.len() >= UNMISTAKABLE {
+        return true;
+    }
+    let part_of_word =
+        |c: char| c.is_alphanumeric() || (name.len() < 4 && matches!(c, ':' | '-' | '.' | '+'));
+    let starts =
+        name.chars().next().is_none_or(|c| !c.is_alphanumeric()) || !before.is_some_and(part_of_word);
+    let ends =
+        name.chars().next_back().is_none_or(|c| !c.is_alphanumeric()) || !after.is_some_and(part_of_word);
+    starts && ends
+}
+
+/// The length of an absolute path that begins here: in quotes up to these, else up to the next blank.
+fn path(before: Option<char>, rest: &str) -> Option<usize> {
+    let is_begun =
+        before.is_none_or(|c| c.is_whitespace() || matches!(c, '"' | '\'' | '(' | '=' | '[' | ',' | ':'));
+    if !is_begun || !rest.starts_with('/') {
+        return None;
+    }
+    let length = end_of_path(before, rest);
+    (length > 2).then_some(length)
+}
+
+fn end_of_path(before: Option<char>, rest: &str) -> usize {
+    let quote = before.filter(|c| matches!(c, '"' | '\'')).filter(|quote| rest.contains(*quote));
+    let length = match quote {
+        Some(quote) => rest.find(quote),
+        None => rest
+            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')' | ',' | ';' | ']' | ':' | '`')),
+    };
+    rest.get(..length.unwrap_or(rest.len())).map_or(0, |path| path.trim_end_matches('.').len())
+}
+
+/// The length of an e-mail address that begins here. A unit of systemd is none.
+fn address(before: Option<char>, rest: &str) -> Option<usize> {
+    let part = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '+' | '@');
+    if before.is_some_and(part) {
+        return None;
+    }
+    let word = rest.get(..rest.find(|c| !part(c)).unwrap_or(rest.len()))?.trim_end_matches('.');
+    let (account, domain) = word.split_once('@')?;
+    (!account.is_empty() && domain.contains('.') && !domain.ends_with(".service")).then_some(word.len())
+}
+
+/// The length of a long number in hex that begins here.
+fn number(before: Option<char>, rest: &str) -> Option<usize> {
+    let length = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+    let after = rest.get(length..).and_then(|rest| rest.chars().next());
+    let is_apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    (length >= LONG && is_apart(before) && is_apart(after)).then_some(length)
+}
+
+/// Is all of it such a number?
+pub(super) fn is_long_number(text: &str) -> bool {
+    number(None, text) == Some(text.len())
+}
