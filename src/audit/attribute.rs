@@ -349,10 +349,8 @@ impl Case<'_> {
         };
         let is_given = |one: &Named| ring.get(one.key).is_some_and(Held::is_given);
         let is_decided = is_told || named.iter().any(is_given);
-        let words = match &self.claimed.names {
-            Names::Issuer { authority, .. } if !authority.is_said() => NAME_ONLY,
-            _ => REFERENCE_ONLY,
-        };
+        let is_name = matches!(&self.claimed.names, Names::Issuer { authority, .. } if !authority.is_said());
+        let words = if is_name { NAME_ONLY } else { REFERENCE_ONLY };
         match judgement.verdict {
             Verdict::MadeByAnotherKey if !is_decided => {
                 Judgement { verdict: Verdict::NotDecided, ..judgement }.why(words)

@@ -15,6 +15,9 @@ use crate::format::{cms, cvc, jose, ssh, x509};
 /// Who signed who signed who signed …
 const MOST_DEPTH: u8 = 4;
 
+/// A signer, what it signed, and behind how many others.
+type Waiting<'d> = (Cow<'d, cms::Signer<'d>>, Option<Arc<[u8]>>, u8);
+
 /// Signed data with at least one signer, and whether everybody could be read who signed a signature in it.
 #[must_use]
 pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefact, bool)> {
@@ -22,7 +25,7 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefac
         data.certificates.iter().filter_map(|der| x509::decode(der)).collect();
     let content: Option<Arc<[u8]>> = data.content.map(Arc::from);
     let (mut signatures, mut is_whole) = (Vec::new(), true);
-    let mut waiting: Vec<(Cow<'_, cms::Signer<'_>>, Option<Arc<[u8]>>, u8)> =
+    let mut waiting: Vec<Waiting<'_>> =
         data.signers.iter().map(|signer| (Cow::Borrowed(signer), content.clone(), 0)).collect();
     waiting.reverse();
     while let Some((signer, content, depth)) = waiting.pop() {

@@ -221,15 +221,12 @@ fn signed_data(der: &[u8], depth: u8, sink: &mut Sink<'_>) -> bool {
                     "of its signers, certificates and lists only the first {most} were looked at"
                 )));
             }
-            match of_containers::of_signed_data(der, &data) {
-                Some((artefact, is_whole)) => {
-                    sink(artefact_found(artefact));
-                    if !is_whole {
-                        sink(damaged());
-                    }
+            // Certificates and lists come in the same form, signed by nobody.
+            if let Some((artefact, is_whole)) = of_containers::of_signed_data(der, &data) {
+                sink(artefact_found(artefact));
+                if !is_whole {
+                    sink(damaged());
                 }
-                // Certificates and lists come in the same form, signed by nobody.
-                None => {}
             }
             within(&data, depth, sink);
             for der in data.certificates {
@@ -267,7 +264,8 @@ fn within(data: &cms::SignedData<'_>, depth: u8, sink: &mut Sink<'_>) {
     };
     match content {
         Some(content) if data.is_of_signed_data() && !is_complete(content) => {
-            if !signed_data(&cms::wrapped(content), depth, sink) {
+            let is_read = signed_data(&cms::wrapped(content), depth, sink);
+            if !is_read {
                 sink(damaged());
             }
         }

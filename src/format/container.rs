@@ -419,9 +419,8 @@ pub fn is_openpgp_signature(bytes: &[u8]) -> bool {
 #[must_use]
 pub fn is_openpgp_key(bytes: &[u8]) -> bool {
     let (length, body) = match bytes {
-        [0x98, length, body @ ..] => (usize::from(*length), body),
+        [0x98, length, body @ ..] | [0xC6, length @ 0..=191, body @ ..] => (usize::from(*length), body),
         [0x99, high, low, body @ ..] => (usize::from(u16::from_be_bytes([*high, *low])), body),
-        [0xC6, length @ 0..=191, body @ ..] => (usize::from(*length), body),
         [0xC6, high @ 192..=223, low, body @ ..] => {
             ((usize::from(*high) - 192) * 256 + usize::from(*low) + 192, body)
         }

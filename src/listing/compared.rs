@@ -64,7 +64,7 @@ impl Compared {
             }
         };
         told.headline = Headline { state, sentence, card: CardStanding::NothingAgainst };
-        told.unread = unsaid(&verdict, &told.headline);
+        told.unread = unsaid(verdict, &told.headline);
         // The snapshots are all that there is to look at.
         told.steps.retain(|step| step.purpose != Purpose::Look);
         self.steps_at_once(&verdict.findings, &mut told.steps);

@@ -88,7 +88,8 @@ fn is_invalid(workshop: &Workshop, file: &str) {
 #[test]
 fn signatures_that_are_not_in_der_are_invalid_in_x509_and_cms() {
     let workshop = signed("EC", "ec_paramgen_curve:P-256");
-    let forms: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 3] = [
+    type Writes<'w> = &'w dyn Fn(&[u8]) -> Vec<u8>;
+    let forms: [(&str, Writes<'_>); 3] = [
         ("plain", &|der| side_by_side(der, 32)),
         ("zero", &with_zero),
         ("trailing", &|der| [der, &[0, 0]].concat()),

@@ -368,6 +368,8 @@ fn the_name_of_an_entry_is_understood_where_it_is_first_seen() {
         "observe::ask::round",
         "observe::quarantine",
         "repair::undo",
+        // Of a text in which one stands.
+        "report::page::redact::paths",
         "safe_fs::observe",
     ];
     assert_eq!(places, seen);

@@ -130,8 +130,8 @@ fn html_is_valid_and_says_what_check_says() {
     assert!(fleet.contains("STALE") && fleet.contains("beta"), "{fleet}");
 }
 
-/// The superuser, and the label that OpenSC gives to every OpenPGP card.
-const SAME_EVERYWHERE: [&str; 2] = ["root", "OpenPGP card"];
+/// The superuser, the label that OpenSC gives to every OpenPGP card, and what many PINs are called.
+const SAME_EVERYWHERE: [&str; 3] = ["root", "OpenPGP card", "user"];
 
 /// All that names somebody or something in a snapshot, as `show` and the snapshot itself have it.
 fn names(snapshot: &str) -> BTreeSet<String> {
@@ -594,6 +594,7 @@ fn marked(joint: &str) -> Value {
     snapshot["caches"][0]["origin"] = "named".into();
     snapshot["whose"] = "directories".into();
     snapshot["configs"][0]["path"] = file_name(&format!("/etc/ZqM{joint}ZqN.conf")).into();
+    snapshot["user"]["env"]["OPENSC_CONF"] = snapshot["configs"][0]["path"].clone();
     let text = format!(
         "app default {{\n\tframework pkcs15 {{\n\t\tuse_file_caching = yes; # for ZqO ZqP\n\t\tuse_file_cachng = yes; \
          # of ZqO ZqP\n\t}}\n\tfile_cache_dir = \"{}\";\n}}\napp ZqQ {{\n}}\n",

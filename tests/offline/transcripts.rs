@@ -148,7 +148,9 @@ fn a_report_is_the_same_on_every_screen() {
             let (_, usual) = say(&words, &WAYS[0]);
             for shown in &WAYS {
                 let (code, said) = say(&words, shown);
-                assert_eq!(code, 0, "{said}");
+                // What could not be read ends so in a report, too.
+                let is_unread = usual.contains("UNREAD") || usual.contains("Not everything");
+                assert!(code == 0 || (code == 3 && is_unread), "{said}");
                 assert_eq!(
                     said,
                     if shown.name == "c" { in_ascii(&usual) } else { usual.clone() },

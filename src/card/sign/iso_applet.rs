@@ -87,7 +87,10 @@ impl FamilySigner for IsoApplet<'_> {
         Ok(match channel.status(pin.reference)?.pin_state() {
             // It wants none, and has let nobody in.
             PinState::LoggedIn => PinState::NotInitialised,
-            state => state,
+            state @ (PinState::Tries(_)
+            | PinState::Blocked
+            | PinState::NotInitialised
+            | PinState::Other(_)) => state,
         })
     }
 

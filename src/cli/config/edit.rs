@@ -74,7 +74,7 @@ pub fn run(
     let report = edit(&wanted, &snapshot, &mut Run::begin())?;
     match args.format {
         Format::Human => {
-            output::print(&human(screen, &report, &edited(&report, goal, programs, &typed_for_real())))?
+            output::print(&human(screen, &report, &edited(&report, goal, programs, &typed_for_real())))?;
         }
         Format::Json => {
             let answer = match goal {

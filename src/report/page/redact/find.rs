@@ -5,9 +5,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::names::Names;
-
-/// Hex digits that name something.
-const LONG: usize = 16;
+use super::paths::number;
 
 /// From this length on a name is found inside of a longer word, too: a card's name is the serial number and more.
 const UNMISTAKABLE: usize = 8;
@@ -128,17 +126,4 @@ fn address(before: Option<char>, rest: &str) -> Option<usize> {
     let word = rest.get(..rest.find(|c| !part(c)).unwrap_or(rest.len()))?.trim_end_matches('.');
     let (account, domain) = word.split_once('@')?;
     (!account.is_empty() && domain.contains('.') && !domain.ends_with(".service")).then_some(word.len())
-}
-
-/// The length of a long number in hex that begins here.
-fn number(before: Option<char>, rest: &str) -> Option<usize> {
-    let length = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
-    let after = rest.get(length..).and_then(|rest| rest.chars().next());
-    let is_apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
-    (length >= LONG && is_apart(before) && is_apart(after)).then_some(length)
-}
-
-/// Is all of it such a number?
-pub(super) fn is_long_number(text: &str) -> bool {
-    number(None, text) == Some(text.len())
 }

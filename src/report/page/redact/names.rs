@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::paths::{ending, is_common, is_entry, is_of_the_system};
+use super::paths::{ending, is_common, is_entry, is_long_number, is_of_the_system};
 use crate::finding::{Finding, Side};
 use crate::listing::hosts::Compared;
 use crate::listing::objects::ObjectComparison;
@@ -374,7 +374,7 @@ impl Names {
     fn of_entry(&mut self, part: &str) -> String {
         match self.known.get(part) {
             Some(known) => known.clone(),
-            None if super::find::is_long_number(part) => self.named("number", part),
+            None if is_long_number(part) => self.named("number", part),
             None => part.to_owned(),
         }
     }

@@ -1,5 +1,8 @@
 //! What of a path names somebody: components that are not the same on every machine.
 
+/// Hex digits that name something.
+const LONG: usize = 16;
+
 /// Below these, whatever is there came with the system.
 const OF_THE_SYSTEM: [&str; 12] = [
     "/usr/bin/",
@@ -111,4 +114,17 @@ pub(super) fn ending(name: &str) -> &'static str {
 pub(super) fn is_entry(name: &str) -> bool {
     let name = crate::snapshot::ByteString(name.as_bytes().to_vec());
     crate::snapshot::EntryName::from(name).of_copy().is_some()
+}
+
+/// Is all of it such a number?
+pub(super) fn is_long_number(text: &str) -> bool {
+    number(None, text) == Some(text.len())
+}
+
+/// The length of a long number in hex that begins here.
+pub(super) fn number(before: Option<char>, rest: &str) -> Option<usize> {
+    let length = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+    let after = rest.get(length..).and_then(|rest| rest.chars().next());
+    let is_apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    (length >= LONG && is_apart(before) && is_apart(after)).then_some(length)
 }
