@@ -82,8 +82,14 @@ impl Compared {
         told
     }
 
-    /// What is to be done for each of several tokens is one step.
+    /// What is to be done on many hosts, and for each of several tokens, is one step.
     fn steps_at_once(&self, findings: &[Finding], steps: &mut Vec<Step>) {
+        if without(steps, findings, Id::CacheCannotNoticeChange) {
+            let command = "stalecard config disable-cache".to_owned();
+            let what = "on each host where caching is on for a card that never signals a change";
+            // Not here: the line that says what is next has to say where.
+            steps.push(Step { after: Some(what), ..Step::new(Purpose::Prevent, Some(command), what) });
+        }
         let has = |token: &&TokenTable, wanted: Standing| {
             token.keys.iter().flat_map(|key| &key.states).any(|row| row.state == wanted)
         };
@@ -91,9 +97,7 @@ impl Compared {
         if number(Standing::Stale) + number(Standing::Disputed) < 2 {
             return;
         }
-        let own = findings.iter().filter(|finding| finding.id == Id::HostsDisagree);
-        let own: BTreeSet<&str> = own.flat_map(|finding| &finding.fix).map(|fix| fix.what.as_str()).collect();
-        steps.retain(|step| !own.contains(step.what.as_str()));
+        without(steps, findings, Id::HostsDisagree);
         let prove = "have the keys sign, on one of the hosts of each token: stalecard verify --serial SERIAL";
         let flush = "on each host that is named, as the user that is named: stalecard flush (cards in the reader), or \
                      stalecard flush --serial SERIAL";
@@ -143,4 +147,12 @@ impl Compared {
             None
         }
     }
+}
+
+/// Leaves out the steps that these findings took; whether there are such.
+fn without(steps: &mut Vec<Step>, findings: &[Finding], id: Id) -> bool {
+    let own = findings.iter().filter(|finding| finding.id == id).flat_map(|finding| &finding.fix);
+    let own: BTreeSet<&str> = own.map(|fix| fix.what.as_str()).collect();
+    steps.retain(|step| !own.contains(step.what.as_str()));
+    !own.is_empty()
 }
