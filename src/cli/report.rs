@@ -71,7 +71,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     match args.output.as_ref().filter(|path| !is_stdout(path)) {
         Some(path) => {
             write_whole(path, text.as_bytes(), 0o600)?;
-            let told = report_written(&told, &ByteString::from(path.as_path()).to_string());
+            let told = report_written(&told, &ByteString::from(path.as_path()).to_string(), exit);
             let mut text = Lines::new(&screen);
             headline(&mut text, &told.headline, &told.dangers);
             next(&mut text, &told);

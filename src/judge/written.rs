@@ -40,12 +40,13 @@ pub fn written(snapshot: &Snapshot, file: &str, asked: AskedFor) -> (Brief, Exit
     }
 }
 
-/// Of a report in this file (escaped): the verdict that it tells, and what comes next.
+/// Of a report in this file (escaped): the verdict that it tells, and what comes next; `exit`: how the run ends.
 #[must_use]
-pub fn report_written(told: &Brief, file: &str) -> Brief {
+pub fn report_written(told: &Brief, file: &str, exit: Exit) -> Brief {
     let word = told.headline.state.text();
     let sentence = Prose::from(format!("{file} is written. It says {word}: ")).then(&told.headline.sentence);
-    let headline = Headline { state: Word::Done, sentence, ..told.headline.clone() };
+    let state = if exit == Exit::NotRead { Word::Unread } else { Word::Done };
+    let headline = Headline { state, sentence, ..told.headline.clone() };
     // Where all is well the steps are not told either.
     let steps = told.next().cloned().into_iter().collect();
     Brief { headline, dangers: told.dangers.clone(), steps, ..Brief::default() }

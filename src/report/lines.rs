@@ -397,10 +397,7 @@ mod tests {
     fn a_word_is_never_broken_however_it_is_made() {
         for word in ["x".repeat(200), "a-b/".repeat(60), "鍵".repeat(90), "a\u{301}é-".repeat(50)] {
             assert_eq!(wrapped("", "", &word), format!("{word}\n"));
-            assert_eq!(
-                wrapped("  ", "    ", &format!("in {word} now")),
-                format!("  in\n    {word}\n    now\n")
-            );
+            assert_eq!(wrapped("  ", "    ", &format!("in {word} now")), format!("  in\n{word}\n    now\n"));
         }
     }
 

@@ -138,7 +138,10 @@ fn a_full_disk_is_passed_over_and_all_of_them_are_told() {
     host.caching("public");
     host.pkcs15_list();
     let before = host.cache_files();
-    let program = env!("CARGO_BIN_EXE_stalecard");
+    // Wherever it was built: that may lie among the temporary files, too.
+    let program = stand.dir().join("stalecard");
+    std::fs::copy(env!("CARGO_BIN_EXE_stalecard"), &program).unwrap();
+    let program = program.to_str().unwrap();
     let small = "mount -t tmpfs -o size=16k,mode=1777 none";
     let runtime = format!(r#"{small} "$XDG_RUNTIME_DIR" && chmod 0700 "$XDG_RUNTIME_DIR""#);
     let memory = format!("{small} /dev/shm");

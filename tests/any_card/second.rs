@@ -71,7 +71,7 @@ fn an_openpgp_card_is_judged_alike() {
     let host = host(&stand);
     let live = host.live();
     live.openpgp_generate_ec(1, "prime256v1");
-    live.openpgp_generate(3);
+    live.openpgp_generate_ec(3, "prime256v1");
     host.pkcs15_list();
     host.pkcs11_list();
     assert_eq!(agrees(&host).0, 0);

@@ -249,7 +249,7 @@ fn a_fleet_fits_into_little_memory() {
         // 60 MiB of text, hardly less when parsed, do not fit into this address space, of which the unoptimised program itself
         // takes two thirds.
         let output = Command::new("sh")
-            .args(["-c", "ulimit -v 59000; exec \"$0\" compare \"$@\"", env!("CARGO_BIN_EXE_stalecard")])
+            .args(["-c", "ulimit -v 64000; exec \"$0\" compare \"$@\"", env!("CARGO_BIN_EXE_stalecard")])
             .args(&files)
             .output()
             .unwrap();

@@ -48,8 +48,9 @@ fn what_is_no_file_is_neither_opened_nor_followed_nor_moved() {
     let before = tree(host.home());
 
     let (code, report) = json(&host, &["check"]);
-    // OpenSC would wait for ever at the pipe: what it shows of that key was not compared.
-    assert_eq!((code, errors(&report)), (3, vec![]), "{report:#}");
+    // OpenSC would wait for ever at the pipe, and what it shows of that key was not compared.
+    assert_eq!(code, 1, "{report:#}");
+    assert!(!errors(&report).is_empty() && report.to_string().contains("OpenSC hangs on "), "{report:#}");
     let told = gaps(&report);
     assert!(told.contains("! EF CC01") && told.contains("is a named pipe"), "{told}");
     // The socket does not open and the big file does not fit: OpenSC reads the card.
@@ -76,7 +77,8 @@ fn what_is_no_file_is_neither_opened_nor_followed_nor_moved() {
     // A pipe away, a link there: the same answer, and no hanging tools.
     std::fs::remove_file(at("C401")).unwrap();
     let (code, report) = json(&host, &["check"]);
-    assert!(code == 3 && gaps(&report).contains("is a symbolic link"), "{report:#}");
+    // Another pipe has the name of a file, too.
+    assert!(code == 1 && gaps(&report).contains("is a symbolic link"), "{report:#}");
 
     let before = tree(host.home());
     // What is too large to be copied stays, if the quarantine is on another file system: the rehearsal knows.

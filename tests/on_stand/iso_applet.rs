@@ -3,7 +3,6 @@
 
 use std::time::{Duration, Instant};
 
-use crate::stand;
 use crate::stand::{Family, Host, Options, PIN, Stand, generate_key_under};
 use serde_json::Value;
 
@@ -151,17 +150,4 @@ fn what_does_not_move_last_update_is_found_stale() {
     office.stalecard(&["flush"]).ok();
     assert_eq!(ids(&report(&office)), ["shared-identity"]);
     assert_eq!(office.run(&["pkcs15-tool", "-D"]).ok().stdout, maker.run(&["pkcs15-tool", "-D"]).ok().stdout);
-}
-
-/// That its keys cannot be asked is said, and no PIN is sent.
-#[test]
-fn its_keys_are_not_asked() {
-    let (stand, maker) = stand();
-    generate(&maker, "rsa/2048", "46");
-    stand.card().reset_stats();
-    let file = stand.dir().join("pin");
-    stand::secret(&file, format!("{PIN}\n"));
-    let said = maker.stalecard(&["verify", "--pin-file", file.to_str().unwrap()]).exits(3);
-    assert!(said.stdout.contains("another kind than MyEID and OsEID"), "{said}");
-    assert_eq!(stand.card().stats().verify, 0);
 }

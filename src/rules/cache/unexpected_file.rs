@@ -66,7 +66,7 @@ fn waited_at(case: &CacheCase<'_>, pipes: &[&CacheEntry], sink: &mut Vec<Finding
     let Some(first) = pipes.first() else { return };
     let path = case.dir.path_of(&first.name).to_string();
     let texts = (
-        format!("OpenSC hangs on {path}, a named pipe in the place of a cache entry."),
+        format!("OpenSC hangs on {path} when it looks for that file: it is a named pipe."),
         "A program that looks for that file of the card waits for ever, and keeps the card from all others."
             .to_owned(),
     );
