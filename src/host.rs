@@ -20,8 +20,6 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
-
 use crate::patience::{Overdue, SILENCE, Waning, within};
 use crate::snapshot::{ByteString, HomeState, OddHome, User};
 
@@ -261,7 +259,13 @@ pub type Silent = (PathBuf, String);
 #[must_use]
 pub fn in_folder(folder: &Path, most: usize) -> (Vec<PathBuf>, Option<String>) {
     let (mut found, mut left) = (Vec::new(), None);
-    for (number, entry) in WalkDir::new(folder).min_depth(1).max_depth(1).into_iter().enumerate() {
+    // Nothing in it is opened, as a walk would: a home may never answer.
+    let listed = match std::fs::read_dir(folder) {
+        Ok(listed) => listed,
+        Err(error) if error.kind() == ErrorKind::NotFound => return (found, left),
+        Err(error) => return (found, Some(error.to_string())),
+    };
+    for (number, entry) in listed.enumerate() {
         match entry {
             _ if number == most => {
                 left = Some(format!(
@@ -269,8 +273,7 @@ pub fn in_folder(folder: &Path, most: usize) -> (Vec<PathBuf>, Option<String>) {
                 ));
                 break;
             }
-            Ok(entry) => found.push(entry.into_path()),
-            Err(error) if error.io_error().is_some_and(|error| error.kind() == ErrorKind::NotFound) => {}
+            Ok(entry) => found.push(entry.path()),
             Err(error) => left = Some(error.to_string()),
         }
     }
