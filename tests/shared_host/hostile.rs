@@ -38,7 +38,8 @@ fn no_user_leads_root_out_of_his_cache() {
         let begun = Instant::now();
 
         let (code, report) = scene.json(&["check", "--offline", "--all-users"]);
-        assert_eq!(code, 3, "{report:#}");
+        // At a named pipe in the place of an entry OpenSC hangs: that is an error.
+        assert_eq!(code, 1, "{report:#}");
         let gaps = report["coverage"].to_string();
         for unread in ["linked", "parent", "mounted", "homeless"] {
             assert!(gaps.contains(unread), "{unread} is not named: {gaps}");
