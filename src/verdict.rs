@@ -95,9 +95,9 @@ pub struct Scope {
     pub programs: Vec<String>,
     /// What nobody asked for.
     pub not_asked_for: Vec<NotAskedFor>,
-    /// The host that was recorded, if a file was looked at in its place: there somebody may look again.
+    /// Is it of a file that was recorded? Then what was not read has to be recorded once more, where it was.
     #[serde(skip)]
-    pub recorded_on: Option<String>,
+    pub is_recorded: bool,
 }
 
 /// What nobody asked for. It is no gap, and changes no exit code.

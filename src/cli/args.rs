@@ -284,17 +284,18 @@ pub fn host_or(snapshot: Option<&Path>) -> Result<Snapshot, Error> {
     snapshot.map_or_else(look_at_host, observe::load)
 }
 
+/// The screen for what is said of a snapshot: if it was read from a file with its host, and its moment from which ages count.
+pub fn screen_of(screen: &Screen, file: Option<&Path>, snapshot: &Snapshot) -> Screen {
+    match file {
+        Some(_) => screen.of_recording(&snapshot.host, snapshot.taken_at.unix_timestamp()),
+        None => screen.clone(),
+    }
+}
+
 impl Facts {
-    /// The screen for what is said of a snapshot: with its users, and if it was read from a file with its moment, from
-    /// which ages count.
+    /// See [`screen_of`]; with the users that are known.
     pub fn screen_of(&self, screen: &Screen, snapshot: &Snapshot) -> Screen {
-        let mut screen = match self.snapshot {
-            Some(_) => Screen {
-                elsewhere: Some(escape(snapshot.host.as_bytes())),
-                ..screen.at(snapshot.taken_at.unix_timestamp())
-            },
-            None => screen.clone(),
-        };
+        let mut screen = screen_of(screen, self.snapshot.as_deref(), snapshot);
         let users = std::iter::once(&snapshot.user).chain(snapshot.others.iter().map(|other| &other.user));
         for user in users {
             if let Some(name) = &user.name {

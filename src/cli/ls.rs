@@ -64,7 +64,8 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let missing = verdict.coverage.iter().any(|gap| gap.asked_for);
     match args.format {
         Format::Human => {
-            let mut text = Page::new(screen);
+            let screen = args.facts.screen_of(screen, &snapshot);
+            let mut text = Page::new(&screen);
             if caches.is_empty() {
                 text.push_str(match args.whom.whose() {
                     CacheOwners::Caller => "No OpenSC cache directory exists for this user.\n",

@@ -87,11 +87,8 @@ pub fn unsaid(verdict: &Verdict, headline: &Headline) -> Vec<String> {
 
 /// What makes it possible to look.
 fn look_again(scope: &Scope) -> Step {
-    if let Some(host) = &scope.recorded_on {
-        let what = format!("record it again on {host}: stalecard snapshot -o FILE");
-        return Step::new(Purpose::Look, None, what);
-    }
-    Step::again(Purpose::Look, "stalecard check", "when what was not read can be read")
+    let command = if scope.is_recorded { "stalecard snapshot -o FILE" } else { "stalecard check" };
+    Step::again(Purpose::Look, command, "when what was not read can be read")
 }
 
 /// Why no card was compared, if none was.
@@ -437,8 +434,8 @@ mod tests {
         assert_eq!(told.headline.state, Word::Unread);
         assert_eq!(&*told.headline.sentence, "No card was compared with its cache. File X: no answer.");
         let mut recorded = Verdict { compared: false, ..verdict.clone() };
-        recorded.scope.recorded_on = Some("alpha".to_owned());
-        let again = "record it again on alpha: stalecard snapshot -o FILE";
+        recorded.scope.is_recorded = true;
+        let again = "stalecard snapshot -o FILE";
         assert_eq!(brief(&recorded).next().unwrap().call(), again);
         // Said once, and what to do is not what would be done about something else.
         assert!(told.unread.is_empty(), "{told:?}");

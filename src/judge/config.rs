@@ -68,7 +68,7 @@ pub fn lint_brief(
     let verdict = Verdict { findings, coverage, compared: true, ..Verdict::default() };
     let mut told = brief(&verdict);
     let judged = match version {
-        Some(version) => format!("judged for OpenSC {version}, which is installed here"),
+        Some(version) => format!("judged for OpenSC {version}, the one that is installed"),
         None => "judged for every OpenSC from 0.19 on, because none was found here".to_owned(),
     };
     let is_whole = !verdict.coverage.iter().any(|gap| gap.asked_for);

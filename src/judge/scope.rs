@@ -29,7 +29,7 @@ pub(super) fn scope(of: &Tokens<'_>) -> Scope {
     }
     let mut not_asked_for: Vec<NotAskedFor> = others(snapshot).into_iter().collect();
     not_asked_for.extend_from_slice(&of.unjudged);
-    Scope { users, directories, home, programs, not_asked_for, recorded_on: None }
+    Scope { users, directories, home, programs, not_asked_for, is_recorded: false }
 }
 
 /// What is odd about a home, and what was done about it.

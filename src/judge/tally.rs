@@ -119,7 +119,7 @@ impl Tally {
                 of_another_user(finding, &name);
             }
         }
-        verdict.scope.recorded_on = self.is_recorded.then(|| snapshot.host.clone());
+        verdict.scope.is_recorded = self.is_recorded;
         if snapshot.whose == Whose::Directories {
             verdict.findings.iter_mut().for_each(|finding| of_directory(finding, snapshot));
         }

@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::finding::Prose;
 use crate::host::clock::Zone;
-use crate::text::{count, in_ascii};
+use crate::text::{count, escape, in_ascii};
 use crate::verdict::brief::Step;
 
 /// Columns of a line where nobody says otherwise.
@@ -58,6 +58,12 @@ pub struct Screen {
 }
 
 impl Screen {
+    /// The same for what is told from a snapshot of this host.
+    #[must_use]
+    pub fn of_recording(&self, host: &str, taken_at: i64) -> Self {
+        Self { elsewhere: Some(escape(host.as_bytes())), ..self.at(taken_at) }
+    }
+
     /// The same at another moment: that of a snapshot.
     #[must_use]
     pub fn at(&self, now: i64) -> Self {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use crate::cli::args::{FailOn, Time, host_or};
+use crate::cli::args::{FailOn, Time, host_or, screen_of};
 use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
@@ -66,6 +66,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let brief = lint_brief(&findings, &coverage, version, caching.as_deref());
     match args.format {
         LintFormat::Human => {
+            let screen = &screen_of(screen, args.snapshot.as_deref(), &host);
             output::print(&config::lint(screen, &findings, &brief))?;
         }
         LintFormat::Sarif => {

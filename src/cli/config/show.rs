@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap_complete::ArgValueCandidates;
 
-use crate::cli::args::{Format, Time, host_or};
+use crate::cli::args::{Format, Time, host_or, screen_of};
 use crate::cli::complete::programs;
 use crate::cli::output;
 use crate::error::{Error, Exit};
@@ -46,6 +46,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     };
     match args.format {
         Format::Human => {
+            let screen = &screen_of(screen, args.snapshot.as_deref(), &snapshot);
             let one = matches!(wanted, Wanted::Called(_) | Wanted::Executable(_));
             output::print(&if one {
                 config::one(screen, &settings)

@@ -40,7 +40,7 @@ pub fn fleet(compared: &Compared) -> Page {
         .map(|(source, who)| Cell::words(format!("{who}, observed {}", at(source.taken))));
     blocks.push(Block::List(seen.collect()));
     blocks.push(Block::Facts(vec![("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION")))]));
-    end(&mut blocks, brief);
+    end(&mut blocks, brief, None);
     Page { title: Cell::fixed("OpenSC's caches, host by host"), blocks }
 }
 

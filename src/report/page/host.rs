@@ -57,15 +57,16 @@ pub fn host(facts: &Facts<'_>) -> Page {
         ("OpenSC".to_owned(), Cell::fixed(opensc.unwrap_or_else(|| "not known".to_owned()))),
         ("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION"))),
     ]));
-    end(&mut blocks, brief);
+    end(&mut blocks, brief, Some(&snapshot.host));
     Page { title: Cell::words(format!("OpenSC's cache on {}", snapshot.host)), blocks }
 }
 
-/// The last line, which is read when nothing else is: the first thing to do.
-pub(super) fn end(blocks: &mut Vec<Block>, brief: &Brief) {
-    blocks.extend(
-        brief.next().map(|step| Block::Paragraph(Cell::words(format!("Next: {}", step.in_a_line())))),
-    );
+/// The last line, which is read when nothing else is: the first thing to do, and on which host, if it is about one. Who reads
+/// it sits elsewhere.
+pub(super) fn end(blocks: &mut Vec<Block>, brief: &Brief, host: Option<&str>) {
+    let place = host.map(|host| format!("on {host}: ")).unwrap_or_default();
+    let line = |step: &Step| Block::Paragraph(Cell::words(format!("Next: {place}{}", step.in_a_line())));
+    blocks.extend(brief.next().map(line));
 }
 
 /// A moment, in UTC: who reads it may be anywhere, and need not learn where it was written.
