@@ -228,8 +228,8 @@ pub fn next(out: &mut Page<'_>, brief: &Brief) {
     let Some(step) = brief.next() else { return };
     match (&step.command, step.after) {
         (Some(command), None) => ask(out, command),
-        (Some(_), Some(_)) => {
-            let lead = next_lead(out.screen);
+        (Some(command), Some(_)) => {
+            let lead = lead_of(out, command);
             wrap(out, &lead, "  ", &step.in_a_line());
         }
         (None, _) => {
@@ -247,11 +247,18 @@ pub fn ask_check(out: &mut Page<'_>) {
 
 /// The last line of a list: the command that says what to do.
 pub(super) fn ask(out: &mut Page<'_>, command: &str) {
-    let lead = next_lead(out.screen);
-    // A command is not cut: it has a line of its own where there is no room.
-    let is_narrow = out.screen.elsewhere.is_some() && width(&lead) + width(command) > out.width();
-    let lead = if is_narrow { format!("{}\n  ", lead.trim_end()) } else { lead };
+    let lead = lead_of(out, command);
     let _ = writeln!(out, "{lead}{GREEN}{command}{GREEN:#}");
+}
+
+/// What stands before it in the last line. A command is not cut: where there is no room for it, that has a line of its own.
+fn lead_of(out: &mut Page<'_>, command: &str) -> String {
+    let lead = next_lead(out.screen);
+    if out.screen.elsewhere.is_none() || width(&lead) + width(command) <= out.width() {
+        return lead;
+    }
+    let _ = writeln!(out, "{}", lead.trim_end());
+    "  ".to_owned()
 }
 
 /// Where the first thing is to be done, if not here.
