@@ -86,12 +86,13 @@ impl<'a> Sum<'a> {
     /// All of it, as a sentence or two.
     fn sentence(&self, dry_run: bool) -> String {
         let unchanged = if dry_run && self.changed() { " Nothing was changed." } else { "" };
+        let nothing = nothing(dry_run);
         let said = match (self.failed, self.changed(), self.left()) {
             (Some(why), true, _) => format!("{}, and not all of it: {why}", self.done(dry_run)),
-            (Some(why), false, _) => format!("Nothing was moved: {why}"),
+            (Some(why), false, _) => format!("{nothing}: {why}"),
             (None, true, Some(left)) => format!("{}; {left}", self.done(dry_run)),
             (None, true, None) => self.done(dry_run),
-            (None, false, Some(left)) => format!("Nothing was moved: {left}"),
+            (None, false, Some(left)) => format!("{nothing}: {left}"),
             (None, false, None) => "Nothing to move".to_owned(),
         };
         format!("{said}.{unchanged}")
@@ -153,11 +154,12 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
     let is_rest = wrong.is_some() || done.unread;
     let sentence = match (&done.error, done.serials.as_deref(), is_rest) {
         (Some(Error::NoSuchEntry { name, .. }), ..) => {
-            let moved = if sum.changed() { sum.done(dry_run) } else { "Nothing was moved".to_owned() };
+            let moved = if sum.changed() { sum.done(dry_run) } else { nothing(dry_run).to_owned() };
             Prose::from(format!("{moved}: nothing is called {name:?}."))
         }
         (Some(Error::NoCardToFlush), ..) => {
-            Prose::from("Nothing was moved: only its card tells whether an entry is stale. ").then(&rest)
+            let nothing = nothing(dry_run);
+            Prose::from(format!("{nothing}: only its card tells whether an entry is stale. ")).then(&rest)
         }
         (_, Some(known), _) if !sum.changed() && sum.left.is_empty() => {
             let known = if known.is_empty() { "none at all".to_owned() } else { naming::list(known) };
@@ -172,13 +174,16 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
             .and(" Not everything that was asked for could be read: there may be more."),
         (_, _, false) if sum.changed() && sum.left.is_empty() && sum.failed.is_none() && !dry_run => {
             let is_cached = done.after.programs.iter().any(|program| program.caching.is_on());
-            let is_one = sum.moved + sum.removed == 1;
+            let taken = sum.moved + sum.removed;
             let after = match (sum.refilled, sum.was_read && is_cached) {
-                (1, _) => "It is as OpenSC writes it today.",
-                (2.., _) => "They are as OpenSC writes them today.",
-                (0, true) if is_one => "OpenSC reads it from the card again.",
+                (1, _) if taken == 1 => "It is as OpenSC writes it today.",
+                (2.., _) if sum.refilled == taken => "They are as OpenSC writes them today.",
+                (1.., _) => {
+                    "What is filled anew is as OpenSC writes it today; the rest it reads from the card again."
+                }
+                (0, true) if taken == 1 => "OpenSC reads it from the card again.",
                 (0, true) => "OpenSC reads them from the card again.",
-                (0, false) if is_one => "No program reads it today.",
+                (0, false) if taken == 1 => "No program reads it today.",
                 (0, false) => "No program reads them today.",
             };
             Prose::from(format!("{} {after}", sum.sentence(dry_run)))
@@ -207,7 +212,9 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
             } else {
                 // What was named takes no card, and so does its report: what programs show now a check tells.
                 told.steps.retain(|step| step.purpose != Purpose::Look);
-                told.steps.insert(0, check("tells what programs show now"));
+                if !dry_run {
+                    told.steps.insert(0, check("tells what programs show now"));
+                }
             }
             follow(&mut told, &sum, dry_run, &done.after, done.doubtful_since);
         }
@@ -249,6 +256,11 @@ fn cause_first(told: &mut Brief, sum: &Sum<'_>) {
         let what = format!("remove the cause first: {}", why.trim_end_matches('.'));
         told.steps.insert(0, Step::new(Purpose::Mend, None, what));
     }
+}
+
+/// That nothing came of it, or would.
+const fn nothing(dry_run: bool) -> &'static str {
+    if dry_run { "Nothing would be moved" } else { "Nothing was moved" }
 }
 
 /// That nothing was to be moved, of no more than what was compared.

@@ -1,6 +1,8 @@
 //! Which cache entries somebody means who names a key or a token: all that make up the key, or all of the token, so that no half of
 //! a key is left behind. A name that caches do not tell, as a token's label, only its card does.
 
+use std::collections::BTreeSet;
+
 use crate::case::token_content::absent_cards;
 use crate::error::Error;
 use crate::finding::ObjectClass;
@@ -9,7 +11,7 @@ use crate::listing::asked::{AskedObject, asked, names as asked_names};
 use crate::listing::cache_entries;
 use crate::listing::objects::{show, token_names};
 use crate::naming::{Names, Naming, TokenNames};
-use crate::repair::{KeptFile, Outcome};
+use crate::repair::{KeptFile, OperationState, Outcome};
 use crate::snapshot::{CacheEntry, Snapshot};
 use crate::text::escape;
 
@@ -143,18 +145,25 @@ impl Named {
     }
 }
 
-/// Is this what an entry is called that an earlier flush took: its name, its path, or the card's file alone? Whoever says it
-/// once more finds it done.
+/// Is this what an entry is called that an earlier flush took, which was not taken back: its name, its path, or the card's file
+/// alone if it was of one card only? Whoever says it once more finds it done.
 pub(super) fn was_taken(typed: &str) -> Result<bool, Error> {
-    let is_called = |file: &KeptFile| {
-        let name = file.name.to_string();
-        let path = format!("{}/{name}", file.directory);
-        let short = name.rsplit('_').next().is_some_and(|short| short.eq_ignore_ascii_case(typed));
-        short || name == typed || path == typed
-    };
-    let is_taken = |file: &&KeptFile| matches!(file.outcome, Some(Outcome::Moved | Outcome::Removed));
     let operations = super::quarantine::list()?;
-    Ok(operations.iter().flat_map(|operation| &operation.files).filter(is_taken).any(is_called))
+    let standing = operations.iter().filter(|operation| operation.state != OperationState::Undone);
+    let is_taken = |file: &&KeptFile| matches!(file.outcome, Some(Outcome::Moved | Outcome::Removed));
+    let mut of_cards: BTreeSet<String> = BTreeSet::new();
+    for file in standing.flat_map(|operation| &operation.files).filter(is_taken) {
+        let name = file.name.to_string();
+        if name == typed || format!("{}/{name}", file.directory) == typed {
+            return Ok(true);
+        }
+        if let Some((card, short)) =
+            name.rsplit_once('_').filter(|(_, short)| short.eq_ignore_ascii_case(typed))
+        {
+            of_cards.insert(format!("{card}_{}", short.to_ascii_uppercase()));
+        }
+    }
+    Ok(of_cards.len() == 1)
 }
 
 /// By the key reference where both have one, else by an ID.

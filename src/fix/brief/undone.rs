@@ -65,8 +65,9 @@ pub fn undone(done: &Undo, typed: &str) -> Brief {
         (UndoState::Refused, _) => (
             Word::Failed,
             format!(
-                "Nothing was changed: without operation {id} programs would show cache entries again, of which each is told \
-                 why not."
+                "Nothing was changed: programs would show {} again that {} stale, or cannot be told; see below.",
+                count(done.revival.revived.len(), "cache entry", "cache entries"),
+                if done.revival.revived.len() == 1 { "is" } else { "are" }
             ),
         ),
         (UndoState::Incomplete, false) => (
@@ -95,7 +96,11 @@ pub fn undone(done: &Undo, typed: &str) -> Brief {
                 "puts the old content back nevertheless",
             ),
         ],
-        UndoState::Refused => vec![check("tells which are stale")],
+        // A check would only say that all is well without them.
+        UndoState::Refused => {
+            let what = format!("leave it; or nevertheless: stalecard undo --force {id}");
+            vec![Step::new(Purpose::Mend, None, what)]
+        }
         UndoState::Incomplete => vec![
             Step::again(Purpose::Mend, format!("stalecard undo {id}"), "when the cause is removed"),
             list("what was done before it can be taken back by name"),
