@@ -601,10 +601,11 @@ fn marked(joint: &str) -> Value {
         named.replace(['\n', '"'], " ")
     );
     snapshot["configs"][0]["state"]["text"] = hex(&text).into();
-    let reader = format!("Virtual PCD [CCID Interface] (ZqR{joint}ZqS) 00 00");
+    let reader = format!("Virtual PCD [CCID Interface] (ZqR{joint}ZqS) (70120939305234) 00 00");
     snapshot["cards"][0]["reader"] = reader.into();
     snapshot["others"] = serde_json::json!([
         { "user": { "uid": 1007, "name": "ZqT", "env": { "HOME": "/home/ZqT" } }, "caches": [] },
+        { "user": { "uid": 1011, "name": "70234567", "env": { "HOME": "/home/70234567" } }, "caches": [] },
     ]);
     snapshot["invoked_by"] = serde_json::json!({ "uid": 1008, "name": "ZqU", "env": {} });
     snapshot["coverage"] = serde_json::json!([{
@@ -641,6 +642,10 @@ proptest! {
                 }))
                 .collect();
             prop_assert!(left.is_empty(), "{joint:?} {more:?}: {left:#?}");
+            // Logins and devices may be numbers.
+            for number in ["70234567", "70120939305234"] {
+                prop_assert!(!text.contains(number), "{joint:?} {more:?}: {number} in\n{text}");
+            }
             // What is everybody's stays, and what it is of use for.
             for kept in ["C401", "serial-1_NODATE_", "use", "stalecard flush", "/srv/directory-", "id-1"] {
                 prop_assert!(text.contains(kept), "{joint:?} {more:?}: no {kept} in\n{text}");

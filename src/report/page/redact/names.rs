@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::paths::{ending, is_common, is_entry, is_long_number, is_of_the_system};
+use super::paths::{ending, is_common, is_entry, is_long_number, is_of_the_system, numbers_its_entries};
 use crate::finding::{Finding, Side};
 use crate::listing::hosts::Compared;
 use crate::listing::objects::ObjectComparison;
@@ -347,8 +347,14 @@ impl Names {
             return path.to_owned();
         }
         let last = path.split('/').count().saturating_sub(1);
-        let parts: Vec<String> =
-            path.split('/').enumerate().map(|(place, part)| self.component(part, place == last)).collect();
+        let mut begin = 0;
+        let mut parts: Vec<String> = Vec::new();
+        for (place, part) in path.split('/').enumerate() {
+            let directory = path.get(..begin).unwrap_or_default().trim_end_matches('/');
+            let is_number = part.bytes().all(|byte| byte.is_ascii_digit()) && numbers_its_entries(directory);
+            parts.push(if is_number { part.to_owned() } else { self.component(part, place == last) });
+            begin += part.len() + 1;
+        }
         parts.join("/")
     }
 

@@ -97,7 +97,12 @@ const ENDINGS: [&str; 9] = [".conf", ".module", ".so", ".json", ".toml", ".pem",
 
 /// Is this word the same everywhere?
 pub(super) fn is_common(word: &str) -> bool {
-    COMMON.contains(&word) || word.bytes().all(|byte| byte.is_ascii_digit())
+    COMMON.contains(&word)
+}
+
+/// Is this a directory of the system in which each number stands for a user or a process?
+pub(super) fn numbers_its_entries(directory: &str) -> bool {
+    matches!(directory, "/run/user" | "/proc" | "/proc/self/fd" | "/dev/fd")
 }
 
 /// Did all of it come with the system?
