@@ -8,7 +8,7 @@ CARGO_DEB := build/tools/bin/cargo-deb
 AUDITABLE := build/tools/bin/cargo-auditable
 ZIGBUILD := build/tools/bin/cargo-zigbuild
 CYCLONEDX := build/tools/bin/cargo-cyclonedx
-ZIG := build/tools/zig/bin/python
+ZIG := build/tools/zig/fetched
 
 .PHONY: help test lint demo bench long matrix fuzz deb rpm tarball program reproducible integrations setup toolchain clean
 
@@ -120,6 +120,7 @@ $(CYCLONEDX): | toolchain
 
 $(ZIG): packaging/program/requirements.txt
 	@sh packaging/program/zig
+	@touch $@
 
 setup: toolchain
 	@sh tests/stand/setup
