@@ -236,7 +236,10 @@ fn walk<W: Work>(places: &Where, work: &W, send: &SyncSender<Vec<PathBuf>>, life
                 Ok(entry) if entry.file_type().is_dir() => {
                     life.at(Some(entry.path()));
                     if is_the_kernels(entry.path()) {
-                        walk.skip_current_dir();
+                        // On another device the walk goes into none, and what would be skipped is what holds it.
+                        if !places.one_file_system {
+                            walk.skip_current_dir();
+                        }
                         work.came(entry.path(), Came::Kernels);
                     }
                 }

@@ -76,16 +76,22 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
         ring.note(&all_baselines(path)?);
     }
     let mut pipes = HashMap::new();
+    let mut paths = Vec::new();
     for path in request.paths {
-        if is_pipe(path) && !pipes.contains_key(path) {
+        if is_pipe(path) {
+            // It is read once, whoever names it twice.
+            if pipes.contains_key(path) {
+                continue;
+            }
             pipes.insert(path.clone(), spooled(path)?);
         }
+        paths.push(path.clone());
     }
 
     // Whoever audits much waits for as long as it takes; what does not answer is told apart.
     let _undisturbed = undisturbed();
     let places = Where {
-        paths: request.paths.to_vec(),
+        paths,
         one_file_system: request.one_file_system,
         follow: request.follow,
         pipes: pipes.keys().cloned().collect(),

@@ -30,11 +30,13 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefac
     waiting.reverse();
     while let Some((signer, content, depth)) = waiting.pop() {
         // Whoever signed the signature, and so on.
+        let signature: Arc<[u8]> = signer.signature.into();
+        is_whole &= !signer.is_cut;
         for &counter in &signer.counters {
             let is_too_much = depth >= MOST_DEPTH || signatures.len() + waiting.len() >= 2 * cms::MOST;
             match cms::signer(counter).filter(|_| !is_too_much) {
                 Some(one) => {
-                    waiting.push((Cow::Owned(one), Some(Arc::from(signer.signature)), depth + 1));
+                    waiting.push((Cow::Owned(one), Some(Arc::clone(&signature)), depth + 1));
                 }
                 None => is_whole = false,
             }

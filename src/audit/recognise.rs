@@ -240,16 +240,18 @@ fn signed_data(der: &[u8], depth: u8, sink: &mut Sink<'_>) -> bool {
     true
 }
 
+/// Nothing that is signed is shorter.
+const LEAST: usize = 64;
+
 /// What stands within signed data: its content, what came beside certificates and lists, and what signers have attached to their
 /// signatures (time stamps, certificates and answers for later).
 fn within(data: &cms::SignedData<'_>, depth: u8, sink: &mut Sink<'_>) {
-    /// Nothing that is signed is shorter.
-    const LEAST: usize = 64;
     /// What mail names signed parts by.
     const WORDS: [&[u8]; 5] =
         [b"pkcs7-mime", b"pkcs7-signature", b"multipart/signed", b"-----BEGIN PKCS7", b"-----BEGIN CMS"];
     let is_long = |der: &&[u8]| der.len() >= LEAST;
-    let attached = data.signers.iter().flat_map(|signer| signer.values.iter().copied());
+    let counters = with_counters(&data.signers);
+    let attached = data.signers.iter().chain(&counters).flat_map(|signer| signer.values.iter().copied());
     let content = data.content.filter(|_| !data.is_time_stamp).filter(is_long);
     let mut parts = attached.chain(data.others.iter().copied()).filter(is_long).peekable();
     if content.is_none() && parts.peek().is_none() {
@@ -258,7 +260,7 @@ fn within(data: &cms::SignedData<'_>, depth: u8, sink: &mut Sink<'_>) {
     let Some(depth) = depth.checked_sub(1) else {
         return sink(Found::NotComputed("what is signed within it is nested too deeply".to_owned()));
     };
-    parts.for_each(|part| hunt(part, depth, sink));
+    parts.for_each(|part| hunt(part, depth, MOST_LEVELS, sink));
     let is_complete = |content: &[u8]| {
         first(content).and_then(|whole| first(whole.value)).is_some_and(|inner| inner.tag == 0x06)
     };
@@ -281,8 +283,25 @@ fn within(data: &cms::SignedData<'_>, depth: u8, sink: &mut Sink<'_>) {
     }
 }
 
-/// Whatever is signed in an attribute, wherever it stands in it.
-fn hunt(der: &[u8], depth: u8, sink: &mut Sink<'_>) {
+/// Who signed the signatures of these, and who signed theirs.
+fn with_counters<'d>(signers: &[cms::Signer<'d>]) -> Vec<cms::Signer<'d>> {
+    let mut all = Vec::new();
+    let mut waiting: Vec<&[u8]> = signers.iter().flat_map(|signer| signer.counters.iter().copied()).collect();
+    // Of more it is told where the signatures are taken.
+    while let Some(der) = waiting.pop().filter(|_| all.len() < 2 * cms::MOST) {
+        if let Some(signer) = cms::signer(der) {
+            waiting.extend(&signer.counters);
+            all.push(signer);
+        }
+    }
+    all
+}
+
+/// How deep an attribute nests what it holds.
+const MOST_LEVELS: u8 = 16;
+
+/// Whatever is signed in an attribute, wherever it stands in it. `depth`: of what is signed; `levels`: of DER.
+fn hunt(der: &[u8], depth: u8, levels: u8, sink: &mut Sink<'_>) {
     let Some(whole) = first(der) else { return };
     let is_known = match whole.tag {
         0x30 => structure(whole.raw, depth, sink),
@@ -293,12 +312,18 @@ fn hunt(der: &[u8], depth: u8, sink: &mut Sink<'_>) {
     if is_known || !matches!(whole.tag, 0x04 | 0x30 | 0x31 | 0xA0..=0xAF) {
         return;
     }
-    let Some(depth) = depth.checked_sub(1) else { return };
     let mut rest = whole.value;
-    for _ in 0..cms::MOST {
+    for looked in 0.. {
         let Some(one) = first(rest) else { return };
-        if one.raw.len() >= 64 {
-            hunt(one.raw, depth, sink);
+        let is_long = one.raw.len() >= LEAST;
+        match levels.checked_sub(1).filter(|_| looked < cms::MOST) {
+            Some(levels) if is_long => hunt(one.raw, depth, levels, sink),
+            None if is_long => {
+                return sink(Found::NotComputed(
+                    "not all that a signer has attached was looked at".to_owned(),
+                ));
+            }
+            _ => {}
         }
         rest = one.rest;
     }

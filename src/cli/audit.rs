@@ -89,7 +89,8 @@ fn moment(typed: &str) -> Result<SystemTime, String> {
     let day = || Date::parse(typed, format_description!("[year]-[month]-[day]")).ok();
     let at = OffsetDateTime::parse(typed, &Rfc3339).ok().or_else(|| Some(day()?.midnight().assume_utc()));
     if let Some(at) = at {
-        return match at > OffsetDateTime::now_utc() {
+        // Today begins earlier in the east than in UTC.
+        return match at > OffsetDateTime::now_utc() + time::Duration::DAY {
             true => Err("it lies in the future: nothing was changed since".to_owned()),
             false => Ok(at.into()),
         };

@@ -58,6 +58,8 @@ pub struct Signer<'a> {
     pub counters: Vec<&'a [u8]>,
     /// The values of all other attributes, signed and not, tag and length included.
     pub values: Vec<&'a [u8]>,
+    /// Are there attributes that are not looked at?
+    pub is_cut: bool,
 }
 
 impl SignedData<'_> {
@@ -114,7 +116,8 @@ pub fn decode(bytes: &[u8]) -> Option<Content<'_>> {
         return None;
     }
     if kind.value != SIGNED_DATA {
-        return Some(Content::Other);
+        // Attributes and the qualifiers of signature policies are named within these arcs, too, and are no contents.
+        return first(kind.rest).filter(|content| content.tag == 0xA0).map(|_| Content::Other);
     }
     Some(signed_data(kind.rest).map_or(Content::Damaged, Content::Signed))
 }
@@ -183,18 +186,23 @@ pub fn signer(der: &[u8]) -> Option<Signer<'_>> {
     let mut algorithm = Walk::new(walk.optional(0x30)?).ok()?;
     let oid = algorithm.optional(0x06)?;
     let signature = walk.optional(0x04)?;
-    let (mut counters, mut values) = (Vec::new(), Vec::new());
+    let (mut counters, mut values, mut is_cut) = (Vec::new(), Vec::new(), false);
     for mut rest in [attributes, walk.optional(0xA1)].into_iter().flatten() {
         while let Some(one) = first(rest).filter(|_| counters.len().max(values.len()) < MOST) {
-            let Some(kind) = first(one.value) else { break };
+            rest = one.rest;
+            let Some(kind) = first(one.value) else {
+                is_cut = true;
+                continue;
+            };
             let mut of_kind = tagged(kind.rest, 0x31).unwrap_or_default();
             while let Some(value) = first(of_kind).filter(|_| counters.len().max(values.len()) < MOST) {
                 let place = if kind.value == COUNTER_SIGNATURE { &mut counters } else { &mut values };
                 place.push(value.raw);
                 of_kind = value.rest;
             }
-            rest = one.rest;
+            is_cut |= !of_kind.is_empty();
         }
+        is_cut |= !rest.is_empty();
     }
     let attribute = |oid: &[u8]| {
         let mut rest = attributes?;
@@ -219,5 +227,6 @@ pub fn signer(der: &[u8]) -> Option<Signer<'_>> {
         signing_time: attribute(SIGNING_TIME).map(|one| one.raw),
         counters,
         values,
+        is_cut,
     })
 }

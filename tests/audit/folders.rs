@@ -139,6 +139,44 @@ fn what_the_kernel_makes_up_is_not_read() {
     assert!(text.contains("2 folders of proc, sysfs"), "{text}");
 }
 
+/// The walk leaves out what is mounted there, and nothing beside it.
+#[test]
+fn what_the_kernel_makes_up_ends_no_walk_of_one_file_system() {
+    let workshop = ca(
+        "mkdir -p in/a/made-up in/made-up in/z; for i in $(seq 20); do cp ca.pem in/$i; cp ca.pem in/z/$i; done",
+    );
+    let program = env!("CARGO_BIN_EXE_stalecard");
+    for options in ["", "--one-file-system"] {
+        let output = Command::new("unshare")
+            .args(["--mount", "sh", "-c"])
+            .arg(format!(
+                "mount --bind /proc in/a/made-up && mount --bind /sys in/made-up &&
+                 exec {program} audit --offline --format json {options} in"
+            ))
+            .current_dir(workshop.path())
+            .env("HOME", workshop.path())
+            .output()
+            .unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let told = |key: &str| report["audit"][key].as_u64();
+        assert_eq!((told("files"), told("kernels")), (Some(40), Some(2)), "{options} {report}");
+    }
+}
+
+#[test]
+fn a_pipe_that_is_named_twice_is_read_once() {
+    let workshop = ca("issue twin.pem other /CN=leaf leaf 1 bad.pem");
+    let program = env!("CARGO_BIN_EXE_stalecard");
+    let output = Command::new("sh")
+        .args(["-c", &format!("cat bad.pem | {program} audit --offline --format json ca.pem - files -")])
+        .current_dir(workshop.path())
+        .env("HOME", workshop.path())
+        .output()
+        .unwrap();
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((output.status.code(), report["audit"]["files"].as_u64()), (Some(1), Some(3)), "{report}");
+}
+
 #[test]
 fn what_was_moved_here_is_new_though_it_keeps_its_time() {
     let workshop =

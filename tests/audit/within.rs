@@ -94,6 +94,33 @@ fn who_signed_a_signature_is_asked() {
     let kind = [&PKCS9[..], &[9, 6]].concat();
     let with = |counter: &[u8]| with_attribute(&message, &kind, counter);
     comes_to(&workshop, &with(&counter), &with(&flipped(&counter)), 1);
+    // What such a signer has attached is looked at, too.
+    let stamp = [&PKCS9[..], &[9, 16, 2, 14]].concat();
+    let stamped = |token: &[u8]| with(&signer(&with_attribute(&workshop.read("counter"), &stamp, token)));
+    let token = workshop.read("token");
+    comes_to(&workshop, &stamped(&token), &stamped(&flipped(&token)), 2);
+}
+
+/// What is passed over is told, and what every signature under a policy has is not taken for a structure.
+#[test]
+fn attributes_that_are_not_looked_at_are_told_and_policies_are_none() {
+    let workshop = signed();
+    let message = workshop.read("message");
+    let audited = |attribute: &[u8], kind: &[u8]| {
+        workshop.write("files/it", with_attribute(&message, kind, attribute));
+        workshop.audit(&["files"])
+    };
+    let text = |length: usize| element(0x16, &vec![b'x'; length]);
+    let policy = [&PKCS9[..], &[9, 16, 2, 15]].concat();
+    let qualifier = element(0x30, &[element(6, &[&PKCS9[..], &[9, 16, 5, 1]].concat()), text(90)].concat());
+    let named = element(6, &[0x2A, 3, 4]);
+    let (code, report) = audited(&element(0x30, &[named, element(0x30, &qualifier)].concat()), &policy);
+    assert_eq!((code, report["audit"]["bad"].as_u64()), (0, Some(0)), "{report}");
+    let other = [&PKCS9[..], &[9, 99]].concat();
+    for unread in [text(4).repeat(1_001), (0..40).fold(text(70), |inner, _| element(0x30, &inner))] {
+        let (code, report) = audited(&unread, &other);
+        assert_eq!((code, report["audit"]["bad"].as_u64()), (3, Some(0)), "{report}");
+    }
 }
 
 #[test]
