@@ -22,7 +22,6 @@ use std::collections::BTreeMap;
 
 use beside::Beside;
 use digest::Digester;
-use entries::{Files, Which};
 use idle::{Idle, Stop};
 pub use next::{NextEntry, NextListing, Taken, next_listing};
 use place::Place;
@@ -158,8 +157,8 @@ impl Asker {
         };
         let caches: Vec<(&CacheDir, Vec<Speaker>)> =
             snapshot.caches.iter().map(|dir| (dir, speakers(snapshot, dir))).collect();
-        let read = caches.iter().filter(|(_, speakers)| !speakers.is_empty());
-        let needed: Files = read.flat_map(|(dir, _)| entries::read(dir, &Which::Needed).0).collect();
+        let read = caches.iter().filter(|(_, speakers)| !speakers.is_empty()).map(|(dir, _)| *dir);
+        let needed = entries::needed(read);
         let mut known = known;
         let mut moved = String::new();
         let is_it = |card: &&Card| card.reader == reader && card.atr == *atr;

@@ -113,8 +113,9 @@ impl<'a> Configuration<'a> {
             let place = |driver: &&'_ str| {
                 let outcome = self.outcome(program, Some(driver)).in_environment(version, env);
                 let Outcome::Runs(effective) = outcome else { return None };
-                let is_on = matches!(effective.caching, Caching::Public | Caching::All);
-                effective.cache_dir.path().filter(|_| is_on).cloned()
+                // Whether it caches may be undecided.
+                let may_cache = effective.caching != Caching::No;
+                effective.cache_dir.path().filter(|_| may_cache).cloned()
             };
             drivers.iter().filter_map(|driver| Some((*driver, place(driver)?))).collect()
         };

@@ -44,6 +44,14 @@ pub(super) fn holds(dir: &CacheDir, which: &Which) -> bool {
     dir.entries.iter().any(|entry| entry.kind == FileKind::File && which.is_meant(&entry.name))
 }
 
+/// What OpenSC needs besides the card, of all these directories: each name once.
+pub(super) fn needed<'a>(dirs: impl Iterator<Item = &'a CacheDir>) -> Files {
+    let mut files: Files = dirs.flat_map(|dir| read(dir, &Which::Needed).0).collect();
+    files.sort_by(|a, b| a.0.cmp(&b.0));
+    files.dedup_by(|a, b| a.0 == b.0);
+    files
+}
+
 /// Reads it; and what could not be read, in words.
 pub(super) fn read(dir: &CacheDir, which: &Which) -> (Files, Option<String>) {
     if !holds(dir, which) {

@@ -16,8 +16,6 @@ use super::round::{End, Round, copies};
 use super::setting::{Setting, Speaker, speakers};
 use crate::observe::privacy::Privacy;
 use crate::observe::progress::Progress;
-use crate::opensc::config::Situation;
-use crate::opensc::differences::{self, CachingWords};
 use crate::repair::config::Goal;
 use crate::safe_fs::observe_cache_dir;
 use crate::snapshot::{
@@ -127,8 +125,8 @@ fn of_card(snapshot: &Snapshot, setting: &Setting, subject: &Subject<'_>) -> Res
     let Card { reader, atr, .. } = subject.card;
     let caches: Vec<(&CacheDir, Vec<Speaker>)> =
         snapshot.caches.iter().map(|dir| (dir, speakers(snapshot, dir))).collect();
-    let read = caches.iter().filter(|(_, speakers)| !speakers.is_empty());
-    let needed: Files = read.flat_map(|(dir, _)| entries::read(dir, &Which::Needed).0).collect();
+    let read = caches.iter().filter(|(_, speakers)| !speakers.is_empty()).map(|(dir, _)| *dir);
+    let needed = entries::needed(read);
     let concerned = |dir: &CacheDir| subject.taken.iter().any(|taken| taken.0 == dir.real_path());
     let caches: Vec<(&CacheDir, Vec<Speaker>)> =
         caches.into_iter().filter(|(dir, speakers)| concerned(dir) && !speakers.is_empty()).collect();
@@ -300,9 +298,7 @@ impl Asking<'_, '_> {
 
     /// As it is configured; where that is to cache everything, what is public.
     fn goal(&self, speaker: &Speaker) -> Option<Goal> {
-        let version = Situation::of(self.snapshot).version().unwrap_or(differences::HEAD);
-        let knows_public = matches!(differences::caching_words(version), CachingWords::Words);
-        (speaker.caches_all && knows_public).then_some(Goal::Public)
+        (speaker.caches_all && self.round.setting.knows_public()).then_some(Goal::Public)
     }
 
     /// What is flagged private among the files of a copy.

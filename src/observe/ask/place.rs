@@ -93,7 +93,7 @@ impl Room {
                 continue;
             }
             let mut content = Vec::new();
-            File::open(entry.path())?.take(MAX_CONTENT).read_to_end(&mut content)?;
+            File::open(entry.path())?.take(MAX_CONTENT + 1).read_to_end(&mut content)?;
             files.push((EntryName::from(ByteString::from(entry.file_name())), content));
         }
         files.sort_by(|a, b| a.0.cmp(&b.0));

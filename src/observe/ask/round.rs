@@ -99,7 +99,7 @@ impl Round<'_> {
         };
         let which = Which::Of(fresh.serials());
         let mut tools = BTreeSet::from([AskTool::Pkcs15]);
-        let mut shown: Vec<(Room, Ask)> = Vec::new();
+        let mut shown: Vec<(Room, Option<Goal>, Ask)> = Vec::new();
         for (dir, speakers) in caches {
             let (files, left) = entries::read(dir, &which);
             let irregular = entries::irregular(dir, &which);
@@ -124,8 +124,7 @@ impl Round<'_> {
                     .then_some(AskTool::Pkcs11);
                 for tool in [Some(speaker.tool), second].into_iter().flatten() {
                     tools.insert(tool);
-                    let (room, ask) = self.shown(dir, tool, speaker, &files, &fresh)?;
-                    shown.push((room, ask));
+                    shown.push(self.shown(dir, tool, speaker, &files, &fresh)?);
                 }
             }
         }
@@ -133,8 +132,8 @@ impl Round<'_> {
             self.live(&tools, &mut fresh)?;
         }
         let mut is_repeated = false;
-        for (room, mut ask) in shown {
-            let mut ripening = self.ripening(&room, &ask, &fresh)?.into_iter();
+        for (room, goal, mut ask) in shown {
+            let mut ripening = self.ripening(&room, goal, &ask, &fresh)?.into_iter();
             ask.ripening = ripening.next();
             ask.later = ripening.collect();
             is_repeated |= ask.ripening.is_some();
@@ -189,10 +188,10 @@ impl Round<'_> {
         speaker: &Speaker,
         files: &Files,
         fresh: &Fresh,
-    ) -> Result<(Room, Ask), End> {
+    ) -> Result<(Room, Option<Goal>, Ask), End> {
         let all: Vec<Copy<'_>> = copies(files).into_iter().chain(copies(self.needed)).collect();
         let room = self.place.room(&all)?;
-        let goal = speaker.stands_in.then_some(Goal::Yes);
+        let goal = self.setting.goal(speaker);
         let (blocks, done) = self.listed(&room, tool, goal)?;
         let ask = self.ask(AskKind::Shown, tool, speaker.programs.clone(), Some(&dir.path), AskEnd::Done);
         let mut ask = self.compared(ask, files, fresh);
@@ -200,7 +199,7 @@ impl Round<'_> {
         ask.cached = done.is_used;
         ask.read =
             done.read.into_iter().map(EntryName::from).filter(|name| name.of_copy().is_some()).collect();
-        Ok((room, ask))
+        Ok((room, goal, ask))
     }
 
     /// Asks the card itself, with each of the tools, and looks whether it is what it was at first.
@@ -243,7 +242,13 @@ impl Round<'_> {
     /// Asks the same copy again and again, where an entry is not what is on the card and nothing was answered from it yet, until
     /// it is answered from. What was answered from already and is not what is on the card is taken out of it meanwhile: it
     /// may be why another entry is not asked for.
-    fn ripening(&self, room: &Room, ask: &Ask, fresh: &Fresh) -> Result<Vec<Ripening>, End> {
+    fn ripening(
+        &self,
+        room: &Room,
+        goal: Option<Goal>,
+        ask: &Ask,
+        fresh: &Fresh,
+    ) -> Result<Vec<Ripening>, End> {
         let live = self.asks.iter().find(|live| live.kind == AskKind::Live && live.tool == ask.tool);
         let Some(mut live) = live.map(|live| &live.blocks) else { return Ok(Vec::new()) };
         if ask.tool == AskTool::Pkcs15 && fresh.settled == Some(true) {
@@ -283,7 +288,7 @@ impl Round<'_> {
         let mut is_new = !answering.is_empty();
         let mut all: Vec<Ripening> = Vec::new();
         for readings in 2..=MOST_READINGS {
-            let (_, done) = self.listed(room, tool, None)?;
+            let (_, done) = self.listed(room, tool, goal)?;
             let read: BTreeSet<EntryName> = done.read.into_iter().map(EntryName::from).collect();
             let (turned, still): (Vec<EntryName>, Vec<EntryName>) =
                 waiting.into_iter().partition(|name| read.contains(name));

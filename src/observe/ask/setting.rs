@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::trust;
 use crate::opensc::config::{Situation, Source};
-use crate::opensc::differences::{self, EITHER_DRIVER};
+use crate::opensc::differences::{self, CachingWords, EITHER_DRIVER};
 use crate::opensc::program::{PKCS11_TOOL, PKCS15_TOOL};
 use crate::opensc::{Caching, Outcome, Program, Version};
 use crate::repair::config::{Goal, Wanted, asked};
@@ -90,6 +90,18 @@ impl Setting {
         path.as_deref().ok_or_else(|| {
             format!("{} was not found where programs usually are (package opensc)", tool_name(tool))
         })
+    }
+
+    /// How a tool is to cache that lists for these programs: as it is configured, or as they are.
+    pub(super) fn goal(&self, speaker: &Speaker) -> Option<Goal> {
+        let is_all = speaker.caches_all || !self.knows_public();
+        speaker.stands_in.then_some(if is_all { Goal::Yes } else { Goal::Public })
+    }
+
+    /// Does OpenSC know of caching what is public alone?
+    pub(super) fn knows_public(&self) -> bool {
+        let version = self.version.unwrap_or(differences::HEAD);
+        matches!(differences::caching_words(version), CachingWords::Words)
     }
 
     /// Does a setting make OpenSC forget PINs, for any program?
@@ -234,6 +246,7 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
 
 /// Do applications of OpenSC's module read this directory?
 pub(super) fn reads_as_module(snapshot: &Snapshot, dir: &CacheDir) -> bool {
+    let is_usual = |speaker: &&Speaker| !speaker.stands_in;
     let is_module = |speaker: &Speaker| speaker.tool == AskTool::Pkcs11 || speaker.programs.len() > 1;
-    speakers(snapshot, dir).iter().any(is_module)
+    speakers(snapshot, dir).iter().filter(is_usual).any(is_module)
 }

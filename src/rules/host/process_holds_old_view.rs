@@ -214,6 +214,9 @@ fn is_dormant_in(finding: &Finding, process: &Process, snapshot: &Snapshot, dir:
 
 /// Was the process started before the configuration was written that OpenSC reads today? None where that is not known.
 fn is_of_older_configuration(snapshot: &Snapshot, process: &Process) -> Option<bool> {
+    if has_own_file(snapshot, process) {
+        return None;
+    }
     let changed_at = Situation::of(snapshot).file()?.changed_at?;
     Some(process.started_at < changed_at)
 }
@@ -250,13 +253,19 @@ struct OwnCache {
     place: Option<CacheLocation>,
 }
 
+/// Does its environment name another configuration than that of the user?
+fn has_own_file(snapshot: &Snapshot, process: &Process) -> bool {
+    let named = |env: &BTreeMap<String, ByteString>| env.get(CONFIGURATION).cloned();
+    process.env.as_ref().is_some_and(|env| named(env) != named(&snapshot.user.env))
+}
+
 impl OwnCache {
     fn of(snapshot: &Snapshot, configuration: &Configuration<'_>, process: &Process) -> Self {
         let version = Situation::of(snapshot).version();
         let own = &snapshot.user.env;
         let is_unknown = process.env.is_none() && process.uid != snapshot.user.uid;
         let env = process.env.as_ref().unwrap_or(own);
-        if !is_unknown && env.get(CONFIGURATION) != own.get(CONFIGURATION) {
+        if has_own_file(snapshot, process) {
             // Its file was not looked at: it may well cache, where it would without one.
             return Self { is_on: true, place: Some(cache_dir(version.unwrap_or(HEAD), env, None)) };
         }
