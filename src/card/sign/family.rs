@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::super::apdu::Response;
+use super::super::apdu::{Channel, Command, Response};
 use super::error::SignError;
 use super::key_channel::KeyChannel;
 use super::plan::{Attempt, Order, Pin};
-use crate::snapshot::PinState;
+use crate::snapshot::{EfPath, PinState};
 
 /// What a family does in its own way. Nothing here spends a try.
 pub(super) trait FamilySigner {
@@ -47,4 +47,22 @@ pub(super) trait FamilySigner {
 
     /// Ends the logins of these references.
     fn leave(&mut self, channel: &mut KeyChannel<'_>, references: &BTreeSet<u8>) -> Result<(), SignError>;
+}
+
+/// Does this file still begin with all that was read of it?
+pub(super) fn still_holds(channel: &mut Channel<'_>, file: EfPath, known: &[u8]) -> Result<bool, SignError> {
+    if !channel.send(Command::SelectPath(file))?.status.carries_data() {
+        return Ok(false);
+    }
+    let mut left = known;
+    while !left.is_empty() {
+        let ne = u16::try_from(left.len().min(256)).unwrap_or_default();
+        let Ok(offset) = u16::try_from(known.len() - left.len()) else { return Ok(false) };
+        let now = channel.send(Command::ReadSelected(offset, ne))?;
+        left = match left.strip_prefix(now.data.as_slice()) {
+            Some(rest) if !now.data.is_empty() => rest,
+            _ => return Ok(false),
+        };
+    }
+    Ok(true)
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 
 use super::super::apdu::{Channel, Command, Response, StatusWord};
 use super::error::SignError;
-use super::family::FamilySigner;
+use super::family::{FamilySigner, still_holds};
 use super::key_channel::KeyChannel;
 use super::native::{access, described};
 use super::plan::{Attempt, Key, Operation, Order, Pin, Plan};
@@ -97,16 +97,19 @@ impl FamilySigner for IsoApplet<'_> {
     /// Such a card has no number of its own: it is the one that was read if it says the same of itself and its keys.
     fn same_card(&mut self, channel: &mut KeyChannel<'_>, _orders: &[Order]) -> Result<(), SignError> {
         let mut channel = Channel::new(channel);
-        for file in self.witnesses().unwrap_or_default() {
-            let selected = channel.send(Command::SelectPath(file))?;
-            let known = self.card.content(file).unwrap_or_default();
-            let ne = u16::try_from(known.len().min(256)).unwrap_or_default();
-            let now = channel.send(Command::ReadSelected(0, ne))?;
-            if !selected.status.carries_data() || now.data.is_empty() || !known.starts_with(&now.data) {
-                return Err(SignError::Moved(
-                    "the card was changed or swapped since it was read (its TokenInfo or the descriptions of its keys are \
-                     other ones)",
-                ));
+        let moved = SignError::Moved(
+            "the card was changed or swapped since it was read (its TokenInfo or the descriptions of its keys are other \
+             ones)",
+        );
+        let Some(files) = self.witnesses() else { return Err(moved) };
+        let known = files.into_iter().filter_map(|file| Some((file, self.card.content(file)?)));
+        let known: Vec<_> = known.filter(|(_, content)| !content.is_empty()).collect();
+        if known.is_empty() {
+            return Err(moved);
+        }
+        for (file, known) in known {
+            if !still_holds(&mut channel, file, known)? {
+                return Err(moved);
             }
         }
         Ok(())

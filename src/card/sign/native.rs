@@ -13,7 +13,7 @@ use super::super::apdu::{Channel, Command, Response, StatusWord};
 use super::super::application::Application;
 use super::super::native::MY_EID;
 use super::error::{SignError, not_asked};
-use super::family::FamilySigner;
+use super::family::{FamilySigner, still_holds};
 use super::key_channel::KeyChannel;
 use super::plan::{Access, Asks, Attempt, Key, Operation, Order, Pin, Plan};
 use crate::format::pkcs15::{self, Directory, FLAG_PRIVATE, KeyType, PinEntry, PrivateKeyEntry, Zeros};
@@ -156,11 +156,8 @@ impl FamilySigner for Native<'_> {
             return Err(SignError::Moved("the card's descriptions are not those that were read before"));
         };
         let mut channel = Channel::new(channel);
-        let selected = channel.send(Command::SelectPath(application.token_info))?;
         let known = self.card.content(application.token_info).unwrap_or_default();
-        let ne = u16::try_from(known.len().min(256)).unwrap_or_default();
-        let now = channel.send(Command::ReadSelected(0, ne))?;
-        if !selected.status.carries_data() || now.data.is_empty() || !known.starts_with(&now.data) {
+        if known.is_empty() || !still_holds(&mut channel, application.token_info, known)? {
             return Err(SignError::Moved(
                 "another card is in the reader now (its TokenInfo is not the one read before)",
             ));
