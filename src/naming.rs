@@ -6,21 +6,20 @@
 //! engine (`slot_0-id_03`), strongSwan (`%smartcard0@opensc:03`) and ykman (`KEY_MANAGEMENT`) give to keys; at last the
 //! beginning of an ID. What might be meant twice is an error that lists both.
 
+mod names;
+mod readings;
 pub mod uri;
 
 use std::collections::BTreeSet;
 
 use crate::text::{escape, hex, is_key_reference, is_typed};
-use uri::{Type, Uri};
-
-/// The shortest beginning of an ID, or of a serial number, that counts as one: in hex digits, or characters.
-const SHORTEST_BEGINNING: usize = 6;
+use names::names_serial;
+pub use names::{Maker, Names, TokenNames};
+use readings::{Reading, SHORTEST_BEGINNING, hex_digits, of_other_programs, spelled};
+use uri::Uri;
 
 /// The longest text that is looked at: a PKCS#11 URI with all its attributes is shorter by far.
 const LONGEST: usize = 4096;
-
-/// Characters of a manufacturer that `CK_TOKEN_INFO` has room for.
-const MAKER_LENGTH: usize = 32;
 
 /// How many of those there are an error lists.
 const LISTED: usize = 12;
@@ -96,128 +95,12 @@ pub fn there_is(known: &[String]) -> String {
     if known.is_empty() { "there is none at all".to_owned() } else { format!("there is: {}", list(known)) }
 }
 
-/// All that a key, or another object of a token, goes by. Text is escaped.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names {
-    /// What to call it where it has to be told from others.
-    pub what: String,
-    /// Its key reference.
-    pub reference: Option<u8>,
-    /// Its IDs, in whatever view: people know the one that they are shown.
-    pub ids: Vec<Vec<u8>>,
-    /// Its labels, escaped.
-    pub labels: Vec<String>,
-    /// Further words that name it as they are, whatever the case of their letters: files, fingerprints.
-    pub words: Vec<String>,
-    /// Its class, as PKCS#11 URIs tell them apart.
-    pub class: Option<Type>,
-    /// Its token.
-    pub token: TokenNames,
-}
-
-impl Names {
-    /// It goes by what the other goes by, too, which is the same as somebody else sees it.
-    pub fn add(&mut self, other: Self) {
-        fn add<T: PartialEq>(all: &mut Vec<T>, more: Vec<T>) {
-            for one in more {
-                if !all.contains(&one) {
-                    all.push(one);
-                }
-            }
-        }
-        add(&mut self.ids, other.ids);
-        add(&mut self.labels, other.labels);
-        add(&mut self.words, other.words);
-        add(&mut self.token.labels, other.token.labels);
-        self.token.maker = self.token.maker.take().or(other.token.maker);
-    }
-}
-
-/// All that a token goes by.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TokenNames {
-    /// Serial number, as it was read.
-    pub serial: String,
-    /// Its labels, escaped: its own, and what PKCS#11 makes of it.
-    pub labels: Vec<String>,
-    /// Who made it, if it is known what kind of token it is.
-    pub maker: Option<Maker>,
-}
-
-/// Who made a token, as PKCS#11 tells it (`CK_TOKEN_INFO`).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Maker {
-    /// As OpenSC calls them; none: it is not known here, and may be any.
-    pub manufacturer: Option<Vec<u8>>,
-    /// The model, as OpenSC calls it; none, as above.
-    pub model: Option<&'static str>,
-    /// How what other modules call the manufacturer and the model of such tokens begins.
-    pub elsewhere: Option<(&'static str, &'static str)>,
-}
-
-impl Maker {
-    /// The attribute of a URI that says otherwise, with what it says and what OpenSC says.
-    fn contradicts(&self, uri: &Uri) -> Option<(&'static str, Vec<u8>, Vec<u8>)> {
-        let (manufacturer, model) = self.elsewhere.unwrap_or_default();
-        let attributes = [
-            ("manufacturer", &uri.manufacturer, self.manufacturer.clone(), manufacturer),
-            ("model", &uri.model, self.model.map(|model| model.as_bytes().to_vec()), model),
-        ];
-        attributes.into_iter().find_map(|(name, said, own, elsewhere)| {
-            let (said, own) = (said.as_ref()?, own?);
-            // Both are filled up with blanks, and cut where their field ends.
-            let is_own = said.trim_ascii_end() == own.get(..MAKER_LENGTH).unwrap_or(&own).trim_ascii_end();
-            let is_elsewhere = !elsewhere.is_empty() && said.starts_with(elsewhere.as_bytes());
-            (!is_own && !is_elsewhere).then(|| (name, said.clone(), own))
-        })
-    }
-}
-
-impl TokenNames {
-    /// As people are told of it.
-    #[must_use]
-    pub fn what(&self) -> String {
-        let serial = escape(self.serial.as_bytes());
-        match self.labels.first() {
-            Some(label) => format!("{serial} ({label})"),
-            None => serial,
-        }
-    }
-
-    fn is_called(&self, naming: &Naming) -> bool {
-        self.serial.eq_ignore_ascii_case(&naming.typed) || self.labels.contains(&naming.shown())
-    }
-
-    fn is_called_by(&self, uri: &Uri) -> bool {
-        let names_maker = uri.manufacturer.is_some() || uri.model.is_some();
-        let is_made_so = self.maker.as_ref().is_some_and(|maker| maker.contradicts(uri).is_none());
-        (uri.serial.is_none() || names_serial(uri, self.serial.as_bytes()))
-            && (!names_maker || is_made_so)
-            && uri.token.as_ref().is_none_or(|label| self.labels.contains(&escape(label)))
-    }
-}
-
 /// How well a text fits: the better first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     Exact,
     Spelled,
     Beginning,
-}
-
-/// One way to read a text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Reading {
-    /// An ID.
-    Id(Vec<u8>),
-    /// The beginning of an ID, lower-case hex.
-    Beginning(String),
-    /// A label.
-    Label(String),
-    /// A key reference.
-    Reference(u8),
-    /// A PKCS#11 URI.
-    Uri(Uri),
 }
 
 /// What somebody calls a key or a token.
@@ -255,7 +138,7 @@ impl Naming {
         if self.is_exactly(names) {
             return Some(Fit::Exact);
         }
-        let token = names.token.is_called(self).then_some(Fit::Spelled);
+        let token = names.token.is_called(&self.typed, &self.shown()).then_some(Fit::Spelled);
         self.readings
             .iter()
             .filter_map(|reading| match reading {
@@ -471,103 +354,12 @@ impl Naming {
     }
 }
 
-impl Names {
-    fn is_called_by(&self, uri: &Uri) -> bool {
-        let class = |class: Type| self.class.is_none_or(|own| own == class);
-        self.token.is_called_by(uri)
-            && uri.id.as_ref().is_none_or(|id| self.ids.contains(id))
-            && uri.object.as_ref().is_none_or(|label| self.labels.contains(&escape(label)))
-            && uri.class.is_none_or(class)
-    }
-}
-
-/// What other programs call a key.
-fn of_other_programs(typed: &str) -> Vec<Reading> {
-    let mut readings = Vec::new();
-    let id = |text: &str| hex_digits(text).map(Reading::Id);
-    // strongSwan: `%smartcard[<slot>[@<module>]]:<ID>`.
-    if let Some((slot, keyid)) = typed.strip_prefix("%smartcard").and_then(|rest| rest.split_once(':')) {
-        let slot = slot.split_once('@').map_or(slot, |(slot, _)| slot);
-        readings.extend(id(keyid).filter(|_| slot.bytes().all(|byte| byte.is_ascii_digit())));
-        return readings;
-    }
-    // libp11's engine: `[slot_<slot>-]id_<ID>`, `[slot_<slot>-]label_<label>`, `<slot>:<ID>`. The number of a slot says
-    // nothing of a token: it depends on what else is plugged in.
-    let number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let key = match typed.strip_prefix("slot_").and_then(|rest| rest.split_once('-')) {
-        Some((slot, key)) if number(slot) => key,
-        _ => typed,
-    };
-    if let Some(text) = key.strip_prefix("id_") {
-        readings.extend(id(text));
-    }
-    if let Some(label) = key.strip_prefix("label_") {
-        readings.push(Reading::Label(escape(label.as_bytes())));
-    }
-    if let Some((slot, text)) = typed.split_once(':').filter(|(slot, _)| number(slot)) {
-        // Two digits on either side are an ID that is written with colons.
-        readings.extend(id(text).filter(|_| slot.len() != 2 || text.len() != 2));
-    }
-    readings.extend(piv_slot(typed).map(Reading::Reference));
-    readings
-}
-
-/// The key reference of a PIV slot as ykman names it.
-fn piv_slot(typed: &str) -> Option<u8> {
-    let name = typed.to_ascii_uppercase().replace('-', "_");
-    let digits = name.strip_prefix("SLOT_").or_else(|| name.strip_prefix("SLOT "));
-    if let Some(digits) = digits.or_else(|| name.strip_prefix("0X")) {
-        return u8::from_str_radix(digits, 16).ok().filter(|number| digits.len() == 2 && *number >= 0x80);
-    }
-    Some(match name.as_str() {
-        "AUTHENTICATION" => 0x9A,
-        "SIGNATURE" => 0x9C,
-        "KEY_MANAGEMENT" => 0x9D,
-        "CARD_AUTH" => 0x9E,
-        "ATTESTATION" => 0xF9,
-        _ => {
-            let number: u8 = name.strip_prefix("RETIRED")?.parse().ok()?;
-            (1..=20).contains(&number).then_some(0x81_u8)?.checked_add(number)?
-        }
-    })
-}
-
-/// An ID in another spelling than ours, or the beginning of one.
-fn spelled(typed: &str) -> Vec<Reading> {
-    let Some(digits) = digits(typed) else { return Vec::new() };
-    let whole = data_encoding::HEXLOWER.decode(digits.as_bytes()).ok().filter(|id| !id.is_empty());
-    let mut readings: Vec<Reading> = whole.map(Reading::Id).into_iter().collect();
-    if digits.len() >= SHORTEST_BEGINNING {
-        readings.push(Reading::Beginning(digits));
-    }
-    readings
-}
-
-/// The hex digits of an ID, without what people put before and between them: `0x`, colons, blanks, dashes.
-fn digits(typed: &str) -> Option<String> {
-    let typed = typed.trim();
-    let rest = typed.strip_prefix("0x").or_else(|| typed.strip_prefix("0X")).unwrap_or(typed);
-    let digits: String = rest.chars().filter(|c| !matches!(c, ':' | ' ' | '-' | '\t')).collect();
-    let is_hex = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    is_hex.then(|| digits.to_ascii_lowercase())
-}
-
-fn hex_digits(text: &str) -> Option<Vec<u8>> {
-    let id = data_encoding::HEXLOWER.decode(digits(text)?.as_bytes()).ok()?;
-    (!id.is_empty()).then_some(id)
-}
-
 /// Is this serial number what was typed: it, in any case, the way we show it, or a PKCS#11 URI of its token?
 #[must_use]
 pub fn is_serial(serial: &[u8], typed: &str) -> bool {
     serial.eq_ignore_ascii_case(typed.as_bytes())
         || escape(serial).eq_ignore_ascii_case(typed)
         || (Uri::is_meant(typed) && Uri::parse(typed).is_ok_and(|uri| names_serial(&uri, serial)))
-}
-
-fn names_serial(uri: &Uri, serial: &[u8]) -> bool {
-    let last = serial.get(serial.len().saturating_sub(uri::SERIAL_LENGTH)..).unwrap_or(serial);
-    uri.serial.as_ref().is_some_and(|typed| [serial, last].iter().any(|own| own.eq_ignore_ascii_case(typed)))
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 
 use proptest::prelude::*;
 
+use super::readings::piv_slot;
 use super::uri::{Type, Uri};
-use super::{Error, Maker, Names, Naming, TokenNames, piv_slot};
+use super::{Error, Maker, Names, Naming, TokenNames};
 
 const LIVE: [u8; 4] = [0x6E, 0x51, 0x82, 0xB9];
 const STALE: [u8; 4] = [0x2C, 0xAF, 0x2C, 0x01];
