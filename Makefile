@@ -60,7 +60,7 @@ demo: setup
 
 bench: toolchain
 	@sh tests/stand/setup valgrind
-	$(CARGO) bench --locked --no-fail-fast --bench audit --bench cost --bench many_homes
+	$(CARGO) bench --locked --no-fail-fast --bench audit --bench cost --bench fleet --bench many_homes
 
 long: setup
 	STALECARD_LONG=1 $(CARGO) test --workspace --locked

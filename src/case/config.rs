@@ -25,7 +25,7 @@ pub const NOT_SHOWN: &str = "Those above come first in the file; correct them an
 /// Characters of one line that are told one by one.
 const MOST_GLYPHS: usize = 3;
 /// How much of a long line is kept on either side, and of what is marked.
-const KEPT: usize = 160;
+pub const KEPT: usize = 160;
 
 /// One configuration file under one version of OpenSC.
 pub struct ConfigCase<'a> {

@@ -32,9 +32,36 @@ pub struct TokenTable {
     pub label: Option<String>,
     /// The newest reading of the card: what it is.
     pub read_by: Option<Source>,
+    /// Several cards have this serial number: what one of them holds tells nothing of another. Absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub shared: bool,
     /// Its keys and certificates.
     #[serde(rename = "slots")]
     pub keys: Vec<KeyTable>,
+}
+
+impl TokenTable {
+    /// The states of its keys that stand so to the card.
+    pub fn rows(&self, wanted: Standing) -> impl Iterator<Item = &StateRow> {
+        self.keys.iter().flat_map(|key| &key.states).filter(move |row| row.state == wanted)
+    }
+
+    /// Has somebody a state of it that stands so to the card?
+    #[must_use]
+    pub fn has(&self, wanted: Standing) -> bool {
+        self.rows(wanted).next().is_some()
+    }
+
+    /// Is it known what the card is, and does nobody show anything else?
+    #[must_use]
+    pub fn is_as_it_should_be(&self) -> bool {
+        let mut rows = self.keys.iter().flat_map(|key| &key.states);
+        self.read_by.is_some()
+            && rows.all(|row| match row.state {
+                Standing::Current | Standing::Former => true,
+                Standing::Stale | Standing::Disputed | Standing::Unknown | Standing::Orphan => false,
+            })
+    }
 }
 
 /// One key, certificate or data object, by the EF that it comes from.

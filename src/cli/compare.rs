@@ -1,6 +1,6 @@
 //! `compare`: what hosts and users show of the same tokens.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
@@ -13,7 +13,7 @@ use crate::observe::{each_in, load, snapshot_files};
 use crate::patience::anew;
 use crate::report::lines::Screen;
 use crate::report::{comparison::comparison, json::Answer, json::Document};
-use crate::snapshot::ByteString;
+use crate::snapshot::{ByteString, Snapshot};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -28,10 +28,14 @@ pub struct Args {
     fail_on: FailOn,
 }
 
-/// What the snapshots in these files come to.
-pub fn compared(files: &[PathBuf]) -> Result<Compared, Error> {
+/// What the snapshots in these files come to; `see` sees each user's as one of the sources, in their order, with its file.
+pub fn compared(files: &[PathBuf], see: &mut dyn FnMut(&Path, &Snapshot)) -> Result<Compared, Error> {
     let mut comparison_of = Comparison::default();
-    for path in &snapshot_files(files) {
+    let found = snapshot_files(files);
+    for path in &found.passed_over {
+        comparison_of.passed_over(&ByteString::from(path.as_path()).to_string());
+    }
+    for path in &found.files {
         // However many there are: what does not answer is one of them.
         anew();
         // One that cannot be read must not hide the others.
@@ -40,6 +44,7 @@ pub fn compared(files: &[PathBuf]) -> Result<Compared, Error> {
                 let mut is_first = true;
                 each_in(&mut snapshot, &mut |user| {
                     comparison_of.add(user, std::mem::take(&mut is_first));
+                    see(path, user);
                     Ok(())
                 })?;
             }
@@ -53,7 +58,7 @@ pub fn compared(files: &[PathBuf]) -> Result<Compared, Error> {
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
-    let compared = compared(&args.files)?;
+    let compared = compared(&args.files, &mut |_, _| {})?;
     // Ages count from the newest of them.
     let newest = compared.sources.iter().map(|source| source.taken).max();
     match args.format {

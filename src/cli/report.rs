@@ -1,5 +1,6 @@
 //! `report`: what is said of a host, or of several, for other eyes.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -14,7 +15,7 @@ use crate::judge::{Tally, judge_processes};
 use crate::listing::hosts::Compared;
 use crate::listing::objects::show;
 use crate::listing::settings::{Wanted, settings};
-use crate::observe::{holders, write_whole};
+use crate::observe::{each_in, holders, load, write_whole};
 use crate::report::human::{headline, next};
 use crate::report::lines::{Page as Lines, Screen};
 use crate::report::page::redact::{Names, redact};
@@ -60,9 +61,12 @@ enum Format {
 }
 
 pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
-    let (page, names, told, screen, exit) =
-        if args.files.is_empty() { of_host(args, screen)? } else { of_fleet(&args.files, screen)? };
     let is_redacted = args.redact || (args.format == Format::Markdown && !args.no_redact);
+    let (page, names, told, screen, exit) = if args.files.is_empty() {
+        of_host(args, screen)?
+    } else {
+        of_fleet(&args.files, is_redacted, screen)?
+    };
     let page = if is_redacted { redact(page, names) } else { page };
     let text = match args.format {
         Format::Html => html::html(&page),
@@ -122,9 +126,28 @@ fn of_host(args: &Args, screen: &Screen) -> Result<Made, Error> {
     Ok((page, names, told, args.facts.screen_of(screen, &snapshot), exit))
 }
 
-fn of_fleet(files: &[PathBuf], screen: &Screen) -> Result<Made, Error> {
-    let compared: Compared = super::compare::compared(files)?;
-    let told = compared.brief.clone();
-    let exit = if compared.sources.is_empty() { Exit::NotRead } else { exit_unread(&compared.coverage) };
-    Ok((page::fleet(&compared), Names::of_fleet(&compared), told, screen.clone(), exit))
+fn of_fleet(files: &[PathBuf], is_redacted: bool, screen: &Screen) -> Result<Made, Error> {
+    let mut names = Names::default();
+    let mut of_files: Vec<PathBuf> = Vec::new();
+    let compared: Compared = super::compare::compared(files, &mut |path, user| {
+        of_files.push(path.to_owned());
+        // It cannot be read again.
+        if is_redacted && is_stdout(path) {
+            names.see(user);
+        }
+    })?;
+    let (told, exit) = (compared.brief.clone(), compared.exit_of_report());
+    if is_redacted {
+        // What is said in a snapshot's own words may name whatever is in it.
+        let quoted: BTreeSet<&PathBuf> =
+            compared.quoted.iter().filter_map(|source| of_files.get(*source)).collect();
+        for path in quoted.into_iter().filter(|path| !is_stdout(path)) {
+            each_in(&mut load(path)?, &mut |user| {
+                names.see(user);
+                Ok(())
+            })?;
+        }
+        names.hear_of_fleet(&compared);
+    }
+    Ok((page::fleet(compared), names, told, screen.clone(), exit))
 }

@@ -14,7 +14,7 @@ use crate::verdict::brief::{Brief, CardStanding, Cause, CauseKind, Headline, Pur
 use crate::verdict::{Scope, Token, Verdict};
 
 /// Names in a sentence.
-const MOST_NAMES: usize = 3;
+pub const MOST_NAMES: usize = 3;
 
 /// A verdict as it is told.
 #[must_use]

@@ -18,9 +18,9 @@ use crate::text::{escape, rfc3339};
 use crate::verdict::{ProgramState, Verdict};
 
 /// What is said of a host on which no OpenSC was found.
-const NO_OPENSC: &str = "none";
+pub const NO_OPENSC: &str = "none";
 /// What is said of an OpenSC that does not tell its version.
-const NO_VERSION: &str = "unknown";
+pub const NO_VERSION: &str = "unknown";
 /// Characters of a version that are kept.
 const LONGEST: usize = 40;
 
@@ -32,12 +32,18 @@ pub struct Fleet {
     pub hosts: usize,
     /// How many snapshots of users have a newer one of the same user and host beside them.
     pub older: usize,
-    /// Who is shown something else than the card, longest first.
+    /// Who is shown what is not on the card, longest first.
     pub stale: Vec<StaleUser>,
+    /// Who is shown something else than the card, and no file tells which is right; longest first. Whoever has keys of both
+    /// kinds is in both.
+    pub undecided: Vec<StaleUser>,
     /// Who is not, and will be after the next change of a card that never signals one, because caching is on.
     pub next: Vec<RiskyUser>,
     /// The versions of OpenSC by how many hosts have them.
     pub opensc: Vec<Share>,
+    /// The programs that are named in what is said of the hosts.
+    #[serde(skip)]
+    pub programs: BTreeSet<String>,
     /// How programs cache, by how many hosts have it so: the value of `use_file_caching` that holds, for all programs or one by one.
     pub caching: Vec<Share>,
 }
@@ -59,7 +65,7 @@ pub struct StaleUser {
     pub tokens: BTreeSet<String>,
     /// How many keys, certificates or data objects.
     pub objects: usize,
-    /// Of at least one of them no file tells whether the cache or the card names the right public key.
+    /// Of at least one key no file tells whether the cache or the card names the right public key.
     pub disputed: bool,
 }
 
@@ -94,6 +100,7 @@ pub(super) struct Traits {
     caching: BTreeMap<String, BTreeSet<usize>>,
     risks: BTreeMap<usize, Risk>,
     words: BTreeSet<Rc<str>>,
+    programs: BTreeSet<String>,
 }
 
 #[derive(Debug, Default)]
@@ -113,6 +120,11 @@ impl Traits {
         );
         let version: String = version.chars().take(LONGEST).collect();
         self.opensc.entry(version).or_default().insert(source);
+        for program in verdict.programs.iter().map(|program| &program.name) {
+            if !self.programs.contains(program) {
+                self.programs.insert(program.clone());
+            }
+        }
         if let Some(caching) = caching(&verdict.programs) {
             self.caching.entry(caching).or_default().insert(source);
         }
@@ -138,11 +150,18 @@ impl Traits {
     /// All of them beside what the tables of the tokens tell.
     pub fn conclude(self, sources: &[Source], tokens: &[TokenTable]) -> Fleet {
         let newest = newest(sources);
-        let stale = stale(tokens);
-        let is_stale = |source: &Source| stale.contains_key(&(source.host.as_str(), source.user.as_str()));
+        let mut stale = shown_otherwise(tokens, Standing::Stale);
+        let undecided = shown_otherwise(tokens, Standing::Disputed);
+        for (who, user) in &mut stale {
+            user.disputed = undecided.contains_key(who);
+        }
+        let is_told = |source: &Source| {
+            let who = (source.host.as_str(), source.user.as_str());
+            stale.contains_key(&who) || undecided.contains_key(&who)
+        };
         let risks = self.risks.into_iter().filter(|(source, _)| newest.contains(source));
         let next = risks.filter_map(|(source, Risk { tokens, programs })| {
-            let source = sources.get(source).filter(|source| !is_stale(source))?;
+            let source = sources.get(source).filter(|source| !is_told(source))?;
             let words = |of: BTreeSet<Rc<str>>| of.iter().map(ToString::to_string).collect();
             let (host, user) = (source.host.clone(), source.user.clone());
             Some(RiskyUser { host, user, tokens: words(tokens), programs: words(programs) })
@@ -160,16 +179,14 @@ impl Traits {
             shares.sort_by_key(|share| Reverse(share.hosts));
             shares
         };
-        let mut stale: Vec<StaleUser> = stale.into_values().collect();
-        stale.sort_by(|one, other| {
-            (one.written, &one.host, &one.user).cmp(&(other.written, &other.host, &other.user))
-        });
         Fleet {
             hosts,
             older: sources.len().saturating_sub(newest.len()),
-            stale,
+            stale: by_age(stale),
+            undecided: by_age(undecided),
             next,
             opensc: share(self.opensc),
+            programs: self.programs,
             caching: share(self.caching),
         }
     }
@@ -187,38 +204,48 @@ pub(super) fn newest(sources: &[Source]) -> BTreeSet<usize> {
     newest.into_values().collect()
 }
 
-fn stale(tokens: &[TokenTable]) -> BTreeMap<(&str, &str), StaleUser> {
-    let mut stale: BTreeMap<(&str, &str), StaleUser> = BTreeMap::new();
+/// A user by host and name.
+type Who<'a> = (&'a str, &'a str);
+
+/// Who shows something that stands so to the card.
+fn shown_otherwise(tokens: &[TokenTable], wanted: Standing) -> BTreeMap<Who<'_>, StaleUser> {
+    let mut users: BTreeMap<Who<'_>, StaleUser> = BTreeMap::new();
     for token in tokens {
         for key in &token.keys {
-            let mut counted: BTreeSet<(&str, &str)> = BTreeSet::new();
-            let is_other = |state| matches!(state, Standing::Stale | Standing::Disputed);
-            for row in key.states.iter().filter(|row| is_other(row.state)) {
+            let mut counted: BTreeSet<Who<'_>> = BTreeSet::new();
+            for row in key.states.iter().filter(|row| row.state == wanted) {
                 for shown in &row.shown_by {
                     let who = (shown.source.host.as_str(), shown.source.user.as_str());
-                    let known = stale.entry(who).or_insert_with(|| StaleUser {
+                    let known = users.entry(who).or_insert_with(|| StaleUser {
                         host: shown.source.host.clone(),
                         user: shown.source.user.clone(),
                         since: String::new(),
                         written: shown.written,
                         tokens: BTreeSet::new(),
                         objects: 0,
-                        disputed: false,
+                        disputed: wanted == Standing::Disputed,
                     });
                     known.written = known.written.min(shown.written);
                     if !known.tokens.contains(&token.serial) {
                         known.tokens.insert(token.serial.clone());
                     }
                     known.objects += usize::from(counted.insert(who));
-                    known.disputed |= row.state == Standing::Disputed;
                 }
             }
         }
     }
-    for user in stale.values_mut() {
+    for user in users.values_mut() {
         user.since = rfc3339(user.written);
     }
-    stale
+    users
+}
+
+fn by_age(users: BTreeMap<Who<'_>, StaleUser>) -> Vec<StaleUser> {
+    let mut users: Vec<StaleUser> = users.into_values().collect();
+    users.sort_by(|one, other| {
+        (one.written, &one.host, &one.user).cmp(&(other.written, &other.host, &other.user))
+    });
+    users
 }
 
 /// How the programs of a user cache: in a word if all do the same, else one by one.

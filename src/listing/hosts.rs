@@ -12,7 +12,7 @@ use std::rc::Rc;
 use serde::Serialize;
 
 use super::fleet::{Fleet, Traits};
-use super::own_findings::OwnFindings;
+use super::own_findings::{OwnFindings, Told};
 use crate::case::asked::AskedCase;
 use crate::case::asked_blocks::Block;
 use crate::case::asked_content;
@@ -24,7 +24,7 @@ use crate::case::tokens::Tokens;
 use crate::error::Exit;
 use crate::finding::{Finding, ObjectClass, Severity, Side, SideState};
 use crate::format::x509::{self, Certificate};
-use crate::judge::ending::exit_of;
+use crate::judge::ending::{exit_of, exit_unread};
 use crate::judge::{judge_processes, tokens, tokens_of, verdict};
 use crate::snapshot::{Content, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{escape, hex, rfc3339};
@@ -45,6 +45,7 @@ pub struct Comparison {
     own: OwnFindings,
     traits: Traits,
     coverage: Vec<Gap>,
+    unreadable: Vec<(String, String)>,
 }
 
 /// What is known of one token.
@@ -117,6 +118,12 @@ pub struct Compared {
     /// First and last what matters.
     #[serde(skip)]
     pub brief: Brief,
+    /// The files that are no snapshots, each with what was said on reading it, as both are shown.
+    #[serde(skip)]
+    pub unreadable: Vec<(String, String)>,
+    /// The users of snapshots, as places in `sources`, in whose words something is told besides what the tables tell.
+    #[serde(skip)]
+    pub quoted: BTreeSet<usize>,
 }
 
 impl Compared {
@@ -133,10 +140,32 @@ impl Compared {
         }
     }
 
+    /// How a report on it ends: it is written whatever it tells, and says that nothing was compared.
+    #[must_use]
+    pub fn exit_of_report(&self) -> Exit {
+        match self.exit(Severity::Error) {
+            Exit::NotRead => Exit::NotRead,
+            _ => exit_unread(&self.coverage),
+        }
+    }
+
     /// Are there too many to be told side by side?
     #[must_use]
     pub const fn is_fleet(&self) -> bool {
         self.sources.len() > SIDE_BY_SIDE
+    }
+
+    /// Takes the tokens that are told one by one, and how many others there are: of many hosts a list of what is as it should be
+    /// hides what is not.
+    #[must_use]
+    pub fn told_one_by_one(&mut self) -> (Vec<TokenTable>, usize) {
+        let mut told = std::mem::take(&mut self.tokens);
+        let all = told.len();
+        if self.is_fleet() {
+            told.retain(|token| !token.is_as_it_should_be());
+        }
+        let others = all.saturating_sub(told.len());
+        (told, others)
     }
 
     /// Does a snapshot hold a reading of a card?
@@ -188,9 +217,17 @@ impl Comparison {
         }
     }
 
+    /// Notes that something below a folder is called like a snapshot, and is none that is opened.
+    pub fn passed_over(&mut self, file: &str) {
+        let why = "it is no regular file; below a folder no link is followed and no pipe is opened";
+        self.gap(file, why, false);
+        self.unreadable.push((file.to_owned(), String::new()));
+    }
+
     /// Notes that a snapshot could not be read.
     pub fn unreadable(&mut self, file: &str, why: &str) {
         self.gap(file, why, true);
+        self.unreadable.push((file.to_owned(), why.to_owned()));
     }
 
     fn gap(&mut self, what: &str, why: &str, asked_for: bool) {
@@ -388,9 +425,10 @@ impl Comparison {
     #[must_use]
     pub fn conclude(self) -> Compared {
         let sources = self.sources;
-        let table = |(serial, seen): (String, Seen)| table(&serial, &seen, &sources);
+        let own = self.own;
+        let table = |(serial, seen): (String, Seen)| table(&serial, &seen, &sources, own.is_shared(&serial));
         let tokens: Vec<TokenTable> = self.tokens.into_iter().map(table).collect();
-        let (own, unread) = self.own.conclude(&sources, &tokens);
+        let Told { findings: own, coverage: unread, quoted } = own.conclude(&sources, &tokens);
         let disagree = tokens.iter().flat_map(crate::rules::host::hosts_disagree::apply);
         let mut findings: Vec<Finding> = disagree.chain(own).collect();
         findings.sort_by_key(|finding| Reverse(finding.severity));
@@ -402,6 +440,8 @@ impl Comparison {
             findings,
             coverage: self.coverage.into_iter().chain(unread).collect(),
             brief: Brief::default(),
+            unreadable: self.unreadable,
+            quoted,
         };
         compared.told()
     }
@@ -464,7 +504,7 @@ fn entry_time(case: &Case<'_>, cache_view: &CacheView<'_>, unit: &Place, part: u
     cache_view.cached.hit(file, cache_view.layout.buffer(file)).map(|entry| entry.inode.mtime)
 }
 
-fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
+fn table(serial: &str, seen: &Seen, sources: &[Source], shared: bool) -> TokenTable {
     let named = |index: usize| sources.get(index).cloned();
     // Newest first; of equally new readings the one that was named last.
     let mut readings: Vec<&Reading> = seen.readings.iter().collect();
@@ -512,7 +552,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
             None => Standing::Unknown,
             Some([None, None, None]) => Standing::Orphan,
             Some(now) if *now == state => Standing::Current,
-            Some(now) if newest.is_some_and(|reading| is_disputed(reading, showing, now)) => {
+            Some(now) if shared || newest.is_some_and(|reading| is_disputed(reading, showing, now)) => {
                 Standing::Disputed
             }
             Some(_) => Standing::Stale,
@@ -548,6 +588,7 @@ fn table(serial: &str, seen: &Seen, sources: &[Source]) -> TokenTable {
         serial: serial.to_owned(),
         label: seen.label.clone(),
         read_by: newest.and_then(|reading| named(reading.source)),
+        shared,
         keys: keys.into_iter().map(|(_, table)| table).collect(),
     }
 }

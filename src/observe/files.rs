@@ -20,35 +20,43 @@ pub(super) fn metadata(path: &Path, follow: bool) -> std::io::Result<std::fs::Me
     answered(move |_| if follow { std::fs::metadata(&path) } else { std::fs::symlink_metadata(&path) })
 }
 
+/// The snapshots that were named.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct SnapshotFiles {
+    /// Their files.
+    pub files: Vec<PathBuf>,
+    /// What is called like one below a folder, and is no regular file: links, pipes and the like.
+    pub passed_over: Vec<PathBuf>,
+}
+
 /// The snapshots that are named: files as they are, in place of a folder the files below it that are called
 /// `*.json`, in the order of their names. A folder that cannot be read or holds none stands for itself, so
 /// that whoever loads it is told.
 #[must_use]
-pub fn snapshot_files(named: &[PathBuf]) -> Vec<PathBuf> {
+pub fn snapshot_files(named: &[PathBuf]) -> SnapshotFiles {
     let paths = named.to_vec();
     within(SILENCE, move |pulse| {
-        let mut files = Vec::new();
+        let mut found = SnapshotFiles::default();
         for path in &paths {
-            look_below(path, &mut files, &|| pulse.beat());
+            look_below(path, &mut found, &|| pulse.beat());
         }
-        files
+        found
     })
     // Whoever opens them is told why not.
-    .unwrap_or_else(|_| named.to_vec())
+    .unwrap_or_else(|_| SnapshotFiles { files: named.to_vec(), passed_over: Vec::new() })
 }
 
-fn look_below(path: &Path, files: &mut Vec<PathBuf>, beat: &dyn Fn()) {
+fn look_below(path: &Path, found: &mut SnapshotFiles, beat: &dyn Fn()) {
+    let SnapshotFiles { files, passed_over } = found;
+    let is_called_so = |path: &Path| path.extension() == Some("json".as_ref());
     let before = files.len();
     if path.is_dir() {
         for entry in WalkDir::new(path).follow_links(false).sort_by_file_name() {
             beat();
             match entry {
-                Ok(entry) if entry.file_type().is_file() => {
-                    files.extend(
-                        Some(entry.into_path()).filter(|path| path.extension() == Some("json".as_ref())),
-                    );
-                }
-                Ok(_) => {}
+                Ok(entry) if !is_called_so(entry.path()) || entry.file_type().is_dir() => {}
+                Ok(entry) if entry.file_type().is_file() => files.push(entry.into_path()),
+                Ok(entry) => passed_over.push(entry.into_path()),
                 Err(error) => files.extend(error.path().map(Path::to_owned)),
             }
         }
@@ -150,10 +158,12 @@ mod tests {
         std::os::unix::fs::symlink("b.json", at("link.json")).unwrap();
         std::os::unix::fs::symlink("..", at("a/up")).unwrap();
         let found = snapshot_files(&[folder.path().to_owned()]);
-        assert_eq!(found, ["a/y/x.json", "a/z.json", "b.json"].map(at));
+        assert_eq!(found.files, ["a/y/x.json", "a/z.json", "b.json"].map(at));
+        // They are named, nevertheless.
+        assert_eq!(found.passed_over, ["link.json", "pipe.json"].map(at));
         let named = ["notes.txt", "empty", "none"].map(at);
-        assert_eq!(snapshot_files(&named), named);
+        assert_eq!(snapshot_files(&named).files, named);
         std::os::unix::fs::symlink("a", at("named")).unwrap();
-        assert_eq!(snapshot_files(&[at("named")]), ["named/y/x.json", "named/z.json"].map(at));
+        assert_eq!(snapshot_files(&[at("named")]).files, ["named/y/x.json", "named/z.json"].map(at));
     }
 }

@@ -331,6 +331,14 @@ pub fn setting(room: Room, key: &[u8], version: Version) -> Option<&'static Know
     named(key, version).find(|known| known.room == room)
 }
 
+/// Is this what a block or a setting is called, wherever?
+#[must_use]
+pub fn is_word(key: &[u8]) -> bool {
+    let is = |word: &str| key.eq_ignore_ascii_case(word.as_bytes());
+    SETTINGS.iter().any(|known| known.is_called(key))
+        || BLOCKS.iter().any(|(_, word, only, _)| is(word) || only.is_some_and(is))
+}
+
 /// The settings of this name, wherever.
 pub fn named(key: &[u8], version: Version) -> impl Iterator<Item = &'static Known> {
     SETTINGS.iter().filter(move |known| known.is_called(key) && known.is_in(version))

@@ -58,6 +58,12 @@ const WRITERS: &[&str] =
 /// OpenSC's own ask the card itself.
 const OF_PKCS15: &[&str] = &[PKCS15_TOOL, PKCS15_INIT, "pkcs15-crypt", "cardmod", "tokend", "cryptotokenkit"];
 
+/// Is this the name of a program of OpenSC's own, or one that every application of a module has?
+#[must_use]
+pub fn is_of_opensc(name: &str) -> bool {
+    TOOLS.contains(&name) || OTHER_APP_NAMES.contains(&name) || [PKCS11, ONEPIN, PKCS11_TOOL].contains(&name)
+}
+
 /// What every application that loads the PKCS#11 module is called.
 pub const PKCS11: &str = "opensc-pkcs11";
 /// The file of that module.

@@ -29,7 +29,7 @@ pub fn about(screen: &Screen, about: &About, coverage: &[Gap]) -> String {
             let module = about.module.as_deref().unwrap_or("none beside that library");
             row(&mut out, "PKCS#11 module", module);
         }
-        None => row(&mut out, "OpenSC", "none found: nothing is shown to anybody from a cache"),
+        None => row(&mut out, "OpenSC", "none found here: none was judged"),
     }
     for other in &about.beside {
         row(&mut out, "beside it", other);

@@ -59,16 +59,19 @@ fn table(out: &mut Page<'_>, token: &TokenTable) {
         };
         let _ = writeln!(out, "  {BOLD}{name}{BOLD:#}");
         for row in &key.states {
-            state(out, key.id.as_deref(), row);
+            state(out, token.shared, key.id.as_deref(), row);
         }
     }
 }
 
-fn state(out: &mut Page<'_>, listed: Option<&str>, row: &StateRow) {
+fn state(out: &mut Page<'_>, shared: bool, listed: Option<&str>, row: &StateRow) {
     let (style, words) = match row.state {
         Standing::Current => (AnsiColor::Green.on_default(), "on the card"),
         Standing::Former => (Style::new(), "on the card when it was read earlier"),
         Standing::Stale => (AnsiColor::Red.on_default().bold(), "STALE: not on the card now"),
+        Standing::Disputed if shared => {
+            (AnsiColor::Red.on_default().bold(), "DISPUTED: old, or of another card with this serial number")
+        }
         Standing::Disputed => {
             (AnsiColor::Red.on_default().bold(), "DISPUTED: this, or the card's certificate")
         }

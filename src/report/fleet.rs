@@ -24,6 +24,23 @@ pub(super) fn fleet(out: &mut Page<'_>, fleet: &Fleet) {
     }
     more(out, fleet.stale.len(), DOZEN);
     let room = DOZEN.saturating_sub(fleet.stale.len());
+    if !fleet.undecided.is_empty() {
+        let _ = writeln!(out, "{BOLD}Undecided: {}{BOLD:#}", users(fleet.undecided.len()));
+        out.push_str("  no file tells whether the cache or the card is right\n");
+        let name = |user: &StaleUser| format!("{} on {}", user.user, user.host);
+        if room == 0 {
+            let all: Vec<String> = fleet.undecided.iter().map(name).collect();
+            wrap(out, "  ", "    ", &names(&all));
+        } else {
+            for user in fleet.undecided.iter().take(room) {
+                let since = out.screen.moment(user.written);
+                let text = format!("{}: {}, cached since {since}", name(user), tokens(user));
+                wrap(out, "  ", "    ", &text);
+            }
+            more(out, fleet.undecided.len(), room);
+        }
+    }
+    let room = room.saturating_sub(fleet.undecided.len());
     if !fleet.next.is_empty() {
         let number = users(fleet.next.len());
         let _ = writeln!(out, "{BOLD}Stale after the next change of the card: {number}{BOLD:#}");
@@ -48,10 +65,13 @@ pub(super) fn fleet(out: &mut Page<'_>, fleet: &Fleet) {
 }
 
 fn stale(out: &mut Page<'_>, user: &StaleUser) {
-    let tokens: Vec<String> = user.tokens.iter().cloned().collect();
     let since = out.screen.moment(user.written);
-    let text = format!("{} on {} since {since}: {}", user.user, user.host, names(&tokens));
+    let text = format!("{} on {} since {since}: {}", user.user, user.host, tokens(user));
     wrap(out, "  ", "    ", &text);
+}
+
+fn tokens(user: &StaleUser) -> String {
+    names(&user.tokens.iter().cloned().collect::<Vec<_>>())
 }
 
 fn more(out: &mut Page<'_>, all: usize, shown: usize) {

@@ -190,6 +190,11 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
 /// Whose caches it is about, and where more stands; and the first thing to do, if that is all there is to say.
 fn looked(out: &mut Page<'_>, brief: &Brief) {
     if brief.scope.users.is_empty() {
+        if brief.passed_over > 0 {
+            let more = if out.screen.detail < Detail::All { " More: -v" } else { "" };
+            let things = count(brief.passed_over, "thing", "things");
+            wrap(out, "", "", &format!("Not looked at: {things}.{more}"));
+        }
         return;
     }
     let mut line = match &out.screen.elsewhere {

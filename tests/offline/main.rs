@@ -42,6 +42,7 @@ mod config_show;
 mod corpus;
 mod docs;
 mod findings;
+mod fleets;
 mod generated;
 mod recordings;
 mod recordings_myeid;

@@ -597,7 +597,8 @@ fn marked(joint: &str) -> Value {
     snapshot["user"]["env"]["OPENSC_CONF"] = snapshot["configs"][0]["path"].clone();
     let text = format!(
         "app default {{\n\tframework pkcs15 {{\n\t\tuse_file_caching = yes; # for ZqO ZqP\n\t\tuse_file_cachng = yes; \
-         # of ZqO ZqP\n\t}}\n\tfile_cache_dir = \"{}\";\n}}\napp ZqQ {{\n}}\n",
+         # of ZqO ZqP\n\t}}\n\tfile_cache_dir = \"{}\";\n\tprofile_dir = \"/srv/Zqd Zqe\nZqf/x\"; # of Zqg\n\
+         debug_file = \"Zqh\nZqi\" # of Zqj\n;\n}}\napp ZqQ {{\n}}\n",
         named.replace(['\n', '"'], " ")
     );
     snapshot["configs"][0]["state"]["text"] = hex(&text).into();
@@ -614,6 +615,7 @@ fn marked(joint: &str) -> Value {
         "asked_for": false,
         "kind": "cache",
     }]);
+    snapshot["opensc"][0]["version"] = "0.23.0-Zqc".into();
     snapshot["processes"] = serde_json::json!([{
         "pid": 812, "uid": 1009, "user": "ZqY", "program": "/opt/ZqZ/zqa-signer",
         "started_at": "2026-11-23T06:00:00Z", "modules": { "loaded": ["/usr/lib/opensc-pkcs11.so"] },
@@ -635,12 +637,7 @@ proptest! {
         for more in [&["--format", "markdown"][..], &["--redact"]] {
             let output = stalecard(&[&["report", "--snapshot", file], more].concat());
             let text = String::from_utf8(output.stdout).unwrap().replace('\\', "");
-            let left: Vec<&str> = text
-                .lines()
-                .filter(|line| line.as_bytes().windows(3).any(|three| {
-                    three[..2].eq_ignore_ascii_case(b"zq") && three[2].is_ascii_alphabetic()
-                }))
-                .collect();
+            let left = marked_lines(&text);
             prop_assert!(left.is_empty(), "{joint:?} {more:?}: {left:#?}");
             // Logins and devices may be numbers.
             for number in ["70234567", "70120939305234"] {
@@ -656,6 +653,76 @@ proptest! {
         let open = String::from_utf8(open.stdout).unwrap();
         for letter in ["ZqA", "ZqB", "ZqD", "ZqG", "ZqI", "ZqK", "ZqM", "ZqO", "ZqR", "ZqV"] {
             prop_assert!(open.contains(letter), "{letter} is not told:\n{open}");
+        }
+    }
+}
+
+/// Lines that hold a planted word.
+fn marked_lines(text: &str) -> Vec<&str> {
+    let is_marked = |three: &[u8]| three[..2].eq_ignore_ascii_case(b"zq") && three[2].is_ascii_alphabetic();
+    text.lines().filter(|line| line.as_bytes().windows(3).any(is_marked)).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn no_marked_word_of_any_snapshot_is_left_in_what_is_redacted_of_several_hosts(
+        joint in proptest::sample::select(&[" ", "'", "\"", "é", "\n", "-", ".", "\\", "(", ";", "$", ": ", "&", "#", ","][..]),
+        hosts in 2_usize..8,
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let below = folder.path().join(format!("Zqk{joint}Zql"));
+        std::fs::create_dir(&below).unwrap();
+        for host in 0..hosts {
+            let mut snapshot = marked(joint);
+            snapshot["host"] = format!("ZqD{joint}ZqE{host}.zqf.example").into();
+            snapshot["user"]["name"] = format!("ZqG{joint}ZqH{host}").into();
+            if host % 3 == 1 {
+                // As it would be after a flush: nothing is wrong, and the next change does not show.
+                snapshot["caches"][0]["entries"] = serde_json::json!([]);
+                snapshot["coverage"] = serde_json::json!([]);
+            }
+            if host % 3 == 2 {
+                // A program of somebody's own caches, and nobody else does.
+                let text = "app default {\n}\napp Zqm {\n\tframework pkcs15 {\n\t\tuse_file_caching = yes;\n\t}\n}\n";
+                let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+                snapshot["configs"][0]["state"]["text"] = hex.into();
+            }
+            std::fs::write(below.join(format!("Zqn{host}.json")), snapshot.to_string()).unwrap();
+        }
+        // What is no snapshot is named, and quoted.
+        let broken = |member: &str, value: &str| {
+            let mut snapshot = marked(joint);
+            snapshot[member] = value.into();
+            snapshot.to_string()
+        };
+        for (name, text) in [
+            ("Zqo", "{\"schema\": \"Zqp\"".to_owned()),
+            ("Zqq", broken("schema", &format!("Zqr{joint}Zqs"))),
+            ("Zqt", broken("cards", &format!("Zqu{joint}Zqv"))),
+            ("Zqw", broken("whose", "Zqy")),
+        ] {
+            std::fs::write(below.join(format!("{name}{joint}Zqx.json")), text).unwrap();
+        }
+        let reported = |more: &[&str]| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+            // Also by a path that does not begin at the root.
+            let command = command.arg("report").args(more).arg(below.file_name().unwrap()).current_dir(folder.path());
+            let output = command.env_clear().env("HOME", "/nonexistent").output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        for more in [&["--format", "markdown"][..], &["--redact"]] {
+            let text = reported(more).replace('\\', "");
+            let left = marked_lines(&text);
+            prop_assert!(left.is_empty(), "{joint:?} {more:?}: {left:#?}");
+            for kept in ["The fleet", "host-1", "0.23", "file-"] {
+                prop_assert!(text.contains(kept), "{joint:?} {more:?}: no {kept} in\n{text}");
+            }
+        }
+        // They are there where nothing is taken out: the test can fail.
+        let open = reported(&[]);
+        for word in ["ZqA", "ZqD", "ZqG", "Zqc", "Zqk", "Zqo", "Zqr", "Zqu"] {
+            prop_assert!(open.contains(word), "{word} is not told:\n{open}");
         }
     }
 }

@@ -1,28 +1,26 @@
 //! The page on several hosts: who is stale, who will be, what is about; then tokens by keys, of many hosts those that somebody
 //! shows otherwise than they are.
 
-use super::host::{at, coverage, end, findings, head};
+use super::host::{at, coverage, end, finding, findings_head, head};
 use super::{Block, Cell, Level, Page};
 use crate::finding::Side;
 use crate::listing::fleet::{Fleet, RiskyUser, Share, StaleUser};
 use crate::listing::hosts::{Compared, Standing, StateRow, TokenTable};
 use crate::text::{count, key_reference};
 
-/// The page.
+/// The page. What is told is not kept: of very many hosts both would be much.
 #[must_use]
-pub fn fleet(compared: &Compared) -> Page {
+pub fn fleet(mut compared: Compared) -> Page {
     let hosts: Vec<String> =
         compared.sources.iter().map(|source| format!("{} of {}", source.user, source.host)).collect();
     let mut blocks = Vec::new();
-    let brief = &compared.brief;
-    head(&mut blocks, brief);
+    let brief = std::mem::take(&mut compared.brief);
+    head(&mut blocks, &brief);
     summary(&mut blocks, &compared.fleet);
-    // Of many hosts a page of what is as it should be hides what is not.
-    let is_told = |token: &&TokenTable| !compared.is_fleet() || is_shown_otherwise(token);
-    for token in compared.tokens.iter().filter(is_told) {
-        table(&mut blocks, token);
+    let (told, sound) = compared.told_one_by_one();
+    for token in told {
+        table(&mut blocks, &token);
     }
-    let sound = compared.tokens.iter().filter(|token| !is_told(token)).count();
     if sound > 0 {
         let text = format!(
             "Nothing else than what is on the card is shown of {}.",
@@ -30,7 +28,12 @@ pub fn fleet(compared: &Compared) -> Page {
         );
         blocks.push(Block::Paragraph(Cell::fixed(text)));
     }
-    findings(&mut blocks, &compared.findings, &[]);
+    for (number, each) in std::mem::take(&mut compared.findings).into_iter().enumerate() {
+        if number == 0 {
+            findings_head(&mut blocks);
+        }
+        finding(&mut blocks, &each, &[]);
+    }
     coverage(&mut blocks, &compared.coverage);
     blocks.push(Block::Heading(1, Cell::fixed("About this report")));
     let seen = compared
@@ -40,7 +43,7 @@ pub fn fleet(compared: &Compared) -> Page {
         .map(|(source, who)| Cell::words(format!("{who}, observed {}", at(source.taken))));
     blocks.push(Block::List(seen.collect()));
     blocks.push(Block::Facts(vec![("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION")))]));
-    end(&mut blocks, brief, None);
+    end(&mut blocks, &brief, None);
     Page { title: Cell::fixed("OpenSC's caches, host by host"), blocks }
 }
 
@@ -51,19 +54,19 @@ fn summary(blocks: &mut Vec<Block>, fleet: &Fleet) {
     let mut facts = vec![
         ("hosts".to_owned(), Cell::fixed(fleet.hosts.to_string())),
         ("users that are stale".to_owned(), Cell::fixed(fleet.stale.len().to_string())),
+        ("of whom no file tells whether they are".to_owned(), Cell::fixed(fleet.undecided.len().to_string())),
         (
             "that will be after the next change of a card".to_owned(),
             Cell::fixed(fleet.next.len().to_string()),
         ),
-        ("OpenSC".to_owned(), Cell::fixed(shares(&fleet.opensc))),
-        ("caching".to_owned(), Cell::fixed(shares(&fleet.caching))),
+        ("OpenSC".to_owned(), Cell::words(shares(&fleet.opensc))),
+        ("caching".to_owned(), Cell::words(shares(&fleet.caching))),
     ];
     if fleet.older > 0 {
         facts.push(("older snapshots of the same users".to_owned(), Cell::fixed(fleet.older.to_string())));
     }
     blocks.push(Block::Facts(facts));
-    if !fleet.stale.is_empty() {
-        blocks.push(Block::Heading(2, Cell::fixed("Stale")));
+    let of_users = |users: &[StaleUser], level: Level| {
         let row = |user: &StaleUser| {
             let tokens: Vec<String> = user.tokens.iter().cloned().collect();
             let cells = vec![
@@ -73,11 +76,20 @@ fn summary(blocks: &mut Vec<Block>, fleet: &Fleet) {
                 Cell::words(tokens.join(", ")),
                 Cell::fixed(user.objects.to_string()),
             ];
-            (Level::Bad, cells)
+            (level, cells)
         };
-        let rows = fleet.stale.iter().map(row).collect();
         let head = head(&["host", "user", "not read from the card since", "tokens", "objects"]);
-        blocks.push(Block::Table { head, rows });
+        Block::Table { head, rows: users.iter().map(row).collect() }
+    };
+    if !fleet.stale.is_empty() {
+        blocks.push(Block::Heading(2, Cell::fixed("Stale")));
+        blocks.push(of_users(&fleet.stale, Level::Bad));
+    }
+    if !fleet.undecided.is_empty() {
+        blocks.push(Block::Heading(2, Cell::fixed("Undecided")));
+        let why = "What is cached is not what the card names, and no file tells which of the two is right.";
+        blocks.push(Block::Paragraph(Cell::fixed(why)));
+        blocks.push(of_users(&fleet.undecided, Level::Doubtful));
     }
     if !fleet.next.is_empty() {
         blocks.push(Block::Heading(2, Cell::fixed("Stale after the next change of a card")));
@@ -100,13 +112,6 @@ fn summary(blocks: &mut Vec<Block>, fleet: &Fleet) {
 fn shares(shares: &[Share]) -> String {
     let of = |share: &Share| format!("{} on {}", share.what, count(share.hosts, "host", "hosts"));
     shares.iter().map(of).collect::<Vec<_>>().join("; ")
-}
-
-/// Does anybody show something else than what a card is, or is that not known?
-fn is_shown_otherwise(token: &TokenTable) -> bool {
-    let rows = token.keys.iter().flat_map(|key| &key.states);
-    token.read_by.is_none()
-        || rows.map(|row| row.state).any(|state| !matches!(state, Standing::Current | Standing::Former))
 }
 
 fn table(blocks: &mut Vec<Block>, token: &TokenTable) {

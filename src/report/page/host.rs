@@ -54,7 +54,7 @@ pub fn host(facts: &Facts<'_>) -> Page {
         ("host".to_owned(), Cell::words(&snapshot.host)),
         ("account".to_owned(), Cell::words(user)),
         ("observed".to_owned(), Cell::fixed(at(snapshot.taken_at.unix_timestamp()))),
-        ("OpenSC".to_owned(), Cell::fixed(opensc.unwrap_or_else(|| "not known".to_owned()))),
+        ("OpenSC".to_owned(), Cell::words(opensc.unwrap_or_else(|| "not known".to_owned()))),
         ("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION"))),
     ]));
     end(&mut blocks, brief, Some(&snapshot.host));
@@ -166,45 +166,52 @@ const fn level(severity: Severity) -> Level {
 }
 
 /// Each finding with its evidence.
-pub(super) fn findings(blocks: &mut Vec<Block>, findings: &[Finding], users: &[&User]) {
+fn findings(blocks: &mut Vec<Block>, findings: &[Finding], users: &[&User]) {
     if findings.is_empty() {
         return;
     }
+    findings_head(blocks);
+    for each in findings {
+        finding(blocks, each, users);
+    }
+}
+
+/// Above them.
+pub(super) fn findings_head(blocks: &mut Vec<Block>) {
     blocks.push(Block::Heading(1, Cell::fixed("Findings")));
-    for finding in findings {
-        let severity = finding.severity.word();
-        blocks.push(Block::Heading(2, Cell::fixed(format!("{} ({severity})", finding.id.name()))));
-        blocks.push(Block::Banner(level(finding.severity), Cell::words(&*finding.summary)));
-        blocks.push(Block::Paragraph(Cell::words(capital(&finding.consequence))));
-        let mut facts = Vec::new();
-        let mut fact = |name: &str, value: &Option<String>| {
-            facts.extend(value.iter().map(|value| (name.to_owned(), Cell::words(value))));
-        };
-        fact("token", &finding.token);
-        fact("cache of", &finding.user);
-        if !finding.program.is_empty() {
-            facts.push(("affects".to_owned(), Cell::words(finding.program.join(", "))));
-        }
-        for evidence in finding.evidence.iter().take(MOST_EVIDENCE) {
-            self::evidence(&mut facts, evidence, users);
-        }
-        if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
-            facts.push((
-                "and".to_owned(),
-                Cell::fixed(format!("{more} more, in `stalecard check --format json`")),
-            ));
-        }
-        if !facts.is_empty() {
-            blocks.push(Block::Facts(facts));
-        }
-        for line in
-            finding.evidence.iter().take(MOST_EVIDENCE).filter_map(|evidence| evidence.source.as_ref())
-        {
-            let mut lines = vec![Cell::code(format!("{}{}{}", line.before, line.marked, line.after))];
-            lines
-                .extend(line.corrected.iter().map(|corrected| Cell::code(format!("corrected: {corrected}"))));
-            blocks.push(Block::Lines(lines));
-        }
+}
+
+/// One of them.
+pub(super) fn finding(blocks: &mut Vec<Block>, finding: &Finding, users: &[&User]) {
+    let severity = finding.severity.word();
+    blocks.push(Block::Heading(2, Cell::fixed(format!("{} ({severity})", finding.id.name()))));
+    blocks.push(Block::Banner(level(finding.severity), Cell::words(&*finding.summary)));
+    blocks.push(Block::Paragraph(Cell::words(capital(&finding.consequence))));
+    let mut facts = Vec::new();
+    let mut fact = |name: &str, value: &Option<String>| {
+        facts.extend(value.iter().map(|value| (name.to_owned(), Cell::words(value))));
+    };
+    fact("token", &finding.token);
+    fact("cache of", &finding.user);
+    if !finding.program.is_empty() {
+        facts.push(("affects".to_owned(), Cell::words(finding.program.join(", "))));
+    }
+    for evidence in finding.evidence.iter().take(MOST_EVIDENCE) {
+        self::evidence(&mut facts, evidence, users);
+    }
+    if let Some(more) = finding.evidence.len().checked_sub(MOST_EVIDENCE).filter(|more| *more > 0) {
+        facts.push((
+            "and".to_owned(),
+            Cell::fixed(format!("{more} more, in `stalecard check --format json`")),
+        ));
+    }
+    if !facts.is_empty() {
+        blocks.push(Block::Facts(facts));
+    }
+    for line in finding.evidence.iter().take(MOST_EVIDENCE).filter_map(|evidence| evidence.source.as_ref()) {
+        let mut lines = vec![Cell::code(format!("{}{}{}", line.before, line.marked, line.after))];
+        lines.extend(line.corrected.iter().map(|corrected| Cell::code(format!("corrected: {corrected}"))));
+        blocks.push(Block::Lines(lines));
     }
 }
 

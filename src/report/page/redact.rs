@@ -12,6 +12,8 @@ mod paths;
 pub use names::Names;
 
 use super::{Block, Cell, Page};
+use crate::case::config::KEPT;
+use crate::scconf::{TokenKind, tokens};
 use find::Finder;
 
 /// The page without names.
@@ -30,14 +32,17 @@ pub fn redact(page: Page, names: Names) -> Page {
     })
 }
 
-/// Whatever people write behind the mark of a comment.
+/// Whatever people write behind the mark of a comment: as OpenSC finds it, to whom a string ends with its line. Where the
+/// line is not as it stands in the file (control characters, a part that was left out), at the first mark.
 fn without_comment(cell: Cell) -> Cell {
-    let mut quoted = false;
-    let mark = cell.text().char_indices().find_map(|(at, c)| {
-        quoted ^= c == '"';
-        (c == '#' && !quoted).then_some(at)
-    });
-    match mark.and_then(|at| cell.text().get(..at)) {
+    let text = cell.text();
+    let mark = if text.contains("\\x") || text.len() >= KEPT {
+        text.find('#')
+    } else {
+        let mut tokens = tokens(text.as_bytes()).into_iter();
+        tokens.find(|token| token.kind == TokenKind::Comment).map(|token| token.range.start)
+    };
+    match mark.and_then(|at| text.get(..at)) {
         Some(before) => Cell::Code(format!("{before}# (left out)")),
         None => cell,
     }

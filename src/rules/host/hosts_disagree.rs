@@ -5,14 +5,16 @@
 //! at its newest reading. Every cache that answers otherwise is stale, also if it was right when
 //! the snapshot of its host was taken. One kind of answer is not decided so: where the card holds a certificate of
 //! another key under an ID that has not changed, or that is the hash of the key in the cache, somebody
-//! may have written that over the key's own; then `stalecard verify` on one of the hosts decides. If no snapshot holds a reading of the card, only the
+//! may have written that over the key's own; then `stalecard verify` on one of the hosts decides. Where several cards have one
+//! serial number (`shared-identity`), nothing is decided either: what is shown may be another of them. If no snapshot holds a reading of the card, only the
 //! disagreement itself can be told.
 //!
 //! Do not delete keys by the ID that a stale host shows: it names the key reference, and that holds
 //! the card's own key.
 //!
 //! Cure: `stalecard flush` on each host that is named, as the user that is named, with the card
-//! in its reader; without the card `stalecard flush --serial SERIAL`.
+//! in its reader; without the card `stalecard flush --serial SERIAL`, but not while a key of that token is undecided:
+//! by its serial number a flush takes what may be right, too.
 
 use crate::case::danger;
 use crate::case::hosts::{KeyTable, Standing, StateRow, TokenTable};
@@ -33,6 +35,9 @@ pub fn apply(token: &TokenTable) -> Vec<Finding> {
 fn disputed(token: &TokenTable, key: &KeyTable) -> Vec<Finding> {
     let current = key.states.iter().find(|row| row.state == Standing::Current);
     let finding = |row: &StateRow| {
+        if token.shared {
+            return fill(shared(token, key, row), token, current, row);
+        }
         let finding = Finding::new(
             Id::HostsDisagree,
             about(key, token, "another public key is shown than that of the certificate on the card: ")
@@ -42,14 +47,22 @@ fn disputed(token: &TokenTable, key: &KeyTable) -> Vec<Finding> {
              an unchanged key: these snapshots do not tell."
                 .to_owned(),
         );
-        let mut finding = fill(finding, token, current, row);
-        finding.fix = vec![Remedy::by_hand(format!(
-            "have the key sign, on one of the hosts: stalecard verify {}",
-            shell_option("--serial", &token.serial)
-        ))];
-        finding
+        fill(finding, token, current, row)
     };
     key.states.iter().filter(|row| row.state == Standing::Disputed).map(finding).collect()
+}
+
+/// What may be another card's.
+fn shared(token: &TokenTable, key: &KeyTable, row: &StateRow) -> Finding {
+    Finding::new(
+        Id::HostsDisagree,
+        about(key, token, "something else is shown than is on the card that was read last: ")
+            .then(&holders(row))
+            .and("."),
+        "Several cards have this serial number: it may be old, or another card's. OpenSC shows whichever it cached first, \
+         for all of them."
+            .to_owned(),
+    )
 }
 
 /// The states that only caches have.
@@ -124,12 +137,26 @@ fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: 
             });
         }
     }
-    finding.fix.push(Remedy::by_hand(format!(
-        "on each host that is named, as the user that is named: stalecard flush (card in the reader), or \
-             stalecard flush {}",
-        shell_option("--serial", &token.serial)
-    )));
+    finding.fix.push(Remedy::by_hand(cure(token, row.state)));
     finding
+}
+
+fn cure(token: &TokenTable, state: Standing) -> String {
+    let serial = shell_option("--serial", &token.serial);
+    match state {
+        Standing::Disputed if token.shared => {
+            "give each of the cards a serial number of its own, or switch caching off where both are used".to_owned()
+        }
+        Standing::Disputed => format!("have the key sign, on one of the hosts: stalecard verify {serial}"),
+        Standing::Stale if token.has(Standing::Disputed) => {
+            "on each host that is named, as the user that is named: stalecard flush, with the card in its reader"
+                .to_owned()
+        }
+        Standing::Stale | Standing::Current | Standing::Former | Standing::Unknown | Standing::Orphan => format!(
+            "on each host that is named, as the user that is named: stalecard flush (card in the reader), or \
+             stalecard flush {serial}"
+        ),
+    }
 }
 
 fn parts(row: &StateRow) -> [Option<&Side>; 3] {

@@ -2,7 +2,7 @@
 //! address or a long number, whether it is known or not.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::ops::Bound::{Included, Unbounded};
 
 use super::names::Names;
 use super::paths::number;
@@ -13,21 +13,20 @@ const UNMISTAKABLE: usize = 8;
 /// What is known, ready to be looked for.
 #[derive(Debug)]
 pub(super) struct Finder {
-    /// By the first character, the longest first: the text and its pseudonym.
-    known: HashMap<char, Vec<(String, String)>>,
     names: RefCell<Names>,
+    /// The bytes with which names begin.
+    begins: [bool; 256],
 }
 
 impl Finder {
     pub(super) fn new(names: Names) -> Self {
-        let mut known: HashMap<char, Vec<(String, String)>> = HashMap::new();
-        for (text, name) in &names.known {
-            if let Some(first) = text.chars().next() {
-                known.entry(first).or_default().push((text.clone(), name.clone()));
+        let mut begins = [false; 256];
+        for first in names.known.keys().filter_map(|text| text.bytes().next()) {
+            if let Some(begins) = begins.get_mut(usize::from(first)) {
+                *begins = true;
             }
         }
-        known.values_mut().for_each(|all| all.sort_by_key(|(text, _)| std::cmp::Reverse(text.len())));
-        Self { known, names: RefCell::new(names) }
+        Self { names: RefCell::new(names), begins }
     }
 
     /// The text with pseudonyms in the place of names.
@@ -36,10 +35,17 @@ impl Finder {
         let mut rest = text;
         let mut before: Option<char> = None;
         while let Some(first) = rest.chars().next() {
-            let (taken, name) =
-                self.taken(before, rest).unwrap_or_else(|| (first.len_utf8(), first.to_string()));
-            out.push_str(&name);
-            let (gone, left) = rest.split_at_checked(taken.max(1)).unwrap_or((rest, ""));
+            let taken = match self.taken(before, rest) {
+                Some((taken, name)) => {
+                    out.push_str(&name);
+                    taken.max(first.len_utf8())
+                }
+                None => {
+                    out.push(first);
+                    first.len_utf8()
+                }
+            };
+            let (gone, left) = rest.split_at_checked(taken).unwrap_or((rest, ""));
             before = gone.chars().next_back();
             rest = left;
         }
@@ -48,11 +54,7 @@ impl Finder {
 
     /// How much of what is to come is a name, and what stands for it.
     fn taken(&self, before: Option<char>, rest: &str) -> Option<(usize, String)> {
-        let all = self.known.get(&rest.chars().next()?);
-        let known = all
-            .into_iter()
-            .flatten()
-            .find(|(text, _)| rest.starts_with(text.as_str()) && is_whole(before, text, rest));
+        let known = self.known(before, rest);
         let is_below = |text: &str| rest.get(text.len()..).is_some_and(|rest| rest.starts_with('/'));
         let length = path(before, rest);
         let names = || self.names.borrow_mut();
@@ -64,7 +66,7 @@ impl Finder {
                 let more = more.get(..length).unwrap_or_default();
                 Some((text.len() + length, format!("{name}{}", names().pseudonym_of(more))))
             }
-            (Some((text, name)), _) => Some((text.len(), name.clone())),
+            (Some((text, name)), _) => Some((text.len(), name)),
             (None, Some(length)) => {
                 Some((length, names().pseudonym_of(rest.get(..length).unwrap_or_default())))
             }
@@ -72,10 +74,38 @@ impl Finder {
                 let (kind, length) = address(before, rest)
                     .map(|length| ("address", length))
                     .or_else(|| number(before, rest).map(|length| ("number", length)))?;
-                Some((length, names().named(kind, rest.get(..length).unwrap_or_default())))
+                Some((length, names().named(kind, rest.get(..length).unwrap_or_default()).to_string()))
             }
         }
     }
+
+    /// The longest name that is known and stands here, as a part of this text, with its pseudonym.
+    ///
+    /// In the order of texts a name stands before whatever begins with it. So the last one up to here is that name, or it
+    /// tells how much of what is to come any name has at most.
+    fn known<'r>(&self, before: Option<char>, rest: &'r str) -> Option<(&'r str, String)> {
+        let first = rest.bytes().next()?;
+        if !self.begins.get(usize::from(first)).is_some_and(|begins| *begins) {
+            return None;
+        }
+        let names = self.names.borrow();
+        let mut upto = rest;
+        while !upto.is_empty() {
+            let (text, name) = names.known.range::<str, _>((Unbounded, Included(upto))).next_back()?;
+            let is_here = rest.starts_with(&**text);
+            if is_here && is_whole(before, text, rest) {
+                return Some((rest.get(..text.len())?, name.to_string()));
+            }
+            let common = if is_here { text.len().saturating_sub(1) } else { common(text, rest) };
+            upto = (0..=common).rev().find_map(|end| rest.get(..end))?;
+        }
+        None
+    }
+}
+
+/// How many bytes two texts have in common at their beginnings.
+fn common(one: &str, other: &str) -> usize {
+    one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count()
 }
 
 /// Does a name begin and end here as a word? A short one has to stand by itself.

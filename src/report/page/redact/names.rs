@@ -1,16 +1,19 @@
 //! What was observed says what a name is: of each the pseudonym, by every text in which it may stand in a report.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use super::paths::{ending, is_common, is_entry, is_long_number, is_of_the_system, numbers_its_entries};
 use crate::finding::{Finding, Side};
+use crate::listing::fleet::{Fleet, NO_OPENSC, NO_VERSION};
 use crate::listing::hosts::Compared;
 use crate::listing::objects::ObjectComparison;
 use crate::naming::uri::{escaped_id, escaped_text};
 use crate::opensc::differences::HEAD;
-use crate::opensc::known::is_driver;
+use crate::opensc::known::{is_driver, is_word};
+use crate::opensc::program::is_of_opensc;
 use crate::scconf::{Quote, TokenKind, tokens};
-use crate::snapshot::{ByteString, CacheDir, ConfigFile, ConfigState, Gap, Process, Snapshot, User};
+use crate::snapshot::{ByteString, CacheDir, ConfigFile, ConfigState, Gap, Process, SCHEMA, Snapshot, User};
 use crate::text::{escape, tame};
 use crate::verdict::Verdict;
 
@@ -37,9 +40,9 @@ const OF_A_CONFIGURATION: [&str; 12] = [
 #[derive(Debug, Default)]
 pub struct Names {
     /// By the text that is looked for.
-    pub(super) known: BTreeMap<String, String>,
+    pub(super) known: BTreeMap<Box<str>, Rc<str>>,
     /// By the text itself.
-    pseudonyms: BTreeMap<String, String>,
+    pseudonyms: BTreeMap<Box<str>, Rc<str>>,
     counts: BTreeMap<&'static str, usize>,
 }
 
@@ -79,6 +82,7 @@ impl Names {
 
     fn files(&mut self, snapshot: &Snapshot) {
         for found in &snapshot.opensc {
+            found.version.iter().for_each(|version| self.version(version));
             self.path_of(&found.library);
             found.config_path.iter().for_each(|path| self.path_of(path));
         }
@@ -116,13 +120,18 @@ impl Names {
         name.iter().for_each(|name| self.by_itself(name));
         let ConfigState::Text(text) = &file.state else { return };
         let mut statement: Vec<Vec<u8>> = Vec::new();
+        // A string that somebody began, and that goes on in the next lines, as they think.
+        let mut is_open = false;
         for token in tokens(text.as_slice()) {
             match token.kind {
                 TokenKind::Word { value, quote } => {
-                    let word = String::from_utf8_lossy(&value).into_owned();
+                    let word = String::from_utf8_lossy(&value);
+                    let word = word.trim_end_matches(['\n', '\r', '\u{fffd}']).to_owned();
                     let is_name = statement.len() == 1
                         && statement.first().is_some_and(|key| key.eq_ignore_ascii_case(b"app"));
-                    let names = is_name || quote != Quote::Bare || word.contains('/');
+                    let goes_on = is_open && quote == Quote::Bare && !is_word(&value);
+                    is_open = quote == Quote::Unclosed || (is_open && !value.contains(&b'"'));
+                    let names = is_name || quote != Quote::Bare || word.contains(['/', '"']) || goes_on;
                     let is_known = OF_A_CONFIGURATION.contains(&word.as_str())
                         || own.contains(word.as_str())
                         || is_driver(&value, HEAD)
@@ -140,6 +149,7 @@ impl Names {
     }
 
     fn value(&mut self, word: &str) {
+        let word = word.trim_matches('"');
         if word.contains('/') {
             self.path_of(&ByteString(word.as_bytes().to_vec()));
         } else {
@@ -192,33 +202,68 @@ impl Names {
         self.gaps(&verdict.coverage);
     }
 
-    /// Of several hosts.
-    #[must_use]
-    pub fn of_fleet(compared: &Compared) -> Self {
-        let mut names = Self::default();
+    /// Of what is said of several hosts.
+    pub fn hear_of_fleet(&mut self, compared: &Compared) {
         for source in &compared.sources {
-            names.host(&source.host);
-            names.account(u32::MAX, &source.user);
+            self.host(&source.host);
+            self.account(u32::MAX, &source.user);
         }
         for token in &compared.tokens {
-            names.serial(&token.serial);
-            token.label.iter().for_each(|label| names.text("label", label));
+            self.serial(&token.serial);
+            token.label.iter().for_each(|label| self.text("label", label));
             for row in token.keys.iter().flat_map(|key| &key.states) {
-                [&row.private, &row.public, &row.certificate]
-                    .into_iter()
-                    .flatten()
-                    .for_each(|side| names.side(side));
+                let sides = [&row.private, &row.public, &row.certificate];
+                sides.into_iter().flatten().for_each(|side| self.side(side));
             }
         }
-        names.findings(&compared.findings);
-        names.gaps(&compared.coverage);
-        names
+        self.fleet(&compared.fleet);
+        self.findings(&compared.findings);
+        self.gaps(&compared.coverage);
+        for (file, why) in &compared.unreadable {
+            self.path(file);
+            quotations(why).into_iter().for_each(|word| self.value(word));
+        }
+    }
+
+    fn fleet(&mut self, fleet: &Fleet) {
+        for user in fleet.stale.iter().chain(&fleet.undecided) {
+            user.tokens.iter().for_each(|token| self.serial(token));
+        }
+        fleet.next.iter().flat_map(|user| &user.tokens).for_each(|token| self.serial(token));
+        fleet.programs.iter().for_each(|program| self.program(program));
+        for version in fleet.opensc.iter().map(|share| share.what.as_str()) {
+            if ![NO_OPENSC, NO_VERSION].contains(&version) {
+                self.version(version);
+            }
+        }
+    }
+
+    /// Whoever builds OpenSC may write something of their own behind its number.
+    fn version(&mut self, version: &str) {
+        let own = version.trim_start_matches(|c: char| !c.is_alphabetic());
+        let is_candidate =
+            own.strip_prefix("rc").is_some_and(|number| number.bytes().all(|c| c.is_ascii_digit()));
+        if !own.is_empty() && !is_candidate {
+            let number = version.strip_suffix(own).unwrap_or_default();
+            let name = format!("{number}{}", self.named("version", own)).into();
+            self.learn(version, &name);
+        }
+    }
+
+    /// By its name, or by its path.
+    fn program(&mut self, name: &str) {
+        if name.contains('/') {
+            self.path(name);
+        } else if !is_of_opensc(name) {
+            self.text("program", name);
+        }
     }
 
     fn findings(&mut self, findings: &[Finding]) {
         for finding in findings {
             finding.token.iter().for_each(|token| self.serial(token));
             finding.user.iter().for_each(|user| self.account(u32::MAX, user));
+            finding.program.iter().for_each(|program| self.program(program));
             if let Some(object) = &finding.object {
                 self.text("label", &object.label);
                 object.id.iter().chain(&object.shown_id).for_each(|id| self.id(id));
@@ -320,20 +365,20 @@ impl Names {
 
     /// A path as it is, and as it is shown.
     fn path_of(&mut self, path: &ByteString) {
-        let name = self.pseudonym_of(&path.to_string());
+        let name: Rc<str> = self.pseudonym_of(&path.to_string()).into();
         for shown in [path.to_string(), escape(&path.0), String::from_utf8_lossy(&path.0).into_owned()] {
             self.learn(&shown, &name);
         }
     }
 
     fn path(&mut self, shown: &str) {
-        let name = self.pseudonym_of(shown);
+        let name: Rc<str> = self.pseudonym_of(shown).into();
         self.learn(shown, &name);
     }
 
     /// The name of a file where it stands without its directory.
     fn by_itself(&mut self, name: &ByteString) {
-        let pseudonym = self.component(&name.to_string(), true);
+        let pseudonym: Rc<str> = self.component(&name.to_string(), true).into();
         for shown in [name.to_string(), escape(&name.0)] {
             if shown.chars().count() > 2 {
                 self.learn(&shown, &pseudonym);
@@ -360,7 +405,7 @@ impl Names {
 
     fn component(&mut self, part: &str, is_last: bool) -> String {
         if let Some(known) = self.pseudonyms.get(part) {
-            return known.clone();
+            return known.to_string();
         }
         if part.is_empty() || is_common(part) {
             return part.to_owned();
@@ -372,43 +417,58 @@ impl Names {
         let ending = ending(part);
         let kind = if is_last && !ending.is_empty() { "file" } else { "directory" };
         let name = format!("{}{ending}", self.named(kind, part.strip_suffix(ending).unwrap_or(part)));
-        self.pseudonyms.insert(part.to_owned(), name.clone());
+        self.pseudonyms.insert(part.into(), name.as_str().into());
         name
     }
 
     /// A part of the name of a cache entry.
     fn of_entry(&mut self, part: &str) -> String {
         match self.known.get(part) {
-            Some(known) => known.clone(),
-            None if is_long_number(part) => self.named("number", part),
+            Some(known) => known.to_string(),
+            None if is_long_number(part) => self.named("number", part).to_string(),
             None => part.to_owned(),
         }
     }
 
     /// The pseudonym of a text: always the same.
-    pub(super) fn named(&mut self, kind: &'static str, text: &str) -> String {
+    pub(super) fn named(&mut self, kind: &'static str, text: &str) -> Rc<str> {
         if text.trim().is_empty() {
-            return String::new();
+            return Rc::default();
         }
         if let Some(known) = self.pseudonyms.get(text) {
-            return known.clone();
+            return Rc::clone(known);
         }
         let number = self.counts.entry(kind).or_default();
         *number += 1;
-        let name = format!("{kind}-{number}");
-        self.pseudonyms.insert(text.to_owned(), name.clone());
+        let name: Rc<str> = format!("{kind}-{number}").into();
+        self.pseudonyms.insert(text.into(), Rc::clone(&name));
         name
     }
 
     /// This text stands for that name: as it is, escaped, in a command, in a URI.
-    fn learn(&mut self, text: &str, name: &str) {
+    fn learn(&mut self, text: &str, name: &Rc<str>) {
         if text.trim().is_empty() {
             return;
         }
+        let mut learn = |shown: String| {
+            if !self.known.contains_key(shown.as_str()) {
+                self.known.insert(shown.into(), Rc::clone(name));
+            }
+        };
         for shown in [text.to_owned(), tame(text), escape(text.as_bytes())] {
-            self.known.entry(shown.replace('\'', "'\\''")).or_insert_with(|| name.to_owned());
-            self.known.entry(shown).or_insert_with(|| name.to_owned());
+            learn(shown.replace('\'', "'\\''"));
+            learn(shown);
         }
-        self.known.entry(escaped_text(text.as_bytes())).or_insert_with(|| name.to_owned());
+        learn(escaped_text(text.as_bytes()));
     }
+}
+
+/// What an error quotes of a file: in double quotes, in which there may be some more; or where it says that it knows no such
+/// thing.
+fn quotations(why: &str) -> Vec<&str> {
+    let quoted = why.split_once('"').and_then(|(_, rest)| rest.rsplit_once('"'));
+    let is_own = |piece: &&str| piece.starts_with(", ") || *piece == SCHEMA;
+    let pieces = quoted.into_iter().flat_map(|(inside, _)| inside.split('"')).filter(|piece| !is_own(piece));
+    let unknown = why.split("unknown ").skip(1).filter_map(|rest| rest.split('`').nth(1));
+    pieces.map(|piece| piece.trim_end_matches('\\')).chain(unknown).collect()
 }

@@ -128,8 +128,11 @@ pub(super) fn is_long_number(text: &str) -> bool {
 
 /// The length of a long number in hex that begins here.
 pub(super) fn number(before: Option<char>, rest: &str) -> Option<usize> {
+    let is_apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
+    if !is_apart(before) {
+        return None;
+    }
     let length = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
     let after = rest.get(length..).and_then(|rest| rest.chars().next());
-    let is_apart = |c: Option<char>| !c.is_some_and(char::is_alphanumeric);
-    (length >= LONG && is_apart(before) && is_apart(after)).then_some(length)
+    (length >= LONG && is_apart(after)).then_some(length)
 }
