@@ -125,6 +125,6 @@ fn of_host(args: &Args, screen: &Screen) -> Result<Made, Error> {
 fn of_fleet(files: &[PathBuf], screen: &Screen) -> Result<Made, Error> {
     let compared: Compared = super::compare::compared(files)?;
     let told = compared.brief.clone();
-    let exit = if compared.sources.is_empty() { Exit::NotRead } else { exit_unread(&compared.coverage) };
+    let exit = compared.exit_unread();
     Ok((page::fleet(&compared), Names::of_fleet(&compared), told, screen.clone(), exit))
 }

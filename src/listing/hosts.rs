@@ -24,7 +24,7 @@ use crate::case::tokens::Tokens;
 use crate::error::Exit;
 use crate::finding::{Finding, ObjectClass, Severity, Side, SideState};
 use crate::format::x509::{self, Certificate};
-use crate::judge::ending::exit_of;
+use crate::judge::ending::{exit_of, exit_unread};
 use crate::judge::{judge_processes, tokens, tokens_of, verdict};
 use crate::snapshot::{Content, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{escape, hex, rfc3339};
@@ -131,6 +131,13 @@ impl Compared {
             Exit::Clean if !self.has_reading() => Exit::NotRead,
             exit => exit,
         }
+    }
+
+    /// How a report on it ends: what it tells is no failure of its own, but that nothing was compared is, as it is of the run
+    /// that compares.
+    #[must_use]
+    pub fn exit_unread(&self) -> Exit {
+        if self.has_reading() { exit_unread(&self.coverage) } else { Exit::NotRead }
     }
 
     /// Are there too many to be told side by side?

@@ -14,6 +14,8 @@
 //! Cure: `stalecard flush` on each host that is named, as the user that is named, with the card
 //! in its reader; without the card `stalecard flush --serial SERIAL`.
 
+use std::collections::BTreeSet;
+
 use crate::case::danger;
 use crate::case::hosts::{KeyTable, Standing, StateRow, TokenTable};
 use crate::finding::{Evidence, Finding, Id, ObjectClass, ObjectName, Prose, Remedy, Side, SideState};
@@ -21,6 +23,9 @@ use crate::text::{key_reference, shell_option};
 
 /// How many holders of a state a sentence names; the table has them all.
 const NAMED: usize = 10;
+
+/// How many places a remedy names.
+const FEW: usize = 3;
 
 /// Applies the rule to one token.
 pub fn apply(token: &TokenTable) -> Vec<Finding> {
@@ -125,11 +130,23 @@ fn fill(mut finding: Finding, token: &TokenTable, card: Option<&StateRow>, row: 
         }
     }
     finding.fix.push(Remedy::by_hand(format!(
-        "on each host that is named, as the user that is named: stalecard flush (card in the reader), or \
-             stalecard flush {}",
+        "{}: stalecard flush (card in the reader), or stalecard flush {}",
+        places(token, row.state),
         shell_option("--serial", &token.serial)
     )));
     finding
+}
+
+/// Where something is to be done about all that a token has of such states: whoever reads only that has to know.
+fn places(token: &TokenTable, state: Standing) -> String {
+    let rows = token.keys.iter().flat_map(|key| &key.states).filter(|row| row.state == state);
+    let shown = rows.flat_map(|row| &row.shown_by).map(|shown| &shown.source);
+    let places: BTreeSet<(&String, &String)> = shown.map(|source| (&source.host, &source.user)).collect();
+    let told: Vec<String> = places.iter().map(|(host, user)| format!("on {host}, as {user}")).collect();
+    match told.len() {
+        1..=FEW => told.join(", and "),
+        _ => "on each host that is named, as the user that is named".to_owned(),
+    }
 }
 
 fn parts(row: &StateRow) -> [Option<&Side>; 3] {
