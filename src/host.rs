@@ -196,14 +196,24 @@ pub fn account(name: &str) -> Result<Option<Account>, Overdue> {
     within(SILENCE, move |_| uzers::get_user_by_name(&name).and_then(|user| of_entry(&user)))
 }
 
+/// Is this process root because somebody else called it by way of `sudo`, who types the next command as themself again?
+#[must_use]
+pub fn is_by_sudo() -> bool {
+    rustix::process::getuid().is_root() && sudo_uid().is_some()
+}
+
+/// The user in `SUDO_UID`, if that is not root.
+fn sudo_uid() -> Option<u32> {
+    std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse::<u32>().ok()).filter(|uid| *uid != 0)
+}
+
 /// Who called root by way of `sudo`, which says so in `SUDO_UID`. Nothing that root keeps depends on it: it only adds to
 /// what is looked at.
 ///
 /// # Errors
 /// When the user database does not answer.
 pub fn invoker(caller: u32) -> Result<Option<Account>, Overdue> {
-    let named = std::env::var("SUDO_UID").ok().and_then(|uid| uid.parse::<u32>().ok());
-    let Some(uid) = named.filter(|uid| caller == 0 && *uid != 0) else { return Ok(None) };
+    let Some(uid) = sudo_uid().filter(|_| caller == 0) else { return Ok(None) };
     within(SILENCE, move |_| uzers::get_user_by_uid(uid).and_then(|user| of_entry(&user)))
 }
 

@@ -15,7 +15,7 @@
 use std::io::{Error, ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ static CHANGED: Condvar = Condvar::new();
 static IS_GUARDED: AtomicBool = AtomicBool::new(false);
 /// The first that was not waited for any longer, or not begun: why.
 static WHY: Mutex<Option<Overdue>> = Mutex::new(None);
+/// Who else is told when the process is ended.
+static LAST_WORDS: OnceLock<fn(&str)> = OnceLock::new();
 /// Something was not waited for any longer.
 static OVERDUE: AtomicBool = AtomicBool::new(false);
 /// How long after the end of the time the process is ended: what is read in time has to be judged and printed, too.
@@ -69,6 +71,12 @@ impl From<NoThread> for Error {
 /// [`NoThread`]: nothing was begun.
 pub fn aside(work: impl FnOnce() + Send + 'static) -> Result<(), NoThread> {
     thread::Builder::new().spawn(work).map(drop).map_err(|_| NoThread)
+}
+
+/// If the process has to be ended for want of time, this is told why, too, once. It may not wait for anything: nobody may begin
+/// a change any more, or a time without disturbance.
+pub fn at_the_end(tell: fn(&str)) {
+    let _ = LAST_WORDS.set(tell);
 }
 
 /// From now on this is the time there is for looking. The process ends some time after it, if it has not by then.
@@ -112,14 +120,16 @@ fn guard() {
         };
     };
     let why = format!(
-        "stalecard: no result within {} seconds: something does not answer, and was left; nothing was being \
-         changed at this moment\n",
+        "no result within {} seconds: something does not answer, and was left; nothing was being changed at this moment",
         limit.as_secs()
     );
     // Whoever hangs may hold standard error; and if it is gone there is nobody to tell.
     let (done, told) = channel();
     let last_word = aside(move || {
-        let _ = done.send(std::io::stderr().write_all(why.as_bytes()).is_ok());
+        let line = format!("stalecard: {why}\n");
+        let said = std::io::stderr().write_all(line.as_bytes()).is_ok();
+        LAST_WORDS.get().into_iter().for_each(|tell| tell(&why));
+        let _ = done.send(said);
     });
     // Without a thread for it the exit code is all that tells.
     if last_word.is_ok() {

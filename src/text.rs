@@ -206,6 +206,12 @@ pub fn date(seconds: i64) -> String {
         .unwrap_or_else(|| format!("{seconds} s"))
 }
 
+/// Commands of ours within a text, as somebody has to type them who is root by `sudo` alone.
+#[must_use]
+pub fn by_sudo(text: &str) -> String {
+    text.replace("`stalecard ", "`sudo stalecard ").replace(": stalecard undo", ": sudo stalecard undo")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

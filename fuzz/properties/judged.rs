@@ -55,6 +55,7 @@ pub fn screen() -> Screen {
         now: 1_800_000_000,
         zone: Zone::utc(),
         elsewhere: None,
+        by_sudo: false,
         users: BTreeMap::new(),
     }
 }
@@ -102,7 +103,7 @@ pub fn leads_to_one_act(verdict: &Verdict, told: &Brief) {
     }
     let Some(lead) = lead(verdict, &told.causes) else { return };
     let cures = cures(verdict, lead);
-    let fits = next.is_some_and(|next| cures.iter().any(|cure| cure.call() == next.call()));
+    let fits = next.as_ref().is_some_and(|next| cures.iter().any(|cure| cure.call() == next.call()));
     assert!(cures.is_empty() || fits, "{next:?} after {:?}", told.headline);
 }
 

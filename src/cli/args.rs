@@ -147,19 +147,49 @@ impl Rehearsal {
     }
 }
 
-/// What was typed, fit for a shell, without what makes it a rehearsal.
+/// What was typed, fit for a shell, without what makes it a rehearsal, and however it was to be printed.
 pub fn typed_for_real() -> String {
-    let words = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
-    for_real(&words.collect::<Vec<_>>())
+    for_real(&typed())
+}
+
+/// The same for a look that is to be taken again, at the card, too: without one it would come to the same.
+pub fn typed_again() -> String {
+    for_real(&online(typed()))
+}
+
+/// A check of what a repair was asked for: of the same card and caches, without what a check does not take.
+pub fn typed_as_check() -> String {
+    as_check(typed())
+}
+
+fn typed() -> Vec<String> {
+    std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect()
 }
 
 fn for_real(words: &[String]) -> String {
     let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
-    let is_kept = |(place, word): &(usize, &String)| {
-        *place >= end || !matches!(word.as_str(), "--dry-run" | "--exit-code")
+    let (options, rest) = words.split_at(end);
+    let mut is_value = false;
+    let is_kept = |word: &&String| {
+        let is_format = std::mem::replace(&mut is_value, *word == "--format") || word.starts_with("--format");
+        !is_format && !matches!(word.as_str(), "--dry-run" | "--exit-code")
     };
-    let kept = words.iter().enumerate().filter(is_kept).map(|(_, word)| quoted(word));
+    let kept = options.iter().filter(is_kept).chain(rest).map(|word| quoted(word));
     std::iter::once("stalecard".to_owned()).chain(kept).collect::<Vec<_>>().join(" ")
+}
+
+fn online(mut words: Vec<String>) -> Vec<String> {
+    words.retain(|word| word != "--offline");
+    words
+}
+
+fn as_check(words: Vec<String>) -> String {
+    let mut words = online(words);
+    words.retain(|word| !matches!(word.as_str(), "--guarded" | "--unsafe" | "--refill" | "--diff"));
+    if let Some(command) = words.iter_mut().find(|word| *word == "fix") {
+        "check".clone_into(command);
+    }
+    for_real(&words)
 }
 
 /// Fit for a shell; an option, which is no name that has to be told from one, as it is.
@@ -287,7 +317,10 @@ pub fn host_or(snapshot: Option<&Path>) -> Result<Snapshot, Error> {
 /// The screen for what is said of a snapshot: if it was read from a file with its host, and its moment from which ages count.
 pub fn screen_of(screen: &Screen, file: Option<&Path>, snapshot: &Snapshot) -> Screen {
     match file {
-        Some(_) => screen.of_recording(&snapshot.host, snapshot.taken_at.unix_timestamp()),
+        Some(_) => {
+            let user = snapshot.user.name.as_deref();
+            screen.of_recording(&snapshot.host, user, snapshot.taken_at.unix_timestamp())
+        }
         None => screen.clone(),
     }
 }
@@ -369,14 +402,14 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
-    use super::for_real;
+    use super::{as_check, for_real};
 
     /// A rehearsal ends with the very command: whoever copies it gets what was rehearsed, and nothing else.
     #[test]
     fn a_rehearsal_names_the_command_that_was_typed_without_what_makes_it_one() {
         let typed =
             |words: &[&str]| for_real(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>());
-        let cases: [(&[&str], &str); 6] = [
+        let cases: [(&[&str], &str); 8] = [
             (&["flush", "--dry-run"], "stalecard flush"),
             (
                 &["flush", "--user", "ca", "--dry-run", "--exit-code", "--guarded"],
@@ -392,9 +425,20 @@ mod tests {
             ),
             (&["flush", "--dry-run", "--", "--dry-run", "a'b"], "stalecard flush -- --dry-run 'a'\\''b'"),
             (&["flush", "--dry-run", "-$(x)"], "stalecard flush '-$(x)'"),
+            (&["flush", "--format", "json", "--all", "--dry-run"], "stalecard flush --all"),
+            (&["flush", "--format=json", "--dry-run", "x"], "stalecard flush x"),
         ];
         for (words, expected) in cases {
             assert_eq!(typed(words), expected);
         }
+    }
+
+    /// What could not be looked at is looked at by a check, not by the repair that could not: that would only say so again.
+    #[test]
+    fn a_check_of_what_a_repair_was_asked_for_looks_at_no_less() {
+        let words = ["-q", "fix", "--user", "ca", "--guarded", "--dry-run", "--serial", "fix", "--diff"];
+        let words: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        assert_eq!(as_check(words), "stalecard -q check --user ca --serial fix");
+        assert_eq!(as_check(vec!["fix".to_owned(), "--offline".to_owned()]), "stalecard check");
     }
 }

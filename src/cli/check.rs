@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
-use super::args::{Asks, CachesOf, Facts, FailOn, typed_for_real};
+use super::args::{Asks, CachesOf, Facts, FailOn, typed_again};
 use super::output::{self, is_stdout};
 use crate::case::token_content::{absent_cards, serials};
 use crate::error::{Error, Exit};
@@ -165,11 +165,13 @@ fn report(args: &Args, checked: &Checked, screen: &Screen) -> Result<Exit, Error
     let fail_on = args.fail_on.map_or(Severity::Error, FailOn::severity);
     let exit = exit(verdict, fail_on, args.facts.offline);
     let mut brief = brief(verdict);
+    // For scripts as for people. Monitoring is typed by nobody.
+    let is_typed = matches!(args.format, Format::Human | Format::Json);
+    if is_typed && args.facts.snapshot.is_none() {
+        brief.look_again_by(&typed_again());
+    }
     match args.format {
         Format::Human => {
-            if args.facts.snapshot.is_none() {
-                brief.look_again_by(&typed_for_real());
-            }
             let screen = args.facts.screen_of(screen, snapshot);
             deliver(args, &human::check(&screen, verdict, &brief, caches))?;
         }

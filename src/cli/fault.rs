@@ -17,9 +17,14 @@ pub fn begin() {
     set_hook(Box::new(tell));
 }
 
-/// How this ended. A panic is an internal error, and ends like one, not with the language's own code.
-pub fn caught(work: impl FnOnce() -> Exit + UnwindSafe) -> Exit {
-    catch_unwind(work).unwrap_or(Exit::Failed)
+/// How this ended. A panic is an internal error, and ends like one, not with the language's own code: `instead` may say so to
+/// scripts, if it can.
+pub fn caught(work: impl FnOnce() -> Exit + UnwindSafe, instead: impl FnOnce() + UnwindSafe) -> Exit {
+    catch_unwind(work).unwrap_or_else(|_| {
+        // It is the last that there is to say, also if it fails.
+        let _ = catch_unwind(instead);
+        Exit::Failed
+    })
 }
 
 fn tell(fault: &PanicHookInfo<'_>) {
@@ -72,13 +77,21 @@ impl Write for Line {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     #[test]
     #[allow(clippy::panic, reason = "a fault of its own is what is asked for")]
     fn a_panic_ends_as_an_internal_error() {
-        assert_eq!(caught(|| panic!("a fault")), Exit::Failed);
-        assert_eq!(caught(|| Exit::Findings), Exit::Findings);
+        static SAID: AtomicUsize = AtomicUsize::new(0);
+        let say = || {
+            let _ = SAID.fetch_add(1, Ordering::Relaxed);
+        };
+        assert_eq!(caught(|| panic!("a fault"), say), Exit::Failed);
+        assert_eq!(caught(|| Exit::Findings, say), Exit::Findings);
+        assert_eq!(SAID.load(Ordering::Relaxed), 1);
+        assert_eq!(caught(|| panic!("a fault"), || panic!("another")), Exit::Failed);
     }
 
     #[test]

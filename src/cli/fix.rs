@@ -1,6 +1,8 @@
 //! `fix`: everything the findings call for, as far as the caller agrees; then a second look.
 
-use super::args::{AgreedArgs, Asks, CachesOf, Fills, Format, Selection, Time, typed_for_real};
+use super::args::{
+    AgreedArgs, Asks, CachesOf, Fills, Format, Selection, Time, typed_as_check, typed_for_real,
+};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::fix::brief::fixed;
@@ -40,7 +42,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     args.time.begin();
     let subject = args.selection.subject(&args.whom, args.offline, args.asks.usual());
     let done = fix(&Request { subject, agreed: args.fills.agreed(args.agreed.plain()), diff: args.diff })?;
-    let brief = fixed(&done, &typed_for_real());
+    let brief = fixed(&done, &typed_for_real(), &typed_as_check());
     match args.format {
         Format::Human => {
             // What was filled meanwhile is not of the future.

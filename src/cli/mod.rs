@@ -92,7 +92,24 @@ fn in_order(mut words: Vec<OsString>) -> Vec<OsString> {
 #[must_use]
 pub fn run() -> Exit {
     fault::begin();
-    fault::caught(done)
+    fault::caught(done, || {
+        let words: Vec<OsString> = std::env::args_os().collect();
+        if wants_json(&words) {
+            let message =
+                "stalecard panicked; this is a fault of its own, please report it with what it said"
+                    .to_owned();
+            output::print_failure(None, Failure { message, exit_code: Exit::Failed.code() });
+        }
+    })
+}
+
+/// Is a document for scripts asked for, whatever comes of it? What follows some commands is not ours.
+fn wants_json(words: &[OsString]) -> bool {
+    let is_other = |word: &OsString| {
+        word.to_str().is_some_and(|word| matches!(word, "run" | "explain" | "report" | "generate"))
+    };
+    check::Format::named_in(words) == Some(check::Format::Json)
+        && !words.iter().skip(1).take_while(|word| *word != "--format").any(is_other)
 }
 
 fn done() -> Exit {
@@ -108,6 +125,9 @@ fn done() -> Exit {
         }
     };
     allow_aside();
+    if wants_json(&words) {
+        patience::at_the_end(output::print_last);
+    }
     output::tell_so(cli.verbosity.manner());
     let screen = &cli.verbosity.screen();
     let command = cli.command.unwrap_or(Command::Check(cli.check));

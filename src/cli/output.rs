@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use crate::log;
 use crate::observe::Progress;
 use crate::patience::undisturbed;
@@ -26,6 +26,8 @@ pub struct Manner {
     pub is_quiet: bool,
     /// The terminal shows nothing but ASCII.
     pub is_ascii: bool,
+    /// Whoever types the next command is not root, though this process is.
+    pub by_sudo: bool,
 }
 
 /// Once, before anything is told.
@@ -97,6 +99,19 @@ pub fn print_failure(command: Option<&str>, failure: Failure) {
     let _ = print_value("the document", &Failed::new(command, &host, failure));
 }
 
+/// The same when the process is ended for want of time: it waits for nobody.
+pub fn print_last(message: &str) {
+    if HAS_ANSWERED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let failure = Failure { message: message.to_owned(), exit_code: Exit::NotRead.code() };
+    let document = serde_json::to_value(Failed::new(None, &crate::host::hostname(), failure)).ok();
+    if let Some(text) = document.and_then(|document| json_text("the document", &document).ok()) {
+        // Nowhere to say that it could not be written.
+        let _ = rustix::io::write(std::io::stdout(), text.as_bytes());
+    }
+}
+
 /// Is standard output meant, where a file is named?
 pub fn is_stdout(path: &Path) -> bool {
     path == Path::new("-")
@@ -154,8 +169,10 @@ pub fn written(result: std::io::Result<()>) -> Result<(), Error> {
 /// Says on standard error why something failed. The reason may quote what a file held.
 pub fn complain(why: &str) {
     log::line(|| why.to_owned());
+    let why = text::tame(why);
+    let why = if MANNER.get().is_some_and(|manner| manner.by_sudo) { text::by_sudo(&why) } else { why };
     // If standard error is gone there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "stalecard: {}", shown(&text::tame(why)));
+    let _ = writeln!(std::io::stderr(), "stalecard: {}", shown(&why));
 }
 
 /// Says on standard error what is waited for.
@@ -205,7 +222,7 @@ mod tests {
                 .replace("fcntl_dupfd_cloexec(std::io::stdout(), 3)", "")
                 .replace("dup2_stdout(std::io::stderr())", "")
                 // The last words of a process that nothing answers any more: no command is left to say them.
-                .replace("done.send(std::io::stderr().write_all(why.as_bytes()).is_ok())", "");
+                .replace("std::io::stderr().write_all(line.as_bytes())", "");
             for way in ["print!", "println!", "dbg!", "io::stdout", "io::stderr", "stdout()", "stderr()"] {
                 assert!(!source.contains(way), "{} has {way}", path.display());
             }

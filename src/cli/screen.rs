@@ -8,6 +8,7 @@ use rustix::termios::tcgetwinsize;
 
 use super::output::Manner;
 use crate::host::clock::{Zone, now};
+use crate::host::is_by_sudo;
 use crate::report::lines::{Detail, Screen, USUAL_WIDTH, WIDTHS};
 
 /// How much is told.
@@ -24,7 +25,7 @@ pub struct Verbosity {
 impl Verbosity {
     /// How complaints and what is waited for are told.
     pub fn manner(self) -> Manner {
-        Manner { is_quiet: self.quiet, is_ascii: is_ascii() }
+        Manner { is_quiet: self.quiet, is_ascii: is_ascii(), by_sudo: is_by_sudo() }
     }
 
     /// The screen of this process.
@@ -42,6 +43,7 @@ impl Verbosity {
             zone: Zone::here(),
             users: BTreeMap::new(),
             elsewhere: None,
+            by_sudo: is_by_sudo(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::args::{Asks, CachesOf, Format, Selection, Time};
+use super::args::{Asks, CachesOf, Format, Selection, Time, typed_for_real};
 use super::output;
 use crate::error::{Error, Exit};
 use crate::judge::tokens;
@@ -73,7 +73,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     }
     let name = file.map(|path| ByteString::from(path.as_path()).to_string()).unwrap_or_default();
     let asked = AskedFor { modules: !args.provider.is_empty() };
-    let (brief, exit) = written(&snapshot, &name, asked);
+    let (brief, exit) = written(&snapshot, &name, asked, &typed_for_real());
     if file.is_some() {
         let mut text = Page::new(screen);
         headline(&mut text, &brief.headline, &brief.dangers);

@@ -12,7 +12,7 @@ use super::screen::Verbosity;
 use crate::error::{Error, Exit};
 use crate::observe;
 use crate::report::about::about;
-use crate::report::json::{Answer, Document};
+use crate::report::json::{Answer, Document, Failure};
 
 /// How it is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub fn run(wanted: Wanted) -> Exit {
     Time::USUAL.begin();
     told(wanted).unwrap_or_else(|error| {
         output::complain(&error.to_string());
+        if wanted == Wanted::Json {
+            output::print_failure(Some("version"), Failure::of(&error));
+        }
         error.exit()
     })
 }

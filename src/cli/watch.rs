@@ -11,7 +11,7 @@ use crate::error::{Error, Exit};
 use crate::fix::flush::flush_proven;
 use crate::host::Caller;
 use crate::judge::brief::brief;
-use crate::judge::steps::restart_of_the_unseen;
+use crate::judge::steps::{proof, restart_of_the_unseen};
 use crate::judge::{Tally, judge_processes};
 use crate::observe::{Asking, CacheOwners, Cards, ObserveOptions, holders, observe_each};
 use crate::opensc::install;
@@ -155,6 +155,10 @@ fn check(cards: Cards<'_>, asking: Asking, flush: bool, refill: bool) -> Result<
     let is_moved = operations.iter().any(|applied: &Applied| applied.changed);
     if is_moved && !brief.steps.iter().any(|step| step.purpose == Purpose::Restart) {
         brief.steps.insert(0, restart_of_the_unseen());
+        // What OpenSC alone told of is not asked to sign.
+        if verdict.tokens.len() > verdict.asked.len() {
+            brief.steps.insert(1, proof());
+        }
     }
     Ok(Checked { snapshot, brief, verdict, operations, refilled, places })
 }

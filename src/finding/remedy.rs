@@ -47,6 +47,8 @@ pub enum Deed {
     Prove(String),
     /// Look at this host.
     Check,
+    /// Hold it against what somebody has written down of the token.
+    HoldAgainst,
     /// Switch caching off for every program.
     SwitchCachingOff,
     /// Switch it off for the programs with this application name alone.
@@ -122,6 +124,7 @@ impl Deed {
             Self::Restore => "restore",
             Self::Prove(_) => "verify",
             Self::Check => "check",
+            Self::HoldAgainst => "check-against",
             Self::SwitchCachingOff => "disable-cache",
             Self::SwitchCachingOffFor(_) => "disable-cache-for-program",
             Self::EditConfiguration => "edit-configuration",
@@ -141,6 +144,7 @@ impl Deed {
             Self::SwitchCachingOff => Safety::Guarded,
             Self::WriteCertificate
             | Self::Restore
+            | Self::HoldAgainst
             | Self::EditConfiguration
             | Self::SwitchCachingOffFor(_)
             | Self::RestartService { .. }
@@ -233,6 +237,7 @@ impl Remedy {
             }
             Deed::Prove(serial) => format!("stalecard verify {}", shell_option("--serial", serial)),
             Deed::Check => "stalecard check".to_owned(),
+            Deed::HoldAgainst => "stalecard check --against FILE".to_owned(),
             Deed::SwitchCachingOff => "stalecard config disable-cache".to_owned(),
             Deed::SwitchCachingOffFor(app) => {
                 format!("stalecard config disable-cache {}", shell_option("--app", app))

@@ -30,6 +30,8 @@ struct Sum<'a> {
     /// What takes more consent, by why.
     left: Vec<(Left, usize)>,
     failed: Option<&'a str>,
+    /// Something failed for another reason than that a file was no longer what it had been when it was looked at.
+    has_cause: bool,
     /// Programs may have read what was taken.
     was_seen: bool,
     /// They may have, or it was asked for whatever it is.
@@ -52,7 +54,12 @@ impl<'a> Sum<'a> {
                 Outcome::Removed => sum.removed += 1,
                 Outcome::AlreadyGone => {}
                 Outcome::NeedsConsent(_) => sum.leave(step.left()),
-                Outcome::Changed(why) | Outcome::Failed(why) => sum.failed = sum.failed.or(Some(why)),
+                Outcome::Changed(why) => sum.failed = sum.failed.or(Some(why)),
+                Outcome::Failed(why) => {
+                    // What has a cause to be removed is told first.
+                    sum.failed = sum.failed.filter(|_| sum.has_cause).or(Some(why));
+                    sum.has_cause = true;
+                }
             }
             let is_taken = matches!(step.outcome, Outcome::Moved | Outcome::Removed);
             let is_seen = step.reason.found().is_none_or(|id| id.shows() == Shows::OldView);
@@ -246,15 +253,24 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
         });
         told.steps.splice(place..place, steps);
     }
-    cause_first(&mut told, &sum);
+    cause_first(&mut told, &sum, typed);
     told
 }
 
-/// What failed fails again until its cause is removed: that comes before any other flush.
-fn cause_first(told: &mut Brief, sum: &Sum<'_>) {
-    if let Some(why) = sum.failed {
-        let what = format!("remove the cause first: {}", why.trim_end_matches('.'));
-        told.steps.insert(0, Step::new(Purpose::Mend, None, what));
+/// What failed fails again until its cause is removed: that comes before any other flush. What only was written anew
+/// meanwhile has none: it is looked at again.
+fn cause_first(told: &mut Brief, sum: &Sum<'_>, typed: &str) {
+    match sum.failed {
+        Some(why) if sum.has_cause => {
+            let what = format!("remove the cause first: {}", why.trim_end_matches('.'));
+            told.steps.insert(0, Step::new(Purpose::Mend, None, what));
+        }
+        Some(_) => {
+            let what = "again: looks anew at what was written meanwhile";
+            told.steps.retain(|step| step.command.as_deref() != Some(typed));
+            told.steps.insert(0, Step::new(Purpose::Flush, Some(typed.to_owned()), what));
+        }
+        None => {}
     }
 }
 
@@ -284,9 +300,9 @@ fn not_compared(after: &Verdict) -> Option<String> {
     Some(format!("Not compared: {}: {}{more}.", first.what, first.why.trim_end_matches('.')))
 }
 
-/// Of a repair of all that is found. `typed`: the command, without `--dry-run`.
+/// Of a repair of all that is found. `typed`: the command, without `--dry-run`; `looks`: a check of the same.
 #[must_use]
-pub fn fixed(done: &Fixed, typed: &str) -> Brief {
+pub fn fixed(done: &Fixed, typed: &str, looks: &str) -> Brief {
     let mut told = brief(&done.after);
     let report = &done.report;
     let dry_run = report.dry_run;
@@ -315,6 +331,8 @@ pub fn fixed(done: &Fixed, typed: &str) -> Brief {
         (_, false) if cured == 0 && !is_rest && !done.failed => {
             format!("Nothing was changed: {}.", what_it_takes(report))
         }
+        // What is left is why.
+        (_, false) if !changed && done.unread && !done.failed => "Nothing was repaired.".to_owned(),
         (_, false) => format!("{} cured.{moved}", of_all(cured)),
     };
     let did = if done.unedited.is_some() { did + " The configuration was not edited." } else { did };
@@ -324,14 +342,16 @@ pub fn fixed(done: &Fixed, typed: &str) -> Brief {
             let open = " Not everything that was asked for could be read: there may be more.";
             Prose::from(did).and(if done.unread { open } else { "" })
         }
-        _ if is_rest && (all == 0 || dry_run) => Prose::from(did + " ").then(&rest),
+        _ if is_rest && (all == 0 || dry_run || (!changed && done.unread)) => {
+            Prose::from(did + " ").then(&rest)
+        }
         _ if is_rest => Prose::from(did + " What is left: ").then(&rest),
         Some(open) if !changed => Prose::from(format!("{did} {open}")),
         _ => Prose::from(did),
     };
     told.headline = Headline { state: ending.word(), sentence, card: told.headline.card };
     told.unread = unsaid(&done.after, &told.headline);
-    told.look_again_by(typed);
+    told.look_again_by(looks);
     let repaired: Vec<Finding> = report.repairs.iter().map(|one| one.finding.clone()).collect();
     let since = doubtful_since(&repaired);
     follow(&mut told, &sum, dry_run, &done.after, since);
@@ -342,7 +362,7 @@ pub fn fixed(done: &Fixed, typed: &str) -> Brief {
     if let Some(operation) = edited.filter(|_| sum.operation.is_none()) {
         told.steps.push(undo_of(operation));
     }
-    cause_first(&mut told, &sum);
+    cause_first(&mut told, &sum, typed);
     told
 }
 
@@ -394,7 +414,10 @@ fn follow(told: &mut Brief, sum: &Sum<'_>, dry_run: bool, after: &Verdict, since
         }
         // What OpenSC alone told of is not asked to sign.
         let is_provable = after.tokens.len() > after.asked.len();
-        let steps = is_provable.then(proof).into_iter().chain([reissue(since)]);
+        let told_by =
+            |typed: &str| Step::new(Purpose::Verify, Some(typed.to_owned()), "tells what programs show now");
+        let proof = if is_provable { proof() } else { told_by("stalecard check") };
+        let steps = [proof, reissue(since)];
         for step in steps {
             if !told.steps.iter().any(|known| known.command == step.command) {
                 told.steps.push(step);
@@ -432,4 +455,39 @@ fn list(what: &str) -> Step {
 fn undo_of(operation: &str) -> Step {
     let command = Some(format!("stalecard undo {operation}"));
     Step::new(Purpose::Undo, command, "takes it back")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::repair::{Action, Reason, StepResult};
+    use crate::verdict::brief::Headline;
+
+    fn after(outcomes: &[Outcome]) -> Option<Step> {
+        let step = |outcome: &Outcome| StepResult {
+            directory: "/c".into(),
+            name: "x".into(),
+            action: Action::Quarantine,
+            reason: Reason::Asked(String::new()),
+            outcome: outcome.clone(),
+        };
+        let done = [Applied { operation: None, changed: false, steps: outcomes.iter().map(step).collect() }];
+        let headline = Headline { state: Word::Failed, ..Headline::default() };
+        let mut told = Brief { headline, steps: vec![again("stalecard flush")], ..Brief::default() };
+        cause_first(&mut told, &Sum::of(&done, None), "stalecard flush");
+        told.next()
+    }
+
+    /// Nobody can remove the cause of what was only written anew meanwhile.
+    #[test]
+    fn what_changed_meanwhile_is_looked_at_again_and_what_failed_has_a_cause() {
+        let (changed, failed) = (Outcome::Changed("other size".into()), Outcome::Failed("no room".into()));
+        let told = after(std::slice::from_ref(&changed));
+        assert_eq!(told.and_then(|step| step.command).as_deref(), Some("stalecard flush"));
+        for outcomes in [&[failed.clone()][..], &[changed.clone(), failed.clone()], &[failed, changed]] {
+            let told = after(outcomes).map(|step| (step.command, step.what));
+            assert_eq!(told, Some((None, "remove the cause first: no room".to_owned())));
+        }
+        assert_eq!(after(&[Outcome::Moved]).map(|step| step.what).as_deref(), Some("does it"));
+    }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::cause::{causes, counted};
 use super::steps::steps;
-use crate::finding::{Danger, Finding, Prose, Severity};
+use crate::finding::{Danger, Finding, Id, Prose, Severity, Shows};
 use crate::snapshot::{Gap, GapKind};
 use crate::text::count;
 use crate::verdict::brief::{Brief, CardStanding, Cause, CauseKind, Headline, Purpose, Step, Word};
@@ -40,7 +40,11 @@ pub fn brief(verdict: &Verdict) -> Brief {
             dangers.push(danger);
         }
     }
-    for finding in verdict.findings.iter().filter(seen).filter(|finding| !finding.is_of_running_programs()) {
+    let told = || verdict.findings.iter().filter(seen).filter(|finding| !finding.is_of_running_programs());
+    // That something else is shown as it was is little beside what comes of a wrong key.
+    let is_minor = |finding: &Finding| finding.id == Id::StaleObject;
+    let has_major = told().any(|finding| finding.id.shows() != Shows::Other && !is_minor(finding));
+    for finding in told().filter(|finding| !(has_major && is_minor(finding))) {
         if !consequences.contains(&finding.consequence) {
             consequences.push(finding.consequence.clone());
         }
@@ -256,9 +260,7 @@ fn card(verdict: &Verdict) -> CardStanding {
     let is_against = |finding: &Finding| {
         finding.severity >= Severity::Error
             && finding.token.is_some()
-            && (finding.is_in_doubt()
-                || finding.holds_its_entries()
-                || finding.id.shows() == crate::finding::Shows::Other)
+            && (finding.is_in_doubt() || finding.holds_its_entries() || finding.id.shows() == Shows::Other)
     };
     if !verdict.compared || verdict.coverage.iter().any(is_unread) {
         CardStanding::Unread
@@ -290,17 +292,19 @@ fn token(token: &Token) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// `root`, `root and ca`, `root, ca, www-data and 7 others`.
+/// `root`, `root and ca`, `root, ca, www-data and 7 others`; a user without a name by the number.
 #[must_use]
 pub fn names(all: &[String]) -> String {
-    match all {
-        [] => "nobody".to_owned(),
-        [one] => one.clone(),
-        [one, two] => format!("{one} and {two}"),
-        [one, two, three] => format!("{one}, {two} and {three}"),
-        [one, two, three, rest @ ..] => {
-            format!("{one}, {two}, {three} and {}", count(rest.len(), "other", "others"))
-        }
+    let told = |name: &String| {
+        let is_number = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_digit());
+        if is_number { format!("user {name}") } else { name.clone() }
+    };
+    let few: Vec<String> = all.iter().take(MOST_NAMES).map(told).collect();
+    match (few.as_slice(), all.len().saturating_sub(MOST_NAMES)) {
+        ([], _) => "nobody".to_owned(),
+        ([one], _) => one.clone(),
+        ([all_but_one @ .., last], 0) => format!("{} and {last}", all_but_one.join(", ")),
+        (few, rest) => format!("{} and {}", few.join(", "), count(rest, "other", "others")),
     }
 }
 
@@ -332,7 +336,7 @@ pub fn looked_at(scope: &Scope, most: usize) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::finding::{Evidence, Id, ObjectClass, ObjectName, Remedy, Side, SideState};
+    use crate::finding::{Evidence, ObjectClass, ObjectName, Remedy, Side, SideState};
     use crate::snapshot::GapKind;
     use crate::verdict::{ProgramState, UnprovenKey};
 

@@ -31,6 +31,8 @@ enum Matter<'f> {
     Object(ObjectClass, &'f str),
     /// All of one kind.
     Kind(Id),
+    /// All data objects of which one kind is found: what is in them the objects tell that people look for.
+    Data(Id),
     /// Only itself.
     Alone(usize),
 }
@@ -60,6 +62,7 @@ impl<'f> Group<'f> {
             _ if is_of_configuration(finding) || finding.is_of_running_programs() => Matter::Alone(index),
             Some(object) if is_of_view(finding) => match object.reference {
                 Some(reference) => Matter::Reference(reference),
+                None if object.class == ObjectClass::Data => Matter::Data(finding.id),
                 None => Matter::Object(object.class, object.id.as_deref().unwrap_or(object.label.as_str())),
             },
             Some(_) => Matter::Alone(index),
@@ -90,7 +93,8 @@ fn cause(found: &[&Finding]) -> Option<Cause> {
     let first = *found.first()?;
     let kind = kind(found);
     let object = object(found);
-    let is_together = found.iter().all(|finding| finding.object.is_some());
+    let is_data = |finding: &&Finding| class(finding) == Some(ObjectClass::Data);
+    let is_together = found.iter().all(|finding| finding.object.is_some()) && !found.iter().all(is_data);
     let count = if is_together { 1 } else { found.iter().map(|finding| finding.number()).sum() };
     let files = || found.iter().flat_map(|finding| &finding.evidence).filter_map(|one| one.file.as_ref());
     let mut names: Vec<String> =

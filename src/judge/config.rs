@@ -3,7 +3,7 @@
 
 use super::brief::{brief, capital, unsaid};
 use crate::case::config::ConfigCase;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Id, Severity};
 use crate::opensc::config::{Situation, Source};
 use crate::opensc::differences::{RELEASES, UP_TO_HEAD};
 use crate::opensc::{Version, differences};
@@ -56,13 +56,15 @@ pub fn config_coverage(snapshot: &Snapshot, named: bool) -> Vec<Gap> {
 }
 
 /// What a look at configurations alone comes to; `caching`: what the one file that was looked at makes of caching, which
-/// without a mistake in it may still be what is wrong.
+/// without a mistake in it may still be what is wrong; `sleeps`: there are cache entries that no program reads before the
+/// file is mended.
 #[must_use]
 pub fn lint_brief(
     findings: &[Finding],
     coverage: &[Gap],
     version: Option<&str>,
     caching: Option<&str>,
+    sleeps: bool,
 ) -> Brief {
     let (findings, coverage) = (findings.to_vec(), coverage.to_vec());
     let verdict = Verdict { findings, coverage, compared: true, ..Verdict::default() };
@@ -94,8 +96,23 @@ pub fn lint_brief(
     }
     told.headline =
         Headline { state, sentence: sentence.and(&format!(" {}.", capital(&judged))), ..told.headline };
+    if sleeps {
+        let what = "with the card in its reader: moves what is stale";
+        told.steps.insert(0, Step::new(Purpose::Flush, Some("stalecard flush".to_owned()), what));
+        told.headline.sentence =
+            told.headline.sentence.and(" Flush before you mend it: then it may show what is stale.");
+    }
     told.unread = unsaid(&verdict, &told.headline);
     told
+}
+
+/// Are there cache entries of which no program knows as long as OpenSC cannot read the configuration (these findings say so),
+/// and which nobody has looked at then?
+#[must_use]
+pub fn sleeps(snapshot: &Snapshot, findings: &[Finding]) -> bool {
+    let is_lost = |finding: &Finding| matches!(finding.id, Id::ConfigCrashesOpenSc | Id::ConfigUnreadable);
+    let mut entries = snapshot.caches.iter().flat_map(|dir| &dir.entries);
+    findings.first().is_some_and(is_lost) && entries.any(|entry| entry.name.of_copy().is_some())
 }
 
 fn findings(

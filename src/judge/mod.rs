@@ -18,7 +18,7 @@ pub mod tally;
 mod visibility;
 pub mod written;
 
-pub use config::{config_coverage, judge_config, lint_brief};
+pub use config::{config_coverage, judge_config, lint_brief, sleeps};
 pub use tally::{Cache, Tally};
 
 use std::collections::{BTreeMap, BTreeSet};

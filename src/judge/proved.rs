@@ -92,6 +92,11 @@ pub fn proved(verdict: &Verdict, whole: &Verdict, proofs: &[Proof], is_open: boo
         let unread =
             if is_unread && !is_open { " But not everything that was asked for could be read." } else { "" };
         headline.sentence = Prose::from(sentence).and(unread);
+        // Today all is right; that it stays so no signature proves.
+        let to_come = brief(whole).causes.into_iter().find(|cause| cause.kind == CauseKind::Recurrence);
+        if let Some(to_come) = to_come.filter(|_| !is_unread) {
+            headline.sentence = headline.sentence.clone().and(" ").then(&to_come.summary);
+        }
     } else {
         headline.state = Word::Unread;
         let proved = if sound == 0 {

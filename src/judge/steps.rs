@@ -136,7 +136,11 @@ pub fn cures(verdict: &Verdict, cause: &Cause) -> Vec<Step> {
 /// Programs that hold what they read, and that nobody saw.
 #[must_use]
 pub fn restart_of_the_unseen() -> Step {
-    Step::new(Purpose::Restart, None, "restart programs that have the card open: they keep the old list")
+    Step::by_hand(
+        Purpose::Restart,
+        "restart programs that have the card open: they keep the old list",
+        "when programs that have the card open were restarted",
+    )
 }
 
 /// What was signed with a stale key has to be found; `since`: when the oldest of the stale files was cached (Unix seconds).
@@ -186,8 +190,14 @@ fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
             };
             step(purpose, what)
         }
-        Deed::WriteCertificate | Deed::Restore => step(Purpose::Decide, remedy.what.clone()),
-        Deed::Prove(_) => step(Purpose::Decide, "asks for the PIN, tells which key is right".to_owned()),
+        Deed::WriteCertificate | Deed::Restore | Deed::HoldAgainst => {
+            step(Purpose::Decide, remedy.what.clone())
+        }
+        Deed::Prove(_) => {
+            // Of one token there is nothing to choose.
+            let command = if verdict.tokens.len() == 1 { Some(VERIFY.to_owned()) } else { command.clone() };
+            Step::new(Purpose::Decide, command, "asks for the PIN, tells which key is right")
+        }
         Deed::Check => step(Purpose::Look, remedy.what.clone()),
         Deed::SwitchCachingOff if remedy.waits => step(Purpose::Prevent, remedy.what.clone()),
         Deed::SwitchCachingOff => step(Purpose::Prevent, recurrence(verdict)),

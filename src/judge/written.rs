@@ -13,9 +13,9 @@ pub struct AskedFor {
     pub modules: bool,
 }
 
-/// Of a snapshot in this file (escaped).
+/// Of a snapshot in this file (escaped). `typed`: the command.
 #[must_use]
-pub fn written(snapshot: &Snapshot, file: &str, asked: AskedFor) -> (Brief, Exit) {
+pub fn written(snapshot: &Snapshot, file: &str, asked: AskedFor, typed: &str) -> (Brief, Exit) {
     let users = std::iter::once(&snapshot.caches).chain(snapshot.others.iter().map(|other| &other.caches));
     let entries = users.flatten().map(|dir| dir.entries.len()).sum();
     let holds = format!(
@@ -33,7 +33,7 @@ pub fn written(snapshot: &Snapshot, file: &str, asked: AskedFor) -> (Brief, Exit
         }
         Some(missing) => {
             let text = format!("{file} is written with {holds}, but without this: {missing}.");
-            let step = Step::new(Purpose::Look, None, "take it again, when that can be read");
+            let step = Step::again(Purpose::Look, typed, "when that can be read");
             let headline = headline(Word::Unread, text);
             (Brief { headline, steps: vec![step], ..Brief::default() }, Exit::NotRead)
         }
@@ -48,7 +48,7 @@ pub fn report_written(told: &Brief, file: &str, exit: Exit) -> Brief {
     let state = if exit == Exit::NotRead { Word::Unread } else { Word::Done };
     let headline = Headline { state, sentence, ..told.headline.clone() };
     // Where all is well the steps are not told either.
-    let steps = told.next().cloned().into_iter().collect();
+    let steps = told.next().into_iter().collect();
     Brief { headline, dangers: told.dangers.clone(), steps, ..Brief::default() }
 }
 

@@ -231,6 +231,18 @@ impl Settings {
         )
     }
 
+    /// The same, with what comes of it where caching is on: no mistake in the file, but it is what goes wrong one day.
+    #[must_use]
+    pub fn warning(&self) -> String {
+        let is_on = |one: &ProgramSettings| one.caching.is_on() || one.caching_by_default_list.is_on();
+        let comes = if self.programs.iter().any(is_on) {
+            " That is no mistake, but with a card that never signals a change the next one would not show."
+        } else {
+            ""
+        };
+        self.summary() + comes
+    }
+
     /// Can it be told what holds for every program?
     #[must_use]
     pub fn is_decided(&self) -> bool {

@@ -41,7 +41,7 @@ pub fn body(out: &mut Page<'_>, report: &EditReport) {
     }
     if report.refused {
         if report.held.is_empty() {
-            refusal(out, &report.revived, "the same command", false);
+            refusal(out, &report.revived, None, false);
         } else {
             withheld(out, &report.held);
         }
@@ -71,21 +71,25 @@ pub fn alive(out: &mut Page<'_>, revived: &[Revived], notes: &[String]) {
     }
 }
 
-/// Why caching was not switched on, and what to do: `command` is to be repeated then. `returns`: it would also
+/// Why caching was not switched on, and what to do: by the `undo` of an operation, or by an edit. `returns`: it would also
 /// bring entries back from the quarantine.
-pub fn refusal(out: &mut Page<'_>, revived: &[Revived], command: &str, returns: bool) {
+pub fn refusal(out: &mut Page<'_>, revived: &[Revived], undo: Option<&str>, returns: bool) {
     wrap(out, "", "", "With caching on, programs would show these cache entries again:");
     for Revived { directory, name, why } in revived {
         wrap(out, "  ", "    ", &format!("{directory}/{name} ({why})"));
     }
+    let (again, forced) = match undo {
+        Some(id) => (format!("`stalecard undo {id}`"), format!(": `stalecard undo --force {id}`")),
+        None => ("the same command".to_owned(), ", add --force".to_owned()),
+    };
     let text = if returns {
         format!(
-            "What the quarantine holds of them programs do not see there. To bring it back nevertheless: {command} --force"
+            "What the quarantine holds of them programs do not see there. To bring it back nevertheless{forced}."
         )
     } else {
         format!(
             "Remove them first: `stalecard flush` with the card inserted, or `stalecard flush --all`; then repeat \
-             {command}. To switch caching on nevertheless, add --force."
+             {again}. To switch caching on nevertheless{forced}."
         )
     };
     wrap(out, "", "", &text);

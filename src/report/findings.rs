@@ -53,6 +53,7 @@ pub fn findings(out: &mut Page<'_>, findings: &[Finding], several: bool) {
         for fix in &finding.fix {
             match fix.command() {
                 Some(command) => {
+                    let command = out.screen.command(&command).into_owned();
                     let _ = writeln!(out, "  Cure: {GREEN}{command}{GREEN:#}");
                 }
                 None => wrap(out, "  Cure: ", "    ", &fix.what),

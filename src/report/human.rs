@@ -12,7 +12,7 @@ pub use super::providers::providers;
 
 use super::cache_entries::cache_list;
 use super::causes;
-use super::lines::{BOLD, Detail, GREEN, Page, Screen, padded, row, width, wrap};
+use super::lines::{BOLD, Detail, Elsewhere, GREEN, Page, Screen, padded, row, width, wrap};
 use crate::finding::{Prose, Severity, Window};
 use crate::judge::brief::{capital, looked_at};
 use crate::judge::tally::Cache;
@@ -151,8 +151,8 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
     }
     out.gap();
     match &out.screen.elsewhere {
-        Some(host) => {
-            let title = format!("Do on {host}");
+        Some(elsewhere) => {
+            let title = format!("Do on {}", elsewhere.told(steps.iter().any(Step::is_of_one_user)));
             let _ = writeln!(out, "{BOLD}{title}{BOLD:#}");
         }
         None => {
@@ -160,11 +160,13 @@ pub fn steps(out: &mut Page<'_>, steps: &[Step]) {
         }
     }
     let shown: Vec<&Step> = steps.iter().take(MOST_STEPS).collect();
-    let commands = shown.iter().filter_map(|step| step.command.as_ref()).map(|command| width(command));
+    let typed = |step: &Step| step.command.as_ref().map(|command| out.screen.command(command).into_owned());
+    let shown: Vec<(&Step, Option<String>)> = shown.into_iter().map(|step| (step, typed(step))).collect();
+    let commands = shown.iter().filter_map(|(_, command)| command.as_ref()).map(|command| width(command));
     let widest = WIDEST_COMMAND.min(out.width().saturating_sub(LEAST_BESIDE + 7));
     let column = commands.filter(|columns| *columns <= widest).max().unwrap_or(0);
-    for (number, step) in (1..).zip(&shown) {
-        match &step.command {
+    for (number, (step, command)) in (1..).zip(&shown) {
+        match command {
             Some(command) if width(command) <= column => {
                 let blanks = " ".repeat(column - width(command));
                 let indent = " ".repeat(5 + column + 2);
@@ -199,7 +201,7 @@ fn looked(out: &mut Page<'_>, brief: &Brief) {
     }
     let mut line = match &out.screen.elsewhere {
         // What was not recorded nobody can ask for here.
-        Some(host) => {
+        Some(Elsewhere { host, .. }) => {
             let written = out.screen.zone.written(out.screen.now);
             format!("{} As recorded on {host}, {written}.", looked_at(&brief.scope, 0))
         }
@@ -231,15 +233,17 @@ fn looked(out: &mut Page<'_>, brief: &Brief) {
 /// The last line: the first thing to do.
 pub fn next(out: &mut Page<'_>, brief: &Brief) {
     let Some(step) = brief.next() else { return };
+    let as_user = step.is_of_one_user();
     match (&step.command, step.after) {
-        (Some(command), None) => ask(out, command),
-        (Some(command), Some(_)) => {
-            let lead = lead_of(out, command);
-            wrap(out, &lead, "  ", &step.in_a_line());
+        (Some(command), None) => ask_for(out, command, as_user),
+        (Some(command), Some(after)) => {
+            let command = out.screen.command(command).into_owned();
+            let lead = lead_of(out, &command, as_user);
+            wrap(out, &lead, "  ", &format!("{command}, {after}"));
         }
         (None, _) => {
-            let lead = next_lead(out.screen);
-            wrap(out, &lead, "  ", &out.screen.step(step));
+            let lead = next_lead(out.screen, as_user);
+            wrap(out, &lead, "  ", &out.screen.step(&step));
         }
     }
 }
@@ -252,13 +256,19 @@ pub fn ask_check(out: &mut Page<'_>) {
 
 /// The last line of a list: the command that says what to do.
 pub(super) fn ask(out: &mut Page<'_>, command: &str) {
-    let lead = lead_of(out, command);
+    ask_for(out, command, true);
+}
+
+/// The same; `as_user`: it makes a difference who does it.
+fn ask_for(out: &mut Page<'_>, command: &str, as_user: bool) {
+    let command = out.screen.command(command).into_owned();
+    let lead = lead_of(out, &command, as_user);
     let _ = writeln!(out, "{lead}{GREEN}{command}{GREEN:#}");
 }
 
 /// What stands before it in the last line. A command is not cut: where there is no room for it, that has a line of its own.
-fn lead_of(out: &mut Page<'_>, command: &str) -> String {
-    let lead = next_lead(out.screen);
+fn lead_of(out: &mut Page<'_>, command: &str, as_user: bool) -> String {
+    let lead = next_lead(out.screen, as_user);
     if out.screen.elsewhere.is_none() || width(&lead) + width(command) <= out.width() {
         return lead;
     }
@@ -266,9 +276,10 @@ fn lead_of(out: &mut Page<'_>, command: &str) -> String {
     "  ".to_owned()
 }
 
-/// Where the first thing is to be done, if not here.
-fn next_lead(screen: &Screen) -> String {
-    screen.elsewhere.as_ref().map_or_else(|| "Next: ".to_owned(), |host| format!("Next: on {host}: "))
+/// Where the first thing is to be done, if not here, and as whom.
+fn next_lead(screen: &Screen, as_user: bool) -> String {
+    let there = screen.elsewhere.as_ref().map(|elsewhere| format!("on {}: ", elsewhere.told(as_user)));
+    format!("Next: {}", there.unwrap_or_default())
 }
 
 /// One paragraph for each token.

@@ -16,7 +16,7 @@ use unicode_width::UnicodeWidthChar;
 
 use crate::finding::Prose;
 use crate::host::clock::Zone;
-use crate::text::{count, escape, in_ascii};
+use crate::text::{by_sudo, count, escape, in_ascii};
 use crate::verdict::brief::Step;
 
 /// Columns of a line where nobody says otherwise.
@@ -53,15 +53,50 @@ pub struct Screen {
     pub zone: Zone,
     /// The names of users that are known, by number. Escaped.
     pub users: BTreeMap<u32, String>,
-    /// The host that it is about, if that is told from a snapshot: there is what to do, not here. Escaped.
-    pub elsewhere: Option<String>,
+    /// The host that it is about, if that is told from a snapshot: there is what to do, not here.
+    pub elsewhere: Option<Elsewhere>,
+    /// This process is root by way of `sudo`: whoever types the next command is not.
+    pub by_sudo: bool,
+}
+
+/// Where a snapshot was taken, and by whom. Escaped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The host.
+    pub host: String,
+    /// The user whose caches and card they are, by name.
+    pub user: Option<String>,
+}
+
+impl Elsewhere {
+    /// `HOST`, or, of what makes a difference who does it, `HOST, as USER`.
+    #[must_use]
+    pub fn told(&self, as_user: bool) -> String {
+        match self.user.as_ref().filter(|_| as_user) {
+            Some(user) => format!("{}, as {user}", self.host),
+            None => self.host.clone(),
+        }
+    }
 }
 
 impl Screen {
-    /// The same for what is told from a snapshot of this host.
+    /// The same for what is told from a snapshot of this host, and of this user first.
     #[must_use]
-    pub fn of_recording(&self, host: &str, taken_at: i64) -> Self {
-        Self { elsewhere: Some(escape(host.as_bytes())), ..self.at(taken_at) }
+    pub fn of_recording(&self, host: &str, user: Option<&str>, taken_at: i64) -> Self {
+        let user = user.map(|user| escape(user.as_bytes()));
+        let elsewhere = Elsewhere { host: escape(host.as_bytes()), user };
+        Self { elsewhere: Some(elsewhere), by_sudo: false, ..self.at(taken_at) }
+    }
+
+    /// A command as whoever reads it has to type it.
+    #[must_use]
+    pub fn command<'c>(&self, command: &'c str) -> Cow<'c, str> {
+        // An agent is that of whoever is logged in.
+        if self.by_sudo && !command.starts_with("ssh-add ") {
+            format!("sudo {command}").into()
+        } else {
+            command.into()
+        }
     }
 
     /// The same at another moment: that of a snapshot.
@@ -221,6 +256,8 @@ pub(super) fn row(out: &mut Page<'_>, name: &str, value: &str) {
 
 /// Writes text in lines, the first of which begins with `first` and each other with `other`.
 pub fn wrap(out: &mut Page<'_>, first: &str, other: &str, text: &str) {
+    let typed = out.screen.by_sudo.then(|| by_sudo(text));
+    let text = typed.as_deref().unwrap_or(text);
     let ascii = out.screen.is_ascii.then(|| in_ascii(text));
     let text = ascii.as_deref().unwrap_or(text);
     let tied = together(text, out.width().saturating_sub(other.len()));
@@ -345,6 +382,7 @@ mod tests {
             zone: Zone::utc(),
             users: BTreeMap::new(),
             elsewhere: None,
+            by_sudo: false,
         }
     }
 

@@ -144,7 +144,7 @@ pub fn undone(
         _ if screen.detail < Detail::Usual => {}
         UndoState::Refused => {
             let id = undone.operation.as_deref().unwrap_or_default();
-            refusal(&mut out, revived, &format!("`stalecard undo {id}`"), returns);
+            refusal(&mut out, revived, Some(id), returns);
         }
         UndoState::Undone => alive(&mut out, revived, notes),
         UndoState::AlreadyUndone | UndoState::NothingToUndo | UndoState::Conflict | UndoState::Incomplete => {

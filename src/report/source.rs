@@ -118,6 +118,7 @@ mod tests {
             zone: Zone::utc(),
             users: BTreeMap::new(),
             elsewhere: None,
+            by_sudo: false,
         };
         let mut out = Page::new(&screen);
         show(&mut out, source);

@@ -299,6 +299,10 @@ pub struct Step {
     /// What has to be so before the command helps: who reads only the command would run in a circle.
     #[serde(skip)]
     pub after: Option<&'static str>,
+    /// Of something that a person does and no command: what is so when it is done ("when …"). Then the next command
+    /// can follow.
+    #[serde(skip)]
+    pub done: Option<&'static str>,
 }
 
 fn in_rfc3339<S: serde::Serializer>(seconds: &Option<i64>, to: S) -> Result<S::Ok, S::Error> {
@@ -309,13 +313,30 @@ impl Step {
     /// With the command that does it, if there is one.
     #[must_use]
     pub fn new(purpose: Purpose, command: Option<String>, what: impl Into<String>) -> Self {
-        Self { purpose, command, what: what.into(), since: None, after: None }
+        Self { purpose, command, what: what.into(), since: None, after: None, done: None }
     }
 
     /// The same command once more, after something that only a person can do ("when …").
     #[must_use]
     pub fn again(purpose: Purpose, command: impl Into<String>, after: &'static str) -> Self {
         Self { after: Some(after), ..Self::new(purpose, Some(command.into()), format!("again, {after}")) }
+    }
+
+    /// Something that a person does, and what is so when it is done ("when …").
+    #[must_use]
+    pub fn by_hand(purpose: Purpose, what: impl Into<String>, done: &'static str) -> Self {
+        Self { done: Some(done), ..Self::new(purpose, None, what) }
+    }
+
+    /// Does it make a difference who types it: is it about the caches, or the card, of one user? An edit of the
+    /// configuration and a restart are everybody's.
+    #[must_use]
+    pub fn is_of_one_user(&self) -> bool {
+        let is_ours = self.command.as_ref().is_some_and(|command| command.starts_with("stalecard "));
+        match self.purpose {
+            Purpose::Look | Purpose::Decide | Purpose::Flush | Purpose::Verify => is_ours,
+            Purpose::Restart | Purpose::Mend | Purpose::Reissue | Purpose::Prevent | Purpose::Undo => false,
+        }
     }
 
     /// In one line: the command, or what is to be done.
@@ -343,11 +364,29 @@ impl Brief {
         }
     }
 
-    /// The first thing to do; to take a change back is none, and where all is well nothing has to be done.
+    /// The first thing to do; to take a change back is none, and where all is well nothing has to be done. What a person does
+    /// and no command is told as what has to be so before the next command, if there is one: that can be typed.
     #[must_use]
-    pub fn next(&self) -> Option<&Step> {
-        let mut due = self.steps.iter().filter(|_| self.headline.state != Word::Sound);
-        due.find(|step| step.purpose != Purpose::Undo)
+    pub fn next(&self) -> Option<Step> {
+        let is_due = |step: &&Step| self.headline.state != Word::Sound && step.purpose != Purpose::Undo;
+        let mut due = self.steps.iter().filter(is_due);
+        let first = due.next()?;
+        let tells = |step: &&Step| match step.purpose {
+            Purpose::Look | Purpose::Flush | Purpose::Verify => {
+                step.command.is_some() && step.after.is_none()
+            }
+            Purpose::Decide
+            | Purpose::Restart
+            | Purpose::Mend
+            | Purpose::Reissue
+            | Purpose::Prevent
+            | Purpose::Undo => false,
+        };
+        let follows = first.done.zip(due.find(tells));
+        Some(match follows {
+            Some((done, step)) => Step { after: Some(done), ..step.clone() },
+            None => first.clone(),
+        })
     }
 }
 

@@ -197,9 +197,13 @@ fn what_cannot_be_edited_says_where_and_what_to_do() {
     let (code, out, error) = user.stalecard(&DISABLE);
     assert_eq!((code, out.as_str()), (2, ""));
     assert!(
-        error.contains("opensc.conf:1:1") && error.contains("Move the comment or empty line at 2:1"),
+        error.contains("opensc.conf:1:1") && error.contains("without the comment or empty line at 2:1"),
         "{error}"
     );
+    // As a check says it, and in that order: mended, the file lets programs see what is stale.
+    let order =
+        ["First `stalecard flush`", "Then write the statement on one line"].map(|what| error.find(what));
+    assert!(order[0].is_some() && order[0] < order[1], "{error}");
     let user = User::new(OLD);
     let (code, _, error) = user.stalecard(&[&DISABLE[..], &["--exe", "/bin/sh"]].concat());
     assert!(code == 2 && error.contains("--app NAME") || code == 0, "{error}");

@@ -15,12 +15,12 @@ use stalecard::finding::{Finding, Remedy};
 use stalecard::host::clock::Zone;
 use stalecard::judge::brief::brief;
 use stalecard::judge::{Tally, judge_processes};
-use stalecard::observe::save;
+use stalecard::observe::{load, save};
 use stalecard::repair::Consent;
 use stalecard::repair::flush::{Scope, fix_plan, flush_plan};
 use stalecard::report::human;
 use stalecard::report::lines::{Detail, Screen};
-use stalecard::snapshot::{Snapshot, Whose};
+use stalecard::snapshot::{ConfigState, Snapshot, Whose};
 use stalecard::verdict::Verdict;
 use unicode_width::UnicodeWidthStr;
 
@@ -47,6 +47,8 @@ const ASTRAY: [(&str, &[&str]); 4] = [
     ("UNREAD", &["stalecard flush", "stalecard fix", "stalecard config", "stalecard audit", "restart "]),
     ("UNDECIDED", &["stalecard flush", "stalecard config", "stalecard audit", "restart "]),
 ];
+/// What a person does, and no command.
+const BY_HAND: [&str; 2] = ["compare again, with ", "1 CA certificate: issue again"];
 /// What begins a command in a line of its own: it is there to be pasted, however long.
 const COMMANDS: [&str; 7] = ["stalecard", "systemctl", "ssh-add", "chown", "chmod", "sudo", "pkcs11:"];
 
@@ -66,6 +68,11 @@ fn first_and_last_agree(text: &str, typed: &str, of: &str) {
         let calms = CALMING.iter().find(|calms| last.contains(*calms));
         assert_eq!(calms, None, "{of}: {word}, and then {last:?}");
         let next = last.trim_start_matches("Next: ");
+        // Who does just what the last line says does not come back to it. (A rehearsal ends with the run itself.)
+        assert!(
+            word == "PLAN" || typed != "fix" || !next.contains("stalecard fix"),
+            "{of}: {typed}: {last:?}"
+        );
         // Unless the first sentence itself says so.
         let head = text.split("\n\n").next().unwrap_or_default();
         let head = head.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -98,6 +105,18 @@ fn nothing_is_cut_off(text: &str, width: usize, of: &str) {
             body.starts_with(|c: char| c.is_ascii_digit() || c == '|' || c == '=') || body.starts_with("-->");
         assert!(is_word || is_command || is_source, "{of}: wider than {width}: {line:?}");
     }
+}
+
+/// The last line is a command, or has one, or says in which file or with which programs what is to be done.
+#[track_caller]
+fn next_can_be_done(text: &str, of: &str) {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let Some(at) = lines.iter().rposition(|line| line.starts_with("Next: ")) else { return };
+    let next = lines[at..].iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+    let is_command = !calls(&next).is_empty() || COMMANDS.iter().any(|command| next.contains(command));
+    let is_place = next.contains(".conf:") || next.contains("/opensc") || next.contains(" pid");
+    let is_by_hand = BY_HAND.iter().any(|what| next["Next: ".len()..].starts_with(what));
+    assert!(is_command || is_place || is_by_hand, "{of}: nothing to type, and nowhere to go: {next:?}");
 }
 
 /// Times in the zone of whoever reads it, owners by name.
@@ -198,6 +217,7 @@ fn every_committed_screen_is_told_well() {
             if !is_one_line && !said.is_empty() {
                 let said = said.join("\n");
                 commands += is_told_well(&said, width, ways.contains(&"c"), &typed, &name);
+                next_can_be_done(&said, &name);
                 screens += 1;
             }
         }
@@ -211,7 +231,7 @@ fn screen(snapshot: &Snapshot, width: usize, is_ascii: bool, detail: Detail) -> 
         users.extend(user.name.clone().map(|name| (user.uid, name)));
     }
     let now = snapshot.taken_at.unix_timestamp();
-    Screen { width, is_ascii, detail, now, zone: Zone::utc(), users, elsewhere: None }
+    Screen { width, is_ascii, detail, now, zone: Zone::utc(), users, elsewhere: None, by_sudo: false }
 }
 
 /// The hosts of all findings, and of those that are nearly there.
@@ -243,6 +263,10 @@ fn what_is_said_of_every_host_is_told_well_on_every_screen() {
         let told = brief(&verdict);
         judged::leads_to_one_act(&verdict, &told);
         let usual = plain(&human::check(&screen(&snapshot, 80, false, Detail::Usual), &verdict, &told, &[]));
+        let by_sudo = Screen { by_sudo: true, ..screen(&snapshot, 80, false, Detail::Usual) };
+        let by_sudo = plain(&human::check(&by_sudo, &verdict, &told, &[]));
+        is_told_well(&by_sudo, 80, false, "", &format!("{name} by sudo"));
+        typed_as_it_was(&by_sudo, &name);
         for (width, is_ascii, detail) in [
             (80, false, Detail::Least),
             (80, false, Detail::Usual),
@@ -259,9 +283,80 @@ fn what_is_said_of_every_host_is_told_well_on_every_screen() {
         }
         // One key, one screen.
         let keys = told.causes.len();
-        assert!(keys > 1 || usual.lines().count() <= 24, "{name}: {} lines:\n{usual}", usual.lines().count());
+        for usual in [usual, by_sudo] {
+            let lines = usual.lines().count();
+            assert!(keys > 1 || lines <= 24, "{name}: {lines} lines:\n{usual}");
+        }
     }
     assert!(commands > 500, "{commands}");
+}
+
+/// Who called by way of `sudo` has no root's rights for what is pasted.
+#[track_caller]
+fn typed_as_it_was(text: &str, of: &str) {
+    for line in text.lines() {
+        let step =
+            line.trim_start().trim_start_matches(|c: char| c.is_ascii_digit()).trim_start_matches(". ");
+        let step = step.strip_prefix("Next: ").unwrap_or(step);
+        assert!(!step.starts_with("stalecard ") && !step.starts_with("systemctl "), "{of}: {line}");
+        assert!(!line.contains("`stalecard ") && !line.contains("undo: stalecard"), "{of}: {line}");
+    }
+}
+
+/// A lint looks at no card, so that it knows of no entry whether it is stale; that a check does. Whoever follows either does the
+/// same first: a mended file would bring to light what sleeps in the cache.
+#[test]
+fn a_file_that_opensc_cannot_read_is_mended_after_a_flush_whoever_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let snapshot = load(&root.join("fixtures/snapshots/seed-alpha-back.json")).unwrap();
+    let with = |broken: &[u8]| {
+        let mut snapshot = snapshot.clone();
+        let [config] = &mut snapshot.configs[..] else { panic!("one file") };
+        let ConfigState::Text(text) = &mut config.state else { panic!("which is read") };
+        *text = [broken, text.as_slice()].concat().into();
+        let file = folder.path().join("snapshot.json");
+        save(&snapshot, &file).unwrap();
+        file
+    };
+    for broken in [&b"app default\n\n{ }\n"[..], b"app default { }}\n"] {
+        let file = with(broken);
+        let ends = [&["check"][..], &["config", "lint"]].map(|words| {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+            let output =
+                command.args(words).arg("--snapshot").arg(&file).env("COLUMNS", "80").output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert!(said.starts_with("CONFIG  "), "{said}");
+            assert!(said.replace("\n        ", " ").contains("Flush before you mend it: then it"), "{said}");
+            said.lines().last().unwrap().to_owned()
+        });
+        assert_eq!(ends, ["Next: on ca-alpha, as ca: stalecard flush"; 2]);
+    }
+}
+
+/// What could not be read is to be typed again: for scripts the same command as for people.
+#[test]
+fn what_is_to_be_typed_again_is_the_same_for_scripts_as_for_people() {
+    let home = tempfile::tempdir().unwrap();
+    let words = ["check", "--no-ask", "--reader", "no such reader"];
+    let say = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+        command.args(words).args(more).env_clear().env("HOME", home.path()).env("LC_ALL", "C.UTF-8");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let again = "stalecard check --no-ask --reader 'no such reader'";
+    let json: serde_json::Value = serde_json::from_str(&say(&["--format", "json"])).unwrap();
+    assert_eq!(json["steps"][0]["command"], again, "{json:#}");
+    let people = say(&[]);
+    let last = people.lines().rev().find(|line| line.starts_with("Next: ")).unwrap();
+    assert!(last.starts_with(&format!("Next: {again}, when ")), "{people}");
+    // Nor is it what cannot come to anything else.
+    let mut offline = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+    let offline = offline.args(["check", "--offline"]).env_clear().env("HOME", home.path()).output().unwrap();
+    let said = String::from_utf8(offline.stdout).unwrap();
+    assert!(said.starts_with("UNREAD  ") && said.contains("\nNext: stalecard check, when "), "{said}");
 }
 
 /// Wherever people read, a moment is told in their zone, also in the sentences of rules, which know of none; scripts are told

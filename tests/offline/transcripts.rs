@@ -46,8 +46,9 @@ const WAYS: [Shown; 5] = [
 ];
 
 /// The committed hosts, each with the most lines that `check` may take of it, how it ends, and the first word.
-const HOSTS: [(&str, usize, i32, &str); 7] = [
+const HOSTS: [(&str, usize, i32, &str); 8] = [
     ("../../../fixtures/snapshots/seed-alpha-back", 24, 1, "STALE"),
+    ("../../../fixtures/snapshots/piv-stale", 26, 1, "UNDECIDED"),
     ("eight-stale-keys", 34, 1, "STALE"),
     ("healthy", 3, 0, "OK"),
     ("../../../fixtures/snapshots/five-keys", 5, 0, "RISK"),

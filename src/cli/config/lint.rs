@@ -9,7 +9,7 @@ use crate::cli::output;
 use crate::error::{Error, Exit};
 use crate::finding::Finding;
 use crate::judge::ending::exit_of;
-use crate::judge::{config_coverage, judge_config, lint_brief};
+use crate::judge::{config_coverage, judge_config, lint_brief, sleeps};
 use crate::listing::settings::{Wanted, settings};
 use crate::opensc::install::observe_config;
 use crate::report::lines::Screen;
@@ -60,10 +60,12 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     let coverage: Vec<Gap> = snapshots.iter().flat_map(|snapshot| config_coverage(snapshot, named)).collect();
     let version = host.opensc.first().and_then(|found| found.version.as_deref());
     let caching = match (snapshots.as_slice(), version) {
-        ([one], Some(_)) => settings(one, &Wanted::All).map(|settings| settings.summary()),
+        ([one], Some(_)) => settings(one, &Wanted::All).map(|settings| settings.warning()),
         _ => None,
     };
-    let brief = lint_brief(&findings, &coverage, version, caching.as_deref());
+    // A file that was named is not the one by which the caches here are read.
+    let sleeps = !named && sleeps(&host, &findings);
+    let brief = lint_brief(&findings, &coverage, version, caching.as_deref(), sleeps);
     match args.format {
         LintFormat::Human => {
             let screen = &screen_of(screen, args.snapshot.as_deref(), &host);

@@ -46,9 +46,9 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     snapshot.coverage.extend(unseen.into_iter().filter(|gap| gap.asked_for));
     let Proved { verdict, whole, proofs, is_open } = proved(&snapshot, key.as_ref());
     let mut brief = in_brief(&verdict, &whole, &proofs, is_open);
+    brief.look_again_by(&typed_for_real());
     match args.format {
         Format::Human => {
-            brief.look_again_by(&typed_for_real());
             output::print(&proofs::keys(screen, &verdict, &proofs, &brief))?;
         }
         Format::Json => {

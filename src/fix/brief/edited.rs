@@ -38,10 +38,13 @@ pub fn edited(report: &EditReport, goal: Goal, programs: Programs<'_>, typed: &s
         steps.push(Step::again(Purpose::Mend, typed, "when they are gone"));
     } else if let Some(operation) = &report.operation {
         let what = "restart running programs (browsers, signing services): they have read the old file";
-        steps.push(Step::new(Purpose::Restart, None, what));
+        let done = "when running programs (browsers, signing services) were restarted";
+        steps.push(Step::by_hand(Purpose::Restart, what, done));
         if is_off {
             let what = "or what is in the caches is read again once caching is ever on";
-            steps.push(Step::new(Purpose::Prevent, Some("stalecard flush".to_owned()), what));
+            steps.push(Step::new(Purpose::Flush, Some("stalecard flush".to_owned()), what));
+        } else {
+            steps.push(check("tells what programs show now"));
         }
         steps.push(undo_of(operation));
     } else if report.dry_run && !report.changes.is_empty() {

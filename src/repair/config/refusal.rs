@@ -63,11 +63,11 @@ impl Refusal {
     pub fn advice(&self) -> String {
         match self {
             Self::Unparsable { error, .. } => {
-                format!(". {}. `stalecard config lint` shows the cause", cure(&error.why))
+                format!(". {FLUSH_FIRST}. {}. `stalecard config lint` shows the cause", cure(&error.why))
             }
             Self::Crashes(crash) => {
                 format!(
-                    ". Move the comment or empty line at {} to a place between two statements",
+                    ". {FLUSH_FIRST}. Then write the statement on one line, without the comment or empty line at {}",
                     crash.taken_by
                 )
             }
@@ -79,6 +79,9 @@ impl Refusal {
         }
     }
 }
+
+/// What comes before: as long as OpenSC cannot read the file, it reads no cache either.
+const FLUSH_FIRST: &str = "First `stalecard flush`, with the card in its reader: mended, the file may let programs see what is stale";
 
 /// What repairs a text that OpenSC cannot parse.
 fn cure(why: &Why) -> &'static str {

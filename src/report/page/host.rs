@@ -57,15 +57,27 @@ pub fn host(facts: &Facts<'_>) -> Page {
         ("OpenSC".to_owned(), Cell::words(opensc.unwrap_or_else(|| "not known".to_owned()))),
         ("stalecard".to_owned(), Cell::fixed(env!("CARGO_PKG_VERSION"))),
     ]));
-    end(&mut blocks, brief, Some(&snapshot.host));
+    let user = snapshot.user.name.as_deref();
+    end_on(&mut blocks, brief, Some((&snapshot.host, user)));
     Page { title: Cell::words(format!("OpenSC's cache on {}", snapshot.host)), blocks }
 }
 
 /// The last line, which is read when nothing else is: the first thing to do, and on which host, if it is about one. Who reads
 /// it sits elsewhere.
 pub(super) fn end(blocks: &mut Vec<Block>, brief: &Brief, host: Option<&str>) {
-    let place = host.map(|host| format!("on {host}: ")).unwrap_or_default();
-    let line = |step: &Step| Block::Paragraph(Cell::words(format!("Next: {place}{}", step.in_a_line())));
+    end_on(blocks, brief, host.map(|host| (host, None)));
+}
+
+/// The same, with the user whom it takes where that makes a difference.
+fn end_on(blocks: &mut Vec<Block>, brief: &Brief, place: Option<(&str, Option<&str>)>) {
+    let line = |step: Step| {
+        let place = place.map(|(host, user)| match user.filter(|_| step.is_of_one_user()) {
+            Some(user) => format!("on {host}, as {user}: "),
+            None => format!("on {host}: "),
+        });
+        let place = place.unwrap_or_default();
+        Block::Paragraph(Cell::words(format!("Next: {place}{}", step.in_a_line())))
+    };
     blocks.extend(brief.next().map(line));
 }
 

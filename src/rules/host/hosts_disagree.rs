@@ -16,6 +16,8 @@
 //! in its reader; without the card `stalecard flush --serial SERIAL`, but not while a key of that token is undecided:
 //! by its serial number a flush takes what may be right, too.
 
+use std::collections::BTreeSet;
+
 use crate::case::danger;
 use crate::case::hosts::{KeyTable, Standing, StateRow, TokenTable};
 use crate::finding::{Evidence, Finding, Id, ObjectClass, ObjectName, Prose, Remedy, Side, SideState};
@@ -23,6 +25,9 @@ use crate::text::{key_reference, shell_option};
 
 /// How many holders of a state a sentence names; the table has them all.
 const NAMED: usize = 10;
+
+/// How many places a remedy names.
+const FEW: usize = 3;
 
 /// Applies the rule to one token.
 pub fn apply(token: &TokenTable) -> Vec<Finding> {
@@ -145,17 +150,31 @@ fn cure(token: &TokenTable, state: Standing) -> String {
     let serial = shell_option("--serial", &token.serial);
     match state {
         Standing::Disputed if token.shared => {
-            "give each of the cards a serial number of its own, or switch caching off where both are used".to_owned()
+            "give each of the cards a serial number of its own, or switch caching off where both are used"
+                .to_owned()
         }
         Standing::Disputed => format!("have the key sign, on one of the hosts: stalecard verify {serial}"),
         Standing::Stale if token.has(Standing::Disputed) => {
-            "on each host that is named, as the user that is named: stalecard flush, with the card in its reader"
-                .to_owned()
+            format!("{}: stalecard flush, with the card in its reader", places(token, state))
         }
-        Standing::Stale | Standing::Current | Standing::Former | Standing::Unknown | Standing::Orphan => format!(
-            "on each host that is named, as the user that is named: stalecard flush (card in the reader), or \
-             stalecard flush {serial}"
-        ),
+        Standing::Stale | Standing::Current | Standing::Former | Standing::Unknown | Standing::Orphan => {
+            format!(
+                "{}: stalecard flush (card in the reader), or stalecard flush {serial}",
+                places(token, state)
+            )
+        }
+    }
+}
+
+/// Where something is to be done about all that a token has of such states: whoever reads only that has to know.
+fn places(token: &TokenTable, state: Standing) -> String {
+    let rows = token.keys.iter().flat_map(|key| &key.states).filter(|row| row.state == state);
+    let shown = rows.flat_map(|row| &row.shown_by).map(|shown| &shown.source);
+    let places: BTreeSet<(&String, &String)> = shown.map(|source| (&source.host, &source.user)).collect();
+    let told: Vec<String> = places.iter().map(|(host, user)| format!("on {host}, as {user}")).collect();
+    match told.len() {
+        1..=FEW => told.join(", and "),
+        _ => "on each host that is named, as the user that is named".to_owned(),
     }
 }
 

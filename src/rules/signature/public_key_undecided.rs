@@ -75,9 +75,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
                         "have the key sign, which decides it and takes the PIN",
                         Deed::Prove(escape(case.serial.as_bytes())),
                     ),
-                    Remedy::by_hand(
-                        "instead: compare with a baseline that names the key: `stalecard check --against FILE`",
-                    ),
+                    Remedy::new("instead, if a baseline names the key", Deed::HoldAgainst),
                     for_those_who_know(
                         "if you know that the key was made anew: move the entry to the quarantine",
                         Unasked::InDoubt,
@@ -106,9 +104,8 @@ fn consequence(difference: &Discrepancy<'_>, is_shown: bool) -> String {
          use. Or another key's certificate was written over an unchanged key: then the cache has the last copy of the right \
          public key, and a flush would take that away."
     } else if difference.live.is_some() {
-        "Either the key was made anew elsewhere and its certificate imported, by far the more common: then \
-         signatures made here do not verify with the public key shown. Or another key's certificate was \
-         written over an unchanged key: then they do, and would not after a flush."
+        "The key was made anew elsewhere, by far the more common: then signatures made here do not verify with the public key \
+         shown. Or another key's certificate was written over it: then they do, and would not after a flush."
     } else {
         "Either it was deleted, by far the more common: then programs offer what cannot be used. Or only what describes it on \
          the card is gone: then the cache has the last copy, and a flush would take that away."

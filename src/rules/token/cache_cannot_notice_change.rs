@@ -37,8 +37,7 @@ pub fn apply(case: &Case<'_>, sink: &mut Vec<Finding>) {
     let later = (case.version.minor..=*UP_TO_HEAD.end()).find(looks).map(Version::of);
     let mut finding = finding(&escape(case.serial.as_bytes()), programs, later);
     if case.cache_views.iter().any(CacheView::holds_a_right_key) {
-        let what = "not yet: a public key that is, or may be, the right one is in the cache only. First do what its own \
-                    finding says; then `stalecard config disable-cache`";
+        let what = "not yet `stalecard config disable-cache`: it may hide the right public key";
         finding.fix = vec![Remedy::new(what, Deed::SwitchCachingOff).waiting()];
     }
     sink.push(finding);
