@@ -33,7 +33,7 @@ pub fn compared(files: &[PathBuf], see: &mut dyn FnMut(&Path, &Snapshot)) -> Res
     let mut comparison_of = Comparison::default();
     let found = snapshot_files(files);
     for path in &found.passed_over {
-        comparison_of.passed_over(&ByteString::from(path.as_path()).to_string());
+        comparison_of.passed_over(ByteString::from(path.as_path()));
     }
     for path in &found.files {
         // However many there are: what does not answer is one of them.
@@ -50,7 +50,7 @@ pub fn compared(files: &[PathBuf], see: &mut dyn FnMut(&Path, &Snapshot)) -> Res
             }
             Err(error) => {
                 let why = crate::text::tame(&error.to_string());
-                comparison_of.unreadable(&ByteString::from(path.as_path()).to_string(), &why);
+                comparison_of.unreadable(ByteString::from(path.as_path()), &why);
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::finding::{Finding, ObjectClass, Severity, Side, SideState};
 use crate::format::x509::{self, Certificate};
 use crate::judge::ending::{exit_of, exit_unread};
 use crate::judge::{judge_processes, tokens, tokens_of, verdict};
-use crate::snapshot::{Content, EfPath, Gap, GapKind, Snapshot};
+use crate::snapshot::{ByteString, Content, EfPath, Gap, GapKind, Snapshot};
 use crate::text::{escape, hex, rfc3339};
 use crate::verdict::Brief;
 use crate::verdict::user_name;
@@ -45,7 +45,7 @@ pub struct Comparison {
     own: OwnFindings,
     traits: Traits,
     coverage: Vec<Gap>,
-    unreadable: Vec<(String, String)>,
+    unreadable: Vec<(ByteString, String)>,
 }
 
 /// What is known of one token.
@@ -118,9 +118,9 @@ pub struct Compared {
     /// First and last what matters.
     #[serde(skip)]
     pub brief: Brief,
-    /// The files that are no snapshots, each with what was said on reading it, as both are shown.
+    /// The files that are no snapshots, each with what was said on reading it.
     #[serde(skip)]
-    pub unreadable: Vec<(String, String)>,
+    pub unreadable: Vec<(ByteString, String)>,
     /// The users of snapshots, as places in `sources`, in whose words something is told besides what the tables tell.
     #[serde(skip)]
     pub quoted: BTreeSet<usize>,
@@ -218,16 +218,16 @@ impl Comparison {
     }
 
     /// Notes that something below a folder is called like a snapshot, and is none that is opened.
-    pub fn passed_over(&mut self, file: &str) {
+    pub fn passed_over(&mut self, file: ByteString) {
         let why = "it is no regular file; below a folder no link is followed and no pipe is opened";
-        self.gap(file, why, false);
-        self.unreadable.push((file.to_owned(), String::new()));
+        self.gap(&file.to_string(), why, false);
+        self.unreadable.push((file, String::new()));
     }
 
     /// Notes that a snapshot could not be read.
-    pub fn unreadable(&mut self, file: &str, why: &str) {
-        self.gap(file, why, true);
-        self.unreadable.push((file.to_owned(), why.to_owned()));
+    pub fn unreadable(&mut self, file: ByteString, why: &str) {
+        self.gap(&file.to_string(), why, true);
+        self.unreadable.push((file, why.to_owned()));
     }
 
     fn gap(&mut self, what: &str, why: &str, asked_for: bool) {

@@ -220,7 +220,7 @@ impl Names {
         self.findings(&compared.findings);
         self.gaps(&compared.coverage);
         for (file, why) in &compared.unreadable {
-            self.path(file);
+            self.path_of(file);
             quotations(why).into_iter().for_each(|word| self.value(word));
         }
     }
