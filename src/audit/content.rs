@@ -10,6 +10,7 @@ use super::artefact::Offer;
 use super::closed;
 use super::lines::{Lines, TOO_LARGE};
 use super::mail;
+use super::objects::each_object;
 use super::recognise::{Found, MOST_DEPTH, Sink, jws, may_be_signed, ssh_signature, structures};
 use crate::format::container;
 use crate::format::{jose, ssh};
@@ -157,19 +158,17 @@ fn json(text: &[u8], depth: u8, sink: &mut Sink<'_>) {
     if !is_json || !(has(b"\"signature") || has(b"\"kty\"")) {
         return;
     }
-    let values = serde_json::Deserializer::from_slice(text).into_iter::<Value>().map_while(Result::ok);
-    let objects = values.flat_map(|value| match value {
-        Value::Array(objects) => objects,
-        value => vec![value],
+    let mut left = MOST_OBJECTS;
+    each_object(text, &mut |value| {
+        let Some(fewer) = left.checked_sub(1) else {
+            let why = format!("only the first {MOST_OBJECTS} objects of its JSON were looked at");
+            sink(Found::NotComputed(why));
+            return false;
+        };
+        left = fewer;
+        object(value, depth, sink);
+        true
     });
-    for (number, value) in objects.enumerate() {
-        if number == MOST_OBJECTS {
-            return sink(Found::NotComputed(format!(
-                "only the first {MOST_OBJECTS} objects of its JSON were looked at"
-            )));
-        }
-        object(&value, depth, sink);
-    }
 }
 
 /// An object of JSON: a signature, or keys.

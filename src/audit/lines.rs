@@ -205,9 +205,13 @@ fn begin(line: &[u8]) -> Option<(&str, &[u8])> {
     let place = memmem::find(line.get(..MOST_BEFORE).unwrap_or(line), b"-----BEGIN ")?;
     let (before, rest) = line.split_at_checked(place)?;
     let is_mark = before.iter().all(|byte| !byte.is_ascii_alphanumeric());
-    let is_string = matches!(before.last(), Some(b'"' | b'\'' | b'`' | b'>')) || is_name(before);
-    let label = pem::label(without_end(rest), "BEGIN").filter(is_label).filter(|_| is_mark || is_string)?;
-    Some((label, if is_mark { before.trim_ascii() } else { &[] }))
+    let quote = before.len().checked_sub(1).and_then(|last| before.get(last..)).unwrap_or_default();
+    let is_string = matches!(quote, b"\"" | b"'" | b"`");
+    let is_named = is_mark || is_string || quote == b">" || is_name(before);
+    let label = pem::label(without_end(rest), "BEGIN").filter(is_label).filter(|_| is_named)?;
+    // Of a string that goes on in others each begins alike.
+    let own = if is_mark { before.trim_ascii() } else { quote };
+    Some((label, if is_mark || is_string { own } else { &[] }))
 }
 
 /// Is it one word and a blank, as Git, YAML and the like name what follows?
@@ -234,7 +238,7 @@ fn unquoted<'l>(line: &'l [u8], before: &[u8]) -> &'l [u8] {
 
 /// Without the end of a string, and the escape of the end of a line in it.
 fn without_end(mut line: &[u8]) -> &[u8] {
-    const ENDS: [&[u8]; 7] = [b"\\n", b"\\r", b"\"", b"'", b",", b";", b"\\"];
+    const ENDS: [&[u8]; 8] = [b"\\n", b"\\r", b"\" +", b"\"", b"'", b",", b";", b"\\"];
     while let Some(rest) = ENDS.iter().find_map(|end| line.strip_suffix(*end)) {
         line = rest.trim_ascii_end();
     }

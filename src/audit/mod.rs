@@ -23,6 +23,7 @@ mod lines;
 mod mail;
 mod makers;
 mod named_keys;
+mod objects;
 mod of_containers;
 mod of_x509;
 mod passes;

@@ -276,7 +276,13 @@ fn large_files_that_begin_with_a_certificate_or_are_wide_text_are_not_passed_ove
     }
 }
 
-/// In tables, YAML, JSON and what Git keeps: whole, between other things.
+/// The lines as strings of a program, the first behind what names them.
+fn in_source(pem: &str, name: &str, end: &str) -> String {
+    let lines: Vec<String> = pem.lines().map(|line| format!("{line}{end}\n")).collect();
+    format!("{name}{};\n", lines.join("    \""))
+}
+
+/// In tables, YAML, JSON, programs and what Git keeps: whole, between other things.
 #[test]
 fn what_stands_between_other_things_is_read() {
     let workshop = signed("EC", "ec_paramgen_curve:P-256");
@@ -295,6 +301,9 @@ fn what_stands_between_other_things_is_read() {
         ("secret", of_both(&|der| format!("data:\n  tls.crt: {}\n", BASE64.encode(pem(der).as_bytes())))),
         ("twice", of_both(&|der| BASE64.encode(pem(der).as_bytes()) + "\n")),
         ("named", of_both(&|der| format!("crt {}", pem(der).replace('\n', "\n ")))),
+        ("source", of_both(&|der| in_source(&pem(der), "static char pem[] = \"", "\\n\""))),
+        ("sums", of_both(&|der| in_source(&pem(der), "String pem = \"", "\\n\" +"))),
+        ("python", of_both(&|der| format!("PEM = \"\"\"{}\"\"\"\n", pem(der)))),
         ("header", [&token, &changed].map(|token| format!("Authorization: Bearer {token}\n"))),
         ("answer", [&token, &changed].map(|token| format!("{{\"access_token\":\"{token}\",\"n\":1}}\n"))),
     ] {
