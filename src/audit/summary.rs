@@ -202,7 +202,9 @@ fn items(tally: &Tally, ring: &Ring) -> Vec<Item> {
 }
 
 fn groups(bad: &[&Item]) -> Vec<Group> {
-    let mut groups: BTreeMap<([Option<&str>; 3], Option<&Why>, Verdict), Group> = BTreeMap::new();
+    /// Issuer, the key that is named and the one that made it, what else to know, and what came of it.
+    type Alike<'i> = ([Option<&'i str>; 3], Option<&'i Why>, Verdict);
+    let mut groups: BTreeMap<Alike<'_>, Group> = BTreeMap::new();
     for item in bad {
         let group = groups
             .entry((
