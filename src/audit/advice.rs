@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::artefact::Kind;
-use super::judgement::OTHER_FORM;
+use super::judgement::{Ground, Why};
 use super::told::{Group, Item, Step};
 use crate::case::attribution::{Attributed, Verdict};
 use crate::case::known_keys::PlaceKind;
@@ -192,7 +192,7 @@ fn sentence(group: &Group) -> Prose {
 
 /// Are its signatures right but for the way in which they are written?
 fn is_of_other_form(group: &Group) -> bool {
-    group.why.as_deref() == Some(OTHER_FORM)
+    group.why == Some(Why::Is(Ground::OtherForm))
 }
 
 /// What is wrong with a group, as a finding.

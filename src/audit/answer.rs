@@ -22,7 +22,7 @@ pub fn answer(judgement: &Judgement, ring: &Ring, tokens: &Tokens<'_>) -> Attrib
     };
     match &judgement.why {
         Some(Why::NotComputed(why)) => attribution.undecided.push(why.clone()),
-        Some(Why::Is(words)) => attribution.note = Some(sentence(words)),
+        Some(Why::Is(ground)) => attribution.note = Some(sentence(ground.words())),
         None => {}
     }
     if !candidates.is_empty() {

@@ -135,6 +135,8 @@ pub struct Claimed {
     pub names: Names,
     /// What is signed besides, by its digest; or why that cannot be told.
     pub content: Option<Result<Content, &'static str>>,
+    /// Is it on another signature, or within what is signed?
+    pub is_inner: bool,
 }
 
 impl Claimed {

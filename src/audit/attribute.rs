@@ -6,51 +6,39 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::sync::Mutex;
-use std::sync::PoisonError;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::artefact::{Authority, Claimed, Names, Over};
+use super::attempt::Attempt;
 use super::hashed::Hashed;
-use super::judgement::{
-    BY_ANOTHER, CALLED_OTHERWISE, ELSEWHERE, Judgement, Maker, NAME_ONLY, NOBODY_SAYS, NOBODYS, OTHER_BYTES,
-    OTHER_CERTIFICATE, OTHER_FORM, OTHER_IDENTIFIER, REFERENCE_ONLY, ROLLOVER, SELF_ISSUED, STALE_REFERENCE,
-    UNDER_ANOTHER_NAME, UNKNOWN_IDENTIFIER, UNSAID,
-};
-use super::ring::{Held, Identified, Named, Ring, is_identifier_of};
+use super::judgement::{Ground, Judgement, Maker};
+use super::makers::{MOST_TRIED, Makers};
+use super::ring::{Held, Identified, MOST_OF_NAME, Named, Ring, is_identifier_of};
 use crate::case::attribution::{Verdict, how};
 use crate::case::claim::Claim;
-use crate::crypto::{self, Fit, Outcome, Ready, Reason, Scheme, Signed};
+use crate::crypto::{self, Fit, Outcome, Reason, Scheme, Signed};
 use crate::format::curve::{self, Curve};
 use crate::format::key::PublicKey;
-use crate::format::signature::{Encoding, readings};
-
-/// Signatures of which it is asked which keys they give.
-const MOST_RECOVERIES: usize = 4_096;
-/// Makers that are tried before that.
-const MOST_SUSPECTS: usize = 8;
-/// Known keys that are tried where a signature does not give its key.
-const MOST_TRIED: usize = 64;
-/// The work that one file may make beyond what usual keys make.
-pub const WORK_OF_A_FILE: u64 = 250_000_000;
+use crate::format::signature::readings;
 
 /// Said of what would be more.
 const TOO_MUCH_WORK: &str =
     "not computed: the signatures of this file take more work than is done for one file";
 
+/// Said where more keys have one name than are tried.
+const TOO_MANY_KEYS: &str = "not computed: more keys have the name of its issuer than are tried";
+
 /// What is asked with.
 pub struct Asked {
     /// The keys.
     pub ring: Ring,
-    /// Unknown keys that have made, or may have made, what others were named for.
-    suspects: Mutex<Vec<PublicKey>>,
-    recoveries: AtomicUsize,
+    /// Who is looked for beyond those that are named.
+    pub makers: Makers,
 }
 
 impl Asked {
     /// Nothing asked yet.
-    pub const fn new(ring: Ring) -> Self {
-        Self { ring, suspects: Mutex::new(Vec::new()), recoveries: AtomicUsize::new(0) }
+    pub fn new(ring: Ring) -> Self {
+        Self { ring, makers: Makers::default() }
     }
 
     /// Whose signature is this? `left`: what is left of the work for its file; `over`: what is signed.
@@ -77,7 +65,8 @@ impl Asked {
             Err(_) if named.is_empty() && exact.is_none() => return Judgement::new(Verdict::IssuerNotKnown),
             Err(reason) => return Judgement::open(format!("cannot be checked: {reason}")),
         };
-        let case = Case { asked: self, claimed, scheme, signed, left };
+        let attempt = Attempt { ring: &self.ring, claimed, scheme, signed, left };
+        let case = Case { asked: self, claimed, attempt };
         let mut judgement = case.judge(&named, exact.as_ref());
         judgement.named = judgement.named.or(exact);
         judgement
@@ -119,13 +108,8 @@ impl Asked {
         left: &Cell<u64>,
     ) -> Option<String> {
         let scheme = claimed.scheme.clone().ok()?;
-        let case = Case { asked: self, claimed, scheme, signed, left };
-        let outcome = match maker {
-            Maker::Known(index) => case.held(*index),
-            Maker::Unknown(key) => case.verify(key, None),
-            Maker::OneOf(_) | Maker::NotFound => return None,
-        };
-        match outcome {
+        let attempt = Attempt { ring: &self.ring, claimed, scheme, signed, left };
+        match attempt.with_maker(maker) {
             Outcome::Valid(fit) => Some(how(&fit, true)),
             Outcome::Otherwise(opened) => Some(opened.to_string()),
             Outcome::Invalid | Outcome::NotDecidable(_) => None,
@@ -137,40 +121,12 @@ impl Asked {
 struct Case<'a> {
     asked: &'a Asked,
     claimed: &'a Claimed,
-    scheme: Scheme,
-    signed: &'a Signed<'a>,
-    left: &'a Cell<u64>,
+    attempt: Attempt<'a>,
 }
 
 impl Case<'_> {
-    fn verify(&self, key: &PublicKey, ready: Option<&Held>) -> Outcome {
-        let Some(left) = self.left.get().checked_sub(crypto::dear_work(key)) else {
-            return Outcome::NotDecidable(Reason::TooMuchWork);
-        };
-        self.left.set(left);
-        let ask = |value: &[u8]| match ready {
-            Some(held) => held.ready().verify(self.scheme, self.signed, value),
-            None => Ready::new(key).verify(self.scheme, self.signed, value),
-        };
-        let outcome = ask(&self.claimed.value);
-        // RSA may be written as a number, with other zeros before it than are due.
-        if outcome == Outcome::Invalid
-            && let Some((value, flaw)) = crypto::at_length(key, &self.claimed.value)
-            && let Outcome::Valid(Fit { scheme, .. }) = ask(&value)
-        {
-            return Outcome::Valid(Fit { scheme, encoding: Encoding::Loose(vec![flaw]) });
-        }
-        outcome
-    }
-
-    fn held(&self, key: usize) -> Outcome {
-        match self.asked.ring.get(key) {
-            Some(held) => self.verify(held.as_found(), Some(held)),
-            None => Outcome::Invalid,
-        }
-    }
-
-    fn judge(&self, named: &[Named], exact: Option<&PublicKey>) -> Judgement {
+    fn judge(&self, all: &[Named], exact: Option<&PublicKey>) -> Judgement {
+        let (named, others) = all.split_at(all.len().min(MOST_OF_NAME));
         let mut undecided: Option<Reason> = None;
         let mut invalid: Option<Maker> = None;
         let mut malformed: Option<Maker> = None;
@@ -178,16 +134,18 @@ impl Case<'_> {
         // Keys that are named and were not read in the first pass: more than are kept, or changed since.
         let ring = &self.asked.ring;
         let direct: Vec<&PublicKey> = match &self.claimed.names {
-            Names::Keys(keys) => keys.iter().filter(|key| ring.find(key).is_none()).take(16).collect(),
+            Names::Keys(keys) => keys.iter().filter(|key| ring.find(key).is_none()).collect(),
             names => {
                 names.own().map(|(key, _)| key).filter(|key| ring.find(key).is_none()).into_iter().collect()
             }
         };
-        let outcomes =
-            named.iter().map(|one| (one.identified, Maker::Known(one.key), self.held(one.key))).chain(
+        let outcomes = named
+            .iter()
+            .map(|one| (one.identified, Maker::Known(one.key), self.attempt.with_held(one.key)))
+            .chain(
                 direct
                     .iter()
-                    .map(|key| (Identified::Yes, Maker::Unknown((*key).clone()), self.verify(key, None))),
+                    .map(|key| (Identified::Yes, Maker::Unknown((*key).clone()), self.attempt.with(key))),
             );
         let is_exact = named.iter().any(|one| one.identified == Identified::Yes);
         for (identified, maker, outcome) in outcomes {
@@ -199,9 +157,9 @@ impl Case<'_> {
                     // The certificate that it names may be another one of the same key, as long as it is not here.
                     let is_open = identified == Identified::ByOtherCertificate && !is_exact;
                     let judgement = if is_open {
-                        Judgement::new(Verdict::NotDecided).why(OTHER_CERTIFICATE)
+                        Judgement::new(Verdict::NotDecided).why(Ground::OtherCertificate)
                     } else {
-                        Judgement::new(Verdict::SoundUnderAnotherCertificate).why(ELSEWHERE)
+                        Judgement::new(Verdict::SoundUnderAnotherCertificate).why(Ground::Elsewhere)
                     };
                     elsewhere.get_or_insert(Judgement { maker, ..judgement });
                 }
@@ -215,19 +173,31 @@ impl Case<'_> {
             return judgement;
         }
         if let Some(maker) = malformed {
-            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_FORM);
+            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(Ground::OtherForm);
         }
         if let Some(maker) = invalid {
-            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_BYTES);
+            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(Ground::OtherBytes);
         }
         let is_known = !named.is_empty() || !direct.is_empty();
         if !is_known {
             return self.by_nobody_named();
         }
         if self.is_nobodys(named, exact) {
-            return Judgement::new(Verdict::Invalid).why(NOBODYS);
+            return Judgement::new(Verdict::Invalid).why(Ground::Nobodys);
         }
-        let maker = self.maker(named, exact);
+        let maker = self.asked.makers.find(&self.attempt, named, exact);
+        // Of very many with one name not all are tried before it is asked who made it.
+        match &maker {
+            Maker::Known(index) => {
+                if let Some(one) = others.iter().find(|one| one.key == *index) {
+                    return self.judge(std::slice::from_ref(one), exact);
+                }
+            }
+            Maker::NotFound if others.iter().any(|one| one.identified <= Identified::Unsaid) => {
+                return Judgement::open(TOO_MANY_KEYS);
+            }
+            Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => {}
+        }
         match &self.claimed.names {
             Names::Issuer { authority, .. } => self.of_issuer(authority, named, maker, undecided),
             names if self.asked.ring.is_by_key(names, named) => by_another(maker, undecided),
@@ -261,11 +231,11 @@ impl Case<'_> {
             && matches!(self.claimed.names, Names::Called(_))
             && !ring.is_by_key(&self.claimed.names, named)
         {
-            return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(STALE_REFERENCE) };
+            return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(Ground::StaleReference) };
         }
         let is_by_another = self.claimed.names.own().is_some() && !self.is_own(&maker);
         let judgement = Judgement { maker, ..Judgement::new(Verdict::Sound) };
-        if is_by_another { judgement.why(ROLLOVER) } else { judgement }
+        if is_by_another { judgement.why(Ground::Rollover) } else { judgement }
     }
 
     /// Is it the key of the artefact itself, whose issuer has its name?
@@ -300,14 +270,19 @@ impl Case<'_> {
                     Maker::Known(index) => self.asked.ring.get(*index).is_some_and(Held::is_own),
                     Maker::Unknown(_) | Maker::OneOf(_) | Maker::NotFound => false,
                 };
-                if is_gone && is_here {
+                let is_computed = undecided.is_none() || matches!(maker, Maker::Known(_) | Maker::Unknown(_));
+                if is_gone && is_here || !is_computed {
                     return by_another(maker, undecided);
                 }
-                let words = if matches!(maker, Maker::Known(_)) { BY_ANOTHER } else { UNSAID };
-                return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(words) };
+                let ground =
+                    if matches!(maker, Maker::Known(_)) { Ground::ByAnother } else { Ground::Unsaid };
+                return Judgement { maker, ..Judgement::new(Verdict::NotDecided).why(ground) };
             }
             Some((_, Claim::SameName)) if !is_exact => {
-                return Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(SELF_ISSUED) };
+                return Judgement {
+                    maker,
+                    ..Judgement::new(Verdict::IssuerNotKnown).why(Ground::SelfIssued)
+                };
             }
             Some((_, Claim::SameName | Claim::AnotherName)) | None => {}
         }
@@ -315,7 +290,7 @@ impl Case<'_> {
             true if self.is_by_key(authority, named) => by_another(maker, undecided),
             // It says which key of that name, and that is none that is known here.
             true if !is_exact => {
-                Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(OTHER_IDENTIFIER) }
+                Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(Ground::OtherIdentifier) }
             }
             _ => self.of_name_only(named, by_another(maker, undecided)),
         }
@@ -350,10 +325,10 @@ impl Case<'_> {
         let is_given = |one: &Named| ring.get(one.key).is_some_and(Held::is_given);
         let is_decided = is_told || named.iter().any(is_given);
         let is_name = matches!(&self.claimed.names, Names::Issuer { authority, .. } if !authority.is_said());
-        let words = if is_name { NAME_ONLY } else { REFERENCE_ONLY };
+        let ground = if is_name { Ground::NameOnly } else { Ground::ReferenceOnly };
         match judgement.verdict {
             Verdict::MadeByAnotherKey if !is_decided => {
-                Judgement { verdict: Verdict::NotDecided, ..judgement }.why(words)
+                Judgement { verdict: Verdict::NotDecided, ..judgement }.why(ground)
             }
             Verdict::Sound
             | Verdict::IssuerNotKnown
@@ -371,16 +346,23 @@ impl Case<'_> {
     /// Nobody that it names is known here. A key on a card can have made it all the same.
     fn by_nobody_named(&self) -> Judgement {
         let ring = &self.asked.ring;
-        let by_own = self.subject_key();
+        let by_own = self.attempt.subject_key();
         // Whoever makes a certificate with the key in it can write any issuer's name into it.
         if let Some(maker) = by_own {
-            return Judgement { maker, ..Judgement::new(Verdict::IssuerNotKnown).why(UNDER_ANOTHER_NAME) };
+            return Judgement {
+                maker,
+                ..Judgement::new(Verdict::IssuerNotKnown).why(Ground::UnderAnotherName)
+            };
         }
-        let mut own = ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED);
-        let found = own.find_map(|(index, _)| match self.held(index) {
-            Outcome::Valid(fit) => Some((Maker::Known(index), fit)),
-            _ => None,
-        });
+        let mut own = ring.all().filter(|(_, held)| held.is_own());
+        let found =
+            own.by_ref().take(MOST_TRIED).find_map(|(index, _)| match self.attempt.with_held(index) {
+                Outcome::Valid(fit) => Some((Maker::Known(index), fit)),
+                _ => None,
+            });
+        if found.is_none() && own.next().is_some() {
+            self.asked.makers.cuts();
+        }
         let Some((maker, fit)) = found else { return Judgement::new(Verdict::IssuerNotKnown) };
         let held = match &maker {
             Maker::Known(index) => ring.get(*index),
@@ -388,41 +370,30 @@ impl Case<'_> {
         };
         let is_identified =
             |wanted: &[u8]| held.is_some_and(|held| is_identifier_of(wanted, held.as_found()));
-        let open = |words| Judgement::new(Verdict::NotDecided).why(words);
+        let open = |ground| Judgement::new(Verdict::NotDecided).why(ground);
         // That a key is known here does not say that it should have made this: a stale cache has the one that should.
         let judgement = match &self.claimed.names {
             Names::KeyId(id) if is_identified(id) => Judgement::new(Verdict::Sound),
             Names::Issuer { authority: Authority { key_id: Some(id), .. }, .. } if is_identified(id) => {
                 match held.is_some_and(|held| held.is_called) {
                     false => Judgement::new(Verdict::Sound),
-                    true => open(CALLED_OTHERWISE),
+                    true => open(Ground::CalledOtherwise),
                 }
             }
             Names::Issuer { authority: Authority { key_id: Some(_), .. }, .. } | Names::KeyId(_) => {
-                open(UNKNOWN_IDENTIFIER)
+                open(Ground::UnknownIdentifier)
             }
-            _ => open(NOBODY_SAYS),
+            _ => open(Ground::NobodySays),
         };
         if judgement.verdict == Verdict::Sound && !self.is_well_written(&maker, &fit) {
-            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(OTHER_FORM);
+            return Judgement { maker, ..Judgement::new(Verdict::Invalid) }.why(Ground::OtherForm);
         }
         Judgement { maker, ..judgement }
     }
 
-    /// The key of a certificate whose issuer has another name, if it made it.
-    fn subject_key(&self) -> Option<Maker> {
-        let ring = &self.asked.ring;
-        let key = self.claimed.names.subject_key()?;
-        let (maker, outcome) = match ring.find(key) {
-            Some(index) => (Maker::Known(index), self.held(index)),
-            None => (Maker::Unknown(key.clone()), self.verify(key, None)),
-        };
-        matches!(outcome, Outcome::Valid(_)).then_some(maker)
-    }
-
     /// Is it what no key on the curves of those that it names makes: r or s zero, or not below the order, though as short?
     fn is_nobodys(&self, named: &[Named], exact: Option<&PublicKey>) -> bool {
-        let Scheme::Ecdsa(_) = self.scheme else { return false };
+        let Scheme::Ecdsa(_) = self.attempt.scheme else { return false };
         let of_named = named.iter().filter_map(|one| Some(&self.asked.ring.get(one.key)?.key));
         let mut curves = exact.into_iter().chain(of_named).filter_map(|key| match key {
             PublicKey::Ec { curve_oid, .. } => curve::by_oid(curve_oid),
@@ -437,82 +408,6 @@ impl Case<'_> {
             !readings.is_empty() && readings.iter().all(|one| is_none(one.r) || is_none(one.s))
         };
         is_nobodys_on(first) && curves.all(is_nobodys_on)
-    }
-
-    /// Who made it, if none of those did that it names?
-    fn maker(&self, named: &[Named], exact: Option<&PublicKey>) -> Maker {
-        let ring = &self.asked.ring;
-        if let Some(maker) = self.subject_key() {
-            return maker;
-        }
-        if let Scheme::Ecdsa(hash) = self.scheme {
-            if let Some(key) = self.suspect() {
-                return ring.find(&key).map_or(Maker::Unknown(key), Maker::Known);
-            }
-            let mut curves: Vec<&'static Curve> = Vec::new();
-            let of_named = named.iter().filter_map(|one| Some(&ring.get(one.key)?.key));
-            let of_own =
-                ring.all().filter(|(_, held)| held.is_own()).take(MOST_TRIED).map(|(_, held)| &held.key);
-            for key in exact.into_iter().chain(of_named).chain(of_own) {
-                if let PublicKey::Ec { curve_oid, .. } = key
-                    && let Some(curve) = curve::by_oid(curve_oid)
-                    && !curves.contains(&curve)
-                {
-                    curves.push(curve);
-                }
-            }
-            if self.asked.recoveries.fetch_add(1, Ordering::Relaxed) >= MOST_RECOVERIES {
-                return Maker::NotFound;
-            }
-            let digest = self.signed.digest_by(hash);
-            let keys: Vec<PublicKey> = curves
-                .iter()
-                .take(4)
-                .flat_map(|curve| crypto::recover(curve, digest, &self.claimed.value))
-                .collect();
-            if let Some((index, key)) = keys.iter().find_map(|key| Some((ring.find(key)?, key))) {
-                self.suspect_all(std::slice::from_ref(key));
-                return Maker::Known(index);
-            }
-            if let Some(key) = keys.iter().find(|key| ring.is_noted(key)) {
-                self.suspect_all(std::slice::from_ref(key));
-                return Maker::Unknown(key.clone());
-            }
-            self.suspect_all(&keys);
-            return if keys.is_empty() { Maker::NotFound } else { Maker::OneOf(keys) };
-        }
-        let tried = ring.all().filter(|(index, _)| !named.iter().any(|one| one.key == *index));
-        let mut could = tried.filter(|(_, held)| self.could_have(held.as_found())).take(MOST_TRIED);
-        could
-            .find(|(index, _)| matches!(self.held(*index), Outcome::Valid(_) | Outcome::Otherwise(_)))
-            .map_or(Maker::NotFound, |(index, _)| Maker::Known(index))
-    }
-
-    /// Has the key the kind and the length for it?
-    fn could_have(&self, key: &PublicKey) -> bool {
-        !matches!(key, PublicKey::Ec { .. }) && !crypto::is_excluded(key, &self.claimed.value)
-    }
-
-    /// The one of those that gave other signatures that gave this one, too.
-    fn suspect(&self) -> Option<PublicKey> {
-        let suspects = self.asked.suspects.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let found = suspects.into_iter().find(|key| matches!(self.verify(key, None), Outcome::Valid(_)))?;
-        // The likeliest one first from now on.
-        let mut suspects = self.asked.suspects.lock().unwrap_or_else(PoisonError::into_inner);
-        suspects.retain(|key| *key != found);
-        suspects.insert(0, found.clone());
-        Some(found)
-    }
-
-    fn suspect_all(&self, keys: &[PublicKey]) {
-        let mut suspects = self.asked.suspects.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in keys {
-            if suspects.len() >= MOST_SUSPECTS {
-                suspects.pop();
-            }
-            let place = suspects.len().min(MOST_SUSPECTS / 2);
-            suspects.insert(place, key.clone());
-        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 
 use super::answer::{damaged, of_certificate};
 use super::artefact::Artefact;
-use super::attribute::{Asked, WORK_OF_A_FILE, bytes_of};
+use super::attempt::WORK_OF_A_FILE;
+use super::attribute::{Asked, bytes_of};
 use super::judgement::Judgement;
 use super::named_keys::NamedKeys;
 use super::of_x509;

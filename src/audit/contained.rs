@@ -5,7 +5,8 @@ use std::fs::File;
 
 use super::answer::of_contained;
 use super::artefact::{Claimed, Content, Kind, Offer, Over};
-use super::attribute::{Asked, WORK_OF_A_FILE};
+use super::attempt::WORK_OF_A_FILE;
+use super::attribute::Asked;
 use super::content::whole;
 use super::hashed::Hashed;
 use super::judgement::Judgement;
@@ -34,13 +35,19 @@ impl Contained {
         let mut is_time_stamp = false;
         whole(bytes, &mut |found| match found {
             Found::Artefact(artefact) => {
-                is_time_stamp |= artefact.kind == Kind::TimeStamp;
+                // Who signed a signature, or what is within what is signed, says nothing of the file.
+                let mut outer = artefact.signatures.into_iter().filter(|one| !one.is_inner).peekable();
+                is_time_stamp |= artefact.kind == Kind::TimeStamp && outer.peek().is_some();
                 if matches!(artefact.kind, Kind::SignedData | Kind::SshSignature) {
-                    signatures.extend(artefact.signatures);
+                    signatures.extend(outer);
                 }
                 offers.extend(artefact.offer);
             }
-            Found::Key(_) | Found::NotComputed(_) | Found::NotOpened(_) | Found::Noted { .. } => {}
+            Found::Key(_)
+            | Found::NotComputed(_)
+            | Found::NotOpened(_)
+            | Found::Noted { .. }
+            | Found::Content { .. } => {}
         });
         if is_time_stamp {
             return Err("a timestamp (RFC 3161), which is about a digest of the file");

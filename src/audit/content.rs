@@ -4,12 +4,14 @@
 use std::sync::Arc;
 
 use memchr::memmem;
+use serde_json::Value;
 
 use super::artefact::Offer;
 use super::closed;
 use super::lines::{Lines, TOO_LARGE};
 use super::mail;
-use super::recognise::{Found, Sink, jws, may_be_signed, ssh_signature, structures};
+use super::objects::each_object;
+use super::recognise::{Found, MOST_DEPTH, Sink, jws, may_be_signed, ssh_signature, structures};
 use crate::format::container;
 use crate::format::{jose, ssh};
 
@@ -18,6 +20,21 @@ pub use crate::crypto::IN_MEMORY;
 
 /// All of a file that is in memory.
 pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
+    whole_at(bytes, MOST_DEPTH, sink);
+}
+
+/// Looks through what is signed as through a file, and hands on everything else.
+pub fn opened(found: Found, sink: &mut Sink<'_>) {
+    match found {
+        Found::Content { bytes, depth } => {
+            whole_at(&bytes, depth, &mut |found| found.within().into_iter().for_each(&mut *sink));
+        }
+        found => sink(found),
+    }
+}
+
+fn whole_at(bytes: &[u8], depth: u8, sink: &mut Sink<'_>) {
+    let sink: &mut Sink<'_> = &mut |found| opened(found, sink);
     let mut count = 0;
     let mut counted = |found: Found| {
         count += 1;
@@ -29,27 +46,27 @@ pub fn whole(bytes: &[u8], sink: &mut Sink<'_>) {
     }
     let mut behind: &[u8] = &[];
     if matches!(text.first(), Some(0x30 | 0x67 | 0x7F)) {
-        behind = structures(&text, false, &mut counted);
+        behind = structures(&text, false, depth, &mut counted);
     } else if text.starts_with(ssh::SIGNATURE_MAGIC) {
         counted(ssh_signature(&text));
     }
     if count > 0 {
         // What somebody has put together, DER first, goes on as text.
         if memmem::find(behind, b"-----BEGIN ").is_some() {
-            lines(behind, sink);
+            lines(behind, depth, sink);
         }
         return;
     }
     if is_text(&text) || memmem::find(&text, b"-----BEGIN ").is_some() {
         let part = mail::signed_part(&text).map(Arc::<[u8]>::from);
         let sink: &mut Sink<'_> = &mut |found| sink(mail::with_part(found, part.as_ref()));
-        json(&text, sink);
-        lines(&text, sink);
+        json(&text, depth, sink);
+        lines(&text, depth, sink);
     }
 }
 
-fn lines(text: &[u8], sink: &mut Sink<'_>) {
-    let mut lines = Lines::default();
+fn lines(text: &[u8], depth: u8, sink: &mut Sink<'_>) {
+    let mut lines = Lines::new(depth);
     for line in text.split(|&byte| byte == b'\n') {
         lines.line(line, sink);
     }
@@ -132,19 +149,39 @@ impl LargeText {
     }
 }
 
-/// A file that is one object of JSON: a signature, or keys.
-fn json(text: &[u8], sink: &mut Sink<'_>) {
+/// Text that is JSON: signatures or keys, alone, in an array, or one after the other.
+fn json(text: &[u8], depth: u8, sink: &mut Sink<'_>) {
+    /// Objects of one text.
+    const MOST_OBJECTS: usize = 10_000;
     let has = |word: &[u8]| memmem::find(text, word).is_some();
-    if !text.trim_ascii_start().starts_with(b"{") || !(has(b"\"signature") || has(b"\"kty\"")) {
+    let is_json = matches!(text.trim_ascii_start().first(), Some(b'{' | b'['));
+    if !is_json || !(has(b"\"signature") || has(b"\"kty\"")) {
         return;
     }
-    let Ok(value) = serde_json::from_slice(text) else { return };
-    if jose::is_cut(&value) {
+    let mut left = MOST_OBJECTS;
+    each_object(text, &mut |value| {
+        let Some(fewer) = left.checked_sub(1) else {
+            let why = format!("only the first {MOST_OBJECTS} objects of its JSON were looked at");
+            sink(Found::NotComputed(why));
+            return false;
+        };
+        left = fewer;
+        object(value, depth, sink);
+        true
+    });
+}
+
+/// An object of JSON: a signature, or keys.
+fn object(value: &Value, depth: u8, sink: &mut Sink<'_>) {
+    if jose::is_cut(value) {
         let most = jose::MOST;
         sink(Found::NotComputed(format!("of its signatures or keys only the first {most} were looked at")));
     }
-    jws(&jose::object(&value), sink);
-    for key in jose::keys(&value) {
+    if jose::is_damaged(value) {
+        sink(Found::NotComputed("a JSON Web Signature that does not decode".to_owned()));
+    }
+    jws(&jose::object(value), depth, sink);
+    for key in jose::keys(value) {
         sink(Found::Key(Offer { called: key.key_id, ..Offer::bare(key.key) }));
     }
 }

@@ -18,9 +18,9 @@ use rustix::fs::OFlags;
 use walkdir::WalkDir;
 
 use super::closed;
-use super::content::{IN_MEMORY, Large, LargeText, large, whole};
+use super::content::{IN_MEMORY, Large, LargeText, large, opened, whole};
 use super::lines::{Lines, MOST_LINE, TOO_LARGE};
-use super::recognise::{Found, Sink};
+use super::recognise::{Found, MOST_DEPTH, Sink};
 use crate::patience::{NoThread, SILENCE, aside, lose};
 
 /// Threads at most, and threads that may be left behind.
@@ -261,8 +261,10 @@ fn walk<W: Work>(places: &Where, work: &W, send: &SyncSender<Vec<PathBuf>>, life
                 }
                 Err(error) => {
                     let path = error.path().unwrap_or(root).to_owned();
-                    let is_loop = error.io_error().and_then(io::Error::raw_os_error)
-                        == Some(rustix::io::Errno::LOOP.raw_os_error());
+                    // What was named is meant, and has not been looked at.
+                    let is_loop = path != *root
+                        && error.io_error().and_then(io::Error::raw_os_error)
+                            == Some(rustix::io::Errno::LOOP.raw_os_error());
                     let why = error
                         .into_io_error()
                         .map_or_else(|| "it cannot be read".to_owned(), |error| error.to_string());
@@ -396,7 +398,8 @@ fn fill(source: &mut impl Read, into: &mut Vec<u8>, most: u64, life: &Life) -> i
 
 /// Text of any length, line by line. `pending`: what of it was read already.
 fn lines(mut source: impl Read, mut pending: Vec<u8>, life: &Life, sink: &mut Sink<'_>) -> io::Result<Came> {
-    let (mut lines, mut whole) = (Lines::default(), LargeText::new(&pending));
+    let sink: &mut Sink<'_> = &mut |found| opened(found, sink);
+    let (mut lines, mut whole) = (Lines::new(MOST_DEPTH), LargeText::new(&pending));
     let mut is_cut = false;
     let mut piece = vec![0; PIECE];
     // Until there no line ends.

@@ -2,11 +2,11 @@
 //! 7468) and its relatives wherever they stand, LDIF (RFC 2849), Base64 with one structure a line or over many lines,
 //! SPKAC, JSON Web Signatures, keys and certificates of OpenSSH, and the index of `openssl ca`.
 
-use data_encoding::BASE64;
+use data_encoding::{BASE64, BASE64_NOPAD};
 use memchr::memmem;
 
 use super::artefact::Offer;
-use super::recognise::{Found, Sink, jws, may_be_signed, ssh_signature, structures};
+use super::recognise::{Found, Sink, jws, may_be_signed, ssh_signature, structures, too_deep};
 use super::{closed, of_containers};
 use crate::format::tlv::first;
 use crate::format::{ca_index, jose, pem, ssh};
@@ -22,8 +22,10 @@ pub const TOO_LARGE: &str = "it may be signed, and is larger than 16 MiB: too la
 pub const MOST_LINE: usize = MOST_DIGITS;
 
 /// The lines of a file, one after the other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lines {
+    /// Containers within containers that are looked at.
+    depth: u8,
     /// The PEM block that we are in.
     block: Option<Block>,
     /// The value of LDIF that we are in.
@@ -38,8 +40,7 @@ struct Block {
     label: String,
     /// What stands before each of its lines: a mark of what is quoted, of a comment, of a string.
     before: Vec<u8>,
-    /// Are we in its headers (RFC 1421, 4.6), which may go on in lines that begin with a blank?
-    in_header: bool,
+    headers: pem::Headers,
     digits: Digits,
 }
 
@@ -52,6 +53,11 @@ struct Digits {
 }
 
 impl Lines {
+    /// Before the first. `depth`: containers within containers that are looked at.
+    pub fn new(depth: u8) -> Self {
+        Self { depth, block: None, value: None, digits: Digits::default() }
+    }
+
     /// The next line, without its end.
     pub fn line(&mut self, line: &[u8], sink: &mut Sink<'_>) {
         // Ends as on Windows, however often it was written so; and those of old.
@@ -81,21 +87,19 @@ impl Lines {
         if let Some((label, before)) = begin(line) {
             self.end(sink);
             let (label, before) = (label.to_owned(), before.to_owned());
-            self.block = Some(Block { label, before, in_header: false, digits: Digits::default() });
+            let headers = pem::Headers::of_block(behind(raw, &before));
+            self.block = Some(Block { label, before, headers, digits: Digits::default() });
             return;
         }
-        if let Some(Block { label, before, in_header, digits }) = &mut self.block {
-            let is_folded = *in_header && begins_blank(raw, before);
+        if let Some(Block { label, before, headers, digits }) = &mut self.block {
+            let own = behind(raw, before);
             let line = unquoted(line, before);
             if line.starts_with(b"-----END ") {
                 let (label, digits) = (std::mem::take(label), std::mem::take(digits));
                 self.block = None;
-                block(&label, &digits, sink);
-            } else {
-                *in_header = !line.is_empty() && (line.contains(&b':') || is_folded);
-                if !*in_header {
-                    digits.push(line);
-                }
+                block(&label, &digits, self.depth, sink);
+            } else if !headers.has(own) {
+                digits.push(line);
             }
             return;
         }
@@ -104,7 +108,7 @@ impl Lines {
             return;
         }
         self.end_value(sink);
-        if in_one_line(line, sink) {
+        if in_one_line(line, self.depth, sink) {
             return self.end_digits(sink);
         }
         if let Some(value) = value_of(line).or_else(|| line.strip_prefix(b"SPKAC=")) {
@@ -116,7 +120,7 @@ impl Lines {
             self.digits_of(line, sink);
         } else {
             self.end_digits(sink);
-            text(line, sink);
+            text(line, self.depth, sink);
         }
     }
 
@@ -134,7 +138,7 @@ impl Lines {
         let own = if self.digits.bytes.is_empty() { BASE64.decode(line).ok() } else { None };
         match own.filter(|bytes| first(bytes).is_some_and(|one| one.rest.is_empty() && one.raw.len() > 2)) {
             Some(bytes) => {
-                let _ = structures(&bytes, false, sink);
+                let _ = structures(&bytes, false, self.depth, sink);
             }
             None => self.digits.push(line),
         }
@@ -143,14 +147,14 @@ impl Lines {
     fn end_digits(&mut self, sink: &mut Sink<'_>) {
         let digits = std::mem::take(&mut self.digits);
         // No DER of a signed structure begins in another way.
-        if matches!(digits.bytes.first(), Some(b'M' | b'f' | b'Z')) {
-            digits.structures(sink);
+        if matches!(digits.bytes.first(), Some(b'M' | b'f' | b'Z' | b'L')) {
+            digits.structures(self.depth, sink);
         }
     }
 
     fn end_value(&mut self, sink: &mut Sink<'_>) {
         if let Some(digits) = self.value.take() {
-            digits.structures(sink);
+            digits.structures(self.depth, sink);
         }
     }
 }
@@ -166,18 +170,32 @@ impl Digits {
     }
 
     /// What they are, if they are of something that may be signed.
-    fn structures(&self, sink: &mut Sink<'_>) {
+    fn structures(&self, depth: u8, sink: &mut Sink<'_>) {
         if self.is_cut {
             if begins_like_signed(&self.bytes) {
                 sink(Found::NotComputed(TOO_LARGE.to_owned()));
             }
         } else if let Ok(bytes) = BASE64.decode(&self.bytes) {
-            let _ = structures(&bytes, false, sink);
+            decoded(&bytes, depth, sink);
         }
     }
 }
 
-/// The label of a line that begins a block, and what stands before it, which is no word, or ends with a quotation mark.
+/// What stands in Base64: structures, or PEM, which is decoded once more.
+fn decoded(bytes: &[u8], depth: u8, sink: &mut Sink<'_>) {
+    if !bytes.starts_with(b"-----BEGIN ") {
+        let _ = structures(bytes, false, depth, sink);
+    } else if let Some(depth) = depth.checked_sub(1) {
+        let mut lines = Lines::new(depth);
+        bytes.split(|&byte| byte == b'\n').for_each(|line| lines.line(line, sink));
+        lines.end(sink);
+    } else {
+        sink(too_deep());
+    }
+}
+
+/// The label of a line that begins a block, and what stands before it: no word, the one that names it, or what ends with a
+/// quotation mark.
 fn begin(line: &[u8]) -> Option<(&str, &[u8])> {
     // Several in one line are no label.
     let is_label = |label: &&str| !label.contains("-----");
@@ -187,19 +205,26 @@ fn begin(line: &[u8]) -> Option<(&str, &[u8])> {
     let place = memmem::find(line.get(..MOST_BEFORE).unwrap_or(line), b"-----BEGIN ")?;
     let (before, rest) = line.split_at_checked(place)?;
     let is_mark = before.iter().all(|byte| !byte.is_ascii_alphanumeric());
-    let is_string = matches!(before.last(), Some(b'"' | b'\'' | b'`' | b'>'));
-    let label = pem::label(without_end(rest), "BEGIN").filter(is_label).filter(|_| is_mark || is_string)?;
-    Some((label, if is_mark { before.trim_ascii() } else { &[] }))
+    let quote = before.len().checked_sub(1).and_then(|last| before.get(last..)).unwrap_or_default();
+    let is_string = matches!(quote, b"\"" | b"'" | b"`");
+    let is_named = is_mark || is_string || quote == b">" || is_name(before);
+    let label = pem::label(without_end(rest), "BEGIN").filter(is_label).filter(|_| is_named)?;
+    // Of a string that goes on in others each begins alike.
+    let own = if is_mark { before.trim_ascii() } else { quote };
+    Some((label, if is_mark || is_string { own } else { &[] }))
 }
 
-/// Does a line of a block begin with a blank, besides what stands before each of them?
-fn begins_blank(raw: &[u8], before: &[u8]) -> bool {
+/// Is it one word and a blank, as Git, YAML and the like name what follows?
+fn is_name(before: &[u8]) -> bool {
+    let word = before.trim_ascii();
+    before.ends_with(b" ") && !word.iter().any(u8::is_ascii_whitespace)
+}
+
+/// A line of a block behind what stands before each of them, with the blanks that follow.
+fn behind<'l>(raw: &'l [u8], before: &[u8]) -> &'l [u8] {
     match before {
-        [] => raw.first().is_some_and(u8::is_ascii_whitespace),
-        before => {
-            let rest = raw.trim_ascii_start().strip_prefix(before).unwrap_or_default();
-            rest.get(..2).is_some_and(|blanks| blanks.iter().all(u8::is_ascii_whitespace))
-        }
+        [] => raw.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(raw),
+        before => raw.trim_ascii_start().strip_prefix(before).unwrap_or(raw),
     }
 }
 
@@ -213,7 +238,7 @@ fn unquoted<'l>(line: &'l [u8], before: &[u8]) -> &'l [u8] {
 
 /// Without the end of a string, and the escape of the end of a line in it.
 fn without_end(mut line: &[u8]) -> &[u8] {
-    const ENDS: [&[u8]; 7] = [b"\\n", b"\\r", b"\"", b"'", b",", b";", b"\\"];
+    const ENDS: [&[u8]; 8] = [b"\\n", b"\\r", b"\" +", b"\"", b"'", b",", b";", b"\\"];
     while let Some(rest) = ENDS.iter().find_map(|end| line.strip_suffix(*end)) {
         line = rest.trim_ascii_end();
     }
@@ -222,7 +247,7 @@ fn without_end(mut line: &[u8]) -> &[u8] {
 
 /// Blocks that stand in one line, the ends of their own lines written as escapes or blanks, as JSON and environments have them.
 /// Were there any?
-fn in_one_line(line: &[u8], sink: &mut Sink<'_>) -> bool {
+fn in_one_line(line: &[u8], depth: u8, sink: &mut Sink<'_>) -> bool {
     /// Nothing that is signed has fewer digits.
     const LEAST: usize = 64;
     let (mut rest, mut is_any) = (line, false);
@@ -240,7 +265,7 @@ fn in_one_line(line: &[u8], sink: &mut Sink<'_>) -> bool {
             && is_digits(&digits)
         {
             is_any = true;
-            block(label.trim(), &Digits { bytes: digits, is_cut: false }, sink);
+            block(label.trim(), &Digits { bytes: digits, is_cut: false }, depth, sink);
         }
     }
     is_any
@@ -290,10 +315,10 @@ fn value_of(line: &[u8]) -> Option<&[u8]> {
 }
 
 /// A line that is no Base64.
-fn text(line: &[u8], sink: &mut Sink<'_>) {
+fn text(line: &[u8], depth: u8, sink: &mut Sink<'_>) {
     if jose::is_header(line) {
         if let Some(signed) = jose::compact(line) {
-            jws(&[signed], sink);
+            jws(&[signed], depth, sink);
         }
     } else if memmem::find(line, b"ssh-").is_some() || memmem::find(line, b"ecdsa-sha2-").is_some() {
         if let Some(blob) = ssh::of_line(line) {
@@ -304,6 +329,30 @@ fn text(line: &[u8], sink: &mut Sink<'_>) {
         sink(Found::Noted { serial, until, state, subject: noted.subject.to_vec() });
     } else if memmem::find(line, b"RRSIG").is_some() {
         closed::of_line(line).into_iter().for_each(|name| sink(Found::NotOpened(name)));
+    } else {
+        between(line, depth, sink);
+    }
+}
+
+/// What stands whole between other things, as in tables, JSON and YAML: JSON Web Signatures, structures and PEM in Base64.
+fn between(line: &[u8], depth: u8, sink: &mut Sink<'_>) {
+    /// Nothing that is signed has fewer letters.
+    const LEAST: usize = 86;
+    let words = |letters: &'static [u8]| {
+        let is_of_word = move |byte: &u8| byte.is_ascii_alphanumeric() || letters.contains(byte);
+        line.split(move |byte| !is_of_word(byte)).filter(|word| word.len() >= LEAST)
+    };
+    for word in words(b"-_.").filter(|word| jose::is_header(word)) {
+        if let Some(signed) = jose::compact(word) {
+            jws(&[signed], depth, sink);
+        }
+    }
+    for word in words(b"+/").filter(|word| word.starts_with(b"MI") || word.starts_with(b"LS0tLS1CRUdJTi")) {
+        let Ok(bytes) = BASE64_NOPAD.decode(word) else { continue };
+        // One that goes on in the next line is none.
+        if bytes.starts_with(b"-----") || first(&bytes).is_some_and(|one| one.rest.is_empty()) {
+            decoded(&bytes, depth, sink);
+        }
     }
 }
 
@@ -316,7 +365,7 @@ fn ssh_blob(blob: &[u8], sink: &mut Sink<'_>) {
 }
 
 /// A block of PEM. The label is a hint: whether what does not decode should have.
-fn block(label: &str, digits: &Digits, sink: &mut Sink<'_>) {
+fn block(label: &str, digits: &Digits, depth: u8, sink: &mut Sink<'_>) {
     if label.starts_with("PGP ") {
         return sink(Found::NotOpened("OpenPGP messages and keys"));
     }
@@ -338,10 +387,10 @@ fn block(label: &str, digits: &Digits, sink: &mut Sink<'_>) {
     if label == "TRUSTED CERTIFICATE" {
         // Behind the certificate stands what OpenSSL trusts it for.
         let certificate = first(&bytes).map_or(bytes.as_slice(), |one| one.raw);
-        let _ = structures(certificate, true, sink);
+        let _ = structures(certificate, true, depth, sink);
         return;
     }
-    let _ = structures(&bytes, is_signed(label), sink);
+    let _ = structures(&bytes, is_signed(label), depth, sink);
 }
 
 fn cut_off(label: &str, why: &str, sink: &mut Sink<'_>) {

@@ -9,6 +9,7 @@
 mod advice;
 mod answer;
 mod artefact;
+mod attempt;
 mod attribute;
 mod brief;
 mod certificates;
@@ -20,7 +21,9 @@ mod hashed;
 mod judgement;
 mod lines;
 mod mail;
+mod makers;
 mod named_keys;
+mod objects;
 mod of_containers;
 mod of_x509;
 mod passes;
@@ -36,6 +39,7 @@ pub use crate::case::attribution::Verdict;
 pub use artefact::Kind;
 pub use certificates::Certificates;
 pub use contained::Contained;
+pub use judgement::{Ground, Why};
 pub use named_keys::NamedKeys;
 pub use request::Request;
 pub use told::{Audit, Audited, Counted, Group, Item, MissingFile, Step};
@@ -55,7 +59,8 @@ use crate::observe::all_baselines;
 use crate::patience::undisturbed;
 use crate::snapshot::Snapshot;
 
-use attribute::{Asked, WORK_OF_A_FILE};
+use attempt::WORK_OF_A_FILE;
+use attribute::Asked;
 use files::{Where, each};
 use hashed::Hashed;
 use passes::{Gather, Judge, Sources};
@@ -98,11 +103,11 @@ pub fn audit(snapshot: &Snapshot, request: &Request<'_>) -> Result<Audited, Erro
     };
     let named = request.paths.iter().cloned().collect();
     let sources = Sources { named, pipes, follow: request.follow };
-    let gather = Arc::new(Gather::new(ring, sources, request.progress));
+    let gather = Arc::new(Gather::new(ring, sources, request.progress, request.now));
     each(&places, &gather)?;
     let judge = Arc::new(Judge::new(&gather, request.since));
     each(&places, &judge)?;
-    Ok(summary::of(judge.tally(), judge.ring(), request))
+    Ok(summary::of(judge.tally(), judge.asked(), request))
 }
 
 /// What is in these bytes, and what came of each, with no keys but those that are in them.
@@ -113,7 +118,7 @@ pub fn of_bytes(bytes: &[u8]) -> Vec<(Kind, Verdict)> {
     content::whole(bytes, &mut |found| match found {
         Found::Artefact(artefact) => artefacts.push(artefact),
         Found::Key(offer) => ring.add(offer, PlaceKind::File, String::new),
-        Found::NotComputed(_) | Found::NotOpened(_) | Found::Noted { .. } => {}
+        Found::NotComputed(_) | Found::NotOpened(_) | Found::Noted { .. } | Found::Content { .. } => {}
     });
     for offer in artefacts.iter().filter_map(|artefact| artefact.offer.clone()) {
         ring.add(offer, PlaceKind::File, String::new);

@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::artefact::Offer;
+use super::artefact::{Kind, Name, Offer};
 use super::content::whole;
 use super::recognise::Found;
 use super::ring::Ring;
@@ -12,7 +12,8 @@ use crate::case::tokens::Tokens;
 use crate::crypto::given;
 use crate::error::Error;
 use crate::format::container::Container;
-use crate::format::given::GivenError;
+use crate::format::crl;
+use crate::format::given::{GivenError, structures};
 use crate::format::key::PublicKey;
 use crate::safe_fs::read_named;
 use crate::text::escape;
@@ -69,11 +70,18 @@ fn one(what: &str) -> Result<(Vec<PublicKey>, Vec<Offer>), Error> {
         found => Some(found?),
     };
     if let Some(found) = found {
-        let offers = in_file(&found);
+        let InFile { offers, is_signed } = in_file(&found);
         let keys = match given::public_keys(&found) {
-            // A key of OpenSSH's, or keys in JSON; not what only comes with a signature.
-            Err(given::Error::Form(why)) if is_of_keys(&why) && !offers.is_empty() => {
+            // A key of OpenSSH's, keys in JSON, a bundle of certificates; not what only comes with a signature.
+            Err(given::Error::Form(why)) if is_of_keys(&why, is_signed) && !offers.is_empty() => {
                 offers.iter().map(|offer| offer.key.clone()).collect()
+            }
+            Err(given::Error::Form(GivenError::Other(Container::Crl))) => {
+                return Err(Error::Usage(format!(
+                    "--pubkey {} is a certificate revocation list (CRL), which holds no key: name the certificate of its issuer{}",
+                    escape(what.as_bytes()),
+                    issuer_of_list(&found).map(|name| format!(", {name}")).unwrap_or_default()
+                )));
             }
             keys => keys.map_err(failed)?,
         };
@@ -89,23 +97,42 @@ fn one(what: &str) -> Result<(Vec<PublicKey>, Vec<Offer>), Error> {
 }
 
 /// May it be a file of keys, though it is none in the usual forms?
-fn is_of_keys(why: &GivenError) -> bool {
+fn is_of_keys(why: &GivenError, is_signed: bool) -> bool {
     match why {
         GivenError::NotAKey => true,
+        GivenError::Other(Container::Cms) => !is_signed,
         GivenError::Other(known) => *known == Container::OpenSshKey,
         GivenError::TooLong | GivenError::Private => false,
     }
 }
 
-/// The keys that a file makes known: its own, certificates', requests'.
-fn in_file(bytes: &[u8]) -> Vec<Offer> {
-    let mut offers = Vec::new();
+/// Whose list it is, as it is told. Escaped.
+fn issuer_of_list(bytes: &[u8]) -> Option<String> {
+    let structures = structures(bytes).ok()?;
+    let list = structures.iter().find_map(|one| crl::decode(&one.contents))?;
+    Some(Name::Distinguished(list.issuer.to_vec()).text())
+}
+
+/// What a file makes known.
+#[derive(Default)]
+struct InFile {
+    /// Keys: its own, certificates', requests'.
+    offers: Vec<Offer>,
+    /// Has anybody signed data in it?
+    is_signed: bool,
+}
+
+fn in_file(bytes: &[u8]) -> InFile {
+    let mut file = InFile::default();
     whole(bytes, &mut |found| match found {
-        Found::Artefact(artefact) => offers.extend(artefact.offer),
-        Found::Key(offer) => offers.push(offer),
-        Found::NotComputed(_) | Found::NotOpened(_) | Found::Noted { .. } => {}
+        Found::Artefact(artefact) => {
+            file.is_signed |= matches!(artefact.kind, Kind::SignedData | Kind::TimeStamp);
+            file.offers.extend(artefact.offer);
+        }
+        Found::Key(offer) => file.offers.push(offer),
+        Found::NotComputed(_) | Found::NotOpened(_) | Found::Noted { .. } | Found::Content { .. } => {}
     });
-    offers
+    file
 }
 
 /// Is there nothing of this name, be it that no file could have it?

@@ -14,6 +14,8 @@ use crate::format::{cms, cvc, jose, ssh, x509};
 
 /// Who signed who signed who signed …
 const MOST_DEPTH: u8 = 4;
+/// Keys in certificates with one issuer and number.
+const MOST_KEYS: usize = 16;
 
 /// A signer, what it signed, and behind how many others.
 type Waiting<'d> = (Cow<'d, cms::Signer<'d>>, Option<Arc<[u8]>>, u8);
@@ -41,7 +43,9 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefac
                 None => is_whole = false,
             }
         }
-        signatures.push(claimed(&signer, &with_it, content.as_ref()));
+        let (one, is_all) = claimed(&signer, &with_it, content.as_ref());
+        is_whole &= is_all;
+        signatures.push(Claimed { is_inner: depth > 0, ..one });
     }
     let first = data.signers.first()?;
     let (issuer, serial) = match first.identifier {
@@ -60,8 +64,13 @@ pub fn of_signed_data(der: &[u8], data: &cms::SignedData<'_>) -> Option<(Artefac
     Some((artefact, is_whole))
 }
 
-/// What one signer claims over this content; `with_it`: the certificates that came with it.
-fn claimed(signer: &cms::Signer<'_>, with_it: &[x509::Certificate], content: Option<&Arc<[u8]>>) -> Claimed {
+/// What one signer claims over this content, and whether no certificate of it was left out; `with_it`: those that came with
+/// it.
+fn claimed(
+    signer: &cms::Signer<'_>,
+    with_it: &[x509::Certificate],
+    content: Option<&Arc<[u8]>>,
+) -> (Claimed, bool) {
     let is_meant = |one: &&x509::Certificate| match signer.identifier {
         cms::SignerIdentifier::Certificate { issuer, serial } => {
             one.serial == serial && x509::is_same_name(&one.raw_issuer, issuer)
@@ -70,8 +79,14 @@ fn claimed(signer: &cms::Signer<'_>, with_it: &[x509::Certificate], content: Opt
             x509::subject_key_id(&one.der) == Some(id) || hash_of_bits(&one.key) == id
         }
     };
-    let mut keys: Vec<_> = with_it.iter().filter(is_meant).map(|one| one.key.clone()).take(16).collect();
-    keys.dedup();
+    let mut keys: Vec<PublicKey> = Vec::new();
+    for one in with_it.iter().filter(is_meant) {
+        if !keys.contains(&one.key) {
+            keys.push(one.key.clone());
+        }
+    }
+    let is_all = keys.len() <= MOST_KEYS;
+    keys.truncate(MOST_KEYS);
     let names = match (keys.is_empty(), signer.identifier) {
         (false, _) => Names::Keys(keys),
         (true, cms::SignerIdentifier::Certificate { issuer, serial }) => {
@@ -95,14 +110,16 @@ fn claimed(signer: &cms::Signer<'_>, with_it: &[x509::Certificate], content: Opt
         }
         (None, _, Some(bytes), Some(hash)) => Some(Ok(Content { hash, digest: None, bytes: Some(bytes) })),
     };
-    Claimed {
+    let claimed = Claimed {
         over,
         scheme: detached::cms(signer.digest, signer.algorithm, signer.parameters),
         form: crypto::x509::form(signer.algorithm),
         value: signer.signature.to_vec(),
         names,
         content,
-    }
+        is_inner: false,
+    };
+    (claimed, is_all)
 }
 
 /// A JSON Web Signature. `None` if it is none with a public key. `payload`: the digest of its payload.
@@ -133,6 +150,7 @@ pub fn of_jws(signed: &jose::Signed, payload: &[u8]) -> Option<Artefact> {
             value: signed.signature.clone(),
             names,
             content: None,
+            is_inner: false,
         }],
         about: About {
             subject: signed.key_id.as_ref().map(|id| Name::Text(id.clone().into_bytes())),
@@ -169,6 +187,7 @@ pub fn of_ssh_certificate(blob: &[u8]) -> Option<Artefact> {
             value: one.signature.bytes.clone(),
             names: Names::Keys(vec![one.authority]),
             content: None,
+            is_inner: false,
         }],
         about: About {
             serial: Some(one.serial.to_be_bytes().to_vec()),
@@ -178,7 +197,7 @@ pub fn of_ssh_certificate(blob: &[u8]) -> Option<Artefact> {
             until: time(one.validity.1),
             scope: [&[u8::from(one.is_host)], one.principals, &one.key.spki()].concat(),
         },
-        offer: None,
+        offer: Some(Offer { signs_for_others: false, ..Offer::bare(one.key) }),
     })
 }
 
@@ -208,6 +227,7 @@ pub fn of_ssh_signature(bytes: &[u8]) -> Option<Artefact> {
             value: one.signature.bytes.clone(),
             names: Names::Keys(vec![one.key.clone()]),
             content: None,
+            is_inner: false,
         }],
         about: About { subject: Some(Name::Text(one.namespace.to_vec())), ..About::default() },
         offer: Some(Offer { signs_for_others: false, ..Offer::bare(one.key) }),
@@ -240,13 +260,22 @@ pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
         value: value(one.signature),
         names,
         content: None,
+        is_inner: false,
     }];
     if let Some(outer) = &one.outer {
         // The device signs with its own key, whose scheme its certificate tells; they all have one.
         let (over, value) = (bytes_of(outer.signed), value(outer.signature));
         let scheme = Ok(Scheme::Ecdsa(Some(Hash::Sha256)));
         let names = Names::Holder(outer.car.to_vec());
-        signatures.push(Claimed { over, scheme, form: Form::Any, value, names, content: None });
+        signatures.push(Claimed {
+            over,
+            scheme,
+            form: Form::Any,
+            value,
+            names,
+            content: None,
+            is_inner: false,
+        });
     }
     Some(Artefact {
         kind: if is_request { Kind::CvRequest } else { Kind::CvCertificate },
@@ -259,7 +288,8 @@ pub fn of_cvc(bytes: &[u8]) -> Option<Artefact> {
             ..About::default()
         },
         offer: key.map(|key| Offer {
-            holder: Some(one.chr.to_vec()),
+            // What a request wants to be called nobody has certified: some cards call it what they are called themselves.
+            holder: (!is_request).then(|| one.chr.to_vec()),
             signs_for_others: !is_request,
             ..Offer::bare(key)
         }),

@@ -13,7 +13,7 @@ fn claimed(der: &[u8], names: Names) -> Option<Claimed> {
     let signed = x509::signed(der).ok()?;
     let (over, value) = (Over::Bytes(signed.body.into()), signed.signature.to_vec());
     let (scheme, form) = (signatures::scheme(&signed), signatures::form(signed.algorithm));
-    Some(Claimed { over, scheme, form, value, names, content: None })
+    Some(Claimed { over, scheme, form, value, names, content: None, is_inner: false })
 }
 
 /// A certificate.

@@ -12,7 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::artefact::{Artefact, Claimed, Kind, Over};
-use super::attribute::{Asked, WORK_OF_A_FILE, is_within};
+use super::attempt::WORK_OF_A_FILE;
+use super::attribute::{Asked, is_within};
 use super::files::{Came, Life, Work, open, scan};
 use super::hashed::Hashed;
 use super::judgement::Judgement;
@@ -96,11 +97,11 @@ pub struct Gather {
 }
 
 impl Gather {
-    /// With the keys that are known already.
-    pub fn new(ring: Ring, sources: Sources, progress: Progress) -> Self {
+    /// With the keys that are known already. `now`: Unix seconds.
+    pub fn new(ring: Ring, sources: Sources, progress: Progress, now: i64) -> Self {
         Self {
             ring: Mutex::new(ring),
-            tally: Mutex::new(Tally::default()),
+            tally: Mutex::new(Tally::new(now)),
             sources: Arc::new(sources),
             told: Told::new(progress, "gathering keys from"),
         }
@@ -128,7 +129,7 @@ impl Work for Gather {
                 Found::Noted { serial, until, state, subject } => {
                     lock(&self.tally).noted(serial, until, state, &subject, path);
                 }
-                Found::NotComputed(_) | Found::NotOpened(_) => {}
+                Found::NotComputed(_) | Found::NotOpened(_) | Found::Content { .. } => {}
             }
         };
         self.sources.read(path, life, &mut sink).unwrap_or_else(|error| Came::Failed(error.to_string()))
@@ -204,6 +205,8 @@ impl Work for Judge {
                 Found::NotComputed(why) => lock(&self.tally).not_computed(&shown(path), &why),
                 Found::NotOpened(what) => lock(&self.tally).not_opened(what),
                 Found::Key(_) | Found::Noted { .. } => lock(&self.tally).other(),
+                // It was looked through.
+                Found::Content { .. } => {}
             }
         };
         let came =
@@ -237,9 +240,9 @@ impl Judge {
         }
     }
 
-    /// The keys that it asks with.
-    pub const fn ring(&self) -> &Ring {
-        &self.asked.ring
+    /// What it asks with.
+    pub const fn asked(&self) -> &Asked {
+        &self.asked
     }
 
     /// What came of it.

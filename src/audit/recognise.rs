@@ -4,8 +4,6 @@
 //! Every length is held against what is there, containers within containers are looked at down to [`MOST_DEPTH`], and of a
 //! container no more than [`cms::MOST`] parts.
 
-use memchr::memmem;
-
 use super::artefact::{Artefact, Offer, digest};
 use super::{closed, of_containers, of_x509};
 use crate::format::ca_index;
@@ -15,7 +13,7 @@ use crate::format::tlv::{encode, first, header};
 use crate::format::{ber, cms, cvc, jose, ocsp, x509};
 
 /// Containers within containers.
-const MOST_DEPTH: u8 = 8;
+pub const MOST_DEPTH: u8 = 8;
 /// Structures of one binary file that are looked at.
 const MOST_STRUCTURES: usize = 10_000;
 
@@ -26,6 +24,13 @@ pub enum Found {
     Artefact(Box<Artefact>),
     /// A public key.
     Key(Offer),
+    /// What is signed and may be anything that a file may be: to be looked through like one, so deep and no deeper.
+    Content {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// Containers within containers that may follow.
+        depth: u8,
+    },
     /// A signed artefact that cannot be computed with, and why.
     NotComputed(String),
     /// What may hold signed artefacts and is not opened, by name.
@@ -43,16 +48,25 @@ pub enum Found {
     },
 }
 
+impl Found {
+    /// The same, within what is signed. `None` of what counts for nothing there.
+    pub fn within(mut self) -> Option<Self> {
+        match &mut self {
+            Self::Artefact(artefact) => artefact.signatures.iter_mut().for_each(|one| one.is_inner = true),
+            // What a CA has noted stands in a file of its own.
+            Self::Noted { .. } => return None,
+            Self::Content { .. } | Self::Key(_) | Self::NotComputed(_) | Self::NotOpened(_) => {}
+        }
+        Some(self)
+    }
+}
+
 /// Where what is found goes.
 pub type Sink<'s> = dyn FnMut(Found) + 's;
 
-/// Structures one after the other. `is_certain`: by its armour it is one, so that what does not decode is said. What follows that
-/// is none?
-pub fn structures<'b>(bytes: &'b [u8], is_certain: bool, sink: &mut Sink<'_>) -> &'b [u8] {
-    structures_at(bytes, is_certain, MOST_DEPTH, sink)
-}
-
-fn structures_at<'b>(bytes: &'b [u8], is_certain: bool, depth: u8, sink: &mut Sink<'_>) -> &'b [u8] {
+/// Structures one after the other. `is_certain`: by its armour it is one, so that what does not decode is said; `depth`:
+/// containers within containers that are looked at. What follows that is none?
+pub fn structures<'b>(bytes: &'b [u8], is_certain: bool, depth: u8, sink: &mut Sink<'_>) -> &'b [u8] {
     let mut rest = bytes;
     for _ in 0..MOST_STRUCTURES {
         match first(rest) {
@@ -246,9 +260,6 @@ const LEAST: usize = 64;
 /// What stands within signed data: its content, what came beside certificates and lists, and what signers have attached to their
 /// signatures (time stamps, certificates and answers for later).
 fn within(data: &cms::SignedData<'_>, depth: u8, sink: &mut Sink<'_>) {
-    /// What mail names signed parts by.
-    const WORDS: [&[u8]; 5] =
-        [b"pkcs7-mime", b"pkcs7-signature", b"multipart/signed", b"-----BEGIN PKCS7", b"-----BEGIN CMS"];
     let is_long = |der: &&[u8]| der.len() >= LEAST;
     let counters = with_counters(&data.signers);
     let attached = data.signers.iter().chain(&counters).flat_map(|signer| signer.values.iter().copied());
@@ -257,9 +268,8 @@ fn within(data: &cms::SignedData<'_>, depth: u8, sink: &mut Sink<'_>) {
     if content.is_none() && parts.peek().is_none() {
         return;
     }
-    let Some(depth) = depth.checked_sub(1) else {
-        return sink(Found::NotComputed("what is signed within it is nested too deeply".to_owned()));
-    };
+    let Some(depth) = depth.checked_sub(1) else { return sink(too_deep()) };
+    let sink: &mut Sink<'_> = &mut |found| found.within().into_iter().for_each(&mut *sink);
     parts.for_each(|part| hunt(part, depth, MOST_LEVELS, sink));
     let is_complete = |content: &[u8]| {
         first(content).and_then(|whole| first(whole.value)).is_some_and(|inner| inner.tag == 0x06)
@@ -271,16 +281,14 @@ fn within(data: &cms::SignedData<'_>, depth: u8, sink: &mut Sink<'_>) {
                 sink(damaged());
             }
         }
-        Some(content) if content.first() == Some(&0x30) => {
-            let _ = structures_at(content, false, depth, sink);
-        }
-        Some(content) if WORDS.iter().any(|word| memmem::find(content, word).is_some()) => {
-            let why =
-                "what it signs is a message or a text with signatures of its own, which are not looked at";
-            sink(Found::NotComputed(why.to_owned()));
-        }
-        _ => {}
+        Some(content) => sink(Found::Content { bytes: content.to_vec(), depth }),
+        None => {}
     }
+}
+
+/// What is nested further than is looked at.
+pub fn too_deep() -> Found {
+    Found::NotComputed("what is signed within it is nested too deeply".to_owned())
 }
 
 /// Who signed the signatures of these, and who signed theirs.
@@ -346,6 +354,10 @@ fn response(der: &[u8], sink: &mut Sink<'_>) -> bool {
 
 fn basic_response(basic: ocsp::Response<'_>, sink: &mut Sink<'_>) {
     sink(of_x509::of_response(&basic).map_or_else(damaged, artefact_found));
+    if basic.is_cut {
+        let most = ocsp::MOST_CERTIFICATES;
+        sink(Found::NotComputed(format!("of the certificates in it only the first {most} were looked at")));
+    }
     for der in basic.certificates {
         sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
     }
@@ -357,36 +369,33 @@ pub fn ssh_signature(bytes: &[u8]) -> Found {
 }
 
 /// JSON Web Signatures over one payload, and the certificates in their headers; and whatever is signed in the payload.
-pub fn jws(all: &[jose::Signed], sink: &mut Sink<'_>) {
-    jws_at(all, MOST_DEPTH, sink);
-}
-
-fn jws_at(all: &[jose::Signed], depth: u8, sink: &mut Sink<'_>) {
+pub fn jws(all: &[jose::Signed], depth: u8, sink: &mut Sink<'_>) {
     let payload = all.first().and_then(|one| one.payload.as_deref()).unwrap_or_default();
     let named = digest(payload);
     all.iter().for_each(|one| one_jws(one, &named, sink));
-    // A header in Base64url, twice: what begins otherwise is not decoded.
-    let may_be = payload.starts_with(b"ZXl") || payload.starts_with(b"ZXd");
-    let inner = if may_be { jose::decoded(payload) } else { None };
-    let inner = inner.filter(|inner| jose::is_header(inner));
-    match (inner.and_then(|inner| jose::compact(&inner)), depth.checked_sub(1)) {
-        (Some(inner), Some(depth)) => jws_at(&[inner], depth, sink),
-        (Some(_), None) => {
-            sink(Found::NotComputed("what is signed within it is nested too deeply".to_owned()));
-        }
+    let content = all.first().and_then(jose::Signed::content).filter(|bytes| bytes.len() >= LEAST);
+    match (content, depth.checked_sub(1)) {
+        (Some(bytes), Some(depth)) => sink(Found::Content { bytes, depth }),
+        (Some(_), None) => sink(too_deep()),
         (None, _) => {}
     }
 }
 
 fn one_jws(signed: &jose::Signed, payload: &[u8], sink: &mut Sink<'_>) {
-    if let Some(artefact) = of_containers::of_jws(signed, payload) {
-        if signed.is_key_unread {
-            let why = "a JSON Web Signature that carries a key of a kind that is not known here";
-            return sink(Found::NotComputed(why.to_owned()));
-        }
-        sink(artefact_found(artefact));
-        for der in &signed.certificates {
-            sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
-        }
+    let Some(artefact) = of_containers::of_jws(signed, payload) else { return };
+    if signed.is_key_unread {
+        let why = "a JSON Web Signature whose header carries a key or certificates that cannot be read here: of a kind that is \
+                   not known, or damaged";
+        return sink(Found::NotComputed(why.to_owned()));
+    }
+    sink(artefact_found(artefact));
+    for der in &signed.certificates {
+        sink(of_x509::of_certificate(der).map_or_else(damaged, artefact_found));
+    }
+    if signed.is_cut {
+        let most = jose::MOST;
+        sink(Found::NotComputed(format!(
+            "of the certificates in its header only the first {most} were looked at"
+        )));
     }
 }

@@ -16,6 +16,8 @@ pub struct Request<'a> {
     pub against: Option<&'a Path>,
     /// Judge only files that were changed since; all of them make keys known.
     pub since: Option<SystemTime>,
+    /// What the time is, Unix seconds: what has run out is in nobody's place.
+    pub now: i64,
     /// Do not enter other file systems.
     pub one_file_system: bool,
     /// Follow symbolic links.

@@ -26,7 +26,9 @@ const MOST_OF_HOLDERS: usize = 16_384;
 /// CA certificates and the like whose keys are kept.
 const MOST_OF_ISSUERS: usize = 131_072;
 /// Keys of one name or identifier that are tried.
-const MOST_OF_NAME: usize = 16;
+pub const MOST_OF_NAME: usize = 16;
+/// Keys and certificates of one name that are kept.
+const MOST_HOLDERS_OF_NAME: usize = 1_024;
 /// Places that are told of one key.
 const MOST_PLACES: usize = 8;
 
@@ -206,9 +208,7 @@ impl Ring {
         if let Some((issuer, serial)) = offer.certificate {
             // Numbers are given twice, too: by a CA that begins again, or that issues anew what was bad.
             let keys = self.by_certificate.entry((canonical_name(&issuer), serial)).or_default();
-            if keys.len() < MOST_OF_NAME && !keys.contains(&index) {
-                keys.push(index);
-            }
+            self.is_full |= !taken(keys, index);
         }
         if let Some(holder) = offer.holder {
             self.refer(holder, index);
@@ -254,24 +254,21 @@ impl Ring {
             held.is_called = true;
         }
         let holders = self.by_name.entry(canonical_name(name)).or_default();
-        // One name with very many keys is no CA's; and what is not tried is not kept.
-        if holders.len() < 4 * MOST_OF_NAME * MOST_OF_NAME && !holders.contains(&holder) {
-            holders.push(holder);
+        // One name with very many keys is no CA's.
+        if !holders.contains(&holder) {
+            match holders.len() {
+                ..MOST_HOLDERS_OF_NAME => holders.push(holder),
+                _ => self.is_full = true,
+            }
         }
     }
 
     fn identify(&mut self, id: Vec<u8>, key: usize) {
-        let keys = self.by_id.entry(id).or_default();
-        if keys.len() < MOST_OF_NAME && !keys.contains(&key) {
-            keys.push(key);
-        }
+        self.is_full |= !taken(self.by_id.entry(id).or_default(), key);
     }
 
     fn refer(&mut self, reference: Vec<u8>, key: usize) {
-        let keys = self.by_reference.entry(reference).or_default();
-        if keys.len() < MOST_OF_NAME && !keys.contains(&key) {
-            keys.push(key);
-        }
+        self.is_full |= !taken(self.by_reference.entry(reference).or_default(), key);
     }
 
     /// A key by its number.
@@ -311,7 +308,7 @@ impl Ring {
         self.keys.iter().enumerate()
     }
 
-    /// The keys that an artefact names, those first that it names most exactly.
+    /// The keys that an artefact names, those first that it names most exactly. Of one name there may be very many.
     pub fn named(&self, names: &Names) -> Vec<Named> {
         let plain = |keys: &[usize]| -> Vec<Named> {
             keys.iter().map(|&key| Named { key, identified: Identified::Yes }).collect()
@@ -377,7 +374,6 @@ impl Ring {
             }
         }
         named.sort_by_key(|one| one.identified);
-        named.truncate(MOST_OF_NAME);
         // Its own key comes first where it may be meant, however many others have the name, and last where it is not.
         if let Some((own, claim)) = own.and_then(|(key, claim)| Some((self.find(key)?, claim))) {
             let place = named.iter().position(|one| one.key == own);
@@ -392,6 +388,16 @@ impl Ring {
         }
         named
     }
+}
+
+/// Takes a key among those of one identifier, number or reference, if there are not too many.
+fn taken(keys: &mut Vec<usize>, key: usize) -> bool {
+    let is_there = keys.contains(&key);
+    let fits = keys.len() < MOST_OF_NAME;
+    if !is_there && fits {
+        keys.push(key);
+    }
+    is_there || fits
 }
 
 /// Is it one of the identifiers that CAs make of a key (RFC 5280, 4.2.1.2; RFC 7093, 2)?

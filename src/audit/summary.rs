@@ -8,7 +8,8 @@ use time::format_description::well_known::Rfc3339;
 
 use super::advice::{finding, steps};
 use super::artefact::{Kind, Name};
-use super::judgement::{Judgement, Maker};
+use super::attribute::Asked;
+use super::judgement::{Judgement, Maker, Why};
 use super::request::Request;
 use super::ring::Ring;
 use super::tally::{Record, Tally};
@@ -19,13 +20,14 @@ use crate::error::Exit;
 use crate::format::ca_index::State;
 use crate::format::key::PublicKey;
 use crate::snapshot::{Gap, GapKind};
-use crate::text::{escape, hex};
+use crate::text::{count, escape, hex};
 
 /// Noted certificates without a file that are told one by one.
 const MOST_MISSING: usize = 10_000;
 
 /// Everything that is told of an audit.
-pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audited {
+pub(super) fn of(mut tally: Tally, asked: &Asked, request: &Request<'_>) -> Audited {
+    let ring = &asked.ring;
     // Named by the file in which it stands alone, if there is one.
     let crowded = std::mem::take(&mut tally.crowded);
     let place = |one: &Record| (crowded.contains(&one.file), one.file.clone(), one.place);
@@ -91,7 +93,7 @@ pub(super) fn of(mut tally: Tally, ring: &Ring, request: &Request<'_>) -> Audite
         is_cut,
         items: Vec::new(),
     };
-    let coverage = coverage(&tally, ring);
+    let coverage = coverage(&tally, asked);
     let findings = audit.groups.iter().map(finding).collect();
     let exit = match (audit.bad, coverage.iter().any(|gap| gap.asked_for)) {
         (0, false) => Exit::Clean,
@@ -192,7 +194,7 @@ fn items(tally: &Tally, ring: &Ring) -> Vec<Item> {
             candidates: candidates.iter().map(|key| ring.attributed(key)).collect(),
             revoked: record.state == Some(State::Revoked),
             replaced: tally.is_replaced(record),
-            why: judgement.why.as_ref().map(ToString::to_string),
+            why: judgement.why.clone(),
         });
     }
     items.sort_by(|one, other| (&one.file, one.place).cmp(&(&other.file, other.place)));
@@ -200,7 +202,9 @@ fn items(tally: &Tally, ring: &Ring) -> Vec<Item> {
 }
 
 fn groups(bad: &[&Item]) -> Vec<Group> {
-    let mut groups: BTreeMap<([Option<&str>; 4], Verdict), Group> = BTreeMap::new();
+    /// Issuer, the key that is named and the one that made it, what else to know, and what came of it.
+    type Alike<'i> = ([Option<&'i str>; 3], Option<&'i Why>, Verdict);
+    let mut groups: BTreeMap<Alike<'_>, Group> = BTreeMap::new();
     for item in bad {
         let group = groups
             .entry((
@@ -208,8 +212,8 @@ fn groups(bad: &[&Item]) -> Vec<Group> {
                     item.issuer.as_deref(),
                     item.names.as_ref().map(|key| key.public_key.as_str()),
                     item.made_by.as_ref().map(|key| key.public_key.as_str()),
-                    item.why.as_deref(),
                 ],
+                item.why.as_ref(),
                 item.verdict,
             ))
             .or_insert_with(|| Group {
@@ -236,7 +240,8 @@ fn groups(bad: &[&Item]) -> Vec<Group> {
     groups.into_values().collect()
 }
 
-fn coverage(tally: &Tally, ring: &Ring) -> Vec<Gap> {
+fn coverage(tally: &Tally, asked: &Asked) -> Vec<Gap> {
+    let ring = &asked.ring;
     let gap = |what: String, why: String, asked_for: bool| Gap::new(GapKind::Signature, asked_for, what, why);
     let mut gaps: Vec<Gap> = tally
         .open
@@ -251,8 +256,25 @@ fn coverage(tally: &Tally, ring: &Ring) -> Vec<Gap> {
         .collect();
     gaps.extend(ring.left.iter().map(|(place, why)| gap(format!("baselines in {place}"), why.clone(), true)));
     if ring.is_full {
-        let why = "there are more keys than are kept: not every one was tried as maker".to_owned();
-        gaps.push(gap("keys of certificates".to_owned(), why, false));
+        let why = "there are more keys, or more of one name or identifier, than are kept: not every one was tried as maker";
+        gaps.push(gap("keys of certificates".to_owned(), why.to_owned(), false));
+    }
+    match asked.makers.cut() {
+        0 => {}
+        cut => {
+            let what = format!("the makers of {}", count(cut, "signature", "signatures"));
+            let why = "not every key was tried that could have made them: that takes long".to_owned();
+            gaps.push(gap(what, why, false));
+        }
+    }
+    if tally.is_full.noted {
+        let why = "more certificates are noted in them than are remembered: what is revoked there may be told as bad, and not \
+                   every missing file is named";
+        gaps.push(gap("indexes of CAs".to_owned(), why.to_owned(), true));
+    }
+    if tally.is_full.holders {
+        let why = "there are more than are remembered: of some bad ones it is not told that sound ones have replaced them";
+        gaps.push(gap("sound certificates".to_owned(), why.to_owned(), false));
     }
     gaps
 }

@@ -104,9 +104,27 @@ pub struct Tally {
     indexes: Vec<Arc<str>>,
     /// When the newest sound certificate of each holder was made, by holder and issuer.
     holders: HashMap<u64, i64>,
+    /// Were there more than are remembered?
+    pub is_full: Full,
+    /// What the time is, Unix seconds.
+    now: i64,
+}
+
+/// Of what there was more than is remembered.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Full {
+    /// What CAs have noted: some of it counts for nothing.
+    pub noted: bool,
+    /// Holders of sound certificates: what they replace is not told.
+    pub holders: bool,
 }
 
 impl Tally {
+    /// Nothing yet. `now`: Unix seconds.
+    pub fn new(now: i64) -> Self {
+        Self { now, ..Self::default() }
+    }
+
     /// What came of a file.
     pub fn came(&mut self, file: &str, came: Came) {
         match came {
@@ -146,7 +164,10 @@ impl Tally {
         let place = self.indexes.iter().position(|known| **known == index);
         let index = match place.and_then(|place| self.indexes.get(place)) {
             Some(known) => Arc::clone(known),
-            None if self.indexes.len() >= MOST_INDEXES => return,
+            None if self.indexes.len() >= MOST_INDEXES => {
+                self.is_full.noted = true;
+                return;
+            }
             None => {
                 let index: Arc<str> = index.into();
                 self.indexes.push(Arc::clone(&index));
@@ -166,7 +187,8 @@ impl Tally {
             None if !is_full && count < MOST_ALIKE => {
                 noted.push(Noted { state, subject, index, is_here: false });
             }
-            Some(_) | None => {}
+            None => self.is_full.noted = true,
+            Some(_) => {}
         }
     }
 
@@ -209,7 +231,7 @@ impl Tally {
         let is_kept = match judgement.verdict {
             Verdict::Sound => {
                 // What is revoked or has run out is in nobody's place.
-                let is_over = artefact.about.until.is_some_and(|until| until < now());
+                let is_over = artefact.about.until.is_some_and(|until| until < self.now);
                 if state != Some(State::Revoked) && !is_over {
                     self.remember(artefact);
                 }
@@ -242,9 +264,11 @@ impl Tally {
     }
 
     fn remember(&mut self, artefact: &Artefact) {
-        if let (Some(holder), Some(made)) = (holder(artefact.kind, &artefact.about), artefact.about.made)
-            && (self.holders.len() < MOST_HOLDERS || self.holders.contains_key(&holder))
-        {
+        if let (Some(holder), Some(made)) = (holder(artefact.kind, &artefact.about), artefact.about.made) {
+            if self.holders.len() >= MOST_HOLDERS && !self.holders.contains_key(&holder) {
+                self.is_full.holders = true;
+                return;
+            }
             let newest = self.holders.entry(holder).or_insert(made);
             *newest = made.max(*newest);
         }
@@ -256,11 +280,6 @@ impl Tally {
         let newest = holder(record.kind, &record.about).and_then(|holder| self.holders.get(&holder));
         newest.zip(record.about.made).is_some_and(|(newest, made)| *newest >= made)
     }
-}
-
-/// Unix seconds.
-fn now() -> i64 {
-    time::OffsetDateTime::now_utc().unix_timestamp()
 }
 
 /// Whose it is, what for, and whose signature it should have, in one number.

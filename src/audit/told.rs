@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::artefact::Kind;
+use super::judgement::Why;
 use crate::case::attribution::{Attributed, Verdict};
 use crate::error::Exit;
 use crate::finding::Finding;
@@ -102,7 +103,8 @@ pub struct Group {
     #[cfg_attr(feature = "schema", schemars(with = "Option<crate::schema::Rfc3339>"))]
     pub to: Option<String>,
     /// What else to know.
-    pub why: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub why: Option<Why>,
 }
 
 /// Something to do.
@@ -157,7 +159,8 @@ pub struct Item {
     /// Is there a sound one of the same issuer and holder that is as new?
     pub replaced: bool,
     /// What else to know.
-    pub why: Option<String>,
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
+    pub why: Option<Why>,
 }
 
 /// A certificate that is noted and not there.

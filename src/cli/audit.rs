@@ -66,6 +66,7 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
         public_keys: &args.pubkey,
         against: args.against.as_deref(),
         since: args.since,
+        now: OffsetDateTime::now_utc().unix_timestamp(),
         one_file_system: args.one_file_system,
         follow: args.follow,
         progress: output::PROGRESS,

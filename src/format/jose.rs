@@ -30,8 +30,10 @@ pub struct Signed {
     pub signature: Vec<u8>,
     /// The key that the header carries.
     pub key: Option<PublicKey>,
-    /// The certificates that the header carries, the signer's first.
+    /// The certificates that the header carries, the signer's first; empty where one is no Base64.
     pub certificates: Vec<Vec<u8>>,
+    /// Are there more of them than are looked at?
+    pub is_cut: bool,
     /// Does the header carry a key or certificates, and none of them can be read?
     pub is_key_unread: bool,
     /// What the header calls the key.
@@ -43,6 +45,13 @@ impl Signed {
     #[must_use]
     pub fn over(&self) -> Option<Vec<u8>> {
         Some([self.before.as_slice(), self.payload.as_deref()?].concat())
+    }
+
+    /// What the payload is, if it is in it.
+    #[must_use]
+    pub fn content(&self) -> Option<Vec<u8>> {
+        let payload = self.payload.as_deref()?;
+        if self.is_encoded { decoded(payload) } else { Some(payload.to_vec()) }
     }
 }
 
@@ -91,9 +100,11 @@ fn signed(header: &[u8], payload: Option<Arc<[u8]>>, open: &Value, signature: Ve
         return None;
     }
     let chain = member("x5c").and_then(Value::as_array);
-    let certificates = chain.into_iter().flatten().take(MOST);
+    let is_cut = chain.is_some_and(|chain| chain.len() > MOST);
+    let certificate = |one: &Value| BASE64.decode(one.as_str()?.as_bytes()).ok();
+    // Whoever stands first is the signer, though it cannot be read.
     let certificates: Vec<_> =
-        certificates.filter_map(|one| BASE64.decode(one.as_str()?.as_bytes()).ok()).collect();
+        chain.into_iter().flatten().take(MOST).map(|one| certificate(one).unwrap_or_default()).collect();
     let key = member("jwk").and_then(key).map(|one| one.key);
     let is_carried = member("jwk").is_some() || member("x5c").is_some();
     Some(Signed {
@@ -104,7 +115,8 @@ fn signed(header: &[u8], payload: Option<Arc<[u8]>>, open: &Value, signature: Ve
         is_encoded: protected.get("b64").and_then(Value::as_bool) != Some(false),
         algorithm,
         signature,
-        is_key_unread: is_carried && key.is_none() && certificates.is_empty(),
+        is_cut,
+        is_key_unread: is_carried && key.is_none() && certificates.iter().all(Vec::is_empty),
         key,
         certificates,
         key_id: member("kid").and_then(Value::as_str).map(ToOwned::to_owned),
@@ -116,15 +128,29 @@ fn signed(header: &[u8], payload: Option<Arc<[u8]>>, open: &Value, signature: Ve
 pub fn object(value: &Value) -> Vec<Signed> {
     let payload: Option<Arc<[u8]>> =
         value.get("payload").and_then(Value::as_str).map(|payload| Arc::from(payload.as_bytes()));
-    let one = |part: &Value| {
-        let header = part.get("protected").map_or(Some(""), Value::as_str)?;
-        let signature = decoded(part.get("signature")?.as_str()?.as_bytes())?;
-        signed(header.as_bytes(), payload.clone(), part.get("header").unwrap_or(&Value::Null), signature)
-    };
+    parts(value).iter().filter_map(|one| part(one, payload.clone())).collect()
+}
+
+/// What says of itself to be a signature in an object, as far as it is looked at.
+fn parts(value: &Value) -> &[Value] {
     match value.get("signatures").and_then(Value::as_array) {
-        Some(parts) => parts.iter().take(MOST).filter_map(one).collect(),
-        None => one(value).into_iter().collect(),
+        Some(parts) => parts.get(..MOST).unwrap_or(parts),
+        None => std::slice::from_ref(value),
     }
+}
+
+fn part(part: &Value, payload: Option<Arc<[u8]>>) -> Option<Signed> {
+    let header = part.get("protected").map_or(Some(""), Value::as_str)?;
+    let signature = decoded(part.get("signature")?.as_str()?.as_bytes())?;
+    signed(header.as_bytes(), payload, part.get("header").unwrap_or(&Value::Null), signature)
+}
+
+/// Are there signatures in an object that cannot be read?
+#[must_use]
+pub fn is_damaged(value: &Value) -> bool {
+    let has = |part: &Value, name: &str| part.get(name).is_some_and(Value::is_string);
+    let is_one = |part: &&Value| has(part, "protected") && has(part, "signature");
+    parts(value).iter().filter(is_one).any(|one| part(one, None).is_none())
 }
 
 /// Are there more signatures or keys in an object than are looked at?

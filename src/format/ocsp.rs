@@ -7,7 +7,7 @@ const BASIC: &[u8] = &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x01];
 /// Answers in one response that are looked at.
 const MOST_ASKED: usize = 1_000;
 /// More certificates than this come with no answer.
-const MOST_CERTIFICATES: usize = 100;
+pub const MOST_CERTIFICATES: usize = 100;
 
 /// The basic response in an OCSP response.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,10 +18,12 @@ pub struct Response<'a> {
     pub responder: Responder<'a>,
     /// When, tag and length included.
     pub produced_at: &'a [u8],
-    /// About what: the certificates' identifiers, tag and length included.
+    /// About what: the certificates' identifiers, tag and length included; of very many the rest as it stands.
     pub asked: Vec<&'a [u8]>,
     /// The certificates that came with it.
     pub certificates: Vec<&'a [u8]>,
+    /// Came more of them than are looked at?
+    pub is_cut: bool,
 }
 
 /// Who answered.
@@ -87,11 +89,13 @@ pub fn basic(bytes: &[u8]) -> Option<Response<'_>> {
         asked.extend(first(one.value).map(|identifier| identifier.raw));
         answers = one.rest;
     }
+    asked.extend(Some(answers).filter(|rest| !rest.is_empty()));
     let mut certificates = Vec::new();
     let mut rest = tagged(signature.rest, 0xA0).and_then(|list| tagged(list, 0x30)).unwrap_or_default();
     while let Some(one) = first(rest).filter(|_| certificates.len() < MOST_CERTIFICATES) {
         certificates.push(one.raw);
         rest = one.rest;
     }
-    Some(Response { der: whole.raw, responder, produced_at: produced_at.raw, asked, certificates })
+    let is_cut = !rest.is_empty();
+    Some(Response { der: whole.raw, responder, produced_at: produced_at.raw, asked, certificates, is_cut })
 }

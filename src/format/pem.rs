@@ -16,6 +16,34 @@ pub struct Block {
     pub contents: Vec<u8>,
 }
 
+/// Which lines of a block are headers (RFC 1421, 4.6): those with a colon, which no digit is, and those behind one that are
+/// indented deeper than the block, with which it goes on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Headers {
+    indentation: usize,
+    is_in_one: bool,
+}
+
+impl Headers {
+    /// Of the block that this line begins.
+    #[must_use]
+    pub fn of_block(begin: &[u8]) -> Self {
+        Self { indentation: indentation(begin), is_in_one: false }
+    }
+
+    /// Is the next line of the block a part of them?
+    pub fn has(&mut self, line: &[u8]) -> bool {
+        let text = line.trim_ascii();
+        let is_folded = self.is_in_one && indentation(line) > self.indentation;
+        self.is_in_one = !text.is_empty() && (text.contains(&b':') || is_folded);
+        self.is_in_one
+    }
+}
+
+fn indentation(line: &[u8]) -> usize {
+    line.len() - line.trim_ascii_start().len()
+}
+
 /// The blocks of a file, in order; those that do not decode are left out.
 #[must_use]
 pub fn blocks(bytes: &[u8]) -> Vec<Block> {
@@ -29,16 +57,14 @@ pub fn parts(bytes: &[u8]) -> (Vec<Block>, Vec<String>) {
     let mut damaged: Vec<String> = Vec::new();
     // The label of the block that we are in, and its digits.
     let mut open: Option<(&str, Vec<u8>)> = None;
-    // A header has a colon, which no digit is, and may go on in lines that begin with a blank (RFC 1421, 4.6).
-    let mut in_header = false;
+    let mut headers = Headers::default();
     for raw in raw_lines(bytes) {
         let line = raw.trim_ascii();
-        let is_folded = in_header && raw.first().is_some_and(u8::is_ascii_whitespace);
-        in_header = !line.is_empty() && (line.contains(&b':') || is_folded);
         match (label(line, "BEGIN"), label(line, "END"), &mut open) {
             (Some(label), ..) => {
                 damaged.extend(open.take().map(|(label, _)| label.to_owned()));
                 open = Some((label, Vec::new()));
+                headers = Headers::of_block(raw);
             }
             (_, Some(_), Some(_)) => {
                 if let Some((label, digits)) = open.take() {
@@ -48,10 +74,12 @@ pub fn parts(bytes: &[u8]) -> (Vec<Block>, Vec<String>) {
                     }
                 }
             }
-            (None, None, Some((_, digits))) if !in_header => {
-                digits.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+            (None, None, Some((_, digits))) => {
+                if !headers.has(raw) {
+                    digits.extend(line.iter().filter(|byte| !byte.is_ascii_whitespace()));
+                }
             }
-            _ => {}
+            (None, ..) => {}
         }
         if blocks.len() + damaged.len() == MAX_STRUCTURES {
             return (blocks, damaged);
@@ -106,6 +134,9 @@ mod tests {
             "-----BEGIN X-----\nProc-Type: 4\n\nc3RhbGVjYXJk\n-----END X-----\n",
             "-----BEGIN X-----\r\nDEK-Info: A,\r\n B\r\n\r\nc3Rh\r\n bGVjYXJk\r\n-----END X-----\r\n",
             "-----BEGIN X-----\rc3RhbGVjYXJk\r-----END X-----\r",
+            "  -----BEGIN X-----\n  Proc-Type: 4\n  c3Rh\n  bGVjYXJk\n  -----END X-----\n",
+            "  key:\n    Proc-Type: 4\n  -----BEGIN X-----\n  c3Rh\n  bGVjYXJk\n  -----END X-----\n",
+            "  -----BEGIN X-----\n  DEK-Info: A,\n   B\n  c3Rh\n  bGVjYXJk\n  -----END X-----\n",
         ] {
             assert_eq!(blocks(text.as_bytes()), expected, "{text:?}");
         }

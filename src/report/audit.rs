@@ -209,7 +209,7 @@ fn cells(item: &Item) -> Result<[String; 17], serde_json::Error> {
         known(&item.made_by),
         yes(item.revoked),
         yes(item.replaced),
-        text(&item.why),
+        text(&item.why.as_ref().map(ToString::to_string)),
         item.also.join("; "),
     ])
 }

@@ -249,10 +249,26 @@ fn keys_are_named_in_the_forms_that_people_have_them_in() {
     workshop.write("ca.jwk", jwk.to_string());
     workshop.write("ca.jwks", serde_json::json!({ "keys": [jwk] }).to_string());
     let hex = data_encoding::HEXLOWER.encode(&point);
-    for key in ["ca.pub", "ca.csr", "ca.ssh", "ca.jwk", "ca.jwks", "files/ca.pem", &hex] {
+    workshop.sh("openssl crl2pkcs7 -nocrl -certfile files/ca.pem -outform DER -out ca.p7b
+         cp ca.ssh own.pub; ssh-keygen -q -s ca.sec1 -I own own.pub");
+    for key in
+        ["ca.pub", "ca.csr", "ca.ssh", "ca.jwk", "ca.jwks", "files/ca.pem", "ca.p7b", "own-cert.pub", &hex]
+    {
         let (code, report) = workshop.audit(&["--pubkey", key, "alone"]);
         assert_eq!((code, bad(&report)), (1, only(&["alone/bad.pem"])), "{key}: {report}");
         assert_eq!(report["audit"]["sound"], 1, "{key}");
+    }
+    // What holds no key is told whose it is; what only comes with a signature is nobody's word.
+    workshop.sh("touch index; printf '[ca]\\ndefault_ca = x\\n[x]\\ndatabase = index\\ndefault_md = sha256\\n' >ca.conf
+         openssl ca -gencrl -crldays 9 -keyfile ca.key -cert files/ca.pem -config ca.conf -out ca.crl 2>/dev/null
+         openssl cms -sign -binary -in index -signer files/ca.pem -inkey ca.key -outform DER -out signed.p7s");
+    for (key, told) in [
+        ("ca.crl", "name the certificate of its issuer, O=Example, CN=CA"),
+        ("signed.p7s", "not a public key"),
+    ] {
+        let output = workshop.program(&["--pubkey", key, "alone"]).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && said.contains(told), "{key}: {said}");
     }
 }
 
@@ -312,4 +328,29 @@ fn signatures_in_other_containers_are_held_against_their_keys() {
     workshop.sh("rm files/data");
     let (code, report) = workshop.audit(&["files"]);
     assert_eq!((code, report["audit"]["not_decided"].as_u64()), (3, Some(3)), "{report}");
+}
+
+/// A card signs the requests for its keys with a key of its own, and may call itself what it calls them.
+#[test]
+fn requests_that_a_card_has_made_are_sound_though_they_have_its_name() {
+    let workshop = Workshop::new();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let one = |name: &str| fixtures.join(name).to_str().unwrap().to_owned();
+    let files = [
+        one("signatures/request-p256.cvc"),
+        one("signatures/request-rsa-1024.cvc"),
+        one("recordings/sc-hsm/5-keys-cache"),
+    ];
+    for file in &files {
+        let (code, report) = workshop.audit(&[file]);
+        assert_eq!((code, report["audit"]["bad"].as_u64()), (0, Some(0)), "{report}");
+        assert!(counted(&report, "cv-request", "sound") > 0, "{report}");
+    }
+    let mut request = std::fs::read(&files[0]).unwrap();
+    // The first coordinate of its key.
+    let place = request.windows(3).position(|part| part == [0x86, 0x41, 4]).unwrap() + 8;
+    request[place] ^= 1;
+    workshop.write("changed", request);
+    let (code, report) = workshop.audit(&["changed"]);
+    assert_ne!((code, counted(&report, "cv-request", "sound")), (0, 1), "{report}");
 }

@@ -90,6 +90,15 @@ fn keys_and_numbers_that_are_none() {
     assert!(matches!(code, 1 | 3), "{report}");
     assert_eq!(report["audit"]["sound"], 0, "{report}");
     assert_eq!(report["audit"]["artefacts"], 10, "{report}");
+    // Of a key that is not computed nobody knows that it did not sign.
+    for name in ["infinity", "off the curve", "huge modulus"] {
+        let (code, report) = audited(&workshop, &[name]);
+        let why = report["coverage"][0]["why"].as_str().unwrap();
+        assert!(
+            code == 3 && why.starts_with("cannot be checked with the key that it names"),
+            "{name}: {why}"
+        );
+    }
 }
 
 #[test]
@@ -155,8 +164,8 @@ fn files_that_are_no_files_or_have_no_end() {
         assert!(coverage[0]["why"].as_str().unwrap().contains("too large"), "{report}");
         assert_eq!(report["audit"]["passed"], 1, "{report}");
     }
-    // Named itself, a pipe is not waited for, and said not to be looked at.
-    for name in ["pipe", "zero"] {
+    // Named itself, a pipe is not waited for, and a link not followed for ever: they are said not to be looked at.
+    for name in ["pipe", "zero", "loop"] {
         let (code, report) = audited(&workshop, &[name]);
         assert_eq!((code, report["coverage"][0]["what"].as_str()), (3, Some(name)), "{report}");
     }

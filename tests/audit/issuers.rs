@@ -177,3 +177,20 @@ fn what_is_there_again_is_one_artefact_whatever_came_of_it() {
     );
     assert_eq!(counted(&report, "certificate", "issuer-not-known"), 1, "{report}");
 }
+
+/// Not all of them are tried before it is asked who made it.
+#[test]
+fn of_very_many_keys_with_one_name_each_is_found() {
+    let workshop = Workshop::new();
+    workshop.sh(
+        "printf '[req]\\ndistinguished_name = name\\n[name]\\n' >bare; mkdir cas leaves
+         for n in $(seq 20) other; do openssl ecparam -genkey -name prime256v1 -noout -out $n.key
+             openssl req -new -x509 -config bare -key $n.key -subj /CN=Test -days 9 -out cas/$n.pem; done
+         openssl req -new -config bare -key other.key -subj /CN=leaf -out leaf.csr
+         for n in $(seq 20) other; do
+             openssl x509 -req -in leaf.csr -CA cas/$n.pem -CAkey $n.key -set_serial 5 -days 9 -out leaves/$n.pem 2>/dev/null; done
+         rm leaves/other.pem cas/other.pem",
+    );
+    let (code, report) = workshop.audit(&["cas", "leaves"]);
+    assert_eq!((code, report["audit"]["sound"].as_u64()), (0, Some(40)), "{report}");
+}

@@ -97,3 +97,16 @@ fn of_a_directory_of_too_many_baselines_a_gap_tells() {
     assert_eq!(code, 3, "{report}");
     assert!(report["coverage"][0]["why"].as_str().unwrap().contains("more than 10000"), "{report}");
 }
+
+/// Of CAs that count alike only so many are remembered: what is revoked counts for nothing then, and that is said.
+#[test]
+fn notes_of_cas_that_are_not_remembered_are_said() {
+    let workshop = Workshop::new();
+    workshop.sh(LARGE);
+    for (rows, code) in [(16, 0), (17, 3)] {
+        let row = |number| format!("R\t361231000000Z\t260101000000Z\t05\tunknown\t/CN=leaf {number}\n");
+        workshop.write("index.txt", (0..rows).map(row).collect::<String>());
+        let (came, report) = workshop.audit(&["ca.pem", "index.txt"]);
+        assert_eq!(came, code, "{report}");
+    }
+}

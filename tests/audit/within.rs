@@ -76,6 +76,21 @@ fn comes_to(workshop: &Workshop, right: &[u8], wrong: &[u8], sound: u64) {
     assert_eq!((code, bad(&report)), (1, BTreeSet::from(["files/it".to_owned()])), "{report}");
 }
 
+/// Asked about the file that it signs, a message answers for its signer alone.
+#[track_caller]
+fn is_about_its_content(workshop: &Workshop, message: &[u8]) {
+    workshop.write("added", message);
+    for (data, key, code) in
+        [("data", "first.pem", 0), ("first.pem", "first.pem", 1), ("data", "second.pem", 1)]
+    {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stalecard"));
+        let words = ["verify", "--offline", "--data", data, "--signature", "added", "--pubkey", key];
+        let output = command.args(words).current_dir(workshop.path()).env("HOME", workshop.path()).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(code), "{data} {key}: {output:?}");
+    }
+}
+
 #[test]
 fn who_signed_a_signature_is_asked() {
     let workshop = signed();
@@ -99,6 +114,7 @@ fn who_signed_a_signature_is_asked() {
     let stamped = |token: &[u8]| with(&signer(&with_attribute(&workshop.read("counter"), &stamp, token)));
     let token = workshop.read("token");
     comes_to(&workshop, &stamped(&token), &stamped(&flipped(&token)), 2);
+    is_about_its_content(&workshop, &with(&counter));
 }
 
 /// What is passed over is told, and what every signature under a policy has is not taken for a structure.
@@ -130,6 +146,7 @@ fn time_stamps_of_signatures_are_judged() {
     let kind = [&PKCS9[..], &[9, 16, 2, 14]].concat();
     let with = |token: &[u8]| with_attribute(&message, &kind, token);
     comes_to(&workshop, &with(&token), &with(&flipped(&token)), 2);
+    is_about_its_content(&workshop, &with(&token));
 }
 
 #[test]
@@ -150,11 +167,43 @@ fn signed_data_within_signed_data_is_judged() {
     let bare = first(wrapped).1.to_vec();
     let kind = "-econtent_type pkcs7-signedData";
     comes_to(&workshop, &outer(&bare, kind), &outer(&flipped(&bare), kind), 2);
-    // Mail within mail is said.
-    workshop.sh("openssl smime -sign -in data -signer first.pem -inkey first.key -out mail
-                 openssl smime -sign -nodetach -in mail -signer second.pem -inkey second.key -out files/it");
+    // Mail within mail, and what was changed in it since.
+    workshop.sh("openssl smime -sign -in data -signer first.pem -inkey first.key -out mail; sed 's/^text/next/' mail >changed
+                 for one in mail changed; do openssl smime -sign -nodetach -in $one -signer second.pem -inkey second.key -out $one.p7m; done
+                 cp mail.p7m files/it");
     let (code, report) = workshop.audit(&["files"]);
-    assert_eq!((code, report["audit"]["bad"].as_u64()), (3, Some(0)), "{report}");
+    assert_eq!((code, report["audit"]["sound"].as_u64()), (0, Some(5)), "{report}");
+    workshop.sh("cp changed.p7m files/it");
+    let (code, report) = workshop.audit(&["files"]);
+    assert_eq!((code, report["audit"]["not_decided"].as_u64()), (3, Some(1)), "{report}");
+}
+
+/// Whatever may stand in a file may be what is signed: PEM, card-verifiable certificates, JSON.
+#[test]
+fn what_is_signed_is_looked_through_like_a_file() {
+    let workshop = signed();
+    let outer = |inner: &[u8]| {
+        workshop.write("inner", inner);
+        workshop.sh("openssl cms -sign -binary -nodetach -in inner -signer second.pem -inkey second.key -outform DER -out outer");
+        workshop.read("outer")
+    };
+    let pem = |der: &[u8]| {
+        let digits = data_encoding::BASE64.encode(der);
+        format!("As you asked for:\n-----BEGIN CERTIFICATE-----\n{digits}\n-----END CERTIFICATE-----\n")
+            .into_bytes()
+    };
+    workshop.sh("openssl req -new -key first.key -subj /CN=x -outform DER -out request");
+    let request = workshop.read("request");
+    comes_to(&workshop, &outer(&pem(&request)), &outer(&pem(&flipped(&request))), 2);
+    let card = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/signatures/UTSRCACC100001.cvc"))
+        .unwrap();
+    comes_to(&workshop, &outer(&card), &outer(&flipped(&card)), 2);
+    let form = |der: &[u8]| side_by_side(der, 32);
+    let header = r#"{"alg":"ES256","jwk":JWK}"#;
+    let token = jws(header, "{}", Nid::X9_62_PRIME256V1, "P-256", &form, MessageDigest::sha256());
+    let changed = token.replacen(".e30.", ".e30K.", 1);
+    let text = |token: &str| format!("{{\"token\": \"{token}\"}}\n").into_bytes();
+    comes_to(&workshop, &outer(&text(&token)), &outer(&text(&changed)), 2);
 }
 
 #[test]

@@ -275,3 +275,101 @@ fn large_files_that_begin_with_a_certificate_or_are_wide_text_are_not_passed_ove
         assert!(report["coverage"][0]["why"].as_str().unwrap().contains("UTF-16"), "{report}");
     }
 }
+
+/// The lines as strings of a program, the first behind what names them.
+fn in_source(pem: &str, name: &str, end: &str) -> String {
+    let lines: Vec<String> = pem.lines().map(|line| format!("{line}{end}\n")).collect();
+    format!("{name}{};\n", lines.join("    \""))
+}
+
+/// In tables, YAML, JSON, programs and what Git keeps: whole, between other things.
+#[test]
+fn what_stands_between_other_things_is_read() {
+    let workshop = signed("EC", "ec_paramgen_curve:P-256");
+    let form = |der: &[u8]| side_by_side(der, 32);
+    let token = jws(r#"{"alg":"ES256","jwk":JWK}"#, "{}", P256, "P-256", &form, MessageDigest::sha256());
+    let changed = token.replacen(".e30.", ".e30K.", 1);
+    let der = workshop.read("leaf.der");
+    let mut wrong = der.clone();
+    *wrong.last_mut().unwrap() ^= 1;
+    let pem = |der: &[u8]| {
+        format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", BASE64.encode(der))
+    };
+    let of_both = |how: &dyn Fn(&[u8]) -> String| [how(&der), how(&wrong)];
+    for (name, [right, wrong]) in [
+        ("table", of_both(&|der| format!("5,{},valid\n", BASE64.encode(der)))),
+        ("secret", of_both(&|der| format!("data:\n  tls.crt: {}\n", BASE64.encode(pem(der).as_bytes())))),
+        ("twice", of_both(&|der| BASE64.encode(pem(der).as_bytes()) + "\n")),
+        ("named", of_both(&|der| format!("crt {}", pem(der).replace('\n', "\n ")))),
+        ("source", of_both(&|der| in_source(&pem(der), "static char pem[] = \"", "\\n\""))),
+        ("sums", of_both(&|der| in_source(&pem(der), "String pem = \"", "\\n\" +"))),
+        ("python", of_both(&|der| format!("PEM = \"\"\"{}\"\"\"\n", pem(der)))),
+        ("header", [&token, &changed].map(|token| format!("Authorization: Bearer {token}\n"))),
+        ("answer", [&token, &changed].map(|token| format!("{{\"access_token\":\"{token}\",\"n\":1}}\n"))),
+    ] {
+        workshop.write(name, right);
+        let (code, report) = workshop.audit(&["--pubkey", "ca.pem", name]);
+        assert_eq!((code, report["audit"]["sound"].as_u64()), (0, Some(1)), "{name}: {report}");
+        workshop.write(name, wrong);
+        let (code, report) = workshop.audit(&["--pubkey", "ca.pem", name]);
+        assert_eq!((code, bad(&report).len()), (1, 1), "{name}: {report}");
+    }
+    // A signature that Git keeps in a commit is over what it is not told with.
+    workshop.sh("ssh-keygen -q -t ed25519 -N '' -f key; ssh-keygen -q -Y sign -f key -n git data
+                 (echo 'tree 1234'; sed 's/^/ /; 1s/^ /gpgsig /' data.sig; echo; echo message) >commit");
+    let (code, report) = workshop.audit(&["commit"]);
+    assert_eq!((code, report["audit"]["not_decided"].as_u64()), (3, Some(1)), "{report}");
+}
+
+#[test]
+fn json_web_signatures_one_after_the_other_and_in_arrays_are_read() {
+    let workshop = Workshop::new();
+    let form = |der: &[u8]| side_by_side(der, 32);
+    let one = |number: usize| -> Value {
+        let header = r#"{"alg":"ES256","jwk":JWK}"#;
+        let token = jws(header, &format!("{number}"), P256, "P-256", &form, MessageDigest::sha256());
+        let parts: Vec<&str> = token.split('.').collect();
+        serde_json::json!({ "protected": parts[0], "payload": parts[1], "signature": parts[2] })
+    };
+    let all: Vec<Value> = (0..3).map(one).collect();
+    workshop.write("lines", all.iter().map(|one| format!("{one}\n")).collect::<String>());
+    workshop.write("array", serde_json::to_string_pretty(&all).unwrap());
+    for name in ["lines", "array"] {
+        let (code, report) = workshop.audit(&[name]);
+        assert_eq!((code, counted(&report, "jws", "sound")), (0, 3), "{name}: {report}");
+    }
+    // What says of itself to be one and is none is not passed over.
+    let mut damaged = all[1].clone();
+    damaged["protected"] = Value::from("e30=e30");
+    workshop.write("damaged", serde_json::json!([all[0], damaged]).to_string());
+    let (code, report) = workshop.audit(&["damaged"]);
+    assert_eq!((code, counted(&report, "jws", "sound")), (3, 1), "{report}");
+}
+
+/// The signer's certificate is the first: that it cannot be read does not make the next one the signer's.
+#[test]
+fn a_first_certificate_in_a_header_that_cannot_be_read_makes_nobody_else_the_signer() {
+    let workshop = signed("EC", "ec_paramgen_curve:P-256");
+    let form = |der: &[u8]| side_by_side(der, 32);
+    workshop.sh("openssl x509 -in ca.pem -outform DER -out ca.der");
+    let ca = BASE64.encode(&workshop.read("ca.der"));
+    for first in ["!!!", "AAAA"] {
+        let header = format!(r#"{{"alg":"ES256","x5c":["{first}","{ca}"]}}"#);
+        workshop.write("it", jws(&header, "{}", P256, "P-256", &form, MessageDigest::sha256()));
+        let (code, report) = workshop.audit(&["it"]);
+        assert_eq!((code, report["audit"]["bad"].as_u64()), (3, Some(0)), "{report}");
+    }
+}
+
+/// RFC 1421: a header goes on in lines that are indented deeper than the block, and in no others.
+#[test]
+fn a_header_ends_where_an_indented_block_goes_on() {
+    let workshop = signed("EC", "ec_paramgen_curve:P-256");
+    let pem = String::from_utf8(workshop.read("leaf.pem")).unwrap();
+    let headed = pem.replacen("-----\n", "-----\nProc-Type: 4,MIC-ONLY\nOriginator: a\n  b\n", 1);
+    for (name, before) in [("blanks", "    "), ("quoted", "> "), ("comment", "# ")] {
+        workshop.write(name, headed.lines().map(|line| format!("{before}{line}\n")).collect::<String>());
+        let (code, report) = workshop.audit(&["ca.pem", name]);
+        assert_eq!((code, report["audit"]["sound"].as_u64()), (0, Some(2)), "{name}: {report}");
+    }
+}

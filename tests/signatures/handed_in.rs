@@ -244,6 +244,25 @@ fn a_container_is_held_against_the_file_that_it_was_made_over() {
     }
 }
 
+/// What others have added to a signature, or what is signed itself, is not about the file.
+#[test]
+fn of_a_container_only_the_outermost_signatures_are_held_against_the_file() {
+    let workshop = workshop();
+    let made = |how: &str| assert!(workshop.openssl(how), "{how}");
+    made("cms -sign -binary -nodetach -in data -signer old.pem -inkey old -outform DER -out inner");
+    made("cms -sign -binary -nodetach -in inner -signer new.pem -inkey new -outform DER -out outer");
+    let asked = |data: &str, key: &str| {
+        let words = ["verify", "--offline", "--data", data, "--signature", "outer", "--pubkey", key];
+        workshop.run(Path::new(env!("CARGO_BIN_EXE_stalecard")), &words)
+    };
+    let output = asked("inner", "new.pem");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    for (data, key) in [("inner", "old.pem"), ("data", "old.pem"), ("data", "new.pem")] {
+        let output = asked(data, key);
+        assert_eq!(output.status.code(), Some(1), "{data} {key}: {output:?}");
+    }
+}
+
 /// A pipe would be waited at for ever, a device may act.
 #[test]
 fn pipes_devices_directories_and_sockets_are_refused_unopened() {
