@@ -20,7 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub use ask::{Against, Ask, AskEnd, AskKind, AskTool, AskedFile, Ripening};
 pub use cache::{
-    CacheDir, CacheEntry, CacheOrigin, Content, DirState, FileKind, Inode, Quarantined, Withheld,
+    CacheDir, CacheEntry, CacheOrigin, Content, DirState, FileKind, Inode, LARGEST_ENTRY, Quarantined,
+    Withheld,
 };
 pub use cache_name::{CacheName, EntryName, LastUpdate, Recognised, Serial};
 pub use card::{

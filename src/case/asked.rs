@@ -17,7 +17,7 @@ use crate::finding::{
 use crate::format::x509::{self, Certificate};
 use crate::snapshot::{
     Against, Ask, AskKind, AskTool, AskedFile, CacheDir, CacheEntry, CacheName, Card, EfPath, FileKind,
-    Ripening, Snapshot,
+    LARGEST_ENTRY, Ripening, Snapshot,
 };
 use crate::text::escape;
 use crate::view::layout;
@@ -57,9 +57,6 @@ pub struct AskedCache<'a> {
     /// Entries that are larger than anything that OpenSC writes: they were not copied, and are no copies of the card's files.
     pub oversized: Vec<&'a CacheEntry>,
 }
-
-/// No file that OpenSC caches has more.
-const LARGEST: u64 = 128 << 10;
 
 /// A cache entry beside what OpenSC would write today.
 pub struct AskedEntry<'a> {
@@ -240,6 +237,12 @@ impl<'a> AskedCache<'a> {
             let Some(&entry) = there.get(&kept.name) else { continue };
             let is_read = read.contains(&kept.name);
             let standing = match (against, ripe.get(&kept.name).copied()) {
+                // Certificates behind which another one was put: OpenSC reads that from the card.
+                (Against::Prefix, _)
+                    if is_read && kept.content.is_some() && kept.content == fresh.content =>
+                {
+                    Standing::Right
+                }
                 // A directory to which something was added since.
                 (Against::Prefix, _) if is_read && !told.is_empty() => Standing::Stale,
                 (Against::Cut, _) if is_read && !told.is_empty() => Standing::Damaged,
@@ -250,7 +253,9 @@ impl<'a> AskedCache<'a> {
                     Standing::Damaged
                 }
                 (Against::Differs(_), _) if is_read => Standing::Stale,
-                (Against::Differs(_), Some(ripening)) => Standing::Ripening(ripening),
+                (Against::Differs(_) | Against::Prefix | Against::Cut, Some(ripening)) => {
+                    Standing::Ripening(ripening)
+                }
                 (Against::Differs(_), None) => Standing::Dormant,
                 (Against::Equal | Against::Copies(_) | Against::Prefix | Against::Cut, _) => Standing::Right,
             };
@@ -264,8 +269,8 @@ impl<'a> AskedCache<'a> {
         }
         let is_oversized = |entry: &&CacheEntry| {
             entry.kind == FileKind::File
-                && entry.inode.size > LARGEST
-                && written.get(&entry.name).is_some_and(|fresh| fresh.size <= LARGEST)
+                && entry.inode.size > LARGEST_ENTRY
+                && written.get(&entry.name).is_some_and(|fresh| fresh.size <= LARGEST_ENTRY)
         };
         let oversized = dir.entries.iter().filter(is_oversized).collect();
         Some(Self { dir, programs, entries, changes: told, undecided, oversized })
@@ -321,6 +326,12 @@ impl<'a> AskedCache<'a> {
 }
 
 impl AskedEntry<'_> {
+    /// Is it only the beginning of what OpenSC would write today?
+    #[must_use]
+    pub const fn is_beginning(&self) -> bool {
+        matches!(self.kept.against, Some(Against::Prefix | Against::Cut))
+    }
+
     /// Is it of a certificate, as it is cached or as it is on the card?
     #[must_use]
     pub const fn is_certificate(&self) -> bool {

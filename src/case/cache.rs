@@ -3,6 +3,7 @@
 
 use crate::case::crowd::name_entries;
 use crate::finding::{Deed, Finding, How, Id, Remedy, Safety, Unasked};
+use crate::opensc::Version;
 use crate::snapshot::{CacheDir, CacheEntry, User};
 use crate::text::{count, escape, shell_word};
 
@@ -19,6 +20,10 @@ pub struct CacheCase<'a> {
     pub dir: &'a CacheDir,
     /// The programs that read it today.
     pub programs: Vec<String>,
+    /// The programs whose directory it is, whether they cache or not.
+    pub opened_by: Vec<String>,
+    /// The version of OpenSC, if it is known.
+    pub version: Option<Version>,
 }
 
 impl CacheCase<'_> {

@@ -2,7 +2,8 @@
 //!
 //! [`token`]: one token, its live view and the views through caches ([`cache_view`]); [`cache`]: one cache directory;
 //! [`asked`]: one card as OpenSC tells of it; [`config`]: one configuration under one version. Beside them what rules ask of a token more than once:
-//! [`possession`], [`proofs`], [`known_keys`], and what a token holds ([`token_content`]).
+//! [`possession`], [`proofs`], [`known_keys`], what a token holds ([`token_content`]), and which cache a running program
+//! reads ([`own_cache`]).
 
 pub mod asked;
 pub mod asked_blocks;
@@ -25,6 +26,7 @@ pub mod identity;
 pub mod kin;
 pub mod known_keys;
 pub mod offerable;
+pub mod own_cache;
 pub mod possession;
 pub mod proofs;
 pub mod right_key;

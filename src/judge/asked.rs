@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::case::asked::{AskedCache, AskedCase, Standing};
 use crate::case::asked_blocks::Block;
 use crate::case::tokens::Tokens;
-use crate::finding::{Finding, ObjectClass, Shows};
+use crate::finding::{Finding, Id, ObjectClass, Shows};
 use crate::rules;
 use crate::snapshot::{ByteString, Card, Gap, GapKind, Snapshot};
 use crate::text::{count, escape};
@@ -110,16 +110,17 @@ fn disagreement(case: &AskedCase<'_>, own: &[Finding]) -> Option<Gap> {
     if case.is_unstable {
         return None;
     }
-    let of_entries = |is: fn(Shows) -> bool| -> BTreeSet<_> {
-        let told =
-            |finding: &&Finding| is(finding.id.shows()) && finding.token.as_ref() == Some(&case.serial);
+    let of_entries = |is: fn(Id) -> bool| -> BTreeSet<_> {
+        let told = |finding: &&Finding| is(finding.id) && finding.token.as_ref() == Some(&case.serial);
         let files = own
             .iter()
             .filter(told)
             .flat_map(|finding| finding.evidence.iter().filter_map(|evidence| evidence.file.as_ref()));
         files.map(|file| (file.directory.clone(), file.name.clone())).collect()
     };
-    let mine = of_entries(|shows| matches!(shows, Shows::OldView | Shows::Unsure));
+    // Which of two public keys is the key's is another question than whether an entry is what the card holds.
+    let mine =
+        of_entries(|id| id != Id::PublicKeyUndecided && matches!(id.shows(), Shows::OldView | Shows::Unsure));
     // Of what is not the card's though it is right (another key's certificate lies over the key) a finding of its own tells.
     let named = of_entries(|_| true);
     let in_use = || case.caches.iter().filter(|cache| !cache.programs.is_empty());

@@ -58,7 +58,7 @@ pub struct Judge {
     /// The same by program and reader.
     hidden_places: BTreeSet<(String, String)>,
     /// Programs that look for readers by way of a library of their own.
-    libraries: Vec<Gap>,
+    unsaid: Vec<Gap>,
     /// What is said of programs that are not judged.
     unjudged: Vec<NotAskedFor>,
 }
@@ -94,7 +94,7 @@ impl Judge {
                 choices: Choices::default(),
                 hidden: Vec::new(),
                 hidden_places: BTreeSet::new(),
-                libraries: Vec::new(),
+                unsaid: Vec::new(),
                 unjudged: Vec::new(),
             };
         }
@@ -102,7 +102,7 @@ impl Judge {
         let usual = Program::judged(&snapshot.executables);
         let drivers = drivers(cards);
         let names: Vec<&str> = drivers.iter().map(String::as_str).collect();
-        let programs = configuration.judged(&snapshot.executables, &snapshot.user.env, &names);
+        let (programs, left) = configuration.judged(&snapshot.executables, &snapshot.user.env, &names);
         let of_driver = |driver: &String| -> Vec<_> {
             let of = |program: &Program| {
                 let outcome = configuration.outcome(program, Some(driver));
@@ -117,8 +117,9 @@ impl Judge {
         let place = |one: &Hidden| Some((one.program.clone(), one.reader.clone()?));
         let whole = hidden.iter().filter(|one| one.part.is_none());
         let hidden_places = whole.filter_map(place).collect();
-        let libraries = visibility::libraries(&configuration, &usual);
-        Self { version, outcomes, choices, hidden, hidden_places, libraries, unjudged }
+        let mut unsaid = visibility::libraries(&configuration, &usual);
+        unsaid.extend(scope::left(left));
+        Self { version, outcomes, choices, hidden, hidden_places, unsaid, unjudged }
     }
 
     /// The tokens of a user. Of a further one what concerns the cards and the host is not said again.
@@ -129,7 +130,7 @@ impl Judge {
         if is_first {
             gaps.extend(host_gaps(snapshot, &programs));
             gaps.extend(self.choices.gaps(cards));
-            gaps.extend(self.libraries.iter().cloned());
+            gaps.extend(self.unsaid.iter().cloned());
         }
         let caches: Vec<_> = snapshot.caches.iter().map(|dir| Arc::new(CacheIndex::of(dir))).collect();
         let mut kin = Kin::of(cards);
@@ -283,7 +284,6 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
     let mut in_use = of.in_use();
     let absent = absent_cards::apply(snapshot, &in_use);
     findings.extend(absent.findings);
-    findings.extend(caches::apply(snapshot, &in_use));
     let mut programs: Vec<ProgramState> = Vec::new();
     for program in &of.programs {
         // One line for all drivers, where they make no difference.
@@ -306,6 +306,7 @@ pub fn verdict(of: &Tokens<'_>) -> Verdict {
             in_use.push(one);
         }
     }
+    findings.extend(caches::apply(snapshot, &in_use));
     let compared = !of.cases.is_empty() || !asked.tokens.is_empty();
     let asked = asked.tokens;
     let unread = absent.unread;

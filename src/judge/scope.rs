@@ -6,8 +6,8 @@ use crate::case::tokens::Tokens;
 use crate::opensc::config::Configuration;
 use crate::opensc::{Program, Version, differences};
 use crate::scconf::{Block, Body, Document};
-use crate::snapshot::{CacheOrigin, HomeState, OddHome, Snapshot, User, Whose};
-use crate::text::escape;
+use crate::snapshot::{CacheOrigin, Gap, GapKind, HomeState, OddHome, Snapshot, User, Whose};
+use crate::text::{count, escape};
 use crate::verdict::{NotAskedFor, Scope, user_name};
 
 /// Names that are told one by one.
@@ -66,6 +66,23 @@ fn others(snapshot: &Snapshot) -> Option<NotAskedFor> {
     Some(NotAskedFor { what: what.to_owned(), command })
 }
 
+/// Programs that cache by settings of their own and were not judged, because there are so many of them.
+pub(super) fn left(left: usize) -> Option<Gap> {
+    (left > 0).then(|| {
+        Gap::new(
+            GapKind::OpenSc,
+            true,
+            count(
+                left,
+                "further program with a cache of its own",
+                "further programs with caches of their own",
+            ),
+            "more have a block of their own in opensc.conf than are judged; stalecard config show lists them"
+                .to_owned(),
+        )
+    })
+}
+
 /// Programs whose view is not judged, although they are known to have another OpenSC or settings of their own.
 pub(super) fn unjudged(
     snapshot: &Snapshot,
@@ -95,7 +112,10 @@ pub(super) fn unjudged(
     let own: Vec<String> =
         names.into_iter().filter(|name| !name.is_empty() && !is_judged(name)).map(escape).collect();
     if !own.is_empty() {
-        let more = if own.len() > MOST { " and others" } else { "" };
+        let more = match own.len().checked_sub(MOST) {
+            Some(more @ 1..) => format!(" and {}", count(more, "other", "others")),
+            _ => String::new(),
+        };
         let some = own.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
         let what = format!("programs with a block of their own in opensc.conf: {some}{more}");
         unjudged.push(NotAskedFor { what, command: Some("stalecard config show".to_owned()) });

@@ -12,7 +12,7 @@ use crate::opensc::card_driver::DriverName;
 use crate::opensc::config::Configuration;
 use crate::opensc::emulation::Denied;
 use crate::opensc::p11_kit::registered;
-use crate::opensc::program::{PKCS11, PKCS11_FILE};
+use crate::opensc::program::{PKCS11, module_places};
 use crate::snapshot::{Card, ConfigState, Gap, GapKind, Snapshot};
 use crate::text::escape;
 use crate::view::{Layout, layout};
@@ -147,9 +147,8 @@ pub(super) fn unregistered(snapshot: &Snapshot) -> Vec<Unregistered> {
         return Vec::new();
     };
     if modules.is_empty() {
-        let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join(PKCS11_FILE));
-        let path = beside().map(|path| crate::snapshot::ByteString::from(path).to_string());
-        return vec![Unregistered::Unknown(path)];
+        let beside = snapshot.opensc.first().and_then(|own| module_places(&own.library).into_iter().next());
+        return vec![Unregistered::Unknown(beside.map(|path| path.to_string()))];
     }
     // One module that everybody gets is enough.
     if modules.iter().any(|module| module.only.is_none()) {

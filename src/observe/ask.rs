@@ -18,6 +18,7 @@ mod run;
 mod setting;
 mod trust;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use beside::Beside;
@@ -186,6 +187,7 @@ impl Asker {
                 needed: &needed,
                 asks: Vec::new(),
                 left: Vec::new(),
+                is_listed: Cell::new(false),
             };
             match round.all(known.take(), &caches) {
                 Ok(fresh) => return Ok((fresh, round.asks, round.left)),
@@ -257,6 +259,8 @@ fn not_told(
         snapshot.coverage.push(Gap::new(GapKind::OpenSc, true, what, why).in_reader(reader));
     } else if let Some(gap) = snapshot.coverage.iter_mut().find(|gap| gap.is_of_card_in(reader)) {
         gap.why = unread;
+        // What was begun and came to nothing is told as such, whatever other cards there are.
+        gap.asked_for |= matches!(end, AskEnd::Failed(_) | AskEnd::Restless(_));
     } else if is_first {
         snapshot.coverage.push(Gap::new(GapKind::Card, true, what(reader), unread).in_reader(reader));
     }

@@ -27,7 +27,8 @@ pub(super) fn caches(snapshot: &Snapshot, privacy: &Arc<Privacy>) -> (Vec<CacheD
             wanted.push((path, origin));
         }
     };
-    for program in configuration.judged(&snapshot.executables, &snapshot.user.env, &EITHER_DRIVER) {
+    let (judged, _) = configuration.judged(&snapshot.executables, &snapshot.user.env, &EITHER_DRIVER);
+    for program in judged {
         // The directory does not depend on the driver.
         if let Outcome::Runs(effective) = configuration.outcome(&program, Some(OTHER_DRIVER)) {
             let origin = match effective.file_cache_dir {

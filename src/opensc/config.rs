@@ -100,14 +100,15 @@ impl<'a> Configuration<'a> {
     }
 
     /// The programs whose views of cards of these drivers are judged: [`Program::judged`], and those with settings of their
-    /// own by which they cache where these do not read. `env` is that of the user.
+    /// own by which they cache where these do not read; and how many of the latter are not, being too many. `env` is that
+    /// of the user.
     #[must_use]
     pub fn judged(
         &self,
         executables: &BTreeMap<String, ByteString>,
         env: &BTreeMap<String, ByteString>,
         drivers: &[&str],
-    ) -> Vec<Program> {
+    ) -> (Vec<Program>, usize) {
         let version = self.situation.version();
         let places = |program: &Program| -> BTreeSet<(&str, ByteString)> {
             let place = |driver: &&'_ str| {
@@ -125,13 +126,14 @@ impl<'a> Configuration<'a> {
         let mut blocks = document.map(Document::root).into_iter().flat_map(Body::all_blocks);
         // Nobody has settings of its own, as almost everywhere.
         if !blocks.any(|block| block.key.is("app") && !block.name().eq_ignore_ascii_case(b"default")) {
-            return judged;
+            return (judged, 0);
         }
         let known: BTreeSet<(&str, ByteString)> = judged.iter().flat_map(places).collect();
         let others = that_matter(executables, head, document).into_iter().filter(Program::reads_pkcs15);
         let reads_alone = |program: &Program| places(program).iter().any(|place| !known.contains(place));
-        judged.extend(others.filter(reads_alone).take(MOST_OTHERS));
-        judged
+        let mut others = others.filter(reads_alone);
+        judged.extend(others.by_ref().take(MOST_OTHERS));
+        (judged, others.count())
     }
 
     /// What decides which file that is.

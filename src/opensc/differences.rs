@@ -112,6 +112,18 @@ pub fn drivers_cached_by_default(version: Version) -> Vec<&'static str> {
     known.filter(|driver| cached_by_default(version, driver)).collect()
 }
 
+/// Whether OpenSC looks for a card access number that was stored beside a card's files (driver dtrust, from 0.27).
+#[must_use]
+pub const fn has_stored_can(version: Version) -> bool {
+    from(version, 27)
+}
+
+/// Whether it looks for the one that is stored for all cards of the driver lteid (development head).
+#[must_use]
+pub fn has_lteid_can(version: Version) -> bool {
+    version >= HEAD
+}
+
 /// Whether a block `app <path of the executable>` counts (from 0.24).
 #[must_use]
 pub const fn has_executable_blocks(version: Version) -> bool {

@@ -10,14 +10,12 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use time::OffsetDateTime;
-use walkdir::{DirEntry, WalkDir};
-
-use super::program::PKCS11;
+use super::program::module_places;
 use super::strings::Strings;
 use crate::host::clock;
 use crate::patience::{SILENCE, within};
 use crate::snapshot::{ByteString, ConfigFile, ConfigState, Installation};
+use time::OffsetDateTime;
 
 /// Largest configuration that is looked at; OpenSC's own example has 50 kB.
 const LARGEST_CONFIG: u64 = 1 << 20;
@@ -25,6 +23,8 @@ const LARGEST_CONFIG: u64 = 1 << 20;
 const SETTLED: i64 = 2;
 /// Libraries looked at, at most.
 const MOST: usize = 16;
+/// Files of a folder that are looked at, at most.
+const MOST_FILES: usize = 100_000;
 /// Where libraries are looked for besides the loader's cache.
 const LIBRARY_DIRS: &[&str] =
     &["/usr/local/lib64", "/usr/local/lib", "/usr/lib64", "/usr/lib", "/lib64", "/lib"];
@@ -103,26 +103,33 @@ fn loader_cache(cache: &Path) -> Vec<PathBuf> {
 /// `libopensc.so.N` in a folder and in its folders for processor architectures, as far as
 /// these were not searched yet. Of what lies there no link is followed.
 fn libraries_below(dir: &Path, searched: &mut Vec<Folder>) -> Vec<PathBuf> {
-    let wanted = |entry: &DirEntry| {
-        if is_library(entry.path()) {
-            return entry.depth() < 2 || entry.path().parent().is_some_and(is_triplet);
-        }
-        // Of thousands of other files nothing is asked.
-        let is_searchable = entry.depth() == 0
-            || (entry.depth() == 1 && entry.file_type().is_dir() && is_triplet(entry.path()));
-        let new = is_searchable.then(|| folder(entry.path())).flatten();
-        let new = new.filter(|folder| !searched.contains(folder));
-        searched.extend(new);
-        new.is_some()
-    };
-    let walked = WalkDir::new(dir).max_depth(2).into_iter().filter_entry(wanted).flatten();
-    let mut found: Vec<(usize, PathBuf)> = walked
-        .filter(|entry| is_library(entry.path()))
-        .map(|entry| (entry.depth(), entry.into_path()))
-        .collect();
+    let (mut found, triplets) = look_into(dir, searched);
     // Those of the folder itself first.
-    found.sort();
-    found.into_iter().map(|(_, path)| path).collect()
+    for triplet in triplets {
+        found.extend(look_into(&triplet, searched).0);
+    }
+    found
+}
+
+/// The libraries in a folder that was not searched yet, and its folders for processor architectures. No other folder in it
+/// is opened: what is mounted there may never answer. Of thousands of other files nothing is asked.
+fn look_into(dir: &Path, searched: &mut Vec<Folder>) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (mut libraries, mut triplets): (Vec<PathBuf>, Vec<PathBuf>) = Default::default();
+    let Some(new) = folder(dir).filter(|folder| !searched.contains(folder)) else {
+        return (libraries, triplets);
+    };
+    searched.push(new);
+    for entry in std::fs::read_dir(dir).into_iter().flatten().flatten().take(MOST_FILES) {
+        let path = entry.path();
+        if is_library(&path) {
+            libraries.push(path);
+        } else if is_triplet(&path) && entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            triplets.push(path);
+        }
+    }
+    libraries.sort();
+    triplets.sort();
+    (libraries, triplets)
 }
 
 /// Device and inode: the same for all names of a folder.
@@ -154,13 +161,12 @@ fn needed_library(executable: &Path) -> Option<String> {
     found.ok()?.map(|(_, name)| name)
 }
 
-/// The PKCS#11 module that belongs to a library: beside it, or in the folder for such modules there.
+/// The PKCS#11 module that belongs to a library, if it is there.
 #[must_use]
 pub fn module(library: &ByteString) -> Option<ByteString> {
-    let folder = library.as_path().parent()?;
-    let named = format!("{PKCS11}.so");
-    let mut places = [folder.join(&named), folder.join("pkcs11").join(&named)].into_iter();
-    places.find(|place| std::fs::metadata(place).is_ok_and(|module| module.is_file())).map(ByteString::from)
+    let is_there =
+        |place: &ByteString| std::fs::metadata(place.as_path()).is_ok_and(|module| module.is_file());
+    module_places(library).into_iter().find(is_there)
 }
 
 /// Looks at a configuration file, as OpenSC would open it. Never waits for a FIFO and
@@ -309,7 +315,26 @@ mod tests {
         assert_eq!(libraries_below(dir.path(), &mut searched), Vec::<PathBuf>::new());
         let again = dir.path().join("x86_64-linux-gnu");
         assert_eq!(libraries_below(&again, &mut searched), Vec::<PathBuf>::new());
-        assert_eq!(libraries_below(&dir.path().join("none"), &mut searched), Vec::<PathBuf>::new());
+    }
+
+    /// What is mounted in another folder may never answer.
+    #[test]
+    fn no_other_folder_is_opened() {
+        use rustix::fs::inotify;
+        let dir = tempfile::tempdir().unwrap();
+        let watch = inotify::init(inotify::CreateFlags::NONBLOCK).unwrap();
+        for folder in ["elsewhere", "opensc", "x86_64-linux-gnu"] {
+            std::fs::create_dir(dir.path().join(folder)).unwrap();
+        }
+        for folder in ["elsewhere", "opensc"] {
+            inotify::add_watch(&watch, dir.path().join(folder), inotify::WatchFlags::OPEN).unwrap();
+        }
+        assert_eq!(libraries_below(dir.path(), &mut Vec::new()), Vec::<PathBuf>::new());
+        let mut events = [0; 256];
+        assert_eq!(rustix::io::read(&watch, &mut events), Err(rustix::io::Errno::AGAIN));
+        std::fs::read_dir(dir.path().join("opensc")).unwrap();
+        assert!(rustix::io::read(&watch, &mut events).is_ok(), "the watch notices it");
+        assert_eq!(libraries_below(&dir.path().join("none"), &mut Vec::new()), Vec::<PathBuf>::new());
     }
 
     #[test]

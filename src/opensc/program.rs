@@ -68,6 +68,14 @@ pub fn is_of_opensc(name: &str) -> bool {
 pub const PKCS11: &str = "opensc-pkcs11";
 /// The file of that module.
 pub const PKCS11_FILE: &str = "opensc-pkcs11.so";
+/// Where the PKCS#11 module of a library is: beside it, or in the folder for such modules there.
+#[must_use]
+pub fn module_places(library: &ByteString) -> Vec<ByteString> {
+    let folder = library.as_path().parent();
+    let places = folder.map(|folder| [folder.join(PKCS11_FILE), folder.join("pkcs11").join(PKCS11_FILE)]);
+    places.into_iter().flatten().map(ByteString::from).collect()
+}
+
 /// The module that shows one PIN only.
 pub const ONEPIN: &str = "onepin-opensc-pkcs11";
 /// OpenSC's own application of the PKCS#11 module; it makes no context of its own.

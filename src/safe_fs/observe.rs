@@ -11,14 +11,14 @@ use super::facts::Facts;
 use super::{Error, kind_words};
 use crate::snapshot::{
     ByteString, Bytes, CacheDir, CacheEntry, CacheOrigin, Content, DirState, EntryName, FileKind, Gap,
-    GapKind, Inode, Withheld,
+    GapKind, Inode, LARGEST_ENTRY, Withheld,
 };
 
 /// Entries looked at in one directory; a real cache has a few hundred.
 pub const MAX_ENTRIES: usize = 100_000;
 
-/// Bytes kept of one entry; OpenSC's own files have at most some 20 KiB.
-pub const MAX_CONTENT: u64 = 128 << 10;
+/// Bytes kept of one entry.
+pub const MAX_CONTENT: u64 = LARGEST_ENTRY;
 
 /// Bytes kept of one directory, so that planted files cannot fill the memory.
 const MAX_TOTAL: u64 = 64 << 20;

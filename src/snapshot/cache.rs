@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ByteString, Bytes, EntryName};
 
+/// No entry that OpenSC writes has more bytes: its own files have at most some 20 KiB.
+pub const LARGEST_ENTRY: u64 = 128 << 10;
+
 /// One cache directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

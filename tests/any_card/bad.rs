@@ -1,7 +1,7 @@
 //! What goes wrong: a clear word, exit code 3, nothing left behind.
 
 use super::*;
-use crate::stand::{Family, Options};
+use crate::stand::{Family, Options, PIN, SO_PIN};
 use std::time::{Duration, Instant};
 
 fn unread(stand: &Stand, host: &Host) -> String {
@@ -88,6 +88,72 @@ fn a_tool_that_hangs_or_dies_is_left() {
     assert!(!fake.exists());
 }
 
+/// Beside a card that is read, too: what was begun and came to nothing is not called right. A card that no driver takes is no gap.
+#[test]
+fn a_card_that_could_not_be_asked_is_told_beside_one_that_is_read() {
+    if !Host::can_switch_users() || stand::opensc_root().is_some() {
+        return;
+    }
+    let stand = Stand::start();
+    let host = host(&stand);
+    host.initialize("HSM-H1", PIN, SO_PIN, None);
+    let mut card = stand.file_card("beside", Kind::Belpic, 1, &["one"]);
+    card.put_into(&stand, 1);
+    check(&host, &[]).0.ok();
+    for (script, code, expected) in [
+        ("kill -SEGV $$", 3, "crashed"),
+        ("exit 7", 0, "lists no card"),
+        ("echo 'PKCS#15 Card [x]:'; exit 7", 3, "exit code 7"),
+    ] {
+        let inside = r#"mount -t tmpfs -o mode=0755 none /usr/local/bin && printf '#!/bin/sh\n%s\n' "$1" >/usr/local/bin/pkcs15-tool &&
+            chmod 755 /usr/local/bin/pkcs15-tool && shift && exec "$@""#;
+        let words = [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            inside,
+            "sh",
+            script,
+            env!("CARGO_BIN_EXE_stalecard"),
+            "check",
+            "--format",
+            "json",
+        ];
+        let output = host.run(&words);
+        let told = gaps(&document(&output)).join("\n");
+        assert!(output.code() == code && told.contains(expected), "{script}: {output}");
+    }
+}
+
+/// On a busy host a tool now and then sees no card where there is one: it is run once more, and no more often than that.
+#[test]
+fn a_tool_that_sees_no_card_once_is_run_again() {
+    if !Host::can_switch_users() || stand::opensc_root().is_some() {
+        return;
+    }
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one"]);
+    let host = host(&stand);
+    host.caching("public");
+    host.pkcs15_list();
+    for (fails, code) in [("1", 0), ("2", 0), ("3", 0), ("1|2", 3), ("2|3", 3), ("5", 0)] {
+        let script = format!(
+            r#"n=$(cat "$0.n" 2>/dev/null || echo 0); n=$((n + 1)); echo $n >"$0.n"
+            case $n in {fails}) echo "Failed to connect to card: Card not present" >&2; exit 1;; esac
+            exec /usr/bin/pkcs15-tool "$@""#
+        );
+        let inside = r#"mount -t tmpfs -o mode=0755 none /usr/local/bin && printf '#!/bin/sh\n%s\n' "$1" >/usr/local/bin/pkcs15-tool &&
+            chmod 755 /usr/local/bin/pkcs15-tool && shift && exec "$@""#;
+        let program = env!("CARGO_BIN_EXE_stalecard");
+        let output = host
+            .run(&["unshare", "-m", "sh", "-c", inside, "sh", &script, program, "check", "--format", "json"]);
+        let told = gaps(&document(&output)).join("\n");
+        assert_eq!(output.code(), code, "{fails}: {output}");
+        assert_eq!(told.contains("Card not present"), code == 3, "{fails}: {told}");
+        assert_eq!(left_behind(&stand), Vec::<String>::new());
+    }
+}
+
 /// A tool that might have to be stopped within a transaction is not begun.
 #[test]
 fn without_time_for_a_whole_list_it_is_not_asked() {
@@ -125,6 +191,32 @@ fn who_ends_it_leaves_nothing_behind() {
         std::thread::sleep(Duration::from_millis(50));
     }
     assert!(host.cache_names().is_empty());
+}
+
+/// At whatever moment it is ended, also while it begins: no directory is left, not even an empty one.
+#[test]
+fn whenever_it_is_ended_nothing_is_left_behind() {
+    if stand::opensc_root().is_some() {
+        return;
+    }
+    let (stand, _card) = Stand::with_file_card(Kind::Belpic, &["one", "two"]);
+    let host = host(&stand);
+    host.caching("public");
+    host.pkcs15_list();
+    let begun = Instant::now();
+    check(&host, &[]).0.ok();
+    let whole = begun.elapsed();
+    for part in 0..12 {
+        let running = host.spawn(&[env!("CARGO_BIN_EXE_stalecard"), "check"]);
+        std::thread::sleep(whole * part / 12);
+        running.stop();
+    }
+    let end = Instant::now() + Duration::from_secs(30);
+    while !left_behind(&stand).is_empty() {
+        assert!(Instant::now() < end, "{:?}", left_behind(&stand));
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    check(&host, &[]).0.ok();
 }
 
 /// Where there is no room for the private directory the next place is taken; where there is none anywhere each is named.

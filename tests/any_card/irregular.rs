@@ -2,7 +2,9 @@
 //! and reads the card where there is a directory or a socket. Nothing of it is copied for an ask, so nothing is said to be right.
 
 use super::*;
+use crate::stand::{Family, Options, PIV_PIN, YUBIKEY};
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 /// A Belgian card with both certificates renewed after OpenSC cached them; the names of their entries.
 fn stale() -> (Stand, Host, FileCard, Vec<String>) {
@@ -90,8 +92,8 @@ fn a_named_pipe_at_which_opensc_hangs_is_an_error() {
         host.run(&["mkfifo", pipe.to_str().unwrap()]).ok();
     };
     make();
-    let real = host.run(&["timeout", "5", "pkcs15-tool", "-D"]);
-    assert_eq!(real.code(), 124, "the real tool does not hang: {real}");
+    let real = host.clone().with_time_limit(Duration::from_secs(5)).run(&["pkcs15-tool", "-D"]);
+    assert!(real.timed_out, "the real tool does not hang: {real}");
     let (output, report) = check(&host, &[]);
     assert_eq!(output.code(), 1, "{output}");
     assert_eq!(convicted(&report)["unexpected-file"], [names[0].clone()], "{output}");
@@ -135,4 +137,40 @@ fn a_directory_or_a_socket_is_passed_over_and_a_device_is_not() {
         assert!(gaps(&report).join("\n").contains("a device"), "{output}");
         std::fs::remove_file(&place).unwrap();
     }
+}
+
+/// A PIV card may say that certificates of retired keys are kept in the cache directory: OpenSC opens the file that it names,
+/// whether it caches or not, and waits at a named pipe for ever.
+#[test]
+fn a_pipe_under_the_name_of_a_stored_certificate_holds_opensc_and_is_an_error() {
+    let stand = Stand::with(Options { family: Family::Piv, switches: &YUBIKEY, ..Options::default() });
+    let host = host(&stand).with_pin(PIV_PIN);
+    host.piv(&["--action", "set-chuid", "--action", "set-ccc"]).ok();
+    let name = "AB".repeat(32);
+    let url = format!("http://certificates.example/{name}");
+    let mut history = vec![0xC1, 1, 0, 0xC2, 1, 1, 0xF3, u8::try_from(url.len()).unwrap()];
+    history.extend(url.bytes());
+    history.extend([0xFE, 0]);
+    stand.card().tamper_path(&[0x5F, 0xC1, 0x0C], Some(&history));
+    host.pkcs15_list();
+    std::fs::create_dir_all(host.cache()).unwrap();
+    let pipe = host.cache().join(&name);
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, 0o600.into()).unwrap();
+    for setting in ["public", "no"] {
+        host.caching(setting);
+        let listing = host.clone().with_time_limit(Duration::from_secs(5)).run(&["pkcs15-tool", "-D"]);
+        assert!(listing.timed_out, "{setting}: {listing}");
+        let (output, report) = check(&host, &["--no-ask"]);
+        let told = convicted(&report);
+        assert_eq!(told.get("unexpected-file"), Some(&vec![name.clone()]), "{setting}: {output}");
+        assert_eq!(output.code(), 1, "{setting}: {output}");
+        let finding = report["findings"].as_array().unwrap().iter();
+        let finding = finding.clone().find(|one| one["id"] == "unexpected-file").unwrap();
+        assert!(finding["summary"].as_str().unwrap().contains("OpenSC hangs on"), "{finding:#}");
+        assert!(!finding["program"].as_array().unwrap().is_empty(), "{finding:#}");
+    }
+    // No version of OpenSC that is installed here looks for a number of that name.
+    std::fs::rename(&pipe, host.cache().join("lteid_can")).unwrap();
+    assert_eq!(convicted(&check(&host, &["--no-ask"]).1).get("unexpected-file"), None);
+    host.run(&["pkcs15-tool", "-D"]).ok();
 }

@@ -200,3 +200,30 @@ fn an_entry_that_is_too_large_to_be_read_goes_with_a_flush() {
     assert_eq!(shown(&host.pkcs15_list()), real(&card));
     check(&host, &[]).0.ok();
 }
+
+/// One more certificate in the file that holds the others: what is cached of it is the beginning of the file, and right; the
+/// lists that do not tell of the new one are not.
+#[test]
+fn a_file_to_which_a_certificate_was_added_is_not_convicted() {
+    if stand::opensc_version() < Version::of(24) {
+        return;
+    }
+    let stand = Stand::of_files();
+    let recipe = stand::Recipe::new(Kind::Belpic, 1, &["one", "two"]).unwrap();
+    let mut card = stand.file_card_of("shared", stand::Recipe { layout: stand::Layout::OneFile, ..recipe });
+    stand.card().insert(card.file());
+    let host = host(&stand);
+    host.caching("public");
+    host.pkcs15_list();
+    assert!(card.add("three"));
+    let (output, report) = check(&host, &[]);
+    let named: Vec<String> = convicted(&report).into_values().flatten().collect();
+    let has = |end: &str| named.iter().any(|name| name.ends_with(end));
+    assert!(has("5035") && has("5037") && !has("5038"), "{named:?}\n{output}");
+    ours(&host, &["flush"]).ok();
+    assert!(host.cache_names().iter().any(|name| name.ends_with("5038")));
+    for _ in 0..3 {
+        assert_eq!(shown(&host.pkcs15_list()), real(&card));
+    }
+    check(&host, &[]).0.ok();
+}

@@ -83,3 +83,52 @@ fn of_several_that_turn_at_different_readings_none_is_missed() {
         assert_eq!(shown(&host.pkcs15_list()), real(&card));
     }
 }
+
+/// OpenSC finds a truncated entry too short, reads the card, and puts that behind it; the next reading takes the beginning and
+/// what follows for one certificate. The list may look right then.
+#[test]
+fn a_truncated_entry_is_told_before_it_turns() {
+    if !kinds().any(|kind| kind == Kind::Tcos) {
+        return;
+    }
+    for gone in [1, 200] {
+        let (stand, card) = Stand::with_file_card(Kind::Tcos, &["one", "two"]);
+        let host = host(&stand);
+        host.configure("");
+        let listing = host.pkcs15_list();
+        let ids: Vec<String> = listing.certificates().iter().filter_map(|one| one.id.clone()).collect();
+        let read = |host: &Host| -> Vec<String> {
+            ids.iter().map(|id| host.run(&["pkcs15-tool", "--read-certificate", id]).stdout).collect()
+        };
+        let expected = read(&host.live());
+        let name = host.cache_names().into_iter().find(|name| name.ends_with("DF01C000")).unwrap();
+        let entry = host.cache().join(&name);
+        let whole = std::fs::read(&entry).unwrap();
+        std::fs::write(&entry, &whole[..whole.len() - gone]).unwrap();
+        let (output, report) = check(&host, &[]);
+        assert_eq!(
+            convicted(&report),
+            [("ripening-entry".to_owned(), vec![name.clone()])].into(),
+            "{output}"
+        );
+        assert_eq!(output.code(), 1, "{output}");
+        let summary = report["findings"][0]["summary"].as_str().unwrap();
+        assert!(summary.contains("only the beginning") && summary.contains("reading number 2"), "{summary}");
+        // What it says comes true.
+        let copy = host.with_cache_copy();
+        assert_eq!(shown(&copy.pkcs15_list()), real(&card));
+        assert_ne!(read(&copy), expected, "{gone}");
+        ours(&host, &["flush"]).ok();
+        assert!(!entry.exists());
+        for _ in 0..3 {
+            assert_eq!(shown(&host.pkcs15_list()), real(&card));
+        }
+        assert_eq!(read(&host), expected);
+        check(&host, &[]).0.ok();
+        // What is empty becomes what the card holds.
+        std::fs::write(&entry, b"").unwrap();
+        check(&host, &[]).0.ok();
+        host.pkcs15_list();
+        assert_eq!(read(&host), expected);
+    }
+}

@@ -64,9 +64,15 @@ fn a_piv_card_is_judged_alike() {
     assert!(code == 1 && !told.is_empty(), "{told:?}");
 }
 
+/// Switches of an OpenPGP card. With extended commands 0.27's tools do not read to its end what a new RSA key is told with.
+pub fn openpgp() -> [&'static str; 4] {
+    let is_new = stand::opensc_version() >= Version::of(27);
+    ["--card-version", "3.4", "--apdu", if is_new { "short" } else { "extended" }]
+}
+
 #[test]
 fn an_openpgp_card_is_judged_alike() {
-    let switches = ["--card-version", "3.4", "--apdu", "extended"];
+    let switches = openpgp();
     let stand = Stand::with(Options { family: Family::OpenPgp, switches: &switches, ..Options::default() });
     let host = host(&stand);
     let live = host.live();

@@ -156,6 +156,33 @@ fn what_cannot_be_told_is_exit_code_3_and_a_name_nobody_has_is_2() {
     assert_eq!(show(&snapshot("0.23.0", ConfigState::Missing), &["--for", "a", "--exe", "b"]).0, 2);
 }
 
+/// More programs with a cache of their own than are judged: how many are left is a gap, and nothing is called healthy.
+#[test]
+fn programs_beyond_those_that_are_judged_are_counted() {
+    let coverage = |number: usize| {
+        let block = |nth| {
+            format!(
+                "app /opt/app-{nth} {{ framework pkcs15 {{ use_file_caching = yes; file_cache_dir = /var/app-{nth}; }} }}\n"
+            )
+        };
+        let conf: String = (0..number).map(block).collect();
+        let verdict = stalecard::judge::judge(&snapshot("0.26.1", text(&conf)));
+        let own = verdict.programs.iter().filter(|program| program.name.starts_with("/opt/")).count();
+        let gaps = verdict.coverage.iter().map(|gap| gap.what.clone());
+        let gaps: Vec<String> = gaps.filter(|what| what.contains("further program")).collect();
+        let told =
+            verdict.scope.not_asked_for.iter().map(|one| one.what.clone()).collect::<Vec<_>>().join("; ");
+        (own, gaps, told)
+    };
+    assert_eq!(coverage(8), (8, Vec::new(), coverage(8).2));
+    let (own, gaps, told) = coverage(9);
+    assert_eq!((own, gaps), (8, vec!["1 further program with a cache of its own".to_owned()]));
+    assert!(told.contains("/opt/app-8"), "{told}");
+    let (own, gaps, told) = coverage(18);
+    assert_eq!((own, gaps), (8, vec!["10 further programs with caches of their own".to_owned()]));
+    assert!(told.contains("and 2 others"), "{told}");
+}
+
 /// Every member that `config show` prints for every fixture is in the schema, and the schema would miss each.
 #[test]
 fn the_schema_tells_all_of_it() {

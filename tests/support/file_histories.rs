@@ -1,6 +1,7 @@
 //! Random histories of a card of files and a host that lists it: what an office does to the card, when the host looks, what is
 //! taken out of its cache. And the truth about what comes of it, found by experiment: which cached files make the real tools
-//! show something else than the card, now or within [`READINGS`] further readings.
+//! show something else than the card, now or within [`READINGS`] further readings. That is the list, and each certificate
+//! itself: a broken one may look right in a list.
 //!
 //! A test that uses it has `mod stand;` and `mod random;` at its root. The same seed is the same history.
 #![allow(
@@ -13,6 +14,7 @@
 )]
 
 use crate::random::Random;
+use crate::stand::listing::Pkcs15Listing;
 use crate::stand::{FileCard, Host, Kind, Layout, Recipe, Stand, opensc_version};
 use stalecard::opensc::Version;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,9 +155,19 @@ impl World {
         }
     }
 
-    /// What is listed with caching off.
-    pub fn live(&self) -> String {
-        view(&self.host.live())
+    /// What is on the card: what is listed with caching off, what OpenSC caches when nothing is cached yet, and the
+    /// certificates that it gives then.
+    pub fn live(&self) -> Truth {
+        let list = view(&self.host.live());
+        let host = self.with_entries(|_| false);
+        view(&host);
+        let listing = Pkcs15Listing::parse(&list);
+        let ids = listing
+            .iter()
+            .flat_map(|listing| listing.certificates().into_iter())
+            .filter_map(|one| one.id.clone());
+        let certificates = ids.map(|id| (id.clone(), certificate(&host, &id))).collect();
+        Truth { list, certificates, fresh: self.fresh() }
     }
 
     /// What OpenSC caches of the card today, when nothing is cached yet.
@@ -177,11 +189,15 @@ impl World {
     }
 
     /// The first of the next readings with these entries alone that shows something else than the card.
-    pub fn first_wrong_reading(&self, live: &str, keep: impl Fn(&str) -> bool) -> Option<usize> {
+    pub fn first_wrong_reading(&self, live: &Truth, keep: impl Fn(&str) -> bool) -> Option<usize> {
         let host = self.with_entries(keep);
         let mut before = host.cache_files();
         for reading in 1..=READINGS {
-            if view(&host) != live {
+            let certificates_of = live.is_open(&before).then(|| host.with_cache_copy());
+            if view(&host) != live.list {
+                return Some(reading);
+            }
+            if certificates_of.is_some_and(|host| !live.are_right_on(&host)) {
                 return Some(reading);
             }
             let after = host.cache_files();
@@ -206,6 +222,33 @@ impl World {
         assert_eq!(rest, None, "the view is wrong without {guilty:?}, too");
         guilty
     }
+}
+
+/// What is on a card.
+pub struct Truth {
+    list: String,
+    /// By ID, as it is given.
+    certificates: BTreeMap<String, String>,
+    fresh: BTreeMap<String, Vec<u8>>,
+}
+
+impl Truth {
+    /// Is one of these files something else than today's, so that a list tells too little of it?
+    fn is_open(&self, files: &BTreeMap<String, Vec<u8>>) -> bool {
+        let differs = |(name, content): (&String, &Vec<u8>)| {
+            let Some(fresh) = self.fresh.get(name).filter(|fresh| !fresh.is_empty()) else { return false };
+            !content.chunks(fresh.len()).all(|copy| copy == fresh)
+        };
+        files.iter().any(differs)
+    }
+
+    fn are_right_on(&self, host: &Host) -> bool {
+        self.certificates.iter().all(|(id, expected)| certificate(host, id) == *expected)
+    }
+}
+
+fn certificate(host: &Host, id: &str) -> String {
+    host.run(&["pkcs15-tool", "--read-certificate", id]).stdout
 }
 
 /// A view that is wrong enough is refused by the tools.

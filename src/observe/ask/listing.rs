@@ -51,6 +51,12 @@ pub(super) fn complaint(said: &[u8]) -> String {
     last.map(|line| format!(": {}", escape(line))).unwrap_or_default()
 }
 
+/// Does a tool say that no card is in the reader? (That of a card which it does not support is another word.)
+pub(super) fn says_absent(said: &[u8]) -> bool {
+    let absent: [&[u8]; 2] = [b"Card not present", b"No slot with a token was found."];
+    lines(said).any(|line| absent.iter().any(|words| line.ends_with(words)))
+}
+
 fn told(blocks: impl Iterator<Item = String>) -> Vec<String> {
     let is_told = |block: &String| !block.is_empty() && !block.starts_with("Using ");
     let mut blocks: Vec<String> = blocks.filter(is_told).take(MOST).collect();

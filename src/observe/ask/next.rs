@@ -5,6 +5,7 @@
 //! neither old nor does it turn old by being read. What the second listing does not take as it is (it grows) is no entry that
 //! would serve anybody. What is flagged private is not given: where everything is cached, OpenSC is told to cache what is public.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::aside;
@@ -150,6 +151,7 @@ fn of_card(snapshot: &Snapshot, setting: &Setting, subject: &Subject<'_>) -> Res
             needed: &needed,
             asks: Vec::new(),
             left: Vec::new(),
+            is_listed: Cell::new(false),
         };
         match (Asking { snapshot, subject, round, live: Vec::new() }).all(&caches) {
             Ok(entries) => return Ok(entries),

@@ -6,6 +6,7 @@
 //! OpenSC cannot read with caching off what it reads with it (0.27.1, an Estonian card): then what is listed with a new cache
 //! stands for the card. If that is another list the second time, OpenSC's cache is wrong even when it is new.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub(super) struct Round<'a> {
     pub(super) asks: Vec<Ask>,
     /// What could not be compared, in words.
     pub(super) left: Vec<String>,
+    /// Was it listed by any tool? Then it is a card that OpenSC takes.
+    pub(super) is_listed: Cell<bool>,
 }
 
 /// What a round ends with, if it does not go on.
@@ -57,6 +60,31 @@ impl From<Stop> for End {
 impl From<std::io::Error> for End {
     fn from(why: std::io::Error) -> Self {
         Self::For(AskEnd::Failed(format!("the private directory cannot be used: {why}")))
+    }
+}
+
+/// Why a tool listed nothing.
+struct Unlisted {
+    /// There is no reason for that in the card: it was listed before, or it is said not to be there, and is.
+    is_odd: bool,
+    end: End,
+}
+
+impl From<End> for Unlisted {
+    fn from(end: End) -> Self {
+        Self { is_odd: false, end }
+    }
+}
+
+impl From<Stop> for Unlisted {
+    fn from(stop: Stop) -> Self {
+        End::from(stop).into()
+    }
+}
+
+impl From<std::io::Error> for Unlisted {
+    fn from(why: std::io::Error) -> Self {
+        End::from(why).into()
     }
 }
 
@@ -239,9 +267,9 @@ impl Round<'_> {
         if is_same { Ok(()) } else { Err(Stop::Moved("the card was changed meanwhile".to_owned()).into()) }
     }
 
-    /// Asks the same copy again and again, where an entry is not what is on the card and nothing was answered from it yet, until
-    /// it is answered from. What was answered from already and is not what is on the card is taken out of it meanwhile: it
-    /// may be why another entry is not asked for.
+    /// Asks the same copy again and again, where an entry is not what is on the card (or only its beginning, behind which the
+    /// whole is put) and nothing was answered from it yet, until it is answered from. What was answered from already and is
+    /// not what is on the card is taken out of it meanwhile: it may be why another entry is not asked for.
     fn ripening(
         &self,
         room: &Room,
@@ -258,7 +286,9 @@ impl Round<'_> {
         let (mut waiting, mut answering): (Vec<EntryName>, Vec<EntryName>) = Default::default();
         for file in &ask.files {
             match file.against {
-                Some(Against::Differs(_)) if !ask.read.contains(&file.name) => {
+                Some(Against::Differs(_) | Against::Prefix | Against::Cut)
+                    if file.size > 0 && !ask.read.contains(&file.name) =>
+                {
                     waiting.push(file.name.clone());
                 }
                 Some(Against::Differs(_) | Against::Prefix | Against::Cut)
@@ -278,7 +308,8 @@ impl Round<'_> {
             .iter()
             .map(|file| (file.name.clone(), usize::try_from(file.size).unwrap_or(usize::MAX)))
             .collect();
-        let mut known = sizes(&self.written(room)?);
+        let mut before = self.written(room)?;
+        let mut known = sizes(&before);
         let mut grown: BTreeSet<EntryName> =
             grown_since(&first, &known).filter(|name| waiting.contains(name)).collect();
         if grown.is_empty() && answering.is_empty() {
@@ -293,15 +324,18 @@ impl Round<'_> {
             let (turned, still): (Vec<EntryName>, Vec<EntryName>) =
                 waiting.into_iter().partition(|name| read.contains(name));
             waiting = still;
+            // What was put behind a beginning may have made it what the card holds.
+            let wrong = turned.iter().filter(|name| !is_right_in(&before, name, fresh)).cloned();
             let (later, behind): (Vec<EntryName>, Vec<EntryName>) =
-                turned.iter().cloned().partition(|name| grown.contains(name));
+                wrong.partition(|name| grown.contains(name));
             for (entries, behind) in [(later, false), (behind, true)] {
                 if !entries.is_empty() {
                     all.push(Ripening { readings, turned: true, behind, entries });
                 }
             }
             room.without(&turned)?;
-            let now = sizes(&self.written(room)?);
+            before = self.written(room)?;
+            let now = sizes(&before);
             let new: Vec<EntryName> =
                 grown_since(&known, &now).filter(|name| waiting.contains(name)).collect();
             // A reading that changes nothing is as every further one.
@@ -318,13 +352,27 @@ impl Round<'_> {
         Ok(all)
     }
 
-    /// What a tool lists in a room, and what it did to the cache there.
+    /// What a tool lists in a room, and what it did to the cache there. On a busy host a tool now and then sees no card where
+    /// there is one (0.27.1's `pkcs11-tool` one time in fifty): then it is run once more.
     pub(super) fn listed(
         &self,
         room: &Room,
         tool: AskTool,
         caching: Option<Goal>,
     ) -> Result<(Vec<String>, Done), End> {
+        match self.listed_once(room, tool, caching) {
+            Err(Unlisted { is_odd: true, .. }) => self.listed_once(room, tool, caching),
+            told => told,
+        }
+        .map_err(|unlisted| unlisted.end)
+    }
+
+    fn listed_once(
+        &self,
+        room: &Room,
+        tool: AskTool,
+        caching: Option<Goal>,
+    ) -> Result<(Vec<String>, Done), Unlisted> {
         let failed = |why: String| End::For(AskEnd::Failed(why));
         self.idle.is_still()?;
         let text = self.setting.configuration(&room.cache, self.idle.reader, caching).map_err(failed)?;
@@ -347,14 +395,18 @@ impl Round<'_> {
             self.idle.is_still()?;
         }
         match (blocks, ran.status.code()) {
-            (Some(blocks), Some(0)) => Ok((blocks, done)),
+            (Some(blocks), Some(0)) => {
+                self.is_listed.set(true);
+                Ok((blocks, done))
+            }
             (Some(_), Some(code)) => {
-                Err(failed(format!("{} ended with exit code {code}{said}", tool_name(tool))))
+                Err(failed(format!("{} ended with exit code {code}{said}", tool_name(tool))).into())
             }
-            (_, None) => Err(failed(format!("{} crashed ({}){said}", tool_name(tool), ran.status))),
-            (None, Some(_)) => {
-                Err(End::For(AskEnd::ListsNothing(format!("{} lists no card{said}", tool_name(tool)))))
-            }
+            (_, None) => Err(failed(format!("{} crashed ({}){said}", tool_name(tool), ran.status)).into()),
+            (None, Some(_)) => Err(Unlisted {
+                is_odd: self.is_listed.get() || listing::says_absent(&ran.stderr),
+                end: End::For(AskEnd::ListsNothing(format!("{} lists no card{said}", tool_name(tool)))),
+            }),
         }
     }
 
@@ -393,6 +445,13 @@ impl Round<'_> {
 
 pub(super) fn copies(files: &Files) -> Vec<Copy<'_>> {
     files.iter().map(|(name, content)| (name.bytes(), content.as_slice())).collect()
+}
+
+/// Is this one of the files, in a copy, as many copies of the fresh one as you like?
+fn is_right_in(files: &Files, name: &EntryName, fresh: &Fresh) -> bool {
+    let content = files.iter().find(|(known, _)| known == name).map(|(_, content)| content.as_slice());
+    let against = content.zip(fresh.content(name)).map(|(content, fresh)| against(content, fresh));
+    matches!(against, Some(Against::Equal | Against::Copies(_)))
 }
 
 /// Names of files, and how long they are.

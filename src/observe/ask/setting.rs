@@ -236,7 +236,7 @@ pub(super) fn speakers(snapshot: &Snapshot, dir: &CacheDir) -> Vec<Speaker> {
         }
     };
     // Whoever has settings of its own reads files as the tools do: one of them speaks for it.
-    let all = configuration.judged(&snapshot.executables, &snapshot.user.env, &EITHER_DRIVER);
+    let (all, _) = configuration.judged(&snapshot.executables, &snapshot.user.env, &EITHER_DRIVER);
     for program in all.iter().filter(|program| !usual.contains(program)) {
         let tool = if program.is_module() { AskTool::Pkcs11 } else { AskTool::Pkcs15 };
         speakers.extend(of(program).map(|caching| speaker(tool, &[program], &caching)));

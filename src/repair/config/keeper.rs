@@ -1,5 +1,5 @@
 //! Directories of one process, which go when it ends, however that ends: a process beside it, which nobody waits for,
-//! sees to that.
+//! sees to that. It is there before the directory is: there is no moment in which an end would leave one behind.
 //!
 //! What is still at work below such a directory when its owner is gone is waited for: OpenSC inside a transaction is not
 //! to be disturbed, and would make its directory anew.
@@ -33,9 +33,13 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long whoever is still at work in there is waited for.
 const LAST: Duration = Duration::from_secs(180);
 
-/// A new directory that everybody can pass and nobody else can write in. It is to be kept ([`start_keeper`]).
-pub(super) fn shared_directory() -> std::io::Result<PathBuf> {
-    let path = directory(&PLACES.map(Path::new), SHARED)?;
+/// What sees to it that a directory goes, before it is made.
+type Keep = fn(&Path) -> std::io::Result<()>;
+
+/// A new directory that everybody can pass and nobody else can write in; what has to see to it that it goes is
+/// [`start_keeper`].
+pub(super) fn shared_directory(keep: Keep) -> std::io::Result<PathBuf> {
+    let path = directory(&PLACES.map(Path::new), SHARED, keep)?;
     // Whatever the umask is.
     std::fs::set_permissions(&path, Permissions::from_mode(0o755))?;
     Ok(path)
@@ -53,11 +57,8 @@ pub fn own_directory(runtime: Option<&Path>, temporary: Option<&Path>) -> std::i
     let usual = PLACES.iter().map(Path::new).filter(|path| is_shared(path));
     let mut tried: Vec<String> = Vec::new();
     for place in runtime.into_iter().chain(temporary).chain(usual) {
-        match directory_in(place, OWN).and_then(|path| has_room(&path).map(|()| path)) {
-            Ok(path) => {
-                start_keeper(&path).inspect_err(|_| remove(&path))?;
-                return Ok(path);
-            }
+        match directory_in(place, OWN, start_keeper).and_then(|path| has_room(&path).map(|()| path)) {
+            Ok(path) => return Ok(path),
             Err(why) => tried.push(format!("{}: {why}", escape(place.as_os_str().as_encoded_bytes()))),
         }
     }
@@ -114,11 +115,11 @@ fn has_room(directory: &Path) -> std::io::Result<()> {
     room().inspect_err(|_| remove(directory))
 }
 
-fn directory(places: &[&Path], prefix: &str) -> std::io::Result<PathBuf> {
+fn directory(places: &[&Path], prefix: &str, keep: Keep) -> std::io::Result<PathBuf> {
     let mut last = std::io::Error::other("there is neither /dev/shm nor /tmp to keep it in");
     for place in places {
         if is_shared(place) {
-            match directory_in(place, prefix) {
+            match directory_in(place, prefix, keep) {
                 Ok(path) => return Ok(path),
                 Err(error) => last = error,
             }
@@ -127,10 +128,11 @@ fn directory(places: &[&Path], prefix: &str) -> std::io::Result<PathBuf> {
     Err(last)
 }
 
-fn directory_in(place: &Path, prefix: &str) -> std::io::Result<PathBuf> {
+fn directory_in(place: &Path, prefix: &str, keep: Keep) -> std::io::Result<PathBuf> {
     let mut random = [0; 16];
     rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
     let path = place.join(format!("{prefix}{}", hex(&random)));
+    keep(&path)?;
     DirBuilder::new().mode(0o700).create(&path)?;
     Ok(path)
 }
@@ -147,7 +149,7 @@ fn is_one(directory: &Path) -> bool {
     name.is_some_and(|name| name.starts_with(SHARED) || name.starts_with(OWN))
 }
 
-/// Starts the process that removes the directory after the end of this one. It is nobody's child, so that a
+/// Starts the process that removes the directory, if there is one then, after the end of this one. It is nobody's child, so that a
 /// command finds only its own; no signal that is meant for the command ends it.
 pub(super) fn start_keeper(directory: &Path) -> std::io::Result<()> {
     let own = std::process::id();
@@ -224,6 +226,14 @@ mod tests {
             remove(path);
         }
         assert!(foreign.exists() && !own.exists());
-        assert_eq!(std::fs::metadata(directory_in(dir.path(), OWN).unwrap()).unwrap().mode() & 0o777, 0o700);
+        let made = directory_in(dir.path(), OWN, |path| {
+            assert!(!path.exists(), "it is kept before it is made");
+            Ok(())
+        });
+        assert_eq!(std::fs::metadata(made.unwrap()).unwrap().mode() & 0o777, 0o700);
+        // What nobody would remove is not made.
+        let before = std::fs::read_dir(dir.path()).unwrap().count();
+        directory_in(dir.path(), OWN, |_| Err(std::io::Error::other("no process"))).unwrap_err();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), before);
     }
 }

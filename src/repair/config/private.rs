@@ -44,10 +44,9 @@ impl Private {
             path: path.clone(),
             why: why.to_string(),
         };
-        let directory = shared_directory().map_err(failed)?;
+        let directory = shared_directory(start_keeper).map_err(failed)?;
         let private = Self { directory, hidden: (mode & 0o004 == 0).then(|| path.clone()) };
-        let kept = start_keeper(&private.directory).and_then(|()| write(&private.path(), &text, mode));
-        kept.map_err(|why| {
+        write(&private.path(), &text, mode).map_err(|why| {
             remove(&private.directory);
             failed(why)
         })?;
@@ -205,7 +204,7 @@ mod tests {
     /// Neither more nor fewer than may read what it was made from.
     #[test]
     fn everybody_can_read_it_who_can_read_its_source() {
-        let dir = shared_directory().unwrap();
+        let dir = shared_directory(|_| Ok(())).unwrap();
         assert_eq!(std::fs::metadata(&dir).unwrap().mode() & 0o7777, 0o755);
         for (source, mode) in [(0o644, 0o444), (0o600, 0o400), (0o640, 0o400), (0o444, 0o444)] {
             write(&dir.join(FILE), b"x", source).unwrap();

@@ -8,7 +8,9 @@
 //! directory or a socket cannot be opened, so it reads the card, each time; what
 //! a device gives it takes for the card's file; at a named pipe it waits for
 //! ever, with the card in a transaction, and every program that needs the card
-//! waits with it. That last one is an error.
+//! waits with it. That last one is an error. So it is under the name of what a
+//! user stores there (a certificate of a retired key of a PIV card, a card access
+//! number): OpenSC looks for those with caching off, too.
 //!
 //! Files with names of 64 hex digits are not meant: OpenSC reads them as
 //! certificates of PIV cards that their user placed there. Nor are stored card
@@ -20,7 +22,7 @@
 
 use crate::case::cache::{CacheCase, entries, few};
 use crate::finding::{Finding, Id, Remedy, Safety, Severity};
-use crate::opensc::Recognised;
+use crate::opensc::{Recognised, Version, differences};
 use crate::snapshot::{CacheEntry, FileKind};
 use crate::text::shell_word;
 
@@ -57,9 +59,17 @@ pub fn apply(case: &CacheCase<'_>, sink: &mut Vec<Finding>) {
     sink.push(finding);
 }
 
-/// Does a program open this named pipe when it looks for a card's file?
+/// Does a program open this named pipe when it looks for a file of that name?
 fn is_waited_at(case: &CacheCase<'_>, entry: &CacheEntry) -> bool {
-    entry.kind == FileKind::Fifo && entry.name.of_copy().is_some() && !case.programs.is_empty()
+    let knows = |since: fn(Version) -> bool| !case.opened_by.is_empty() && case.version.is_none_or(since);
+    entry.kind == FileKind::Fifo
+        && match entry.name.means() {
+            Recognised::Entry(_) => !case.programs.is_empty(),
+            Recognised::OffCardCertificate => !case.opened_by.is_empty(),
+            Recognised::Can => knows(differences::has_stored_can),
+            Recognised::LteidCan => knows(differences::has_lteid_can),
+            Recognised::Unknown => false,
+        }
 }
 
 fn waited_at(case: &CacheCase<'_>, pipes: &[&CacheEntry], sink: &mut Vec<Finding>) {
@@ -67,12 +77,15 @@ fn waited_at(case: &CacheCase<'_>, pipes: &[&CacheEntry], sink: &mut Vec<Finding
     let path = case.dir.path_of(&first.name).to_string();
     let texts = (
         format!("OpenSC hangs on {path} when it looks for that file: it is a named pipe."),
-        "A program that looks for that file of the card waits for ever, and keeps the card from all others."
+        "A program that looks for that file of a card waits for ever, and keeps the card from all others."
             .to_owned(),
     );
     let fix = Remedy::by_hand(format!("remove it by hand: rm {}", shell_word(&path)));
     let (few, more) = few(pipes);
     let mut finding = case.finding(Id::UnexpectedFile, (texts.0 + &more, texts.1), few, fix);
+    if finding.program.is_empty() {
+        finding.program.clone_from(&case.opened_by);
+    }
     finding.severity = Severity::Error;
     finding.safety = Safety::Manual;
     sink.push(finding);

@@ -33,12 +33,10 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::case::own_cache::{OwnCache, is_among, is_of_older_configuration};
 use crate::finding::{Deed, Finding, Id, Manager, Prose, Remedy, RunningProcess, Severity};
-use crate::opensc::cache_dir::cache_dir;
-use crate::opensc::config::Configuration;
-use crate::opensc::differences::{HEAD, OTHER_DRIVER};
-use crate::opensc::program::PKCS11_FILE;
-use crate::opensc::{CacheLocation, Caching, Outcome, Program, Situation};
+use crate::opensc::Situation;
+use crate::opensc::program::{PKCS11_FILE, module_places};
 use crate::snapshot::{ByteString, Flushed, Gap, GapKind, Modules, Process, Snapshot, Unit, Whose};
 use crate::text::{count, escape};
 use crate::verdict::{Dated, Earlier, Offerable, Token, Verdict};
@@ -47,9 +45,6 @@ use crate::verdict::{Dated, Earlier, Offerable, Token, Verdict};
 const MOST: usize = 6;
 /// What runs a module for one client of `p11-kit server`.
 const P11_KIT: &[u8] = b"p11-kit-remote";
-
-/// Names the configuration that a program reads.
-const CONFIGURATION: &str = "OPENSC_CONF";
 
 /// Why a process is named.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -212,15 +207,6 @@ fn is_dormant_in(finding: &Finding, process: &Process, snapshot: &Snapshot, dir:
         })
 }
 
-/// Was the process started before the configuration was written that OpenSC reads today? None where that is not known.
-fn is_of_older_configuration(snapshot: &Snapshot, process: &Process) -> Option<bool> {
-    if has_own_file(snapshot, process) {
-        return None;
-    }
-    let changed_at = Situation::of(snapshot).file()?.changed_at?;
-    Some(process.started_at < changed_at)
-}
-
 /// Is each token still what was written down before the process was started?
 fn is_unchanged(verdict: &Verdict, process: &Process) -> bool {
     let is_known = |token: &Token| {
@@ -237,58 +223,6 @@ fn is_unchanged(verdict: &Verdict, process: &Process) -> bool {
 fn is_covered(snapshot: &Snapshot, process: &Process) -> bool {
     let invoker = snapshot.invoked_by.as_ref().map(|user| user.uid);
     snapshot.whose == Whose::All || process.uid == snapshot.user.uid || invoker == Some(process.uid)
-}
-
-/// Is a directory one of these, which links do not lead to?
-fn is_among(snapshot: &Snapshot, dir: &ByteString, real: &[ByteString]) -> bool {
-    let known = snapshot.caches.iter().find(|known| known.path == *dir);
-    real.iter().any(|other| other == dir || known.is_some_and(|known| known.real_path() == *other))
-}
-
-/// The cache of a process, as far as its environment tells.
-struct OwnCache {
-    /// Does it read one, by the configuration of today?
-    is_on: bool,
-    /// Where; none: nobody knows, and any may be the one.
-    place: Option<CacheLocation>,
-}
-
-/// Does its environment name another configuration than that of the user?
-fn has_own_file(snapshot: &Snapshot, process: &Process) -> bool {
-    let named = |env: &BTreeMap<String, ByteString>| env.get(CONFIGURATION).cloned();
-    process.env.as_ref().is_some_and(|env| named(env) != named(&snapshot.user.env))
-}
-
-impl OwnCache {
-    fn of(snapshot: &Snapshot, configuration: &Configuration<'_>, process: &Process) -> Self {
-        let version = Situation::of(snapshot).version();
-        let own = &snapshot.user.env;
-        let is_unknown = process.env.is_none() && process.uid != snapshot.user.uid;
-        let env = process.env.as_ref().unwrap_or(own);
-        if has_own_file(snapshot, process) {
-            // Its file was not looked at: it may well cache, where it would without one.
-            return Self { is_on: true, place: Some(cache_dir(version.unwrap_or(HEAD), env, None)) };
-        }
-        let program = Program::of_executable(process.program.clone());
-        match configuration.outcome(&program, Some(OTHER_DRIVER)).in_environment(version, env) {
-            Outcome::Runs(effective) => Self {
-                is_on: matches!(effective.caching, Caching::Public | Caching::All),
-                place: Some(effective.cache_dir).filter(|_| !is_unknown),
-            },
-            // It runs, so the configuration was another when it began.
-            Outcome::Crashes(_) => Self { is_on: false, place: None },
-        }
-    }
-
-    /// Does it read a cache of which this is true?
-    fn reads(&self, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
-        self.is_on && self.may_read(is_meant)
-    }
-
-    /// Would it, if caching were on?
-    fn may_read(&self, is_meant: &dyn Fn(&ByteString) -> bool) -> bool {
-        self.place.as_ref().is_none_or(|place| place.path().is_some_and(is_meant))
-    }
 }
 
 fn finding(
@@ -474,14 +408,15 @@ fn file_name(path: &ByteString) -> &[u8] {
     path.0.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
 }
 
-/// The path of the module that an agent has loaded, as it is shown; of one that cannot be looked into that beside the library.
+/// The path of the module that an agent has loaded, as it is shown; where none of its files is known to be one, because it
+/// cannot be looked into or has another name, that of the installed library.
 fn agents_module(snapshot: &Snapshot, process: &Process) -> Option<String> {
     let loaded = match &process.modules {
         Modules::Loaded(files) => files.iter().find(|file| file_name(file).ends_with(PKCS11_FILE.as_bytes())),
         Modules::Unknown => None,
     };
-    let beside = || Some(snapshot.opensc.first()?.library.as_path().parent()?.join(PKCS11_FILE));
-    loaded.cloned().or_else(|| beside().map(ByteString::from)).map(|path| path.to_string())
+    let installed = || module_places(&snapshot.opensc.first()?.library).into_iter().next();
+    loaded.cloned().or_else(installed).map(|path| path.to_string())
 }
 
 /// The service of a process; a snapshot of somebody else may name anything.

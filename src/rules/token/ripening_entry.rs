@@ -6,6 +6,9 @@
 //!
 //! What you see: today everything is right. After so many more listings the old certificate is back.
 //!
+//! So it is with a truncated entry: OpenSC puts the whole behind it, and takes the beginning and what follows for one file. The
+//! list may look right then, while the certificate in it is broken.
+//!
 //! It was found by asking a copy of the cache again and again until it turned. Where other entries are stale already these were
 //! taken out of the copy first: an old directory may be why an old certificate is not asked for.
 //!
@@ -25,14 +28,16 @@ pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
             let sides = entry.is_certificate().then(|| entry.sides());
             let object = case.object_in(entry).map(|block| block.object(None));
             let named = object.as_ref().map(|object| format!(" ({} \"{}\")", object.class, object.label));
+            let is_beginning = entry.is_beginning();
+            let what = if is_beginning { "only the beginning of what" } else { "not what" };
             let summary = Prose::from(format!(
-                "The cache entry of file {}{} is not what the card holds; OpenSC does not answer from it today, and {}.",
+                "The cache entry of file {}{} is {what} the card holds; OpenSC does not answer from it today, and {}.",
                 entry.path(),
                 named.unwrap_or_default(),
                 when(ripening)
             ));
             let [old, new] = entry.certificates();
-            let summary = match (entry.is_certificate(), old, new) {
+            let summary = match (entry.is_certificate() && !is_beginning, old, new) {
                 (true, old, new) => summary
                     .and(" It holds the certificate ")
                     .then(&certificate(old.as_ref()))
@@ -42,7 +47,11 @@ pub fn of_asked(case: &AskedCase<'_>, sink: &mut Vec<Finding>) {
                 (false, ..) => summary,
             };
             let evidence = cache.evidence(&[entry], sides);
-            let consequence = "What the card held before comes back without anything being changed.";
+            let consequence = if is_beginning {
+                "OpenSC puts behind it what it reads from the card, and then takes both for one file."
+            } else {
+                "What the card held before comes back without anything being changed."
+            };
             sink.push(case.finding(Id::RipeningEntry, cache, object, evidence, summary, consequence));
         }
     }
