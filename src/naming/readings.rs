@@ -49,12 +49,12 @@ pub(super) fn of_other_programs(typed: &str) -> Vec<Reading> {
         // Two digits on either side are an ID that is written with colons.
         readings.extend(id(text).filter(|_| slot.len() != 2 || text.len() != 2));
     }
-    readings.extend(piv_slot(typed).map(Reading::Reference));
+    readings.extend(yubikey_slot(typed).map(Reading::Reference));
     readings
 }
 
 /// The key reference of a PIV slot as ykman names it.
-pub(super) fn piv_slot(typed: &str) -> Option<u8> {
+pub(super) fn yubikey_slot(typed: &str) -> Option<u8> {
     let name = typed.to_ascii_uppercase().replace('-', "_");
     let digits = name.strip_prefix("SLOT_").or_else(|| name.strip_prefix("SLOT "));
     if let Some(digits) = digits.or_else(|| name.strip_prefix("0X")) {

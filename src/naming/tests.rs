@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 
-use super::readings::piv_slot;
+use super::readings::yubikey_slot;
 use super::uri::{Type, Uri};
 use super::{Error, Maker, Names, Naming, TokenNames};
 
@@ -113,10 +113,10 @@ fn other_programs_names_of_keys_are_known() {
     ] {
         assert_eq!(picked(typed), expected, "{typed}");
     }
-    assert_eq!(piv_slot("RETIRED1"), Some(0x82));
-    assert_eq!(piv_slot("retired20"), Some(0x95));
-    assert_eq!(piv_slot("RETIRED0"), None);
-    assert_eq!(piv_slot("CARD_AUTH"), Some(0x9E));
+    assert_eq!(yubikey_slot("RETIRED1"), Some(0x82));
+    assert_eq!(yubikey_slot("retired20"), Some(0x95));
+    assert_eq!(yubikey_slot("RETIRED0"), None);
+    assert_eq!(yubikey_slot("CARD_AUTH"), Some(0x9E));
 }
 
 #[test]
