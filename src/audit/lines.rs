@@ -2,6 +2,8 @@
 //! 7468) and its relatives wherever they stand, LDIF (RFC 2849), Base64 with one structure a line or over many lines,
 //! SPKAC, JSON Web Signatures, keys and certificates of OpenSSH, and the index of `openssl ca`.
 
+use std::borrow::Cow;
+
 use data_encoding::{BASE64, BASE64_NOPAD};
 use memchr::memmem;
 
@@ -316,22 +318,53 @@ fn value_of(line: &[u8]) -> Option<&[u8]> {
 
 /// A line that is no Base64.
 fn text(line: &[u8], depth: u8, sink: &mut Sink<'_>) {
-    if jose::is_header(line) {
-        if let Some(signed) = jose::compact(line) {
-            jws(&[signed], depth, sink);
-        }
-    } else if memmem::find(line, b"ssh-").is_some() || memmem::find(line, b"ecdsa-sha2-").is_some() {
-        if let Some(blob) = ssh::of_line(line) {
-            ssh_blob(&blob, sink);
-        }
-    } else if let Some(noted) = ca_index::line(line) {
+    if let Some(signed) = jose::compact(line) {
+        return jws(&[signed], depth, sink);
+    }
+    // What is found in a line, or might have been, says nothing of what else it holds.
+    let of_ssh = memmem::find(line, b"ssh-").is_some() || memmem::find(line, b"ecdsa-sha2-").is_some();
+    if let Some(blob) = of_ssh.then(|| ssh::of_line(line)).flatten() {
+        ssh_blob(&blob, sink);
+    }
+    if let Some(noted) = ca_index::line(line) {
         let (serial, until, state) = (noted.serial, noted.until, noted.state);
         sink(Found::Noted { serial, until, state, subject: noted.subject.to_vec() });
-    } else if memmem::find(line, b"RRSIG").is_some() {
-        closed::of_line(line).into_iter().for_each(|name| sink(Found::NotOpened(name)));
-    } else {
-        between(line, depth, sink);
     }
+    if memmem::find(line, b"RRSIG").is_some() {
+        closed::of_line(line).into_iter().for_each(|name| sink(Found::NotOpened(name)));
+    }
+    between(&as_json_means(line), depth, sink);
+}
+
+/// The signs of Base64 that are written as escapes in strings of JSON, as themselves.
+fn as_json_means(line: &[u8]) -> Cow<'_, [u8]> {
+    const ESCAPES: [(&[u8], u8); 6] = [
+        (b"\\/", b'/'),
+        (b"\\u002F", b'/'),
+        (b"\\u002f", b'/'),
+        (b"\\u002B", b'+'),
+        (b"\\u002b", b'+'),
+        (b"\\u003D", b'='),
+    ];
+    if memchr::memchr(b'\\', line).is_none() {
+        return Cow::Borrowed(line);
+    }
+    let mut meant = Vec::with_capacity(line.len());
+    let mut rest = line;
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = ESCAPES.iter().find(|(written, _)| *first == b'\\' && rest.starts_with(written));
+        match escaped {
+            Some((written, byte)) => {
+                meant.push(*byte);
+                rest = rest.get(written.len()..).unwrap_or_default();
+            }
+            None => {
+                meant.push(*first);
+                rest = after;
+            }
+        }
+    }
+    Cow::Owned(meant)
 }
 
 /// What stands whole between other things, as in tables, JSON and YAML: JSON Web Signatures, structures and PEM in Base64.
@@ -342,8 +375,13 @@ fn between(line: &[u8], depth: u8, sink: &mut Sink<'_>) {
         let is_of_word = move |byte: &u8| byte.is_ascii_alphanumeric() || letters.contains(byte);
         line.split(move |byte| !is_of_word(byte)).filter(|word| word.len() >= LEAST)
     };
-    for word in words(b"-_.").filter(|word| jose::is_header(word)) {
-        if let Some(signed) = jose::compact(word) {
+    for word in words(b"-_.") {
+        // A full stop or a dash beside it may be the sentence's; one of Base64 may be its own.
+        let own =
+            word.get(word.iter().take_while(|byte| b"-_.".contains(byte)).count()..).unwrap_or_default();
+        let end = own.iter().rposition(|byte| !b"-_.".contains(byte)).map_or(0, |last| last + 1);
+        let ends = [own, own.strip_suffix(b".").unwrap_or(own), own.get(..end).unwrap_or_default()];
+        if let Some(signed) = ends.iter().find_map(|word| jose::compact(word)) {
             jws(&[signed], depth, sink);
         }
     }

@@ -306,6 +306,20 @@ fn what_stands_between_other_things_is_read() {
         ("python", of_both(&|der| format!("PEM = \"\"\"{}\"\"\"\n", pem(der)))),
         ("header", [&token, &changed].map(|token| format!("Authorization: Bearer {token}\n"))),
         ("answer", [&token, &changed].map(|token| format!("{{\"access_token\":\"{token}\",\"n\":1}}\n"))),
+        // Whatever else the line holds, and wherever in it.
+        ("host", of_both(&|der| format!("{{\"host\":\"ssh-gw\",\"c\":\"{}\"}}\n", BASE64.encode(der)))),
+        ("zone", of_both(&|der| format!("RRSIG,ecdsa-sha2-x,{},1\n", BASE64.encode(der)))),
+        ("log", [&token, &changed].map(|token| format!("{token} ssh-gw GET /\n"))),
+        ("column", [&token, &changed].map(|token| format!("token,n\n{token},1\n"))),
+        ("disclosed", [&token, &changed].map(|token| format!("{token}~WyJ4Il0~\n"))),
+        ("sentence", [&token, &changed].map(|token| format!("It is {token}. Next\n"))),
+        (
+            "escaped",
+            of_both(&|der| {
+                let text = BASE64.encode(der).replace('/', "\\/").replace('+', "\\u002B");
+                format!("{{\"c\":\"{text}\"}}\n")
+            }),
+        ),
     ] {
         workshop.write(name, right);
         let (code, report) = workshop.audit(&["--pubkey", "ca.pem", name]);
