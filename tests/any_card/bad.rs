@@ -61,31 +61,20 @@ fn a_tool_that_hangs_or_dies_is_left() {
         ("echo 'PKCS#15 Card [x]:'; exit 7", "exit code 7"),
         ("exit 0", "lists no card"),
     ] {
-        let host = host.clone();
-        let inside = r#"mount -t tmpfs -o mode=0755 none /usr/local/bin && printf '#!/bin/sh\n%s\n' "$1" >/usr/local/bin/pkcs15-tool &&
-            chmod 755 /usr/local/bin/pkcs15-tool && shift && exec "$@""#;
-        let program = env!("CARGO_BIN_EXE_stalecard");
-        let words = [
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            inside,
-            "sh",
-            script,
-            program,
-            "check",
-            "--format",
-            "json",
-            "--timeout",
-            "30",
-        ];
-        let output = host.run(&words);
+        let output = check_with_pkcs15_tool(&host, script, &["--timeout", "30"]);
         let report = document(&output);
         let told = gaps(&report).join("\n");
         assert!(output.code() == 3 && told.contains(expected), "{script}: {output}");
     }
     assert!(!fake.exists());
+}
+
+/// A check where this script stands before the real tool.
+fn check_with_pkcs15_tool(host: &Host, script: &str, options: &[&str]) -> Output {
+    let inside = r#"mount -t tmpfs -o mode=0755 none /usr/local/bin && printf '#!/bin/sh\n%s\n' "$1" >/usr/local/bin/pkcs15-tool &&
+        chmod 755 /usr/local/bin/pkcs15-tool && shift && exec "$@""#;
+    let program = [env!("CARGO_BIN_EXE_stalecard"), "check", "--format", "json"];
+    host.run(&[&["unshare", "-m", "sh", "-c", inside, "sh", script], &program[..], options].concat())
 }
 
 /// Beside a card that is read, too: what was begun and came to nothing is not called right. A card that no driver takes is no gap.
@@ -105,22 +94,7 @@ fn a_card_that_could_not_be_asked_is_told_beside_one_that_is_read() {
         ("exit 7", 0, "lists no card"),
         ("echo 'PKCS#15 Card [x]:'; exit 7", 3, "exit code 7"),
     ] {
-        let inside = r#"mount -t tmpfs -o mode=0755 none /usr/local/bin && printf '#!/bin/sh\n%s\n' "$1" >/usr/local/bin/pkcs15-tool &&
-            chmod 755 /usr/local/bin/pkcs15-tool && shift && exec "$@""#;
-        let words = [
-            "unshare",
-            "-m",
-            "sh",
-            "-c",
-            inside,
-            "sh",
-            script,
-            env!("CARGO_BIN_EXE_stalecard"),
-            "check",
-            "--format",
-            "json",
-        ];
-        let output = host.run(&words);
+        let output = check_with_pkcs15_tool(&host, script, &[]);
         let told = gaps(&document(&output)).join("\n");
         assert!(output.code() == code && told.contains(expected), "{script}: {output}");
     }
