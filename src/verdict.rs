@@ -108,6 +108,9 @@ pub struct NotAskedFor {
     pub what: String,
     /// The command that asks for it.
     pub command: Option<String>,
+    /// What that has, if it is a check, and one without it has not.
+    #[serde(skip)]
+    pub option: Option<&'static str>,
 }
 
 /// Entries of a card in one cache directory, about which only the card could say more.

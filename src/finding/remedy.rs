@@ -21,6 +21,8 @@ pub struct Remedy {
     pub user: Option<String>,
     /// The cache directory it is about, as it was named, if only named ones are looked at. Escaped.
     pub cache_dir: Option<String>,
+    /// The configuration that it edits, as it was named, if that is not the one that OpenSC reads. Escaped.
+    pub configuration: Option<String>,
     /// Its card was asked about beside other programs that have it open, and has to be once more.
     pub beside: bool,
     /// Something else comes first, as `what` says: no command is shown yet.
@@ -162,7 +164,16 @@ impl Remedy {
     #[must_use]
     pub fn new(what: impl Into<String>, deed: Deed) -> Self {
         let consent = deed.usual_consent();
-        Self { what: what.into(), consent, deed, user: None, cache_dir: None, beside: false, waits: false }
+        Self {
+            what: what.into(),
+            consent,
+            deed,
+            user: None,
+            cache_dir: None,
+            configuration: None,
+            beside: false,
+            waits: false,
+        }
     }
 
     /// Something that only a person can do, and that the words say.
@@ -209,6 +220,19 @@ impl Remedy {
         }
     }
 
+    /// The consent that its command gives: what is another user's always takes some.
+    #[must_use]
+    pub fn agreed_to(&self) -> Safety {
+        if self.user.is_some() { self.consent.max(Safety::Guarded) } else { self.consent }
+    }
+
+    /// Only this configuration was looked at, and is meant.
+    pub fn stands_in(&mut self, configuration: &str) {
+        if matches!(self.deed, Deed::SwitchCachingOff | Deed::SwitchCachingOffFor(_)) {
+            self.configuration = Some(configuration.to_owned());
+        }
+    }
+
     /// What a finding's entries are taken by, if it says that they are to be moved.
     #[must_use]
     pub const fn moves(&self) -> Option<Unasked> {
@@ -238,9 +262,9 @@ impl Remedy {
             Deed::Prove(serial) => format!("stalecard verify {}", shell_option("--serial", serial)),
             Deed::Check => "stalecard check".to_owned(),
             Deed::HoldAgainst => "stalecard check --against FILE".to_owned(),
-            Deed::SwitchCachingOff => "stalecard config disable-cache".to_owned(),
+            Deed::SwitchCachingOff => self.edits("stalecard config disable-cache".to_owned()),
             Deed::SwitchCachingOffFor(app) => {
-                format!("stalecard config disable-cache {}", shell_option("--app", app))
+                self.edits(format!("stalecard config disable-cache {}", shell_option("--app", app)))
             }
             Deed::RestartService { unit, manager } => {
                 let unit = shell_word(unit);
@@ -262,6 +286,14 @@ impl Remedy {
             | Deed::RestartProgram(_)
             | Deed::ByHand => return None,
         })
+    }
+
+    /// An edit with the file that is meant.
+    fn edits(&self, command: String) -> String {
+        match &self.configuration {
+            Some(file) => format!("{command} {}", shell_option("--file", file)),
+            None => command,
+        }
     }
 
     /// A command on caches with its consent; those of another user always take `--guarded`.
@@ -287,17 +319,14 @@ impl Remedy {
     /// Does its command all that the other's does to the entries of the other's findings, if it takes these entries?
     #[must_use]
     pub fn does(&self, other: &Self) -> bool {
-        let consent = |remedy: &Self| {
-            if remedy.user.is_some() { remedy.consent.max(Safety::Guarded) } else { remedy.consent }
-        };
         let is_flush = |remedy: &Self| matches!(remedy.deed, Deed::Move { how: How::Flush, .. });
         let is_unnamed = |remedy: &Self| matches!(remedy.deed, Deed::Move { how: How::Flush | How::Fix, .. });
         is_flush(self)
             && is_unnamed(other)
             && (&self.user, &self.cache_dir) == (&other.user, &other.cache_dir)
             && (self.beside || !other.beside)
-            && consent(other) <= consent(self)
-            && consent(self) <= Safety::Guarded
+            && other.agreed_to() <= self.agreed_to()
+            && self.agreed_to() <= Safety::Guarded
     }
 }
 
@@ -342,7 +371,7 @@ impl Serialize for Remedy {
             what: &self.what,
             command: self.command(),
             kind: self.deed.kind(),
-            consent: if self.user.is_some() { self.consent.max(Safety::Guarded) } else { self.consent },
+            consent: self.agreed_to(),
             user: self.user.as_deref(),
             cache_dir: self.cache_dir.as_deref(),
             waits: self.waits,
@@ -436,6 +465,9 @@ mod tests {
         assert_eq!(of_bob(off()), said("stalecard config disable-cache"));
         assert_eq!(of_bob(Remedy::new("", Deed::Prove("7".to_owned()))), said("stalecard verify --serial 7"));
         assert_eq!(off().waiting().command(), None);
+        let mut named = off();
+        named.stands_in("/a b/x.conf");
+        assert_eq!(named.command(), said("stalecard config disable-cache --file '/a b/x.conf'"));
     }
 
     #[test]

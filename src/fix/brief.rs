@@ -13,7 +13,7 @@ use super::ending::Ending;
 use super::findings::Fixed;
 use super::flush::Flushed;
 use crate::error::Error;
-use crate::finding::{Finding, Prose, Severity, Shows, doubtful_since};
+use crate::finding::{Finding, Prose, Safety, Severity, Shows, doubtful_since};
 use crate::judge::brief::{brief, unsaid};
 use crate::judge::steps::{proof, reissue, restart_of_the_unseen};
 use crate::naming;
@@ -230,14 +230,10 @@ pub fn flushed(done: &Flushed, dry_run: bool, typed: &str) -> Brief {
         for_real(&mut told, typed);
     }
     // What each user's stale entries take is a step of its own already.
-    let takes = |step: &Step, options: &str| {
-        step.command
-            .as_ref()
-            .is_some_and(|command| command.starts_with("stalecard flush ") && command.ends_with(options))
-    };
+    let takes = |step: &Step| step.gives == Some(Safety::Guarded);
     let consented = sum.consented(&done.command).filter(|_| {
         let is_told = done.is_stale && sum.needs_only("--guarded");
-        !(is_told && told.steps.iter().any(|step| takes(step, " --guarded")))
+        !(is_told && told.steps.iter().any(takes))
     });
     if let Some(step) = consented {
         told.steps.push(step);

@@ -322,11 +322,11 @@ pub fn looked_at(scope: &Scope, most: usize) -> String {
     let looked_at = if scope.directories.is_empty() { &scope.users } else { &scope.directories };
     let mut line = format!("Looked at: {}.", names(looked_at));
     for other in scope.not_asked_for.iter().take(most) {
-        let brief = |command: &String| match command.split_once("stalecard check ") {
-            Some((_, options)) => format!(" ({options})"),
-            None => format!(" (`{command}`)"),
+        let command = match (other.option, &other.command) {
+            (Some(option), _) => format!(" ({option})"),
+            (None, Some(command)) => format!(" (`{command}`)"),
+            (None, None) => String::new(),
         };
-        let command = other.command.as_ref().map(brief).unwrap_or_default();
         line.push_str(&format!(" Not asked for: {}{command}.", other.what));
     }
     line

@@ -62,8 +62,9 @@ fn others(snapshot: &Snapshot) -> Option<NotAskedFor> {
         Whose::Directories => "other directories",
     };
     let sudo = if snapshot.user.uid == 0 { "" } else { "sudo " };
-    let command = Some(format!("{sudo}stalecard check --all-users"));
-    Some(NotAskedFor { what: what.to_owned(), command })
+    let option = "--all-users";
+    let command = Some(format!("{sudo}stalecard check {option}"));
+    Some(NotAskedFor { what: what.to_owned(), command, option: Some(option) })
 }
 
 /// Programs that cache by settings of their own and were not judged, because there are so many of them.
@@ -94,7 +95,7 @@ pub(super) fn unjudged(
         let version =
             other.version.as_ref().map(|version| format!(" (OpenSC {})", escape(version.as_bytes())));
         let what = format!("programs that load {}{}", other.library, version.unwrap_or_default());
-        unjudged.push(NotAskedFor { what, command: None });
+        unjudged.push(NotAskedFor { what, command: None, option: None });
     }
     let version: Option<Version> =
         snapshot.opensc.first().and_then(|own| own.version.as_deref()?.parse().ok());
@@ -118,7 +119,7 @@ pub(super) fn unjudged(
         };
         let some = own.iter().take(MOST).cloned().collect::<Vec<_>>().join(", ");
         let what = format!("programs with a block of their own in opensc.conf: {some}{more}");
-        unjudged.push(NotAskedFor { what, command: Some("stalecard config show".to_owned()) });
+        unjudged.push(NotAskedFor { what, command: Some("stalecard config show".to_owned()), option: None });
     }
     unjudged
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use crate::finding::{Deed, Finding, Remedy, Severity, Unasked, doubtful_since};
+use crate::finding::{Deed, Finding, How, Remedy, Severity, Unasked, doubtful_since};
 use crate::snapshot::ByteString;
 use crate::text::{count, shell_option};
 use crate::verdict::Verdict;
@@ -181,14 +181,15 @@ fn of_remedy(verdict: &Verdict, finding: &Finding, remedy: &Remedy) -> Step {
     let command = remedy.command();
     let step = |purpose, what: String| Step::new(purpose, command.clone(), what);
     match &remedy.deed {
-        Deed::Move { unasked, .. } => {
+        Deed::Move { how, unasked } => {
             let purpose = if *unasked == Unasked::InDoubt { Purpose::Mend } else { Purpose::Flush };
             let what = if *unasked == Unasked::InDoubt {
                 "only if that proves the card's key".to_owned()
             } else {
                 moved(verdict, command.as_deref())
             };
-            step(purpose, what)
+            let gives = (*how != How::Fix).then(|| remedy.agreed_to());
+            Step { gives, ..step(purpose, what) }
         }
         Deed::WriteCertificate | Deed::Restore | Deed::HoldAgainst => {
             step(Purpose::Decide, remedy.what.clone())

@@ -7,7 +7,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use super::Scope;
-use crate::finding::{Id, ObjectClass, ObjectName, Prose, Severity};
+use crate::finding::{Id, ObjectClass, ObjectName, Prose, Safety, Severity};
 
 /// What there is to say first, and in which order the rest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -303,6 +303,9 @@ pub struct Step {
     /// can follow.
     #[serde(skip)]
     pub done: Option<&'static str>,
+    /// Of a flush: the consent that it gives.
+    #[serde(skip)]
+    pub gives: Option<Safety>,
 }
 
 fn in_rfc3339<S: serde::Serializer>(seconds: &Option<i64>, to: S) -> Result<S::Ok, S::Error> {
@@ -313,7 +316,7 @@ impl Step {
     /// With the command that does it, if there is one.
     #[must_use]
     pub fn new(purpose: Purpose, command: Option<String>, what: impl Into<String>) -> Self {
-        Self { purpose, command, what: what.into(), since: None, after: None, done: None }
+        Self { purpose, command, what: what.into(), since: None, after: None, done: None, gives: None }
     }
 
     /// The same command once more, after something that only a person can do ("when …").
@@ -332,9 +335,9 @@ impl Step {
     /// configuration and a restart are everybody's.
     #[must_use]
     pub fn is_of_one_user(&self) -> bool {
-        let is_ours = self.command.as_ref().is_some_and(|command| command.starts_with("stalecard "));
         match self.purpose {
-            Purpose::Look | Purpose::Decide | Purpose::Flush | Purpose::Verify => is_ours,
+            // Their commands are all ours.
+            Purpose::Look | Purpose::Decide | Purpose::Flush | Purpose::Verify => self.command.is_some(),
             Purpose::Restart | Purpose::Mend | Purpose::Reissue | Purpose::Prevent | Purpose::Undo => false,
         }
     }

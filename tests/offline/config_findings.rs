@@ -425,6 +425,25 @@ fn lint(args: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
 }
 
+/// The file that is on trial here need not be the one of this host: that is not to be edited in its place.
+#[test]
+fn what_cures_a_file_that_was_named_names_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("on trial.conf");
+    std::fs::write(&file, "app default { framework pkcs15 { use_file_caching = yes; } }\n").unwrap();
+    let named = file.to_str().unwrap();
+    let json: serde_json::Value = serde_json::from_str(&lint(&[named, "--format", "json"]).1).unwrap();
+    let commands: Vec<&str> = json["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|one| one["fix"][0]["command"].as_str())
+        .collect();
+    let expected = format!("stalecard config disable-cache --app pkcs15-init --file '{named}'");
+    assert_eq!(commands, [expected.as_str()], "{json}");
+    assert!(lint(&[named]).1.ends_with(&format!("Next: {expected}\n")), "{}", lint(&[named]).1);
+}
+
 #[test]
 fn lint_ends_with_the_codes_of_the_contract() {
     let at = |name: &str| folder().join(format!("{name}.conf")).to_str().unwrap().to_owned();

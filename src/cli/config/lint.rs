@@ -1,5 +1,6 @@
 //! `config lint`: the findings on configuration files, without a card.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use clap::ValueEnum;
@@ -16,6 +17,7 @@ use crate::report::lines::Screen;
 use crate::report::{config, json::Answer, json::Document, sarif};
 use crate::rules::manual;
 use crate::snapshot::{Gap, Snapshot};
+use crate::text::escape;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -55,7 +57,16 @@ pub fn run(args: &Args, screen: &Screen) -> Result<Exit, Error> {
     } else {
         args.files.iter().map(|file| in_place_of_its_own(&host, file.clone())).collect()
     };
-    let findings: Vec<Finding> = snapshots.iter().flat_map(judge_config).collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    for (place, snapshot) in snapshots.iter().enumerate() {
+        let named = args.files.get(place).map(|file| escape(file.as_os_str().as_bytes()));
+        findings.extend(judge_config(snapshot).into_iter().map(|mut finding| {
+            if let Some(file) = &named {
+                finding.fix.iter_mut().for_each(|remedy| remedy.stands_in(file));
+            }
+            finding
+        }));
+    }
     let named = !args.files.is_empty();
     let coverage: Vec<Gap> = snapshots.iter().flat_map(|snapshot| config_coverage(snapshot, named)).collect();
     let version = host.opensc.first().and_then(|found| found.version.as_deref());
